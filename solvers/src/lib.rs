@@ -1,0 +1,15 @@
+//! What finds things: selectors and optimal-transport solvers, each family in its own folder.
+//!
+//! Nothing here reads files, prints, or decides what is certified. Data enters through [`kantor_theory::Rows`],
+//! progress leaves through [`Watch`], and what is found goes up as a [`Selection`].
+//!
+//! The way through: a selector says what it [`Needs`] of the pool; one blocked [`scan`](kernels::scan) collects the
+//! needs of all selectors; each selector then decides on exact `f64` closeness and returns its selections.
+
+pub mod kernels;
+pub mod registry;
+pub mod selector;
+pub mod watch;
+
+pub use selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+pub use watch::{Quiet, Stopped, Watch};

@@ -1,0 +1,174 @@
+//! The trait behind which all selectors stand, and the nouns that cross it.
+
+use std::collections::BTreeMap;
+
+use kantor_theory::{Geometry, Status};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::kernels::lists::NeighbourLists;
+use crate::kernels::screen::RowBest;
+use crate::watch::{Stopped, Watch};
+
+/// One selection task: pool, queries and cost, and the terms under which to work.
+pub struct Task<'a> {
+    /// Pool rows, queries and the cost between them.
+    pub geometry: &'a Geometry<'a>,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Pool rows per block of a pass. Results do not depend on it.
+    pub block: usize,
+    /// Bytes that may be allocated beyond the input.
+    pub memory: u64,
+    /// Where progress goes.
+    pub watch: &'a dyn Watch,
+}
+
+/// What a selector wants to know of the pool before it decides; the needs of several selectors are met by one pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// The closest query of every pool row.
+    pub row_best: bool,
+    /// The nearest pool rows of every query: this many, 0 for none.
+    pub lists: usize,
+}
+
+impl Needs {
+    /// The needs of both.
+    pub fn union(self, other: Needs) -> Needs {
+        Needs { row_best: self.row_best || other.row_best, lists: self.lists.max(other.lists) }
+    }
+}
+
+/// What the pass found, as asked for by [`Needs`].
+#[derive(Default)]
+pub struct Findings {
+    /// Present if `row_best` was asked for.
+    pub row_best: Option<RowBest>,
+    /// Present if `lists` was asked for; at least that long, or as long as the pool.
+    pub lists: Option<NeighbourLists>,
+}
+
+/// The parameters of all selectors, by the name of their flag. Defaults are the published ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Entropic regularisation ε of `uot`.
+    pub epsilon: f64,
+    /// Strength ρ of the KL penalty on the pool marginal of `uot`; infinite makes it hard.
+    pub rho: f64,
+    /// Trade-off α of the KNN methods: 0 spreads out, 1 takes the nearest only.
+    pub alpha: f64,
+    /// Scale C of the KNN methods' trade-off.
+    pub tradeoff_c: f64,
+    /// Longest neighbour list of the KNN methods.
+    pub list_cap: usize,
+    /// Support radius σ of the density kernel of `knn-kde`.
+    pub sigma: f64,
+    /// Most neighbours that count towards a density in `knn-kde`.
+    pub kde_cap: usize,
+    /// Reproduce the tie rule of the published code instead of kantor's.
+    pub compat_reference: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            epsilon: 0.01,
+            rho: 1e-4,
+            alpha: 0.01,
+            tradeoff_c: 5.0,
+            list_cap: 5000,
+            sigma: 0.75,
+            kde_cap: 1000,
+            compat_reference: false,
+        }
+    }
+}
+
+/// Chosen rows, in the order in which they were chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selection {
+    /// Distinct pool rows in selection order.
+    pub rows: Vec<usize>,
+    /// Why each was chosen, in the selector's own unit; larger first unless the selector says otherwise.
+    pub scores: Vec<f64>,
+    /// How the search ended.
+    pub status: Status,
+    /// What the selector wants recorded, by name: levels found, limits reached, iterations, residuals.
+    pub notes: BTreeMap<String, Value>,
+}
+
+impl Selection {
+    /// The number of rows chosen.
+    pub fn budget(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+/// Why a selector could not select.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SelectError {
+    /// A parameter has a value that makes no sense.
+    #[error("--{name} is {value}: {rule}")]
+    Setting {
+        /// Name of the flag.
+        name: &'static str,
+        /// What it was set to.
+        value: f64,
+        /// What it must be.
+        rule: &'static str,
+    },
+    /// The budget does not fit the pool.
+    #[error("budget {budget} is not between 1 and the {pool} rows of the pool")]
+    Budget {
+        /// Rows asked for.
+        budget: usize,
+        /// Rows there are.
+        pool: usize,
+    },
+    /// The task has not what this selector needs.
+    #[error("method `{method}` {fault}")]
+    Unsupported {
+        /// Name of the selector.
+        method: &'static str,
+        /// What is missing, and the remedy.
+        fault: &'static str,
+    },
+    /// It would take more memory than allowed.
+    #[error("method `{method}` needs about {needed} bytes but --max-memory allows {allowed}")]
+    Memory {
+        /// Name of the selector.
+        method: &'static str,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes allowed.
+        allowed: u64,
+    },
+    /// The observer asked to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Chooses `k` pool rows for the queries.
+///
+/// Every selector takes the lower index at a tie, never lets NaN win, and returns the same rows for every block size
+/// and thread count. Object-safe, so that command line, tests and studies loop over one list.
+pub trait Selector: Send + Sync {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Whether the selection for a smaller budget is a prefix of that for a larger one.
+    fn nested(&self) -> bool;
+
+    /// What it wants to know of the pool before choosing up to `largest` rows.
+    fn needs(&self, task: &Task<'_>, largest: usize) -> Needs;
+
+    /// Chooses one selection per budget, in the order of `budgets`.
+    ///
+    /// `findings` answers [`Selector::needs`] for the largest budget.
+    ///
+    /// # Errors
+    /// If a setting or a budget makes no sense, or the task lacks what the selector needs.
+    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError>;
+}

@@ -1,0 +1,1 @@
+//! kantor selects training data by optimal transport and proves how good the selection is.

@@ -1,0 +1,268 @@
+//! Pool, queries and a cost, evaluated by block in `f64`; never an N×M matrix unless somebody asks for it.
+
+use std::ops::Range;
+
+use crate::cost::{Cost, Family};
+use crate::dot;
+use crate::rows::Rows;
+
+/// Squared norms outside this range are refused: inside it no product of two norms over- or underflows.
+pub const SQUARED_NORM_RANGE: (f64, f64) = (1e-140, 1e140);
+
+/// Rows widened at a time when a block is evaluated: few enough to stay in cache, many enough to tile.
+const CHUNK: usize = 32;
+
+/// Why pool and queries make no geometry.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum GeometryError {
+    /// One side has no rows.
+    #[error("the {0} has no rows")]
+    Empty(&'static str),
+    /// The two sides have different dimensions.
+    #[error("the pool has {pool} columns but the queries have {query}")]
+    Dimensions {
+        /// Columns of the pool.
+        pool: usize,
+        /// Columns of the queries.
+        query: usize,
+    },
+    /// A row cannot be measured under this cost.
+    #[error("{side} row {row} {fault}")]
+    BadRow {
+        /// `pool` or `query`.
+        side: &'static str,
+        /// Which row.
+        row: usize,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// The cost does not go with this kind of input.
+    #[error("cost `{cost}` {fault}")]
+    WrongCost {
+        /// The cost asked for.
+        cost: Cost,
+        /// Why it does not fit.
+        fault: &'static str,
+    },
+}
+
+/// Says what is wrong with a row under a cost family, if anything.
+///
+/// Under the angle family a zero row has no direction; under both point families the squared norm must be finite
+/// and its products with another must not overflow ([`SQUARED_NORM_RANGE`]).
+pub fn row_fault(family: Family, row: &[f64]) -> Option<&'static str> {
+    if row.iter().any(|x| !x.is_finite()) {
+        return Some("holds a value that is not finite");
+    }
+    let squared = dot::dot(row, row);
+    match family {
+        Family::Given => None,
+        Family::Angle if row.iter().all(|&x| x == 0.0) => Some("is zero, so its direction is undefined"),
+        Family::Angle if squared < SQUARED_NORM_RANGE.0 => Some("is too small to normalise: rescale the rows"),
+        _ if squared.is_nan() || squared > SQUARED_NORM_RANGE.1 => {
+            Some("is too large, its squared norm overflows: rescale the rows")
+        }
+        _ => None,
+    }
+}
+
+/// Pool rows, query rows and the cost between them.
+///
+/// The pool stays where it is and is read by block; the M query rows are held in `f64`.
+/// Pool rows are taken as valid ([`row_fault`]); a bad one yields NaN, which wins nothing and certifies nothing.
+pub struct Geometry<'a> {
+    pool: &'a dyn Rows,
+    cost: Cost,
+    side: Side,
+    query_len: usize,
+}
+
+enum Side {
+    /// Query rows (M×d) and their norms.
+    Points { query: Vec<f64>, norms: Vec<f64> },
+    /// The "pool" rows are the M×N matrix itself.
+    Matrix,
+}
+
+impl<'a> Geometry<'a> {
+    /// The geometry of two sets of rows.
+    ///
+    /// # Errors
+    /// If a side is empty, the dimensions differ, the cost is `precomputed`, or a query row is bad.
+    pub fn new(pool: &'a dyn Rows, query: &dyn Rows, cost: Cost) -> Result<Self, GeometryError> {
+        if pool.is_empty() {
+            return Err(GeometryError::Empty("pool"));
+        }
+        if query.is_empty() {
+            return Err(GeometryError::Empty("query set"));
+        }
+        if pool.dim() != query.dim() {
+            return Err(GeometryError::Dimensions { pool: pool.dim(), query: query.dim() });
+        }
+        if cost == Cost::Precomputed {
+            return Err(GeometryError::WrongCost { cost, fault: "needs a cost matrix, not two sets of rows" });
+        }
+        let (query_len, dim) = (query.len(), query.dim());
+        let mut rows = vec![0.0; query_len * dim];
+        query.read(0, 0..dim, &mut rows);
+        let mut norms = Vec::with_capacity(query_len);
+        for (row, x) in rows.chunks_exact(dim).enumerate() {
+            if let Some(fault) = row_fault(cost.family(), x) {
+                return Err(GeometryError::BadRow { side: "query", row, fault });
+            }
+            norms.push(dot::dot(x, x).sqrt());
+        }
+        Ok(Self { pool, cost, side: Side::Points { query: rows, norms }, query_len })
+    }
+
+    /// The geometry of a given M×N matrix (row j = query j, column i = pool row i).
+    ///
+    /// Its entries are similarities for a cost of the angle family and costs for `precomputed`.
+    ///
+    /// # Errors
+    /// If the matrix is empty or the cost needs the rows themselves.
+    pub fn from_matrix(matrix: &'a dyn Rows, cost: Cost) -> Result<Self, GeometryError> {
+        if matrix.is_empty() {
+            return Err(GeometryError::Empty("query side of the matrix"));
+        }
+        if matrix.dim() == 0 {
+            return Err(GeometryError::Empty("pool side of the matrix"));
+        }
+        if cost.family() == Family::Distance {
+            return Err(GeometryError::WrongCost { cost, fault: "needs the rows, not a similarity matrix" });
+        }
+        Ok(Self { pool: matrix, cost, side: Side::Matrix, query_len: matrix.len() })
+    }
+
+    /// Number of pool rows, N.
+    pub fn pool_len(&self) -> usize {
+        match self.side {
+            Side::Points { .. } => self.pool.len(),
+            Side::Matrix => self.pool.dim(),
+        }
+    }
+
+    /// Number of queries, M.
+    pub fn query_len(&self) -> usize {
+        self.query_len
+    }
+
+    /// The cost.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// The same rows under another cost of the same family.
+    pub fn with_cost(self, cost: Cost) -> Result<Self, GeometryError> {
+        if cost.family() != self.cost.family() {
+            return Err(GeometryError::WrongCost { cost, fault: "is not of the same family" });
+        }
+        Ok(Self { cost, ..self })
+    }
+
+    /// The pool rows, unless the geometry is a matrix.
+    pub fn points(&self) -> Option<&'a dyn Rows> {
+        match self.side {
+            Side::Points { .. } => Some(self.pool),
+            Side::Matrix => None,
+        }
+    }
+
+    /// The M×N matrix, if the geometry is one.
+    pub fn matrix(&self) -> Option<&'a dyn Rows> {
+        match self.side {
+            Side::Points { .. } => None,
+            Side::Matrix => Some(self.pool),
+        }
+    }
+
+    /// The query rows (M×d, row-major, widened) and their norms, unless the geometry is a matrix.
+    pub fn queries(&self) -> Option<(&[f64], &[f64])> {
+        match &self.side {
+            Side::Points { query, norms } => Some((query, norms)),
+            Side::Matrix => None,
+        }
+    }
+
+    /// Closeness of pool row `i` and query `j`: the number on which orders are decided. Larger is closer.
+    ///
+    /// Bit for bit the value that the block functions give.
+    pub fn closeness(&self, i: usize, j: usize) -> f64 {
+        let mut out = [0.0];
+        match &self.side {
+            Side::Points { query, norms } => {
+                let dim = self.pool.dim();
+                let mut row = vec![0.0; dim];
+                self.pool.read_row(i, &mut row);
+                self.points_block(&row, &query[j * dim..(j + 1) * dim], &norms[j..=j], &mut out);
+            }
+            Side::Matrix => self.matrix_block(i..i + 1, j..j + 1, &mut out),
+        }
+        out[0]
+    }
+
+    /// Closeness of pool row `i` to every query, into `out` (M).
+    pub fn closeness_row(&self, i: usize, out: &mut [f64]) {
+        self.closeness_block(i..i + 1, out);
+    }
+
+    /// Closeness of pool rows `rows` to every query, into `out` (rows×M, row-major).
+    ///
+    /// # Panics
+    /// If the rows lie outside the pool or `out` has another size.
+    pub fn closeness_block(&self, rows: Range<usize>, out: &mut [f64]) {
+        let m = self.query_len;
+        assert_eq!(out.len(), rows.len() * m, "closeness block of the wrong size");
+        match &self.side {
+            Side::Points { query, norms } => {
+                let dim = self.pool.dim();
+                let mut buffer = vec![0.0; CHUNK.min(rows.len()) * dim];
+                for (chunk, target) in out.chunks_mut(CHUNK * m).enumerate() {
+                    let count = target.len() / m;
+                    let x = &mut buffer[..count * dim];
+                    self.pool.read(rows.start + chunk * CHUNK, 0..dim, x);
+                    self.points_block(x, query, norms, target);
+                }
+            }
+            Side::Matrix => self.matrix_block(rows, 0..m, out),
+        }
+    }
+
+    /// Cost of pool row `i` and query `j`.
+    pub fn cost_of(&self, i: usize, j: usize) -> f64 {
+        self.cost.from_closeness(self.closeness(i, j))
+    }
+
+    fn points_block(&self, x: &[f64], query: &[f64], norms: &[f64], out: &mut [f64]) {
+        let dim = self.pool.dim();
+        match self.cost.family() {
+            Family::Angle => {
+                dot::dots(dim, x, query, out);
+                for (row, values) in x.chunks_exact(dim).zip(out.chunks_exact_mut(norms.len())) {
+                    let norm = dot::dot(row, row).sqrt();
+                    for (value, query_norm) in values.iter_mut().zip(norms) {
+                        *value /= norm * query_norm;
+                    }
+                }
+            }
+            _ => {
+                dot::squared_distances(dim, x, query, out);
+                for value in out {
+                    *value = -*value;
+                }
+            }
+        }
+    }
+
+    fn matrix_block(&self, rows: Range<usize>, queries: Range<usize>, out: &mut [f64]) {
+        let sign = if self.cost == Cost::Precomputed { -1.0 } else { 1.0 };
+        let m = queries.len();
+        let mut line = vec![0.0; rows.len()];
+        for (offset, j) in queries.enumerate() {
+            self.pool.read(j, rows.clone(), &mut line);
+            for (i, &value) in line.iter().enumerate() {
+                out[i * m + offset] = sign * value;
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Rows of numbers as the rest of kantor sees them: n×d, widened exactly to `f64`, wherever they are stored.
+
+use std::ops::Range;
+
+/// The number type in which rows are stored.
+///
+/// Every one of them embeds exactly into `f64`, so "the input bits" always name one real number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// IEEE 754 binary16.
+    F16,
+    /// bfloat16.
+    BF16,
+    /// IEEE 754 binary32.
+    F32,
+    /// IEEE 754 binary64.
+    F64,
+}
+
+impl Element {
+    /// Bytes of one element.
+    pub fn size(self) -> usize {
+        match self {
+            Element::F16 | Element::BF16 => 2,
+            Element::F32 => 4,
+            Element::F64 => 8,
+        }
+    }
+
+    /// The name used in manifests and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Element::F16 => "f16",
+            Element::BF16 => "bf16",
+            Element::F32 => "f32",
+            Element::F64 => "f64",
+        }
+    }
+}
+
+/// A read-only table of `len` rows with `dim` numbers each.
+///
+/// Implementations convert on the way out and by block; nobody above ever holds a converted copy of a whole file.
+pub trait Rows: Send + Sync {
+    /// Number of rows.
+    fn len(&self) -> usize;
+
+    /// Numbers per row.
+    fn dim(&self) -> usize;
+
+    /// How the numbers are stored.
+    fn element(&self) -> Element;
+
+    /// Writes columns `columns` of rows `first..` into `out`, row-major, widened exactly.
+    ///
+    /// The number of rows is `out.len() / columns.len()`; an empty `columns` writes nothing.
+    ///
+    /// # Panics
+    /// If rows or columns lie outside the table.
+    fn read(&self, first: usize, columns: Range<usize>, out: &mut [f64]);
+
+    /// As [`Rows::read`] over all columns, rounded to the nearest `f32`: exact unless the element is `f64`.
+    fn read_f32(&self, first: usize, out: &mut [f32]);
+
+    /// Whether there are no rows.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes one whole row.
+    fn read_row(&self, row: usize, out: &mut [f64]) {
+        self.read(row, 0..self.dim(), out);
+    }
+}
+
+/// Rows held in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DenseRows {
+    dim: usize,
+    values: Values,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Values {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl DenseRows {
+    /// Row-major `values`, `dim` per row; `None` if `dim` is 0 or does not divide the number of values.
+    pub fn from_f32(dim: usize, values: Vec<f32>) -> Option<Self> {
+        (dim > 0 && values.len() % dim == 0).then_some(Self { dim, values: Values::F32(values) })
+    }
+
+    /// Row-major `values`, `dim` per row; `None` if `dim` is 0 or does not divide the number of values.
+    pub fn from_f64(dim: usize, values: Vec<f64>) -> Option<Self> {
+        (dim > 0 && values.len() % dim == 0).then_some(Self { dim, values: Values::F64(values) })
+    }
+}
+
+impl Rows for DenseRows {
+    fn len(&self) -> usize {
+        match &self.values {
+            Values::F32(v) => v.len() / self.dim,
+            Values::F64(v) => v.len() / self.dim,
+        }
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn element(&self) -> Element {
+        match self.values {
+            Values::F32(_) => Element::F32,
+            Values::F64(_) => Element::F64,
+        }
+    }
+
+    fn read(&self, first: usize, columns: Range<usize>, out: &mut [f64]) {
+        if columns.is_empty() {
+            return;
+        }
+        for (offset, target) in out.chunks_exact_mut(columns.len()).enumerate() {
+            let start = (first + offset) * self.dim;
+            let span = start + columns.start..start + columns.end;
+            match &self.values {
+                Values::F32(v) => {
+                    for (t, &x) in target.iter_mut().zip(&v[span]) {
+                        *t = f64::from(x);
+                    }
+                }
+                Values::F64(v) => target.copy_from_slice(&v[span]),
+            }
+        }
+    }
+
+    fn read_f32(&self, first: usize, out: &mut [f32]) {
+        let span = first * self.dim..first * self.dim + out.len();
+        match &self.values {
+            Values::F32(v) => out.copy_from_slice(&v[span]),
+            Values::F64(v) => {
+                for (t, &x) in out.iter_mut().zip(&v[span]) {
+                    *t = x as f32;
+                }
+            }
+        }
+    }
+}
