@@ -4,6 +4,8 @@
 //! iterative method; it says what a cost is, evaluates it in `f64` with a stated error, and decides what evidence
 //! proves. The solvers above it find things; whatever they find is believed only through this crate.
 
+#![forbid(unsafe_code)]
+
 pub mod cost;
 pub mod dot;
 pub mod geometry;
