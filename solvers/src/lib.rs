@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod greedy;
 pub mod kernels;
 pub mod registry;
 pub mod selector;

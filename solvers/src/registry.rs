@@ -1,5 +1,6 @@
 //! The one list of selectors: command line, tables, tests and studies all read it.
 
+use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
 use crate::selector::{Selector, Settings};
 
 /// One selector and what users are told of it.
@@ -15,7 +16,32 @@ pub struct Entry {
 }
 
 /// All selectors, in the order in which they are listed to users.
-pub static SELECTORS: &[Entry] = &[];
+pub static SELECTORS: &[Entry] = &[
+    Entry {
+        name: "random",
+        summary: "rows drawn without replacement from --seed: the baseline",
+        settings: &[],
+        build: |_| Box::new(Random),
+    },
+    Entry {
+        name: "mean-similarity",
+        summary: "the rows closest to the queries on average",
+        settings: &[],
+        build: |_| Box::new(MeanSimilarity),
+    },
+    Entry {
+        name: "round-robin",
+        summary: "queries take turns, each taking its closest row that is still free",
+        settings: &[],
+        build: |_| Box::new(RoundRobin),
+    },
+    Entry {
+        name: "doubly-greedy",
+        summary: "the rows closest to any query",
+        settings: &[],
+        build: |_| Box::new(DoublyGreedy),
+    },
+];
 
 /// The selector of that name.
 pub fn selector(name: &str) -> Option<&'static Entry> {
