@@ -1,6 +1,9 @@
 //! The one list of selectors: command line, tables, tests and studies all read it.
 
+use crate::kde::KnnKde;
+use crate::knn::uniform::KnnUniform;
 use crate::selector::{Selector, Settings};
+use crate::sinkhorn::Uot;
 
 /// One selector and what users are told of it.
 pub struct Entry {
@@ -15,7 +18,26 @@ pub struct Entry {
 }
 
 /// All selectors, in the order in which they are listed to users.
-pub static SELECTORS: &[Entry] = &[];
+pub static SELECTORS: &[Entry] = &[
+    Entry {
+        name: "knn-uniform",
+        summary: "mass 1/(KM) to each query's K nearest rows, K by the TSDS rule; ranked by mass, then closeness",
+        settings: &["alpha", "tradeoff-c", "list-cap", "compat-reference"],
+        build: |settings| Box::new(KnnUniform::new(settings)),
+    },
+    Entry {
+        name: "knn-kde",
+        summary: "as knn-uniform, but mass is divided by the density around each row, so near-copies share it",
+        settings: &["alpha", "tradeoff-c", "list-cap", "sigma", "kde-cap", "compat-reference"],
+        build: |settings| Box::new(KnnKde::new(settings)),
+    },
+    Entry {
+        name: "uot",
+        summary: "pool marginal of entropic unbalanced transport (cost half-cosine for directions), top k",
+        settings: &["epsilon", "rho"],
+        build: |settings| Box::new(Uot::new(settings)),
+    },
+];
 
 /// The selector of that name.
 pub fn selector(name: &str) -> Option<&'static Entry> {
