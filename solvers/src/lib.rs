@@ -9,9 +9,12 @@
 #![forbid(unsafe_code)]
 
 pub mod greedy;
+pub mod kde;
 pub mod kernels;
+pub mod knn;
 pub mod registry;
 pub mod selector;
+pub mod sinkhorn;
 pub mod watch;
 
 pub use selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};

@@ -1,7 +1,10 @@
 //! The one list of selectors: command line, tables, tests and studies all read it.
 
 use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
+use crate::kde::KnnKde;
+use crate::knn::uniform::KnnUniform;
 use crate::selector::{Selector, Settings};
+use crate::sinkhorn::Uot;
 
 /// One selector and what users are told of it.
 pub struct Entry {
@@ -40,6 +43,24 @@ pub static SELECTORS: &[Entry] = &[
         summary: "the rows closest to any query",
         settings: &[],
         build: |_| Box::new(DoublyGreedy),
+    },
+    Entry {
+        name: "knn-uniform",
+        summary: "mass 1/(KM) to each query's K nearest rows, K by the TSDS rule; ranked by mass, then closeness",
+        settings: &["alpha", "tradeoff-c", "list-cap", "compat-reference"],
+        build: |settings| Box::new(KnnUniform::new(settings)),
+    },
+    Entry {
+        name: "knn-kde",
+        summary: "as knn-uniform, but mass is divided by the density around each row, so near-copies share it",
+        settings: &["alpha", "tradeoff-c", "list-cap", "sigma", "kde-cap", "compat-reference"],
+        build: |settings| Box::new(KnnKde::new(settings)),
+    },
+    Entry {
+        name: "uot",
+        summary: "pool marginal of entropic unbalanced transport (cost half-cosine for directions), top k",
+        settings: &["epsilon", "rho"],
+        build: |settings| Box::new(Uot::new(settings)),
     },
 ];
 

@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod greedy;
+mod knn;
 mod support;
+mod uot;
