@@ -3,6 +3,7 @@
 //! Limit: memory bandwidth for aligned row-major tables. Misaligned or byte-swapped numbers pass through a small
 //! buffer; column-major tables are gathered in tiles whose output stays in the first-level cache.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -40,10 +41,18 @@ pub(crate) struct Layout {
 }
 
 /// Where the bytes are.
-#[derive(Debug)]
 pub(crate) enum Bytes {
     Mapped,
     Memory(Vec<u8>),
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bytes::Mapped => f.write_str("Mapped"),
+            Bytes::Memory(bytes) => write!(f, "Memory({} bytes)", bytes.len()),
+        }
+    }
 }
 
 /// A table of a file.
