@@ -158,7 +158,9 @@ fn negative_overflowing_and_zero_shapes() {
 fn empty_files_directories_and_missing_files() {
     refused([], &["no bytes"]);
     let files = Files::new();
-    says(open(&files.path("")), &["is a directory"]);
+    says(open(&files.path("")), &["is a directory", "give a file on disk"]);
+    #[cfg(unix)]
+    says(open(&PathBuf::from("/dev/null")), &["/dev/null", "not a regular file"]);
     let error = says(open(&files.path("nowhere.npy")), &["nowhere.npy", "cannot open it", "check the path"]);
     assert_eq!(error.kind(), Kind::Io);
     let error = says(Representation::open(&[], &OpenOptions::default()), &["no vector file"]);
