@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod jsonl;
+mod lines;
 mod mmap;
 mod npy;
 mod npz;

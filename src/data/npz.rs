@@ -5,7 +5,7 @@
 //! place, after its checksum has been verified.
 
 use std::io::{self, Cursor, Read};
-use std::path::Path;
+use std::path::{Component, Path};
 
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
@@ -99,7 +99,7 @@ fn member(file: &Path, archive: &mut Archive<'_>, index: usize) -> Result<Member
     let Some(array) = name.strip_suffix(".npy").filter(|_| content.is_file()) else {
         return refuse("is not an .npy array");
     };
-    if content.is_symlink() || content.enclosed_name().is_none() {
+    if content.is_symlink() || name.contains('\\') || Path::new(&name).components().any(is_step) {
         return refuse("is a link or leads outside the archive");
     }
     if !matches!(content.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
@@ -116,6 +116,11 @@ fn member(file: &Path, archive: &mut Archive<'_>, index: usize) -> Result<Member
         .map_err(|error| damaged(file, &error.into()))?;
     let header = npy::parse(file, &prefix, size)?;
     Ok(Member { name: array.to_owned(), header, size })
+}
+
+/// Whether a part of a name leads somewhere instead of naming something.
+fn is_step(part: Component<'_>) -> bool {
+    !matches!(part, Component::Normal(_))
 }
 
 fn damaged(file: &Path, error: &ZipError) -> DataError {

@@ -1,8 +1,9 @@
 //! One table inside a file: where its numbers lie and how to get them out.
 //!
 //! Limit: memory bandwidth for aligned row-major tables. Misaligned or byte-swapped numbers pass through a small
-//! buffer; column-major tables are gathered in tiles whose output stays in the first-level cache.
+//! buffer; column-major tables are transposed in tiles that stay in the first-level cache.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,8 +17,14 @@ use super::source::Source;
 /// Numbers that pass through the buffer of the slow path at a time.
 const BUFFER: usize = 256;
 
-/// Rows of a tile when columns are gathered.
-const TILE: usize = 128;
+/// Rows of a tile when columns are gathered: long enough runs for the hardware to fetch ahead.
+const TILE_ROWS: usize = 512;
+
+/// Columns of a tile: a cache line of output.
+const TILE_COLUMNS: usize = 16;
+
+/// Distance of columns in the tile, not a power of two lest they share a few cache sets.
+const PITCH: usize = TILE_ROWS + 8;
 
 /// Integers up to here have an exact `f64`.
 const EXACT: u64 = 1 << 53;
@@ -40,10 +47,18 @@ pub(crate) struct Layout {
 }
 
 /// Where the bytes are.
-#[derive(Debug)]
 pub(crate) enum Bytes {
     Mapped,
     Memory(Vec<u8>),
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bytes::Mapped => f.write_str("Mapped"),
+            Bytes::Memory(bytes) => write!(f, "Memory({} bytes)", bytes.len()),
+        }
+    }
 }
 
 /// A table of a file.
@@ -80,16 +95,26 @@ impl Shard {
                 }
             }
             Order::ColumnMajor => {
-                let mut line = [O::default(); TILE];
-                for (tile, target) in out.chunks_mut(TILE * width).enumerate() {
-                    let line = &mut line[..target.len() / width];
-                    for (offset, column) in columns.clone().enumerate() {
-                        self.run(column * self.layout.rows + first + tile * TILE, line);
-                        for (t, &x) in target[offset..].iter_mut().step_by(width).zip(&*line) {
-                            *t = x;
-                        }
+                for (tile, target) in out.chunks_mut(TILE_ROWS * width).enumerate() {
+                    for from in columns.clone().step_by(TILE_COLUMNS) {
+                        let columns_here = from..(from + TILE_COLUMNS).min(columns.end);
+                        self.gather(first + tile * TILE_ROWS, columns_here, width, from - columns.start, target);
                     }
                 }
+            }
+        }
+    }
+
+    /// Transposes a tile of a column-major table into columns `to..` of `out`, whose rows are `width` long.
+    fn gather<O: Target>(&self, first: usize, columns: Range<usize>, width: usize, to: usize, out: &mut [O]) {
+        let mut tile = [O::default(); PITCH * TILE_COLUMNS];
+        let rows = out.len() / width;
+        for (column, line) in columns.clone().zip(tile.chunks_exact_mut(PITCH)) {
+            self.run(column * self.layout.rows + first, &mut line[..rows]);
+        }
+        for (row, target) in out.chunks_exact_mut(width).enumerate() {
+            for (offset, t) in target[to..to + columns.len()].iter_mut().enumerate() {
+                *t = tile[offset * PITCH + row];
             }
         }
     }

@@ -57,12 +57,14 @@ impl Identity {
 
 /// Opens a regular, non-empty file.
 pub(crate) fn open(path: &Path) -> Result<(File, Identity), DataError> {
-    let file = File::open(path).map_err(DataError::io(path, "open it"))?;
-    let metadata = file.metadata().map_err(DataError::io(path, "read its metadata"))?;
-    if !metadata.is_file() {
-        let what = if metadata.is_dir() { "is a directory" } else { "is not a regular file" };
+    // Asked before opening: opening a pipe that nobody writes to would wait for ever.
+    let kind = std::fs::metadata(path).map_err(DataError::io(path, "open it"))?.file_type();
+    if !kind.is_file() {
+        let what = if kind.is_dir() { "is a directory" } else { "is not a regular file" };
         return Err(DataError::malformed(path, what, "give a file on disk"));
     }
+    let file = File::open(path).map_err(DataError::io(path, "open it"))?;
+    let metadata = file.metadata().map_err(DataError::io(path, "read its metadata"))?;
     if metadata.len() == 0 {
         return Err(DataError::Empty { file: path.to_owned(), fault: "the file has no bytes" });
     }
