@@ -197,7 +197,7 @@ fn rows(random: &mut Random, cost: Cost, n: usize, m: usize, dim: usize) -> (Vec
     let kind = random.below(8);
     let f32s = random.below(2) == 0;
     let distance = matches!(cost, Cost::Euclidean | Cost::Sqeuclidean);
-    let mut value = |random: &mut Random, first: bool| -> f64 {
+    let value = |random: &mut Random, first: bool| -> f64 {
         let x = random.signed();
         match kind {
             0 => x,
@@ -214,7 +214,7 @@ fn rows(random: &mut Random, cost: Cost, n: usize, m: usize, dim: usize) -> (Vec
             _ => x,
         }
     };
-    let mut make = |random: &mut Random, count: usize| -> Vec<f64> {
+    let make = |random: &mut Random, count: usize| -> Vec<f64> {
         let mut values: Vec<f64> = (0..count * dim).map(|t| value(random, t % dim == 0)).collect();
         for row in values.chunks_exact_mut(dim) {
             for x in row.iter_mut().filter(|_| f32s) {
@@ -281,7 +281,8 @@ fn shares(weights: Option<&[f64]>, count: usize, multiple: u64) -> Vec<u64> {
 pub(crate) fn transport(costs: &[Vec<f64>], supply: &[u64], demand: &[u64]) -> (Vec<(usize, usize, u64)>, Vec<f64>) {
     let (k, m) = (supply.len(), demand.len());
     let unit = costs.iter().flatten().fold(f64::MIN_POSITIVE, |a, c| a.max(c.abs())) / (1u64 << 50) as f64;
-    let costs: Vec<Vec<i64>> = costs.iter().map(|row| row.iter().map(|c| (c / unit).round() as i64).collect()).collect();
+    let costs: Vec<Vec<i64>> =
+        costs.iter().map(|row| row.iter().map(|c| (c / unit).round() as i64).collect()).collect();
     let mut flow = vec![vec![0u64; m]; k];
     let (mut supply, mut demand) = (supply.to_vec(), demand.to_vec());
     // Never reached: no path is that long.
