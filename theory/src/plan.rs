@@ -128,7 +128,7 @@ fn shortfall(weights: Option<&[f64]>, masses: &[u128], total: u128, short: bool)
     let Some(weights) = weights else {
         let count = masses.len() as u128;
         // Compared by division, which cannot overflow as the product could.
-        let share = (total % count == 0).then_some(total / count);
+        let share = total.is_multiple_of(count).then_some(total / count);
         return match masses.iter().position(|&mass| Some(mass) != share) {
             Some(place) => Err(place),
             None => Ok(0.0),

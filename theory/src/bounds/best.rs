@@ -89,8 +89,17 @@ pub fn best_bound(
             };
             checked.map_err(|fault| Rejection::new("rows", fault.to_string()))?;
             costs.best_replies(&potentials, closeness, replies);
-            for &reply in replies.iter().filter(|&&reply| reply > 0.0) {
-                sum.add(reply);
+            for (offset, &reply) in replies.iter().enumerate() {
+                if reply == f64::INFINITY {
+                    let row = match candidates {
+                        Candidates::All => first + offset,
+                        Candidates::Rows(rows) => rows[first + offset],
+                    };
+                    return Err(Rejection::new("rows", format!("pool row {row} has a closeness that is not finite")));
+                }
+                if reply > 0.0 {
+                    sum.add(reply);
+                }
             }
         }
         Ok(sum)
@@ -100,7 +109,7 @@ pub fn best_bound(
     let value = sub_down(problem.mean_potential_down(&potentials), spent);
     let lower = if costs.signed() { value } else { value.max(0.0) };
     if !lower.is_finite() {
-        return Err(Rejection::new("rows", "a pool row has a closeness that is not finite"));
+        return Err(Rejection::new("range", "the bound is too large for a double: rescale potentials or costs"));
     }
     Ok(BestBound { budget: problem.budget, potentials, lower: problem.p.root_down(lower) })
 }
