@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use kantor_solvers::Stopped;
 
+/// How many tables a message lists.
+const LISTED: usize = 20;
+
 /// Why data could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -259,6 +262,14 @@ impl DataError {
 
     pub(crate) fn io(file: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |cause| DataError::Io { file: file.to_owned(), doing, cause }
+    }
+
+    /// No choice among named tables (name, shape); lists the first of them.
+    pub(crate) fn tensor(file: &Path, fault: String, tables: impl ExactSizeIterator<Item = (String, String)>) -> Self {
+        let more = tables.len().saturating_sub(LISTED);
+        let names: Vec<String> = tables.take(LISTED).map(|(name, shape)| format!("`{name}` {shape}")).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        DataError::Tensor { file: file.to_owned(), fault, names: names.join(", ") + &more }
     }
 
     pub(crate) fn malformed(file: &Path, fault: impl Into<String>, remedy: impl Into<String>) -> Self {

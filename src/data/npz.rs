@@ -35,9 +35,7 @@ pub(crate) fn table(
     }
     let members = (0..archive.len()).map(|index| member(file, &mut archive, index)).collect::<Result<Vec<_>, _>>()?;
     let listed = |fault: String| {
-        let names = members.iter().map(|member| format!("`{}` {}", member.name, member.header.shape()));
-        let names = names.collect::<Vec<_>>().join(", ");
-        DataError::Tensor { file: file.to_owned(), fault, names }
+        DataError::tensor(file, fault, members.iter().map(|member| (member.name.clone(), member.header.shape())))
     };
     let index = match name {
         Some(name) => members

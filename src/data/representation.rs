@@ -105,6 +105,11 @@ impl Representation {
         self.starts[self.shards.len()]
     }
 
+    /// Bytes held in memory beside the mapped files: tables that had to be decompressed.
+    pub fn memory(&self) -> u64 {
+        self.shards.iter().map(Shard::memory).sum()
+    }
+
     /// SHA-256 of each file, in hexadecimal; files in parallel. Advances `watch` by bytes.
     ///
     /// # Errors

@@ -56,9 +56,8 @@ pub(crate) fn table(
         tensors
     };
     let listed = |fault: String| {
-        let names = tensors.iter().map(|(name, info)| format!("`{name}` {}", npy::shape_text(&shape(info))));
-        let names = names.collect::<Vec<_>>().join(", ");
-        DataError::Tensor { file: file.to_owned(), fault, names }
+        let tables = tensors.iter().map(|(name, info)| (name.clone(), npy::shape_text(&shape(info))));
+        DataError::tensor(file, fault, tables)
     };
     let info = match name {
         Some(name) => match tensors.iter().find(|(known, _)| known == name) {

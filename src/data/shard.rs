@@ -71,6 +71,14 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    /// Bytes held in memory beside the mapped file.
+    pub(crate) fn memory(&self) -> u64 {
+        match &self.bytes {
+            Bytes::Mapped => 0,
+            Bytes::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+
     fn data(&self) -> &[u8] {
         let bytes = match &self.bytes {
             Bytes::Mapped => self.source.bytes(),

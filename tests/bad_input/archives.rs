@@ -21,6 +21,7 @@ fn one_table_among_other_arrays_is_found() {
         let mut out = [0.0; 4];
         rows.read(0, 0..2, &mut out);
         assert_eq!((out, rows.files()[0].format), ([1.0, 2.0, 3.0, 4.0], Format::Npz));
+        assert_eq!(rows.memory(), if deflate { table.len() as u64 } else { 0 });
     }
 }
 

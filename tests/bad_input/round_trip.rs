@@ -146,3 +146,22 @@ fn special_values_survive() {
         }
     }
 }
+
+/// Written by NumPy 2.4.6, which also gave the expected numbers (hashlib gave the digest).
+#[test]
+fn files_written_by_numpy_are_read() {
+    let golden = |name: &str| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden").join(name);
+    let pool = open(&golden("pool.npy")).unwrap();
+    assert_eq!((pool.len(), pool.dim(), pool.files()[0].dtype), (2000, 64, "f32"));
+    let mut last = vec![0.0; 64];
+    pool.read_row(1999, &mut last);
+    assert_eq!(last[63], 0.24394643306732178);
+    let digest = "411aab4121602046be3c341a7894b2ee8be1a96177e4c8d843513a63bf51cda8";
+    assert_eq!(pool.digests(&Quiet).unwrap(), [digest]);
+    let options = OpenOptions { tensor: None, cast: true };
+    let seen = kantor::inspect::inspect(&golden("pool.npy"), &options, &Quiet).unwrap();
+    let norms = seen.norms.unwrap();
+    assert!((norms.min - 0.9999999076542151).abs() < 1e-14 && (norms.max - 1.0000000877578028).abs() < 1e-14);
+    says(open(&golden("round_robin_order.npy")), &["(integer)"]);
+    says(open(&golden("weights_query.npy")), &["shape (20,)"]);
+}

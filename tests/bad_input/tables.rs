@@ -224,6 +224,9 @@ fn one_of_several_tensors_must_be_named() {
     };
     assert_eq!(named("b").unwrap().len(), 2);
     says(named("c"), &["no tensor `c`", "`a` (1, 2)"]);
+    let names: Vec<String> = (0..500).map(|i| format!("t{i:03}")).collect();
+    let many: Vec<(&str, &str, &str, &[u8])> = names.iter().map(|name| (&**name, "F32", "[1,2]", &a[..])).collect();
+    says(open(&files.put("z.safetensors", safetensors(&many))), &["500 tensors", "`t019` (1, 2) and 480 more;"]);
     let single = files.put("y.safetensors", safetensors(&tensors[1..]));
     assert_eq!(open(&single).unwrap().len(), 2);
 }
