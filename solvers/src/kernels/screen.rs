@@ -16,8 +16,8 @@
 //!   values are in units of its square. Then ‖x‖² + ‖q‖² − 2⟨x, q⟩ errs by 2γ_{d+2} in the product, by 2γ_2 in the
 //!   norms and by 4u(1 + γ_{d+4}) in the last subtraction: at most 2γ_{d+8}. Twice the `f64` error and the same
 //!   underflow are added.
-//! - Matrix: entries of at most 24 bits are exact. Others are divided by a power of two above the largest, so
-//!   rounding to nearest errs by at most 2⁻²⁵ and underflow by 2⁻¹⁵⁰.
+//! - Matrix: entries of at most 24 bits are exact. Others are divided by a power of two that is at least half the
+//!   largest, so rounding to nearest errs by at most 2⁻²⁴ and underflow by 2⁻¹⁵⁰: less than 2⁻²³.
 
 use std::ops::Range;
 
@@ -65,7 +65,7 @@ impl<'a> Screen<'a> {
             Some((rows, norms)) => {
                 let dim = rows.len() / norms.len();
                 let largest = norms.iter().copied().fold(pack::largest_norm(geometry), f64::max);
-                let bound = power_of_two_above(largest);
+                let bound = power_of_two_above(largest, 400);
                 let factor = 1.0 / bound;
                 let squared = rows.chunks_exact(dim).map(|row| (dot::dot(row, row) * factor * factor) as f32).collect();
                 let queries = rows.iter().map(|x| (x * factor) as f32).collect();
@@ -79,7 +79,7 @@ impl<'a> Screen<'a> {
                 let (unit, error) = if exact {
                     (1.0, 0.0)
                 } else {
-                    (power_of_two_above(pack::largest_entry(geometry)), (-24.0f64).exp2())
+                    (power_of_two_above(pack::largest_entry(geometry), 1022), (-23.0f64).exp2())
                 };
                 Self { geometry, kind: Kind::Matrix { factor: sign / unit }, unit, error }
             }
@@ -170,9 +170,9 @@ fn outward(error: f64) -> f64 {
     error * (1.0 + (-40.0f64).exp2())
 }
 
-/// The power of two above `x` and at most twice it; stays where squares neither over- nor underflow.
-fn power_of_two_above(x: f64) -> f64 {
-    let x = x.clamp((-400.0f64).exp2(), 400.0f64.exp2());
+/// The power of two above `x` and at most twice it, for `x` brought between 2^−`limit` and 2^`limit`.
+fn power_of_two_above(x: f64, limit: i32) -> f64 {
+    let x = x.clamp(f64::from(-limit).exp2(), f64::from(limit).exp2());
     // Clearing the mantissa leaves the power of two at or below.
     2.0 * f64::from_bits(x.to_bits() & (0x7ff << 52))
 }
