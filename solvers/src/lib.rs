@@ -6,6 +6,7 @@
 //! The way through: a selector says what it [`Needs`] of the pool; one blocked [`scan`](kernels::scan) collects the
 //! needs of all selectors; each selector then decides on exact `f64` closeness and returns its selections.
 
+pub mod exact;
 pub mod kernels;
 pub mod registry;
 pub mod selector;
