@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use kantor_solvers::Settings;
 use kantor_theory::Cost;
+use kantor_theory::cost_bounds::Power;
 
 use crate::data::OnBadRow;
 use crate::select::InputSpec;
@@ -134,12 +135,31 @@ pub(super) struct RunArguments {
 }
 
 impl RunArguments {
-    /// Sets the number of worker threads for the whole process.
+    /// Puts them into force.
     pub(super) fn apply(&self) -> Result<(), Failure> {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads)
-            .build_global()
-            .map_err(|error| Failure::Usage(format!("--threads {}: {error}", self.threads)))
+        use_threads(self.threads)
+    }
+}
+
+/// Sets the number of worker threads for the whole process; 0 takes one per processor.
+pub(super) fn use_threads(threads: usize) -> Result<(), Failure> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| Failure::Usage(format!("--threads {threads}: {error}")))
+}
+
+/// The power p of the distance W_p.
+#[derive(Debug, clap::Args)]
+pub(super) struct PowerArgument {
+    /// Distances are W_p: costs enter to this power and the root is taken of the bounds
+    #[arg(long = "p", value_name = "1|2", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    p: u8,
+}
+
+impl PowerArgument {
+    pub(super) fn get(&self) -> Power {
+        if self.p == 2 { Power::Two } else { Power::One }
     }
 }
 

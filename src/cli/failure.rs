@@ -6,6 +6,7 @@ use crate::data::{DataError, Kind};
 use crate::report::staging::OutputError;
 use crate::select::Error;
 use kantor_solvers::SelectError;
+use kantor_theory::GeometryError;
 
 use super::signals::INTERRUPTED;
 
@@ -27,6 +28,9 @@ pub(super) enum Failure {
     /// Reading or writing failed.
     #[error("{0}")]
     InputOutput(String),
+    /// A limit was hit.
+    #[error("{0}")]
+    Resource(String),
     /// The selection failed.
     #[error(transparent)]
     Select(#[from] Error),
@@ -49,13 +53,15 @@ impl Failure {
             Failure::Usage(_) => USAGE,
             Failure::BadInput(_) => BAD_INPUT,
             Failure::InputOutput(_) => INPUT_OUTPUT,
+            Failure::Resource(_) => RESOURCE,
             Failure::Data(error) | Failure::Select(Error::Data(error)) => data_code(error),
             Failure::Output(error) | Failure::Select(Error::Output(error)) => match error {
                 OutputError::Io { .. } => INPUT_OUTPUT,
                 _ => USAGE,
             },
             Failure::Select(Error::UnknownMethod { .. } | Error::Request(_)) => USAGE,
-            Failure::Select(Error::Geometry(_) | Error::Overlap(_)) => BAD_INPUT,
+            Failure::Select(Error::Geometry(GeometryError::WrongCost { .. })) => USAGE,
+            Failure::Select(Error::Geometry(_) | Error::Overlap(_) | Error::Certify(_)) => BAD_INPUT,
             Failure::Select(Error::Selector(error)) => match error {
                 SelectError::Memory { .. } => RESOURCE,
                 SelectError::Stopped(_) => INTERRUPTED,

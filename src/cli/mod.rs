@@ -2,11 +2,13 @@
 
 mod args;
 mod config;
+mod distance;
 mod failure;
 mod inspect;
 mod registries;
 mod select;
 mod signals;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -27,6 +29,10 @@ struct Cli {
 enum Command {
     /// Choose k pool rows for the queries and write them out
     Select(select::Arguments),
+    /// Certified transport distance between a subset of the pool and the queries
+    Distance(distance::Arguments),
+    /// Check a certificate against the files that it speaks of
+    Verify(verify::Arguments),
     /// Say what is in a file of rows, and what selecting from it would cost
     Inspect(inspect::Arguments),
     /// List the selection methods and their defaults
@@ -58,6 +64,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn execute(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Select(arguments) => select::run(arguments),
+        Command::Distance(arguments) => distance::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Methods(arguments) => registries::methods(&arguments),
         Command::Costs(arguments) => registries::costs(&arguments),

@@ -7,6 +7,7 @@
 pub mod error;
 pub mod jsonl;
 mod lines;
+pub mod list;
 mod mmap;
 mod npy;
 mod npz;

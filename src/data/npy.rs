@@ -70,10 +70,29 @@ impl Header {
         shape_text(&self.shape)
     }
 
-    /// Judges type and shape, and compares them with `total`, the size of the whole file.
+    /// Judges type and shape of a table, and compares them with `total`, the size of the whole file.
     pub(crate) fn layout(&self, file: &Path, total: u64, cast: bool) -> Result<Layout, DataError> {
-        let (number, big_endian) = number(file, &self.descr, cast)?;
         let (rows, dim) = table_shape(file, &self.shape)?;
+        self.sized(file, total, cast, rows, dim)
+    }
+
+    /// The same for a list, which becomes a table of one column; integers are welcome.
+    pub(crate) fn list_layout(&self, file: &Path, total: u64) -> Result<Layout, DataError> {
+        match *self.shape {
+            [rows] => {
+                let (rows, dim) = table_shape(file, &[rows, 1])?;
+                self.sized(file, total, true, rows, dim)
+            }
+            _ => Err(DataError::malformed(
+                file,
+                format!("has shape {}, not (rows,)", self.shape()),
+                "save a list of numbers: np.save('x.npy', a.ravel())",
+            )),
+        }
+    }
+
+    fn sized(&self, file: &Path, total: u64, cast: bool, rows: usize, dim: usize) -> Result<Layout, DataError> {
+        let (number, big_endian) = number(file, &self.descr, cast)?;
         let fault = || DataError::Shape {
             file: file.to_owned(),
             shape: self.shape(),

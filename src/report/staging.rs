@@ -157,6 +157,25 @@ impl Drop for Staging {
     }
 }
 
+/// Writes one file beside its target, syncs it and renames it into place.
+///
+/// # Errors
+/// If the system refuses; then the target is as it was.
+pub fn replace_file(target: &Path, content: &[u8]) -> Result<(), OutputError> {
+    let failed = io_error(target);
+    let (parent, name) = split(target)?;
+    let staged = parent.join(format!(".{name}.kantor-{}", std::process::id()));
+    let written = File::create(&staged).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&staged, target)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&staged);
+    }
+    written.map_err(failed)
+}
+
 /// Parent directory and file name of the target.
 fn split(target: &Path) -> Result<(PathBuf, String), OutputError> {
     let absolute = std::path::absolute(target).map_err(io_error(target))?;

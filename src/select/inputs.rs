@@ -112,6 +112,19 @@ impl Inputs {
         }
     }
 
+    /// The rows here that are these rows of the files.
+    ///
+    /// # Errors
+    /// If one of them was dropped; `list` is the file that named it.
+    pub fn kept_rows(&self, originals: &[usize], list: &Path) -> Result<Vec<usize>, Error> {
+        let dropped: Vec<usize> = self.dropped.iter().filter(|d| d.role == "pool").map(|d| d.row.row).collect();
+        let kept = |&row: &usize| match dropped.binary_search(&row) {
+            Err(before) => Ok(row - before),
+            Ok(_) => Err(Error::Request(format!("{}: row {row} was dropped as a bad row", list.display()))),
+        };
+        originals.iter().map(kept).collect()
+    }
+
     /// The pool's examples, if given.
     pub fn examples(&self) -> Option<&JsonlRows> {
         self.examples.as_ref()
@@ -189,7 +202,8 @@ impl Inputs {
         }
     }
 
-    fn original_pool_len(&self) -> usize {
+    /// Rows of the pool's files, dropped ones included.
+    pub fn original_pool_len(&self) -> usize {
         match &self.tables {
             Tables::Points { pool, .. } => pool.original_len(),
             Tables::Matrix(matrix) => matrix.dim(),

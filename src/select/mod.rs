@@ -10,6 +10,7 @@ use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::{Needs, SelectError, Selection, Settings, Stopped, Task, Watch};
 use kantor_theory::{Cost, GeometryError};
 
+use crate::certify::CertifyError;
 use crate::data::DataError;
 use crate::report::staging::OutputError;
 
@@ -47,6 +48,9 @@ pub enum Error {
     /// A method failed.
     #[error(transparent)]
     Selector(#[from] SelectError),
+    /// A distance could not be certified.
+    #[error(transparent)]
+    Certify(#[from] CertifyError),
     /// The result cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
