@@ -7,7 +7,7 @@ use kantor_theory::bounds::{BestBound, DistanceBound, DistanceEvidence, Rejectio
 use kantor_theory::certificate::{MadeBy, Weights};
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
-use kantor_theory::{Certificate, Geometry, Problem, Status};
+use kantor_theory::{Certificate, Facts, Geometry, Problem, Status, excess};
 use rayon::prelude::*;
 
 pub use facts::facts;
@@ -32,6 +32,21 @@ pub enum CertifyError {
     Rejected(#[from] Rejection),
 }
 
+/// Which distance is meant, beside pool, queries and cost.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// The power p of W_p.
+    pub power: Power,
+    /// Weights of both sides.
+    pub weights: Weights,
+}
+
+impl Terms {
+    fn problem(&self, geometry: &Geometry<'_>, budget: usize) -> Problem {
+        Problem::new(geometry, self.power, budget).weighted(self.weights.clone())
+    }
+}
+
 /// Runs the tasks on all worker threads.
 pub fn in_parallel(count: usize, task: &(dyn Fn(usize) + Sync)) {
     (0..count).into_par_iter().for_each(task);
@@ -43,17 +58,13 @@ pub fn in_parallel(count: usize, task: &(dyn Fn(usize) + Sync)) {
 ///
 /// # Errors
 /// If weights or costs are no numbers to solve with, or the kernel refuses the evidence.
-pub fn distance(
-    geometry: &Geometry<'_>,
-    power: Power,
-    rows: &[usize],
-    weights: Weights,
-) -> Result<DistanceBound, CertifyError> {
-    let masses = masses(rows.len(), weights.subset.as_deref(), geometry.query_len(), weights.query.as_deref())?;
-    let solved = transport(&costs(geometry, power, rows), &masses)?;
+pub fn distance(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Result<DistanceBound, CertifyError> {
+    let Weights { subset, query } = &terms.weights;
+    let masses = masses(rows.len(), subset.as_deref(), geometry.query_len(), query.as_deref())?;
+    let solved = transport(&costs(geometry, terms.power, rows), &masses)?;
     let plan = SparsePlan::new(solved.plan.iter().map(|entry| (entry.row, entry.query, entry.mass)).collect());
     let evidence = DistanceEvidence { potentials: Some(solved.potentials), plan };
-    let problem = Problem::new(geometry, power, rows.len()).weighted(weights);
+    let problem = terms.problem(geometry, rows.len());
     Ok(distance_bound(geometry, &problem, rows, evidence, &in_parallel)?)
 }
 
@@ -71,38 +82,47 @@ pub fn costs(geometry: &Geometry<'_>, power: Power, rows: &[usize]) -> Vec<f64> 
     costs
 }
 
-/// The word for a subset with these bounds: `optimal` if the interval between the best possible and its own distance
-/// closes.
-pub fn status(distance: &DistanceBound, best: Option<&BestBound>) -> Status {
-    match (distance.interval().upper, best) {
-        (Some(upper), Some(best)) if upper - best.lower() <= CLOSED * best.lower().abs() => Status::Optimal,
-        _ => Status::Certified,
-    }
+/// What was proved of one subset.
+#[derive(Debug, Clone)]
+pub struct Certified {
+    /// Around its distance.
+    pub distance: DistanceBound,
+    /// Below the distance of every subset of its size.
+    pub best: Option<BestBound>,
 }
 
-/// Who made it, for the certificate.
-pub fn made_by(selector: Option<&str>) -> MadeBy {
-    MadeBy {
-        tool: "kantor".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        selector: selector.map(str::to_owned),
+impl Certified {
+    /// How far the subset can be above the best possible one; see [`excess`].
+    pub fn excess(&self) -> Option<f64> {
+        excess(self.distance.interval().upper?, self.best.as_ref()?.lower())
     }
-}
 
-/// The certificate of these bounds over these inputs.
-///
-/// # Errors
-/// If the bounds contradict each other.
-pub fn certificate(
-    geometry: &Geometry<'_>,
-    power: Power,
-    weights: Weights,
-    facts: &kantor_theory::Facts,
-    distance: &DistanceBound,
-    best: Option<&BestBound>,
-    selector: Option<&str>,
-) -> Result<Certificate, CertifyError> {
-    let problem = Problem::new(geometry, power, distance.rows().len()).weighted(weights);
-    let (inputs, dropped) = (facts.inputs.clone(), facts.dropped.clone());
-    Ok(Certificate::new(problem, inputs, dropped, distance, best, made_by(selector))?)
+    /// The word for it: `optimal` if the interval between the best possible and its own distance closes.
+    pub fn status(&self) -> Status {
+        match (self.distance.interval().upper, &self.best) {
+            (Some(upper), Some(best)) if upper - best.lower() <= CLOSED * best.lower().abs() => Status::Optimal,
+            _ => Status::Certified,
+        }
+    }
+
+    /// The certificate over these inputs.
+    ///
+    /// # Errors
+    /// If the bounds contradict each other.
+    pub fn certificate(
+        &self,
+        geometry: &Geometry<'_>,
+        terms: &Terms,
+        facts: &Facts,
+        selector: Option<&str>,
+    ) -> Result<Certificate, CertifyError> {
+        let made_by = MadeBy {
+            tool: "kantor".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            selector: selector.map(str::to_owned),
+        };
+        let (problem, best) = (terms.problem(geometry, self.distance.rows().len()), self.best.as_ref());
+        let (inputs, dropped) = (facts.inputs.clone(), facts.dropped.clone());
+        Ok(Certificate::new(problem, inputs, dropped, &self.distance, best, made_by)?)
+    }
 }

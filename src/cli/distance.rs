@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use kantor_theory::certificate::Weights;
 use serde_json::json;
 
-use crate::certify;
+use crate::certify::{self, Certified, Terms};
 use crate::data::list::{read_rows, read_weights};
 use crate::report::progress::Progress;
 use crate::select::Inputs;
@@ -59,16 +59,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             rows.len()
         )));
     }
-    let bound = certify::distance(&geometry, power, &rows, weights.clone()).map_err(crate::select::Error::from)?;
-    let status = certify::status(&bound, None);
+    let terms = Terms { power, weights };
+    let distance = certify::distance(&geometry, &terms, &rows)?;
+    let interval = distance.interval();
+    let certified = Certified { distance, best: None };
+    let status = certified.status();
     if let Some(path) = &arguments.certificate {
         let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
-        let certificate = certify::certificate(&geometry, power, weights, &facts, &bound, None, None)
-            .map_err(crate::select::Error::from)?;
+        let certificate = certified.certificate(&geometry, &terms, &facts, None)?;
         inputs.check_unchanged()?;
         crate::report::staging::replace_file(path, &certificate.to_json())?;
     }
-    let interval = bound.interval();
     if arguments.run.json {
         let (lower, upper) = (interval.lower, interval.upper);
         println!("{}", json!({"schema": "kantor/distance/1", "lower": lower, "upper": upper, "status": status}));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::certify::CertifyError;
 use crate::data::{DataError, Kind};
 use crate::report::staging::OutputError;
 use crate::select::Error;
@@ -34,6 +35,9 @@ pub(super) enum Failure {
     /// The selection failed.
     #[error(transparent)]
     Select(#[from] Error),
+    /// A distance could not be certified.
+    #[error(transparent)]
+    Certify(#[from] CertifyError),
     /// Reading an input failed.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -51,7 +55,7 @@ impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => USAGE,
-            Failure::BadInput(_) => BAD_INPUT,
+            Failure::BadInput(_) | Failure::Certify(_) => BAD_INPUT,
             Failure::InputOutput(_) => INPUT_OUTPUT,
             Failure::Resource(_) => RESOURCE,
             Failure::Data(error) | Failure::Select(Error::Data(error)) => data_code(error),

@@ -12,7 +12,7 @@ use crate::report::staging::Staging;
 use crate::report::table;
 use crate::select::{Inputs, Request, Run, select, write};
 
-use super::args::{InputArguments, RunArguments, SettingsArguments};
+use super::args::{InputArguments, PowerArgument, RunArguments, SettingsArguments};
 use super::failure::Failure;
 use super::signals;
 
@@ -36,6 +36,8 @@ pub(super) struct Arguments {
     /// Leave out the certified distances; the status is then `uncertified`
     #[arg(long)]
     no_certify: bool,
+    #[command(flatten)]
+    power: PowerArgument,
     /// Seed of every random choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -54,6 +56,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         methods: without_repeats(arguments.method),
         budgets: without_repeats(arguments.budget),
         cost: arguments.input.cost,
+        power: arguments.power.get(),
+        certify: !arguments.no_certify,
         settings: arguments.settings.settings(),
         seed: arguments.seed,
         memory: arguments.run.max_memory.unwrap_or(u64::MAX),
@@ -104,11 +108,11 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
                 "method": result.method,
                 "budget": result.budget,
                 "dir": out.join(&result.dir),
-                "distance": null,
-                "best": null,
-                "excess": null,
+                "distance": result.distance,
+                "best": result.best,
+                "excess": result.excess,
                 "status": result.status,
-                "seconds": result.seconds,
+                "seconds": result.seconds + result.certify_seconds,
             })
         })
         .collect();
@@ -120,10 +124,11 @@ fn as_table(manifest: &Manifest) -> String {
         vec![
             result.method.clone(),
             result.budget.to_string(),
+            result.distance.map_or_else(|| "–".to_owned(), table::interval),
+            result.excess.map_or_else(|| "–".to_owned(), |excess| format!("≤ {}", table::percent_up(excess))),
             result.status.to_string(),
-            format!("{:.3} s", result.seconds),
-            result.dir.clone(),
+            format!("{:.2} s", result.seconds + result.certify_seconds),
         ]
     });
-    table::plain(&["method", "budget", "status", "time", "directory"], rows)
+    table::plain(&["method", "budget", "distance", "above best possible", "status", "time"], rows)
 }

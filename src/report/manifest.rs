@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::Settings;
-use kantor_theory::{Cost, Status};
+use kantor_theory::cost_bounds::Power;
+use kantor_theory::{Cost, Interval, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -61,6 +62,10 @@ pub struct Parameters {
     pub budgets: Vec<usize>,
     /// Pairwise cost.
     pub cost: Cost,
+    /// Power p of the distance.
+    pub p: Power,
+    /// Whether distances were certified.
+    pub certify: bool,
     /// Parameters of the methods.
     #[serde(flatten)]
     pub settings: Settings,
@@ -79,12 +84,27 @@ pub struct ResultRecord {
     pub dir: String,
     /// Whether smaller budgets of this method are prefixes of larger ones.
     pub nested: bool,
+    /// Proved to hold the subset's distance; `null` if nothing was proved.
+    pub distance: Option<Interval>,
+    /// Proved to hold for every subset of that size; `null` if nothing was proved.
+    pub best: Option<BestRecord>,
+    /// How far the subset can be above the best possible one: upper/lower − 1, rounded up.
+    pub excess: Option<f64>,
     /// How the search ended.
     pub status: Status,
     /// What the method recorded of its run.
     pub notes: BTreeMap<String, Value>,
     /// Wall-clock seconds of this method's own work for all budgets.
     pub seconds: f64,
+    /// Wall-clock seconds of certifying this selection.
+    pub certify_seconds: f64,
+}
+
+/// What was proved of every subset of a size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct BestRecord {
+    /// No subset of that size is closer than this.
+    pub lower: f64,
 }
 
 /// The whole record.

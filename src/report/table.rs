@@ -14,6 +14,11 @@ pub fn interval(interval: Interval) -> String {
     )
 }
 
+/// A share as a percentage of two decimals, rounded up.
+pub fn percent_up(share: f64) -> String {
+    format!("{:.2} %", (share * 1e4).ceil() / 1e2)
+}
+
 /// A table with a header line.
 pub fn plain(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();

@@ -8,9 +8,10 @@ use std::time::Instant;
 use kantor_solvers::kernels::scan;
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::{Needs, SelectError, Selection, Settings, Stopped, Task, Watch};
-use kantor_theory::{Cost, GeometryError};
+use kantor_theory::cost_bounds::Power;
+use kantor_theory::{Cost, GeometryError, Status};
 
-use crate::certify::CertifyError;
+use crate::certify::{self, Certified, CertifyError, Terms};
 use crate::data::DataError;
 use crate::report::staging::OutputError;
 
@@ -71,6 +72,10 @@ pub struct Request {
     pub budgets: Vec<usize>,
     /// Pairwise cost.
     pub cost: Cost,
+    /// Power p of the distances.
+    pub power: Power,
+    /// Whether to certify the distance of every selection.
+    pub certify: bool,
     /// Parameters of the methods.
     pub settings: Settings,
     /// Seed of every random choice.
@@ -85,9 +90,32 @@ impl Default for Request {
             methods: vec!["round-robin".to_owned()],
             budgets: Vec::new(),
             cost: Cost::default(),
+            power: Power::default(),
+            certify: true,
             settings: Settings::default(),
             seed: 0,
             memory: u64::MAX,
+        }
+    }
+}
+
+/// One selection and what was proved of it.
+#[derive(Debug, Clone)]
+pub struct Proved {
+    /// The rows.
+    pub selection: Selection,
+    /// Their distance, unless nobody asked for a proof.
+    pub certified: Option<Certified>,
+    /// Wall-clock seconds of the proof.
+    pub seconds: f64,
+}
+
+impl Proved {
+    /// How it ended: what the search says if that is bad news, else what was proved.
+    pub fn status(&self) -> Status {
+        match &self.certified {
+            Some(certified) if self.selection.status.is_success() => certified.status(),
+            _ => self.selection.status,
         }
     }
 }
@@ -100,7 +128,7 @@ pub struct Chosen {
     /// Whether smaller budgets are prefixes of larger ones.
     pub nested: bool,
     /// One selection per budget, in the order of the budgets.
-    pub selections: Vec<Selection>,
+    pub selections: Vec<Proved>,
     /// Wall-clock seconds of the method's own work.
     pub seconds: f64,
 }
@@ -112,6 +140,19 @@ pub struct Outcome {
     pub chosen: Vec<Chosen>,
     /// Wall-clock seconds of the shared pass over the pool.
     pub scan_seconds: f64,
+}
+
+/// Certifies the distance of a selection if that was asked for.
+fn prove(task: &Task<'_>, request: &Request, selection: Selection) -> Result<Proved, Error> {
+    if !request.certify {
+        return Ok(Proved { selection, certified: None, seconds: 0.0 });
+    }
+    let begun = Instant::now();
+    task.watch.advance(0)?;
+    let terms = Terms { power: request.power, ..Terms::default() };
+    let distance = certify::distance(task.geometry, &terms, &selection.rows)?;
+    let certified = Some(Certified { distance, best: None });
+    Ok(Proved { selection, certified, seconds: begun.elapsed().as_secs_f64() })
 }
 
 /// Chooses rows by every method for every budget, with one pass over the pool for what the methods share.
@@ -145,11 +186,13 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
     for selector in selectors {
         let begun = Instant::now();
         let selections = selector.select(&task, &findings, &request.budgets)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let selections = selections.into_iter().map(|selection| prove(&task, request, selection));
         chosen.push(Chosen {
             method: selector.name().to_owned(),
             nested: selector.nested(),
-            selections,
-            seconds: begun.elapsed().as_secs_f64(),
+            selections: selections.collect::<Result<_, Error>>()?,
+            seconds,
         });
     }
     Ok(Outcome { chosen, scan_seconds })

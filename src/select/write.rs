@@ -8,9 +8,10 @@ use kantor_solvers::Watch;
 use kantor_theory::{Geometry, Status};
 use rayon::prelude::*;
 
+use crate::certify::{self, Certified, Terms};
 use crate::data::OnBadRow;
 use crate::report::files::{self, Line};
-use crate::report::manifest::{self, MANIFEST, Manifest, Parameters, ResultRecord};
+use crate::report::manifest::{self, BestRecord, MANIFEST, Manifest, Parameters, ResultRecord};
 use crate::report::staging::Staging;
 
 use super::{Error, Inputs, Outcome, Request};
@@ -37,10 +38,14 @@ pub fn write(
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
     let geometry = inputs.geometry(request.cost)?;
+    let records = inputs.records(watch)?;
+    let facts = certify::facts(&records, inputs.dropped());
+    let terms = Terms { power: request.power, ..Terms::default() };
     let mut results = Vec::new();
     let copies = copies(inputs, outcome, watch)?;
     for chosen in &outcome.chosen {
-        for selection in &chosen.selections {
+        for proved in &chosen.selections {
+            let selection = &proved.selection;
             let dir = files::directory(&chosen.method, selection);
             let rows: Vec<usize> = selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
             staging.file(&format!("{dir}/indices.npy"), |out| files::indices(&rows, out))?;
@@ -66,18 +71,25 @@ pub fn write(
                     rows.iter().try_for_each(|row| out.write_all(&copies[row]))
                 })?;
             }
+            if let Some(certified) = &proved.certified {
+                let certificate = certified.certificate(&geometry, &terms, &facts, Some(&chosen.method))?;
+                staging.file(&format!("{dir}/certificate.json"), |out| out.write_all(&certificate.to_json()))?;
+            }
             results.push(ResultRecord {
                 method: chosen.method.clone(),
                 budget: selection.budget(),
                 dir,
                 nested: chosen.nested,
-                status: selection.status,
+                distance: proved.certified.as_ref().map(|certified| certified.distance.interval()),
+                best: proved.certified.as_ref().and_then(|c| Some(BestRecord { lower: c.best.as_ref()?.lower() })),
+                excess: proved.certified.as_ref().and_then(Certified::excess),
+                status: proved.status(),
                 notes: selection.notes.clone(),
                 seconds: chosen.seconds,
+                certify_seconds: proved.seconds,
             });
         }
     }
-    let records = inputs.records(watch)?;
     inputs.check_unchanged()?;
     let status = results.iter().map(|result| result.status).find(|status| !status.is_success());
     let manifest = Manifest {
@@ -92,6 +104,8 @@ pub fn write(
             methods: request.methods.clone(),
             budgets: request.budgets.clone(),
             cost: request.cost,
+            p: request.power,
+            certify: request.certify,
             settings: request.settings.clone(),
             on_bad_row: run.on_bad_row,
         },
@@ -121,7 +135,7 @@ fn copies(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch) -> Result<Optio
         .chosen
         .iter()
         .flat_map(|chosen| &chosen.selections)
-        .flat_map(|selection| &selection.rows)
+        .flat_map(|proved| &proved.selection.rows)
         .map(|&row| inputs.original_row(row))
         .collect();
     Ok(Some(examples.copy(&wanted, watch)?))
