@@ -57,7 +57,7 @@ impl Failure {
             Failure::Usage(_) => USAGE,
             Failure::BadInput(_) | Failure::Certify(_) => BAD_INPUT,
             Failure::InputOutput(_) => INPUT_OUTPUT,
-            Failure::Resource(_) => RESOURCE,
+            Failure::Resource(_) | Failure::Select(Error::Memory { .. }) => RESOURCE,
             Failure::Data(error) | Failure::Select(Error::Data(error)) => data_code(error),
             Failure::Output(error) | Failure::Select(Error::Output(error)) => match error {
                 OutputError::Io { .. } => INPUT_OUTPUT,

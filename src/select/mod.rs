@@ -5,7 +5,7 @@ mod write;
 
 use std::time::Instant;
 
-use kantor_solvers::kernels::scan;
+use kantor_solvers::kernels::{list_bytes, scan};
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::{Needs, SelectError, Selection, Settings, Stopped, Task, Watch};
 use kantor_theory::cost_bounds::Power;
@@ -46,6 +46,16 @@ pub enum Error {
         "{0} query rows are also in the pool: remove them from the pool, or allow it by leaving out --forbid-overlap"
     )]
     Overlap(usize),
+    /// It would take more memory than allowed.
+    #[error(
+        "this takes about {needed} bytes beyond the input but --max-memory allows {allowed}: allow more, or ask for less"
+    )]
+    Memory {
+        /// Bytes needed, roughly.
+        needed: u64,
+        /// Bytes allowed.
+        allowed: u64,
+    },
     /// A method failed.
     #[error(transparent)]
     Selector(#[from] SelectError),
@@ -142,6 +152,16 @@ pub struct Outcome {
     pub scan_seconds: f64,
 }
 
+/// Bytes that the pass, its findings and the proof for `certified` rows take beyond the input.
+fn bytes(task: &Task<'_>, needs: Needs, certified: usize) -> u64 {
+    let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
+    let dim = task.geometry.points().map_or(0, |rows| rows.dim());
+    let block = rayon::current_num_threads() * task.block.min(n) * 4 * (m + dim);
+    let best = if needs.row_best { size_of::<u64>() * 2 * n } else { 0 };
+    let lists = if needs.lists > 0 { list_bytes(task, needs.lists) } else { 0 };
+    (block + best + size_of::<f64>() * certified * m) as u64 + lists
+}
+
 /// Certifies the distance of a selection if that was asked for.
 fn prove(task: &Task<'_>, request: &Request, selection: Selection) -> Result<Proved, Error> {
     if !request.certify {
@@ -179,6 +199,10 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
         selectors.push((entry.build)(&request.settings));
     }
     let needs = selectors.iter().fold(Needs::default(), |all, s| all.union(s.needs(&task, largest)));
+    let needed = bytes(&task, needs, if request.certify { largest } else { 0 });
+    if needed > request.memory {
+        return Err(Error::Memory { needed, allowed: request.memory });
+    }
     let begun = Instant::now();
     let findings = scan(&task, needs)?;
     let scan_seconds = begun.elapsed().as_secs_f64();
