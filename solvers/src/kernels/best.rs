@@ -76,12 +76,40 @@ pub(crate) fn scan(values: &[f32], m: usize, margin: f64, best: &mut [Best]) {
         #[inline(always)]
         || {
             for (line, best) in values.chunks_exact(m).zip(best) {
-                let value = line.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-                let cut = key::lower(value, margin);
-                let near: u32 = line.iter().map(|&x| u32::from(x >= cut)).sum();
-                let query = line.iter().position(|&x| x == value).unwrap_or(0) as u32;
-                *best = Best { value, query: if near > 1 { query | CONTESTED } else { query } };
+                *best = best_of(line, margin);
             }
         },
     );
+}
+
+/// Best and second best in one sweep of independent lanes, joined at the end.
+#[inline(always)]
+fn best_of(line: &[f32], margin: f64) -> Best {
+    const LANES: usize = 16;
+    let mut first = [f32::NEG_INFINITY; LANES];
+    let mut second = [f32::NEG_INFINITY; LANES];
+    let mut at = [0u32; LANES];
+    let (chunks, rest) = line.as_chunks::<LANES>();
+    for (number, chunk) in (0u32..).zip(chunks) {
+        for lane in 0..LANES {
+            let x = chunk[lane];
+            let wins = x > first[lane];
+            let loser = if wins { first[lane] } else { x };
+            second[lane] = if loser > second[lane] { loser } else { second[lane] };
+            first[lane] = if wins { x } else { first[lane] };
+            at[lane] = if wins { number } else { at[lane] };
+        }
+    }
+    let lanes = (0..LANES).map(|lane| (first[lane], at[lane] * LANES as u32 + lane as u32));
+    let tail = (0u32..).zip(rest).map(|(offset, &x)| (x, (line.len() - rest.len()) as u32 + offset));
+    let mut runner_up = second.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let (mut value, mut query) = (f32::NEG_INFINITY, 0);
+    for (x, number) in lanes.chain(tail) {
+        runner_up = runner_up.max(x.min(value));
+        if x > value {
+            (value, query) = (x, number);
+        }
+    }
+    let contested = runner_up >= key::lower(value, margin);
+    Best { value, query: if contested { query | CONTESTED } else { query } }
 }
