@@ -17,25 +17,17 @@ pub struct RowBest {
     margin: f64,
 }
 
-/// The screened closest query of one row.
+/// The screened closest query of one row, and who else may be the closest.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Best {
     value: f32,
-    /// The query, with the top bit set if another query screens within twice the error.
     query: u32,
+    /// The query that screens within twice the error, or [`NOBODY`] or [`MANY`].
+    rival: u32,
 }
 
-const CONTESTED: u32 = 1 << 31;
-
-impl Best {
-    fn query(self) -> usize {
-        (self.query & !CONTESTED) as usize
-    }
-
-    fn is_contested(self) -> bool {
-        self.query & CONTESTED != 0
-    }
-}
+const NOBODY: u32 = u32::MAX;
+const MANY: u32 = u32::MAX - 1;
 
 impl RowBest {
     pub(crate) fn new(best: Vec<Best>, screen: &Screen<'_>) -> Self {
@@ -66,7 +58,12 @@ impl RowBest {
 
     fn exact(&self, row: usize, pairs: &mut Pairs<'_>) -> f64 {
         let best = self.best[row];
-        if best.is_contested() { pairs.closest(row) } else { pairs.closeness(row, best.query()) }
+        let closeness = pairs.closeness(row, best.query as usize);
+        match best.rival {
+            NOBODY => closeness,
+            MANY => pairs.closest(row),
+            rival => closeness.max(pairs.closeness(row, rival as usize)),
+        }
     }
 }
 
@@ -110,6 +107,17 @@ fn best_of(line: &[f32], margin: f64) -> Best {
             (value, query) = (x, number);
         }
     }
-    let contested = runner_up >= key::lower(value, margin);
-    Best { value, query: if contested { query | CONTESTED } else { query } }
+    let cut = key::lower(value, margin);
+    let rival = if runner_up >= cut { rival_of(line, query, cut) } else { NOBODY };
+    Best { value, query, rival }
+}
+
+#[inline(never)]
+fn rival_of(line: &[f32], query: u32, cut: f32) -> u32 {
+    let mut rivals = (0u32..).zip(line).filter(|&(other, &x)| other != query && x >= cut).map(|(other, _)| other);
+    match (rivals.next(), rivals.next()) {
+        (Some(rival), None) => rival,
+        (None, _) => NOBODY,
+        _ => MANY,
+    }
 }
