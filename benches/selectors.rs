@@ -22,7 +22,7 @@ fn setting(name: &str, default: usize) -> usize {
 
 fn main() {
     let (n, m, d) = (setting("N", 197_000), setting("M", 100), setting("D", 512));
-    let (budget, block, runs) = (setting("BUDGET", 10_000).min(n), setting("BLOCK", 1024), setting("RUNS", 5));
+    let (budget, block, runs) = (setting("BUDGET", 10_000).min(n), setting("BLOCK", 512), setting("RUNS", 5));
     let threads = rayon::current_num_threads();
     let (x, q) = clustered(n, m, d);
     let query = DenseRows::from_f32(d, q.clone()).unwrap();

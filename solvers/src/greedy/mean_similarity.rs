@@ -18,7 +18,7 @@ use crate::kernels::pairs::{decisive, matrix_sign};
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
 
 /// Rows widened at a time: they stay in cache.
-const CHUNK: usize = 32;
+const CHUNK: usize = 8;
 
 /// The rows closest to the queries on average, closest first. The score is the mean closeness.
 #[derive(Debug, Clone, Copy, Default)]

@@ -17,25 +17,17 @@ pub struct RowBest {
     margin: f64,
 }
 
-/// The screened closest query of one row.
+/// The screened closest query of one row, and who else may be the closest.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Best {
     value: f32,
-    /// The query, with the top bit set if another query screens within twice the error.
     query: u32,
+    /// The query that screens within twice the error, or [`NOBODY`] or [`MANY`].
+    rival: u32,
 }
 
-const CONTESTED: u32 = 1 << 31;
-
-impl Best {
-    fn query(self) -> usize {
-        (self.query & !CONTESTED) as usize
-    }
-
-    fn is_contested(self) -> bool {
-        self.query & CONTESTED != 0
-    }
-}
+const NOBODY: u32 = u32::MAX;
+const MANY: u32 = u32::MAX - 1;
 
 impl RowBest {
     pub(crate) fn new(best: Vec<Best>, screen: &Screen<'_>) -> Self {
@@ -66,7 +58,12 @@ impl RowBest {
 
     fn exact(&self, row: usize, pairs: &mut Pairs<'_>) -> f64 {
         let best = self.best[row];
-        if best.is_contested() { pairs.closest(row) } else { pairs.closeness(row, best.query()) }
+        let closeness = pairs.closeness(row, best.query as usize);
+        match best.rival {
+            NOBODY => closeness,
+            MANY => pairs.closest(row),
+            rival => closeness.max(pairs.closeness(row, rival as usize)),
+        }
     }
 }
 
@@ -76,12 +73,51 @@ pub(crate) fn scan(values: &[f32], m: usize, margin: f64, best: &mut [Best]) {
         #[inline(always)]
         || {
             for (line, best) in values.chunks_exact(m).zip(best) {
-                let value = line.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-                let cut = key::lower(value, margin);
-                let near: u32 = line.iter().map(|&x| u32::from(x >= cut)).sum();
-                let query = line.iter().position(|&x| x == value).unwrap_or(0) as u32;
-                *best = Best { value, query: if near > 1 { query | CONTESTED } else { query } };
+                *best = best_of(line, margin);
             }
         },
     );
+}
+
+/// Best and second best in one sweep of independent lanes, joined at the end.
+#[inline(always)]
+fn best_of(line: &[f32], margin: f64) -> Best {
+    const LANES: usize = 16;
+    let mut first = [f32::NEG_INFINITY; LANES];
+    let mut second = [f32::NEG_INFINITY; LANES];
+    let mut at = [0u32; LANES];
+    let (chunks, rest) = line.as_chunks::<LANES>();
+    for (number, chunk) in (0u32..).zip(chunks) {
+        for lane in 0..LANES {
+            let x = chunk[lane];
+            let wins = x > first[lane];
+            let loser = if wins { first[lane] } else { x };
+            second[lane] = if loser > second[lane] { loser } else { second[lane] };
+            first[lane] = if wins { x } else { first[lane] };
+            at[lane] = if wins { number } else { at[lane] };
+        }
+    }
+    let lanes = (0..LANES).map(|lane| (first[lane], at[lane] * LANES as u32 + lane as u32));
+    let tail = (0u32..).zip(rest).map(|(offset, &x)| (x, (line.len() - rest.len()) as u32 + offset));
+    let mut runner_up = second.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let (mut value, mut query) = (f32::NEG_INFINITY, 0);
+    for (x, number) in lanes.chain(tail) {
+        runner_up = runner_up.max(x.min(value));
+        if x > value {
+            (value, query) = (x, number);
+        }
+    }
+    let cut = key::lower(value, margin);
+    let rival = if runner_up >= cut { rival_of(line, query, cut) } else { NOBODY };
+    Best { value, query, rival }
+}
+
+#[inline(never)]
+fn rival_of(line: &[f32], query: u32, cut: f32) -> u32 {
+    let mut rivals = (0u32..).zip(line).filter(|&(other, &x)| other != query && x >= cut).map(|(other, _)| other);
+    match (rivals.next(), rivals.next()) {
+        (Some(rival), None) => rival,
+        (None, _) => NOBODY,
+        _ => MANY,
+    }
 }

@@ -10,8 +10,8 @@ use rayon::prelude::*;
 /// Squared norms between which a single-precision row is multiplied as it is.
 const PLAIN: Range<f64> = 1.0 / (1u64 << 40) as f64..(1u64 << 40) as f64;
 
-/// Rows widened at a time: they stay in cache.
-const CHUNK: usize = 32;
+/// Rows read at a time: they are still in cache when their norms are taken.
+const CHUNK: usize = 8;
 
 /// A block of rows, packed, and what its products are completed with.
 #[derive(Default)]
@@ -38,20 +38,23 @@ impl Packed {
             });
             return;
         }
-        points.read_f32(rows.start, packed);
         pulp::Arch::new().dispatch(
             #[inline(always)]
             || {
-                for (row, term) in packed.chunks_exact_mut(dim).zip(terms) {
-                    let squared = squared_norm(row);
-                    let inverse = 1.0 / squared.sqrt();
-                    if PLAIN.contains(&squared) {
-                        *term = inverse as f32;
-                    } else {
-                        for x in row {
-                            *x = (f64::from(*x) * inverse) as f32;
+                for (chunk, (packed, terms)) in packed.chunks_mut(CHUNK * dim).zip(terms.chunks_mut(CHUNK)).enumerate()
+                {
+                    points.read_f32(rows.start + chunk * CHUNK, packed);
+                    for (row, term) in packed.chunks_exact_mut(dim).zip(terms) {
+                        let squared = squared_norm(row);
+                        let inverse = 1.0 / squared.sqrt();
+                        if PLAIN.contains(&squared) {
+                            *term = inverse as f32;
+                        } else {
+                            for x in row {
+                                *x = (f64::from(*x) * inverse) as f32;
+                            }
+                            *term = 1.0;
                         }
-                        *term = 1.0;
                     }
                 }
             },
