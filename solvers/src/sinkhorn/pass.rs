@@ -176,16 +176,7 @@ impl<'a> Worker<'a> {
 
     /// Adds rows `start..end` to the sums, or, if `logs` is not empty, writes their ln s there instead.
     fn run(&mut self, start: usize, end: usize, logs: &mut [f64]) {
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for first in (start..end).step_by(STEP) {
-                    let last = (first + STEP).min(end);
-                    let target = logs.get_mut(first - start..last - start);
-                    self.step(first, last, target);
-                }
-            },
-        );
+        pulp::Arch::new().dispatch(Run { worker: self, start, end, logs });
     }
 
     #[inline(always)]
@@ -302,6 +293,27 @@ impl<'a> Worker<'a> {
                     line[l] += (factor[0] * a[l] + factor[1] * b[l]) + (factor[2] * c[l] + factor[3] * d[l]);
                 }
             }
+        }
+    }
+}
+
+/// [`Worker::run`], compiled for every instruction set.
+struct Run<'w, 'a> {
+    worker: &'w mut Worker<'a>,
+    start: usize,
+    end: usize,
+    logs: &'w mut [f64],
+}
+
+impl pulp::WithSimd for Run<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { worker, start, end, logs } = self;
+        for first in (start..end).step_by(STEP) {
+            let last = (first + STEP).min(end);
+            worker.step(first, last, logs.get_mut(first - start..last - start));
         }
     }
 }
