@@ -306,7 +306,8 @@ fn regression_list_cap_reported() {
     assert_eq!(note(20, 1e-6), true);
     assert_eq!(note(5000, 1e-6), false);
     assert_eq!(note(20, 0.999), false);
-    let kde = |alpha| case.select("knn-kde", &Settings { alpha, ..Settings::default() }, 1).notes["list_cap_reached"].clone();
+    let kde =
+        |alpha| case.select("knn-kde", &Settings { alpha, ..Settings::default() }, 1).notes["list_cap_reached"].clone();
     assert_eq!(kde(1e-6), true);
 }
 

@@ -107,7 +107,11 @@ pub fn densities(
 /// products below the f32 range.
 fn screen_error(dim: usize) -> f64 {
     let roundings = (dim + 6) as f64 * f64::from(f32::EPSILON) / 2.0;
-    if roundings > 0.5 { 2.0 } else { roundings / (1.0 - roundings) * 1.001 + dim as f64 * f64::from(f32::MIN_POSITIVE) }
+    if roundings > 0.5 {
+        2.0
+    } else {
+        roundings / (1.0 - roundings) * 1.001 + dim as f64 * f64::from(f32::MIN_POSITIVE)
+    }
 }
 
 impl Cloud<'_> {

@@ -57,8 +57,7 @@ impl KnnKde {
                 });
             };
             let kernel = Kernel { family: task.geometry.cost().family(), sigma: self.sigma };
-            let values =
-                density::densities(points, listed, kernel, Self::capped(task, self.kde_cap), task.watch)?;
+            let values = density::densities(points, listed, kernel, Self::capped(task, self.kde_cap), task.watch)?;
             for (&row, value) in listed.iter().zip(values) {
                 of_row[row] = value;
             }

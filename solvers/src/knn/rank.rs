@@ -48,8 +48,7 @@ pub(crate) fn order(
     for class in tied {
         task.watch.advance(0)?;
         let class = &mut rows[class];
-        let mut keyed: Vec<(f64, usize)> =
-            class.par_iter().map(|&row| (closest.of(task, row), row)).collect();
+        let mut keyed: Vec<(f64, usize)> = class.par_iter().map(|&row| (closest.of(task, row), row)).collect();
         keyed.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         for (slot, (_, row)) in class.iter_mut().zip(keyed) {
             *slot = row;
