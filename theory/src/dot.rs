@@ -53,10 +53,11 @@ impl Term for SquaredDifference {
 /// If the lengths differ.
 pub fn dot(x: &[f64], y: &[f64]) -> f64 {
     assert_eq!(x.len(), y.len(), "inner product of rows of different length");
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || tile::<Product, 1, 1>([x], [y])[0][0],
-    )
+    let mut out = [0.0];
+    if !x.is_empty() {
+        pairwise::<Product>(x.len(), x, y, &mut out);
+    }
+    out[0]
 }
 
 /// ‖x − y‖² in the canonical order.
@@ -65,10 +66,11 @@ pub fn dot(x: &[f64], y: &[f64]) -> f64 {
 /// If the lengths differ.
 pub fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
     assert_eq!(x.len(), y.len(), "distance of rows of different length");
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || tile::<SquaredDifference, 1, 1>([x], [y])[0][0],
-    )
+    let mut out = [0.0];
+    if !x.is_empty() {
+        pairwise::<SquaredDifference>(x.len(), x, y, &mut out);
+    }
+    out[0]
 }
 
 /// All inner products of `rows` (r×d) with `columns` (c×d), both row-major, into `out` (r×c, row-major).
@@ -91,24 +93,39 @@ fn pairwise<T: Term>(dim: usize, rows: &[f64], columns: &[f64], out: &mut [f64])
     assert!(dim > 0 && rows.len().is_multiple_of(dim) && columns.len().is_multiple_of(dim), "rows of different length");
     let (r, c) = (rows.len() / dim, columns.len() / dim);
     assert_eq!(out.len(), r * c, "output of {} numbers for {r}×{c} pairs", out.len());
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for i in (0..r).step_by(TILE_ROWS) {
-                for j in (0..c).step_by(TILE_COLUMNS) {
-                    if i + TILE_ROWS <= r && j + TILE_COLUMNS <= c {
-                        put::<T, TILE_ROWS, TILE_COLUMNS>(dim, rows, columns, i, j, c, out);
-                    } else {
-                        for i in i..(i + TILE_ROWS).min(r) {
-                            for j in j..(j + TILE_COLUMNS).min(c) {
-                                put::<T, 1, 1>(dim, rows, columns, i, j, c, out);
-                            }
+    pulp::Arch::new().dispatch(Pairwise::<T> { dim, rows, columns, out, term: std::marker::PhantomData });
+}
+
+/// All pairs, compiled for every instruction set: a closure would be called instead of inlined there.
+struct Pairwise<'a, T> {
+    dim: usize,
+    rows: &'a [f64],
+    columns: &'a [f64],
+    out: &'a mut [f64],
+    term: std::marker::PhantomData<T>,
+}
+
+impl<T: Term> pulp::WithSimd for Pairwise<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { dim, rows, columns, out, .. } = self;
+        let (r, c) = (rows.len() / dim, columns.len() / dim);
+        for i in (0..r).step_by(TILE_ROWS) {
+            for j in (0..c).step_by(TILE_COLUMNS) {
+                if i + TILE_ROWS <= r && j + TILE_COLUMNS <= c {
+                    put::<T, TILE_ROWS, TILE_COLUMNS>(dim, rows, columns, i, j, c, out);
+                } else {
+                    for i in i..(i + TILE_ROWS).min(r) {
+                        for j in j..(j + TILE_COLUMNS).min(c) {
+                            put::<T, 1, 1>(dim, rows, columns, i, j, c, out);
                         }
                     }
                 }
             }
-        },
-    );
+        }
+    }
 }
 
 #[inline(always)]
@@ -136,16 +153,21 @@ fn tile<T: Term, const R: usize, const C: usize>(x: [&[f64]; R], y: [&[f64]; C])
     let y_chunks: [&[[f64; LANES]]; C] = std::array::from_fn(|b| &y[b].as_chunks::<LANES>().0[..whole]);
     for t in 0..whole {
         for a in 0..R {
+            let x = x_chunks[a][t];
             for b in 0..C {
-                for lane in 0..LANES {
-                    lanes[a][b][lane] += T::term(x_chunks[a][t][lane], y_chunks[b][t][lane]);
-                }
+                let (y, sum) = (y_chunks[b][t], lanes[a][b]);
+                lanes[a][b] = std::array::from_fn(
+                    #[inline(always)]
+                    |lane| sum[lane] + T::term(x[lane], y[lane]),
+                );
             }
         }
     }
+    // A copy: sums whose address is taken below would be stored in every step of the loop above.
+    let whole_lanes = lanes;
     std::array::from_fn(|a| {
         std::array::from_fn(|b| {
-            let mut sums = lanes[a][b];
+            let mut sums = whole_lanes[a][b];
             for (lane, t) in (whole * LANES..x[a].len()).enumerate() {
                 sums[lane] += T::term(x[a][t], y[b][t]);
             }

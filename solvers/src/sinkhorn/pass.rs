@@ -36,13 +36,13 @@ pub(crate) struct Sums {
     pub(crate) value: f64,
     /// Σ_ij T_ij c_ij.
     pub(crate) transport: f64,
-    /// Σ_i T_i (T_ij/T_i)(T_ij'/T_i), M×M row-major, lower triangle; empty unless asked for.
+    /// Σ_i T_i (T_ij/T_i)(T_ij'/T_i): lower triangle of M×M, row-major with rows of [`stride`]`(M)`; empty unless asked for.
     pub(crate) outer: Vec<f64>,
 }
 
 impl Sums {
     fn zero(queries: usize, with_outer: bool) -> Self {
-        let outer = if with_outer { vec![0.0; queries * queries] } else { Vec::new() };
+        let outer = if with_outer { vec![0.0; queries * stride(queries)] } else { Vec::new() };
         Self { columns: vec![0.0; queries], value: 0.0, transport: 0.0, outer }
     }
 
@@ -53,6 +53,11 @@ impl Sums {
         self.value += other.value;
         self.transport += other.transport;
     }
+}
+
+/// M rounded up to whole lanes.
+pub(crate) fn stride(queries: usize) -> usize {
+    queries.next_multiple_of(LANES)
 }
 
 fn slice_len(rows: usize) -> usize {
@@ -147,7 +152,7 @@ struct Worker<'a> {
     rho: f64,
     prior: f64,
     log_queries: f64,
-    /// Width of a row of `weights`: M rounded up to whole lanes; the rest stays 0.
+    /// Width of a row of `weights`, [`stride`]; what lies beyond M stays 0.
     width: usize,
     /// exp((g_j − c_ij)/ε − row maximum), then divided by its row sum (STEP×width).
     weights: Vec<f64>,
@@ -158,7 +163,7 @@ struct Worker<'a> {
 impl<'a> Worker<'a> {
     fn new(costs: &'a Costs<'a>, penalty: &Penalty, potentials: &'a [f64], with_outer: bool) -> Self {
         let m = costs.query_len();
-        let width = m.next_multiple_of(LANES);
+        let width = stride(m);
         Self {
             costs,
             potentials,
@@ -176,16 +181,7 @@ impl<'a> Worker<'a> {
 
     /// Adds rows `start..end` to the sums, or, if `logs` is not empty, writes their ln s there instead.
     fn run(&mut self, start: usize, end: usize, logs: &mut [f64]) {
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for first in (start..end).step_by(STEP) {
-                    let last = (first + STEP).min(end);
-                    let target = logs.get_mut(first - start..last - start);
-                    self.step(first, last, target);
-                }
-            },
-        );
+        pulp::Arch::new().dispatch(Run { worker: self, start, end, logs });
     }
 
     #[inline(always)]
@@ -286,22 +282,50 @@ impl<'a> Worker<'a> {
             }
         }
         for group in kept[..many].chunks(RANK) {
-            let mut rows: [&[f64]; RANK] = [&[]; RANK];
+            let mut rows: [&[[f64; LANES]]; RANK] = [&[]; RANK];
             let mut scales = [0.0; RANK];
             for slot in 0..RANK {
                 // A short group is filled up with copies that weigh nothing.
                 let r = group[slot.min(group.len() - 1)];
-                rows[slot] = &self.weights[r * self.width..][..m];
+                rows[slot] = self.weights[r * self.width..(r + 1) * self.width].as_chunks::<LANES>().0;
                 scales[slot] = if slot < group.len() { mass[r] / (row_sum[r] * row_sum[r]) } else { 0.0 };
             }
             for j in 0..m {
-                let factor: [f64; RANK] = std::array::from_fn(|slot| scales[slot] * rows[slot][j]);
-                let line = &mut self.sums.outer[j * m..][..=j];
-                let [a, b, c, d] = rows.map(|row| &row[..=j]);
-                for l in 0..=j {
-                    line[l] += (factor[0] * a[l] + factor[1] * b[l]) + (factor[2] * c[l] + factor[3] * d[l]);
+                let factor: [f64; RANK] = [0, 1, 2, 3].map(|slot| scales[slot] * rows[slot][j / LANES][j % LANES]);
+                let lanes = j / LANES + 1;
+                let line = &mut self.sums.outer[j * self.width..(j + 1) * self.width].as_chunks_mut::<LANES>().0;
+                let [x, y, z, w] = rows.map(|row| &row[..lanes]);
+                for ((((to, x), y), z), w) in line[..lanes].iter_mut().zip(x).zip(y).zip(z).zip(w) {
+                    let (from, x, y, z, w) = (*to, *x, *y, *z, *w);
+                    let mut sum = [0.0; LANES];
+                    for l in 0..LANES {
+                        let pair = factor[0] * x[l] + factor[1] * y[l];
+                        sum[l] = from[l] + (pair + (factor[2] * z[l] + factor[3] * w[l]));
+                    }
+                    *to = sum;
                 }
             }
+        }
+    }
+}
+
+/// [`Worker::run`], compiled for every instruction set.
+struct Run<'w, 'a> {
+    worker: &'w mut Worker<'a>,
+    start: usize,
+    end: usize,
+    logs: &'w mut [f64],
+}
+
+impl pulp::WithSimd for Run<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { worker, start, end, logs } = self;
+        for first in (start..end).step_by(STEP) {
+            let last = (first + STEP).min(end);
+            worker.step(first, last, logs.get_mut(first - start..last - start));
         }
     }
 }

@@ -29,7 +29,11 @@ const WARM_LIMIT: usize = 60;
 const WARM_START: f64 = 0.02;
 
 /// Step lengths tried along Newton's direction, each half of the one before.
-const HALVINGS: usize = 5;
+const HALVINGS: usize = 1;
+
+/// Damping of Newton's matrix, relative to its diagonal: from none to a step close to Sinkhorn's.
+const LEAST_DAMPING: f64 = 1e-12;
+const MOST_DAMPING: f64 = 1.0;
 
 /// Strengths of regularisation and of the two marginal penalties.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -113,6 +117,7 @@ struct Search<'a> {
     watch: &'a dyn Watch,
     penalty: Penalty,
     passes: usize,
+    damping: f64,
 }
 
 /// Solves the problem to [`TOLERANCE`] or says that it did not.
@@ -124,7 +129,7 @@ pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<T
     let (least, range) = pass::extremes(costs, watch)?;
     // Every query starts at its nearest row, where no weight exceeds 1 and no column sum underflows.
     let mut g: Vec<f64> = least.into_iter().map(|c| if c.is_finite() { c } else { 0.0 }).collect();
-    let mut search = Search { costs, watch, penalty, passes: 1 };
+    let mut search = Search { costs, watch, penalty, passes: 1, damping: LEAST_DAMPING };
     if penalty.pool > penalty.epsilon {
         let mut epsilon = WARM_START * range;
         while epsilon > 2.0 * penalty.epsilon && epsilon.is_finite() {
@@ -197,24 +202,42 @@ impl Search<'_> {
     /// A step along Newton's direction that raises the dual, if there is one.
     fn newton(&mut self, point: &Point, limit: usize) -> Result<Option<Point>, Stopped> {
         let m = point.g.len();
-        let mut matrix = self.evaluate(point.g.clone(), true)?.sums.outer;
+        let outer = self.evaluate(point.g.clone(), true)?.sums.outer;
         let columns = &point.sums.columns;
         let average = columns.iter().sum::<f64>() / m as f64;
         let balanced = self.penalty.pool == f64::INFINITY && self.penalty.query == f64::INFINITY;
         // D is flat along the constants in the balanced problem; any positive curvature there will do.
         let flat = if balanced { average / m as f64 } else { 0.0 };
         let stiffness = self.penalty.epsilon * self.penalty.curvature();
-        for i in 0..m {
-            for value in &mut matrix[i * m..=i * m + i] {
-                *value = flat - (1.0 - self.penalty.theta()) * *value;
+        let mut matrix = vec![0.0; m * m];
+        for (i, (to, from)) in matrix.chunks_exact_mut(m).zip(outer.chunks_exact(pass::stride(m))).enumerate() {
+            for (to, from) in to[..=i].iter_mut().zip(from) {
+                *to = flat - (1.0 - self.penalty.theta()) * from;
             }
-            matrix[i * m + i] += columns[i] * stiffness * (1.0 + 1e-12);
         }
-        let mut direction: Vec<f64> =
-            (0..m).map(|j| self.penalty.epsilon * columns[j] * point.log_residual(j, &self.penalty)).collect();
-        if !cholesky::solve(&mut matrix, &mut direction) {
-            return Ok(None);
+        // Levenberg's damping: the first value that leads upwards is used, and eased again at the next step.
+        self.damping = (self.damping * 1e-4).max(LEAST_DAMPING);
+        while self.damping <= MOST_DAMPING {
+            let mut system = matrix.clone();
+            for i in 0..m {
+                system[i * m + i] += columns[i] * stiffness * (1.0 + self.damping);
+            }
+            let mut direction: Vec<f64> =
+                (0..m).map(|j| self.penalty.epsilon * columns[j] * point.log_residual(j, &self.penalty)).collect();
+            if cholesky::solve(&mut system, &mut direction)
+                && let Some(next) = self.climb(point, &direction, limit)?
+            {
+                return Ok(Some(next));
+            }
+            self.damping *= 100.0;
         }
+        Ok(None)
+    }
+
+    /// The longest tried step along `direction` that raises the dual, if there is one.
+    fn climb(&mut self, point: &Point, direction: &[f64], limit: usize) -> Result<Option<Point>, Stopped> {
+        let columns = &point.sums.columns;
+        let m = columns.len();
         let slope: f64 = (0..m).map(|j| (point.target[j] - columns[j]) * direction[j]).sum();
         if !(slope > 0.0) {
             return Ok(None);
@@ -224,7 +247,7 @@ impl Search<'_> {
             if self.passes >= limit {
                 return Ok(None);
             }
-            let g = point.g.iter().zip(&direction).map(|(g, p)| g + length * p).collect();
+            let g = point.g.iter().zip(direction).map(|(g, p)| g + length * p).collect();
             let trial = self.evaluate(g, false)?;
             let rounding = 1e-14 * (1.0 + point.dual.abs());
             let rises = trial.dual >= point.dual + 1e-4 * length * slope;
