@@ -201,7 +201,7 @@ const LANES: usize = 8;
 #[inline(always)]
 fn reply_by(g: &[f64], closeness: &[f64], lower: impl Fn(f64) -> f64) -> f64 {
     let mut best = [f64::NEG_INFINITY; LANES];
-    // x − x is zero unless x is not finite, which must not pass unnoticed through comparisons.
+    // 0·x is zero unless x is not finite, which must not pass unnoticed through comparisons.
     let mut fault = [0.0; LANES];
     let (g_lanes, g_rest) = g.as_chunks::<LANES>();
     let (s_lanes, s_rest) = closeness.as_chunks::<LANES>();
@@ -209,13 +209,13 @@ fn reply_by(g: &[f64], closeness: &[f64], lower: impl Fn(f64) -> f64) -> f64 {
         for lane in 0..LANES {
             let value = g[lane] - lower(s[lane]);
             best[lane] = if value > best[lane] { value } else { best[lane] };
-            fault[lane] += s[lane] - s[lane];
+            fault[lane] += 0.0 * s[lane];
         }
     }
     for (lane, (&g, &s)) in g_rest.iter().zip(s_rest).enumerate() {
         let value = g - lower(s);
         best[lane] = if value > best[lane] { value } else { best[lane] };
-        fault[lane] += s - s;
+        fault[lane] += 0.0 * s;
     }
     let finite = fault.iter().all(|&f| f == 0.0);
     // Rounding is monotone, so moving the largest difference outwards moves all of them.
