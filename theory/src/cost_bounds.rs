@@ -159,19 +159,7 @@ impl CostBounds {
     /// Limit: one pass over the block, a few operations per pair.
     pub fn best_replies(&self, g: &[f64], block: &[f64], out: &mut [f64]) {
         debug_assert_eq!(block.len(), g.len() * out.len());
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (reply, closeness) in out.iter_mut().zip(block.chunks_exact(g.len())) {
-                    *reply = match self.rule {
-                        Rule::OneMinus(scale) => reply_by(g, closeness, |s| self.lower_by(s, |s| one_minus(scale, s))),
-                        Rule::Angle(slack) => reply_by(g, closeness, |s| self.lower_by(s, |s| angle(s + slack))),
-                        Rule::Minus => reply_by(g, closeness, |s| self.lower_by(s, |s| -s)),
-                        Rule::Root => reply_by(g, closeness, |s| self.lower_by(s, |s| (-s).sqrt())),
-                    };
-                }
-            },
-        );
+        pulp::Arch::new().dispatch(Replies { costs: self, g, block, out });
     }
 
     #[inline(always)]
@@ -195,13 +183,39 @@ fn angle(s: f64) -> f64 {
     s.clamp(-1.0, 1.0).acos() / std::f64::consts::PI
 }
 
+/// What is dispatched by [`CostBounds::best_replies`]; a struct, so that it is inlined where it is compiled for the
+/// instruction set.
+struct Replies<'a> {
+    costs: &'a CostBounds,
+    g: &'a [f64],
+    block: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Replies<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { costs, g, block, out } = self;
+        for (reply, closeness) in out.iter_mut().zip(block.chunks_exact(g.len())) {
+            *reply = match costs.rule {
+                Rule::OneMinus(scale) => reply_by(g, closeness, |s| costs.lower_by(s, |s| one_minus(scale, s))),
+                Rule::Angle(slack) => reply_by(g, closeness, |s| costs.lower_by(s, |s| angle(s + slack))),
+                Rule::Minus => reply_by(g, closeness, |s| costs.lower_by(s, |s| -s)),
+                Rule::Root => reply_by(g, closeness, |s| costs.lower_by(s, |s| (-s).sqrt())),
+            };
+        }
+    }
+}
+
 /// Lanes of the maximum over queries.
 const LANES: usize = 8;
 
 #[inline(always)]
 fn reply_by(g: &[f64], closeness: &[f64], lower: impl Fn(f64) -> f64) -> f64 {
     let mut best = [f64::NEG_INFINITY; LANES];
-    // x − x is zero unless x is not finite, which must not pass unnoticed through comparisons.
+    // 0·x is zero unless x is not finite, which must not pass unnoticed through comparisons.
     let mut fault = [0.0; LANES];
     let (g_lanes, g_rest) = g.as_chunks::<LANES>();
     let (s_lanes, s_rest) = closeness.as_chunks::<LANES>();
@@ -209,13 +223,13 @@ fn reply_by(g: &[f64], closeness: &[f64], lower: impl Fn(f64) -> f64) -> f64 {
         for lane in 0..LANES {
             let value = g[lane] - lower(s[lane]);
             best[lane] = if value > best[lane] { value } else { best[lane] };
-            fault[lane] += s[lane] - s[lane];
+            fault[lane] += 0.0 * s[lane];
         }
     }
     for (lane, (&g, &s)) in g_rest.iter().zip(s_rest).enumerate() {
         let value = g - lower(s);
         best[lane] = if value > best[lane] { value } else { best[lane] };
-        fault[lane] += s - s;
+        fault[lane] += 0.0 * s;
     }
     let finite = fault.iter().all(|&f| f == 0.0);
     // Rounding is monotone, so moving the largest difference outwards moves all of them.

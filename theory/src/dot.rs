@@ -5,16 +5,14 @@
 //! thread count, the instruction set or the function below that computed it. The depth of that sum is
 //! [`depth`]`(d)` = ⌈d/8⌉ + 3 additions and one product, which is what error bounds use instead of d.
 //!
-//! Limit: two operations per product, unfused, from registers. A tile of 2 × 4 pairs loads 6 vectors for 8 products.
+//! Limit: two operations per product, unfused, from registers. A tile of 4 × 4 pairs loads 8 vectors for 16 products.
+
+use std::marker::PhantomData;
+
+use pulp::{Simd, WithSimd};
 
 /// Lanes of the canonical summation order.
 const LANES: usize = 8;
-
-/// Rows of a register tile.
-const TILE_ROWS: usize = 2;
-
-/// Columns of a register tile.
-const TILE_COLUMNS: usize = 4;
 
 /// Roundings on the longest path from a term to the result: its product, its lane, the tree of lanes.
 pub fn depth(dim: usize) -> usize {
@@ -24,6 +22,9 @@ pub fn depth(dim: usize) -> usize {
 /// A term of the sum: product for inner products, squared difference for squared distances.
 trait Term: Copy {
     fn term(x: f64, y: f64) -> f64;
+
+    /// As `term`, lane by lane: the same roundings.
+    fn terms<S: Simd>(simd: S, x: S::f64s, y: S::f64s) -> S::f64s;
 }
 
 #[derive(Clone, Copy)]
@@ -33,6 +34,11 @@ impl Term for Product {
     #[inline(always)]
     fn term(x: f64, y: f64) -> f64 {
         x * y
+    }
+
+    #[inline(always)]
+    fn terms<S: Simd>(simd: S, x: S::f64s, y: S::f64s) -> S::f64s {
+        simd.mul_f64s(x, y)
     }
 }
 
@@ -45,6 +51,12 @@ impl Term for SquaredDifference {
         let difference = x - y;
         difference * difference
     }
+
+    #[inline(always)]
+    fn terms<S: Simd>(simd: S, x: S::f64s, y: S::f64s) -> S::f64s {
+        let difference = simd.sub_f64s(x, y);
+        simd.mul_f64s(difference, difference)
+    }
 }
 
 /// ⟨x, y⟩ in the canonical order.
@@ -53,11 +65,7 @@ impl Term for SquaredDifference {
 /// If the lengths differ.
 pub fn dot(x: &[f64], y: &[f64]) -> f64 {
     assert_eq!(x.len(), y.len(), "inner product of rows of different length");
-    let mut out = [0.0];
-    if !x.is_empty() {
-        pairwise::<Product>(x.len(), x, y, &mut out);
-    }
-    out[0]
+    one::<Product>(x, y)
 }
 
 /// ‖x − y‖² in the canonical order.
@@ -66,11 +74,7 @@ pub fn dot(x: &[f64], y: &[f64]) -> f64 {
 /// If the lengths differ.
 pub fn squared_distance(x: &[f64], y: &[f64]) -> f64 {
     assert_eq!(x.len(), y.len(), "distance of rows of different length");
-    let mut out = [0.0];
-    if !x.is_empty() {
-        pairwise::<SquaredDifference>(x.len(), x, y, &mut out);
-    }
-    out[0]
+    one::<SquaredDifference>(x, y)
 }
 
 /// All inner products of `rows` (r×d) with `columns` (c×d), both row-major, into `out` (r×c, row-major).
@@ -89,91 +93,103 @@ pub fn squared_distances(dim: usize, rows: &[f64], columns: &[f64], out: &mut [f
     pairwise::<SquaredDifference>(dim, rows, columns, out);
 }
 
+fn one<T: Term>(x: &[f64], y: &[f64]) -> f64 {
+    let mut out = [0.0];
+    if !x.is_empty() {
+        pairwise::<T>(x.len(), x, y, &mut out);
+    }
+    out[0]
+}
+
 fn pairwise<T: Term>(dim: usize, rows: &[f64], columns: &[f64], out: &mut [f64]) {
     assert!(dim > 0 && rows.len().is_multiple_of(dim) && columns.len().is_multiple_of(dim), "rows of different length");
     let (r, c) = (rows.len() / dim, columns.len() / dim);
     assert_eq!(out.len(), r * c, "output of {} numbers for {r}×{c} pairs", out.len());
-    pulp::Arch::new().dispatch(Pairwise::<T> { dim, rows, columns, out, term: std::marker::PhantomData });
+    pulp::Arch::new().dispatch(Pairs::<T> { dim, rows, columns, out, term: PhantomData });
 }
 
-/// All pairs, compiled for every instruction set: a closure would be called instead of inlined there.
-struct Pairwise<'a, T> {
+/// All pairs of rows and columns. A struct and not a closure, because what is dispatched must be inlined into the
+/// function compiled for the instruction set, and a closure that could be called twice is not.
+struct Pairs<'a, T> {
     dim: usize,
     rows: &'a [f64],
     columns: &'a [f64],
     out: &'a mut [f64],
-    term: std::marker::PhantomData<T>,
+    term: PhantomData<T>,
 }
 
-impl<T: Term> pulp::WithSimd for Pairwise<'_, T> {
+impl<T: Term> WithSimd for Pairs<'_, T> {
     type Output = ();
 
+    /// The eight lanes take one register or several; the tile is what then fits.
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
-        let Self { dim, rows, columns, out, .. } = self;
-        let (r, c) = (rows.len() / dim, columns.len() / dim);
-        for i in (0..r).step_by(TILE_ROWS) {
-            for j in (0..c).step_by(TILE_COLUMNS) {
-                if i + TILE_ROWS <= r && j + TILE_COLUMNS <= c {
-                    put::<T, TILE_ROWS, TILE_COLUMNS>(dim, rows, columns, i, j, c, out);
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F64_LANES {
+            8 => self.tiles::<S, 1, 4, 4>(simd),
+            4 => self.tiles::<S, 2, 2, 2>(simd),
+            2 => self.tiles::<S, 4, 2, 2>(simd),
+            _ => self.tiles::<S, 8, 1, 1>(simd),
+        }
+    }
+}
+
+impl<T: Term> Pairs<'_, T> {
+    /// Tiles of R×C pairs whose eight lanes are P registers.
+    #[inline(always)]
+    fn tiles<S: Simd, const P: usize, const R: usize, const C: usize>(mut self, simd: S) {
+        let (r, c) = (self.rows.len() / self.dim, self.columns.len() / self.dim);
+        for i in (0..r).step_by(R) {
+            for j in (0..c).step_by(C) {
+                if i + R <= r && j + C <= c {
+                    self.tile::<S, P, R, C>(simd, i, j, c);
                 } else {
-                    for i in i..(i + TILE_ROWS).min(r) {
-                        for j in j..(j + TILE_COLUMNS).min(c) {
-                            put::<T, 1, 1>(dim, rows, columns, i, j, c, out);
+                    for i in i..(i + R).min(r) {
+                        for j in j..(j + C).min(c) {
+                            self.tile::<S, P, 1, 1>(simd, i, j, c);
                         }
                     }
                 }
             }
         }
     }
-}
 
-#[inline(always)]
-fn put<T: Term, const R: usize, const C: usize>(
-    dim: usize,
-    rows: &[f64],
-    columns: &[f64],
-    i: usize,
-    j: usize,
-    stride: usize,
-    out: &mut [f64],
-) {
-    let x: [&[f64]; R] = std::array::from_fn(|a| &rows[(i + a) * dim..(i + a + 1) * dim]);
-    let y: [&[f64]; C] = std::array::from_fn(|b| &columns[(j + b) * dim..(j + b + 1) * dim]);
-    for (a, values) in tile::<T, R, C>(x, y).iter().enumerate() {
-        out[(i + a) * stride + j..][..C].copy_from_slice(values);
-    }
-}
-
-#[inline(always)]
-fn tile<T: Term, const R: usize, const C: usize>(x: [&[f64]; R], y: [&[f64]; C]) -> [[f64; C]; R] {
-    let mut lanes = [[[0.0f64; LANES]; C]; R];
-    let whole = x[0].len() / LANES;
-    let x_chunks: [&[[f64; LANES]]; R] = std::array::from_fn(|a| &x[a].as_chunks::<LANES>().0[..whole]);
-    let y_chunks: [&[[f64; LANES]]; C] = std::array::from_fn(|b| &y[b].as_chunks::<LANES>().0[..whole]);
-    for t in 0..whole {
+    #[inline(always)]
+    fn tile<S: Simd, const P: usize, const R: usize, const C: usize>(
+        &mut self,
+        simd: S,
+        i: usize,
+        j: usize,
+        stride: usize,
+    ) {
+        let dim = self.dim;
+        let whole = dim / LANES;
+        let x: [&[f64]; R] = std::array::from_fn(|a| &self.rows[(i + a) * dim..(i + a + 1) * dim]);
+        let y: [&[f64]; C] = std::array::from_fn(|b| &self.columns[(j + b) * dim..(j + b + 1) * dim]);
+        let x_steps = x.map(|x| &S::as_simd_f64s(x).0.as_chunks::<P>().0[..whole]);
+        let y_steps = y.map(|y| &S::as_simd_f64s(y).0.as_chunks::<P>().0[..whole]);
+        let mut lanes = [[[simd.splat_f64s(0.0); P]; C]; R];
+        for t in 0..whole {
+            for a in 0..R {
+                for b in 0..C {
+                    for p in 0..P {
+                        let term = T::terms(simd, x_steps[a][t][p], y_steps[b][t][p]);
+                        lanes[a][b][p] = simd.add_f64s(lanes[a][b][p], term);
+                    }
+                }
+            }
+        }
         for a in 0..R {
-            let x = x_chunks[a][t];
             for b in 0..C {
-                let (y, sum) = (y_chunks[b][t], lanes[a][b]);
-                lanes[a][b] = std::array::from_fn(
-                    #[inline(always)]
-                    |lane| sum[lane] + T::term(x[lane], y[lane]),
-                );
+                let mut sums = [0.0; LANES];
+                S::as_mut_simd_f64s(&mut sums).0.copy_from_slice(&lanes[a][b]);
+                for (lane, t) in (whole * LANES..dim).enumerate() {
+                    sums[lane] += T::term(x[a][t], y[b][t]);
+                }
+                self.out[(i + a) * stride + j + b] =
+                    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
             }
         }
     }
-    // A copy: sums whose address is taken below would be stored in every step of the loop above.
-    let whole_lanes = lanes;
-    std::array::from_fn(|a| {
-        std::array::from_fn(|b| {
-            let mut sums = whole_lanes[a][b];
-            for (lane, t) in (whole * LANES..x[a].len()).enumerate() {
-                sums[lane] += T::term(x[a][t], y[b][t]);
-            }
-            ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
-        })
-    })
 }
 
 #[cfg(test)]

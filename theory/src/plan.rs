@@ -45,7 +45,7 @@ impl SparsePlan {
     /// For weights that are not uniform. `None` if a mass is negative or not finite, or all are zero.
     pub fn from_masses(entries: &[(usize, usize, f64)]) -> Option<Self> {
         let total: f64 = entries.iter().map(|entry| entry.2).sum();
-        if !(total > 0.0 && total.is_finite()) || entries.iter().any(|entry| !(entry.2 >= 0.0)) {
+        if !(total > 0.0 && total.is_finite()) || entries.iter().any(|entry| entry.2.is_nan() || entry.2 < 0.0) {
             return None;
         }
         let unit = (1u64 << 60) as f64;
