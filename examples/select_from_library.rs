@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let inputs = Inputs::open(&spec, request.cost, &Quiet)?;
     let outcome = select(&inputs, &request, &Quiet)?;
     let first = &outcome.chosen[0].selections[0];
-    println!("{} rows, the first five are {:?}", first.budget(), &first.rows[..5]);
+    println!("{} rows, the first five are {:?}", first.selection.budget(), &first.selection.rows[..5]);
 
     let target = std::env::temp_dir().join(format!("kantor-example-{}", std::process::id()));
     let staging = Staging::begin(&target, false, &inputs.paths())?;

@@ -348,6 +348,15 @@ fn euclidean_rows_have_euclidean_densities() {
     assert_eq!(larger.all("knn-kde", &settings).1, scores);
 }
 
+/// A support narrower than the rounding of a cosine leaves every row alone; it makes no density 0.
+#[test]
+fn tiny_sigma_is_no_kernel() {
+    let case = Case::random(200, 4, 12);
+    let (order, scores) = case.all("knn-kde", &Settings { sigma: 1e-200, ..Settings::default() });
+    assert!(scores.iter().all(|score| score.is_finite()));
+    assert_eq!((order, scores), case.all("knn-kde", &Settings { sigma: 0.0, ..Settings::default() }));
+}
+
 #[test]
 fn similarities_alone_have_no_densities() {
     let matrix = DenseRows::from_f32(4, vec![0.1, 0.9, 0.3, 0.2]).unwrap();

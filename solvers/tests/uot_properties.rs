@@ -95,14 +95,14 @@ proptest! {
         let kl = |x: f64, y: f64| if x > 0.0 { x * (x / y).ln() - x + y } else { y };
         let (mut transport, mut entropy) = (0.0, 0.0);
         let (mut rows, mut columns) = (vec![0.0; n], vec![0.0; m]);
-        for i in 0..n {
-            for j in 0..m {
+        for (i, row) in rows.iter_mut().enumerate() {
+            for (j, column) in columns.iter_mut().enumerate() {
                 let c = geometry.cost_of(i, j);
                 let mass = (found.log_marginal[i] - found.log_rows[i] + b.ln() + (found.potentials[j] - c) / epsilon).exp();
                 transport += mass * c;
                 entropy += kl(mass, a * b);
-                rows[i] += mass;
-                columns[j] += mass;
+                *row += mass;
+                *column += mass;
             }
         }
         let mut primal = transport + epsilon * entropy;
@@ -144,10 +144,8 @@ fn regression_small_epsilon_underflows_to_file_order() {
     for rho in [1e-4, 1e-2, 1.0, f64::INFINITY] {
         for epsilon in [1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5] {
             let found = select(&geometry, epsilon, rho, 60);
-            let residual = found.notes["residual"].as_f64().unwrap();
-            let passes = found.notes["passes"].as_u64().unwrap();
-            println!("rho {rho:e} epsilon {epsilon:e}: {} {residual:e} {passes} passes", found.status);
-            assert_eq!(found.status == Status::IterationLimit, residual > semidual::TOLERANCE);
+            assert_eq!(found.status, Status::Uncertified, "rho {rho:e} epsilon {epsilon:e}: {:?}", found.notes);
+            assert!(found.notes["residual"].as_f64().unwrap() <= semidual::TOLERANCE);
             assert!(found.scores.iter().all(|score| score.is_finite()));
             assert!(found.scores.iter().any(|&score| score > 0.0));
             assert!(found.rows.iter().copied().ne(0..60));

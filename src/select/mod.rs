@@ -19,7 +19,7 @@ pub use inputs::{InputSpec, Inputs};
 pub use write::{Run, write};
 
 /// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 512;
 
 /// Why nothing was selected.
 #[derive(Debug, thiserror::Error)]

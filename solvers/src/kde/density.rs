@@ -221,6 +221,8 @@ impl Cloud<'_> {
         // Farthest first: small terms first, and an order that depends on the values alone.
         list.sort_by(|a, b| b.lower.total_cmp(&a.lower));
         let counted = list.len().saturating_sub(self.cap);
-        list[counted..].iter().map(|c| self.kernel.value(c.lower)).sum()
+        let sum: f64 = list[counted..].iter().map(|c| self.kernel.value(c.lower)).sum();
+        // The row itself counts 1, also where σ is so small that the rounding of its own cosine leaves the support.
+        sum.max(1.0)
     }
 }

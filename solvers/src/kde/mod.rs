@@ -107,7 +107,7 @@ impl Selector for KnnKde {
             }
         }
 
-        let order = rank::order(task, findings, &lists, &mass, largest, &self.tradeoff)?;
+        let order = rank::order(task, findings, &lists, &mass, largest, &self.tradeoff, self.name())?;
         let cap_reached = lists.first().is_some_and(|list| list.len() < task.geometry.pool_len())
             && (!found.fired || columns.iter().any(|column| level::overflows(column, found.level)));
         let notes = [

@@ -20,6 +20,7 @@ pub(crate) fn order(
     mass: &[f64],
     count: usize,
     tradeoff: &Tradeoff,
+    method: &'static str,
 ) -> Result<Vec<usize>, SelectError> {
     let mut rows: Vec<usize> = (0..mass.len()).filter(|&row| mass[row] > 0.0).collect();
     rows.sort_by(|&a, &b| mass[b].total_cmp(&mass[a]).then(a.cmp(&b)));
@@ -59,7 +60,7 @@ pub(crate) fn order(
     if rows.len() < count {
         let Some(best) = &findings.row_best else {
             return Err(SelectError::Unsupported {
-                method: "knn",
+                method,
                 fault: "was not given the closest query of every row: answer its needs first",
             });
         };

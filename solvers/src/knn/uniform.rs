@@ -51,7 +51,7 @@ impl Selector for KnnUniform {
         for neighbour in lists.iter().flat_map(|list| &list[..k]) {
             counts[neighbour.row] += 1.0;
         }
-        let order = rank::order(task, findings, &lists, &counts, largest, &self.tradeoff)?;
+        let order = rank::order(task, findings, &lists, &counts, largest, &self.tradeoff, self.name())?;
         let unit = (k * lists.len()) as f64;
         let notes = [
             ("neighbours_per_query".to_owned(), json!(k)),

@@ -44,8 +44,7 @@ impl Uot {
             let rule = "it must be positive and finite";
             return Err(SelectError::Setting { name: "epsilon", value: self.epsilon, rule });
         }
-        // Not `rho < 0.0`: NaN is refused too.
-        if !(self.rho >= 0.0) {
+        if self.rho < 0.0 || self.rho.is_nan() {
             let rule = "it must not be negative (inf makes the pool marginal hard)";
             return Err(SelectError::Setting { name: "rho", value: self.rho, rule });
         }

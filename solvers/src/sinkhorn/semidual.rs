@@ -176,8 +176,8 @@ impl Search<'_> {
         let mut point = self.evaluate(g, false)?;
         let newton = self.penalty.pool > self.penalty.epsilon;
         let (mut wait, mut patience) = (0usize, 1usize);
-        // Not `residual > tolerance`: a residual that is no number has not converged.
-        while !(point.residual <= tolerance) && self.passes < limit {
+        // A residual that is no number has not converged.
+        while (point.residual > tolerance || point.residual.is_nan()) && self.passes < limit {
             if newton && wait == 0 {
                 if let Some(next) = self.newton(&point, limit)? {
                     point = next;
@@ -239,7 +239,7 @@ impl Search<'_> {
         let columns = &point.sums.columns;
         let m = columns.len();
         let slope: f64 = (0..m).map(|j| (point.target[j] - columns[j]) * direction[j]).sum();
-        if !(slope > 0.0) {
+        if slope <= 0.0 || slope.is_nan() {
             return Ok(None);
         }
         let mut length = 1.0;
