@@ -1,1 +1,17 @@
 //! kantor selects training data by optimal transport and proves how good the selection is.
+//!
+//! Data flows one way: files become a [`data::Representation`], two of them and a cost make a
+//! [`Geometry`](kantor_theory::Geometry), selectors choose rows of it ([`select()`]), and [`report`] writes them out
+//! with a record of how. What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate
+//! talks to people.
+
+pub mod certify;
+pub mod cli;
+pub mod data;
+pub mod inspect;
+pub mod report;
+pub mod select;
+
+pub use kantor_solvers as solvers;
+pub use kantor_theory as theory;
+pub use select::select;

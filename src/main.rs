@@ -1,3 +1,7 @@
-//! The command line of kantor.
+//! The `kantor` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kantor::cli::run(std::env::args_os())
+}

@@ -6,10 +6,16 @@
 //! The way through: a selector says what it [`Needs`] of the pool; one blocked [`scan`](kernels::scan) collects the
 //! needs of all selectors; each selector then decides on exact `f64` closeness and returns its selections.
 
+#![forbid(unsafe_code)]
+
 pub mod exact;
+pub mod greedy;
+pub mod kde;
 pub mod kernels;
+pub mod knn;
 pub mod registry;
 pub mod selector;
+pub mod sinkhorn;
 pub mod watch;
 
 pub use selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};

@@ -1,6 +1,10 @@
 //! The one list of selectors: command line, tables, tests and studies all read it.
 
+use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
+use crate::kde::KnnKde;
+use crate::knn::uniform::KnnUniform;
 use crate::selector::{Selector, Settings};
+use crate::sinkhorn::Uot;
 
 /// One selector and what users are told of it.
 pub struct Entry {
@@ -15,7 +19,50 @@ pub struct Entry {
 }
 
 /// All selectors, in the order in which they are listed to users.
-pub static SELECTORS: &[Entry] = &[];
+pub static SELECTORS: &[Entry] = &[
+    Entry {
+        name: "random",
+        summary: "rows drawn without replacement from --seed: the baseline",
+        settings: &[],
+        build: |_| Box::new(Random),
+    },
+    Entry {
+        name: "mean-similarity",
+        summary: "the rows closest to the queries on average",
+        settings: &[],
+        build: |_| Box::new(MeanSimilarity),
+    },
+    Entry {
+        name: "round-robin",
+        summary: "queries take turns, each taking its closest row that is still free",
+        settings: &[],
+        build: |_| Box::new(RoundRobin),
+    },
+    Entry {
+        name: "doubly-greedy",
+        summary: "the rows closest to any query",
+        settings: &[],
+        build: |_| Box::new(DoublyGreedy),
+    },
+    Entry {
+        name: "knn-uniform",
+        summary: "mass 1/(KM) to each query's K nearest rows, K by the TSDS rule; ranked by mass, then closeness",
+        settings: &["alpha", "tradeoff-c", "list-cap", "compat-reference"],
+        build: |settings| Box::new(KnnUniform::new(settings)),
+    },
+    Entry {
+        name: "knn-kde",
+        summary: "as knn-uniform, but mass is divided by the density around each row, so near-copies share it",
+        settings: &["alpha", "tradeoff-c", "list-cap", "sigma", "kde-cap", "compat-reference"],
+        build: |settings| Box::new(KnnKde::new(settings)),
+    },
+    Entry {
+        name: "uot",
+        summary: "pool marginal of entropic unbalanced transport (cost half-cosine for directions), top k",
+        settings: &["epsilon", "rho"],
+        build: |settings| Box::new(Uot::new(settings)),
+    },
+];
 
 /// The selector of that name.
 pub fn selector(name: &str) -> Option<&'static Entry> {

@@ -6,8 +6,8 @@ use kantor_theory::{Geometry, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::kernels::best::RowBest;
 use crate::kernels::lists::NeighbourLists;
-use crate::kernels::screen::RowBest;
 use crate::watch::{Stopped, Watch};
 
 /// One selection task: pool, queries and cost, and the terms under which to work.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use kantor_theory::DenseRows;
+use kantor_solvers::{Quiet, Selection, Settings, Task, kernels, registry};
+use kantor_theory::{Cost, DenseRows, Geometry};
 
 /// The path of a stored file.
 pub(crate) fn golden(name: &str) -> PathBuf {
@@ -29,4 +30,31 @@ pub(crate) fn pool_and_query() -> (DenseRows, DenseRows) {
 /// The stored settings and values.
 pub(crate) fn record() -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(golden("golden.json")).unwrap()).unwrap()
+}
+
+/// One selection of a registered selector with these settings on the stored rows under cosine.
+pub(crate) fn select(name: &str, settings: &Settings, budget: usize) -> Selection {
+    let (pool, query) = pool_and_query();
+    let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
+    let task = Task { geometry: &geometry, seed: 0, block: 256, memory: 1 << 30, watch: &Quiet };
+    let selector = (registry::selector(name).unwrap().build)(settings);
+    let findings = kernels::scan(&task, selector.needs(&task, budget)).unwrap();
+    selector.select(&task, &findings, &[budget]).unwrap().remove(0)
+}
+
+/// Scores by pool row.
+pub(crate) fn by_row(selection: &Selection) -> Vec<f64> {
+    let mut scores = vec![0.0; selection.rows.len()];
+    for (&row, &score) in selection.rows.iter().zip(&selection.scores) {
+        scores[row] = score;
+    }
+    scores
+}
+
+/// Checks `found` against `wanted`, relative to `wanted`; zeros must be zeros.
+pub(crate) fn assert_close(found: &[f64], wanted: &[f64], relative: f64) {
+    assert_eq!(found.len(), wanted.len());
+    for (i, (f, w)) in found.iter().zip(wanted).enumerate() {
+        assert!((f - w).abs() <= relative * w.abs(), "entry {i}: {f:e} is not {w:e}");
+    }
 }

@@ -88,7 +88,7 @@ pub fn squared_distances(dim: usize, rows: &[f64], columns: &[f64], out: &mut [f
 }
 
 fn pairwise<T: Term>(dim: usize, rows: &[f64], columns: &[f64], out: &mut [f64]) {
-    assert!(dim > 0 && rows.len() % dim == 0 && columns.len() % dim == 0, "rows of different length");
+    assert!(dim > 0 && rows.len().is_multiple_of(dim) && columns.len().is_multiple_of(dim), "rows of different length");
     let (r, c) = (rows.len() / dim, columns.len() / dim);
     assert_eq!(out.len(), r * c, "output of {} numbers for {r}×{c} pairs", out.len());
     pulp::Arch::new().dispatch(

@@ -228,6 +228,62 @@ impl<'a> Geometry<'a> {
         }
     }
 
+    /// Closeness of the pool rows listed to every query, into `out` (rows×M, row-major): the same bits as by block.
+    ///
+    /// # Panics
+    /// If a row lies outside the pool or `out` has another size.
+    pub fn closeness_gather(&self, rows: &[usize], out: &mut [f64]) {
+        let m = self.query_len;
+        assert_eq!(out.len(), rows.len() * m, "closeness block of the wrong size");
+        match &self.side {
+            Side::Points { query, norms } => {
+                let dim = self.pool.dim();
+                let mut buffer = vec![0.0; CHUNK.min(rows.len()) * dim];
+                for (rows, target) in rows.chunks(CHUNK).zip(out.chunks_mut(CHUNK * m)) {
+                    let x = &mut buffer[..rows.len() * dim];
+                    for (&row, x) in rows.iter().zip(x.chunks_exact_mut(dim)) {
+                        self.pool.read_row(row, x);
+                    }
+                    self.points_block(x, query, norms, target);
+                }
+            }
+            Side::Matrix => {
+                for (&row, target) in rows.iter().zip(out.chunks_exact_mut(m)) {
+                    self.matrix_block(row..row + 1, 0..m, target);
+                }
+            }
+        }
+    }
+
+    /// Whether pool row `i` and query `j` are the same numbers; never for a matrix, which does not say.
+    pub fn same_row(&self, i: usize, j: usize) -> bool {
+        match &self.side {
+            Side::Points { query, .. } => {
+                let mut row = vec![0.0; self.pool.dim()];
+                self.pool.read_row(i, &mut row);
+                row == query[j * row.len()..(j + 1) * row.len()]
+            }
+            Side::Matrix => false,
+        }
+    }
+
+    /// Checks that the pool rows can be measured under this cost. The entries of a matrix are not looked at: what is
+    /// wrong with them shows in the closeness.
+    ///
+    /// # Errors
+    /// Names the first bad row ([`row_fault`]).
+    pub fn check_rows(&self, rows: impl IntoIterator<Item = usize>) -> Result<(), GeometryError> {
+        let Some(pool) = self.points() else { return Ok(()) };
+        let mut x = vec![0.0; pool.dim()];
+        for row in rows {
+            pool.read_row(row, &mut x);
+            if let Some(fault) = row_fault(self.cost.family(), &x) {
+                return Err(GeometryError::BadRow { side: "pool", row, fault });
+            }
+        }
+        Ok(())
+    }
+
     /// Cost of pool row `i` and query `j`.
     pub fn cost_of(&self, i: usize, j: usize) -> f64 {
         self.cost.from_closeness(self.closeness(i, j))

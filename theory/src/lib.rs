@@ -3,14 +3,34 @@
 //! This crate is the bottom layer. It reads no file, starts no thread, draws no random number and runs no
 //! iterative method; it says what a cost is, evaluates it in `f64` with a stated error, and decides what evidence
 //! proves. The solvers above it find things; whatever they find is believed only through this crate.
+//!
+//! Making a certificate: find potentials and a plan somehow, then [`distance_bound`] and [`best_bound`] say what they
+//! prove and [`Certificate::new`] writes it down. Checking one: [`Certificate::parse`], then [`verify`].
 
+#![forbid(unsafe_code)]
+
+pub mod bounds;
+pub mod certificate;
+pub mod checker;
 pub mod cost;
+pub mod cost_bounds;
 pub mod dot;
 pub mod geometry;
+mod parse;
+pub mod plan;
+pub mod rounding;
 pub mod rows;
 pub mod status;
 
+pub use bounds::{
+    BestBound, Candidates, DistanceBound, DistanceEvidence, Interval, Rejection, Spread, best_bound, distance_bound,
+    excess, in_turn,
+};
+pub use certificate::{Certificate, Problem, Weights};
+pub use checker::{Facts, Proved, Verdict, verify};
 pub use cost::Cost;
+pub use cost_bounds::{CostBounds, Power};
 pub use geometry::{Geometry, GeometryError};
+pub use plan::SparsePlan;
 pub use rows::{DenseRows, Element, Rows};
 pub use status::Status;

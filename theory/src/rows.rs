@@ -89,12 +89,12 @@ enum Values {
 impl DenseRows {
     /// Row-major `values`, `dim` per row; `None` if `dim` is 0 or does not divide the number of values.
     pub fn from_f32(dim: usize, values: Vec<f32>) -> Option<Self> {
-        (dim > 0 && values.len() % dim == 0).then_some(Self { dim, values: Values::F32(values) })
+        (dim > 0 && values.len().is_multiple_of(dim)).then_some(Self { dim, values: Values::F32(values) })
     }
 
     /// Row-major `values`, `dim` per row; `None` if `dim` is 0 or does not divide the number of values.
     pub fn from_f64(dim: usize, values: Vec<f64>) -> Option<Self> {
-        (dim > 0 && values.len() % dim == 0).then_some(Self { dim, values: Values::F64(values) })
+        (dim > 0 && values.len().is_multiple_of(dim)).then_some(Self { dim, values: Values::F64(values) })
     }
 }
 

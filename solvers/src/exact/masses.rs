@@ -93,10 +93,8 @@ fn apportion(weights: &[f64], total: u64) -> Vec<u64> {
     let largest = weights.iter().copied().fold(0.0, f64::max);
     // Scaled first, so that a sum of huge or of subnormal weights neither overflows nor vanishes.
     let sum: f64 = weights.iter().map(|x| x / largest).sum();
-    let mut masses: Vec<u64> = weights
-        .iter()
-        .map(|&x| ((x / largest / sum * total as f64) as u64).max(u64::from(x > 0.0)))
-        .collect();
+    let mut masses: Vec<u64> =
+        weights.iter().map(|&x| ((x / largest / sum * total as f64) as u64).max(u64::from(x > 0.0))).collect();
     let Some(at) = (0..masses.len()).max_by_key(|&i| (masses[i], std::cmp::Reverse(i))) else { return masses };
     // What rounding left over is about n·2⁻⁵³ of the total; the largest mass is at least total/n.
     let rest: u64 = masses.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, mass)| mass).sum();

@@ -154,7 +154,8 @@ struct State {
 
 impl State {
     fn plan(&self) -> Vec<Shipment> {
-        let pieces = |&row: &u32| self.exchange.holdings.of(row).into_iter().map(move |(query, mass)| (row, query, mass));
+        let pieces =
+            |&row: &u32| self.exchange.holdings.of(row).into_iter().map(move |(query, mass)| (row, query, mass));
         let shipment = |(row, query, mass)| Shipment { row: row as usize, query: query as usize, mass };
         self.rows.iter().flat_map(pieces).map(shipment).collect()
     }

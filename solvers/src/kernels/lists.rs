@@ -1,6 +1,13 @@
 //! The nearest pool rows of every query.
+//!
+//! Limit: one comparison per cell of the pass. Few cells pass a threshold that rises with what was found: each
+//! thread keeps, per query, a buffer of at least twice the wanted length, cut back whenever it is full.
 
 use kantor_theory::Geometry;
+use rayon::prelude::*;
+
+use crate::kernels::screen::Screen;
+use crate::kernels::{key, pairs};
 
 /// A pool row on a query's list.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,30 +19,173 @@ pub struct Neighbour {
 }
 
 /// For every query, enough of the pool to know its nearest rows.
+///
+/// A list holds every row that screens at or above its cut, in order of screened closeness. Since a screened value
+/// errs by at most the screen's error, the exact nearest rows are among them (module [`screen`](super::screen)).
 #[derive(Debug, Clone, PartialEq)]
 pub struct NeighbourLists {
-    lists: Vec<Vec<Neighbour>>,
+    lists: Vec<List>,
+    error: f64,
+    unit: f64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct List {
+    keys: Vec<u64>,
+    /// Rows that are not listed screen below this; `None` if all are listed.
+    cut: Option<f32>,
 }
 
 impl NeighbourLists {
-    pub(crate) fn new(geometry: &Geometry<'_>, count: usize) -> Self {
-        let lists = (0..geometry.query_len())
-            .map(|j| {
-                let mut list: Vec<Neighbour> = (0..geometry.pool_len())
-                    .map(|row| Neighbour { row, closeness: geometry.closeness(row, j) })
-                    .collect();
-                list.sort_by(|a, b| b.closeness.total_cmp(&a.closeness).then(a.row.cmp(&b.row)));
-                list.truncate(count);
-                list
-            })
-            .collect();
-        Self { lists }
-    }
-
     /// The `count` nearest pool rows of every query in exact order: closest first, ties to the lower row.
     ///
     /// `count` is at most what was asked for in [`Needs`](crate::Needs).
-    pub fn exact(&self, _geometry: &Geometry<'_>, count: usize) -> Vec<Vec<Neighbour>> {
-        self.lists.iter().map(|list| list[..count.min(list.len())].to_vec()).collect()
+    pub fn exact(&self, geometry: &Geometry<'_>, count: usize) -> Vec<Vec<Neighbour>> {
+        let mut wanted: Vec<(u32, u32)> = Vec::new();
+        for (query, list) in self.lists.iter().enumerate() {
+            let Some(&last) = list.keys.get(..count).and_then(<[u64]>::last).or(list.keys.last()) else { continue };
+            let limit = key::last_with(key::lower(key::value(last), 2.0 * self.error));
+            let near = list.keys.partition_point(|&key| key <= limit);
+            wanted.extend(list.keys[..near].iter().map(|&key| (key::row(key) as u32, query as u32)));
+        }
+        wanted.par_sort_unstable();
+        let values = pairs::closeness_of(geometry, &wanted);
+        let mut lists = vec![Vec::new(); self.lists.len()];
+        for ((row, query), closeness) in wanted.into_iter().zip(values) {
+            lists[query as usize].push(Neighbour { row: row as usize, closeness });
+        }
+        lists.par_iter_mut().for_each(|list| {
+            list.sort_unstable_by(|a, b| b.closeness.total_cmp(&a.closeness).then(a.row.cmp(&b.row)));
+            list.truncate(count);
+        });
+        lists
+    }
+
+    /// The listed rows of `query`, by screened closeness.
+    pub(crate) fn keys(&self, query: usize) -> &[u64] {
+        &self.lists[query].keys
+    }
+
+    /// Every row that is not on the list of `query` has a closeness below this, in units of [`NeighbourLists::unit`].
+    pub(crate) fn beyond(&self, query: usize) -> f64 {
+        self.lists[query].cut.map_or(f64::NEG_INFINITY, |cut| f64::from(cut) + self.error)
+    }
+
+    /// Whether every row is on the list of `query`.
+    pub(crate) fn is_complete(&self, query: usize) -> bool {
+        self.lists[query].cut.is_none()
+    }
+
+    /// The error of screened values.
+    pub(crate) fn error(&self) -> f64 {
+        self.error
+    }
+
+    /// What screened values are multiples of.
+    pub(crate) fn unit(&self) -> f64 {
+        self.unit
+    }
+
+    /// Lists of all rows, from unsorted keys.
+    pub(crate) fn complete(columns: Vec<Vec<u64>>, eligible: Option<&[bool]>, screen: &Screen<'_>) -> Self {
+        let lists = columns
+            .into_par_iter()
+            .map(|mut keys| {
+                if let Some(eligible) = eligible {
+                    keys.retain(|&key| eligible[key::row(key)]);
+                }
+                keys.sort_unstable();
+                List { keys, cut: None }
+            })
+            .collect();
+        Self { lists, error: screen.error(), unit: screen.unit() }
+    }
+
+    /// The lists of all threads in one.
+    pub(crate) fn merge(collectors: Vec<Collector>, screen: &Screen<'_>) -> Self {
+        let Some(count) = collectors.first().map(|collector| collector.count) else {
+            return Self { lists: Vec::new(), error: screen.error(), unit: screen.unit() };
+        };
+        let mut parts: Vec<Vec<(Vec<u64>, f32)>> = Vec::new();
+        for collector in collectors {
+            parts.resize_with(collector.buffers.len(), Vec::new);
+            for ((part, buffer), cut) in parts.iter_mut().zip(collector.buffers).zip(collector.cuts) {
+                part.push((buffer.keys, cut));
+            }
+        }
+        let merge = |parts: Vec<(Vec<u64>, f32)>| {
+            let dropped = parts.iter().map(|(_, cut)| *cut).fold(f32::NEG_INFINITY, f32::max);
+            let mut keys: Vec<u64> = parts.into_iter().flat_map(|(keys, _)| keys).collect();
+            let cut = key::keep_nearest(&mut keys, count, 2.0 * screen.error());
+            keys.sort_unstable();
+            // A thread that cut saw `count` values above its cut, so the joint cut is no lower.
+            let cut = cut.or((dropped > f32::NEG_INFINITY).then_some(dropped));
+            List { keys, cut }
+        };
+        Self { lists: parts.into_par_iter().map(merge).collect(), error: screen.error(), unit: screen.unit() }
+    }
+}
+
+/// Collects the nearest rows of all queries from the blocks that one thread sees.
+pub(crate) struct Collector {
+    count: usize,
+    margin: f64,
+    /// Values below these cannot be among the nearest.
+    cuts: Vec<f32>,
+    buffers: Vec<Buffer>,
+}
+
+#[derive(Clone, Default)]
+struct Buffer {
+    keys: Vec<u64>,
+    full: usize,
+}
+
+impl Collector {
+    /// Keeps the `count` nearest rows of each of `m` queries.
+    pub(crate) fn new(count: usize, m: usize, screen: &Screen<'_>) -> Self {
+        let full = 2 * count.max(32);
+        let buffers = vec![Buffer { keys: Vec::new(), full }; m];
+        Self { count, margin: 2.0 * screen.error(), cuts: vec![f32::NEG_INFINITY; m], buffers }
+    }
+
+    /// Takes in a block of screened values (rows×M) that starts at row `first`.
+    pub(crate) fn scan(&mut self, first: usize, values: &[f32], eligible: Option<&[bool]>) {
+        const WIDTH: usize = 16;
+        let m = self.cuts.len();
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (row, line) in (first..).zip(values.chunks_exact(m)) {
+                    if eligible.is_some_and(|eligible| !eligible[row]) {
+                        continue;
+                    }
+                    for start in (0..m).step_by(WIDTH) {
+                        let end = m.min(start + WIDTH);
+                        let (line, cuts) = (&line[start..end], &self.cuts[start..end]);
+                        if line.iter().zip(cuts).fold(false, |any, (value, cut)| any | (value >= cut)) {
+                            self.push(row, start, line);
+                        }
+                    }
+                }
+            },
+        );
+    }
+
+    #[inline(never)]
+    fn push(&mut self, row: usize, start: usize, line: &[f32]) {
+        for (query, &value) in (start..).zip(line) {
+            if value >= self.cuts[query] {
+                let buffer = &mut self.buffers[query];
+                buffer.keys.push(key::key(value, row));
+                if buffer.keys.len() >= buffer.full {
+                    if let Some(cut) = key::keep_nearest(&mut buffer.keys, self.count, self.margin) {
+                        self.cuts[query] = cut;
+                    }
+                    // Many near-ties would otherwise be cut again and again.
+                    buffer.full = buffer.full.max(2 * buffer.keys.len());
+                }
+            }
+        }
     }
 }

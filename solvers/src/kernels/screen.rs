@@ -1,36 +1,178 @@
-//! The closest query of every pool row.
+//! Single-precision closeness of blocks of pool rows to all queries, with one proved error bound.
+//!
+//! Limit: the matrix product X·Qᵀ, two operations per cell and column, from cache. Packing touches every number of
+//! the pool once and is the only other cost that grows with the dimension.
+//!
+//! # The bound
+//! Write u = 2⁻²⁴ and γ_n = n·u/(1 − n·u). A sum of d products in any order, fused or not, differs from the exact one
+//! by at most γ_d·Σ|x_t·q_t| ≤ γ_d·‖x‖·‖q‖, and r further relative roundings of factors or result turn γ_d into
+//! γ_{d+r} (Higham, *Accuracy and Stability of Numerical Algorithms*, §3.1 and lemma 3.3).
+//!
+//! - Angle: roundings of the row, the unit query, the reciprocal norm and the last product make r = 4, and
+//!   ‖x‖·‖q‖ is divided out: γ_{d+4}. Norms are taken in `f64`; their error and that of
+//!   [`Geometry::closeness`] are below (4d + 64)·2⁻⁵³ together. Raw rows have norms above 2⁻²⁰, so whatever
+//!   underflows adds less than d·2⁻¹²⁰.
+//! - Distance: rows and queries are divided by a power of two that bounds all norms, so every norm is at most 1 and
+//!   values are in units of its square. Then ‖x‖² + ‖q‖² − 2⟨x, q⟩ errs by 2γ_{d+2} in the product, by 2γ_2 in the
+//!   norms and by 4u(1 + γ_{d+4}) in the last subtraction: at most 2γ_{d+8}. Twice the `f64` error and the same
+//!   underflow are added.
+//! - Matrix: entries of at most 24 bits are exact. Others are divided by a power of two that is at least half the
+//!   largest, so rounding to nearest errs by at most 2⁻²⁴ and underflow by 2⁻¹⁵⁰: less than 2⁻²³.
 
-use kantor_theory::Geometry;
+use std::ops::Range;
 
-/// How close every pool row comes to its closest query.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RowBest {
-    best: Vec<(f64, usize)>,
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use kantor_theory::cost::Family;
+use kantor_theory::{Element, Geometry, dot};
+
+use crate::kernels::{pack, pairs};
+
+/// Screened closeness of one geometry.
+pub struct Screen<'a> {
+    geometry: &'a Geometry<'a>,
+    kind: Kind,
+    unit: f64,
+    error: f64,
 }
 
-impl RowBest {
-    pub(crate) fn new(geometry: &Geometry<'_>) -> Self {
-        let mut row = vec![0.0; geometry.query_len()];
-        let best = (0..geometry.pool_len())
-            .map(|i| {
-                geometry.closeness_row(i, &mut row);
-                let mut best = (f64::NEG_INFINITY, 0);
-                for (j, &c) in row.iter().enumerate() {
-                    if c > best.0 {
-                        best = (c, j);
-                    }
-                }
-                best
-            })
-            .collect();
-        Self { best }
+enum Kind {
+    /// Unit queries (M×d).
+    Angle { queries: Vec<f32> },
+    /// Queries (M×d) over the bound of the norms, their squared norms, and the reciprocal of that bound.
+    Distance { queries: Vec<f32>, squared: Vec<f32>, factor: f64 },
+    /// What an entry is multiplied by.
+    Matrix { factor: f64 },
+}
+
+/// Buffers of one thread.
+#[derive(Default)]
+pub struct Scratch {
+    packed: pack::Packed,
+}
+
+impl<'a> Screen<'a> {
+    /// Prepares the queries; reads the pool once if the cost needs its largest norm or entry.
+    pub fn new(geometry: &'a Geometry<'a>) -> Self {
+        match geometry.queries() {
+            Some((rows, norms)) if geometry.cost().family() == Family::Angle => {
+                let dim = rows.len() / norms.len();
+                let unit_row = |(row, norm): (&[f64], &f64)| row.iter().map(|x| (x / norm) as f32).collect::<Vec<_>>();
+                let queries = rows.chunks_exact(dim).zip(norms).flat_map(unit_row).collect();
+                let error = gamma(dim + 4) + double_error(dim);
+                Self { geometry, kind: Kind::Angle { queries }, unit: 1.0, error: outward(error) }
+            }
+            Some((rows, norms)) => {
+                let dim = rows.len() / norms.len();
+                let largest = norms.iter().copied().fold(pack::largest_norm(geometry), f64::max);
+                let bound = power_of_two_above(largest, 400);
+                let factor = 1.0 / bound;
+                let squared = rows.chunks_exact(dim).map(|row| (dot::dot(row, row) * factor * factor) as f32).collect();
+                let queries = rows.iter().map(|x| (x * factor) as f32).collect();
+                let error = 2.0 * gamma(dim + 8) + 2.0 * double_error(dim);
+                let kind = Kind::Distance { queries, squared, factor };
+                Self { geometry, kind, unit: bound * bound, error: outward(error) }
+            }
+            None => {
+                let exact = geometry.matrix().is_none_or(|matrix| matrix.element() != Element::F64);
+                let sign = pairs::matrix_sign(geometry.cost());
+                let (unit, error) = if exact {
+                    (1.0, 0.0)
+                } else {
+                    (power_of_two_above(pack::largest_entry(geometry), 1022), (-23.0f64).exp2())
+                };
+                Self { geometry, kind: Kind::Matrix { factor: sign / unit }, unit, error }
+            }
+        }
     }
 
-    /// The `count` pool rows closest to their closest query: (row, closeness), closest first, ties to the lower row.
-    pub fn top(&self, _geometry: &Geometry<'_>, count: usize) -> Vec<(usize, f64)> {
-        let mut order: Vec<(usize, f64)> = self.best.iter().enumerate().map(|(i, b)| (i, b.0)).collect();
-        order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        order.truncate(count);
-        order
+    /// The bound: `|screened · unit − closeness| ≤ error · unit` for every pair of valid rows.
+    pub fn error(&self) -> f64 {
+        self.error
     }
+
+    /// What screened values are multiples of: a power of two, so dividing by it is exact.
+    pub fn unit(&self) -> f64 {
+        self.unit
+    }
+
+    /// Screened closeness of pool rows `rows` to every query, into `out` (rows×M, row-major); NaN becomes −∞.
+    ///
+    /// # Panics
+    /// If the rows lie outside the pool or `out` has another size.
+    pub fn block(&self, rows: Range<usize>, scratch: &mut Scratch, out: &mut [f32]) {
+        let m = self.geometry.query_len();
+        assert_eq!(out.len(), rows.len() * m, "closeness block of the wrong size");
+        let packed = &mut scratch.packed;
+        match &self.kind {
+            Kind::Angle { queries } => {
+                packed.angle(self.geometry, rows);
+                multiply(&packed.rows, queries, m, out);
+                scale_rows(out, &packed.terms, m);
+            }
+            Kind::Distance { queries, squared, factor } => {
+                packed.distance(self.geometry, rows, *factor);
+                multiply(&packed.rows, queries, m, out);
+                complete_squares(out, &packed.terms, squared);
+            }
+            Kind::Matrix { factor } => packed.matrix(self.geometry, rows, *factor, out),
+        }
+    }
+}
+
+/// `out` = rows · queriesᵀ on the calling thread.
+fn multiply(rows: &[f32], queries: &[f32], m: usize, out: &mut [f32]) {
+    let (n, dim) = (out.len() / m, queries.len() / m);
+    let x = MatRef::from_row_major_slice(rows, n, dim);
+    let q = MatRef::from_row_major_slice(queries, m, dim);
+    matmul(MatMut::from_row_major_slice_mut(out, n, m), Accum::Replace, x, q.transpose(), 1.0, Par::Seq);
+}
+
+fn scale_rows(out: &mut [f32], factors: &[f32], m: usize) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (line, &factor) in out.chunks_exact_mut(m).zip(factors) {
+                for value in line {
+                    *value = (*value * factor).max(f32::NEG_INFINITY);
+                }
+            }
+        },
+    );
+}
+
+fn complete_squares(out: &mut [f32], row_squares: &[f32], query_squares: &[f32]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (line, &x) in out.chunks_exact_mut(query_squares.len()).zip(row_squares) {
+                for (value, &q) in line.iter_mut().zip(query_squares) {
+                    *value = (2.0 * *value - (x + q)).max(f32::NEG_INFINITY);
+                }
+            }
+        },
+    );
+}
+
+/// γ_n of single precision; infinite where it proves nothing.
+fn gamma(n: usize) -> f64 {
+    let nu = n as f64 * (-24.0f64).exp2();
+    if nu < 0.5 { nu / (1.0 - nu) } else { f64::INFINITY }
+}
+
+/// Roundings in double precision and underflow in single precision.
+fn double_error(dim: usize) -> f64 {
+    (4.0 * dim as f64 + 64.0) * (-53.0f64).exp2() + dim as f64 * (-120.0f64).exp2()
+}
+
+/// Covers the few roundings of the bound itself.
+fn outward(error: f64) -> f64 {
+    error * (1.0 + (-40.0f64).exp2())
+}
+
+/// The power of two above `x` and at most twice it, for `x` brought between 2^−`limit` and 2^`limit`.
+fn power_of_two_above(x: f64, limit: i32) -> f64 {
+    let x = x.clamp(f64::from(-limit).exp2(), f64::from(limit).exp2());
+    // Clearing the mantissa leaves the power of two at or below.
+    2.0 * f64::from_bits(x.to_bits() & (0x7ff << 52))
 }

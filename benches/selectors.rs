@@ -1,0 +1,138 @@
+//! The blocked pass against plain matrix products of the same shape, and every selector against the blocked pass.
+//!
+//! `cargo bench --bench selectors`; smaller or larger by `N`, `M`, `D`, `BUDGET`, `BLOCK` and `RUNS` in the
+//! environment, fewer threads by `RAYON_NUM_THREADS`. All candidates take turns in every run, and what is printed is
+//! the median over runs of the ratio to the bare pass of the same run, so that a change of load disturbs it little.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::hint::black_box;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use kantor_solvers::{Needs, Quiet, Settings, Task, kernels, registry};
+use kantor_theory::{Cost, DenseRows, Geometry};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
+}
+
+fn main() {
+    let (n, m, d) = (setting("N", 197_000), setting("M", 100), setting("D", 512));
+    let (budget, block, runs) = (setting("BUDGET", 10_000).min(n), setting("BLOCK", 1024), setting("RUNS", 5));
+    let threads = rayon::current_num_threads();
+    let (x, q) = clustered(n, m, d);
+    let query = DenseRows::from_f32(d, q.clone()).unwrap();
+    let pool = DenseRows::from_f32(d, x.clone()).unwrap();
+    let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
+    let task = Task { geometry: &geometry, seed: 0, block, memory: 1 << 30, watch: &Quiet };
+    println!("N = {n}, M = {m}, d = {d}, blocks of {block} rows, {threads} threads, {runs} runs, load {}", load());
+
+    let select = |name: &str, k: usize| {
+        let selector = (registry::selector(name).unwrap().build)(&Settings::default());
+        let findings = kernels::scan(&task, selector.needs(&task, k)).unwrap();
+        black_box(selector.select(&task, &findings, &[k]).unwrap());
+    };
+    let mut candidates: Vec<(String, Box<dyn Fn() + '_>)> = vec![
+        ("bare pass".into(), Box::new(|| drop(black_box(kernels::scan(&task, Needs::default()))))),
+        ("faer, row blocks".into(), Box::new(|| blocked_product(&x, &q, m, d, block))),
+        ("faer, one product".into(), Box::new(|| whole_product(&x, &q, m, d))),
+    ];
+    for entry in registry::SELECTORS {
+        candidates.push((format!("{} k={budget}", entry.name), Box::new(|| select(entry.name, budget))));
+    }
+    candidates.push((format!("round-robin k={n}"), Box::new(|| select("round-robin", n))));
+
+    let mut seconds = vec![Vec::new(); candidates.len()];
+    let mut peak = vec![0u64; candidates.len()];
+    for run in 0..=runs {
+        for (at, (_, candidate)) in candidates.iter().enumerate() {
+            let before = reset_peak();
+            let start = Instant::now();
+            candidate();
+            // The first run warms up and measures memory.
+            if run == 0 {
+                peak[at] = status("VmHWM:").saturating_sub(before);
+            } else {
+                seconds[at].push(start.elapsed().as_secs_f64());
+            }
+        }
+    }
+    println!("{:<28}{:>10}{:>12}{:>14}{:>14}", "", "seconds", "× pass", "GFLOP/s", "peak MB");
+    for (at, (name, _)) in candidates.iter().enumerate() {
+        let ratios = seconds[at].iter().zip(&seconds[0]).map(|(a, b)| a / b).collect();
+        let time = median(seconds[at].clone());
+        let rate = 2e-9 * (n * m * d) as f64 / time;
+        println!("{name:<28}{time:>10.3}{:>12.2}{rate:>14.1}{:>14.1}", median(ratios), peak[at] as f64 / 1e3);
+    }
+    println!("load {}", load());
+}
+
+/// Unit rows in 200 clusters of Zipf size around a common mean; the queries come from 10 of the clusters.
+fn clustered(n: usize, m: usize, d: usize) -> (Vec<f32>, Vec<f32>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut noise = |scale: f32| rng.random_range(-scale..scale);
+    let mean: Vec<f32> = (0..d).map(|_| noise(0.5)).collect();
+    let centres: Vec<Vec<f32>> = (0..200).map(|_| mean.iter().map(|x| x + noise(1.0)).collect()).collect();
+    let mut rows = |count: usize, clusters: usize| {
+        let mut rows = Vec::with_capacity(count * d);
+        for _ in 0..count {
+            // Inverse transform of a continuous Zipf law.
+            let cluster = (clusters as f32).powf(f32::midpoint(noise(1.0), 1.0)) as usize - 1;
+            let row: Vec<f32> = centres[cluster.min(clusters - 1)].iter().map(|x| x + noise(1.0)).collect();
+            let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            rows.extend(row.iter().map(|x| x / norm));
+        }
+        rows
+    };
+    (rows(n, 200), rows(m, 10))
+}
+
+fn blocked_product(x: &[f32], q: &[f32], m: usize, d: usize, block: usize) {
+    let blocks = Mutex::new(x.chunks(block * d));
+    rayon::broadcast(|_| {
+        let mut out = vec![0.0f32; block * m];
+        loop {
+            let next = blocks.lock().unwrap().next();
+            let Some(rows) = next else { break };
+            product(rows, q, m, d, &mut out[..rows.len() / d * m], Par::Seq);
+            black_box(&out);
+        }
+    });
+}
+
+fn whole_product(x: &[f32], q: &[f32], m: usize, d: usize) {
+    let mut out = vec![0.0f32; x.len() / d * m];
+    product(x, q, m, d, &mut out, Par::rayon(0));
+    black_box(&out);
+}
+
+fn product(x: &[f32], q: &[f32], m: usize, d: usize, out: &mut [f32], par: Par) {
+    let n = x.len() / d;
+    let (x, q) = (MatRef::from_row_major_slice(x, n, d), MatRef::from_row_major_slice(q, m, d));
+    matmul(MatMut::from_row_major_slice_mut(out, n, m), Accum::Replace, x, q.transpose(), 1.0, par);
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Forgets the peak so far (where the system can) and returns what is resident, in kB.
+fn reset_peak() -> u64 {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    status("VmRSS:")
+}
+
+fn status(field: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+fn load() -> String {
+    std::fs::read_to_string("/proc/loadavg").map_or_else(|_| "unknown".into(), |text| text.trim().into())
+}

@@ -1,0 +1,129 @@
+//! `knn-kde`: as `knn-uniform`, but rows in a crowd share what a lone row would get.
+//!
+//! A listed row takes mass in proportion to 1/ρ, where ρ is the density of listed rows around it ([`density`]), up to
+//! a common level s ([`level`]); r copies of one row therefore get together what one copy would get.
+
+pub mod density;
+pub(crate) mod level;
+
+use kantor_theory::Status;
+use serde_json::json;
+
+use crate::knn::{Tradeoff, cost_of, largest_budget, neighbours, rank};
+use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use density::Kernel;
+
+/// TSDS with the density-weighted regulariser G = M·max ρ|γ − 1/(ρMΣ1/ρ)| (arXiv 2410.11303), in the cosine form of
+/// arXiv 2602.14696. Unlike the published code, its total mass is always 1 and a small support is no error.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnnKde {
+    tradeoff: Tradeoff,
+    sigma: f64,
+    kde_cap: usize,
+}
+
+impl KnnKde {
+    /// Reads `alpha`, `tradeoff-c`, `list-cap`, `sigma`, `kde-cap` and `compat-reference`.
+    pub fn new(settings: &Settings) -> Self {
+        Self { tradeoff: Tradeoff::new(settings), sigma: settings.sigma, kde_cap: settings.kde_cap }
+    }
+
+    fn check(&self) -> Result<(), SelectError> {
+        self.tradeoff.check()?;
+        if !(self.sigma >= 0.0 && self.sigma.is_finite()) {
+            let rule = "it must be finite and not negative";
+            return Err(SelectError::Setting { name: "sigma", value: self.sigma, rule });
+        }
+        if self.kde_cap == 0 {
+            return Err(SelectError::Setting { name: "kde-cap", value: 0.0, rule: "it must be at least 1" });
+        }
+        Ok(())
+    }
+
+    /// Both caps stop at a tenth of the pool, as published.
+    fn capped(task: &Task<'_>, cap: usize) -> usize {
+        cap.min((task.geometry.pool_len() / 10).max(1))
+    }
+
+    /// The densities of the listed rows (all ones for σ = 0), at the rows' own indices.
+    fn densities(&self, task: &Task<'_>, listed: &[usize]) -> Result<Vec<f64>, SelectError> {
+        let mut of_row = vec![1.0; task.geometry.pool_len()];
+        if self.sigma > 0.0 {
+            let Some(points) = task.geometry.points() else {
+                return Err(SelectError::Unsupported {
+                    method: self.name(),
+                    fault: "needs the representations of the pool for its densities, not only similarities: \
+                            give --pool and --query, or --sigma 0 for equal densities",
+                });
+            };
+            let kernel = Kernel { family: task.geometry.cost().family(), sigma: self.sigma };
+            let values = density::densities(points, listed, kernel, Self::capped(task, self.kde_cap), task.watch)?;
+            for (&row, value) in listed.iter().zip(values) {
+                of_row[row] = value;
+            }
+        }
+        Ok(of_row)
+    }
+}
+
+impl Selector for KnnKde {
+    fn name(&self) -> &'static str {
+        "knn-kde"
+    }
+
+    fn nested(&self) -> bool {
+        true
+    }
+
+    fn needs(&self, task: &Task<'_>, _largest: usize) -> Needs {
+        Needs { row_best: !self.tradeoff.compat_reference, lists: Self::capped(task, self.tradeoff.list_cap) }
+    }
+
+    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        self.check()?;
+        let largest = largest_budget(task, budgets)?;
+        let lists = neighbours(task, findings, Self::capped(task, self.tradeoff.list_cap), self.name())?;
+
+        let mut is_listed = vec![false; task.geometry.pool_len()];
+        for neighbour in lists.iter().flatten() {
+            is_listed[neighbour.row] = true;
+        }
+        let listed: Vec<usize> = (0..is_listed.len()).filter(|&row| is_listed[row]).collect();
+        let density = self.densities(task, &listed)?;
+
+        let cost = task.geometry.cost();
+        let columns: Vec<Vec<level::Entry>> = lists
+            .iter()
+            .map(|list| {
+                let entry = |n| level::Entry { distance: cost_of(cost, n), weight: 1.0 / density[n.row] };
+                list.iter().map(entry).collect()
+            })
+            .collect();
+        let found = level::sweep(&columns, &self.tradeoff);
+        let mut mass = vec![0.0; task.geometry.pool_len()];
+        for (list, column) in lists.iter().zip(&columns) {
+            for (neighbour, share) in list.iter().zip(level::shares(column, found.level)) {
+                mass[neighbour.row] += share / lists.len() as f64;
+            }
+        }
+
+        let order = rank::order(task, findings, &lists, &mass, largest, &self.tradeoff)?;
+        let cap_reached = lists.first().is_some_and(|list| list.len() < task.geometry.pool_len())
+            && (!found.fired || columns.iter().any(|column| level::overflows(column, found.level)));
+        let notes = [
+            ("level".to_owned(), json!(found.level)),
+            ("list_cap_reached".to_owned(), json!(cap_reached)),
+            ("rows_with_mass".to_owned(), json!(mass.iter().filter(|&&m| m > 0.0).count())),
+            ("rows_with_density".to_owned(), json!(listed.len())),
+        ];
+        Ok(budgets
+            .iter()
+            .map(|&budget| Selection {
+                rows: order[..budget].to_vec(),
+                scores: order[..budget].iter().map(|&row| mass[row]).collect(),
+                status: Status::Uncertified,
+                notes: notes.iter().cloned().collect(),
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,81 @@
+//! Selection from the nearest rows of every query, with a price on concentration (TSDS, arXiv 2410.11303).
+//!
+//! Every query spreads its mass 1/M over its nearest rows. A short list is close, a long one is even; the trade-off
+//! α/C : (1−α) fixes the length. [`uniform`] gives all listed rows the same mass; [`crate::kde`] divides it by the
+//! density around each row. Rows are then ranked by the mass they receive from all queries together ([`rank`]).
+
+pub(crate) mod rank;
+pub mod uniform;
+
+use kantor_theory::Cost;
+
+use crate::kernels::lists::Neighbour;
+use crate::selector::{Findings, SelectError, Settings, Task};
+
+/// The trade-off between closeness and evenness, and the lists on which it is decided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tradeoff {
+    alpha: f64,
+    scale: f64,
+    /// Longest list that is looked at.
+    pub(crate) list_cap: usize,
+    /// Whether ties go to the lower row at once, as in the published code.
+    pub(crate) compat_reference: bool,
+}
+
+impl Tradeoff {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            alpha: settings.alpha,
+            scale: settings.tradeoff_c,
+            list_cap: settings.list_cap,
+            compat_reference: settings.compat_reference,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), SelectError> {
+        let setting = |name, value, rule| Err(SelectError::Setting { name, value, rule });
+        if !(self.alpha > 0.0 && self.alpha < 1.0) {
+            return setting("alpha", self.alpha, "it must lie strictly between 0 and 1");
+        }
+        if !(self.scale > 0.0 && self.scale.is_finite()) {
+            return setting("tradeoff-c", self.scale, "it must be positive and finite");
+        }
+        if self.list_cap == 0 {
+            return setting("list-cap", 0.0, "it must be at least 1");
+        }
+        Ok(())
+    }
+
+    /// Whether a total gap (what evenness costs in distance) outweighs the gain in evenness of `queries` queries.
+    pub(crate) fn outweighs(&self, gap: f64, queries: usize) -> bool {
+        (self.alpha / self.scale) * gap >= (1.0 - self.alpha) * queries as f64
+    }
+}
+
+/// The `count` nearest rows of every query, as the pass found them.
+pub(crate) fn neighbours(
+    task: &Task<'_>,
+    findings: &Findings,
+    count: usize,
+    method: &'static str,
+) -> Result<Vec<Vec<Neighbour>>, SelectError> {
+    match &findings.lists {
+        Some(lists) => Ok(lists.exact(task.geometry, count)),
+        None => Err(SelectError::Unsupported { method, fault: "was given no neighbour lists: answer its needs first" }),
+    }
+}
+
+/// The cost of a listed pair; a pair whose closeness is not a number is infinitely far.
+pub(crate) fn cost_of(cost: Cost, neighbour: &Neighbour) -> f64 {
+    if neighbour.closeness.is_nan() { f64::INFINITY } else { cost.from_closeness(neighbour.closeness) }
+}
+
+/// Checks that every budget lies in 1..=N and returns the largest.
+pub(crate) fn largest_budget(task: &Task<'_>, budgets: &[usize]) -> Result<usize, SelectError> {
+    let pool = task.geometry.pool_len();
+    match budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
+        Some(&budget) => Err(SelectError::Budget { budget, pool }),
+        None => Ok(budgets.iter().copied().max().unwrap_or(0)),
+    }
+}

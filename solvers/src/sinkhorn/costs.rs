@@ -1,0 +1,82 @@
+//! The N×M costs as an iteration reads them, row by row: held in memory if that is allowed, else evaluated again.
+//!
+//! Limit: evaluating them is N·M·d unfused `f64` multiply-adds, reading them back N·M·8 bytes of memory traffic.
+
+use std::ops::Range;
+
+use kantor_theory::cost::Family;
+use kantor_theory::{Cost, Geometry};
+use rayon::prelude::*;
+
+use crate::watch::{Stopped, Watch};
+
+/// Rows that are evaluated at a time.
+pub(crate) const CHUNK: usize = 1024;
+
+/// Costs of all pool rows (N) to all queries (M).
+pub struct Costs<'a> {
+    geometry: &'a Geometry<'a>,
+    cost: Cost,
+    held: Option<Vec<f64>>,
+}
+
+impl<'a> Costs<'a> {
+    /// The costs of the geometry's pairs under `cost`, which must be of the family of the geometry's own; held if
+    /// they fit into `memory` bytes.
+    ///
+    /// # Errors
+    /// If the observer asks to stop.
+    pub fn new(geometry: &'a Geometry<'a>, cost: Cost, memory: u64, watch: &dyn Watch) -> Result<Self, Stopped> {
+        let (n, m) = (geometry.pool_len(), geometry.query_len());
+        let mut costs = Self { geometry, cost, held: None };
+        let fits = (n as u128) * (m as u128) * 8 <= u128::from(memory);
+        if fits {
+            watch.begin("costs", n as u64);
+            let mut held = vec![0.0; n * m];
+            held.par_chunks_mut(CHUNK * m).enumerate().try_for_each(|(chunk, out)| {
+                let first = chunk * CHUNK;
+                let last = first + out.len() / m;
+                costs.evaluate(first..last, out);
+                watch.advance((last - first) as u64)
+            })?;
+            costs.held = Some(held);
+        }
+        Ok(costs)
+    }
+
+    /// Number of pool rows, N.
+    pub fn pool_len(&self) -> usize {
+        self.geometry.pool_len()
+    }
+
+    /// Number of queries, M.
+    pub fn query_len(&self) -> usize {
+        self.geometry.query_len()
+    }
+
+    /// The costs of pool rows `rows` (rows×M, row-major), in `buffer` if they are not held.
+    pub(crate) fn rows<'b>(&'b self, rows: Range<usize>, buffer: &'b mut Vec<f64>) -> &'b [f64] {
+        let m = self.query_len();
+        match &self.held {
+            Some(held) => &held[rows.start * m..rows.end * m],
+            None => {
+                buffer.resize(rows.len() * m, 0.0);
+                self.evaluate(rows, buffer);
+                buffer
+            }
+        }
+    }
+
+    fn evaluate(&self, rows: Range<usize>, out: &mut [f64]) {
+        self.geometry.closeness_block(rows, out);
+        for value in out {
+            // A pair without a closeness is infinitely far, so that it receives nothing.
+            *value = if value.is_nan() { f64::INFINITY } else { self.cost.from_closeness(*value) };
+        }
+    }
+}
+
+/// The cost of unbalanced transport in arXiv 2602.14696: half-cosine for directions, else the cost as it is.
+pub(crate) fn published(cost: Cost) -> Cost {
+    if cost.family() == Family::Angle { Cost::HalfCosine } else { cost }
+}

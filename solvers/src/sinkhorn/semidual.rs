@@ -1,0 +1,239 @@
+//! Entropic unbalanced transport as a concave problem in the M query potentials.
+//!
+//! min ⟨c, T⟩ + ε KL(T | a⊗b) + ρ_pool KL(T1 | a) + ρ_query KL(Tᵀ1 | b) with KL(x|y) = Σ x ln(x/y) − x + y, uniform
+//! a and b, and infinite ρ for a hard marginal. Eliminating the pool potentials leaves
+//! D(g) = Σ_j b q(g_j) − Σ_i a [ρ (s_i^θ − 1) + ε s_i^θ] + ε,  q(g) = ρ_query (1 − e^{−g/ρ_query}),  θ = ε/(ρ + ε),
+//! whose gradient is b q'(g_j) − T_.j. A Sinkhorn step maximises D over all g with the pool potentials fixed; it
+//! contracts by ρ/(ρ + ε), so where ρ > ε Newton's direction on ln(b q'/T_.j) is tried first and kept only if D
+//! rises, and ε is lowered in steps. Every accepted step raises D up to rounding.
+
+use super::cholesky;
+use super::costs::Costs;
+use super::exp;
+use super::pass::{self, Sums};
+use crate::watch::{Stopped, Watch};
+
+/// L1 error of the query marginal at which the iteration stops; the marginal sums to 1.
+pub const TOLERANCE: f64 = 1e-10;
+
+/// Passes over all pairs after which it gives up.
+pub const PASS_LIMIT: usize = 2000;
+
+/// The same for the larger ε on the way to the wanted one.
+const WARM_TOLERANCE: f64 = 1e-3;
+
+/// Passes spent on one of the larger ε.
+const WARM_LIMIT: usize = 60;
+
+/// Largest ε on the way, relative to the range of the costs.
+const WARM_START: f64 = 0.02;
+
+/// Step lengths tried along Newton's direction, each half of the one before.
+const HALVINGS: usize = 5;
+
+/// Strengths of regularisation and of the two marginal penalties.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Penalty {
+    /// ε > 0, finite.
+    pub epsilon: f64,
+    /// ρ ≥ 0 on the pool marginal; infinite makes it hard.
+    pub pool: f64,
+    /// ρ > 0 on the query marginal; infinite makes it hard.
+    pub query: f64,
+}
+
+impl Penalty {
+    /// θ = ε/(ρ + ε): how far the pool marginal follows the queries. 0 for a hard pool marginal.
+    pub fn theta(&self) -> f64 {
+        if self.pool == f64::INFINITY { 0.0 } else { self.epsilon / (self.pool + self.epsilon) }
+    }
+
+    /// ln q'(g).
+    fn log_slope(&self, g: f64) -> f64 {
+        if self.query == f64::INFINITY { 0.0 } else { -g / self.query }
+    }
+
+    /// q(g).
+    fn gain(&self, g: f64) -> f64 {
+        if self.query == f64::INFINITY { g } else { -self.query * exp::exp_m1(-g / self.query) }
+    }
+
+    /// 1/ε + 1/ρ_query: curvature of a query's own term, per unit of mass.
+    fn curvature(&self) -> f64 {
+        1.0 / self.epsilon + if self.query == f64::INFINITY { 0.0 } else { 1.0 / self.query }
+    }
+}
+
+/// What the iteration found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transport {
+    /// Query potentials g (M), in units of the cost.
+    pub potentials: Vec<f64>,
+    /// ln s_i (N): larger rows receive more. Never underflows.
+    pub log_rows: Vec<f64>,
+    /// ln of the pool marginal, ln T_i = ln a + θ ln s_i (N).
+    pub log_marginal: Vec<f64>,
+    /// D(g): the optimum up to the square of the residual.
+    pub objective: f64,
+    /// ⟨c, T⟩.
+    pub transport: f64,
+    /// Σ_j |b q'(g_j) − T_.j|.
+    pub residual: f64,
+    /// Passes over all pairs.
+    pub passes: usize,
+    /// Whether the residual fell to [`TOLERANCE`].
+    pub converged: bool,
+}
+
+/// A point of the iteration and all that a pass says about it.
+struct Point {
+    g: Vec<f64>,
+    sums: Sums,
+    /// b q'(g_j).
+    target: Vec<f64>,
+    residual: f64,
+    dual: f64,
+}
+
+impl Point {
+    fn is_sound(&self) -> bool {
+        self.residual.is_finite() && self.dual.is_finite() && self.sums.columns.iter().all(|&t| t > f64::MIN_POSITIVE)
+    }
+
+    /// ln (b q'(g_j) / T_.j).
+    fn log_residual(&self, j: usize, penalty: &Penalty) -> f64 {
+        penalty.log_slope(self.g[j])
+            - exp::ln(self.g.len() as f64)
+            - exp::ln(self.sums.columns[j].max(f64::MIN_POSITIVE))
+    }
+}
+
+struct Search<'a> {
+    costs: &'a Costs<'a>,
+    watch: &'a dyn Watch,
+    penalty: Penalty,
+    passes: usize,
+}
+
+/// Solves the problem to [`TOLERANCE`] or says that it did not.
+///
+/// # Errors
+/// If the observer asks to stop.
+pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<Transport, Stopped> {
+    watch.begin("unbalanced transport", PASS_LIMIT as u64);
+    let (least, range) = pass::extremes(costs, watch)?;
+    // Every query starts at its nearest row, where no weight exceeds 1 and no column sum underflows.
+    let mut g: Vec<f64> = least.into_iter().map(|c| if c.is_finite() { c } else { 0.0 }).collect();
+    let mut search = Search { costs, watch, penalty, passes: 1 };
+    if penalty.pool > penalty.epsilon {
+        let mut epsilon = WARM_START * range;
+        while epsilon > 2.0 * penalty.epsilon && epsilon.is_finite() {
+            search.penalty.epsilon = epsilon;
+            let limit = search.passes + WARM_LIMIT;
+            g = search.run(g, WARM_TOLERANCE, limit)?.g;
+            epsilon *= 0.5;
+        }
+        search.penalty = penalty;
+    }
+    let point = search.run(g, TOLERANCE, PASS_LIMIT)?;
+    let log_rows = pass::log_rows(costs, &penalty, &point.g, watch)?;
+    let log_prior = -exp::ln(costs.pool_len() as f64);
+    let theta = penalty.theta();
+    // 0·(−∞) is no number: under a hard pool marginal a row without any finite cost keeps its prior.
+    let follow = |log: f64| if theta > 0.0 { theta * log } else { 0.0 };
+    Ok(Transport {
+        log_marginal: log_rows.iter().map(|&log| log_prior + follow(log)).collect(),
+        log_rows,
+        objective: point.dual,
+        transport: point.sums.transport,
+        residual: point.residual,
+        passes: search.passes + 1,
+        converged: point.residual <= TOLERANCE,
+        potentials: point.g,
+    })
+}
+
+impl Search<'_> {
+    fn evaluate(&mut self, g: Vec<f64>, with_outer: bool) -> Result<Point, Stopped> {
+        let sums = pass::sums(self.costs, &self.penalty, &g, with_outer, self.watch)?;
+        self.passes += 1;
+        self.watch.advance(1)?;
+        let share = 1.0 / g.len() as f64;
+        let target: Vec<f64> = g.iter().map(|&g| share * exp::exp(self.penalty.log_slope(g))).collect();
+        let residual = target.iter().zip(&sums.columns).map(|(b, t)| (b - t).abs()).sum();
+        let gain: f64 = g.iter().map(|&g| share * self.penalty.gain(g)).sum();
+        let dual = (gain - sums.value) + self.penalty.epsilon;
+        Ok(Point { g, sums, target, residual, dual })
+    }
+
+    /// Iterates from `g` until the residual is at most `tolerance` or `limit` passes have been made in all.
+    fn run(&mut self, g: Vec<f64>, tolerance: f64, limit: usize) -> Result<Point, Stopped> {
+        let mut point = self.evaluate(g, false)?;
+        let newton = self.penalty.pool > self.penalty.epsilon;
+        let (mut wait, mut patience) = (0usize, 1usize);
+        // Not `residual > tolerance`: a residual that is no number has not converged.
+        while !(point.residual <= tolerance) && self.passes < limit {
+            if newton && wait == 0 {
+                if let Some(next) = self.newton(&point, limit)? {
+                    point = next;
+                    patience = 1;
+                    continue;
+                }
+                wait = patience;
+                patience = (2 * patience).min(16);
+            }
+            wait = wait.saturating_sub(1);
+            point = self.sinkhorn(&point)?;
+        }
+        Ok(point)
+    }
+
+    fn sinkhorn(&mut self, point: &Point) -> Result<Point, Stopped> {
+        let curvature = self.penalty.curvature();
+        let g = point.g.iter().enumerate().map(|(j, g)| g + point.log_residual(j, &self.penalty) / curvature).collect();
+        self.evaluate(g, false)
+    }
+
+    /// A step along Newton's direction that raises the dual, if there is one.
+    fn newton(&mut self, point: &Point, limit: usize) -> Result<Option<Point>, Stopped> {
+        let m = point.g.len();
+        let mut matrix = self.evaluate(point.g.clone(), true)?.sums.outer;
+        let columns = &point.sums.columns;
+        let average = columns.iter().sum::<f64>() / m as f64;
+        let balanced = self.penalty.pool == f64::INFINITY && self.penalty.query == f64::INFINITY;
+        // D is flat along the constants in the balanced problem; any positive curvature there will do.
+        let flat = if balanced { average / m as f64 } else { 0.0 };
+        let stiffness = self.penalty.epsilon * self.penalty.curvature();
+        for i in 0..m {
+            for value in &mut matrix[i * m..=i * m + i] {
+                *value = flat - (1.0 - self.penalty.theta()) * *value;
+            }
+            matrix[i * m + i] += columns[i] * stiffness * (1.0 + 1e-12);
+        }
+        let mut direction: Vec<f64> =
+            (0..m).map(|j| self.penalty.epsilon * columns[j] * point.log_residual(j, &self.penalty)).collect();
+        if !cholesky::solve(&mut matrix, &mut direction) {
+            return Ok(None);
+        }
+        let slope: f64 = (0..m).map(|j| (point.target[j] - columns[j]) * direction[j]).sum();
+        if !(slope > 0.0) {
+            return Ok(None);
+        }
+        let mut length = 1.0;
+        for _ in 0..=HALVINGS {
+            if self.passes >= limit {
+                return Ok(None);
+            }
+            let g = point.g.iter().zip(&direction).map(|(g, p)| g + length * p).collect();
+            let trial = self.evaluate(g, false)?;
+            let rounding = 1e-14 * (1.0 + point.dual.abs());
+            let rises = trial.dual >= point.dual + 1e-4 * length * slope;
+            let settles = trial.residual <= 0.5 * point.residual && trial.dual >= point.dual - rounding;
+            if trial.is_sound() && (rises || settles) {
+                return Ok(Some(trial));
+            }
+            length *= 0.5;
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,181 @@
+//! Flags that several commands share.
+
+use std::path::PathBuf;
+
+use clap::builder::TypedValueParser;
+use kantor_solvers::Settings;
+use kantor_theory::Cost;
+use kantor_theory::cost_bounds::Power;
+
+use crate::data::OnBadRow;
+use crate::select::InputSpec;
+
+use super::failure::Failure;
+
+/// Where pool and queries come from.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Input")]
+pub(super) struct InputArguments {
+    /// Pool rows (.npy, .npz, .safetensors); repeat it for shards, which are joined in order
+    #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
+    pub(super) pool: Vec<PathBuf>,
+    /// Query rows
+    #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
+    pub(super) query: Option<PathBuf>,
+    /// M×N similarities (costs with --cost precomputed) instead of pool and query rows
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
+    pub(super) similarity: Option<PathBuf>,
+    /// The pool's examples, one JSON object a line (.jsonl, .gz, .zst): copied out for the chosen rows
+    #[arg(long, value_name = "FILE")]
+    pub(super) pool_jsonl: Vec<PathBuf>,
+    /// Name of the tensor, where a file holds several
+    #[arg(long, value_name = "NAME")]
+    pub(super) tensor: Option<String>,
+    /// Read integers as numbers
+    #[arg(long)]
+    pub(super) cast: bool,
+    /// What to do with rows that cannot be measured
+    #[arg(long, value_name = "error|drop", default_value = "error",
+          value_parser = clap::builder::PossibleValuesParser::new(["error", "drop"]))]
+    pub(super) on_bad_row: String,
+    /// Fail if a query row is also in the pool
+    #[arg(long)]
+    pub(super) forbid_overlap: bool,
+    /// Pairwise cost: see `kantor costs`
+    #[arg(long, default_value_t = Cost::Cosine, value_parser = cost_parser())]
+    pub(super) cost: Cost,
+}
+
+fn cost_parser() -> impl TypedValueParser<Value = Cost> {
+    clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
+}
+
+impl InputArguments {
+    pub(super) fn spec(&self) -> InputSpec {
+        InputSpec {
+            pool: self.pool.clone(),
+            query: self.query.clone(),
+            similarity: self.similarity.clone(),
+            pool_jsonl: self.pool_jsonl.clone(),
+            tensor: self.tensor.clone(),
+            cast: self.cast,
+            on_bad_row: if self.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error },
+            forbid_overlap: self.forbid_overlap,
+        }
+    }
+}
+
+/// Parameters of the methods; each method lists in `kantor methods` which it reads.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Method settings")]
+pub(super) struct SettingsArguments {
+    /// Entropic regularisation of uot
+    #[arg(long, default_value_t = Settings::default().epsilon)]
+    epsilon: f64,
+    /// Penalty on the pool marginal of uot; `inf` makes it hard
+    #[arg(long, default_value_t = Settings::default().rho)]
+    rho: f64,
+    /// Trade-off of the KNN methods: near 0 spreads out, 1 takes the nearest only
+    #[arg(long, default_value_t = Settings::default().alpha)]
+    alpha: f64,
+    /// Scale of the KNN methods' trade-off
+    #[arg(long, default_value_t = Settings::default().tradeoff_c)]
+    tradeoff_c: f64,
+    /// Longest neighbour list of the KNN methods
+    #[arg(long, default_value_t = Settings::default().list_cap)]
+    list_cap: usize,
+    /// Support radius of the density kernel of knn-kde
+    #[arg(long, default_value_t = Settings::default().sigma)]
+    sigma: f64,
+    /// Most neighbours that count towards a density in knn-kde
+    #[arg(long, default_value_t = Settings::default().kde_cap)]
+    kde_cap: usize,
+    /// `reference` breaks ties of the KNN methods by row number alone, as the published code does
+    #[arg(long, value_name = "reference", value_parser = clap::builder::PossibleValuesParser::new(["reference"]))]
+    compat: Option<String>,
+}
+
+impl SettingsArguments {
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            epsilon: self.epsilon,
+            rho: self.rho,
+            alpha: self.alpha,
+            tradeoff_c: self.tradeoff_c,
+            list_cap: self.list_cap,
+            sigma: self.sigma,
+            kde_cap: self.kde_cap,
+            compat_reference: self.compat.is_some(),
+        }
+    }
+}
+
+/// How to work and how much to say.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Running")]
+pub(super) struct RunArguments {
+    /// Worker threads; 0 takes one per processor. Results do not depend on it
+    #[arg(long, default_value_t = 0)]
+    pub(super) threads: usize,
+    /// Memory that may be used beyond the input, such as 500M or 4G; refuses before allocating more
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(super) max_memory: Option<u64>,
+    /// Print one JSON object on standard output instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Say nothing on standard error but errors
+    #[arg(long)]
+    pub(super) quiet: bool,
+    /// Say more on standard error
+    #[arg(short, long)]
+    pub(super) verbose: bool,
+    /// Take flags from this file too; flags given here win
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+impl RunArguments {
+    /// Puts them into force.
+    pub(super) fn apply(&self) -> Result<(), Failure> {
+        use_threads(self.threads)
+    }
+}
+
+/// Sets the number of worker threads for the whole process; 0 takes one per processor.
+pub(super) fn use_threads(threads: usize) -> Result<(), Failure> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| Failure::Usage(format!("--threads {threads}: {error}")))
+}
+
+/// The power p of the distance W_p.
+#[derive(Debug, clap::Args)]
+pub(super) struct PowerArgument {
+    /// Distances are W_p: costs enter to this power and the root is taken of the bounds
+    #[arg(long = "p", value_name = "1|2", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    p: u8,
+}
+
+impl PowerArgument {
+    pub(super) fn get(&self) -> Power {
+        if self.p == 2 { Power::Two } else { Power::One }
+    }
+}
+
+/// Reads `123`, `64K`, `500M`, `4G`, `1T` (powers of 1024; `GB` and `GiB` mean the same).
+fn bytes(text: &str) -> Result<u64, String> {
+    let refuse = || String::from("give a number of bytes, such as 500M or 4G");
+    let stripped = text.trim_end_matches(['B', 'b']).trim_end_matches('i');
+    let (digits, unit) = stripped.split_at(stripped.trim_end_matches(char::is_alphabetic).len());
+    let shift = match unit.to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(refuse()),
+    };
+    let number: u64 = digits.parse().map_err(|_| refuse())?;
+    number.checked_mul(1 << shift).ok_or_else(refuse)
+}

@@ -1,0 +1,72 @@
+//! `--config F.toml`: the same names as the flags, in a file. Flags given on the command line win.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+
+/// The command line with the settings of its `--config` file added to it, except those it gives itself.
+pub(super) fn expand(words: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+    let Some(path) = value_of(&words, "--config") else { return Ok(words) };
+    let given: BTreeSet<String> = words.iter().filter_map(|word| flag_name(word)).collect();
+    let mut expanded = words;
+    for (name, value) in read(&path)? {
+        if !given.contains(&name) && !(name == "out" && given.contains("o")) {
+            push(&mut expanded, &path, &name, &value)?;
+        }
+    }
+    Ok(expanded)
+}
+
+/// The name of a flag word: `--cost=cosine` and `--cost` give `cost`, `-ofoo` and `-o` give `o`.
+fn flag_name(word: &OsString) -> Option<String> {
+    let word = word.to_str()?;
+    match word.strip_prefix("--") {
+        Some(long) => Some(long.split('=').next().unwrap_or(long).to_owned()),
+        None => word.strip_prefix('-').and_then(|short| short.chars().next()).map(String::from),
+    }
+}
+
+fn value_of(words: &[OsString], flag: &str) -> Option<PathBuf> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word == flag {
+            return words.next().map(PathBuf::from);
+        }
+        if let Some(value) = word.to_str().and_then(|w| w.strip_prefix(flag)).and_then(|w| w.strip_prefix('=')) {
+            return Some(PathBuf::from(value));
+        }
+    }
+    None
+}
+
+fn read(path: &Path) -> Result<toml::Table, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?;
+    text.parse().map_err(|error| Failure::BadInput(format!("{}: {error}", path.display())))
+}
+
+fn push(words: &mut Vec<OsString>, path: &Path, name: &str, value: &toml::Value) -> Result<(), Failure> {
+    let refuse = |what: &str| {
+        Err(Failure::Usage(format!(
+            "{}: `{name}` is {what}: give text, a number, true, false or a list",
+            path.display()
+        )))
+    };
+    let mut add = |text: String| words.push(format!("--{name}={text}").into());
+    match value {
+        toml::Value::Boolean(true) => words.push(format!("--{name}").into()),
+        toml::Value::Boolean(false) => {}
+        toml::Value::String(text) => add(text.clone()),
+        toml::Value::Integer(number) => add(number.to_string()),
+        toml::Value::Float(number) => add(number.to_string()),
+        toml::Value::Array(items) => {
+            for item in items {
+                push(words, path, name, item)?;
+            }
+        }
+        toml::Value::Table(_) => return refuse("a table"),
+        toml::Value::Datetime(_) => return refuse("a date"),
+    }
+    Ok(())
+}

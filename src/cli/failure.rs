@@ -1,0 +1,83 @@
+//! Why a command ended without a result, and the exit code that says so to scripts.
+
+use std::path::Path;
+
+use crate::data::{DataError, Kind};
+use crate::report::staging::OutputError;
+use crate::select::Error;
+use kantor_solvers::SelectError;
+use kantor_theory::GeometryError;
+
+use super::signals::INTERRUPTED;
+
+/// Exit code: the words of the command line make no sense.
+pub(super) const USAGE: u8 = 2;
+const BAD_INPUT: u8 = 3;
+const INPUT_OUTPUT: u8 = 4;
+const RESOURCE: u8 = 5;
+
+/// A command that could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The request makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A file holds something that it must not hold.
+    #[error("{0}")]
+    BadInput(String),
+    /// Reading or writing failed.
+    #[error("{0}")]
+    InputOutput(String),
+    /// A limit was hit.
+    #[error("{0}")]
+    Resource(String),
+    /// The selection failed.
+    #[error(transparent)]
+    Select(#[from] Error),
+    /// Reading an input failed.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Writing the result failed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Failure {
+    pub(super) fn io(path: &Path, error: &std::io::Error) -> Self {
+        Failure::InputOutput(format!("{}: {error}", path.display()))
+    }
+
+    /// The code for scripts.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => USAGE,
+            Failure::BadInput(_) => BAD_INPUT,
+            Failure::InputOutput(_) => INPUT_OUTPUT,
+            Failure::Resource(_) => RESOURCE,
+            Failure::Data(error) | Failure::Select(Error::Data(error)) => data_code(error),
+            Failure::Output(error) | Failure::Select(Error::Output(error)) => match error {
+                OutputError::Io { .. } => INPUT_OUTPUT,
+                _ => USAGE,
+            },
+            Failure::Select(Error::UnknownMethod { .. } | Error::Request(_)) => USAGE,
+            Failure::Select(Error::Geometry(GeometryError::WrongCost { .. })) => USAGE,
+            Failure::Select(Error::Geometry(_) | Error::Overlap(_) | Error::Certify(_)) => BAD_INPUT,
+            Failure::Select(Error::Selector(error)) => match error {
+                SelectError::Memory { .. } => RESOURCE,
+                SelectError::Stopped(_) => INTERRUPTED,
+                SelectError::Budget { .. } => BAD_INPUT,
+                SelectError::Setting { .. } | SelectError::Unsupported { .. } => USAGE,
+            },
+        }
+    }
+}
+
+fn data_code(error: &DataError) -> u8 {
+    match error.kind() {
+        Kind::Usage => USAGE,
+        Kind::BadInput => BAD_INPUT,
+        Kind::Io => INPUT_OUTPUT,
+        Kind::Resource => RESOURCE,
+        Kind::Interrupted => INTERRUPTED,
+    }
+}

@@ -1,0 +1,73 @@
+//! The command line: words in, a typed request to the library, words and an exit code out.
+
+mod args;
+mod config;
+mod distance;
+mod failure;
+mod inspect;
+mod registries;
+mod select;
+mod signals;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Selects training data by optimal transport and proves how good the selection is.
+#[derive(Debug, Parser)]
+#[command(name = "kantor", version, propagate_version = true, args_override_self = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Choose k pool rows for the queries and write them out
+    Select(select::Arguments),
+    /// Certified transport distance between a subset of the pool and the queries
+    Distance(distance::Arguments),
+    /// Check a certificate against the files that it speaks of
+    Verify(verify::Arguments),
+    /// Say what is in a file of rows, and what selecting from it would cost
+    Inspect(inspect::Arguments),
+    /// List the selection methods and their defaults
+    Methods(registries::Arguments),
+    /// List the costs
+    Costs(registries::Arguments),
+}
+
+/// Runs the command line `words` (program name first).
+///
+/// Exit codes: 0 done, 1 tolerance not met or rejected, 2 usage, 3 bad input, 4 input/output failure,
+/// 5 resource limit, 130 interrupted.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let outcome = config::expand(words.into_iter().collect()).and_then(|words| match Cli::try_parse_from(words) {
+        Ok(cli) => execute(cli.command),
+        Err(message) => {
+            // Help and version are messages too, and go to standard output with code 0.
+            let code = if message.use_stderr() { failure::USAGE } else { 0 };
+            let _ = message.print();
+            Ok(ExitCode::from(code))
+        }
+    });
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("kantor: {failure}");
+        ExitCode::from(failure.exit_code())
+    })
+}
+
+fn execute(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Select(arguments) => select::run(arguments),
+        Command::Distance(arguments) => distance::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Methods(arguments) => registries::methods(&arguments),
+        Command::Costs(arguments) => registries::costs(&arguments),
+    }
+}

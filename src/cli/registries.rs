@@ -1,0 +1,59 @@
+//! `kantor methods` and `kantor costs`: what the registries hold, one line each.
+
+use std::process::ExitCode;
+
+use kantor_solvers::Settings;
+use kantor_solvers::registry::{Entry, SELECTORS};
+use kantor_theory::Cost;
+use serde_json::{Value, json};
+
+use crate::report::table;
+
+use super::failure::Failure;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// The defaults of the settings that a method reads.
+fn defaults(entry: &Entry) -> Value {
+    let all = serde_json::to_value(Settings::default()).unwrap_or_default();
+    entry.settings.iter().map(|name| ((*name).to_owned(), all[*name].clone())).collect::<serde_json::Map<_, _>>().into()
+}
+
+pub(super) fn methods(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.json {
+        let methods: Vec<Value> = SELECTORS
+            .iter()
+            .map(|entry| json!({"name": entry.name, "summary": entry.summary, "defaults": defaults(entry)}))
+            .collect();
+        println!("{}", json!({"schema": "kantor/methods/1", "methods": methods}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = SELECTORS.iter().map(|entry| {
+        let flags: Vec<String> = match defaults(entry) {
+            Value::Object(map) => map.iter().map(|(name, value)| format!("--{name} {value}")).collect(),
+            _ => Vec::new(),
+        };
+        vec![entry.name.to_owned(), entry.summary.to_owned(), flags.join(" ")]
+    });
+    println!("{}", table::plain(&["method", "what it does", "defaults"], rows));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn costs(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.json {
+        let costs: Vec<Value> = Cost::ALL
+            .iter()
+            .map(|cost| json!({"name": cost.name(), "summary": cost.summary(), "metric": cost.is_metric()}))
+            .collect();
+        println!("{}", json!({"schema": "kantor/costs/1", "costs": costs}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = Cost::ALL.iter().map(|cost| vec![cost.name().to_owned(), cost.summary().to_owned()]);
+    println!("{}", table::plain(&["cost", "what it is"], rows));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,129 @@
+//! `kantor select`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::report::manifest::Manifest;
+use crate::report::progress::Progress;
+use crate::report::staging::Staging;
+use crate::report::table;
+use crate::select::{Inputs, Request, Run, select, write};
+
+use super::args::{InputArguments, RunArguments, SettingsArguments};
+use super::failure::Failure;
+use super::signals;
+
+/// Choose k pool rows for the queries and write them out.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    input: InputArguments,
+    /// Rows to choose; several budgets share the work
+    #[arg(long, value_name = "K[,K…]", required = true, value_delimiter = ',')]
+    budget: Vec<usize>,
+    /// Selection methods: see `kantor methods`
+    #[arg(long, value_name = "NAME[,NAME…]", default_value = "round-robin", value_delimiter = ',')]
+    method: Vec<String>,
+    /// Directory of the results; must not exist yet, unless with --force
+    #[arg(short, long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace an older result of kantor
+    #[arg(long)]
+    force: bool,
+    /// Leave out the certified distances; the status is then `uncertified`
+    #[arg(long)]
+    no_certify: bool,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    settings: SettingsArguments,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let begun = Instant::now();
+    arguments.run.apply()?;
+    let progress = Progress::new(arguments.run.quiet, signals::stop_flag());
+    let spec = arguments.input.spec();
+    let request = Request {
+        methods: without_repeats(arguments.method),
+        budgets: without_repeats(arguments.budget),
+        cost: arguments.input.cost,
+        settings: arguments.settings.settings(),
+        seed: arguments.seed,
+        memory: arguments.run.max_memory.unwrap_or(u64::MAX),
+    };
+    let inputs = Inputs::open(&spec, request.cost, &progress)?;
+    if inputs.overlap() > 0 && !arguments.run.quiet {
+        eprintln!(
+            "kantor: warning: {} query rows are also in the pool; --forbid-overlap makes this an error",
+            inputs.overlap()
+        );
+    }
+    if !inputs.dropped().is_empty() && !arguments.run.quiet {
+        eprintln!("kantor: warning: {} rows dropped, listed in the manifest", inputs.dropped().len());
+    }
+    let staging = Staging::begin(&arguments.out, arguments.force, &inputs.paths())?;
+    let outcome = select(&inputs, &request, &progress)?;
+    let run = Run { begun, on_bad_row: spec.on_bad_row };
+    let manifest = write(staging, &inputs, &request, &outcome, run, &progress)?;
+    drop(progress);
+    if arguments.run.json {
+        println!("{}", as_json(&manifest, &arguments.out));
+    } else {
+        println!("{}", as_table(&manifest));
+        if !arguments.run.quiet {
+            println!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds);
+        }
+    }
+    Ok(if manifest.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The list without later repeats of an item.
+fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
+    let mut kept = Vec::with_capacity(items.len());
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
+}
+
+fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
+    let results: Vec<Value> = manifest
+        .results
+        .iter()
+        .map(|result| {
+            json!({
+                "method": result.method,
+                "budget": result.budget,
+                "dir": out.join(&result.dir),
+                "distance": null,
+                "best": null,
+                "excess": null,
+                "status": result.status,
+                "seconds": result.seconds,
+            })
+        })
+        .collect();
+    json!({"schema": "kantor/select/1", "results": results})
+}
+
+fn as_table(manifest: &Manifest) -> String {
+    let rows = manifest.results.iter().map(|result| {
+        vec![
+            result.method.clone(),
+            result.budget.to_string(),
+            result.status.to_string(),
+            format!("{:.3} s", result.seconds),
+            result.dir.clone(),
+        ]
+    });
+    table::plain(&["method", "budget", "status", "time", "directory"], rows)
+}

@@ -1,0 +1,114 @@
+//! `kantor verify`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use kantor_theory::{Certificate, Verdict, in_turn, verify};
+use serde_json::json;
+
+use crate::certify;
+use crate::data::OnBadRow;
+use crate::report::progress::Progress;
+use crate::report::table;
+use crate::select::{InputSpec, Inputs};
+
+use super::failure::Failure;
+use super::signals;
+
+/// Check a certificate against the files that it speaks of.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The certificate
+    #[arg(value_name = "CERT")]
+    certificate: PathBuf,
+    /// Pool rows, as they were given when the certificate was made
+    #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
+    pool: Vec<PathBuf>,
+    /// Query rows
+    #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
+    query: Option<PathBuf>,
+    /// The matrix, if the certificate was made from one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
+    similarity: Option<PathBuf>,
+    /// Name of the tensor, where a file holds several
+    #[arg(long, value_name = "NAME")]
+    tensor: Option<String>,
+    /// Read integers as numbers
+    #[arg(long)]
+    cast: bool,
+    /// Worker threads; the verdict does not depend on it
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    super::args::use_threads(arguments.threads)?;
+    let bytes = std::fs::read(&arguments.certificate).map_err(|error| Failure::io(&arguments.certificate, &error))?;
+    let verdict = match Certificate::parse(&bytes) {
+        Ok(certificate) => check(arguments, &certificate)?,
+        Err(rejection) => Verdict::Rejected(rejection),
+    };
+    let proved = verdict.proved().unwrap_or_default();
+    if arguments.json {
+        println!(
+            "{}",
+            json!({
+                "schema": "kantor/verify/1",
+                "verdict": verdict.name(),
+                "lower": proved.distance.lower,
+                "upper": proved.distance.upper,
+                "best": proved.best,
+                "reason": verdict.reason(),
+            })
+        );
+    } else {
+        println!("{}", verdict.name());
+        if verdict.proved().is_some() {
+            println!("distance of the subset: {}", table::interval(proved.distance));
+            if let Some(best) = proved.best {
+                println!("every subset of that size: at least {best}");
+            }
+            if let Some(excess) = proved.excess() {
+                println!("the subset is at most {:.4} % above the best possible", 100.0 * excess);
+            }
+        }
+        if let Some(reason) = verdict.reason() {
+            println!("{reason}");
+        }
+    }
+    Ok(match verdict {
+        Verdict::Verified(_) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Failure> {
+    let drops = !certificate.dropped.pool.is_empty() || !certificate.dropped.query.is_empty();
+    let spec = InputSpec {
+        pool: arguments.pool.clone(),
+        query: arguments.query.clone(),
+        similarity: arguments.similarity.clone(),
+        tensor: arguments.tensor.clone(),
+        cast: arguments.cast,
+        on_bad_row: if drops { OnBadRow::Drop } else { OnBadRow::Error },
+        ..InputSpec::default()
+    };
+    let progress = Progress::new(arguments.json, signals::stop_flag());
+    let cost = certificate.problem.cost;
+    let inputs = Inputs::open(&spec, cost, &progress)?;
+    let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
+    let geometry = match inputs.geometry(cost) {
+        Ok(geometry) => geometry,
+        Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
+    };
+    let verdict = if arguments.threads == 1 {
+        verify(certificate, &facts, &geometry, &in_turn)
+    } else {
+        verify(certificate, &facts, &geometry, &certify::in_parallel)
+    };
+    inputs.check_unchanged()?;
+    Ok(verdict)
+}

@@ -1,0 +1,278 @@
+//! What can be wrong with a file: every message names the file, the place, the value and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kantor_solvers::Stopped;
+
+/// How many tables a message lists.
+const LISTED: usize = 20;
+
+/// Why data could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The operating system failed.
+    #[error("{}: cannot {doing}: {cause}; check the path, its permissions and the disk", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// The system's word for it.
+        cause: io::Error,
+    },
+    /// The file is not what it claims to be, or not something kantor reads.
+    #[error("{}: {fault}; {remedy}", file.display())]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, with the value.
+        fault: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The header describes another number of bytes than there are.
+    #[error(
+        "{}: {what} is {}: expected {expected} bytes, found {actual}; write or download the file again",
+        file.display(),
+        if actual < expected { "truncated" } else { "followed by extra bytes" }
+    )]
+    Size {
+        /// The file.
+        file: PathBuf,
+        /// What is described: the array with its shape and type.
+        what: String,
+        /// Bytes that the header describes.
+        expected: u64,
+        /// Bytes that are there.
+        actual: u64,
+    },
+    /// The numbers are of a type that is not accepted.
+    #[error("{}: numbers of type `{dtype}` are not accepted; {remedy}", file.display())]
+    Dtype {
+        /// The file.
+        file: PathBuf,
+        /// The type as the file names it.
+        dtype: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The array is not n×d with n, d ≥ 1.
+    #[error("{}: the array has shape {shape}, not (rows, columns); {remedy}", file.display())]
+    Shape {
+        /// The file.
+        file: PathBuf,
+        /// The shape as the file states it.
+        shape: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// An integer that no `f64` equals.
+    #[error(
+        "{}: row {row}, column {column}: the integer {value} is beyond 2^53 and has no exact f64; \
+         scale the integers down or store floats",
+        file.display()
+    )]
+    Inexact {
+        /// The file.
+        file: PathBuf,
+        /// Row within the file.
+        row: usize,
+        /// Column.
+        column: usize,
+        /// The integer.
+        value: String,
+    },
+    /// The file holds several tables, or not the one asked for.
+    #[error("{}: {fault}; it holds: {names}; choose a 2-d one with --tensor NAME", file.display())]
+    Tensor {
+        /// The file.
+        file: PathBuf,
+        /// Why there is no choice.
+        fault: String,
+        /// Names and shapes of what is there.
+        names: String,
+    },
+    /// Two files that belong together have rows of different length.
+    #[error(
+        "{}: rows have {dim} columns, but those of {} have {other_dim}; give files made by the same model",
+        file.display(), other.display()
+    )]
+    Dimensions {
+        /// The file.
+        file: PathBuf,
+        /// Its columns.
+        dim: usize,
+        /// The file that came first.
+        other: PathBuf,
+        /// Its columns.
+        other_dim: usize,
+    },
+    /// Rows that cannot be measured under the cost.
+    #[error(
+        "{}: row {row} {fault}{detail}; {count} bad row{} in all (of the whole set: {listed}); \
+         repair {} or skip and record {} with --on-bad-row drop",
+        file.display(),
+        if *count == 1 { "" } else { "s" },
+        if *count == 1 { "it" } else { "them" },
+        if *count == 1 { "it" } else { "them" }
+    )]
+    BadRows {
+        /// The file of the first bad row.
+        file: PathBuf,
+        /// The first bad row, counted within its file.
+        row: usize,
+        /// What is wrong with it.
+        fault: &'static str,
+        /// The offending value and its column, if one value is to blame.
+        detail: String,
+        /// How many rows are bad.
+        count: usize,
+        /// The first few, counted over all files.
+        listed: String,
+    },
+    /// A matrix entry that is not finite.
+    #[error(
+        "{}: entry of query row {query}, pool column {pool} is {value}; {count} such entr{} in all; \
+         compute the matrix again or replace {}",
+        file.display(),
+        if *count == 1 { "y" } else { "ies" },
+        if *count == 1 { "it" } else { "them" }
+    )]
+    BadEntry {
+        /// The file.
+        file: PathBuf,
+        /// Row within the file.
+        query: usize,
+        /// Column.
+        pool: usize,
+        /// The value.
+        value: f64,
+        /// How many entries are not finite.
+        count: u64,
+    },
+    /// Nothing is left to work on.
+    #[error("{}: {fault}; give a set with at least one usable row", file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+        /// What is empty.
+        fault: &'static str,
+    },
+    /// A line of a JSONL file is not acceptable.
+    #[error("{}:{line}: {fault}; {remedy}", file.display())]
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong, with the value.
+        fault: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Two lines claim the same id.
+    #[error(
+        "{}:{line}: the id `{id}` was already used at {}:{other_line}; make the ids unique or remove the field `id`",
+        file.display(), other.display()
+    )]
+    DuplicateId {
+        /// The file of the second use.
+        file: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// The id.
+        id: String,
+        /// The file of the first use.
+        other: PathBuf,
+        /// Its line, from 1.
+        other_line: usize,
+    },
+    /// There are more or fewer lines than vectors.
+    #[error(
+        "{}: the JSONL files hold {lines} rows, but there are {rows} vectors; \
+         line i must be the text of vector i: give the files the vectors were made from, in the same order",
+        file.display()
+    )]
+    RowCount {
+        /// The (last) JSONL file.
+        file: PathBuf,
+        /// Lines in all.
+        lines: usize,
+        /// Vectors.
+        rows: usize,
+    },
+    /// The file is not the one that was opened.
+    #[error(
+        "{}: changed while it was read ({what}); nothing computed from it holds: run again when it is complete",
+        file.display()
+    )]
+    Changed {
+        /// The file.
+        file: PathBuf,
+        /// What differs.
+        what: &'static str,
+    },
+    /// Memory ran out, or would.
+    #[error("{}: {what} needs {bytes} bytes, which cannot be had; {remedy}", file.display())]
+    Memory {
+        /// The file.
+        file: PathBuf,
+        /// What would be allocated.
+        what: &'static str,
+        /// How much.
+        bytes: u64,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// No file was named.
+    #[error("no {0} file was given; name at least one")]
+    NoFiles(&'static str),
+    /// Somebody asked to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Which exit code an error calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The command line is wrong (2).
+    Usage,
+    /// The data is wrong (3).
+    BadInput,
+    /// Reading failed (4).
+    Io,
+    /// A limit was hit (5).
+    Resource,
+    /// Stopped on request (130).
+    Interrupted,
+}
+
+impl DataError {
+    /// Which exit code this calls for.
+    pub fn kind(&self) -> Kind {
+        match self {
+            DataError::Io { .. } | DataError::Changed { .. } => Kind::Io,
+            DataError::Tensor { .. } | DataError::NoFiles(_) => Kind::Usage,
+            DataError::Memory { .. } => Kind::Resource,
+            DataError::Stopped(_) => Kind::Interrupted,
+            _ => Kind::BadInput,
+        }
+    }
+
+    pub(crate) fn io(file: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |cause| DataError::Io { file: file.to_owned(), doing, cause }
+    }
+
+    /// No choice among named tables (name, shape); lists the first of them.
+    pub(crate) fn tensor(file: &Path, fault: String, tables: impl ExactSizeIterator<Item = (String, String)>) -> Self {
+        let more = tables.len().saturating_sub(LISTED);
+        let names: Vec<String> = tables.take(LISTED).map(|(name, shape)| format!("`{name}` {shape}")).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        DataError::Tensor { file: file.to_owned(), fault, names: names.join(", ") + &more }
+    }
+
+    pub(crate) fn malformed(file: &Path, fault: impl Into<String>, remedy: impl Into<String>) -> Self {
+        DataError::Malformed { file: file.to_owned(), fault: fault.into(), remedy: remedy.into() }
+    }
+}

@@ -1,0 +1,352 @@
+//! Rows of text, one JSON object per line: checked in one streaming pass, copied byte for byte in another.
+//!
+//! Limit: the JSON scan (or the decompressor) of one core per file; memory is one line plus the ids.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use kantor_solvers::Watch;
+use rayon::prelude::*;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::error::DataError;
+use super::lines::Lines;
+use super::source::Identity;
+
+/// Checked rows of text, in the order of the vectors.
+#[derive(Debug)]
+pub struct JsonlRows {
+    files: Vec<JsonlFile>,
+    /// First row of each file, and the number of rows of all.
+    starts: Vec<usize>,
+    ids: Option<Ids>,
+    with_id: usize,
+}
+
+/// One file of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonlFile {
+    /// The file as it was named.
+    pub path: PathBuf,
+    /// Its size on disk.
+    pub bytes: u64,
+    /// Rows in it.
+    pub rows: usize,
+    /// SHA-256 of the file as stored (compressed or not), in hexadecimal.
+    pub digest: String,
+    identity: Identity,
+}
+
+/// One text per row, in one allocation.
+#[derive(Debug, Default)]
+struct Ids {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Ids {
+    fn push(&mut self, id: &str) {
+        self.text.push_str(id);
+        self.ends.push(self.text.len());
+    }
+
+    fn get(&self, row: usize) -> &str {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.text[start..self.ends[row]]
+    }
+}
+
+impl JsonlRows {
+    /// Reads all files once, in parallel: `.jsonl`, gzip (any number of members) or zstd (any number of frames),
+    /// told by content.
+    ///
+    /// Every line must be one JSON object in UTF-8. If every row has a field `id` (a string or an integer), these
+    /// are the ids and must differ; otherwise rows are called by their number. Advances `watch` by bytes on disk.
+    ///
+    /// # Errors
+    /// If a file cannot be read or unpacked, a line is not an object, an id occurs twice, the number of rows is not
+    /// `expected_rows`, or `watch` asks to stop.
+    pub fn scan(paths: &[PathBuf], expected_rows: Option<usize>, watch: &dyn Watch) -> Result<Self, DataError> {
+        let Some(last) = paths.last() else {
+            return Err(DataError::NoFiles("JSONL"));
+        };
+        let total = paths.iter().filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).sum();
+        watch.begin("read rows", total);
+        let scanned = paths.par_iter().map(|path| scan_file(path, watch)).collect::<Vec<_>>();
+        let (mut files, mut starts, mut ids, mut with_id) = (Vec::new(), vec![0], Ids::default(), 0);
+        for file in scanned {
+            let (file, found, count) = file?;
+            starts.push(starts[starts.len() - 1] + file.rows);
+            with_id += count;
+            let offset = ids.text.len();
+            ids.text.push_str(&found.text);
+            ids.ends.extend(found.ends.iter().map(|end| end + offset));
+            files.push(file);
+        }
+        let rows = starts[files.len()];
+        if expected_rows.is_some_and(|expected| expected != rows) {
+            let expected = expected_rows.unwrap_or_default();
+            return Err(DataError::RowCount { file: last.clone(), lines: rows, rows: expected });
+        }
+        if rows == 0 {
+            return Err(DataError::Empty { file: last.clone(), fault: "there is no row" });
+        }
+        let complete = with_id == rows;
+        let read = Self { files, starts, ids: complete.then_some(ids), with_id };
+        read.check_ids()?;
+        Ok(read)
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.starts[self.files.len()]
+    }
+
+    /// Whether there are no rows (never true of scanned files).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The files, in order.
+    pub fn files(&self) -> &[JsonlFile] {
+        &self.files
+    }
+
+    /// The id of a row, if every row has one; otherwise rows go by their number.
+    pub fn id(&self, row: usize) -> Option<&str> {
+        self.ids.as_ref().map(|ids| ids.get(row))
+    }
+
+    /// How many rows have an id. Ids are used only if all have.
+    pub fn rows_with_id(&self) -> usize {
+        self.with_id
+    }
+
+    /// The bytes of some rows, in one streaming pass, each ending in a newline and otherwise as stored.
+    ///
+    /// Rows may repeat and come in any order. Advances `watch` by rows passed.
+    ///
+    /// # Errors
+    /// If a file changed since it was scanned or cannot be read, or if `watch` asks to stop.
+    ///
+    /// # Panics
+    /// If a row is out of range.
+    pub fn copy(&self, rows: &[usize], watch: &dyn Watch) -> Result<HashMap<usize, Box<[u8]>>, DataError> {
+        let wanted: BTreeSet<usize> = rows.iter().copied().collect();
+        assert!(wanted.last().is_none_or(|&last| last < self.len()), "row out of range");
+        watch.begin("copy rows", self.len() as u64);
+        let mut copied = HashMap::with_capacity(wanted.len());
+        for (file, &start) in self.files.iter().zip(&self.starts) {
+            let mut here = wanted.range(start..start + file.rows).peekable();
+            if here.peek().is_none() {
+                continue;
+            }
+            file.identity.check(&file.path)?;
+            let mut lines = Lines::open(&file.path)?;
+            let mut row = start;
+            while let Some(&&next) = here.peek() {
+                let Some(line) = lines.next_line()? else {
+                    return Err(DataError::Changed { file: file.path.clone(), what: "it has fewer rows" });
+                };
+                if row == next {
+                    let mut bytes = Vec::with_capacity(line.len() + 1);
+                    bytes.extend_from_slice(line);
+                    if bytes.last() != Some(&b'\n') {
+                        bytes.push(b'\n');
+                    }
+                    copied.insert(row, bytes.into_boxed_slice());
+                    here.next();
+                }
+                row += 1;
+                if (row - start).is_multiple_of(1024) {
+                    watch.advance(1024)?;
+                }
+            }
+            file.identity.check(&file.path)?;
+        }
+        Ok(copied)
+    }
+
+    /// Fails if a file is no longer the one that was scanned.
+    pub fn check_unchanged(&self) -> Result<(), DataError> {
+        self.files.iter().try_for_each(|file| file.identity.check(&file.path))
+    }
+
+    /// The file and line (from 1) of a row.
+    pub fn place(&self, row: usize) -> (&Path, usize) {
+        let file = self.starts.partition_point(|&start| start <= row) - 1;
+        (&self.files[file].path, row - self.starts[file] + 1)
+    }
+
+    fn check_ids(&self) -> Result<(), DataError> {
+        let Some(ids) = &self.ids else {
+            return Ok(());
+        };
+        let hash = |row: usize| {
+            let mut hasher = DefaultHasher::new();
+            ids.get(row).hash(&mut hasher);
+            hasher.finish()
+        };
+        let mut order: Vec<(u64, usize)> = (0..self.len()).into_par_iter().map(|row| (hash(row), row)).collect();
+        order.par_sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0).then_with(|| ids.get(a.1).cmp(ids.get(b.1))).then(a.1.cmp(&b.1))
+        });
+        let repeated =
+            order.windows(2).filter(|pair| pair[0].0 == pair[1].0 && ids.get(pair[0].1) == ids.get(pair[1].1));
+        match repeated.map(|pair| (pair[1].1, pair[0].1)).min() {
+            None => Ok(()),
+            Some((row, earlier)) => {
+                let ((file, line), (other, other_line)) = (self.place(row), self.place(earlier));
+                let (file, other, id) = (file.to_owned(), other.to_owned(), ids.get(row).to_owned());
+                Err(DataError::DuplicateId { file, line, id, other, other_line })
+            }
+        }
+    }
+}
+
+/// Checks one file: its rows, their ids (empty where there is none), and how many have one.
+fn scan_file(path: &Path, watch: &dyn Watch) -> Result<(JsonlFile, Ids, usize), DataError> {
+    let mut lines = Lines::open(path)?;
+    let (mut ids, mut with_id, mut reported) = (Ids::default(), 0, 0);
+    let mut rows = 0;
+    while let Some(line) = lines.next_line()? {
+        rows += 1;
+        match object_id(line) {
+            Ok(id) => {
+                with_id += usize::from(id.is_some());
+                ids.push(id.as_deref().unwrap_or_default());
+            }
+            Err((fault, remedy)) => {
+                return Err(DataError::Line { file: path.to_owned(), line: rows, fault, remedy });
+            }
+        }
+        if rows.is_multiple_of(256) {
+            let read = lines.bytes_read();
+            watch.advance(read - reported)?;
+            reported = read;
+        }
+    }
+    let (identity, digest) = lines.finish()?;
+    watch.advance(identity.bytes.saturating_sub(reported))?;
+    Ok((JsonlFile { path: path.to_owned(), bytes: identity.bytes, rows, digest, identity }, ids, with_id))
+}
+
+/// The id in a line, or what is wrong with the line and what to do.
+fn object_id(line: &[u8]) -> Result<Option<String>, (String, &'static str)> {
+    let text = std::str::from_utf8(line).map_err(|error| {
+        let at = error.valid_up_to();
+        (
+            format!("the byte 0x{:02x} at column {} is not UTF-8", line[at], at + 1),
+            "convert the file with iconv -t utf-8",
+        )
+    })?;
+    let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
+    if trimmed.is_empty() {
+        return Err(("the line is blank".into(), "delete it: every line stands for one vector"));
+    }
+    let begin: String = trimmed.chars().take(40).collect();
+    if trimmed.starts_with('\u{feff}') {
+        return Err(("the file begins with a byte-order mark".into(), "remove its first three bytes"));
+    }
+    if !trimmed.starts_with('{') {
+        let fault = format!("the line is not a JSON object: `{begin}`");
+        return Err((fault, "write one object {…} per line, as json.dumps does"));
+    }
+    match serde_json::from_str::<Line>(trimmed) {
+        Ok(line) => Ok(line.0),
+        Err(error) => {
+            Err((format!("bad JSON: {error}, in `{begin}`"), "write one object {…} per line, as json.dumps does"))
+        }
+    }
+}
+
+/// The field `id` of an object, if it is a string or an integer.
+struct Line(Option<String>);
+
+impl<'de> Deserialize<'de> for Line {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Line;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Line, A::Error> {
+                let mut id = None;
+                while let Some(key) = map.next_key::<Key>()? {
+                    if key.0 {
+                        let Id(value) = map.next_value()?;
+                        if id.replace(value).is_some() {
+                            return Err(serde::de::Error::custom("the field `id` occurs twice"));
+                        }
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Line(id.flatten()))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// Whether a key is `id`.
+struct Key(bool);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Key;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+                Ok(Key(key == "id"))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Text of an id; nothing for values that cannot name a row.
+struct Id(Option<String>);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Scalar;
+        impl<'de> Visitor<'de> for Scalar {
+            type Value = Id;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_str<E>(self, id: &str) -> Result<Id, E> {
+                Ok(Id((!id.is_empty()).then(|| id.to_owned())))
+            }
+            fn visit_u64<E>(self, id: u64) -> Result<Id, E> {
+                Ok(Id(Some(id.to_string())))
+            }
+            fn visit_i64<E>(self, id: i64) -> Result<Id, E> {
+                Ok(Id(Some(id.to_string())))
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Id, E> {
+                Ok(Id(None))
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Id, E> {
+                Ok(Id(None))
+            }
+            fn visit_unit<E>(self) -> Result<Id, E> {
+                Ok(Id(None))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Id, A::Error> {
+                IgnoredAny.visit_seq(seq).map(|_| Id(None))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Id, A::Error> {
+                IgnoredAny.visit_map(map).map(|_| Id(None))
+            }
+        }
+        deserializer.deserialize_any(Scalar)
+    }
+}

@@ -1,0 +1,28 @@
+//! Files on disk: tables of vectors and rows of text, checked before anything is believed.
+//!
+//! Formats are told by content, sizes are compared with the file before memory is taken, tables stay where they are
+//! (memory-mapped) and are converted by block. Whatever is wrong comes back as a [`DataError`] that names the file,
+//! the place and the remedy.
+
+pub mod error;
+pub mod jsonl;
+mod lines;
+pub mod list;
+mod mmap;
+mod npy;
+mod npz;
+mod number;
+pub mod open;
+pub mod overlap;
+pub mod representation;
+mod safetensors;
+mod shard;
+mod source;
+pub mod validate;
+
+pub use error::{DataError, Kind};
+pub use jsonl::JsonlRows;
+pub use open::{Format, OpenOptions};
+pub use overlap::overlap;
+pub use representation::{Representation, SourceFile};
+pub use validate::{Dropped, DroppedRow, OnBadRow};

@@ -1,0 +1,205 @@
+//! A set of vectors as loaded: the rows of one or more files, in order, read by block.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use kantor_solvers::Watch;
+use kantor_theory::{Element, Rows};
+use rayon::prelude::*;
+
+use super::error::DataError;
+use super::number::Target;
+use super::open::{self, Format, OpenOptions};
+use super::shard::Shard;
+
+/// Where some of the rows come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The file as it was named.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Its format.
+    pub format: Format,
+    /// Rows in it, dropped ones included.
+    pub rows: usize,
+    /// Columns.
+    pub dim: usize,
+    /// What its numbers are read as.
+    pub element: Element,
+    /// The type in which they are stored: as `element`, or an integer type that was cast.
+    pub dtype: &'static str,
+}
+
+/// Rows of one or more files (shards), concatenated in order; n×d, never converted as a whole.
+///
+/// The same type serves a similarity or cost matrix: M rows (queries) of N columns (pool).
+#[derive(Debug)]
+pub struct Representation {
+    shards: Vec<Shard>,
+    files: Vec<SourceFile>,
+    /// First row of each shard, and the number of rows of all.
+    starts: Vec<usize>,
+    dim: usize,
+    element: Element,
+    /// Rows that are hidden, ascending.
+    hidden: Vec<usize>,
+}
+
+impl Representation {
+    /// Opens the files and checks their headers against their sizes.
+    ///
+    /// Shards must agree in the number of columns; their number types may differ, then the widest is reported.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is not a table of an accepted format and type, or does not fit the others.
+    pub fn open(paths: &[PathBuf], options: &OpenOptions) -> Result<Self, DataError> {
+        let opened = paths.iter().map(|path| open::shard(path, options)).collect::<Result<Vec<_>, _>>()?;
+        let Some((first, _)) = opened.first() else {
+            return Err(DataError::NoFiles("vector"));
+        };
+        let dim = first.layout.dim;
+        let (mut shards, mut files, mut starts) = (Vec::new(), Vec::new(), vec![0]);
+        let mut element = first.layout.number.element();
+        let first_path = first.source.path.clone();
+        for (shard, format) in opened {
+            let layout = &shard.layout;
+            if layout.dim != dim {
+                let (file, other) = (shard.source.path.clone(), first_path);
+                return Err(DataError::Dimensions { file, dim: layout.dim, other, other_dim: dim });
+            }
+            element = widest(element, layout.number.element());
+            starts.push(starts[starts.len() - 1] + layout.rows);
+            files.push(SourceFile {
+                path: shard.source.path.clone(),
+                bytes: shard.source.identity.bytes,
+                format,
+                rows: layout.rows,
+                dim,
+                element: layout.number.element(),
+                dtype: layout.number.name(),
+            });
+            shards.push(shard);
+        }
+        Ok(Self { shards, files, starts, dim, element, hidden: Vec::new() })
+    }
+
+    /// The files, in order.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// The row of the files, dropped ones counted, that is row `kept` here.
+    pub fn original_row(&self, kept: usize) -> usize {
+        // hidden[t] − t kept rows precede the t-th hidden row, and that number never decreases.
+        let (mut low, mut high) = (0, self.hidden.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.hidden[middle] - middle <= kept { low = middle + 1 } else { high = middle }
+        }
+        kept + low
+    }
+
+    /// Rows of the files, dropped ones included.
+    pub fn original_len(&self) -> usize {
+        self.starts[self.shards.len()]
+    }
+
+    /// Bytes held in memory beside the mapped files: tables that had to be decompressed.
+    pub fn memory(&self) -> u64 {
+        self.shards.iter().map(Shard::memory).sum()
+    }
+
+    /// SHA-256 of each file, in hexadecimal; files in parallel. Advances `watch` by bytes.
+    ///
+    /// # Errors
+    /// If `watch` asks to stop.
+    pub fn digests(&self, watch: &dyn Watch) -> Result<Vec<String>, DataError> {
+        watch.begin("digest", self.files.iter().map(|file| file.bytes).sum());
+        self.shards.par_iter().map(|shard| shard.source.digest(watch)).collect()
+    }
+
+    /// Fails if a file is no longer the one that was opened (length, inode or modification time).
+    pub fn check_unchanged(&self) -> Result<(), DataError> {
+        self.shards.iter().try_for_each(|shard| shard.source.identity.check(&shard.source.path))
+    }
+
+    /// Fails if rows here have not as many columns as rows there.
+    pub fn check_same_dim(&self, other: &Representation) -> Result<(), DataError> {
+        if self.dim == other.dim {
+            return Ok(());
+        }
+        let (file, first) = (self.files[0].path.clone(), other.files[0].path.clone());
+        Err(DataError::Dimensions { file, dim: self.dim, other: first, other_dim: other.dim })
+    }
+
+    /// The file of an original row and the row's number within it.
+    pub(crate) fn locate(&self, original: usize) -> (&SourceFile, usize) {
+        let shard = self.shard_of(original);
+        (&self.files[shard], original - self.starts[shard])
+    }
+
+    /// Hides more rows, given by their original numbers.
+    pub(crate) fn hide(&mut self, rows: impl Iterator<Item = usize>) {
+        self.hidden.extend(rows);
+        self.hidden.sort_unstable();
+        self.hidden.dedup();
+    }
+
+    fn shard_of(&self, original: usize) -> usize {
+        self.starts.partition_point(|&start| start <= original) - 1
+    }
+
+    fn read_as<O: Target>(&self, first: usize, columns: Range<usize>, mut out: &mut [O]) {
+        let width = columns.len();
+        if width == 0 || out.is_empty() {
+            return;
+        }
+        assert!(first + out.len() / width <= self.len(), "rows outside the table");
+        let mut row = self.original_row(first);
+        let mut next_hidden = self.hidden.partition_point(|&hidden| hidden < row);
+        while out.len() >= width {
+            while self.hidden.get(next_hidden) == Some(&row) {
+                row += 1;
+                next_hidden += 1;
+            }
+            let shard = self.shard_of(row);
+            let end = self.starts[shard + 1].min(self.hidden.get(next_hidden).copied().unwrap_or(usize::MAX));
+            let count = (end - row).min(out.len() / width);
+            let (target, rest) = out.split_at_mut(count * width);
+            self.shards[shard].read(row - self.starts[shard], columns.clone(), target);
+            (out, row) = (rest, row + count);
+        }
+    }
+}
+
+/// The element into which both embed exactly.
+fn widest(a: Element, b: Element) -> Element {
+    match (a, b) {
+        _ if a == b => a,
+        (Element::F64, _) | (_, Element::F64) => Element::F64,
+        _ => Element::F32,
+    }
+}
+
+impl Rows for Representation {
+    fn len(&self) -> usize {
+        self.original_len() - self.hidden.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn element(&self) -> Element {
+        self.element
+    }
+
+    fn read(&self, first: usize, columns: Range<usize>, out: &mut [f64]) {
+        self.read_as(first, columns, out);
+    }
+
+    fn read_f32(&self, first: usize, out: &mut [f32]) {
+        self.read_as(first, 0..self.dim, out);
+    }
+}

@@ -1,0 +1,149 @@
+//! Tables in `.safetensors` files.
+//!
+//! The header is read by the `safetensors` crate, which refuses holes, overlaps and sizes that do not fit. Before
+//! that, its length and every offset are compared with the file, and duplicate names are refused (JSON parsers keep
+//! the last one silently).
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorInfo};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+
+use super::error::DataError;
+use super::npy;
+use super::number::Number;
+use super::shard::{Bytes, Layout, Order};
+
+/// Longest header accepted: the limit of the format's own implementation.
+const MAX_HEADER: u64 = 100_000_000;
+
+/// Whether the bytes look like this format: a length, then a JSON object.
+pub(crate) fn looks_like(bytes: &[u8]) -> bool {
+    bytes.get(8) == Some(&b'{') && bytes[7] == 0
+}
+
+/// The table called `name`, or the only one.
+pub(crate) fn table(
+    file: &Path,
+    bytes: &[u8],
+    name: Option<&str>,
+    cast: bool,
+) -> Result<(Bytes, usize, Layout), DataError> {
+    let rewrite = "write it again: safetensors.numpy.save_file({'x': a}, 'fixed.safetensors')";
+    let bad = |fault: String| DataError::malformed(file, fault, rewrite);
+    let length = bytes.first_chunk().map(|n| u64::from_le_bytes(*n)).unwrap_or(u64::MAX);
+    let Some(data_length) = (bytes.len() as u64).checked_sub(8).and_then(|n| n.checked_sub(length)) else {
+        let claim = format!("the safetensors header claims {length} bytes, but the file has {}", bytes.len());
+        return Err(bad(claim));
+    };
+    if length > MAX_HEADER {
+        return Err(bad(format!("the safetensors header claims {length} bytes; at most {MAX_HEADER} are accepted")));
+    }
+    let start = 8 + length as usize;
+    let entries: Entries = serde_json::from_slice(&bytes[8..start])
+        .map_err(|error| bad(format!("the safetensors header is damaged: {error}")))?;
+    if entries.end > data_length {
+        let what = "the last tensor".to_owned();
+        return Err(DataError::Size { file: file.to_owned(), what, expected: entries.end, actual: data_length });
+    }
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|error| bad(format!("the safetensors header is wrong: {error}")))?;
+    let tensors: Vec<(String, &TensorInfo)> = {
+        let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
+        tensors.sort_by(|a, b| a.0.cmp(&b.0));
+        tensors
+    };
+    let listed = |fault: String| {
+        let tables = tensors.iter().map(|(name, info)| (name.clone(), npy::shape_text(&shape(info))));
+        DataError::tensor(file, fault, tables)
+    };
+    let info = match name {
+        Some(name) => match tensors.iter().find(|(known, _)| known == name) {
+            Some((_, info)) => *info,
+            None => return Err(listed(format!("there is no tensor `{name}`"))),
+        },
+        None => {
+            let tables: Vec<_> = tensors.iter().filter(|(_, info)| info.shape.len() == 2).collect();
+            match (tables.as_slice(), tensors.as_slice()) {
+                ([(_, info)], _) => *info,
+                ([], [(_, info)]) => *info,
+                ([], []) => return Err(bad("the safetensors file holds no tensor".into())),
+                ([], _) => return Err(listed("no tensor is 2-d".into())),
+                (many, _) => return Err(listed(format!("{} tensors are 2-d", many.len()))),
+            }
+        }
+    };
+    let number = number(file, info.dtype, cast)?;
+    let (rows, dim) = npy::table_shape(file, &shape(info))?;
+    let layout = Layout { rows, dim, number, big_endian: false, order: Order::RowMajor };
+    Ok((Bytes::Mapped, start + info.data_offsets.0, layout))
+}
+
+fn shape(info: &TensorInfo) -> Vec<i128> {
+    info.shape.iter().map(|&n| n as i128).collect()
+}
+
+fn number(file: &Path, dtype: Dtype, cast: bool) -> Result<Number, DataError> {
+    let number = match dtype {
+        Dtype::F16 => Number::F16,
+        Dtype::BF16 => Number::Bf16,
+        Dtype::F32 => Number::F32,
+        Dtype::F64 => Number::F64,
+        Dtype::I8 => Number::I8,
+        Dtype::I16 => Number::I16,
+        Dtype::I32 => Number::I32,
+        Dtype::I64 => Number::I64,
+        Dtype::U8 => Number::U8,
+        Dtype::U16 => Number::U16,
+        Dtype::U32 => Number::U32,
+        Dtype::U64 => Number::U64,
+        other => {
+            return Err(DataError::Dtype {
+                file: file.to_owned(),
+                dtype: format!("{other:?}"),
+                remedy: "save f16, bf16, f32 or f64, for example tensor.float()".into(),
+            });
+        }
+    };
+    if number.is_integer() && !cast {
+        let (dtype, remedy) = (format!("{dtype:?} (integer)"), "pass --cast to use integers as f64".into());
+        return Err(DataError::Dtype { file: file.to_owned(), dtype, remedy });
+    }
+    Ok(number)
+}
+
+/// A header checked for duplicate names, and the largest offset in it.
+struct Entries {
+    end: u64,
+}
+
+#[derive(serde::Deserialize)]
+struct Entry {
+    data_offsets: Option<(u64, u64)>,
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Entries;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of tensors")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let (mut names, mut end) = (BTreeSet::new(), 0);
+                while let Some(name) = map.next_key::<String>()? {
+                    let entry: Entry = map.next_value()?;
+                    end = end.max(entry.data_offsets.map_or(0, |(start, end)| start.max(end)));
+                    if let Some(name) = names.replace(name) {
+                        return Err(A::Error::custom(format!("the name `{name}` occurs twice")));
+                    }
+                }
+                Ok(Entries { end })
+            }
+        }
+        deserializer.deserialize_map(Names)
+    }
+}

@@ -1,0 +1,192 @@
+//! One table inside a file: where its numbers lie and how to get them out.
+//!
+//! Limit: memory bandwidth for aligned row-major tables. Misaligned or byte-swapped numbers pass through a small
+//! buffer; column-major tables are transposed in tiles that stay in the first-level cache.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::error::DataError;
+use super::number::{Number, Stored, Target};
+use super::source::Source;
+
+/// Numbers that pass through the buffer of the slow path at a time.
+const BUFFER: usize = 256;
+
+/// Rows of a tile when columns are gathered: long enough runs for the hardware to fetch ahead.
+const TILE_ROWS: usize = 512;
+
+/// Columns of a tile: a cache line of output.
+const TILE_COLUMNS: usize = 16;
+
+/// Distance of columns in the tile, not a power of two lest they share a few cache sets.
+const PITCH: usize = TILE_ROWS + 8;
+
+/// Integers up to here have an exact `f64`.
+const EXACT: u64 = 1 << 53;
+
+/// In which direction the numbers run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    RowMajor,
+    ColumnMajor,
+}
+
+/// What a header says about a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) rows: usize,
+    pub(crate) dim: usize,
+    pub(crate) number: Number,
+    pub(crate) big_endian: bool,
+    pub(crate) order: Order,
+}
+
+/// Where the bytes are.
+pub(crate) enum Bytes {
+    Mapped,
+    Memory(Vec<u8>),
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bytes::Mapped => f.write_str("Mapped"),
+            Bytes::Memory(bytes) => write!(f, "Memory({} bytes)", bytes.len()),
+        }
+    }
+}
+
+/// A table of a file.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) source: Arc<Source>,
+    pub(crate) bytes: Bytes,
+    pub(crate) span: Range<usize>,
+    pub(crate) layout: Layout,
+}
+
+impl Shard {
+    /// Bytes held in memory beside the mapped file.
+    pub(crate) fn memory(&self) -> u64 {
+        match &self.bytes {
+            Bytes::Mapped => 0,
+            Bytes::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+
+    fn data(&self) -> &[u8] {
+        let bytes = match &self.bytes {
+            Bytes::Mapped => self.source.bytes(),
+            Bytes::Memory(bytes) => bytes,
+        };
+        &bytes[self.span.clone()]
+    }
+
+    /// Writes `columns` of rows `first..` into `out`, row-major.
+    pub(crate) fn read<O: Target>(&self, first: usize, columns: Range<usize>, out: &mut [O]) {
+        let (width, dim) = (columns.len(), self.layout.dim);
+        if width == 0 {
+            return;
+        }
+        let rows = out.len() / width;
+        assert!(columns.end <= dim && first + rows <= self.layout.rows, "read outside the table");
+        match self.layout.order {
+            Order::RowMajor if width == dim => self.run(first * dim, out),
+            Order::RowMajor => {
+                for (offset, target) in out.chunks_exact_mut(width).enumerate() {
+                    self.run((first + offset) * dim + columns.start, target);
+                }
+            }
+            Order::ColumnMajor => {
+                for (tile, target) in out.chunks_mut(TILE_ROWS * width).enumerate() {
+                    for from in columns.clone().step_by(TILE_COLUMNS) {
+                        let columns_here = from..(from + TILE_COLUMNS).min(columns.end);
+                        self.gather(first + tile * TILE_ROWS, columns_here, width, from - columns.start, target);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Transposes a tile of a column-major table into columns `to..` of `out`, whose rows are `width` long.
+    fn gather<O: Target>(&self, first: usize, columns: Range<usize>, width: usize, to: usize, out: &mut [O]) {
+        let mut tile = [O::default(); PITCH * TILE_COLUMNS];
+        let rows = out.len() / width;
+        for (column, line) in columns.clone().zip(tile.chunks_exact_mut(PITCH)) {
+            self.run(column * self.layout.rows + first, &mut line[..rows]);
+        }
+        for (row, target) in out.chunks_exact_mut(width).enumerate() {
+            for (offset, t) in target[to..to + columns.len()].iter_mut().enumerate() {
+                *t = tile[offset * PITCH + row];
+            }
+        }
+    }
+
+    /// Writes the numbers that lie from position `start` on, in stored order.
+    fn run<O: Target>(&self, start: usize, out: &mut [O]) {
+        match self.layout.number {
+            Number::F16 => self.run_as::<f16, O>(start, out),
+            Number::Bf16 => self.run_as::<bf16, O>(start, out),
+            Number::F32 => self.run_as::<f32, O>(start, out),
+            Number::F64 => self.run_as::<f64, O>(start, out),
+            Number::I8 => self.run_as::<i8, O>(start, out),
+            Number::I16 => self.run_as::<i16, O>(start, out),
+            Number::I32 => self.run_as::<i32, O>(start, out),
+            Number::I64 => self.run_as::<i64, O>(start, out),
+            Number::U8 => self.run_as::<u8, O>(start, out),
+            Number::U16 => self.run_as::<u16, O>(start, out),
+            Number::U32 => self.run_as::<u32, O>(start, out),
+            Number::U64 => self.run_as::<u64, O>(start, out),
+        }
+    }
+
+    fn run_as<T: Stored, O: Target>(&self, start: usize, out: &mut [O]) {
+        let size = size_of::<T>();
+        let bytes = &self.data()[start * size..(start + out.len()) * size];
+        let swap = self.layout.big_endian != cfg!(target_endian = "big");
+        match bytemuck::try_cast_slice::<u8, T>(bytes) {
+            Ok(aligned) if !swap => O::convert(aligned, out),
+            _ => {
+                let mut buffer = [T::zeroed(); BUFFER];
+                for (bytes, out) in bytes.chunks(BUFFER * size).zip(out.chunks_mut(BUFFER)) {
+                    let buffer = &mut buffer[..out.len()];
+                    bytemuck::cast_slice_mut::<T, u8>(buffer).copy_from_slice(bytes);
+                    if swap {
+                        buffer.iter_mut().for_each(|x| *x = x.swapped());
+                    }
+                    O::convert(buffer, out);
+                }
+            }
+        }
+    }
+
+    /// Fails at the first integer that no `f64` equals.
+    pub(crate) fn check_exact(&self) -> Result<(), DataError> {
+        let value = |bytes: &[u8]| -> i128 {
+            let mut word = [0; 8];
+            word.copy_from_slice(bytes);
+            let big = self.layout.big_endian;
+            let unsigned = if big { u64::from_be_bytes(word) } else { u64::from_le_bytes(word) };
+            if self.layout.number == Number::I64 { i128::from(unsigned as i64) } else { i128::from(unsigned) }
+        };
+        if !matches!(self.layout.number, Number::I64 | Number::U64) {
+            return Ok(());
+        }
+        let data = self.data();
+        let inexact = |bytes: &[u8]| value(bytes).unsigned_abs() > u128::from(EXACT);
+        let Some(at) = data.par_chunks_exact(8).with_min_len(1 << 16).position_first(inexact) else {
+            return Ok(());
+        };
+        let (row, column) = match self.layout.order {
+            Order::RowMajor => (at / self.layout.dim, at % self.layout.dim),
+            Order::ColumnMajor => (at % self.layout.rows, at / self.layout.rows),
+        };
+        let value = value(&data[at * 8..at * 8 + 8]).to_string();
+        Err(DataError::Inexact { file: self.source.path.clone(), row, column, value })
+    }
+}

@@ -1,0 +1,261 @@
+//! Every row is looked at once before it is used.
+//!
+//! Limit: memory bandwidth. A sum of squares in `f64` per row tells whether anything can be wrong with it (NaN and
+//! infinity survive the sum); only rows whose sum is suspicious are judged by the exact rule,
+//! [`kantor_theory::geometry::row_fault`].
+
+use std::ops::Range;
+
+use kantor_solvers::{Stopped, Watch};
+use kantor_theory::cost::Family;
+use kantor_theory::geometry::{SQUARED_NORM_RANGE, row_fault};
+use kantor_theory::{Element, Rows};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::error::DataError;
+use super::representation::Representation;
+
+/// Numbers read at a time: they stay in the second-level cache.
+const BLOCK: usize = 32 << 10;
+
+/// Lanes of the sum of squares: enough to hide the latency of an addition.
+const LANES: usize = 32;
+
+/// How many bad rows a message lists.
+const LISTED: usize = 5;
+
+/// What to do with rows that cannot be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBadRow {
+    /// Fail, naming them.
+    #[default]
+    Error,
+    /// Skip and record them.
+    Drop,
+}
+
+/// A row that was dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DroppedRow {
+    /// Its number over all files, dropped rows counted.
+    pub row: usize,
+    /// What is wrong with it.
+    pub fault: &'static str,
+}
+
+/// The rows that were dropped, ascending.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Dropped {
+    /// The rows.
+    pub rows: Vec<DroppedRow>,
+}
+
+impl Representation {
+    /// Checks every row against the needs of a cost family, and hides bad rows if asked to.
+    ///
+    /// After dropping, row numbers count kept rows only; [`Representation::original_row`] maps them back.
+    /// Advances `watch` by rows.
+    ///
+    /// # Errors
+    /// If a row is bad and `on_bad` is [`OnBadRow::Error`], if no row is left, or if `watch` asks to stop.
+    pub fn validate(&mut self, family: Family, on_bad: OnBadRow, watch: &dyn Watch) -> Result<Dropped, DataError> {
+        let faults = faults(self, family, watch)?;
+        let rows: Vec<DroppedRow> =
+            faults.into_iter().map(|(row, fault)| DroppedRow { row: self.original_row(row), fault }).collect();
+        if rows.is_empty() {
+            return Ok(Dropped::default());
+        }
+        if on_bad == OnBadRow::Error {
+            return Err(self.bad_rows(&rows));
+        }
+        if rows.len() == self.len() {
+            return Err(DataError::Empty { file: self.files()[0].path.clone(), fault: "every row is bad" });
+        }
+        self.hide(rows.iter().map(|dropped| dropped.row));
+        Ok(Dropped { rows })
+    }
+
+    /// Checks that every entry of a similarity or cost matrix is finite. Advances `watch` by rows.
+    ///
+    /// # Errors
+    /// If an entry is not finite, naming its query row and pool column, or if `watch` asks to stop.
+    pub fn validate_matrix(&self, watch: &dyn Watch) -> Result<(), DataError> {
+        watch.begin("check", self.len() as u64);
+        let tiles = self.dim().div_ceil(BLOCK);
+        let bad = (0..self.len() * tiles)
+            .into_par_iter()
+            .map_init(
+                || vec![0.0; BLOCK.min(self.dim())],
+                |buffer, index| {
+                    let (row, tile) = (index / tiles, index % tiles);
+                    let columns = tile * BLOCK..((tile + 1) * BLOCK).min(self.dim());
+                    let values = &mut buffer[..columns.len()];
+                    self.read(row, columns.clone(), values);
+                    watch.advance(u64::from(tile == 0))?;
+                    let mut squared = [0.0];
+                    squared_norms(values.len(), values, &mut squared);
+                    if squared[0].is_finite() {
+                        return Ok((0, None));
+                    }
+                    let count = values.iter().filter(|x| !x.is_finite()).count() as u64;
+                    let first = values.iter().position(|x| !x.is_finite());
+                    Ok((count, first.map(|column| (row, columns.start + column, values[column]))))
+                },
+            )
+            .try_reduce(|| (0, None), |a, b| Ok((a.0 + b.0, earlier(a.1, b.1))))
+            .map_err(|stopped: Stopped| stopped)?;
+        match bad {
+            (count, Some((row, pool, value))) => {
+                let (file, query) = self.locate(self.original_row(row));
+                Err(DataError::BadEntry { file: file.path.clone(), query, pool, value, count })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn bad_rows(&self, rows: &[DroppedRow]) -> DataError {
+        let first = &rows[0];
+        let mut values = vec![0.0; self.dim()];
+        // The first bad row is not hidden, so its number among the kept rows is found by search.
+        let kept = partition(self.len(), |kept| self.original_row(kept) < first.row);
+        self.read_row(kept, &mut values);
+        let detail = values.iter().position(|x| !x.is_finite());
+        let detail = detail.map(|column| format!(" ({} in column {column})", values[column])).unwrap_or_default();
+        let mut listed: Vec<String> = rows.iter().take(LISTED).map(|row| row.row.to_string()).collect();
+        if rows.len() > LISTED {
+            listed.push("…".into());
+        }
+        let (file, row) = self.locate(first.row);
+        DataError::BadRows {
+            file: file.path.clone(),
+            row,
+            fault: first.fault,
+            detail,
+            count: rows.len(),
+            listed: listed.join(", "),
+        }
+    }
+}
+
+type Entry = (usize, usize, f64);
+
+fn earlier(a: Option<Entry>, b: Option<Entry>) -> Option<Entry> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if (a.0, a.1) <= (b.0, b.1) { a } else { b }),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The first number in 0..len for which `before` is false, if all true ones come first.
+fn partition(len: usize, before: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, len);
+    while low < high {
+        let middle = low.midpoint(high);
+        if before(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+/// The bad rows under a family, ascending, with what is wrong.
+pub(crate) fn faults(
+    rows: &dyn Rows,
+    family: Family,
+    watch: &dyn Watch,
+) -> Result<Vec<(usize, &'static str)>, Stopped> {
+    watch.begin("check", rows.len() as u64);
+    let found = by_block(rows, watch, |block| {
+        let mut bad = Vec::new();
+        let mut row = Vec::new();
+        for (offset, squared) in block.squared_norms().iter().enumerate() {
+            // The canonical sum differs from this one by roundings only: a factor of ten covers them.
+            let clean = (10.0 * SQUARED_NORM_RANGE.0..=0.1 * SQUARED_NORM_RANGE.1).contains(squared);
+            if !clean {
+                row.resize(rows.dim(), 0.0);
+                rows.read_row(block.rows.start + offset, &mut row);
+                bad.extend(row_fault(family, &row).map(|fault| (block.rows.start + offset, fault)));
+            }
+        }
+        bad
+    })?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Some consecutive rows, in the narrowest type that holds them exactly.
+pub(crate) struct Block<'a> {
+    pub(crate) rows: Range<usize>,
+    pub(crate) values: Values<'a>,
+    dim: usize,
+}
+
+/// Numbers of a block, row-major.
+pub(crate) enum Values<'a> {
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+}
+
+impl Block<'_> {
+    /// ‖row‖² of each row, in `f64`.
+    pub(crate) fn squared_norms(&self) -> Vec<f64> {
+        let mut out = vec![0.0; self.rows.len()];
+        match self.values {
+            Values::F32(values) => squared_norms(self.dim, values, &mut out),
+            Values::F64(values) => squared_norms(self.dim, values, &mut out),
+        }
+        out
+    }
+}
+
+/// Applies `f` to all rows in blocks, in parallel; results in order, whatever the threads. Advances by rows.
+pub(crate) fn by_block<T: Send>(
+    rows: &dyn Rows,
+    watch: &dyn Watch,
+    f: impl Fn(Block<'_>) -> T + Sync,
+) -> Result<Vec<T>, Stopped> {
+    let dim = rows.dim();
+    let step = (BLOCK / dim).clamp(1, 4096).min(rows.len().max(1));
+    (0..rows.len().div_ceil(step))
+        .into_par_iter()
+        .map_init(
+            || (Vec::new(), Vec::new()),
+            |(narrow, wide): &mut (Vec<f32>, Vec<f64>), index| {
+                let range = index * step..((index + 1) * step).min(rows.len());
+                let values = if rows.element() == Element::F64 {
+                    wide.resize(range.len() * dim, 0.0);
+                    rows.read(range.start, 0..dim, wide);
+                    Values::F64(wide)
+                } else {
+                    narrow.resize(range.len() * dim, 0.0);
+                    rows.read_f32(range.start, narrow);
+                    Values::F32(narrow)
+                };
+                watch.advance(range.len() as u64)?;
+                Ok(f(Block { rows: range, values, dim }))
+            },
+        )
+        .collect()
+}
+
+fn squared_norms<T: Copy + Into<f64>>(dim: usize, values: &[T], out: &mut [f64]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (row, out) in values.chunks_exact(dim).zip(out) {
+                let mut lanes = [0.0f64; LANES];
+                let (whole, rest) = row.as_chunks::<LANES>();
+                for chunk in whole {
+                    for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                        let x: f64 = x.into();
+                        *lane += x * x;
+                    }
+                }
+                for (lane, &x) in lanes.iter_mut().zip(rest) {
+                    let x: f64 = x.into();
+                    *lane += x * x;
+                }
+                *out = lanes.iter().sum();
+            }
+        },
+    );
+}

@@ -1,0 +1,288 @@
+//! What is in a file of vectors, and what selecting from it would take. Reports bad rows; does not refuse them.
+//!
+//! Limit: one pass for the numbers at memory speed plus one hash per row, one pass for SHA-256.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
+use std::path::{Path, PathBuf};
+
+use kantor_solvers::Watch;
+use kantor_theory::Rows;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::data::validate::{Values, by_block};
+use crate::data::{DataError, Format, OpenOptions, Representation};
+
+/// How many rows of a kind are listed.
+const LISTED: usize = 5;
+
+/// What a file of vectors holds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inspection {
+    /// The file.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: Format,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+    /// The type in which numbers are stored.
+    pub dtype: &'static str,
+    /// NaN and infinite values in all.
+    pub non_finite_values: u64,
+    /// Rows that hold such a value.
+    pub non_finite_rows: Found,
+    /// Rows of zeros: they have no direction, so cosine costs refuse them.
+    pub zero_rows: Found,
+    /// Rows equal to an earlier one, bit for bit.
+    pub duplicate_rows: Duplicates,
+    /// Euclidean norms of the rows without non-finite values; `None` if there are none.
+    pub norms: Option<Quantiles>,
+    /// What `select` would take.
+    pub estimate: Estimate,
+}
+
+/// Rows of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// How many.
+    pub count: usize,
+    /// The first few.
+    pub first: Vec<usize>,
+}
+
+/// Rows equal to an earlier row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Duplicates {
+    /// How many.
+    pub count: usize,
+    /// The first few, as (first row with these numbers, the row).
+    pub first: Vec<(usize, usize)>,
+}
+
+/// Quantiles by nearest rank.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Quantiles {
+    /// Smallest.
+    pub min: f64,
+    /// 1 %.
+    pub p01: f64,
+    /// 50 %.
+    pub median: f64,
+    /// 99 %.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// A rough forecast for `select` with this file as the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Queries assumed, M.
+    pub queries: usize,
+    /// Budget assumed, k.
+    pub budget: usize,
+    /// Threads assumed.
+    pub threads: usize,
+    /// Floating-point operations of the pass over all pairs, 2NMd.
+    pub flops: f64,
+    /// Memory beyond the mapped file, in bytes.
+    pub memory: u64,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+impl Estimate {
+    /// Queries assumed.
+    pub const QUERIES: usize = 100;
+    /// Budget assumed.
+    pub const BUDGET: usize = 10_000;
+    /// Operations per second and thread of the pair pass in `f32`: rough, a 2023 server core.
+    pub const FLOPS_PER_THREAD: f64 = 50e9;
+    /// Bytes per second at which a file that is in memory is read and converted: rough, for the whole machine.
+    pub const BYTES_PER_SECOND: f64 = 4e9;
+    /// Rows of a block of the pair pass.
+    const BLOCK: u64 = 1024;
+
+    /// The model: one pass over all pairs; each thread holds one block of rows and of similarities in `f32`; each
+    /// query keeps its k closest rows at 12 bytes (at most).
+    pub fn new(rows: usize, columns: usize, bytes: u64, threads: usize) -> Self {
+        let (n, d, m) = (rows as f64, columns as f64, Self::QUERIES as f64);
+        let flops = 2.0 * n * m * d;
+        let blocks = threads as u64 * Self::BLOCK * (columns + Self::QUERIES) as u64 * 4;
+        let lists = (Self::QUERIES * Self::BUDGET.min(rows)) as u64 * 12;
+        let queries = (Self::QUERIES * columns) as u64 * 8;
+        let seconds = flops / (threads as f64 * Self::FLOPS_PER_THREAD) + bytes as f64 / Self::BYTES_PER_SECOND;
+        let (queries, memory) = (Self::QUERIES, blocks + lists + queries);
+        Self { queries, budget: Self::BUDGET.min(rows), threads, flops, memory, seconds }
+    }
+}
+
+/// Looks at a whole file. Advances `watch` by rows, then by bytes.
+///
+/// # Errors
+/// If the file cannot be read or is not a table, changes meanwhile, or `watch` asks to stop. Bad rows are no error.
+pub fn inspect(path: &Path, options: &OpenOptions, watch: &dyn Watch) -> Result<Inspection, DataError> {
+    let table = Representation::open(&[path.to_owned()], options)?;
+    watch.begin("inspect", table.len() as u64);
+    let facts = by_block(&table, watch, |block| {
+        let mut facts = Vec::with_capacity(block.rows.len());
+        for (offset, squared) in block.squared_norms().into_iter().enumerate() {
+            let span = offset * table.dim()..(offset + 1) * table.dim();
+            facts.push(match block.values {
+                Values::F32(values) => RowFacts::of(&values[span], squared),
+                Values::F64(values) => RowFacts::of(&values[span], squared),
+            });
+        }
+        facts
+    })?
+    .concat();
+    let sha256 = table.digests(watch)?.remove(0);
+    table.check_unchanged()?;
+    let threads = rayon::current_num_threads();
+    let (file, columns) = (&table.files()[0], table.dim());
+    Ok(Inspection {
+        path: file.path.clone(),
+        format: file.format,
+        bytes: file.bytes,
+        sha256,
+        rows: table.len(),
+        columns,
+        dtype: file.dtype,
+        non_finite_values: facts.iter().map(|row| u64::from(row.non_finite)).sum(),
+        non_finite_rows: found(&facts, |row| row.non_finite > 0),
+        zero_rows: found(&facts, |row| row.zero),
+        duplicate_rows: duplicates(&table, &facts),
+        norms: quantiles(facts.iter().filter(|row| row.non_finite == 0).map(|row| row.squared.sqrt()).collect()),
+        estimate: Estimate::new(table.len(), columns, file.bytes, threads),
+    })
+}
+
+/// What one row tells.
+#[derive(Debug, Clone, Copy)]
+struct RowFacts {
+    squared: f64,
+    hash: u64,
+    non_finite: u32,
+    zero: bool,
+}
+
+impl RowFacts {
+    fn of<T: bytemuck::Pod + Into<f64>>(row: &[T], squared: f64) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(bytemuck::cast_slice(row));
+        let count = |bad: fn(f64) -> bool| row.iter().filter(|&&x| bad(x.into())).count();
+        let non_finite = if squared.is_finite() { 0 } else { count(|x| !x.is_finite()) as u32 };
+        let zero = squared == 0.0 && count(|x| x != 0.0) == 0;
+        Self { squared, hash: hasher.finish(), non_finite, zero }
+    }
+}
+
+fn found(facts: &[RowFacts], is: impl Fn(&RowFacts) -> bool) -> Found {
+    let rows = || facts.iter().enumerate().filter(|(_, row)| is(row)).map(|(i, _)| i);
+    Found { count: rows().count(), first: rows().take(LISTED).collect() }
+}
+
+/// Rows equal to an earlier one: candidates by hash, then compared in full.
+fn duplicates(table: &dyn Rows, facts: &[RowFacts]) -> Duplicates {
+    let mut order: Vec<(u64, usize)> = facts.iter().enumerate().map(|(row, facts)| (facts.hash, row)).collect();
+    order.par_sort_unstable();
+    let mut pairs: Vec<(usize, usize)> = order
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|group| group.len() > 1)
+        .par_bridge()
+        .flat_map_iter(|group| {
+            let (mut seen, mut row) = (HashMap::<Vec<u64>, usize>::new(), vec![0.0; table.dim()]);
+            let mut pairs = Vec::new();
+            for &(_, i) in group {
+                table.read_row(i, &mut row);
+                let bits = row.iter().map(|x| x.to_bits()).collect();
+                let first = *seen.entry(bits).or_insert(i);
+                if first != i {
+                    pairs.push((i, first));
+                }
+            }
+            pairs
+        })
+        .collect();
+    pairs.par_sort_unstable();
+    Duplicates { count: pairs.len(), first: pairs.iter().take(LISTED).map(|&(row, first)| (first, row)).collect() }
+}
+
+fn quantiles(mut norms: Vec<f64>) -> Option<Quantiles> {
+    norms.par_sort_unstable_by(f64::total_cmp);
+    let last = norms.len().checked_sub(1)?;
+    let at = |q: f64| norms[(q * last as f64).round() as usize];
+    Some(Quantiles { min: norms[0], p01: at(0.01), median: at(0.5), p99: at(0.99), max: norms[last] })
+}
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.path.display())?;
+        writeln!(f, "  format      {}, {}", self.format.name(), size(self.bytes))?;
+        writeln!(f, "  shape       {} rows × {} columns, {}", self.rows, self.columns, self.dtype)?;
+        let values = match self.non_finite_values {
+            0 => String::new(),
+            1 => " (1 value)".into(),
+            n => format!(" ({n} values)"),
+        };
+        writeln!(f, "  non-finite  {}{values}", self.non_finite_rows)?;
+        writeln!(f, "  zero        {}", self.zero_rows)?;
+        writeln!(f, "  duplicate   {}", self.duplicate_rows)?;
+        match &self.norms {
+            Some(q) => writeln!(
+                f,
+                "  norms       min {:.6}  1% {:.6}  50% {:.6}  99% {:.6}  max {:.6}",
+                q.min, q.p01, q.median, q.p99, q.max
+            )?,
+            None => writeln!(f, "  norms       no row is finite")?,
+        }
+        writeln!(f, "  sha256      {}", self.sha256)?;
+        let Estimate { queries, budget, threads, memory, seconds, .. } = self.estimate;
+        let threads = if threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
+        let memory = size(memory);
+        writeln!(
+            f,
+            "  select      about {seconds:.2} s and {memory} beyond the file for {queries} queries, budget {budget}, {threads} (rough)"
+        )
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: Vec<String> = self.first.iter().map(usize::to_string).collect();
+        listed(f, self.count, &rows)
+    }
+}
+
+impl fmt::Display for Duplicates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: Vec<String> = self.first.iter().map(|(first, row)| format!("{row} = {first}")).collect();
+        listed(f, self.count, &rows)
+    }
+}
+
+fn listed(f: &mut fmt::Formatter<'_>, count: usize, rows: &[String]) -> fmt::Result {
+    match count {
+        0 => f.write_str("none"),
+        1 => write!(f, "1 row: {}", rows.join(", ")),
+        _ => write!(f, "{count} rows: {}{}", rows.join(", "), if count > rows.len() { ", …" } else { "" }),
+    }
+}
+
+/// Bytes for people.
+fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        n if n < 1e3 => format!("{bytes} B"),
+        n if n < 1e6 => format!("{:.1} kB", n / 1e3),
+        n if n < 1e9 => format!("{:.1} MB", n / 1e6),
+        n => format!("{:.1} GB", n / 1e9),
+    }
+}

@@ -1,0 +1,152 @@
+//! `manifest.json`: how a result was made, in enough detail to make it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kantor_solvers::Settings;
+use kantor_theory::{Cost, Status};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::data::{DroppedRow, OnBadRow};
+
+use super::staging::Written;
+
+/// Name of the file.
+pub const MANIFEST: &str = "manifest.json";
+
+/// Version of its format.
+pub const SCHEMA: &str = "kantor/manifest/1";
+
+/// One input file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InputRecord {
+    /// `pool`, `query`, `similarity` or `pool-jsonl`.
+    pub role: &'static str,
+    /// As named on the command line.
+    pub path: PathBuf,
+    /// `npy`, `safetensors`, `npz`, `jsonl`.
+    pub format: &'static str,
+    /// Rows in the file.
+    pub rows: usize,
+    /// Numbers per row; absent for text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<usize>,
+    /// Stored number type; absent for text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<&'static str>,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Digest of the file.
+    pub sha256: String,
+}
+
+/// A row that was left out on request.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DroppedRecord {
+    /// Which input.
+    pub role: &'static str,
+    /// Which row of it, over all shards, and what was wrong.
+    #[serde(flatten)]
+    pub row: DroppedRow,
+}
+
+/// All parameters, defaults resolved.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Parameters {
+    /// Methods in the order given.
+    pub methods: Vec<String>,
+    /// Budgets in the order given.
+    pub budgets: Vec<usize>,
+    /// Pairwise cost.
+    pub cost: Cost,
+    /// Parameters of the methods.
+    #[serde(flatten)]
+    pub settings: Settings,
+    /// What happened to rows that cannot be measured.
+    pub on_bad_row: OnBadRow,
+}
+
+/// One selection of the result.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResultRecord {
+    /// Which method.
+    pub method: String,
+    /// How many rows.
+    pub budget: usize,
+    /// Where its files are, relative to the manifest.
+    pub dir: String,
+    /// Whether smaller budgets of this method are prefixes of larger ones.
+    pub nested: bool,
+    /// How the search ended.
+    pub status: Status,
+    /// What the method recorded of its run.
+    pub notes: BTreeMap<String, Value>,
+    /// Wall-clock seconds of this method's own work for all budgets.
+    pub seconds: f64,
+}
+
+/// The whole record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// Version of kantor.
+    pub kantor: &'static str,
+    /// Inputs in the order given.
+    pub inputs: Vec<InputRecord>,
+    /// Rows left out on request.
+    pub dropped_rows: Vec<DroppedRecord>,
+    /// Rows of the pool that took part.
+    pub pool_rows: usize,
+    /// Rows of the query set that took part.
+    pub query_rows: usize,
+    /// Query rows that are also in the pool, bit for bit.
+    pub overlap: usize,
+    /// All parameters.
+    pub parameters: Parameters,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Generator of every random choice.
+    pub rng: &'static str,
+    /// Which of several equally good rows is taken.
+    pub tie_rule: &'static str,
+    /// Worker threads.
+    pub threads: usize,
+    /// The selections.
+    pub results: Vec<ResultRecord>,
+    /// Every other file of this result.
+    pub outputs: Vec<Written>,
+    /// Wall-clock seconds of the pass over the pool that all methods shared.
+    pub scan_seconds: f64,
+    /// Wall-clock seconds from start to just before the manifest was written.
+    pub seconds: f64,
+    /// Largest resident memory so far, where the system tells.
+    pub peak_memory_bytes: Option<u64>,
+    /// The worst status of all selections.
+    pub status: Status,
+}
+
+/// The files that an existing manifest lists; `None` if it is not one of kantor's.
+pub(crate) fn outputs(path: &Path) -> Option<BTreeSet<PathBuf>> {
+    #[derive(Deserialize)]
+    struct Listed {
+        schema: String,
+        outputs: Vec<Output>,
+    }
+    #[derive(Deserialize)]
+    struct Output {
+        path: PathBuf,
+    }
+    let listed: Listed = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    (listed.schema.starts_with("kantor/")).then(|| listed.outputs.into_iter().map(|o| o.path).collect())
+}
+
+/// Largest resident memory of this process in bytes, where the system tells (Linux: `VmHWM`).
+pub fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}

@@ -1,0 +1,7 @@
+//! What leaves kantor: files that appear whole or not at all, the manifest, tables and progress.
+
+pub mod files;
+pub mod manifest;
+pub mod progress;
+pub mod staging;
+pub mod table;

@@ -1,0 +1,84 @@
+//! Progress on standard error: a bar on a terminal, a plain line now and then elsewhere, nothing for short stages.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kantor_solvers::{Stopped, Watch};
+
+/// A stage is worth showing once it has taken this long.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Time between two plain lines.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Shows the progress of long stages, and carries the wish to stop.
+pub struct Progress {
+    quiet: bool,
+    terminal: bool,
+    stop: &'static AtomicBool,
+    stage: Mutex<Stage>,
+}
+
+struct Stage {
+    name: String,
+    total: u64,
+    done: u64,
+    begun: Instant,
+    shown: Option<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Progress that stops the computation once `stop` is set.
+    pub fn new(quiet: bool, stop: &'static AtomicBool) -> Self {
+        let stage = Stage { name: String::new(), total: 0, done: 0, begun: Instant::now(), shown: None, bar: None };
+        Self { quiet, terminal: stderr().is_terminal(), stop, stage: Mutex::new(stage) }
+    }
+
+    fn show(&self, stage: &mut Stage) {
+        if self.quiet || stage.total == 0 || stage.begun.elapsed() < PATIENCE {
+            return;
+        }
+        if self.terminal {
+            let bar = stage.bar.get_or_insert_with(|| {
+                let bar = ProgressBar::with_draw_target(Some(stage.total), ProgressDrawTarget::stderr());
+                if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent} % {eta}") {
+                    bar.set_style(style);
+                }
+                bar.set_message(stage.name.clone());
+                bar
+            });
+            bar.set_position(stage.done.min(stage.total));
+        } else if stage.shown.is_none_or(|shown| shown.elapsed() >= PLAIN_INTERVAL) {
+            stage.shown = Some(Instant::now());
+            eprintln!("{}: {} %", stage.name, 100 * stage.done.min(stage.total) / stage.total);
+        }
+    }
+}
+
+impl Watch for Progress {
+    fn begin(&self, stage: &str, total: u64) {
+        let mut current = self.stage.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(bar) = current.bar.take() {
+            bar.finish_and_clear();
+        }
+        *current = Stage { name: stage.to_owned(), total, done: 0, begun: Instant::now(), shown: None, bar: None };
+    }
+
+    fn advance(&self, units: u64) -> Result<(), Stopped> {
+        // Another thread may hold the lock just now; what it does not see is counted with its next call.
+        let mut current = self.stage.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        current.done += units;
+        self.show(&mut current);
+        if self.stop.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.begin("", 0);
+    }
+}

@@ -1,0 +1,22 @@
+//! Tables for people: aligned columns without frames.
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use kantor_theory::Interval;
+
+/// An interval for people: as many digits as it is sure of, and two more.
+pub fn interval(interval: Interval) -> String {
+    let end = |value: Option<f64>, missing: &str| value.map_or_else(|| missing.to_owned(), |x| format!("{x:.6}"));
+    format!(
+        "[{}, {}]",
+        end(interval.lower.map(|x| (x * 1e6).floor() / 1e6), "−∞"),
+        end(interval.upper.map(|x| (x * 1e6).ceil() / 1e6), "∞")
+    )
+}
+
+/// A table with a header line.
+pub fn plain(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(header.iter().copied()).add_rows(rows);
+    table.trim_fmt()
+}

@@ -1,0 +1,212 @@
+//! The inputs of a selection: opened, checked, and known by digest.
+
+use std::path::{Path, PathBuf};
+
+use kantor_solvers::Watch;
+use kantor_theory::{Cost, Geometry, Rows};
+
+use crate::data::{Dropped, JsonlRows, OnBadRow, OpenOptions, Representation, overlap};
+use crate::report::manifest::{DroppedRecord, InputRecord};
+
+use super::Error;
+
+/// Which files to read and how.
+#[derive(Debug, Clone, Default)]
+pub struct InputSpec {
+    /// Shards of the pool, in order; empty with `similarity`.
+    pub pool: Vec<PathBuf>,
+    /// The query rows.
+    pub query: Option<PathBuf>,
+    /// An M×N matrix instead of both.
+    pub similarity: Option<PathBuf>,
+    /// The pool's examples as text; as many lines as the pool has rows.
+    pub pool_jsonl: Vec<PathBuf>,
+    /// Name of the tensor, where a file holds several.
+    pub tensor: Option<String>,
+    /// Read integers as numbers.
+    pub cast: bool,
+    /// What to do with rows that cannot be measured.
+    pub on_bad_row: OnBadRow,
+    /// Fail if a query row is also in the pool.
+    pub forbid_overlap: bool,
+}
+
+/// Opened and checked inputs.
+pub struct Inputs {
+    tables: Tables,
+    examples: Option<JsonlRows>,
+    dropped: Vec<DroppedRecord>,
+    overlap: usize,
+}
+
+enum Tables {
+    Points { pool: Representation, query: Representation },
+    Matrix(Representation),
+}
+
+impl Inputs {
+    /// Opens the files, checks every row for use under `cost`, and counts query rows that are also in the pool.
+    ///
+    /// # Errors
+    /// If a file cannot be read, holds rows that cannot be measured, or does not fit the others.
+    pub fn open(spec: &InputSpec, cost: Cost, watch: &dyn Watch) -> Result<Self, Error> {
+        let options = OpenOptions { tensor: spec.tensor.clone(), cast: spec.cast };
+        let open = |paths: &[PathBuf]| Representation::open(paths, &options);
+        let mut dropped = Vec::new();
+        let mut check = |role, rows: &mut Representation| -> Result<(), Error> {
+            let Dropped { rows } = rows.validate(cost.family(), spec.on_bad_row, watch)?;
+            dropped.extend(rows.into_iter().map(|row| DroppedRecord { role, row }));
+            Ok(())
+        };
+        let (tables, overlap) = match (&spec.similarity, &spec.query) {
+            (Some(path), _) => {
+                let matrix = open(std::slice::from_ref(path))?;
+                matrix.validate_matrix(watch)?;
+                (Tables::Matrix(matrix), 0)
+            }
+            (None, Some(path)) => {
+                let mut pool = open(&spec.pool)?;
+                let mut query = open(std::slice::from_ref(path))?;
+                check("pool", &mut pool)?;
+                check("query", &mut query)?;
+                query.check_same_dim(&pool)?;
+                let overlap = overlap(&pool, &query, watch)?.len();
+                (Tables::Points { pool, query }, overlap)
+            }
+            (None, None) => return Err(Error::Request("give --pool and --query, or --similarity".to_owned())),
+        };
+        if spec.forbid_overlap && overlap > 0 {
+            return Err(Error::Overlap(overlap));
+        }
+        let mut inputs = Self { tables, examples: None, dropped, overlap };
+        if !spec.pool_jsonl.is_empty() {
+            inputs.examples = Some(JsonlRows::scan(&spec.pool_jsonl, Some(inputs.original_pool_len()), watch)?);
+        }
+        Ok(inputs)
+    }
+
+    /// Pool, queries and `cost`.
+    ///
+    /// # Errors
+    /// If they do not go together.
+    pub fn geometry(&self, cost: Cost) -> Result<Geometry<'_>, Error> {
+        Ok(match &self.tables {
+            Tables::Points { pool, query } => Geometry::new(pool, query, cost)?,
+            Tables::Matrix(matrix) => Geometry::from_matrix(matrix, cost)?,
+        })
+    }
+
+    /// Number of the pool row in its files, over all shards, dropped rows counted.
+    pub fn original_row(&self, row: usize) -> usize {
+        match &self.tables {
+            Tables::Points { pool, .. } => pool.original_row(row),
+            Tables::Matrix(_) => row,
+        }
+    }
+
+    /// Number of the query row in its file, dropped rows counted.
+    pub fn original_query(&self, row: usize) -> usize {
+        match &self.tables {
+            Tables::Points { query, .. } => query.original_row(row),
+            Tables::Matrix(_) => row,
+        }
+    }
+
+    /// The rows here that are these rows of the files.
+    ///
+    /// # Errors
+    /// If one of them was dropped; `list` is the file that named it.
+    pub fn kept_rows(&self, originals: &[usize], list: &Path) -> Result<Vec<usize>, Error> {
+        let dropped: Vec<usize> = self.dropped.iter().filter(|d| d.role == "pool").map(|d| d.row.row).collect();
+        let kept = |&row: &usize| match dropped.binary_search(&row) {
+            Err(before) => Ok(row - before),
+            Ok(_) => Err(Error::Request(format!("{}: row {row} was dropped as a bad row", list.display()))),
+        };
+        originals.iter().map(kept).collect()
+    }
+
+    /// The pool's examples, if given.
+    pub fn examples(&self) -> Option<&JsonlRows> {
+        self.examples.as_ref()
+    }
+
+    /// Rows left out on request.
+    pub fn dropped(&self) -> &[DroppedRecord] {
+        &self.dropped
+    }
+
+    /// Query rows that are also in the pool, bit for bit.
+    pub fn overlap(&self) -> usize {
+        self.overlap
+    }
+
+    /// What the manifest says of the input files; computes their digests.
+    ///
+    /// # Errors
+    /// If a file cannot be read any more.
+    pub fn records(&self, watch: &dyn Watch) -> Result<Vec<InputRecord>, Error> {
+        let mut records = Vec::new();
+        for (role, table) in self.tables() {
+            for (file, sha256) in table.files().iter().zip(table.digests(watch)?) {
+                records.push(InputRecord {
+                    role,
+                    path: file.path.clone(),
+                    format: file.format.name(),
+                    rows: file.rows,
+                    columns: Some(file.dim),
+                    dtype: Some(file.dtype),
+                    bytes: file.bytes,
+                    sha256,
+                });
+            }
+        }
+        for file in self.examples.iter().flat_map(JsonlRows::files) {
+            records.push(InputRecord {
+                role: "pool-jsonl",
+                path: file.path.clone(),
+                format: "jsonl",
+                rows: file.rows,
+                columns: None,
+                dtype: None,
+                bytes: file.bytes,
+                sha256: file.digest.clone(),
+            });
+        }
+        Ok(records)
+    }
+
+    /// Fails if an input file changed since it was opened.
+    ///
+    /// # Errors
+    /// Names the file that changed.
+    pub fn check_unchanged(&self) -> Result<(), Error> {
+        for (_, table) in self.tables() {
+            table.check_unchanged()?;
+        }
+        if let Some(examples) = &self.examples {
+            examples.check_unchanged()?;
+        }
+        Ok(())
+    }
+
+    /// All input files.
+    pub fn paths(&self) -> Vec<&Path> {
+        let tables = self.tables().into_iter().flat_map(|(_, table)| table.files()).map(|file| file.path.as_path());
+        tables.chain(self.examples.iter().flat_map(JsonlRows::files).map(|file| file.path.as_path())).collect()
+    }
+
+    fn tables(&self) -> Vec<(&'static str, &Representation)> {
+        match &self.tables {
+            Tables::Points { pool, query } => vec![("pool", pool), ("query", query)],
+            Tables::Matrix(matrix) => vec![("similarity", matrix)],
+        }
+    }
+
+    /// Rows of the pool's files, dropped ones included.
+    pub fn original_pool_len(&self) -> usize {
+        match &self.tables {
+            Tables::Points { pool, .. } => pool.original_len(),
+            Tables::Matrix(matrix) => matrix.dim(),
+        }
+    }
+}

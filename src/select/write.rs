@@ -1,0 +1,134 @@
+//! Writes what was selected: the files of every selection, and the manifest last.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use kantor_solvers::Watch;
+use kantor_theory::{Geometry, Status};
+use rayon::prelude::*;
+
+use crate::data::OnBadRow;
+use crate::report::files::{self, Line};
+use crate::report::manifest::{self, MANIFEST, Manifest, Parameters, ResultRecord};
+use crate::report::staging::Staging;
+
+use super::{Error, Inputs, Outcome, Request};
+
+/// What a result must record besides inputs, request and outcome.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// When the run began.
+    pub begun: Instant,
+    /// What was done with rows that cannot be measured.
+    pub on_bad_row: OnBadRow,
+}
+
+/// Writes the result into `target`, all at once, and returns its manifest.
+///
+/// # Errors
+/// If `target` may not be written, an input changed meanwhile, or the system refuses; then `target` is as it was.
+pub fn write(
+    mut staging: Staging,
+    inputs: &Inputs,
+    request: &Request,
+    outcome: &Outcome,
+    run: Run,
+    watch: &dyn Watch,
+) -> Result<Manifest, Error> {
+    let geometry = inputs.geometry(request.cost)?;
+    let mut results = Vec::new();
+    let copies = copies(inputs, outcome, watch)?;
+    for chosen in &outcome.chosen {
+        for selection in &chosen.selections {
+            let dir = files::directory(&chosen.method, selection);
+            let rows: Vec<usize> = selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
+            staging.file(&format!("{dir}/indices.npy"), |out| files::indices(&rows, out))?;
+            let nearest = nearest(&geometry, &selection.rows);
+            staging.file(&format!("{dir}/selection.jsonl"), |out| {
+                for (rank, (&index, &(query, cost))) in rows.iter().zip(&nearest).enumerate() {
+                    let id = inputs.examples().and_then(|examples| examples.id(index));
+                    let line = Line {
+                        rank,
+                        index,
+                        id: id.map_or_else(|| Cow::Owned(index.to_string()), Cow::Borrowed),
+                        score: selection.scores[rank],
+                        nearest_query: inputs.original_query(query),
+                        cost,
+                    };
+                    serde_json::to_writer(&mut *out, &line)?;
+                    out.write_all(b"\n")?;
+                }
+                Ok(())
+            })?;
+            if let Some(copies) = &copies {
+                staging.file(&format!("{dir}/selected.jsonl"), |out| {
+                    rows.iter().try_for_each(|row| out.write_all(&copies[row]))
+                })?;
+            }
+            results.push(ResultRecord {
+                method: chosen.method.clone(),
+                budget: selection.budget(),
+                dir,
+                nested: chosen.nested,
+                status: selection.status,
+                notes: selection.notes.clone(),
+                seconds: chosen.seconds,
+            });
+        }
+    }
+    let records = inputs.records(watch)?;
+    inputs.check_unchanged()?;
+    let status = results.iter().map(|result| result.status).find(|status| !status.is_success());
+    let manifest = Manifest {
+        schema: manifest::SCHEMA,
+        kantor: env!("CARGO_PKG_VERSION"),
+        inputs: records,
+        dropped_rows: inputs.dropped().to_vec(),
+        pool_rows: geometry.pool_len(),
+        query_rows: geometry.query_len(),
+        overlap: inputs.overlap(),
+        parameters: Parameters {
+            methods: request.methods.clone(),
+            budgets: request.budgets.clone(),
+            cost: request.cost,
+            settings: request.settings.clone(),
+            on_bad_row: run.on_bad_row,
+        },
+        seed: request.seed,
+        rng: "ChaCha8",
+        tie_rule: "lower pool row first",
+        threads: rayon::current_num_threads(),
+        status: status.or_else(|| results.first().map(|result| result.status)).unwrap_or(Status::Uncertified),
+        results,
+        outputs: staging.written().to_vec(),
+        scan_seconds: outcome.scan_seconds,
+        seconds: run.begun.elapsed().as_secs_f64(),
+        peak_memory_bytes: manifest::peak_memory(),
+    };
+    staging.file(MANIFEST, |out| {
+        serde_json::to_writer_pretty(&mut *out, &manifest)?;
+        out.write_all(b"\n")
+    })?;
+    staging.commit()?;
+    Ok(manifest)
+}
+
+/// The original bytes of all chosen examples, by row number.
+fn copies(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch) -> Result<Option<HashMap<usize, Box<[u8]>>>, Error> {
+    let Some(examples) = inputs.examples() else { return Ok(None) };
+    let wanted: Vec<usize> = outcome
+        .chosen
+        .iter()
+        .flat_map(|chosen| &chosen.selections)
+        .flat_map(|selection| &selection.rows)
+        .map(|&row| inputs.original_row(row))
+        .collect();
+    Ok(Some(examples.copy(&wanted, watch)?))
+}
+
+/// The closest query of every chosen row and the cost between them.
+fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Vec<(usize, f64)> {
+    let scratch = || vec![0.0; geometry.query_len()];
+    rows.par_iter().map_init(scratch, |scratch, &row| files::nearest(geometry, row, scratch)).collect()
+}

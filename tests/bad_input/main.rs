@@ -1,0 +1,13 @@
+//! Every kind of bad input fails with a message that names the file, the place, the value and the remedy; every
+//! kind of good input is read as what it is; no bytes whatever make a reader panic.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod archives;
+mod damage;
+mod inspection;
+mod jsonl;
+mod round_trip;
+mod rows;
+mod support;
+mod tables;

@@ -1,0 +1,115 @@
+//! A lower bound for **every** subset of k rows, from one number per query.
+//!
+//! For any g and any S of k distinct rows, weighted 1/k each (weak duality of the capped transport problem,
+//! `notes/best-subset.md`): Σ_j b_j g_j − (1/k) Σ_{i∈pool} max(0, max_j(g_j − c_ij^p)) ≤ W_p(S)^p.
+//! Rows with max_j(g_j − c_ij^p) ≤ 0 add nothing. Whoever has ruled them out rigorously may leave them out; the
+//! checker leaves none out.
+
+use crate::bounds::{BLOCK, Rejection, Spread, TASK, check_potentials, gather};
+use crate::certificate::Problem;
+use crate::cost_bounds::CostBounds;
+use crate::geometry::Geometry;
+use crate::rounding::{ExactSum, div_up, sub_down};
+
+/// Which pool rows a bound for all subsets looks at.
+#[derive(Debug, Clone, Copy)]
+pub enum Candidates<'a> {
+    /// All of them.
+    All,
+    /// These, distinct; of all others max_j(g_j − c_ij^p) ≤ 0 is known, and that they are valid rows.
+    Rows(&'a [usize]),
+}
+
+/// A proved lower bound for the distance of every k-subset, with the potentials that prove it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BestBound {
+    budget: usize,
+    potentials: Vec<f64>,
+    lower: f64,
+}
+
+impl BestBound {
+    /// Every subset of [`BestBound::budget`] rows is at least this far from the queries.
+    pub fn lower(&self) -> f64 {
+        self.lower
+    }
+
+    /// One number per query.
+    pub fn potentials(&self) -> &[f64] {
+        &self.potentials
+    }
+
+    /// The subset size k for which it was proved.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+}
+
+/// Evaluates the bound for subsets of `problem.budget` rows, in units of the distance (p-th root taken).
+///
+/// O(rows·M·d) time, O(M) memory per task.
+///
+/// # Errors
+/// If a potential is missing or not finite, a row is bad, or the spread stopped early.
+pub fn best_bound(
+    geometry: &Geometry<'_>,
+    problem: &Problem,
+    potentials: Vec<f64>,
+    candidates: Candidates<'_>,
+    spread: Spread<'_>,
+) -> Result<BestBound, Rejection> {
+    problem.check(geometry)?;
+    if problem.weights.subset.is_some() {
+        return Err(Rejection::new("best", "bounds for all subsets are proved for uniform subsets only"));
+    }
+    let m = geometry.query_len();
+    check_potentials(&potentials, m, "best potentials")?;
+    let costs = CostBounds::new(geometry, problem.p);
+    let rows = match candidates {
+        Candidates::All => geometry.pool_len(),
+        Candidates::Rows(rows) => rows.len(),
+    };
+    let task = |index: usize| {
+        let mut sum = ExactSum::default();
+        let mut closeness = vec![0.0; BLOCK * m];
+        let mut replies = [0.0; BLOCK];
+        let end = ((index + 1) * TASK).min(rows);
+        for first in (index * TASK..end).step_by(BLOCK) {
+            let span = first..(first + BLOCK).min(end);
+            let (closeness, replies) = (&mut closeness[..span.len() * m], &mut replies[..span.len()]);
+            let checked = match candidates {
+                Candidates::All => {
+                    geometry.closeness_block(span.clone(), closeness);
+                    geometry.check_rows(span)
+                }
+                Candidates::Rows(rows) => {
+                    geometry.closeness_gather(&rows[span.clone()], closeness);
+                    geometry.check_rows(rows[span].iter().copied())
+                }
+            };
+            checked.map_err(|fault| Rejection::new("rows", fault.to_string()))?;
+            costs.best_replies(&potentials, closeness, replies);
+            for (offset, &reply) in replies.iter().enumerate() {
+                if reply == f64::INFINITY {
+                    let row = match candidates {
+                        Candidates::All => first + offset,
+                        Candidates::Rows(rows) => rows[first + offset],
+                    };
+                    return Err(Rejection::new("rows", format!("pool row {row} has a closeness that is not finite")));
+                }
+                if reply > 0.0 {
+                    sum.add(reply);
+                }
+            }
+        }
+        Ok(sum)
+    };
+    let replies = gather(rows.div_ceil(TASK), spread, task, ExactSum::default(), |total, part| total.merge(&part))?;
+    let spent = div_up(replies.up(), problem.budget as f64);
+    let value = sub_down(problem.mean_potential_down(&potentials), spent);
+    let lower = if costs.signed() { value } else { value.max(0.0) };
+    if !lower.is_finite() {
+        return Err(Rejection::new("range", "the bound is too large for a double: rescale potentials or costs"));
+    }
+    Ok(BestBound { budget: problem.budget, potentials, lower: problem.p.root_down(lower) })
+}

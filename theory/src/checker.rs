@@ -1,0 +1,197 @@
+//! The checker: decides whether a certificate's claims follow from its evidence and the input.
+//!
+//! It believes the statement's terms, recomputes every cost from the input in `f64`, looks at all pool rows, and runs
+//! the formulas of [`bounds`](crate::bounds). It knows no solver. It reads no file either: the caller says what the
+//! files are ([`Facts`]) and hands over their rows.
+//!
+//! Limit: N·M inner products of length d in unfused `f64`, see [`dot`](crate::dot).
+
+use crate::bounds::{
+    BestBound, Candidates, DistanceBound, DistanceEvidence, Interval, Rejection, Spread, best_bound, distance_bound,
+    excess,
+};
+use crate::certificate::{Certificate, Dropped, Input, Role, SCHEMA, check_order, kept_rows};
+use crate::geometry::Geometry;
+
+/// What the caller found when it opened the input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The files in the order in which their rows are concatenated; names do not matter.
+    pub inputs: Vec<Input>,
+    /// The rows that the geometry leaves out.
+    pub dropped: Dropped,
+}
+
+/// What the checker could prove.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Proved {
+    /// Around the distance of the subset.
+    pub distance: Interval,
+    /// Below the distance of every subset of that size.
+    pub best: Option<f64>,
+}
+
+impl Proved {
+    /// How far the subset can be above the best possible one, see [`excess`].
+    pub fn excess(&self) -> Option<f64> {
+        excess(self.distance.upper?, self.best?)
+    }
+}
+
+/// What became of a certificate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Every claim holds.
+    Verified(Proved),
+    /// The evidence proves only this, which is less than claimed.
+    Weaker(Proved),
+    /// The certificate breaks a rule.
+    Rejected(Rejection),
+    /// The input at hand is not what the certificate speaks of.
+    CannotCheck(String),
+}
+
+impl Verdict {
+    /// The word as written in files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Verified(_) => "verified",
+            Verdict::Weaker(_) => "weaker",
+            Verdict::Rejected(_) => "rejected",
+            Verdict::CannotCheck(_) => "cannot-check",
+        }
+    }
+
+    /// What was proved, if anything.
+    pub fn proved(&self) -> Option<Proved> {
+        match self {
+            Verdict::Verified(proved) | Verdict::Weaker(proved) => Some(*proved),
+            Verdict::Rejected(_) | Verdict::CannotCheck(_) => None,
+        }
+    }
+
+    /// Why it is not simply verified.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Verdict::Verified(_) => None,
+            Verdict::Weaker(_) => Some("the evidence proves a wider interval than claimed".to_owned()),
+            Verdict::Rejected(rejection) => Some(rejection.to_string()),
+            Verdict::CannotCheck(reason) => Some(reason.clone()),
+        }
+    }
+}
+
+/// Checks a certificate against the input it names.
+///
+/// `geometry` must hold the rows of the files in `facts`, concatenated, without the dropped ones. The verdict does not
+/// depend on `spread`; [`in_turn`](crate::bounds::in_turn) uses one thread. O(N·M·d) time, O(M) memory per task beside
+/// the certificate.
+pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>, spread: Spread<'_>) -> Verdict {
+    if let Err(rejection) = check_statement(certificate) {
+        return Verdict::Rejected(rejection);
+    }
+    if let Err(reason) = check_facts(certificate, facts, geometry) {
+        return Verdict::CannotCheck(reason);
+    }
+    match prove(certificate, geometry, spread) {
+        Err(rejection) if rejection.rule == "complete" => Verdict::CannotCheck(rejection.to_string()),
+        Err(rejection) => Verdict::Rejected(rejection),
+        Ok(proved) if implies(&proved, certificate) => Verdict::Verified(proved),
+        Ok(proved) => Verdict::Weaker(proved),
+    }
+}
+
+/// The rules that need no input.
+fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
+    if certificate.schema != SCHEMA {
+        return Err(Rejection::new("schema", format!("`{}` is not `{SCHEMA}`", certificate.schema)));
+    }
+    certificate.problem.check_alone()?;
+    let (distance, best, evidence) = (certificate.distance, certificate.best, &certificate.evidence);
+    let claims = [
+        ("distance.lower", distance.lower, evidence.distance_potentials.is_some()),
+        ("distance.upper", distance.upper, evidence.plan.is_some()),
+        ("best.lower", best.map(|best| best.lower), evidence.best_potentials.is_some()),
+    ];
+    for (name, claim, has_evidence) in claims {
+        if claim.is_some_and(|value| !value.is_finite()) {
+            return Err(Rejection::new("range", format!("{name} is not finite")));
+        }
+        if claim.is_some() != has_evidence {
+            let fault = if has_evidence { "has evidence but is not claimed" } else { "is claimed without evidence" };
+            return Err(Rejection::new("evidence", format!("{name} {fault}")));
+        }
+    }
+    check_order(distance, best.map(|best| best.lower))
+}
+
+/// Whether the input at hand is the one that the certificate names.
+fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>) -> Result<(), String> {
+    let (claimed, found) = (&certificate.inputs, &facts.inputs);
+    if claimed.len() != found.len() {
+        return Err(format!("the certificate names {} input files, {} are given", claimed.len(), found.len()));
+    }
+    for (index, (claim, fact)) in claimed.iter().zip(found).enumerate() {
+        let same = [
+            ("role", claim.role == fact.role),
+            ("number of rows", claim.rows == fact.rows),
+            ("number of columns", claim.dim == fact.dim),
+            ("number type", claim.dtype == fact.dtype),
+            ("SHA-256", claim.sha256 == fact.sha256),
+        ];
+        if let Some((what, _)) = same.iter().find(|(_, same)| !same) {
+            return Err(format!("input {index} (`{}`) has another {what} than the certificate says", fact.name));
+        }
+    }
+    if certificate.dropped != facts.dropped {
+        return Err("the certificate leaves out other rows than those left out here".to_owned());
+    }
+    // The two counts come from the caller; they are compared so that a mix-up cannot pass for a proof.
+    let count = |role, size: fn(&Input) -> usize| found.iter().filter(|i| i.role == role).map(size).sum::<usize>();
+    let (n, m) = match geometry.points() {
+        Some(_) => (count(Role::Pool, |i| i.rows), count(Role::Query, |i| i.rows)),
+        None => (count(Role::Similarity, |i| i.dim), count(Role::Similarity, |i| i.rows)),
+    };
+    if n != geometry.pool_len() + facts.dropped.pool.len() || m != geometry.query_len() + facts.dropped.query.len() {
+        return Err("the input files do not make up the rows at hand".to_owned());
+    }
+    if certificate.problem.cost != geometry.cost() {
+        return Err(format!("the rows at hand are under cost `{}`", geometry.cost()));
+    }
+    Ok(())
+}
+
+/// Recomputes everything that the evidence proves.
+fn prove(certificate: &Certificate, geometry: &Geometry<'_>, spread: Spread<'_>) -> Result<Proved, Rejection> {
+    let (problem, evidence) = (&certificate.problem, &certificate.evidence);
+    let kept = kept_rows(&certificate.dropped.pool, geometry.pool_len())?;
+    let rows = certificate.subset.iter().enumerate().map(|(position, row)| {
+        kept.binary_search(row)
+            .map_err(|_| Rejection::new("subset", format!("subset[{position}] is row {row}, dropped or out of range")))
+    });
+    let rows: Vec<usize> = rows.collect::<Result<_, _>>()?;
+    let parts = DistanceEvidence { potentials: evidence.distance_potentials.clone(), plan: evidence.plan.clone() };
+    let distance =
+        distance_bound(geometry, problem, &rows, parts, spread).map(|bound: DistanceBound| bound.interval())?;
+    let best = match &evidence.best_potentials {
+        Some(g) => {
+            let bound = best_bound(geometry, problem, g.clone(), Candidates::All, spread);
+            Some(bound.map(|bound: BestBound| bound.lower())?)
+        }
+        None => None,
+    };
+    check_order(distance, best)?;
+    Ok(Proved { distance, best })
+}
+
+/// Whether what was proved covers all claims.
+fn implies(proved: &Proved, certificate: &Certificate) -> bool {
+    let at_least = |proved: Option<f64>, claimed: Option<f64>| match (proved, claimed) {
+        (_, None) => true,
+        (proved, Some(claimed)) => proved.is_some_and(|proved| proved >= claimed),
+    };
+    let negated = |bound: Option<f64>| bound.map(|bound| -bound);
+    at_least(proved.distance.lower, certificate.distance.lower)
+        && at_least(negated(proved.distance.upper), negated(certificate.distance.upper))
+        && at_least(proved.best, certificate.best.map(|best| best.lower))
+}

@@ -1,0 +1,223 @@
+//! Between which numbers the true cost of a pair lies, given the closeness that was computed for it.
+//!
+//! The truth is the cost of the input bits in real arithmetic. Closeness is summed with D = [`depth`]`(d)` roundings
+//! on the longest path, so (u = 2⁻⁵³, γ_n = nu/(1 − nu), Higham 2002, §3.1):
+//! - inner product: error ≤ γ_D‖x‖‖q‖; squared norm: relative error ≤ γ_D; hence, with a square root on each norm,
+//!   their product and the quotient, |computed cosine − cosine| ≤ (2D + 4)u + O((Du)²) ≤ η := (2D + 16)u;
+//! - squared distance: relative error ≤ γ_{D+2} (each difference is rounded once and squared), plus d·2⁻¹⁰⁷⁴ for
+//!   squares that underflow; its root: half of the relative error and one rounding;
+//! - matrix entries are exact.
+//!
+//! Proofs: `notes/rounding.md`. The statements need d ≤ 2²⁸ and rows that [`row_fault`](crate::geometry::row_fault)
+//! passes; NaN and infinities are refused here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cost::Cost;
+use crate::dot::depth;
+use crate::geometry::Geometry;
+use crate::rounding::{TINY, UNIT, mul_down, mul_up, sqrt_down, sqrt_up};
+
+/// The largest dimension for which the error bounds are proved.
+pub const LARGEST_DIM: usize = 1 << 28;
+
+/// Relative error allowed for the library's arc cosine divided by π: 32 units, some ten times what libraries have.
+const ACOS_SLACK: f64 = 32.0 * UNIT;
+
+/// The exponent p of a transport distance W_p: costs enter as c^p and the root is taken of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Power {
+    /// Costs as they are.
+    #[default]
+    One,
+    /// Squared costs; distances are square roots.
+    Two,
+}
+
+impl TryFrom<u8> for Power {
+    type Error = &'static str;
+
+    fn try_from(p: u8) -> Result<Self, Self::Error> {
+        match p {
+            1 => Ok(Power::One),
+            2 => Ok(Power::Two),
+            _ => Err("p must be 1 or 2"),
+        }
+    }
+}
+
+impl From<Power> for u8 {
+    fn from(power: Power) -> u8 {
+        match power {
+            Power::One => 1,
+            Power::Two => 2,
+        }
+    }
+}
+
+impl Power {
+    /// A number ≤ value^(1/p), for value ≥ 0 if p = 2.
+    pub fn root_down(self, value: f64) -> f64 {
+        if self == Power::Two { sqrt_down(value) } else { value }
+    }
+
+    /// A number ≥ value^(1/p), for value ≥ 0 if p = 2.
+    pub fn root_up(self, value: f64) -> f64 {
+        if self == Power::Two { sqrt_up(value) } else { value }
+    }
+}
+
+/// How the cost that enters the bounds follows from closeness, before errors are allowed for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Rule {
+    /// scale·(1 − min(s, 1)).
+    OneMinus(f64),
+    /// arccos(s)/π where s is known up to this.
+    Angle(f64),
+    /// −s.
+    Minus,
+    /// √−s.
+    Root,
+}
+
+/// Encloses c^p of a pair, given its closeness.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CostBounds {
+    rule: Rule,
+    /// The cost lies within `absolute` + `relative`·cost of the computed one, the arithmetic here included.
+    absolute: f64,
+    relative: f64,
+    /// Whether the enclosed cost is still to be squared.
+    square: bool,
+    /// Whether the cost is known not to be negative, so that its lower bound need not be.
+    clamp: bool,
+    /// Whether equal rows are told apart from nearly equal ones by comparing them.
+    points: bool,
+}
+
+impl CostBounds {
+    /// The enclosure for this geometry's cost to the power p.
+    pub fn new(geometry: &Geometry<'_>, power: Power) -> Self {
+        let points = geometry.points();
+        let dim = points.map_or(0, |rows| rows.dim());
+        let (cosine_error, cost_error, cost_relative) = match points {
+            // Two roundings of numbers up to 2 when 1 − s ± η is evaluated: 4u.
+            Some(_) => ((2.0 * depth(dim) as f64 + 16.0) * UNIT, (2.0 * depth(dim) as f64 + 20.0) * UNIT, 0.0),
+            None => (0.0, 0.0, 4.0 * UNIT),
+        };
+        let distance = (depth(dim) as f64 + 12.0) * UNIT;
+        let underflow = (dim as f64 + 4.0) * TINY;
+        let cost = geometry.cost();
+        let two = power == Power::Two;
+        let (rule, absolute, relative, square) = match cost {
+            Cost::Cosine => (Rule::OneMinus(1.0), cost_error, cost_relative, two),
+            Cost::HalfCosine => (Rule::OneMinus(0.5), 0.5 * cost_error, cost_relative, two),
+            Cost::Angular => (Rule::Angle(cosine_error), 0.0, ACOS_SLACK, two),
+            Cost::Sqeuclidean => (Rule::Minus, underflow, distance, two),
+            Cost::Euclidean if two => (Rule::Minus, underflow, distance, false),
+            Cost::Euclidean => (Rule::Root, underflow.sqrt().next_up(), distance, false),
+            Cost::Precomputed => (Rule::Minus, 0.0, 0.0, two),
+        };
+        Self { rule, absolute, relative, square, clamp: cost != Cost::Precomputed, points: points.is_some() }
+    }
+
+    /// Whether c^p can be negative: only given costs to the first power can.
+    pub fn signed(&self) -> bool {
+        !self.clamp && !self.square
+    }
+
+    /// A number ≤ c^p. The closeness must be finite.
+    pub fn lower(&self, closeness: f64) -> f64 {
+        match self.rule {
+            Rule::OneMinus(scale) => self.lower_by(closeness, |s| one_minus(scale, s)),
+            Rule::Angle(slack) => self.lower_by(closeness, |s| angle(s + slack)),
+            Rule::Minus => self.lower_by(closeness, |s| -s),
+            Rule::Root => self.lower_by(closeness, |s| (-s).sqrt()),
+        }
+    }
+
+    /// A number ≥ c^p. The closeness must be finite; `equal` says whether the two rows are the same numbers and is
+    /// asked only when the cost cannot be told from zero: equal rows have cost zero.
+    pub fn upper(&self, closeness: f64, equal: impl FnOnce() -> bool) -> f64 {
+        let cost = match self.rule {
+            Rule::OneMinus(scale) => one_minus(scale, closeness),
+            Rule::Angle(slack) => angle(closeness - slack),
+            Rule::Minus => -closeness,
+            Rule::Root => (-closeness).sqrt(),
+        };
+        if self.points && self.lower(closeness) == 0.0 && equal() {
+            return 0.0;
+        }
+        let upper = cost + (self.absolute + self.relative * cost);
+        if self.square { mul_up(upper.abs(), upper.abs()) } else { upper }
+    }
+
+    /// For each row of `block` (rows × M closeness, row-major) a number ≥ max_j (g_j − c_ij^p), into `out`;
+    /// +∞ for a row with a closeness that is not finite.
+    ///
+    /// Limit: one pass over the block, a few operations per pair.
+    pub fn best_replies(&self, g: &[f64], block: &[f64], out: &mut [f64]) {
+        debug_assert_eq!(block.len(), g.len() * out.len());
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (reply, closeness) in out.iter_mut().zip(block.chunks_exact(g.len())) {
+                    *reply = match self.rule {
+                        Rule::OneMinus(scale) => reply_by(g, closeness, |s| self.lower_by(s, |s| one_minus(scale, s))),
+                        Rule::Angle(slack) => reply_by(g, closeness, |s| self.lower_by(s, |s| angle(s + slack))),
+                        Rule::Minus => reply_by(g, closeness, |s| self.lower_by(s, |s| -s)),
+                        Rule::Root => reply_by(g, closeness, |s| self.lower_by(s, |s| (-s).sqrt())),
+                    };
+                }
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn lower_by(&self, closeness: f64, cost: impl Fn(f64) -> f64) -> f64 {
+        let cost = cost(closeness);
+        let lower = cost - (self.absolute + self.relative * cost);
+        let lower = if self.clamp && lower < 0.0 { 0.0 } else { lower };
+        // Only given costs, which are exact, can be negative here; their squares are as exact as any.
+        if self.square { mul_down(lower.abs(), lower.abs()) } else { lower }
+    }
+}
+
+#[inline(always)]
+fn one_minus(scale: f64, s: f64) -> f64 {
+    scale * (1.0 - if s < 1.0 { s } else { 1.0 })
+}
+
+/// arccos(s)/π in `f64`, where s may lie outside [−1, 1].
+#[inline(always)]
+fn angle(s: f64) -> f64 {
+    s.clamp(-1.0, 1.0).acos() / std::f64::consts::PI
+}
+
+/// Lanes of the maximum over queries.
+const LANES: usize = 8;
+
+#[inline(always)]
+fn reply_by(g: &[f64], closeness: &[f64], lower: impl Fn(f64) -> f64) -> f64 {
+    let mut best = [f64::NEG_INFINITY; LANES];
+    // x − x is zero unless x is not finite, which must not pass unnoticed through comparisons.
+    let mut fault = [0.0; LANES];
+    let (g_lanes, g_rest) = g.as_chunks::<LANES>();
+    let (s_lanes, s_rest) = closeness.as_chunks::<LANES>();
+    for (g, s) in g_lanes.iter().zip(s_lanes) {
+        for lane in 0..LANES {
+            let value = g[lane] - lower(s[lane]);
+            best[lane] = if value > best[lane] { value } else { best[lane] };
+            fault[lane] += s[lane] - s[lane];
+        }
+    }
+    for (lane, (&g, &s)) in g_rest.iter().zip(s_rest).enumerate() {
+        let value = g - lower(s);
+        best[lane] = if value > best[lane] { value } else { best[lane] };
+        fault[lane] += s - s;
+    }
+    let finite = fault.iter().all(|&f| f == 0.0);
+    // Rounding is monotone, so moving the largest difference outwards moves all of them.
+    if finite { best.into_iter().fold(f64::NEG_INFINITY, f64::max).next_up() } else { f64::INFINITY }
+}

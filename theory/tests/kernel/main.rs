@@ -1,0 +1,9 @@
+//! What the kernel promises: bounds that hold in exact arithmetic, and a checker that nothing fools.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod duality;
+mod exact_replay;
+mod format;
+mod mutations;
+mod rounding;
+mod support;
