@@ -1,5 +1,6 @@
 //! The one list of selectors: command line, tables, tests and studies all read it.
 
+use crate::exact::Optimal;
 use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
 use crate::kde::KnnKde;
 use crate::knn::uniform::KnnUniform;
@@ -20,6 +21,12 @@ pub struct Entry {
 
 /// All selectors, in the order in which they are listed to users.
 pub static SELECTORS: &[Entry] = &[
+    Entry {
+        name: "optimal",
+        summary: "least transport distance of all subsets, proved if the number of queries divides the budget",
+        settings: &[],
+        build: |_| Box::new(Optimal::default()),
+    },
     Entry {
         name: "random",
         summary: "rows drawn without replacement from --seed: the baseline",

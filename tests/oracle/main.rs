@@ -4,4 +4,5 @@
 mod greedy;
 mod knn;
 mod support;
+mod transport;
 mod uot;

@@ -254,9 +254,9 @@ impl Exchange {
         self.head[cell] = row;
     }
 
-    /// Finds a shortest path by which mass can reach `source`. `entry` is the reduced cost (≥ 0) at which mass enters
-    /// at a query, infinite if it cannot; it is asked once for every settled query.
-    pub(super) fn search(&mut self, source: usize, mut entry: impl FnMut(usize) -> f64) -> Option<Found> {
+    /// Finds a shortest path by which mass can reach `source`. `entry` is given a query and its potential and says at
+    /// which reduced cost (≥ 0) mass enters there, infinite if it cannot; it is asked once for every settled query.
+    pub(super) fn search(&mut self, source: usize, mut entry: impl FnMut(usize, f64) -> f64) -> Option<Found> {
         self.distance.fill(f64::INFINITY);
         self.closed.fill(0.0);
         self.order.clear();
@@ -267,7 +267,7 @@ impl Exchange {
             let here = self.distance[node];
             self.closed[node] = f64::INFINITY;
             self.order.push(node);
-            let length = here + entry(node).max(0.0);
+            let length = here + entry(node, self.potentials[node]).max(0.0);
             if length < found.length {
                 found = Found { end: node, length };
             }
@@ -330,11 +330,6 @@ impl Exchange {
             self.give(costs, step.row, step.to as usize, mass);
         }
         self.path = path;
-    }
-
-    /// Queries settled by the last search.
-    pub(super) fn settled(&self) -> usize {
-        self.order.len()
     }
 }
 

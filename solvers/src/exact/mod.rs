@@ -1,12 +1,17 @@
 //! Exact solvers: transport between a given subset and the queries, and the best subset of a given size.
 //!
 //! Both are transportation problems with few sinks, the queries, and both are solved by successive shortest paths on
-//! the queries alone ([`exchange`]).
+//! the queries alone (module `exchange`).
 
+pub mod budgeted;
+mod candidates;
 mod exchange;
 mod holdings;
 pub mod masses;
+pub mod selector;
 pub mod transport;
 
+pub use budgeted::{Budgeted, needs, solve};
 pub use masses::{Masses, WeightError, masses};
+pub use selector::Optimal;
 pub use transport::{Shipment, Transport, TransportError, transport};

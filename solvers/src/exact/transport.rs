@@ -236,7 +236,7 @@ fn balance(costs: &[f64], supply: &[u64], demand: &[u64], grid: Grid, rows: Vec<
     let mut searches = 0;
     for source in 0..m {
         while held[source] < demand[source] {
-            let found = exchange.search(source, |t| if held[t] > demand[t] { 0.0 } else { f64::INFINITY });
+            let found = exchange.search(source, |t, _| if held[t] > demand[t] { 0.0 } else { f64::INFINITY });
             let Some(found) = found else { unreachable!("equal sums: who lacks mass can reach who has too much") };
             searches += 1;
             let surplus = held[found.end] - demand[found.end];

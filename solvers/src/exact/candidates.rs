@@ -1,0 +1,132 @@
+//! The pool as the budgeted solver sees it: every query's nearest rows, as many as the search turns out to need.
+//!
+//! Rows that are not on a list cost at least as much as the last row on it. A search that would have to look beyond
+//! that asks for longer lists, so it is never wrong; lists grow geometrically and reach the whole pool only if the
+//! search does.
+
+use kantor_theory::{Geometry, Power};
+
+use crate::kernels::lists::NeighbourLists;
+use crate::kernels::{list_bytes, scan};
+use crate::selector::{Needs, SelectError, Task};
+use crate::watch::Stopped;
+
+/// Growth of the lists when a new pass over the pool is needed.
+const GROWTH: usize = 4;
+
+/// Rows per list to ask of the pass for budgets up to `largest`.
+///
+/// Some optimum uses only pairs in which the row is among the query's k + M nearest: of these, fewer are taken by
+/// others than there are. Far fewer are needed unless the queries crowd together.
+pub(super) fn list_length(task: &Task<'_>, largest: usize) -> usize {
+    let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
+    let share = largest.div_ceil(m);
+    let mut count = (12 * share + 64).min(largest + m);
+    while count > 2 * share + 64 && list_bytes(task, count) > task.memory / 2 {
+        count /= 2;
+    }
+    count.min(n)
+}
+
+/// A listed row and its cost, raised to the power of the problem.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) row: u32,
+    pub(super) cost: f64,
+}
+
+/// Lists of the nearest rows, and the costs of any row.
+pub(super) struct Candidates<'a> {
+    task: &'a Task<'a>,
+    power: Power,
+    /// The lists of the pass: those given, or those of a later pass.
+    given: Option<&'a NeighbourLists>,
+    scanned: Option<NeighbourLists>,
+    /// What was asked of that pass.
+    asked: usize,
+    lists: Vec<Vec<Candidate>>,
+    length: usize,
+}
+
+impl<'a> Candidates<'a> {
+    /// The first `length` rows of every list; `given` was asked for `asked`.
+    pub(super) fn new(
+        task: &'a Task<'a>,
+        power: Power,
+        given: Option<&'a NeighbourLists>,
+        asked: usize,
+        length: usize,
+    ) -> Result<Self, Stopped> {
+        let mut this = Self { task, power, given, scanned: None, asked, lists: Vec::new(), length: 0 };
+        if given.is_none() {
+            this.rescan()?;
+        }
+        this.read(length);
+        Ok(this)
+    }
+
+    /// The nearest rows of a query, nearest first.
+    pub(super) fn list(&self, query: usize) -> &[Candidate] {
+        &self.lists[query]
+    }
+
+    /// What every row that is not listed costs at least; infinite if all are listed.
+    pub(super) fn radius(&self, query: usize) -> f64 {
+        match self.lists[query].last() {
+            Some(last) if self.length < self.task.geometry.pool_len() => last.cost,
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// Makes all lists longer.
+    pub(super) fn extend(&mut self) -> Result<(), SelectError> {
+        let n = self.task.geometry.pool_len();
+        if self.length >= self.asked {
+            self.asked = (self.asked * GROWTH).min(n);
+            let (needed, allowed) = (list_bytes(self.task, self.asked), self.task.memory);
+            if needed > allowed {
+                return Err(SelectError::Memory { method: super::selector::NAME, needed, allowed });
+            }
+            self.rescan()?;
+        }
+        self.read((2 * self.length).min(self.asked));
+        Ok(())
+    }
+
+    /// Costs of a row to all queries.
+    pub(super) fn costs(&self, row: u32, out: &mut [f64]) {
+        self.task.geometry.closeness_row(row as usize, out);
+        out.iter_mut().for_each(|value| *value = cost(self.task.geometry, self.power, *value));
+    }
+
+    fn rescan(&mut self) -> Result<(), Stopped> {
+        let findings = scan(self.task, Needs { row_best: false, lists: self.asked })?;
+        self.scanned = findings.lists;
+        Ok(())
+    }
+
+    fn read(&mut self, length: usize) {
+        let geometry = self.task.geometry;
+        self.length = length.min(self.asked).max(1);
+        let lists = self.scanned.as_ref().or(self.given).map(|lists| lists.exact(geometry, self.length));
+        self.lists = lists
+            .unwrap_or_default()
+            .into_iter()
+            .map(|list| {
+                let candidate = |near: &crate::kernels::lists::Neighbour| Candidate {
+                    row: near.row as u32,
+                    cost: cost(geometry, self.power, near.closeness),
+                };
+                list.iter().map(candidate).collect()
+            })
+            .collect();
+    }
+}
+
+fn cost(geometry: &Geometry<'_>, power: Power, closeness: f64) -> f64 {
+    let cost = geometry.cost().from_closeness(closeness);
+    match power {
+        Power::One => cost,
+        Power::Two => cost * cost,
+    }
+}
