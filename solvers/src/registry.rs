@@ -25,7 +25,7 @@ pub static SELECTORS: &[Entry] = &[
         name: "optimal",
         summary: "least transport distance of all subsets, proved if the number of queries divides the budget",
         settings: &[],
-        build: |_| Box::new(Optimal::default()),
+        build: |_| Box::new(Optimal),
     },
     Entry {
         name: "random",

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use kantor_theory::{Geometry, Status};
+use kantor_theory::{Geometry, Power, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::exact::Solved;
 use crate::kernels::best::RowBest;
 use crate::kernels::lists::NeighbourLists;
 use crate::watch::{Stopped, Watch};
@@ -14,6 +15,8 @@ use crate::watch::{Stopped, Watch};
 pub struct Task<'a> {
     /// Pool rows, queries and the cost between them.
     pub geometry: &'a Geometry<'a>,
+    /// Power p of the distance W_p that methods for W minimise.
+    pub power: Power,
     /// Seed of every random choice.
     pub seed: u64,
     /// Pool rows per block of a pass. Results do not depend on it.
@@ -47,6 +50,8 @@ pub struct Findings {
     pub row_best: Option<RowBest>,
     /// Present if `lists` was asked for; at least that long, or as long as the pool.
     pub lists: Option<NeighbourLists>,
+    /// Present if the best subsets have been solved for already.
+    pub optimum: Option<Solved>,
 }
 
 /// The parameters of all selectors, by the name of their flag. Defaults are the published ones.

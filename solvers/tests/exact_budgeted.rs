@@ -3,7 +3,7 @@
 
 use kantor_solvers::exact::{self, Budgeted, masses, transport};
 use kantor_solvers::{Findings, Quiet, SelectError, Task, kernels};
-use kantor_theory::{Cost, DenseRows, Geometry, Power};
+use kantor_theory::{Cost, DenseRows, Geometry};
 use proptest::prelude::*;
 
 /// Costs N×M, row-major.
@@ -23,8 +23,15 @@ impl Instance {
     fn solve(&self, budgets: &[usize]) -> Vec<Budgeted> {
         let matrix = self.matrix();
         let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-        let task = Task { geometry: &geometry, seed: 0, block: 16, memory: 1 << 30, watch: &Quiet };
-        let solved = exact::solve(&task, &Findings::default(), budgets, Power::One).unwrap();
+        let task = Task {
+            geometry: &geometry,
+            seed: 0,
+            power: kantor_theory::Power::One,
+            block: 16,
+            memory: 1 << 30,
+            watch: &Quiet,
+        };
+        let solved = exact::solve(&task, &Findings::default(), budgets).unwrap().budgets;
         for found in &solved {
             self.check(found);
         }
@@ -64,9 +71,8 @@ fn cost() -> impl Strategy<Value = f64> {
 }
 
 fn instance(max_n: usize, max_m: usize) -> impl Strategy<Value = Instance> {
-    (1..=max_n, 1..=max_m).prop_flat_map(|(n, m)| {
-        prop::collection::vec(cost(), n * m).prop_map(move |costs| Instance { n, m, costs })
-    })
+    (1..=max_n, 1..=max_m)
+        .prop_flat_map(|(n, m)| prop::collection::vec(cost(), n * m).prop_map(move |costs| Instance { n, m, costs }))
 }
 
 proptest! {
@@ -151,10 +157,17 @@ fn lists_grow_when_queries_crowd_together() {
     let instance = Instance { n, m, costs };
     let matrix = instance.matrix();
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-    let task = Task { geometry: &geometry, seed: 0, block: 256, memory: 1 << 30, watch: &Quiet };
+    let task = Task {
+        geometry: &geometry,
+        seed: 0,
+        power: kantor_theory::Power::One,
+        block: 256,
+        memory: 1 << 30,
+        watch: &Quiet,
+    };
     assert!(exact::needs(&task, k).lists < k, "the lists start too short for this pool");
     let findings = kernels::scan(&task, exact::needs(&task, k)).unwrap();
-    let found = exact::solve(&task, &findings, &[k], Power::One).unwrap().remove(0);
+    let found = exact::solve(&task, &findings, &[k]).unwrap().budgets.remove(0);
     instance.check(&found);
     assert!(found.rows.iter().all(|&row| row < k + 2), "the nearest rows are the best");
 }
@@ -164,8 +177,15 @@ fn squared_costs_have_their_own_optimum() {
     let instance = Instance { n: 3, m: 2, costs: vec![0.0, 3.0, 2.0, 2.0, 3.0, 1.5] };
     let matrix = instance.matrix();
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-    let task = Task { geometry: &geometry, seed: 0, block: 16, memory: 1 << 30, watch: &Quiet };
-    let found = exact::solve(&task, &Findings::default(), &[2], Power::Two).unwrap().remove(0);
+    let task = Task {
+        geometry: &geometry,
+        seed: 0,
+        power: kantor_theory::Power::Two,
+        block: 16,
+        memory: 1 << 30,
+        watch: &Quiet,
+    };
+    let found = exact::solve(&task, &Findings::default(), &[2]).unwrap().budgets.remove(0);
     assert_eq!(found.rows, [0, 2]);
     assert_eq!((found.value, found.lp_value), (1.125, 1.125));
 }
@@ -175,12 +195,19 @@ fn budgets_that_do_not_fit_are_refused() {
     let instance = Instance { n: 3, m: 2, costs: vec![0.0; 6] };
     let matrix = instance.matrix();
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-    let task = Task { geometry: &geometry, seed: 0, block: 16, memory: 1 << 30, watch: &Quiet };
+    let task = Task {
+        geometry: &geometry,
+        seed: 0,
+        power: kantor_theory::Power::One,
+        block: 16,
+        memory: 1 << 30,
+        watch: &Quiet,
+    };
     for budget in [0, 4] {
-        let refused = exact::solve(&task, &Findings::default(), &[budget], Power::One);
+        let refused = exact::solve(&task, &Findings::default(), &[budget]);
         assert_eq!(refused, Err(SelectError::Budget { budget, pool: 3 }));
     }
     let small = Task { memory: 64, ..task };
-    let refused = exact::solve(&small, &Findings::default(), &[2], Power::One);
+    let refused = exact::solve(&small, &Findings::default(), &[2]);
     assert!(matches!(refused, Err(SelectError::Memory { .. })));
 }

@@ -66,7 +66,7 @@ fn try_select(
     settings: &Settings,
     budget: usize,
 ) -> Result<Selection, SelectError> {
-    let task = Task { geometry, seed: 0, block: 64, memory: 1 << 30, watch: &Quiet };
+    let task = Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
     let selector = (registry::selector(name).unwrap().build)(settings);
     let findings = kernels::scan(&task, selector.needs(&task, budget)).unwrap();
     Ok(selector.select(&task, &findings, &[budget])?.remove(0))

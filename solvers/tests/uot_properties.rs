@@ -30,7 +30,7 @@ fn try_select(
     budgets: &[usize],
 ) -> Result<Vec<Selection>, SelectError> {
     let settings = Settings { epsilon, rho, ..Settings::default() };
-    let task = Task { geometry, seed: 0, block: 64, memory, watch: &Quiet };
+    let task = Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 64, memory, watch: &Quiet };
     (registry::selector("uot").unwrap().build)(&settings).select(&task, &Findings::default(), budgets)
 }
 

@@ -2,8 +2,11 @@
 
 mod facts;
 
-use kantor_solvers::exact::{TransportError, WeightError, masses, transport};
-use kantor_theory::bounds::{BestBound, DistanceBound, DistanceEvidence, Rejection, distance_bound};
+use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, masses, transport};
+use kantor_solvers::kernels::lists::NeighbourLists;
+use kantor_theory::bounds::{
+    BestBound, Candidates, DistanceBound, DistanceEvidence, Rejection, best_bound, distance_bound,
+};
 use kantor_theory::certificate::{MadeBy, Weights};
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
@@ -66,6 +69,24 @@ pub fn distance(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Resul
     let evidence = DistanceEvidence { potentials: Some(solved.potentials), plan };
     let problem = terms.problem(geometry, rows.len());
     Ok(distance_bound(geometry, &problem, rows, evidence, &in_parallel)?)
+}
+
+/// Proves how close any subset of `found.budget` rows can be, from the potentials of the best one.
+///
+/// Only rows that `lists` cannot rule out are looked at; all rows if the lists are too short.
+///
+/// # Errors
+/// If the kernel refuses the potentials.
+pub fn best(
+    geometry: &Geometry<'_>,
+    power: Power,
+    found: &Budgeted,
+    lists: Option<&NeighbourLists>,
+) -> Result<BestBound, CertifyError> {
+    let problem = Problem::new(geometry, power, found.budget);
+    let rows = lists.and_then(|lists| active_rows(geometry, lists, power, &found.potentials));
+    let candidates = rows.as_deref().map_or(Candidates::All, Candidates::Rows);
+    Ok(best_bound(geometry, &problem, found.potentials.clone(), candidates, &in_parallel)?)
 }
 
 /// c^p between the rows and all queries, k×M, row-major.

@@ -140,6 +140,8 @@ pub struct Manifest {
     pub outputs: Vec<Written>,
     /// Wall-clock seconds of the pass over the pool that all methods shared.
     pub scan_seconds: f64,
+    /// Wall-clock seconds of the bounds for all subsets.
+    pub best_seconds: f64,
     /// Wall-clock seconds from start to just before the manifest was written.
     pub seconds: f64,
     /// Largest resident memory so far, where the system tells.

@@ -14,9 +14,17 @@ pub fn interval(interval: Interval) -> String {
     )
 }
 
-/// A share as a percentage of two decimals, rounded up.
+/// A share as a percentage, rounded up: two decimals, or one digit if it is tiny.
 pub fn percent_up(share: f64) -> String {
-    format!("{:.2} %", (share * 1e4).ceil() / 1e2)
+    let percent = 100.0 * share;
+    if percent >= 0.01 {
+        return format!("{:.2} %", (percent * 1e2).ceil() / 1e2);
+    }
+    if percent <= 0.0 {
+        return "0 %".to_owned();
+    }
+    let unit = 10f64.powi(percent.log10().floor() as i32);
+    format!("{:.0e} %", (percent / unit).ceil() * unit)
 }
 
 /// A table with a header line.

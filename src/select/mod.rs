@@ -5,11 +5,11 @@ mod write;
 
 use std::time::Instant;
 
+use kantor_solvers::exact;
 use kantor_solvers::kernels::{list_bytes, scan};
 use kantor_solvers::registry::{SELECTORS, selector};
-use kantor_solvers::{Needs, SelectError, Selection, Settings, Stopped, Task, Watch};
-use kantor_theory::cost_bounds::Power;
-use kantor_theory::{Cost, GeometryError, Status};
+use kantor_solvers::{Findings, Needs, SelectError, Selection, Settings, Stopped, Task, Watch};
+use kantor_theory::{BestBound, Cost, GeometryError, Power, Status};
 
 use crate::certify::{self, Certified, CertifyError, Terms};
 use crate::data::DataError;
@@ -150,6 +150,8 @@ pub struct Outcome {
     pub chosen: Vec<Chosen>,
     /// Wall-clock seconds of the shared pass over the pool.
     pub scan_seconds: f64,
+    /// Wall-clock seconds of the bounds for all subsets.
+    pub best_seconds: f64,
 }
 
 /// Bytes that the pass, its findings and the proof for `certified` rows take beyond the input.
@@ -162,8 +164,18 @@ fn bytes(task: &Task<'_>, needs: Needs, certified: usize) -> u64 {
     (block + best + size_of::<f64>() * certified * m) as u64 + lists
 }
 
+/// Proves for every budget how close any subset of that size can be, and leaves the best subsets in `findings`.
+fn bests(task: &Task<'_>, findings: &mut Findings, budgets: &[usize]) -> Result<Vec<BestBound>, Error> {
+    let solved = exact::solve(task, findings, budgets)?;
+    let lists = solved.lists.as_ref().or(findings.lists.as_ref());
+    let bounds = solved.budgets.iter().map(|found| certify::best(task.geometry, task.power, found, lists));
+    let bounds = bounds.collect::<Result<_, _>>()?;
+    findings.optimum = Some(solved);
+    Ok(bounds)
+}
+
 /// Certifies the distance of a selection if that was asked for.
-fn prove(task: &Task<'_>, request: &Request, selection: Selection) -> Result<Proved, Error> {
+fn prove(task: &Task<'_>, request: &Request, bests: &[BestBound], selection: Selection) -> Result<Proved, Error> {
     if !request.certify {
         return Ok(Proved { selection, certified: None, seconds: 0.0 });
     }
@@ -171,7 +183,8 @@ fn prove(task: &Task<'_>, request: &Request, selection: Selection) -> Result<Pro
     task.watch.advance(0)?;
     let terms = Terms { power: request.power, ..Terms::default() };
     let distance = certify::distance(task.geometry, &terms, &selection.rows)?;
-    let certified = Some(Certified { distance, best: None });
+    let best = bests.iter().find(|best| best.budget() == selection.budget()).cloned();
+    let certified = Some(Certified { distance, best });
     Ok(Proved { selection, certified, seconds: begun.elapsed().as_secs_f64() })
 }
 
@@ -188,7 +201,14 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
     if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
         return Err(SelectError::Budget { budget, pool }.into());
     }
-    let task = Task { geometry: &geometry, seed: request.seed, block: BLOCK, memory: request.memory, watch };
+    let task = Task {
+        geometry: &geometry,
+        power: request.power,
+        seed: request.seed,
+        block: BLOCK,
+        memory: request.memory,
+        watch,
+    };
     let largest = request.budgets.iter().copied().max().unwrap_or(0);
     let mut selectors = Vec::new();
     for name in &request.methods {
@@ -198,20 +218,24 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
         })?;
         selectors.push((entry.build)(&request.settings));
     }
-    let needs = selectors.iter().fold(Needs::default(), |all, s| all.union(s.needs(&task, largest)));
+    let proof = if request.certify { exact::needs(&task, largest) } else { Needs::default() };
+    let needs = selectors.iter().fold(proof, |all, s| all.union(s.needs(&task, largest)));
     let needed = bytes(&task, needs, if request.certify { largest } else { 0 });
     if needed > request.memory {
         return Err(Error::Memory { needed, allowed: request.memory });
     }
     let begun = Instant::now();
-    let findings = scan(&task, needs)?;
+    let mut findings = scan(&task, needs)?;
     let scan_seconds = begun.elapsed().as_secs_f64();
+    let begun = Instant::now();
+    let bests = if request.certify { bests(&task, &mut findings, &request.budgets)? } else { Vec::new() };
+    let best_seconds = begun.elapsed().as_secs_f64();
     let mut chosen = Vec::with_capacity(selectors.len());
     for selector in selectors {
         let begun = Instant::now();
         let selections = selector.select(&task, &findings, &request.budgets)?;
         let seconds = begun.elapsed().as_secs_f64();
-        let selections = selections.into_iter().map(|selection| prove(&task, request, selection));
+        let selections = selections.into_iter().map(|selection| prove(&task, request, &bests, selection));
         chosen.push(Chosen {
             method: selector.name().to_owned(),
             nested: selector.nested(),
@@ -219,5 +243,5 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
             seconds,
         });
     }
-    Ok(Outcome { chosen, scan_seconds })
+    Ok(Outcome { chosen, scan_seconds, best_seconds })
 }

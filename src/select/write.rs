@@ -117,6 +117,7 @@ pub fn write(
         results,
         outputs: staging.written().to_vec(),
         scan_seconds: outcome.scan_seconds,
+        best_seconds: outcome.best_seconds,
         seconds: run.begun.elapsed().as_secs_f64(),
         peak_memory_bytes: manifest::peak_memory(),
     };

@@ -36,7 +36,14 @@ pub(crate) fn record() -> serde_json::Value {
 pub(crate) fn select(name: &str, settings: &Settings, budget: usize) -> Selection {
     let (pool, query) = pool_and_query();
     let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-    let task = Task { geometry: &geometry, seed: 0, block: 256, memory: 1 << 30, watch: &Quiet };
+    let task = Task {
+        geometry: &geometry,
+        seed: 0,
+        power: kantor_theory::Power::One,
+        block: 256,
+        memory: 1 << 30,
+        watch: &Quiet,
+    };
     let selector = (registry::selector(name).unwrap().build)(settings);
     let findings = kernels::scan(&task, selector.needs(&task, budget)).unwrap();
     selector.select(&task, &findings, &[budget]).unwrap().remove(0)

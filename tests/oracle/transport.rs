@@ -2,7 +2,7 @@
 
 use kantor_solvers::exact::{self, masses, transport};
 use kantor_solvers::{Findings, Quiet, Task};
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows};
+use kantor_theory::{Cost, DenseRows, Geometry, Rows};
 
 use crate::support::{indices, pool_and_query, record, values};
 
@@ -71,9 +71,16 @@ fn best_values_are_those_of_highs() {
     assert!(!cases.is_empty());
     for case in cases {
         let geometry = Geometry::new(&pool, &query, case["cost"].as_str().unwrap().parse().unwrap()).unwrap();
-        let task = Task { geometry: &geometry, seed: 0, block: 512, memory: 1 << 30, watch: &Quiet };
+        let task = Task {
+            geometry: &geometry,
+            seed: 0,
+            power: kantor_theory::Power::One,
+            block: 512,
+            memory: 1 << 30,
+            watch: &Quiet,
+        };
         let k = case["k"].as_u64().unwrap() as usize;
-        let found = exact::solve(&task, &Findings::default(), &[k], Power::One).unwrap().remove(0);
+        let found = exact::solve(&task, &Findings::default(), &[k]).unwrap().budgets.remove(0);
         agree(found.lp_value, &case["value"], case);
         // L(g) over the whole pool, so the potentials alone prove the value.
         let rows: Vec<usize> = (0..geometry.pool_len()).collect();

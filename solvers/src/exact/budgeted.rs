@@ -9,13 +9,13 @@
 //!
 //! Limit: O(M) per settled query and path; costs are evaluated for the rows that are chosen or about to be.
 
-use kantor_theory::Power;
 use rayon::prelude::*;
 
 use super::candidates::{Candidates, list_length};
 use super::exchange::{Exchange, Grid};
 use super::masses::{gcd, masses};
 use super::transport::transport;
+use crate::kernels::lists::NeighbourLists;
 use crate::selector::{Findings, Needs, SelectError, Task};
 
 /// No slot.
@@ -41,35 +41,39 @@ pub struct Budgeted {
     pub prefix: bool,
 }
 
+/// What was found for all budgets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Solved {
+    /// In the order of the budgets asked for.
+    pub budgets: Vec<Budgeted>,
+    /// Longer lists than those given, if the search had to make them.
+    pub lists: Option<NeighbourLists>,
+}
+
 /// What [`solve`] needs of the pass over the pool for budgets up to `largest`.
 pub fn needs(task: &Task<'_>, largest: usize) -> Needs {
     Needs { row_best: false, lists: list_length(task, largest) }
 }
 
-/// Solves the budgeted problem for all budgets, in their order. Costs enter to the given power.
+/// Solves the budgeted problem for all budgets.
 ///
 /// `findings` answers [`needs`] for the largest budget; without lists, the pool is scanned here.
 ///
 /// # Errors
 /// If a budget does not fit the pool, memory does not suffice, or the observer asks to stop.
-pub fn solve(
-    task: &Task<'_>,
-    findings: &Findings,
-    budgets: &[usize],
-    power: Power,
-) -> Result<Vec<Budgeted>, SelectError> {
+pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Solved, SelectError> {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     if let Some(&budget) = budgets.iter().find(|&&budget| budget == 0 || budget > n) {
         return Err(SelectError::Budget { budget, pool: n });
     }
-    let Some(&largest) = budgets.iter().max() else { return Ok(Vec::new()) };
+    let Some(&largest) = budgets.iter().max() else { return Ok(Solved { budgets: Vec::new(), lists: None }) };
     let fraction = if budgets.iter().any(|k| k % m > 0) { 2 } else { 1 };
     let needed = fraction * Exchange::bytes(m, largest) + 8 * (largest as u64 + m as u64) * m as u64 + 4 * n as u64;
     if needed > task.memory {
         return Err(SelectError::Memory { method: super::selector::NAME, needed, allowed: task.memory });
     }
     let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
-    let candidates = Candidates::new(task, power, findings.lists.as_ref(), asked, first)?;
+    let candidates = Candidates::new(task, findings.lists.as_ref(), asked, first)?;
     let mut pool = Slots::new(candidates, n, m);
 
     let mut state = State::new(&mut pool, m);
@@ -79,7 +83,11 @@ pub fn solve(
     for round in 0.. {
         for (bound, &budget) in bounds.iter_mut().zip(budgets).filter(|(_, budget)| **budget / m == round) {
             *bound = Some(if budget % m == 0 {
-                Bound { potentials: state.exchange.potentials.clone(), lp_value: state.cost(&pool, 1, budget), subset: None }
+                Bound {
+                    potentials: state.exchange.potentials.clone(),
+                    lp_value: state.cost(&pool, 1, budget),
+                    subset: None,
+                }
             } else {
                 fractional(state.clone(), &mut pool, order.clone(), budget)?
             });
@@ -114,7 +122,8 @@ pub fn solve(
         let Bound { potentials, lp_value, .. } = bound;
         Some(Budgeted { budget, rows, scores, potentials, lp_value, value, prefix })
     };
-    Ok(bounds.into_iter().zip(budgets).filter_map(finish).collect())
+    let found = bounds.into_iter().zip(budgets).filter_map(finish).collect();
+    Ok(Solved { budgets: found, lists: pool.candidates.into_longer_lists() })
 }
 
 /// The bound for one budget, and for a fractional optimum its rounding: (slot, score).
@@ -279,12 +288,7 @@ impl State {
 }
 
 /// The nearest row of a query that is still free, if it is on the list.
-fn front(
-    pool: &Slots<'_>,
-    free: &[u64],
-    cursor: &mut usize,
-    query: usize,
-) -> Option<super::candidates::Candidate> {
+fn front(pool: &Slots<'_>, free: &[u64], cursor: &mut usize, query: usize) -> Option<super::candidates::Candidate> {
     let list = pool.candidates.list(query);
     let used = |row: u32| free.get(pool.slot_of[row as usize] as usize) == Some(&0);
     while list.get(*cursor).is_some_and(|near| used(near.row)) {

@@ -38,7 +38,6 @@ pub(super) struct Candidate {
 /// Lists of the nearest rows, and the costs of any row.
 pub(super) struct Candidates<'a> {
     task: &'a Task<'a>,
-    power: Power,
     /// The lists of the pass: those given, or those of a later pass.
     given: Option<&'a NeighbourLists>,
     scanned: Option<NeighbourLists>,
@@ -52,12 +51,11 @@ impl<'a> Candidates<'a> {
     /// The first `length` rows of every list; `given` was asked for `asked`.
     pub(super) fn new(
         task: &'a Task<'a>,
-        power: Power,
         given: Option<&'a NeighbourLists>,
         asked: usize,
         length: usize,
     ) -> Result<Self, Stopped> {
-        let mut this = Self { task, power, given, scanned: None, asked, lists: Vec::new(), length: 0 };
+        let mut this = Self { task, given, scanned: None, asked, lists: Vec::new(), length: 0 };
         if given.is_none() {
             this.rescan()?;
         }
@@ -96,7 +94,12 @@ impl<'a> Candidates<'a> {
     /// Costs of a row to all queries.
     pub(super) fn costs(&self, row: u32, out: &mut [f64]) {
         self.task.geometry.closeness_row(row as usize, out);
-        out.iter_mut().for_each(|value| *value = cost(self.task.geometry, self.power, *value));
+        out.iter_mut().for_each(|value| *value = cost(self.task.geometry, self.task.power, *value));
+    }
+
+    /// The lists of a later pass, if there was one.
+    pub(super) fn into_longer_lists(self) -> Option<NeighbourLists> {
+        self.scanned
     }
 
     fn rescan(&mut self) -> Result<(), Stopped> {
@@ -115,7 +118,7 @@ impl<'a> Candidates<'a> {
             .map(|list| {
                 let candidate = |near: &crate::kernels::lists::Neighbour| Candidate {
                     row: near.row as u32,
-                    cost: cost(geometry, self.power, near.closeness),
+                    cost: cost(geometry, self.task.power, near.closeness),
                 };
                 list.iter().map(candidate).collect()
             })

@@ -3,6 +3,7 @@
 //! Both are transportation problems with few sinks, the queries, and both are solved by successive shortest paths on
 //! the queries alone (module `exchange`).
 
+mod active;
 pub mod budgeted;
 mod candidates;
 mod exchange;
@@ -11,7 +12,8 @@ pub mod masses;
 pub mod selector;
 pub mod transport;
 
-pub use budgeted::{Budgeted, needs, solve};
+pub use active::active_rows;
+pub use budgeted::{Budgeted, Solved, needs, solve};
 pub use masses::{Masses, WeightError, masses};
 pub use selector::Optimal;
 pub use transport::{Shipment, Transport, TransportError, transport};

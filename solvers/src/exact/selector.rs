@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kantor_theory::{Power, Status};
+use kantor_theory::Status;
 
-use super::budgeted;
+use super::budgeted::{self, Budgeted};
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
 
 /// Its name on the command line.
@@ -15,10 +15,7 @@ pub(super) const NAME: &str = "optimal";
 /// The result is a best subset if the number of queries divides the budget, else the better of two roundings of the
 /// fractional optimum; how far that can be from the best is for the certificate to say.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Optimal {
-    /// Power to which costs enter.
-    pub power: Power,
-}
+pub struct Optimal;
 
 impl Selector for Optimal {
     fn name(&self) -> &'static str {
@@ -35,20 +32,23 @@ impl Selector for Optimal {
     }
 
     fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let solved = budgeted::solve(task, findings, budgets, self.power)?;
-        let selection = |found: budgeted::Budgeted| {
-            let notes = [
-                ("prefix-of-one-order".to_owned(), found.prefix.into()),
-                ("relaxed-value".to_owned(), found.lp_value.into()),
-                ("best-potentials".to_owned(), found.potentials.into()),
-            ];
-            Selection {
-                rows: found.rows,
-                scores: found.scores,
-                status: Status::Uncertified,
-                notes: BTreeMap::from(notes),
-            }
-        };
-        Ok(solved.into_iter().map(selection).collect())
+        let known = findings.optimum.as_ref().map_or(&[][..], |solved| &solved.budgets);
+        let known: Option<Vec<&Budgeted>> =
+            budgets.iter().map(|&budget| known.iter().find(|found| found.budget == budget)).collect();
+        match known {
+            Some(found) => Ok(found.into_iter().map(selection).collect()),
+            None => Ok(budgeted::solve(task, findings, budgets)?.budgets.iter().map(selection).collect()),
+        }
+    }
+}
+
+fn selection(found: &Budgeted) -> Selection {
+    let notes =
+        [("prefix-of-one-order".to_owned(), found.prefix.into()), ("relaxed-value".to_owned(), found.lp_value.into())];
+    Selection {
+        rows: found.rows.clone(),
+        scores: found.scores.clone(),
+        status: Status::Uncertified,
+        notes: BTreeMap::from(notes),
     }
 }
