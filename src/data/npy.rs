@@ -72,16 +72,16 @@ impl Header {
 
     /// Judges type and shape of a table, and compares them with `total`, the size of the whole file.
     pub(crate) fn layout(&self, file: &Path, total: u64, cast: bool) -> Result<Layout, DataError> {
-        let (rows, dim) = table_shape(file, &self.shape)?;
-        self.sized(file, total, cast, rows, dim)
+        let number = number(file, &self.descr, cast)?;
+        self.sized(file, total, number, table_shape(file, &self.shape)?)
     }
 
     /// The same for a list, which becomes a table of one column; integers are welcome.
     pub(crate) fn list_layout(&self, file: &Path, total: u64) -> Result<Layout, DataError> {
         match *self.shape {
             [rows] => {
-                let (rows, dim) = table_shape(file, &[rows, 1])?;
-                self.sized(file, total, true, rows, dim)
+                let number = number(file, &self.descr, true)?;
+                self.sized(file, total, number, table_shape(file, &[rows, 1])?)
             }
             _ => Err(DataError::malformed(
                 file,
@@ -91,8 +91,13 @@ impl Header {
         }
     }
 
-    fn sized(&self, file: &Path, total: u64, cast: bool, rows: usize, dim: usize) -> Result<Layout, DataError> {
-        let (number, big_endian) = number(file, &self.descr, cast)?;
+    fn sized(
+        &self,
+        file: &Path,
+        total: u64,
+        (number, big_endian): (Number, bool),
+        (rows, dim): (usize, usize),
+    ) -> Result<Layout, DataError> {
         let fault = || DataError::Shape {
             file: file.to_owned(),
             shape: self.shape(),
