@@ -8,6 +8,7 @@ use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
 
 use crate::data::OnBadRow;
+use crate::report::progress::Detail;
 use crate::select::InputSpec;
 
 use super::failure::Failure;
@@ -126,8 +127,8 @@ pub(super) struct RunArguments {
     /// Say nothing on standard error but errors
     #[arg(long)]
     pub(super) quiet: bool,
-    /// Say more on standard error
-    #[arg(short, long)]
+    /// Say on standard error what each stage took
+    #[arg(short, long, conflicts_with = "quiet")]
     pub(super) verbose: bool,
     /// Take flags from this file too; flags given here win
     #[arg(long, value_name = "FILE")]
@@ -135,6 +136,15 @@ pub(super) struct RunArguments {
 }
 
 impl RunArguments {
+    /// How much to say on standard error.
+    pub(super) fn detail(&self) -> Detail {
+        match (self.quiet, self.verbose) {
+            (true, _) => Detail::Quiet,
+            (false, true) => Detail::Verbose,
+            (false, false) => Detail::Normal,
+        }
+    }
+
     /// Puts them into force.
     pub(super) fn apply(&self) -> Result<(), Failure> {
         use_threads(self.threads)

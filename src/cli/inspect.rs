@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::data::OpenOptions;
 use crate::inspect::inspect;
-use crate::report::progress::Progress;
+use crate::report::progress::{Detail, Progress};
 
 use super::failure::Failure;
 use super::signals;
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = OpenOptions { tensor: arguments.tensor.clone(), cast: arguments.cast };
-    let progress = Progress::new(arguments.json, signals::stop_flag());
+    let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let mut inspections = Vec::with_capacity(arguments.files.len());
     for file in &arguments.files {
         let inspection = inspect(file, &options, &progress)?;

@@ -50,7 +50,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     arguments.run.apply()?;
-    let progress = Progress::new(arguments.run.quiet, signals::stop_flag());
+    let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let spec = arguments.input.spec();
     let request = Request {
         methods: without_repeats(arguments.method),

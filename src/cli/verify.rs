@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::certify;
 use crate::data::OnBadRow;
-use crate::report::progress::Progress;
+use crate::report::progress::{Detail, Progress};
 use crate::report::table;
 use crate::select::{InputSpec, Inputs};
 
@@ -96,7 +96,7 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         on_bad_row: if drops { OnBadRow::Drop } else { OnBadRow::Error },
         ..InputSpec::default()
     };
-    let progress = Progress::new(arguments.json, signals::stop_flag());
+    let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let cost = certificate.problem.cost;
     let inputs = Inputs::open(&spec, cost, &progress)?;
     let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());

@@ -14,9 +14,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Time between two plain lines.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How much to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing.
+    Quiet,
+    /// Long stages.
+    Normal,
+    /// Every stage when it ends, with its time, too.
+    Verbose,
+}
+
 /// Shows the progress of long stages, and carries the wish to stop.
 pub struct Progress {
-    quiet: bool,
+    detail: Detail,
     terminal: bool,
     stop: &'static AtomicBool,
     stage: Mutex<Stage>,
@@ -33,13 +44,13 @@ struct Stage {
 
 impl Progress {
     /// Progress that stops the computation once `stop` is set.
-    pub fn new(quiet: bool, stop: &'static AtomicBool) -> Self {
+    pub fn new(detail: Detail, stop: &'static AtomicBool) -> Self {
         let stage = Stage { name: String::new(), total: 0, done: 0, begun: Instant::now(), shown: None, bar: None };
-        Self { quiet, terminal: stderr().is_terminal(), stop, stage: Mutex::new(stage) }
+        Self { detail, terminal: stderr().is_terminal(), stop, stage: Mutex::new(stage) }
     }
 
     fn show(&self, stage: &mut Stage) {
-        if self.quiet || stage.total == 0 || stage.begun.elapsed() < PATIENCE {
+        if self.detail == Detail::Quiet || stage.total == 0 || stage.begun.elapsed() < PATIENCE {
             return;
         }
         if self.terminal {
@@ -64,6 +75,9 @@ impl Watch for Progress {
         let mut current = self.stage.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(bar) = current.bar.take() {
             bar.finish_and_clear();
+        }
+        if self.detail == Detail::Verbose && !current.name.is_empty() {
+            eprintln!("{}: {:.3} s", current.name, current.begun.elapsed().as_secs_f64());
         }
         *current = Stage { name: stage.to_owned(), total, done: 0, begun: Instant::now(), shown: None, bar: None };
     }

@@ -109,6 +109,29 @@ fn registries_are_printed_as_tables_and_as_json() {
 }
 
 #[test]
+fn the_readme_lists_the_registry() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let listed: Vec<&str> = readme
+        .lines()
+        .skip_while(|line| !line.starts_with("| method |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    assert_eq!(listed.len(), kantor::solvers::registry::SELECTORS.len());
+    for (line, entry) in listed.iter().zip(kantor::solvers::registry::SELECTORS) {
+        assert!(line.starts_with(&format!("| `{}` | {} |", entry.name, entry.summary)), "{line}");
+    }
+}
+
+#[test]
+fn verbose_runs_say_what_each_stage_took() {
+    let work = tempfile::tempdir().unwrap();
+    let run = select_example(&work.path().join("out"), &["--budget", "2", "--verbose"]).assert().success();
+    let said = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+    assert!(said.contains("comparing pool with queries: "), "{said}");
+}
+
+#[test]
 fn quiet_runs_say_nothing_on_standard_error() {
     let work = tempfile::tempdir().unwrap();
     let output = select_example(&work.path().join("out"), &["--budget", "2", "--quiet"]).assert().success();
