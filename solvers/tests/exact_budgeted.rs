@@ -60,7 +60,7 @@ impl Instance {
         assert!((self.lower(&found.potentials, found.budget) - found.lp_value).abs() <= tolerance, "strong duality");
         assert!((self.distance(&found.rows) - found.value).abs() <= tolerance, "its own distance");
         assert!(found.lp_value <= found.value + tolerance, "weak duality");
-        if found.budget % self.m == 0 {
+        if found.budget.is_multiple_of(self.m) {
             assert!((found.value - found.lp_value).abs() <= tolerance, "integral optimum");
         }
     }
@@ -91,7 +91,7 @@ proptest! {
             }
             prop_assert!(found.lp_value <= best + 1e-12);
             prop_assert!(found.value >= best - 1e-12);
-            if found.budget % instance.m == 0 {
+            if found.budget.is_multiple_of(instance.m) {
                 prop_assert!((found.value - best).abs() <= 1e-12);
             }
         }

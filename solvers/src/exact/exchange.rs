@@ -275,14 +275,12 @@ impl Exchange {
                 break;
             }
             let line = &self.cheapest[node * self.m..][..self.m];
-            let next = relax(here, self.potentials[node], line, &self.potentials, &mut self.distance, &self.closed);
+            let (next, at) =
+                relax(here, self.potentials[node], line, &self.potentials, &mut self.distance, &self.closed);
             if next >= found.length || next == f64::INFINITY {
                 break;
             }
-            match (0..self.m).find(|&t| self.distance[t] + self.closed[t] == next) {
-                Some(t) => node = t,
-                None => break,
-            }
+            node = at;
         }
         if found.length == f64::INFINITY {
             return None;
@@ -361,30 +359,49 @@ fn differences(grid: Grid, line: &[f64], base: f64, out: &mut [f64]) {
     );
 }
 
-/// Relaxes all edges into a settled query; returns the least distance of those not settled.
-fn relax(here: f64, potential: f64, line: &[f64], potentials: &[f64], distance: &mut [f64], closed: &[f64]) -> f64 {
+/// Relaxes all edges into a settled query; returns the least distance of those not settled and the first that has it.
+fn relax(
+    here: f64,
+    potential: f64,
+    line: &[f64],
+    potentials: &[f64],
+    distance: &mut [f64],
+    closed: &[f64],
+) -> (f64, usize) {
     pulp::Arch::new().dispatch(
         #[inline(always)]
         || {
-            let mut least = [f64::INFINITY; 8];
-            let whole = line.len() / 8 * 8;
-            let mut step = |t: usize, lane: usize, least: &mut [f64; 8]| {
-                let reduced = (line[t] + potentials[t]) - potential;
-                let reduced = if reduced > 0.0 { reduced } else { 0.0 };
-                let through = here + reduced;
-                distance[t] = if through < distance[t] { through } else { distance[t] };
-                let open = distance[t] + closed[t];
-                least[lane] = if open < least[lane] { open } else { least[lane] };
+            let ((lines, line), (potentials, rest)) = (line.as_chunks::<8>(), potentials.as_chunks::<8>());
+            let ((closed, open), (distances, distance)) = (closed.as_chunks::<8>(), distance.as_chunks_mut::<8>());
+            let through = |cost: f64, other: f64, distance: f64| {
+                let reduced = (cost + other) - potential;
+                let through = here + if reduced > 0.0 { reduced } else { 0.0 };
+                if through < distance { through } else { distance }
             };
-            for t in (0..whole).step_by(8) {
+            let mut least = [f64::INFINITY; 8];
+            for (((line, potentials), distances), closed) in
+                lines.iter().zip(potentials).zip(&mut *distances).zip(closed)
+            {
                 for lane in 0..8 {
-                    step(t + lane, lane, &mut least);
+                    let new = through(line[lane], potentials[lane], distances[lane]);
+                    distances[lane] = new;
+                    let new = new + closed[lane];
+                    least[lane] = if new < least[lane] { new } else { least[lane] };
                 }
             }
-            for t in whole..line.len() {
-                step(t, t - whole, &mut least);
+            for (((&cost, &other), distance), &closed) in line.iter().zip(rest).zip(&mut *distance).zip(open) {
+                *distance = through(cost, other, *distance);
+                least[0] = least[0].min(*distance + closed);
             }
-            least.into_iter().fold(f64::INFINITY, f64::min)
+            let least = least.into_iter().fold(f64::INFINITY, f64::min);
+            for (chunk, (distances, closed)) in distances.iter().zip(closed).enumerate() {
+                let equal = |lane: usize| distances[lane] + closed[lane] == least;
+                if (0..8).fold(false, |any, lane| any | equal(lane)) {
+                    return (least, 8 * chunk + (0..8).position(equal).unwrap_or(0));
+                }
+            }
+            let at = distance.iter().zip(open).position(|(distance, closed)| distance + closed == least);
+            (least, 8 * lines.len() + at.unwrap_or(0))
         },
     )
 }

@@ -87,7 +87,7 @@ fn whole(weights: &[f64]) -> Option<u64> {
 
 /// Whole numbers proportional to `weights` that sum to `total`; positive weights stay positive.
 fn apportion(weights: &[f64], total: u64) -> Vec<u64> {
-    if let Some(sum) = whole(weights).filter(|sum| total % sum == 0) {
+    if let Some(sum) = whole(weights).filter(|&sum| total.is_multiple_of(sum)) {
         return weights.iter().map(|&x| x as u64 * (total / sum)).collect();
     }
     let largest = weights.iter().copied().fold(0.0, f64::max);

@@ -139,8 +139,7 @@ fn row_potential(line: &[f64], potentials: &[f64]) -> f64 {
 fn lower(costs: &[f64], supply: &[u64], rows: &[f64], potentials: &mut [f64], chosen: impl Fn(usize) -> bool) {
     let lines = costs.chunks_exact(potentials.len()).zip(supply).zip(rows).filter(|((_, supply), _)| **supply > 0);
     for ((line, _), f) in lines {
-        for (j, (g, cost)) in potentials.iter_mut().zip(line).enumerate().filter(|(j, _)| chosen(*j)) {
-            debug_assert!(j < line.len());
+        for (_, (g, cost)) in potentials.iter_mut().zip(line).enumerate().filter(|(j, _)| chosen(*j)) {
             *g = g.min(cost - f);
         }
     }
