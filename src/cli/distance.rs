@@ -13,6 +13,7 @@ use crate::select::Inputs;
 
 use super::args::{InputArguments, PowerArgument, RunArguments};
 use super::failure::Failure;
+use super::output::say;
 use super::signals;
 
 /// Certified transport distance between a subset of the pool and the queries.
@@ -72,10 +73,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     if arguments.run.json {
         let (lower, upper) = (interval.lower, interval.upper);
-        println!("{}", json!({"schema": "kantor/distance/1", "lower": lower, "upper": upper, "status": status}));
+        say(json!({"schema": "kantor/distance/1", "lower": lower, "upper": upper, "status": status}))?;
     } else {
         let ends = crate::report::table::interval(interval);
-        println!("distance of {} rows to {} queries: {ends}  ({status})", rows.len(), geometry.query_len());
+        say(format_args!("distance of {} rows to {} queries: {ends}  ({status})", rows.len(), geometry.query_len()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

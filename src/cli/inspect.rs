@@ -10,6 +10,7 @@ use crate::inspect::inspect;
 use crate::report::progress::{Detail, Progress};
 
 use super::failure::Failure;
+use super::output::say;
 use super::signals;
 
 /// Say what is in a file of rows, and what selecting from it would cost.
@@ -36,12 +37,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     for file in &arguments.files {
         let inspection = inspect(file, &options, &progress)?;
         if !arguments.json {
-            println!("{inspection}");
+            say(&inspection)?;
         }
         inspections.push(inspection);
     }
     if arguments.json {
-        println!("{}", json!({"schema": "kantor/inspect/1", "files": inspections}));
+        say(json!({"schema": "kantor/inspect/1", "files": inspections}))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ mod config;
 mod distance;
 mod failure;
 mod inspect;
+mod output;
 mod registries;
 mod select;
 mod signals;

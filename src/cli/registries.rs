@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::report::table;
 
 use super::failure::Failure;
+use super::output::say;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -30,7 +31,7 @@ pub(super) fn methods(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .iter()
             .map(|entry| json!({"name": entry.name, "summary": entry.summary, "defaults": defaults(entry)}))
             .collect();
-        println!("{}", json!({"schema": "kantor/methods/1", "methods": methods}));
+        say(json!({"schema": "kantor/methods/1", "methods": methods}))?;
         return Ok(ExitCode::SUCCESS);
     }
     let rows = SELECTORS.iter().map(|entry| {
@@ -40,7 +41,7 @@ pub(super) fn methods(arguments: &Arguments) -> Result<ExitCode, Failure> {
         };
         vec![entry.name.to_owned(), entry.summary.to_owned(), flags.join(" ")]
     });
-    println!("{}", table::plain(&["method", "what it does", "defaults"], rows));
+    say(table::plain(&["method", "what it does", "defaults"], rows))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -50,10 +51,10 @@ pub(super) fn costs(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .iter()
             .map(|cost| json!({"name": cost.name(), "summary": cost.summary(), "metric": cost.is_metric()}))
             .collect();
-        println!("{}", json!({"schema": "kantor/costs/1", "costs": costs}));
+        say(json!({"schema": "kantor/costs/1", "costs": costs}))?;
         return Ok(ExitCode::SUCCESS);
     }
     let rows = Cost::ALL.iter().map(|cost| vec![cost.name().to_owned(), cost.summary().to_owned()]);
-    println!("{}", table::plain(&["cost", "what it is"], rows));
+    say(table::plain(&["cost", "what it is"], rows))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ use crate::select::{Inputs, Request, Run, select, write};
 
 use super::args::{InputArguments, PowerArgument, RunArguments, SettingsArguments};
 use super::failure::Failure;
+use super::output::say;
 use super::signals;
 
 /// Choose k pool rows for the queries and write them out.
@@ -78,11 +79,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let manifest = write(staging, &inputs, &request, &outcome, run, &progress)?;
     drop(progress);
     if arguments.run.json {
-        println!("{}", as_json(&manifest, &arguments.out));
+        say(as_json(&manifest, &arguments.out))?;
     } else {
-        println!("{}", as_table(&manifest));
+        say(as_table(&manifest))?;
         if !arguments.run.quiet {
-            println!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds);
+            say(format_args!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds))?;
         }
     }
     Ok(if manifest.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -13,6 +13,7 @@ use crate::report::table;
 use crate::select::{InputSpec, Inputs};
 
 use super::failure::Failure;
+use super::output::say;
 use super::signals;
 
 /// Check a certificate against the files that it speaks of.
@@ -53,30 +54,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let proved = verdict.proved().unwrap_or_default();
     if arguments.json {
-        println!(
-            "{}",
-            json!({
-                "schema": "kantor/verify/1",
-                "verdict": verdict.name(),
-                "lower": proved.distance.lower,
-                "upper": proved.distance.upper,
-                "best": proved.best,
-                "reason": verdict.reason(),
-            })
-        );
+        say(json!({
+            "schema": "kantor/verify/1",
+            "verdict": verdict.name(),
+            "lower": proved.distance.lower,
+            "upper": proved.distance.upper,
+            "best": proved.best,
+            "reason": verdict.reason(),
+        }))?;
     } else {
-        println!("{}", verdict.name());
+        say(verdict.name())?;
         if verdict.proved().is_some() {
-            println!("distance of the subset: {}", table::interval(proved.distance));
+            say(format_args!("distance of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
-                println!("every subset of that size: at least {best}");
+                say(format_args!("every subset of that size: at least {best}"))?;
             }
             if let Some(excess) = proved.excess() {
-                println!("the subset is at most {:.4} % above the best possible", 100.0 * excess);
+                say(format_args!("the subset is at most {:.4} % above the best possible", 100.0 * excess))?;
             }
         }
         if let Some(reason) = verdict.reason() {
-            println!("{reason}");
+            say(&reason)?;
         }
     }
     Ok(match verdict {
