@@ -352,7 +352,11 @@ impl Formatter for Layout {
         if !first {
             out.write_all(b",")?;
         }
-        if self.arrays == 0 { self.line(out) } else { Ok(()) }
+        match (self.arrays, first) {
+            (0, _) => self.line(out),
+            (_, false) => out.write_all(b" "),
+            (_, true) => Ok(()),
+        }
     }
 
     fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {

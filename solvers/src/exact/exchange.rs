@@ -12,6 +12,7 @@
 //! rows, so that a minimum that leaves is replaced without looking at all rows again.
 
 use super::holdings::Holdings;
+use crate::simd;
 
 /// Rows that a cell remembers.
 const SHELF: usize = 8;
@@ -335,11 +336,11 @@ impl Exchange {
 
 /// Where moving this row is cheaper than what was known, notes it.
 fn least(grid: Grid, line: &[f64], base: f64, row: f64, best: &mut [f64], arg: &mut [f64]) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
             let base = grid.snap(base);
-            for ((&cost, best), arg) in line.iter().zip(best).zip(arg) {
+            for ((&cost, best), arg) in line.iter().zip(best.iter_mut()).zip(arg.iter_mut()) {
                 let cost = grid.snap(cost) - base;
                 let better = cost < *best;
                 *best = if better { cost } else { *best };
@@ -350,7 +351,7 @@ fn least(grid: Grid, line: &[f64], base: f64, row: f64, best: &mut [f64], arg: &
 }
 
 fn differences(grid: Grid, line: &[f64], base: f64, out: &mut [f64]) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
             let base = grid.snap(base);
@@ -363,7 +364,7 @@ fn differences(grid: Grid, line: &[f64], base: f64, out: &mut [f64]) {
 
 /// Relaxes all edges into a settled query; returns the least distance of those not settled.
 fn relax(here: f64, potential: f64, line: &[f64], potentials: &[f64], distance: &mut [f64], closed: &[f64]) -> f64 {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
             let mut least = [f64::INFINITY; 8];

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use kantor_theory::{
-    Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Power, Problem, SparsePlan, Verdict, Weights, best_bound,
-    distance_bound, excess, in_turn,
+    Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Power, Problem, SparsePlan, Spread, Verdict, Weights,
+    best_bound, distance_bound, excess, in_turn,
 };
 use proptest::prelude::*;
 
@@ -134,7 +134,7 @@ fn the_order_in_which_tasks_run_changes_no_bit() {
     let stopped = |count: usize, task: &(dyn Fn(usize) + Sync)| (1..count).for_each(task);
     let distance = distance_bound(&geometry, &problem, &rows, evidence.clone(), &in_turn).unwrap();
     let best = best_bound(&geometry, &problem, g.clone(), Candidates::All, &in_turn).unwrap();
-    let spreads: [&dyn Fn(usize, &(dyn Fn(usize) + Sync)); 3] = [&backwards, &twice, &threads];
+    let spreads: [Spread<'_>; 3] = [&backwards, &twice, &threads];
     for spread in spreads {
         assert_eq!(distance_bound(&geometry, &problem, &rows, evidence.clone(), spread).unwrap(), distance);
         assert_eq!(best_bound(&geometry, &problem, g.clone(), Candidates::All, spread).unwrap(), best);
@@ -232,5 +232,5 @@ fn excess_is_absent_when_only_the_best_is_zero() {
     assert_eq!(excess(0.5, 0.0), None);
     assert_eq!(excess(0.5, 0.5), Some(f64::EPSILON));
     let ratio = excess(0.33, 0.3).unwrap();
-    assert!(ratio >= 0.1 && ratio < 0.1 + 1e-12);
+    assert!((0.1..0.1 + 1e-12).contains(&ratio));
 }
