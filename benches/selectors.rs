@@ -1,8 +1,9 @@
-//! The blocked pass against plain matrix products of the same shape, and every selector against the blocked pass.
+//! The blocked pass against plain matrix products of the same shape; selectors and certificates against that pass.
 //!
 //! `cargo bench --bench selectors`; smaller or larger by `N`, `M`, `D`, `BUDGET`, `BLOCK` and `RUNS` in the
-//! environment, fewer threads by `RAYON_NUM_THREADS`. All candidates take turns in every run, and what is printed is
-//! the median over runs of the ratio to the bare pass of the same run, so that a change of load disturbs it little.
+//! environment, fewer threads by `RAYON_NUM_THREADS`, fewer lines by `ONLY`, a list of words of which a line must
+//! hold one. All candidates take turns in every run, and what is printed is the median over runs of the ratio to the
+//! bare pass of the same run, so that a change of load disturbs it little.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::hint::black_box;
@@ -11,8 +12,10 @@ use std::time::Instant;
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use kantor_solvers::{Needs, Quiet, Settings, Task, kernels, registry};
-use kantor_theory::{Cost, DenseRows, Geometry};
+use kantor::certify;
+use kantor_solvers::{Needs, Quiet, Settings, Task, exact, kernels, registry};
+use kantor_theory::bounds::{Candidates, best_bound};
+use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, in_turn};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -28,24 +31,54 @@ fn main() {
     let query = DenseRows::from_f32(d, q.clone()).unwrap();
     let pool = DenseRows::from_f32(d, x.clone()).unwrap();
     let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-    let task =
-        Task { geometry: &geometry, seed: 0, power: kantor_theory::Power::One, block, memory: 1 << 30, watch: &Quiet };
+    let task = Task { geometry: &geometry, seed: 0, power: Power::One, block, memory: 1 << 30, watch: &Quiet };
     println!("N = {n}, M = {m}, d = {d}, blocks of {block} rows, {threads} threads, {runs} runs, load {}", load());
 
     let select = |name: &str, k: usize| {
         let selector = (registry::selector(name).unwrap().build)(&Settings::default());
         let findings = kernels::scan(&task, selector.needs(&task, k)).unwrap();
-        black_box(selector.select(&task, &findings, &[k]).unwrap());
+        selector.select(&task, &findings, &[k]).unwrap().remove(0)
     };
+    let solve = || {
+        let findings = kernels::scan(&task, exact::needs(&task, budget)).unwrap();
+        let mut solved = exact::solve(&task, &findings, &[budget]).unwrap();
+        (solved.budgets.remove(0), solved.lists.or(findings.lists))
+    };
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let wanted = |name: &str| only.is_empty() || only.split(',').any(|word| name.contains(word));
+    // What the certificates are proved from.
+    let certified = wanted("certificate").then(|| (solve(), select("round-robin", budget).rows));
+
     let mut candidates: Vec<(String, Box<dyn Fn() + '_>)> = vec![
         ("bare pass".into(), Box::new(|| drop(black_box(kernels::scan(&task, Needs::default()))))),
         ("faer, row blocks".into(), Box::new(|| blocked_product(&x, &q, m, d, block))),
         ("faer, one product".into(), Box::new(|| whole_product(&x, &q, m, d))),
     ];
     for entry in registry::SELECTORS {
-        candidates.push((format!("{} k={budget}", entry.name), Box::new(|| select(entry.name, budget))));
+        candidates
+            .push((format!("{} k={budget}", entry.name), Box::new(|| drop(black_box(select(entry.name, budget))))));
     }
-    candidates.push((format!("round-robin k={n}"), Box::new(|| select("round-robin", n))));
+    candidates.push((format!("round-robin k={n}"), Box::new(|| drop(black_box(select("round-robin", n))))));
+    if let Some(((best, lists), rows)) = &certified {
+        candidates.push(("certificate: solve".into(), Box::new(|| drop(black_box(solve())))));
+        candidates.push((
+            "certificate: best, active rows".into(),
+            Box::new(|| drop(black_box(certify::best(&geometry, Power::One, best, lists.as_ref()).unwrap()))),
+        ));
+        candidates.push((
+            "certificate: best, 1 thread".into(),
+            Box::new(|| {
+                let problem = Problem::new(&geometry, Power::One, budget);
+                let all = Candidates::All;
+                black_box(best_bound(&geometry, &problem, best.potentials.clone(), all, &in_turn).unwrap());
+            }),
+        ));
+        candidates.push((
+            "certificate: distance".into(),
+            Box::new(|| drop(black_box(certify::distance(&geometry, &certify::Terms::default(), rows).unwrap()))),
+        ));
+    }
+    candidates.retain(|(name, _)| name == "bare pass" || wanted(name));
 
     let mut seconds = vec![Vec::new(); candidates.len()];
     let mut peak = vec![0u64; candidates.len()];
@@ -62,12 +95,12 @@ fn main() {
             }
         }
     }
-    println!("{:<28}{:>10}{:>12}{:>14}{:>14}", "", "seconds", "× pass", "GFLOP/s", "peak MB");
+    println!("{:<32}{:>10}{:>12}{:>14}{:>14}", "", "seconds", "× pass", "GFLOP/s", "peak MB");
     for (at, (name, _)) in candidates.iter().enumerate() {
         let ratios = seconds[at].iter().zip(&seconds[0]).map(|(a, b)| a / b).collect();
         let time = median(seconds[at].clone());
         let rate = 2e-9 * (n * m * d) as f64 / time;
-        println!("{name:<28}{time:>10.3}{:>12.2}{rate:>14.1}{:>14.1}", median(ratios), peak[at] as f64 / 1e3);
+        println!("{name:<32}{time:>10.3}{:>12.2}{rate:>14.1}{:>14.1}", median(ratios), peak[at] as f64 / 1e3);
     }
     println!("load {}", load());
 }

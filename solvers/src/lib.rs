@@ -15,6 +15,7 @@ pub mod kernels;
 pub mod knn;
 pub mod registry;
 pub mod selector;
+pub mod simd;
 pub mod sinkhorn;
 pub mod watch;
 

@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 say(format_args!("every subset of that size: at least {best}"))?;
             }
             if let Some(excess) = proved.excess() {
-                say(format_args!("the subset is at most {:.4} % above the best possible", 100.0 * excess))?;
+                say(format_args!("the subset is at most {} above the best possible", table::percent_up(excess)))?;
             }
         }
         if let Some(reason) = verdict.reason() {

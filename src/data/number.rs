@@ -5,6 +5,7 @@
 
 use bytemuck::Pod;
 use half::{bf16, f16};
+use kantor_solvers::simd;
 use kantor_theory::Element;
 
 /// A number type as stored in a file.
@@ -94,7 +95,7 @@ macro_rules! stored {
 
 #[inline(always)]
 fn each<T: Copy, O>(from: &[T], to: &mut [O], convert: impl Fn(T) -> O) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
             for (t, &x) in to.iter_mut().zip(from) {

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use kantor_solvers::{Stopped, Watch};
+use kantor_solvers::{Stopped, Watch, simd};
 use kantor_theory::cost::Family;
 use kantor_theory::geometry::{SQUARED_NORM_RANGE, row_fault};
 use kantor_theory::{Element, Rows};
@@ -238,10 +238,10 @@ pub(crate) fn by_block<T: Send>(
 }
 
 fn squared_norms<T: Copy + Into<f64>>(dim: usize, values: &[T], out: &mut [f64]) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
-            for (row, out) in values.chunks_exact(dim).zip(out) {
+            for (row, out) in values.chunks_exact(dim).zip(out.iter_mut()) {
                 let mut lanes = [0.0f64; LANES];
                 let (whole, rest) = row.as_chunks::<LANES>();
                 for chunk in whole {

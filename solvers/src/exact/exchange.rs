@@ -12,6 +12,7 @@
 //! rows, so that a minimum that leaves is replaced without looking at all rows again.
 
 use super::holdings::Holdings;
+use crate::simd;
 
 /// Rows that a cell remembers.
 const SHELF: usize = 8;
@@ -333,11 +334,11 @@ impl Exchange {
 
 /// Where moving this row is cheaper than what was known, notes it.
 fn least(grid: Grid, line: &[f64], base: f64, row: f64, best: &mut [f64], arg: &mut [f64]) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
             let base = grid.snap(base);
-            for ((&cost, best), arg) in line.iter().zip(best).zip(arg) {
+            for ((&cost, best), arg) in line.iter().zip(best.iter_mut()).zip(arg.iter_mut()) {
                 let cost = grid.snap(cost) - base;
                 let better = cost < *best;
                 *best = if better { cost } else { *best };
@@ -348,7 +349,7 @@ fn least(grid: Grid, line: &[f64], base: f64, row: f64, best: &mut [f64], arg: &
 }
 
 fn differences(grid: Grid, line: &[f64], base: f64, out: &mut [f64]) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
             let base = grid.snap(base);
@@ -368,7 +369,7 @@ fn relax(
     distance: &mut [f64],
     closed: &[f64],
 ) -> (f64, usize) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
             let ((lines, line), (potentials, rest)) = (line.as_chunks::<8>(), potentials.as_chunks::<8>());

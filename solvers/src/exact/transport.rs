@@ -9,6 +9,7 @@
 
 use super::exchange::{Exchange, Grid};
 use super::masses::Masses;
+use crate::simd;
 
 /// Rows per query below which no sample is taken.
 const COARSEST: usize = 4;
@@ -251,7 +252,7 @@ fn balance(costs: &[f64], supply: &[u64], demand: &[u64], grid: Grid, rows: Vec<
 
 /// The first query of least c_j − g_j.
 fn closest(grid: Grid, line: &[f64], offer: &[f64], reduced: &mut [f64]) -> usize {
-    let least = pulp::Arch::new().dispatch(
+    let least = simd::wide(
         #[inline(always)]
         || {
             let mut least = [f64::INFINITY; 8];

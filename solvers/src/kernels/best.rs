@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::kernels::key;
 use crate::kernels::pairs::Pairs;
 use crate::kernels::screen::Screen;
+use crate::simd;
 
 /// Rows evaluated by one task.
 const GRAIN: usize = 64;
@@ -69,10 +70,10 @@ impl RowBest {
 
 /// The best of every row of a block of screened values (rows×M).
 pub(crate) fn scan(values: &[f32], m: usize, margin: f64, best: &mut [Best]) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
-            for (line, best) in values.chunks_exact(m).zip(best) {
+            for (line, best) in values.chunks_exact(m).zip(best.iter_mut()) {
                 *best = best_of(line, margin);
             }
         },

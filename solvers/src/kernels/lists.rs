@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::kernels::screen::Screen;
 use crate::kernels::{key, pairs};
+use crate::simd;
 
 /// A pool row on a query's list.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -153,7 +154,7 @@ impl Collector {
     pub(crate) fn scan(&mut self, first: usize, values: &[f32], eligible: Option<&[bool]>) {
         const WIDTH: usize = 16;
         let m = self.cuts.len();
-        pulp::Arch::new().dispatch(
+        simd::wide(
             #[inline(always)]
             || {
                 for (row, line) in (first..).zip(values.chunks_exact(m)) {

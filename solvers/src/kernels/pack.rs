@@ -7,6 +7,8 @@ use std::ops::Range;
 use kantor_theory::{Element, Geometry, Rows, dot};
 use rayon::prelude::*;
 
+use crate::simd;
+
 /// Squared norms between which a single-precision row is multiplied as it is.
 const PLAIN: Range<f64> = 1.0 / (1u64 << 40) as f64..(1u64 << 40) as f64;
 
@@ -38,7 +40,7 @@ impl Packed {
             });
             return;
         }
-        pulp::Arch::new().dispatch(
+        simd::wide(
             #[inline(always)]
             || {
                 for (chunk, (packed, terms)) in packed.chunks_mut(CHUNK * dim).zip(terms.chunks_mut(CHUNK)).enumerate()
@@ -139,7 +141,7 @@ fn each_wide_row(points: &dyn Rows, rows: Range<usize>, wide: &mut Vec<f64>, mut
 }
 
 fn narrow(wide: &[f64], factor: f64, out: &mut [f32]) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
             for (target, x) in out.iter_mut().zip(wide) {

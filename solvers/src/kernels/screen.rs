@@ -27,6 +27,7 @@ use kantor_theory::cost::Family;
 use kantor_theory::{Element, Geometry, dot};
 
 use crate::kernels::{pack, pairs};
+use crate::simd;
 
 /// Screened closeness of one geometry.
 pub struct Screen<'a> {
@@ -129,7 +130,7 @@ fn multiply(rows: &[f32], queries: &[f32], m: usize, out: &mut [f32]) {
 }
 
 fn scale_rows(out: &mut [f32], factors: &[f32], m: usize) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
             for (line, &factor) in out.chunks_exact_mut(m).zip(factors) {
@@ -142,7 +143,7 @@ fn scale_rows(out: &mut [f32], factors: &[f32], m: usize) {
 }
 
 fn complete_squares(out: &mut [f32], row_squares: &[f32], query_squares: &[f32]) {
-    pulp::Arch::new().dispatch(
+    simd::wide(
         #[inline(always)]
         || {
             for (line, &x) in out.chunks_exact_mut(query_squares.len()).zip(row_squares) {
