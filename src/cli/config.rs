@@ -9,10 +9,11 @@ use super::failure::Failure;
 /// The command line with the settings of its `--config` file added to it, except those it gives itself.
 pub(super) fn expand(words: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     let Some(path) = value_of(&words, "--config") else { return Ok(words) };
-    let given: BTreeSet<String> = words.iter().filter_map(|word| flag_name(word)).collect();
+    let given: BTreeSet<String> = words.iter().filter_map(flag_name).collect();
     let mut expanded = words;
     for (name, value) in read(&path)? {
-        if !given.contains(&name) && !(name == "out" && given.contains("o")) {
+        let short = if name == "out" { "o" } else { &name };
+        if !given.contains(&name) && !given.contains(short) {
             push(&mut expanded, &path, &name, &value)?;
         }
     }

@@ -129,8 +129,11 @@ pub fn write(
     Ok(manifest)
 }
 
+/// Lines by row number.
+type Copies = HashMap<usize, Box<[u8]>>;
+
 /// The original bytes of all chosen examples, by row number.
-fn copies(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch) -> Result<Option<HashMap<usize, Box<[u8]>>>, Error> {
+fn copies(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch) -> Result<Option<Copies>, Error> {
     let Some(examples) = inputs.examples() else { return Ok(None) };
     let wanted: Vec<usize> = outcome
         .chosen
