@@ -1,7 +1,7 @@
 //! Exact transport between a subset and the queries.
 //!
 //! Any potentials are a start: each row goes to the query of least c_ij − g_j, and what some queries then hold too
-//! much flows to those that hold too little along shortest paths in the [`Exchange`] graph. Potentials from the same
+//! much flows to those that hold too little along shortest paths in the `Exchange` graph. Potentials from the same
 //! problem on a sample of the rows leave little to move. Masses are whole numbers and costs lie on a grid of 2⁻⁵⁰, so
 //! nothing is rounded on the way: primal and dual optimum of the rounded costs agree exactly.
 //!

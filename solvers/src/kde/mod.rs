@@ -1,7 +1,7 @@
 //! `knn-kde`: as `knn-uniform`, but rows in a crowd share what a lone row would get.
 //!
 //! A listed row takes mass in proportion to 1/ρ, where ρ is the density of listed rows around it ([`density`]), up to
-//! a common level s ([`level`]); r copies of one row therefore get together what one copy would get.
+//! a common level s (module `level`); r copies of one row therefore get together what one copy would get.
 
 pub mod density;
 pub(crate) mod level;

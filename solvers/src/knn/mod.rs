@@ -2,7 +2,7 @@
 //!
 //! Every query spreads its mass 1/M over its nearest rows. A short list is close, a long one is even; the trade-off
 //! α/C : (1−α) fixes the length. [`uniform`] gives all listed rows the same mass; [`crate::kde`] divides it by the
-//! density around each row. Rows are then ranked by the mass they receive from all queries together ([`rank`]).
+//! density around each row. Rows are then ranked by the mass they receive from all queries together (module `rank`).
 
 pub(crate) mod rank;
 pub mod uniform;
