@@ -8,6 +8,11 @@ use kantor_solvers::Stopped;
 /// How many tables a message lists.
 const LISTED: usize = 20;
 
+/// How to turn a pickle into something safe.
+pub(crate) const PICKLE: &str = "pickles can run code and are never opened; convert it where you trust it: python -c \
+     \"import torch, safetensors.torch as s; x = torch.load('FILE', weights_only=True); \
+     s.save_file({'x': x.contiguous()}, 'x.safetensors')\"";
+
 /// Why data could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {

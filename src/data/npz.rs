@@ -31,7 +31,7 @@ pub(crate) fn table(
 ) -> Result<(Bytes, usize, Layout), DataError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(file, &error))?;
     if archive.file_names().any(|name| name == "data.pkl" || name.ends_with("/data.pkl")) {
-        return Err(DataError::malformed(file, "is a PyTorch file, which holds a pickle", super::open::PICKLE));
+        return Err(DataError::malformed(file, "is a PyTorch file, which holds a pickle", super::error::PICKLE));
     }
     let members = (0..archive.len()).map(|index| member(file, &mut archive, index)).collect::<Result<Vec<_>, _>>()?;
     let listed = |fault: String| {

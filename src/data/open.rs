@@ -5,17 +5,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::error::DataError;
+use super::error::{DataError, PICKLE};
 use super::npy;
 use super::npz;
 use super::safetensors;
 use super::shard::{Bytes, Shard};
 use super::source::Source;
-
-/// How to turn a pickle into something safe.
-pub(crate) const PICKLE: &str = "pickles can run code and are never opened; convert it where you trust it: python -c \
-     \"import torch, safetensors.torch as s; x = torch.load('FILE', weights_only=True); \
-     s.save_file({'x': x.contiguous()}, 'x.safetensors')\"";
 
 /// A file format for tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -12,8 +12,6 @@ use serde_json::Value;
 
 use crate::data::{DroppedRow, OnBadRow};
 
-use super::staging::Written;
-
 /// Name of the file.
 pub const MANIFEST: &str = "manifest.json";
 
@@ -40,6 +38,17 @@ pub struct InputRecord {
     /// Length of the file.
     pub bytes: u64,
     /// Digest of the file.
+    pub sha256: String,
+}
+
+/// A file of the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// Path relative to the result directory.
+    pub path: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Digest of its content.
     pub sha256: String,
 }
 

@@ -10,10 +10,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::manifest::{self, MANIFEST};
+use super::manifest::{self, MANIFEST, Written};
 
 /// Why a result cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -54,17 +53,6 @@ pub enum OutputError {
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> OutputError + '_ {
     |error| OutputError::Io { path: path.to_owned(), error }
-}
-
-/// A file of the result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Written {
-    /// Path relative to the result directory.
-    pub path: String,
-    /// Length in bytes.
-    pub bytes: u64,
-    /// Digest of its content.
-    pub sha256: String,
 }
 
 /// A result being written.

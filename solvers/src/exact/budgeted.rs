@@ -70,7 +70,7 @@ pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<
     let fraction = if budgets.iter().any(|k| k % m > 0) { 2 } else { 1 };
     let needed = fraction * Exchange::bytes(m, largest) + 8 * (largest as u64 + m as u64) * m as u64 + 4 * n as u64;
     if needed > task.memory {
-        return Err(SelectError::Memory { method: super::selector::NAME, needed, allowed: task.memory });
+        return Err(SelectError::Memory { method: super::candidates::NAME, needed, allowed: task.memory });
     }
     let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
     let candidates = Candidates::new(task, findings.lists.as_ref(), asked, first)?;

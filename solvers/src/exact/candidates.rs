@@ -11,6 +11,9 @@ use crate::kernels::{list_bytes, scan};
 use crate::selector::{Needs, SelectError, Task};
 use crate::watch::Stopped;
 
+/// Name of the method on the command line, for its messages.
+pub(super) const NAME: &str = "optimal";
+
 /// Growth of the lists when a new pass over the pool is needed.
 const GROWTH: usize = 4;
 
@@ -83,7 +86,7 @@ impl<'a> Candidates<'a> {
             self.asked = (self.asked * GROWTH).min(n);
             let (needed, allowed) = (list_bytes(self.task, self.asked), self.task.memory);
             if needed > allowed {
-                return Err(SelectError::Memory { method: super::selector::NAME, needed, allowed });
+                return Err(SelectError::Memory { method: NAME, needed, allowed });
             }
             self.rescan()?;
         }

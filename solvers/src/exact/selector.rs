@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use kantor_theory::Status;
 
 use super::budgeted::{self, Budgeted};
+use super::candidates::NAME;
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
-
-/// Its name on the command line.
-pub(super) const NAME: &str = "optimal";
 
 /// Minimises the transport cost over all subsets of the size asked for.
 ///
