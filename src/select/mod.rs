@@ -3,6 +3,7 @@
 mod inputs;
 mod write;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use kantor_solvers::exact;
@@ -13,6 +14,7 @@ use kantor_theory::{BestBound, Cost, GeometryError, Power, Status};
 
 use crate::certify::{self, Certified, CertifyError, Terms};
 use crate::data::DataError;
+use crate::report::manifest::InputRecord;
 use crate::report::staging::OutputError;
 
 pub use inputs::{InputSpec, Inputs};
@@ -146,6 +148,8 @@ pub struct Chosen {
 /// What all methods chose.
 #[derive(Debug, Clone)]
 pub struct Outcome {
+    /// The input files with their digests.
+    pub inputs: Vec<InputRecord>,
     /// In the order of the methods.
     pub chosen: Vec<Chosen>,
     /// Wall-clock seconds of the shared pass over the pool.
@@ -190,9 +194,35 @@ fn prove(task: &Task<'_>, request: &Request, bests: &[BestBound], selection: Sel
 
 /// Chooses rows by every method for every budget, with one pass over the pool for what the methods share.
 ///
+/// The input files are digested meanwhile: much of the choosing is one chain of steps that leaves processors idle.
+///
 /// # Errors
 /// If the request makes no sense for these inputs, a method cannot work on them, or `watch` asks to stop.
 pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    let abandoned = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let records = scope.spawn(|| inputs.records(&Unless(&abandoned)));
+        let choice = choose(inputs, request, watch);
+        abandoned.store(choice.is_err(), Ordering::Relaxed);
+        let records = records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (chosen, scan_seconds, best_seconds) = choice?;
+        Ok(Outcome { inputs: records?, chosen, scan_seconds, best_seconds })
+    })
+}
+
+/// Stops work in the background once there is no use for it.
+struct Unless<'a>(&'a AtomicBool);
+
+impl Watch for Unless<'_> {
+    fn begin(&self, _stage: &str, _total: u64) {}
+
+    fn advance(&self, _units: u64) -> Result<(), Stopped> {
+        if self.0.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
+    }
+}
+
+/// What all methods chose, and the seconds of the shared pass and of the bounds for all subsets.
+fn choose(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<(Vec<Chosen>, f64, f64), Error> {
     let geometry = inputs.geometry(request.cost)?;
     let pool = geometry.pool_len();
     if request.methods.is_empty() || request.budgets.is_empty() {
@@ -243,5 +273,5 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
             seconds,
         });
     }
-    Ok(Outcome { chosen, scan_seconds, best_seconds })
+    Ok((chosen, scan_seconds, best_seconds))
 }

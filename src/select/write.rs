@@ -38,8 +38,7 @@ pub fn write(
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
     let geometry = inputs.geometry(request.cost)?;
-    let records = inputs.records(watch)?;
-    let facts = certify::facts(&records, inputs.dropped());
+    let facts = certify::facts(&outcome.inputs, inputs.dropped());
     let terms = Terms { power: request.power, ..Terms::default() };
     let mut results = Vec::new();
     let copies = copies(inputs, outcome, watch)?;
@@ -95,7 +94,7 @@ pub fn write(
     let manifest = Manifest {
         schema: manifest::SCHEMA,
         kantor: env!("CARGO_PKG_VERSION"),
-        inputs: records,
+        inputs: outcome.inputs.clone(),
         dropped_rows: inputs.dropped().to_vec(),
         pool_rows: geometry.pool_len(),
         query_rows: geometry.query_len(),
