@@ -127,13 +127,14 @@ impl CostBounds {
         !self.clamp && !self.square
     }
 
-    /// A number ≤ c^p. The closeness must be finite.
+    /// A number ≤ c^p of every pair whose computed closeness is at most this. The closeness must be finite.
     pub fn lower(&self, closeness: f64) -> f64 {
         match self.rule {
             Rule::OneMinus(scale) => self.lower_by(closeness, |s| one_minus(scale, s)),
             Rule::Angle(slack) => self.lower_by(closeness, |s| angle(s + slack)),
             Rule::Minus => self.lower_by(closeness, |s| -s),
-            Rule::Root => self.lower_by(closeness, |s| (-s).sqrt()),
+            // What a screen allows may lie above zero, which no computed closeness does.
+            Rule::Root => self.lower_by(closeness, |s| (-s).max(0.0).sqrt()),
         }
     }
 
@@ -231,7 +232,11 @@ fn reply_by(g: &[f64], closeness: &[f64], lower: impl Fn(f64) -> f64) -> f64 {
         best[lane] = if value > best[lane] { value } else { best[lane] };
         fault[lane] += 0.0 * s;
     }
-    let finite = fault.iter().all(|&f| f == 0.0);
-    // Rounding is monotone, so moving the largest difference outwards moves all of them.
-    if finite { best.into_iter().fold(f64::NEG_INFINITY, f64::max).next_up() } else { f64::INFINITY }
+    if fault.iter().any(|&f| f != 0.0) {
+        return f64::INFINITY;
+    }
+    // Rounding is monotone, so moving the largest difference outwards moves all of them. A difference is zero only if
+    // it is exactly that; left alone, rows that cannot count add nothing, whether somebody looks at them or not.
+    let best = best.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    if best == 0.0 { 0.0 } else { best.next_up() }
 }

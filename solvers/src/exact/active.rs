@@ -26,17 +26,14 @@ pub fn active_rows(
     let costs = CostBounds::new(geometry, power);
     let mut rows = Vec::new();
     for (query, &g) in potentials.iter().enumerate() {
-        // In both tests the closeness is the largest that fits, so the cost is the least.
-        if !lists.is_complete(query) && costs.lower(lists.beyond(query) * lists.unit()) < g {
+        // The closeness is the largest that fits, so the cost is the least. A bound that is no number rules nothing out.
+        let ruled_out = |screened: f64| costs.lower(screened * lists.unit()) >= g;
+        if !lists.is_complete(query) && !ruled_out(lists.beyond(query)) {
             return None;
         }
-        let counts = |key: u64| {
-            let closeness = (f64::from(key_value(key)) + lists.error()) * lists.unit();
-            costs.lower(closeness) < g
-        };
         // Lists are sorted by screened closeness, so those that count come first.
         let keys = lists.keys(query);
-        let end = keys.partition_point(|&key| counts(key));
+        let end = keys.partition_point(|&key| !ruled_out(f64::from(key_value(key)) + lists.error()));
         rows.extend(keys[..end].iter().map(|&key| key_row(key)));
     }
     rows.sort_unstable();

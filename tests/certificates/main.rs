@@ -1,0 +1,8 @@
+//! Certificates from end to end: all that is made is accepted, and what is tampered with is not.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod active;
+mod complete;
+mod mutated;
+mod real;
+mod support;
