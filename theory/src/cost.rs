@@ -85,10 +85,11 @@ impl Cost {
     /// The cost of a pair with this closeness, evaluated in `f64`.
     ///
     /// A cosine that rounding pushed outside [−1, 1] is clamped first, so the result is never negative.
+    /// NaN stays NaN.
     pub fn from_closeness(self, closeness: f64) -> f64 {
         match self {
-            Cost::Cosine => 1.0 - closeness.min(1.0),
-            Cost::HalfCosine => 0.5 * (1.0 - closeness.min(1.0)),
+            Cost::Cosine => 1.0 - closeness.clamp(-1.0, 1.0),
+            Cost::HalfCosine => 0.5 * (1.0 - closeness.clamp(-1.0, 1.0)),
             Cost::Angular => closeness.clamp(-1.0, 1.0).acos() / std::f64::consts::PI,
             Cost::Sqeuclidean => -closeness,
             Cost::Euclidean => (-closeness).sqrt(),
@@ -113,5 +114,17 @@ impl FromStr for Cost {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Cost::ALL.into_iter().find(|cost| cost.name() == text).ok_or_else(|| UnknownCost(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_closeness_is_no_cost() {
+        for cost in Cost::ALL {
+            assert!(cost.from_closeness(f64::NAN).is_nan(), "{cost}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Sums of products in one fixed order: the `f64` arithmetic on which every decision and every bound rests.
 //!
 //! An inner product is summed in eight lanes (term t goes to lane t mod 8) that are then added as a balanced tree.
-//! Nothing is fused and nothing is reassociated, so a pair of rows has one value, whatever the block size, the
+//! Nothing is reassociated, and a product is fused with its sum only where that cannot change a bit, so a pair of rows has one value, whatever the block size, the
 //! thread count, the instruction set or the function below that computed it. The depth of that sum is
 //! [`depth`]`(d)` = ⌈d/8⌉ + 3 additions and one product, which is what error bounds use instead of d.
 //!
-//! Limit: two operations per product, unfused, from registers. A tile of 4 × 4 pairs loads 8 vectors for 16 products.
+//! Limit: one operation per product if fused, else two, from registers. A tile of 6 × 4 pairs (AVX-512) keeps 24 sums in
+//! registers and loads 10 vectors for 24 products; its six rows stay in the first-level cache, columns stream past.
 
 use std::marker::PhantomData;
 
@@ -23,8 +24,8 @@ pub fn depth(dim: usize) -> usize {
 trait Term: Copy {
     fn term(x: f64, y: f64) -> f64;
 
-    /// As `term`, lane by lane: the same roundings.
-    fn terms<S: Simd>(simd: S, x: S::f64s, y: S::f64s) -> S::f64s;
+    /// `sum` plus the term, lane by lane: the same roundings.
+    fn add<S: Simd>(simd: S, sum: S::f64s, x: S::f64s, y: S::f64s) -> S::f64s;
 }
 
 #[derive(Clone, Copy)]
@@ -37,8 +38,30 @@ impl Term for Product {
     }
 
     #[inline(always)]
-    fn terms<S: Simd>(simd: S, x: S::f64s, y: S::f64s) -> S::f64s {
-        simd.mul_f64s(x, y)
+    fn add<S: Simd>(simd: S, sum: S::f64s, x: S::f64s, y: S::f64s) -> S::f64s {
+        simd.add_f64s(sum, simd.mul_f64s(x, y))
+    }
+}
+
+/// A product that `f64` holds exactly, see [`dots_of_short`].
+#[derive(Clone, Copy)]
+struct ExactProduct;
+
+impl Term for ExactProduct {
+    #[inline(always)]
+    fn term(x: f64, y: f64) -> f64 {
+        x * y
+    }
+
+    /// Fused where the processor can: what has four lanes or more is AVX2 with FMA or AVX-512. Elsewhere fusing would
+    /// be a call of a software routine.
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, sum: S::f64s, x: S::f64s, y: S::f64s) -> S::f64s {
+        if S::F64_LANES >= 4 || (cfg!(target_arch = "aarch64") && S::F64_LANES == 2) {
+            simd.mul_add_f64s(x, y, sum)
+        } else {
+            Product::add(simd, sum, x, y)
+        }
     }
 }
 
@@ -53,9 +76,9 @@ impl Term for SquaredDifference {
     }
 
     #[inline(always)]
-    fn terms<S: Simd>(simd: S, x: S::f64s, y: S::f64s) -> S::f64s {
+    fn add<S: Simd>(simd: S, sum: S::f64s, x: S::f64s, y: S::f64s) -> S::f64s {
         let difference = simd.sub_f64s(x, y);
-        simd.mul_f64s(difference, difference)
+        simd.add_f64s(sum, simd.mul_f64s(difference, difference))
     }
 }
 
@@ -85,12 +108,34 @@ pub fn dots(dim: usize, rows: &[f64], columns: &[f64], out: &mut [f64]) {
     pairwise::<Product>(dim, rows, columns, out);
 }
 
+/// As [`dots`], bit for bit, and faster, for values that binary16, bfloat16 or binary32 can hold.
+///
+/// Such values have at most 24 significant bits, are multiples of 2⁻¹⁴⁹ and below 2¹²⁸. A product of two has at most
+/// 48 significant bits, is 0 or at least 2⁻²⁹⁸, and is below 2²⁵⁶, so `f64` holds it exactly. A fused multiply-add
+/// rounds x·y + s once; unfused, x·y is not rounded at all and the sum is rounded once: the same number, and the same
+/// sign of a zero. For other values the result is not that of [`dots`].
+///
+/// # Panics
+/// If a length does not fit.
+pub fn dots_of_short(dim: usize, rows: &[f64], columns: &[f64], out: &mut [f64]) {
+    pairwise::<ExactProduct>(dim, rows, columns, out);
+}
+
 /// All squared distances of `rows` (r×d) to `columns` (c×d), both row-major, into `out` (r×c, row-major).
 ///
 /// # Panics
 /// If a length does not fit.
 pub fn squared_distances(dim: usize, rows: &[f64], columns: &[f64], out: &mut [f64]) {
     pairwise::<SquaredDifference>(dim, rows, columns, out);
+}
+
+/// ⟨x, x⟩ of every row of `rows` (r×d, row-major), into `out` (r): bit for bit what [`dot`] gives.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn squared_norms(dim: usize, rows: &[f64], out: &mut [f64]) {
+    assert!(dim > 0 && rows.len() == out.len() * dim, "{} norms of {} numbers", out.len(), rows.len());
+    pulp::Arch::new().dispatch(Norms { dim, rows, out });
 }
 
 fn one<T: Term>(x: &[f64], y: &[f64]) -> f64 {
@@ -125,7 +170,7 @@ impl<T: Term> WithSimd for Pairs<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match S::F64_LANES {
-            8 => self.tiles::<S, 1, 4, 4>(simd),
+            8 => self.tiles::<S, 1, 6, 4>(simd),
             4 => self.tiles::<S, 2, 2, 2>(simd),
             2 => self.tiles::<S, 4, 2, 2>(simd),
             _ => self.tiles::<S, 8, 1, 1>(simd),
@@ -142,10 +187,18 @@ impl<T: Term> Pairs<'_, T> {
             for j in (0..c).step_by(C) {
                 if i + R <= r && j + C <= c {
                     self.tile::<S, P, R, C>(simd, i, j, c);
+                } else if i + R <= r {
+                    for j in j..c {
+                        self.tile::<S, P, R, 1>(simd, i, j, c);
+                    }
                 } else {
                     for i in i..(i + R).min(r) {
-                        for j in j..(j + C).min(c) {
-                            self.tile::<S, P, 1, 1>(simd, i, j, c);
+                        if j + C <= c {
+                            self.tile::<S, P, 1, C>(simd, i, j, c);
+                        } else {
+                            for j in j..c {
+                                self.tile::<S, P, 1, 1>(simd, i, j, c);
+                            }
                         }
                     }
                 }
@@ -172,21 +225,72 @@ impl<T: Term> Pairs<'_, T> {
             for a in 0..R {
                 for b in 0..C {
                     for p in 0..P {
-                        let term = T::terms(simd, x_steps[a][t][p], y_steps[b][t][p]);
-                        lanes[a][b][p] = simd.add_f64s(lanes[a][b][p], term);
+                        lanes[a][b][p] = T::add(simd, lanes[a][b][p], x_steps[a][t][p], y_steps[b][t][p]);
                     }
                 }
             }
         }
         for a in 0..R {
             for b in 0..C {
-                let mut sums = [0.0; LANES];
-                S::as_mut_simd_f64s(&mut sums).0.copy_from_slice(&lanes[a][b]);
-                for (lane, t) in (whole * LANES..dim).enumerate() {
-                    sums[lane] += T::term(x[a][t], y[b][t]);
+                self.out[(i + a) * stride + j + b] = finish::<S, T, P>(&lanes[a][b], x[a], y[b], whole * LANES);
+            }
+        }
+    }
+}
+
+/// Adds what follows the whole steps, then the lanes.
+#[inline(always)]
+fn finish<S: Simd, T: Term, const P: usize>(lanes: &[S::f64s; P], x: &[f64], y: &[f64], done: usize) -> f64 {
+    let mut sums = [0.0; LANES];
+    S::as_mut_simd_f64s(&mut sums).0.copy_from_slice(lanes);
+    for (sum, (&x, &y)) in sums.iter_mut().zip(x[done..].iter().zip(&y[done..])) {
+        *sum += T::term(x, y);
+    }
+    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
+}
+
+/// Rows with themselves, several at a time, because the additions of one row wait for each other.
+struct Norms<'a> {
+    dim: usize,
+    rows: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for Norms<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F64_LANES {
+            8 => self.groups::<S, 1, 8>(simd),
+            4 => self.groups::<S, 2, 4>(simd),
+            2 => self.groups::<S, 4, 2>(simd),
+            _ => self.groups::<S, 8, 1>(simd),
+        }
+    }
+}
+
+impl Norms<'_> {
+    #[inline(always)]
+    fn groups<S: Simd, const P: usize, const R: usize>(self, simd: S) {
+        let whole = self.dim / LANES;
+        for (rows, out) in self.rows.chunks(R * self.dim).zip(self.out.chunks_mut(R)) {
+            // A short group is filled up with copies of its last row.
+            let x: [&[f64]; R] = std::array::from_fn(|a| {
+                let a = a.min(out.len() - 1);
+                &rows[a * self.dim..(a + 1) * self.dim]
+            });
+            let steps = x.map(|x| &S::as_simd_f64s(x).0.as_chunks::<P>().0[..whole]);
+            let mut lanes = [[simd.splat_f64s(0.0); P]; R];
+            for t in 0..whole {
+                for (lanes, steps) in lanes.iter_mut().zip(&steps) {
+                    for p in 0..P {
+                        lanes[p] = Product::add(simd, lanes[p], steps[t][p], steps[t][p]);
+                    }
                 }
-                self.out[(i + a) * stride + j + b] =
-                    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+            }
+            for (out, (lanes, x)) in out.iter_mut().zip(lanes.iter().zip(x)) {
+                *out = finish::<S, Product, P>(lanes, x, x, whole * LANES);
             }
         }
     }
@@ -194,7 +298,54 @@ impl<T: Term> Pairs<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Any finite number of binary32, binary16 or bfloat16, the least and the greatest included.
+    fn short() -> impl Strategy<Value = f64> {
+        let single = any::<u32>().prop_map(f32::from_bits).prop_filter("finite", |x| x.is_finite());
+        let ends = prop::sample::select(vec![0.0, -0.0, f32::MAX, -f32::MAX, f32::MIN_POSITIVE, 1e-45, -1e-45]);
+        let mixed = prop_oneof![
+            4 => single,
+            1 => ends,
+            // binary16: eleven bits times a power of two; bfloat16: the upper half of binary32.
+            4 => (-2047i32..=2047, -24i32..=5).prop_map(|(x, e)| x as f32 * (e as f32).exp2()),
+            1 => (0u32..=0x7f7f).prop_map(|bits| f32::from_bits(bits << 16)),
+            8 => -1.0f32..1.0,
+        ];
+        mixed.prop_map(f64::from)
+    }
+
+    proptest! {
+        /// Products of short values are exact, so fusing them changes no bit.
+        #[test]
+        fn fused_products_of_short_values_are_the_canonical_ones(
+            (dim, x, y) in (1usize..40).prop_flat_map(|d| {
+                (Just(d), prop::collection::vec(short(), 13 * d), prop::collection::vec(short(), 9 * d))
+            })
+        ) {
+            let (mut fused, mut unfused, mut norms) = (vec![0.0; 117], vec![0.0; 117], vec![0.0; 13]);
+            dots_of_short(dim, &x, &y, &mut fused);
+            dots(dim, &x, &y, &mut unfused);
+            squared_norms(dim, &x, &mut norms);
+            for (a, b) in fused.iter().zip(&unfused) {
+                prop_assert_eq!(a.to_bits(), b.to_bits());
+            }
+            for (x, norm) in x.chunks_exact(dim).zip(norms) {
+                prop_assert_eq!(dot(x, x).to_bits(), norm.to_bits());
+            }
+        }
+    }
+
+    /// The summation order of the first lines of this file, written down without vectors.
+    fn by_definition(x: &[f64], y: &[f64]) -> f64 {
+        let mut s = [0.0; LANES];
+        for (t, (x, y)) in x.iter().zip(y).enumerate() {
+            s[t % LANES] += x * y;
+        }
+        ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+    }
 
     #[test]
     fn every_path_gives_the_same_bits() {
@@ -210,6 +361,7 @@ mod tests {
                 for j in 0..9 {
                     let (x, y) = (&rows[i * dim..(i + 1) * dim], &columns[j * dim..(j + 1) * dim]);
                     assert_eq!(all[i * 9 + j].to_bits(), dot(x, y).to_bits());
+                    assert_eq!(dot(x, y).to_bits(), by_definition(x, y).to_bits());
                     assert_eq!(distances[i * 9 + j].to_bits(), squared_distance(x, y).to_bits());
                     let plain: f64 = x.iter().zip(y).map(|(a, b)| a * b).sum();
                     assert!((all[i * 9 + j] - plain).abs() <= 1e-13 * dim as f64);

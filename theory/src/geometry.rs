@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use crate::cost::{Cost, Family};
 use crate::dot;
-use crate::rows::Rows;
+use crate::rows::{Element, Rows};
 
 /// Squared norms outside this range are refused: inside it no product of two norms over- or underflows.
 pub const SQUARED_NORM_RANGE: (f64, f64) = (1e-140, 1e140);
 
-/// Rows widened at a time when a block is evaluated: few enough to stay in cache, many enough to tile.
-const CHUNK: usize = 32;
+/// Rows widened at a time when a block is evaluated: few enough to stay in cache, a multiple of every tile's rows.
+const CHUNK: usize = 48;
 
 /// Why pool and queries make no geometry.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -75,6 +75,8 @@ pub struct Geometry<'a> {
     cost: Cost,
     side: Side,
     query_len: usize,
+    /// Whether all values on both sides are short enough for [`dot::dots_of_short`].
+    short: bool,
 }
 
 enum Side {
@@ -112,7 +114,8 @@ impl<'a> Geometry<'a> {
             }
             norms.push(dot::dot(x, x).sqrt());
         }
-        Ok(Self { pool, cost, side: Side::Points { query: rows, norms }, query_len })
+        let short = pool.element() != Element::F64 && query.element() != Element::F64;
+        Ok(Self { pool, cost, side: Side::Points { query: rows, norms }, query_len, short })
     }
 
     /// The geometry of a given M×N matrix (row j = query j, column i = pool row i).
@@ -131,7 +134,7 @@ impl<'a> Geometry<'a> {
         if cost.family() == Family::Distance {
             return Err(GeometryError::WrongCost { cost, fault: "needs the rows, not a similarity matrix" });
         }
-        Ok(Self { pool: matrix, cost, side: Side::Matrix, query_len: matrix.len() })
+        Ok(Self { pool: matrix, cost, side: Side::Matrix, query_len: matrix.len(), short: false })
     }
 
     /// Number of pool rows, N.
@@ -190,11 +193,10 @@ impl<'a> Geometry<'a> {
     pub fn closeness(&self, i: usize, j: usize) -> f64 {
         let mut out = [0.0];
         match &self.side {
-            Side::Points { query, norms } => {
-                let dim = self.pool.dim();
-                let mut row = vec![0.0; dim];
+            Side::Points { .. } => {
+                let mut row = vec![0.0; self.pool.dim()];
                 self.pool.read_row(i, &mut row);
-                self.points_block(&row, &query[j * dim..(j + 1) * dim], &norms[j..=j], &mut out);
+                self.points_block(&row, j..j + 1, &mut out);
             }
             Side::Matrix => self.matrix_block(i..i + 1, j..j + 1, &mut out),
         }
@@ -214,14 +216,14 @@ impl<'a> Geometry<'a> {
         let m = self.query_len;
         assert_eq!(out.len(), rows.len() * m, "closeness block of the wrong size");
         match &self.side {
-            Side::Points { query, norms } => {
+            Side::Points { .. } => {
                 let dim = self.pool.dim();
                 let mut buffer = vec![0.0; CHUNK.min(rows.len()) * dim];
                 for (chunk, target) in out.chunks_mut(CHUNK * m).enumerate() {
                     let count = target.len() / m;
                     let x = &mut buffer[..count * dim];
                     self.pool.read(rows.start + chunk * CHUNK, 0..dim, x);
-                    self.points_block(x, query, norms, target);
+                    self.points_block(x, 0..m, target);
                 }
             }
             Side::Matrix => self.matrix_block(rows, 0..m, out),
@@ -236,7 +238,7 @@ impl<'a> Geometry<'a> {
         let m = self.query_len;
         assert_eq!(out.len(), rows.len() * m, "closeness block of the wrong size");
         match &self.side {
-            Side::Points { query, norms } => {
+            Side::Points { .. } => {
                 let dim = self.pool.dim();
                 let mut buffer = vec![0.0; CHUNK.min(rows.len()) * dim];
                 for (rows, target) in rows.chunks(CHUNK).zip(out.chunks_mut(CHUNK * m)) {
@@ -244,7 +246,7 @@ impl<'a> Geometry<'a> {
                     for (&row, x) in rows.iter().zip(x.chunks_exact_mut(dim)) {
                         self.pool.read_row(row, x);
                     }
-                    self.points_block(x, query, norms, target);
+                    self.points_block(x, 0..m, target);
                 }
             }
             Side::Matrix => {
@@ -289,25 +291,53 @@ impl<'a> Geometry<'a> {
         self.cost.from_closeness(self.closeness(i, j))
     }
 
-    fn points_block(&self, x: &[f64], query: &[f64], norms: &[f64], out: &mut [f64]) {
+    /// What closeness needs of each of the given pool rows besides the row: its norm where directions are compared.
+    ///
+    /// # Panics
+    /// If `out` has another length than `rows` has rows of the pool's dimension.
+    pub fn row_norms(&self, rows: &[f64], out: &mut [f64]) {
+        if self.cost.family() == Family::Angle {
+            dot::squared_norms(self.pool.dim(), rows, out);
+            out.iter_mut().for_each(|norm| *norm = norm.sqrt());
+        }
+    }
+
+    /// Closeness of the given pool rows (r×d, row-major, as [`Rows::read`] widens them) with their
+    /// [norms](Self::row_norms) to some queries, into `out` (r×queries, row-major): the same bits as by block. For
+    /// callers who hold a row and look at it more than once.
+    ///
+    /// # Panics
+    /// If the geometry is a matrix, a query does not exist or a length does not fit.
+    pub fn closeness_of_rows(&self, rows: &[f64], row_norms: &[f64], queries: Range<usize>, out: &mut [f64]) {
+        let Side::Points { query, norms } = &self.side else { panic!("a matrix has no rows of points") };
         let dim = self.pool.dim();
+        let query = &query[queries.start * dim..queries.end * dim];
+        let norms = &norms[queries];
         match self.cost.family() {
             Family::Angle => {
-                dot::dots(dim, x, query, out);
-                for (row, values) in x.chunks_exact(dim).zip(out.chunks_exact_mut(norms.len())) {
-                    let norm = dot::dot(row, row).sqrt();
-                    for (value, query_norm) in values.iter_mut().zip(norms) {
-                        *value /= norm * query_norm;
+                let dots = if self.short { dot::dots_of_short } else { dot::dots };
+                dots(dim, rows, query, out);
+                for (values, row_norm) in out.chunks_exact_mut(norms.len()).zip(row_norms) {
+                    for (value, norm) in values.iter_mut().zip(norms) {
+                        *value /= row_norm * norm;
                     }
                 }
             }
             _ => {
-                dot::squared_distances(dim, x, query, out);
+                dot::squared_distances(dim, rows, query, out);
                 for value in out {
                     *value = -*value;
                 }
             }
         }
+    }
+
+    /// As [`Self::closeness_of_rows`], for at most [`CHUNK`] rows and without their norms.
+    fn points_block(&self, rows: &[f64], queries: Range<usize>, out: &mut [f64]) {
+        let mut norms = [0.0; CHUNK];
+        let norms = &mut norms[..rows.len() / self.pool.dim()];
+        self.row_norms(rows, norms);
+        self.closeness_of_rows(rows, norms, queries, out);
     }
 
     fn matrix_block(&self, rows: Range<usize>, queries: Range<usize>, out: &mut [f64]) {

@@ -2,8 +2,7 @@
 //!
 //! Values are bit for bit those of [`Geometry::closeness`], except that NaN is −∞ and −0 is 0, as decisions need.
 
-use kantor_theory::cost::Family;
-use kantor_theory::{Cost, Geometry, dot};
+use kantor_theory::{Cost, Geometry};
 use rayon::prelude::*;
 
 /// Pairs evaluated by one task.
@@ -13,40 +12,28 @@ const GRAIN: usize = 2048;
 pub struct Pairs<'a> {
     geometry: &'a Geometry<'a>,
     row: Vec<f64>,
+    norm: [f64; 1],
     held: usize,
-    norm: f64,
 }
 
 impl<'a> Pairs<'a> {
     /// Evaluates pairs of `geometry`.
     pub fn new(geometry: &'a Geometry<'a>) -> Self {
         let dim = geometry.points().map_or(0, |points| points.dim());
-        Self { geometry, row: vec![0.0; dim], held: usize::MAX, norm: 0.0 }
+        Self { geometry, row: vec![0.0; dim], norm: [0.0], held: usize::MAX }
     }
 
     /// The closeness on which orders of pool row `row` and `query` are decided.
     pub fn closeness(&mut self, row: usize, query: usize) -> f64 {
-        let value = match (self.geometry.points(), self.geometry.queries()) {
-            (Some(points), Some((queries, norms))) => {
-                let dim = self.row.len();
-                let angle = self.geometry.cost().family() == Family::Angle;
-                if self.held != row {
-                    points.read_row(row, &mut self.row);
-                    self.held = row;
-                    if angle {
-                        self.norm = dot::dot(&self.row, &self.row).sqrt();
-                    }
-                }
-                let q = &queries[query * dim..(query + 1) * dim];
-                if angle {
-                    dot::dot(&self.row, q) / (self.norm * norms[query])
-                } else {
-                    -dot::squared_distance(&self.row, q)
-                }
-            }
-            _ => self.geometry.closeness(row, query),
-        };
-        decisive(value)
+        let Some(points) = self.geometry.points() else { return decisive(self.geometry.closeness(row, query)) };
+        if self.held != row {
+            points.read_row(row, &mut self.row);
+            self.geometry.row_norms(&self.row, &mut self.norm);
+            self.held = row;
+        }
+        let mut value = [0.0];
+        self.geometry.closeness_of_rows(&self.row, &self.norm, query..query + 1, &mut value);
+        decisive(value[0])
     }
 
     /// The closeness of pool row `row` to its closest query.

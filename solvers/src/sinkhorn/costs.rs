@@ -1,6 +1,6 @@
 //! The N×M costs as an iteration reads them, row by row: held in memory if that is allowed, else evaluated again.
 //!
-//! Limit: evaluating them is N·M·d unfused `f64` multiply-adds, reading them back N·M·8 bytes of memory traffic.
+//! Limit: evaluating them is N·M·d `f64` multiply-adds, reading them back N·M·8 bytes of memory traffic.
 
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ use rayon::prelude::*;
 
 use crate::watch::{Stopped, Watch};
 
-/// Rows that are evaluated at a time.
-pub(crate) const CHUNK: usize = 1024;
+/// Rows that are evaluated at a time: whole tiles of [`Geometry`]'s blocks.
+const CHUNK: usize = 960;
 
 /// Costs of all pool rows (N) to all queries (M).
 pub struct Costs<'a> {
