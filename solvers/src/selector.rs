@@ -61,6 +61,7 @@ pub struct Settings {
     /// Entropic regularisation ε of `uot`.
     pub epsilon: f64,
     /// Strength ρ of the KL penalty on the pool marginal of `uot`; infinite makes it hard.
+    #[serde(with = "perhaps_infinite")]
     pub rho: f64,
     /// Trade-off α of the KNN methods: 0 spreads out, 1 takes the nearest only.
     pub alpha: f64,
@@ -87,6 +88,32 @@ impl Default for Settings {
             sigma: 0.75,
             kde_cap: 1000,
             compat_reference: false,
+        }
+    }
+}
+
+/// Numbers that may be infinite, which JSON cannot say: then the word `inf` is written.
+mod perhaps_infinite {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Number(f64),
+        Word(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        let finite = value.is_finite();
+        let written = if finite { Written::Number(*value) } else { Written::Word(value.to_string()) };
+        written.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        match Written::deserialize(deserializer)? {
+            Written::Number(value) => Ok(value),
+            Written::Word(word) => word.parse().map_err(|_| D::Error::custom(format!("`{word}` is not a number"))),
         }
     }
 }

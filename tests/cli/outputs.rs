@@ -132,6 +132,14 @@ fn verbose_runs_say_what_each_stage_took() {
 }
 
 #[test]
+fn an_infinite_penalty_is_recorded_as_such() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    select_example(&out, &["--budget", "2", "--method", "uot", "--rho", "inf"]).assert().success();
+    assert_eq!(json(&out.join("manifest.json"))["parameters"]["rho"], "inf");
+}
+
+#[test]
 fn quiet_runs_say_nothing_on_standard_error() {
     let work = tempfile::tempdir().unwrap();
     let output = select_example(&work.path().join("out"), &["--budget", "2", "--quiet"]).assert().success();
