@@ -163,7 +163,7 @@ pub(super) fn use_threads(threads: usize) -> Result<(), Failure> {
 #[derive(Debug, clap::Args)]
 pub(super) struct PowerArgument {
     /// Distances are W_p: costs enter to this power and the root is taken of the bounds
-    #[arg(long = "p", value_name = "1|2", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    #[arg(long = "p", help_heading = "Selection", value_name = "1|2", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     p: u8,
 }
 

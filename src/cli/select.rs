@@ -23,24 +23,30 @@ pub(super) struct Arguments {
     #[command(flatten)]
     input: InputArguments,
     /// Rows to choose; several budgets share the work
-    #[arg(long, value_name = "K[,K…]", required = true, value_delimiter = ',')]
+    #[arg(long, help_heading = "Selection", value_name = "K[,K…]", required = true, value_delimiter = ',')]
     budget: Vec<usize>,
     /// Selection methods: see `kantor methods`
-    #[arg(long, value_name = "NAME[,NAME…]", default_value = "round-robin", value_delimiter = ',')]
+    #[arg(
+        long,
+        help_heading = "Selection",
+        value_name = "NAME[,NAME…]",
+        default_value = "round-robin",
+        value_delimiter = ','
+    )]
     method: Vec<String>,
     /// Directory of the results; must not exist yet, unless with --force
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, help_heading = "Selection", value_name = "DIR")]
     out: PathBuf,
     /// Replace an older result of kantor
-    #[arg(long)]
+    #[arg(long, help_heading = "Selection")]
     force: bool,
     /// Leave out the certified distances; the status is then `uncertified`
-    #[arg(long)]
+    #[arg(long, help_heading = "Selection")]
     no_certify: bool,
     #[command(flatten)]
     power: PowerArgument,
     /// Seed of every random choice
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, help_heading = "Selection", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
     settings: SettingsArguments,
