@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+KEYS = {"schema", "problem", "inputs", "dropped", "distance", "best", "subset", "evidence", "made_by"}
 U, BLOCK, DTYPES = 2.0**-53, 256, {"f2": "f16", "f4": "f32", "f8": "f64"}
 
 
@@ -135,6 +136,7 @@ args, sure = parser.parse_args(), dict.fromkeys(("lower", "upper", "best"))
 try:
     cert = json.load(open(args.certificate, "rb"), object_pairs_hook=unique, parse_constant=lambda x: need(False, x))
     need(cert["schema"] == "kantor/certificate/1", "schema: unknown")
+    need(set(cert) == KEYS, "json: a key is missing or unknown")
     claims = {**cert["distance"], "best": cert["best"] and cert["best"]["lower"]}
     proved = prove(args, cert)
     need(all((claims[name] is None) == (proved[name] is None) for name in sure), "evidence: missing or unused")
