@@ -18,6 +18,8 @@ pub struct Costs<'a> {
     geometry: &'a Geometry<'a>,
     cost: Cost,
     held: Option<Vec<f64>>,
+    /// Bytes that may still be used.
+    room: u64,
 }
 
 impl<'a> Costs<'a> {
@@ -28,7 +30,7 @@ impl<'a> Costs<'a> {
     /// If the observer asks to stop.
     pub fn new(geometry: &'a Geometry<'a>, cost: Cost, memory: u64, watch: &dyn Watch) -> Result<Self, Stopped> {
         let (n, m) = (geometry.pool_len(), geometry.query_len());
-        let mut costs = Self { geometry, cost, held: None };
+        let mut costs = Self { geometry, cost, held: None, room: memory };
         let fits = (n as u128) * (m as u128) * 8 <= u128::from(memory);
         if fits {
             watch.begin("costs", n as u64);
@@ -39,6 +41,7 @@ impl<'a> Costs<'a> {
                 costs.evaluate(first..last, out);
                 watch.advance((last - first) as u64)
             })?;
+            costs.room -= size_of_val(held.as_slice()) as u64;
             costs.held = Some(held);
         }
         Ok(costs)
@@ -52,6 +55,11 @@ impl<'a> Costs<'a> {
     /// Number of queries, M.
     pub fn query_len(&self) -> usize {
         self.geometry.query_len()
+    }
+
+    /// Whether so many numbers more may be held in memory, next to held costs.
+    pub(crate) fn leaves_room_for(&self, numbers: usize) -> bool {
+        self.held.is_some() && numbers as u128 * 8 <= u128::from(self.room)
     }
 
     /// The costs of pool rows `rows` (rows×M, row-major), in `buffer` if they are not held.

@@ -10,7 +10,7 @@
 use super::cholesky;
 use super::costs::Costs;
 use super::exp;
-use super::pass::{self, Sums};
+use super::pass::{self, Kernel, Sums};
 use crate::watch::{Stopped, Watch};
 
 /// L1 error of the query marginal at which the iteration stops; the marginal sums to 1.
@@ -113,7 +113,7 @@ impl Point {
 }
 
 struct Search<'a> {
-    costs: &'a Costs<'a>,
+    kernel: Kernel<'a>,
     watch: &'a dyn Watch,
     penalty: Penalty,
     passes: usize,
@@ -129,7 +129,7 @@ pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<T
     let (least, range) = pass::extremes(costs, watch)?;
     // Every query starts at its nearest row, where no weight exceeds 1 and no column sum underflows.
     let mut g: Vec<f64> = least.into_iter().map(|c| if c.is_finite() { c } else { 0.0 }).collect();
-    let mut search = Search { costs, watch, penalty, passes: 1, damping: LEAST_DAMPING };
+    let mut search = Search { kernel: Kernel::new(costs), watch, penalty, passes: 1, damping: LEAST_DAMPING };
     if penalty.pool > penalty.epsilon {
         let mut epsilon = WARM_START * range;
         while epsilon > 2.0 * penalty.epsilon && epsilon.is_finite() {
@@ -141,7 +141,7 @@ pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<T
         search.penalty = penalty;
     }
     let point = search.run(g, TOLERANCE, PASS_LIMIT)?;
-    let log_rows = pass::log_rows(costs, &penalty, &point.g, watch)?;
+    let (log_rows, transport) = search.kernel.rows(&penalty, &point.g, watch)?;
     let log_prior = -exp::ln(costs.pool_len() as f64);
     let theta = penalty.theta();
     // 0·(−∞) is no number: under a hard pool marginal a row without any finite cost keeps its prior.
@@ -150,7 +150,7 @@ pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<T
         log_marginal: log_rows.iter().map(|&log| log_prior + follow(log)).collect(),
         log_rows,
         objective: point.dual,
-        transport: point.sums.transport,
+        transport,
         residual: point.residual,
         passes: search.passes + 1,
         converged: point.residual <= TOLERANCE,
@@ -160,7 +160,7 @@ pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<T
 
 impl Search<'_> {
     fn evaluate(&mut self, g: Vec<f64>, with_outer: bool) -> Result<Point, Stopped> {
-        let sums = pass::sums(self.costs, &self.penalty, &g, with_outer, self.watch)?;
+        let sums = self.kernel.sums(&self.penalty, &g, with_outer, self.watch)?;
         self.passes += 1;
         self.watch.advance(1)?;
         let share = 1.0 / g.len() as f64;
