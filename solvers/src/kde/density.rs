@@ -13,10 +13,11 @@ use kantor_theory::cost::Family;
 use kantor_theory::{Rows, dot};
 use rayon::prelude::*;
 
+use crate::simd;
 use crate::watch::{Stopped, Watch};
 
 /// Rows whose neighbourhoods are collected together.
-const BLOCK: usize = 512;
+const BLOCK: usize = 1024;
 
 /// Rows that they are compared with at a time.
 const PANEL: usize = 512;
@@ -159,10 +160,35 @@ impl Cloud<'_> {
         }
     }
 
+    /// Offers the rows of a panel that starts at `start` to row `u`.
     fn collect(&self, u: usize, start: usize, line: &[f32], list: &mut Vec<Candidate>) {
+        const WIDTH: usize = 16;
+        let least = self.least_cosine();
+        simd::wide(
+            #[inline(always)]
+            || {
+                for (first, chunk) in (start..).step_by(WIDTH).zip(line.chunks(WIDTH)) {
+                    if chunk.iter().fold(false, |any, &cosine| any | (cosine >= least)) {
+                        self.offer(u, first, chunk, list);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Screened cosines below this are out of the support; −∞ where that depends on the norms.
+    fn least_cosine(&self) -> f32 {
+        match self.kernel.family {
+            // The slack is far above the roundings of `f64` here and in `offer`.
+            Family::Angle => ((1.0 - self.kernel.sigma * self.kernel.sigma / 2.0 - self.eta - 1e-9) as f32).next_down(),
+            _ => f32::NEG_INFINITY,
+        }
+    }
+
+    #[inline(never)]
+    fn offer(&self, u: usize, start: usize, cosines: &[f32], list: &mut Vec<Candidate>) {
         let support = self.kernel.sigma * self.kernel.sigma;
-        for (offset, &cosine) in line.iter().enumerate() {
-            let position = start + offset;
+        for (position, &cosine) in (start..).zip(cosines) {
             let bound = |c| self.kernel.squared_distance(c, self.norms[u], self.norms[position]);
             // Rounding of the few f64 steps is covered by the slack in `eta` relative to the norms.
             let lower = bound(f64::from(cosine) + self.eta);

@@ -83,34 +83,66 @@ pub(crate) fn scan(values: &[f32], m: usize, margin: f64, best: &mut [Best]) {
 /// Best and second best in one sweep of independent lanes, joined at the end.
 #[inline(always)]
 fn best_of(line: &[f32], margin: f64) -> Best {
-    const LANES: usize = 16;
-    let mut first = [f32::NEG_INFINITY; LANES];
-    let mut second = [f32::NEG_INFINITY; LANES];
-    let mut at = [0u32; LANES];
-    let (chunks, rest) = line.as_chunks::<LANES>();
+    let mut lanes = Lanes { first: [f32::NEG_INFINITY; WIDTH], second: [f32::NEG_INFINITY; WIDTH], at: [0; WIDTH] };
+    let (chunks, rest) = line.as_chunks::<WIDTH>();
     for (number, chunk) in (0u32..).zip(chunks) {
-        for lane in 0..LANES {
-            let x = chunk[lane];
-            let wins = x > first[lane];
-            let loser = if wins { first[lane] } else { x };
-            second[lane] = if loser > second[lane] { loser } else { second[lane] };
-            first[lane] = if wins { x } else { first[lane] };
-            at[lane] = if wins { number } else { at[lane] };
-        }
+        lanes.take(number, chunk);
     }
-    let lanes = (0..LANES).map(|lane| (first[lane], at[lane] * LANES as u32 + lane as u32));
-    let tail = (0u32..).zip(rest).map(|(offset, &x)| (x, (line.len() - rest.len()) as u32 + offset));
-    let mut runner_up = second.into_iter().fold(f32::NEG_INFINITY, f32::max);
-    let (mut value, mut query) = (f32::NEG_INFINITY, 0);
-    for (x, number) in lanes.chain(tail) {
-        runner_up = runner_up.max(x.min(value));
-        if x > value {
-            (value, query) = (x, number);
-        }
+    if !rest.is_empty() {
+        let mut padded = [f32::NEG_INFINITY; WIDTH];
+        padded[..rest.len()].copy_from_slice(rest);
+        lanes.take(chunks.len() as u32, &padded);
     }
+    let (value, winner) = lanes.winner();
+    let query = lanes.at[winner] * WIDTH as u32 + winner as u32;
+    // The second best of all is the second of the winning lane or the first of another.
+    lanes.first[winner] = lanes.second[winner];
     let cut = key::lower(value, margin);
-    let rival = if runner_up >= cut { rival_of(line, query, cut) } else { NOBODY };
+    let rival =
+        if lanes.first.iter().fold(false, |any, &x| any | (x >= cut)) { rival_of(line, query, cut) } else { NOBODY };
     Best { value, query, rival }
+}
+
+/// Queries looked at together.
+const WIDTH: usize = 16;
+
+/// Per lane the best and second best value so far, and the chunk of the best.
+struct Lanes {
+    first: [f32; WIDTH],
+    second: [f32; WIDTH],
+    at: [u32; WIDTH],
+}
+
+impl Lanes {
+    #[inline(always)]
+    fn take(&mut self, number: u32, chunk: &[f32; WIDTH]) {
+        for lane in 0..WIDTH {
+            let (x, first, second) = (chunk[lane], self.first[lane], self.second[lane]);
+            let wins = x > first;
+            let loser = if wins { first } else { x };
+            self.second[lane] = if loser > second { loser } else { second };
+            self.first[lane] = if wins { x } else { first };
+            self.at[lane] = if wins { number } else { self.at[lane] };
+        }
+    }
+
+    /// The best value and a lane that holds it.
+    #[inline(always)]
+    fn winner(&self) -> (f32, usize) {
+        let mut most = self.first;
+        let mut half = WIDTH / 2;
+        while half > 0 {
+            for lane in 0..half {
+                most[lane] = if most[lane + half] > most[lane] { most[lane + half] } else { most[lane] };
+            }
+            half /= 2;
+        }
+        let mut equal = 0u32;
+        for lane in 0..WIDTH {
+            equal |= u32::from(self.first[lane] == most[0]) << lane;
+        }
+        (most[0], equal.trailing_zeros() as usize % WIDTH)
+    }
 }
 
 #[inline(never)]

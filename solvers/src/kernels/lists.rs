@@ -62,6 +62,13 @@ impl NeighbourLists {
         lists
     }
 
+    /// As [`NeighbourLists::exact`], but in screened order and with screened values for closeness.
+    pub(crate) fn screened(&self, count: usize) -> Vec<Vec<Neighbour>> {
+        let neighbour =
+            |&key: &u64| Neighbour { row: key::row(key), closeness: f64::from(key::value(key)) * self.unit };
+        self.lists.iter().map(|list| list.keys.iter().take(count).map(neighbour).collect()).collect()
+    }
+
     /// The listed rows of `query`, by screened closeness.
     pub(crate) fn keys(&self, query: usize) -> &[u64] {
         &self.lists[query].keys

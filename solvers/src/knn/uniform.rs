@@ -7,8 +7,11 @@ use kantor_theory::Status;
 use serde_json::json;
 
 use super::{Tradeoff, cost_of, largest_budget, neighbours, rank};
-use crate::kernels::lists::Neighbour;
+use crate::kernels::lists::{Neighbour, NeighbourLists};
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+
+/// Lists are evaluated this part longer than K is guessed to be, and at least as many entries.
+const SLACK: usize = 8;
 
 /// TSDS with the uniform-regulariser G = M·max |γ − 1/(MN)| (arXiv 2410.11303), as used in arXiv 2602.14696.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +27,22 @@ impl KnnUniform {
 
     fn list_len(&self, task: &Task<'_>) -> usize {
         self.tradeoff.list_cap.min(task.geometry.pool_len())
+    }
+
+    /// Exact lists, as long as the rule needs them, and its answer ([`level`]): it looks no further than K + 1.
+    fn settle(&self, task: &Task<'_>, findings: &Findings) -> Result<(Vec<Vec<Neighbour>>, usize, bool), SelectError> {
+        let longest = self.list_len(task);
+        // Screened values only guess K; the loop ends when exact values have settled it.
+        let guess = |lists: &NeighbourLists| level(task, &lists.screened(longest), &self.tradeoff).0;
+        let mut count = findings.lists.as_ref().map_or(0, guess);
+        loop {
+            count = longest.min(count + count / SLACK + SLACK);
+            let lists = neighbours(task, findings, count, self.name())?;
+            let (k, fired) = level(task, &lists, &self.tradeoff);
+            if fired || count == longest {
+                return Ok((lists, k, fired));
+            }
+        }
     }
 }
 
@@ -43,8 +62,7 @@ impl Selector for KnnUniform {
     fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.tradeoff.check()?;
         let largest = largest_budget(task, budgets)?;
-        let lists = neighbours(task, findings, self.list_len(task), self.name())?;
-        let (k, fired) = level(task, &lists, &self.tradeoff);
+        let (lists, k, fired) = self.settle(task, findings)?;
 
         // Counted in integers, so that rows tie exactly when they are listed equally often.
         let mut counts = vec![0.0; task.geometry.pool_len()];
