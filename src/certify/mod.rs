@@ -4,13 +4,11 @@ mod facts;
 
 use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
-use kantor_theory::bounds::{
-    BestBound, Candidates, DistanceBound, DistanceEvidence, Rejection, best_bound, distance_bound,
-};
-use kantor_theory::certificate::{MadeBy, Weights};
+use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, distance_bound};
+use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
-use kantor_theory::{Certificate, Facts, Geometry, Problem, Status, excess};
+use kantor_theory::{Certificate, Facts, Geometry, Problem, Rejection, Status, Weights, excess};
 use rayon::prelude::*;
 
 pub use facts::facts;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use kantor_theory::certificate::Weights;
+use kantor_theory::Weights;
 use serde_json::json;
 
 use crate::certify::{self, Certified, Terms};

@@ -7,11 +7,11 @@
 //! Limit: N·M inner products of length d in unfused `f64`, see [`dot`](crate::dot).
 
 use crate::bounds::{
-    BestBound, Candidates, DistanceBound, DistanceEvidence, Interval, Rejection, Spread, best_bound, distance_bound,
-    excess,
+    BestBound, Candidates, DistanceBound, DistanceEvidence, Interval, Spread, best_bound, distance_bound, excess,
 };
 use crate::certificate::{Certificate, Dropped, Input, Role, SCHEMA, check_order, kept_rows};
 use crate::geometry::Geometry;
+use crate::rejection::Rejection;
 
 /// What the caller found when it opened the input.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

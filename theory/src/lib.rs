@@ -18,19 +18,23 @@ pub mod dot;
 pub mod geometry;
 mod parse;
 pub mod plan;
+pub mod problem;
+pub mod rejection;
 pub mod rounding;
 pub mod rows;
 pub mod status;
 
 pub use bounds::{
-    BestBound, Candidates, DistanceBound, DistanceEvidence, Interval, Rejection, Spread, best_bound, distance_bound,
-    excess, in_turn,
+    BestBound, Candidates, DistanceBound, DistanceEvidence, Interval, Spread, best_bound, distance_bound, excess,
+    in_turn,
 };
-pub use certificate::{Certificate, Problem, Weights};
+pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};
 pub use cost::Cost;
 pub use cost_bounds::{CostBounds, Power};
 pub use geometry::{Geometry, GeometryError};
 pub use plan::SparsePlan;
+pub use problem::{Problem, Weights};
+pub use rejection::Rejection;
 pub use rows::{DenseRows, Element, Rows};
 pub use status::Status;

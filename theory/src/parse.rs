@@ -5,9 +5,9 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::bounds::Rejection;
 use crate::certificate::{Certificate, SCHEMA};
 use crate::plan::SparsePlan;
+use crate::rejection::Rejection;
 
 /// Reads the schema and passes over the rest, so that another version is called that and not malformed.
 #[derive(Deserialize)]

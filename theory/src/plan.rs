@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use crate::bounds::Rejection;
-use crate::certificate::Problem;
+use crate::problem::Problem;
+use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_down, div_up, sub_down};
 
 /// Who serves whom: entries sorted by position, then query; positive integer masses.
@@ -134,7 +134,7 @@ fn shortfall(weights: Option<&[f64]>, masses: &[u128], total: u128, short: bool)
             None => Ok(0.0),
         };
     };
-    let scale = crate::bounds::total(weights);
+    let scale = crate::problem::total(weights);
     let (scale_low, scale_high) = (scale.down(), scale.up());
     // A u128 of at most 2¹²⁷ converts with one rounding, which one step outwards covers.
     let (total_low, total_high) = ((total as f64).next_down(), (total as f64).next_up());

@@ -5,10 +5,11 @@
 //! Rows with max_j(g_j − c_ij^p) ≤ 0 add nothing. Whoever has ruled them out rigorously may leave them out; the
 //! checker leaves none out.
 
-use crate::bounds::{BLOCK, Rejection, Spread, TASK, check_potentials, gather};
-use crate::certificate::Problem;
+use crate::bounds::{BLOCK, Spread, TASK, check_potentials, gather};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
+use crate::problem::Problem;
+use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, div_up, sub_down};
 
 /// Which pool rows a bound for all subsets looks at.

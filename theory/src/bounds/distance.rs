@@ -6,11 +6,12 @@
 //!   where missing = Σ_i (a_i − Σ_j x_ij)₊ + Σ_j (Σ_i x_ij − b_j)₊. Uniform marginals must be met exactly, as integers,
 //!   and then nothing is missing.
 
-use crate::bounds::{BLOCK, Interval, Rejection, Spread, TASK, check_potentials, gather};
-use crate::certificate::Problem;
+use crate::bounds::{BLOCK, Interval, Spread, TASK, check_potentials, gather};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
 use crate::plan::SparsePlan;
+use crate::problem::{Problem, total};
+use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_up, mul_up, sub_down};
 
 /// What proves a distance: potentials its lower bound, a plan its upper bound; either may be missing.
@@ -157,15 +158,6 @@ pub fn distance_bound(
         return Err(Rejection::new("contradiction", format!("lower bound {lower} is above upper bound {upper}")));
     }
     Ok(DistanceBound { rows: rows.to_vec(), evidence, interval: Interval { lower, upper } })
-}
-
-/// The exact sum of some weights.
-pub(crate) fn total(weights: &[f64]) -> ExactSum {
-    let mut sum = ExactSum::default();
-    for &w in weights {
-        sum.add(w);
-    }
-    sum
 }
 
 /// Checks that a subset has as many rows as the budget, all distinct and in the pool.

@@ -11,9 +11,10 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use best::{BestBound, Candidates, best_bound};
+pub(crate) use distance::check_subset;
 pub use distance::{DistanceBound, DistanceEvidence, distance_bound};
-pub(crate) use distance::{check_subset, total};
 
+use crate::rejection::Rejection;
 use crate::rounding::{add_up, div_up};
 
 /// Rows per task: enough work to be worth a thread, few enough for even shares.
@@ -21,22 +22,6 @@ const TASK: usize = 1024;
 
 /// Rows whose closeness is held at a time.
 const BLOCK: usize = 64;
-
-/// Why evidence or a certificate does not stand: the rule that is broken, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{rule}: {place}")]
-pub struct Rejection {
-    /// Name of the rule, in kebab case.
-    pub rule: &'static str,
-    /// Which field, entry or row breaks it, and how.
-    pub place: String,
-}
-
-impl Rejection {
-    pub(crate) fn new(rule: &'static str, place: impl Into<String>) -> Self {
-        Self { rule, place: place.into() }
-    }
-}
 
 /// A closed interval; a missing end is not bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]

@@ -1,0 +1,132 @@
+//! The terms of a statement: which distance, of how many rows, under which weights.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cost::Cost;
+use crate::cost_bounds::{LARGEST_DIM, Power};
+use crate::geometry::Geometry;
+use crate::rejection::Rejection;
+use crate::rounding::{ExactSum, div_down};
+
+/// What the bounds bound; part of every certificate.
+pub const CONVENTION: &str = "distance = (min <c^p, x> over couplings x of subset and queries, both of total mass 1)^(1/p); \
+     best = lower bound of the distance of every subset of `budget` distinct pool rows with equal weights";
+
+/// Weights of the two measures, divided by their exact sum; uniform where missing.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// One per subset row, in subset order.
+    pub subset: Option<Vec<f64>>,
+    /// One per query.
+    pub query: Option<Vec<f64>>,
+}
+
+/// The statement's terms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// The pairwise cost c.
+    pub cost: Cost,
+    /// The power p.
+    pub p: Power,
+    /// Number of subset rows, k.
+    pub budget: usize,
+    /// Number of pool rows that can be chosen (those not dropped), N.
+    pub pool: usize,
+    /// Number of queries (those not dropped), M.
+    pub queries: usize,
+    /// Weights of subset rows and queries.
+    pub weights: Weights,
+    /// [`CONVENTION`], word for word.
+    pub convention: String,
+}
+
+impl Problem {
+    /// The problem of choosing `budget` rows of this geometry, with uniform weights.
+    pub fn new(geometry: &Geometry<'_>, p: Power, budget: usize) -> Self {
+        Self {
+            cost: geometry.cost(),
+            p,
+            budget,
+            pool: geometry.pool_len(),
+            queries: geometry.query_len(),
+            weights: Weights::default(),
+            convention: CONVENTION.to_owned(),
+        }
+    }
+
+    /// The same problem with these weights.
+    pub fn weighted(self, weights: Weights) -> Self {
+        Self { weights, ..self }
+    }
+
+    /// Checks that the problem makes sense and is about this geometry.
+    pub(crate) fn check(&self, geometry: &Geometry<'_>) -> Result<(), Rejection> {
+        self.check_alone()?;
+        let (n, m) = (geometry.pool_len(), geometry.query_len());
+        if (self.pool, self.queries) != (n, m) {
+            let place = format!("{} rows and {} queries are claimed, there are {n} and {m}", self.pool, self.queries);
+            return Err(Rejection::new("shape", place));
+        }
+        if self.cost != geometry.cost() {
+            return Err(Rejection::new("cost", format!("`{}` is claimed, not `{}`", self.cost, geometry.cost())));
+        }
+        match geometry.points().map(|rows| rows.dim()) {
+            Some(dim) if dim > LARGEST_DIM => Err(Rejection::new("shape", format!("{dim} columns are too many"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The part of [`Problem::check`] that needs no data.
+    pub(crate) fn check_alone(&self) -> Result<(), Rejection> {
+        if self.convention != CONVENTION {
+            return Err(Rejection::new("convention", "problem.convention is not the one of this schema"));
+        }
+        if self.budget == 0 || self.budget > self.pool || self.queries == 0 {
+            let place = format!("budget {} of {} rows for {} queries", self.budget, self.pool, self.queries);
+            return Err(Rejection::new("budget", place));
+        }
+        let sides = [("subset", &self.weights.subset, self.budget), ("query", &self.weights.query, self.queries)];
+        for (side, weights, count) in sides {
+            let Some(weights) = weights else { continue };
+            if weights.len() != count {
+                let place = format!("{} {side} weights for {count} rows", weights.len());
+                return Err(Rejection::new("weights", place));
+            }
+            // Negated so that NaN is caught; -0 is refused with the negative numbers.
+            if let Some(at) = weights.iter().position(|w| !w.is_finite() || w.is_sign_negative()) {
+                return Err(Rejection::new("weights", format!("{side} weight {at} is negative or not finite")));
+            }
+            let sum = total(weights);
+            if !(sum.down() >= f64::MIN_POSITIVE && sum.up() < f64::MAX) {
+                return Err(Rejection::new("weights", format!("the {side} weights have sum zero or overflow")));
+            }
+        }
+        Ok(())
+    }
+
+    /// A number ≤ Σ_j b_j g_j.
+    pub(crate) fn mean_potential_down(&self, g: &[f64]) -> f64 {
+        let mut sum = ExactSum::default();
+        match &self.weights.query {
+            None => {
+                g.iter().for_each(|&g| sum.add(g));
+                div_down(sum.down(), g.len() as f64)
+            }
+            Some(b) => {
+                b.iter().zip(g).for_each(|(&b, &g)| sum.add_product(b, g));
+                sum.ratio_down(&total(b))
+            }
+        }
+    }
+}
+
+/// The exact sum of some weights.
+pub(crate) fn total(weights: &[f64]) -> ExactSum {
+    let mut sum = ExactSum::default();
+    for &w in weights {
+        sum.add(w);
+    }
+    sum
+}
