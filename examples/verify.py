@@ -3,9 +3,9 @@
 
     python verify.py certificate.json --pool pool.npy [--pool more.npy] --query query.npy   (or --similarity s.npy)
 
-Generous slack: inner products of d terms may be off by (4d + 64) units of 2^-53, sums of n terms by (4n + 64). What is
-printed is moved outwards by all of that; a claim passes if it lies within the doubt that remains (1e-12 for cosines of
-512 terms), where `kantor verify` allows none. Exit code: 0 verified, 1 weaker or rejected, 3 cannot check.
+Slack: inner products of d terms may be off by (4d + 64) units of 2^-53, sums of n terms by (4n + 64). What is printed is
+moved outwards by all of that; a claim passes if it lies within the doubt that remains (1e-12 for cosines of 512 terms).
+Exit code: 0 verified, 1 weaker or rejected, 3 cannot check.
 """
 import argparse
 import hashlib
@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-KEYS = {"schema", "problem", "inputs", "dropped", "distance", "best", "subset", "evidence", "made_by"}
+KEYS = set("schema problem inputs dropped distance best subset evidence made_by".split())
 U, BLOCK, DTYPES = 2.0**-53, 256, {"f2": "f16", "f4": "f32", "f8": "f64"}
 
 
@@ -24,8 +24,7 @@ def need(condition, reason, verdict="rejected"):
 
 
 def unique(pairs):
-    need(len(dict(pairs)) == len(pairs), "json: duplicate key")
-    return dict(pairs)
+    return need(len(dict(pairs)) == len(pairs), "json: duplicate key") or dict(pairs)
 
 
 def load(role, paths, claims, dropped):
@@ -130,14 +129,13 @@ def prove(args, cert):
 
 parser = argparse.ArgumentParser()
 parser.add_argument("certificate")
-for flag in ("--pool", "--query", "--similarity"):
-    parser.add_argument(flag, action="append", default=[])
+[parser.add_argument(flag, action="append", default=[]) for flag in ("--pool", "--query", "--similarity")]
 args, sure = parser.parse_args(), dict.fromkeys(("lower", "upper", "best"))
 try:
     cert = json.load(open(args.certificate, "rb"), object_pairs_hook=unique, parse_constant=lambda x: need(False, x))
-    need(cert["schema"] == "kantor/certificate/1", "schema: unknown")
-    need(set(cert) == KEYS, "json: a key is missing or unknown")
+    need(set(cert) == KEYS and cert["schema"] == "kantor/certificate/1", "schema: unknown version or key")
     claims = {**cert["distance"], "best": cert["best"] and cert["best"]["lower"]}
+    need({type(claim) for claim in claims.values()} <= {int, float, type(None)}, "json: a claim is no number")
     proved = prove(args, cert)
     need(all((claims[name] is None) == (proved[name] is None) for name in sure), "evidence: missing or unused")
     sure = {name: ends and ends[0] for name, ends in proved.items()}
