@@ -179,70 +179,144 @@ impl<T: Term> WithSimd for Pairs<'_, T> {
 }
 
 impl<T: Term> Pairs<'_, T> {
-    /// Tiles of R×C pairs whose eight lanes are P registers.
+    /// Tiles of R×C pairs whose eight lanes are P registers. Whole tiles read copies in which what is needed together
+    /// stands together; what is left over at the edges reads the rows themselves.
     #[inline(always)]
     fn tiles<S: Simd, const P: usize, const R: usize, const C: usize>(mut self, simd: S) {
-        let (r, c) = (self.rows.len() / self.dim, self.columns.len() / self.dim);
-        for i in (0..r).step_by(R) {
-            for j in (0..c).step_by(C) {
-                if i + R <= r && j + C <= c {
-                    self.tile::<S, P, R, C>(simd, i, j, c);
-                } else if i + R <= r {
-                    for j in j..c {
-                        self.tile::<S, P, R, 1>(simd, i, j, c);
-                    }
-                } else {
-                    for i in i..(i + R).min(r) {
-                        if j + C <= c {
-                            self.tile::<S, P, 1, C>(simd, i, j, c);
-                        } else {
-                            for j in j..c {
-                                self.tile::<S, P, 1, 1>(simd, i, j, c);
-                            }
-                        }
-                    }
-                }
+        let (dim, stride) = (self.dim, self.columns.len() / self.dim);
+        let (mut packed_rows, mut packed_columns) = (Vec::new(), Vec::new());
+        let row_tiles = self.rows.chunks_exact(R * dim);
+        let column_tiles = self.columns.chunks_exact(C * dim);
+        let (edge_rows, edge_columns) = (row_tiles.remainder(), column_tiles.remainder());
+        let whole_columns = stride - edge_columns.len() / dim;
+        if row_tiles.len() > 0 {
+            for columns in column_tiles.clone() {
+                pack::<C>(dim, columns, &mut packed_columns);
             }
+        }
+        let step = dim / LANES * LANES;
+        let mut i = 0;
+        for rows in row_tiles {
+            packed_rows.clear();
+            pack::<R>(dim, rows, &mut packed_rows);
+            for (j, columns) in column_tiles.clone().enumerate() {
+                let y = &packed_columns[j * C * step..(j + 1) * C * step];
+                let lanes = packed_tile::<S, T, P, R, C>(simd, &packed_rows, y);
+                self.write::<R, C>(&lanes, rows, columns, i * stride + j * C);
+            }
+            for (j, column) in edge_columns.chunks_exact(dim).enumerate() {
+                let lanes = tile::<S, T, P, R, 1>(simd, dim, rows, column);
+                self.write::<R, 1>(&lanes, rows, column, i * stride + whole_columns + j);
+            }
+            i += R;
+        }
+        for row in edge_rows.chunks_exact(dim) {
+            for (j, columns) in column_tiles.clone().enumerate() {
+                let lanes = tile::<S, T, P, 1, C>(simd, dim, row, columns);
+                self.write::<1, C>(&lanes, row, columns, i * stride + j * C);
+            }
+            for (j, column) in edge_columns.chunks_exact(dim).enumerate() {
+                let lanes = tile::<S, T, P, 1, 1>(simd, dim, row, column);
+                self.write::<1, 1>(&lanes, row, column, i * stride + whole_columns + j);
+            }
+            i += 1;
         }
     }
 
+    /// Finishes the sums of a tile whose first pair is number `first` of the output.
     #[inline(always)]
-    fn tile<S: Simd, const P: usize, const R: usize, const C: usize>(
+    fn write<const R: usize, const C: usize>(
         &mut self,
-        simd: S,
-        i: usize,
-        j: usize,
-        stride: usize,
+        lanes: &[[[f64; LANES]; C]; R],
+        rows: &[f64],
+        columns: &[f64],
+        first: usize,
     ) {
-        let dim = self.dim;
-        let whole = dim / LANES;
-        let x: [&[f64]; R] = std::array::from_fn(|a| &self.rows[(i + a) * dim..(i + a + 1) * dim]);
-        let y: [&[f64]; C] = std::array::from_fn(|b| &self.columns[(j + b) * dim..(j + b + 1) * dim]);
-        let x_steps = x.map(|x| &S::as_simd_f64s(x).0.as_chunks::<P>().0[..whole]);
-        let y_steps = y.map(|y| &S::as_simd_f64s(y).0.as_chunks::<P>().0[..whole]);
-        let mut lanes = [[[simd.splat_f64s(0.0); P]; C]; R];
-        for t in 0..whole {
-            for a in 0..R {
-                for b in 0..C {
-                    for p in 0..P {
-                        lanes[a][b][p] = T::add(simd, lanes[a][b][p], x_steps[a][t][p], y_steps[b][t][p]);
-                    }
-                }
-            }
-        }
-        for a in 0..R {
-            for b in 0..C {
-                self.out[(i + a) * stride + j + b] = finish::<S, T, P>(&lanes[a][b], x[a], y[b], whole * LANES);
+        let (dim, stride) = (self.dim, self.columns.len() / self.dim);
+        for (a, (x, lanes)) in rows.chunks_exact(dim).zip(lanes).enumerate() {
+            for (b, (y, lanes)) in columns.chunks_exact(dim).zip(lanes).enumerate() {
+                self.out[first + a * stride + b] = finish::<T>(*lanes, x, y, dim / LANES * LANES);
             }
         }
     }
 }
 
+/// Appends R rows so that their first eight numbers stand together, then their next eight, and so on; what does not
+/// fill eight is left out.
+#[inline(always)]
+fn pack<const R: usize>(dim: usize, rows: &[f64], out: &mut Vec<f64>) {
+    for t in 0..dim / LANES {
+        for a in 0..R {
+            out.extend_from_slice(&rows[a * dim + t * LANES..a * dim + (t + 1) * LANES]);
+        }
+    }
+}
+
+/// Lanes of R×C sums over the whole steps of packed rows and columns.
+#[inline(always)]
+fn packed_tile<S: Simd, T: Term, const P: usize, const R: usize, const C: usize>(
+    simd: S,
+    x: &[f64],
+    y: &[f64],
+) -> [[[f64; LANES]; C]; R] {
+    let x = S::as_simd_f64s(x).0.as_chunks::<P>().0.as_chunks::<R>().0;
+    let y = S::as_simd_f64s(y).0.as_chunks::<P>().0.as_chunks::<C>().0;
+    let mut lanes = [[[simd.splat_f64s(0.0); P]; C]; R];
+    for (x, y) in x.iter().zip(y) {
+        for a in 0..R {
+            for b in 0..C {
+                for p in 0..P {
+                    lanes[a][b][p] = T::add(simd, lanes[a][b][p], x[a][p], y[b][p]);
+                }
+            }
+        }
+    }
+    spread::<S, P, R, C>(&lanes)
+}
+
+/// The lanes as numbers. Registers are read at constant places only, here, or else they would live in memory.
+#[inline(always)]
+fn spread<S: Simd, const P: usize, const R: usize, const C: usize>(
+    lanes: &[[[S::f64s; P]; C]; R],
+) -> [[[f64; LANES]; C]; R] {
+    let mut sums = [[[0.0; LANES]; C]; R];
+    for a in 0..R {
+        for b in 0..C {
+            S::as_mut_simd_f64s(&mut sums[a][b]).0.copy_from_slice(&lanes[a][b]);
+        }
+    }
+    sums
+}
+
+/// The same for rows and columns as they are.
+#[inline(always)]
+fn tile<S: Simd, T: Term, const P: usize, const R: usize, const C: usize>(
+    simd: S,
+    dim: usize,
+    rows: &[f64],
+    columns: &[f64],
+) -> [[[f64; LANES]; C]; R] {
+    let whole = dim / LANES;
+    let x: [&[[S::f64s; P]]; R] =
+        std::array::from_fn(|a| &S::as_simd_f64s(&rows[a * dim..(a + 1) * dim]).0.as_chunks::<P>().0[..whole]);
+    let y: [&[[S::f64s; P]]; C] =
+        std::array::from_fn(|b| &S::as_simd_f64s(&columns[b * dim..(b + 1) * dim]).0.as_chunks::<P>().0[..whole]);
+    let mut lanes = [[[simd.splat_f64s(0.0); P]; C]; R];
+    for t in 0..whole {
+        for a in 0..R {
+            for b in 0..C {
+                for p in 0..P {
+                    lanes[a][b][p] = T::add(simd, lanes[a][b][p], x[a][t][p], y[b][t][p]);
+                }
+            }
+        }
+    }
+    spread::<S, P, R, C>(&lanes)
+}
+
 /// Adds what follows the whole steps, then the lanes.
 #[inline(always)]
-fn finish<S: Simd, T: Term, const P: usize>(lanes: &[S::f64s; P], x: &[f64], y: &[f64], done: usize) -> f64 {
-    let mut sums = [0.0; LANES];
-    S::as_mut_simd_f64s(&mut sums).0.copy_from_slice(lanes);
+fn finish<T: Term>(mut sums: [f64; LANES], x: &[f64], y: &[f64], done: usize) -> f64 {
     for (sum, (&x, &y)) in sums.iter_mut().zip(x[done..].iter().zip(&y[done..])) {
         *sum += T::term(x, y);
     }
@@ -283,14 +357,15 @@ impl Norms<'_> {
             let steps = x.map(|x| &S::as_simd_f64s(x).0.as_chunks::<P>().0[..whole]);
             let mut lanes = [[simd.splat_f64s(0.0); P]; R];
             for t in 0..whole {
-                for (lanes, steps) in lanes.iter_mut().zip(&steps) {
+                for a in 0..R {
                     for p in 0..P {
-                        lanes[p] = Product::add(simd, lanes[p], steps[t][p], steps[t][p]);
+                        lanes[a][p] = Product::add(simd, lanes[a][p], steps[a][t][p], steps[a][t][p]);
                     }
                 }
             }
-            for (out, (lanes, x)) in out.iter_mut().zip(lanes.iter().zip(x)) {
-                *out = finish::<S, Product, P>(lanes, x, x, whole * LANES);
+            let [sums] = spread::<S, P, 1, R>(&[lanes]);
+            for (out, (sums, x)) in out.iter_mut().zip(sums.into_iter().zip(x)) {
+                *out = finish::<Product>(sums, x, x, whole * LANES);
             }
         }
     }
