@@ -116,13 +116,13 @@ struct Lanes {
 impl Lanes {
     #[inline(always)]
     fn take(&mut self, number: u32, chunk: &[f32; WIDTH]) {
-        for lane in 0..WIDTH {
-            let (x, first, second) = (chunk[lane], self.first[lane], self.second[lane]);
-            let wins = x > first;
-            let loser = if wins { first } else { x };
-            self.second[lane] = if loser > second { loser } else { second };
-            self.first[lane] = if wins { x } else { first };
-            self.at[lane] = if wins { number } else { self.at[lane] };
+        let lanes = self.first.iter_mut().zip(&mut self.second).zip(&mut self.at);
+        for (((first, second), at), &x) in lanes.zip(chunk) {
+            let wins = x > *first;
+            let loser = if wins { *first } else { x };
+            *second = if loser > *second { loser } else { *second };
+            *first = if wins { x } else { *first };
+            *at = if wins { number } else { *at };
         }
     }
 
@@ -132,15 +132,13 @@ impl Lanes {
         let mut most = self.first;
         let mut half = WIDTH / 2;
         while half > 0 {
-            for lane in 0..half {
-                most[lane] = if most[lane + half] > most[lane] { most[lane + half] } else { most[lane] };
+            let (low, high) = most.split_at_mut(half);
+            for (a, &b) in low.iter_mut().zip(&*high) {
+                *a = if b > *a { b } else { *a };
             }
             half /= 2;
         }
-        let mut equal = 0u32;
-        for lane in 0..WIDTH {
-            equal |= u32::from(self.first[lane] == most[0]) << lane;
-        }
+        let equal = (0u32..).zip(&self.first).fold(0, |bits, (lane, &x)| bits | (u32::from(x == most[0]) << lane));
         (most[0], equal.trailing_zeros() as usize % WIDTH)
     }
 }
