@@ -10,6 +10,7 @@ mod cholesky;
 mod costs;
 mod exp;
 mod pass;
+mod penalty;
 pub mod semidual;
 
 use kantor_theory::Status;
@@ -17,7 +18,8 @@ use rayon::prelude::*;
 use serde_json::json;
 
 pub use costs::Costs;
-pub use semidual::{Penalty, Transport};
+pub use penalty::Penalty;
+pub use semidual::Transport;
 
 use crate::knn::largest_budget;
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};

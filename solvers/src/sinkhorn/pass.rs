@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use super::costs::Costs;
 use super::exp;
-use super::semidual::Penalty;
+use super::penalty::Penalty;
 use crate::watch::{Stopped, Watch};
 
 /// Slices of the pool at most; a sum over rows has this many partial sums.

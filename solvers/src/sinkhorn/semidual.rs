@@ -11,6 +11,7 @@ use super::cholesky;
 use super::costs::Costs;
 use super::exp;
 use super::pass::{self, Kernel, Sums};
+use super::penalty::Penalty;
 use crate::watch::{Stopped, Watch};
 
 /// L1 error of the query marginal at which the iteration stops; the marginal sums to 1.
@@ -34,39 +35,6 @@ const HALVINGS: usize = 1;
 /// Damping of Newton's matrix, relative to its diagonal: from none to a step close to Sinkhorn's.
 const LEAST_DAMPING: f64 = 1e-12;
 const MOST_DAMPING: f64 = 1.0;
-
-/// Strengths of regularisation and of the two marginal penalties.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Penalty {
-    /// ε > 0, finite.
-    pub epsilon: f64,
-    /// ρ ≥ 0 on the pool marginal; infinite makes it hard.
-    pub pool: f64,
-    /// ρ > 0 on the query marginal; infinite makes it hard.
-    pub query: f64,
-}
-
-impl Penalty {
-    /// θ = ε/(ρ + ε): how far the pool marginal follows the queries. 0 for a hard pool marginal.
-    pub fn theta(&self) -> f64 {
-        if self.pool == f64::INFINITY { 0.0 } else { self.epsilon / (self.pool + self.epsilon) }
-    }
-
-    /// ln q'(g).
-    fn log_slope(&self, g: f64) -> f64 {
-        if self.query == f64::INFINITY { 0.0 } else { -g / self.query }
-    }
-
-    /// q(g).
-    fn gain(&self, g: f64) -> f64 {
-        if self.query == f64::INFINITY { g } else { -self.query * exp::exp_m1(-g / self.query) }
-    }
-
-    /// 1/ε + 1/ρ_query: curvature of a query's own term, per unit of mass.
-    fn curvature(&self) -> f64 {
-        1.0 / self.epsilon + if self.query == f64::INFINITY { 0.0 } else { 1.0 / self.query }
-    }
-}
 
 /// What the iteration found.
 #[derive(Debug, Clone, PartialEq)]
