@@ -17,14 +17,14 @@ fn budgets(n: usize, m: usize) -> Vec<usize> {
     budgets
 }
 
-/// All costs and both powers; every instance must yield certificates of nearly all methods.
+/// All costs and both powers; every instance must yield certificates of all methods.
 fn all(instance: &Instance, costs: &[Cost], n: usize, m: usize) -> Vec<(Cost, Power, Checked)> {
     let mut results = Vec::new();
     for &cost in costs {
         for power in POWERS {
             let budgets = budgets(n, m);
             let checked = check(instance, cost, power, &budgets);
-            assert!(checked.certificates >= 5 * budgets.len(), "{cost} {power:?}: {}", checked.certificates);
+            assert!(checked.certificates >= 7 * budgets.len(), "{cost} {power:?}: {}", checked.certificates);
             results.push((cost, power, checked));
         }
     }
@@ -34,7 +34,6 @@ fn all(instance: &Instance, costs: &[Cost], n: usize, m: usize) -> Vec<(Cost, Po
 /// As [`all`], where costs are far from rounding errors: `optimal` closes whenever it promises to.
 fn all_closed(instance: &Instance, costs: &[Cost], n: usize, m: usize) {
     for (cost, power, checked) in all(instance, costs, n, m) {
-        assert_eq!(checked.unsuited, 0, "{cost} {power:?}");
         for (budget, closed, lower, upper) in checked.optimal {
             let promised = budget % m == 0 || budget == n;
             assert!(closed || !promised, "{cost} {power:?} k = {budget}: [{lower}, {upper}]");
