@@ -189,7 +189,7 @@ impl<T: Term> Pairs<'_, T> {
         let (edge_rows, edge_columns) = (row_tiles.remainder(), column_tiles.remainder());
         let whole_columns = stride - edge_columns.len() / dim;
         let step = dim / LANES * LANES;
-        let tiled = if row_tiles.len() > 0 { 1 } else { 0 };
+        let tiled = usize::from(row_tiles.len() > 0);
         let (mut row_space, mut column_space) = (Vec::new(), Vec::new());
         let packed_rows = aligned(&mut row_space, tiled * R * step);
         let packed_columns = aligned(&mut column_space, tiled * whole_columns * step);
@@ -366,6 +366,7 @@ impl Norms<'_> {
             });
             let steps = x.map(|x| &S::as_simd_f64s(x).0.as_chunks::<P>().0[..whole]);
             let mut lanes = [[simd.splat_f64s(0.0); P]; R];
+            #[allow(clippy::needless_range_loop, reason = "all rows are at the same step")]
             for t in 0..whole {
                 for a in 0..R {
                     for p in 0..P {
