@@ -71,9 +71,8 @@ fn cost() -> impl Strategy<Value = f64> {
 }
 
 fn instance(max_n: usize, max_m: usize) -> impl Strategy<Value = Instance> {
-    (1..=max_n, 1..=max_m).prop_flat_map(|(n, m)| {
-        prop::collection::vec(cost(), n * m).prop_map(move |costs| Instance { n, m, costs })
-    })
+    (1..=max_n, 1..=max_m)
+        .prop_flat_map(|(n, m)| prop::collection::vec(cost(), n * m).prop_map(move |costs| Instance { n, m, costs }))
 }
 
 proptest! {

@@ -83,7 +83,11 @@ pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<
     for round in 0.. {
         for (bound, &budget) in bounds.iter_mut().zip(budgets).filter(|(_, budget)| **budget / m == round) {
             *bound = Some(if budget % m == 0 {
-                Bound { potentials: state.exchange.potentials.clone(), lp_value: state.cost(&pool, 1, budget), subset: None }
+                Bound {
+                    potentials: state.exchange.potentials.clone(),
+                    lp_value: state.cost(&pool, 1, budget),
+                    subset: None,
+                }
             } else {
                 fractional(state.clone(), &mut pool, order.clone(), budget)?
             });
@@ -284,12 +288,7 @@ impl State {
 }
 
 /// The nearest row of a query that is still free, if it is on the list.
-fn front(
-    pool: &Slots<'_>,
-    free: &[u64],
-    cursor: &mut usize,
-    query: usize,
-) -> Option<super::candidates::Candidate> {
+fn front(pool: &Slots<'_>, free: &[u64], cursor: &mut usize, query: usize) -> Option<super::candidates::Candidate> {
     let list = pool.candidates.list(query);
     let used = |row: u32| free.get(pool.slot_of[row as usize] as usize) == Some(&0);
     while list.get(*cursor).is_some_and(|near| used(near.row)) {
