@@ -34,7 +34,8 @@ fn awkward(rng: &mut ChaCha8Rng, n: usize, dim: usize, decades: f64) -> Vec<f64>
         let mut row: Vec<f64> = match kind % 6 {
             0 => base.iter().map(|x| x + 1e-7 * rng.random_range(-1.0..1.0)).collect(),
             1 => base.iter().map(|x| -x + 1e-4 * rng.random_range(-1.0..1.0)).collect(),
-            2 => (0..dim).map(|_| 10f64.powf(rng.random_range(-decades..1e-3))).collect(),
+            // Without the leading 1, a row of few columns could vanish in single precision.
+            2 => (0..dim).map(|t| if t == 0 { 1.0 } else { 10f64.powf(rng.random_range(-decades..1e-3)) }).collect(),
             3 => (0..dim).map(|_| 1.0 + rng.random_range(0.0..1e-6)).collect(),
             4 => (0..dim).map(|t| if t == kind % dim { 1.0 } else { 1e-25 }).collect(),
             _ => (0..dim).map(|_| rng.random_range(-1.0..1.0)).collect(),

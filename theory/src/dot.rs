@@ -184,24 +184,26 @@ impl<T: Term> Pairs<'_, T> {
     #[inline(always)]
     fn tiles<S: Simd, const P: usize, const R: usize, const C: usize>(mut self, simd: S) {
         let (dim, stride) = (self.dim, self.columns.len() / self.dim);
-        let (mut packed_rows, mut packed_columns) = (Vec::new(), Vec::new());
         let row_tiles = self.rows.chunks_exact(R * dim);
         let column_tiles = self.columns.chunks_exact(C * dim);
         let (edge_rows, edge_columns) = (row_tiles.remainder(), column_tiles.remainder());
         let whole_columns = stride - edge_columns.len() / dim;
-        if row_tiles.len() > 0 {
-            for columns in column_tiles.clone() {
-                pack::<C>(dim, columns, &mut packed_columns);
+        let step = dim / LANES * LANES;
+        let tiled = usize::from(row_tiles.len() > 0);
+        let (mut row_space, mut column_space) = (Vec::new(), Vec::new());
+        let packed_rows = aligned(&mut row_space, tiled * R * step);
+        let packed_columns = aligned(&mut column_space, tiled * whole_columns * step);
+        if tiled == 1 && step > 0 {
+            for (columns, packed) in column_tiles.clone().zip(packed_columns.chunks_exact_mut(C * step)) {
+                pack::<C>(dim, columns, packed);
             }
         }
-        let step = dim / LANES * LANES;
         let mut i = 0;
         for rows in row_tiles {
-            packed_rows.clear();
-            pack::<R>(dim, rows, &mut packed_rows);
+            pack::<R>(dim, rows, packed_rows);
             for (j, columns) in column_tiles.clone().enumerate() {
                 let y = &packed_columns[j * C * step..(j + 1) * C * step];
-                let lanes = packed_tile::<S, T, P, R, C>(simd, &packed_rows, y);
+                let lanes = packed_tile::<S, T, P, R, C>(simd, packed_rows, y);
                 self.write::<R, C>(&lanes, rows, columns, i * stride + j * C);
             }
             for (j, column) in edge_columns.chunks_exact(dim).enumerate() {
@@ -241,13 +243,21 @@ impl<T: Term> Pairs<'_, T> {
     }
 }
 
-/// Appends R rows so that their first eight numbers stand together, then their next eight, and so on; what does not
+/// Zeros that start on a line of the cache: no register is then filled from two.
+#[inline(always)]
+fn aligned(space: &mut Vec<f64>, len: usize) -> &mut [f64] {
+    space.resize(len + LANES, 0.0);
+    let start = space.as_ptr().align_offset(LANES * size_of::<f64>()).min(LANES);
+    &mut space[start..start + len]
+}
+
+/// Writes R rows so that their first eight numbers stand together, then their next eight, and so on; what does not
 /// fill eight is left out.
 #[inline(always)]
-fn pack<const R: usize>(dim: usize, rows: &[f64], out: &mut Vec<f64>) {
-    for t in 0..dim / LANES {
-        for a in 0..R {
-            out.extend_from_slice(&rows[a * dim + t * LANES..a * dim + (t + 1) * LANES]);
+fn pack<const R: usize>(dim: usize, rows: &[f64], out: &mut [f64]) {
+    for (t, out) in out.chunks_exact_mut(R * LANES).enumerate() {
+        for (row, out) in rows.chunks_exact(dim).zip(out.chunks_exact_mut(LANES)) {
+            out.copy_from_slice(&row[t * LANES..(t + 1) * LANES]);
         }
     }
 }
@@ -356,6 +366,7 @@ impl Norms<'_> {
             });
             let steps = x.map(|x| &S::as_simd_f64s(x).0.as_chunks::<P>().0[..whole]);
             let mut lanes = [[simd.splat_f64s(0.0); P]; R];
+            #[allow(clippy::needless_range_loop, reason = "all rows are at the same step")]
             for t in 0..whole {
                 for a in 0..R {
                     for p in 0..P {

@@ -187,7 +187,7 @@ pub(crate) fn extremes(costs: &Costs<'_>, watch: &dyn Watch) -> Result<(Vec<f64>
     let (rows, m) = (costs.pool_len(), costs.query_len());
     let slice = slice_len(rows);
     let starts: Vec<usize> = (0..rows).step_by(slice).collect();
-    let parts: Result<Vec<(Vec<f64>, Vec<f64>)>, Stopped> = starts
+    let parts: Result<Vec<_>, Stopped> = starts
         .par_iter()
         .map(|&start| {
             watch.advance(0)?;
