@@ -7,10 +7,10 @@ use kantor_theory::{Certificate, Verdict, in_turn, verify};
 use serde_json::json;
 
 use crate::certify;
-use crate::data::OnBadRow;
+use crate::data::{DataError, OnBadRow};
 use crate::report::progress::{Detail, Progress};
 use crate::report::table;
-use crate::select::{InputSpec, Inputs};
+use crate::select::{Error, InputSpec, Inputs};
 
 use super::failure::Failure;
 use super::output::say;
@@ -96,7 +96,14 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     };
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let cost = certificate.problem.cost;
-    let inputs = Inputs::open(&spec, cost, &progress)?;
+    let inputs = match Inputs::open(&spec, cost, &progress) {
+        Ok(inputs) => inputs,
+        // The certificate was made of rows that can be measured, so these are others.
+        Err(Error::Data(error @ (DataError::BadRows { .. } | DataError::BadEntry { .. }))) => {
+            return Ok(Verdict::CannotCheck(format!("this is not the input that the certificate speaks of: {error}")));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
     let geometry = match inputs.geometry(cost) {
         Ok(geometry) => geometry,

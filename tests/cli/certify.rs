@@ -173,3 +173,17 @@ fn two_rows_of_four() {
     rows.sort_unstable();
     assert_eq!(rows, [0, 1]);
 }
+
+#[test]
+fn another_pool_with_bad_rows_cannot_be_checked() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    select_example(&out, &["--budget", "5"]).assert().success();
+    let other = work.path().join("other.npy");
+    crate::support::write_npy(&other, 384, &vec![0.0; 5005 * 384]);
+    let mut command = kantor();
+    command.args(["verify", "--json", "--pool"]).arg(&other).arg("--query").arg(example("query_gsm8k.embed.npy"));
+    let output = command.arg(out.join("round-robin/k5/certificate.json")).assert().code(1);
+    let printed: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(printed["verdict"], "cannot-check");
+}
