@@ -37,10 +37,20 @@ impl RowBest {
 
     /// The `count` pool rows closest to their closest query: (row, closeness), closest first, ties to the lower row.
     pub fn top(&self, geometry: &Geometry<'_>, count: usize) -> Vec<(usize, f64)> {
+        self.top_of(geometry, 0..self.best.len(), count)
+    }
+
+    /// As [`RowBest::top`], but of these rows only.
+    pub(crate) fn top_of(
+        &self,
+        geometry: &Geometry<'_>,
+        rows: impl Iterator<Item = usize>,
+        count: usize,
+    ) -> Vec<(usize, f64)> {
         if count == 0 {
             return Vec::new();
         }
-        let mut keys: Vec<u64> = self.best.iter().enumerate().map(|(row, best)| key::key(best.value, row)).collect();
+        let mut keys: Vec<u64> = rows.map(|row| key::key(self.best[row].value, row)).collect();
         key::keep_nearest(&mut keys, count, self.margin);
         let mut rows: Vec<usize> = keys.into_iter().map(key::row).collect();
         rows.par_sort_unstable();
