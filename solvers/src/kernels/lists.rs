@@ -6,9 +6,9 @@
 use kantor_theory::Geometry;
 use rayon::prelude::*;
 
+use crate::kernels::key;
 use crate::kernels::pairs::{self, Pairs};
 use crate::kernels::screen::Screen;
-use crate::kernels::key;
 use crate::simd;
 
 /// A pool row on a query's list.
