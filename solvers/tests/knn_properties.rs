@@ -105,7 +105,9 @@ proptest! {
     /// can tell, and for costs of every family.
     #[test]
     fn uniform_by_brute_force(
-        n in 2usize..120, m in 1usize..7, cap in 1usize..130, alpha in 0.02f64..0.9, seed in 0u64..1000,
+        n in 2usize..120, m in 1usize..7, cap in 1usize..130, seed in 0u64..1000,
+        // The least α lets the cap cut through a crowd; others tend to stop between crowds.
+        alpha in prop::sample::select(vec![1e-6, 1e-6, 0.03, 0.2, 0.8]),
         spread in prop::sample::select(vec![0.8f32, 1e-3, 1e-6]), compat_reference in any::<bool>(),
         cost in prop::sample::select(vec![Cost::Cosine, Cost::HalfCosine, Cost::Angular, Cost::Euclidean, Cost::Sqeuclidean]),
     ) {
