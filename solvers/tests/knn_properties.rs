@@ -101,6 +101,55 @@ proptest! {
         prop_assert_eq!(found.notes["neighbours_per_query"].as_u64().unwrap() as usize, literal.unwrap_or(n));
     }
 
+    /// Rows and masses are those of exact lists evaluated in full, also where crowds are tighter than single precision
+    /// can tell, and for costs of every family.
+    #[test]
+    fn uniform_by_brute_force(
+        n in 2usize..120, m in 1usize..7, cap in 1usize..130, seed in 0u64..1000,
+        // The least α lets the cap cut through a crowd; others tend to stop between crowds.
+        alpha in prop::sample::select(vec![1e-6, 1e-6, 0.03, 0.2, 0.8]),
+        spread in prop::sample::select(vec![0.8f32, 1e-3, 1e-6]), compat_reference in any::<bool>(),
+        cost in prop::sample::select(vec![Cost::Cosine, Cost::HalfCosine, Cost::Angular, Cost::Euclidean, Cost::Sqeuclidean]),
+    ) {
+        let mut case = Case::new(cloud(n, 6, spread, seed), cloud(m, 6, 0.8, seed + 1), 6);
+        case.cost = cost;
+        let settings = Settings { alpha, tradeoff_c: 1.0, list_cap: cap, compat_reference, ..Settings::default() };
+        let geometry = case.geometry();
+        let lists: Vec<Vec<usize>> = (0..m)
+            .map(|j| {
+                let mut rows: Vec<usize> = (0..n).collect();
+                rows.sort_by(|&a, &b| geometry.closeness(b, j).total_cmp(&geometry.closeness(a, j)).then(a.cmp(&b)));
+                rows
+            })
+            .collect();
+        let longest = cap.min(n);
+        let mut gap = 0.0;
+        let k = (1..longest).find(|&k| {
+            let cost = |j: usize, l: usize| cost.from_closeness(geometry.closeness(lists[j][l], j));
+            gap += k as f64 * (0..m).map(|j| cost(j, k) - cost(j, k - 1)).sum::<f64>();
+            alpha * gap >= (1.0 - alpha) * m as f64
+        });
+        let k = k.unwrap_or(longest);
+        let mut counts = vec![0usize; n];
+        lists.iter().flat_map(|list| &list[..k]).for_each(|&row| counts[row] += 1);
+        let second = |row| match compat_reference {
+            true => 0.0,
+            false => (0..m).map(|j| geometry.closeness(row, j)).fold(f64::NEG_INFINITY, f64::max),
+        };
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by(|&a, &b| {
+            counts[b].cmp(&counts[a]).then(second(b).total_cmp(&second(a))).then(a.cmp(&b))
+        });
+        for budget in [n / 2, n] {
+            let found = case.select("knn-uniform", &settings, budget.max(1));
+            prop_assert_eq!(found.notes["neighbours_per_query"].as_u64().unwrap() as usize, k);
+            prop_assert_eq!(&found.rows[..], &order[..budget.max(1)]);
+            for (&row, &score) in found.rows.iter().zip(&found.scores) {
+                prop_assert_eq!(score, counts[row] as f64 / (k * m) as f64);
+            }
+        }
+    }
+
     /// The masses are a probability on the pool, for every list cap.
     #[test]
     fn total_mass_is_one(n in 1usize..80, m in 1usize..8, cap in 1usize..90, alpha in 0.05f64..0.95, sigma in 0.0f64..1.5, seed in 0u64..1000) {

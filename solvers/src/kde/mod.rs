@@ -9,7 +9,7 @@ pub(crate) mod level;
 use kantor_theory::Status;
 use serde_json::json;
 
-use crate::knn::{Tradeoff, cost_of, largest_budget, neighbours, rank};
+use crate::knn::{Tradeoff, cost_of, largest_budget, lists_of, rank};
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
 use density::Kernel;
 
@@ -82,7 +82,8 @@ impl Selector for KnnKde {
     fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.check()?;
         let largest = largest_budget(task, budgets)?;
-        let lists = neighbours(task, findings, Self::capped(task, self.tradeoff.list_cap), self.name())?;
+        let lists = lists_of(findings, self.name())?;
+        let lists = lists.exact(task.geometry, Self::capped(task, self.tradeoff.list_cap));
 
         let mut is_listed = vec![false; task.geometry.pool_len()];
         for neighbour in lists.iter().flatten() {
@@ -107,7 +108,7 @@ impl Selector for KnnKde {
             }
         }
 
-        let order = rank::order(task, findings, &lists, &mass, largest, &self.tradeoff, self.name())?;
+        let order = rank::order(task, findings, &mass, largest, &self.tradeoff, self.name())?;
         let cap_reached = lists.first().is_some_and(|list| list.len() < task.geometry.pool_len())
             && (!found.fired || columns.iter().any(|column| level::overflows(column, found.level)));
         let notes = [

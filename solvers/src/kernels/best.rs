@@ -37,10 +37,20 @@ impl RowBest {
 
     /// The `count` pool rows closest to their closest query: (row, closeness), closest first, ties to the lower row.
     pub fn top(&self, geometry: &Geometry<'_>, count: usize) -> Vec<(usize, f64)> {
+        self.top_of(geometry, 0..self.best.len(), count)
+    }
+
+    /// As [`RowBest::top`], but of these rows only.
+    pub(crate) fn top_of(
+        &self,
+        geometry: &Geometry<'_>,
+        rows: impl Iterator<Item = usize>,
+        count: usize,
+    ) -> Vec<(usize, f64)> {
         if count == 0 {
             return Vec::new();
         }
-        let mut keys: Vec<u64> = self.best.iter().enumerate().map(|(row, best)| key::key(best.value, row)).collect();
+        let mut keys: Vec<u64> = rows.map(|row| key::key(self.best[row].value, row)).collect();
         key::keep_nearest(&mut keys, count, self.margin);
         let mut rows: Vec<usize> = keys.into_iter().map(key::row).collect();
         rows.par_sort_unstable();
@@ -80,75 +90,29 @@ pub(crate) fn scan(values: &[f32], m: usize, margin: f64, best: &mut [Best]) {
     );
 }
 
-/// Best and second best in one sweep of independent lanes, joined at the end.
+/// The largest value, then who comes within the margin of it: two sweeps, each of independent sums over integers.
 #[inline(always)]
 fn best_of(line: &[f32], margin: f64) -> Best {
-    let mut lanes = Lanes { first: [f32::NEG_INFINITY; WIDTH], second: [f32::NEG_INFINITY; WIDTH], at: [0; WIDTH] };
-    let (chunks, rest) = line.as_chunks::<WIDTH>();
-    for (number, chunk) in (0u32..).zip(chunks) {
-        lanes.take(number, chunk);
-    }
-    if !rest.is_empty() {
-        let mut padded = [f32::NEG_INFINITY; WIDTH];
-        padded[..rest.len()].copy_from_slice(rest);
-        lanes.take(chunks.len() as u32, &padded);
-    }
-    let (value, winner) = lanes.winner();
-    let query = lanes.at[winner] * WIDTH as u32 + winner as u32;
-    // The second best of all is the second of the winning lane or the first of another.
-    lanes.first[winner] = lanes.second[winner];
+    let value = key::in_order(line.iter().fold(i32::MIN, |most, &x| most.max(key::order(x))));
     let cut = key::lower(value, margin);
-    let rival =
-        if lanes.first.iter().fold(false, |any, &x| any | (x >= cut)) { rival_of(line, query, cut) } else { NOBODY };
-    Best { value, query, rival }
+    // If one query alone comes that close, the sum is its number.
+    let (count, sum) = (0u32..).zip(line).fold((0u32, 0u32), |(count, sum), (query, &x)| {
+        let near = x >= cut;
+        (count + u32::from(near), sum.wrapping_add(if near { query } else { 0 }))
+    });
+    if count == 1 { Best { value, query: sum, rival: NOBODY } } else { contested(line, value, cut) }
 }
 
-/// Queries looked at together.
-const WIDTH: usize = 16;
-
-/// Per lane the best and second best value so far, and the chunk of the best.
-struct Lanes {
-    first: [f32; WIDTH],
-    second: [f32; WIDTH],
-    at: [u32; WIDTH],
-}
-
-impl Lanes {
-    #[inline(always)]
-    fn take(&mut self, number: u32, chunk: &[f32; WIDTH]) {
-        let lanes = self.first.iter_mut().zip(&mut self.second).zip(&mut self.at);
-        for (((first, second), at), &x) in lanes.zip(chunk) {
-            let wins = x > *first;
-            let loser = if wins { *first } else { x };
-            *second = if loser > *second { loser } else { *second };
-            *first = if wins { x } else { *first };
-            *at = if wins { number } else { *at };
-        }
-    }
-
-    /// The best value and a lane that holds it.
-    #[inline(always)]
-    fn winner(&self) -> (f32, usize) {
-        let mut most = self.first;
-        let mut half = WIDTH / 2;
-        while half > 0 {
-            let (low, high) = most.split_at_mut(half);
-            for (a, &b) in low.iter_mut().zip(&*high) {
-                *a = if b > *a { b } else { *a };
-            }
-            half /= 2;
-        }
-        let equal = (0u32..).zip(&self.first).fold(0, |bits, (lane, &x)| bits | (u32::from(x == most[0]) << lane));
-        (most[0], equal.trailing_zeros() as usize % WIDTH)
-    }
-}
-
+/// The best of a line in which several queries come within the margin.
 #[inline(never)]
-fn rival_of(line: &[f32], query: u32, cut: f32) -> u32 {
-    let mut rivals = (0u32..).zip(line).filter(|&(other, &x)| other != query && x >= cut).map(|(other, _)| other);
-    match (rivals.next(), rivals.next()) {
+fn contested(line: &[f32], value: f32, cut: f32) -> Best {
+    let near = |least: f32| (0u32..).zip(line).filter(move |&(_, &x)| x >= least).map(|(query, _)| query);
+    let query = near(value).next().unwrap_or(0);
+    let mut rivals = near(cut).filter(|&other| other != query);
+    let rival = match (rivals.next(), rivals.next()) {
         (Some(rival), None) => rival,
         (None, _) => NOBODY,
         _ => MANY,
-    }
+    };
+    Best { value, query, rival }
 }

@@ -24,6 +24,7 @@ pub(crate) fn last_with(value: f32) -> u64 {
 }
 
 /// A single-precision number at most `value − margin`.
+#[inline(always)]
 pub(crate) fn lower(value: f32, margin: f64) -> f32 {
     let exact = f64::from(value) - margin;
     let near = exact as f32;
@@ -51,6 +52,19 @@ pub(crate) fn keep_nearest(keys: &mut Vec<u64>, count: usize, margin: f64) -> Op
     Some(cut)
 }
 
+/// An integer that is larger for a larger value. Values are never NaN.
+#[inline(always)]
+pub(crate) fn order(value: f32) -> i32 {
+    let bits = value.to_bits().cast_signed();
+    bits ^ ((bits >> 31) & i32::MAX)
+}
+
+/// The value of an [`order`].
+#[inline(always)]
+pub(crate) fn in_order(order: i32) -> f32 {
+    f32::from_bits((order ^ ((order >> 31) & i32::MAX)).cast_unsigned())
+}
+
 fn rank(value: f32) -> u32 {
     let bits = value.to_bits();
     !(if bits >> 31 == 1 { !bits } else { bits ^ (1 << 31) })
@@ -66,9 +80,11 @@ mod tests {
         for (rank, &a) in values.iter().enumerate() {
             assert_eq!(value(key(a, 77)).to_bits(), a.to_bits());
             assert_eq!(row(key(a, 77)), 77);
+            assert_eq!(in_order(order(a)).to_bits(), a.to_bits());
             assert!(key(a, 3) < key(a, 4));
             for &b in &values[rank + 1..] {
                 assert!(key(a, 9) < key(b, 2));
+                assert!(order(a) > order(b));
             }
         }
         assert!(key(-0.0, 5) <= last_with(0.0) && key(0.0, 5) <= last_with(-0.0));

@@ -6,8 +6,9 @@
 use kantor_theory::Geometry;
 use rayon::prelude::*;
 
+use crate::kernels::key;
+use crate::kernels::pairs::{self, Pairs};
 use crate::kernels::screen::Screen;
-use crate::kernels::{key, pairs};
 use crate::simd;
 
 /// A pool row on a query's list.
@@ -60,6 +61,36 @@ impl NeighbourLists {
             list.truncate(count);
         });
         lists
+    }
+
+    /// The `count` nearest pool rows of every query, as in [`NeighbourLists::exact`] but in arbitrary order.
+    ///
+    /// Only rows that screen within twice the error of the `count`-th are evaluated: fewer than `count` rows screen
+    /// above that one, and what screens higher by more than twice the error is closer than all others.
+    pub(crate) fn nearest(&self, geometry: &Geometry<'_>, count: usize) -> Vec<Vec<u32>> {
+        let margin = 2.0 * self.error;
+        let nearest = |(query, list): (usize, &List)| {
+            let keys = &list.keys;
+            if count == 0 || keys.len() <= count {
+                return keys.iter().take(count).map(|&key| key::row(key) as u32).collect();
+            }
+            let last = key::value(keys[count - 1]);
+            let bar = f64::from(last) + margin;
+            let certain = keys.partition_point(|&key| f64::from(key::value(key)) > bar);
+            let limit = key::last_with(key::lower(last, margin));
+            let near = keys.partition_point(|&key| key <= limit);
+            let mut rows: Vec<u32> = keys[..near].iter().map(|&key| key::row(key) as u32).collect();
+            if near > count {
+                let mut pairs = Pairs::new(geometry);
+                let evaluate = |&row: &u32| (pairs.closeness(row as usize, query), row);
+                let mut open: Vec<(f64, u32)> = rows[certain..].iter().map(evaluate).collect();
+                open.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                rows.truncate(certain);
+                rows.extend(open[..count - certain].iter().map(|&(_, row)| row));
+            }
+            rows
+        };
+        self.lists.par_iter().enumerate().map(nearest).collect()
     }
 
     /// As [`NeighbourLists::exact`], but in screened order and with screened values for closeness.

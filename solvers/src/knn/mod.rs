@@ -9,7 +9,7 @@ pub mod uniform;
 
 use kantor_theory::Cost;
 
-use crate::kernels::lists::Neighbour;
+use crate::kernels::lists::{Neighbour, NeighbourLists};
 use crate::selector::{Findings, SelectError, Settings, Task};
 
 /// The trade-off between closeness and evenness, and the lists on which it is decided.
@@ -53,17 +53,10 @@ impl Tradeoff {
     }
 }
 
-/// The `count` nearest rows of every query, as the pass found them.
-pub(crate) fn neighbours(
-    task: &Task<'_>,
-    findings: &Findings,
-    count: usize,
-    method: &'static str,
-) -> Result<Vec<Vec<Neighbour>>, SelectError> {
-    match &findings.lists {
-        Some(lists) => Ok(lists.exact(task.geometry, count)),
-        None => Err(SelectError::Unsupported { method, fault: "was given no neighbour lists: answer its needs first" }),
-    }
+/// The nearest rows of every query, as the pass found them.
+pub(crate) fn lists_of<'a>(findings: &'a Findings, method: &'static str) -> Result<&'a NeighbourLists, SelectError> {
+    let fault = "was given no neighbour lists: answer its needs first";
+    findings.lists.as_ref().ok_or(SelectError::Unsupported { method, fault })
 }
 
 /// The cost of a listed pair; a pair whose closeness is not a number is infinitely far.

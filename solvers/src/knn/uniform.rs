@@ -1,12 +1,13 @@
 //! `knn-uniform`: every query gives 1/(K·M) to each of its K nearest rows.
 //!
 //! Limit: the pass that finds the lists. The rule that fixes K costs O(L·M) here; written down literally it sums
-//! K·M gaps for every K, which is quadratic in the list length.
+//! K·M gaps for every K, which is quadratic in the list length. Where screened sums and their proved error leave only
+//! one K, no exact cost is evaluated.
 
-use kantor_theory::Status;
+use kantor_theory::{Cost, Status};
 use serde_json::json;
 
-use super::{Tradeoff, cost_of, largest_budget, neighbours, rank};
+use super::{Tradeoff, cost_of, largest_budget, lists_of, rank};
 use crate::kernels::lists::{Neighbour, NeighbourLists};
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
 
@@ -29,18 +30,19 @@ impl KnnUniform {
         self.tradeoff.list_cap.min(task.geometry.pool_len())
     }
 
-    /// Exact lists, as long as the rule needs them, and its answer ([`level`]): it looks no further than K + 1.
-    fn settle(&self, task: &Task<'_>, findings: &Findings) -> Result<(Vec<Vec<Neighbour>>, usize, bool), SelectError> {
+    /// K by the rule, and whether the rule fired within the lists.
+    fn settle(&self, task: &Task<'_>, lists: &NeighbourLists) -> (usize, bool) {
         let longest = self.list_len(task);
-        // Screened values only guess K; the loop ends when exact values have settled it.
-        let guess = |lists: &NeighbourLists| level(task, &lists.screened(longest), &self.tradeoff).0;
-        let mut count = findings.lists.as_ref().map_or(0, guess);
+        let mut count = match screened_level(task, lists, longest, &self.tradeoff) {
+            Ok(settled) => return settled,
+            Err(guess) => guess,
+        };
         loop {
+            // The rule looks no further than K + 1.
             count = longest.min(count + count / SLACK + SLACK);
-            let lists = neighbours(task, findings, count, self.name())?;
-            let (k, fired) = level(task, &lists, &self.tradeoff);
+            let (k, fired) = level(task, &lists.exact(task.geometry, count), &self.tradeoff);
             if fired || count == longest {
-                return Ok((lists, k, fired));
+                return (k, fired);
             }
         }
     }
@@ -62,15 +64,17 @@ impl Selector for KnnUniform {
     fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.tradeoff.check()?;
         let largest = largest_budget(task, budgets)?;
-        let (lists, k, fired) = self.settle(task, findings)?;
+        let lists = lists_of(findings, self.name())?;
+        let (k, fired) = self.settle(task, lists);
+        let nearest = lists.nearest(task.geometry, k);
 
         // Counted in integers, so that rows tie exactly when they are listed equally often.
         let mut counts = vec![0.0; task.geometry.pool_len()];
-        for neighbour in lists.iter().flat_map(|list| &list[..k]) {
-            counts[neighbour.row] += 1.0;
+        for &row in nearest.iter().flatten() {
+            counts[row as usize] += 1.0;
         }
-        let order = rank::order(task, findings, &lists, &counts, largest, &self.tradeoff, self.name())?;
-        let unit = (k * lists.len()) as f64;
+        let order = rank::order(task, findings, &counts, largest, &self.tradeoff, self.name())?;
+        let unit = (k * nearest.len()) as f64;
         let notes = [
             ("neighbours_per_query".to_owned(), json!(k)),
             ("list_cap_reached".to_owned(), json!(!fired && k < task.geometry.pool_len())),
@@ -104,4 +108,47 @@ fn level(task: &Task<'_>, lists: &[Vec<Neighbour>], tradeoff: &Tradeoff) -> (usi
         }
     }
     (longest, false)
+}
+
+/// [`level`] of the exact costs, decided on screened ones; a guess of K if they cannot decide it.
+///
+/// Let every cost err by at most η. Then so does the l-th least cost of every query, and the double sum errs by at
+/// most 2·K·M·η. Either computed sum has at most K + M + 4 roundings on the way of each of its terms, which are never
+/// negative.
+fn screened_level(
+    task: &Task<'_>,
+    lists: &NeighbourLists,
+    longest: usize,
+    tradeoff: &Tradeoff,
+) -> Result<(usize, bool), usize> {
+    let cost = task.geometry.cost();
+    let error = cost_error(cost, lists.error() * lists.unit());
+    let screened = lists.screened(longest);
+    let longest = screened.iter().map(Vec::len).min().unwrap_or(0);
+    let mut gap = 0.0;
+    let mut earliest = None;
+    for k in 1..longest {
+        let step: f64 = screened.iter().map(|list| cost_of(cost, &list[k]) - cost_of(cost, &list[k - 1])).sum();
+        gap += k as f64 * step;
+        let spread = 2.0 * (k * screened.len()) as f64 * error;
+        let spread = spread + (k + screened.len() + 8) as f64 * (2.0 * f64::EPSILON) * (gap + spread);
+        if earliest.is_none() && tradeoff.outweighs(gap + spread, screened.len()) {
+            earliest = Some(k);
+        }
+        if tradeoff.outweighs(gap, screened.len()) {
+            let settled = earliest == Some(k) && tradeoff.outweighs(gap - spread, screened.len());
+            return if settled { Ok((k, true)) } else { Err(k) };
+        }
+    }
+    if earliest.is_none() && gap.is_finite() { Ok((longest, false)) } else { Err(longest) }
+}
+
+/// How far the cost of a pair can be off if its closeness is off by at most `error`; infinite if there is no bound.
+fn cost_error(cost: Cost, error: f64) -> f64 {
+    match cost {
+        // No steeper than closeness itself; 1 − cos is rounded on either side.
+        Cost::Cosine | Cost::HalfCosine => error + 4.0 * f64::EPSILON,
+        Cost::Sqeuclidean | Cost::Precomputed => error,
+        Cost::Angular | Cost::Euclidean => f64::INFINITY,
+    }
 }
