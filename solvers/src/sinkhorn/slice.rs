@@ -21,6 +21,9 @@ pub(crate) struct Slice<'s> {
 /// Rows per step: what [`kantor_theory::Geometry`] evaluates at a time. Their weights stay in the second-level cache.
 pub(crate) const STEP: usize = 48;
 
+/// Rows whose costs are evaluated by one call: they stay in the second-level cache too.
+const BLOCK: usize = 10 * STEP;
+
 /// Lanes in which a sum over queries runs.
 pub(crate) const LANES: usize = 8;
 
@@ -40,7 +43,6 @@ pub(crate) struct Worker<'a> {
     log_queries: f64,
     /// Whether costs are read off their weights where they are wanted.
     inverts: bool,
-    buffer: Vec<f64>,
     pub(crate) sums: Sums,
     /// Σ_i T_i/(Σ_j w_ij u_j) w_ij.
     columns: Vec<f64>,
@@ -66,26 +68,24 @@ impl<'a> Worker<'a> {
             prior: 1.0 / costs.pool_len() as f64,
             log_queries: exp::ln(m as f64),
             inverts,
-            buffer: Vec::new(),
             sums: Sums::zero(m, with_outer),
             columns: vec![0.0; factors.len()],
         }
     }
 
-    /// Adds the rows to the sums, writes their weights unless they are `filled` in, and ln s if that is wanted.
+    /// Adds rows to the sums, writes their weights unless they are `filled` in, and ln s if that is wanted. Costs may
+    /// be missing where they are not needed.
     #[inline(always)]
     fn step(
         &mut self,
-        rows: Range<usize>,
+        costs: &[f64],
         weights: &mut [f64],
         greatest: &mut [f64],
         filled: bool,
         logs: Option<&mut [f64]>,
     ) {
-        let count = rows.len();
+        let count = greatest.len();
         let (m, width) = (self.reference.len(), self.factors.len());
-        let costs =
-            if filled && (self.inverts || logs.is_none()) { &[] } else { self.costs.rows(rows, &mut self.buffer) };
         if !filled {
             weigh(costs, self.reference, 1.0 / self.epsilon, weights, greatest);
         }
@@ -264,15 +264,23 @@ impl pulp::WithSimd for Run<'_, '_, '_> {
         let steps = if weights.is_empty() { STEP } else { 0 };
         let mut scratch = vec![0.0; steps * (width + 1)];
         let (scratch_weights, scratch_greatest) = scratch.split_at_mut(steps * width);
-        for first in rows.clone().step_by(STEP) {
-            let last = (first + STEP).min(rows.end);
-            let here = first - rows.start..last - rows.start;
-            let (weights, greatest) = if weights.is_empty() {
-                (&mut scratch_weights[..here.len() * width], &mut scratch_greatest[..here.len()])
-            } else {
-                (&mut weights[here.start * width..here.end * width], &mut greatest[here.clone()])
-            };
-            worker.step(first..last, weights, greatest, filled, logs.get_mut(here));
+        let (m, needs_costs) = (worker.reference.len(), !filled || !(worker.inverts || logs.is_empty()));
+        let all = worker.costs;
+        let mut buffer = Vec::new();
+        for block in rows.clone().step_by(BLOCK) {
+            let end = (block + BLOCK).min(rows.end);
+            let costs = if needs_costs { all.rows(block..end, &mut buffer) } else { &[] };
+            for first in (block..end).step_by(STEP) {
+                let last = (first + STEP).min(end);
+                let here = first - rows.start..last - rows.start;
+                let (weights, greatest) = if weights.is_empty() {
+                    (&mut scratch_weights[..here.len() * width], &mut scratch_greatest[..here.len()])
+                } else {
+                    (&mut weights[here.start * width..here.end * width], &mut greatest[here.clone()])
+                };
+                let costs = costs.get((first - block) * m..(last - block) * m).unwrap_or_default();
+                worker.step(costs, weights, greatest, filled, logs.get_mut(here));
+            }
         }
         worker.finish();
     }
