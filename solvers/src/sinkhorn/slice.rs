@@ -236,13 +236,19 @@ fn weigh(costs: &[f64], reference: &[f64], inverse: f64, weights: &mut [f64], gr
 /// Σ_j w_j u_j c_j of one row for the costs c_j = h_j − ε (ln w_j + m) that the weights came from.
 #[inline(always)]
 fn paid(weights: &[f64], factors: &[f64], reference: &[f64], epsilon: f64, greatest: f64) -> f64 {
+    let cost =
+        |w: f64, h: f64| h - epsilon * (exp::ln(if w > f64::MIN_POSITIVE { w } else { f64::MIN_POSITIVE }) + greatest);
     let mut total = [0.0; LANES];
-    let chunks = weights.chunks(LANES).zip(factors.chunks(LANES)).zip(reference.chunks(LANES));
-    for ((weights, factors), reference) in chunks {
-        for (((total, w), u), h) in total.iter_mut().zip(weights).zip(factors).zip(reference) {
-            let cost = h - epsilon * (exp::ln(w.max(f64::MIN_POSITIVE)) + greatest);
-            *total += w * u * cost;
+    let (whole, rest) = reference.as_chunks::<LANES>();
+    let pairs = weights.as_chunks::<LANES>().0.iter().zip(factors.as_chunks::<LANES>().0);
+    for ((w, u), h) in pairs.zip(whole) {
+        for lane in 0..LANES {
+            total[lane] += w[lane] * u[lane] * cost(w[lane], h[lane]);
         }
+    }
+    let at = whole.len() * LANES;
+    for (lane, h) in rest.iter().enumerate() {
+        total[lane] += weights[at + lane] * factors[at + lane] * cost(weights[at + lane], *h);
     }
     tree(total)
 }
