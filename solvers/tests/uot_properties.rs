@@ -88,7 +88,7 @@ proptest! {
             pool: if hard_pool { f64::INFINITY } else { pool_rho },
             query: if hard_query { f64::INFINITY } else { query_rho },
         };
-        let costs = Costs::new(&geometry, Cost::HalfCosine, u64::MAX, &Quiet).unwrap();
+        let costs = Costs::new(&geometry, Cost::HalfCosine, u64::MAX);
         let found = semidual::solve(&costs, penalty, &Quiet).unwrap();
         prop_assert!(found.converged, "{:?}: {:e} after {}", penalty, found.residual, found.passes);
         let (a, b) = (1.0 / n as f64, 1.0 / m as f64);

@@ -16,7 +16,7 @@ fn pool_mass_cost_and_objective_for_both_penalties() {
     let (pool, query) = pool_and_query();
     let geometry = Geometry::new(&pool, &query, Cost::HalfCosine).unwrap();
     for memory in [0, u64::MAX] {
-        let costs = Costs::new(&geometry, Cost::HalfCosine, memory, &Quiet).unwrap();
+        let costs = Costs::new(&geometry, Cost::HalfCosine, memory);
         for case in record()["uot"].as_array().unwrap() {
             let penalty = Penalty {
                 epsilon: case["eps"].as_f64().unwrap(),

@@ -1,4 +1,4 @@
-//! The N×M costs as an iteration reads them, row by row: held in memory if that is allowed, else evaluated again.
+//! The N×M costs as an iteration reads them, row by row: evaluated when asked for, or held in memory.
 //!
 //! Limit: evaluating them is N·M·d `f64` multiply-adds, reading them back N·M·8 bytes of memory traffic.
 
@@ -23,16 +23,20 @@ pub struct Costs<'a> {
 }
 
 impl<'a> Costs<'a> {
-    /// The costs of the geometry's pairs under `cost`, which must be of the family of the geometry's own; held if
-    /// they fit into `memory` bytes.
+    /// The costs of the geometry's pairs under `cost`, which must be of the family of the geometry's own. What is
+    /// computed from them may take `memory` bytes.
+    pub fn new(geometry: &'a Geometry<'a>, cost: Cost, memory: u64) -> Self {
+        Self { geometry, cost, held: None, room: memory }
+    }
+
+    /// The same costs, all evaluated now if they fit into memory.
     ///
     /// # Errors
     /// If the observer asks to stop.
-    pub fn new(geometry: &'a Geometry<'a>, cost: Cost, memory: u64, watch: &dyn Watch) -> Result<Self, Stopped> {
-        let (n, m) = (geometry.pool_len(), geometry.query_len());
-        let mut costs = Self { geometry, cost, held: None, room: memory };
-        let fits = (n as u128) * (m as u128) * 8 <= u128::from(memory);
-        if fits {
+    pub(crate) fn hold(&self, watch: &dyn Watch) -> Result<Self, Stopped> {
+        let (n, m) = (self.pool_len(), self.query_len());
+        let mut costs = Self { held: None, ..*self };
+        if (n as u128) * (m as u128) * 8 <= u128::from(self.room) {
             watch.begin("costs", n as u64);
             let mut held = vec![0.0; n * m];
             held.par_chunks_mut(CHUNK * m).enumerate().try_for_each(|(chunk, out)| {
@@ -57,9 +61,19 @@ impl<'a> Costs<'a> {
         self.geometry.query_len()
     }
 
-    /// Whether so many numbers more may be held in memory, next to held costs.
-    pub(crate) fn leaves_room_for(&self, numbers: usize) -> bool {
-        self.held.is_some() && numbers as u128 * 8 <= u128::from(self.room)
+    /// Whether they are never negative.
+    pub(crate) fn are_nonnegative(&self) -> bool {
+        self.cost.family() != Family::Given
+    }
+
+    /// Whether all of them are in memory.
+    pub(crate) fn are_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Whether so many numbers more may be held in memory.
+    pub(crate) fn leave_room_for(&self, numbers: usize) -> bool {
+        numbers as u128 * 8 <= u128::from(self.room)
     }
 
     /// The costs of pool rows `rows` (rows×M, row-major), in `buffer` if they are not held.

@@ -9,9 +9,11 @@
 mod cholesky;
 mod costs;
 mod exp;
+mod extremes;
 mod pass;
 mod penalty;
 pub mod semidual;
+mod slice;
 
 use kantor_theory::Status;
 use rayon::prelude::*;
@@ -69,14 +71,19 @@ impl Selector for Uot {
 
     fn select(&self, task: &Task<'_>, _findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.check()?;
-        largest_budget(task, budgets)?;
+        let largest = largest_budget(task, budgets)?;
         let cost = costs::published(task.geometry.cost());
-        let costs = Costs::new(task.geometry, cost, task.memory, task.watch)?;
+        let costs = Costs::new(task.geometry, cost, task.memory);
         let penalty = Penalty { epsilon: self.epsilon, pool: self.rho, query: f64::INFINITY };
         let found = semidual::solve(&costs, penalty, task.watch)?;
 
         let mut order: Vec<usize> = (0..task.geometry.pool_len()).collect();
-        order.par_sort_unstable_by(|&a, &b| found.log_rows[b].total_cmp(&found.log_rows[a]).then(a.cmp(&b)));
+        let by_mass = |a: &usize, b: &usize| found.log_rows[*b].total_cmp(&found.log_rows[*a]).then(a.cmp(b));
+        if largest < order.len() {
+            order.select_nth_unstable_by(largest, by_mass);
+            order.truncate(largest);
+        }
+        order.par_sort_unstable_by(by_mass);
         let notes = [
             ("cost".to_owned(), json!(cost.name())),
             ("passes".to_owned(), json!(found.passes)),

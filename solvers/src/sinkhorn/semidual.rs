@@ -10,7 +10,8 @@
 use super::cholesky;
 use super::costs::Costs;
 use super::exp;
-use super::pass::{self, Kernel, Sums};
+use super::extremes::extremes;
+use super::pass::{self, Ask, Kernel, Sums};
 use super::penalty::Penalty;
 use crate::watch::{Stopped, Watch};
 
@@ -31,6 +32,9 @@ const WARM_START: f64 = 0.02;
 
 /// Step lengths tried along Newton's direction, each half of the one before.
 const HALVINGS: usize = 1;
+
+/// Rows at whose costs the query potentials may start: whole blocks of [`kantor_theory::Geometry`].
+const SAMPLE: usize = 960;
 
 /// Damping of Newton's matrix, relative to its diagonal: from none to a step close to Sinkhorn's.
 const LEAST_DAMPING: f64 = 1e-12;
@@ -94,10 +98,17 @@ struct Search<'a> {
 /// If the observer asks to stop.
 pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<Transport, Stopped> {
     watch.begin("unbalanced transport", PASS_LIMIT as u64);
-    let (least, range) = pass::extremes(costs, watch)?;
+    let (least, _) = extremes(costs, SAMPLE.min(costs.pool_len()), watch)?;
+    if starts_anywhere(costs, &penalty, &least) {
+        let search = Search { kernel: Kernel::new(costs, true), watch, penalty, passes: 0, damping: LEAST_DAMPING };
+        return search.finish(least);
+    }
+    let costs = &costs.hold(watch)?;
+    let (least, range) = extremes(costs, costs.pool_len(), watch)?;
     // Every query starts at its nearest row, where no weight exceeds 1 and no column sum underflows.
     let mut g: Vec<f64> = least.into_iter().map(|c| if c.is_finite() { c } else { 0.0 }).collect();
-    let mut search = Search { kernel: Kernel::new(costs), watch, penalty, passes: 1, damping: LEAST_DAMPING };
+    let kernel = Kernel::new(costs, false);
+    let mut search = Search { kernel, watch, penalty, passes: 1, damping: LEAST_DAMPING };
     if penalty.pool > penalty.epsilon {
         let mut epsilon = WARM_START * range;
         while epsilon > 2.0 * penalty.epsilon && epsilon.is_finite() {
@@ -108,27 +119,48 @@ pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<T
         }
         search.penalty = penalty;
     }
-    let point = search.run(g, TOLERANCE, PASS_LIMIT)?;
-    let (log_rows, transport) = search.kernel.rows(&penalty, &point.g, watch)?;
-    let log_prior = -exp::ln(costs.pool_len() as f64);
-    let theta = penalty.theta();
-    // 0·(−∞) is no number: under a hard pool marginal a row without any finite cost keeps its prior.
-    let follow = |log: f64| if theta > 0.0 { theta * log } else { 0.0 };
-    Ok(Transport {
-        log_marginal: log_rows.iter().map(|&log| log_prior + follow(log)).collect(),
-        log_rows,
-        objective: point.dual,
-        transport,
-        residual: point.residual,
-        passes: search.passes + 1,
-        converged: point.residual <= TOLERANCE,
-        potentials: point.g,
-    })
+    search.finish(g)
+}
+
+/// Whether any rows' costs `g` will do as potentials to start from, and costs are needed once, for the weights.
+///
+/// Costs that are not negative exceed no potential by more than its own size: if that is at most [`pass::DRIFT`]·ε,
+/// nothing overflows, and the reference potentials stay. Below ε costs could not be told from their weights. Newton's
+/// method wants weights for several ε.
+fn starts_anywhere(costs: &Costs<'_>, penalty: &Penalty, g: &[f64]) -> bool {
+    let greatest = g.iter().copied().fold(0.0, f64::max);
+    penalty.pool <= penalty.epsilon
+        && costs.are_nonnegative()
+        && penalty.epsilon <= greatest
+        && greatest <= pass::DRIFT * penalty.epsilon
 }
 
 impl Search<'_> {
-    fn evaluate(&mut self, g: Vec<f64>, with_outer: bool) -> Result<Point, Stopped> {
-        let sums = self.kernel.sums(&self.penalty, &g, with_outer, self.watch)?;
+    /// Solves the problem from `g` on and collects what is to be told about it.
+    fn finish(mut self, g: Vec<f64>) -> Result<Transport, Stopped> {
+        let mut point = self.run(g, TOLERANCE, PASS_LIMIT)?;
+        if point.sums.logs.is_empty() {
+            point = self.evaluate(point.g, Ask::Rows)?;
+        }
+        let log_rows = point.sums.logs;
+        let log_prior = -exp::ln(log_rows.len() as f64);
+        let theta = self.penalty.theta();
+        // 0·(−∞) is no number: under a hard pool marginal a row without any finite cost keeps its prior.
+        let follow = |log: f64| if theta > 0.0 { theta * log } else { 0.0 };
+        Ok(Transport {
+            log_marginal: log_rows.iter().map(|&log| log_prior + follow(log)).collect(),
+            log_rows,
+            objective: point.dual,
+            transport: point.sums.transport,
+            residual: point.residual,
+            passes: self.passes,
+            converged: point.residual <= TOLERANCE,
+            potentials: point.g,
+        })
+    }
+
+    fn evaluate(&mut self, g: Vec<f64>, ask: Ask) -> Result<Point, Stopped> {
+        let sums = self.kernel.pass(&self.penalty, &g, ask, self.watch)?;
         self.passes += 1;
         self.watch.advance(1)?;
         let share = 1.0 / g.len() as f64;
@@ -141,7 +173,7 @@ impl Search<'_> {
 
     /// Iterates from `g` until the residual is at most `tolerance` or `limit` passes have been made in all.
     fn run(&mut self, g: Vec<f64>, tolerance: f64, limit: usize) -> Result<Point, Stopped> {
-        let mut point = self.evaluate(g, false)?;
+        let mut point = self.evaluate(g, Ask::Sums)?;
         let newton = self.penalty.pool > self.penalty.epsilon;
         let (mut wait, mut patience) = (0usize, 1usize);
         // A residual that is no number has not converged.
@@ -156,21 +188,31 @@ impl Search<'_> {
                 patience = (2 * patience).min(16);
             }
             wait = wait.saturating_sub(1);
-            point = self.sinkhorn(&point)?;
+            // It contracts by 1 − θ at least: is this the last step?
+            let last = (1.0 - self.penalty.theta()) * point.residual <= tolerance;
+            point = self.sinkhorn(&point, if last { Ask::Rows } else { Ask::Sums })?;
         }
         Ok(point)
     }
 
-    fn sinkhorn(&mut self, point: &Point) -> Result<Point, Stopped> {
+    /// A shift of all potentials by t multiplies all T_ij by e^(θt/ε), so the best shift is known without a pass if the
+    /// mass of the queries is given: it is taken first. (Séjourné, Vialard and Peyré, arXiv 2201.00730.)
+    fn sinkhorn(&mut self, point: &Point, ask: Ask) -> Result<Point, Stopped> {
         let curvature = self.penalty.curvature();
-        let g = point.g.iter().enumerate().map(|(j, g)| g + point.log_residual(j, &self.penalty) / curvature).collect();
-        self.evaluate(g, false)
+        let theta = self.penalty.theta();
+        let log_mass = exp::ln(point.sums.columns.iter().sum::<f64>().max(f64::MIN_POSITIVE));
+        let shifts = self.penalty.query == f64::INFINITY && theta > 0.0 && log_mass.is_finite();
+        // The shift is −(ε/θ)·log_mass, and the step from there is longer by ε·log_mass.
+        let shift = if shifts { self.penalty.epsilon * (1.0 - 1.0 / theta) * log_mass } else { 0.0 };
+        let step = |j: usize| shift + point.log_residual(j, &self.penalty) / curvature;
+        let g = point.g.iter().enumerate().map(|(j, g)| g + step(j)).collect();
+        self.evaluate(g, ask)
     }
 
     /// A step along Newton's direction that raises the dual, if there is one.
     fn newton(&mut self, point: &Point, limit: usize) -> Result<Option<Point>, Stopped> {
         let m = point.g.len();
-        let outer = self.evaluate(point.g.clone(), true)?.sums.outer;
+        let outer = self.evaluate(point.g.clone(), Ask::Outer)?.sums.outer;
         let columns = &point.sums.columns;
         let average = columns.iter().sum::<f64>() / m as f64;
         let balanced = self.penalty.pool == f64::INFINITY && self.penalty.query == f64::INFINITY;
@@ -216,7 +258,7 @@ impl Search<'_> {
                 return Ok(None);
             }
             let g = point.g.iter().zip(direction).map(|(g, p)| g + length * p).collect();
-            let trial = self.evaluate(g, false)?;
+            let trial = self.evaluate(g, Ask::Sums)?;
             let rounding = 1e-14 * (1.0 + point.dual.abs());
             let rises = trial.dual >= point.dual + 1e-4 * length * slope;
             let settles = trial.residual <= 0.5 * point.residual && trial.dual >= point.dual - rounding;
