@@ -4,27 +4,44 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use kantor_theory::Interval;
 
-/// An interval for people: as many digits as it is sure of, and two more.
+/// An interval for people, rounded outwards to six decimals, or to seven digits if it is very large or small.
 pub fn interval(interval: Interval) -> String {
-    let end = |value: Option<f64>, missing: &str| value.map_or_else(|| missing.to_owned(), |x| format!("{x:.6}"));
-    format!(
-        "[{}, {}]",
-        end(interval.lower.map(|x| (x * 1e6).floor() / 1e6), "−∞"),
-        end(interval.upper.map(|x| (x * 1e6).ceil() / 1e6), "∞")
-    )
+    let lower = interval.lower.map_or_else(|| "−∞".to_owned(), |x| outward(x, false));
+    let upper = interval.upper.map_or_else(|| "∞".to_owned(), |x| outward(x, true));
+    format!("[{lower}, {upper}]")
+}
+
+/// A decimal number on the safe side of `x`: not below it if `up`, else not above it.
+fn outward(x: f64, up: bool) -> String {
+    let exponent = x.abs().log10().floor();
+    let plain = x == 0.0 || (-3.0..6.0).contains(&exponent);
+    let unit = if plain { 1e-6 } else { 10f64.powf(exponent - 6.0) };
+    if !unit.is_normal() {
+        return format!("{x:e}");
+    }
+    let mut units = if up { (x / unit).ceil() } else { (x / unit).floor() };
+    loop {
+        let text = if plain { format!("{:.6}", units * unit) } else { format!("{:.6e}", units * unit) };
+        // Division and product round too: what is shown is compared with what was proved.
+        match text.parse::<f64>() {
+            Ok(shown) if (up && shown < x) || (!up && shown > x) => units += if up { 1.0 } else { -1.0 },
+            _ => return text,
+        }
+    }
 }
 
 /// A share as a percentage, rounded up: two decimals, or one digit if it is tiny.
 pub fn percent_up(share: f64) -> String {
-    let percent = 100.0 * share;
-    if percent >= 0.01 {
-        return format!("{:.2} %", (percent * 1e2).ceil() / 1e2);
-    }
-    if percent <= 0.0 {
+    if share <= 0.0 {
         return "0 %".to_owned();
     }
-    let unit = 10f64.powi(percent.log10().floor() as i32);
-    format!("{:.0e} %", (percent / unit).ceil() * unit)
+    // Upwards after every step that rounds, so that what is shown is no less than what was proved.
+    let percent = (100.0 * share).next_up();
+    if percent >= 0.01 {
+        return format!("{:.2} %", (percent * 1e2).next_up().ceil() / 1e2);
+    }
+    let unit = 10f64.powi(percent.log10().floor() as i32).next_down();
+    format!("{:.0e} %", (percent / unit).next_up().ceil() * unit)
 }
 
 /// A table with a header line.
@@ -32,4 +49,29 @@ pub fn plain(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header.iter().copied()).add_rows(rows);
     table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_intervals_hold_what_was_proved() {
+        let mut x: f64 = 1e-300;
+        while x < 1e300 {
+            for value in [x, -x, x.next_up(), x.next_down()] {
+                for up in [false, true] {
+                    let shown: f64 = outward(value, up).parse().unwrap_or(f64::NAN);
+                    assert!(if up { shown >= value } else { shown <= value }, "{value:e} is shown as {shown:e}");
+                    assert!((shown - value).abs() <= 2e-6 * value.abs().max(f64::from(value.abs() < 1e6)));
+                }
+            }
+            x *= 3.7;
+        }
+        for share in [1e-15, 8e-14, 0.0012, 0.01, 0.9, 1.17] {
+            let shown: f64 = percent_up(share).trim_end_matches(" %").parse().unwrap_or(f64::NAN);
+            assert!(shown >= 100.0 * share && shown <= 200.0 * share, "{share} is shown as {shown} %");
+        }
+        assert_eq!(interval(Interval { lower: Some(0.0), upper: None }), "[0.000000, ∞]");
+    }
 }
