@@ -67,7 +67,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         certify: !arguments.no_certify,
         settings: arguments.settings.settings(),
         seed: arguments.seed,
-        memory: arguments.run.max_memory.unwrap_or(u64::MAX),
+        memory: arguments.run.max_memory.unwrap_or(Request::default().memory),
     };
     let inputs = Inputs::open(&spec, request.cost, &progress)?;
     if inputs.overlap() > 0 && !arguments.run.quiet {

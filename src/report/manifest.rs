@@ -173,11 +173,3 @@ pub(crate) fn outputs(path: &Path) -> Option<BTreeSet<PathBuf>> {
     let listed: Listed = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
     (listed.schema.starts_with("kantor/")).then(|| listed.outputs.into_iter().map(|o| o.path).collect())
 }
-
-/// Largest resident memory of this process in bytes, where the system tells (Linux: `VmHWM`).
-pub fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
-}

@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod manifest;
+pub mod memory;
 pub mod progress;
 pub mod staging;
 pub mod table;

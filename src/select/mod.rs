@@ -15,6 +15,7 @@ use kantor_theory::{BestBound, Cost, GeometryError, Power, Status};
 use crate::certify::{self, Certified, CertifyError, Terms};
 use crate::data::DataError;
 use crate::report::manifest::InputRecord;
+use crate::report::memory;
 use crate::report::staging::OutputError;
 
 pub use inputs::{InputSpec, Inputs};
@@ -92,7 +93,7 @@ pub struct Request {
     pub settings: Settings,
     /// Seed of every random choice.
     pub seed: u64,
-    /// Bytes that may be used beyond the input.
+    /// Bytes that may be used beyond the input; by default what the system has to give.
     pub memory: u64,
 }
 
@@ -106,7 +107,7 @@ impl Default for Request {
             certify: true,
             settings: Settings::default(),
             seed: 0,
-            memory: u64::MAX,
+            memory: memory::available().unwrap_or(u64::MAX),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::certify::{self, Certified, Terms};
 use crate::data::OnBadRow;
 use crate::report::files::{self, Line};
 use crate::report::manifest::{self, BestRecord, MANIFEST, Manifest, Parameters, ResultRecord};
+use crate::report::memory;
 use crate::report::staging::Staging;
 
 use super::{Error, Inputs, Outcome, Request};
@@ -118,7 +119,7 @@ pub fn write(
         scan_seconds: outcome.scan_seconds,
         best_seconds: outcome.best_seconds,
         seconds: run.begun.elapsed().as_secs_f64(),
-        peak_memory_bytes: manifest::peak_memory(),
+        peak_memory_bytes: memory::peak(),
     };
     staging.file(MANIFEST, |out| {
         serde_json::to_writer_pretty(&mut *out, &manifest)?;
