@@ -131,14 +131,16 @@ fn an_interrupt_ends_with_130_and_leaves_nothing() {
     let values: Vec<f32> = (0..60_000 * 256).map(|i| ((i * 7919 % 1013) as f32) - 500.0).collect();
     let pool = work.path().join("pool.npy");
     write_npy(&pool, 256, &values);
+    let query = work.path().join("query.npy");
+    write_npy(&query, 256, &values[..800 * 256]);
     let out = work.path().join("out");
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("kantor"))
-        .args(["select", "--budget", "60000", "--method", "uot", "--epsilon", "0.0001", "--rho", "inf"])
+        .args(["select", "--budget", "800", "--method", "uot", "--epsilon", "0.0001", "--rho", "inf"])
         .args([
             "--pool".as_ref(),
             pool.as_os_str(),
             "--query".as_ref(),
-            pool.as_os_str(),
+            query.as_os_str(),
             "-o".as_ref(),
             out.as_os_str(),
         ])
