@@ -15,7 +15,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
 use kantor_solvers::{Needs, Quiet, Settings, Task, exact, kernels, registry};
 use kantor_theory::bounds::{Candidates, best_bound};
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, in_turn};
+use kantor_theory::{Cost, DenseRows, Geometry, Power, Statement, in_turn};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -68,7 +68,7 @@ fn main() {
         candidates.push((
             "certificate: best, 1 thread".into(),
             Box::new(|| {
-                let problem = Problem::new(&geometry, Power::One, budget);
+                let problem = Statement::new(&geometry, Power::One, budget);
                 let all = Candidates::All;
                 black_box(best_bound(&geometry, &problem, best.potentials.clone(), all, &in_turn).unwrap());
             }),

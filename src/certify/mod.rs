@@ -8,7 +8,7 @@ use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEviden
 use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
-use kantor_theory::{Certificate, Facts, Geometry, Problem, Rejection, Status, Weights, excess};
+use kantor_theory::{Certificate, Facts, Geometry, Rejection, Statement, Status, Weights, excess};
 use rayon::prelude::*;
 
 pub use facts::facts;
@@ -43,8 +43,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    fn problem(&self, geometry: &Geometry<'_>, budget: usize) -> Problem {
-        Problem::new(geometry, self.power, budget).weighted(self.weights.clone())
+    fn problem(&self, geometry: &Geometry<'_>, budget: usize) -> Statement {
+        Statement::new(geometry, self.power, budget).weighted(self.weights.clone())
     }
 }
 
@@ -81,7 +81,7 @@ pub fn best(
     found: &Budgeted,
     lists: Option<&NeighbourLists>,
 ) -> Result<BestBound, CertifyError> {
-    let problem = Problem::new(geometry, power, found.budget);
+    let problem = Statement::new(geometry, power, found.budget);
     let rows = lists.and_then(|lists| active_rows(geometry, lists, power, &found.potentials));
     let candidates = rows.as_deref().map_or(Candidates::All, Candidates::Rows);
     Ok(best_bound(geometry, &problem, found.potentials.clone(), candidates, &in_parallel)?)

@@ -3,7 +3,7 @@
 use kantor::solvers::exact::active_rows;
 use kantor::solvers::kernels::scan;
 use kantor::solvers::{Needs, Quiet, Task};
-use kantor::theory::{Candidates, Cost, DenseRows, Geometry, Power, Problem, best_bound, in_turn};
+use kantor::theory::{Candidates, Cost, DenseRows, Geometry, Power, Statement, best_bound, in_turn};
 use proptest::prelude::*;
 
 use crate::support::numbers;
@@ -13,7 +13,7 @@ fn both(geometry: &Geometry<'_>, power: Power, count: usize, g: &[f64]) -> Optio
     let task = Task { geometry, power, seed: 0, block: 7, memory: u64::MAX, watch: &Quiet };
     let lists = scan(&task, Needs { row_best: false, lists: count }).unwrap().lists.unwrap();
     let rows = active_rows(geometry, &lists, power, g)?;
-    let problem = Problem::new(geometry, power, 1 + geometry.pool_len() / 3);
+    let problem = Statement::new(geometry, power, 1 + geometry.pool_len() / 3);
     let bound = |candidates| best_bound(geometry, &problem, g.to_vec(), candidates, &in_turn).unwrap().lower();
     Some((bound(Candidates::All), bound(Candidates::Rows(&rows)), rows.len()))
 }

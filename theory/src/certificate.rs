@@ -11,8 +11,8 @@ use serde_json::ser::{Formatter, Serializer};
 
 use crate::bounds::{BestBound, DistanceBound, Interval, check_subset};
 use crate::plan::SparsePlan;
-use crate::problem::Problem;
 use crate::rejection::Rejection;
+use crate::statement::Statement;
 
 /// Name and version of the format.
 pub const SCHEMA: &str = "kantor/certificate/1";
@@ -98,7 +98,7 @@ pub struct Certificate {
     /// [`SCHEMA`].
     pub schema: String,
     /// The terms of the statement.
-    pub problem: Problem,
+    pub problem: Statement,
     /// The files that it speaks of.
     pub inputs: Vec<Input>,
     /// Rows of these files that it leaves out.
@@ -121,7 +121,7 @@ impl Certificate {
     /// # Errors
     /// If the two bounds are not about this problem or contradict each other (which would mean a defect here).
     pub fn new(
-        problem: Problem,
+        problem: Statement,
         inputs: Vec<Input>,
         dropped: Dropped,
         distance: &DistanceBound,

@@ -18,10 +18,10 @@ pub mod dot;
 pub mod geometry;
 mod parse;
 pub mod plan;
-pub mod problem;
 pub mod rejection;
 pub mod rounding;
 pub mod rows;
+pub mod statement;
 pub mod status;
 
 pub use bounds::{
@@ -34,7 +34,7 @@ pub use cost::Cost;
 pub use cost_bounds::{CostBounds, Power};
 pub use geometry::{Geometry, GeometryError};
 pub use plan::SparsePlan;
-pub use problem::{Problem, Weights};
 pub use rejection::Rejection;
 pub use rows::{DenseRows, Element, Rows};
+pub use statement::{Statement, Weights};
 pub use status::Status;

@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
-use crate::problem::Problem;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_down, div_up, sub_down};
+use crate::statement::Statement;
 
 /// Who serves whom: entries sorted by position, then query; positive integer masses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,7 +91,7 @@ impl SparsePlan {
     /// # Errors
     /// If the arrays differ in length, an entry is out of range, out of order or zero, or uniform marginals are not
     /// met exactly.
-    pub(crate) fn missing_mass(&self, problem: &Problem) -> Result<f64, Rejection> {
+    pub(crate) fn missing_mass(&self, problem: &Statement) -> Result<f64, Rejection> {
         let (k, m) = (problem.budget, problem.queries);
         if self.position.len() != self.mass.len() || self.query.len() != self.mass.len() {
             let lengths = format!("{}, {} and {}", self.position.len(), self.query.len(), self.mass.len());
@@ -134,7 +134,7 @@ fn shortfall(weights: Option<&[f64]>, masses: &[u128], total: u128, short: bool)
             None => Ok(0.0),
         };
     };
-    let scale = crate::problem::total(weights);
+    let scale = crate::statement::total(weights);
     let (scale_low, scale_high) = (scale.down(), scale.up());
     // A u128 of at most 2¹²⁷ converts with one rounding, which one step outwards covers.
     let (total_low, total_high) = ((total as f64).next_down(), (total as f64).next_up());

@@ -8,9 +8,9 @@
 use crate::bounds::{BLOCK, Spread, TASK, check_potentials, gather};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
-use crate::problem::Problem;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, div_up, sub_down};
+use crate::statement::Statement;
 
 /// Which pool rows a bound for all subsets looks at.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ impl BestBound {
 /// If a potential is missing or not finite, a row is bad, or the spread stopped early.
 pub fn best_bound(
     geometry: &Geometry<'_>,
-    problem: &Problem,
+    problem: &Statement,
     potentials: Vec<f64>,
     candidates: Candidates<'_>,
     spread: Spread<'_>,

@@ -10,9 +10,9 @@ use crate::bounds::{BLOCK, Interval, Spread, TASK, check_potentials, gather};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
 use crate::plan::SparsePlan;
-use crate::problem::{Problem, total};
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_up, mul_up, sub_down};
+use crate::statement::{Statement, total};
 
 /// What proves a distance: potentials its lower bound, a plan its upper bound; either may be missing.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -70,7 +70,7 @@ struct Sums {
 /// other, which would mean a defect here.
 pub fn distance_bound(
     geometry: &Geometry<'_>,
-    problem: &Problem,
+    problem: &Statement,
     rows: &[usize],
     evidence: DistanceEvidence,
     spread: Spread<'_>,
@@ -161,7 +161,7 @@ pub fn distance_bound(
 }
 
 /// Checks that a subset has as many rows as the budget, all distinct and in the pool.
-pub(crate) fn check_subset(rows: &[usize], problem: &Problem) -> Result<(), Rejection> {
+pub(crate) fn check_subset(rows: &[usize], problem: &Statement) -> Result<(), Rejection> {
     if rows.len() != problem.budget {
         let place = format!("{} rows for a budget of {}", rows.len(), problem.budget);
         return Err(Rejection::new("subset", place));

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use kantor_theory::{
-    Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Power, Problem, SparsePlan, Spread, Verdict, Weights,
+    Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Power, SparsePlan, Spread, Statement, Verdict, Weights,
     best_bound, distance_bound, excess, in_turn,
 };
 use proptest::prelude::*;
@@ -122,7 +122,7 @@ fn the_order_in_which_tasks_run_changes_no_bit() {
     let (pool, query) = (circle(5000, 0.37), circle(3, 0.9));
     let geometry = Geometry::new(&pool, &query, Cost::Angular).unwrap();
     let rows: Vec<usize> = (0..4500).rev().collect();
-    let problem = Problem::new(&geometry, Power::Two, rows.len());
+    let problem = Statement::new(&geometry, Power::Two, rows.len());
     let g = vec![0.3, 0.2, 0.5];
     let plan = SparsePlan::new((0..4500).map(|i| (i, i / 1500, 1)).collect());
     let evidence = DistanceEvidence { potentials: Some(g.clone()), plan };
@@ -147,7 +147,7 @@ fn the_order_in_which_tasks_run_changes_no_bit() {
 fn rows_that_add_nothing_may_be_left_out() {
     let (pool, query) = (circle(3000, 0.37), circle(4, 0.9));
     let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-    let problem = Problem::new(&geometry, Power::One, 100);
+    let problem = Statement::new(&geometry, Power::One, 100);
     let g = vec![0.01, 0.02, 0.015, 0.0];
     let mut active: Vec<usize> = (0..3000).filter(|&i| (0..4).any(|j| g[j] - geometry.cost_of(i, j) > -1e-9)).collect();
     assert!(active.len() > 50 && active.len() < 1000);
@@ -215,7 +215,7 @@ fn rows_that_cannot_be_measured_prove_nothing() {
     for bad in [[0.0, 0.0], [f64::NAN, 1.0], [f64::INFINITY, 1.0], [1e-160, 3e-160]] {
         let pool = DenseRows::from_f64(2, [vec![1.0, 1.0], bad.to_vec()].concat()).unwrap();
         let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-        let problem = Problem::new(&geometry, Power::One, 1);
+        let problem = Statement::new(&geometry, Power::One, 1);
         let best = best_bound(&geometry, &problem, vec![0.1], Candidates::All, &in_turn);
         assert_eq!(best.unwrap_err().rule, "rows", "{bad:?}");
         let evidence = DistanceEvidence { potentials: Some(vec![0.1]), plan: None };
@@ -223,7 +223,7 @@ fn rows_that_cannot_be_measured_prove_nothing() {
     }
     let matrix = DenseRows::from_f64(2, vec![0.5, f64::NAN]).unwrap();
     let geometry = Geometry::from_matrix(&matrix, Cost::Cosine).unwrap();
-    let problem = Problem::new(&geometry, Power::One, 1);
+    let problem = Statement::new(&geometry, Power::One, 1);
     assert_eq!(best_bound(&geometry, &problem, vec![0.1], Candidates::All, &in_turn).unwrap_err().rule, "rows");
 }
 

@@ -4,7 +4,7 @@ use kantor_theory::bounds::in_turn;
 use kantor_theory::certificate::{Dropped, Input, MadeBy, Role};
 use kantor_theory::{
     BestBound, Candidates, Certificate, Cost, DenseRows, DistanceBound, DistanceEvidence, Facts, Geometry, Power,
-    Problem, Rejection, SparsePlan, Verdict, Weights, best_bound, distance_bound, verify,
+    Rejection, SparsePlan, Statement, Verdict, Weights, best_bound, distance_bound, verify,
 };
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -85,8 +85,8 @@ impl Instance {
         f(&Geometry::new(&pool, &rows(&self.query), self.cost).unwrap())
     }
 
-    pub(crate) fn problem(&self, geometry: &Geometry<'_>) -> Problem {
-        Problem::new(geometry, self.p, self.subset.len()).weighted(self.weights.clone())
+    pub(crate) fn problem(&self, geometry: &Geometry<'_>) -> Statement {
+        Statement::new(geometry, self.p, self.subset.len()).weighted(self.weights.clone())
     }
 
     /// c^p as plain arithmetic has it.
@@ -151,7 +151,7 @@ impl Instance {
     /// What these potentials prove of all subsets of `budget` rows.
     pub(crate) fn best(&self, geometry: &Geometry<'_>, budget: usize, g: Vec<f64>) -> Result<BestBound, Rejection> {
         let weights = Weights { subset: None, query: self.weights.query.clone() };
-        let problem = Problem::new(geometry, self.p, budget).weighted(weights);
+        let problem = Statement::new(geometry, self.p, budget).weighted(weights);
         best_bound(geometry, &problem, g, Candidates::All, &in_turn)
     }
 

@@ -25,7 +25,7 @@ pub struct Weights {
 /// The statement's terms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Problem {
+pub struct Statement {
     /// The pairwise cost c.
     pub cost: Cost,
     /// The power p.
@@ -42,7 +42,7 @@ pub struct Problem {
     pub convention: String,
 }
 
-impl Problem {
+impl Statement {
     /// The problem of choosing `budget` rows of this geometry, with uniform weights.
     pub fn new(geometry: &Geometry<'_>, p: Power, budget: usize) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Problem {
         }
     }
 
-    /// The part of [`Problem::check`] that needs no data.
+    /// The part of [`Statement::check`] that needs no data.
     pub(crate) fn check_alone(&self) -> Result<(), Rejection> {
         if self.convention != CONVENTION {
             return Err(Rejection::new("convention", "problem.convention is not the one of this schema"));
