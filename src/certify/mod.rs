@@ -2,7 +2,7 @@
 
 mod facts;
 
-use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, masses, transport};
+use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, costs, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
 use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, distance_bound};
 use kantor_theory::certificate::MadeBy;
@@ -12,9 +12,6 @@ use kantor_theory::{Certificate, Facts, Geometry, Rejection, Statement, Status, 
 use rayon::prelude::*;
 
 pub use facts::facts;
-
-/// Rows of a subset whose costs are computed by one task.
-const ROWS: usize = 256;
 
 /// An interval that closes to this share of itself is called optimal.
 const CLOSED: f64 = 1e-9;
@@ -85,20 +82,6 @@ pub fn best(
     let rows = lists.and_then(|lists| active_rows(geometry, lists, power, &found.potentials));
     let candidates = rows.as_deref().map_or(Candidates::All, Candidates::Rows);
     Ok(best_bound(geometry, &problem, found.potentials.clone(), candidates, &in_parallel)?)
-}
-
-/// c^p between the rows and all queries, k×M, row-major.
-pub fn costs(geometry: &Geometry<'_>, power: Power, rows: &[usize]) -> Vec<f64> {
-    let m = geometry.query_len();
-    let mut costs = vec![0.0; rows.len() * m];
-    costs.par_chunks_mut(ROWS * m).zip(rows.par_chunks(ROWS)).for_each(|(costs, rows)| {
-        geometry.closeness_gather(rows, costs);
-        for value in costs {
-            let cost = geometry.cost().from_closeness(*value);
-            *value = if power == Power::Two { cost * cost } else { cost };
-        }
-    });
-    costs
 }
 
 /// What was proved of one subset.

@@ -10,10 +10,12 @@ mod exchange;
 mod holdings;
 pub mod masses;
 pub mod selector;
+mod solver;
 pub mod transport;
 
 pub use active::active_rows;
 pub use budgeted::{Budgeted, Solved, needs, solve};
 pub use masses::{Masses, WeightError, masses};
 pub use selector::Optimal;
+pub use solver::{Exact, costs};
 pub use transport::{Shipment, Transport, TransportError, transport};
