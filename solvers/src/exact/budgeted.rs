@@ -12,7 +12,8 @@
 use rayon::prelude::*;
 
 use super::candidates::{Candidates, list_length};
-use super::exchange::{Exchange, Grid};
+use super::exchange::Exchange;
+use super::grid::Grid;
 use super::masses::{gcd, masses};
 use super::transport::transport;
 use crate::kernels::lists::NeighbourLists;
