@@ -87,6 +87,37 @@ pub fn best(
     Ok(best_bound(geometry, &problem, found.potentials.clone(), candidates, &in_parallel)?)
 }
 
+/// Proves an interval around the distance of the rows of `found`, if its solver found a plan for them too.
+///
+/// # Errors
+/// If the kernel refuses the evidence.
+pub fn found_distance(
+    geometry: &Geometry<'_>,
+    power: Power,
+    found: &Budgeted,
+) -> Result<Option<DistanceBound>, CertifyError> {
+    let Some(takers) = &found.takers else { return Ok(None) };
+    let plan = SparsePlan::new(takers.iter().enumerate().map(|(position, &query)| (position, query, 1)).collect());
+    let evidence = DistanceEvidence { potentials: Some(found.potentials.clone()), plan };
+    let problem = Statement::new(geometry, power, found.budget);
+    Ok(Some(distance_bound(geometry, &problem, &found.rows, evidence, &in_parallel)?))
+}
+
+/// The closest query of every row and the cost between the two; ties to the first query.
+pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Vec<(usize, f64)> {
+    let m = geometry.query_len();
+    let of = |rows: &[usize]| {
+        let mut block = vec![0.0; rows.len() * m];
+        geometry.closeness_gather(rows, &mut block);
+        let nearest = |line: &[f64]| {
+            let best = (0..m).fold(0, |best, j| if line[j] > line[best] { j } else { best });
+            (best, geometry.cost().from_closeness(line[best]))
+        };
+        block.chunks_exact(m).map(nearest).collect::<Vec<_>>()
+    };
+    rows.par_chunks(ROWS).flat_map_iter(of).collect()
+}
+
 /// c^p between the rows and all queries, k×M, row-major.
 pub fn costs(geometry: &Geometry<'_>, power: Power, rows: &[usize]) -> Vec<f64> {
     let m = geometry.query_len();
