@@ -215,11 +215,16 @@ fn prove(
 
 /// Chooses rows by every method for every budget, with one pass over the pool for what the methods share.
 ///
-/// The input files are digested meanwhile: much of the choosing is one chain of steps that leaves processors idle.
+/// The input files are digested meanwhile, unless there is one thread only: much of the choosing is one chain of steps
+/// that leaves processors idle.
 ///
 /// # Errors
 /// If the request makes no sense for these inputs, a method cannot work on them, or `watch` asks to stop.
 pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    if rayon::current_num_threads() == 1 {
+        let (chosen, scan_seconds, best_seconds) = choose(inputs, request, watch)?;
+        return Ok(Outcome { inputs: inputs.records(watch)?, chosen, scan_seconds, best_seconds });
+    }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let records = scope.spawn(|| inputs.records(&Unless(&abandoned)));
