@@ -6,16 +6,22 @@
 //! bare pass of the same run, so that a change of load disturbs it little.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+use std::fs::File;
 use std::hint::black_box;
+use std::io::BufWriter;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Instant;
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
+use kantor::report::staging::Staging;
+use kantor::select::{InputSpec, Inputs, Request, Run};
 use kantor_solvers::{Needs, Quiet, Settings, Task, exact, kernels, registry};
 use kantor_theory::bounds::{Candidates, best_bound};
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Statement, in_turn};
+use npyz::WriterBuilder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -49,6 +55,8 @@ fn main() {
     // What the certificates are proved from.
     let certified = wanted("certificate").then(|| (solve(), select("round-robin", budget).rows));
 
+    let files = wanted("files").then(|| Files::write(&x, &q, d));
+
     let mut candidates: Vec<(String, Box<dyn Fn() + '_>)> = vec![
         ("bare pass".into(), Box::new(|| drop(black_box(kernels::scan(&task, Needs::default()))))),
         ("faer, row blocks".into(), Box::new(|| blocked_product(&x, &q, m, d, block))),
@@ -77,6 +85,9 @@ fn main() {
             "certificate: distance".into(),
             Box::new(|| drop(black_box(certify::distance(&geometry, &certify::Terms::default(), rows).unwrap()))),
         ));
+    }
+    if let Some(files) = &files {
+        candidates.push((format!("files to certificate, k={budget}"), Box::new(|| files.select(budget))));
     }
     candidates.retain(|(name, _)| name == "bare pass" || wanted(name));
 
@@ -123,6 +134,46 @@ fn clustered(n: usize, m: usize, d: usize) -> (Vec<f32>, Vec<f32>) {
         rows
     };
     (rows(n, 200), rows(m, 10))
+}
+
+/// Pool and queries as `.npy` files, and what is chosen from them.
+struct Files(PathBuf);
+
+impl Files {
+    fn write(pool: &[f32], query: &[f32], d: usize) -> Self {
+        let directory = std::env::temp_dir().join(format!("kantor-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        for (name, values) in [("pool.npy", pool), ("query.npy", query)] {
+            let shape = [(values.len() / d) as u64, d as u64];
+            let file = BufWriter::new(File::create(directory.join(name)).unwrap());
+            let mut out = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd().unwrap();
+            out.extend(values).unwrap();
+            out.finish().unwrap();
+        }
+        Self(directory)
+    }
+
+    /// What `kantor select --method optimal` does, from files to files.
+    fn select(&self, budget: usize) {
+        let begun = Instant::now();
+        let spec = InputSpec {
+            pool: vec![self.0.join("pool.npy")],
+            query: Some(self.0.join("query.npy")),
+            ..InputSpec::default()
+        };
+        let request = Request { methods: vec!["optimal".into()], budgets: vec![budget], ..Request::default() };
+        let inputs = Inputs::open_to_select(&spec, request.cost, &Quiet).unwrap();
+        let staging = Staging::begin(&self.0.join("out"), true, &inputs.paths()).unwrap();
+        let outcome = kantor::select::select(&inputs, &request, &Quiet).unwrap();
+        let run = Run { begun, on_bad_row: spec.on_bad_row };
+        kantor::select::write(staging, &inputs, &request, &outcome, run, &Quiet).unwrap();
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 fn blocked_product(x: &[f32], q: &[f32], m: usize, d: usize, block: usize) {

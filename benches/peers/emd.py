@@ -1,6 +1,6 @@
 """Exact transport: kantor against POT's emd2 on the same float64 costs, one thread each, in one run.
 
-    python3 benches/peers/emd.py [QUERIES:ROWS ...]        default 100:1000 100:10000 1000:10000
+    python3 benches/peers/emd.py [QUERIES:ROWS ...]        default 100:1000 100:10000 1000:1000 1000:10000
 
 Makes a virtual environment with the pinned peers under target/peers. A ratio above 1 means that kantor is faster. Per
 size: round robin, a random subset, and weights on both sides (log-normal, sigma 1). Times are the least of several runs.
@@ -73,8 +73,8 @@ def ours(costs, w, v):
             np.ascontiguousarray(values, dtype="<f8").tofile(path)
     command = [str(ROOT / "target/release/examples/transport"), str(files[0]), str(costs.shape[1])]
     command += [str(path) for path in files[1:]] if w is not None else []
-    value, dual, seconds, searches = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    return float(value), float(dual), float(seconds), int(searches)
+    value, dual, seconds, pivots = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return float(value), float(dual), float(seconds), int(pivots)
 
 
 def theirs(costs, w, v):
@@ -97,16 +97,16 @@ def theirs(costs, w, v):
 def main():
     build = ["cargo", "build", "--release", "-p", "kantor-solvers", "--example", "transport"]
     subprocess.run(build, check=True, cwd=ROOT)
-    sizes = [tuple(map(int, size.split(":"))) for size in sys.argv[1:] or ["100:1000", "100:10000", "1000:10000"]]
+    sizes = [tuple(map(int, size.split(":"))) for size in sys.argv[1:] or ["100:1000", "100:10000", "1000:1000", "1000:10000"]]
     print(f"load {os.getloadavg()[0]:.1f}")
-    print("queries  rows    subset                 POT s    kantor s  ratio  searches  relative difference")
+    print("queries  rows    subset                 POT s    kantor s  ratio    pivots  relative difference")
     for queries, rows in sizes:
         for name, costs, w, v in subsets(queries, rows):
-            value, _, seconds, searches = ours(costs, w, v)
+            value, _, seconds, pivots = ours(costs, w, v)
             peer_value, peer_seconds = theirs(costs, w, v)
             difference = abs(value - peer_value) / peer_value
             line = f"{queries:7}  {rows:6}  {name:21}  {peer_seconds:7.4f}  {seconds:8.4f}  {peer_seconds / seconds:5.1f}"
-            print(f"{line}  {searches:8}  {difference:.1e}", flush=True)
+            print(f"{line}  {pivots:8}  {difference:.1e}", flush=True)
 
 
 if __name__ == "__main__":

@@ -31,5 +31,5 @@ fn main() {
         }
     }
     let solved = solved.unwrap();
-    println!("{:?} {:?} {best:?} {}", solved.value, solved.dual, solved.searches);
+    println!("{:?} {:?} {best:?} {}", solved.value, solved.dual, solved.pivots);
 }

@@ -13,6 +13,9 @@ use rayon::prelude::*;
 
 pub use facts::facts;
 
+/// Rows whose nearest queries are found by one task.
+const ROWS: usize = 256;
+
 /// An interval that closes to this share of itself is called optimal.
 const CLOSED: f64 = 1e-9;
 
@@ -82,6 +85,37 @@ pub fn best(
     let rows = lists.and_then(|lists| active_rows(geometry, lists, power, &found.potentials));
     let candidates = rows.as_deref().map_or(Candidates::All, Candidates::Rows);
     Ok(best_bound(geometry, &problem, found.potentials.clone(), candidates, &in_parallel)?)
+}
+
+/// Proves an interval around the distance of the rows of `found`, if its solver found a plan for them too.
+///
+/// # Errors
+/// If the kernel refuses the evidence.
+pub fn found_distance(
+    geometry: &Geometry<'_>,
+    power: Power,
+    found: &Budgeted,
+) -> Result<Option<DistanceBound>, CertifyError> {
+    let Some(takers) = &found.takers else { return Ok(None) };
+    let plan = SparsePlan::new(takers.iter().enumerate().map(|(position, &query)| (position, query, 1)).collect());
+    let evidence = DistanceEvidence { potentials: Some(found.potentials.clone()), plan };
+    let problem = Statement::new(geometry, power, found.budget);
+    Ok(Some(distance_bound(geometry, &problem, &found.rows, evidence, &in_parallel)?))
+}
+
+/// The closest query of every row and the cost between the two; ties to the first query.
+pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Vec<(usize, f64)> {
+    let m = geometry.query_len();
+    let of = |rows: &[usize]| {
+        let mut block = vec![0.0; rows.len() * m];
+        geometry.closeness_gather(rows, &mut block);
+        let nearest = |line: &[f64]| {
+            let best = (0..m).fold(0, |best, j| if line[j] > line[best] { j } else { best });
+            (best, geometry.cost().from_closeness(line[best]))
+        };
+        block.chunks_exact(m).map(nearest).collect::<Vec<_>>()
+    };
+    rows.par_chunks(ROWS).flat_map_iter(of).collect()
 }
 
 /// What was proved of one subset.

@@ -69,7 +69,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         seed: arguments.seed,
         memory: arguments.run.max_memory.unwrap_or(Request::default().memory),
     };
-    let inputs = Inputs::open(&spec, request.cost, &progress)?;
+    let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
     if inputs.overlap() > 0 && !arguments.run.quiet {
         eprintln!(
             "kantor: warning: {} query rows are also in the pool; --forbid-overlap makes this an error",

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kantor_solvers::Watch;
 use kantor_theory::{Element, Rows};
-use rayon::prelude::*;
 
 use super::error::DataError;
 use super::number::Target;
@@ -110,13 +110,34 @@ impl Representation {
         self.shards.iter().map(Shard::memory).sum()
     }
 
-    /// SHA-256 of each file, in hexadecimal; files in parallel. Advances `watch` by bytes.
+    /// SHA-256 of each file, in hexadecimal. Advances `watch` by bytes.
+    ///
+    /// Several files are digested in parallel, by threads of their own: a digest is one long chain of steps, and a
+    /// worker thread that took it up would be missing from the passes over the pool until its end.
     ///
     /// # Errors
     /// If `watch` asks to stop.
     pub fn digests(&self, watch: &dyn Watch) -> Result<Vec<String>, DataError> {
         watch.begin("digest", self.files.iter().map(|file| file.bytes).sum());
-        self.shards.par_iter().map(|shard| shard.source.digest(watch)).collect()
+        let threads = rayon::current_num_threads().min(self.shards.len()).max(1);
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let shards = std::iter::from_fn(|| {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                self.shards.get(at).map(|shard| (at, shard.source.digest(watch)))
+            });
+            shards.collect::<Vec<_>>()
+        };
+        let mut digests = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut all = work();
+            for other in others {
+                all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            all
+        });
+        digests.sort_unstable_by_key(|(at, _)| *at);
+        digests.into_iter().map(|(_, digest)| digest).collect()
     }
 
     /// Fails if a file is no longer the one that was opened (length, inode or modification time).

@@ -61,9 +61,7 @@ impl Representation {
     /// # Errors
     /// If a row is bad and `on_bad` is [`OnBadRow::Error`], if no row is left, or if `watch` asks to stop.
     pub fn validate(&mut self, family: Family, on_bad: OnBadRow, watch: &dyn Watch) -> Result<Dropped, DataError> {
-        let faults = faults(self, family, watch)?;
-        let rows: Vec<DroppedRow> =
-            faults.into_iter().map(|(row, fault)| DroppedRow { row: self.original_row(row), fault }).collect();
+        let rows = self.dropped(faults(self, family, watch)?);
         if rows.is_empty() {
             return Ok(Dropped::default());
         }
@@ -75,6 +73,24 @@ impl Representation {
         }
         self.hide(rows.iter().map(|dropped| dropped.row));
         Ok(Dropped { rows })
+    }
+
+    /// Checks these rows alone, for callers who have looked at all others.
+    ///
+    /// # Errors
+    /// If one of them is bad.
+    pub fn validate_rows(&self, family: Family, rows: &[usize]) -> Result<(), DataError> {
+        let mut numbers = vec![0.0; self.dim()];
+        let mut bad = Vec::new();
+        for &row in rows {
+            self.read_row(row, &mut numbers);
+            bad.extend(row_fault(family, &numbers).map(|fault| (row, fault)));
+        }
+        if bad.is_empty() { Ok(()) } else { Err(self.bad_rows(&self.dropped(bad))) }
+    }
+
+    fn dropped(&self, faults: Vec<(usize, &'static str)>) -> Vec<DroppedRow> {
+        faults.into_iter().map(|(row, fault)| DroppedRow { row: self.original_row(row), fault }).collect()
     }
 
     /// Checks that every entry of a similarity or cost matrix is finite. Advances `watch` by rows.

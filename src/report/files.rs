@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use kantor_solvers::Selection;
-use kantor_theory::Geometry;
 use npyz::WriterBuilder;
 use serde::Serialize;
 
@@ -32,18 +31,6 @@ pub struct Line<'a> {
     pub nearest_query: usize,
     /// The cost between the two.
     pub cost: f64,
-}
-
-/// The query closest to pool row `row`, and the cost between them; `scratch` holds M numbers.
-pub fn nearest(geometry: &Geometry<'_>, row: usize, scratch: &mut [f64]) -> (usize, f64) {
-    geometry.closeness_row(row, scratch);
-    let mut best = 0;
-    for (j, &closeness) in scratch.iter().enumerate() {
-        if closeness > scratch[best] {
-            best = j;
-        }
-    }
-    (best, geometry.cost().from_closeness(scratch[best]))
 }
 
 /// Path of a selection's directory, relative to the result.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::Watch;
+use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Geometry, Rows};
 
 use crate::data::{Dropped, JsonlRows, OnBadRow, OpenOptions, Representation, overlap};
@@ -37,6 +38,8 @@ pub struct Inputs {
     examples: Option<JsonlRows>,
     dropped: Vec<DroppedRecord>,
     overlap: usize,
+    /// Whether the rows of the pool are still to be checked.
+    unchecked: bool,
 }
 
 enum Tables {
@@ -50,6 +53,19 @@ impl Inputs {
     /// # Errors
     /// If a file cannot be read, holds rows that cannot be measured, or does not fit the others.
     pub fn open(spec: &InputSpec, cost: Cost, watch: &dyn Watch) -> Result<Self, Error> {
+        Self::open_as(spec, cost, false, watch)
+    }
+
+    /// As [`Inputs::open`], but where the pass of [`select`](super::select) will see what is wrong with a pool row,
+    /// the check is left to it: a pool larger than the caches is then read once less.
+    ///
+    /// # Errors
+    /// As [`Inputs::open`], but for such rows.
+    pub fn open_to_select(spec: &InputSpec, cost: Cost, watch: &dyn Watch) -> Result<Self, Error> {
+        Self::open_as(spec, cost, cost.family() == Family::Angle && spec.on_bad_row == OnBadRow::Error, watch)
+    }
+
+    fn open_as(spec: &InputSpec, cost: Cost, mut unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
         let options = OpenOptions { tensor: spec.tensor.clone(), cast: spec.cast };
         let open = |paths: &[PathBuf]| Representation::open(paths, &options);
         let mut dropped = Vec::new();
@@ -62,12 +78,15 @@ impl Inputs {
             (Some(path), _) => {
                 let matrix = open(std::slice::from_ref(path))?;
                 matrix.validate_matrix(watch)?;
+                unchecked = false;
                 (Tables::Matrix(matrix), 0)
             }
             (None, Some(path)) => {
                 let mut pool = open(&spec.pool)?;
                 let mut query = open(std::slice::from_ref(path))?;
-                check("pool", &mut pool)?;
+                if !unchecked {
+                    check("pool", &mut pool)?;
+                }
                 check("query", &mut query)?;
                 query.check_same_dim(&pool)?;
                 let overlap = overlap(&pool, &query, watch)?.len();
@@ -78,11 +97,19 @@ impl Inputs {
         if spec.forbid_overlap && overlap > 0 {
             return Err(Error::Overlap(overlap));
         }
-        let mut inputs = Self { tables, examples: None, dropped, overlap };
+        let mut inputs = Self { tables, examples: None, dropped, overlap, unchecked };
         if !spec.pool_jsonl.is_empty() {
             inputs.examples = Some(JsonlRows::scan(&spec.pool_jsonl, Some(inputs.original_pool_len()), watch)?);
         }
         Ok(inputs)
+    }
+
+    /// Completes a check that was left to the pass, which suspects these pool rows.
+    pub(super) fn check_suspects(&self, cost: Cost, suspects: &[usize]) -> Result<(), Error> {
+        match &self.tables {
+            Tables::Points { pool, .. } if self.unchecked => Ok(pool.validate_rows(cost.family(), suspects)?),
+            _ => Ok(()),
+        }
     }
 
     /// Pool, queries and `cost`.

@@ -6,7 +6,7 @@ mod write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use kantor_solvers::exact;
+use kantor_solvers::exact::{self, Solved};
 use kantor_solvers::kernels::{list_bytes, scan};
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::{Findings, Needs, SelectError, Selection, Settings, Stopped, Task, Watch};
@@ -119,6 +119,8 @@ pub struct Proved {
     pub selection: Selection,
     /// Their distance, unless nobody asked for a proof.
     pub certified: Option<Certified>,
+    /// For each row the closest query, and the cost between the two.
+    pub nearest: Vec<(usize, f64)>,
     /// Wall-clock seconds of the proof.
     pub seconds: f64,
 }
@@ -159,14 +161,15 @@ pub struct Outcome {
     pub best_seconds: f64,
 }
 
-/// Bytes that the pass, its findings and the proof for `certified` rows take beyond the input.
+/// Bytes that the pass, its findings and the proof for `certified` rows (costs, and closeness remembered) take beyond
+/// the input.
 fn bytes(task: &Task<'_>, needs: Needs, certified: usize) -> u64 {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     let dim = task.geometry.points().map_or(0, |rows| rows.dim());
     let block = rayon::current_num_threads() * task.block.min(n) * 4 * (m + dim);
     let best = if needs.row_best { size_of::<u64>() * 2 * n } else { 0 };
     let lists = if needs.lists > 0 { list_bytes(task, needs.lists) } else { 0 };
-    (block + best + size_of::<f64>() * certified * m) as u64 + lists
+    (block + best + 2 * size_of::<f64>() * certified * m) as u64 + lists
 }
 
 /// Proves for every budget how close any subset of that size can be, and leaves the best subsets in `findings`.
@@ -180,26 +183,48 @@ fn bests(task: &Task<'_>, findings: &mut Findings, budgets: &[usize]) -> Result<
 }
 
 /// Certifies the distance of a selection if that was asked for.
-fn prove(task: &Task<'_>, request: &Request, bests: &[BestBound], selection: Selection) -> Result<Proved, Error> {
+fn prove(
+    task: &Task<'_>,
+    request: &Request,
+    optimum: Option<&Solved>,
+    bests: &[BestBound],
+    selection: Selection,
+) -> Result<Proved, Error> {
     if !request.certify {
-        return Ok(Proved { selection, certified: None, seconds: 0.0 });
+        let nearest = certify::nearest(task.geometry, &selection.rows);
+        return Ok(Proved { selection, certified: None, nearest, seconds: 0.0 });
     }
     let begun = Instant::now();
     task.watch.advance(0)?;
     let terms = Terms { power: request.power, ..Terms::default() };
-    let distance = certify::distance(task.geometry, &terms, &selection.rows)?;
+    let solved = optimum.and_then(|solved| solved.budgets.iter().find(|found| found.rows == selection.rows));
+    let found = solved.map(|found| certify::found_distance(task.geometry, request.power, found)).transpose()?.flatten();
+    let distance = match found {
+        Some(distance) => distance,
+        None => {
+            // What the search for the best subset looked at is of little use for another one.
+            task.geometry.forget();
+            certify::distance(task.geometry, &terms, &selection.rows)?
+        }
+    };
+    let nearest = certify::nearest(task.geometry, &selection.rows);
     let best = bests.iter().find(|best| best.budget() == selection.budget()).cloned();
     let certified = Some(Certified { distance, best });
-    Ok(Proved { selection, certified, seconds: begun.elapsed().as_secs_f64() })
+    Ok(Proved { selection, certified, nearest, seconds: begun.elapsed().as_secs_f64() })
 }
 
 /// Chooses rows by every method for every budget, with one pass over the pool for what the methods share.
 ///
-/// The input files are digested meanwhile: much of the choosing is one chain of steps that leaves processors idle.
+/// The input files are digested meanwhile, unless there is one thread only: much of the choosing is one chain of steps
+/// that leaves processors idle.
 ///
 /// # Errors
 /// If the request makes no sense for these inputs, a method cannot work on them, or `watch` asks to stop.
 pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    if rayon::current_num_threads() == 1 {
+        let (chosen, scan_seconds, best_seconds) = choose(inputs, request, watch)?;
+        return Ok(Outcome { inputs: inputs.records(watch)?, chosen, scan_seconds, best_seconds });
+    }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let records = scope.spawn(|| inputs.records(&Unless(&abandoned)));
@@ -225,6 +250,7 @@ impl Watch for Unless<'_> {
 /// What all methods chose, and the seconds of the shared pass and of the bounds for all subsets.
 fn choose(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<(Vec<Chosen>, f64, f64), Error> {
     let geometry = inputs.geometry(request.cost)?;
+    let geometry = if request.certify { geometry.remembering() } else { geometry };
     let pool = geometry.pool_len();
     if request.methods.is_empty() || request.budgets.is_empty() {
         return Err(Error::Request("give at least one --method and one --budget".to_owned()));
@@ -257,6 +283,7 @@ fn choose(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<(Vec<
     }
     let begun = Instant::now();
     let mut findings = scan(&task, needs)?;
+    inputs.check_suspects(request.cost, &findings.suspects)?;
     let scan_seconds = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
     let bests = if request.certify { bests(&task, &mut findings, &request.budgets)? } else { Vec::new() };
@@ -266,7 +293,8 @@ fn choose(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<(Vec<
         let begun = Instant::now();
         let selections = selector.select(&task, &findings, &request.budgets)?;
         let seconds = begun.elapsed().as_secs_f64();
-        let selections = selections.into_iter().map(|selection| prove(&task, request, &bests, selection));
+        let selections =
+            selections.into_iter().map(|selection| prove(&task, request, findings.optimum.as_ref(), &bests, selection));
         chosen.push(Chosen {
             method: selector.name().to_owned(),
             nested: selector.nested(),

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use kantor_solvers::Watch;
-use kantor_theory::{Geometry, Status};
-use rayon::prelude::*;
+use kantor_theory::Status;
 
 use crate::certify::{self, Certified, Terms};
 use crate::data::OnBadRow;
@@ -49,9 +48,8 @@ pub fn write(
             let dir = files::directory(&chosen.method, selection);
             let rows: Vec<usize> = selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
             staging.file(&format!("{dir}/indices.npy"), |out| files::indices(&rows, out))?;
-            let nearest = nearest(&geometry, &selection.rows);
             staging.file(&format!("{dir}/selection.jsonl"), |out| {
-                for (rank, (&index, &(query, cost))) in rows.iter().zip(&nearest).enumerate() {
+                for (rank, (&index, &(query, cost))) in rows.iter().zip(&proved.nearest).enumerate() {
                     let id = inputs.examples().and_then(|examples| examples.id(index));
                     let line = Line {
                         rank,
@@ -143,10 +141,4 @@ fn copies(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch) -> Result<Optio
         .map(|&row| inputs.original_row(row))
         .collect();
     Ok(Some(examples.copy(&wanted, watch)?))
-}
-
-/// The closest query of every chosen row and the cost between them.
-fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Vec<(usize, f64)> {
-    let scratch = || vec![0.0; geometry.query_len()];
-    rows.par_iter().map_init(scratch, |scratch, &row| files::nearest(geometry, row, scratch)).collect()
 }

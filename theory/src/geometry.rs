@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::cost::{Cost, Family};
 use crate::dot;
+use crate::memory::Memory;
 use crate::rows::{Element, Rows};
 
 /// Squared norms outside this range are refused: inside it no product of two norms over- or underflows.
@@ -77,6 +78,7 @@ pub struct Geometry<'a> {
     query_len: usize,
     /// Whether all values on both sides are short enough for [`dot::dots_of_short`].
     short: bool,
+    memory: Option<Memory>,
 }
 
 enum Side {
@@ -115,7 +117,7 @@ impl<'a> Geometry<'a> {
             norms.push(dot::dot(x, x).sqrt());
         }
         let short = pool.element() != Element::F64 && query.element() != Element::F64;
-        Ok(Self { pool, cost, side: Side::Points { query: rows, norms }, query_len, short })
+        Ok(Self { pool, cost, side: Side::Points { query: rows, norms }, query_len, short, memory: None })
     }
 
     /// The geometry of a given M×N matrix (row j = query j, column i = pool row i).
@@ -134,7 +136,19 @@ impl<'a> Geometry<'a> {
         if cost.family() == Family::Distance {
             return Err(GeometryError::WrongCost { cost, fault: "needs the rows, not a similarity matrix" });
         }
-        Ok(Self { pool: matrix, cost, side: Side::Matrix, query_len: matrix.len(), short: false })
+        Ok(Self { pool: matrix, cost, side: Side::Matrix, query_len: matrix.len(), short: false, memory: None })
+    }
+
+    /// The same geometry, which from now on remembers the rows that [`Self::closeness_gather`] evaluates: 8·M bytes
+    /// for each distinct row. For callers who ask for the same rows again and again.
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        Self { memory: Some(Memory::default()), ..self }
+    }
+
+    /// Forgets all rows remembered.
+    pub fn forget(&self) {
+        self.memory.iter().for_each(Memory::clear);
     }
 
     /// Number of pool rows, N.
@@ -237,6 +251,23 @@ impl<'a> Geometry<'a> {
     pub fn closeness_gather(&self, rows: &[usize], out: &mut [f64]) {
         let m = self.query_len;
         assert_eq!(out.len(), rows.len() * m, "closeness block of the wrong size");
+        let Some(memory) = &self.memory else { return self.evaluate(rows, out) };
+        let missing = memory.recall(rows, out);
+        if missing.is_empty() {
+            return;
+        }
+        let new: Vec<usize> = missing.iter().map(|&position| rows[position]).collect();
+        let mut values = vec![0.0; new.len() * m];
+        self.evaluate(&new, &mut values);
+        for (&position, values) in missing.iter().zip(values.chunks_exact(m)) {
+            out[position * m..][..m].copy_from_slice(values);
+        }
+        memory.keep(&new, &values);
+    }
+
+    /// As [`Self::closeness_gather`], whatever is remembered.
+    fn evaluate(&self, rows: &[usize], out: &mut [f64]) {
+        let m = self.query_len;
         match &self.side {
             Side::Points { .. } => {
                 let dim = self.pool.dim();

@@ -16,6 +16,7 @@ pub mod cost;
 pub mod cost_bounds;
 pub mod dot;
 pub mod geometry;
+mod memory;
 mod parse;
 pub mod plan;
 pub mod problem;

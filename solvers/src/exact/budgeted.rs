@@ -12,7 +12,8 @@
 use rayon::prelude::*;
 
 use super::candidates::{Candidates, list_length};
-use super::exchange::{Exchange, Grid};
+use super::exchange::Exchange;
+use super::grid::Grid;
 use super::masses::{gcd, masses};
 use super::transport::transport;
 use crate::kernels::lists::NeighbourLists;
@@ -20,6 +21,12 @@ use crate::selector::{Findings, Needs, SelectError, Task};
 
 /// No slot.
 const NONE: u32 = u32::MAX;
+
+/// Rows of every list whose costs are evaluated together, before they are needed: enough for whole tiles.
+const AHEAD: usize = 4;
+
+/// Rows whose costs one task evaluates.
+const LOADED: usize = 48;
 
 /// What was found for one budget.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +46,8 @@ pub struct Budgeted {
     pub value: f64,
     /// Whether `rows` is a prefix of the one order.
     pub prefix: bool,
+    /// For every row the query that takes it in an optimal plan, if M divides k: `potentials` then prove that too.
+    pub takers: Option<Vec<usize>>,
 }
 
 /// What was found for all budgets.
@@ -87,6 +96,13 @@ pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<
                     potentials: state.exchange.potentials.clone(),
                     lp_value: state.cost(&pool, 1, budget),
                     subset: None,
+                    takers: Some(
+                        order
+                            .iter()
+                            .flat_map(|&(slot, _)| state.exchange.holdings.of(slot))
+                            .map(|h| h.0 as usize)
+                            .collect(),
+                    ),
                 }
             } else {
                 fractional(state.clone(), &mut pool, order.clone(), budget)?
@@ -119,8 +135,8 @@ pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<
         }
         let rows = chosen.iter().map(|&(slot, _)| pool.rows[slot as usize] as usize).collect();
         let scores = chosen.iter().map(|&(_, score)| score).collect();
-        let Bound { potentials, lp_value, .. } = bound;
-        Some(Budgeted { budget, rows, scores, potentials, lp_value, value, prefix })
+        let Bound { potentials, lp_value, takers, .. } = bound;
+        Some(Budgeted { budget, rows, scores, potentials, lp_value, value, prefix, takers })
     };
     let found = bounds.into_iter().zip(budgets).filter_map(finish).collect();
     Ok(Solved { budgets: found, lists: pool.candidates.into_longer_lists() })
@@ -131,6 +147,8 @@ struct Bound {
     potentials: Vec<f64>,
     lp_value: f64,
     subset: Option<Vec<(u32, f64)>>,
+    /// Who holds each row of the order so far, if all rows are whole.
+    takers: Option<Vec<usize>>,
 }
 
 /// Continues from the last full round to demand k/M at every query, in units of gcd(k, M)/M rows, and rounds: rows that
@@ -159,7 +177,7 @@ fn fractional(
     entered.sort_by_key(|&(slot, _)| state.free[slot as usize]);
     entered.truncate(budget);
     let lp_value = state.cost(pool, whole, budget);
-    Ok(Bound { potentials: state.exchange.potentials, lp_value, subset: Some(entered) })
+    Ok(Bound { potentials: state.exchange.potentials, lp_value, subset: Some(entered), takers: None })
 }
 
 /// Rows whose costs are known, shared by all states of the search.
@@ -188,10 +206,9 @@ impl<'a> Slots<'a> {
         let start = self.costs.len();
         self.costs.resize(start + rows.len() * self.m, 0.0);
         let (candidates, new) = (&self.candidates, &mut self.costs[start..]);
-        match rows {
-            [row] => candidates.costs(*row, new),
-            _ => new.par_chunks_exact_mut(self.m).zip(rows).for_each(|(line, &row)| candidates.costs(row, line)),
-        }
+        new.par_chunks_mut(LOADED * self.m)
+            .zip(rows.par_chunks(LOADED))
+            .for_each(|(lines, rows)| candidates.costs(rows, lines));
         for &row in rows {
             self.slot_of[row as usize] = self.rows.len() as u32;
             self.rows.push(row);
@@ -232,11 +249,15 @@ impl State {
         Self { exchange: Exchange::new(grid, potentials), cursor: vec![0; m], free: Vec::new() }
     }
 
-    /// Evaluates the costs of the rows that the queries would take next.
+    /// Evaluates the costs of the rows that the queries would take next, if one of them is not known yet.
     fn prefetch(&mut self, pool: &mut Slots<'_>) {
-        let mut rows: Vec<u32> =
-            (0..pool.m).filter_map(|j| front(pool, &self.free, &mut self.cursor[j], j)).map(|near| near.row).collect();
-        rows.retain(|&row| pool.slot_of[row as usize] == NONE);
+        let unknown = |row: u32| pool.slot_of[row as usize] == NONE;
+        let fronts = (0..pool.m).filter_map(|j| front(pool, &self.free, &mut self.cursor[j], j));
+        if fronts.filter(|near| unknown(near.row)).count() == 0 {
+            return;
+        }
+        let next = (0..pool.m).flat_map(|j| pool.candidates.list(j).iter().skip(self.cursor[j]).take(AHEAD));
+        let mut rows: Vec<u32> = next.map(|near| near.row).filter(|&row| unknown(row)).collect();
         rows.sort_unstable();
         rows.dedup();
         pool.load(&rows);

@@ -94,9 +94,10 @@ impl<'a> Candidates<'a> {
         Ok(())
     }
 
-    /// Costs of a row to all queries.
-    pub(super) fn costs(&self, row: u32, out: &mut [f64]) {
-        self.task.geometry.closeness_row(row as usize, out);
+    /// Costs of rows to all queries, rows×M.
+    pub(super) fn costs(&self, rows: &[u32], out: &mut [f64]) {
+        let rows: Vec<usize> = rows.iter().map(|&row| row as usize).collect();
+        self.task.geometry.closeness_gather(&rows, out);
         out.iter_mut().for_each(|value| *value = cost(self.task.geometry, self.task.power, *value));
     }
 

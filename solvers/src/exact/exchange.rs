@@ -1,4 +1,4 @@
-//! The graph on which both exact solvers search: one node per query, and from query to query the cheapest pool row
+//! The graph on which the budgeted solver searches: one node per query, and from query to query the cheapest pool row
 //! that could change hands.
 //!
 //! Every row is held by one query (or, rarely, split between a few). Moving row i from query t to query j costs
@@ -11,6 +11,7 @@
 //! and a strided update of the cells whose minimum it changes. Each cell keeps a short sorted shelf of its cheapest
 //! rows, so that a minimum that leaves is replaced without looking at all rows again.
 
+use super::grid::Grid;
 use super::holdings::Holdings;
 use crate::simd;
 
@@ -19,25 +20,6 @@ const SHELF: usize = 8;
 
 /// No row.
 const NONE: u32 = u32::MAX;
-
-/// Rounds costs to multiples of one power of two, about 2⁻⁵⁰ of the largest, so that sums and differences of costs
-/// and potentials are exact in `f64`: the solver then decides every comparison rightly and its optimum has no gap.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Grid(f64);
-
-impl Grid {
-    /// The grid for costs of at most this magnitude. Larger ones are rounded relative to themselves.
-    pub(super) fn new(largest: f64) -> Self {
-        let exponent = (largest.abs().to_bits() >> 52).min(2040) + 1;
-        Self(12.0 * f64::from_bits(exponent << 52).max(f64::MIN_POSITIVE))
-    }
-
-    /// The multiple that is nearest to `cost`.
-    #[inline(always)]
-    pub(super) fn snap(self, cost: f64) -> f64 {
-        (cost + self.0) - self.0
-    }
-}
 
 /// The cheapest known rows of a cell, cheapest last.
 #[derive(Debug, Clone, Copy)]
@@ -149,32 +131,6 @@ impl Exchange {
     pub(super) fn bytes(m: usize, rows: usize) -> u64 {
         let cell = size_of::<Shelf>() + 2 * size_of::<f64>() + size_of::<u32>();
         (m as u64) * (m as u64) * cell as u64 + 24 * rows as u64
-    }
-
-    /// Gives whole rows to queries at once; `held` lists (row, query, mass). Nothing may be held before.
-    pub(super) fn fill(&mut self, costs: &[f64], held: impl Iterator<Item = (u32, usize, u64)>) {
-        for (row, query, mass) in held {
-            self.holdings.give(row, query as u32, mass);
-            self.members[query].push(row);
-        }
-        let m = self.m;
-        let (mut best, mut arg) = (vec![0.0; m], vec![0.0; m]);
-        for from in 0..m {
-            best.fill(f64::INFINITY);
-            for &row in &self.members[from] {
-                let line = &costs[row as usize * m..][..m];
-                least(self.grid, line, line[from], f64::from(row), &mut best, &mut arg);
-            }
-            for to in (0..m).filter(|&to| to != from && !self.members[from].is_empty()) {
-                let cell = from * m + to;
-                self.shelves[cell].insert(best[to], arg[to] as u32);
-                self.cheapest[to * m + from] = best[to];
-                self.head[cell] = arg[to] as u32;
-                if self.members[from].len() > 1 {
-                    self.bound[cell] = best[to];
-                }
-            }
-        }
     }
 
     /// Gives `mass` of a row to a query.
@@ -330,22 +286,6 @@ impl Exchange {
         }
         self.path = path;
     }
-}
-
-/// Where moving this row is cheaper than what was known, notes it.
-fn least(grid: Grid, line: &[f64], base: f64, row: f64, best: &mut [f64], arg: &mut [f64]) {
-    simd::wide(
-        #[inline(always)]
-        || {
-            let base = grid.snap(base);
-            for ((&cost, best), arg) in line.iter().zip(best.iter_mut()).zip(arg.iter_mut()) {
-                let cost = grid.snap(cost) - base;
-                let better = cost < *best;
-                *best = if better { cost } else { *best };
-                *arg = if better { row } else { *arg };
-            }
-        },
-    );
 }
 
 fn differences(grid: Grid, line: &[f64], base: f64, out: &mut [f64]) {

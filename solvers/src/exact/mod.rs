@@ -1,17 +1,21 @@
 //! Exact solvers: transport between a given subset and the queries, and the best subset of a given size.
 //!
-//! Both are transportation problems with few sinks, the queries, and both are solved by successive shortest paths on
-//! the queries alone (module `exchange`).
+//! Both are transportation problems with few sinks, the queries. A given subset is solved by the network simplex
+//! (module `simplex`), the choice of one by successive shortest paths on the queries alone (module `exchange`).
 
 mod active;
 pub mod budgeted;
 mod candidates;
 mod exchange;
+mod grid;
 mod holdings;
 pub mod masses;
 pub mod selector;
+pub mod simplex;
 mod solver;
-pub mod transport;
+mod start;
+mod transport;
+mod tree;
 
 pub use active::active_rows;
 pub use budgeted::{Budgeted, Solved, needs, solve};

@@ -1,21 +1,22 @@
 //! Exact transport between a subset and the queries.
 //!
-//! Any potentials are a start: each row goes to the query of least c_ij − g_j, and what some queries then hold too
-//! much flows to those that hold too little along shortest paths in the `Exchange` graph. Potentials from the same
-//! problem on a sample of the rows leave little to move. Masses are whole numbers and costs lie on a grid of 2⁻⁵⁰, so
-//! nothing is rounded on the way: primal and dual optimum of the rounded costs agree exactly.
+//! Any potentials suggest a start for the network simplex, and those of the same problem on a sample of the rows
+//! suggest a good one. Masses are whole numbers and costs lie on a grid of 2⁻⁵⁰, so nothing is rounded on the way:
+//! primal and dual optimum of the rounded costs agree exactly. Should potentials outgrow the grid, which takes a path
+//! through many rows of the largest cost, the problem is solved again on a coarser one.
 //!
-//! Limit: one pass over the n×m costs per level; the rest touches only rows that move.
+//! Limit: some ten passes over the n×m costs and a few pivots per row, each O(m) and less.
 
-use super::exchange::{Exchange, Grid};
+use super::grid::{Costs, Grid};
 use super::masses::Masses;
-use crate::simd;
+use super::simplex::{self, Solved};
+use super::tree::Tree;
 
 /// Rows per query below which no sample is taken.
 const COARSEST: usize = 4;
 
 /// Each sample holds one of this many rows.
-const THINNING: usize = 4;
+const THINNING: u64 = 4;
 
 /// One entry of a transport plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +42,8 @@ pub struct Transport {
     pub value: f64,
     /// Dual value of the potentials, evaluated in `f64`; equals `value` up to rounding.
     pub dual: f64,
-    /// Shortest paths that were searched, samples included.
-    pub searches: u64,
+    /// Edges that entered the basis, samples included.
+    pub pivots: u64,
 }
 
 /// Why there is nothing to solve.
@@ -69,6 +70,9 @@ pub enum TransportError {
         /// The query.
         query: usize,
     },
+    /// Sums of costs would overflow.
+    #[error("the costs are too large to be added up: rescale them")]
+    Range,
 }
 
 /// Solves min ⟨c, π⟩ over plans with these marginals.
@@ -76,10 +80,10 @@ pub enum TransportError {
 /// `costs` is n×m, row-major: all costs of the first row first. Points without mass are allowed; the potentials
 /// returned are feasible for them too: f_i + g_j ≤ c_ij for every row with mass and every query.
 ///
-/// Takes O(min(n, m)² + n) memory beyond the costs, and another copy of them if n < m.
+/// Takes O(n + m) memory beyond the costs, and another copy of them if n < m.
 ///
 /// # Errors
-/// If the shapes do not fit, the sums differ or are zero, or a cost is not finite.
+/// If the shapes do not fit, the sums differ or are zero, a cost is not finite, or sums of costs would overflow.
 pub fn transport(costs: &[f64], masses: &Masses) -> Result<Transport, TransportError> {
     let (n, m) = (masses.supply.len(), masses.demand.len());
     if costs.len() != n * m || n > u32::MAX as usize {
@@ -92,29 +96,24 @@ pub fn transport(costs: &[f64], masses: &Masses) -> Result<Transport, TransportE
     if let Some(at) = costs.iter().position(|cost| !cost.is_finite()) {
         return Err(TransportError::NotFinite { row: at / m, query: at % m });
     }
-    let grid = Grid::new(costs.iter().fold(0.0, |largest: f64, cost| largest.max(cost.abs())));
-
-    let (mut potentials, mut plan, searches);
+    let (mut potentials, mut plan, pivots);
     if n < m {
         let mut turned = vec![0.0; n * m];
         for (i, line) in costs.chunks_exact(m).enumerate() {
             line.iter().enumerate().for_each(|(j, &cost)| turned[j * n + i] = cost);
         }
-        let state = solve(&turned, &masses.demand, &masses.supply, grid);
-        plan = state.plan();
+        let solved = solve(&turned, &masses.demand, &masses.supply)?;
+        plan = shipments(&solved.tree);
         plan.iter_mut().for_each(|s| (s.row, s.query) = (s.query, s.row));
         plan.sort_unstable_by_key(|s| (s.row, s.query));
-        searches = state.searches;
+        pivots = solved.pivots;
         potentials = vec![f64::INFINITY; m];
-        lower(costs, &masses.supply, &state.exchange.potentials, &mut potentials, |_| true);
+        lower(costs, &masses.supply, &solved.tree.potentials, &mut potentials, |_| true);
     } else {
-        let state = solve(costs, &masses.supply, &masses.demand, grid);
-        plan = state.plan();
-        searches = state.searches;
-        potentials = state.exchange.potentials;
-        for (g, _) in potentials.iter_mut().zip(&masses.demand).filter(|(_, demand)| **demand == 0) {
-            *g = f64::NEG_INFINITY;
-        }
+        let solved = solve(costs, &masses.supply, &masses.demand)?;
+        plan = shipments(&solved.tree);
+        pivots = solved.pivots;
+        potentials = solved.tree.potentials;
         if masses.demand.contains(&0) {
             let rows: Vec<f64> = costs.chunks_exact(m).map(|line| row_potential(line, &potentials)).collect();
             potentials.iter_mut().filter(|g| **g == f64::NEG_INFINITY).for_each(|g| *g = f64::INFINITY);
@@ -128,7 +127,7 @@ pub fn transport(costs: &[f64], masses: &Masses) -> Result<Transport, TransportE
         .map(|(line, &supply)| weight(supply) * row_potential(line, &potentials))
         .sum();
     let queries: f64 = potentials.iter().zip(&masses.demand).map(|(g, &demand)| weight(demand) * g).sum();
-    Ok(Transport { potentials, plan, total: masses.total, value, dual: queries + rows, searches })
+    Ok(Transport { potentials, plan, total: masses.total, value, dual: queries + rows, pivots })
 }
 
 /// min_j (c_j − g_j).
@@ -146,51 +145,54 @@ fn lower(costs: &[f64], supply: &[u64], rows: &[f64], potentials: &mut [f64], ch
     }
 }
 
-struct State {
-    exchange: Exchange,
-    rows: Vec<u32>,
-    searches: u64,
-}
-
-impl State {
-    fn plan(&self) -> Vec<Shipment> {
-        let pieces =
-            |&row: &u32| self.exchange.holdings.of(row).into_iter().map(move |(query, mass)| (row, query, mass));
-        let shipment = |(row, query, mass)| Shipment { row: row as usize, query: query as usize, mass };
-        self.rows.iter().flat_map(pieces).map(shipment).collect()
-    }
-}
-
-fn solve(costs: &[f64], supply: &[u64], demand: &[u64], grid: Grid) -> State {
+/// Solves on the first grid on which nothing is rounded on the way.
+fn solve(costs: &[f64], supply: &[u64], demand: &[u64]) -> Result<Solved, TransportError> {
     let rows: Vec<u32> = (0..supply.len() as u32).filter(|&i| supply[i as usize] > 0).collect();
-    let (potentials, searches) = sampled_potentials(costs, supply, demand, grid, &rows);
-    let mut state = balance(costs, supply, demand, grid, rows, potentials);
-    state.searches += searches;
-    state
+    let mut grid = Some(Grid::new(costs.iter().fold(0.0, |largest: f64, cost| largest.max(cost.abs()))));
+    while let Some(on) = grid {
+        let costs = Costs { values: costs, m: demand.len(), grid: on };
+        if let Some(solved) = solve_by_samples(costs, &rows, supply, demand) {
+            return Ok(solved);
+        }
+        grid = on.coarser();
+    }
+    Err(TransportError::Range)
 }
 
-/// Potentials of the problem on a sample of the rows, itself solved that way.
-fn sampled_potentials(costs: &[f64], supply: &[u64], demand: &[u64], grid: Grid, rows: &[u32]) -> (Vec<f64>, u64) {
-    let m = demand.len();
+/// Solves from the potentials of the same problem on a sample of the rows, itself solved that way.
+fn solve_by_samples(costs: Costs<'_>, rows: &[u32], supply: &[u64], demand: &[u64]) -> Option<Solved> {
     // A sample by position would pick up the period of selection orders that go round the queries.
     let mixed = |row: u32| (u64::from(row) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-    let sample: Vec<u32> = rows.iter().copied().filter(|&row| mixed(row) % THINNING as u64 == 0).collect();
-    if rows.len() < COARSEST * m || sample.is_empty() || sample.len() == rows.len() {
-        return (nearest(costs, m, grid, rows), 0);
+    let sample: Vec<u32> = rows.iter().copied().filter(|&row| mixed(row) % THINNING == 0).collect();
+    let mut potentials = nearest(costs, rows);
+    let mut pivots = 0;
+    if rows.len() >= COARSEST * demand.len() && !sample.is_empty() && sample.len() < rows.len() {
+        let held: u64 = sample.iter().map(|&row| supply[row as usize]).sum();
+        let coarse = solve_by_samples(costs, &sample, supply, &shares(demand, held))?;
+        pivots = coarse.pivots;
+        // A query whose share is nothing has no potential there.
+        let known = potentials.iter_mut().zip(coarse.tree.potentials).filter(|(_, g)| g.is_finite());
+        known.for_each(|(potential, g)| *potential = g);
     }
-    let held: u64 = sample.iter().map(|&row| supply[row as usize]).sum();
-    let share = shares(demand, held);
-    let (potentials, searches) = sampled_potentials(costs, supply, &share, grid, &sample);
-    let state = balance(costs, supply, &share, grid, sample, potentials);
-    (state.exchange.potentials, state.searches + searches)
+    let mut solved = simplex::solve(costs, rows, supply, demand, potentials)?;
+    solved.pivots += pivots;
+    Some(solved)
+}
+
+/// Whole shipments of a tree, by row, then query.
+fn shipments(tree: &Tree) -> Vec<Shipment> {
+    let shipment = |(row, query, mass)| Shipment { row: row as usize, query: query as usize, mass };
+    let mut plan: Vec<Shipment> = tree.shipments().map(shipment).collect();
+    plan.sort_unstable_by_key(|s| (s.row, s.query));
+    plan
 }
 
 /// For every query the cost of its nearest row.
-fn nearest(costs: &[f64], m: usize, grid: Grid, rows: &[u32]) -> Vec<f64> {
-    let mut least = vec![f64::INFINITY; m];
+fn nearest(costs: Costs<'_>, rows: &[u32]) -> Vec<f64> {
+    let mut least = vec![f64::INFINITY; costs.m];
     for &row in rows {
-        for (least, &cost) in least.iter_mut().zip(&costs[row as usize * m..][..m]) {
-            *least = least.min(grid.snap(cost));
+        for (least, &cost) in least.iter_mut().zip(costs.line(row)) {
+            *least = least.min(costs.grid.snap(cost));
         }
     }
     least
@@ -212,57 +214,4 @@ fn shares(demand: &[u64], total: u64) -> Vec<u64> {
             share
         })
         .collect()
-}
-
-/// Starts from the potentials and moves mass until every query holds what it demands.
-fn balance(costs: &[f64], supply: &[u64], demand: &[u64], grid: Grid, rows: Vec<u32>, potentials: Vec<f64>) -> State {
-    let m = demand.len();
-    let mut exchange = Exchange::new(grid, potentials);
-    // A query without demand gets nothing, so nothing can pass through it.
-    let offer: Vec<f64> = (exchange.potentials.iter().zip(demand))
-        .map(|(&g, &demand)| if demand > 0 { g } else { f64::NEG_INFINITY })
-        .collect();
-    let mut held = vec![0u64; m];
-    let mut reduced = vec![0.0; m];
-    let start: Vec<(u32, usize, u64)> = rows
-        .iter()
-        .map(|&row| {
-            let query = closest(grid, &costs[row as usize * m..][..m], &offer, &mut reduced);
-            held[query] += supply[row as usize];
-            (row, query, supply[row as usize])
-        })
-        .collect();
-    exchange.fill(costs, start.into_iter());
-    let mut searches = 0;
-    for source in 0..m {
-        while held[source] < demand[source] {
-            let found = exchange.search(source, |t, _| if held[t] > demand[t] { 0.0 } else { f64::INFINITY });
-            let Some(found) = found else { unreachable!("equal sums: who lacks mass can reach who has too much") };
-            searches += 1;
-            let surplus = held[found.end] - demand[found.end];
-            let mass = exchange.bottleneck().min(surplus).min(demand[source] - held[source]);
-            exchange.raise(found);
-            exchange.shift(costs, mass);
-            held[found.end] -= mass;
-            held[source] += mass;
-        }
-    }
-    State { exchange, rows, searches }
-}
-
-/// The first query of least c_j − g_j.
-fn closest(grid: Grid, line: &[f64], offer: &[f64], reduced: &mut [f64]) -> usize {
-    let least = simd::wide(
-        #[inline(always)]
-        || {
-            let mut least = [f64::INFINITY; 8];
-            for (t, ((out, &cost), &g)) in reduced.iter_mut().zip(line).zip(offer).enumerate() {
-                *out = grid.snap(cost) - g;
-                let lane = &mut least[t % 8];
-                *lane = if *out < *lane { *out } else { *lane };
-            }
-            least.into_iter().fold(f64::INFINITY, f64::min)
-        },
-    );
-    reduced.iter().position(|&value| value == least).unwrap_or(0)
 }

@@ -75,7 +75,7 @@ pub(crate) fn pass(task: &Task<'_>, needs: Needs, eligible: Option<&[bool]>) -> 
         let mut values = vec![0.0f32; block * m];
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(Block { rows, best, columns }) = next else { return Ok(collector) };
+            let Some(Block { rows, best, columns }) = next else { return Ok((collector, scratch.into_suspects())) };
             let values = &mut values[..rows.len() * m];
             screen.block(rows.clone(), &mut scratch, values);
             if let Some(best) = best {
@@ -93,7 +93,10 @@ pub(crate) fn pass(task: &Task<'_>, needs: Needs, eligible: Option<&[bool]>) -> 
         }
     };
     let threads = rayon::current_num_threads();
-    let collectors: Vec<_> = (0..threads).into_par_iter().with_max_len(1).map(run).collect::<Result<_, Stopped>>()?;
+    let parts: Vec<_> = (0..threads).into_par_iter().with_max_len(1).map(run).collect::<Result<_, Stopped>>()?;
+    let (collectors, suspects): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    let mut suspects = suspects.concat();
+    suspects.sort_unstable();
 
     let row_best = needs.row_best.then(|| RowBest::new(best, &screen));
     let lists = match needs.lists {
@@ -101,7 +104,7 @@ pub(crate) fn pass(task: &Task<'_>, needs: Needs, eligible: Option<&[bool]>) -> 
         _ if everything => Some(NeighbourLists::complete(columns, eligible, &screen)),
         _ => Some(NeighbourLists::merge(collectors.into_iter().flatten().collect(), &screen)),
     };
-    Ok(Findings { row_best, lists, optimum: None })
+    Ok(Findings { row_best, lists, suspects, optimum: None })
 }
 
 /// One unit of work: rows, and where their results go.

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use kantor_theory::geometry::SQUARED_NORM_RANGE;
 use kantor_theory::{Element, Geometry, Rows, dot};
 use rayon::prelude::*;
 
@@ -11,6 +12,9 @@ use crate::simd;
 
 /// Squared norms between which a single-precision row is multiplied as it is.
 const PLAIN: Range<f64> = 1.0 / (1u64 << 40) as f64..(1u64 << 40) as f64;
+
+/// Squared norms of rows that are good, whatever the roundings of the sum.
+const UNSUSPECTED: Range<f64> = 10.0 * SQUARED_NORM_RANGE.0..0.1 * SQUARED_NORM_RANGE.1;
 
 /// Rows read at a time: they are still in cache when their norms are taken.
 const CHUNK: usize = 8;
@@ -22,6 +26,8 @@ pub(crate) struct Packed {
     pub(crate) rows: Vec<f32>,
     /// Per row: the factor that makes products cosines, or the squared norm.
     pub(crate) terms: Vec<f32>,
+    /// Rows of all blocks so far that cannot be normalised, or hardly.
+    pub(crate) suspects: Vec<usize>,
     wide: Vec<f64>,
 }
 
@@ -31,10 +37,15 @@ impl Packed {
         let Some(points) = geometry.points() else { return };
         let dim = points.dim();
         self.resize(rows.len(), dim);
-        let Self { rows: packed, terms, wide } = self;
+        let Self { rows: packed, terms, suspects, wide } = self;
         if points.element() == Element::F64 {
+            let first = rows.start;
             each_wide_row(points, rows, wide, |offset, x| {
-                let norm = dot::dot(x, x).sqrt();
+                let squared = dot::dot(x, x);
+                if !UNSUSPECTED.contains(&squared) {
+                    suspects.push(first + offset);
+                }
+                let norm = squared.sqrt();
                 narrow(x, 1.0 / norm, &mut packed[offset * dim..(offset + 1) * dim]);
                 terms[offset] = 1.0;
             });
@@ -46,12 +57,15 @@ impl Packed {
                 for (chunk, (packed, terms)) in packed.chunks_mut(CHUNK * dim).zip(terms.chunks_mut(CHUNK)).enumerate()
                 {
                     points.read_f32(rows.start + chunk * CHUNK, packed);
-                    for (row, term) in packed.chunks_exact_mut(dim).zip(terms) {
+                    for (offset, (row, term)) in packed.chunks_exact_mut(dim).zip(terms).enumerate() {
                         let squared = squared_norm(row);
                         let inverse = 1.0 / squared.sqrt();
                         if PLAIN.contains(&squared) {
                             *term = inverse as f32;
                         } else {
+                            if !UNSUSPECTED.contains(&squared) {
+                                suspects.push(rows.start + chunk * CHUNK + offset);
+                            }
                             for x in row {
                                 *x = (f64::from(*x) * inverse) as f32;
                             }
@@ -68,7 +82,7 @@ impl Packed {
         let Some(points) = geometry.points() else { return };
         let dim = points.dim();
         self.resize(rows.len(), dim);
-        let Self { rows: packed, terms, wide } = self;
+        let Self { rows: packed, terms, wide, .. } = self;
         each_wide_row(points, rows, wide, |offset, x| {
             narrow(x, factor, &mut packed[offset * dim..(offset + 1) * dim]);
             terms[offset] = (dot::dot(x, x) * factor * factor) as f32;

@@ -52,6 +52,13 @@ pub struct Scratch {
     packed: pack::Packed,
 }
 
+impl Scratch {
+    /// Pool rows of the blocks so far that may be bad, see [`Findings::suspects`](crate::Findings::suspects).
+    pub fn into_suspects(self) -> Vec<usize> {
+        self.packed.suspects
+    }
+}
+
 impl<'a> Screen<'a> {
     /// Prepares the queries; reads the pool once if the cost needs its largest norm or entry.
     pub fn new(geometry: &'a Geometry<'a>) -> Self {

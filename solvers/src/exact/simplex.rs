@@ -1,0 +1,183 @@
+//! The network simplex for transport between rows and queries.
+//!
+//! Pricing looks at a few rows at a time, round and round, and lets the edge in that gains most. All potentials and
+//! costs are exact on their grid, so an edge gains or it does not, and when none does the tree is optimal.
+//!
+//! Limit: per pivot, a pass over about a thousand costs and a walk around one cycle and through one subtree of the
+//! queries. With a hundred queries pricing takes half of the time; with a thousand, walking does. Tried and left out:
+//! larger blocks (fewer pivots, but slower ones), prices from an auction before the start (a tenth fewer pivots, which
+//! do not pay for its sweeps), and moving mass along shortest paths between queries from the same potentials, whose
+//! cheapest exchanges between any two queries cost more to keep up to date than the searches that read them: with as
+//! many queries as rows and general weights, thirty times as much as here.
+
+use super::grid::Costs;
+use super::start;
+use super::tree::Tree;
+use crate::simd;
+
+/// Cells priced before the best of their edges enters the tree: about as much work as the pivot that follows.
+const CELLS: usize = 1024;
+
+/// Rows priced at a time, at least and at most.
+const ROWS: (usize, usize) = (2, 16);
+
+/// Lanes of a search for the least: enough to hide the latency of a comparison.
+const LANES: usize = 16;
+
+/// An optimal tree.
+pub(super) struct Solved {
+    pub(super) tree: Tree,
+    pub(super) pivots: u64,
+}
+
+/// Solves from potentials; `None` if those on the way leave the range in which the grid is exact.
+pub(super) fn solve(
+    costs: Costs<'_>,
+    rows: &[u32],
+    supply: &[u64],
+    demand: &[u64],
+    mut offers: Vec<f64>,
+) -> Option<Solved> {
+    // A query without demand is left out.
+    offers.iter_mut().zip(demand).filter(|(_, demand)| **demand == 0).for_each(|(offer, _)| *offer = f64::NEG_INFINITY);
+    let mut edges = start::shipments(costs, rows, supply, demand, &offers);
+    start::join(costs, supply.len(), &mut edges, &offers);
+    let mut tree = Tree::new(costs, supply.len(), &edges, &offers);
+    if tree.largest() > costs.grid.reach() {
+        return None;
+    }
+    let (block, mut pivots) = ((CELLS / costs.m).clamp(ROWS.0, ROWS.1), 0);
+    let (mut at, mut clean) = (0, 0);
+    while clean < rows.len() {
+        let end = (at + block).min(rows.len());
+        clean += end - at;
+        let entering = price(costs, &rows[at..end], &tree);
+        at = if end == rows.len() { 0 } else { end };
+        if let Some((row, query)) = entering {
+            if tree.pivot(costs, row, query) > costs.grid.reach() {
+                return None;
+            }
+            (pivots, clean) = (pivots + 1, 0);
+        }
+    }
+    Some(Solved { tree, pivots })
+}
+
+/// The edge that gains most among those of the given rows, if any gains.
+fn price(costs: Costs<'_>, rows: &[u32], tree: &Tree) -> Option<(u32, u32)> {
+    let (gain, row, least) = simd::wide(
+        #[inline(always)]
+        || {
+            let mut best = (0.0, 0, 0.0);
+            for &row in rows {
+                let holder = tree.holder(row);
+                let current = costs.of(row, holder) - tree.potentials[holder as usize];
+                let lanes = least_by_lane(costs, row, &tree.potentials);
+                let bar = current - best.0;
+                if lanes.iter().fold(false, |any, &lane| any | (lane < bar)) {
+                    let least = least_of(lanes);
+                    best = (current - least, row, least);
+                }
+            }
+            best
+        },
+    );
+    (gain > 0.0).then(|| (row, position(costs, row, &tree.potentials, least)))
+}
+
+#[inline(always)]
+fn least_by_lane(costs: Costs<'_>, row: u32, potentials: &[f64]) -> [f64; LANES] {
+    let (line, grid) = (costs.line(row), costs.grid);
+    let ((lines, line), (offers, rest)) = (line.as_chunks::<LANES>(), potentials.as_chunks::<LANES>());
+    let mut least = [f64::INFINITY; LANES];
+    for (line, offers) in lines.iter().zip(offers) {
+        for lane in 0..LANES {
+            let value = grid.snap(line[lane]) - offers[lane];
+            least[lane] = if value < least[lane] { value } else { least[lane] };
+        }
+    }
+    for (lane, (&cost, &offer)) in line.iter().zip(rest).enumerate() {
+        let value = grid.snap(cost) - offer;
+        least[lane] = if value < least[lane] { value } else { least[lane] };
+    }
+    least
+}
+
+/// The least of all lanes, halving their number.
+#[inline(always)]
+fn least_of(mut lanes: [f64; LANES]) -> f64 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            let other = lanes[lane + half];
+            lanes[lane] = if other < lanes[lane] { other } else { lanes[lane] };
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+fn least(costs: Costs<'_>, row: u32, potentials: &[f64]) -> f64 {
+    simd::wide(
+        #[inline(always)]
+        || least_of(least_by_lane(costs, row, potentials)),
+    )
+}
+
+/// The first query of which c_ij − g_j has this value.
+fn position(costs: Costs<'_>, row: u32, potentials: &[f64], value: f64) -> u32 {
+    let (line, grid) = (costs.line(row), costs.grid);
+    let at = simd::wide(
+        #[inline(always)]
+        || {
+            let (lines, offers) = (line.as_chunks::<16>().0, potentials.as_chunks::<16>().0);
+            for (chunk, (line, offers)) in lines.iter().zip(offers).enumerate() {
+                let equal = |lane: usize| grid.snap(line[lane]) - offers[lane] == value;
+                if (0..16).fold(false, |any, lane| any | equal(lane)) {
+                    return 16 * chunk + (0..16).position(equal).unwrap_or(0);
+                }
+            }
+            let rest = 16 * lines.len();
+            let tail = line[rest..].iter().zip(&potentials[rest..]);
+            rest + tail.into_iter().position(|(&cost, &g)| grid.snap(cost) - g == value).unwrap_or(0)
+        },
+    );
+    at as u32
+}
+
+/// The least c_ij − g_j of a row, and the first query that has it.
+pub(super) fn closest(costs: Costs<'_>, row: u32, potentials: &[f64]) -> (f64, u32) {
+    let least = least(costs, row, potentials);
+    (least, position(costs, row, potentials, least))
+}
+
+/// The least and the second least c_ij − g_j of a row, and the first query that has the least.
+pub(super) fn two_closest(costs: Costs<'_>, row: u32, potentials: &[f64]) -> (f64, f64, u32) {
+    let (line, grid) = (costs.line(row), costs.grid);
+    let (first, second) = simd::wide(
+        #[inline(always)]
+        || {
+            let ((lines, line), (offers, rest)) = (line.as_chunks::<16>(), potentials.as_chunks::<16>());
+            let (mut first, mut second) = ([f64::INFINITY; 16], [f64::INFINITY; 16]);
+            let note = |value: f64, first: &mut f64, second: &mut f64| {
+                let larger = if value < *first { *first } else { value };
+                *first = if value < *first { value } else { *first };
+                *second = if larger < *second { larger } else { *second };
+            };
+            for (line, offers) in lines.iter().zip(offers) {
+                for lane in 0..16 {
+                    note(grid.snap(line[lane]) - offers[lane], &mut first[lane], &mut second[lane]);
+                }
+            }
+            for (lane, (&cost, &offer)) in line.iter().zip(rest).enumerate() {
+                note(grid.snap(cost) - offer, &mut first[lane], &mut second[lane]);
+            }
+            let (mut one, mut two) = (f64::INFINITY, f64::INFINITY);
+            for value in first.into_iter().chain(second) {
+                note(value, &mut one, &mut two);
+            }
+            (one, two)
+        },
+    );
+    (first, second, position(costs, row, potentials, first))
+}
