@@ -215,6 +215,17 @@ impl Kernel {
         }
     }
 
+    /// The logarithm of the kernel at squared distance `squared` ≥ 0, evaluated in `f64`, also where the kernel itself
+    /// is too small for a double; −∞ where it is 0, NaN where it is negative.
+    pub fn ln_value(&self, squared: f64) -> f64 {
+        let sigma = self.bandwidth;
+        match self.name {
+            KernelName::Gaussian => -(squared / (2.0 * (sigma * sigma))),
+            KernelName::Laplace => -(squared.sqrt() / sigma),
+            _ => self.value(squared).ln(),
+        }
+    }
+
     /// A number ≤ k for every pair whose squared distance is at most `squared` (finite, ≥ 0).
     pub fn lower(&self, squared: f64) -> f64 {
         let sigma = self.bandwidth;

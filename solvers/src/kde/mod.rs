@@ -3,11 +3,13 @@
 //! A listed row takes mass in proportion to 1/ρ, where ρ is the density of listed rows around it ([`density`]), up to
 //! a common level s (module `level`); r copies of one row therefore get together what one copy would get.
 
+pub mod bandwidth;
 mod cloud;
 pub mod density;
 pub(crate) mod level;
 mod lift;
 pub mod near;
+pub mod ratio;
 pub mod search;
 
 use kantor_theory::Status;
@@ -30,7 +32,7 @@ pub struct KnnKde {
 }
 
 impl KnnKde {
-    /// Reads `alpha`, `tradeoff-c`, `list-cap`, `sigma`, `kde-cap` and `compat-reference`.
+    /// Reads `alpha`, `tradeoff-c`, `list-cap`, `sigma`, `kde-cap`, `sampling` and `compat-reference`.
     pub fn new(settings: &Settings) -> Self {
         Self { tradeoff: Tradeoff::new(settings), sigma: settings.sigma, kde_cap: settings.kde_cap }
     }
@@ -125,6 +127,7 @@ impl Selector for KnnKde {
         let notes = [
             ("level".to_owned(), json!(found.level)),
             ("list_cap_reached".to_owned(), json!(cap_reached)),
+            ("sampling".to_owned(), json!(self.tradeoff.sampling)),
             ("rows_with_mass".to_owned(), json!(mass.iter().filter(|&&m| m > 0.0).count())),
             ("rows_with_density".to_owned(), json!(listed.len())),
         ];
