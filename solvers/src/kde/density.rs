@@ -18,9 +18,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use kantor_theory::Rows;
 use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};
-use kantor_theory::Rows;
 use rayon::prelude::*;
 
 use super::cloud::{BLOCK, Cloud, Scratch};
@@ -95,7 +95,9 @@ pub fn densities(
     };
     let work = search.sweep(0..cloud.len(), watch, add).map_err(|_| Stopped)?;
     let mut values = vec![1.0; rows.len()];
-    for (position, sum) in sums.into_iter().flat_map(|sums| sums.into_inner().unwrap_or_else(PoisonError::into_inner)).enumerate() {
+    for (position, sum) in
+        sums.into_iter().flat_map(|sums| sums.into_inner().unwrap_or_else(PoisonError::into_inner)).enumerate()
+    {
         values[cloud.given[position]] = number(sum);
     }
     let omitted = match kernel.name() {

@@ -63,8 +63,11 @@ impl Lift {
         let error = delta * (2.0 + delta) + 1.02 * roundings + 1e-30;
         let mut coordinates = vec![1.0f32; rows.len() * width];
         if pivots > 0 {
-            coordinates.par_chunks_mut(CHUNK * width).zip(rows.par_chunks(CHUNK)).zip(norms.par_chunks(CHUNK)).for_each(
-                |((out, rows), norms)| {
+            coordinates
+                .par_chunks_mut(CHUNK * width)
+                .zip(rows.par_chunks(CHUNK))
+                .zip(norms.par_chunks(CHUNK))
+                .for_each(|((out, rows), norms)| {
                     let unit = unit_rows(points, rows, norms);
                     let mut products = vec![0.0; rows.len() * pivots];
                     matmul(
@@ -81,8 +84,7 @@ impl Lift {
                         }
                         out[pivots] = missed(&out[..pivots], delta);
                     }
-                },
-            );
+                });
         }
         Self { width, coordinates, error, delta }
     }
@@ -193,8 +195,7 @@ fn basis(points: &dyn Rows, rows: &[usize], norms: &[f64]) -> Vec<f64> {
     let sample_rows: Vec<usize> = chosen.iter().map(|&at| rows[at]).collect();
     let sample_norms: Vec<f64> = chosen.iter().map(|&at| norms[at]).collect();
     let sample = unit_rows(points, &sample_rows, &sample_norms);
-    let mut basis: Vec<f64> =
-        (0..pivots).flat_map(|t| &sample[t * count / pivots * dim..][..dim]).copied().collect();
+    let mut basis: Vec<f64> = (0..pivots).flat_map(|t| &sample[t * count / pivots * dim..][..dim]).copied().collect();
     orthonormalise(dim, &mut basis);
     for _ in 0..STEPS {
         let pivots = basis.len() / dim;

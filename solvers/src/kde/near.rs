@@ -45,10 +45,11 @@ pub fn near_duplicates(
         for pair in pairs {
             let (a, b) = (pair.a as usize, pair.b as usize);
             let (lower, upper) = search.squared(a, b, pair.cosine);
-            let near = upper <= within || (lower <= within && {
-                cloud.squared(&mut scratch, a, &[pair.b], &mut exact);
-                exact[0] <= within
-            });
+            let near = upper <= within
+                || (lower <= within && {
+                    cloud.squared(&mut scratch, a, &[pair.b], &mut exact);
+                    exact[0] <= within
+                });
             if near {
                 found += 1;
                 let (x, y) = (cloud.given[a], cloud.given[b]);

@@ -109,7 +109,9 @@ impl Selector for KdeRatio {
         let geometry = task.geometry;
         let (n, m, family) = (geometry.pool_len(), geometry.query_len(), geometry.cost().family());
         if matches!(self.kernel, KernelName::Energy | KernelName::Cosine) {
-            return Err(self.unsupported("needs a kernel that is never negative: gaussian, laplace, compact or inverse-multiquadric"));
+            return Err(self.unsupported(
+                "needs a kernel that is never negative: gaussian, laplace, compact or inverse-multiquadric",
+            ));
         }
         let Some(points) = geometry.points() else {
             return Err(self.unsupported(
@@ -126,8 +128,7 @@ impl Selector for KdeRatio {
             ln_sum(line.iter().map(|&closeness| kernel.ln_value(squared(family, closeness)))) - (m as f64).ln()
         })?;
 
-        let ln_ratio: Vec<f64> =
-            query.iter().zip(&pool.values).map(|(q, p)| q - p.ln() + (n as f64).ln()).collect();
+        let ln_ratio: Vec<f64> = query.iter().zip(&pool.values).map(|(q, p)| q - p.ln() + (n as f64).ln()).collect();
         let scores: Vec<f64> = ln_ratio
             .iter()
             .zip(draw::gumbel(task.seed, n))
@@ -139,7 +140,9 @@ impl Selector for KdeRatio {
         order.truncate(largest);
         let rest = (0..n).filter(|&row| scores[row] == f64::NEG_INFINITY);
         match &findings.row_best {
-            Some(best) => order.extend(best.top_of(geometry, rest, largest - order.len()).into_iter().map(|(row, _)| row)),
+            Some(best) => {
+                order.extend(best.top_of(geometry, rest, largest - order.len()).into_iter().map(|(row, _)| row))
+            }
             None => order.extend(rest.take(largest - order.len())),
         }
 

@@ -110,9 +110,7 @@ impl<'a, 'b> Search<'a, 'b> {
             let cosine = match cloud.family {
                 Family::Angle => 1.0 - squared_radius / 2.0,
                 // Not within reach of the origin: the sine of the widest angle is R/‖u‖.
-                _ if norm * norm > squared_radius => {
-                    (1.0 - squared_radius / (norm * norm) - SLACK).max(0.0).sqrt()
-                }
+                _ if norm * norm > squared_radius => (1.0 - squared_radius / (norm * norm) - SLACK).max(0.0).sqrt(),
                 _ => f64::NEG_INFINITY,
             };
             ((cosine - cloud.eta - SLACK) as f32).next_down()

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 from scipy.optimize import linprog
 
-SIGMA, LISTED = 0.75, 10
+SIGMA, LISTED = 0.75, 12
 
 
 def costs(pool, query):
@@ -67,7 +67,7 @@ def densities(d, unit):
 
 cases = []
 rng = np.random.default_rng(5)
-for n, m, dim, alpha in [(100, 3, 5, .9), (100, 2, 4, .97), (100, 5, 6, .8), (100, 1, 3, .95), (100, 4, 8, .95)]:
+for n, m, dim, alpha in [(120, 3, 5, .985), (120, 2, 4, .99), (120, 5, 6, .98), (120, 1, 3, .99), (120, 4, 8, .985)]:
     centres = rng.normal(size=(4, dim))
     cloud = lambda rows: (centres[rng.integers(4, size=rows)] + .5 * rng.normal(size=(rows, dim))).astype(np.float32)
     pool, query = cloud(n), cloud(m)
@@ -76,7 +76,7 @@ for n, m, dim, alpha in [(100, 3, 5, .9), (100, 2, 4, .97), (100, 5, 6, .8), (10
     price, weight = alpha / scale, 1 - alpha
     rho = densities(d, unit)
     case = {"dim": dim, "alpha": alpha, "tradeoff_c": scale, "sigma": SIGMA, "list_cap": LISTED,
-            "pool": pool.ravel().tolist(), "query": query.ravel().tolist(), "density": rho.tolist()}
+            "pool": [float(str(x)) for x in pool.ravel()], "query": [float(str(x)) for x in query.ravel()], "density": rho.tolist()}
     for name, (value, mass) in {
         "uniform": capped(d, price, weight, np.ones(n)),
         "two_sided": capped(d, price, weight, np.ones(n), True),
