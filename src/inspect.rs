@@ -1,14 +1,17 @@
 //! What is in a file of vectors, and what selecting from it would take. Reports bad rows; does not refuse them.
 //!
-//! Limit: one pass for the numbers at memory speed plus one hash per row, one pass for SHA-256.
+//! Limit: one pass for the numbers at memory speed plus one hash per row, one pass for SHA-256; and the search for
+//! near-duplicates ([`kantor_solvers::kde::near`]).
 
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
-use kantor_solvers::Watch;
+use kantor_solvers::kde::near::near_duplicates;
+use kantor_solvers::{Watch, draw};
 use kantor_theory::Rows;
+use kantor_theory::geometry::SQUARED_NORM_RANGE;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -43,6 +46,8 @@ pub struct Inspection {
     pub zero_rows: Found,
     /// Rows equal to an earlier one, bit for bit.
     pub duplicate_rows: Duplicates,
+    /// Rows whose direction is nearly that of an earlier one; `None` if it was not looked for.
+    pub near_duplicates: Option<NearDuplicates>,
     /// Euclidean norms of the rows without non-finite values; `None` if there are none.
     pub norms: Option<Quantiles>,
     /// What `select` would take.
@@ -64,6 +69,38 @@ pub struct Duplicates {
     /// How many.
     pub count: usize,
     /// The first few, as (first row with these numbers, the row).
+    pub first: Vec<(usize, usize)>,
+}
+
+/// Which rows count as near-duplicates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NearOptions {
+    /// The least cosine of two near-duplicates, between 0 and 1.
+    pub cosine: f64,
+    /// Rows that are compared, each with each; where there are more, this many are drawn. Below 2 nothing is compared.
+    pub rows: usize,
+}
+
+impl Default for NearOptions {
+    fn default() -> Self {
+        Self { cosine: 0.999, rows: 50_000 }
+    }
+}
+
+/// Rows near an earlier row, rows equal to it included. Rows of zeros and rows that are not finite are left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NearDuplicates {
+    /// The least cosine that counts.
+    pub cosine: f64,
+    /// Rows that were compared, each with each.
+    pub rows_compared: usize,
+    /// Whether they were drawn (ChaCha8, seed 0) from more: then all numbers here speak of the sample alone.
+    pub sampled: bool,
+    /// Pairs of near-duplicates.
+    pub pairs: u64,
+    /// Rows near an earlier one.
+    pub count: usize,
+    /// The first few, as (earliest such row, the row).
     pub first: Vec<(usize, usize)>,
 }
 
@@ -130,6 +167,19 @@ impl Estimate {
 /// # Errors
 /// If the file cannot be read or is not a table, changes meanwhile, or `watch` asks to stop. Bad rows are no error.
 pub fn inspect(path: &Path, options: &OpenOptions, watch: &dyn Watch) -> Result<Inspection, DataError> {
+    inspect_near(path, options, NearOptions::default(), watch)
+}
+
+/// As [`inspect`], saying which rows count as near-duplicates.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn inspect_near(
+    path: &Path,
+    options: &OpenOptions,
+    near: NearOptions,
+    watch: &dyn Watch,
+) -> Result<Inspection, DataError> {
     let table = Representation::open(&[path.to_owned()], options)?;
     watch.begin("inspect", table.len() as u64);
     let facts = by_block(&table, watch, |block| {
@@ -144,6 +194,7 @@ pub fn inspect(path: &Path, options: &OpenOptions, watch: &dyn Watch) -> Result<
         facts
     })?
     .concat();
+    let near_duplicates = near_rows(&table, &facts, near, watch)?;
     let sha256 = table.digests(watch)?.remove(0);
     table.check_unchanged()?;
     let threads = rayon::current_num_threads();
@@ -160,6 +211,7 @@ pub fn inspect(path: &Path, options: &OpenOptions, watch: &dyn Watch) -> Result<
         non_finite_rows: found(&facts, |row| row.non_finite > 0),
         zero_rows: found(&facts, |row| row.zero),
         duplicate_rows: duplicates(&table, &facts),
+        near_duplicates,
         norms: quantiles(facts.iter().filter(|row| row.non_finite == 0).map(|row| row.squared.sqrt()).collect()),
         estimate: Estimate::new(table.len(), columns, file.bytes, threads),
     })
@@ -216,6 +268,33 @@ fn duplicates(table: &dyn Rows, facts: &[RowFacts]) -> Duplicates {
     Duplicates { count: pairs.len(), first: pairs.iter().take(LISTED).map(|&(row, first)| (first, row)).collect() }
 }
 
+fn near_rows(
+    table: &dyn Rows,
+    facts: &[RowFacts],
+    options: NearOptions,
+    watch: &dyn Watch,
+) -> Result<Option<NearDuplicates>, DataError> {
+    let (least, most) = SQUARED_NORM_RANGE;
+    let measurable = |row: &RowFacts| row.non_finite == 0 && (least..=most).contains(&row.squared);
+    let mut rows: Vec<usize> = (0..facts.len()).filter(|&row| measurable(&facts[row])).collect();
+    if options.rows < 2 {
+        return Ok(None);
+    }
+    let sampled = rows.len() > options.rows;
+    if sampled {
+        rows = draw::sample(0, rows.len(), options.rows).into_iter().map(|at| rows[at]).collect();
+    }
+    let found = near_duplicates(table, &rows, options.cosine, watch)?;
+    Ok(Some(NearDuplicates {
+        cosine: options.cosine,
+        rows_compared: rows.len(),
+        sampled,
+        pairs: found.pairs,
+        count: found.rows.len(),
+        first: found.rows.into_iter().take(LISTED).collect(),
+    }))
+}
+
 fn quantiles(mut norms: Vec<f64>) -> Option<Quantiles> {
     norms.par_sort_unstable_by(f64::total_cmp);
     let last = norms.len().checked_sub(1)?;
@@ -236,6 +315,9 @@ impl fmt::Display for Inspection {
         writeln!(f, "  non-finite  {}{values}", self.non_finite_rows)?;
         writeln!(f, "  zero        {}", self.zero_rows)?;
         writeln!(f, "  duplicate   {}", self.duplicate_rows)?;
+        if let Some(near) = &self.near_duplicates {
+            writeln!(f, "  near        {near}")?;
+        }
         match &self.norms {
             Some(q) => writeln!(
                 f,
@@ -266,6 +348,15 @@ impl fmt::Display for Duplicates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows: Vec<String> = self.first.iter().map(|(first, row)| format!("{row} = {first}")).collect();
         listed(f, self.count, &rows)
+    }
+}
+
+impl fmt::Display for NearDuplicates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: Vec<String> = self.first.iter().map(|(first, row)| format!("{row} ~ {first}")).collect();
+        listed(f, self.count, &rows)?;
+        write!(f, " ({} pairs with cosine ≥ {}", self.pairs, self.cosine)?;
+        if self.sampled { write!(f, ", among {} rows drawn from all)", self.rows_compared) } else { f.write_str(")") }
     }
 }
 

@@ -3,6 +3,8 @@
 use crate::exact::{Exact, Optimal};
 use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
 use crate::kde::KnnKde;
+use crate::kde::ratio::KdeRatio;
+use crate::knn::tv::KnnTv;
 use crate::knn::uniform::KnnUniform;
 use crate::selector::{Selector, Settings};
 use crate::sinkhorn::Uot;
@@ -55,14 +57,26 @@ pub static SELECTORS: &[Entry] = &[
     Entry {
         name: "knn-uniform",
         summary: "mass 1/(KM) to each query's K nearest rows, K by the TSDS rule; ranked by mass, then closeness",
-        settings: &["alpha", "tradeoff-c", "list-cap", "compat-reference"],
+        settings: &["alpha", "tradeoff-c", "list-cap", "sampling", "compat-reference"],
         build: |settings| Box::new(KnnUniform::new(settings)),
     },
     Entry {
         name: "knn-kde",
         summary: "as knn-uniform, but mass is divided by the density around each row, so near-copies share it",
-        settings: &["alpha", "tradeoff-c", "list-cap", "sigma", "kde-cap", "compat-reference"],
+        settings: &["alpha", "tradeoff-c", "list-cap", "sigma", "kde-cap", "sampling", "compat-reference"],
         build: |settings| Box::new(KnnKde::new(settings)),
+    },
+    Entry {
+        name: "knn-tv",
+        summary: "1/(MN) to each row hardly farther from a query than its nearest, which gets the rest of its mass",
+        settings: &["alpha", "tradeoff-c", "sampling", "compat-reference"],
+        build: |settings| Box::new(KnnTv::new(settings)),
+    },
+    Entry {
+        name: "kde-ratio",
+        summary: "rows drawn without replacement in proportion to query density over pool density",
+        settings: &["kernel", "bandwidth", "density-sample"],
+        build: |settings| Box::new(KdeRatio::new(settings)),
     },
     Entry {
         name: "uot",

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use kantor_theory::kernel::KernelName;
 use kantor_theory::{Geometry, Power, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::draw::Sampling;
 use crate::exact::Solved;
+use crate::kde::bandwidth::Bandwidth;
 use crate::kernels::best::RowBest;
 use crate::kernels::lists::NeighbourLists;
 use crate::watch::{Stopped, Watch};
@@ -76,6 +79,14 @@ pub struct Settings {
     pub sigma: f64,
     /// Most neighbours that count towards a density in `knn-kde`.
     pub kde_cap: usize,
+    /// How the KNN methods take rows by their masses.
+    pub sampling: Sampling,
+    /// Kernel of `kde-ratio`.
+    pub kernel: KernelName,
+    /// Bandwidth of `kde-ratio`: a number, or a rule.
+    pub bandwidth: Bandwidth,
+    /// Rows that stand for the pool in the pool density of `kde-ratio`; 0 for all.
+    pub density_sample: usize,
     /// Reproduce the tie rule of the published code instead of kantor's.
     pub compat_reference: bool,
 }
@@ -90,6 +101,10 @@ impl Default for Settings {
             list_cap: 5000,
             sigma: 0.75,
             kde_cap: 1000,
+            sampling: Sampling::TopK,
+            kernel: KernelName::Gaussian,
+            bandwidth: Bandwidth::Median,
+            density_sample: 5000,
             compat_reference: false,
         }
     }

@@ -1,6 +1,7 @@
 //! What the KNN selectors are meant to do, on random clouds, and what published code got wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use kantor_solvers::draw::Sampling;
 use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task, kernels, registry};
 use kantor_theory::{Cost, DenseRows, Geometry};
 use proptest::prelude::*;
@@ -283,6 +284,83 @@ proptest! {
             prop_assert_eq!(case.all(name, &settings).0, renumbered);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// r copies of a row get together the mass that one would get.
+    #[test]
+    fn copies_share_one_mass(r in 1usize..9, pick in 0usize..5, seed in 0u64..1000) {
+        let base = cloud(300, 6, 1.5, seed);
+        let query = cloud(4, 6, 1.5, seed + 1);
+        let settings = Settings { alpha: 0.6, tradeoff_c: 1.0, sigma: 1e-2, ..Settings::default() };
+        let (order, scores) = Case::new(base.clone(), query.clone(), 6).all("knn-kde", &settings);
+        let row = order[pick];
+        let mut copied = base.clone();
+        (1..r).for_each(|_| copied.extend_from_slice(&base[row * 6..row * 6 + 6]));
+        let case = Case::new(copied, query, 6);
+        prop_assume!(case.select("knn-kde", &settings, 1).notes["list_cap_reached"] == false);
+        let (_, with_copies) = case.all("knn-kde", &settings);
+        let together: f64 = with_copies[row] + with_copies[300..].iter().sum::<f64>();
+        prop_assert!((together - scores[row]).abs() < 1e-9, "{} is not {}", together, scores[row]);
+    }
+
+    /// `knn-tv` keeps 1/(MN) where (α/C)(d − d_min) < 1 − α and gives the rest of every query to its nearest row.
+    #[test]
+    fn total_variation_by_definition(n in 1usize..80, m in 1usize..7, alpha in 0.3f64..0.999, seed in 0u64..1000) {
+        let case = Case::random(n, m, seed);
+        let settings = Settings { alpha, tradeoff_c: 1.0, ..Settings::default() };
+        let (order, scores) = case.all("knn-tv", &settings);
+        let geometry = case.geometry();
+        let mut mass = vec![0.0; n];
+        for j in 0..m {
+            let costs: Vec<f64> = (0..n).map(|i| geometry.cost_of(i, j)).collect();
+            let nearest = (0..n).min_by(|&a, &b| costs[a].total_cmp(&costs[b]).then(a.cmp(&b))).unwrap();
+            let mut left = 1.0 / m as f64;
+            for (i, mass) in mass.iter_mut().enumerate().filter(|&(i, _)| i != nearest) {
+                if alpha * (costs[i] - costs[nearest]) < 1.0 - alpha {
+                    *mass += 1.0 / (m * n) as f64;
+                    left -= 1.0 / (m * n) as f64;
+                }
+            }
+            mass[nearest] += left;
+        }
+        for row in 0..n {
+            prop_assert!((mass[row] - scores[row]).abs() < 1e-12);
+        }
+        prop_assert!(order.windows(2).all(|pair| scores[pair[0]] >= scores[pair[1]]));
+    }
+
+    /// Multinomial draws take rows with mass first and are prefixes of each other; the seed decides.
+    #[test]
+    fn multinomial_draws_nest(n in 20usize..120, m in 1usize..5, seed in 0u64..1000) {
+        let case = Case::random(n, m, seed);
+        let settings =
+            Settings { alpha: 0.9, tradeoff_c: 1.0, sampling: Sampling::Multinomial, ..Settings::default() };
+        for name in ["knn-uniform", "knn-kde", "knn-tv"] {
+            let (order, scores) = case.all(name, &settings);
+            let supported = scores.iter().filter(|&&mass| mass > 0.0).count();
+            prop_assert!(order[..supported].iter().all(|&row| scores[row] > 0.0));
+            let (top, same) = case.all(name, &Settings { sampling: Sampling::TopK, ..settings.clone() });
+            prop_assert_eq!(&same, &scores);
+            // Rows without mass follow in the order of closeness.
+            prop_assert_eq!(&top[supported..], &order[supported..]);
+            for budget in [1, n / 2] {
+                prop_assert_eq!(&case.select(name, &settings, budget).rows[..], &order[..budget]);
+            }
+        }
+    }
+}
+
+/// Near 0, α makes the plan of `knn-tv` uniform; near 1, nearest rows take all.
+#[test]
+fn total_variation_at_its_ends() {
+    let case = Case::random(50, 3, 2);
+    let (_, even) = case.all("knn-tv", &Settings { alpha: 1e-6, ..Settings::default() });
+    assert!(even.iter().all(|&mass| (mass - 0.02).abs() < 1e-15));
+    let (_, nearest) = case.all("knn-tv", &Settings { alpha: 1.0 - 1e-12, ..Settings::default() });
+    assert!(nearest.iter().filter(|&&mass| mass > 0.0).count() <= 3);
 }
 
 /// As α → 1 only the nearest row counts.

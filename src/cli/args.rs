@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
 use kantor_solvers::Settings;
+use kantor_solvers::draw::Sampling;
+use kantor_solvers::kde::bandwidth::Bandwidth;
 use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
+use kantor_theory::kernel::KernelName;
 
 use crate::data::OnBadRow;
 use crate::report::progress::Detail;
@@ -91,6 +94,18 @@ pub(super) struct SettingsArguments {
     /// Most neighbours that count towards a density in knn-kde
     #[arg(long, default_value_t = Settings::default().kde_cap)]
     kde_cap: usize,
+    /// How the KNN methods take rows: `top-k` by mass, or drawn by mass without replacement (`multinomial`, by --seed)
+    #[arg(long, value_name = "top-k|multinomial", default_value_t = Settings::default().sampling)]
+    sampling: Sampling,
+    /// Kernel of the densities of kde-ratio: gaussian, laplace, compact or inverse-multiquadric
+    #[arg(long, default_value_t = Settings::default().kernel)]
+    kernel: KernelName,
+    /// Bandwidth of kde-ratio: a number, or `scott`, `silverman` or `median` (of distances) of the pool
+    #[arg(long, default_value_t = Settings::default().bandwidth)]
+    bandwidth: Bandwidth,
+    /// Rows drawn by --seed that stand for the pool in the pool density of kde-ratio; 0 for all of them
+    #[arg(long, value_name = "ROWS", default_value_t = Settings::default().density_sample)]
+    density_sample: usize,
     /// `reference` breaks ties of the KNN methods by row number alone, as the published code does
     #[arg(long, value_name = "reference", value_parser = clap::builder::PossibleValuesParser::new(["reference"]))]
     compat: Option<String>,
@@ -106,6 +121,10 @@ impl SettingsArguments {
             list_cap: self.list_cap,
             sigma: self.sigma,
             kde_cap: self.kde_cap,
+            sampling: self.sampling,
+            kernel: self.kernel,
+            bandwidth: self.bandwidth,
+            density_sample: self.density_sample,
             compat_reference: self.compat.is_some(),
         }
     }

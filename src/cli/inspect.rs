@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::data::OpenOptions;
-use crate::inspect::inspect;
+use crate::inspect::{NearOptions, inspect_near};
 use crate::report::progress::{Detail, Progress};
 
 use super::failure::Failure;
@@ -25,17 +25,29 @@ pub(super) struct Arguments {
     /// Read integers as numbers
     #[arg(long)]
     cast: bool,
+    /// Least cosine of two rows that count as near-duplicates
+    #[arg(long, value_name = "COSINE", default_value_t = NearOptions::default().cosine, value_parser = cosine)]
+    near: f64,
+    /// Rows that are compared for near-duplicates, each with each; of larger files this many are drawn. 0 compares none
+    #[arg(long, value_name = "ROWS", default_value_t = NearOptions::default().rows)]
+    near_rows: usize,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
 }
 
+fn cosine(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| String::from("give a number between 0 and 1"))?;
+    if value > 0.0 && value < 1.0 { Ok(value) } else { Err("it must lie strictly between 0 and 1".into()) }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let options = OpenOptions { tensor: arguments.tensor.clone(), cast: arguments.cast };
+    let near = NearOptions { cosine: arguments.near, rows: arguments.near_rows };
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let mut inspections = Vec::with_capacity(arguments.files.len());
     for file in &arguments.files {
-        let inspection = inspect(file, &options, &progress)?;
+        let inspection = inspect_near(file, &options, near, &progress)?;
         if !arguments.json {
             say(&inspection)?;
         }

@@ -1,7 +1,7 @@
 //! `inspect` reports what is wrong with a file that could be read.
 
 use kantor::data::{Format, OpenOptions};
-use kantor::inspect::{Duplicates, Found, inspect};
+use kantor::inspect::{Duplicates, Found, NearOptions, inspect, inspect_near};
 use kantor_solvers::Quiet;
 
 use crate::support::*;
@@ -38,6 +38,29 @@ fn bad_and_duplicate_rows_are_reported_not_refused() {
     let json = serde_json::to_value(&seen).unwrap();
     assert_eq!(json["zero_rows"]["count"], 3);
     assert_eq!(json["format"], "npy");
+}
+
+#[test]
+fn near_duplicates_are_counted_or_sampled() {
+    let files = Files::new();
+    // Directions half a degree apart on a quarter circle, a row of zeros, one that is not finite, and a longer copy.
+    let turn = |i: i32| (f64::from(i) * 0.5).to_radians();
+    let mut values: Vec<f32> = (0..180).flat_map(|i| [turn(i).cos() as f32, turn(i).sin() as f32]).collect();
+    values.extend([0.0, 0.0, f32::NAN, 1.0, 5.0, 0.0]);
+    let path = files.put("x.npy", npy_f32(2, &values));
+    let look = |cosine, rows| {
+        let options = NearOptions { cosine, rows };
+        inspect_near(&path, &OpenOptions::default(), options, &Quiet).unwrap()
+    };
+    // cos 0.75° lies between one step and two.
+    let near = look(0.75f64.to_radians().cos(), 1000).near_duplicates.unwrap();
+    assert_eq!((near.rows_compared, near.sampled, near.pairs, near.count), (181, false, 181, 180));
+    assert_eq!(near.first, vec![(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]);
+    let sample = look(0.75f64.to_radians().cos(), 20);
+    assert!(sample.to_string().contains("among 20 rows drawn from all"), "{sample}");
+    let near = sample.near_duplicates.unwrap();
+    assert!(near.rows_compared == 20 && near.sampled && near.pairs < 20);
+    assert_eq!(look(0.9, 0).near_duplicates, None);
 }
 
 #[test]

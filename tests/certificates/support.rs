@@ -95,7 +95,11 @@ pub(crate) fn facts(inputs: &Inputs) -> Facts {
 pub(crate) fn methods(inputs: &Inputs, cost: Cost) -> Vec<String> {
     let matrix = inputs.geometry(cost).unwrap().matrix().is_some();
     // Density needs the rows themselves.
-    SELECTORS.iter().filter(|entry| !(matrix && entry.name == "knn-kde")).map(|entry| entry.name.to_owned()).collect()
+    SELECTORS
+        .iter()
+        .filter(|entry| !(matrix && ["knn-kde", "kde-ratio"].contains(&entry.name)))
+        .map(|entry| entry.name.to_owned())
+        .collect()
 }
 
 /// Has the checker read and check what is written of a selection.

@@ -5,4 +5,5 @@ mod greedy;
 mod knn;
 mod support;
 mod transport;
+mod tsds;
 mod uot;

@@ -1,256 +1,313 @@
-//! Densities of rows among themselves under a kernel that vanishes beyond σ.
+//! Densities of rows among themselves: ρ_u = Σ_v k(‖u − v‖) over the rows v, u itself included with k = 1.
 //!
-//! ρ_u = Σ_v (1 − ‖u − v‖²/σ²)₊ over the `cap` nearest rows v, u itself included; for costs on directions the rows
-//! are unit vectors, ‖u − v‖² = 2(1 − cos). Only pairs nearer than σ count, so a blocked f32 product screens all
-//! pairs with its proved error and the few that may count are evaluated in `f64` in the canonical order: densities
-//! depend on no block size, thread count or instruction set, and equal rows have equal densities.
+//! Pairs come from the pruned search ([`search`](super::search)); those that it cannot rule out are evaluated in `f64`.
+//! Values of the kernel are added as whole multiples of 2⁻⁶⁴, so a density depends on no order of summation, and so on
+//! no block size, thread count or instruction set; equal rows have equal densities.
 //!
-//! Limit: P²·d multiply-adds of f32 matrix product, which take about six sevenths of the time at d = 512; the rest is
-//! mostly packing. Every pair is multiplied twice, once for each of its rows, so that a block needs nobody else's
-//! lists: memory is O(block) per thread.
+//! - Compact kernel: exact, every omitted term is 0.
+//! - Gaussian, Laplace and inverse multiquadric: pairs beyond the distance at which the kernel proves to be at most ε
+//!   are left out. A density then lacks at most ε for every row but its own, which [`Densities::omitted`] states, and
+//!   since it is at least 1, that is also the bound of its relative error. The inverse multiquadric is cut nowhere.
+//!
+//! [`nearest`] counts only the `cap` nearest rows, as KNN-KDE does, and keeps lists of them, within a stated number of
+//! bytes: if they do not fit, rows are taken in groups, and pairs between groups are looked at twice.
+//!
+//! Limit: the search's. Measured on the bench's 87,697 listed rows (d = 512): see [`search`](super::search).
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use kantor_theory::Rows;
 use kantor_theory::cost::Family;
-use kantor_theory::{Rows, dot};
+use kantor_theory::kernel::{Kernel, KernelName};
 use rayon::prelude::*;
 
-use crate::simd;
+use super::cloud::{BLOCK, Cloud, Scratch};
+use super::search::{Halt, Pair, Search, Work};
 use crate::watch::{Stopped, Watch};
 
-/// Rows whose neighbourhoods are collected together.
-const BLOCK: usize = 1024;
-
-/// Rows that they are compared with at a time.
-const PANEL: usize = 512;
-
-/// Rows widened at a time when pairs are evaluated in `f64`.
-const GATHER: usize = 16;
-
-/// The kernel (1 − ‖u − v‖²/σ²)₊.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Kernel {
-    /// Whether distances are between rows as given or between their directions.
-    pub family: Family,
-    /// Radius of its support; positive.
-    pub sigma: f64,
+/// Densities and how they were had.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Densities {
+    /// ρ, in the order of the rows given; at least 1.
+    pub values: Vec<f64>,
+    /// At most this is missing from any of them because far pairs were left out; 0 for the compact kernel.
+    pub omitted: f64,
+    /// Pairs that were looked at.
+    pub work: Work,
 }
 
-impl Kernel {
-    fn value(self, squared_distance: f64) -> f64 {
-        (1.0 - squared_distance.max(0.0) / (self.sigma * self.sigma)).max(0.0)
+/// The squared distance beyond which a kernel is at most `epsilon`, infinite if it is cut nowhere.
+///
+/// Proved by [`Kernel::upper`] at the number returned.
+pub fn reach(kernel: &Kernel, epsilon: f64) -> f64 {
+    let sigma = kernel.bandwidth().unwrap_or(1.0);
+    let mut squared = match kernel.name() {
+        KernelName::Compact => return sigma * sigma * (1.0 + 4.0 * f64::EPSILON),
+        KernelName::Gaussian => 2.0 * sigma * sigma * -epsilon.ln(),
+        KernelName::Laplace => (sigma * epsilon.ln()).powi(2),
+        _ => return f64::INFINITY,
+    };
+    while squared.is_finite() && kernel.upper(squared) > epsilon {
+        squared *= 1.0 + 1e-12;
     }
-
-    /// Squared distance from the inner product of the unit rows and the norms of the rows.
-    fn squared_distance(self, cosine: f64, norm_u: f64, norm_v: f64) -> f64 {
-        match self.family {
-            Family::Angle => 2.0 * (1.0 - cosine),
-            _ => norm_u * norm_u + norm_v * norm_v - 2.0 * norm_u * norm_v * cosine,
-        }
-    }
+    squared
 }
 
-/// A row that may lie within the support, and what is known of its squared distance.
-#[derive(Debug, Clone, Copy)]
-struct Candidate {
-    lower: f64,
-    upper: f64,
-    position: usize,
-}
-
-struct Cloud<'a> {
-    points: &'a dyn Rows,
-    rows: &'a [usize],
-    norms: Vec<f64>,
-    kernel: Kernel,
-    cap: usize,
-    /// Error of a screened cosine.
-    eta: f64,
-}
-
-/// The density of each of `rows` (P distinct rows of `points`) among all of them, counting the `cap` nearest.
+/// The density of each of `rows` (P distinct rows of `points`) among all of them.
+///
+/// Far pairs are left out so that no density lacks more than `tolerance`. Memory: 16·P bytes and O(block·d) per thread.
 ///
 /// # Errors
 /// If the observer asks to stop.
 pub fn densities(
     points: &dyn Rows,
     rows: &[usize],
+    family: Family,
+    kernel: Kernel,
+    tolerance: f64,
+    watch: &dyn Watch,
+) -> Result<Densities, Stopped> {
+    let cloud = Cloud::new(points, rows, family);
+    let epsilon = tolerance / rows.len().max(1) as f64;
+    let within = reach(&kernel, epsilon);
+    let search = Search::new(&cloud, within);
+    let sums: Vec<Mutex<Vec<u128>>> =
+        (0..cloud.blocks()).map(|number| Mutex::new(vec![ONE; cloud.block(number).len()])).collect();
+    let add = |pairs: &[Pair]| {
+        let (Some(first), mut evaluated) = (pairs.first(), Vec::with_capacity(pairs.len())) else { return Ok(()) };
+        evaluate(&cloud, pairs, &mut evaluated);
+        // In terms of the kernel: what lies beyond its support or the cut counts nothing.
+        let values: Vec<u64> = evaluated
+            .iter()
+            .map(|&squared| if squared <= within { fixed(kernel.value(squared.max(0.0))) } else { 0 })
+            .collect();
+        let blocks = [first.a as usize / BLOCK, first.b as usize / BLOCK];
+        for (side, block) in blocks.into_iter().enumerate() {
+            let mut sums = lock(&sums[block]);
+            for (pair, &value) in pairs.iter().zip(&values) {
+                let position = if side == 0 { pair.a } else { pair.b } as usize;
+                sums[position - block * BLOCK] += u128::from(value);
+            }
+        }
+        Ok(())
+    };
+    let work = search.sweep(0..cloud.len(), watch, add).map_err(|_| Stopped)?;
+    let mut values = vec![1.0; rows.len()];
+    for (position, sum) in
+        sums.into_iter().flat_map(|sums| sums.into_inner().unwrap_or_else(PoisonError::into_inner)).enumerate()
+    {
+        values[cloud.given[position]] = number(sum);
+    }
+    let omitted = match kernel.name() {
+        KernelName::Compact => 0.0,
+        _ if within.is_infinite() => 0.0,
+        _ => kernel.upper(within) * rows.len().saturating_sub(1) as f64 * (1.0 + f64::EPSILON),
+    };
+    Ok(Densities { values, omitted, work })
+}
+
+/// As [`densities`] with the compact kernel, counting only the `cap` nearest rows, itself among them.
+///
+/// Lists take up to about `memory` bytes, at least those of one block of rows.
+///
+/// # Errors
+/// If the observer asks to stop.
+pub fn nearest(
+    points: &dyn Rows,
+    rows: &[usize],
+    family: Family,
     kernel: Kernel,
     cap: usize,
+    memory: u64,
     watch: &dyn Watch,
-) -> Result<Vec<f64>, Stopped> {
-    let dim = points.dim();
-    let norms = rows
-        .par_iter()
-        .map_init(
-            || vec![0.0; dim],
-            |row, &i| {
-                points.read_row(i, row);
-                dot::dot(row, row).sqrt()
-            },
-        )
-        .collect();
-    let cloud = Cloud { points, rows, norms, kernel, cap, eta: screen_error(dim) };
-    watch.begin("densities", rows.len() as u64);
-    let starts: Vec<usize> = (0..rows.len()).step_by(BLOCK).collect();
-    let blocks: Result<Vec<Vec<f64>>, Stopped> = starts
-        .par_iter()
-        .map(|&start| {
-            let end = (start + BLOCK).min(rows.len());
-            let block = cloud.block(start..end);
-            watch.advance((end - start) as u64)?;
-            Ok(block)
-        })
-        .collect();
-    Ok(blocks?.concat())
+) -> Result<Densities, Stopped> {
+    if cap >= rows.len() {
+        return densities(points, rows, family, kernel, 0.0, watch);
+    }
+    let cloud = Cloud::new(points, rows, family);
+    let search = Search::new(&cloud, reach(&kernel, 0.0));
+    // Itself is always among the nearest.
+    let others = cap - 1;
+    let mut values = vec![1.0; rows.len()];
+    let mut work = Work::default();
+    let mut scope = 0..cloud.len();
+    while others > 0 && !scope.is_empty() {
+        let lists = Lists::new(&search, &cloud, others, scope.clone(), memory);
+        match search.sweep(scope.clone(), watch, |pairs| lists.take(pairs)) {
+            Ok(done) => {
+                work = done;
+                let found = lists.finish(&kernel);
+                for (position, value) in scope.clone().zip(found) {
+                    values[cloud.given[position]] = value;
+                }
+                scope = scope.end..cloud.len();
+            }
+            Err(Halt::Full) => {
+                let blocks = (scope.end - scope.start).div_ceil(BLOCK);
+                scope.end = cloud.len().min(scope.start + (blocks / 3).max(1) * BLOCK);
+            }
+            Err(Halt::Stopped) => return Err(Stopped),
+        }
+    }
+    Ok(Densities { values, omitted: 0.0, work })
 }
 
-/// How far an f32 inner product of rounded unit rows may lie from the cosine, whatever the order of summation: d
-/// roundings of the sum, one for each factor and spare ones for the `f64` steps, all relative to Σ|x̂ŷ| ≤ 1; and
-/// products below the f32 range.
-fn screen_error(dim: usize) -> f64 {
-    let roundings = (dim + 6) as f64 * f64::from(f32::EPSILON) / 2.0;
-    if roundings > 0.5 {
-        2.0
-    } else {
-        roundings / (1.0 - roundings) * 1.001 + dim as f64 * f64::from(f32::MIN_POSITIVE)
+/// 1 as a multiple of 2⁻⁶⁴.
+const ONE: u128 = 1 << 64;
+
+/// A value of a kernel, in (0, 1], in multiples of 2⁻⁶⁴, rounded down; 1 is taken as 1 − 2⁻⁶⁴.
+fn fixed(value: f64) -> u64 {
+    // The cast saturates.
+    (value * 64f64.exp2()) as u64
+}
+
+fn number(sum: u128) -> f64 {
+    sum as f64 * (-64f64).exp2()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Squared distances of pairs of one tile, in their order.
+fn evaluate(cloud: &Cloud<'_>, pairs: &[Pair], out: &mut Vec<f64>) {
+    /// Pairs, as a part of all, from which all of a tile are evaluated.
+    const DENSE: usize = 6;
+    /// Rows of a tile that are evaluated together.
+    const LINES: usize = 48;
+    let (mut scratch, mut squared, mut others) = (Scratch::default(), Vec::new(), Vec::new());
+    let Some(first) = pairs.first() else { return };
+    let columns = cloud.block(first.b as usize / BLOCK);
+    for lines in pairs.chunk_by(|x, y| x.a as usize / LINES == y.a as usize / LINES) {
+        let start = lines[0].a as usize;
+        let end = lines[lines.len() - 1].a as usize + 1;
+        if lines.len() * DENSE >= (end - start) * columns.len() {
+            cloud.squared_block(&mut scratch, start..end, columns.clone(), &mut squared);
+            let place = |pair: &Pair| (pair.a as usize - start) * columns.len() + pair.b as usize - columns.start;
+            out.extend(lines.iter().map(|pair| squared[place(pair)]));
+        } else {
+            for line in lines.chunk_by(|x, y| x.a == y.a) {
+                others.clear();
+                others.extend(line.iter().map(|pair| pair.b));
+                cloud.squared(&mut scratch, line[0].a as usize, &others, &mut squared);
+                out.extend_from_slice(&squared);
+            }
+        }
     }
 }
 
-impl Cloud<'_> {
-    fn block(&self, range: std::ops::Range<usize>) -> Vec<f64> {
-        let dim = self.points.dim();
-        let mut left = vec![0.0f32; range.len() * dim];
-        let mut right = vec![0.0f32; PANEL.min(self.rows.len()) * dim];
-        let mut cosines = vec![0.0f32; range.len() * PANEL];
-        let mut near: Vec<Vec<Candidate>> = vec![Vec::new(); range.len()];
-        self.pack(range.start, &mut left);
-        for start in (0..self.rows.len()).step_by(PANEL) {
-            let width = PANEL.min(self.rows.len() - start);
-            let right = &mut right[..width * dim];
-            let cosines = &mut cosines[..range.len() * width];
-            self.pack(start, right);
-            matmul(
-                MatMut::from_row_major_slice_mut(cosines, range.len(), width),
-                Accum::Replace,
-                MatRef::from_row_major_slice(&left, range.len(), dim),
-                MatRef::from_row_major_slice(right, width, dim).transpose(),
-                1.0f32,
-                Par::Seq,
-            );
-            for ((u, list), line) in range.clone().zip(&mut near).zip(cosines.chunks_exact(width)) {
-                self.collect(u, start, line, list);
-                if list.len() > 2 * self.cap + PANEL {
-                    self.prune(u, list);
+/// A row that may be among the nearest.
+#[derive(Debug, Clone, Copy)]
+struct Near {
+    position: u32,
+    cosine: f32,
+}
+
+/// The candidates of one row.
+#[derive(Debug, Clone)]
+struct List {
+    near: Vec<Near>,
+    /// Who is not nearer than this is not among the nearest.
+    bar: f64,
+}
+
+/// Lists of the nearest rows of a range of positions.
+struct Lists<'a, 'b> {
+    search: &'b Search<'a, 'b>,
+    cloud: &'b Cloud<'a>,
+    cap: usize,
+    scope: Range<usize>,
+    blocks: Vec<Mutex<Vec<List>>>,
+    held: AtomicU64,
+    limit: u64,
+}
+
+impl<'a, 'b> Lists<'a, 'b> {
+    fn new(search: &'b Search<'a, 'b>, cloud: &'b Cloud<'a>, cap: usize, scope: Range<usize>, memory: u64) -> Self {
+        let blocks = (scope.start / BLOCK..scope.end.div_ceil(BLOCK))
+            .map(|number| Mutex::new(vec![List { near: Vec::new(), bar: f64::INFINITY }; cloud.block(number).len()]))
+            .collect::<Vec<_>>();
+        // A vector may have reserved twice what it holds. One block must fit, or nothing would ever be done.
+        let limit = if blocks.len() == 1 { u64::MAX } else { memory / (2 * size_of::<Near>() as u64) };
+        Self { search, cloud, cap, scope, blocks, held: AtomicU64::new(0), limit }
+    }
+
+    fn take(&self, pairs: &[Pair]) -> Result<(), Halt> {
+        let Some(first) = pairs.first() else { return Ok(()) };
+        let (a, b) = (first.a as usize / BLOCK, first.b as usize / BLOCK);
+        self.offer(a, pairs.iter().map(|pair| (pair.a, pair.b, pair.cosine)));
+        if self.scope.contains(&(b * BLOCK)) {
+            self.offer(b, pairs.iter().map(|pair| (pair.b, pair.a, pair.cosine)));
+        }
+        if self.held.load(Ordering::Relaxed) > self.limit { Err(Halt::Full) } else { Ok(()) }
+    }
+
+    fn offer(&self, block: usize, pairs: impl Iterator<Item = (u32, u32, f32)>) {
+        let mut lists = lock(&self.blocks[block - self.scope.start / BLOCK]);
+        let mut change = 0i64;
+        for (u, position, cosine) in pairs {
+            let list = &mut lists[u as usize - block * BLOCK];
+            if self.search.squared(u as usize, position as usize, cosine).0 <= list.bar {
+                list.near.push(Near { position, cosine });
+                change += 1;
+                // Room for half as many again, so that lists are cut seldom.
+                if list.near.len() > self.cap + self.cap / 2 + 64 {
+                    change -= self.cut(u as usize, list) as i64;
                 }
             }
         }
-        range.zip(near).map(|(u, list)| self.density(u, list)).collect()
+        self.held.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
     }
 
-    /// Unit rows from position `first` on, in f32.
-    fn pack(&self, first: usize, out: &mut [f32]) {
-        let dim = self.points.dim();
-        let mut row = vec![0.0; dim];
-        for (offset, target) in out.chunks_exact_mut(dim).enumerate() {
-            self.points.read_row(self.rows[first + offset], &mut row);
-            let norm = self.norms[first + offset];
-            let scale = if norm > 0.0 { 1.0 / norm } else { 0.0 };
-            for (t, x) in target.iter_mut().zip(&row) {
-                *t = (x * scale) as f32;
-            }
+    /// Drops candidates that cannot be among the nearest, or all but the nearest if that leaves too many. Returns how
+    /// many were dropped.
+    fn cut(&self, u: usize, list: &mut List) -> usize {
+        let before = list.near.len();
+        if before <= self.cap {
+            return 0;
         }
+        let bounds = |near: &Near| self.search.squared(u, near.position as usize, near.cosine);
+        let mut uppers: Vec<f64> = list.near.iter().map(|near| bounds(near).1).collect();
+        list.bar = *uppers.select_nth_unstable_by(self.cap - 1, f64::total_cmp).1;
+        let bar = list.bar;
+        list.near.retain(|near| bounds(near).0 <= bar);
+        if list.near.len() > self.cap + self.cap / 4 {
+            let exact = self.exact(u, list);
+            let mut order: Vec<usize> = (0..exact.len()).collect();
+            // Which of equally near rows stay changes no sum.
+            order.select_nth_unstable_by(self.cap - 1, |&x, &y| exact[x].total_cmp(&exact[y]));
+            list.near = order[..self.cap].iter().map(|&at| list.near[at]).collect();
+        }
+        before - list.near.len()
     }
 
-    /// Offers the rows of a panel that starts at `start` to row `u`.
-    fn collect(&self, u: usize, start: usize, line: &[f32], list: &mut Vec<Candidate>) {
-        const WIDTH: usize = 16;
-        let least = self.least_cosine();
-        simd::wide(
-            #[inline(always)]
-            || {
-                for (first, chunk) in (start..).step_by(WIDTH).zip(line.chunks(WIDTH)) {
-                    if chunk.iter().fold(false, |any, &cosine| any | (cosine >= least)) {
-                        self.offer(u, first, chunk, list);
-                    }
+    fn exact(&self, u: usize, list: &List) -> Vec<f64> {
+        let positions: Vec<u32> = list.near.iter().map(|near| near.position).collect();
+        let mut squared = Vec::new();
+        self.cloud.squared(&mut Scratch::default(), u, &positions, &mut squared);
+        squared
+    }
+
+    /// The densities.
+    fn finish(self, kernel: &Kernel) -> Vec<f64> {
+        let first = self.scope.start / BLOCK;
+        let density = |block: usize| {
+            let mut lists = lock(&self.blocks[block]);
+            let mut of = |(offset, list): (usize, &mut List)| {
+                let u = (first + block) * BLOCK + offset;
+                self.cut(u, list);
+                let mut squared = self.exact(u, list);
+                if squared.len() > self.cap {
+                    squared.select_nth_unstable_by(self.cap - 1, f64::total_cmp);
+                    squared.truncate(self.cap);
                 }
-            },
-        );
-    }
-
-    /// Screened cosines below this are out of the support; −∞ where that depends on the norms.
-    fn least_cosine(&self) -> f32 {
-        match self.kernel.family {
-            // The slack is far above the roundings of `f64` here and in `offer`.
-            Family::Angle => ((1.0 - self.kernel.sigma * self.kernel.sigma / 2.0 - self.eta - 1e-9) as f32).next_down(),
-            _ => f32::NEG_INFINITY,
-        }
-    }
-
-    #[inline(never)]
-    fn offer(&self, u: usize, start: usize, cosines: &[f32], list: &mut Vec<Candidate>) {
-        let support = self.kernel.sigma * self.kernel.sigma;
-        for (position, &cosine) in (start..).zip(cosines) {
-            let bound = |c| self.kernel.squared_distance(c, self.norms[u], self.norms[position]);
-            // Rounding of the few f64 steps is covered by the slack in `eta` relative to the norms.
-            let lower = bound(f64::from(cosine) + self.eta);
-            if lower < support {
-                list.push(Candidate { lower, upper: bound(f64::from(cosine) - self.eta), position });
-            }
-        }
-    }
-
-    /// Drops candidates that cannot be among the `cap` nearest; evaluates them where the screen cannot tell.
-    fn prune(&self, u: usize, list: &mut Vec<Candidate>) {
-        if list.len() <= self.cap {
-            return;
-        }
-        let mut uppers: Vec<f64> = list.iter().map(|c| c.upper).collect();
-        let bar = *uppers.select_nth_unstable_by(self.cap - 1, f64::total_cmp).1;
-        list.retain(|candidate| candidate.lower <= bar);
-        if list.len() > 2 * self.cap {
-            self.evaluate(u, list);
-            list.select_nth_unstable_by(self.cap - 1, |a, b| a.lower.total_cmp(&b.lower));
-            list.truncate(self.cap);
-        }
-    }
-
-    /// Replaces the bounds by the exact value.
-    fn evaluate(&self, u: usize, list: &mut [Candidate]) {
-        let dim = self.points.dim();
-        let mut row = vec![0.0; dim];
-        let mut gathered = vec![0.0; GATHER * dim];
-        let mut values = [0.0; GATHER];
-        self.points.read_row(self.rows[u], &mut row);
-        let mut open: Vec<&mut Candidate> = list.iter_mut().filter(|c| c.lower < c.upper).collect();
-        for group in open.chunks_mut(GATHER) {
-            let gathered = &mut gathered[..group.len() * dim];
-            let values = &mut values[..group.len()];
-            for (candidate, target) in group.iter().zip(gathered.chunks_exact_mut(dim)) {
-                self.points.read_row(self.rows[candidate.position], target);
-            }
-            match self.kernel.family {
-                Family::Angle => dot::dots(dim, &row, gathered, values),
-                _ => dot::squared_distances(dim, &row, gathered, values),
-            }
-            for (candidate, &value) in group.iter_mut().zip(&*values) {
-                let exact = match self.kernel.family {
-                    Family::Angle => 2.0 * (1.0 - value / (self.norms[u] * self.norms[candidate.position])),
-                    _ => value,
-                };
-                (candidate.lower, candidate.upper) = (exact, exact);
-            }
-        }
-    }
-
-    fn density(&self, u: usize, mut list: Vec<Candidate>) -> f64 {
-        self.prune(u, &mut list);
-        self.evaluate(u, &mut list);
-        // Farthest first: small terms first, and an order that depends on the values alone.
-        list.sort_by(|a, b| b.lower.total_cmp(&a.lower));
-        let counted = list.len().saturating_sub(self.cap);
-        let sum: f64 = list[counted..].iter().map(|c| self.kernel.value(c.lower)).sum();
-        // The row itself counts 1, also where σ is so small that the rounding of its own cosine leaves the support.
-        sum.max(1.0)
+                let value = |&squared: &f64| u128::from(fixed(kernel.value(squared.max(0.0))));
+                number(ONE + squared.iter().map(value).sum::<u128>())
+            };
+            lists.iter_mut().enumerate().map(&mut of).collect::<Vec<f64>>()
+        };
+        (0..self.blocks.len()).into_par_iter().flat_map_iter(density).collect()
     }
 }

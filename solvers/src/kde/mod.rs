@@ -3,15 +3,24 @@
 //! A listed row takes mass in proportion to 1/ρ, where ρ is the density of listed rows around it ([`density`]), up to
 //! a common level s (module `level`); r copies of one row therefore get together what one copy would get.
 
+pub mod bandwidth;
+mod cloud;
 pub mod density;
 pub(crate) mod level;
+mod lift;
+pub mod near;
+pub mod ratio;
+pub mod search;
 
 use kantor_theory::Status;
+use kantor_theory::kernel::{BANDWIDTH_RANGE, Kernel, KernelName};
 use serde_json::json;
 
 use crate::knn::{Tradeoff, cost_of, largest_budget, lists_of, rank};
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
-use density::Kernel;
+
+/// Bytes that lists of neighbours may take: rows come in groups if more were needed.
+const LIST_BYTES: u64 = 640 << 20;
 
 /// TSDS with the density-weighted regulariser G = M·max ρ|γ − 1/(ρMΣ1/ρ)| (arXiv 2410.11303), in the cosine form of
 /// arXiv 2602.14696. Unlike the published code, its total mass is always 1 and a small support is no error.
@@ -23,15 +32,15 @@ pub struct KnnKde {
 }
 
 impl KnnKde {
-    /// Reads `alpha`, `tradeoff-c`, `list-cap`, `sigma`, `kde-cap` and `compat-reference`.
+    /// Reads `alpha`, `tradeoff-c`, `list-cap`, `sigma`, `kde-cap`, `sampling` and `compat-reference`.
     pub fn new(settings: &Settings) -> Self {
         Self { tradeoff: Tradeoff::new(settings), sigma: settings.sigma, kde_cap: settings.kde_cap }
     }
 
     fn check(&self) -> Result<(), SelectError> {
         self.tradeoff.check()?;
-        if !(self.sigma >= 0.0 && self.sigma.is_finite()) {
-            let rule = "it must be finite and not negative";
+        if !(0.0..=BANDWIDTH_RANGE.1).contains(&self.sigma) {
+            let rule = "it must be between 0 and 1e70";
             return Err(SelectError::Setting { name: "sigma", value: self.sigma, rule });
         }
         if self.kde_cap == 0 {
@@ -56,9 +65,13 @@ impl KnnKde {
                             give --pool and --query, or --sigma 0 for equal densities",
                 });
             };
-            let kernel = Kernel { family: task.geometry.cost().family(), sigma: self.sigma };
-            let values = density::densities(points, listed, kernel, Self::capped(task, self.kde_cap), task.watch)?;
-            for (&row, value) in listed.iter().zip(values) {
+            let (family, cap) = (task.geometry.cost().family(), Self::capped(task, self.kde_cap));
+            // The narrowest kernel there is stands for narrower ones.
+            let kernel = Kernel::new(KernelName::Compact, Some(self.sigma.max(BANDWIDTH_RANGE.0)));
+            let Ok(kernel) = kernel else { unreachable!("the bandwidth was checked") };
+            let memory = task.memory.min(LIST_BYTES);
+            let found = density::nearest(points, listed, family, kernel, cap, memory, task.watch)?;
+            for (&row, value) in listed.iter().zip(found.values) {
                 of_row[row] = value;
             }
         }
@@ -114,6 +127,7 @@ impl Selector for KnnKde {
         let notes = [
             ("level".to_owned(), json!(found.level)),
             ("list_cap_reached".to_owned(), json!(cap_reached)),
+            ("sampling".to_owned(), json!(self.tradeoff.sampling)),
             ("rows_with_mass".to_owned(), json!(mass.iter().filter(|&&m| m > 0.0).count())),
             ("rows_with_density".to_owned(), json!(listed.len())),
         ];

@@ -2,13 +2,16 @@
 //!
 //! Every query spreads its mass 1/M over its nearest rows. A short list is close, a long one is even; the trade-off
 //! α/C : (1−α) fixes the length. [`uniform`] gives all listed rows the same mass; [`crate::kde`] divides it by the
-//! density around each row. Rows are then ranked by the mass they receive from all queries together (module `rank`).
+//! density around each row; [`tv`] has another penalty. Rows are then ranked by the mass that they receive from all queries
+//! together, or drawn in proportion to it (module `rank`).
 
 pub(crate) mod rank;
+pub mod tv;
 pub mod uniform;
 
 use kantor_theory::Cost;
 
+use crate::draw::Sampling;
 use crate::kernels::lists::{Neighbour, NeighbourLists};
 use crate::selector::{Findings, SelectError, Settings, Task};
 
@@ -21,6 +24,8 @@ pub(crate) struct Tradeoff {
     pub(crate) list_cap: usize,
     /// Whether ties go to the lower row at once, as in the published code.
     pub(crate) compat_reference: bool,
+    /// How rows are taken by their masses.
+    pub(crate) sampling: Sampling,
 }
 
 impl Tradeoff {
@@ -30,6 +35,7 @@ impl Tradeoff {
             scale: settings.tradeoff_c,
             list_cap: settings.list_cap,
             compat_reference: settings.compat_reference,
+            sampling: settings.sampling,
         }
     }
 

@@ -2,8 +2,13 @@
 //!
 //! Uniform masses take at most M+1 values, so without the second key most of the order would be the order of the
 //! file. It is evaluated only for rows that may be among those asked for.
+//!
+//! With [`Sampling::Multinomial`] rows that have mass are drawn instead, without replacement and by the task's seed;
+//! smaller draws are prefixes of larger ones, and rows without mass follow as above. (The published code of arXiv
+//! 2410.11303 draws with replacement, which fills a budget with copies.)
 
 use super::Tradeoff;
+use crate::draw::{self, Sampling};
 use crate::selector::{Findings, SelectError, Task};
 
 /// The first `count` rows of the order.
@@ -20,6 +25,12 @@ pub(crate) fn order(
     let mut rows: Vec<usize> = (0..mass.len()).filter(|&row| mass[row] > 0.0).collect();
     rows.sort_by(|&a, &b| mass[b].total_cmp(&mass[a]).then(a.cmp(&b)));
     let supported = rows.len();
+    let drawn = tradeoff.sampling == Sampling::Multinomial;
+    let mut keys = Vec::new();
+    if drawn {
+        keys.extend(draw::gumbel(task.seed, mass.len()).zip(mass).map(|(noise, mass)| mass.ln() + noise));
+        rows.sort_by(|&a, &b| keys[b].total_cmp(&keys[a]).then(a.cmp(&b)));
+    }
 
     if tradeoff.compat_reference {
         rows.extend((0..mass.len()).filter(|&row| mass[row] <= 0.0).take(count.saturating_sub(supported)));
@@ -34,7 +45,8 @@ pub(crate) fn order(
         });
     };
     let mut order = Vec::with_capacity(count);
-    for class in rows.chunk_by(|&a, &b| mass[a] == mass[b]) {
+    let tied = |&a: &usize, &b: &usize| if drawn { keys[a] == keys[b] } else { mass[a] == mass[b] };
+    for class in rows.chunk_by(tied) {
         let open = count - order.len();
         if open == 0 {
             break;

@@ -21,7 +21,7 @@ pub struct KnnUniform {
 }
 
 impl KnnUniform {
-    /// Reads `alpha`, `tradeoff-c`, `list-cap` and `compat-reference`.
+    /// Reads `alpha`, `tradeoff-c`, `list-cap`, `sampling` and `compat-reference`.
     pub fn new(settings: &Settings) -> Self {
         Self { tradeoff: Tradeoff::new(settings) }
     }
@@ -78,6 +78,7 @@ impl Selector for KnnUniform {
         let notes = [
             ("neighbours_per_query".to_owned(), json!(k)),
             ("list_cap_reached".to_owned(), json!(!fired && k < task.geometry.pool_len())),
+            ("sampling".to_owned(), json!(self.tradeoff.sampling)),
             ("rows_with_mass".to_owned(), json!(counts.iter().filter(|&&count| count > 0.0).count())),
         ];
         Ok(budgets

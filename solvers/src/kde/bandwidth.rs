@@ -1,0 +1,161 @@
+//! How wide a kernel is: given, or by a rule from the pool.
+//!
+//! With s² the mean variance of a coordinate and n rows in d dimensions (of directions for costs of the angle family):
+//! - Scott: s·n^(−1/(d+4));
+//! - Silverman: that times (4/(d+2))^(1/(d+4));
+//! - median: the median distance between two rows.
+//!
+//! The first two are made for few dimensions. With hundreds, where all distances are many times s, a density then
+//! hardly sees more than the row itself; the median heuristic keeps the kernel as wide as the cloud.
+//!
+//! s and the median are those of at most 1,000 rows at even spacing. The rules are conventions, not estimates with an error.
+
+use std::fmt;
+use std::str::FromStr;
+
+use kantor_theory::cost::Family;
+use kantor_theory::kernel::{BANDWIDTH_RANGE, Kernel, KernelName};
+use kantor_theory::{Rows, dot};
+use serde::{Deserialize, Serialize};
+
+/// Rows that stand for all.
+const SAMPLE: usize = 1000;
+
+/// A bandwidth or a rule for one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub enum Bandwidth {
+    /// This one.
+    Given(f64),
+    /// Scott's rule.
+    Scott,
+    /// Silverman's rule.
+    Silverman,
+    /// The median heuristic.
+    Median,
+}
+
+/// A bandwidth as it stands in files.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(f64),
+    Word(String),
+}
+
+impl From<Bandwidth> for Written {
+    fn from(bandwidth: Bandwidth) -> Self {
+        match bandwidth {
+            Bandwidth::Given(sigma) => Written::Number(sigma),
+            rule => Written::Word(rule.to_string()),
+        }
+    }
+}
+
+impl TryFrom<Written> for Bandwidth {
+    type Error = UnknownBandwidth;
+
+    fn try_from(written: Written) -> Result<Self, UnknownBandwidth> {
+        match written {
+            Written::Number(sigma) => Ok(Bandwidth::Given(sigma)),
+            Written::Word(word) => word.parse(),
+        }
+    }
+}
+
+/// The text is neither a number nor a rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("bandwidth `{0}` is neither a number nor one of scott, silverman, median")]
+pub struct UnknownBandwidth(String);
+
+impl FromStr for Bandwidth {
+    type Err = UnknownBandwidth;
+
+    fn from_str(text: &str) -> Result<Self, UnknownBandwidth> {
+        match text {
+            "scott" => Ok(Bandwidth::Scott),
+            "silverman" => Ok(Bandwidth::Silverman),
+            "median" => Ok(Bandwidth::Median),
+            _ => text.parse().map(Bandwidth::Given).map_err(|_| UnknownBandwidth(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Bandwidth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bandwidth::Given(sigma) => sigma.fmt(f),
+            Bandwidth::Scott => f.write_str("scott"),
+            Bandwidth::Silverman => f.write_str("silverman"),
+            Bandwidth::Median => f.write_str("median"),
+        }
+    }
+}
+
+impl Bandwidth {
+    /// The kernel of that name with this bandwidth, for the rows of `points` as `family` compares them. A rule that
+    /// finds no width (all rows alike) gives 1.
+    ///
+    /// # Errors
+    /// If the bandwidth given is not between 1e-70 and 1e70: returns it.
+    pub fn kernel(self, name: KernelName, points: &dyn Rows, family: Family) -> Result<Kernel, f64> {
+        if !name.has_bandwidth() {
+            return Kernel::new(name, None).map_err(|_| 0.0);
+        }
+        let sigma = match self {
+            Bandwidth::Given(sigma) => sigma,
+            rule => {
+                let sigma = rule.of(points, family);
+                let (least, most) = BANDWIDTH_RANGE;
+                if sigma > least && sigma < most { sigma } else { 1.0 }
+            }
+        };
+        Kernel::new(name, Some(sigma)).map_err(|_| sigma)
+    }
+
+    fn of(self, points: &dyn Rows, family: Family) -> f64 {
+        let (n, dim) = (points.len(), points.dim());
+        let count = n.min(SAMPLE);
+        let mut rows = vec![0.0; count * dim];
+        for (i, row) in rows.chunks_exact_mut(dim).enumerate() {
+            points.read_row(i * n / count, row);
+            if family == Family::Angle {
+                let norm = dot::dot(row, row).sqrt();
+                row.iter_mut().for_each(|x| *x /= norm);
+            }
+        }
+        let power = 1.0 / (dim as f64 + 4.0);
+        match self {
+            Bandwidth::Median => median_distance(dim, &rows),
+            Bandwidth::Silverman => {
+                deviation(dim, &rows) * (n as f64).powf(-power) * (4.0 / (dim as f64 + 2.0)).powf(power)
+            }
+            _ => deviation(dim, &rows) * (n as f64).powf(-power),
+        }
+    }
+}
+
+/// The root of the mean variance of a coordinate.
+fn deviation(dim: usize, rows: &[f64]) -> f64 {
+    let count = (rows.len() / dim) as f64;
+    let mut mean = vec![0.0; dim];
+    for row in rows.chunks_exact(dim) {
+        mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x / count);
+    }
+    let squared: f64 = rows.chunks_exact(dim).map(|row| dot::squared_distance(row, &mean)).sum();
+    (squared / (count * dim as f64)).sqrt()
+}
+
+/// The median distance of two different rows, the upper one if there are two.
+fn median_distance(dim: usize, rows: &[f64]) -> f64 {
+    let mut squared = Vec::new();
+    let mut line = Vec::new();
+    for (i, row) in rows.chunks_exact(dim).enumerate() {
+        let others = &rows[(i + 1) * dim..];
+        line.resize(others.len() / dim, 0.0);
+        dot::squared_distances(dim, row, others, &mut line);
+        squared.extend_from_slice(&line);
+    }
+    let middle = squared.len() / 2;
+    if squared.is_empty() { 0.0 } else { squared.select_nth_unstable_by(middle, f64::total_cmp).1.sqrt() }
+}

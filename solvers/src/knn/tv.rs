@@ -1,0 +1,103 @@
+//! `knn-tv`: every query spreads its mass over all rows that are hardly farther than its nearest.
+//!
+//! With the penalty G = ½ Σ |γ − 1/(MN)| (total variation from the uniform plan), moving mass δ of a query from a row
+//! to its nearest one costs (1−α)·δ and saves (α/C)·(d − d_min)·δ. So rows with (α/C)(d − d_min) < 1 − α keep 1/(MN), and all other mass
+//! goes to the nearest row: the optimum in closed form, without lists or caps.
+//!
+//! Limit: the f64 pass over all N·M pairs that decides who is close, 2NMd operations, at the speed of
+//! [`kantor_theory::dot`]; memory O(block·M) per thread.
+
+use kantor_theory::Status;
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::{Tradeoff, largest_budget, lists_of, rank};
+use crate::kernels::lists::Neighbour;
+use crate::knn::cost_of;
+use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+
+/// TSDS with the total-variation regulariser (arXiv 2410.11303).
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnnTv {
+    tradeoff: Tradeoff,
+}
+
+impl KnnTv {
+    /// Reads `alpha`, `tradeoff-c`, `sampling` and `compat-reference`.
+    pub fn new(settings: &Settings) -> Self {
+        Self { tradeoff: Tradeoff { list_cap: 1, ..Tradeoff::new(settings) } }
+    }
+}
+
+impl Selector for KnnTv {
+    fn name(&self) -> &'static str {
+        "knn-tv"
+    }
+
+    fn nested(&self) -> bool {
+        true
+    }
+
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
+        Needs { row_best: !self.tradeoff.compat_reference, lists: 1 }
+    }
+
+    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        self.tradeoff.check()?;
+        let largest = largest_budget(task, budgets)?;
+        let (geometry, n, m) = (task.geometry, task.geometry.pool_len(), task.geometry.query_len());
+        let nearest: Vec<Neighbour> = lists_of(findings, self.name())?.exact(geometry, 1).concat();
+        let least: Vec<f64> = nearest.iter().map(|neighbour| cost_of(geometry.cost(), neighbour)).collect();
+
+        // In units of 1/(MN), so that rows tie exactly when they should.
+        let mut units = vec![0u64; n];
+        let block = task.block.clamp(1, 1024);
+        task.watch.begin("rows close to queries", n as u64);
+        let kept = units
+            .par_chunks_mut(block)
+            .enumerate()
+            .map_init(Vec::new, |closeness, (number, units)| {
+                let start = number * block;
+                closeness.resize(units.len() * m, 0.0);
+                geometry.closeness_block(start..start + units.len(), closeness);
+                let mut kept = vec![0u64; m];
+                for ((row, units), line) in (start..).zip(units.iter_mut()).zip(closeness.chunks_exact(m)) {
+                    for (j, &closeness) in line.iter().enumerate() {
+                        let cost = cost_of(geometry.cost(), &Neighbour { row, closeness });
+                        let stays = row == nearest[j].row || !self.tradeoff.outweighs(cost - least[j], 1);
+                        *units += u64::from(stays);
+                        kept[j] += u64::from(stays);
+                    }
+                }
+                task.watch.advance(units.len() as u64)?;
+                Ok(kept)
+            })
+            .try_reduce(
+                || vec![0u64; m],
+                |mut x, y| {
+                    x.iter_mut().zip(&y).for_each(|(x, y)| *x += y);
+                    Ok::<_, crate::Stopped>(x)
+                },
+            )?;
+        for (neighbour, kept) in nearest.iter().zip(&kept) {
+            units[neighbour.row] += n as u64 - kept;
+        }
+        let mass: Vec<f64> = units.iter().map(|&units| units as f64).collect();
+        let order = rank::order(task, findings, &mass, largest, &self.tradeoff, self.name())?;
+        let total = m as f64 * n as f64;
+        let notes = [
+            ("rows_with_mass".to_owned(), json!(units.iter().filter(|&&units| units > 0).count())),
+            ("pairs_with_mass".to_owned(), json!(kept.iter().sum::<u64>())),
+            ("sampling".to_owned(), json!(self.tradeoff.sampling)),
+        ];
+        Ok(budgets
+            .iter()
+            .map(|&budget| Selection {
+                rows: order[..budget].to_vec(),
+                scores: order[..budget].iter().map(|&row| mass[row] / total).collect(),
+                status: Status::Uncertified,
+                notes: notes.iter().cloned().collect(),
+            })
+            .collect())
+    }
+}
