@@ -14,6 +14,7 @@ pub mod greedy;
 pub mod kde;
 pub mod kernels;
 pub mod knn;
+pub mod linalg;
 pub mod registry;
 pub mod selector;
 pub mod simd;

@@ -1,6 +1,6 @@
 //! The lists of selectors and solvers: command line, tables, tests and studies all read them.
 
-use crate::exact::{Exact, Optimal};
+use crate::exact::{Exact, Optimal, Partial};
 use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
 use crate::kde::KnnKde;
 use crate::knn::uniform::KnnUniform;
@@ -90,12 +90,20 @@ pub struct SolverEntry {
 }
 
 /// All solvers, in the order in which they are listed to users.
-pub static SOLVERS: &[SolverEntry] = &[SolverEntry {
-    name: "exact",
-    summary: "the linear problem by shortest paths; primal and dual agree",
-    problems: "hard marginals, no entropy",
-    build: |effort| Box::new(Exact::new(effort)),
-}];
+pub static SOLVERS: &[SolverEntry] = &[
+    SolverEntry {
+        name: "exact",
+        summary: "the linear problem by shortest paths; primal and dual agree",
+        problems: "hard marginals, or a capacity on one side; no entropy",
+        build: |effort| Box::new(Exact::new(effort)),
+    },
+    SolverEntry {
+        name: "partial",
+        summary: "total-variation penalties as transport with truncated costs; primal and dual agree",
+        problems: "hard or TV marginals, no entropy",
+        build: |effort| Box::new(Partial::new(effort)),
+    },
+];
 
 /// The solver of that name.
 pub fn solver(name: &str) -> Option<&'static SolverEntry> {

@@ -6,7 +6,6 @@
 //!
 //! Limit: one `f64` evaluation of N·M costs, then a few exponentials per pair.
 
-mod cholesky;
 mod costs;
 pub(crate) mod exp;
 mod extremes;

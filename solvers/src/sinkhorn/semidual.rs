@@ -7,12 +7,12 @@
 //! contracts by ρ/(ρ + ε), so where ρ > ε Newton's direction on ln(b q'/T_.j) is tried first and kept only if D
 //! rises, and ε is lowered in steps. Every accepted step raises D up to rounding.
 
-use super::cholesky;
 use super::costs::Costs;
 use super::exp;
 use super::extremes::extremes;
 use super::pass::{self, Ask, Kernel, Sums};
 use super::penalty::Penalty;
+use crate::linalg::fixed;
 use crate::watch::{Stopped, Watch};
 
 /// L1 error of the query marginal at which the iteration stops; the marginal sums to 1.
@@ -234,7 +234,7 @@ impl Search<'_> {
             }
             let mut direction: Vec<f64> =
                 (0..m).map(|j| self.penalty.epsilon * columns[j] * point.log_residual(j, &self.penalty)).collect();
-            if cholesky::solve(&mut system, &mut direction)
+            if fixed::solve(&mut system, &mut direction)
                 && let Some(next) = self.climb(point, &direction, limit)?
             {
                 return Ok(Some(next));

@@ -1,10 +1,11 @@
-//! Solves a small symmetric positive definite system in one fixed order of operations.
+//! Solves a small symmetric positive definite system in one fixed order of operations: the same bits on every
+//! processor, for Newton steps on whose results orders of rows depend.
 
 /// Solves A·x = b for the symmetric A (n×n, row-major, lower triangle read) and overwrites it with its Cholesky
 /// factor and b with x. `false` if A is not numerically positive definite; both are then unusable.
 ///
-/// n³/6 multiply-adds; n is the number of queries.
-pub(crate) fn solve(matrix: &mut [f64], b: &mut [f64]) -> bool {
+/// n³/6 multiply-adds.
+pub fn solve(matrix: &mut [f64], b: &mut [f64]) -> bool {
     let n = b.len();
     for i in 0..n {
         let (done, rest) = matrix.split_at_mut(i * n);
