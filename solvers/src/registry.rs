@@ -5,7 +5,7 @@ use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
 use crate::kde::KnnKde;
 use crate::knn::uniform::KnnUniform;
 use crate::selector::{Selector, Settings};
-use crate::sinkhorn::Uot;
+use crate::sinkhorn::{Sinkhorn, SinkhornNewton, Uot};
 use crate::solver::{Effort, Solver};
 
 /// One selector and what users are told of it.
@@ -102,6 +102,18 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "total-variation penalties as transport with truncated costs; primal and dual agree",
         problems: "hard or TV marginals, no entropy",
         build: |effort| Box::new(Partial::new(effort)),
+    },
+    SolverEntry {
+        name: "sinkhorn",
+        summary: "alternating updates with over-relaxation in the log domain, from larger to smaller ε; least memory",
+        problems: "entropy; hard marginals or KL penalties",
+        build: |effort| Box::new(Sinkhorn::new(effort)),
+    },
+    SolverEntry {
+        name: "sinkhorn-newton",
+        summary: "Newton's method in the query potentials, safeguarded by Sinkhorn's; fastest to high accuracy",
+        problems: "entropy; hard marginals or KL penalties",
+        build: |effort| Box::new(SinkhornNewton::new(effort)),
     },
 ];
 

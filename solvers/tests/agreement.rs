@@ -57,8 +57,7 @@ fn problems<'a>(geometry: &'a Geometry<'a>, seed: u64) -> Vec<(String, Problem<'
             for power in [Power::One, Power::Two] {
                 for weighted in [false, true] {
                     let weights = weights(seed, weighted);
-                    let problem =
-                        Problem { pool, query, epsilon, reference, weights, ..Problem::new(geometry, power) };
+                    let problem = Problem { pool, query, epsilon, reference, weights, ..Problem::new(geometry, power) };
                     let cost = geometry.cost();
                     let name = format!(
                         "{cost} p={} {pool:?} {query:?} eps={epsilon} {reference:?} weighted={weighted}",
@@ -118,7 +117,11 @@ fn every_pair_agrees_to_its_gaps() {
         }
     }
     for entry in SOLVERS {
-        assert!(solved.get(entry.name).is_some_and(|&count| count >= 3), "{} solved too little: {solved:?}", entry.name);
+        assert!(
+            solved.get(entry.name).is_some_and(|&count| count >= 3),
+            "{} solved too little: {solved:?}",
+            entry.name
+        );
     }
     println!("{solved:?}\n{pairs:?}");
 }
@@ -152,7 +155,8 @@ fn every_solution_becomes_an_interval_around_the_distance() {
                     b.iter().copied().filter(|&b| b > 0.0).fold(f64::INFINITY, f64::min) / b.iter().sum::<f64>()
                 });
                 let largest = table.iter().copied().fold(0.0, f64::max);
-                let blur = if problem.reference == Reference::Product { -problem.epsilon * least.ln() } else { largest };
+                let blur =
+                    if problem.reference == Reference::Product { -problem.epsilon * least.ln() } else { largest };
                 let moved = 2.0 * 1e-4 * QUERIES as f64 * largest;
                 assert!(upper - lower <= blur + moved + ROUNDING, "{}: {name}: [{lower}, {upper}]", entry.name);
             }

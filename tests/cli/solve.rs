@@ -63,7 +63,8 @@ fn entropic_solvers_bracket_the_distance_more_closely_as_epsilon_falls() {
     for solver in ["sinkhorn", "sinkhorn-newton"] {
         let mut width = f64::INFINITY;
         for epsilon in ["0.1", "0.01", "0.001"] {
-            let found = printed_json(&mut distance(&rows, &[&words[..], &["--solver", solver, "--epsilon", epsilon]].concat()));
+            let found =
+                printed_json(&mut distance(&rows, &[&words[..], &["--solver", solver, "--epsilon", epsilon]].concat()));
             let (lower, upper) = (number(&found, "lower"), number(&found, "upper"));
             assert!(lower <= number(&plain, "upper") && number(&plain, "lower") <= upper, "{found}");
             assert!(upper - lower < width, "{solver} {epsilon}: {found}");
