@@ -18,6 +18,7 @@ pub mod registry;
 pub mod selector;
 pub mod simd;
 pub mod sinkhorn;
+pub mod sliced;
 pub mod solver;
 pub mod watch;
 

@@ -6,6 +6,7 @@ use crate::kde::KnnKde;
 use crate::knn::uniform::KnnUniform;
 use crate::selector::{Selector, Settings};
 use crate::sinkhorn::Uot;
+use crate::sliced::Sliced;
 use crate::solver::{Effort, Solver};
 
 /// One selector and what users are told of it.
@@ -102,6 +103,12 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "total-variation penalties as transport with truncated costs; primal and dual agree",
         problems: "hard or TV marginals, no entropy",
         build: |effort| Box::new(Partial::new(effort)),
+    },
+    SolverEntry {
+        name: "sliced",
+        summary: "exact transport of projections on lines; the largest is a lower bound",
+        problems: "hard marginals, no entropy; rows, not matrices",
+        build: |effort| Box::new(Sliced::new(effort)),
     },
 ];
 

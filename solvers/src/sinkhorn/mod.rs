@@ -7,7 +7,7 @@
 //! Limit: one `f64` evaluation of N·M costs, then a few exponentials per pair.
 
 mod costs;
-mod exp;
+pub(crate) mod exp;
 mod extremes;
 mod pass;
 mod penalty;
