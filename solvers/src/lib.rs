@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod divergence;
 pub mod exact;
 pub mod greedy;
 pub mod kde;
@@ -22,6 +23,7 @@ pub mod sliced;
 pub mod solver;
 pub mod watch;
 
+pub use divergence::{Divergence, sinkhorn_divergence};
 pub use selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
 pub use solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
 pub use watch::{Quiet, Stopped, Watch};
