@@ -15,6 +15,7 @@ pub mod kde;
 pub mod kernels;
 pub mod knn;
 pub mod linalg;
+pub mod lowrank;
 pub mod registry;
 pub mod selector;
 pub mod simd;

@@ -17,6 +17,7 @@ pub mod transport;
 
 pub use active::active_rows;
 pub use budgeted::{Budgeted, Solved, needs, solve};
+pub(crate) use masses::check_weights;
 pub use masses::{Masses, WeightError, masses};
 pub use partial::Partial;
 pub use selector::Optimal;

@@ -80,7 +80,8 @@ impl Factor {
         let chosen = Pivoted::new(kernel, m, rank);
         let rank = chosen.pivots.len();
 
-        let landmarks: Vec<f64> = chosen.pivots.iter().flat_map(|&p| query[p * dim..(p + 1) * dim].iter().copied()).collect();
+        let landmarks: Vec<f64> =
+            chosen.pivots.iter().flat_map(|&p| query[p * dim..(p + 1) * dim].iter().copied()).collect();
         let Some(landmarks) = DenseRows::from_f64(dim, landmarks) else { unreachable!("at least one pivot") };
         let Ok(to_landmarks) = Geometry::new(pool, &landmarks, problem.geometry.cost()) else {
             unreachable!("the problem took these queries")
@@ -117,7 +118,7 @@ impl Factor {
     /// K̃ of a row (by position) and a query.
     pub fn entry(&self, row: usize, query: usize) -> f64 {
         let (x, y) = (&self.rows[row * self.width..], &self.queries[query * self.width..]);
-        kantor_theory::dot::dot(&x[..self.width], &y[..self.width])
+        inner(&x[..self.width], &y[..self.width])
     }
 }
 
