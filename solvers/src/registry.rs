@@ -4,8 +4,10 @@ use crate::exact::{Exact, Optimal, Partial};
 use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
 use crate::kde::KnnKde;
 use crate::knn::uniform::KnnUniform;
+use crate::lowrank::LowRank;
 use crate::selector::{Selector, Settings};
 use crate::sinkhorn::{Sinkhorn, SinkhornNewton, Uot};
+use crate::sliced::Sliced;
 use crate::solver::{Effort, Solver};
 
 /// One selector and what users are told of it.
@@ -104,6 +106,12 @@ pub static SOLVERS: &[SolverEntry] = &[
         build: |effort| Box::new(Partial::new(effort)),
     },
     SolverEntry {
+        name: "sliced",
+        summary: "exact transport of projections on lines; the largest is a lower bound",
+        problems: "hard marginals, no entropy; rows, not matrices",
+        build: |effort| Box::new(Sliced::new(effort)),
+    },
+    SolverEntry {
         name: "sinkhorn",
         summary: "alternating updates with over-relaxation in the log domain, from larger to smaller ε; least memory",
         problems: "entropy; hard marginals or KL penalties",
@@ -114,6 +122,12 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "Newton's method in the query potentials, safeguarded by Sinkhorn's; fastest to high accuracy",
         problems: "entropy; hard marginals or KL penalties",
         build: |effort| Box::new(SinkhornNewton::new(effort)),
+    },
+    SolverEntry {
+        name: "low-rank",
+        summary: "alternating updates with a positive low-rank kernel, judged with the true one; for large ε",
+        problems: "entropy; hard marginals or KL penalties; rows whose kernel is positive definite",
+        build: |effort| Box::new(LowRank::new(effort)),
     },
 ];
 

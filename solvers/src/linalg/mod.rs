@@ -30,7 +30,7 @@ impl Default for Backend {
 }
 
 /// Unit vectors with a number each.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Spectrum {
     /// Eigenvalues, or singular values.
     pub values: Vec<f64>,
@@ -81,7 +81,7 @@ impl Backend {
     pub fn symmetric_eigen(self, n: usize, matrix: &[f64]) -> Option<Spectrum> {
         assert_eq!(matrix.len(), n * n, "a square matrix");
         if n == 0 || matrix.iter().any(|x| !x.is_finite()) {
-            return (n == 0).then(|| Spectrum { values: Vec::new(), vectors: Vec::new() });
+            return (n == 0).then(Spectrum::default);
         }
         let spectrum = match self {
             Backend::Faer => faer::symmetric_eigen(n, matrix),
@@ -99,7 +99,7 @@ impl Backend {
     pub fn right_singular(self, columns: usize, matrix: &[f64]) -> Option<Spectrum> {
         assert!(columns > 0 && matrix.len().is_multiple_of(columns), "whole rows");
         if matrix.is_empty() || matrix.iter().any(|x| !x.is_finite()) {
-            return matrix.is_empty().then(|| Spectrum { values: Vec::new(), vectors: Vec::new() });
+            return matrix.is_empty().then(Spectrum::default);
         }
         let spectrum = match self {
             Backend::Faer => faer::right_singular(columns, matrix),
