@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use kantor_solvers::divergence::sinkhorn_divergence;
 use kantor_solvers::evidence::{Thresholded, compressed, thresholded};
-use kantor_solvers::{Solution, Watch};
+use kantor_solvers::{Solution, SolveError, Watch};
 use kantor_theory::{DistanceBound, Geometry, Problem, Status, Weights};
 use serde_json::json;
 
@@ -68,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         (distance, Some(solved))
     };
     let certified = Certified { distance, best: None };
-    let status = solved.as_ref().map(|solved| solved.solution.status).filter(|status| !status.is_success());
+    let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());
     let status = status.unwrap_or(certified.status());
     if let Some(path) = &arguments.certificate {
         let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
@@ -117,7 +118,10 @@ fn linear(
 /// What a solver found, for printing.
 struct Solved {
     solver: &'static str,
+    /// Of all that was asked for.
+    status: Status,
     solution: Solution,
+    divergence: Option<f64>,
     /// Entries of the plan that was written, and the mass that is not in it.
     written: Option<(usize, f64)>,
 }
@@ -133,17 +137,26 @@ fn solve(
     let words = &arguments.solver;
     let entry = words.entry()?;
     let memory = arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX);
-    let solver = (entry.build)(&words.effort(memory)?);
+    let effort = words.effort(memory)?;
+    let solver = (entry.build)(&effort);
     let whole = Problem { weights: terms.weights.clone(), ..Problem::new(geometry, terms.power) };
     let rows = arguments.subset.is_some().then_some(rows);
     let problem = words.apply(Problem { rows, ..whole });
-    let solution = match &words.trace {
-        None => solver.solve(&problem, None, progress)?,
+    let work = |watch: &dyn Watch| -> Result<(Status, Solution, Option<f64>), SolveError> {
+        if words.divergence {
+            let found = sinkhorn_divergence(&problem, solver.as_ref(), &effort, watch)?;
+            return Ok((found.status, found.cross, Some(found.value)));
+        }
+        let solution = solver.solve(&problem, None, watch)?;
+        Ok((solution.status, solution, None))
+    };
+    let (status, solution, divergence) = match &words.trace {
+        None => work(progress)?,
         Some(path) => {
-            let trace = Trace::create(path, progress as &dyn Watch).map_err(|error| Failure::io(path, &error))?;
-            let solution = solver.solve(&problem, None, &trace)?;
+            let trace = Trace::create(path, progress).map_err(|error| Failure::io(path, &error))?;
+            let found = work(&trace)?;
             trace.finish().map_err(|error| Failure::io(path, &error))?;
-            solution
+            found
         }
     };
     let distance = certify::bracket(&problem, &solution, memory)?;
@@ -161,7 +174,7 @@ fn solve(
             Some((found.plan.nnz(), found.dropped))
         }
     };
-    Ok((distance, Solved { solver: entry.name, solution, written }))
+    Ok((distance, Solved { solver: entry.name, status, solution, divergence, written }))
 }
 
 impl Solved {
@@ -170,7 +183,7 @@ impl Solved {
         let object = json!({
             "solver": self.solver, "value": primal, "dual": dual, "transport": transport, "iterations": iterations,
             "residual": residuals.largest(), "residuals": {"pool": residuals.pool, "query": residuals.query},
-            "plan": self.written.map(|(entries, dropped)| json!({"entries": entries, "dropped_mass": dropped})),
+            "divergence": self.divergence, "plan": self.written.map(|(entries, dropped)| json!({"entries": entries, "dropped_mass": dropped})),
         });
         object.as_object().cloned().unwrap_or_default()
     }
@@ -183,6 +196,9 @@ impl Solved {
             self.solver,
             residuals.largest()
         );
+        if let Some(divergence) = self.divergence {
+            text.push_str(&format!("\nSinkhorn divergence {divergence:.9}"));
+        }
         if let Some((entries, dropped)) = self.written {
             text.push_str(&format!("\nplan: {entries} entries, mass {dropped:.1e} left out"));
         }

@@ -44,6 +44,9 @@ pub(super) struct SolverArguments {
     /// Seed of random choices
     #[arg(long, default_value_t = Effort::default().seed)]
     seed: u64,
+    /// Print the Sinkhorn divergence too: the value without what rows and queries cost to themselves
+    #[arg(long)]
+    pub(super) divergence: bool,
     /// Write the plan to this file (.safetensors: indptr, indices, values of a matrix compressed by rows)
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
@@ -62,7 +65,8 @@ impl SolverArguments {
     /// Whether plain exact transport is asked for and nothing but its interval.
     pub(super) fn are_default(&self) -> bool {
         let plain = (self.pool_marginal, self.query_marginal) == (Marginal::Hard, Marginal::Hard);
-        self.solver.is_none() && self.epsilon == 0.0 && plain && self.plan.is_none() && self.trace.is_none()
+        let bare = self.plan.is_none() && self.trace.is_none() && !self.divergence;
+        self.solver.is_none() && self.epsilon == 0.0 && plain && bare
     }
 
     /// The solver.

@@ -80,6 +80,20 @@ fn entropic_solvers_bracket_the_distance_more_closely_as_epsilon_falls() {
 }
 
 #[test]
+fn the_divergence_of_a_measure_from_itself_is_zero() {
+    let work = tempfile::tempdir().unwrap();
+    let rows = work.path().join("rows.txt");
+    let words = ["--json", "--solver", "sinkhorn-newton", "--epsilon", "0.05", "--divergence"];
+    let found = printed_json(&mut distance(&rows, &words));
+    assert!(0.0 < number(&found, "divergence") && number(&found, "divergence") < number(&found, "value"));
+    let mut itself = kantor();
+    itself.args(["distance", "--pool"]).arg(example("query_gsm8k.embed.npy"));
+    let zero = printed_json(itself.arg("--query").arg(example("query_gsm8k.embed.npy")).args(words));
+    assert!(number(&zero, "divergence").abs() < 1e-9 && number(&zero, "value") > 1e-3, "{zero}");
+    distance(&rows, &["--divergence"]).assert().code(2);
+}
+
+#[test]
 fn a_tolerance_that_is_not_met_ends_with_1_and_still_brackets() {
     let work = tempfile::tempdir().unwrap();
     let rows = work.path().join("rows.txt");
