@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod conventions;
+mod divergence;
 mod greedy;
 mod knn;
 mod support;
