@@ -8,19 +8,25 @@
 
 #![forbid(unsafe_code)]
 
+pub mod divergence;
 pub mod draw;
+pub mod evidence;
 pub mod exact;
 pub mod greedy;
 pub mod kde;
 pub mod kernels;
 pub mod knn;
+pub mod linalg;
+pub mod lowrank;
 pub mod registry;
 pub mod selector;
 pub mod simd;
 pub mod sinkhorn;
+pub mod sliced;
 pub mod solver;
 pub mod watch;
 
+pub use divergence::{Divergence, sinkhorn_divergence};
 pub use selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
 pub use solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
 pub use watch::{Quiet, Stopped, Watch};

@@ -1,13 +1,15 @@
 //! The lists of selectors and solvers: command line, tables, tests and studies all read them.
 
-use crate::exact::{Exact, Optimal};
+use crate::exact::{Exact, Optimal, Partial};
 use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
 use crate::kde::KnnKde;
 use crate::kde::ratio::KdeRatio;
 use crate::knn::tv::KnnTv;
 use crate::knn::uniform::KnnUniform;
+use crate::lowrank::LowRank;
 use crate::selector::{Selector, Settings};
-use crate::sinkhorn::Uot;
+use crate::sinkhorn::{Sinkhorn, SinkhornNewton, Uot};
+use crate::sliced::Sliced;
 use crate::solver::{Effort, Solver};
 
 /// One selector and what users are told of it.
@@ -104,12 +106,44 @@ pub struct SolverEntry {
 }
 
 /// All solvers, in the order in which they are listed to users.
-pub static SOLVERS: &[SolverEntry] = &[SolverEntry {
-    name: "exact",
-    summary: "the linear problem by shortest paths; primal and dual agree",
-    problems: "hard marginals, no entropy",
-    build: |effort| Box::new(Exact::new(effort)),
-}];
+pub static SOLVERS: &[SolverEntry] = &[
+    SolverEntry {
+        name: "exact",
+        summary: "the linear problem by shortest paths; primal and dual agree",
+        problems: "hard marginals, or a capacity on one side; no entropy",
+        build: |effort| Box::new(Exact::new(effort)),
+    },
+    SolverEntry {
+        name: "partial",
+        summary: "total-variation penalties as transport with truncated costs; primal and dual agree",
+        problems: "hard or TV marginals, no entropy",
+        build: |effort| Box::new(Partial::new(effort)),
+    },
+    SolverEntry {
+        name: "sliced",
+        summary: "exact transport of projections on lines; the largest is a lower bound",
+        problems: "hard marginals, no entropy; rows, not matrices",
+        build: |effort| Box::new(Sliced::new(effort)),
+    },
+    SolverEntry {
+        name: "sinkhorn",
+        summary: "alternating updates with over-relaxation in the log domain, from larger to smaller ε; least memory",
+        problems: "entropy; hard marginals or KL penalties",
+        build: |effort| Box::new(Sinkhorn::new(effort)),
+    },
+    SolverEntry {
+        name: "sinkhorn-newton",
+        summary: "Newton's method in the query potentials, safeguarded by Sinkhorn's; fastest to high accuracy",
+        problems: "entropy; hard marginals or KL penalties",
+        build: |effort| Box::new(SinkhornNewton::new(effort)),
+    },
+    SolverEntry {
+        name: "low-rank",
+        summary: "alternating updates with a positive low-rank kernel, judged with the true one; for large ε",
+        problems: "entropy; hard marginals or KL penalties; rows whose kernel is positive definite",
+        build: |effort| Box::new(LowRank::new(effort)),
+    },
+];
 
 /// The solver of that name.
 pub fn solver(name: &str) -> Option<&'static SolverEntry> {

@@ -7,7 +7,8 @@ use sprs::CsMat;
 use crate::exact::{TransportError, WeightError};
 use crate::watch::Watch;
 
-/// Dual variables, in units of c^p. A warm start for any solver of a problem on the same points, at any ε.
+/// Dual variables, in units of c^p. A warm start for any solver of a problem on the same points, at any ε; `query` alone
+/// is a start on any rows. They are finite at points of weight 0 too, where they say what a little mass would cost.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Potentials {
     /// f, one per row that takes part.
@@ -19,7 +20,8 @@ pub struct Potentials {
 /// Where the mass goes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
-    /// π_ij = r_ij exp((f_i + g_j − c_ij^p)/ε) for the potentials f, g and the reference r of the problem: never stored.
+    /// π_ij = r_ij exp((f_i + g_j − c_ij^p)/ε) for the potentials f, g and the reference r of the problem where both
+    /// weights are positive, 0 elsewhere (whatever the reference): never stored.
     Gibbs,
     /// Masses by row (taking part) and query, compressed by rows.
     Sparse(CsMat<f64>),

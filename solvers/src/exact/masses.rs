@@ -58,12 +58,7 @@ pub fn masses(
     let v = query_weights.unwrap_or(&ones[..queries]);
     assert!(w.len() == rows && v.len() == queries, "as many weights as points");
     for (side, weights) in [("row", w), ("query", v)] {
-        if let Some((index, &value)) = weights.iter().enumerate().find(|(_, x)| !x.is_finite() || **x < 0.0) {
-            return Err(WeightError::Bad { side, index, value });
-        }
-        if weights.iter().all(|&x| x == 0.0) {
-            return Err(WeightError::Empty { side });
-        }
+        check_weights(side, weights)?;
     }
     if let (Some(a), Some(b)) = (whole(w), whole(v)) {
         let common = gcd(a, b);
@@ -77,6 +72,17 @@ pub fn masses(
         _ => TOTAL,
     };
     Ok(Masses { supply: apportion(w, total), demand: apportion(v, total), total })
+}
+
+/// Whether these are weights of a measure.
+///
+/// # Errors
+/// If a weight is negative or not finite, or none is positive.
+pub(crate) fn check_weights(side: &'static str, weights: &[f64]) -> Result<(), WeightError> {
+    if let Some((index, &value)) = weights.iter().enumerate().find(|(_, x)| !x.is_finite() || **x < 0.0) {
+        return Err(WeightError::Bad { side, index, value });
+    }
+    if weights.iter().all(|&x| x == 0.0) { Err(WeightError::Empty { side }) } else { Ok(()) }
 }
 
 /// The sum of weights that are all whole numbers, if it is below 2⁵³.

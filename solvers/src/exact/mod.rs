@@ -6,10 +6,12 @@
 mod active;
 pub mod budgeted;
 mod candidates;
+mod capacity;
 mod exchange;
 mod grid;
 mod holdings;
 pub mod masses;
+mod partial;
 pub mod selector;
 pub mod simplex;
 mod solver;
@@ -19,7 +21,9 @@ mod tree;
 
 pub use active::active_rows;
 pub use budgeted::{Budgeted, Solved, needs, solve};
+pub(crate) use masses::check_weights;
 pub use masses::{Masses, WeightError, masses};
+pub use partial::Partial;
 pub use selector::Optimal;
 pub use solver::{Exact, costs};
 pub use transport::{Shipment, Transport, TransportError, transport};

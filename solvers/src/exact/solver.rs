@@ -1,10 +1,11 @@
-//! The solver `exact`: transport with hard marginals and without entropy, by shortest paths.
+//! The solver `exact`: transport without entropy, with hard marginals or capacities, by shortest paths.
 
 use kantor_theory::problem::Marginal;
 use kantor_theory::{Geometry, Power, Problem, Status};
 use rayon::prelude::*;
 use sprs::TriMat;
 
+use super::capacity::{self, Scaled};
 use super::masses::masses;
 use super::transport::transport;
 use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
@@ -15,7 +16,8 @@ const NAME: &str = "exact";
 /// Rows whose costs are computed by one task.
 const ROWS: usize = 256;
 
-/// Solves the linear problem exactly on the grid of costs of [`transport`](super::transport()).
+/// Solves the linear problem exactly on the grid of costs of [`transport`](super::transport()): both marginals hard, or
+/// one of them a capacity (theorem T3).
 #[derive(Debug, Clone)]
 pub struct Exact {
     memory: u64,
@@ -44,27 +46,41 @@ impl Solver for Exact {
         if problem.epsilon > 0.0 {
             return refuse("solves problems without entropy: take --epsilon 0, or an entropic solver");
         }
-        if (problem.pool, problem.query) != (Marginal::Hard, Marginal::Hard) {
-            return refuse("wants hard marginals");
-        }
-        let (n, m) = (problem.row_count(), problem.geometry.query_len());
-        let needed = 8 * (n as u64) * (m as u64);
-        if needed > self.memory {
-            return Err(SolveError::Memory { solver: NAME, needed, allowed: self.memory });
-        }
-        let masses = masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
-        let costs = match problem.rows {
-            Some(rows) => costs(problem.geometry, problem.power, rows),
-            None => costs(problem.geometry, problem.power, &(0..n).collect::<Vec<_>>()),
+        let scaled = match (problem.pool, problem.query) {
+            (Marginal::Hard, Marginal::Hard) => None,
+            (Marginal::Capacity(factor), Marginal::Hard) => Some(Scaled::Pool(factor)),
+            (Marginal::Hard, Marginal::Capacity(factor)) => Some(Scaled::Query(factor)),
+            (Marginal::Capacity(_), Marginal::Capacity(_)) => {
+                return refuse("wants one hard marginal: capacities on both sides are met by sending nothing");
+            }
+            (Marginal::Kl(_), _) | (_, Marginal::Kl(_)) => {
+                return refuse("wants hard marginals or a capacity: KL penalties need --epsilon above 0");
+            }
+            _ => return refuse("wants hard marginals or a capacity: TV penalties are for solver `partial`"),
         };
-        let found = transport(&costs, &masses)?;
+        let (n, m) = (problem.row_count(), problem.geometry.query_len());
+        let held = match scaled {
+            None => n as u64 * m as u64,
+            Some(Scaled::Pool(_)) => n as u64 * (m as u64 + 1),
+            Some(Scaled::Query(_)) => (n as u64 + 1) * m as u64,
+        };
+        within(NAME, 8 * held, self.memory)?;
+        let mut costs = all_costs(problem);
+        let found = match scaled {
+            None => {
+                transport(&costs, &masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?)?
+            }
+            Some(scaled) => capacity::solve(&mut costs, n, m, &problem.weights, scaled)?,
+        };
+        // A capacity adds a point of cost 0, whose potential is 0.
+        let slack = if let Some(Scaled::Pool(_)) = scaled { 0.0 } else { f64::INFINITY };
+        let stride = if slack == 0.0 { m + 1 } else { m };
+        let reply = |line: &[f64]| line.iter().zip(&found.potentials).map(|(cost, g)| cost - g).fold(slack, f64::min);
+        let pool = costs.par_chunks_exact(stride).take(n).map(reply).collect();
         let mut plan = TriMat::with_capacity((n, m), found.plan.len());
         for entry in &found.plan {
-            plan.add_triplet(entry.row, entry.query, entry.mass as f64 / masses.total as f64);
+            plan.add_triplet(entry.row, entry.query, entry.mass as f64 / found.total as f64);
         }
-        let reply =
-            |line: &[f64]| line.iter().zip(&found.potentials).map(|(cost, g)| cost - g).fold(f64::INFINITY, f64::min);
-        let pool = costs.par_chunks_exact(m).map(reply).collect();
         Ok(Solution {
             status: Status::Optimal,
             potentials: Potentials { pool, query: found.potentials },
@@ -75,6 +91,19 @@ impl Solver for Exact {
             residuals: Residuals::default(),
             iterations: found.searches,
         })
+    }
+}
+
+/// Refuses what would take more bytes than allowed.
+pub(crate) fn within(solver: &'static str, needed: u64, allowed: u64) -> Result<(), SolveError> {
+    if needed > allowed { Err(SolveError::Memory { solver, needed, allowed }) } else { Ok(()) }
+}
+
+/// c^p between the rows of a problem that take part and all queries, n×M, row-major.
+pub(super) fn all_costs(problem: &Problem<'_>) -> Vec<f64> {
+    match problem.rows {
+        Some(rows) => costs(problem.geometry, problem.power, rows),
+        None => costs(problem.geometry, problem.power, &(0..problem.row_count()).collect::<Vec<_>>()),
     }
 }
 

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use kantor_theory::cost::Family;
-use kantor_theory::{Cost, Geometry};
+use kantor_theory::{Cost, Geometry, Power};
 use rayon::prelude::*;
 
 use crate::watch::{Stopped, Watch};
@@ -13,10 +13,14 @@ use crate::watch::{Stopped, Watch};
 /// Rows that are evaluated at a time: whole tiles of [`Geometry`]'s blocks.
 const CHUNK: usize = 960;
 
-/// Costs of all pool rows (N) to all queries (M).
+/// Costs of N pool rows to M queries.
 pub struct Costs<'a> {
     geometry: &'a Geometry<'a>,
     cost: Cost,
+    power: Power,
+    /// The pool rows and queries that take part; all if `None`.
+    rows: Option<&'a [usize]>,
+    queries: Option<&'a [usize]>,
     held: Option<Vec<f64>>,
     /// Bytes that may still be used.
     room: u64,
@@ -26,7 +30,26 @@ impl<'a> Costs<'a> {
     /// The costs of the geometry's pairs under `cost`, which must be of the family of the geometry's own. What is
     /// computed from them may take `memory` bytes.
     pub fn new(geometry: &'a Geometry<'a>, cost: Cost, memory: u64) -> Self {
-        Self { geometry, cost, held: None, room: memory }
+        Self { geometry, cost, power: Power::One, rows: None, queries: None, held: None, room: memory }
+    }
+
+    /// The costs of some pool rows to some queries, all where `None`, under the geometry's own cost to this power.
+    pub(crate) fn between(
+        geometry: &'a Geometry<'a>,
+        power: Power,
+        rows: Option<&'a [usize]>,
+        queries: Option<&'a [usize]>,
+        memory: u64,
+    ) -> Self {
+        Self { power, rows, queries, ..Self::new(geometry, geometry.cost(), memory) }
+    }
+
+    /// The same costs, all evaluated now if that is work to be saved and they fit into memory.
+    ///
+    /// # Errors
+    /// If the observer asks to stop.
+    pub(crate) fn hold_if_dear(&self, watch: &dyn Watch) -> Result<Self, Stopped> {
+        if self.are_cheap() { Ok(Self { held: None, ..*self }) } else { self.hold(watch) }
     }
 
     /// The same costs, all evaluated now if they fit into memory.
@@ -53,12 +76,12 @@ impl<'a> Costs<'a> {
 
     /// Number of pool rows, N.
     pub fn pool_len(&self) -> usize {
-        self.geometry.pool_len()
+        self.rows.map_or(self.geometry.pool_len(), <[usize]>::len)
     }
 
     /// Number of queries, M.
     pub fn query_len(&self) -> usize {
-        self.geometry.query_len()
+        self.queries.map_or(self.geometry.query_len(), <[usize]>::len)
     }
 
     /// Whether they are never negative.
@@ -71,9 +94,14 @@ impl<'a> Costs<'a> {
         self.held.is_some()
     }
 
-    /// Whether so many numbers more may be held in memory.
-    pub(crate) fn leave_room_for(&self, numbers: usize) -> bool {
-        numbers as u128 * 8 <= u128::from(self.room)
+    /// Whether evaluating them again costs little more than reading them back.
+    pub(crate) fn are_cheap(&self) -> bool {
+        self.geometry.points().is_none() && self.rows.is_none()
+    }
+
+    /// Whether so many bytes more may be held in memory.
+    pub(crate) fn leave_room_for(&self, bytes: u128) -> bool {
+        bytes <= u128::from(self.room)
     }
 
     /// The costs of pool rows `rows` (rows×M, row-major), in `buffer` if they are not held.
@@ -90,10 +118,25 @@ impl<'a> Costs<'a> {
     }
 
     fn evaluate(&self, rows: Range<usize>, out: &mut [f64]) {
-        self.geometry.closeness_block(rows, out);
+        let Some(queries) = self.queries else { return self.evaluate_all(rows, out) };
+        let m = self.geometry.query_len();
+        let mut all = vec![0.0; rows.len() * m];
+        self.evaluate_all(rows, &mut all);
+        for (to, from) in out.chunks_exact_mut(queries.len()).zip(all.chunks_exact(m)) {
+            to.iter_mut().zip(queries).for_each(|(to, &j)| *to = from[j]);
+        }
+    }
+
+    fn evaluate_all(&self, rows: Range<usize>, out: &mut [f64]) {
+        match self.rows {
+            Some(listed) => self.geometry.closeness_gather(&listed[rows], out),
+            None => self.geometry.closeness_block(rows, out),
+        }
         for value in out {
+            let cost = self.cost.from_closeness(*value);
+            let cost = if self.power == Power::Two { cost * cost } else { cost };
             // A pair without a closeness is infinitely far, so that it receives nothing.
-            *value = if value.is_nan() { f64::INFINITY } else { self.cost.from_closeness(*value) };
+            *value = if cost.is_nan() { f64::INFINITY } else { cost };
         }
     }
 }

@@ -1,40 +1,65 @@
 //! One pass over all pairs for given query potentials: what the dual and its derivatives need.
 //!
-//! With prior a = 1/N on the pool, b = 1/M on the queries and θ = ε/(ρ + ε):
-//! s_i = Σ_j b exp((g_j − c_ij)/ε),  T_i = a s_i^θ,  T_ij = T_i · b exp((g_j − c_ij)/ε)/s_i.
-//! With reference potentials h and m_i = max_j (h_j − c_ij)/ε that is s_i = b e^{m_i} Σ_j w_ij u_j for the weights
-//! w_ij = exp((h_j − c_ij)/ε − m_i) and the factors u_j = exp((g_j − h_j)/ε) (Schmitzer's absorption,
+//! With masses a of the rows, the reference r_ij = α_i β_j and θ = ε/(ρ + ε):
+//! s_i = (α_i/a_i) Σ_j β_j exp((g_j − c_ij)/ε),  T_ij = α_i β_j exp((f_i + g_j − c_ij)/ε),  T_i = a_i s_i e^{f_i/ε},
+//! and the best pool potentials f_i = −ε(1 − θ) ln s_i, for which T_i = a_i s_i^θ.
+//! With reference potentials h and m_i = max_j (h_j − c_ij)/ε the sum in s_i is e^{m_i} Σ_j w_ij u_j for the weights
+//! w_ij = exp((h_j − c_ij)/ε − m_i) and the factors u_j = β_j exp((g_j − h_j)/ε) (Schmitzer's absorption,
 //! arXiv 1610.06519). The weights are kept from pass to pass as long as g stays near h, and s_i is exact in the log
 //! domain at any ε.
 //!
 //! Sums over rows run in slices of the pool that depend on N alone and are added in order, and weights that cannot be
 //! kept are computed again to the same bits: the result has one value for every thread count and every way of holding
-//! costs and weights. Limit: reading N·M weights from memory, four operations each; where h changes, one exponential
-//! per pair, about 40 operations; with second derivatives M/2 more multiply-adds per pair.
+//! costs and weights. Limit: reading N·M weights from memory (8 bytes each, or 4), four operations each; where h
+//! changes, one exponential per pair, about 40 operations; with second derivatives M/2 more multiply-adds per pair.
 
 use rayon::prelude::*;
 
 use super::costs::Costs;
 use super::exp;
+use super::measures::Measures;
 use super::penalty::Penalty;
 use super::slice::{LANES, Run, STEP, Slice, Worker};
+use super::weight::Weight;
 use crate::watch::{Stopped, Watch};
 
 /// Slices of the pool at most; a sum over rows has this many partial sums.
 const SLICES: usize = 64;
 
-/// Largest |g_j − h_j|/ε. Weights below e⁻⁷⁰⁷ are 0, so what they leave out of s_i is below e^(2·DRIFT − 707) of it.
-pub(crate) const DRIFT: f64 = 64.0;
-
 /// What a pass finds out beyond column sums and value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ask {
+#[derive(Debug)]
+pub(crate) enum Ask<'r> {
     /// Nothing.
     Sums,
     /// The matrix of second derivatives.
     Outer,
     /// ln s_i of every row and the cost of the plan.
     Rows,
+    /// The same, and v_i = Σ_j T_ij `share`_j of every row with Σ_i v_i Σ_j `toll`_j c_ij.
+    Shares {
+        /// Per query.
+        share: &'r [f64],
+        /// Per query.
+        toll: &'r [f64],
+    },
+    /// Pool potentials that follow the queries' by over-relaxation instead of being the best ones; see [`Relaxation`].
+    Relaxed {
+        /// How far.
+        relaxation: Relaxation,
+        /// f (N), before and after; NaN stands for none so far.
+        rows: &'r mut [f64],
+    },
+}
+
+/// How far potentials go beyond the best reply to the other side's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Relaxation {
+    /// ω in [1, 2).
+    pub(crate) factor: f64,
+    /// Step lengths in units of ε (up) and ρ (down) beyond which ω is taken as 1.
+    pub(crate) reach: f64,
+    /// To be added to the old potentials of the rows first.
+    pub(crate) shift: f64,
 }
 
 /// Sums over all pool rows.
@@ -42,20 +67,38 @@ pub(crate) enum Ask {
 pub(crate) struct Sums {
     /// Σ_i T_ij, per query.
     pub(crate) columns: Vec<f64>,
-    /// Σ_i a [ρ (s_i^θ − 1) + ε s_i^θ]; for a hard pool marginal Σ_i a [ε ln s_i + ε].
+    /// Σ_i [ε T_i − gain of f_i]: with the best f, Σ_i a [ρ (s_i^θ − 1) + ε s_i^θ], for a hard pool marginal
+    /// Σ_i a [ε ln s_i + ε].
     pub(crate) value: f64,
     /// Σ_ij T_ij c_ij; 0 unless asked for.
     pub(crate) transport: f64,
+    /// Σ_i v_i Σ_j toll_j c_ij; 0 unless asked for.
+    pub(crate) toll: f64,
+    /// Σ_i |T_i − a_i e^{−f_i/ρ}|; 0 for the best f.
+    pub(crate) row_residual: f64,
+    /// Σ_i a_i (e^{−f_i/ρ} − 1), for relaxed potentials.
+    pub(crate) escape: f64,
     /// Σ_i T_i (T_ij/T_i)(T_ij'/T_i): lower triangle of M×M, row-major with rows of [`stride`]`(M)`; empty unless asked for.
     pub(crate) outer: Vec<f64>,
     /// ln s_i (N); empty unless asked for.
     pub(crate) logs: Vec<f64>,
+    /// v_i (N); empty unless asked for.
+    pub(crate) shares: Vec<f64>,
 }
 
 impl Sums {
     pub(super) fn zero(queries: usize, with_outer: bool) -> Self {
-        let outer = if with_outer { vec![0.0; queries * stride(queries)] } else { Vec::new() };
-        Self { columns: vec![0.0; queries], value: 0.0, transport: 0.0, outer, logs: Vec::new() }
+        Self {
+            columns: vec![0.0; queries],
+            value: 0.0,
+            transport: 0.0,
+            toll: 0.0,
+            row_residual: 0.0,
+            escape: 0.0,
+            outer: if with_outer { vec![0.0; queries * stride(queries)] } else { Vec::new() },
+            logs: Vec::new(),
+            shares: Vec::new(),
+        }
     }
 
     fn add(&mut self, other: &Sums) {
@@ -64,6 +107,9 @@ impl Sums {
         add(&mut self.outer, &other.outer);
         self.value += other.value;
         self.transport += other.transport;
+        self.toll += other.toll;
+        self.row_residual += other.row_residual;
+        self.escape += other.escape;
     }
 }
 
@@ -76,13 +122,32 @@ pub(crate) fn slice_len(rows: usize) -> usize {
     rows.div_ceil(SLICES).next_multiple_of(STEP)
 }
 
+/// What stays the same within a pass.
+pub(crate) struct Frame<'p> {
+    pub(crate) costs: &'p Costs<'p>,
+    pub(crate) penalty: &'p Penalty,
+    pub(crate) measures: &'p Measures,
+    /// h.
+    pub(crate) reference: &'p [f64],
+    /// u_j, then zeros to [`stride`].
+    pub(crate) factors: Vec<f64>,
+    /// u_j·share_j, then zeros; empty unless asked for.
+    pub(crate) shares: Vec<f64>,
+    /// toll_j; empty unless asked for.
+    pub(crate) toll: &'p [f64],
+    pub(crate) relaxation: Relaxation,
+    /// Whether costs are read off their weights where they are wanted.
+    pub(crate) inverts: bool,
+    pub(crate) with_outer: bool,
+}
+
 /// The weights of all pairs for reference potentials.
-pub(crate) struct Kernel<'a> {
+pub(crate) struct Kernel<'a, W> {
     costs: &'a Costs<'a>,
     epsilon: f64,
     reference: Vec<f64>,
     /// Weights (N×[`stride`]) and m_i (N), both empty if they are not kept.
-    weights: Vec<f64>,
+    weights: Vec<W>,
     greatest: Vec<f64>,
     /// Whether costs are read off their weights where they are wanted.
     inverts: bool,
@@ -90,15 +155,16 @@ pub(crate) struct Kernel<'a> {
     filled: bool,
 }
 
-impl<'a> Kernel<'a> {
-    /// No weights yet.
+impl<'a, W: Weight> Kernel<'a, W> {
+    /// No weights yet. They will be kept if they fit beside held costs, or costs that need not be held.
     ///
     /// With `inverts` the costs are needed for weights alone: the costs of a plan come from weights that came from
     /// them. That costs digits where ε is far above the costs, and saves evaluating or holding them.
     pub(crate) fn new(costs: &'a Costs<'a>, inverts: bool) -> Self {
         let (rows, width) = (costs.pool_len(), stride(costs.query_len()));
-        let (weights, greatest) = if (inverts || costs.are_held()) && costs.leave_room_for(rows * (width + 1)) {
-            (vec![0.0; rows * width], vec![0.0; rows])
+        let bytes = rows as u128 * (width * size_of::<W>() + size_of::<f64>()) as u128;
+        let (weights, greatest) = if (inverts || costs.are_held() || costs.are_cheap()) && costs.leave_room_for(bytes) {
+            (vec![W::ZERO; rows * width], vec![0.0; rows])
         } else {
             Default::default()
         };
@@ -109,55 +175,90 @@ impl<'a> Kernel<'a> {
     pub(crate) fn pass(
         &mut self,
         penalty: &Penalty,
+        measures: &Measures,
         potentials: &[f64],
-        ask: Ask,
+        ask: Ask<'_>,
         watch: &dyn Watch,
     ) -> Result<Sums, Stopped> {
         let (rows, m) = (self.costs.pool_len(), self.costs.query_len());
-        let near = |(g, h): (&f64, &f64)| (g - h).abs() <= DRIFT * self.epsilon;
+        let near = |(g, h): (&f64, &f64)| (g - h).abs() <= W::DRIFT * self.epsilon;
         if self.epsilon != penalty.epsilon || !potentials.iter().zip(&self.reference).all(near) {
             self.epsilon = penalty.epsilon;
             self.reference = potentials.to_vec();
             self.filled = false;
         }
         let inverse = 1.0 / self.epsilon;
+        let drifts = potentials.iter().zip(&self.reference);
         let mut factors: Vec<f64> =
-            potentials.iter().zip(&self.reference).map(|(g, h)| exp::exp((g - h) * inverse)).collect();
+            drifts.zip(&measures.base).map(|((g, h), base)| base * exp::exp((g - h) * inverse)).collect();
         factors.resize(stride(m), 0.0);
 
-        let with_outer = ask == Ask::Outer;
-        let mut all_logs = vec![0.0; if ask == Ask::Rows { rows } else { 0 }];
+        let mut frame = Frame {
+            costs: self.costs,
+            penalty,
+            measures,
+            reference: &self.reference,
+            factors,
+            shares: Vec::new(),
+            toll: &[],
+            relaxation: Relaxation { factor: 1.0, reach: 0.0, shift: 0.0 },
+            inverts: self.inverts,
+            with_outer: matches!(ask, Ask::Outer),
+        };
+        let with_logs = matches!(ask, Ask::Rows | Ask::Shares { .. });
+        let mut all_logs = vec![0.0; if with_logs { rows } else { 0 }];
+        let mut all_shares = Vec::new();
+        let mut states: &mut [f64] = &mut [];
+        match ask {
+            Ask::Shares { share, toll } => {
+                all_shares = vec![0.0; rows];
+                frame.shares = frame.factors.iter().zip(share).map(|(u, share)| u * share).collect();
+                frame.shares.resize(stride(m), 0.0);
+                frame.toll = toll;
+            }
+            Ask::Relaxed { relaxation, rows } => {
+                frame.relaxation = relaxation;
+                states = rows;
+            }
+            Ask::Sums | Ask::Outer | Ask::Rows => {}
+        }
+
         let slice = slice_len(rows);
         let mut weights = self.weights.chunks_mut(slice * stride(m));
         let mut greatest = self.greatest.chunks_mut(slice);
         let mut logs = all_logs.chunks_mut(slice);
-        let mut slices: Vec<Slice<'_>> = (0..rows)
+        let mut shares = all_shares.chunks_mut(slice);
+        let mut states = states.chunks_mut(slice);
+        let mut slices: Vec<Slice<'_, W>> = (0..rows)
             .step_by(slice)
             .map(|start| Slice {
                 rows: start..(start + slice).min(rows),
                 weights: weights.next().unwrap_or_default(),
                 greatest: greatest.next().unwrap_or_default(),
                 logs: logs.next().unwrap_or_default(),
+                shares: shares.next().unwrap_or_default(),
+                state: states.next().unwrap_or_default(),
             })
             .collect();
         // One M×M matrix per thread at a time; partial sums are added in the order of the slices either way.
-        let wave = if with_outer { rayon::current_num_threads().max(1) } else { slices.len() };
-        let mut total = Sums::zero(m, with_outer);
+        let wave = if frame.with_outer { rayon::current_num_threads().max(1) } else { slices.len() };
+        let mut total = Sums::zero(m, frame.with_outer);
         for wave in slices.chunks_mut(wave) {
             let parts: Result<Vec<Sums>, Stopped> = wave
                 .par_iter_mut()
                 .map(|slice| {
                     watch.advance(0)?;
-                    let mut worker =
-                        Worker::new(self.costs, penalty, &self.reference, &factors, with_outer, self.inverts);
+                    let mut worker = Worker::new(&frame);
                     pulp::Arch::new().dispatch(Run { worker: &mut worker, slice, filled: self.filled });
                     Ok(worker.sums)
                 })
                 .collect();
             parts?.iter().for_each(|part| total.add(part));
         }
+        drop(slices);
         self.filled = !self.weights.is_empty();
         total.logs = all_logs;
+        total.shares = all_shares;
         Ok(total)
     }
 }

@@ -4,18 +4,22 @@
 
 use std::ops::Range;
 
-use super::costs::Costs;
 use super::exp;
-use super::pass::{Sums, stride};
-use super::penalty::Penalty;
+use super::pass::{Frame, Relaxation, Sums, stride};
+use super::weight::Weight;
 
-/// Consecutive pool rows and what belongs to them; weights and maxima are empty if they are not kept, logs if they are
+/// Consecutive pool rows and what belongs to them; weights and maxima are empty if they are not kept, the rest if it is
 /// not wanted.
-pub(crate) struct Slice<'s> {
+pub(crate) struct Slice<'s, W> {
     pub(crate) rows: Range<usize>,
-    pub(crate) weights: &'s mut [f64],
+    pub(crate) weights: &'s mut [W],
     pub(crate) greatest: &'s mut [f64],
+    /// ln s_i.
     pub(crate) logs: &'s mut [f64],
+    /// v_i.
+    pub(crate) shares: &'s mut [f64],
+    /// f_i of over-relaxation.
+    pub(crate) state: &'s mut [f64],
 }
 
 /// Rows per step: what [`kantor_theory::Geometry`] evaluates at a time. Their weights stay in the second-level cache.
@@ -32,112 +36,63 @@ const RANK: usize = 4;
 
 /// Works through one slice.
 pub(crate) struct Worker<'a> {
-    costs: &'a Costs<'a>,
-    reference: &'a [f64],
-    /// u_j, then zeros to [`stride`].
-    factors: &'a [f64],
-    epsilon: f64,
-    theta: f64,
-    rho: f64,
-    prior: f64,
-    log_queries: f64,
-    /// Whether costs are read off their weights where they are wanted.
-    inverts: bool,
+    frame: &'a Frame<'a>,
     pub(crate) sums: Sums,
     /// Σ_i T_i/(Σ_j w_ij u_j) w_ij.
     columns: Vec<f64>,
 }
 
+/// Some rows of a slice, at most [`STEP`].
+struct Step<'s, W> {
+    rows: Range<usize>,
+    /// Missing where they are not needed.
+    costs: &'s [f64],
+    weights: &'s mut [W],
+    greatest: &'s mut [f64],
+    logs: &'s mut [f64],
+    shares: &'s mut [f64],
+    state: &'s mut [f64],
+}
+
+/// What a step knows of its rows.
+struct Masses {
+    /// Σ_j w_ij u_j.
+    row_sum: [f64; STEP],
+    /// ln s_i.
+    log_s: [f64; STEP],
+    /// T_i.
+    mass: [f64; STEP],
+    /// T_i / Σ_j w_ij u_j.
+    scale: [f64; STEP],
+}
+
 impl<'a> Worker<'a> {
-    pub(crate) fn new(
-        costs: &'a Costs<'a>,
-        penalty: &Penalty,
-        reference: &'a [f64],
-        factors: &'a [f64],
-        with_outer: bool,
-        inverts: bool,
-    ) -> Self {
-        let m = costs.query_len();
-        Self {
-            costs,
-            reference,
-            factors,
-            epsilon: penalty.epsilon,
-            theta: penalty.theta(),
-            rho: penalty.pool,
-            prior: 1.0 / costs.pool_len() as f64,
-            log_queries: exp::ln(m as f64),
-            inverts,
-            sums: Sums::zero(m, with_outer),
-            columns: vec![0.0; factors.len()],
-        }
+    pub(crate) fn new(frame: &'a Frame<'a>) -> Self {
+        let m = frame.reference.len();
+        Self { frame, sums: Sums::zero(m, frame.with_outer), columns: vec![0.0; frame.factors.len()] }
     }
 
-    /// Adds rows to the sums, writes their weights unless they are `filled` in, and ln s if that is wanted. Costs may
-    /// be missing where they are not needed.
+    /// Adds rows to the sums, writes their weights unless they are `filled` in, and what else is wanted.
     #[inline(always)]
-    fn step(
-        &mut self,
-        costs: &[f64],
-        weights: &mut [f64],
-        greatest: &mut [f64],
-        filled: bool,
-        logs: Option<&mut [f64]>,
-    ) {
-        let count = greatest.len();
-        let (m, width) = (self.reference.len(), self.factors.len());
+    fn step<W: Weight>(&mut self, step: Step<'_, W>, filled: bool) {
+        let Step { rows, costs, weights, greatest, logs, shares, state } = step;
+        let frame = self.frame;
+        let width = frame.factors.len();
         if !filled {
-            weigh(costs, self.reference, 1.0 / self.epsilon, weights, greatest);
+            weigh(costs, frame.reference, 1.0 / frame.penalty.epsilon, weights, greatest);
         }
-        let factors = self.factors.as_chunks::<LANES>().0;
-        let mut log_s = [0.0f64; STEP];
-        let mut row_sum = [1.0f64; STEP];
-        log_s[..count].copy_from_slice(greatest);
-        for (sum, row) in row_sum.iter_mut().zip(weights.chunks_exact(width)) {
-            let mut total = [0.0; LANES];
-            for (w, u) in row.as_chunks::<LANES>().0.iter().zip(factors) {
-                for lane in 0..LANES {
-                    total[lane] += w[lane] * u[lane];
-                }
-            }
-            *sum = tree(total);
+        let masses = if state.is_empty() {
+            self.best(rows, weights, greatest)
+        } else {
+            self.relaxed(rows, weights, greatest, state)
+        };
+        let scale = &masses.scale;
+        for (log, (value, sum)) in logs.iter_mut().zip(masses.log_s.iter().zip(&masses.row_sum)) {
+            *log = if *sum > 0.0 { *value } else { f64::NEG_INFINITY };
         }
-
-        let mut mass = [0.0; STEP];
-        let mut scale = [0.0; STEP];
-        let mut value = [0.0; STEP];
-        for r in 0..STEP {
-            log_s[r] = (log_s[r] + exp::ln(row_sum[r])) - self.log_queries;
-            let exponent = self.theta * log_s[r];
-            let power = exp::exp(exponent);
-            let carries = r < count && row_sum[r] > 0.0;
-            mass[r] = if carries { self.prior * power } else { 0.0 };
-            scale[r] = if carries { mass[r] / row_sum[r] } else { 0.0 };
-            let term = if self.rho == f64::INFINITY {
-                self.epsilon * log_s[r] + self.epsilon
-            } else {
-                self.rho * exp::exp_m1(exponent) + self.epsilon * power
-            };
-            value[r] = if carries { self.prior * term } else { 0.0 };
+        if !logs.is_empty() {
+            self.pay(costs, weights, greatest, scale, shares);
         }
-        self.sums.value += value.iter().sum::<f64>();
-        if let Some(logs) = logs {
-            for (log, (value, sum)) in logs.iter_mut().zip(log_s.iter().zip(&row_sum)) {
-                *log = if *sum > 0.0 { *value } else { f64::NEG_INFINITY };
-            }
-            for (r, weights) in weights.chunks_exact(width).enumerate() {
-                let transport = if self.inverts {
-                    paid(weights, self.factors, self.reference, self.epsilon, greatest[r])
-                } else {
-                    let pairs = weights.iter().zip(self.factors).zip(&costs[r * m..(r + 1) * m]);
-                    // A zero weight meets an infinite cost only in pairs that carry nothing.
-                    pairs.map(|((w, u), c)| if *w > 0.0 { w * u * c } else { 0.0 }).sum::<f64>()
-                };
-                // No weight of the row is positive, and its maximum is no number to calculate with.
-                self.sums.transport += if scale[r] > 0.0 { scale[r] * transport } else { 0.0 };
-            }
-        }
-
         let columns = self.columns.as_chunks_mut::<LANES>().0;
         for (rows, scale) in weights.chunks(RANK * width).zip(scale.chunks_exact(RANK)) {
             // A short group is filled up with copies that weigh nothing.
@@ -145,40 +100,161 @@ impl<'a> Worker<'a> {
             let [x, y, z, w] = [0, 1, 2, 3].map(|r: usize| rows[r.min(last) * width..][..width].as_chunks::<LANES>().0);
             for ((((to, x), y), z), w) in columns.iter_mut().zip(x).zip(y).zip(z).zip(w) {
                 for l in 0..LANES {
-                    to[l] += (scale[0] * x[l] + scale[1] * y[l]) + (scale[2] * z[l] + scale[3] * w[l]);
+                    to[l] += (scale[0] * x[l].get() + scale[1] * y[l].get())
+                        + (scale[2] * z[l].get() + scale[3] * w[l].get());
                 }
             }
         }
         if !self.sums.outer.is_empty() {
-            self.add_outer(count, weights, &mass, &row_sum);
+            self.add_outer(greatest.len(), weights, &masses);
+        }
+    }
+
+    /// Row sums and ln s.
+    #[inline(always)]
+    fn row_sums<W: Weight>(&self, rows: Range<usize>, weights: &[W], greatest: &[f64]) -> Masses {
+        let factors = self.frame.factors.as_chunks::<LANES>().0;
+        let (mut log_s, mut row_sum) = ([0.0f64; STEP], [1.0f64; STEP]);
+        log_s[..greatest.len()].copy_from_slice(greatest);
+        for (sum, row) in row_sum.iter_mut().zip(weights.chunks_exact(self.frame.factors.len())) {
+            let mut total = [0.0; LANES];
+            for (w, u) in row.as_chunks::<LANES>().0.iter().zip(factors) {
+                for lane in 0..LANES {
+                    total[lane] += w[lane].get() * u[lane];
+                }
+            }
+            *sum = tree(total);
+        }
+        for r in 0..STEP {
+            log_s[r] += exp::ln(row_sum[r]);
+        }
+        if !self.frame.measures.surplus.is_empty() {
+            log_s.iter_mut().zip(&self.frame.measures.surplus[rows]).for_each(|(log, surplus)| *log -= surplus);
+        }
+        Masses { row_sum, log_s, mass: [0.0; STEP], scale: [0.0; STEP] }
+    }
+
+    /// Masses of rows with the best potentials, and their share of the value.
+    #[inline(always)]
+    fn best<W: Weight>(&mut self, rows: Range<usize>, weights: &[W], greatest: &[f64]) -> Masses {
+        let (epsilon, rho, theta) = (self.frame.penalty.epsilon, self.frame.penalty.pool, self.frame.penalty.theta());
+        let mut prior = [0.0; STEP];
+        prior[..rows.len()].copy_from_slice(&self.frame.measures.rows[rows.clone()]);
+        let mut masses = self.row_sums(rows, weights, greatest);
+        let mut value = [0.0; STEP];
+        for r in 0..STEP {
+            let log_s = masses.log_s[r];
+            let exponent = theta * log_s;
+            let power = exp::exp(exponent);
+            let carries = prior[r] > 0.0 && masses.row_sum[r] > 0.0;
+            masses.mass[r] = if carries { prior[r] * power } else { 0.0 };
+            masses.scale[r] = if carries { masses.mass[r] / masses.row_sum[r] } else { 0.0 };
+            let term = if rho == f64::INFINITY {
+                epsilon * log_s + epsilon
+            } else {
+                rho * exp::exp_m1(exponent) + epsilon * power
+            };
+            value[r] = if carries { prior[r] * term } else { 0.0 };
+        }
+        self.sums.value += value.iter().sum::<f64>();
+        masses
+    }
+
+    /// Masses of rows whose potentials go a factor beyond the best ones, where that is safe.
+    #[inline(always)]
+    fn relaxed<W: Weight>(&mut self, rows: Range<usize>, weights: &[W], greatest: &[f64], state: &mut [f64]) -> Masses {
+        let (epsilon, rho, theta) = (self.frame.penalty.epsilon, self.frame.penalty.pool, self.frame.penalty.theta());
+        let Relaxation { factor, reach, shift } = self.frame.relaxation;
+        let hard = rho == f64::INFINITY;
+        let (mut prior, mut old) = ([0.0; STEP], [0.0; STEP]);
+        prior[..rows.len()].copy_from_slice(&self.frame.measures.rows[rows.clone()]);
+        old[..state.len()].copy_from_slice(state);
+        let mut masses = self.row_sums(rows, weights, greatest);
+        let (mut value, mut residual, mut escape) = ([0.0; STEP], [0.0; STEP], [0.0; STEP]);
+        let (up, down) = (reach * epsilon, -reach * rho);
+        for r in 0..STEP {
+            let log_s = masses.log_s[r];
+            let best = -epsilon * (1.0 - theta) * log_s;
+            let step = best - (old[r] + shift);
+            // Comparisons with NaN are false: no old potential, no relaxation.
+            let f = if step <= up && step >= down { old[r] + shift + factor * step } else { best };
+            let carries = prior[r] > 0.0 && masses.row_sum[r] > 0.0;
+            let mass = prior[r] * exp::exp(f / epsilon + log_s);
+            let gone = if hard { 0.0 } else { prior[r] * exp::exp_m1(-f / rho) };
+            let gain = if hard { prior[r] * f } else { -rho * gone };
+            masses.mass[r] = if carries { mass } else { 0.0 };
+            masses.scale[r] = if carries { mass / masses.row_sum[r] } else { 0.0 };
+            value[r] = if carries { epsilon * mass - gain } else { 0.0 };
+            escape[r] = if carries { gone } else { 0.0 };
+            residual[r] = if carries { (mass - (prior[r] + gone)).abs() } else { 0.0 };
+            old[r] = f;
+        }
+        state.copy_from_slice(&old[..state.len()]);
+        self.sums.value += value.iter().sum::<f64>();
+        self.sums.row_residual += residual.iter().sum::<f64>();
+        self.sums.escape += escape.iter().sum::<f64>();
+        masses
+    }
+
+    /// Adds the cost of the rows' plan and, if wanted, what a share of it comes to.
+    #[inline(always)]
+    fn pay<W: Weight>(
+        &mut self,
+        costs: &[f64],
+        weights: &[W],
+        greatest: &[f64],
+        scale: &[f64; STEP],
+        shares: &mut [f64],
+    ) {
+        let frame = self.frame;
+        let m = frame.reference.len();
+        for (r, weights) in weights.chunks_exact(frame.factors.len()).enumerate() {
+            let transport = if frame.inverts {
+                paid(weights, &frame.factors, frame.reference, frame.penalty.epsilon, greatest[r])
+            } else {
+                let pairs = weights.iter().zip(&frame.factors).zip(&costs[r * m..(r + 1) * m]);
+                // A zero weight meets an infinite cost only in pairs that carry nothing.
+                pairs.map(|((w, u), c)| if w.get() > 0.0 { w.get() * u * c } else { 0.0 }).sum::<f64>()
+            };
+            // No weight of the row is positive, and its maximum is no number to calculate with.
+            self.sums.transport += if scale[r] > 0.0 { scale[r] * transport } else { 0.0 };
+            if let Some(share) = shares.get_mut(r) {
+                *share = scale[r] * weights.iter().zip(&frame.shares).map(|(w, k)| w.get() * k).sum::<f64>();
+                if !frame.toll.is_empty() && *share > 0.0 {
+                    let tolls = frame.toll.iter().zip(&costs[r * m..(r + 1) * m]);
+                    self.sums.toll += *share * tolls.map(|(t, c)| if *t > 0.0 { t * c } else { 0.0 }).sum::<f64>();
+                }
+            }
         }
     }
 
     /// Puts the factors that all rows share into the sums.
     #[inline(always)]
     fn finish(&mut self) {
-        for ((sum, column), u) in self.sums.columns.iter_mut().zip(&self.columns).zip(self.factors) {
+        for ((sum, column), u) in self.sums.columns.iter_mut().zip(&self.columns).zip(&self.frame.factors) {
             *sum = column * u;
         }
-        for (line, u) in self.sums.outer.chunks_exact_mut(self.factors.len()).zip(self.factors) {
-            line.iter_mut().zip(self.factors).for_each(|(entry, v)| *entry *= u * v);
+        for (line, u) in self.sums.outer.chunks_exact_mut(self.frame.factors.len()).zip(&self.frame.factors) {
+            line.iter_mut().zip(&self.frame.factors).for_each(|(entry, v)| *entry *= u * v);
         }
     }
 
     /// Adds Σ T_i r_i r_iᵀ, r_i = weights of row i over their sum with factors; rows that cannot matter are left out.
     #[inline(always)]
-    fn add_outer(&mut self, count: usize, weights: &[f64], mass: &[f64; STEP], row_sum: &[f64; STEP]) {
-        let (m, width) = (self.reference.len(), self.factors.len());
+    fn add_outer<W: Weight>(&mut self, count: usize, weights: &[W], masses: &Masses) {
+        let Masses { mass, row_sum, .. } = masses;
+        let (m, width) = (self.frame.reference.len(), self.frame.factors.len());
+        let negligible = 1e-13 / self.frame.measures.rows.len() as f64;
         let mut kept = [0usize; STEP];
         let mut many = 0;
         for r in 0..count {
-            if mass[r] > 1e-13 * self.prior && row_sum[r] > 0.0 {
+            if mass[r] > negligible && row_sum[r] > 0.0 {
                 kept[many] = r;
                 many += 1;
             }
         }
         for group in kept[..many].chunks(RANK) {
-            let mut rows: [&[[f64; LANES]]; RANK] = [&[]; RANK];
+            let mut rows: [&[[W; LANES]]; RANK] = [&[]; RANK];
             let mut scales = [0.0; RANK];
             for slot in 0..RANK {
                 // A short group is filled up with copies that weigh nothing.
@@ -187,7 +263,8 @@ impl<'a> Worker<'a> {
                 scales[slot] = if slot < group.len() { mass[r] / (row_sum[r] * row_sum[r]) } else { 0.0 };
             }
             for j in 0..m {
-                let factor: [f64; RANK] = [0, 1, 2, 3].map(|slot| scales[slot] * rows[slot][j / LANES][j % LANES]);
+                let factor: [f64; RANK] =
+                    [0, 1, 2, 3].map(|slot| scales[slot] * rows[slot][j / LANES][j % LANES].get());
                 let lanes = j / LANES + 1;
                 let line = &mut self.sums.outer[j * width..(j + 1) * width].as_chunks_mut::<LANES>().0;
                 let [x, y, z, w] = rows.map(|row| &row[..lanes]);
@@ -195,8 +272,8 @@ impl<'a> Worker<'a> {
                     let (from, x, y, z, w) = (*to, *x, *y, *z, *w);
                     let mut sum = [0.0; LANES];
                     for l in 0..LANES {
-                        let pair = factor[0] * x[l] + factor[1] * y[l];
-                        sum[l] = from[l] + (pair + (factor[2] * z[l] + factor[3] * w[l]));
+                        let pair = factor[0] * x[l].get() + factor[1] * y[l].get();
+                        sum[l] = from[l] + (pair + (factor[2] * z[l].get() + factor[3] * w[l].get()));
                     }
                     *to = sum;
                 }
@@ -207,27 +284,27 @@ impl<'a> Worker<'a> {
 
 /// Weights and row maxima of some rows.
 #[inline(always)]
-fn weigh(costs: &[f64], reference: &[f64], inverse: f64, weights: &mut [f64], greatest: &mut [f64]) {
+fn weigh<W: Weight>(costs: &[f64], reference: &[f64], inverse: f64, weights: &mut [W], greatest: &mut [f64]) {
     let m = reference.len();
+    let mut line = vec![f64::NEG_INFINITY; stride(m)];
     let rows = weights.chunks_exact_mut(stride(m)).zip(greatest);
     for (row, (weights, greatest)) in costs.chunks_exact(m).zip(rows) {
-        for ((w, c), h) in weights.iter_mut().zip(row).zip(reference) {
-            *w = (h - c) * inverse;
+        for ((z, c), h) in line.iter_mut().zip(row).zip(reference) {
+            *z = (h - c) * inverse;
         }
-        weights[m..].fill(f64::NEG_INFINITY);
-        let lanes = weights.as_chunks_mut::<LANES>().0;
+        let lanes = line.as_chunks::<LANES>().0;
         let mut most = [f64::NEG_INFINITY; LANES];
-        for chunk in lanes.iter() {
-            for (most, &w) in most.iter_mut().zip(chunk) {
-                *most = if w > *most { w } else { *most };
+        for chunk in lanes {
+            for (most, &z) in most.iter_mut().zip(chunk) {
+                *most = if z > *most { z } else { *most };
             }
         }
         *greatest = most.into_iter().fold(f64::NEG_INFINITY, f64::max);
         // A row without any finite cost keeps zero weights.
         let shift = if *greatest > f64::NEG_INFINITY { *greatest } else { 0.0 };
-        for chunk in lanes {
-            for w in chunk {
-                *w = exp::exp(*w - shift);
+        for (to, from) in weights.as_chunks_mut::<LANES>().0.iter_mut().zip(lanes) {
+            for (w, z) in to.iter_mut().zip(from) {
+                *w = W::of(exp::exp(*z - shift));
             }
         }
     }
@@ -235,7 +312,7 @@ fn weigh(costs: &[f64], reference: &[f64], inverse: f64, weights: &mut [f64], gr
 
 /// Σ_j w_j u_j c_j of one row for the costs c_j = h_j − ε (ln w_j + m) that the weights came from.
 #[inline(always)]
-fn paid(weights: &[f64], factors: &[f64], reference: &[f64], epsilon: f64, greatest: f64) -> f64 {
+fn paid<W: Weight>(weights: &[W], factors: &[f64], reference: &[f64], epsilon: f64, greatest: f64) -> f64 {
     let cost =
         |w: f64, h: f64| h - epsilon * (exp::ln(if w > f64::MIN_POSITIVE { w } else { f64::MIN_POSITIVE }) + greatest);
     let mut total = [0.0; LANES];
@@ -243,39 +320,40 @@ fn paid(weights: &[f64], factors: &[f64], reference: &[f64], epsilon: f64, great
     let pairs = weights.as_chunks::<LANES>().0.iter().zip(factors.as_chunks::<LANES>().0);
     for ((w, u), h) in pairs.zip(whole) {
         for lane in 0..LANES {
-            total[lane] += w[lane] * u[lane] * cost(w[lane], h[lane]);
+            total[lane] += w[lane].get() * u[lane] * cost(w[lane].get(), h[lane]);
         }
     }
     let at = whole.len() * LANES;
     for (lane, h) in rest.iter().enumerate() {
-        total[lane] += weights[at + lane] * factors[at + lane] * cost(weights[at + lane], *h);
+        let w = weights[at + lane].get();
+        total[lane] += w * factors[at + lane] * cost(w, *h);
     }
     tree(total)
 }
 
 /// One slice, compiled for every instruction set.
-pub(crate) struct Run<'w, 'a, 's> {
+pub(crate) struct Run<'w, 'a, 's, W> {
     pub(crate) worker: &'w mut Worker<'a>,
-    pub(crate) slice: &'w mut Slice<'s>,
+    pub(crate) slice: &'w mut Slice<'s, W>,
     pub(crate) filled: bool,
 }
 
-impl pulp::WithSimd for Run<'_, '_, '_> {
+impl<W: Weight> pulp::WithSimd for Run<'_, '_, '_, W> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        let Self { worker, slice: Slice { rows, weights, greatest, logs }, filled } = self;
-        let width = worker.factors.len();
+        let Self { worker, slice: Slice { rows, weights, greatest, logs, shares, state }, filled } = self;
+        let frame = worker.frame;
+        let (m, width) = (frame.reference.len(), frame.factors.len());
         let steps = if weights.is_empty() { STEP } else { 0 };
-        let mut scratch = vec![0.0; steps * (width + 1)];
-        let (scratch_weights, scratch_greatest) = scratch.split_at_mut(steps * width);
-        let (m, needs_costs) = (worker.reference.len(), !filled || !(worker.inverts || logs.is_empty()));
-        let all = worker.costs;
+        let mut scratch_weights = vec![W::ZERO; steps * width];
+        let mut scratch_greatest = vec![0.0; steps];
+        let reads_costs = !logs.is_empty() && !(frame.inverts && frame.toll.is_empty());
         let mut buffer = Vec::new();
         for block in rows.clone().step_by(BLOCK) {
             let end = (block + BLOCK).min(rows.end);
-            let costs = if needs_costs { all.rows(block..end, &mut buffer) } else { &[] };
+            let costs = if !filled || reads_costs { frame.costs.rows(block..end, &mut buffer) } else { &[] };
             for first in (block..end).step_by(STEP) {
                 let last = (first + STEP).min(end);
                 let here = first - rows.start..last - rows.start;
@@ -284,8 +362,16 @@ impl pulp::WithSimd for Run<'_, '_, '_> {
                 } else {
                     (&mut weights[here.start * width..here.end * width], &mut greatest[here.clone()])
                 };
-                let costs = costs.get((first - block) * m..(last - block) * m).unwrap_or_default();
-                worker.step(costs, weights, greatest, filled, logs.get_mut(here));
+                let step = Step {
+                    rows: first..last,
+                    costs: costs.get((first - block) * m..(last - block) * m).unwrap_or_default(),
+                    weights,
+                    greatest,
+                    logs: logs.get_mut(here.clone()).unwrap_or_default(),
+                    shares: shares.get_mut(here.clone()).unwrap_or_default(),
+                    state: state.get_mut(here).unwrap_or_default(),
+                };
+                worker.step(step, filled);
             }
         }
         worker.finish();

@@ -1,0 +1,221 @@
+//! The solver `partial`: total-variation penalties ρ·Σ|x − w| on one or both marginals, as transport with truncated
+//! costs (theorem T4, `theory/notes/partial.md`).
+//!
+//! Let every unit of mass travel in a graph of rows, queries and one hub: row i → query j at c_ij, and between the hub
+//! and row i (query j) at ρ_pool (ρ_query) in either direction. To leave mass of a row unsent is to send it to the hub,
+//! to go over a row's weight is to fetch it from there. With
+//!   F_i = min(ρ_pool, min_j c_ij + ρ_query)   (row to hub),
+//!   G_j = min(ρ_query, min_i c_ij + ρ_pool)   (hub to query),
+//!   c'_ij = min(c_ij, F_i + G_j)              (row to query),
+//! the problem is balanced transport with the costs c', and a hard marginal is ρ = ∞.
+
+use kantor_theory::problem::Marginal;
+use kantor_theory::{Power, Problem, Status};
+use sprs::TriMat;
+
+use super::masses::{Masses, masses};
+use super::solver::{all_costs, within};
+use super::transport::{Transport, transport};
+use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
+use crate::watch::Watch;
+
+const NAME: &str = "partial";
+
+/// Solves problems without entropy whose marginals are hard or penalised by total variation.
+#[derive(Debug, Clone)]
+pub struct Partial {
+    memory: u64,
+}
+
+impl Partial {
+    /// Reads `memory`: it holds all costs.
+    pub fn new(effort: &Effort) -> Self {
+        Self { memory: effort.memory }
+    }
+}
+
+impl Solver for Partial {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn solve(
+        &self,
+        problem: &Problem<'_>,
+        _start: Option<&Potentials>,
+        _watch: &dyn Watch,
+    ) -> Result<Solution, SolveError> {
+        problem.check()?;
+        let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
+        if problem.epsilon > 0.0 {
+            return refuse("solves problems without entropy: take --epsilon 0");
+        }
+        let (Some(pool), Some(query)) = (price(problem.pool), price(problem.query)) else {
+            return refuse("wants hard marginals or TV penalties");
+        };
+        let (n, m) = (problem.row_count(), problem.geometry.query_len());
+        within(NAME, 8 * n as u64 * m as u64, self.memory)?;
+        let masses = masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
+        let mut costs = all_costs(problem);
+        let hub = Hub::new(&costs, m, pool, query);
+        if hub.cheapest() < -(pool + query) {
+            return refuse("finds no least value: some cost is below minus the sum of both penalties");
+        }
+        hub.truncate(&mut costs);
+        let found = transport(&costs, &masses)?;
+        let potentials = hub.potentials(&costs, &found.potentials);
+        let plan = hub.plan(problem, &found);
+        Ok(hub.solution(problem, &masses, potentials, plan, found.searches))
+    }
+}
+
+/// What a unit of mass too little or too much costs.
+fn price(marginal: Marginal) -> Option<f64> {
+    match marginal {
+        Marginal::Hard => Some(f64::INFINITY),
+        Marginal::Tv(rho) => Some(rho),
+        Marginal::Kl(_) | Marginal::Capacity(_) => None,
+    }
+}
+
+/// The shortest ways between the hub and every point.
+struct Hub {
+    /// ρ of the pool and of the queries.
+    pool: f64,
+    query: f64,
+    /// Least cost of every row, and its first query.
+    nearest_query: Vec<(f64, usize)>,
+    /// Least cost of every query, and its first row.
+    nearest_row: Vec<(f64, usize)>,
+}
+
+impl Hub {
+    fn new(costs: &[f64], m: usize, pool: f64, query: f64) -> Self {
+        let mut nearest_row = vec![(f64::INFINITY, 0); m];
+        let mut nearest_query = Vec::with_capacity(costs.len() / m);
+        for (i, line) in costs.chunks_exact(m).enumerate() {
+            let mut nearest = (f64::INFINITY, 0);
+            for (j, (&cost, row)) in line.iter().zip(&mut nearest_row).enumerate() {
+                if cost < nearest.0 {
+                    nearest = (cost, j);
+                }
+                if cost < row.0 {
+                    *row = (cost, i);
+                }
+            }
+            nearest_query.push(nearest);
+        }
+        Self { pool, query, nearest_query, nearest_row }
+    }
+
+    fn cheapest(&self) -> f64 {
+        self.nearest_row.iter().map(|(cost, _)| *cost).fold(f64::INFINITY, f64::min)
+    }
+
+    /// F_i.
+    fn leave(&self, i: usize) -> f64 {
+        self.pool.min(self.nearest_query[i].0 + self.query)
+    }
+
+    /// G_j.
+    fn enter(&self, j: usize) -> f64 {
+        self.query.min(self.nearest_row[j].0 + self.pool)
+    }
+
+    /// Turns c into c'.
+    fn truncate(&self, costs: &mut [f64]) {
+        let enter: Vec<f64> = (0..self.nearest_row.len()).map(|j| self.enter(j)).collect();
+        for (i, line) in costs.chunks_exact_mut(enter.len()).enumerate() {
+            let leave = self.leave(i);
+            // Not f64::min: a cost that is no number must be found by whoever reads the costs.
+            line.iter_mut().zip(&enter).for_each(|(c, enter)| *c = if leave + enter < *c { leave + enter } else { *c });
+        }
+    }
+
+    /// Potentials of the problem, f + g ≤ c, |f| ≤ ρ_pool and |g| ≤ ρ_query, from those of the truncated costs.
+    fn potentials(&self, truncated: &[f64], query: &[f64]) -> Potentials {
+        let reply = |line: &[f64]| line.iter().zip(query).map(|(c, g)| c - g).fold(f64::INFINITY, f64::min);
+        let pool: Vec<f64> = truncated.chunks_exact(query.len()).map(reply).collect();
+        // The hub's potential h must satisfy f_i + h ≤ F_i and g_j − h ≤ G_j; both ends are infinite if one side is hard
+        // and the other too.
+        let low = (0..query.len()).map(|j| query[j] - self.enter(j)).fold(f64::NEG_INFINITY, f64::max);
+        let high = (0..pool.len()).map(|i| self.leave(i) - pool[i]).fold(f64::INFINITY, f64::min);
+        let hub = if high.is_finite() {
+            high
+        } else if low.is_finite() {
+            low
+        } else {
+            0.0
+        };
+        Potentials {
+            pool: pool.into_iter().map(|f| (f + hub).clamp(-self.pool, self.pool)).collect(),
+            query: query.iter().map(|g| (g - hub).clamp(-self.query, self.query)).collect(),
+        }
+    }
+
+    /// The plan whose mass goes the ways that the truncated costs stand for.
+    fn plan(&self, problem: &Problem<'_>, found: &Transport) -> TriMat<f64> {
+        let mut plan = TriMat::with_capacity((self.nearest_query.len(), self.nearest_row.len()), found.plan.len());
+        for shipment in &found.plan {
+            let (i, j) = (shipment.row, shipment.query);
+            let mass = shipment.mass as f64 / found.total as f64;
+            if cost(problem, i, j) <= self.leave(i) + self.enter(j) {
+                plan.add_triplet(i, j, mass);
+                continue;
+            }
+            let (least, via) = self.nearest_query[i];
+            if least + self.query < self.pool {
+                plan.add_triplet(i, via, mass);
+            }
+            let (least, via) = self.nearest_row[j];
+            if least + self.pool < self.query {
+                plan.add_triplet(via, j, mass);
+            }
+        }
+        plan
+    }
+
+    fn solution(
+        &self,
+        problem: &Problem<'_>,
+        masses: &Masses,
+        potentials: Potentials,
+        plan: TriMat<f64>,
+        iterations: u64,
+    ) -> Solution {
+        let plan = plan.to_csr();
+        let weight = |mass: &u64| *mass as f64 / masses.total as f64;
+        let mut pool: Vec<f64> = masses.supply.iter().map(weight).collect();
+        let mut query: Vec<f64> = masses.demand.iter().map(weight).collect();
+        let gain =
+            |weights: &[f64], potentials: &[f64]| weights.iter().zip(potentials).map(|(w, f)| w * f).sum::<f64>();
+        let dual = gain(&pool, &potentials.pool) + gain(&query, &potentials.query);
+        let mut transport = 0.0;
+        for (&mass, (i, j)) in &plan {
+            pool[i] -= mass;
+            query[j] -= mass;
+            transport += mass * cost(problem, i, j);
+        }
+        let missed = |rest: &[f64]| rest.iter().map(|x| x.abs()).sum::<f64>();
+        let (pool, query) = (missed(&pool), missed(&query));
+        // A hard marginal is met up to the rounding of these sums.
+        let paid = |price: f64, missed: f64| if price.is_finite() { price * missed } else { 0.0 };
+        let left = |price: f64, missed: f64| if price.is_finite() { 0.0 } else { missed };
+        Solution {
+            status: Status::Optimal,
+            potentials,
+            plan: Plan::Sparse(plan),
+            primal: transport + paid(self.pool, pool) + paid(self.query, query),
+            dual,
+            transport,
+            residuals: Residuals { pool: left(self.pool, pool), query: left(self.query, query) },
+            iterations,
+        }
+    }
+}
+
+/// c^p of a row that takes part and a query.
+fn cost(problem: &Problem<'_>, position: usize, query: usize) -> f64 {
+    let cost = problem.geometry.cost_of(problem.row(position), query);
+    if problem.power == Power::Two { cost * cost } else { cost }
+}

@@ -1,0 +1,179 @@
+//! Newton's method on the logarithms of the query marginals, kept going uphill by Sinkhorn's.
+//!
+//! With A = diag(T_.j (1 + ε/ρ_query)) − (1 − θ) Σ_i T_i. T_i.ᵀ/T_i, which is −ε times the second derivative of D where
+//! the marginals fit, the direction is A⁻¹ [ε T_.j ln(b_j q'/T_.j)]: with the diagonal alone it would be Sinkhorn's.
+//!
+//! Globalisation. A trial point is accepted if D rises by at least [`SHARE`] of what Sinkhorn's step from the same point
+//! is sure to add ([`Dual::sure_rise`], known without a pass); else with more of Levenberg's damping; else Sinkhorn's
+//! step is taken. So every step adds at least that share of the sure rise of the best reply of the queries (to the
+//! point, or to the point shifted). These rises are not negative, and their sum is bounded by the optimum less D at the
+//! start: they tend to 0, and with them the marginal error, since for hard marginals the sure rise is ε KL(b | T_.j) and
+//! ‖b − T_.j‖₁² ≤ (⅔ Σ b + 4/3 Σ T_.j) KL (generalised Pinsker). Where rises drown in rounding, a trial point that halves the residual
+//! without D falling by more than rounding is accepted too; that cannot go on for ever either.
+
+use super::dual::{Dual, End, Goal, Patience, Point};
+use super::pass::{self, Ask};
+use super::penalty::Penalty;
+use crate::watch::Stopped;
+
+/// Share of the sure rise that a step must bring.
+const SHARE: f64 = 0.25;
+
+/// Step lengths tried along Newton's direction, each half of the one before.
+const HALVINGS: usize = 1;
+
+/// Damping of Newton's matrix, relative to its diagonal: from none to a step close to Sinkhorn's.
+const LEAST_DAMPING: f64 = 1e-12;
+const MOST_DAMPING: f64 = 1.0;
+
+/// Solves a positive definite system in place, or says that it is none.
+pub(crate) type Factor = fn(&mut [f64], &mut [f64]) -> bool;
+
+/// What goes on from one ε to the next.
+pub(crate) struct Newton {
+    damping: f64,
+    factor: Factor,
+    /// Whether the last step by Sinkhorn's method collects ln s of all rows.
+    ends_with_rows: bool,
+}
+
+impl Newton {
+    pub(crate) fn new(factor: Factor, ends_with_rows: bool) -> Self {
+        Self { damping: LEAST_DAMPING, factor, ends_with_rows }
+    }
+
+    /// Iterates from `g` until the goal is met.
+    pub(crate) fn run(&mut self, dual: &mut Dual<'_, f64>, g: Vec<f64>, goal: Goal) -> Result<(Point, End), Stopped> {
+        let point = dual.evaluate(g, if is_of_use(&dual.penalty) { Ask::Outer } else { Ask::Sums })?;
+        self.go_on(dual, point, goal)
+    }
+
+    /// Iterates from a point that was evaluated at the present ε.
+    pub(crate) fn go_on(
+        &mut self,
+        dual: &mut Dual<'_, f64>,
+        mut point: Point,
+        goal: Goal,
+    ) -> Result<(Point, End), Stopped> {
+        let newton = is_of_use(&dual.penalty);
+        let (mut wait, mut patience) = (0usize, 1usize);
+        let mut stuck = Patience::new();
+        loop {
+            if point.residual <= goal.tolerance {
+                return Ok((point, End::Met));
+            }
+            if dual.passes >= goal.limit {
+                return Ok((point, End::Limit));
+            }
+            let before = point.dual;
+            let next = if newton && wait == 0 { self.step(dual, &point, goal)? } else { None };
+            if let Some(next) = next {
+                (point, patience) = (next, 1);
+            } else {
+                if newton && wait == 0 {
+                    wait = patience;
+                    patience = (2 * patience).min(16);
+                }
+                wait = wait.saturating_sub(1);
+                if dual.passes >= goal.limit {
+                    return Ok((point, End::Limit));
+                }
+                // Is this the last step?
+                let last = dual.penalty.contraction() * point.residual <= goal.tolerance;
+                let next = dual.sinkhorn(&point);
+                let ask = match (newton && wait == 0, last && self.ends_with_rows) {
+                    (_, true) => Ask::Rows,
+                    (true, false) => Ask::Outer,
+                    (false, false) => Ask::Sums,
+                };
+                point = dual.evaluate(next, ask)?;
+            }
+            if stuck.ends(&point, point.dual - before) || !point.dual.is_finite() {
+                return Ok((point, End::Stuck));
+            }
+        }
+    }
+
+    /// A step along Newton's direction that raises D, if there is one.
+    fn step(&mut self, dual: &mut Dual<'_, f64>, point: &Point, goal: Goal) -> Result<Option<Point>, Stopped> {
+        if !point.is_sound() {
+            return Ok(None);
+        }
+        let evaluated;
+        let outer = if point.sums.outer.is_empty() {
+            evaluated = dual.evaluate(point.g.clone(), Ask::Outer)?;
+            &evaluated.sums.outer
+        } else {
+            &point.sums.outer
+        };
+        let (m, penalty) = (point.g.len(), dual.penalty);
+        let columns = &point.sums.columns;
+        let average = columns.iter().sum::<f64>() / m as f64;
+        // D is flat along the constants in the balanced problem; any positive curvature there will do.
+        let flat = if penalty.is_balanced() { average / m as f64 } else { 0.0 };
+        let stiffness = penalty.epsilon * penalty.curvature();
+        let mut matrix = vec![0.0; m * m];
+        for (i, (to, from)) in matrix.chunks_exact_mut(m).zip(outer.chunks_exact(pass::stride(m))).enumerate() {
+            for (to, from) in to[..=i].iter_mut().zip(from) {
+                *to = flat - (1.0 - penalty.theta()) * from;
+            }
+        }
+        let wanted: Vec<f64> =
+            (0..m).map(|j| penalty.epsilon * columns[j] * point.log_residual(j, dual.measures, &penalty)).collect();
+        // Levenberg's damping: the first value that leads upwards is used, and eased again at the next step.
+        self.damping = (self.damping * 1e-4).max(LEAST_DAMPING);
+        let mut first = true;
+        while self.damping <= MOST_DAMPING {
+            let mut system = matrix.clone();
+            for i in 0..m {
+                system[i * m + i] += columns[i] * stiffness * (1.0 + self.damping);
+            }
+            let mut direction = wanted.clone();
+            if (self.factor)(&mut system, &mut direction)
+                && let Some(next) = climb(dual, point, &direction, goal, std::mem::take(&mut first))?
+            {
+                return Ok(Some(next));
+            }
+            self.damping *= 100.0;
+        }
+        Ok(None)
+    }
+}
+
+/// Where Sinkhorn's method contracts by a half or better, nothing is faster.
+pub(crate) fn is_of_use(penalty: &Penalty) -> bool {
+    penalty.contraction() > 0.5
+}
+
+/// The longest tried step along `direction` that raises D enough, if there is one.
+fn climb(
+    dual: &mut Dual<'_, f64>,
+    point: &Point,
+    direction: &[f64],
+    goal: Goal,
+    first: bool,
+) -> Result<Option<Point>, Stopped> {
+    let slopes = point.target.iter().zip(&point.sums.columns).zip(direction);
+    let slope: f64 = slopes.map(|((b, t), p)| (b - t) * p).sum();
+    if slope <= 0.0 || slope.is_nan() {
+        return Ok(None);
+    }
+    let sure = SHARE * dual.sure_rise(point);
+    let mut length = 1.0;
+    for trial in 0..=HALVINGS {
+        if dual.passes >= goal.limit {
+            return Ok(None);
+        }
+        let g = point.g.iter().zip(direction).map(|(g, p)| g + length * p).collect();
+        // Convergence is quadratic: will there be a next step, to ask for its matrix in the same pass?
+        let goes_on = first && trial == 0 && point.residual * point.residual > goal.tolerance;
+        let next = dual.evaluate(g, if goes_on { Ask::Outer } else { Ask::Sums })?;
+        let rises = next.dual >= point.dual + sure && next.dual > point.dual + point.noise;
+        let settles = next.residual <= 0.5 * point.residual && next.dual >= point.dual - point.noise;
+        if next.is_sound() && (rises || settles) {
+            return Ok(Some(next));
+        }
+        length *= 0.5;
+    }
+    Ok(None)
+}

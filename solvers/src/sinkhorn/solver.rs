@@ -1,0 +1,336 @@
+//! The solvers `sinkhorn` and `sinkhorn-newton`.
+
+use std::borrow::Cow;
+
+use kantor_theory::problem::Marginal;
+use kantor_theory::{Problem, Status};
+
+use super::costs::Costs;
+use super::dual::{Dual, End, Goal};
+use super::measures::{Measures, shares};
+use super::newton::{Newton, is_of_use};
+use super::pass::Ask;
+use super::penalty::Penalty;
+use super::relax::Relaxed;
+use super::weight::Weight;
+use super::{extend, extremes, primal, schedule};
+use crate::linalg::Backend;
+use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
+use crate::watch::{Quiet, Stopped, Watch};
+
+/// Rows at whose costs the query potentials may start: whole blocks of [`kantor_theory::Geometry`].
+const SAMPLE: usize = 960;
+
+/// Pairs from which on weights in `f32` save more than they cost.
+const BULK: usize = 1 << 20;
+
+/// Residual to which weights in `f32` lead: above what their rounding does to marginals.
+const BULK_TOLERANCE: f64 = 1e-6;
+
+/// Residual up to which a given start needs no larger ε on the way.
+const NEAR: f64 = 0.5;
+
+/// Sinkhorn's alternating updates with over-relaxation, in the log domain.
+///
+/// Reads `tolerance` (of the marginals), `iterations` (passes over all pairs) and `memory` (for costs and weights,
+/// which are evaluated again where they do not fit).
+#[derive(Debug, Clone)]
+pub struct Sinkhorn(Effort);
+
+/// Newton's method in the M query potentials, safeguarded by Sinkhorn's updates.
+///
+/// Reads `tolerance` (of the marginals), `iterations` (passes over all pairs) and `memory` (for costs and weights,
+/// which are evaluated again where they do not fit).
+#[derive(Debug, Clone)]
+pub struct SinkhornNewton(Effort);
+
+impl Sinkhorn {
+    /// Takes `effort` at its word.
+    pub fn new(effort: &Effort) -> Self {
+        Self(effort.clone())
+    }
+}
+
+impl SinkhornNewton {
+    /// Takes `effort` at its word.
+    pub fn new(effort: &Effort) -> Self {
+        Self(effort.clone())
+    }
+}
+
+impl Solver for Sinkhorn {
+    fn name(&self) -> &'static str {
+        "sinkhorn"
+    }
+
+    fn solve(
+        &self,
+        problem: &Problem<'_>,
+        start: Option<&Potentials>,
+        watch: &dyn Watch,
+    ) -> Result<Solution, SolveError> {
+        Entropic { name: self.name(), newton: false, effort: &self.0 }.solve(problem, start, watch)
+    }
+}
+
+impl Solver for SinkhornNewton {
+    fn name(&self) -> &'static str {
+        "sinkhorn-newton"
+    }
+
+    fn solve(
+        &self,
+        problem: &Problem<'_>,
+        start: Option<&Potentials>,
+        watch: &dyn Watch,
+    ) -> Result<Solution, SolveError> {
+        Entropic { name: self.name(), newton: true, effort: &self.0 }.solve(problem, start, watch)
+    }
+}
+
+/// What both have in common.
+struct Entropic<'e> {
+    name: &'static str,
+    newton: bool,
+    effort: &'e Effort,
+}
+
+/// One run on points of positive weight.
+struct Run<'r> {
+    costs: &'r Costs<'r>,
+    measures: &'r Measures,
+    penalty: Penalty,
+    goal: Goal,
+    watch: &'r dyn Watch,
+}
+
+/// Where a run came to.
+struct Reached {
+    g: Vec<f64>,
+    end: Result<End, Stopped>,
+    passes: u64,
+}
+
+impl Entropic<'_> {
+    fn penalty(&self, problem: &Problem<'_>) -> Result<Penalty, SolveError> {
+        let unsupported = |fault| SolveError::Unsupported { solver: self.name, fault };
+        if problem.epsilon == 0.0 {
+            return Err(unsupported("solves problems with entropy: take --epsilon above 0, or the solver `exact`"));
+        }
+        let strength = |marginal| match marginal {
+            Marginal::Hard => Ok(f64::INFINITY),
+            Marginal::Kl(rho) => Ok(rho),
+            Marginal::Tv(_) => {
+                Err("takes hard marginals and KL penalties: for TV take --epsilon 0 and the solver `partial`")
+            }
+            Marginal::Capacity(_) => {
+                Err("takes hard marginals and KL penalties: for capacities take --epsilon 0 and the solver `partial`")
+            }
+        };
+        let strength = |marginal| strength(marginal).map_err(unsupported);
+        Ok(Penalty { epsilon: problem.epsilon, pool: strength(problem.pool)?, query: strength(problem.query)? })
+    }
+
+    fn solve(
+        &self,
+        problem: &Problem<'_>,
+        start: Option<&Potentials>,
+        watch: &dyn Watch,
+    ) -> Result<Solution, SolveError> {
+        problem.check()?;
+        let penalty = self.penalty(problem)?;
+        let (n, m) = (problem.row_count(), problem.geometry.query_len());
+        let (a, active) = shares("row", problem.weights.subset.as_deref(), n)?;
+        let (b, queries) = shares("query", problem.weights.query.as_deref(), m)?;
+        let rows: Option<Cow<'_, [usize]>> = match &active {
+            Some(active) => Some(active.iter().map(|&at| problem.row(at)).collect()),
+            None => problem.rows.map(Cow::Borrowed),
+        };
+        let (rows, queries) = (rows.as_deref(), queries.as_deref());
+        let measures = Measures::new(a, b, problem.reference, n * m);
+        let start = start.filter(|start| start.query.len() == m).map(|start| match queries {
+            Some(queries) => queries.iter().map(|&j| start.query[j]).collect(),
+            None => start.query.clone(),
+        });
+        let start = start.filter(|g: &Vec<f64>| g.iter().all(|g| g.is_finite()));
+
+        watch.begin(self.name, self.effort.iterations);
+        let costs = Costs::between(problem.geometry, problem.power, rows, queries, self.effort.memory);
+        let held = costs.hold_if_dear(watch);
+        let stopped = held.is_err();
+        let costs = held.unwrap_or(costs);
+        let goal = Goal { tolerance: self.effort.tolerance, limit: self.effort.iterations.max(1) };
+        let run = Run { costs: &costs, measures: &measures, penalty, goal, watch };
+        let begun = if stopped { Err(Stopped) } else { run.begin(start) };
+        let mut dual = Dual::<f64>::new(&costs, false, &measures, penalty, watch);
+        let reached = match begun {
+            Err(Stopped) => Reached { g: vec![0.0; measures.queries.len()], end: Err(Stopped), passes: 0 },
+            Ok((g, range)) if self.newton => run.newton(&mut dual, g, range),
+            Ok((g, range)) => run.sinkhorn(&mut dual, g, range),
+        };
+
+        // What was found is completed even if somebody asked to stop: two passes.
+        dual.penalty = penalty;
+        dual.watch = &Quiet;
+        dual.passes = reached.passes;
+        let point = run.complete(&mut dual, reached.g);
+        let found = primal::certify(&mut dual, &point).unwrap_or_else(|Stopped| unreachable!("nobody watches"));
+        let sound = point.is_sound() && found.rows.iter().all(|f| f.is_finite());
+        let status = match reached.end {
+            Err(Stopped) => Status::Interrupted,
+            Ok(_) if !sound => Status::NumericalError,
+            Ok(_) if point.residual <= goal.tolerance => Status::Optimal,
+            Ok(End::Limit) => Status::IterationLimit,
+            Ok(End::Met | End::Stuck) => Status::NumericalError,
+        };
+        let f = extend::pool(problem, &penalty, &measures, active.as_deref(), queries, found.rows, &point.g);
+        let g = match queries {
+            Some(_) => {
+                let f: Vec<f64> = match &active {
+                    Some(active) => active.iter().map(|&i| f[i]).collect(),
+                    None => f.clone(),
+                };
+                extend::query(problem, &penalty, &measures, rows, queries, &f, point.g)
+            }
+            None => point.g,
+        };
+        Ok(Solution {
+            status,
+            potentials: Potentials { pool: f, query: g },
+            plan: Plan::Gibbs,
+            primal: found.primal,
+            dual: if point.dual.is_nan() { f64::NEG_INFINITY } else { point.dual },
+            transport: found.transport,
+            residuals: Residuals {
+                pool: 0.0,
+                query: if point.residual.is_nan() { f64::INFINITY } else { point.residual },
+            },
+            iterations: dual.passes,
+        })
+    }
+}
+
+impl Run<'_> {
+    /// Potentials to start from, and the range of the costs if larger ε are to come first.
+    ///
+    /// From a start that is near, or cold where ε is not small for a sample of the costs, it goes straight to the wanted ε.
+    fn begin(&self, start: Option<Vec<f64>>) -> Result<(Vec<f64>, Option<f64>), Stopped> {
+        if let Some(g) = start {
+            return Ok((g, Some(f64::NAN)));
+        }
+        let (least, range) = extremes::extremes(self.costs, SAMPLE.min(self.costs.pool_len()), self.watch)?;
+        if is_of_use(&self.penalty) && schedule::START * range <= self.penalty.epsilon {
+            return Ok((schedule::cold(&least, &self.penalty), None));
+        }
+        let (least, range) = extremes::extremes(self.costs, self.costs.pool_len(), self.watch)?;
+        Ok((schedule::cold(&least, &self.penalty), Some(range)))
+    }
+
+    /// Whether to take the larger ε first, and the range of the costs from which on: NaN in `range` stands for a start
+    /// that was given, and is worth a pass to look at.
+    fn far<W: Weight>(&self, dual: &mut Dual<'_, W>, g: &[f64], range: Option<f64>) -> Result<Option<f64>, Stopped> {
+        match range {
+            Some(range) if range.is_nan() && is_of_use(&self.penalty) => {
+                let point = dual.evaluate(g.to_vec(), Ask::Sums)?;
+                if point.is_sound() && point.residual <= NEAR {
+                    return Ok(None);
+                }
+                extremes::extremes(self.costs, self.costs.pool_len(), self.watch).map(|(_, range)| Some(range))
+            }
+            other => Ok(other.filter(|range| !range.is_nan())),
+        }
+    }
+
+    fn newton(&self, dual: &mut Dual<'_, f64>, g: Vec<f64>, range: Option<f64>) -> Reached {
+        let mut newton = Newton::new(|matrix, b| Backend::default().solve_positive_definite(matrix, b), false);
+        let climb = || {
+            let g = match self.far(dual, &g, range)? {
+                Some(range) => schedule::descend(dual, g, range, self.goal, |dual, g, goal| {
+                    newton.run(dual, g, goal).map(|(point, _)| point.g)
+                })?,
+                None => g,
+            };
+            newton.run(dual, g, self.goal).map(|(point, end)| (point.g, end))
+        };
+        let found = climb();
+        Reached::new(found, dual)
+    }
+
+    fn sinkhorn(&self, dual: &mut Dual<'_, f64>, g: Vec<f64>, range: Option<f64>) -> Reached {
+        let mut relaxed = Relaxed::new(self.costs.pool_len());
+        let pairs = self.costs.pool_len() * self.costs.query_len();
+        let mut range = range;
+        let mut g = g;
+        if pairs >= BULK {
+            let mut bulk = Dual::<f32>::new(self.costs, false, self.measures, self.penalty, self.watch);
+            let goal = Goal { tolerance: self.goal.tolerance.max(BULK_TOLERANCE), ..self.goal };
+            let found = self.climb(&mut bulk, &mut relaxed, g, range, goal);
+            dual.passes = bulk.passes;
+            match Reached::new(found, &mut bulk) {
+                Reached { g: reached, end: Ok(_), .. } => (g, range) = (reached, None),
+                stopped => return stopped,
+            }
+        }
+        let found = self.polish(dual, &mut relaxed, g, range);
+        Reached::new(found, dual)
+    }
+
+    /// Rounds until the residual with the best pool potentials is within the tolerance too.
+    fn polish(
+        &self,
+        dual: &mut Dual<'_, f64>,
+        relaxed: &mut Relaxed,
+        g: Vec<f64>,
+        range: Option<f64>,
+    ) -> Result<(Vec<f64>, End), Stopped> {
+        let (mut g, mut end) = self.climb(dual, relaxed, g, range, self.goal)?;
+        let mut goal = self.goal;
+        while end == End::Met {
+            let point = dual.evaluate(g, Ask::Sums)?;
+            g = point.g;
+            if point.residual <= self.goal.tolerance {
+                break;
+            }
+            goal.tolerance *= 0.25;
+            (g, end) = relaxed.run(dual, g, goal)?;
+        }
+        Ok((g, end))
+    }
+
+    fn climb<W: Weight>(
+        &self,
+        dual: &mut Dual<'_, W>,
+        relaxed: &mut Relaxed,
+        g: Vec<f64>,
+        range: Option<f64>,
+        goal: Goal,
+    ) -> Result<(Vec<f64>, End), Stopped> {
+        let g = match self.far(dual, &g, range)? {
+            Some(range) => {
+                schedule::descend(dual, g, range, goal, |dual, g, goal| relaxed.run(dual, g, goal).map(|(g, _)| g))?
+            }
+            None => g,
+        };
+        relaxed.run(dual, g, goal)
+    }
+
+    /// The point at `g`, or where nothing can be calculated with it, at zero.
+    fn complete(&self, dual: &mut Dual<'_, f64>, g: Vec<f64>) -> super::dual::Point {
+        let evaluate = |dual: &mut Dual<'_, f64>, g| {
+            dual.evaluate(g, Ask::Sums).unwrap_or_else(|Stopped| unreachable!("nobody watches"))
+        };
+        let m = g.len();
+        if g.iter().all(|g| g.is_finite()) { evaluate(dual, g) } else { evaluate(dual, vec![0.0; m]) }
+    }
+}
+
+impl Reached {
+    /// The end, or the best potentials if it was stopped before.
+    fn new<W: Weight>(found: Result<(Vec<f64>, End), Stopped>, dual: &mut Dual<'_, W>) -> Self {
+        let passes = dual.passes;
+        match found {
+            Ok((g, end)) => Self { g, end: Ok(end), passes },
+            Err(Stopped) => Self { g: std::mem::take(&mut dual.best), end: Err(Stopped), passes },
+        }
+    }
+}
