@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cost::Cost;
+use crate::cost::{Cost, Family};
 use crate::dot::depth;
 use crate::geometry::Geometry;
 use crate::rounding::{TINY, UNIT, mul_down, mul_up, sqrt_down, sqrt_up};
@@ -120,6 +120,18 @@ impl CostBounds {
             Cost::Precomputed => (Rule::Minus, 0.0, 0.0, two),
         };
         Self { rule, absolute, relative, square, clamp: cost != Cost::Precomputed, points: points.is_some() }
+    }
+
+    /// The enclosure of the squared distance of two points of this geometry, as
+    /// [`Family::squared_distance`](crate::cost::Family::squared_distance) has it; `None` for a matrix.
+    pub fn squared_distance(geometry: &Geometry<'_>) -> Option<Self> {
+        let dim = geometry.points()?.dim();
+        let (rule, absolute, relative) = match geometry.cost().family() {
+            // Twice the cost 1 − cos.
+            Family::Angle => (Rule::OneMinus(2.0), (4.0 * depth(dim) as f64 + 40.0) * UNIT, 0.0),
+            _ => (Rule::Minus, (dim as f64 + 4.0) * TINY, (depth(dim) as f64 + 12.0) * UNIT),
+        };
+        Some(Self { rule, absolute, relative, square: false, clamp: true, points: true })
     }
 
     /// Whether c^p can be negative: only given costs to the first power can.
