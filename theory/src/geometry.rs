@@ -155,6 +155,28 @@ impl<'a> Geometry<'a> {
         self.cost
     }
 
+    /// The same pool with some of its rows in the place of the queries: closeness between pool rows.
+    ///
+    /// # Errors
+    /// If there are no such rows, one of them is bad, or the geometry is a matrix, which does not say how close pool
+    /// rows are to each other.
+    pub fn to_rows(&self, rows: &[usize]) -> Result<Geometry<'a>, GeometryError> {
+        let fault = "as a matrix does not say how close pool rows are to each other: give --pool and --query";
+        let pool = self.points().ok_or(GeometryError::WrongCost { cost: self.cost, fault })?;
+        if rows.is_empty() {
+            return Err(GeometryError::Empty("list of rows"));
+        }
+        self.check_rows(rows.iter().copied())?;
+        let dim = pool.dim();
+        let mut query = vec![0.0; rows.len() * dim];
+        for (&row, x) in rows.iter().zip(query.chunks_exact_mut(dim)) {
+            pool.read_row(row, x);
+        }
+        let norms = query.chunks_exact(dim).map(|x| dot::dot(x, x).sqrt()).collect();
+        let (query_len, short) = (rows.len(), pool.element() != Element::F64);
+        Ok(Self { pool, cost: self.cost, side: Side::Points { query, norms }, query_len, short })
+    }
+
     /// The same rows under another cost of the same family.
     pub fn with_cost(self, cost: Cost) -> Result<Self, GeometryError> {
         if cost.family() != self.cost.family() {

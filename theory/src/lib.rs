@@ -27,8 +27,8 @@ pub mod statement;
 pub mod status;
 
 pub use bounds::{
-    BestBound, Candidates, DistanceBound, DistanceEvidence, Interval, Spread, best_bound, distance_bound, excess,
-    in_turn,
+    BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, Spread, Witness, best_bound,
+    best_discrepancy_bound, discrepancy_bound, distance_bound, excess, in_turn,
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};
@@ -40,5 +40,5 @@ pub use plan::SparsePlan;
 pub use problem::Problem;
 pub use rejection::Rejection;
 pub use rows::{DenseRows, Element, Rows};
-pub use statement::{Statement, Weights};
+pub use statement::{Objective, Statement, Weights};
 pub use status::Status;

@@ -4,18 +4,21 @@
 //! tasks, one after the other or in parallel. Sums are exact, so the result does not depend on it.
 
 mod best;
+mod discrepancy;
 mod distance;
 
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-pub use best::{BestBound, Candidates, best_bound};
+pub use best::{BestBound, BestEvidence, Candidates, best_bound};
+pub use discrepancy::{Witness, best_discrepancy_bound, discrepancy_bound};
 pub(crate) use distance::check_subset;
 pub use distance::{DistanceBound, DistanceEvidence, distance_bound};
 
 use crate::rejection::Rejection;
 use crate::rounding::{add_up, div_up};
+use crate::statement::{Objective, Statement};
 
 /// Rows per task: enough work to be worth a thread, few enough for even shares.
 const TASK: usize = 1024;
@@ -87,6 +90,14 @@ fn gather<T: Send>(
         Some((_, failure)) => Err(failure),
         None if state.done.contains(&false) => Err(Rejection::new("complete", "the computation was stopped")),
         None => Ok(state.total),
+    }
+}
+
+/// Checks that a statement is about transport, which the formulas for W are not to be used without.
+fn check_transport(problem: &Statement) -> Result<(), Rejection> {
+    match problem.objective {
+        Objective::W => Ok(()),
+        other => Err(Rejection::new("objective", format!("potentials and plans prove nothing of `{}`", other.name()))),
     }
 }
 
