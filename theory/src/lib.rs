@@ -27,8 +27,8 @@ pub mod statement;
 pub mod status;
 
 pub use bounds::{
-    BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, Spread, Witness, best_bound,
-    best_discrepancy_bound, discrepancy_bound, distance_bound, excess, in_turn,
+    BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, KernelMeans, Spread, Witness,
+    best_bound, best_discrepancy_bound, discrepancy_bound, distance_bound, excess, in_turn, kernel_means,
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};

@@ -2,7 +2,7 @@
 //!
 //! With S and Q the uniform measures on subset and queries, ⟨μ, ν⟩ = ∬ k dμ dν and ‖ν‖² = ⟨ν, ν⟩, the distance is
 //! ‖S − Q‖: its square is the energy distance for k = −‖x − y‖ and the squared maximum mean discrepancy otherwise.
-//! - One subset: the three means are evaluated, each rounded outwards.
+//! - One subset: the three means are evaluated, each rounded outwards ([`kernel_means`]).
 //! - Every subset: for any measure w on pool rows of total 1, of either sign (`notes/kernel-distance.md`),
 //!   2·(mean of the k smallest h(x) over the pool) − ⟨w, w⟩ + ⟨Q, Q⟩ ≤ ‖S − Q‖², where
 //!   h(x) = Σ_l w_l k(x, z_l) − (1/M) Σ_j k(x, q_j).
@@ -14,15 +14,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::{BLOCK, BestBound, BestEvidence, DistanceBound, Interval, Spread, TASK, check_subset, gather};
+use crate::bounds::{
+    BLOCK, BestBound, BestEvidence, DistanceBound, Interval, Spread, TASK, check_subset, gather, kernel_means,
+    ratio_down,
+};
 use crate::cost_bounds::CostBounds;
 use crate::dot;
 use crate::geometry::Geometry;
 use crate::kernel::Kernel;
 use crate::rejection::Rejection;
-use crate::rounding::{ExactSum, TINY, UNIT, add_up, div_down, div_up, sqrt_down, sqrt_up, sub_down};
+use crate::rounding::{ExactSum, TINY, UNIT, add_down, div_down, div_up, sqrt_down, sub_down};
 use crate::rows::DenseRows;
-use crate::statement::{Statement, total};
+use crate::statement::{Statement, Weights, total};
 
 /// Columns whose rows are held in cache together.
 const COLUMNS: usize = 128;
@@ -117,11 +120,6 @@ impl<'a, 'g> Sums<'a, 'g> {
     }
 }
 
-/// A number ≤ x / (the sum of some weights), which is positive.
-fn ratio_down(x: f64, total: &ExactSum) -> f64 {
-    div_down(x, if x >= 0.0 { total.up() } else { total.down() })
-}
-
 /// ⟨Q, Q⟩ for the queries, enclosed.
 fn among_queries(geometry: &Geometry<'_>, kernel: Kernel) -> Result<Interval, Rejection> {
     let defect = || Rejection::new("objective", "the queries are no points");
@@ -141,7 +139,7 @@ fn among_queries(geometry: &Geometry<'_>, kernel: Kernel) -> Result<Interval, Re
 
 /// Evaluates the distance of the pool rows `rows` to the queries, under the kernel of `problem.objective`.
 ///
-/// O(k·(k + M)·d) time, O(k·d) memory.
+/// O((k + M)²·d) time, O(1) rows of memory per task.
 ///
 /// # Errors
 /// If the statement is about transport or does not fit the geometry, a row is bad, or the spread stopped early.
@@ -154,44 +152,7 @@ pub fn discrepancy_bound(
     problem.check(geometry)?;
     check_subset(rows, problem)?;
     let kernel = kernel_of(problem)?;
-    let within = among(geometry, rows)?;
-    let (k, m) = (rows.len() as f64, geometry.query_len() as f64);
-    let ones = vec![1.0; rows.len().max(geometry.query_len())];
-    let to_rows = Sums::new(&within, kernel, &ones[..rows.len()])?;
-    let to_queries = Sums::new(geometry, kernel, &ones[..geometry.query_len()])?;
-    let task = |index: usize| {
-        // Sums of k(x, x') and of k(x, q), lower and upper.
-        let mut sums: [ExactSum; 4] = Default::default();
-        for block in rows[index * TASK..((index + 1) * TASK).min(rows.len())].chunks(BLOCK) {
-            let ends = [End::Lower, End::Upper];
-            let found = to_rows.of_rows(block, &ends)?.into_iter().chain(to_queries.of_rows(block, &ends)?);
-            for (sum, part) in sums.iter_mut().zip(found) {
-                part.into_iter().for_each(|x| sum.add(x));
-            }
-        }
-        Ok(sums)
-    };
-    let merge = |total: &mut [ExactSum; 4], part: [ExactSum; 4]| {
-        total.iter_mut().zip(&part).for_each(|(total, part)| total.merge(part));
-    };
-    let [within_low, within_high, to_low, to_high] =
-        gather(rows.len().div_ceil(TASK), spread, task, Default::default(), merge)?;
-    let queries = among_queries(geometry, kernel)?;
-    let low = add_down(
-        sub_down(div_down(div_down(within_low.down(), k), k), 2.0 * div_up(div_up(to_high.up(), k), m)),
-        queries.lower.unwrap_or(f64::NEG_INFINITY),
-    );
-    let high = add_up(
-        add_up(div_up(div_up(within_high.up(), k), k), -2.0 * div_down(div_down(to_low.down(), k), m)),
-        queries.upper.unwrap_or(f64::INFINITY),
-    );
-    if !(low.is_finite() && high.is_finite()) {
-        return Err(Rejection::new("range", "a bound is too large for a double: rescale the rows"));
-    }
-    if high < 0.0 {
-        return Err(Rejection::new("contradiction", "a squared distance came out negative"));
-    }
-    let interval = Interval { lower: Some(sqrt_down(low.max(0.0))), upper: Some(sqrt_up(high)) };
+    let interval = kernel_means(geometry, kernel, rows, &Weights::default(), spread)?.distance()?;
     Ok(DistanceBound::evaluated(rows, problem.objective, interval))
 }
 
@@ -301,9 +262,4 @@ fn check_witness(witness: &Witness, pool: usize) -> Result<ExactSum, Rejection> 
         return fault("the weights have no positive sum".to_owned());
     }
     Ok(mass)
-}
-
-/// A number ≤ a + b.
-fn add_down(a: f64, b: f64) -> f64 {
-    sub_down(a, -b)
 }

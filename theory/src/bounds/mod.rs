@@ -6,6 +6,7 @@
 mod best;
 mod discrepancy;
 mod distance;
+mod means;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,9 +16,10 @@ pub use best::{BestBound, BestEvidence, Candidates, best_bound};
 pub use discrepancy::{Witness, best_discrepancy_bound, discrepancy_bound};
 pub(crate) use distance::check_subset;
 pub use distance::{DistanceBound, DistanceEvidence, distance_bound};
+pub use means::{KernelMeans, kernel_means};
 
 use crate::rejection::Rejection;
-use crate::rounding::{add_up, div_up};
+use crate::rounding::{ExactSum, add_up, div_down, div_up};
 use crate::statement::{Objective, Statement};
 
 /// Rows per task: enough work to be worth a thread, few enough for even shares.
@@ -91,6 +93,11 @@ fn gather<T: Send>(
         None if state.done.contains(&false) => Err(Rejection::new("complete", "the computation was stopped")),
         None => Ok(state.total),
     }
+}
+
+/// A number ≤ x / (the sum of some weights), which is positive.
+fn ratio_down(x: f64, total: &ExactSum) -> f64 {
+    div_down(x, if x >= 0.0 { total.up() } else { total.down() })
 }
 
 /// Checks that a statement is about transport, which the formulas for W are not to be used without.
