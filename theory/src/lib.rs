@@ -27,8 +27,9 @@ pub mod statement;
 pub mod status;
 
 pub use bounds::{
-    BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, KernelMeans, Spread, Witness,
-    best_bound, best_discrepancy_bound, discrepancy_bound, distance_bound, excess, in_turn, kernel_means,
+    BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, KernelMeans, NearestDistances,
+    Spread, Witness, best_bound, best_discrepancy_bound, discrepancy_bound, distance_bound, excess, in_turn,
+    kernel_means, mean_difference, nearest_distances, transport_at_least,
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};

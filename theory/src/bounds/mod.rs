@@ -3,20 +3,26 @@
 //! The work is cut into tasks over rows. This crate starts no thread: the caller passes a [`Spread`] that runs the
 //! tasks, one after the other or in parallel. Sums are exact, so the result does not depend on it.
 
+mod below;
 mod best;
+mod centre;
 mod discrepancy;
 mod distance;
 mod means;
+mod nearest;
 
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+pub use below::transport_at_least;
 pub use best::{BestBound, BestEvidence, Candidates, best_bound};
+pub use centre::mean_difference;
 pub use discrepancy::{Witness, best_discrepancy_bound, discrepancy_bound};
 pub(crate) use distance::check_subset;
 pub use distance::{DistanceBound, DistanceEvidence, distance_bound};
 pub use means::{KernelMeans, kernel_means};
+pub use nearest::{NearestDistances, nearest_distances};
 
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_down, div_up};
