@@ -13,6 +13,7 @@ pub mod greedy;
 pub mod kde;
 pub mod kernels;
 pub mod knn;
+pub mod metrics;
 pub mod registry;
 pub mod selector;
 pub mod simd;

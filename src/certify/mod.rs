@@ -1,7 +1,9 @@
 //! From chosen rows to a certificate: solvers find the evidence, the trusted kernel says what it proves.
 
 mod facts;
+mod metric;
 
+use kantor_solvers::Watch;
 use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, costs, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
 use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, distance_bound};
@@ -12,6 +14,7 @@ use kantor_theory::{Certificate, Facts, Geometry, Rejection, Statement, Status, 
 use rayon::prelude::*;
 
 pub use facts::facts;
+pub use metric::{Measured, Metric, measure};
 
 /// An interval that closes to this share of itself is called optimal.
 const CLOSED: f64 = 1e-9;
@@ -48,6 +51,16 @@ impl Terms {
 /// Runs the tasks on all worker threads.
 pub fn in_parallel(count: usize, task: &(dyn Fn(usize) + Sync)) {
     (0..count).into_par_iter().for_each(task);
+}
+
+/// Runs the tasks of a stage on all worker threads, until `watch` asks to stop: then what is left out makes the kernel
+/// refuse with rule `complete`.
+pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize) + Sync)) {
+    move |count, task| {
+        watch.begin(stage, count as u64);
+        let run = |index| watch.advance(1).map(|()| task(index));
+        let _ = (0..count).into_par_iter().try_for_each(run);
+    }
 }
 
 /// Solves the transport between the rows and the queries exactly and proves an interval around its value.

@@ -13,6 +13,7 @@ use crate::select::Inputs;
 
 use super::args::{InputArguments, PowerArgument, RunArguments};
 use super::failure::Failure;
+use super::metric::MetricArguments;
 use super::output::say;
 use super::signals;
 
@@ -31,6 +32,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     query_weights: Option<PathBuf>,
     #[command(flatten)]
+    metric: MetricArguments,
+    #[command(flatten)]
     power: PowerArgument,
     /// Write the certificate to this file
     #[arg(long, value_name = "FILE")]
@@ -42,6 +45,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
+    let transport = arguments.metric.is_transport()?;
+    if !transport && arguments.certificate.is_some() {
+        return Err(Failure::Usage("--certificate goes with --metric transport".to_owned()));
+    }
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(), cost, &progress)?;
     let geometry = inputs.geometry(cost)?;
@@ -53,6 +60,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         subset: arguments.subset_weights.as_deref().map(|path| read_weights(path, rows.len())).transpose()?,
         query: arguments.query_weights.as_deref().map(|path| read_weights(path, geometry.query_len())).transpose()?,
     };
+    if !transport {
+        let terms = Terms { power, weights };
+        return arguments.metric.run(&geometry, &terms, &rows, &progress, arguments.run.json);
+    }
     let needed = 8 * (rows.len() * geometry.query_len()) as u64;
     if let Some(allowed) = arguments.run.max_memory.filter(|&allowed| needed > allowed) {
         return Err(Failure::Resource(format!(

@@ -11,6 +11,11 @@ pub fn interval(interval: Interval) -> String {
     format!("[{lower}, {upper}]")
 }
 
+/// A lower bound for people, rounded down as [`interval`] does.
+pub fn at_least(lower: f64) -> String {
+    outward(lower, false)
+}
+
 /// A decimal number on the safe side of `x`: not below it if `up`, else not above it.
 fn outward(x: f64, up: bool) -> String {
     let exponent = x.abs().log10().floor();
