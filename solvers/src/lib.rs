@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod exact;
+pub mod folds;
 pub mod greedy;
 pub mod kde;
 pub mod kernels;

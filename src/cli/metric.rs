@@ -40,7 +40,7 @@ pub(super) struct MetricArguments {
     /// Kernel of the mmd metrics [default: gaussian]
     #[arg(long, value_name = "NAME", value_parser = kernel_parser())]
     kernel: Option<KernelName>,
-    /// Bandwidth of the kernel: a number, or a rule that looks at the pool (scott, silverman, median) [default: median]
+    /// Bandwidth of the kernel: a number, or a rule that looks at the queries (median, scott, silverman) [default: median]
     #[arg(long, value_name = "NUMBER|RULE", allow_negative_numbers = true)]
     bandwidth: Option<Bandwidth>,
 }
@@ -63,9 +63,13 @@ impl MetricArguments {
     }
 
     fn metric(&self, geometry: &Geometry<'_>) -> Result<Metric, Failure> {
+        let name = self.kernel.unwrap_or(KernelName::Gaussian);
+        if let Some(Bandwidth::Given(sigma)) = self.bandwidth.filter(|_| !name.has_bandwidth()) {
+            return Err(Failure::Usage(format!("--bandwidth is {sigma}, but kernel `{name}` has none")));
+        }
         let kernel = || {
-            kernel(geometry, self.kernel.unwrap_or(KernelName::Gaussian), self.bandwidth)
-                .map_err(|error| Failure::Usage(error.to_string()))
+            kernel(geometry, name, self.bandwidth.unwrap_or_default())
+                .map_err(|error| Failure::Select(Error::Selector(error)))
         };
         let near = !matches!(self.metric.as_str(), "chamfer-to-subset" | "chamfer-to-query" | "hausdorff");
         if near && geometry.points().is_none() {

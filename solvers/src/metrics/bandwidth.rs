@@ -1,134 +1,150 @@
-//! Bandwidths of kernels: given, or by the rules of Scott and Silverman, or the median heuristic.
+//! Bandwidths of kernels: given, or by a rule from the queries.
 //!
-//! A rule looks at the pool alone, so that all subsets and all query sets of a pool are measured with one kernel. It
-//! takes up to [`SAMPLE`] rows at equal steps and the squared distances of all their pairs, of points as the cost
-//! compares them; s² = (their mean)/(2d) is the mean variance of a coordinate, N the number of pool rows:
-//! - `scott`: s·N^(−1/(d+4)) (Scott 1992, with one s for all coordinates);
-//! - `silverman`: s·(4/((d + 2)N))^(1/(d+4)) (Silverman 1986, §4.3.2);
-//! - `median`: the median of the distances (Gretton and others 2012; the lower one of two).
-//!
-//! The first two are rules for densities in few dimensions: with hundreds of columns they come out far below the
-//! distances between points, and a kernel with such a bandwidth tells equal from different and nothing else.
+//! The rules look at the queries only: they say at which scale the target lives, whatever else is in the pool and in which order.
+//! With a single query, at its distances to the pool rows.
 
 use std::fmt;
 use std::str::FromStr;
 
-use kantor_theory::{Geometry, Kernel, KernelError, KernelName};
+use kantor_theory::cost::Family;
+use kantor_theory::{DenseRows, Geometry, Kernel, KernelName};
+use serde::{Deserialize, Serialize};
 
-/// Pool rows that a rule looks at, at most.
-pub const SAMPLE: usize = 1024;
+use crate::selector::SelectError;
 
-/// Where a bandwidth comes from.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How the bandwidth σ of a kernel is found.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub enum Bandwidth {
+    /// The median distance between two queries (Gretton and others, JMLR 13, 2012).
+    #[default]
+    Median,
+    /// M^(−1/(d+4)) times the standard deviation of the queries per coordinate (Scott 1992).
+    Scott,
+    /// Scott's, times (4/(d+2))^(1/(d+4)) (Silverman 1986).
+    Silverman,
     /// This number.
     Given(f64),
-    /// Scott's rule.
-    Scott,
-    /// Silverman's rule.
-    Silverman,
-    /// The median distance.
-    Median,
+}
+
+/// As it stands in files: a number or a word.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(f64),
+    Word(String),
+}
+
+impl From<Bandwidth> for Written {
+    fn from(bandwidth: Bandwidth) -> Self {
+        match bandwidth {
+            Bandwidth::Given(sigma) => Written::Number(sigma),
+            rule => Written::Word(rule.to_string()),
+        }
+    }
+}
+
+impl TryFrom<Written> for Bandwidth {
+    type Error = UnknownBandwidth;
+
+    fn try_from(written: Written) -> Result<Self, UnknownBandwidth> {
+        match written {
+            Written::Number(sigma) => Ok(Bandwidth::Given(sigma)),
+            Written::Word(word) => word.parse(),
+        }
+    }
 }
 
 impl fmt::Display for Bandwidth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Bandwidth::Given(sigma) => write!(f, "{sigma}"),
+            Bandwidth::Median => f.write_str("median"),
             Bandwidth::Scott => f.write_str("scott"),
             Bandwidth::Silverman => f.write_str("silverman"),
-            Bandwidth::Median => f.write_str("median"),
+            Bandwidth::Given(sigma) => write!(f, "{sigma}"),
         }
     }
 }
 
-/// Why there is no bandwidth, or no kernel with it.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum BandwidthError {
-    /// The text is neither a number nor a rule.
-    #[error("`{0}` is no bandwidth: give a number, scott, silverman or median")]
-    Unknown(String),
-    /// A matrix has no points.
-    #[error("rule `{0}` needs rows, which a matrix of similarities has not: give --bandwidth a number")]
-    Matrix(Bandwidth),
-    /// All rows looked at are the same.
-    #[error("rule `{0}` finds no spread among the pool's rows: give --bandwidth a number")]
-    Degenerate(Bandwidth),
-    /// The number does not go with the kernel.
-    #[error(transparent)]
-    Kernel(#[from] KernelError),
-}
+/// The text is no bandwidth.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("bandwidth `{0}` is neither a number nor median, scott or silverman")]
+pub struct UnknownBandwidth(pub String);
 
 impl FromStr for Bandwidth {
-    type Err = BandwidthError;
+    type Err = UnknownBandwidth;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, UnknownBandwidth> {
         match text {
+            "median" => Ok(Bandwidth::Median),
             "scott" => Ok(Bandwidth::Scott),
             "silverman" => Ok(Bandwidth::Silverman),
-            "median" => Ok(Bandwidth::Median),
-            number => number.parse().map(Bandwidth::Given).map_err(|_| BandwidthError::Unknown(text.to_owned())),
+            _ => text.parse().map(Bandwidth::Given).map_err(|_| UnknownBandwidth(text.to_owned())),
         }
     }
 }
 
-/// The kernel of that name for this geometry's points; `bandwidth` is looked at only if the kernel has one, and is the
-/// median heuristic if missing.
+/// The kernel of that name for the queries of this geometry.
 ///
 /// # Errors
-/// If the rule finds no bandwidth, or a number is given that does not go with the kernel.
-pub fn kernel(
-    geometry: &Geometry<'_>,
-    name: KernelName,
-    bandwidth: Option<Bandwidth>,
-) -> Result<Kernel, BandwidthError> {
+/// If a bandwidth is given or found that makes no kernel, or there are no points to find one from.
+pub fn kernel(geometry: &Geometry<'_>, name: KernelName, bandwidth: Bandwidth) -> Result<Kernel, SelectError> {
     let sigma = match bandwidth {
-        Some(Bandwidth::Given(sigma)) => Some(sigma),
         _ if !name.has_bandwidth() => None,
-        rule => Some(by_rule(geometry, rule.unwrap_or(Bandwidth::Median))?),
-    };
-    Ok(Kernel::new(name, sigma)?)
-}
-
-fn by_rule(geometry: &Geometry<'_>, rule: Bandwidth) -> Result<f64, BandwidthError> {
-    let Some(points) = geometry.points() else { return Err(BandwidthError::Matrix(rule)) };
-    let (n, d) = (geometry.pool_len() as f64, points.dim() as f64);
-    let mut squared = sampled(geometry);
-    if squared.is_empty() {
-        return Err(BandwidthError::Degenerate(rule));
-    }
-    let spread = (squared.iter().sum::<f64>() / squared.len() as f64 / (2.0 * d)).sqrt();
-    let sigma = match rule {
-        Bandwidth::Given(sigma) => sigma,
-        Bandwidth::Scott => spread * n.powf(-1.0 / (d + 4.0)),
-        Bandwidth::Silverman => spread * (4.0 / ((d + 2.0) * n)).powf(1.0 / (d + 4.0)),
-        Bandwidth::Median => {
-            let middle = (squared.len() - 1) / 2;
-            squared.select_nth_unstable_by(middle, f64::total_cmp).1.sqrt()
+        Bandwidth::Given(sigma) => Some(sigma),
+        Bandwidth::Median => Some(median(distances(geometry))),
+        Bandwidth::Scott => Some(scott(geometry)),
+        Bandwidth::Silverman => {
+            let d = geometry.points().map_or(0, |rows| rows.dim()) as f64;
+            Some(scott(geometry) * (4.0 / (d + 2.0)).powf(1.0 / (d + 4.0)))
         }
     };
-    if sigma > 0.0 && sigma.is_finite() { Ok(sigma) } else { Err(BandwidthError::Degenerate(rule)) }
+    Kernel::new(name, sigma).map_err(|_| SelectError::Setting {
+        name: "bandwidth",
+        value: sigma.unwrap_or(f64::NAN),
+        rule: match bandwidth {
+            Bandwidth::Given(_) => "it must lie between 1e-70 and 1e70",
+            _ => "that is what the rule gives for these queries: give a positive number",
+        },
+    })
 }
 
-/// Squared distances of all pairs of the rows that a rule looks at.
-fn sampled(geometry: &Geometry<'_>) -> Vec<f64> {
-    let Some(points) = geometry.points() else { return Vec::new() };
-    let (n, dim) = (geometry.pool_len(), points.dim());
-    let count = n.min(SAMPLE);
-    let (mut x, mut norms) = (vec![0.0; count * dim], vec![0.0; count]);
-    for (position, x) in x.chunks_exact_mut(dim).enumerate() {
-        points.read_row((position as u128 * n as u128 / count as u128) as usize, x);
+/// The queries as rows.
+fn rows(geometry: &Geometry<'_>) -> Option<DenseRows> {
+    let (queries, norms) = geometry.queries()?;
+    DenseRows::from_f64(queries.len() / norms.len(), queries.to_vec())
+}
+
+/// Distances of all pairs of queries, or of the only query to the pool rows.
+fn distances(geometry: &Geometry<'_>) -> Vec<f64> {
+    let family = geometry.cost().family();
+    let distance = |s: f64| family.squared_distance(s).sqrt();
+    let Some(rows) = rows(geometry) else { return Vec::new() };
+    let Ok(around) = Geometry::new(&rows, &rows, geometry.cost()) else { return Vec::new() };
+    match around.query_len() {
+        1 => (0..geometry.pool_len()).map(|i| distance(geometry.closeness(i, 0))).filter(|d| !d.is_nan()).collect(),
+        m => (0..m * m).filter(|t| t / m < t % m).map(|t| distance(around.closeness(t / m, t % m))).collect(),
     }
-    geometry.row_norms(&x, &mut norms);
-    let mut squared = Vec::with_capacity(count * (count - 1) / 2);
-    let mut line = vec![0.0; count];
-    for row in 0..count {
-        let line = &mut line[row + 1..];
-        if !line.is_empty() {
-            let (one, norm) = (&x[row * dim..(row + 1) * dim], &norms[row..row + 1]);
-            geometry.closeness_between(one, norm, &x[(row + 1) * dim..], &norms[row + 1..], line);
-            squared.extend(line.iter().map(|&s| geometry.cost().family().squared_distance(s)));
-        }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
     }
-    squared
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+/// M^(−1/(d+4)) times the root of the mean variance of the coordinates.
+fn scott(geometry: &Geometry<'_>) -> f64 {
+    let Some((queries, norms)) = geometry.queries() else { return f64::NAN };
+    let (m, d) = (norms.len(), queries.len() / norms.len());
+    let unit = geometry.cost().family() == Family::Angle;
+    let scale = |j: usize| if unit { 1.0 / norms[j] } else { 1.0 };
+    let mut variance = 0.0;
+    for t in 0..d {
+        let mean = (0..m).map(|j| queries[j * d + t] * scale(j)).sum::<f64>() / m as f64;
+        variance += (0..m).map(|j| (queries[j * d + t] * scale(j) - mean).powi(2)).sum::<f64>() / m as f64;
+    }
+    (variance / d as f64).sqrt() * (m as f64).powf(-1.0 / (d as f64 + 4.0))
 }

@@ -2,4 +2,4 @@
 
 mod bandwidth;
 
-pub use bandwidth::{Bandwidth, BandwidthError, SAMPLE, kernel};
+pub use bandwidth::{Bandwidth, UnknownBandwidth, kernel};
