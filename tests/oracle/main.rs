@@ -3,6 +3,7 @@
 
 mod greedy;
 mod knn;
+mod metrics;
 mod support;
 mod transport;
 mod uot;
