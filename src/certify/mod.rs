@@ -1,7 +1,9 @@
 //! From chosen rows to a certificate: solvers find the evidence, the trusted kernel says what it proves.
 
 mod facts;
+mod metric;
 
+use kantor_solvers::Watch;
 use kantor_solvers::evidence::{conjugate, round};
 use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, costs, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
@@ -14,6 +16,7 @@ use kantor_theory::{Certificate, Facts, Geometry, Problem, Rejection, Statement,
 use rayon::prelude::*;
 
 pub use facts::facts;
+pub use metric::{Measured, Metric, measure};
 
 /// Rows whose nearest queries are found by one task.
 const ROWS: usize = 256;
@@ -56,6 +59,16 @@ impl Terms {
 /// Runs the tasks on all worker threads.
 pub fn in_parallel(count: usize, task: &(dyn Fn(usize) + Sync)) {
     (0..count).into_par_iter().for_each(task);
+}
+
+/// Runs the tasks of a stage on all worker threads, until `watch` asks to stop: then what is left out makes the kernel
+/// refuse with rule `complete`.
+pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize) + Sync)) {
+    move |count, task| {
+        watch.begin(stage, count as u64);
+        let run = |index| watch.advance(1).map(|()| task(index));
+        let _ = (0..count).into_par_iter().try_for_each(run);
+    }
 }
 
 /// Solves the transport between the rows and the queries exactly and proves an interval around its value.

@@ -18,6 +18,7 @@ use crate::select::Inputs;
 
 use super::args::{InputArguments, PowerArgument, RunArguments};
 use super::failure::Failure;
+use super::metric::MetricArguments;
 use super::output::say;
 use super::problem::SolverArguments;
 use super::signals;
@@ -37,6 +38,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     query_weights: Option<PathBuf>,
     #[command(flatten)]
+    metric: MetricArguments,
+    #[command(flatten)]
     power: PowerArgument,
     /// Write the certificate to this file
     #[arg(long, value_name = "FILE")]
@@ -50,6 +53,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
+    let transport = arguments.metric.is_transport()?;
+    if !transport && arguments.certificate.is_some() {
+        return Err(Failure::Usage("--certificate goes with --metric transport".to_owned()));
+    }
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(), cost, &progress)?;
     let geometry = inputs.geometry(cost)?;
@@ -62,6 +69,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         query: arguments.query_weights.as_deref().map(|path| read_weights(path, geometry.query_len())).transpose()?,
     };
     let terms = Terms { power, weights };
+    if !transport {
+        return arguments.metric.run(&geometry, &terms, &rows, &progress, arguments.run.json);
+    }
     let (distance, solved) = if arguments.solver.are_default() {
         (linear(arguments, &geometry, &terms, &rows)?, None)
     } else {

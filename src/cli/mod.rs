@@ -5,6 +5,7 @@ mod config;
 mod distance;
 mod failure;
 mod inspect;
+mod metric;
 mod output;
 mod problem;
 mod registries;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use kantor_theory::Interval;
 use serde_json::{Value, json};
 
 use crate::report::manifest::Manifest;
@@ -43,6 +44,13 @@ pub(super) struct Arguments {
     /// Leave out the certified distances; the status is then `uncertified`
     #[arg(long, help_heading = "Selection")]
     no_certify: bool,
+    /// Evaluate the energy distance of every selection whatever it takes; without this, where it takes no longer than
+    /// the pass over the pool
+    #[arg(long, help_heading = "Selection", conflicts_with = "no_certify")]
+    energy: bool,
+    /// Also split the queries into F folds, select by all folds but one, and measure on that one
+    #[arg(long, help_heading = "Selection", value_name = "F")]
+    cross_fit: Option<usize>,
     #[command(flatten)]
     power: PowerArgument,
     /// Seed of every random choice
@@ -65,6 +73,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         cost: arguments.input.cost,
         power: arguments.power.get(),
         certify: !arguments.no_certify,
+        energy: arguments.energy,
+        cross_fit: arguments.cross_fit,
         settings: arguments.settings.settings(),
         seed: arguments.seed,
         memory: arguments.run.max_memory.unwrap_or(Request::default().memory),
@@ -84,6 +94,12 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let run = Run { begun, on_bad_row: spec.on_bad_row };
     let manifest = write(staging, &inputs, &request, &outcome, run, &progress)?;
     drop(progress);
+    for note in &manifest.notes {
+        // What is left out shows in the table; why, to those who ask.
+        if !arguments.run.quiet && (note.kind == "order" || arguments.run.verbose) {
+            eprintln!("kantor: note: {}", note.text);
+        }
+    }
     if arguments.run.json {
         say(as_json(&manifest, &arguments.out))?;
     } else {
@@ -118,24 +134,38 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
                 "distance": result.distance,
                 "best": result.best,
                 "excess": result.excess,
+                "energy": result.energy,
+                "chamfer": result.chamfer,
+                "held_out": result.held_out,
                 "status": result.status,
                 "seconds": result.seconds + result.certify_seconds,
             })
         })
         .collect();
-    json!({"schema": "kantor/select/1", "results": results})
+    json!({"schema": "kantor/select/1", "results": results, "notes": manifest.notes})
 }
 
 fn as_table(manifest: &Manifest) -> String {
+    let folds = manifest.parameters.cross_fit.is_some();
+    let mut header = vec!["method", "budget", "distance", "above best possible", "energy", "chamfer Q→S"];
+    header.extend(["held-out", "held-out energy"].into_iter().filter(|_| folds));
+    header.extend(["status", "time"]);
+    let none = || "–".to_owned();
+    let value = |interval: Option<Interval>| interval.map_or_else(none, table::value);
     let rows = manifest.results.iter().map(|result| {
-        vec![
+        let mut cells = vec![
             result.method.clone(),
             result.budget.to_string(),
-            result.distance.map_or_else(|| "–".to_owned(), table::interval),
-            result.excess.map_or_else(|| "–".to_owned(), |excess| format!("≤ {}", table::percent_up(excess))),
-            result.status.to_string(),
-            format!("{:.2} s", result.seconds + result.certify_seconds),
-        ]
+            result.distance.map_or_else(none, table::interval),
+            result.excess.map_or_else(none, |excess| format!("≤ {}", table::percent_up(excess))),
+            value(result.energy),
+            value(result.chamfer),
+        ];
+        if let Some(held_out) = result.held_out {
+            cells.extend([value(Some(held_out.held_out.distance)), value(held_out.held_out.energy)]);
+        }
+        cells.extend([result.status.to_string(), format!("{:.2} s", result.seconds + result.certify_seconds)]);
+        cells
     });
-    table::plain(&["method", "budget", "distance", "above best possible", "status", "time"], rows)
+    table::plain(&header, rows)
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::data::{DroppedRow, OnBadRow};
+use crate::select::{HeldOut, Note};
 
 /// Name of the file.
 pub const MANIFEST: &str = "manifest.json";
@@ -75,6 +76,10 @@ pub struct Parameters {
     pub p: Power,
     /// Whether distances were certified.
     pub certify: bool,
+    /// Whether energy distances were evaluated whatever that took.
+    pub energy: bool,
+    /// Folds of the queries for held-out distances; `null` if not asked for.
+    pub cross_fit: Option<usize>,
     /// Parameters of the methods.
     #[serde(flatten)]
     pub settings: Settings,
@@ -99,6 +104,12 @@ pub struct ResultRecord {
     pub best: Option<BestRecord>,
     /// How far the subset can be above the best possible one: upper/lower − 1, rounded up.
     pub excess: Option<f64>,
+    /// Proved to hold the subset's energy distance; `null` if it was left out, for a reason that the notes give.
+    pub energy: Option<Interval>,
+    /// Proved to hold the mean cost of a query and its closest row of the subset; `null` if nothing was proved.
+    pub chamfer: Option<Interval>,
+    /// What selections by some of the queries are worth for the others; `null` unless asked for.
+    pub held_out: Option<HeldOut>,
     /// How the search ended.
     pub status: Status,
     /// What the method recorded of its run.
@@ -145,12 +156,16 @@ pub struct Manifest {
     pub threads: usize,
     /// The selections.
     pub results: Vec<ResultRecord>,
+    /// What readers of these results should know.
+    pub notes: Vec<Note>,
     /// Every other file of this result.
     pub outputs: Vec<Written>,
     /// Wall-clock seconds of the pass over the pool that all methods shared.
     pub scan_seconds: f64,
     /// Wall-clock seconds of the bounds for all subsets.
     pub best_seconds: f64,
+    /// Wall-clock seconds of selecting and measuring fold by fold.
+    pub cross_fit_seconds: f64,
     /// Wall-clock seconds from start to just before the manifest was written.
     pub seconds: f64,
     /// Largest resident memory so far, where the system tells.

@@ -11,6 +11,23 @@ pub fn interval(interval: Interval) -> String {
     format!("[{lower}, {upper}]")
 }
 
+/// The middle of an interval, to four decimals or digits, if that says all there is; else the interval.
+pub fn value(around: Interval) -> String {
+    match (around.lower, around.upper) {
+        (Some(lower), Some(upper)) if upper - lower <= 5e-5 * f64::max(1e-3, lower.abs().max(upper.abs())) => {
+            let middle = 0.5 * lower + 0.5 * upper;
+            let plain = middle == 0.0 || (1e-3..1e6).contains(&middle.abs());
+            if plain { format!("{middle:.4}") } else { format!("{middle:.3e}") }
+        }
+        _ => interval(around),
+    }
+}
+
+/// A lower bound for people, rounded down as [`interval`] does.
+pub fn at_least(lower: f64) -> String {
+    outward(lower, false)
+}
+
 /// A decimal number on the safe side of `x`: not below it if `up`, else not above it.
 fn outward(x: f64, up: bool) -> String {
     let exponent = x.abs().log10().floor();

@@ -117,9 +117,25 @@ impl Inputs {
     /// # Errors
     /// If they do not go together.
     pub fn geometry(&self, cost: Cost) -> Result<Geometry<'_>, Error> {
+        self.geometry_with(self.queries(), cost)
+    }
+
+    /// The query rows; those of the matrix if that is what was given.
+    pub fn queries(&self) -> &dyn Rows {
+        match &self.tables {
+            Tables::Points { query, .. } => query,
+            Tables::Matrix(matrix) => matrix,
+        }
+    }
+
+    /// Pool, `cost` and these in the place of [`Inputs::queries`], of which they are some.
+    ///
+    /// # Errors
+    /// If they do not go together.
+    pub fn geometry_with<'a>(&'a self, queries: &'a dyn Rows, cost: Cost) -> Result<Geometry<'a>, Error> {
         Ok(match &self.tables {
-            Tables::Points { pool, query } => Geometry::new(pool, query, cost)?,
-            Tables::Matrix(matrix) => Geometry::from_matrix(matrix, cost)?,
+            Tables::Points { pool, .. } => Geometry::new(pool, queries, cost)?,
+            Tables::Matrix(_) => Geometry::from_matrix(queries, cost)?,
         })
     }
 

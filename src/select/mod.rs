@@ -1,6 +1,9 @@
 //! From inputs and budgets to selections: one pass over the pool, then every method decides.
 
+mod beside;
+mod crossfit;
 mod inputs;
+mod order;
 mod write;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +13,7 @@ use kantor_solvers::exact::{self, Solved};
 use kantor_solvers::kernels::{list_bytes, scan};
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::{Findings, Needs, SelectError, Selection, Settings, Stopped, Task, Watch};
-use kantor_theory::{BestBound, Cost, GeometryError, Power, Status};
+use kantor_theory::{BestBound, Cost, Geometry, GeometryError, Power, Status};
 
 use crate::certify::{self, Certified, CertifyError, Terms};
 use crate::data::DataError;
@@ -18,7 +21,10 @@ use crate::report::manifest::InputRecord;
 use crate::report::memory;
 use crate::report::staging::OutputError;
 
+pub use beside::Beside;
+pub use crossfit::HeldOut;
 pub use inputs::{InputSpec, Inputs};
+pub use order::Note;
 pub use write::{Run, write};
 
 /// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
@@ -89,6 +95,10 @@ pub struct Request {
     pub power: Power,
     /// Whether to certify the distance of every selection.
     pub certify: bool,
+    /// Whether to evaluate energy distances whatever that takes; else only where it takes little.
+    pub energy: bool,
+    /// Number of folds of the queries on which selections by the other folds are measured.
+    pub cross_fit: Option<usize>,
     /// Parameters of the methods.
     pub settings: Settings,
     /// Seed of every random choice.
@@ -105,6 +115,8 @@ impl Default for Request {
             cost: Cost::default(),
             power: Power::default(),
             certify: true,
+            energy: false,
+            cross_fit: None,
             settings: Settings::default(),
             seed: 0,
             memory: memory::available().unwrap_or(u64::MAX),
@@ -121,6 +133,10 @@ pub struct Proved {
     pub certified: Option<Certified>,
     /// For each row the closest query, and the cost between the two.
     pub nearest: Vec<(usize, f64)>,
+    /// Other distances of the same rows, unless nobody asked for a proof.
+    pub beside: Option<Beside>,
+    /// What selections by some of the queries are worth for the others, if asked for.
+    pub held_out: Option<HeldOut>,
     /// Wall-clock seconds of the proof.
     pub seconds: f64,
 }
@@ -159,6 +175,8 @@ pub struct Outcome {
     pub scan_seconds: f64,
     /// Wall-clock seconds of the bounds for all subsets.
     pub best_seconds: f64,
+    /// Wall-clock seconds of cross-fitting.
+    pub cross_fit_seconds: f64,
 }
 
 /// Bytes that the pass, its findings and the proof for `certified` rows (costs, and closeness remembered) take beyond
@@ -192,7 +210,7 @@ fn prove(
 ) -> Result<Proved, Error> {
     if !request.certify {
         let nearest = certify::nearest(task.geometry, &selection.rows);
-        return Ok(Proved { selection, certified: None, nearest, seconds: 0.0 });
+        return Ok(Proved { selection, certified: None, nearest, beside: None, held_out: None, seconds: 0.0 });
     }
     let begun = Instant::now();
     task.watch.advance(0)?;
@@ -210,7 +228,8 @@ fn prove(
     let nearest = certify::nearest(task.geometry, &selection.rows);
     let best = bests.iter().find(|best| best.budget() == selection.budget()).cloned();
     let certified = Some(Certified { distance, best });
-    Ok(Proved { selection, certified, nearest, seconds: begun.elapsed().as_secs_f64() })
+    let beside = Some(Beside::of(task.geometry, &terms, request.energy, &selection.rows, task.watch)?);
+    Ok(Proved { selection, certified, nearest, beside, held_out: None, seconds: begun.elapsed().as_secs_f64() })
 }
 
 /// Chooses rows by every method for every budget, with one pass over the pool for what the methods share.
@@ -221,18 +240,24 @@ fn prove(
 /// # Errors
 /// If the request makes no sense for these inputs, a method cannot work on them, or `watch` asks to stop.
 pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    let geometry = inputs.geometry(request.cost)?;
+    let geometry = if request.certify { geometry.remembering() } else { geometry };
+    let choose = || {
+        let choice = choose(inputs, &geometry, request, watch)?;
+        crossfit::measure(inputs, request, watch, choice)
+    };
     if rayon::current_num_threads() == 1 {
-        let (chosen, scan_seconds, best_seconds) = choose(inputs, request, watch)?;
-        return Ok(Outcome { inputs: inputs.records(watch)?, chosen, scan_seconds, best_seconds });
+        let (Choice { chosen, scan_seconds, best_seconds }, cross_fit_seconds) = choose()?;
+        return Ok(Outcome { inputs: inputs.records(watch)?, chosen, scan_seconds, best_seconds, cross_fit_seconds });
     }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let records = scope.spawn(|| inputs.records(&Unless(&abandoned)));
-        let choice = choose(inputs, request, watch);
+        let choice = choose();
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         let records = records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let (chosen, scan_seconds, best_seconds) = choice?;
-        Ok(Outcome { inputs: records?, chosen, scan_seconds, best_seconds })
+        let (Choice { chosen, scan_seconds, best_seconds }, cross_fit_seconds) = choice?;
+        Ok(Outcome { inputs: records?, chosen, scan_seconds, best_seconds, cross_fit_seconds })
     })
 }
 
@@ -247,10 +272,14 @@ impl Watch for Unless<'_> {
     }
 }
 
-/// What all methods chose, and the seconds of the shared pass and of the bounds for all subsets.
-fn choose(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<(Vec<Chosen>, f64, f64), Error> {
-    let geometry = inputs.geometry(request.cost)?;
-    let geometry = if request.certify { geometry.remembering() } else { geometry };
+/// What all methods chose for one set of queries, and the seconds of what they share.
+struct Choice {
+    chosen: Vec<Chosen>,
+    scan_seconds: f64,
+    best_seconds: f64,
+}
+
+fn choose(inputs: &Inputs, geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Choice, Error> {
     let pool = geometry.pool_len();
     if request.methods.is_empty() || request.budgets.is_empty() {
         return Err(Error::Request("give at least one --method and one --budget".to_owned()));
@@ -258,14 +287,7 @@ fn choose(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<(Vec<
     if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
         return Err(SelectError::Budget { budget, pool }.into());
     }
-    let task = Task {
-        geometry: &geometry,
-        power: request.power,
-        seed: request.seed,
-        block: BLOCK,
-        memory: request.memory,
-        watch,
-    };
+    let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory: request.memory, watch };
     let largest = request.budgets.iter().copied().max().unwrap_or(0);
     let mut selectors = Vec::new();
     for name in &request.methods {
@@ -302,5 +324,5 @@ fn choose(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<(Vec<
             seconds,
         });
     }
-    Ok((chosen, scan_seconds, best_seconds))
+    Ok(Choice { chosen, scan_seconds, best_seconds })
 }

@@ -14,7 +14,7 @@ use crate::report::manifest::{self, BestRecord, MANIFEST, Manifest, Parameters, 
 use crate::report::memory;
 use crate::report::staging::Staging;
 
-use super::{Error, Inputs, Outcome, Request};
+use super::{Error, Inputs, Outcome, Request, order};
 
 /// What a result must record besides inputs, request and outcome.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +81,9 @@ pub fn write(
                 distance: proved.certified.as_ref().map(|certified| certified.distance.interval()),
                 best: proved.certified.as_ref().and_then(|c| Some(BestRecord { lower: c.best.as_ref()?.lower() })),
                 excess: proved.certified.as_ref().and_then(Certified::excess),
+                energy: proved.beside.and_then(|beside| beside.energy),
+                chamfer: proved.beside.map(|beside| beside.chamfer),
+                held_out: proved.held_out,
                 status: proved.status(),
                 notes: selection.notes.clone(),
                 seconds: chosen.seconds,
@@ -104,6 +107,8 @@ pub fn write(
             cost: request.cost,
             p: request.power,
             certify: request.certify,
+            energy: request.energy,
+            cross_fit: request.cross_fit,
             settings: request.settings.clone(),
             on_bad_row: run.on_bad_row,
         },
@@ -113,9 +118,11 @@ pub fn write(
         threads: rayon::current_num_threads(),
         status: status.or_else(|| results.first().map(|result| result.status)).unwrap_or(Status::Uncertified),
         results,
+        notes: order::notes(&request.budgets, &outcome.chosen),
         outputs: staging.written().to_vec(),
         scan_seconds: outcome.scan_seconds,
         best_seconds: outcome.best_seconds,
+        cross_fit_seconds: outcome.cross_fit_seconds,
         seconds: run.begun.elapsed().as_secs_f64(),
         peak_memory_bytes: memory::peak(),
     };

@@ -3,6 +3,7 @@
 
 mod certify;
 mod killed;
+mod metrics;
 mod outcomes;
 mod outputs;
 mod solve;

@@ -5,6 +5,7 @@ mod conventions;
 mod divergence;
 mod greedy;
 mod knn;
+mod metrics;
 mod support;
 mod transport;
 mod tsds;

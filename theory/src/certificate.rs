@@ -9,7 +9,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 
-use crate::bounds::{BestBound, DistanceBound, Interval, check_subset};
+use crate::bounds::{BestBound, BestEvidence, DistanceBound, Interval, Witness, check_subset};
 use crate::plan::SparsePlan;
 use crate::rejection::Rejection;
 use crate::statement::Statement;
@@ -75,6 +75,10 @@ pub struct Evidence {
     pub best_potentials: Option<Vec<f64>>,
     /// For `distance.upper`.
     pub plan: Option<SparsePlan>,
+    /// For `best.lower` under the distance of a kernel, which needs none of the others: the checker evaluates
+    /// `distance` itself. Rows are numbered as in `subset`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
 }
 
 /// Who made it. Nothing depends on it.
@@ -133,17 +137,30 @@ impl Certificate {
         if best.is_some_and(|best| best.budget() != problem.budget) {
             return Err(Rejection::new("best", "the bound for all subsets is for another budget"));
         }
+        let objectives = [Some(distance.objective()), best.map(BestBound::objective)];
+        if objectives.into_iter().flatten().any(|objective| objective != problem.objective) {
+            return Err(Rejection::new("objective", "a bound is about another distance than the statement"));
+        }
         check_order(distance.interval(), best.map(BestBound::lower))?;
+        let stored = |rows: &[usize]| rows.iter().map(|&row| kept[row]).collect();
+        let (best_potentials, witness) = match best.map(BestBound::evidence) {
+            None => (None, None),
+            Some(BestEvidence::Potentials(g)) => (Some(g.clone()), None),
+            Some(BestEvidence::Witness(Witness { rows, weights })) => {
+                (None, Some(Witness { rows: stored(rows), weights: weights.clone() }))
+            }
+        };
         Ok(Self {
             schema: SCHEMA.to_owned(),
             inputs,
             distance: distance.interval(),
             best: best.map(|best| BestClaim { lower: best.lower() }),
-            subset: distance.rows().iter().map(|&row| kept[row]).collect(),
+            subset: stored(distance.rows()),
             evidence: Evidence {
                 distance_potentials: distance.evidence().potentials.clone(),
-                best_potentials: best.map(|best| best.potentials().to_vec()),
+                best_potentials,
                 plan: distance.evidence().plan.clone(),
+                witness,
             },
             problem,
             dropped,

@@ -1,17 +1,20 @@
 //! The checker: decides whether a certificate's claims follow from its evidence and the input.
 //!
 //! It believes the statement's terms, recomputes every cost from the input in `f64`, looks at all pool rows, and runs
-//! the formulas of [`bounds`](crate::bounds). It knows no solver. It reads no file either: the caller says what the
+//! the formulas of [`bounds`](crate::bounds) for the distance that is stated. It knows no solver. It reads no file either: the caller says what the
 //! files are ([`Facts`]) and hands over their rows.
 //!
-//! Limit: N·M inner products of length d in unfused `f64`, see [`dot`](crate::dot).
+//! Limit: N·M inner products of length d in `f64`, see [`dot`](crate::dot); for distances of kernels N·(M + L), where L is
+//! the number of rows of the witness.
 
 use crate::bounds::{
-    BestBound, Candidates, DistanceBound, DistanceEvidence, Interval, Spread, best_bound, distance_bound, excess,
+    Candidates, DistanceEvidence, Interval, Spread, Witness, best_bound, best_discrepancy_bound, discrepancy_bound,
+    distance_bound, excess,
 };
 use crate::certificate::{Certificate, Dropped, Input, Role, SCHEMA, check_order, kept_rows};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
+use crate::statement::Objective;
 
 /// What the caller found when it opened the input.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -108,16 +111,25 @@ fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
     }
     certificate.problem.check_alone()?;
     let (distance, best, evidence) = (certificate.distance, certificate.best, &certificate.evidence);
+    let (potentials, plan) = (evidence.distance_potentials.is_some(), evidence.plan.is_some());
+    let (for_all, witness) = (evidence.best_potentials.is_some(), evidence.witness.is_some());
+    let transport = certificate.problem.objective == Objective::W;
+    if if transport { witness } else { potentials || plan || for_all } {
+        return Err(Rejection::new("evidence", "there is evidence for another distance than that of the statement"));
+    }
+    // What each claim rests on; `None` if the checker needs nothing to decide it.
     let claims = [
-        ("distance.lower", distance.lower, evidence.distance_potentials.is_some()),
-        ("distance.upper", distance.upper, evidence.plan.is_some()),
-        ("best.lower", best.map(|best| best.lower), evidence.best_potentials.is_some()),
+        ("distance.lower", distance.lower, transport.then_some(potentials)),
+        ("distance.upper", distance.upper, transport.then_some(plan)),
+        ("best.lower", best.map(|best| best.lower), Some(for_all || witness)),
     ];
     for (name, claim, has_evidence) in claims {
         if claim.is_some_and(|value| !value.is_finite()) {
             return Err(Rejection::new("range", format!("{name} is not finite")));
         }
-        if claim.is_some() != has_evidence {
+        if let Some(has_evidence) = has_evidence
+            && claim.is_some() != has_evidence
+        {
             let fault = if has_evidence { "has evidence but is not claimed" } else { "is claimed without evidence" };
             return Err(Rejection::new("evidence", format!("{name} {fault}")));
         }
@@ -165,21 +177,29 @@ fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>
 fn prove(certificate: &Certificate, geometry: &Geometry<'_>, spread: Spread<'_>) -> Result<Proved, Rejection> {
     let (problem, evidence) = (&certificate.problem, &certificate.evidence);
     let kept = kept_rows(&certificate.dropped.pool, geometry.pool_len())?;
-    let rows = certificate.subset.iter().enumerate().map(|(position, row)| {
-        kept.binary_search(row)
-            .map_err(|_| Rejection::new("subset", format!("subset[{position}] is row {row}, dropped or out of range")))
-    });
-    let rows: Vec<usize> = rows.collect::<Result<_, _>>()?;
-    let parts = DistanceEvidence { potentials: evidence.distance_potentials.clone(), plan: evidence.plan.clone() };
-    let distance =
-        distance_bound(geometry, problem, &rows, parts, spread).map(|bound: DistanceBound| bound.interval())?;
-    let best = match &evidence.best_potentials {
-        Some(g) => {
-            let bound = best_bound(geometry, problem, g.clone(), Candidates::All, spread);
-            Some(bound.map(|bound: BestBound| bound.lower())?)
-        }
-        None => None,
+    let numbered = |field: &str, rows: &[usize]| -> Result<Vec<usize>, Rejection> {
+        let number = |(position, row)| {
+            let fault = || format!("{field}[{position}] is row {row}, dropped or out of range");
+            kept.binary_search(row).map_err(|_| Rejection::new("subset", fault()))
+        };
+        rows.iter().enumerate().map(number).collect()
     };
+    let rows = numbered("subset", &certificate.subset)?;
+    let (distance, best) = if problem.objective == Objective::W {
+        let parts = DistanceEvidence { potentials: evidence.distance_potentials.clone(), plan: evidence.plan.clone() };
+        let for_all = |g: &Vec<f64>| best_bound(geometry, problem, g.clone(), Candidates::All, spread);
+        (
+            distance_bound(geometry, problem, &rows, parts, spread)?,
+            evidence.best_potentials.as_ref().map(for_all).transpose()?,
+        )
+    } else {
+        let for_all = |Witness { rows, weights }: &Witness| {
+            let witness = Witness { rows: numbered("witness.rows", rows)?, weights: weights.clone() };
+            best_discrepancy_bound(geometry, problem, witness, spread)
+        };
+        (discrepancy_bound(geometry, problem, &rows, spread)?, evidence.witness.as_ref().map(for_all).transpose()?)
+    };
+    let (distance, best) = (distance.interval(), best.map(|best| best.lower()));
     check_order(distance, best)?;
     Ok(Proved { distance, best })
 }

@@ -39,6 +39,19 @@ pub enum Family {
     Given,
 }
 
+impl Family {
+    /// The squared distance, in `f64`, of two points with this closeness: of rows divided by their norms, or of rows as
+    /// they are. NaN for given numbers, which are no points.
+    #[inline(always)]
+    pub fn squared_distance(self, closeness: f64) -> f64 {
+        match self {
+            Family::Angle => 2.0 * (1.0 - closeness.clamp(-1.0, 1.0)),
+            Family::Distance => -closeness,
+            Family::Given => f64::NAN,
+        }
+    }
+}
+
 impl Cost {
     /// All costs, in the order in which they are listed to users.
     pub const ALL: [Cost; 6] =

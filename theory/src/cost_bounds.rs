@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cost::Cost;
+use crate::cost::{Cost, Family};
 use crate::dot::depth;
 use crate::geometry::Geometry;
 use crate::rounding::{TINY, UNIT, mul_down, mul_up, sqrt_down, sqrt_up};
@@ -122,6 +122,18 @@ impl CostBounds {
         Self { rule, absolute, relative, square, clamp: cost != Cost::Precomputed, points: points.is_some() }
     }
 
+    /// The enclosure of the squared distance of two points of this geometry, as
+    /// [`Family::squared_distance`](crate::cost::Family::squared_distance) has it; `None` for a matrix.
+    pub fn squared_distance(geometry: &Geometry<'_>) -> Option<Self> {
+        let dim = geometry.points()?.dim();
+        let (rule, absolute, relative) = match geometry.cost().family() {
+            // Twice the cost 1 − cos.
+            Family::Angle => (Rule::OneMinus(2.0), (4.0 * depth(dim) as f64 + 40.0) * UNIT, 0.0),
+            _ => (Rule::Minus, (dim as f64 + 4.0) * TINY, (depth(dim) as f64 + 12.0) * UNIT),
+        };
+        Some(Self { rule, absolute, relative, square: false, clamp: true, points: true })
+    }
+
     /// Whether c^p can be negative: only given costs to the first power can.
     pub fn signed(&self) -> bool {
         !self.clamp && !self.square
@@ -150,8 +162,17 @@ impl CostBounds {
         if self.points && self.lower(closeness) == 0.0 && equal() {
             return 0.0;
         }
-        let upper = cost + (self.absolute + self.relative * cost);
-        if self.square { mul_up(upper.abs(), upper.abs()) } else { upper }
+        self.upper_by(cost)
+    }
+
+    /// For each closeness a number ≤ c^p into `low` and one ≥ c^p into `high`: [`CostBounds::lower`], and
+    /// [`CostBounds::upper`] before equal rows are told apart.
+    ///
+    /// # Panics
+    /// If a length differs.
+    pub fn ends(&self, closeness: &[f64], low: &mut [f64], high: &mut [f64]) {
+        assert!(closeness.len() == low.len() && closeness.len() == high.len(), "ends of different length");
+        pulp::Arch::new().dispatch(Ends { costs: self, closeness, low, high });
     }
 
     /// For each row of `block` (rows × M closeness, row-major) a number ≥ max_j (g_j − c_ij^p), into `out`;
@@ -161,6 +182,12 @@ impl CostBounds {
     pub fn best_replies(&self, g: &[f64], block: &[f64], out: &mut [f64]) {
         debug_assert_eq!(block.len(), g.len() * out.len());
         pulp::Arch::new().dispatch(Replies { costs: self, g, block, out });
+    }
+
+    #[inline(always)]
+    fn upper_by(&self, cost: f64) -> f64 {
+        let upper = cost + (self.absolute + self.relative * cost);
+        if self.square { mul_up(upper.abs(), upper.abs()) } else { upper }
     }
 
     #[inline(always)]
@@ -206,6 +233,38 @@ impl pulp::NullaryFnOnce for Replies<'_> {
                 Rule::Minus => reply_by(g, closeness, |s| costs.lower_by(s, |s| -s)),
                 Rule::Root => reply_by(g, closeness, |s| costs.lower_by(s, |s| (-s).sqrt())),
             };
+        }
+    }
+}
+
+/// What is dispatched by [`CostBounds::ends`].
+struct Ends<'a> {
+    costs: &'a CostBounds,
+    closeness: &'a [f64],
+    low: &'a mut [f64],
+    high: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Ends<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { costs, closeness, low, high } = self;
+        let each = low.iter_mut().zip(high).zip(closeness);
+        match costs.rule {
+            Rule::OneMinus(scale) => each.for_each(|((low, high), &s)| {
+                *low = costs.lower_by(s, |s| one_minus(scale, s));
+                *high = costs.upper_by(one_minus(scale, s));
+            }),
+            Rule::Minus => each.for_each(|((low, high), &s)| {
+                *low = costs.lower_by(s, |s| -s);
+                *high = costs.upper_by(-s);
+            }),
+            Rule::Angle(_) | Rule::Root => each.for_each(|((low, high), &s)| {
+                *low = costs.lower(s);
+                *high = costs.upper(s, || false);
+            }),
         }
     }
 }

@@ -169,6 +169,28 @@ impl<'a> Geometry<'a> {
         self.cost
     }
 
+    /// The same pool with some of its rows in the place of the queries: closeness between pool rows.
+    ///
+    /// # Errors
+    /// If there are no such rows, one of them is bad, or the geometry is a matrix, which does not say how close pool
+    /// rows are to each other.
+    pub fn to_rows(&self, rows: &[usize]) -> Result<Geometry<'a>, GeometryError> {
+        let fault = "as a matrix does not say how close pool rows are to each other: give --pool and --query";
+        let pool = self.points().ok_or(GeometryError::WrongCost { cost: self.cost, fault })?;
+        if rows.is_empty() {
+            return Err(GeometryError::Empty("list of rows"));
+        }
+        self.check_rows(rows.iter().copied())?;
+        let dim = pool.dim();
+        let mut query = vec![0.0; rows.len() * dim];
+        for (&row, x) in rows.iter().zip(query.chunks_exact_mut(dim)) {
+            pool.read_row(row, x);
+        }
+        let norms = query.chunks_exact(dim).map(|x| dot::dot(x, x).sqrt()).collect();
+        let (query_len, short) = (rows.len(), pool.element() != Element::F64);
+        Ok(Self { pool, cost: self.cost, side: Side::Points { query, norms }, query_len, short })
+    }
+
     /// The same rows under another cost of the same family.
     pub fn with_cost(self, cost: Cost) -> Result<Self, GeometryError> {
         if cost.family() != self.cost.family() {
@@ -343,23 +365,41 @@ impl<'a> Geometry<'a> {
         let Side::Points { query, norms } = &self.side else { panic!("a matrix has no rows of points") };
         let dim = self.pool.dim();
         let query = &query[queries.start * dim..queries.end * dim];
-        let norms = &norms[queries];
+        self.closeness_between(rows, row_norms, query, &norms[queries], out);
+    }
+
+    /// Closeness between rows (r×d) and columns (c×d, row-major), each pool rows or queries as widened and with their
+    /// norms as [`Geometry::row_norms`] has them, into `out` (r×c, row-major). The value of a pair does not depend on
+    /// which of the two is the row.
+    ///
+    /// # Panics
+    /// If the geometry is a matrix or a length does not fit.
+    pub fn closeness_between(
+        &self,
+        rows: &[f64],
+        row_norms: &[f64],
+        columns: &[f64],
+        column_norms: &[f64],
+        out: &mut [f64],
+    ) {
+        let dim = self.pool.dim();
         match self.cost.family() {
             Family::Angle => {
                 let dots = if self.short { dot::dots_of_short } else { dot::dots };
-                dots(dim, rows, query, out);
-                for (values, row_norm) in out.chunks_exact_mut(norms.len()).zip(row_norms) {
-                    for (value, norm) in values.iter_mut().zip(norms) {
+                dots(dim, rows, columns, out);
+                for (values, row_norm) in out.chunks_exact_mut(column_norms.len()).zip(row_norms) {
+                    for (value, norm) in values.iter_mut().zip(column_norms) {
                         *value /= row_norm * norm;
                     }
                 }
             }
-            _ => {
-                dot::squared_distances(dim, rows, query, out);
+            Family::Distance => {
+                dot::squared_distances(dim, rows, columns, out);
                 for value in out {
                     *value = -*value;
                 }
             }
+            Family::Given => panic!("a matrix has no rows of points"),
         }
     }
 

@@ -226,6 +226,16 @@ impl Kernel {
         }
     }
 
+    /// Turns enclosures of squared distances into enclosures of the kernel: `low` ≤ d² ≤ `high` (finite, `low` ≥ 0)
+    /// becomes `low` ≥ k ≥ `high`, as [`Kernel::upper`] and [`Kernel::lower`] have it.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn ends(&self, low: &mut [f64], high: &mut [f64]) {
+        assert_eq!(low.len(), high.len(), "ends of different length");
+        pulp::Arch::new().dispatch(Ends { kernel: self, low, high });
+    }
+
     /// A number ≤ k for every pair whose squared distance is at most `squared` (finite, ≥ 0).
     pub fn lower(&self, squared: f64) -> f64 {
         let sigma = self.bandwidth;
@@ -251,6 +261,31 @@ impl Kernel {
             KernelName::Energy => -sqrt_down(squared),
             KernelName::Cosine => add_up(1.0, -0.5 * squared),
             KernelName::Compact => add_up(1.0, -down(squared / (sigma * sigma))).max(0.0),
+        }
+    }
+}
+
+/// What is dispatched by [`Kernel::ends`]; a struct, so that it is inlined where it is compiled for the instruction
+/// set.
+struct Ends<'a> {
+    kernel: &'a Kernel,
+    low: &'a mut [f64],
+    high: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Ends<'_> {
+    type Output = ();
+
+    /// Roots go several at a time; exponentials are calls.
+    #[inline(always)]
+    fn call(self) {
+        let Self { kernel, low, high } = self;
+        if kernel.name == KernelName::Energy {
+            low.iter_mut().for_each(|x| *x = -sqrt_down(*x));
+            high.iter_mut().for_each(|x| *x = -sqrt_up(*x));
+        } else {
+            low.iter_mut().for_each(|x| *x = kernel.upper(*x));
+            high.iter_mut().for_each(|x| *x = kernel.lower(*x));
         }
     }
 }

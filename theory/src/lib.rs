@@ -29,8 +29,9 @@ pub mod statement;
 pub mod status;
 
 pub use bounds::{
-    BestBound, Candidates, DistanceBound, DistanceEvidence, Interval, Spread, best_bound, distance_bound, excess,
-    in_turn,
+    BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, KernelMeans, NearestDistances,
+    Spread, Witness, best_bound, best_discrepancy_bound, discrepancy_bound, distance_bound, excess, in_turn,
+    kernel_means, mean_difference, nearest_distances, transport_at_least,
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};
@@ -41,6 +42,6 @@ pub use kernel::{Kernel, KernelError, KernelName};
 pub use plan::SparsePlan;
 pub use problem::Problem;
 pub use rejection::Rejection;
-pub use rows::{DenseRows, Element, Rows};
-pub use statement::{Statement, Weights};
+pub use rows::{DenseRows, Element, PickedRows, Rows};
+pub use statement::{Objective, Statement, Weights};
 pub use status::Status;

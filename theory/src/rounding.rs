@@ -30,6 +30,11 @@ pub fn sub_down(a: f64, b: f64) -> f64 {
     -add_up(-a, b)
 }
 
+/// A number ≤ a + b, equal to it if that is a double.
+pub fn add_down(a: f64, b: f64) -> f64 {
+    sub_down(a, -b)
+}
+
 /// A number ≥ a·b for a, b ≥ 0; zero if a factor is.
 pub fn mul_up(a: f64, b: f64) -> f64 {
     if a == 0.0 || b == 0.0 { 0.0 } else { (a * b).next_up() }

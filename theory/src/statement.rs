@@ -2,15 +2,65 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cost::Cost;
+use crate::cost::{Cost, Family};
 use crate::cost_bounds::{LARGEST_DIM, Power};
 use crate::geometry::Geometry;
+use crate::kernel::{Kernel, KernelName};
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, div_down};
 
 /// What the bounds bound; part of every certificate.
 pub const CONVENTION: &str = "distance = (min <c^p, x> over couplings x of subset and queries, both of total mass 1)^(1/p); \
      best = lower bound of the distance of every subset of `budget` distinct pool rows with equal weights";
+
+/// The same for [`Objective::Energy`] and [`Objective::Mmd`].
+pub const KERNEL_CONVENTION: &str = "distance = sqrt(E k(x,x') - 2 E k(x,q) + E k(q,q')), x, x' from the subset and q, q' from the \
+     queries, all uniform and independent; k = -|x-q| for energy; points are rows, divided by their norms for costs of directions; \
+     best = lower bound of the distance of every subset of `budget` distinct pool rows with equal weights";
+
+/// Which distance between subset and queries a statement is about.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Objective {
+    /// The transport distance W_p.
+    #[default]
+    W,
+    /// The energy distance: the root of 2E‖x − q‖ − E‖x − x'‖ − E‖q − q'‖.
+    Energy,
+    /// The maximum mean discrepancy under this kernel (biased, that is with all pairs): the root of
+    /// E k(x, x') − 2E k(x, q) + E k(q, q').
+    Mmd(Kernel),
+}
+
+impl Objective {
+    /// The word for it on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Objective::W => "w",
+            Objective::Energy => "energy",
+            Objective::Mmd(_) => "mmd",
+        }
+    }
+
+    /// The kernel whose distance it is; none for transport.
+    pub fn kernel(self) -> Option<Kernel> {
+        match self {
+            Objective::W => None,
+            Objective::Energy => Some(Kernel::ENERGY),
+            Objective::Mmd(kernel) => Some(kernel),
+        }
+    }
+
+    /// What certificates say the numbers mean.
+    pub fn convention(self) -> &'static str {
+        if self == Objective::W { CONVENTION } else { KERNEL_CONVENTION }
+    }
+
+    /// Whether it is the one that files need not name.
+    fn is_w(&self) -> bool {
+        *self == Objective::W
+    }
+}
 
 /// Weights of the two measures, divided by their exact sum; uniform where missing.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -38,7 +88,10 @@ pub struct Statement {
     pub queries: usize,
     /// Weights of subset rows and queries.
     pub weights: Weights,
-    /// [`CONVENTION`], word for word.
+    /// Which distance; absent in files if it is W.
+    #[serde(default, skip_serializing_if = "Objective::is_w")]
+    pub objective: Objective,
+    /// [`Objective::convention`], word for word.
     pub convention: String,
 }
 
@@ -52,6 +105,7 @@ impl Statement {
             pool: geometry.pool_len(),
             queries: geometry.query_len(),
             weights: Weights::default(),
+            objective: Objective::W,
             convention: CONVENTION.to_owned(),
         }
     }
@@ -59,6 +113,11 @@ impl Statement {
     /// The same problem with these weights.
     pub fn weighted(self, weights: Weights) -> Self {
         Self { weights, ..self }
+    }
+
+    /// The same problem under another distance.
+    pub fn under(self, objective: Objective) -> Self {
+        Self { objective, convention: objective.convention().to_owned(), ..self }
     }
 
     /// Checks that the problem makes sense and is about this geometry.
@@ -80,8 +139,16 @@ impl Statement {
 
     /// The part of [`Statement::check`] that needs no data.
     pub(crate) fn check_alone(&self) -> Result<(), Rejection> {
-        if self.convention != CONVENTION {
+        if self.convention != self.objective.convention() {
             return Err(Rejection::new("convention", "problem.convention is not the one of this schema"));
+        }
+        if let Objective::Mmd(kernel) = self.objective
+            && !kernel.name().is_positive_definite()
+        {
+            return Err(Rejection::new("objective", format!("kernel `{kernel}` is not positive definite")));
+        }
+        if self.objective != Objective::W {
+            self.check_kernel_terms()?;
         }
         if self.budget == 0 || self.budget > self.pool || self.queries == 0 {
             let place = format!("budget {} of {} rows for {} queries", self.budget, self.pool, self.queries);
@@ -104,6 +171,25 @@ impl Statement {
             }
         }
         Ok(())
+    }
+
+    /// What distances of kernels do not know of.
+    fn check_kernel_terms(&self) -> Result<(), Rejection> {
+        let name = self.objective.name();
+        let fault = if self.p != Power::One {
+            "has no power p"
+        } else if self.weights != Weights::default() {
+            "is proved for uniform weights only"
+        } else if self.cost.family() == Family::Given {
+            "needs points, not a matrix of costs"
+        } else if self.objective.kernel().is_some_and(|k| k.name() == KernelName::Cosine)
+            && self.cost.family() != Family::Angle
+        {
+            "with the cosine kernel needs unit rows, that is a cost of directions"
+        } else {
+            return Ok(());
+        };
+        Err(Rejection::new("objective", format!("`{name}` {fault}")))
     }
 
     /// A number ≤ Σ_j b_j g_j.

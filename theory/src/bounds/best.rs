@@ -5,12 +5,12 @@
 //! Rows with max_j(g_j − c_ij^p) ≤ 0 add nothing. Whoever has ruled them out rigorously may leave them out; the
 //! checker leaves none out.
 
-use crate::bounds::{BLOCK, Spread, TASK, check_potentials, gather};
+use crate::bounds::{BLOCK, Spread, TASK, Witness, check_potentials, check_transport, gather};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, div_up, sub_down};
-use crate::statement::Statement;
+use crate::statement::{Objective, Statement};
 
 /// Which pool rows a bound for all subsets looks at.
 #[derive(Debug, Clone, Copy)]
@@ -21,12 +21,22 @@ pub enum Candidates<'a> {
     Rows(&'a [usize]),
 }
 
-/// A proved lower bound for the distance of every k-subset, with the potentials that prove it.
+/// What proves a bound for all subsets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BestEvidence {
+    /// Of W: one number per query.
+    Potentials(Vec<f64>),
+    /// Of the distance of a kernel.
+    Witness(Witness),
+}
+
+/// A proved lower bound for the distance of every k-subset, with what proves it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BestBound {
-    budget: usize,
-    potentials: Vec<f64>,
-    lower: f64,
+    pub(super) budget: usize,
+    pub(super) objective: Objective,
+    pub(super) evidence: BestEvidence,
+    pub(super) lower: f64,
 }
 
 impl BestBound {
@@ -35,9 +45,14 @@ impl BestBound {
         self.lower
     }
 
-    /// One number per query.
-    pub fn potentials(&self) -> &[f64] {
-        &self.potentials
+    /// Which distance it is.
+    pub fn objective(&self) -> Objective {
+        self.objective
+    }
+
+    /// What proves it.
+    pub fn evidence(&self) -> &BestEvidence {
+        &self.evidence
     }
 
     /// The subset size k for which it was proved.
@@ -63,6 +78,7 @@ pub fn best_bound(
     if problem.weights.subset.is_some() {
         return Err(Rejection::new("best", "bounds for all subsets are proved for uniform subsets only"));
     }
+    check_transport(problem)?;
     let m = geometry.query_len();
     check_potentials(&potentials, m, "best potentials")?;
     let costs = CostBounds::new(geometry, problem.p);
@@ -112,5 +128,6 @@ pub fn best_bound(
     if !lower.is_finite() {
         return Err(Rejection::new("range", "the bound is too large for a double: rescale potentials or costs"));
     }
-    Ok(BestBound { budget: problem.budget, potentials, lower: problem.p.root_down(lower) })
+    let evidence = BestEvidence::Potentials(potentials);
+    Ok(BestBound { budget: problem.budget, objective: Objective::W, evidence, lower: problem.p.root_down(lower) })
 }

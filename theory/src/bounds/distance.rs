@@ -6,13 +6,13 @@
 //!   where missing = Σ_i (a_i − Σ_j x_ij)₊ + Σ_j (Σ_i x_ij − b_j)₊. Uniform marginals must be met exactly, as integers,
 //!   and then nothing is missing.
 
-use crate::bounds::{BLOCK, Interval, Spread, TASK, check_potentials, gather};
+use crate::bounds::{BLOCK, Interval, Spread, TASK, check_potentials, check_transport, gather};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
 use crate::plan::SparsePlan;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_up, mul_up, sub_down};
-use crate::statement::{Statement, total};
+use crate::statement::{Objective, Statement, total};
 
 /// What proves a distance: potentials its lower bound, a plan its upper bound; either may be missing.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,11 +27,22 @@ pub struct DistanceEvidence {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DistanceBound {
     rows: Vec<usize>,
+    objective: Objective,
     evidence: DistanceEvidence,
     interval: Interval,
 }
 
 impl DistanceBound {
+    /// A distance that was evaluated and rests on no evidence.
+    pub(super) fn evaluated(rows: &[usize], objective: Objective, interval: Interval) -> Self {
+        Self { rows: rows.to_vec(), objective, evidence: DistanceEvidence::default(), interval }
+    }
+
+    /// Which distance it is.
+    pub fn objective(&self) -> Objective {
+        self.objective
+    }
+
     /// The distance lies in here.
     pub fn interval(&self) -> Interval {
         self.interval
@@ -77,6 +88,7 @@ pub fn distance_bound(
 ) -> Result<DistanceBound, Rejection> {
     problem.check(geometry)?;
     check_subset(rows, problem)?;
+    check_transport(problem)?;
     let m = geometry.query_len();
     let costs = CostBounds::new(geometry, problem.p);
     if let Some(g) = &evidence.potentials {
@@ -157,7 +169,7 @@ pub fn distance_bound(
     {
         return Err(Rejection::new("contradiction", format!("lower bound {lower} is above upper bound {upper}")));
     }
-    Ok(DistanceBound { rows: rows.to_vec(), evidence, interval: Interval { lower, upper } })
+    Ok(DistanceBound { rows: rows.to_vec(), objective: Objective::W, evidence, interval: Interval { lower, upper } })
 }
 
 /// Checks that a subset has as many rows as the budget, all distinct and in the pool.

@@ -3,19 +3,30 @@
 //! The work is cut into tasks over rows. This crate starts no thread: the caller passes a [`Spread`] that runs the
 //! tasks, one after the other or in parallel. Sums are exact, so the result does not depend on it.
 
+mod below;
 mod best;
+mod centre;
+mod discrepancy;
 mod distance;
+mod means;
+mod nearest;
 
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-pub use best::{BestBound, Candidates, best_bound};
+pub use below::transport_at_least;
+pub use best::{BestBound, BestEvidence, Candidates, best_bound};
+pub use centre::mean_difference;
+pub use discrepancy::{Witness, best_discrepancy_bound, discrepancy_bound};
 pub(crate) use distance::check_subset;
 pub use distance::{DistanceBound, DistanceEvidence, distance_bound};
+pub use means::{KernelMeans, kernel_means};
+pub use nearest::{NearestDistances, nearest_distances};
 
 use crate::rejection::Rejection;
-use crate::rounding::{add_up, div_up};
+use crate::rounding::{ExactSum, add_up, div_down, div_up};
+use crate::statement::{Objective, Statement};
 
 /// Rows per task: enough work to be worth a thread, few enough for even shares.
 const TASK: usize = 1024;
@@ -87,6 +98,19 @@ fn gather<T: Send>(
         Some((_, failure)) => Err(failure),
         None if state.done.contains(&false) => Err(Rejection::new("complete", "the computation was stopped")),
         None => Ok(state.total),
+    }
+}
+
+/// A number ≤ x / (the sum of some weights), which is positive.
+fn ratio_down(x: f64, total: &ExactSum) -> f64 {
+    div_down(x, if x >= 0.0 { total.up() } else { total.down() })
+}
+
+/// Checks that a statement is about transport, which the formulas for W are not to be used without.
+fn check_transport(problem: &Statement) -> Result<(), Rejection> {
+    match problem.objective {
+        Objective::W => Ok(()),
+        other => Err(Rejection::new("objective", format!("potentials and plans prove nothing of `{}`", other.name()))),
     }
 }
 

@@ -9,12 +9,12 @@ use crate::support::{Instance, Random};
 
 const BITS: usize = 400;
 
-fn float(integer: IBig, exponent: isize) -> FBig {
+pub(crate) fn float(integer: IBig, exponent: isize) -> FBig {
     FBig::from_parts(integer, exponent).with_precision(BITS).value()
 }
 
 /// x·2¹⁰⁷⁴, an integer.
-fn scaled(x: f64) -> IBig {
+pub(crate) fn scaled(x: f64) -> IBig {
     let bits = x.to_bits();
     let (biased, fraction) = (bits >> 52 & 0x7ff, bits & ((1 << 52) - 1));
     let magnitude =
@@ -22,11 +22,11 @@ fn scaled(x: f64) -> IBig {
     if x < 0.0 { -magnitude } else { magnitude }
 }
 
-fn real(x: f64) -> FBig {
+pub(crate) fn real(x: f64) -> FBig {
     float(scaled(x), -1074)
 }
 
-fn dot(x: &[IBig], y: &[IBig]) -> IBig {
+pub(crate) fn dot(x: &[IBig], y: &[IBig]) -> IBig {
     x.iter().zip(y).map(|(a, b)| a * b).sum()
 }
 

@@ -1,6 +1,7 @@
 //! What the kernel promises: bounds that hold in exact arithmetic, and a checker that nothing fools.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod discrepancy;
 mod duality;
 mod exact_replay;
 mod format;

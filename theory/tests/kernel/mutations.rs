@@ -96,7 +96,7 @@ fn try_one(truth: &mut Truth<'_>, tally: &mut Tally, bytes: &[u8], what: &str) {
 }
 
 /// Every value in a JSON tree, by path.
-fn paths(value: &Value, path: &str, out: &mut Vec<String>) {
+pub(crate) fn paths(value: &Value, path: &str, out: &mut Vec<String>) {
     out.push(path.to_owned());
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| paths(value, &format!("{path}/{key}"), out)),
@@ -108,7 +108,7 @@ fn paths(value: &Value, path: &str, out: &mut Vec<String>) {
 }
 
 /// What may be put in the place of a value.
-fn variants(value: &Value) -> Vec<Value> {
+pub(crate) fn variants(value: &Value) -> Vec<Value> {
     let mut variants =
         vec![Value::Null, json!([]), json!({}), json!("x"), json!(true), json!(0), json!(-1), json!(1), json!(2)];
     match value {

@@ -1,0 +1,156 @@
+//! `kantor distance --metric`: distances other than transport.
+
+use std::process::ExitCode;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use kantor_solvers::metrics::{Bandwidth, kernel};
+use kantor_solvers::{SelectError, Stopped};
+use kantor_theory::cost::Family;
+use kantor_theory::{Geometry, Kernel, KernelName, Rejection, Status};
+use serde_json::{Value, json};
+
+use crate::certify::{CertifyError, Measured, Metric, Terms, measure, watched};
+use crate::report::progress::Progress;
+use crate::report::table;
+use crate::select::Error;
+
+use super::failure::Failure;
+use super::output::say;
+
+/// The metrics in the order in which users see them, with what is printed of each.
+const METRICS: [(&str, &str); 8] = [
+    ("transport", "transport distance"),
+    ("energy", "energy distance"),
+    ("mmd", "maximum mean discrepancy"),
+    ("mmd-unbiased", "unbiased estimate of the squared maximum mean discrepancy"),
+    ("chamfer-to-subset", "chamfer distance from the queries"),
+    ("chamfer-to-query", "chamfer distance to the queries"),
+    ("hausdorff", "Hausdorff distance"),
+    ("mean-difference", "distance of the means"),
+];
+
+/// Which distance, and the kernel of those that have one.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Metric")]
+pub(super) struct MetricArguments {
+    /// Which distance
+    #[arg(long, value_name = "NAME", default_value = "transport",
+          value_parser = PossibleValuesParser::new(METRICS.map(|(name, _)| name)))]
+    metric: String,
+    /// Kernel of the mmd metrics [default: gaussian]
+    #[arg(long, value_name = "NAME", value_parser = kernel_parser())]
+    kernel: Option<KernelName>,
+    /// Bandwidth of the kernel: a number, or a rule that looks at the queries (median, scott, silverman) [default: median]
+    #[arg(long, value_name = "NUMBER|RULE", allow_negative_numbers = true)]
+    bandwidth: Option<Bandwidth>,
+}
+
+/// Kernels of positive type; `energy` is a metric of its own, and `compact` is for densities.
+fn kernel_parser() -> impl TypedValueParser<Value = KernelName> {
+    let names = KernelName::ALL.into_iter().filter(|kernel| kernel.is_positive_definite()).map(KernelName::name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<KernelName>())
+}
+
+impl MetricArguments {
+    /// Whether it is the transport distance.
+    pub(super) fn is_transport(&self) -> Result<bool, Failure> {
+        if !self.metric.starts_with("mmd") && (self.kernel.is_some() || self.bandwidth.is_some()) {
+            let fault =
+                format!("--kernel and --bandwidth go with --metric mmd or mmd-unbiased, not with {}", self.metric);
+            return Err(Failure::Usage(fault));
+        }
+        Ok(self.metric == "transport")
+    }
+
+    fn metric(&self, geometry: &Geometry<'_>) -> Result<Metric, Failure> {
+        let name = self.kernel.unwrap_or(KernelName::Gaussian);
+        if let Some(Bandwidth::Given(sigma)) = self.bandwidth.filter(|_| !name.has_bandwidth()) {
+            return Err(Failure::Usage(format!("--bandwidth is {sigma}, but kernel `{name}` has none")));
+        }
+        let kernel = || {
+            kernel(geometry, name, self.bandwidth.unwrap_or_default())
+                .map_err(|error| Failure::Select(Error::Selector(error)))
+        };
+        let near = !matches!(self.metric.as_str(), "chamfer-to-subset" | "chamfer-to-query" | "hausdorff");
+        if near && geometry.points().is_none() {
+            let fault = "needs the rows: a similarity matrix does not say how close pool rows are to each other; give --pool and --query";
+            return Err(Failure::Usage(format!("--metric {} {fault}", self.metric)));
+        }
+        Ok(match self.metric.as_str() {
+            "energy" => Metric::Energy,
+            "mmd" => Metric::Mmd(kernel()?),
+            "mmd-unbiased" => Metric::MmdUnbiased(kernel()?),
+            "chamfer-to-subset" => Metric::ChamferToSubset,
+            "chamfer-to-query" => Metric::ChamferToQuery,
+            "hausdorff" => Metric::Hausdorff,
+            "mean-difference" => Metric::MeanDifference,
+            other => unreachable!("`{other}` is no metric of the list, or is transport, which is dealt with before"),
+        })
+    }
+
+    /// Evaluates and prints it.
+    pub(super) fn run(
+        &self,
+        geometry: &Geometry<'_>,
+        terms: &Terms,
+        rows: &[usize],
+        progress: &Progress,
+        as_json: bool,
+    ) -> Result<ExitCode, Failure> {
+        let metric = self.metric(geometry)?;
+        let measured = measure(geometry, metric, terms, rows, &watched(&self.metric, progress)).map_err(failure)?;
+        if as_json {
+            say(self.json(geometry, metric, measured))?;
+        } else {
+            say(self.text(geometry, metric, measured, rows.len()))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn json(&self, geometry: &Geometry<'_>, metric: Metric, measured: Measured) -> Value {
+        let mut object = json!({"schema": "kantor/distance/1", "metric": self.metric, "status": Status::Certified});
+        let points = match geometry.cost().family() {
+            Family::Angle => Some("unit rows"),
+            Family::Distance => Some("rows"),
+            Family::Given => None,
+        };
+        let by_cost = matches!(metric, Metric::ChamferToSubset | Metric::ChamferToQuery | Metric::Hausdorff);
+        if let (Some(object), Ok(Value::Object(values))) = (object.as_object_mut(), serde_json::to_value(measured)) {
+            object.extend(values);
+            object.insert("points".to_owned(), json!(points.filter(|_| !by_cost)));
+            if let Some(kernel) = kernel_of(metric) {
+                object.insert("kernel".to_owned(), json!(kernel.name()));
+                object.insert("bandwidth".to_owned(), json!(kernel.bandwidth()));
+            }
+        }
+        object
+    }
+
+    fn text(&self, geometry: &Geometry<'_>, metric: Metric, measured: Measured, rows: usize) -> String {
+        let title = METRICS.iter().find(|(name, _)| *name == self.metric).map_or("distance", |(_, title)| title);
+        let kernel = kernel_of(metric).map_or_else(String::new, |kernel| format!(", {kernel}"));
+        let ends = table::interval(measured.interval);
+        let queries = geometry.query_len();
+        let mut text =
+            format!("{title}{kernel}, of {rows} rows and {queries} queries: {ends}  ({})", Status::Certified);
+        if let Some(least) = measured.transport_at_least.filter(|&least| least > 0.0) {
+            let least = table::at_least(least);
+            text.push_str(&format!("\nso their transport distance under {} is at least {least}", geometry.cost()));
+        }
+        text
+    }
+}
+
+fn kernel_of(metric: Metric) -> Option<Kernel> {
+    match metric {
+        Metric::Mmd(kernel) | Metric::MmdUnbiased(kernel) => Some(kernel),
+        _ => None,
+    }
+}
+
+fn failure(rejection: Rejection) -> Failure {
+    if rejection.rule == "complete" {
+        return Failure::Select(Error::Selector(SelectError::Stopped(Stopped)));
+    }
+    Failure::Certify(CertifyError::Rejected(rejection))
+}

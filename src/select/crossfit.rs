@@ -1,0 +1,103 @@
+//! Cross-fitting: select by some of the queries, measure on the others.
+//!
+//! A selection fits the queries that it was chosen by, so its distance to them is less than its distance to other
+//! queries from the same source. The queries are split into folds; for each fold, every method chooses by the queries of
+//! all other folds, and what it chose is measured on the fold and, for comparison, on the queries that it saw. A
+//! selection never sees the queries on which it is measured, as theorem T10 demands. The result itself is still chosen by
+//! all queries.
+
+use std::time::Instant;
+
+use kantor_solvers::Watch;
+use kantor_solvers::folds::folds;
+use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
+use kantor_theory::{Geometry, Interval, PickedRows};
+use serde::Serialize;
+
+use super::{Choice, Error, Inputs, Request, beside, choose};
+use crate::certify::{self, Terms};
+
+/// Distances in the mean over folds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Means {
+    /// Proved to hold the mean transport distance.
+    pub distance: Interval,
+    /// Proved to hold the mean energy distance; `null` if it takes too long or the rows are not known.
+    pub energy: Option<Interval>,
+}
+
+/// What selections by the other folds are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct HeldOut {
+    /// Number of folds.
+    pub folds: usize,
+    /// To the queries that were held out.
+    #[serde(flatten)]
+    pub held_out: Means,
+    /// The same selections, to the queries by which they were chosen.
+    pub seen: Means,
+}
+
+/// Adds to a choice what [`Request::cross_fit`] asks for; returns the seconds it took.
+pub(super) fn measure(
+    inputs: &Inputs,
+    request: &Request,
+    watch: &dyn Watch,
+    mut choice: Choice,
+) -> Result<(Choice, f64), Error> {
+    let Some(count) = request.cross_fit else { return Ok((choice, 0.0)) };
+    let begun = Instant::now();
+    let m = inputs.queries().len();
+    if count < 2 || count > m {
+        return Err(Error::Request(format!("--cross-fit {count} is not between 2 and the {m} queries")));
+    }
+    let plain = Request { certify: false, cross_fit: None, ..request.clone() };
+    let folds = folds(m, count, request.seed);
+    // By method and budget, one entry per fold.
+    let mut found: Vec<Vec<Vec<[Means; 2]>>> =
+        choice.chosen.iter().map(|chosen| vec![Vec::with_capacity(count); chosen.selections.len()]).collect();
+    for fold in &folds {
+        let others = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
+        let pick = |list| PickedRows::new(inputs.queries(), list);
+        let (held, seen) = (pick(fold.clone()), pick(others));
+        let held = inputs.geometry_with(&held, request.cost)?;
+        let seen = inputs.geometry_with(&seen, request.cost)?;
+        let Choice { chosen, .. } = choose(inputs, &seen, &plain, watch)?;
+        for (chosen, found) in chosen.iter().zip(&mut found) {
+            for (proved, found) in chosen.selections.iter().zip(found) {
+                let rows = &proved.selection.rows;
+                found.push([means(&held, request, rows, watch)?, means(&seen, request, rows, watch)?]);
+            }
+        }
+    }
+    for (chosen, found) in choice.chosen.iter_mut().zip(&found) {
+        for (proved, parts) in chosen.selections.iter_mut().zip(found) {
+            let side = |side: usize| Means {
+                distance: mean(parts.iter().map(|part| part[side].distance)),
+                energy: parts.iter().map(|part| part[side].energy).collect::<Option<Vec<_>>>().map(mean),
+            };
+            proved.held_out = Some(HeldOut { folds: count, held_out: side(0), seen: side(1) });
+        }
+    }
+    Ok((choice, begun.elapsed().as_secs_f64()))
+}
+
+/// Both distances of these rows to the queries of this geometry.
+fn means(geometry: &Geometry<'_>, request: &Request, rows: &[usize], watch: &dyn Watch) -> Result<Means, Error> {
+    watch.advance(0)?;
+    let terms = Terms { power: request.power, ..Terms::default() };
+    let distance = certify::distance(geometry, &terms, rows)?.interval();
+    let energy = beside::energy(geometry, &terms, request.energy, rows, watch)?.ok();
+    Ok(Means { distance, energy })
+}
+
+/// Holds the mean of what the intervals hold.
+fn mean(intervals: impl IntoIterator<Item = Interval>) -> Interval {
+    let (mut low, mut high, mut count) = (Some(0.0), Some(0.0), 0.0);
+    for Interval { lower, upper } in intervals {
+        low = low.zip(lower).map(|(sum, x)| add_down(sum, x));
+        high = high.zip(upper).map(|(sum, x)| add_up(sum, x));
+        count += 1.0;
+    }
+    Interval { lower: low.map(|x| div_down(x, count)), upper: high.map(|x| div_up(x, count)) }
+}

@@ -1,0 +1,157 @@
+//! Whether transport and energy distance put the methods in the same order.
+//!
+//! On real text both follow the loss at a fixed budget about equally well, and differences of W below 2 % say nothing
+//! of it. Where the two disagree, neither order should be believed unseen.
+
+use kantor_theory::Interval;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::Chosen;
+
+/// Relative differences of W below this say nothing of the loss.
+const TELLING: f64 = 0.02;
+
+/// Something that the reader of a result should know.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Note {
+    /// A word for scripts: `order` or `energy-left-out`.
+    pub kind: &'static str,
+    /// The budget that it is about.
+    pub budget: usize,
+    /// In words.
+    pub text: String,
+    /// In numbers.
+    pub details: Value,
+}
+
+/// One method at one budget.
+#[derive(Debug, Clone, Copy)]
+struct Placed<'a> {
+    /// Its name.
+    method: &'a str,
+    distance: Interval,
+    energy: Interval,
+}
+
+/// What to say of all results.
+pub(super) fn notes(budgets: &[usize], chosen: &[Chosen]) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for (at, &budget) in budgets.iter().enumerate() {
+        let (mut placed, mut left_out) = (Vec::new(), None);
+        for Chosen { method, selections, .. } in chosen {
+            let proved = &selections[at];
+            let Some(beside) = &proved.beside else { continue };
+            left_out = left_out.or(beside.no_energy);
+            if let (Some(certified), Some(energy)) = (&proved.certified, beside.energy) {
+                placed.push(Placed { method, distance: certified.distance.interval(), energy });
+            }
+        }
+        if let Some(reason) = left_out {
+            let text = format!("at budget {budget} the energy distance is left out: {reason}");
+            notes.push(Note { kind: "energy-left-out", budget, text, details: Value::Null });
+        }
+        notes.extend(disagreement(budget, &placed));
+    }
+    notes
+}
+
+/// What to say of the methods at one budget if their orders differ by more than their intervals leave open.
+fn disagreement(budget: usize, placed: &[Placed<'_>]) -> Option<Note> {
+    let mut pairs = Vec::new();
+    for a in placed {
+        for b in placed {
+            // a has the lower W, b the lower energy.
+            if let (Some(w), Some(e)) = (gap(a.distance, b.distance), gap(b.energy, a.energy)) {
+                pairs.push((a.method, b.method, w, e));
+            }
+        }
+    }
+    if pairs.is_empty() {
+        return None;
+    }
+    let percent =
+        |share: f64| if share >= 1e-4 { format!("{:.2} %", 100.0 * share) } else { "less than 0.01 %".into() };
+    let words: Vec<String> = pairs
+        .iter()
+        .map(|(a, b, w, e)| {
+            format!("{a} has a lower W than {b} (by {}) but a higher energy distance (by {})", percent(*w), percent(*e))
+        })
+        .collect();
+    let verdict = if pairs.iter().any(|(.., w, _)| *w >= TELLING) {
+        "on real text either can be right; differences of W below 2 % say nothing of the loss"
+    } else {
+        "these differences of W are below 2 %, which is too little to say anything of the loss"
+    };
+    let pairs: Vec<Value> = pairs
+        .iter()
+        .map(|(a, b, w, e)| {
+            json!({"lower_distance": a, "lower_energy": b, "distance_gap": w, "energy_gap": e, "telling": *w >= TELLING})
+        })
+        .collect();
+    Some(Note {
+        kind: "order",
+        budget,
+        text: format!(
+            "at budget {budget} W and energy distance order the methods differently: {}; {verdict}",
+            words.join("; ")
+        ),
+        details: json!({"pairs": pairs, "spearman": spearman(placed)}),
+    })
+}
+
+/// By how much, relatively, `high` is above `low` at least; `None` if their intervals leave that open.
+fn gap(low: Interval, high: Interval) -> Option<f64> {
+    let (least, most) = (high.lower?, low.upper?);
+    (least > most).then(|| if most > 0.0 { least / most - 1.0 } else { f64::MAX })
+}
+
+/// Spearman's rank correlation of the two orders, with mean ranks for ties; `None` for fewer than three methods or if
+/// all are equal.
+fn spearman(placed: &[Placed<'_>]) -> Option<f64> {
+    let n = placed.len();
+    let middle = |x: Interval| 0.5 * (x.lower.unwrap_or(0.0) + x.upper.unwrap_or(0.0));
+    let ranks = |of: &dyn Fn(&Placed<'_>) -> f64| -> Vec<f64> {
+        let values: Vec<f64> = placed.iter().map(of).collect();
+        let rank = |x: &f64| {
+            let below = values.iter().filter(|y| *y < x).count();
+            let equal = values.iter().filter(|y| *y == x).count();
+            below as f64 + 0.5 * (equal as f64 - 1.0) - 0.5 * (n as f64 - 1.0)
+        };
+        values.iter().map(rank).collect()
+    };
+    let (a, b) = (ranks(&|x| middle(x.distance)), ranks(&|x| middle(x.energy)));
+    let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+    let scale = (product(&a, &a) * product(&b, &b)).sqrt();
+    (n >= 3 && scale > 0.0).then(|| product(&a, &b) / scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placed<'a>(method: &'a str, w: f64, energy: f64) -> Placed<'a> {
+        let around = |x: f64| Interval { lower: Some(x - 1e-6), upper: Some(x + 1e-6) };
+        Placed { method, distance: around(w), energy: around(energy) }
+    }
+
+    #[test]
+    fn only_pairs_that_are_swapped_for_certain_are_named() {
+        let agree = [placed("a", 0.4, 0.2), placed("b", 0.5, 0.3), placed("c", 0.6, 0.4)];
+        assert_eq!(disagreement(5, &agree), None);
+        let open = [placed("a", 0.4, 0.3), placed("b", 0.5, 0.3 - 1e-6)];
+        assert_eq!(disagreement(5, &open), None);
+        let swapped = [placed("a", 0.4, 0.3), placed("b", 0.5, 0.2), placed("c", 0.6, 0.4)];
+        let note = disagreement(5, &swapped).map(|note| (note.text, note.details));
+        let (text, details) = note.unwrap_or_default();
+        assert!(text.contains("a has a lower W than b (by 25.00 %)") && text.contains("either can be right"), "{text}");
+        assert_eq!(details["spearman"], 0.5);
+        assert_eq!(
+            (details["pairs"].as_array().map(Vec::len), &details["pairs"][0]["telling"]),
+            (Some(1), &json!(true))
+        );
+        let close = [placed("a", 0.400, 0.3), placed("b", 0.402, 0.2)];
+        let text = disagreement(5, &close).map(|note| note.text).unwrap_or_default();
+        assert!(text.contains("too little") && !text.contains("either"), "{text}");
+    }
+}

@@ -1,0 +1,265 @@
+//! Bounds of the distance that a kernel makes: of one subset, and below that of **every** subset of k rows.
+//!
+//! With S and Q the uniform measures on subset and queries, ⟨μ, ν⟩ = ∬ k dμ dν and ‖ν‖² = ⟨ν, ν⟩, the distance is
+//! ‖S − Q‖: its square is the energy distance for k = −‖x − y‖ and the squared maximum mean discrepancy otherwise.
+//! - One subset: the three means are evaluated, each rounded outwards ([`kernel_means`]).
+//! - Every subset: for any measure w on pool rows of total 1, of either sign (`notes/kernel-distance.md`),
+//!   2·(mean of the k smallest h(x) over the pool) − ⟨w, w⟩ + ⟨Q, Q⟩ ≤ ‖S − Q‖², where
+//!   h(x) = Σ_l w_l k(x, z_l) − (1/M) Σ_j k(x, q_j).
+//!   Nothing of w is believed: a bad one proves little. With the optimum of the convex relaxation for w it is the dual
+//!   bound of Frank and Wolfe, with few rows z_l that of Nyström.
+//!
+//! Limit: N·(L + M) inner products of length d in `f64`, see [`dot`], where L is the number of rows of w; then one root
+//! or exponential per pair. Columns are taken [`COLUMNS`] at a time so that they stay in cache.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounds::{
+    BLOCK, BestBound, BestEvidence, DistanceBound, Interval, Spread, TASK, check_subset, gather, kernel_means,
+    ratio_down,
+};
+use crate::cost_bounds::CostBounds;
+use crate::dot;
+use crate::geometry::Geometry;
+use crate::kernel::Kernel;
+use crate::rejection::Rejection;
+use crate::rounding::{ExactSum, TINY, UNIT, add_down, div_down, div_up, sqrt_down, sub_down};
+use crate::rows::DenseRows;
+use crate::statement::{Statement, Weights, total};
+
+/// Columns whose rows are held in cache together.
+const COLUMNS: usize = 128;
+
+/// A measure on pool rows: what proves a bound for all subsets under the distance of a kernel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// Pool rows z_l, distinct.
+    pub rows: Vec<usize>,
+    /// One number per row; w_l is this divided by their exact sum, which must be positive.
+    pub weights: Vec<f64>,
+}
+
+/// Which ends of an enclosure are wanted.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Lower,
+    Upper,
+}
+
+/// Weighted sums of kernel values towards the columns of a geometry, enclosed.
+struct Sums<'a, 'g> {
+    geometry: &'a Geometry<'g>,
+    squares: CostBounds,
+    kernel: Kernel,
+    weights: &'a [f64],
+    sizes: Vec<f64>,
+}
+
+impl<'a, 'g> Sums<'a, 'g> {
+    fn new(geometry: &'a Geometry<'g>, kernel: Kernel, weights: &'a [f64]) -> Result<Self, Rejection> {
+        let squares = CostBounds::squared_distance(geometry).ok_or_else(|| {
+            Rejection::new("objective", "a matrix does not say how close pool rows are to each other")
+        })?;
+        let sizes = weights.iter().map(|w| w.abs()).collect();
+        Ok(Self { geometry, squares, kernel, weights, sizes })
+    }
+
+    /// For each of the pool rows a number ≤ (for [`End::Lower`]) or ≥ Σ_l w_l k(x, z_l), for each of `ends`.
+    fn of_rows(&self, rows: &[usize], ends: &[End]) -> Result<Vec<Vec<f64>>, Rejection> {
+        let bad = |fault: &dyn std::fmt::Display| Rejection::new("rows", fault.to_string());
+        let Some(points) = self.geometry.points() else { return Err(bad(&"a matrix has no rows")) };
+        self.geometry.check_rows(rows.iter().copied()).map_err(|fault| bad(&fault))?;
+        let (dim, count) = (points.dim(), self.weights.len());
+        let (mut x, mut norms) = (vec![0.0; rows.len() * dim], vec![0.0; rows.len()]);
+        for (&row, x) in rows.iter().zip(x.chunks_exact_mut(dim)) {
+            points.read_row(row, x);
+        }
+        self.geometry.row_norms(&x, &mut norms);
+        let mut sums = vec![vec![[0.0; 2]; rows.len()]; ends.len()];
+        let (mut closeness, mut values) = (vec![0.0; rows.len() * COLUMNS], [0.0; COLUMNS]);
+        for first in (0..count).step_by(COLUMNS) {
+            let columns = first..(first + COLUMNS).min(count);
+            let closeness = &mut closeness[..rows.len() * columns.len()];
+            self.geometry.closeness_of_rows(&x, &norms, columns.clone(), closeness);
+            for (position, line) in closeness.chunks_exact(columns.len()).enumerate() {
+                if let Some(at) = line.iter().position(|s| !s.is_finite()) {
+                    let (row, column) = (rows[position], first + at);
+                    return Err(bad(&format_args!("pool row {row} has no finite closeness to row {column}")));
+                }
+                for (&end, sums) in ends.iter().zip(&mut sums) {
+                    let values = &mut values[..columns.len()];
+                    self.values(rows[position], columns.clone(), line, end, values);
+                    let [sum, size] = &mut sums[position];
+                    *sum += dot::dot(&self.weights[columns.clone()], values);
+                    values.iter_mut().for_each(|value| *value = value.abs());
+                    *size += dot::dot(&self.sizes[columns.clone()], values);
+                }
+            }
+        }
+        // A term is rounded on its way through one chunk and the sum of chunks; the size, summed likewise, errs by as
+        // little relatively, for which there is room.
+        let depth = dot::depth(COLUMNS) + count.div_ceil(COLUMNS);
+        let slack = (2.0 * depth as f64 + 16.0) * UNIT;
+        let outwards = |end, [sum, size]: [f64; 2]| {
+            let slack = slack * size + 4.0 * count as f64 * TINY;
+            if end == End::Lower { (sum - slack).next_down() } else { (sum + slack).next_up() }
+        };
+        Ok(ends.iter().zip(sums).map(|(&end, sums)| sums.into_iter().map(|s| outwards(end, s)).collect()).collect())
+    }
+
+    /// The ends of the kernel that make the end of the sum: a negative weight turns them round.
+    fn values(&self, row: usize, columns: std::ops::Range<usize>, closeness: &[f64], end: End, out: &mut [f64]) {
+        for ((out, &s), column) in out.iter_mut().zip(closeness).zip(columns) {
+            *out = if (self.weights[column] >= 0.0) == (end == End::Lower) {
+                self.kernel.lower(self.squares.upper(s, || self.geometry.same_row(row, column)))
+            } else {
+                self.kernel.upper(self.squares.lower(s))
+            };
+        }
+    }
+}
+
+/// ⟨Q, Q⟩ for the queries, enclosed.
+fn among_queries(geometry: &Geometry<'_>, kernel: Kernel) -> Result<Interval, Rejection> {
+    let defect = || Rejection::new("objective", "the queries are no points");
+    let (queries, norms) = geometry.queries().ok_or_else(defect)?;
+    let rows = DenseRows::from_f64(queries.len() / norms.len(), queries.to_vec()).ok_or_else(defect)?;
+    let around =
+        Geometry::new(&rows, &rows, geometry.cost()).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
+    let (m, ones) = (norms.len(), vec![1.0; norms.len()]);
+    let all: Vec<usize> = (0..m).collect();
+    let found = Sums::new(&around, kernel, &ones)?.of_rows(&all, &[End::Lower, End::Upper])?;
+    let [mut lower, mut upper] = [ExactSum::default(), ExactSum::default()];
+    found[0].iter().for_each(|&x| lower.add(x));
+    found[1].iter().for_each(|&x| upper.add(x));
+    let m = m as f64;
+    Ok(Interval { lower: Some(div_down(div_down(lower.down(), m), m)), upper: Some(div_up(div_up(upper.up(), m), m)) })
+}
+
+/// Evaluates the distance of the pool rows `rows` to the queries, under the kernel of `problem.objective`.
+///
+/// O((k + M)²·d) time, O(1) rows of memory per task.
+///
+/// # Errors
+/// If the statement is about transport or does not fit the geometry, a row is bad, or the spread stopped early.
+pub fn discrepancy_bound(
+    geometry: &Geometry<'_>,
+    problem: &Statement,
+    rows: &[usize],
+    spread: Spread<'_>,
+) -> Result<DistanceBound, Rejection> {
+    problem.check(geometry)?;
+    check_subset(rows, problem)?;
+    let kernel = kernel_of(problem)?;
+    let interval = kernel_means(geometry, kernel, rows, &Weights::default(), spread)?.distance()?;
+    Ok(DistanceBound::evaluated(rows, problem.objective, interval))
+}
+
+/// Proves how close any subset of `problem.budget` rows can be, under the kernel of `problem.objective`.
+///
+/// O(N·(L + M)·d) time, O(N + L·d) memory.
+///
+/// # Errors
+/// If the witness is no measure on pool rows, a row is bad, or the spread stopped early.
+pub fn best_discrepancy_bound(
+    geometry: &Geometry<'_>,
+    problem: &Statement,
+    witness: Witness,
+    spread: Spread<'_>,
+) -> Result<BestBound, Rejection> {
+    problem.check(geometry)?;
+    let kernel = kernel_of(problem)?;
+    let mass = check_witness(&witness, problem.pool)?;
+    let landmarks = among(geometry, &witness.rows)?;
+    let ones = vec![1.0; geometry.query_len()];
+    let to_witness = Sums::new(&landmarks, kernel, &witness.weights)?;
+    let to_queries = Sums::new(geometry, kernel, &ones)?;
+    let (n, m) = (geometry.pool_len(), geometry.query_len() as f64);
+    let task = |index: usize| {
+        let mut heights = Vec::with_capacity(TASK);
+        let end = ((index + 1) * TASK).min(n);
+        for first in (index * TASK..end).step_by(BLOCK) {
+            let block: Vec<usize> = (first..(first + BLOCK).min(end)).collect();
+            let pulls = to_witness.of_rows(&block, &[End::Lower])?;
+            let queries = to_queries.of_rows(&block, &[End::Upper])?;
+            let height = |(&pull, &query)| sub_down(ratio_down(pull, &mass), div_up(query, m));
+            heights.extend(pulls[0].iter().zip(&queries[0]).map(height));
+        }
+        // A number that is not one would hide among the largest.
+        match heights.iter().position(|h: &f64| !h.is_finite()) {
+            Some(at) => Err(Rejection::new("range", format!("pool row {} overflows", index * TASK + at))),
+            None => Ok(heights),
+        }
+    };
+    let join = |all: &mut Vec<f64>, part: Vec<f64>| all.extend(part);
+    let mut heights = gather(n.div_ceil(TASK), spread, task, Vec::with_capacity(n), join)?;
+    if problem.budget < n {
+        heights.select_nth_unstable_by(problem.budget, f64::total_cmp);
+    }
+    let mut smallest = ExactSum::default();
+    heights[..problem.budget].iter().for_each(|&h| smallest.add(h));
+    let mean = div_down(smallest.down(), problem.budget as f64);
+
+    let length = self_product(&to_witness, &witness, &mass, spread)?;
+    let queries = among_queries(geometry, kernel)?.lower.unwrap_or(f64::NEG_INFINITY);
+    let lower = add_down(sub_down(2.0 * mean, length), queries);
+    if !lower.is_finite() {
+        return Err(Rejection::new("range", "the bound is too large for a double: rescale weights or rows"));
+    }
+    let lower = sqrt_down(lower.max(0.0));
+    let evidence = BestEvidence::Witness(witness);
+    Ok(BestBound { budget: problem.budget, objective: problem.objective, evidence, lower })
+}
+
+/// A number ≥ ⟨w, w⟩.
+fn self_product(sums: &Sums<'_, '_>, witness: &Witness, mass: &ExactSum, spread: Spread<'_>) -> Result<f64, Rejection> {
+    let Witness { rows, weights } = witness;
+    let task = |index: usize| {
+        let mut sum = ExactSum::default();
+        for first in (index * TASK..((index + 1) * TASK).min(rows.len())).step_by(BLOCK) {
+            let span = first..(first + BLOCK).min(rows.len()).min((index + 1) * TASK);
+            let ends = sums.of_rows(&rows[span.clone()], &[End::Lower, End::Upper])?;
+            for (offset, &weight) in weights[span].iter().enumerate() {
+                sum.add_product(weight, ends[usize::from(weight >= 0.0)][offset]);
+            }
+        }
+        Ok(sum)
+    };
+    let sum = gather(rows.len().div_ceil(TASK), spread, task, ExactSum::default(), |total, part| total.merge(&part))?;
+    Ok(-ratio_down(ratio_down(-sum.up(), mass), mass))
+}
+
+fn kernel_of(problem: &Statement) -> Result<Kernel, Rejection> {
+    let missing = || Rejection::new("objective", "the statement is about transport, not about a kernel");
+    problem.objective.kernel().ok_or_else(missing)
+}
+
+fn among<'g>(geometry: &Geometry<'g>, rows: &[usize]) -> Result<Geometry<'g>, Rejection> {
+    geometry.to_rows(rows).map_err(|fault| Rejection::new("rows", fault.to_string()))
+}
+
+/// Checks that a witness is a measure on distinct pool rows and returns its total, which is positive.
+fn check_witness(witness: &Witness, pool: usize) -> Result<ExactSum, Rejection> {
+    let Witness { rows, weights } = witness;
+    let fault = |place: String| Err(Rejection::new("witness", place));
+    if rows.is_empty() || rows.len() != weights.len() {
+        return fault(format!("{} rows and {} weights", rows.len(), weights.len()));
+    }
+    let mut seen = vec![false; pool];
+    for &row in rows {
+        match seen.get_mut(row) {
+            None => return fault(format!("row {row} of a pool of {pool}")),
+            Some(true) => return fault(format!("row {row} is repeated")),
+            Some(first) => *first = true,
+        }
+    }
+    if let Some(at) = weights.iter().position(|w| !w.is_finite()) {
+        return fault(format!("weight {at} is not finite"));
+    }
+    let mass = total(weights);
+    if !(mass.down() >= f64::MIN_POSITIVE && mass.up() < f64::MAX) {
+        return fault("the weights have no positive sum".to_owned());
+    }
+    Ok(mass)
+}
