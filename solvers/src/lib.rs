@@ -10,6 +10,7 @@
 
 pub mod exact;
 pub mod greedy;
+pub mod herding;
 pub mod kde;
 pub mod kernels;
 pub mod knn;
