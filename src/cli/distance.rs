@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             rows.len()
         )));
     }
-    let terms = Terms { power, weights };
+    let terms = Terms { power, weights, ..Terms::default() };
     let distance = certify::distance(&geometry, &terms, &rows)?;
     let interval = distance.interval();
     let certified = Certified { distance, best: None };

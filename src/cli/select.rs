@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::builder::TypedValueParser;
+use kantor_theory::Objective;
 use serde_json::{Value, json};
 
 use crate::report::manifest::Manifest;
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
 use crate::report::table;
-use crate::select::{Inputs, Request, Run, select, write};
+use crate::select::{Inputs, Request, Run, Target, select, write};
 
 use super::args::{InputArguments, PowerArgument, RunArguments, SettingsArguments};
 use super::failure::Failure;
@@ -45,6 +47,9 @@ pub(super) struct Arguments {
     no_certify: bool,
     #[command(flatten)]
     power: PowerArgument,
+    /// Distance whose value, bound for all subsets and certificate are written: w, energy or mmd (under --kernel)
+    #[arg(long, help_heading = "Selection", value_name = "w|energy|mmd", default_value_t = Target::W, value_parser = target_parser())]
+    objective: Target,
     /// Seed of every random choice
     #[arg(long, help_heading = "Selection", default_value_t = 0)]
     seed: u64,
@@ -52,6 +57,10 @@ pub(super) struct Arguments {
     settings: SettingsArguments,
     #[command(flatten)]
     run: RunArguments,
+}
+
+fn target_parser() -> impl TypedValueParser<Value = Target> {
+    clap::builder::PossibleValuesParser::new(Target::ALL.map(Target::name)).try_map(|name| name.parse::<Target>())
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -64,6 +73,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         budgets: without_repeats(arguments.budget),
         cost: arguments.input.cost,
         power: arguments.power.get(),
+        objective: arguments.objective,
         certify: !arguments.no_certify,
         settings: arguments.settings.settings(),
         seed: arguments.seed,
@@ -114,6 +124,7 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
             json!({
                 "method": result.method,
                 "budget": result.budget,
+                "objective": manifest.parameters.objective.name(),
                 "dir": out.join(&result.dir),
                 "distance": result.distance,
                 "best": result.best,
@@ -137,5 +148,10 @@ fn as_table(manifest: &Manifest) -> String {
             format!("{:.2} s", result.seconds + result.certify_seconds),
         ]
     });
-    table::plain(&["method", "budget", "distance", "above best possible", "status", "time"], rows)
+    let distance = match manifest.parameters.objective {
+        Objective::W => "distance",
+        Objective::Energy => "energy distance",
+        Objective::Mmd(_) => "discrepancy",
+    };
+    table::plain(&["method", "budget", distance, "above best possible", "status", "time"], rows)
 }

@@ -40,7 +40,7 @@ pub fn write(
 ) -> Result<Manifest, Error> {
     let geometry = inputs.geometry(request.cost)?;
     let facts = certify::facts(&outcome.inputs, inputs.dropped());
-    let terms = Terms { power: request.power, ..Terms::default() };
+    let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
     let mut results = Vec::new();
     let copies = copies(inputs, outcome, watch)?;
     for chosen in &outcome.chosen {
@@ -105,6 +105,7 @@ pub fn write(
             budgets: request.budgets.clone(),
             cost: request.cost,
             p: request.power,
+            objective: outcome.objective,
             certify: request.certify,
             settings: request.settings.clone(),
             on_bad_row: run.on_bad_row,
