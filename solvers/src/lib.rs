@@ -8,18 +8,19 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bandwidth;
 pub mod divergence;
 pub mod draw;
 pub mod evidence;
 pub mod exact;
 pub mod folds;
 pub mod greedy;
+pub mod herding;
 pub mod kde;
 pub mod kernels;
 pub mod knn;
 pub mod linalg;
 pub mod lowrank;
-pub mod metrics;
 pub mod registry;
 pub mod selector;
 pub mod simd;

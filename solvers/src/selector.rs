@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use kantor_theory::kernel::KernelName;
-use kantor_theory::{Geometry, Power, Status};
+use kantor_theory::{Geometry, GeometryError, KernelName, Power, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::bandwidth::Bandwidth;
 use crate::draw::Sampling;
 use crate::exact::Solved;
-use crate::kde::bandwidth::Bandwidth;
+use crate::herding;
 use crate::kernels::best::RowBest;
 use crate::kernels::lists::NeighbourLists;
 use crate::watch::{Stopped, Watch};
@@ -58,6 +58,8 @@ pub struct Findings {
     pub suspects: Vec<usize>,
     /// Present if the best subsets have been solved for already.
     pub optimum: Option<Solved>,
+    /// Present if subsets of least energy distance or discrepancy have been chosen already.
+    pub herded: Option<herding::Solved>,
 }
 
 /// The parameters of all selectors, by the name of their flag. Defaults are the published ones.
@@ -81,9 +83,9 @@ pub struct Settings {
     pub kde_cap: usize,
     /// How the KNN methods take rows by their masses.
     pub sampling: Sampling,
-    /// Kernel of `kde-ratio`.
+    /// Kernel of `mmd` and `kde-ratio`.
     pub kernel: KernelName,
-    /// Bandwidth of `kde-ratio`: a number, or a rule.
+    /// Its bandwidth: a number, or a rule that finds it from the queries (`mmd`) or the pool (`kde-ratio`).
     pub bandwidth: Bandwidth,
     /// Rows that stand for the pool in the pool density of `kde-ratio`; 0 for all.
     pub density_sample: usize,
@@ -195,6 +197,9 @@ pub enum SelectError {
         /// Bytes allowed.
         allowed: u64,
     },
+    /// A row that was chosen cannot be measured.
+    #[error(transparent)]
+    Row(#[from] GeometryError),
     /// The observer asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),

@@ -3,9 +3,9 @@
 
 use std::sync::Mutex;
 
+use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::exact::{masses, transport};
 use kantor_solvers::folds::folds;
-use kantor_solvers::metrics::{Bandwidth, kernel};
 use kantor_theory::bounds::in_turn;
 use kantor_theory::cost::Family;
 use kantor_theory::{
@@ -338,10 +338,10 @@ fn squares_of_negative_costs_are_not_in_the_order_of_the_costs() {
 #[test]
 fn bandwidths_are_those_of_the_rules() {
     let rows = |values: &[f64]| DenseRows::from_f64(1, values.to_vec()).unwrap();
-    let sigma = |query: &[f64], rule| {
+    let sigma = |query: &[f64], rule: Bandwidth| {
         let pool = rows(&[5.0, -7.0]);
         let geometry = Geometry::new(&pool, &rows(query), Cost::Euclidean).unwrap();
-        kernel(&geometry, KernelName::Gaussian, rule).map(|kernel| kernel.bandwidth().unwrap())
+        rule.for_queries(KernelName::Gaussian, &geometry).map(|kernel| kernel.bandwidth().unwrap())
     };
     let query = [0.0, 1.0, 3.0];
     assert_eq!(sigma(&query, Bandwidth::Median), Ok(2.0));

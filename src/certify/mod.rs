@@ -8,11 +8,16 @@ use kantor_solvers::evidence::{conjugate, round};
 use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, costs, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
 use kantor_solvers::{Solution, SolveError};
-use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, distance_bound};
+use kantor_theory::bounds::{
+    BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, best_discrepancy_bound, discrepancy_bound,
+    distance_bound,
+};
 use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
-use kantor_theory::{Certificate, Facts, Geometry, Problem, Rejection, Statement, Status, Weights, excess};
+use kantor_theory::{
+    Certificate, Facts, Geometry, Objective, Problem, Rejection, Statement, Status, Weights, Witness, excess,
+};
 use rayon::prelude::*;
 
 pub use facts::facts;
@@ -48,11 +53,13 @@ pub struct Terms {
     pub power: Power,
     /// Weights of both sides.
     pub weights: Weights,
+    /// Transport, or the distance of a kernel.
+    pub objective: Objective,
 }
 
 impl Terms {
     fn problem(&self, geometry: &Geometry<'_>, budget: usize) -> Statement {
-        Statement::new(geometry, self.power, budget).weighted(self.weights.clone())
+        Statement::new(geometry, self.power, budget).weighted(self.weights.clone()).under(self.objective)
     }
 }
 
@@ -71,13 +78,17 @@ pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize)
     }
 }
 
-/// Solves the transport between the rows and the queries exactly and proves an interval around its value.
+/// Proves an interval around the distance of the rows to the queries: solves the transport between them exactly, or
+/// evaluates the distance of a kernel.
 ///
-/// Takes 8·k·M bytes for the costs.
+/// Takes 8·k·M bytes for the costs of transport, 8·k·d for a kernel.
 ///
 /// # Errors
-/// If weights or costs are no numbers to solve with, or the kernel refuses the evidence.
+/// If weights or costs are no numbers to solve with, or the evidence is refused.
 pub fn distance(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Result<DistanceBound, CertifyError> {
+    if terms.objective != Objective::W {
+        return Ok(discrepancy_bound(geometry, &terms.problem(geometry, rows.len()), rows, &in_parallel)?);
+    }
     let Weights { subset, query } = &terms.weights;
     let masses = masses(rows.len(), subset.as_deref(), geometry.query_len(), query.as_deref())?;
     let solved = transport(&costs(geometry, terms.power, rows), &masses)?;
@@ -135,6 +146,20 @@ pub fn found_distance(
     let evidence = DistanceEvidence { potentials: Some(found.potentials.clone()), plan };
     let problem = Statement::new(geometry, power, found.budget);
     Ok(Some(distance_bound(geometry, &problem, &found.rows, evidence, &in_parallel)?))
+}
+
+/// Proves how close any subset of `budget` rows can be under the distance of a kernel.
+///
+/// # Errors
+/// If the objective is transport or the witness is refused.
+pub fn best_under(
+    geometry: &Geometry<'_>,
+    objective: Objective,
+    budget: usize,
+    witness: Witness,
+) -> Result<BestBound, CertifyError> {
+    let problem = Statement::new(geometry, Power::One, budget).under(objective);
+    Ok(best_discrepancy_bound(geometry, &problem, witness, &in_parallel)?)
 }
 
 /// The closest query of every row and the cost between the two; ties to the first query.

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
 use kantor_solvers::Settings;
+use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::draw::Sampling;
-use kantor_solvers::kde::bandwidth::Bandwidth;
-use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
-use kantor_theory::kernel::KernelName;
+use kantor_theory::{Cost, KernelName};
 
 use crate::data::OnBadRow;
 use crate::report::progress::Detail;
@@ -54,6 +53,11 @@ fn cost_parser() -> impl TypedValueParser<Value = Cost> {
     clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
 }
 
+fn kernel_parser() -> impl TypedValueParser<Value = KernelName> {
+    let known = KernelName::ALL.into_iter().filter(|kernel| kernel.is_positive_definite()).map(KernelName::name);
+    clap::builder::PossibleValuesParser::new(known).try_map(|name| name.parse::<KernelName>())
+}
+
 impl InputArguments {
     pub(super) fn spec(&self) -> InputSpec {
         InputSpec {
@@ -97,11 +101,11 @@ pub(super) struct SettingsArguments {
     /// How the KNN methods take rows: `top-k` by mass, or drawn by mass without replacement (`multinomial`, by --seed)
     #[arg(long, value_name = "top-k|multinomial", default_value_t = Settings::default().sampling)]
     sampling: Sampling,
-    /// Kernel of the densities of kde-ratio: gaussian, laplace, compact or inverse-multiquadric
-    #[arg(long, default_value_t = Settings::default().kernel)]
+    /// Kernel of mmd (method and objective) and of the densities of kde-ratio
+    #[arg(long, default_value_t = Settings::default().kernel, value_parser = kernel_parser())]
     kernel: KernelName,
-    /// Bandwidth of kde-ratio: a number, or `scott`, `silverman` or `median` (of distances) of the pool
-    #[arg(long, default_value_t = Settings::default().bandwidth)]
+    /// Bandwidth of that kernel: a number, or a rule that finds it from the queries (mmd) or the pool (kde-ratio)
+    #[arg(long, value_name = "SIGMA|median|scott|silverman", default_value_t = Settings::default().bandwidth)]
     bandwidth: Bandwidth,
     /// Rows drawn by --seed that stand for the pool in the pool density of kde-ratio; 0 for all of them
     #[arg(long, value_name = "ROWS", default_value_t = Settings::default().density_sample)]

@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         subset: arguments.subset_weights.as_deref().map(|path| read_weights(path, rows.len())).transpose()?,
         query: arguments.query_weights.as_deref().map(|path| read_weights(path, geometry.query_len())).transpose()?,
     };
-    let terms = Terms { power, weights };
+    let terms = Terms { power, weights, ..Terms::default() };
     if !transport {
         return arguments.metric.run(&geometry, &terms, &rows, &progress, arguments.run.json);
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use kantor_solvers::metrics::{Bandwidth, kernel};
+use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::{SelectError, Stopped};
 use kantor_theory::cost::Family;
 use kantor_theory::{Geometry, Kernel, KernelName, Rejection, Status};
@@ -68,7 +68,7 @@ impl MetricArguments {
             return Err(Failure::Usage(format!("--bandwidth is {sigma}, but kernel `{name}` has none")));
         }
         let kernel = || {
-            kernel(geometry, name, self.bandwidth.unwrap_or_default())
+            (self.bandwidth.unwrap_or_default().for_queries(name, geometry))
                 .map_err(|error| Failure::Select(Error::Selector(error)))
         };
         let near = !matches!(self.metric.as_str(), "chamfer-to-subset" | "chamfer-to-query" | "hausdorff");

@@ -25,7 +25,7 @@ fn defaults(entry: &Entry) -> Value {
     entry.settings.iter().map(|name| ((*name).to_owned(), all[*name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// A value as it is typed: words without quotes.
+/// A value without the quotes that JSON puts around words.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

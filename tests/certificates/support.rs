@@ -94,10 +94,11 @@ pub(crate) fn facts(inputs: &Inputs) -> Facts {
 /// All methods that work on these inputs.
 pub(crate) fn methods(inputs: &Inputs, cost: Cost) -> Vec<String> {
     let matrix = inputs.geometry(cost).unwrap().matrix().is_some();
-    // Density needs the rows themselves.
+    // Densities and kernel distances need the rows themselves.
+    let needs_rows = ["knn-kde", "kde-ratio", "energy", "mmd"];
     SELECTORS
         .iter()
-        .filter(|entry| !(matrix && ["knn-kde", "kde-ratio"].contains(&entry.name)))
+        .filter(|entry| !(matrix && needs_rows.contains(&entry.name)))
         .map(|entry| entry.name.to_owned())
         .collect()
 }

@@ -188,7 +188,7 @@ impl<'a> Geometry<'a> {
         }
         let norms = query.chunks_exact(dim).map(|x| dot::dot(x, x).sqrt()).collect();
         let (query_len, short) = (rows.len(), pool.element() != Element::F64);
-        Ok(Self { pool, cost: self.cost, side: Side::Points { query, norms }, query_len, short })
+        Ok(Self { pool, cost: self.cost, side: Side::Points { query, norms }, query_len, short, memory: None })
     }
 
     /// The same rows under another cost of the same family.

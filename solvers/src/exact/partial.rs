@@ -65,7 +65,7 @@ impl Solver for Partial {
         let found = transport(&costs, &masses)?;
         let potentials = hub.potentials(&costs, &found.potentials);
         let plan = hub.plan(problem, &found);
-        Ok(hub.solution(problem, &masses, potentials, plan, found.searches))
+        Ok(hub.solution(problem, &masses, potentials, plan, found.pivots))
     }
 }
 

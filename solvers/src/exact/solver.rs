@@ -89,7 +89,7 @@ impl Solver for Exact {
             dual: found.dual,
             transport: found.value,
             residuals: Residuals::default(),
-            iterations: found.searches,
+            iterations: found.pivots,
         })
     }
 }

@@ -3,7 +3,6 @@
 //! A listed row takes mass in proportion to 1/ρ, where ρ is the density of listed rows around it ([`density`]), up to
 //! a common level s (module `level`); r copies of one row therefore get together what one copy would get.
 
-pub mod bandwidth;
 mod cloud;
 pub mod density;
 pub(crate) mod level;

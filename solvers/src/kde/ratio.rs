@@ -23,8 +23,8 @@ use kantor_theory::{DenseRows, Element, Geometry, Rows, Status};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-use super::bandwidth::Bandwidth;
 use super::density;
+use crate::bandwidth::Bandwidth;
 use crate::draw;
 use crate::knn::largest_budget;
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
@@ -118,11 +118,12 @@ impl Selector for KdeRatio {
                 "needs the representations of the pool for its densities, not only similarities: give --pool and --query",
             ));
         };
-        let kernel = self.bandwidth.kernel(self.kernel, points, family).map_err(|value| SelectError::Setting {
-            name: "bandwidth",
-            value,
-            rule: "it must be between 1e-70 and 1e70",
-        })?;
+        // Where all rows are alike no rule finds a width, and any width gives the same densities.
+        let kernel = match self.bandwidth {
+            Bandwidth::Given(_) => self.bandwidth.kernel(self.kernel, points, family)?,
+            rule => (rule.kernel(self.kernel, points, family))
+                .or_else(|_| Bandwidth::Given(1.0).kernel(self.kernel, points, family))?,
+        };
         let pool = self.pool_density(task, points, kernel)?;
         let query = sums(task, geometry, "query density", |_, line| {
             ln_sum(line.iter().map(|&closeness| kernel.ln_value(squared(family, closeness)))) - (m as f64).ln()

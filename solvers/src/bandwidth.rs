@@ -1,4 +1,4 @@
-//! How wide a kernel is: given, or by a rule from the pool.
+//! How wide a kernel is: given, or by a rule from some points.
 //!
 //! With s² the mean variance of a coordinate and n rows in d dimensions (of directions for costs of the angle family):
 //! - Scott: s·n^(−1/(d+4));
@@ -14,15 +14,16 @@ use std::fmt;
 use std::str::FromStr;
 
 use kantor_theory::cost::Family;
-use kantor_theory::kernel::{BANDWIDTH_RANGE, Kernel, KernelName};
-use kantor_theory::{Rows, dot};
+use kantor_theory::{DenseRows, Geometry, Kernel, KernelName, Rows, dot};
 use serde::{Deserialize, Serialize};
+
+use crate::selector::SelectError;
 
 /// Rows that stand for all.
 const SAMPLE: usize = 1000;
 
 /// A bandwidth or a rule for one.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum Bandwidth {
     /// This one.
@@ -32,6 +33,7 @@ pub enum Bandwidth {
     /// Silverman's rule.
     Silverman,
     /// The median heuristic.
+    #[default]
     Median,
 }
 
@@ -93,24 +95,38 @@ impl fmt::Display for Bandwidth {
 }
 
 impl Bandwidth {
-    /// The kernel of that name with this bandwidth, for the rows of `points` as `family` compares them. A rule that
-    /// finds no width (all rows alike) gives 1.
+    /// The kernel of that name with this bandwidth, for the rows of `points` as `family` compares them.
     ///
     /// # Errors
-    /// If the bandwidth given is not between 1e-70 and 1e70: returns it.
-    pub fn kernel(self, name: KernelName, points: &dyn Rows, family: Family) -> Result<Kernel, f64> {
-        if !name.has_bandwidth() {
-            return Kernel::new(name, None).map_err(|_| 0.0);
-        }
-        let sigma = match self {
-            Bandwidth::Given(sigma) => sigma,
+    /// If the bandwidth given is not between 1e-70 and 1e70, or all rows are alike and the rule finds none.
+    pub fn kernel(self, name: KernelName, points: &dyn Rows, family: Family) -> Result<Kernel, SelectError> {
+        let (sigma, rule) = match self {
+            _ if !name.has_bandwidth() => (None, ""),
+            Bandwidth::Given(sigma) => (Some(sigma), "it must lie between 1e-70 and 1e70"),
             rule => {
-                let sigma = rule.of(points, family);
-                let (least, most) = BANDWIDTH_RANGE;
-                if sigma > least && sigma < most { sigma } else { 1.0 }
+                let fault =
+                    "that is what the rule gives for these rows, which are too much alike: give a positive number";
+                (Some(rule.of(points, family)), fault)
             }
         };
-        Kernel::new(name, Some(sigma)).map_err(|_| sigma)
+        let value = sigma.unwrap_or_default();
+        Kernel::new(name, sigma).map_err(|_| SelectError::Setting { name: "bandwidth", value, rule })
+    }
+
+    /// The same for the queries of a geometry, or for its pool if there is a single query.
+    ///
+    /// # Errors
+    /// If the bandwidth makes no kernel, or there are no points to find it from.
+    pub fn for_queries(self, name: KernelName, geometry: &Geometry<'_>) -> Result<Kernel, SelectError> {
+        let (Some(pool), Some((queries, norms))) = (geometry.points(), geometry.queries()) else {
+            let fault = "needs the rows of pool and queries, not only similarities: give --pool and --query";
+            return Err(SelectError::Unsupported { method: "mmd", fault });
+        };
+        let family = geometry.cost().family();
+        match DenseRows::from_f64(pool.dim(), queries.to_vec()).filter(|_| norms.len() > 1) {
+            Some(queries) => self.kernel(name, &queries, family),
+            None => self.kernel(name, pool, family),
+        }
     }
 
     fn of(self, points: &dyn Rows, family: Family) -> f64 {
