@@ -11,6 +11,7 @@ pub mod data;
 pub mod inspect;
 pub mod report;
 pub mod select;
+pub mod study;
 
 pub use kantor_solvers as solvers;
 pub use kantor_theory as theory;

@@ -11,6 +11,7 @@ mod problem;
 mod registries;
 mod select;
 mod signals;
+mod study;
 mod verify;
 
 use std::ffi::OsString;
@@ -38,6 +39,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Say what is in a file of rows, and what selecting from it would cost
     Inspect(inspect::Arguments),
+    /// Say whether distance predicts the outcome of training, in published tables or in your own results
+    Study(study::Arguments),
     /// List the selection methods and their defaults
     Methods(registries::Arguments),
     /// List the transport solvers and the problems that they solve
@@ -72,6 +75,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Distance(arguments) => distance::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Study(arguments) => study::run(&arguments),
         Command::Methods(arguments) => registries::methods(&arguments),
         Command::Solvers(arguments) => registries::solvers(&arguments),
         Command::Costs(arguments) => registries::costs(&arguments),

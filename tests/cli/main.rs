@@ -7,4 +7,5 @@ mod metrics;
 mod outcomes;
 mod outputs;
 mod solve;
+mod study;
 mod support;

@@ -1,0 +1,123 @@
+//! `kantor study`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::report::table;
+use crate::study::{Joined, Outcome, Published, Run, joined, published};
+
+use super::failure::Failure;
+use super::output::say;
+
+/// Whether distance predicts the outcome of training: in published tables, or in your own results
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("source").args(["tables", "results"]).required(true))]
+pub(super) struct Arguments {
+    /// Folder with the published tables (plot_data/quantile_budget/<model>/*.csv)
+    #[arg(long, value_name = "DIR")]
+    tables: Option<PathBuf>,
+    /// Your results: CSV with the columns task, method, budget, seed, value
+    #[arg(long, value_name = "FILE", requires = "runs")]
+    results: Option<PathBuf>,
+    /// What kantor select wrote for a task; repeat it
+    #[arg(long = "run", id = "runs", value_name = "TASK=DIR", value_parser = run_of, requires = "results")]
+    runs: Vec<Run>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+fn run_of(text: &str) -> Result<Run, String> {
+    match text.split_once('=') {
+        Some((task, path)) if !task.is_empty() && !path.is_empty() => {
+            Ok(Run { task: task.to_owned(), path: path.into() })
+        }
+        _ => Err("give TASK=DIR".to_owned()),
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if let Some(directory) = &arguments.tables {
+        let found = published(directory)?;
+        if arguments.json {
+            let Published { correlations, budgets } = &found;
+            say(json!({"schema": "kantor/study/1", "correlations": correlations, "budgets": budgets}))?;
+        } else {
+            say(correlation_table(&found))?;
+            say("")?;
+            say(budget_table(&found))?;
+        }
+    }
+    if let Some(results) = &arguments.results {
+        let found = joined(results, &arguments.runs)?;
+        if arguments.json {
+            let mut object = json!({"schema": "kantor/study/1"});
+            if let (Some(object), Ok(serde_json::Value::Object(found))) =
+                (object.as_object_mut(), serde_json::to_value(&found))
+            {
+                object.extend(found);
+            }
+            say(object)?;
+        } else {
+            say(joined_table(&found))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn number(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.decimals$}"))
+}
+
+fn correlation_table(found: &Published) -> String {
+    let of = |outcome: Outcome| found.correlations.iter().filter(move |line| line.outcome == outcome);
+    let rows = of(Outcome::Loss).map(|line| {
+        let twin = of(Outcome::Metric).find(|other| {
+            (other.pool, &other.model, &other.task, &other.representation)
+                == (line.pool, &line.model, &line.task, &line.representation)
+        });
+        let (loss, metric) = (number(line.spearman, 2), number(twin.and_then(|twin| twin.spearman), 2));
+        vec![line.pool.to_owned(), line.model.clone(), line.task.clone(), line.representation.clone(), loss, metric]
+    });
+    let header = ["pool", "model", "task", "representation", "quantile~loss", "quantile~metric"];
+    table::plain(&header, rows)
+}
+
+fn budget_table(found: &Published) -> String {
+    let rows = found.budgets.iter().map(|line| {
+        vec![
+            line.pool.to_owned(),
+            line.model.clone(),
+            line.outcome.name().to_owned(),
+            line.budget.to_string(),
+            line.method.clone(),
+            format!("{:.3}", line.mean),
+            format!("{:.1}", line.rank),
+            number(line.minus_random, 3),
+            number(line.p_value, 3),
+        ]
+    });
+    let header = ["pool", "model", "outcome", "budget", "method", "mean", "rank", "minus Random", "p"];
+    table::plain(&header, rows)
+}
+
+fn joined_table(found: &Joined) -> String {
+    let rows = found.cells.iter().map(|cell| {
+        let by_distance = {
+            let mut pairs: Vec<_> = cell.pairs.iter().collect();
+            pairs.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+            let shown = pairs.iter().map(|pair| format!("{} {:.4}→{:.4}", pair.method, pair.distance, pair.value));
+            shown.collect::<Vec<_>>().join(", ")
+        };
+        vec![cell.task.clone(), cell.budget.to_string(), number(cell.spearman, 2), by_distance]
+    });
+    let mut text = table::plain(&["task", "budget", "distance~value", "methods by distance (distance→value)"], rows);
+    text.push_str(&format!("\nmean over tasks and budgets: {}", number(found.mean_spearman, 2)));
+    if !found.without_distance.is_empty() {
+        let list = found.without_distance.iter().map(|(task, method, budget)| format!("{task} {method} {budget}"));
+        text.push_str(&format!("\nwithout a certified distance: {}", list.collect::<Vec<_>>().join(", ")));
+    }
+    text
+}

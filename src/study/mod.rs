@@ -1,0 +1,47 @@
+//! Does distance predict what training gives? Published tables, and a user's own results.
+
+mod own;
+pub mod statistics;
+mod tables;
+
+use std::fs::File;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+pub use own::{Cell, Joined, Pair, Run, joined};
+pub use tables::{BudgetResult, Correlation, Outcome, Published, published};
+
+use crate::data::DataError;
+
+/// The lines of a CSV file with a header, each as `take` wants it.
+fn read_csv<L: DeserializeOwned, T>(path: &Path, take: impl Fn(L) -> Option<T>) -> Result<Vec<T>, DataError> {
+    let file = File::open(path).map_err(|cause| DataError::Io { file: path.to_owned(), doing: "open", cause })?;
+    let malformed = |line: usize, fault: String| DataError::Malformed {
+        file: path.to_owned(),
+        fault: format!("line {line} {fault}"),
+        remedy: "compare it with the header and correct it".to_owned(),
+    };
+    let mut reader = csv::Reader::from_reader(file);
+    let header = reader.headers().cloned().map_err(|error| malformed(1, format!("is no header: {error}")))?;
+    let mut lines = Vec::new();
+    for (at, record) in reader.records().enumerate() {
+        let record = record.map_err(|error| malformed(at + 2, format!("cannot be read: {error}")))?;
+        let line =
+            record.deserialize(Some(&header)).map_err(|error| malformed(at + 2, fault(&error, &header, &record)))?;
+        lines.push(take(line).ok_or_else(|| malformed(at + 2, "lacks a value".to_owned()))?);
+    }
+    Ok(lines)
+}
+
+/// What is wrong with a record, with the column and its text.
+fn fault(error: &csv::Error, header: &csv::StringRecord, record: &csv::StringRecord) -> String {
+    if let csv::ErrorKind::Deserialize { err, .. } = error.kind() {
+        let column = err.field().and_then(|field| Some((header.get(field as usize)?, record.get(field as usize)?)));
+        return match column {
+            Some((name, text)) => format!("has `{text}` in column `{name}`: {}", err.kind()),
+            None => err.kind().to_string(),
+        };
+    }
+    error.to_string()
+}

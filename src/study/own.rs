@@ -1,0 +1,171 @@
+//! A user's own results beside what kantor proved of the selections: does the certified distance predict the outcome?
+//!
+//! Correlations are taken across methods at one task and budget, never across budgets: the distance rises with the
+//! budget while the loss falls.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::statistics::{mean, spearman};
+use crate::data::DataError;
+use crate::report::manifest::MANIFEST;
+
+/// One line of the results: what training on a selection gave.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Measured {
+    task: String,
+    method: String,
+    budget: u64,
+    seed: Option<u64>,
+    value: f64,
+}
+
+/// A result directory of `kantor select` and the task whose queries it was made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// The task's name in the results.
+    pub task: String,
+    /// The directory, or its manifest.
+    pub path: PathBuf,
+}
+
+/// A manifest, as far as it is read.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    schema: String,
+    seed: u64,
+    results: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Entry {
+    method: String,
+    budget: u64,
+    distance: Option<Ends>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Ends {
+    lower: Option<f64>,
+    upper: Option<f64>,
+}
+
+/// A selection with its certified distance and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Pair {
+    /// The method.
+    pub method: String,
+    /// Middle of the certified interval, averaged over runs.
+    pub distance: f64,
+    /// The outcome, averaged over seeds.
+    pub value: f64,
+}
+
+/// The methods at one task and budget.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cell {
+    /// The task.
+    pub task: String,
+    /// The budget.
+    pub budget: u64,
+    /// By method.
+    pub pairs: Vec<Pair>,
+    /// Across the methods; `null` for fewer than three methods or a constant side.
+    pub spearman: Option<f64>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Joined {
+    /// By task, then budget.
+    pub cells: Vec<Cell>,
+    /// Mean of the correlations that exist.
+    pub mean_spearman: Option<f64>,
+    /// Results for which no run says a distance: task, method, budget.
+    pub without_distance: Vec<(String, String, u64)>,
+}
+
+/// Joins `results` (CSV: task, method, budget, seed, value) with the manifests of `runs`.
+///
+/// A selection is found by task, method and budget. If several runs of a task used that method and budget with different
+/// seeds, a result belongs to the run of its own seed.
+///
+/// # Errors
+/// If a file cannot be read or nothing matches.
+pub fn joined(results: &Path, runs: &[Run]) -> Result<Joined, DataError> {
+    let measured: Vec<Measured> = super::read_csv(results, Some)?;
+    let mut distances: BTreeMap<(String, String, u64), BTreeMap<u64, f64>> = BTreeMap::new();
+    for run in runs {
+        let manifest = manifest(&run.path)?;
+        for entry in manifest.results {
+            if let Some(Ends { lower: Some(lower), upper: Some(upper) }) = entry.distance {
+                let key = (run.task.clone(), entry.method, entry.budget);
+                distances.entry(key).or_default().insert(manifest.seed, f64::midpoint(lower, upper));
+            }
+        }
+    }
+    let mut groups: BTreeMap<(String, u64), BTreeMap<String, (Vec<f64>, Vec<f64>)>> = BTreeMap::new();
+    let mut without_distance = Vec::new();
+    for line in measured {
+        let key = (line.task, line.method, line.budget);
+        let found = distances.get(&key).and_then(|runs| match line.seed.and_then(|seed| runs.get(&seed)) {
+            Some(distance) => Some(*distance),
+            None => (runs.len() == 1).then(|| runs.values().copied().next()).flatten(),
+        });
+        match found {
+            Some(distance) => {
+                let (distances, values) = groups.entry((key.0, key.2)).or_default().entry(key.1).or_default();
+                distances.push(distance);
+                values.push(line.value);
+            }
+            None => without_distance.push(key),
+        }
+    }
+    if groups.is_empty() {
+        return Err(DataError::Malformed {
+            file: results.to_owned(),
+            fault: "has no line whose task, method and budget are those of a certified selection given".to_owned(),
+            remedy: "give the result directories with --run TASK=DIR, with the names that the results use".to_owned(),
+        });
+    }
+    without_distance.sort();
+    without_distance.dedup();
+    let cells: Vec<Cell> = groups.into_iter().map(|((task, budget), methods)| cell(task, budget, methods)).collect();
+    let known: Vec<f64> = cells.iter().filter_map(|cell| cell.spearman).collect();
+    let mean_spearman = (!known.is_empty()).then(|| mean(known.iter().copied()));
+    Ok(Joined { cells, mean_spearman, without_distance })
+}
+
+fn cell(task: String, budget: u64, methods: BTreeMap<String, (Vec<f64>, Vec<f64>)>) -> Cell {
+    let pairs: Vec<Pair> = methods
+        .into_iter()
+        .map(|(method, (distances, values))| Pair {
+            method,
+            distance: mean(distances.into_iter()),
+            value: mean(values.into_iter()),
+        })
+        .collect();
+    let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().map(|pair| (pair.distance, pair.value)).unzip();
+    let spearman = if pairs.len() < 3 { None } else { spearman(&x, &y) };
+    Cell { task, budget, pairs, spearman }
+}
+
+fn manifest(path: &Path) -> Result<Manifest, DataError> {
+    let path = if path.is_dir() { path.join(MANIFEST) } else { path.to_owned() };
+    let bytes = fs::read(&path).map_err(|cause| DataError::Io { file: path.clone(), doing: "read", cause })?;
+    let malformed = |fault: String| DataError::Malformed {
+        file: path.clone(),
+        fault,
+        remedy: "give a directory that kantor select wrote, or its manifest.json".to_owned(),
+    };
+    let manifest: Manifest =
+        serde_json::from_slice(&bytes).map_err(|error| malformed(format!("is no manifest: {error}")))?;
+    if manifest.schema.starts_with("kantor/manifest/") {
+        Ok(manifest)
+    } else {
+        Err(malformed(format!("is of schema `{}`", manifest.schema)))
+    }
+}

@@ -1,0 +1,245 @@
+//! The published result tables of arXiv 2602.14696: does a nearer quantile have a lower loss, does a method beat Random?
+//!
+//! `<pool>/quantile_budget/<model>/<table>.csv` with pool `plot_data` (Tulu) or `dolci_plot_data` (Dolci).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::statistics::{mean, ranks, sign_flip, spearman};
+use crate::data::DataError;
+
+/// The folder of each pool and its short name.
+const POOLS: [(&str, &str); 2] = [("plot_data", "tulu"), ("dolci_plot_data", "dolci")];
+
+/// The method that others are compared with.
+const RANDOM: &str = "Random";
+
+/// What was measured after training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Cross-entropy on the task's query examples; lower is better.
+    Loss,
+    /// The task's own score; higher is better.
+    Metric,
+}
+
+impl Outcome {
+    /// Both.
+    pub const ALL: [Outcome; 2] = [Outcome::Loss, Outcome::Metric];
+
+    /// The word in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Loss => "loss",
+            Outcome::Metric => "metric",
+        }
+    }
+
+    fn table(self, experiment: &str) -> String {
+        let (of, suffix) = if experiment == "binning" { ("binning", "quantile") } else { ("budget", "budget") };
+        let quantity = if self == Outcome::Loss { "ce_loss" } else { "true_metric" };
+        format!("{of}_{quantity}_{suffix}.csv")
+    }
+}
+
+/// Rank correlation of distance quantile and outcome.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Correlation {
+    /// `tulu` or `dolci`.
+    pub pool: &'static str,
+    /// The model's folder.
+    pub model: String,
+    /// The task.
+    pub task: String,
+    /// `LESS`, `RDS+` or `EMBED`.
+    pub representation: String,
+    /// What was measured.
+    pub outcome: Outcome,
+    /// Quantiles that have a value.
+    pub bins: usize,
+    /// Spearman's correlation; `null` if all values are equal.
+    pub spearman: Option<f64>,
+}
+
+/// How one method did at one budget.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BudgetResult {
+    /// `tulu` or `dolci`.
+    pub pool: &'static str,
+    /// The model's folder.
+    pub model: String,
+    /// Training examples.
+    pub budget: u64,
+    /// The method as the tables name it.
+    pub method: String,
+    /// What was measured.
+    pub outcome: Outcome,
+    /// Tasks that have a value; seeds are averaged within a task.
+    pub tasks: usize,
+    /// Mean over tasks.
+    pub mean: f64,
+    /// Mean over tasks of the rank among the methods, 1 being best.
+    pub rank: f64,
+    /// Mean over tasks of the method's value minus Random's.
+    pub minus_random: Option<f64>,
+    /// Two-sided sign-flip test of these differences, paired by task; with five tasks never below 1/16.
+    pub p_value: Option<f64>,
+}
+
+/// All that the tables say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Published {
+    /// One per pool, model, task, representation and outcome.
+    pub correlations: Vec<Correlation>,
+    /// One per pool, model, budget, method and outcome.
+    pub budgets: Vec<BudgetResult>,
+}
+
+/// A line of any of the tables.
+#[derive(Debug, Deserialize)]
+struct Line {
+    dataset: String,
+    method: String,
+    bin: Option<u32>,
+    num_samples: Option<u64>,
+    dev: Option<f64>,
+    true_metric: Option<f64>,
+}
+
+/// Reads the tables below `directory`.
+///
+/// # Errors
+/// If there are none, or one cannot be read.
+pub fn published(directory: &Path) -> Result<Published, DataError> {
+    let mut found = Published { correlations: Vec::new(), budgets: Vec::new() };
+    for (folder, pool) in POOLS {
+        let models = directory.join(folder).join("quantile_budget");
+        for model in subfolders(&models)? {
+            let name = model.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            for outcome in Outcome::ALL {
+                let table = |experiment| read(&model.join(outcome.table(experiment)), outcome);
+                found.correlations.extend(correlations(pool, &name, outcome, &table("binning")?));
+                found.budgets.extend(budgets(pool, &name, outcome, &table("budget")?));
+            }
+        }
+    }
+    if found.correlations.is_empty() {
+        return Err(DataError::Malformed {
+            file: directory.to_owned(),
+            fault: "holds no plot_data/quantile_budget/<model> and no dolci_plot_data/quantile_budget/<model>"
+                .to_owned(),
+            remedy: "give the folder that holds the published tables".to_owned(),
+        });
+    }
+    Ok(found)
+}
+
+/// The folders in `path`, by name; none if it does not exist.
+fn subfolders(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let io = |cause| DataError::Io { file: path.to_owned(), doing: "list the folder", cause };
+    if !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(path).map_err(io)? {
+        let entry = entry.map_err(io)?.path();
+        if entry.is_dir() {
+            folders.push(entry);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+/// A value of a table.
+struct Cell {
+    task: String,
+    method: String,
+    /// Quantile or budget.
+    level: u64,
+    value: f64,
+}
+
+fn read(path: &Path, outcome: Outcome) -> Result<Vec<Cell>, DataError> {
+    super::read_csv(path, |line: Line| {
+        let value = if outcome == Outcome::Loss { line.dev } else { line.true_metric };
+        let level = line.num_samples.or(line.bin.map(u64::from));
+        Some(Cell { task: line.dataset, method: line.method, level: level?, value: value? })
+    })
+}
+
+fn correlations(pool: &'static str, model: &str, outcome: Outcome, cells: &[Cell]) -> Vec<Correlation> {
+    let mut series: BTreeMap<(&str, &str), (Vec<f64>, Vec<f64>)> = BTreeMap::new();
+    for cell in cells {
+        let (bins, values) = series.entry((&cell.task, &cell.method)).or_default();
+        bins.push(cell.level as f64);
+        values.push(cell.value);
+    }
+    series
+        .into_iter()
+        .map(|((task, method), (bins, values))| Correlation {
+            pool,
+            model: model.to_owned(),
+            task: task.to_owned(),
+            // The tables say `LESS (RR)`: quantiles of the round-robin order.
+            representation: method.split(' ').next().unwrap_or(method).to_owned(),
+            outcome,
+            bins: bins.len(),
+            spearman: spearman(&bins, &values),
+        })
+        .collect()
+}
+
+fn budgets(pool: &'static str, model: &str, outcome: Outcome, cells: &[Cell]) -> Vec<BudgetResult> {
+    let mut seeds: BTreeMap<(u64, &str, &str), Vec<f64>> = BTreeMap::new();
+    for cell in cells {
+        seeds.entry((cell.level, &cell.task, &cell.method)).or_default().push(cell.value);
+    }
+    let values: BTreeMap<_, f64> = seeds.into_iter().map(|(key, seeds)| (key, mean(seeds.into_iter()))).collect();
+    let levels: BTreeSet<u64> = values.keys().map(|key| key.0).collect();
+    levels.into_iter().flat_map(|budget| at_budget(pool, model, outcome, budget, &values)).collect()
+}
+
+fn at_budget(
+    pool: &'static str,
+    model: &str,
+    outcome: Outcome,
+    budget: u64,
+    values: &BTreeMap<(u64, &str, &str), f64>,
+) -> Vec<BudgetResult> {
+    let here = || values.iter().filter(|(key, _)| key.0 == budget);
+    let mut rank_of: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+    for task in here().map(|(key, _)| key.1).collect::<BTreeSet<_>>() {
+        let (methods, mut scores): (Vec<&str>, Vec<f64>) =
+            here().filter(|(key, _)| key.1 == task).map(|(key, value)| (key.2, *value)).unzip();
+        if outcome == Outcome::Metric {
+            scores.iter_mut().for_each(|score| *score = -*score);
+        }
+        rank_of.extend(methods.iter().zip(ranks(&scores)).map(|(method, rank)| ((task, *method), rank)));
+    }
+    let methods: BTreeSet<&str> = here().map(|(key, _)| key.2).collect();
+    let result = |method: &str| {
+        let own: Vec<(&str, f64)> =
+            here().filter(|(key, _)| key.2 == method).map(|(key, value)| (key.1, *value)).collect();
+        let differences: Vec<f64> = (own.iter().filter(|_| method != RANDOM))
+            .filter_map(|(task, value)| Some(value - values.get(&(budget, *task, RANDOM))?))
+            .collect();
+        BudgetResult {
+            pool,
+            model: model.to_owned(),
+            budget,
+            method: method.to_owned(),
+            outcome,
+            tasks: own.len(),
+            mean: mean(own.iter().map(|(_, value)| *value)),
+            rank: mean(own.iter().map(|(task, _)| rank_of[&(*task, method)])),
+            minus_random: (!differences.is_empty()).then(|| mean(differences.iter().copied())),
+            p_value: sign_flip(&differences),
+        }
+    };
+    methods.into_iter().map(result).collect()
+}

@@ -1,0 +1,95 @@
+//! `kantor study`: rank correlations of distance and outcome.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::support::{json, kantor, printed_json, select_example};
+
+fn tables() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/published")
+}
+
+#[test]
+fn published_correlations_of_quantile_and_query_loss_are_reproduced() {
+    let printed = printed_json(kantor().arg("study").arg("--tables").arg(tables()).arg("--json"));
+    assert_eq!(printed["schema"], "kantor/study/1");
+    let lines = printed["correlations"].as_array().unwrap();
+    // One model, five tasks, three representations, two outcomes.
+    assert_eq!(lines.len(), 5 * 3 * 2);
+    let of = |task: &str, outcome: &str| {
+        let wanted =
+            |line: &&Value| line["task"] == task && line["representation"] == "LESS" && line["outcome"] == outcome;
+        let line = lines.iter().find(wanted).unwrap();
+        assert_eq!((line["pool"].as_str(), line["model"].as_str()), (Some("tulu"), Some("llama2-7b")));
+        line["spearman"].as_f64().unwrap()
+    };
+    // arXiv 2602.14696, figures 2 and 3, two decimals.
+    let published = [
+        ("bbh", 0.92, -0.61),
+        ("codex", 0.99, 0.72),
+        ("gsm8k", 0.94, -0.89),
+        ("tydiqa", 1.0, -1.0),
+        ("mmlu_pro", 0.95, -0.76),
+    ];
+    for (task, loss, metric) in published {
+        assert!((of(task, "loss") - loss).abs() < 0.0051, "{task}: {}", of(task, "loss"));
+        assert!((of(task, "metric") - metric).abs() < 0.0051, "{task}: {}", of(task, "metric"));
+    }
+}
+
+#[test]
+fn budgets_are_compared_with_random_task_by_task() {
+    let printed = printed_json(kantor().arg("study").arg("--tables").arg(tables()).arg("--json"));
+    let lines = printed["budgets"].as_array().unwrap();
+    // Five budgets, eight methods, two outcomes.
+    assert_eq!(lines.len(), 5 * 8 * 2);
+    for line in lines {
+        assert_eq!(line["tasks"], 5);
+        let random = line["method"] == "Random";
+        assert_eq!(line["p_value"].is_null(), random);
+        assert!(random || line["p_value"].as_f64().unwrap() >= 2.0 / 32.0);
+    }
+    // Ranks among eight methods have mean 4.5.
+    let ranks: f64 = lines.iter().map(|line| line["rank"].as_f64().unwrap()).sum();
+    assert!((ranks / lines.len() as f64 - 4.5).abs() < 1e-12);
+}
+
+#[test]
+fn own_results_are_joined_with_certified_distances() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    let methods = ["--budget", "100,200", "--method", "optimal,round-robin,doubly-greedy,random"];
+    select_example(&out, &methods).assert().success();
+    // An outcome that falls with the distance at one budget and rises with it at the other.
+    let mut results = "task,method,budget,seed,value\n".to_owned();
+    for line in json(&out.join("manifest.json"))["results"].as_array().unwrap() {
+        let (method, budget) = (line["method"].as_str().unwrap(), line["budget"].as_u64().unwrap());
+        let distance = line["distance"]["upper"].as_f64().unwrap();
+        let value = if budget == 100 { distance * distance } else { -distance };
+        for seed in 0..2 {
+            results.push_str(&format!("gsm8k,{method},{budget},{seed},{}\n", value + f64::from(seed)));
+        }
+    }
+    results.push_str("gsm8k,uot,100,0,1.0\n");
+    let path = directory.path().join("results.csv");
+    fs::write(&path, results).unwrap();
+    let run = format!("gsm8k={}", out.display());
+    let printed = printed_json(kantor().arg("study").arg("--results").arg(&path).args(["--run", &run, "--json"]));
+    let cells = printed["cells"].as_array().unwrap();
+    let spearman: Vec<f64> = cells.iter().map(|cell| cell["spearman"].as_f64().unwrap()).collect();
+    assert_eq!(spearman, [1.0, -1.0]);
+    assert_eq!(printed["mean_spearman"], 0.0);
+    assert_eq!(printed["without_distance"], serde_json::json!([["gsm8k", "uot", 100]]));
+}
+
+#[test]
+fn a_bad_line_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("results.csv");
+    fs::write(&path, "task,method,budget,seed,value\nbbh,random,500,0,high\n").unwrap();
+    let failed = kantor().arg("study").arg("--results").arg(&path).args(["--run", "bbh=nowhere"]).assert().code(3);
+    let message = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+    assert!(message.contains("results.csv: line 2") && message.contains("value"), "{message}");
+}
