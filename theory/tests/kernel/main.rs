@@ -4,6 +4,7 @@
 mod duality;
 mod exact_replay;
 mod format;
+mod memory;
 mod mutations;
 mod rounding;
 mod support;
