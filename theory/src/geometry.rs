@@ -11,7 +11,7 @@ use crate::rows::{Element, Rows};
 pub const SQUARED_NORM_RANGE: (f64, f64) = (1e-140, 1e140);
 
 /// Rows widened at a time when a block is evaluated: few enough to stay in cache, a multiple of every tile's rows.
-const CHUNK: usize = 48;
+const CHUNK: usize = 96;
 
 /// Why pool and queries make no geometry.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -26,7 +26,7 @@ const NONE: u32 = u32::MAX;
 const AHEAD: usize = 4;
 
 /// Rows whose costs one task evaluates.
-const LOADED: usize = 48;
+const LOADED: usize = 96;
 
 /// What was found for one budget.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +83,7 @@ pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<
     }
     let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
     let candidates = Candidates::new(task, findings.lists.as_ref(), asked, first)?;
-    let mut pool = Slots::new(candidates, n, m);
+    let mut pool = Slots::new(candidates, n, m, n.min(largest + AHEAD * m));
 
     let mut state = State::new(&mut pool, m);
     let mut order: Vec<(u32, f64)> = Vec::with_capacity(largest);
@@ -184,14 +184,16 @@ fn fractional(
 struct Slots<'a> {
     candidates: Candidates<'a>,
     m: usize,
+    /// How many rows will be needed, about.
+    expected: usize,
     rows: Vec<u32>,
     costs: Vec<f64>,
     slot_of: Vec<u32>,
 }
 
 impl<'a> Slots<'a> {
-    fn new(candidates: Candidates<'a>, n: usize, m: usize) -> Self {
-        Self { candidates, m, rows: Vec::new(), costs: Vec::new(), slot_of: vec![NONE; n] }
+    fn new(candidates: Candidates<'a>, n: usize, m: usize, expected: usize) -> Self {
+        Self { candidates, m, expected, rows: Vec::new(), costs: Vec::new(), slot_of: vec![NONE; n] }
     }
 
     fn slot(&mut self, row: u32) -> u32 {
@@ -204,6 +206,9 @@ impl<'a> Slots<'a> {
     /// Evaluates the costs of rows that have no slot.
     fn load(&mut self, rows: &[u32]) {
         let start = self.costs.len();
+        if start == 0 {
+            self.costs.reserve(self.expected * self.m);
+        }
         self.costs.resize(start + rows.len() * self.m, 0.0);
         let (candidates, new) = (&self.candidates, &mut self.costs[start..]);
         new.par_chunks_mut(LOADED * self.m)

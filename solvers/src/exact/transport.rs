@@ -215,3 +215,33 @@ fn shares(demand: &[u64], total: u64) -> Vec<u64> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_potentials_outgrow_a_grid_a_coarser_one_is_taken() {
+        let (n, m) = (30, 12);
+        let costs: Vec<f64> = (0..n * m).map(|at| ((at * 7919 + 13) % 1009) as f64 / 1009.0).collect();
+        let (supply, demand) = (vec![2; n], vec![5; m]);
+        let rows: Vec<u32> = (0..n as u32).collect();
+        let on = |grid| solve_by_samples(Costs { values: &costs, m, grid }, &rows, &supply, &demand);
+        let fine = Grid::new(0.01);
+        assert!(on(fine).is_none(), "the costs alone are out of its reach");
+        let (Some(coarse), Ok(usual)) = (fine.coarser().and_then(on), solve(&costs, &supply, &demand)) else {
+            panic!("both grids reach that far")
+        };
+        let value = |tree: &Tree| {
+            let cost = |s: &Shipment| s.mass as f64 * costs[s.row * m + s.query];
+            shipments(tree).iter().map(cost).sum::<f64>()
+        };
+        assert!((value(&coarse.tree) - value(&usual.tree)).abs() < 1e-9);
+        let mut grid = Some(fine);
+        let steps = std::iter::from_fn(|| {
+            grid = grid?.coarser();
+            grid
+        });
+        assert!(steps.count() < 110, "a grid cannot be made coarser for ever");
+    }
+}
