@@ -29,7 +29,10 @@ pub(crate) struct Cloud<'a> {
     pub(crate) given: Vec<usize>,
     /// Euclidean norms by position.
     pub(crate) norms: Vec<f64>,
+    /// Few pivots, for all pairs.
     pub(crate) lift: Lift,
+    /// More of them, for pairs that few pivots leave undecided; in many dimensions only.
+    pub(crate) fine: Option<Lift>,
     /// Error of a screened cosine.
     pub(crate) eta: f64,
 }
@@ -43,7 +46,7 @@ impl<'a> Cloud<'a> {
             dot::dot(row, row).sqrt()
         };
         let norms: Vec<f64> = rows.par_iter().map_init(|| vec![0.0; dim], norm).collect();
-        let lift = Lift::new(points, rows, &norms);
+        let (lift, fine) = Lift::new(points, rows, &norms);
         let given = lift.order();
         Self {
             points,
@@ -51,6 +54,7 @@ impl<'a> Cloud<'a> {
             rows: given.iter().map(|&at| rows[at]).collect(),
             norms: given.iter().map(|&at| norms[at]).collect(),
             lift: lift.reordered(&given),
+            fine: fine.map(|fine| fine.reordered(&given)),
             given,
             eta: screen_error(dim),
         }

@@ -12,7 +12,8 @@
 //! [`nearest`] counts only the `cap` nearest rows, as KNN-KDE does, and keeps lists of them, within a stated number of
 //! bytes: if they do not fit, rows are taken in groups, and pairs between groups are looked at twice.
 //!
-//! Limit: the search's. Measured on the bench's 87,697 listed rows (d = 512): see [`search`](super::search).
+//! Limit: the search's, see there for operations and measurements; and for what it leaves, canonical products in `f64`,
+//! 2·d operations a pair.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};

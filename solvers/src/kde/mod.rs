@@ -2,6 +2,9 @@
 //!
 //! A listed row takes mass in proportion to 1/ρ, where ρ is the density of listed rows around it ([`density`]), up to
 //! a common level s (module `level`); r copies of one row therefore get together what one copy would get.
+//!
+//! Densities come from a search of all pairs within a radius ([`search`]) that others use too: [`near`] for near-duplicates,
+//! [`ratio`] for importance sampling.
 
 mod cloud;
 pub mod density;
