@@ -1,6 +1,7 @@
 //! Numbers that other software produced, stored in `tests/data/golden` (its README names software and versions).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod entropic;
 mod greedy;
 mod knn;
 mod support;

@@ -71,7 +71,12 @@ struct Masses {
 impl<'a> Worker<'a> {
     pub(crate) fn new(frame: &'a Frame<'a>) -> Self {
         let m = frame.reference.len();
-        Self { frame, sums: Sums::zero(m, frame.with_outer), columns: vec![0.0; frame.factors.len()], outer: Outer::new(if frame.with_outer { m } else { 0 }) }
+        Self {
+            frame,
+            sums: Sums::zero(m, frame.with_outer),
+            columns: vec![0.0; frame.factors.len()],
+            outer: Outer::new(frame.exact),
+        }
     }
 
     /// Adds rows to the sums, writes their weights unless they are `filled` in, and what else is wanted.
@@ -257,7 +262,7 @@ impl<'a> Worker<'a> {
                 outer.push(&weights[r * width..(r + 1) * width], &self.frame.factors, factor);
             }
         }
-        outer.add_to(simd, &mut self.sums.outer, 1.0 / rows);
+        outer.add_to(simd, self.frame.reference.len(), &mut self.sums.outer, 1.0 / rows);
     }
 }
 
