@@ -140,9 +140,9 @@ impl Newton {
     }
 }
 
-/// Where Sinkhorn's method contracts by a half or better, nothing is faster.
+/// Where Sinkhorn's method contracts fast, nothing is faster.
 pub(crate) fn is_of_use(penalty: &Penalty) -> bool {
-    penalty.contraction() > 0.5
+    penalty.contraction() > 0.2
 }
 
 /// The longest tried step along `direction` that raises D enough, if there is one.

@@ -133,8 +133,8 @@ pub(crate) struct Frame<'p> {
     pub(crate) factors: Vec<f64>,
     /// u_j·share_j, then zeros; empty unless asked for.
     pub(crate) shares: Vec<f64>,
-    /// toll_j; empty unless asked for.
-    pub(crate) toll: &'p [f64],
+    /// toll_j, then zeros; empty unless asked for.
+    pub(crate) toll: Vec<f64>,
     pub(crate) relaxation: Relaxation,
     /// Whether costs are read off their weights where they are wanted.
     pub(crate) inverts: bool,
@@ -193,6 +193,14 @@ impl<'a, W: Weight> Kernel<'a, W> {
             drifts.zip(&measures.base).map(|((g, h), base)| base * exp::exp((g - h) * inverse)).collect();
         factors.resize(stride(m), 0.0);
 
+        // Kept weights tell their costs up to ε·2⁻⁵⁰, which saves evaluating them where that is little beside them.
+        let far = potentials.iter().fold(0.0, |far: f64, g| far.max(g.abs()));
+        let invertible = match ask {
+            Ask::Shares { toll, .. } => {
+                toll.is_empty() && size_of::<W>() == 8 && !self.costs.are_held() && penalty.epsilon <= 100.0 * far
+            }
+            _ => false,
+        };
         let mut frame = Frame {
             costs: self.costs,
             penalty,
@@ -200,9 +208,9 @@ impl<'a, W: Weight> Kernel<'a, W> {
             reference: &self.reference,
             factors,
             shares: Vec::new(),
-            toll: &[],
+            toll: Vec::new(),
             relaxation: Relaxation { factor: 1.0, reach: 0.0, shift: 0.0 },
-            inverts: self.inverts,
+            inverts: self.inverts || (self.filled && invertible),
             with_outer: matches!(ask, Ask::Outer),
         };
         let with_logs = matches!(ask, Ask::Rows | Ask::Shares { .. });
@@ -214,7 +222,8 @@ impl<'a, W: Weight> Kernel<'a, W> {
                 all_shares = vec![0.0; rows];
                 frame.shares = frame.factors.iter().zip(share).map(|(u, share)| u * share).collect();
                 frame.shares.resize(stride(m), 0.0);
-                frame.toll = toll;
+                frame.toll = toll.to_vec();
+                frame.toll.resize(if toll.is_empty() { 0 } else { stride(m) }, 0.0);
             }
             Ask::Relaxed { relaxation, rows } => {
                 frame.relaxation = relaxation;
