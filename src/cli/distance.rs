@@ -200,12 +200,15 @@ impl Solved {
 
     fn text(&self) -> String {
         let Solution { primal, dual, transport, residuals, iterations, .. } = &self.solution;
-        let mut text = format!(
-            "{}: value {primal:.9}, dual value {dual:.9}, transport cost {transport:.9}\n{}: {iterations} iterations, residual {:.1e}",
-            self.solver,
-            self.solver,
-            residuals.largest()
-        );
+        let mut parts = Vec::new();
+        for (name, number) in [("value", primal), ("dual value", dual), ("transport cost", transport)] {
+            // A solver need not find a plan.
+            if number.is_finite() {
+                parts.push(format!("{name} {number:.9}"));
+            }
+        }
+        parts.push(format!("{iterations} iterations, residual {:.1e}", residuals.largest()));
+        let mut text = format!("{}: {}", self.solver, parts.join(", "));
         if let Some(divergence) = self.divergence {
             text.push_str(&format!("\nSinkhorn divergence {divergence:.9}"));
         }

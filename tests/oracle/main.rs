@@ -3,6 +3,7 @@
 
 mod conventions;
 mod divergence;
+mod entropic;
 mod greedy;
 mod knn;
 mod metrics;

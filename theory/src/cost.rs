@@ -99,6 +99,7 @@ impl Cost {
     ///
     /// A cosine that rounding pushed outside [−1, 1] is clamped first, so the result is never negative.
     /// NaN stays NaN.
+    #[inline]
     pub fn from_closeness(self, closeness: f64) -> f64 {
         match self {
             Cost::Cosine => 1.0 - closeness.clamp(-1.0, 1.0),

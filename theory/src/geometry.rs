@@ -13,6 +13,9 @@ pub const SQUARED_NORM_RANGE: (f64, f64) = (1e-140, 1e140);
 /// Rows widened at a time when a block is evaluated: few enough to stay in cache, a multiple of every tile's rows.
 const CHUNK: usize = 96;
 
+/// Lines of a matrix that are transposed at a time.
+const LINES: usize = 8;
+
 /// Why pool and queries make no geometry.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum GeometryError {
@@ -414,11 +417,18 @@ impl<'a> Geometry<'a> {
     fn matrix_block(&self, rows: Range<usize>, queries: Range<usize>, out: &mut [f64]) {
         let sign = if self.cost == Cost::Precomputed { -1.0 } else { 1.0 };
         let m = queries.len();
-        let mut line = vec![0.0; rows.len()];
-        for (offset, j) in queries.enumerate() {
-            self.pool.read(j, rows.clone(), &mut line);
-            for (i, &value) in line.iter().enumerate() {
-                out[i * m + offset] = sign * value;
+        let count = rows.len();
+        // Some lines of the matrix at a time, so that whole cache lines of `out` are written.
+        let mut lines = vec![0.0; LINES * count];
+        for first in (0..m).step_by(LINES) {
+            let width = LINES.min(m - first);
+            for (offset, line) in lines.chunks_exact_mut(count).take(width).enumerate() {
+                self.pool.read(queries.start + first + offset, rows.clone(), line);
+            }
+            for (i, target) in out.chunks_exact_mut(m).enumerate() {
+                for (offset, to) in target[first..first + width].iter_mut().enumerate() {
+                    *to = sign * lines[offset * count + i];
+                }
             }
         }
     }

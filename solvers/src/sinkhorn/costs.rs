@@ -8,6 +8,7 @@ use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Geometry, Power};
 use rayon::prelude::*;
 
+use crate::simd;
 use crate::watch::{Stopped, Watch};
 
 /// Rows that are evaluated at a time: whole tiles of [`Geometry`]'s blocks.
@@ -132,12 +133,28 @@ impl<'a> Costs<'a> {
             Some(listed) => self.geometry.closeness_gather(&listed[rows], out),
             None => self.geometry.closeness_block(rows, out),
         }
-        for value in out {
-            let cost = self.cost.from_closeness(*value);
-            let cost = if self.power == Power::Two { cost * cost } else { cost };
-            // A pair without a closeness is infinitely far, so that it receives nothing.
-            *value = if cost.is_nan() { f64::INFINITY } else { cost };
-        }
+        let (cost, squared) = (self.cost, self.power == Power::Two);
+        simd::wide(
+            #[inline(always)]
+            || match cost {
+                // One loop for each of the plain formulas, which the compiler then turns into vector code.
+                Cost::Precomputed => convert(out, squared, |x| Cost::Precomputed.from_closeness(x)),
+                Cost::Cosine => convert(out, squared, |x| Cost::Cosine.from_closeness(x)),
+                Cost::HalfCosine => convert(out, squared, |x| Cost::HalfCosine.from_closeness(x)),
+                other => convert(out, squared, |x| other.from_closeness(x)),
+            },
+        );
+    }
+}
+
+#[inline(always)]
+fn convert(values: &mut [f64], squared: bool, cost: impl Fn(f64) -> f64) {
+    // A pair without a closeness is infinitely far, so that it receives nothing.
+    let reachable = |cost: f64| if cost.is_nan() { f64::INFINITY } else { cost };
+    if squared {
+        values.iter_mut().for_each(|x| *x = reachable(cost(*x) * cost(*x)));
+    } else {
+        values.iter_mut().for_each(|x| *x = reachable(cost(*x)));
     }
 }
 

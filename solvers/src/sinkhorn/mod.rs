@@ -18,6 +18,7 @@ mod extend;
 mod extremes;
 mod measures;
 mod newton;
+mod outer;
 mod pass;
 mod penalty;
 mod primal;

@@ -31,8 +31,11 @@ const SLICES: usize = 64;
 pub(crate) enum Ask<'r> {
     /// Nothing.
     Sums,
-    /// The matrix of second derivatives.
-    Outer,
+    /// The matrix of second derivatives, in `f64` throughout or good enough for a direction.
+    Outer {
+        /// In `f64`.
+        exact: bool,
+    },
     /// ln s_i of every row and the cost of the plan.
     Rows,
     /// The same, and v_i = Σ_j T_ij `share`_j of every row with Σ_i v_i Σ_j `toll`_j c_ij.
@@ -133,12 +136,14 @@ pub(crate) struct Frame<'p> {
     pub(crate) factors: Vec<f64>,
     /// u_j·share_j, then zeros; empty unless asked for.
     pub(crate) shares: Vec<f64>,
-    /// toll_j; empty unless asked for.
-    pub(crate) toll: &'p [f64],
+    /// toll_j, then zeros; empty unless asked for.
+    pub(crate) toll: Vec<f64>,
     pub(crate) relaxation: Relaxation,
     /// Whether costs are read off their weights where they are wanted.
     pub(crate) inverts: bool,
     pub(crate) with_outer: bool,
+    /// Whether second derivatives are wanted in `f64`.
+    pub(crate) exact: bool,
 }
 
 /// The weights of all pairs for reference potentials.
@@ -193,6 +198,14 @@ impl<'a, W: Weight> Kernel<'a, W> {
             drifts.zip(&measures.base).map(|((g, h), base)| base * exp::exp((g - h) * inverse)).collect();
         factors.resize(stride(m), 0.0);
 
+        // Kept weights tell their costs up to ε·2⁻⁵⁰, which saves evaluating them where that is little beside them.
+        let far = potentials.iter().fold(0.0, |far: f64, g| far.max(g.abs()));
+        let invertible = match ask {
+            Ask::Shares { toll, .. } => {
+                toll.is_empty() && size_of::<W>() == 8 && !self.costs.are_held() && penalty.epsilon <= 100.0 * far
+            }
+            _ => false,
+        };
         let mut frame = Frame {
             costs: self.costs,
             penalty,
@@ -200,10 +213,11 @@ impl<'a, W: Weight> Kernel<'a, W> {
             reference: &self.reference,
             factors,
             shares: Vec::new(),
-            toll: &[],
+            toll: Vec::new(),
             relaxation: Relaxation { factor: 1.0, reach: 0.0, shift: 0.0 },
-            inverts: self.inverts,
-            with_outer: matches!(ask, Ask::Outer),
+            inverts: self.inverts || (self.filled && invertible),
+            with_outer: matches!(ask, Ask::Outer { .. }),
+            exact: matches!(ask, Ask::Outer { exact: true }),
         };
         let with_logs = matches!(ask, Ask::Rows | Ask::Shares { .. });
         let mut all_logs = vec![0.0; if with_logs { rows } else { 0 }];
@@ -214,13 +228,14 @@ impl<'a, W: Weight> Kernel<'a, W> {
                 all_shares = vec![0.0; rows];
                 frame.shares = frame.factors.iter().zip(share).map(|(u, share)| u * share).collect();
                 frame.shares.resize(stride(m), 0.0);
-                frame.toll = toll;
+                frame.toll = toll.to_vec();
+                frame.toll.resize(if toll.is_empty() { 0 } else { stride(m) }, 0.0);
             }
             Ask::Relaxed { relaxation, rows } => {
                 frame.relaxation = relaxation;
                 states = rows;
             }
-            Ask::Sums | Ask::Outer | Ask::Rows => {}
+            Ask::Sums | Ask::Outer { .. } | Ask::Rows => {}
         }
 
         let slice = slice_len(rows);

@@ -4,7 +4,6 @@
 //! from the solution at 2ε both do. Where Sinkhorn's method contracts by a half or better it needs no help.
 
 use super::dual::{Dual, Goal};
-use super::newton::is_of_use;
 use super::penalty::Penalty;
 use super::weight::Weight;
 use crate::watch::Stopped;
@@ -23,6 +22,11 @@ const LIMIT: u64 = 60;
 pub(crate) fn cold(least: &[f64], penalty: &Penalty) -> Vec<f64> {
     let factor = 1.0 - penalty.query_theta();
     least.iter().map(|&c| if c.is_finite() { factor * c } else { 0.0 }).collect()
+}
+
+/// Whether larger ε on the way can help.
+pub(crate) fn is_of_use(penalty: &Penalty) -> bool {
+    penalty.contraction() > 0.5
 }
 
 /// Runs through the larger ε, each half of the one before, and returns potentials for the wanted one.

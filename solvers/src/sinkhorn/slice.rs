@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::exp;
+use super::outer::Outer;
 use super::pass::{Frame, Relaxation, Sums, stride};
 use super::weight::Weight;
 
@@ -40,6 +41,7 @@ pub(crate) struct Worker<'a> {
     pub(crate) sums: Sums,
     /// Σ_i T_i/(Σ_j w_ij u_j) w_ij.
     columns: Vec<f64>,
+    outer: Outer,
 }
 
 /// Some rows of a slice, at most [`STEP`].
@@ -69,12 +71,17 @@ struct Masses {
 impl<'a> Worker<'a> {
     pub(crate) fn new(frame: &'a Frame<'a>) -> Self {
         let m = frame.reference.len();
-        Self { frame, sums: Sums::zero(m, frame.with_outer), columns: vec![0.0; frame.factors.len()] }
+        Self {
+            frame,
+            sums: Sums::zero(m, frame.with_outer),
+            columns: vec![0.0; frame.factors.len()],
+            outer: Outer::new(frame.exact),
+        }
     }
 
     /// Adds rows to the sums, writes their weights unless they are `filled` in, and what else is wanted.
     #[inline(always)]
-    fn step<W: Weight>(&mut self, step: Step<'_, W>, filled: bool) {
+    fn step<S: pulp::Simd, W: Weight>(&mut self, simd: S, step: Step<'_, W>, filled: bool) {
         let Step { rows, costs, weights, greatest, logs, shares, state } = step;
         let frame = self.frame;
         let width = frame.factors.len();
@@ -93,20 +100,17 @@ impl<'a> Worker<'a> {
         if !logs.is_empty() {
             self.pay(costs, weights, greatest, scale, shares);
         }
-        let columns = self.columns.as_chunks_mut::<LANES>().0;
-        for (rows, scale) in weights.chunks(RANK * width).zip(scale.chunks_exact(RANK)) {
+        for (rows, scale) in weights.chunks(RANK * width).zip(scale.as_chunks::<RANK>().0) {
             // A short group is filled up with copies that weigh nothing.
             let last = rows.len() / width - 1;
-            let [x, y, z, w] = [0, 1, 2, 3].map(|r: usize| rows[r.min(last) * width..][..width].as_chunks::<LANES>().0);
-            for ((((to, x), y), z), w) in columns.iter_mut().zip(x).zip(y).zip(z).zip(w) {
-                for l in 0..LANES {
-                    to[l] += (scale[0] * x[l].get() + scale[1] * y[l].get())
-                        + (scale[2] * z[l].get() + scale[3] * w[l].get());
-                }
+            let row = |r: usize| &rows[r.min(last) * width..][..width];
+            let columns = self.columns.iter_mut().zip(row(0)).zip(row(1)).zip(row(2)).zip(row(3));
+            for ((((to, x), y), z), w) in columns {
+                *to += (scale[0] * x.get() + scale[1] * y.get()) + (scale[2] * z.get() + scale[3] * w.get());
             }
         }
         if !self.sums.outer.is_empty() {
-            self.add_outer(greatest.len(), weights, &masses);
+            self.add_outer(simd, greatest.len(), weights, &masses);
         }
     }
 
@@ -116,13 +120,18 @@ impl<'a> Worker<'a> {
         let factors = self.frame.factors.as_chunks::<LANES>().0;
         let (mut log_s, mut row_sum) = ([0.0f64; STEP], [1.0f64; STEP]);
         log_s[..greatest.len()].copy_from_slice(greatest);
-        for (sum, row) in row_sum.iter_mut().zip(weights.chunks_exact(self.frame.factors.len())) {
-            let mut total = [0.0; LANES];
+        // All lanes of all rows first: additions across lanes would keep the compiler from whole vectors.
+        let mut totals = [[0.0; LANES]; STEP];
+        for (total, row) in totals.iter_mut().zip(weights.chunks_exact(self.frame.factors.len())) {
+            let mut sum = [0.0; LANES];
             for (w, u) in row.as_chunks::<LANES>().0.iter().zip(factors) {
                 for lane in 0..LANES {
-                    total[lane] += w[lane].get() * u[lane];
+                    sum[lane] += w[lane].get() * u[lane];
                 }
             }
+            *total = sum;
+        }
+        for (sum, total) in row_sum[..greatest.len()].iter_mut().zip(totals) {
             *sum = tree(total);
         }
         for r in 0..STEP {
@@ -208,21 +217,24 @@ impl<'a> Worker<'a> {
     ) {
         let frame = self.frame;
         let m = frame.reference.len();
+        let mut priced = vec![0.0; frame.factors.len()];
         for (r, weights) in weights.chunks_exact(frame.factors.len()).enumerate() {
             let transport = if frame.inverts {
                 paid(weights, &frame.factors, frame.reference, frame.penalty.epsilon, greatest[r])
             } else {
-                let pairs = weights.iter().zip(&frame.factors).zip(&costs[r * m..(r + 1) * m]);
                 // A zero weight meets an infinite cost only in pairs that carry nothing.
-                pairs.map(|((w, u), c)| if w.get() > 0.0 { w.get() * u * c } else { 0.0 }).sum::<f64>()
+                let pairs = priced.iter_mut().zip(weights).zip(&costs[r * m..(r + 1) * m]);
+                pairs.for_each(|((to, w), c)| *to = if w.get() > 0.0 { w.get() * c } else { 0.0 });
+                inner(&priced, &frame.factors)
             };
             // No weight of the row is positive, and its maximum is no number to calculate with.
             self.sums.transport += if scale[r] > 0.0 { scale[r] * transport } else { 0.0 };
             if let Some(share) = shares.get_mut(r) {
-                *share = scale[r] * weights.iter().zip(&frame.shares).map(|(w, k)| w.get() * k).sum::<f64>();
+                *share = scale[r] * inner(weights, &frame.shares);
                 if !frame.toll.is_empty() && *share > 0.0 {
-                    let tolls = frame.toll.iter().zip(&costs[r * m..(r + 1) * m]);
-                    self.sums.toll += *share * tolls.map(|(t, c)| if *t > 0.0 { t * c } else { 0.0 }).sum::<f64>();
+                    let tolls = priced.iter_mut().zip(&frame.toll).zip(&costs[r * m..(r + 1) * m]);
+                    tolls.for_each(|((to, t), c)| *to = if *t > 0.0 { *c } else { 0.0 });
+                    self.sums.toll += *share * inner(&priced, &frame.toll);
                 }
             }
         }
@@ -234,51 +246,23 @@ impl<'a> Worker<'a> {
         for ((sum, column), u) in self.sums.columns.iter_mut().zip(&self.columns).zip(&self.frame.factors) {
             *sum = column * u;
         }
-        for (line, u) in self.sums.outer.chunks_exact_mut(self.frame.factors.len()).zip(&self.frame.factors) {
-            line.iter_mut().zip(&self.frame.factors).for_each(|(entry, v)| *entry *= u * v);
-        }
     }
 
     /// Adds Σ T_i r_i r_iᵀ, r_i = weights of row i over their sum with factors; rows that cannot matter are left out.
     #[inline(always)]
-    fn add_outer<W: Weight>(&mut self, count: usize, weights: &[W], masses: &Masses) {
-        let Masses { mass, row_sum, .. } = masses;
-        let (m, width) = (self.frame.reference.len(), self.frame.factors.len());
-        let negligible = 1e-13 / self.frame.measures.rows.len() as f64;
-        let mut kept = [0usize; STEP];
-        let mut many = 0;
+    fn add_outer<S: pulp::Simd, W: Weight>(&mut self, simd: S, count: usize, weights: &[W], masses: &Masses) {
+        let width = self.frame.factors.len();
+        let rows = self.frame.measures.rows.len() as f64;
+        let outer = &mut self.outer;
+        outer.clear();
         for r in 0..count {
-            if mass[r] > negligible && row_sum[r] > 0.0 {
-                kept[many] = r;
-                many += 1;
+            if masses.mass[r] > 1e-13 / rows && masses.row_sum[r] > 0.0 {
+                // Scaled to have squares about 1, whatever N is.
+                let factor = (masses.mass[r] * rows).sqrt() / masses.row_sum[r];
+                outer.push(&weights[r * width..(r + 1) * width], &self.frame.factors, factor);
             }
         }
-        for group in kept[..many].chunks(RANK) {
-            let mut rows: [&[[W; LANES]]; RANK] = [&[]; RANK];
-            let mut scales = [0.0; RANK];
-            for slot in 0..RANK {
-                // A short group is filled up with copies that weigh nothing.
-                let r = group[slot.min(group.len() - 1)];
-                rows[slot] = weights[r * width..(r + 1) * width].as_chunks::<LANES>().0;
-                scales[slot] = if slot < group.len() { mass[r] / (row_sum[r] * row_sum[r]) } else { 0.0 };
-            }
-            for j in 0..m {
-                let factor: [f64; RANK] =
-                    [0, 1, 2, 3].map(|slot| scales[slot] * rows[slot][j / LANES][j % LANES].get());
-                let lanes = j / LANES + 1;
-                let line = &mut self.sums.outer[j * width..(j + 1) * width].as_chunks_mut::<LANES>().0;
-                let [x, y, z, w] = rows.map(|row| &row[..lanes]);
-                for ((((to, x), y), z), w) in line[..lanes].iter_mut().zip(x).zip(y).zip(z).zip(w) {
-                    let (from, x, y, z, w) = (*to, *x, *y, *z, *w);
-                    let mut sum = [0.0; LANES];
-                    for l in 0..LANES {
-                        let pair = factor[0] * x[l].get() + factor[1] * y[l].get();
-                        sum[l] = from[l] + (pair + (factor[2] * z[l].get() + factor[3] * w[l].get()));
-                    }
-                    *to = sum;
-                }
-            }
-        }
+        outer.add_to(simd, self.frame.reference.len(), &mut self.sums.outer, 1.0 / rows);
     }
 }
 
@@ -302,10 +286,8 @@ fn weigh<W: Weight>(costs: &[f64], reference: &[f64], inverse: f64, weights: &mu
         *greatest = most.into_iter().fold(f64::NEG_INFINITY, f64::max);
         // A row without any finite cost keeps zero weights.
         let shift = if *greatest > f64::NEG_INFINITY { *greatest } else { 0.0 };
-        for (to, from) in weights.as_chunks_mut::<LANES>().0.iter_mut().zip(lanes) {
-            for (w, z) in to.iter_mut().zip(from) {
-                *w = W::of(exp::exp(*z - shift));
-            }
+        for (w, z) in weights.iter_mut().zip(&line) {
+            *w = W::of(exp::exp(*z - shift));
         }
     }
 }
@@ -342,7 +324,7 @@ impl<W: Weight> pulp::WithSimd for Run<'_, '_, '_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
         let Self { worker, slice: Slice { rows, weights, greatest, logs, shares, state }, filled } = self;
         let frame = worker.frame;
         let (m, width) = (frame.reference.len(), frame.factors.len());
@@ -371,11 +353,23 @@ impl<W: Weight> pulp::WithSimd for Run<'_, '_, '_, W> {
                     shares: shares.get_mut(here.clone()).unwrap_or_default(),
                     state: state.get_mut(here).unwrap_or_default(),
                 };
-                worker.step(step, filled);
+                worker.step(simd, step, filled);
             }
         }
         worker.finish();
     }
+}
+
+/// Σ x_j y_j over whole lanes.
+#[inline(always)]
+fn inner<W: Weight>(x: &[W], y: &[f64]) -> f64 {
+    let mut total = [0.0; LANES];
+    for (x, y) in x.as_chunks::<LANES>().0.iter().zip(y.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            total[lane] += x[lane].get() * y[lane];
+        }
+    }
+    tree(total)
 }
 
 /// Adds eight lanes as a balanced tree.

@@ -6,9 +6,9 @@ use kantor_theory::problem::Marginal;
 use kantor_theory::{Problem, Status};
 
 use super::costs::Costs;
-use super::dual::{Dual, End, Goal};
+use super::dual::{Dual, End, Goal, Point};
 use super::measures::{Measures, shares};
-use super::newton::{Newton, is_of_use};
+use super::newton::Newton;
 use super::pass::Ask;
 use super::penalty::Penalty;
 use super::relax::Relaxed;
@@ -107,6 +107,8 @@ struct Run<'r> {
 /// Where a run came to.
 struct Reached {
     g: Vec<f64>,
+    /// What is known at `g` with the best pool potentials at the wanted ε, if anything.
+    point: Option<Point>,
     end: Result<End, Stopped>,
     passes: u64,
 }
@@ -164,7 +166,7 @@ impl Entropic<'_> {
         let begun = if stopped { Err(Stopped) } else { run.begin(start) };
         let mut dual = Dual::<f64>::new(&costs, false, &measures, penalty, watch);
         let reached = match begun {
-            Err(Stopped) => Reached { g: vec![0.0; measures.queries.len()], end: Err(Stopped), passes: 0 },
+            Err(Stopped) => Reached { g: vec![0.0; measures.queries.len()], point: None, end: Err(Stopped), passes: 0 },
             Ok((g, range)) if self.newton => run.newton(&mut dual, g, range),
             Ok((g, range)) => run.sinkhorn(&mut dual, g, range),
         };
@@ -173,7 +175,7 @@ impl Entropic<'_> {
         dual.penalty = penalty;
         dual.watch = &Quiet;
         dual.passes = reached.passes;
-        let point = run.complete(&mut dual, reached.g);
+        let point = reached.point.unwrap_or_else(|| run.complete(&mut dual, reached.g));
         let found = primal::certify(&mut dual, &point).unwrap_or_else(|Stopped| unreachable!("nobody watches"));
         let sound = point.is_sound() && found.rows.iter().all(|f| f.is_finite());
         let status = match reached.end {
@@ -219,7 +221,7 @@ impl Run<'_> {
             return Ok((g, Some(f64::NAN)));
         }
         let (least, range) = extremes::extremes(self.costs, SAMPLE.min(self.costs.pool_len()), self.watch)?;
-        if is_of_use(&self.penalty) && schedule::START * range <= self.penalty.epsilon {
+        if schedule::is_of_use(&self.penalty) && schedule::START * range <= self.penalty.epsilon {
             return Ok((schedule::cold(&least, &self.penalty), None));
         }
         let (least, range) = extremes::extremes(self.costs, self.costs.pool_len(), self.watch)?;
@@ -230,7 +232,7 @@ impl Run<'_> {
     /// that was given, and is worth a pass to look at.
     fn far<W: Weight>(&self, dual: &mut Dual<'_, W>, g: &[f64], range: Option<f64>) -> Result<Option<f64>, Stopped> {
         match range {
-            Some(range) if range.is_nan() && is_of_use(&self.penalty) => {
+            Some(range) if range.is_nan() && schedule::is_of_use(&self.penalty) => {
                 let point = dual.evaluate(g.to_vec(), Ask::Sums)?;
                 if point.is_sound() && point.residual <= NEAR {
                     return Ok(None);
@@ -250,7 +252,7 @@ impl Run<'_> {
                 })?,
                 None => g,
             };
-            newton.run(dual, g, self.goal).map(|(point, end)| (point.g, end))
+            newton.run(dual, g, self.goal).map(|(point, end)| (point.g.clone(), Some(point), end))
         };
         let found = climb();
         Reached::new(found, dual)
@@ -266,7 +268,7 @@ impl Run<'_> {
             let goal = Goal { tolerance: self.goal.tolerance.max(BULK_TOLERANCE), ..self.goal };
             let found = self.climb(&mut bulk, &mut relaxed, g, range, goal);
             dual.passes = bulk.passes;
-            match Reached::new(found, &mut bulk) {
+            match Reached::new(found.map(|(g, end)| (g, None, end)), &mut bulk) {
                 Reached { g: reached, end: Ok(_), .. } => (g, range) = (reached, None),
                 stopped => return stopped,
             }
@@ -282,19 +284,18 @@ impl Run<'_> {
         relaxed: &mut Relaxed,
         g: Vec<f64>,
         range: Option<f64>,
-    ) -> Result<(Vec<f64>, End), Stopped> {
+    ) -> Result<(Vec<f64>, Option<Point>, End), Stopped> {
         let (mut g, mut end) = self.climb(dual, relaxed, g, range, self.goal)?;
         let mut goal = self.goal;
         while end == End::Met {
             let point = dual.evaluate(g, Ask::Sums)?;
-            g = point.g;
             if point.residual <= self.goal.tolerance {
-                break;
+                return Ok((point.g.clone(), Some(point), end));
             }
             goal.tolerance *= 0.25;
-            (g, end) = relaxed.run(dual, g, goal)?;
+            (g, end) = relaxed.run(dual, point.g, goal)?;
         }
-        Ok((g, end))
+        Ok((g, None, end))
     }
 
     fn climb<W: Weight>(
@@ -315,22 +316,19 @@ impl Run<'_> {
     }
 
     /// The point at `g`, or where nothing can be calculated with it, at zero.
-    fn complete(&self, dual: &mut Dual<'_, f64>, g: Vec<f64>) -> super::dual::Point {
-        let evaluate = |dual: &mut Dual<'_, f64>, g| {
-            dual.evaluate(g, Ask::Sums).unwrap_or_else(|Stopped| unreachable!("nobody watches"))
-        };
-        let m = g.len();
-        if g.iter().all(|g| g.is_finite()) { evaluate(dual, g) } else { evaluate(dual, vec![0.0; m]) }
+    fn complete(&self, dual: &mut Dual<'_, f64>, g: Vec<f64>) -> Point {
+        let g = if g.iter().all(|g| g.is_finite()) { g } else { vec![0.0; g.len()] };
+        dual.evaluate(g, Ask::Sums).unwrap_or_else(|Stopped| unreachable!("nobody watches"))
     }
 }
 
 impl Reached {
     /// The end, or the best potentials if it was stopped before.
-    fn new<W: Weight>(found: Result<(Vec<f64>, End), Stopped>, dual: &mut Dual<'_, W>) -> Self {
+    fn new<W: Weight>(found: Result<(Vec<f64>, Option<Point>, End), Stopped>, dual: &mut Dual<'_, W>) -> Self {
         let passes = dual.passes;
         match found {
-            Ok((g, end)) => Self { g, end: Ok(end), passes },
-            Err(Stopped) => Self { g: std::mem::take(&mut dual.best), end: Err(Stopped), passes },
+            Ok((g, point, end)) => Self { g, point, end: Ok(end), passes },
+            Err(Stopped) => Self { g: std::mem::take(&mut dual.best), point: None, end: Err(Stopped), passes },
         }
     }
 }
