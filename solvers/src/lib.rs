@@ -11,10 +11,10 @@
 pub mod exact;
 pub mod folds;
 pub mod greedy;
+pub mod herding;
 pub mod kde;
 pub mod kernels;
 pub mod knn;
-pub mod metrics;
 pub mod registry;
 pub mod selector;
 pub mod simd;

@@ -2,6 +2,7 @@
 
 use crate::exact::{Exact, Optimal};
 use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
+use crate::herding::{Energy, Mmd};
 use crate::kde::KnnKde;
 use crate::knn::uniform::KnnUniform;
 use crate::selector::{Selector, Settings};
@@ -69,6 +70,18 @@ pub static SELECTORS: &[Entry] = &[
         summary: "pool marginal of entropic unbalanced transport (cost half-cosine for directions), top k",
         settings: &["epsilon", "rho"],
         build: |settings| Box::new(Uot::new(settings)),
+    },
+    Entry {
+        name: "energy",
+        summary: "small energy distance: rows herded one by one, then swapped until no swap helps; see --objective energy",
+        settings: &[],
+        build: |_| Box::new(Energy),
+    },
+    Entry {
+        name: "mmd",
+        summary: "the same for the maximum mean discrepancy under --kernel; see --objective mmd",
+        settings: &["kernel", "bandwidth"],
+        build: |settings| Box::new(Mmd::new(settings)),
     },
 ];
 

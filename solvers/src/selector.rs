@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use kantor_theory::{Geometry, Power, Status};
+use kantor_theory::{Geometry, GeometryError, KernelName, Power, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::exact::Solved;
+use crate::herding::{self, Bandwidth};
 use crate::kernels::best::RowBest;
 use crate::kernels::lists::NeighbourLists;
 use crate::watch::{Stopped, Watch};
@@ -52,6 +53,8 @@ pub struct Findings {
     pub lists: Option<NeighbourLists>,
     /// Present if the best subsets have been solved for already.
     pub optimum: Option<Solved>,
+    /// Present if subsets of least energy distance or discrepancy have been chosen already.
+    pub herded: Option<herding::Solved>,
 }
 
 /// The parameters of all selectors, by the name of their flag. Defaults are the published ones.
@@ -73,6 +76,10 @@ pub struct Settings {
     pub sigma: f64,
     /// Most neighbours that count towards a density in `knn-kde`.
     pub kde_cap: usize,
+    /// Kernel of `mmd`.
+    pub kernel: KernelName,
+    /// Bandwidth of the kernel of `mmd`.
+    pub bandwidth: Bandwidth,
     /// Reproduce the tie rule of the published code instead of kantor's.
     pub compat_reference: bool,
 }
@@ -87,6 +94,8 @@ impl Default for Settings {
             list_cap: 5000,
             sigma: 0.75,
             kde_cap: 1000,
+            kernel: KernelName::Gaussian,
+            bandwidth: Bandwidth::Median,
             compat_reference: false,
         }
     }
@@ -177,6 +186,9 @@ pub enum SelectError {
         /// Bytes allowed.
         allowed: u64,
     },
+    /// A row that was chosen cannot be measured.
+    #[error(transparent)]
+    Row(#[from] GeometryError),
     /// The observer asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use kantor_solvers::exact::{masses, transport};
 use kantor_solvers::folds::folds;
-use kantor_solvers::metrics::{Bandwidth, kernel};
+use kantor_solvers::herding::{Bandwidth, kernel};
 use kantor_theory::bounds::in_turn;
 use kantor_theory::cost::Family;
 use kantor_theory::{
@@ -96,23 +96,24 @@ impl Clouds {
 fn clouds(size: usize) -> impl Strategy<Value = Clouds> {
     let value = prop_oneof![6 => -1.0f64..1.0, 1 => Just(0.5), 1 => Just(-0.25)];
     let weight = || prop_oneof![5 => 0.01f64..1.0, 1 => Just(0.0), 1 => Just(1.0)];
-    (1usize..5, 2..=size, 2..=size).prop_flat_map(move |(dim, n, m)| {
-        let side = move |count| prop::option::of(prop::collection::vec(weight(), count));
-        let rows = |count: usize| prop::collection::vec(value.clone(), count * dim);
-        (Just(dim), rows(n), rows(m), side(n), side(m), prop::sample::select(COSTS.to_vec()))
-    })
-    .prop_map(|(dim, mut pool, mut query, mut a, mut b, cost)| {
-        // No row is zero, and no side without two points of weight.
-        for x in pool.chunks_mut(dim).chain(query.chunks_mut(dim)) {
-            if x.iter().map(|x| x * x).sum::<f64>() < 1e-4 {
-                x[0] = 1.0;
+    (1usize..5, 2..=size, 2..=size)
+        .prop_flat_map(move |(dim, n, m)| {
+            let side = move |count| prop::option::of(prop::collection::vec(weight(), count));
+            let rows = |count: usize| prop::collection::vec(value.clone(), count * dim);
+            (Just(dim), rows(n), rows(m), side(n), side(m), prop::sample::select(COSTS.to_vec()))
+        })
+        .prop_map(|(dim, mut pool, mut query, mut a, mut b, cost)| {
+            // No row is zero, and no side without two points of weight.
+            for x in pool.chunks_mut(dim).chain(query.chunks_mut(dim)) {
+                if x.iter().map(|x| x * x).sum::<f64>() < 1e-4 {
+                    x[0] = 1.0;
+                }
             }
-        }
-        for weights in [&mut a, &mut b].into_iter().flatten() {
-            weights[..2].iter_mut().for_each(|w| *w = w.max(0.25));
-        }
-        Clouds { dim, pool, query, a, b, cost }
-    })
+            for weights in [&mut a, &mut b].into_iter().flatten() {
+                weights[..2].iter_mut().for_each(|w| *w = w.max(0.25));
+            }
+            Clouds { dim, pool, query, a, b, cost }
+        })
 }
 
 fn squared(x: &[f64], y: &[f64]) -> f64 {

@@ -6,11 +6,14 @@ mod metric;
 use kantor_solvers::Watch;
 use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, costs, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
-use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, distance_bound};
+use kantor_theory::bounds::{
+    BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, best_discrepancy_bound, discrepancy_bound,
+    distance_bound,
+};
 use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
-use kantor_theory::{Certificate, Facts, Geometry, Rejection, Statement, Status, Weights, excess};
+use kantor_theory::{Certificate, Facts, Geometry, Objective, Rejection, Statement, Status, Weights, Witness, excess};
 use rayon::prelude::*;
 
 pub use facts::facts;
@@ -40,11 +43,13 @@ pub struct Terms {
     pub power: Power,
     /// Weights of both sides.
     pub weights: Weights,
+    /// Transport, or the distance of a kernel.
+    pub objective: Objective,
 }
 
 impl Terms {
     fn problem(&self, geometry: &Geometry<'_>, budget: usize) -> Statement {
-        Statement::new(geometry, self.power, budget).weighted(self.weights.clone())
+        Statement::new(geometry, self.power, budget).weighted(self.weights.clone()).under(self.objective)
     }
 }
 
@@ -63,13 +68,17 @@ pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize)
     }
 }
 
-/// Solves the transport between the rows and the queries exactly and proves an interval around its value.
+/// Proves an interval around the distance of the rows to the queries: solves the transport between them exactly, or
+/// evaluates the distance of a kernel.
 ///
-/// Takes 8·k·M bytes for the costs.
+/// Takes 8·k·M bytes for the costs of transport.
 ///
 /// # Errors
-/// If weights or costs are no numbers to solve with, or the kernel refuses the evidence.
+/// If weights or costs are no numbers to solve with, or the evidence is refused.
 pub fn distance(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Result<DistanceBound, CertifyError> {
+    if terms.objective != Objective::W {
+        return Ok(discrepancy_bound(geometry, &terms.problem(geometry, rows.len()), rows, &in_parallel)?);
+    }
     let Weights { subset, query } = &terms.weights;
     let masses = masses(rows.len(), subset.as_deref(), geometry.query_len(), query.as_deref())?;
     let solved = transport(&costs(geometry, terms.power, rows), &masses)?;
@@ -95,6 +104,20 @@ pub fn best(
     let rows = lists.and_then(|lists| active_rows(geometry, lists, power, &found.potentials));
     let candidates = rows.as_deref().map_or(Candidates::All, Candidates::Rows);
     Ok(best_bound(geometry, &problem, found.potentials.clone(), candidates, &in_parallel)?)
+}
+
+/// Proves how close any subset of `budget` rows can be under the distance of a kernel.
+///
+/// # Errors
+/// If the objective is transport or the witness is refused.
+pub fn best_under(
+    geometry: &Geometry<'_>,
+    objective: Objective,
+    budget: usize,
+    witness: Witness,
+) -> Result<BestBound, CertifyError> {
+    let problem = Statement::new(geometry, Power::One, budget).under(objective);
+    Ok(best_discrepancy_bound(geometry, &problem, witness, &in_parallel)?)
 }
 
 /// What was proved of one subset.

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
 use kantor_solvers::Settings;
-use kantor_theory::Cost;
+use kantor_solvers::herding::Bandwidth;
 use kantor_theory::cost_bounds::Power;
+use kantor_theory::{Cost, KernelName};
 
 use crate::data::OnBadRow;
 use crate::report::progress::Detail;
@@ -51,6 +52,11 @@ fn cost_parser() -> impl TypedValueParser<Value = Cost> {
     clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
 }
 
+fn kernel_parser() -> impl TypedValueParser<Value = KernelName> {
+    let known = KernelName::ALL.into_iter().filter(|kernel| kernel.is_positive_definite()).map(KernelName::name);
+    clap::builder::PossibleValuesParser::new(known).try_map(|name| name.parse::<KernelName>())
+}
+
 impl InputArguments {
     pub(super) fn spec(&self) -> InputSpec {
         InputSpec {
@@ -91,6 +97,12 @@ pub(super) struct SettingsArguments {
     /// Most neighbours that count towards a density in knn-kde
     #[arg(long, default_value_t = Settings::default().kde_cap)]
     kde_cap: usize,
+    /// Kernel of mmd, for the method and the objective
+    #[arg(long, default_value_t = Settings::default().kernel, value_parser = kernel_parser())]
+    kernel: KernelName,
+    /// Bandwidth of that kernel: a number, or a rule that finds it from the queries
+    #[arg(long, value_name = "SIGMA|median|scott|silverman", default_value_t = Settings::default().bandwidth)]
+    bandwidth: Bandwidth,
     /// `reference` breaks ties of the KNN methods by row number alone, as the published code does
     #[arg(long, value_name = "reference", value_parser = clap::builder::PossibleValuesParser::new(["reference"]))]
     compat: Option<String>,
@@ -106,6 +118,8 @@ impl SettingsArguments {
             list_cap: self.list_cap,
             sigma: self.sigma,
             kde_cap: self.kde_cap,
+            kernel: self.kernel,
+            bandwidth: self.bandwidth,
             compat_reference: self.compat.is_some(),
         }
     }

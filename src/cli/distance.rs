@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         query: arguments.query_weights.as_deref().map(|path| read_weights(path, geometry.query_len())).transpose()?,
     };
     if !transport {
-        let terms = Terms { power, weights };
+        let terms = Terms { power, weights, ..Terms::default() };
         return arguments.metric.run(&geometry, &terms, &rows, &progress, arguments.run.json);
     }
     let needed = 8 * (rows.len() * geometry.query_len()) as u64;
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             rows.len()
         )));
     }
-    let terms = Terms { power, weights };
+    let terms = Terms { power, weights, ..Terms::default() };
     let distance = certify::distance(&geometry, &terms, &rows)?;
     let interval = distance.interval();
     let certified = Certified { distance, best: None };

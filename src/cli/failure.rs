@@ -69,7 +69,7 @@ impl Failure {
             Failure::Select(Error::Selector(error)) => match error {
                 SelectError::Memory { .. } => RESOURCE,
                 SelectError::Stopped(_) => INTERRUPTED,
-                SelectError::Budget { .. } => BAD_INPUT,
+                SelectError::Budget { .. } | SelectError::Row(_) => BAD_INPUT,
                 SelectError::Setting { .. } | SelectError::Unsupported { .. } => USAGE,
             },
         }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use kantor_solvers::metrics::{Bandwidth, kernel};
+use kantor_solvers::herding::{Bandwidth, kernel};
 use kantor_solvers::{SelectError, Stopped};
 use kantor_theory::cost::Family;
 use kantor_theory::{Geometry, Kernel, KernelName, Rejection, Status};

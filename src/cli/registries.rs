@@ -25,6 +25,11 @@ fn defaults(entry: &Entry) -> Value {
     entry.settings.iter().map(|name| ((*name).to_owned(), all[*name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
+/// A value without the quotes that JSON puts around words.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 pub(super) fn methods(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.json {
         let methods: Vec<Value> = SELECTORS
@@ -36,7 +41,7 @@ pub(super) fn methods(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let rows = SELECTORS.iter().map(|entry| {
         let flags: Vec<String> = match defaults(entry) {
-            Value::Object(map) => map.iter().map(|(name, value)| format!("--{name} {value}")).collect(),
+            Value::Object(map) => map.iter().map(|(name, value)| format!("--{name} {}", plain(value))).collect(),
             _ => Vec::new(),
         };
         vec![entry.name.to_owned(), entry.summary.to_owned(), flags.join(" ")]

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use kantor_theory::Interval;
+use clap::builder::TypedValueParser;
+use kantor_theory::{Interval, Objective};
 use serde_json::{Value, json};
 
 use crate::report::manifest::Manifest;
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
 use crate::report::table;
-use crate::select::{Inputs, Request, Run, select, write};
+use crate::select::{Inputs, Request, Run, Target, select, write};
 
 use super::args::{InputArguments, PowerArgument, RunArguments, SettingsArguments};
 use super::failure::Failure;
@@ -53,6 +54,9 @@ pub(super) struct Arguments {
     cross_fit: Option<usize>,
     #[command(flatten)]
     power: PowerArgument,
+    /// Distance whose value, bound for all subsets and certificate are written: w, energy or mmd (under --kernel)
+    #[arg(long, help_heading = "Selection", value_name = "w|energy|mmd", default_value_t = Target::W, value_parser = target_parser())]
+    objective: Target,
     /// Seed of every random choice
     #[arg(long, help_heading = "Selection", default_value_t = 0)]
     seed: u64,
@@ -60,6 +64,10 @@ pub(super) struct Arguments {
     settings: SettingsArguments,
     #[command(flatten)]
     run: RunArguments,
+}
+
+fn target_parser() -> impl TypedValueParser<Value = Target> {
+    clap::builder::PossibleValuesParser::new(Target::ALL.map(Target::name)).try_map(|name| name.parse::<Target>())
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -72,6 +80,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         budgets: without_repeats(arguments.budget),
         cost: arguments.input.cost,
         power: arguments.power.get(),
+        objective: arguments.objective,
         certify: !arguments.no_certify,
         energy: arguments.energy,
         cross_fit: arguments.cross_fit,
@@ -130,6 +139,7 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
             json!({
                 "method": result.method,
                 "budget": result.budget,
+                "objective": manifest.parameters.objective.name(),
                 "dir": out.join(&result.dir),
                 "distance": result.distance,
                 "best": result.best,
@@ -147,7 +157,12 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
 
 fn as_table(manifest: &Manifest) -> String {
     let folds = manifest.parameters.cross_fit.is_some();
-    let mut header = vec!["method", "budget", "distance", "above best possible", "energy", "chamfer Q→S"];
+    let distance = match manifest.parameters.objective {
+        Objective::W => "distance",
+        Objective::Energy => "energy distance",
+        Objective::Mmd(_) => "discrepancy",
+    };
+    let mut header = vec!["method", "budget", distance, "above best possible", "energy", "chamfer Q→S"];
     header.extend(["held-out", "held-out energy"].into_iter().filter(|_| folds));
     header.extend(["status", "time"]);
     let none = || "–".to_owned();

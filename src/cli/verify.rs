@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use kantor_theory::{Certificate, Verdict, in_turn, verify};
+use kantor_theory::{Certificate, Objective, Verdict, in_turn, verify};
 use serde_json::json;
 
 use crate::certify;
@@ -48,9 +48,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     super::args::use_threads(arguments.threads)?;
     let bytes = std::fs::read(&arguments.certificate).map_err(|error| Failure::io(&arguments.certificate, &error))?;
-    let verdict = match Certificate::parse(&bytes) {
-        Ok(certificate) => check(arguments, &certificate)?,
-        Err(rejection) => Verdict::Rejected(rejection),
+    let (verdict, objective) = match Certificate::parse(&bytes) {
+        Ok(certificate) => (check(arguments, &certificate)?, Some(certificate.problem.objective)),
+        Err(rejection) => (Verdict::Rejected(rejection), None),
     };
     let proved = verdict.proved().unwrap_or_default();
     if arguments.json {
@@ -60,12 +60,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "lower": proved.distance.lower,
             "upper": proved.distance.upper,
             "best": proved.best,
+            "objective": objective.map(Objective::name),
             "reason": verdict.reason(),
         }))?;
     } else {
         say(verdict.name())?;
         if verdict.proved().is_some() {
-            say(format_args!("distance of the subset: {}", table::interval(proved.distance)))?;
+            let distance = match objective {
+                Some(Objective::Energy) => "energy distance",
+                Some(Objective::Mmd(_)) => "discrepancy",
+                _ => "distance",
+            };
+            say(format_args!("{distance} of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
                 say(format_args!("every subset of that size: at least {best}"))?;
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kantor_solvers::Settings;
 use kantor_theory::cost_bounds::Power;
-use kantor_theory::{Cost, Interval, Status};
+use kantor_theory::{Cost, Interval, Objective, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -74,6 +74,8 @@ pub struct Parameters {
     pub cost: Cost,
     /// Power p of the distance.
     pub p: Power,
+    /// Which distance was certified, the bandwidth of its kernel found.
+    pub objective: Objective,
     /// Whether distances were certified.
     pub certify: bool,
     /// Whether energy distances were evaluated whatever that took.

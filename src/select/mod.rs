@@ -3,17 +3,18 @@
 mod beside;
 mod crossfit;
 mod inputs;
+mod objective;
 mod order;
 mod write;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use kantor_solvers::exact;
 use kantor_solvers::kernels::{list_bytes, scan};
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::{Findings, Needs, SelectError, Selection, Settings, Stopped, Task, Watch};
-use kantor_theory::{BestBound, Cost, Geometry, GeometryError, Power, Status};
+use kantor_solvers::{exact, herding};
+use kantor_theory::{BestBound, Cost, Geometry, GeometryError, Objective, Power, Status};
 
 use crate::certify::{self, Certified, CertifyError, Terms};
 use crate::data::DataError;
@@ -24,6 +25,7 @@ use crate::report::staging::OutputError;
 pub use beside::Beside;
 pub use crossfit::HeldOut;
 pub use inputs::{InputSpec, Inputs};
+pub use objective::Target;
 pub use order::Note;
 pub use write::{Run, write};
 
@@ -91,8 +93,10 @@ pub struct Request {
     pub budgets: Vec<usize>,
     /// Pairwise cost.
     pub cost: Cost,
-    /// Power p of the distances.
+    /// Power p of the transport distances.
     pub power: Power,
+    /// Which distance is certified.
+    pub objective: Target,
     /// Whether to certify the distance of every selection.
     pub certify: bool,
     /// Whether to evaluate energy distances whatever that takes; else only where it takes little.
@@ -114,6 +118,7 @@ impl Default for Request {
             budgets: Vec::new(),
             cost: Cost::default(),
             power: Power::default(),
+            objective: Target::default(),
             certify: true,
             energy: false,
             cross_fit: None,
@@ -167,6 +172,8 @@ pub struct Chosen {
 pub struct Outcome {
     /// The input files with their digests.
     pub inputs: Vec<InputRecord>,
+    /// Which distance was certified.
+    pub objective: Objective,
     /// In the order of the methods.
     pub chosen: Vec<Chosen>,
     /// Wall-clock seconds of the shared pass over the pool.
@@ -177,18 +184,33 @@ pub struct Outcome {
     pub cross_fit_seconds: f64,
 }
 
-/// Bytes that the pass, its findings and the proof for `certified` rows take beyond the input.
-fn bytes(task: &Task<'_>, needs: Needs, certified: usize) -> u64 {
+/// Bytes that the pass, its findings and the proof for `certified` rows of each budget take beyond the input.
+fn bytes(task: &Task<'_>, needs: Needs, objective: Objective, certified: usize, budgets: usize) -> u64 {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     let dim = task.geometry.points().map_or(0, |rows| rows.dim());
     let block = rayon::current_num_threads() * task.block.min(n) * 4 * (m + dim);
     let best = if needs.row_best { size_of::<u64>() * 2 * n } else { 0 };
     let lists = if needs.lists > 0 { list_bytes(task, needs.lists) } else { 0 };
-    (block + best + size_of::<f64>() * certified * m) as u64 + lists
+    let proof = match objective {
+        _ if certified == 0 => 0,
+        Objective::W => (size_of::<f64>() * certified * m) as u64,
+        _ => herding::bytes(task, certified, budgets) + (size_of::<f64>() * certified * dim) as u64,
+    };
+    (block + best) as u64 + lists + proof
 }
 
 /// Proves for every budget how close any subset of that size can be, and leaves the best subsets in `findings`.
-fn bests(task: &Task<'_>, findings: &mut Findings, budgets: &[usize]) -> Result<Vec<BestBound>, Error> {
+fn bests(
+    task: &Task<'_>,
+    objective: Objective,
+    findings: &mut Findings,
+    budgets: &[usize],
+) -> Result<Vec<BestBound>, Error> {
+    if objective != Objective::W {
+        let (bounds, herded) = objective::bests(task, objective, budgets)?;
+        findings.herded = herded;
+        return Ok(bounds);
+    }
     let solved = exact::solve(task, findings, budgets)?;
     let lists = solved.lists.as_ref().or(findings.lists.as_ref());
     let bounds = solved.budgets.iter().map(|found| certify::best(task.geometry, task.power, found, lists));
@@ -198,17 +220,24 @@ fn bests(task: &Task<'_>, findings: &mut Findings, budgets: &[usize]) -> Result<
 }
 
 /// Certifies the distance of a selection if that was asked for.
-fn prove(task: &Task<'_>, request: &Request, bests: &[BestBound], selection: Selection) -> Result<Proved, Error> {
+fn prove(
+    task: &Task<'_>,
+    request: &Request,
+    objective: Objective,
+    bests: &[BestBound],
+    selection: Selection,
+) -> Result<Proved, Error> {
     if !request.certify {
         return Ok(Proved { selection, certified: None, beside: None, held_out: None, seconds: 0.0 });
     }
     let begun = Instant::now();
     task.watch.advance(0)?;
-    let terms = Terms { power: request.power, ..Terms::default() };
+    let terms = Terms { power: task.power, objective, ..Terms::default() };
     let distance = certify::distance(task.geometry, &terms, &selection.rows)?;
     let best = bests.iter().find(|best| best.budget() == selection.budget()).cloned();
+    let beside =
+        Some(Beside::of(task.geometry, &terms, distance.interval(), request.energy, &selection.rows, task.watch)?);
     let certified = Some(Certified { distance, best });
-    let beside = Some(Beside::of(task.geometry, &terms, request.energy, &selection.rows, task.watch)?);
     Ok(Proved { selection, certified, beside, held_out: None, seconds: begun.elapsed().as_secs_f64() })
 }
 
@@ -226,8 +255,7 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
         let choice = choice.and_then(|choice| crossfit::measure(inputs, request, watch, choice));
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         let records = records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let (Choice { chosen, scan_seconds, best_seconds }, cross_fit_seconds) = choice?;
-        Ok(Outcome { inputs: records?, chosen, scan_seconds, best_seconds, cross_fit_seconds })
+        Ok(Outcome { inputs: records?, ..choice? })
     })
 }
 
@@ -242,14 +270,8 @@ impl Watch for Unless<'_> {
     }
 }
 
-/// What all methods chose for one set of queries, and the seconds of what they share.
-struct Choice {
-    chosen: Vec<Chosen>,
-    scan_seconds: f64,
-    best_seconds: f64,
-}
-
-fn choose(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Choice, Error> {
+/// What all methods chose; the input files are not described.
+fn choose(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
     let pool = geometry.pool_len();
     if request.methods.is_empty() || request.budgets.is_empty() {
         return Err(Error::Request("give at least one --method and one --budget".to_owned()));
@@ -257,6 +279,10 @@ fn choose(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Resu
     if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
         return Err(SelectError::Budget { budget, pool }.into());
     }
+    if request.objective != Target::W && request.power != Power::One {
+        return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {}", request.objective)));
+    }
+    let objective = request.objective.objective(geometry, &request.settings)?;
     let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory: request.memory, watch };
     let largest = request.budgets.iter().copied().max().unwrap_or(0);
     let mut selectors = Vec::new();
@@ -267,9 +293,11 @@ fn choose(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Resu
         })?;
         selectors.push((entry.build)(&request.settings));
     }
-    let proof = if request.certify { exact::needs(&task, largest) } else { Needs::default() };
+    let transport = request.certify && objective == Objective::W;
+    let proof = if transport { exact::needs(&task, largest) } else { Needs::default() };
     let needs = selectors.iter().fold(proof, |all, s| all.union(s.needs(&task, largest)));
-    let needed = bytes(&task, needs, if request.certify { largest } else { 0 });
+    let certified = if request.certify { largest } else { 0 };
+    let needed = bytes(&task, needs, objective, certified, request.budgets.len());
     if needed > request.memory {
         return Err(Error::Memory { needed, allowed: request.memory });
     }
@@ -277,14 +305,14 @@ fn choose(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Resu
     let mut findings = scan(&task, needs)?;
     let scan_seconds = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
-    let bests = if request.certify { bests(&task, &mut findings, &request.budgets)? } else { Vec::new() };
+    let bests = if request.certify { bests(&task, objective, &mut findings, &request.budgets)? } else { Vec::new() };
     let best_seconds = begun.elapsed().as_secs_f64();
     let mut chosen = Vec::with_capacity(selectors.len());
     for selector in selectors {
         let begun = Instant::now();
         let selections = selector.select(&task, &findings, &request.budgets)?;
         let seconds = begun.elapsed().as_secs_f64();
-        let selections = selections.into_iter().map(|selection| prove(&task, request, &bests, selection));
+        let selections = selections.into_iter().map(|selection| prove(&task, request, objective, &bests, selection));
         chosen.push(Chosen {
             method: selector.name().to_owned(),
             nested: selector.nested(),
@@ -292,5 +320,5 @@ fn choose(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Resu
             seconds,
         });
     }
-    Ok(Choice { chosen, scan_seconds, best_seconds })
+    Ok(Outcome { inputs: Vec::new(), objective, chosen, scan_seconds, best_seconds, cross_fit_seconds: 0.0 })
 }

@@ -40,7 +40,7 @@ pub fn write(
 ) -> Result<Manifest, Error> {
     let geometry = inputs.geometry(request.cost)?;
     let facts = certify::facts(&outcome.inputs, inputs.dropped());
-    let terms = Terms { power: request.power, ..Terms::default() };
+    let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
     let mut results = Vec::new();
     let copies = copies(inputs, outcome, watch)?;
     for chosen in &outcome.chosen {
@@ -108,6 +108,7 @@ pub fn write(
             budgets: request.budgets.clone(),
             cost: request.cost,
             p: request.power,
+            objective: outcome.objective,
             certify: request.certify,
             energy: request.energy,
             cross_fit: request.cross_fit,

@@ -81,7 +81,7 @@ impl Golden {
     fn assert_true(&self, certificate: &Certificate, proved: Proved, what: &str) {
         let problem = &certificate.problem;
         let geometry = self.inputs.geometry(problem.cost).unwrap();
-        let terms = Terms { power: problem.p, weights: problem.weights.clone() };
+        let terms = Terms { power: problem.p, weights: problem.weights.clone(), ..Terms::default() };
         let interval = certify::distance(&geometry, &terms, &certificate.subset).unwrap().interval();
         assert!(proved.distance.lower.is_none_or(|lower| lower <= interval.upper.unwrap()), "{what}");
         assert!(proved.distance.upper.is_none_or(|upper| upper >= interval.lower.unwrap()), "{what}");

@@ -94,8 +94,13 @@ pub(crate) fn facts(inputs: &Inputs) -> Facts {
 /// All methods that work on these inputs.
 pub(crate) fn methods(inputs: &Inputs, cost: Cost) -> Vec<String> {
     let matrix = inputs.geometry(cost).unwrap().matrix().is_some();
-    // Density needs the rows themselves.
-    SELECTORS.iter().filter(|entry| !(matrix && entry.name == "knn-kde")).map(|entry| entry.name.to_owned()).collect()
+    // Densities and kernel distances need the rows themselves.
+    let needs_rows = ["knn-kde", "energy", "mmd"];
+    SELECTORS
+        .iter()
+        .filter(|entry| !(matrix && needs_rows.contains(&entry.name)))
+        .map(|entry| entry.name.to_owned())
+        .collect()
 }
 
 /// Has the checker read and check what is written of a selection.

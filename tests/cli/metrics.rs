@@ -65,7 +65,8 @@ fn kernels_and_bandwidths_are_chosen_by_name() {
     assert_eq!((&gaussian["kernel"], &gaussian["bandwidth"]), (&"gaussian".into(), &0.7.into()));
     let all = ["laplace", "inverse-multiquadric"].map(|kernel| value(&["--kernel", kernel, "--bandwidth", "0.7"]));
     assert!(all.iter().all(|other| ends(other) != ends(&gaussian)));
-    let rules = ["median", "scott", "silverman"].map(|rule| value(&["--bandwidth", rule])["bandwidth"].as_f64().unwrap());
+    let rules =
+        ["median", "scott", "silverman"].map(|rule| value(&["--bandwidth", rule])["bandwidth"].as_f64().unwrap());
     assert!(rules.iter().all(|&sigma| sigma > 0.0) && rules[0] > rules[1] && rules[1] > rules[2], "{rules:?}");
     // The discrepancy under the cosine is the distance of the means.
     let cosine = value(&["--kernel", "cosine"]);
@@ -114,7 +115,8 @@ fn a_matrix_has_chamfer_distances_and_no_others() {
 fn selections_show_energy_and_chamfer_as_distance_has_them() {
     let work = tempfile::tempdir().unwrap();
     let out = work.path().join("out");
-    let printed = printed_json(&mut select_example(&out, &["--json", "--budget", "70", "--method", "round-robin,random"]));
+    let printed =
+        printed_json(&mut select_example(&out, &["--json", "--budget", "70", "--method", "round-robin,random"]));
     let manifest = json(&out.join("manifest.json"));
     for (at, result) in printed["results"].as_array().unwrap().iter().enumerate() {
         let list = Path::new(result["dir"].as_str().unwrap()).join("indices.npy");
@@ -140,7 +142,14 @@ fn methods_in_another_order_under_energy_are_named() {
     write_npy(&query, 1, &[-1.0, -1.0, -1.0, 0.0, 1.0, 1.0, 1.0]);
     write_npy(&pool, 1, &[1.0, 1.0, 1.0, 0.9, -1.9, -1.9, -2.0, -2.1, 0.95]);
     let mut command = kantor();
-    command.args(["select", "--json", "--cost", "euclidean", "--method", "doubly-greedy,round-robin,optimal,mean-similarity"]);
+    command.args([
+        "select",
+        "--json",
+        "--cost",
+        "euclidean",
+        "--method",
+        "doubly-greedy,round-robin,optimal,mean-similarity",
+    ]);
     command.args(["--budget", "1,2,3,4,5", "--pool"]).arg(&pool).arg("--query").arg(&query).arg("-o").arg(&out);
     let output = command.assert().success().get_output().clone();
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();

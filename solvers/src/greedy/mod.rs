@@ -23,7 +23,7 @@ pub use round_robin::RoundRobin;
 ///
 /// # Errors
 /// If one of them does not fit the pool.
-fn largest(task: &Task<'_>, budgets: &[usize]) -> Result<usize, SelectError> {
+pub(crate) fn largest(task: &Task<'_>, budgets: &[usize]) -> Result<usize, SelectError> {
     let pool = task.geometry.pool_len();
     match budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
         Some(&budget) => Err(SelectError::Budget { budget, pool }),

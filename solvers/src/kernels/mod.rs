@@ -101,7 +101,7 @@ pub(crate) fn pass(task: &Task<'_>, needs: Needs, eligible: Option<&[bool]>) -> 
         _ if everything => Some(NeighbourLists::complete(columns, eligible, &screen)),
         _ => Some(NeighbourLists::merge(collectors.into_iter().flatten().collect(), &screen)),
     };
-    Ok(Findings { row_best, lists, optimum: None })
+    Ok(Findings { row_best, lists, optimum: None, herded: None })
 }
 
 /// One unit of work: rows, and where their results go.

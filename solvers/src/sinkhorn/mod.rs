@@ -8,7 +8,7 @@
 
 mod cholesky;
 mod costs;
-mod exp;
+pub(crate) mod exp;
 mod extremes;
 mod pass;
 mod penalty;

@@ -1,0 +1,131 @@
+//! Subsets of least energy distance or maximum mean discrepancy, and the measures that prove how good they are.
+//!
+//! [`choose`] picks rows one by one, many per pass (`greedy`), and then swaps rows until no swap helps (`swap`). [`witness`] solves the
+//! convex relaxation (`relax`), whose optimum is the evidence for a bound below every subset (`kantor_theory::bounds`); for
+//! large budgets it is projected on fewer rows (`landmarks`), so that proving and checking cost less and the bound stays valid.
+//!
+//! Everything is decided in `f64` in the canonical order, so neither threads nor block sizes nor instruction sets change a row.
+//!
+//! Cost: the passes of herding take 2kWd operations for the W rows at work (all N up to 32,768 rows, else at least 4k),
+//! the swaps and the relaxation together about as much at k = 2,500; memory is 24 bytes per row at work and budget, and
+//! some 130 MB for mutual kernel values.
+
+mod bandwidth;
+mod cloud;
+mod greedy;
+mod landmarks;
+mod relax;
+mod selector;
+mod swap;
+
+use std::collections::HashSet;
+
+use kantor_theory::{Kernel, Witness};
+
+pub use bandwidth::{Bandwidth, UnknownBandwidth, kernel};
+pub use selector::{Energy, Mmd};
+
+use crate::selector::{SelectError, Task};
+use cloud::Cloud;
+use greedy::Herd;
+
+/// Most rows of a witness; beyond that it is projected on this many.
+pub const LANDMARKS: usize = 4096;
+
+/// A subset of small distance under a kernel.
+pub struct Chosen {
+    herd: Herd,
+    /// The squared distance to the queries after herding and at the end, as `f64` arithmetic has it.
+    pub values: [f64; 2],
+    /// Swaps made.
+    pub swaps: usize,
+    /// Whether no swap of two rows at work lowers the distance any more.
+    pub exhausted: bool,
+    /// How many of the rows, the first, stand as herding picked them.
+    pub herded: usize,
+    among_queries: f64,
+}
+
+impl Chosen {
+    /// Distinct pool rows: those that herding picked in its order, then those that swaps brought.
+    pub fn rows(&self) -> &[usize] {
+        &self.herd.rows
+    }
+
+    /// Minus the potential of every row when it was chosen.
+    pub fn scores(&self) -> &[f64] {
+        &self.herd.scores
+    }
+
+    /// The size of the subset.
+    pub fn budget(&self) -> usize {
+        self.herd.rows.len()
+    }
+}
+
+/// What was chosen for all budgets under one kernel.
+pub struct Solved {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// In the order of the budgets asked for.
+    pub budgets: Vec<Chosen>,
+}
+
+/// Chooses one subset per budget.
+///
+/// # Errors
+/// If a budget does not fit, the geometry is a matrix, the kernel makes no distance, memory does not suffice or the observer asks to stop.
+pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solved, SelectError> {
+    let largest = crate::greedy::largest(task, budgets)?;
+    let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
+    let needed = bytes(task, largest, budgets.len());
+    if needed > task.memory {
+        return Err(SelectError::Memory { method: method(kernel), needed, allowed: task.memory });
+    }
+    let among_queries = cloud.among_queries()?;
+    let herds = greedy::herd(&cloud, budgets, task.watch)?;
+    let chosen = herds.into_iter().map(|mut herd| {
+        let before = value(&herd, among_queries);
+        let picked: HashSet<usize> = herd.rows.iter().copied().collect();
+        let swapped = swap::swap(&cloud, &mut herd, task.watch)?;
+        let herded = herd.rows.iter().filter(|row| picked.contains(row)).count();
+        let values = [before, value(&herd, among_queries)];
+        Ok(Chosen { herd, values, swaps: swapped.swaps, exhausted: swapped.exhausted, herded, among_queries })
+    });
+    Ok(Solved { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
+}
+
+/// A measure that proves how close any subset of that size can be.
+///
+/// # Errors
+/// If a row is bad or the observer asks to stop.
+pub fn witness(task: &Task<'_>, kernel: Kernel, chosen: &Chosen) -> Result<Witness, SelectError> {
+    let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
+    let field = chosen.herd.field.clone();
+    let positions: Vec<usize> = chosen.rows().iter().filter_map(|&row| field.position(row)).collect();
+    let measure = relax::relax(&cloud, field, &positions, chosen.among_queries, task.watch)?;
+    landmarks::project(&cloud, &measure, LANDMARKS)
+}
+
+/// Bytes that choosing takes beyond the input, for budgets up to `largest`.
+pub fn bytes(task: &Task<'_>, largest: usize, budgets: usize) -> u64 {
+    let dim = task.geometry.points().map_or(0, |rows| rows.dim());
+    let columns = largest.min(LANDMARKS).max(1024);
+    let mutual = LANDMARKS.min(task.geometry.pool_len());
+    (32 * task.geometry.pool_len() * (budgets + 2) + 8 * dim * columns + 8 * mutual * mutual) as u64
+}
+
+fn method(kernel: Kernel) -> &'static str {
+    if kernel == Kernel::ENERGY { "energy" } else { "mmd" }
+}
+
+/// The squared distance of a subset, from its field.
+fn value(herd: &Herd, among_queries: f64) -> f64 {
+    let k = herd.rows.len() as f64;
+    let (mut own, mut cross) = (0.0, 0.0);
+    for at in herd.rows.iter().filter_map(|&row| herd.field.position(row)) {
+        own += herd.field.sums[at];
+        cross += herd.field.queries[at];
+    }
+    own / (k * k) - 2.0 * cross / k + among_queries
+}

@@ -1,0 +1,111 @@
+//! The selectors `energy` and `mmd`.
+
+use std::collections::BTreeMap;
+
+use kantor_theory::{Kernel, KernelName, Status};
+use serde_json::json;
+
+use super::{Bandwidth, Chosen, choose, kernel};
+use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+
+/// Minimises the energy distance to the queries: herding, then swaps.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Energy;
+
+/// Minimises the maximum mean discrepancy to the queries under a positive definite kernel: herding, then swaps.
+#[derive(Debug, Clone, Copy)]
+pub struct Mmd {
+    kernel: KernelName,
+    bandwidth: Bandwidth,
+}
+
+impl Mmd {
+    /// Reads `kernel` and `bandwidth`.
+    pub fn new(settings: &Settings) -> Self {
+        Self { kernel: settings.kernel, bandwidth: settings.bandwidth }
+    }
+}
+
+impl Selector for Energy {
+    fn name(&self) -> &'static str {
+        "energy"
+    }
+
+    /// The part that herding picks is a prefix of one order, but swaps need not respect it.
+    fn nested(&self) -> bool {
+        false
+    }
+
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
+        Needs::default()
+    }
+
+    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        select(task, findings, Kernel::ENERGY, budgets)
+    }
+}
+
+impl Selector for Mmd {
+    fn name(&self) -> &'static str {
+        "mmd"
+    }
+
+    fn nested(&self) -> bool {
+        false
+    }
+
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
+        Needs::default()
+    }
+
+    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        crate::greedy::largest(task, budgets)?;
+        if !self.kernel.is_positive_definite() {
+            return Err(SelectError::Unsupported {
+                method: "mmd",
+                fault: "needs a positive definite kernel: gaussian, laplace, inverse-multiquadric or cosine",
+            });
+        }
+        if task.geometry.points().is_none() {
+            return Err(SelectError::Unsupported {
+                method: "mmd",
+                fault: "needs the rows of pool and queries, not only similarities: give --pool and --query",
+            });
+        }
+        select(task, findings, kernel(task.geometry, self.kernel, self.bandwidth)?, budgets)
+    }
+}
+
+fn select(
+    task: &Task<'_>,
+    findings: &Findings,
+    kernel: Kernel,
+    budgets: &[usize],
+) -> Result<Vec<Selection>, SelectError> {
+    let known = findings.herded.as_ref().filter(|solved| solved.kernel == kernel);
+    let known: Option<Vec<&Chosen>> = known.and_then(|solved| {
+        budgets.iter().map(|&budget| solved.budgets.iter().find(|chosen| chosen.budget() == budget)).collect()
+    });
+    match known {
+        Some(known) => Ok(known.into_iter().map(|chosen| selection(chosen, kernel)).collect()),
+        None => Ok(choose(task, kernel, budgets)?.budgets.iter().map(|chosen| selection(chosen, kernel)).collect()),
+    }
+}
+
+fn selection(chosen: &Chosen, kernel: Kernel) -> Selection {
+    let notes = [
+        ("kernel", json!(kernel)),
+        ("squared-distance-after-herding", json!(chosen.values[0])),
+        ("squared-distance", json!(chosen.values[1])),
+        ("swaps", json!(chosen.swaps)),
+        ("no-swap-improves", json!(chosen.exhausted)),
+        // The herded rows of a smaller budget are a prefix of the order that herding picks.
+        ("rows-in-herding-order", json!(chosen.herded)),
+    ];
+    Selection {
+        rows: chosen.rows().to_vec(),
+        scores: chosen.scores().to_vec(),
+        status: Status::Uncertified,
+        notes: BTreeMap::from(notes.map(|(name, value)| (name.to_owned(), value))),
+    }
+}

@@ -1,0 +1,146 @@
+//! Swaps of one row for another until none lowers the distance.
+//!
+//! With h the potential of the subset, putting j in the place of i changes the squared distance by
+//! (2/k)·(h_j − h_i + (κ − k_ij)/k), where κ = k(x, x). As k_ij ≤ κ, only rows of the subset above the least potential outside, and rows
+//! outside below the greatest inside, can take part. A pass takes the [`LIST`] most promising of both kinds, makes the best swap
+//! among them again and again with their mutual kernel values at hand, and then brings the potentials of all rows at work
+//! up to date.
+//!
+//! Limit: per pass (2·[`LIST`])² + 2·swaps·W inner products. Herding leaves little to do: 6 to 200 swaps in 2 to 5 passes
+//! on 21,276 rows of real text.
+
+use crate::herding::cloud::Cloud;
+use crate::herding::greedy::{Herd, least_of};
+use crate::selector::SelectError;
+use crate::watch::Watch;
+
+/// Rows of each kind on the list of a pass.
+const LIST: usize = 512;
+
+/// Most swaps in a pass, after which the potentials of rows that are not on the list are looked at again.
+const SWAPS: usize = 128;
+
+/// Most passes.
+const PASSES: usize = 64;
+
+/// Gains below this share of the potentials are rounding.
+const SMALLEST: f64 = 1e-12;
+
+/// What became of the swaps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Swapped {
+    /// How many were made.
+    pub(super) swaps: usize,
+    /// Whether no swap of two rows at work lowers the distance any more.
+    pub(super) exhausted: bool,
+}
+
+/// Improves a subset; rows that come in stand last, in the order of their potentials.
+///
+/// # Errors
+/// If the observer asks to stop or a row is bad.
+pub(super) fn swap(cloud: &Cloud<'_>, herd: &mut Herd, watch: &dyn Watch) -> Result<Swapped, SelectError> {
+    let k = herd.rows.len();
+    let mut inside = vec![false; herd.field.rows.len()];
+    for &row in &herd.rows {
+        if let Some(at) = herd.field.position(row) {
+            inside[at] = true;
+        }
+    }
+    let original = inside.clone();
+    let mut swapped = Swapped { swaps: 0, exhausted: false };
+    watch.begin("swapping", PASSES as u64);
+    for _ in 0..PASSES {
+        watch.advance(1)?;
+        let potentials = herd.field.potentials(k as f64);
+        let List { positions, within, complete } = list(&potentials, &inside);
+        if positions.is_empty() {
+            swapped.exhausted = true;
+            break;
+        }
+        let rows: Vec<usize> = positions.iter().map(|&at| herd.field.rows[at]).collect();
+        let gram = cloud.gram(&rows)?;
+        let mut heights: Vec<f64> = positions.iter().map(|&at| potentials[at]).collect();
+        let mut now = within.clone();
+        let mut made = 0;
+        while made < SWAPS {
+            let Some((out, new)) = best(&heights, &now, &gram, k) else { break };
+            (now[out], now[new]) = (false, true);
+            let (old, new) = (&gram[out * rows.len()..][..rows.len()], &gram[new * rows.len()..][..rows.len()]);
+            for (height, (old, new)) in heights.iter_mut().zip(old.iter().zip(new)) {
+                *height += (new - old) / k as f64;
+            }
+            made += 1;
+        }
+        let moved: Vec<usize> = (0..rows.len()).filter(|&at| now[at] != within[at]).collect();
+        let weights: Vec<f64> = moved.iter().map(|&at| if now[at] { 1.0 } else { -1.0 }).collect();
+        let moved_rows: Vec<usize> = moved.iter().map(|&at| rows[at]).collect();
+        herd.field.add(cloud, &moved_rows, &weights)?;
+        moved.iter().for_each(|&at| inside[positions[at]] = now[at]);
+        swapped.swaps += made;
+        if made == 0 {
+            swapped.exhausted = complete;
+            break;
+        }
+    }
+    reorder(herd, &original, &inside);
+    Ok(swapped)
+}
+
+/// Rows that may take part in a swap.
+struct List {
+    /// Positions at work: rows of the subset, then others.
+    positions: Vec<usize>,
+    within: Vec<bool>,
+    /// Whether all that may take part are there.
+    complete: bool,
+}
+
+fn list(potentials: &[f64], inside: &[bool]) -> List {
+    let of = |kind: bool| (0..inside.len()).filter(move |&at| inside[at] == kind);
+    let greatest = of(true).map(|at| potentials[at]).fold(f64::NEG_INFINITY, f64::max);
+    let least = of(false).map(|at| potentials[at]).fold(f64::INFINITY, f64::min);
+    let out: Vec<usize> = of(true).filter(|&at| potentials[at] > least).collect();
+    let new: Vec<usize> = of(false).filter(|&at| potentials[at] < greatest).collect();
+    let complete = out.len() <= LIST && new.len() <= LIST;
+    let negated: Vec<f64> = potentials.iter().map(|h| -h).collect();
+    // Of equal rows the last one leaves first.
+    let mut out = least_of(&negated, out.into_iter().rev().collect(), LIST);
+    let mut new = least_of(potentials, new, LIST);
+    out.sort_unstable_by(|a, b| b.cmp(a));
+    new.sort_unstable();
+    let within = (0..out.len() + new.len()).map(|at| at < out.len()).collect();
+    out.extend(new);
+    List { positions: out, within, complete }
+}
+
+/// The swap that lowers the distance most, as places on the list: who leaves and who comes; the first of equals.
+fn best(heights: &[f64], within: &[bool], gram: &[f64], k: usize) -> Option<(usize, usize)> {
+    let n = heights.len();
+    let outside: Vec<usize> = (0..n).filter(|&at| !within[at]).collect();
+    let mut found = None;
+    let mut most = 0.0;
+    for out in (0..n).filter(|&at| within[at]) {
+        let own = gram[out * n + out];
+        for &new in &outside {
+            let gain = heights[out] - heights[new] - (own - gram[out * n + new]) / k as f64;
+            if gain > most && gain > SMALLEST * (heights[out].abs() + heights[new].abs()) {
+                (most, found) = (gain, Some((out, new)));
+            }
+        }
+    }
+    found
+}
+
+/// Rows that stayed in their order, then those that came in by rising potential.
+fn reorder(herd: &mut Herd, before: &[bool], inside: &[bool]) {
+    let potentials = herd.field.potentials(herd.rows.len() as f64);
+    let stayed = |row: &usize| herd.field.position(*row).is_some_and(|at| inside[at]);
+    let (mut rows, mut scores): (Vec<usize>, Vec<f64>) =
+        herd.rows.iter().zip(&herd.scores).filter(|(row, _)| stayed(row)).map(|(&row, &score)| (row, score)).unzip();
+    let mut came: Vec<usize> = (0..inside.len()).filter(|&at| inside[at] && !before[at]).collect();
+    came.sort_by(|&a, &b| potentials[a].total_cmp(&potentials[b]).then(a.cmp(&b)));
+    rows.extend(came.iter().map(|&at| herd.field.rows[at]));
+    scores.extend(came.iter().map(|&at| -potentials[at]));
+    (herd.rows, herd.scores) = (rows, scores);
+}
