@@ -6,6 +6,7 @@ mod duality;
 mod exact_replay;
 mod format;
 mod kernels;
+mod metrics;
 mod mutations;
 mod rounding;
 mod support;
