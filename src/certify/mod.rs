@@ -81,7 +81,7 @@ pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize)
 /// Proves an interval around the distance of the rows to the queries: solves the transport between them exactly, or
 /// evaluates the distance of a kernel.
 ///
-/// Takes 8·k·M bytes for the costs of transport, 8·k·d for a kernel.
+/// Takes 8·k·M bytes for the costs of transport.
 ///
 /// # Errors
 /// If weights or costs are no numbers to solve with, or the evidence is refused.

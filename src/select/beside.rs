@@ -6,7 +6,7 @@
 //! then about as long since the pass works in single precision.
 
 use kantor_solvers::{Stopped, Watch};
-use kantor_theory::{Geometry, Interval, Rejection};
+use kantor_theory::{Geometry, Interval, Objective, Rejection};
 
 use super::Error;
 use crate::certify::{CertifyError, Metric, Terms, measure, watched};
@@ -26,18 +26,21 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Of these rows and all queries; `always` evaluates the energy distance whatever it takes.
+    /// Of these rows and all queries, whose distance in the given terms is `distance`; `always` evaluates the energy
+    /// distance whatever it takes.
     pub(super) fn of(
         geometry: &Geometry<'_>,
         terms: &Terms,
+        distance: Interval,
         always: bool,
         rows: &[usize],
         watch: &dyn Watch,
     ) -> Result<Self, Error> {
-        let (energy, no_energy) = match energy(geometry, terms, always, rows, watch)? {
-            Ok(energy) => (Some(energy), None),
-            Err(reason) => (None, Some(reason)),
+        let energy = match terms.objective {
+            Objective::Energy => Ok(distance),
+            _ => energy(geometry, terms, always, rows, watch)?,
         };
+        let (energy, no_energy) = (energy.ok(), energy.err());
         let chamfer = value(geometry, Metric::ChamferToSubset, terms, rows, watch)?;
         Ok(Self { energy, no_energy, chamfer })
     }

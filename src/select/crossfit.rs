@@ -14,13 +14,13 @@ use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
 use kantor_theory::{Geometry, Interval, PickedRows};
 use serde::Serialize;
 
-use super::{Choice, Error, Inputs, Request, beside, choose};
+use super::{Error, Inputs, Outcome, Request, beside, choose};
 use crate::certify::{self, Terms};
 
 /// Distances in the mean over folds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Means {
-    /// Proved to hold the mean transport distance.
+    /// Proved to hold the mean distance under the objective.
     pub distance: Interval,
     /// Proved to hold the mean energy distance; `null` if it takes too long or the rows are not known.
     pub energy: Option<Interval>,
@@ -38,39 +38,41 @@ pub struct HeldOut {
     pub seen: Means,
 }
 
-/// Adds to a choice what [`Request::cross_fit`] asks for; returns the seconds it took.
+/// Adds to an outcome what [`Request::cross_fit`] asks for.
 pub(super) fn measure(
     inputs: &Inputs,
     request: &Request,
     watch: &dyn Watch,
-    mut choice: Choice,
-) -> Result<(Choice, f64), Error> {
-    let Some(count) = request.cross_fit else { return Ok((choice, 0.0)) };
+    mut outcome: Outcome,
+) -> Result<Outcome, Error> {
+    let Some(count) = request.cross_fit else { return Ok(outcome) };
     let begun = Instant::now();
     let m = inputs.queries().len();
     if count < 2 || count > m {
         return Err(Error::Request(format!("--cross-fit {count} is not between 2 and the {m} queries")));
     }
+    // One kernel for all folds: that of all queries.
+    let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
     let plain = Request { certify: false, cross_fit: None, ..request.clone() };
     let folds = folds(m, count, request.seed);
     // By method and budget, one entry per fold.
     let mut found: Vec<Vec<Vec<[Means; 2]>>> =
-        choice.chosen.iter().map(|chosen| vec![Vec::with_capacity(count); chosen.selections.len()]).collect();
+        outcome.chosen.iter().map(|chosen| vec![Vec::with_capacity(count); chosen.selections.len()]).collect();
     for fold in &folds {
         let others = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
         let pick = |list| PickedRows::new(inputs.queries(), list);
         let (held, seen) = (pick(fold.clone()), pick(others));
         let held = inputs.geometry_with(&held, request.cost)?;
         let seen = inputs.geometry_with(&seen, request.cost)?;
-        let Choice { chosen, .. } = choose(inputs, &seen, &plain, watch)?;
-        for (chosen, found) in chosen.iter().zip(&mut found) {
+        let choice = choose(inputs, &seen, &plain, watch)?;
+        for (chosen, found) in choice.chosen.iter().zip(&mut found) {
             for (proved, found) in chosen.selections.iter().zip(found) {
                 let rows = &proved.selection.rows;
-                found.push([means(&held, request, rows, watch)?, means(&seen, request, rows, watch)?]);
+                found.push([means(&held, &terms, request, rows, watch)?, means(&seen, &terms, request, rows, watch)?]);
             }
         }
     }
-    for (chosen, found) in choice.chosen.iter_mut().zip(&found) {
+    for (chosen, found) in outcome.chosen.iter_mut().zip(&found) {
         for (proved, parts) in chosen.selections.iter_mut().zip(found) {
             let side = |side: usize| Means {
                 distance: mean(parts.iter().map(|part| part[side].distance)),
@@ -79,15 +81,21 @@ pub(super) fn measure(
             proved.held_out = Some(HeldOut { folds: count, held_out: side(0), seen: side(1) });
         }
     }
-    Ok((choice, begun.elapsed().as_secs_f64()))
+    outcome.cross_fit_seconds = begun.elapsed().as_secs_f64();
+    Ok(outcome)
 }
 
 /// Both distances of these rows to the queries of this geometry.
-fn means(geometry: &Geometry<'_>, request: &Request, rows: &[usize], watch: &dyn Watch) -> Result<Means, Error> {
+fn means(
+    geometry: &Geometry<'_>,
+    terms: &Terms,
+    request: &Request,
+    rows: &[usize],
+    watch: &dyn Watch,
+) -> Result<Means, Error> {
     watch.advance(0)?;
-    let terms = Terms { power: request.power, ..Terms::default() };
-    let distance = certify::distance(geometry, &terms, rows)?.interval();
-    let energy = beside::energy(geometry, &terms, request.energy, rows, watch)?.ok();
+    let distance = certify::distance(geometry, terms, rows)?.interval();
+    let energy = beside::energy(geometry, terms, request.energy, rows, watch)?.ok();
     Ok(Means { distance, energy })
 }
 

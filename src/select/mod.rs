@@ -251,8 +251,9 @@ fn prove(
     };
     let nearest = certify::nearest(task.geometry, &selection.rows);
     let best = bests.iter().find(|best| best.budget() == selection.budget()).cloned();
+    let beside =
+        Some(Beside::of(task.geometry, &terms, distance.interval(), request.energy, &selection.rows, task.watch)?);
     let certified = Some(Certified { distance, best });
-    let beside = Some(Beside::of(task.geometry, &terms, request.energy, &selection.rows, task.watch)?);
     Ok(Proved { selection, certified, nearest, beside, held_out: None, seconds: begun.elapsed().as_secs_f64() })
 }
 
@@ -271,9 +272,8 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
         crossfit::measure(inputs, request, watch, choice)
     };
     if rayon::current_num_threads() == 1 {
-        let (Choice { objective, chosen, scan_seconds, best_seconds }, cross_fit_seconds) = choose()?;
-        let inputs = inputs.records(watch)?;
-        return Ok(Outcome { inputs, objective, chosen, scan_seconds, best_seconds, cross_fit_seconds });
+        let outcome = choose()?;
+        return Ok(Outcome { inputs: inputs.records(watch)?, ..outcome });
     }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -281,8 +281,9 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
         let choice = choose();
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         let records = records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let (Choice { objective, chosen, scan_seconds, best_seconds }, cross_fit_seconds) = choice?;
-        Ok(Outcome { inputs: records?, objective, chosen, scan_seconds, best_seconds, cross_fit_seconds })
+        // Why nothing was chosen goes first: the records were then stopped.
+        let outcome = choice?;
+        Ok(Outcome { inputs: records?, ..outcome })
     })
 }
 
@@ -297,15 +298,8 @@ impl Watch for Unless<'_> {
     }
 }
 
-/// What all methods chose for one set of queries, and the seconds of what they share.
-struct Choice {
-    objective: Objective,
-    chosen: Vec<Chosen>,
-    scan_seconds: f64,
-    best_seconds: f64,
-}
-
-fn choose(inputs: &Inputs, geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Choice, Error> {
+/// What all methods chose; the input files are not described.
+fn choose(inputs: &Inputs, geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
     let pool = geometry.pool_len();
     if request.methods.is_empty() || request.budgets.is_empty() {
         return Err(Error::Request("give at least one --method and one --budget".to_owned()));
@@ -357,5 +351,5 @@ fn choose(inputs: &Inputs, geometry: &Geometry<'_>, request: &Request, watch: &d
             seconds,
         });
     }
-    Ok(Choice { objective, chosen, scan_seconds, best_seconds })
+    Ok(Outcome { inputs: Vec::new(), objective, chosen, scan_seconds, best_seconds, cross_fit_seconds: 0.0 })
 }

@@ -3,11 +3,12 @@
 //! On real text both follow the loss at a fixed budget about equally well, and differences of W below 2 % say nothing
 //! of it. Where the two disagree, neither order should be believed unseen.
 
-use kantor_theory::Interval;
+use kantor_theory::{Interval, Objective};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Chosen;
+use crate::certify::Certified;
 
 /// Relative differences of W below this say nothing of the loss.
 const TELLING: f64 = 0.02;
@@ -43,8 +44,10 @@ pub(super) fn notes(budgets: &[usize], chosen: &[Chosen]) -> Vec<Note> {
             let proved = &selections[at];
             let Some(beside) = &proved.beside else { continue };
             left_out = left_out.or(beside.no_energy);
-            if let (Some(certified), Some(energy)) = (&proved.certified, beside.energy) {
-                placed.push(Placed { method, distance: certified.distance.interval(), energy });
+            if let (Some(Certified { distance, .. }), Some(energy)) = (&proved.certified, beside.energy)
+                && distance.objective() == Objective::W
+            {
+                placed.push(Placed { method, distance: distance.interval(), energy });
             }
         }
         if let Some(reason) = left_out {

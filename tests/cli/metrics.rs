@@ -133,24 +133,14 @@ fn selections_show_energy_and_chamfer_as_distance_has_them() {
     assert!(bare["results"][0]["energy"].is_null() && bare["results"][0]["chamfer"].is_null());
 }
 
-/// A method that goes round the queries has the lower W, one that covers their middle the lower energy distance.
+/// On the bundled data the closest rows on average have a higher W than the closest rows to any query, and a lower
+/// energy distance.
 #[test]
 fn methods_in_another_order_under_energy_are_named() {
     let work = tempfile::tempdir().unwrap();
-    let (pool, query, out) = (work.path().join("pool.npy"), work.path().join("query.npy"), work.path().join("out"));
-    // On a line: queries at −1 and 1, thrice each, and one at 0. All rows of the pool lie beyond or between them.
-    write_npy(&query, 1, &[-1.0, -1.0, -1.0, 0.0, 1.0, 1.0, 1.0]);
-    write_npy(&pool, 1, &[1.0, 1.0, 1.0, 0.9, -1.9, -1.9, -2.0, -2.1, 0.95]);
-    let mut command = kantor();
-    command.args([
-        "select",
-        "--json",
-        "--cost",
-        "euclidean",
-        "--method",
-        "doubly-greedy,round-robin,optimal,mean-similarity",
-    ]);
-    command.args(["--budget", "1,2,3,4,5", "--pool"]).arg(&pool).arg("--query").arg(&query).arg("-o").arg(&out);
+    let out = work.path().join("out");
+    let words = ["--json", "--method", "doubly-greedy,round-robin,random,mean-similarity", "--budget", "100,1000"];
+    let mut command = select_example(&out, &words);
     let output = command.assert().success().get_output().clone();
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -158,13 +148,13 @@ fn methods_in_another_order_under_energy_are_named() {
     assert_eq!(printed["notes"], json(&out.join("manifest.json"))["notes"]);
     // What is said is what the numbers say, budget by budget and pair by pair.
     let mut swapped = 0;
-    for budget in 1..=5 {
+    for budget in [100, 1000] {
         let of = |method: &str| {
             let all = printed["results"].as_array().unwrap();
             let found = all.iter().find(|r| r["method"] == method && r["budget"] == budget).unwrap();
             (ends(&found["distance"]), ends(&found["energy"]))
         };
-        let names = ["doubly-greedy", "round-robin", "optimal", "mean-similarity"];
+        let names = ["doubly-greedy", "round-robin", "random", "mean-similarity"];
         let note = notes.iter().find(|note| note["kind"] == "order" && note["budget"] == budget);
         let pairs = note.map_or(Vec::new(), |note| note["details"]["pairs"].as_array().unwrap().clone());
         for a in names {

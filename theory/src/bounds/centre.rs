@@ -61,7 +61,8 @@ pub fn mean_difference(
     // The difference of the two means is rounded once, each coordinate by at most u of both.
     let roundings = (dot::depth(dim) as f64 + 8.0) * UNIT;
     let error = subset.error + query.error + 2.0 * UNIT * (subset.length + query.length) + roundings * length;
-    let error = error * (1.0 + 64.0 * UNIT) + (dim as f64 * TINY).sqrt();
+    // Squares that underflow, here and in the lengths.
+    let error = error * (1.0 + 64.0 * UNIT) + 2.0 * (dim as f64 * TINY).sqrt();
     let (low, high) = ((length - error).next_down().max(0.0), (length + error).next_up());
     if !high.is_finite() {
         return Err(Rejection::new("range", "the means are too far apart for a double: rescale the rows"));

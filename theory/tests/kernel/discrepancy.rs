@@ -72,7 +72,7 @@ fn some_witness(random: &mut Random, n: usize) -> Witness {
 }
 
 /// k between all pairs of pool rows and queries, N + M rows, in 400 bits.
-fn gram(instance: &Instance, kernel: Kernel) -> Vec<Vec<FBig>> {
+pub(crate) fn gram(instance: &Instance, kernel: Kernel) -> Vec<Vec<FBig>> {
     let rows: Vec<Vec<_>> = [&instance.pool, &instance.query]
         .into_iter()
         .flat_map(|values| values.chunks(instance.dim))

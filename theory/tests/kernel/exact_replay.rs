@@ -31,7 +31,7 @@ pub(crate) fn dot(x: &[IBig], y: &[IBig]) -> IBig {
 }
 
 /// c^p for all pairs (N×M).
-fn costs(instance: &Instance) -> Vec<Vec<FBig>> {
+pub(crate) fn costs(instance: &Instance) -> Vec<Vec<FBig>> {
     let one = real(1.0);
     let scale_rows = |values: &[f64]| -> Vec<Vec<IBig>> {
         values.chunks(instance.dim.max(1)).map(|row| row.iter().map(|&x| scaled(x)).collect()).collect()
@@ -68,7 +68,7 @@ fn costs(instance: &Instance) -> Vec<Vec<FBig>> {
     (0..instance.n).map(|i| (0..instance.m).map(|j| power(pair(i, j))).collect()).collect()
 }
 
-fn shares(weights: Option<&[f64]>, count: usize) -> Vec<FBig> {
+pub(crate) fn shares(weights: Option<&[f64]>, count: usize) -> Vec<FBig> {
     match weights {
         None => vec![real(1.0) / real(count as f64); count],
         Some(weights) => {
@@ -103,7 +103,7 @@ fn dual_of_all(instance: &Instance, costs: &[Vec<FBig>], g: &[f64]) -> FBig {
 }
 
 /// The p-th power of a printed bound, exactly, with its sign.
-fn power(instance: &Instance, printed: f64) -> FBig {
+pub(crate) fn power(instance: &Instance, printed: f64) -> FBig {
     let x = real(printed);
     if instance.p == Power::Two { &x * &x } else { x }
 }

@@ -7,6 +7,7 @@ mod exact_replay;
 mod format;
 mod kernels;
 mod memory;
+mod metrics;
 mod mutations;
 mod rounding;
 mod support;
