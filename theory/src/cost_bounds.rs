@@ -162,8 +162,35 @@ impl CostBounds {
         if self.points && self.lower(closeness) == 0.0 && equal() {
             return 0.0;
         }
+        self.upper_by(cost)
+    }
+
+    #[inline(always)]
+    fn upper_by(&self, cost: f64) -> f64 {
         let upper = cost + (self.absolute + self.relative * cost);
         if self.square { mul_up(upper.abs(), upper.abs()) } else { upper }
+    }
+
+    /// Writes `of` a number ≤ the enclosed quantity of every pair.
+    #[inline(always)]
+    pub(crate) fn each_lower(&self, closeness: &[f64], out: &mut [f64], of: impl Fn(f64) -> f64) {
+        let pairs = out.iter_mut().zip(closeness);
+        match self.rule {
+            Rule::OneMinus(scale) => pairs.for_each(|(o, &s)| *o = of(self.lower_by(s, |s| one_minus(scale, s)))),
+            Rule::Minus => pairs.for_each(|(o, &s)| *o = of(self.lower_by(s, |s| -s))),
+            _ => pairs.for_each(|(o, &s)| *o = of(self.lower(s))),
+        }
+    }
+
+    /// Writes `of` a number ≥ the enclosed quantity of every pair, rows taken as different.
+    #[inline(always)]
+    pub(crate) fn each_upper(&self, closeness: &[f64], out: &mut [f64], of: impl Fn(f64) -> f64) {
+        let pairs = out.iter_mut().zip(closeness);
+        match self.rule {
+            Rule::OneMinus(scale) => pairs.for_each(|(o, &s)| *o = of(self.upper_by(one_minus(scale, s)))),
+            Rule::Minus => pairs.for_each(|(o, &s)| *o = of(self.upper_by(-s))),
+            _ => pairs.for_each(|(o, &s)| *o = of(self.upper(s, || false))),
+        }
     }
 
     /// For each row of `block` (rows × M closeness, row-major) a number ≥ max_j (g_j − c_ij^p), into `out`;
