@@ -18,9 +18,9 @@ use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
 use kantor::report::staging::Staging;
 use kantor::select::{InputSpec, Inputs, Request, Run};
-use kantor_solvers::{Needs, Quiet, Settings, Task, exact, kernels, registry};
+use kantor_solvers::{Needs, Quiet, Settings, Task, exact, herding, kernels, registry};
 use kantor_theory::bounds::{Candidates, best_bound};
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Statement, in_turn};
+use kantor_theory::{Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, in_turn};
 use npyz::WriterBuilder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -88,6 +88,22 @@ fn main() {
     }
     if let Some(files) = &files {
         candidates.push((format!("files to certificate, k={budget}"), Box::new(|| files.select(budget))));
+    }
+    if wanted("energy") {
+        let (geometry, task) = (&geometry, &task);
+        let herded = move || {
+            let solved = herding::choose(task, Kernel::ENERGY, &[budget]).unwrap();
+            herding::witness(task, Kernel::ENERGY, &solved.budgets[0]).unwrap()
+        };
+        let witness = herded();
+        candidates.push(("energy: choose and relax".into(), Box::new(move || drop(black_box(herded())))));
+        candidates.push((
+            format!("energy: best from {} rows", witness.rows.len()),
+            Box::new(move || {
+                let objective = Objective::Energy;
+                black_box(certify::best_under(geometry, objective, budget, witness.clone()).unwrap());
+            }),
+        ));
     }
     candidates.retain(|(name, _)| name == "bare pass" || wanted(name));
 

@@ -3,7 +3,6 @@
 
 use std::sync::Mutex;
 
-use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::exact::{masses, transport};
 use kantor_solvers::folds::folds;
 use kantor_theory::bounds::in_turn;
@@ -333,30 +332,6 @@ fn squares_of_negative_costs_are_not_in_the_order_of_the_costs() {
     assert!(holds(of(Power::Two).chamfer_to_subset, 1.0, 1e-15));
     assert!(kernel_means(&geometry, Kernel::ENERGY, &[0], &Weights::default(), &in_turn).is_err());
     assert!(mean_difference(&geometry, &[0], &Weights::default(), &in_turn).is_err());
-}
-
-#[test]
-fn bandwidths_are_those_of_the_rules() {
-    let rows = |values: &[f64]| DenseRows::from_f64(1, values.to_vec()).unwrap();
-    let sigma = |query: &[f64], rule: Bandwidth| {
-        let pool = rows(&[5.0, -7.0]);
-        let geometry = Geometry::new(&pool, &rows(query), Cost::Euclidean).unwrap();
-        rule.for_queries(KernelName::Gaussian, &geometry).map(|kernel| kernel.bandwidth().unwrap())
-    };
-    let query = [0.0, 1.0, 3.0];
-    assert_eq!(sigma(&query, Bandwidth::Median), Ok(2.0));
-    let scott = (14.0f64 / 9.0).sqrt() * 3f64.powf(-0.2);
-    assert!((sigma(&query, Bandwidth::Scott).unwrap() - scott).abs() < 1e-12);
-    let silverman = scott * (4.0f64 / 3.0).powf(0.2);
-    assert!((sigma(&query, Bandwidth::Silverman).unwrap() - silverman).abs() < 1e-12);
-    for rule in [Bandwidth::Median, Bandwidth::Scott, Bandwidth::Silverman] {
-        let doubled = sigma(&[0.0, 2.0, 6.0], rule).unwrap();
-        assert!((doubled - 2.0 * sigma(&query, rule).unwrap()).abs() < 1e-12, "{rule}");
-        assert!(sigma(&[1.0, 1.0], rule).is_err(), "{rule}: equal queries have no scale");
-        assert_eq!(rule.to_string().parse(), Ok(rule));
-    }
-    assert_eq!("0.5".parse(), Ok(Bandwidth::Given(0.5)));
-    assert!("wide".parse::<Bandwidth>().is_err());
 }
 
 #[test]

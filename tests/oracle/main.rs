@@ -5,6 +5,7 @@ mod conventions;
 mod divergence;
 mod entropic;
 mod greedy;
+mod kernels;
 mod knn;
 mod metrics;
 mod support;
