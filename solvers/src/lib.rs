@@ -17,7 +17,9 @@ pub mod registry;
 pub mod selector;
 pub mod simd;
 pub mod sinkhorn;
+pub mod solver;
 pub mod watch;
 
 pub use selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+pub use solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
 pub use watch::{Quiet, Stopped, Watch};

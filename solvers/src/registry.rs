@@ -1,11 +1,12 @@
-//! The one list of selectors: command line, tables, tests and studies all read it.
+//! The lists of selectors and solvers: command line, tables, tests and studies all read them.
 
-use crate::exact::Optimal;
+use crate::exact::{Exact, Optimal};
 use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
 use crate::kde::KnnKde;
 use crate::knn::uniform::KnnUniform;
 use crate::selector::{Selector, Settings};
 use crate::sinkhorn::Uot;
+use crate::solver::{Effort, Solver};
 
 /// One selector and what users are told of it.
 pub struct Entry {
@@ -74,4 +75,29 @@ pub static SELECTORS: &[Entry] = &[
 /// The selector of that name.
 pub fn selector(name: &str) -> Option<&'static Entry> {
     SELECTORS.iter().find(|entry| entry.name == name)
+}
+
+/// One transport solver and what users are told of it.
+pub struct SolverEntry {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// One line for `kantor solvers`.
+    pub summary: &'static str,
+    /// The problems that it solves.
+    pub problems: &'static str,
+    /// Makes it; numbers are checked when it solves.
+    pub build: fn(&Effort) -> Box<dyn Solver>,
+}
+
+/// All solvers, in the order in which they are listed to users.
+pub static SOLVERS: &[SolverEntry] = &[SolverEntry {
+    name: "exact",
+    summary: "the linear problem by the network simplex; primal and dual agree",
+    problems: "hard marginals, no entropy",
+    build: |effort| Box::new(Exact::new(effort)),
+}];
+
+/// The solver of that name.
+pub fn solver(name: &str) -> Option<&'static SolverEntry> {
+    SOLVERS.iter().find(|entry| entry.name == name)
 }

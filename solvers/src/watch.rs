@@ -1,5 +1,7 @@
 //! Progress out of a long pass, and the wish to stop into it. Algorithms report; others decide what to show.
 
+use crate::solver::Step;
+
 /// Somebody asked the computation to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("stopped on request")]
@@ -12,6 +14,9 @@ pub trait Watch: Send + Sync {
 
     /// `units` more of the current stage are done. `Err` asks the computation to stop.
     fn advance(&self, units: u64) -> Result<(), Stopped>;
+
+    /// An iteration of a solver ended.
+    fn step(&self, _step: &Step) {}
 }
 
 /// Watches nothing and never stops anything.

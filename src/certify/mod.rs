@@ -2,7 +2,7 @@
 
 mod facts;
 
-use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, masses, transport};
+use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, costs, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
 use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, distance_bound};
 use kantor_theory::certificate::MadeBy;
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 pub use facts::facts;
 
-/// Rows of a subset whose costs are computed by one task.
+/// Rows of a subset that one task looks at.
 const ROWS: usize = 256;
 
 /// An interval that closes to this share of itself is called optimal.
@@ -116,20 +116,6 @@ pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Vec<(usize, f64)> {
         block.chunks_exact(m).map(nearest).collect::<Vec<_>>()
     };
     rows.par_chunks(ROWS).flat_map_iter(of).collect()
-}
-
-/// c^p between the rows and all queries, k×M, row-major.
-pub fn costs(geometry: &Geometry<'_>, power: Power, rows: &[usize]) -> Vec<f64> {
-    let m = geometry.query_len();
-    let mut costs = vec![0.0; rows.len() * m];
-    costs.par_chunks_mut(ROWS * m).zip(rows.par_chunks(ROWS)).for_each(|(costs, rows)| {
-        geometry.closeness_gather(rows, costs);
-        for value in costs {
-            let cost = geometry.cost().from_closeness(*value);
-            *value = if power == Power::Two { cost * cost } else { cost };
-        }
-    });
-    costs
 }
 
 /// What was proved of one subset.

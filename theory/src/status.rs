@@ -20,6 +20,8 @@ pub enum Status {
     IterationLimit,
     /// The time limit came first.
     TimeLimit,
+    /// It met numbers that it cannot go on with.
+    NumericalError,
     /// The user stopped it.
     Interrupted,
 }
@@ -34,6 +36,7 @@ impl Status {
             Status::GapNotMet => "gap_not_met",
             Status::IterationLimit => "iteration_limit",
             Status::TimeLimit => "time_limit",
+            Status::NumericalError => "numerical_error",
             Status::Interrupted => "interrupted",
         }
     }

@@ -11,13 +11,15 @@ mod grid;
 mod holdings;
 pub mod masses;
 pub mod selector;
-pub mod simplex;
+mod simplex;
+mod solver;
 mod start;
-mod transport;
+pub mod transport;
 mod tree;
 
 pub use active::active_rows;
 pub use budgeted::{Budgeted, Solved, needs, solve};
 pub use masses::{Masses, WeightError, masses};
 pub use selector::Optimal;
+pub use solver::{Exact, costs};
 pub use transport::{Shipment, Transport, TransportError, transport};
