@@ -122,7 +122,7 @@ pub struct SolverEntry {
 pub static SOLVERS: &[SolverEntry] = &[
     SolverEntry {
         name: "exact",
-        summary: "the linear problem by shortest paths; primal and dual agree",
+        summary: "the linear problem by the network simplex; primal and dual agree",
         problems: "hard marginals, or a capacity on one side; no entropy",
         build: |effort| Box::new(Exact::new(effort)),
     },

@@ -26,6 +26,9 @@ pub use metric::{Measured, Metric, measure};
 /// Rows whose nearest queries are found by one task.
 const ROWS: usize = 256;
 
+/// Rows of a subset that one task looks at.
+const ROWS: usize = 256;
+
 /// An interval that closes to this share of itself is called optimal.
 const CLOSED: f64 = 1e-9;
 

@@ -13,10 +13,10 @@ mod holdings;
 pub mod masses;
 mod partial;
 pub mod selector;
-pub mod simplex;
+mod simplex;
 mod solver;
 mod start;
-mod transport;
+pub mod transport;
 mod tree;
 
 pub use active::active_rows;

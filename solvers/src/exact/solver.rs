@@ -1,4 +1,4 @@
-//! The solver `exact`: transport without entropy, with hard marginals or capacities, by shortest paths.
+//! The solver `exact`: transport without entropy, with hard marginals or capacities, by the network simplex.
 
 use kantor_theory::problem::Marginal;
 use kantor_theory::{Geometry, Power, Problem, Status};
