@@ -4,7 +4,7 @@
 
     uniform   G = M max γ_ij                     (one-sided: without the constant 1/N, and rows with γ = 0 do not count)
     two-sided G = M max |γ_ij − 1/(MN)|          (as the paper has it; the closed form holds for K <= N/2)
-    kde       G = M max ρ_i γ_ij                 (one-sided; ρ by all pairs of the rows on the lists)
+    kde       G = M max ρ_i γ_ij                 (one-sided; ρ by the nearest rows among those on the lists)
     tv        G = 1/2 sum |γ_ij − 1/(MN)|
 
 Writes lp.json: the clouds (binary32 values), the settings, and per penalty the optimal value, the masses of the rows
@@ -61,7 +61,8 @@ def densities(d, unit):
     listed = np.unique(np.argsort(d, axis=1, kind="stable")[:, :LISTED])
     rho = np.ones(d.shape[1])
     squared = 2 * (1 - unit[listed] @ unit[listed].T)
-    rho[listed] = np.maximum(0, 1 - np.maximum(squared, 0) / SIGMA**2).sum(axis=1)
+    nearest = np.sort(np.maximum(squared, 0), axis=1)[:, :LISTED]
+    rho[listed] = np.maximum(0, 1 - nearest / SIGMA**2).sum(axis=1)
     return rho
 
 
