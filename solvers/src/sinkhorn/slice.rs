@@ -71,7 +71,12 @@ struct Masses {
 impl<'a> Worker<'a> {
     pub(crate) fn new(frame: &'a Frame<'a>) -> Self {
         let m = frame.reference.len();
-        Self { frame, sums: Sums::zero(m, frame.with_outer), columns: vec![0.0; frame.factors.len()], outer: Outer::new(if frame.with_outer { m } else { 0 }) }
+        Self {
+            frame,
+            sums: Sums::zero(m, frame.with_outer),
+            columns: vec![0.0; frame.factors.len()],
+            outer: Outer::new(if frame.with_outer { m } else { 0 }),
+        }
     }
 
     /// Adds rows to the sums, writes their weights unless they are `filled` in, and what else is wanted.
