@@ -6,8 +6,8 @@
 //!
 //! When it pays: seldom. The factor has to have as many columns as the kernel has directions at the scale of ε, and its
 //! iterations save only what passes over N·M stored weights cost, not the evaluation at the end. With up to a thousand
-//! queries `sinkhorn-newton` was as fast or faster in every case measured, unless most queries are copies of others
-//! and hundreds of iterations are to be saved.
+//! queries one of the other entropic solvers reached the same gap sooner in every case measured (N = 20,000; M = 100 and
+//! 400; d = 3 and 64; ε from 0.03 to 3).
 //!
 //! Limit of an iteration: reading the N×(r + 1) factor once, four operations per number.
 
