@@ -4,9 +4,10 @@
 //! The query potentials found are a start for the true problem: passes over its costs give their dual value, a feasible
 //! plan and the residual, so the bracket returned is about the problem asked for, however bad the factor was.
 //!
-//! When it pays: the factor needs as many columns as the kernel has directions at the scale of ε, and its iterations
-//! save only what passes over N·M stored weights cost. With few queries and small ε that is nothing. It is for
-//! large ε, or queries that repeat themselves, with many iterations to save.
+//! When it pays: seldom. The factor has to have as many columns as the kernel has directions at the scale of ε, and its
+//! iterations save only what passes over N·M stored weights cost, not the evaluation at the end. With up to a thousand
+//! queries `sinkhorn-newton` was as fast or faster in every case measured, unless most queries are copies of others
+//! and hundreds of iterations are to be saved.
 //!
 //! Limit of an iteration: reading the N×(r + 1) factor once, four operations per number.
 
