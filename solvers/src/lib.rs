@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod divergence;
+pub mod evidence;
 pub mod exact;
 pub mod greedy;
 pub mod kde;

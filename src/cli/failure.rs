@@ -6,7 +6,7 @@ use crate::certify::CertifyError;
 use crate::data::{DataError, Kind};
 use crate::report::staging::OutputError;
 use crate::select::Error;
-use kantor_solvers::SelectError;
+use kantor_solvers::{SelectError, SolveError};
 use kantor_theory::GeometryError;
 
 use super::signals::INTERRUPTED;
@@ -38,6 +38,9 @@ pub(super) enum Failure {
     /// A distance could not be certified.
     #[error(transparent)]
     Certify(#[from] CertifyError),
+    /// The transport problem could not be solved.
+    #[error(transparent)]
+    Solve(#[from] SolveError),
     /// Reading an input failed.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -55,6 +58,7 @@ impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => USAGE,
+            Failure::Solve(error) | Failure::Certify(CertifyError::Solve(error)) => solve_code(error),
             Failure::BadInput(_) | Failure::Certify(_) => BAD_INPUT,
             Failure::InputOutput(_) => INPUT_OUTPUT,
             Failure::Resource(_) | Failure::Select(Error::Memory { .. }) => RESOURCE,
@@ -73,6 +77,14 @@ impl Failure {
                 SelectError::Setting { .. } | SelectError::Unsupported { .. } => USAGE,
             },
         }
+    }
+}
+
+fn solve_code(error: &SolveError) -> u8 {
+    match error {
+        SolveError::Problem(_) | SolveError::Unsupported { .. } => USAGE,
+        SolveError::Weights(_) | SolveError::Costs(_) => BAD_INPUT,
+        SolveError::Memory { .. } => RESOURCE,
     }
 }
 

@@ -6,6 +6,7 @@ mod distance;
 mod failure;
 mod inspect;
 mod output;
+mod problem;
 mod registries;
 mod select;
 mod signals;
@@ -38,6 +39,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// List the selection methods and their defaults
     Methods(registries::Arguments),
+    /// List the transport solvers and the problems that they solve
+    Solvers(registries::Arguments),
     /// List the costs
     Costs(registries::Arguments),
 }
@@ -69,6 +72,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Methods(arguments) => registries::methods(&arguments),
+        Command::Solvers(arguments) => registries::solvers(&arguments),
         Command::Costs(arguments) => registries::costs(&arguments),
     }
 }

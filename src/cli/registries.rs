@@ -1,9 +1,9 @@
-//! `kantor methods` and `kantor costs`: what the registries hold, one line each.
+//! `kantor methods`, `kantor solvers` and `kantor costs`: what the registries hold, one line each.
 
 use std::process::ExitCode;
 
 use kantor_solvers::Settings;
-use kantor_solvers::registry::{Entry, SELECTORS};
+use kantor_solvers::registry::{Entry, SELECTORS, SOLVERS};
 use kantor_theory::Cost;
 use serde_json::{Value, json};
 
@@ -42,6 +42,20 @@ pub(super) fn methods(arguments: &Arguments) -> Result<ExitCode, Failure> {
         vec![entry.name.to_owned(), entry.summary.to_owned(), flags.join(" ")]
     });
     say(table::plain(&["method", "what it does", "defaults"], rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn solvers(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.json {
+        let solvers: Vec<Value> = SOLVERS
+            .iter()
+            .map(|entry| json!({"name": entry.name, "summary": entry.summary, "problems": entry.problems}))
+            .collect();
+        say(json!({"schema": "kantor/solvers/1", "solvers": solvers}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = SOLVERS.iter().map(|entry| [entry.name, entry.summary, entry.problems].map(str::to_owned).to_vec());
+    say(table::plain(&["solver", "what it does", "problems"], rows))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,6 +3,8 @@
 pub mod files;
 pub mod manifest;
 pub mod memory;
+pub mod plan;
 pub mod progress;
 pub mod staging;
 pub mod table;
+pub mod trace;

@@ -5,4 +5,5 @@ mod certify;
 mod killed;
 mod outcomes;
 mod outputs;
+mod solve;
 mod support;

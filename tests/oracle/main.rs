@@ -1,7 +1,9 @@
 //! Numbers that other software produced, stored in `tests/data/golden` (its README names software and versions).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod conventions;
 mod divergence;
+mod entropic;
 mod greedy;
 mod knn;
 mod support;

@@ -12,6 +12,7 @@
 pub mod bounds;
 pub mod certificate;
 pub mod checker;
+pub mod conventions;
 pub mod cost;
 pub mod cost_bounds;
 pub mod dot;

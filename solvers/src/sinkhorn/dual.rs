@@ -151,7 +151,7 @@ pub(crate) struct Patience {
 }
 
 /// Passes without a better residual or dual value after which it is stuck.
-const PATIENCE: u64 = 100;
+const PATIENCE: u64 = 300;
 
 impl Patience {
     pub(crate) fn new() -> Self {
@@ -160,7 +160,7 @@ impl Patience {
 
     /// Whether to give up at this point, after which `rise` is how much D rose.
     pub(crate) fn ends(&mut self, point: &Point, rise: f64) -> bool {
-        let better = point.residual < 0.99 * self.best || rise > point.noise;
+        let better = point.residual < 0.999 * self.best || rise > point.noise;
         self.best = self.best.min(point.residual);
         self.since = if better { 0 } else { self.since + 1 };
         self.since > PATIENCE

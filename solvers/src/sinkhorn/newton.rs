@@ -26,6 +26,13 @@ const HALVINGS: usize = 1;
 const LEAST_DAMPING: f64 = 1e-12;
 const MOST_DAMPING: f64 = 1.0;
 
+/// Multiplications up to which the matrix is computed in `f64` at once.
+const SMALL: usize = 1 << 24;
+
+/// Residual below which a step that leaves more than `SLOW` of it is poor.
+const NEAR: f64 = 0.02;
+const SLOW: f64 = 0.2;
+
 /// Solves a positive definite system in place, or says that it is none.
 pub(crate) type Factor = fn(&mut [f64], &mut [f64]) -> bool;
 
@@ -33,19 +40,32 @@ pub(crate) type Factor = fn(&mut [f64], &mut [f64]) -> bool;
 pub(crate) struct Newton {
     damping: f64,
     factor: Factor,
+    /// Whether second derivatives have to be in `f64`.
+    exact: bool,
     /// Whether the last step by Sinkhorn's method collects ln s of all rows.
     ends_with_rows: bool,
 }
 
 impl Newton {
     pub(crate) fn new(factor: Factor, ends_with_rows: bool) -> Self {
-        Self { damping: LEAST_DAMPING, factor, ends_with_rows }
+        Self { damping: LEAST_DAMPING, factor, exact: false, ends_with_rows }
     }
 
     /// Iterates from `g` until the goal is met.
     pub(crate) fn run(&mut self, dual: &mut Dual<'_, f64>, g: Vec<f64>, goal: Goal) -> Result<(Point, End), Stopped> {
-        let point = dual.evaluate(g, if is_of_use(&dual.penalty) { Ask::Outer } else { Ask::Sums })?;
+        let point = self.look(dual, g)?;
         self.go_on(dual, point, goal)
+    }
+
+    /// The point at `g`, with what the first step needs.
+    pub(crate) fn look(&mut self, dual: &mut Dual<'_, f64>, g: Vec<f64>) -> Result<Point, Stopped> {
+        let (n, m) = (dual.measures.rows.len(), g.len());
+        self.exact |= n * m * m <= SMALL;
+        dual.evaluate(g, if is_of_use(&dual.penalty) { self.matrix() } else { Ask::Sums })
+    }
+
+    fn matrix<'r>(&self) -> Ask<'r> {
+        Ask::Outer { exact: self.exact }
     }
 
     /// Iterates from a point that was evaluated at the present ε.
@@ -67,8 +87,15 @@ impl Newton {
             }
             let before = point.dual;
             let next = if newton && wait == 0 { self.step(dual, &point, goal)? } else { None };
+            // Near the solution steps that bring little are the fault of a matrix with too few digits.
+            let poor = next.as_ref().is_none_or(|next| next.residual > SLOW * point.residual);
+            let refine = newton && wait == 0 && !self.exact && poor && point.residual < NEAR;
+            self.exact |= refine;
             if let Some(next) = next {
                 (point, patience) = (next, 1);
+                if refine {
+                    point.sums.outer.clear();
+                }
             } else {
                 if newton && wait == 0 {
                     wait = patience;
@@ -83,7 +110,7 @@ impl Newton {
                 let next = dual.sinkhorn(&point);
                 let ask = match (newton && wait == 0, last && self.ends_with_rows) {
                     (_, true) => Ask::Rows,
-                    (true, false) => Ask::Outer,
+                    (true, false) => self.matrix(),
                     (false, false) => Ask::Sums,
                 };
                 point = dual.evaluate(next, ask)?;
@@ -101,7 +128,7 @@ impl Newton {
         }
         let evaluated;
         let outer = if point.sums.outer.is_empty() {
-            evaluated = dual.evaluate(point.g.clone(), Ask::Outer)?;
+            evaluated = dual.evaluate(point.g.clone(), self.matrix())?;
             &evaluated.sums.outer
         } else {
             &point.sums.outer
@@ -129,8 +156,9 @@ impl Newton {
                 system[i * m + i] += columns[i] * stiffness * (1.0 + self.damping);
             }
             let mut direction = wanted.clone();
+            let ask = if std::mem::take(&mut first) { self.matrix() } else { Ask::Sums };
             if (self.factor)(&mut system, &mut direction)
-                && let Some(next) = climb(dual, point, &direction, goal, std::mem::take(&mut first))?
+                && let Some(next) = climb(dual, point, &direction, goal, ask)?
             {
                 return Ok(Some(next));
             }
@@ -151,7 +179,7 @@ fn climb(
     point: &Point,
     direction: &[f64],
     goal: Goal,
-    first: bool,
+    mut ask: Ask<'_>,
 ) -> Result<Option<Point>, Stopped> {
     let slopes = point.target.iter().zip(&point.sums.columns).zip(direction);
     let slope: f64 = slopes.map(|((b, t), p)| (b - t) * p).sum();
@@ -160,14 +188,16 @@ fn climb(
     }
     let sure = SHARE * dual.sure_rise(point);
     let mut length = 1.0;
-    for trial in 0..=HALVINGS {
+    // Convergence is quadratic: will there be a next step, to ask for its matrix in the same pass?
+    if point.residual * point.residual <= goal.tolerance {
+        ask = Ask::Sums;
+    }
+    for _ in 0..=HALVINGS {
         if dual.passes >= goal.limit {
             return Ok(None);
         }
         let g = point.g.iter().zip(direction).map(|(g, p)| g + length * p).collect();
-        // Convergence is quadratic: will there be a next step, to ask for its matrix in the same pass?
-        let goes_on = first && trial == 0 && point.residual * point.residual > goal.tolerance;
-        let next = dual.evaluate(g, if goes_on { Ask::Outer } else { Ask::Sums })?;
+        let next = dual.evaluate(g, std::mem::replace(&mut ask, Ask::Sums))?;
         let rises = next.dual >= point.dual + sure && next.dual > point.dual + point.noise;
         let settles = next.residual <= 0.5 * point.residual && next.dual >= point.dual - point.noise;
         if next.is_sound() && (rises || settles) {

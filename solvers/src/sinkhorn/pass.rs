@@ -31,8 +31,11 @@ const SLICES: usize = 64;
 pub(crate) enum Ask<'r> {
     /// Nothing.
     Sums,
-    /// The matrix of second derivatives.
-    Outer,
+    /// The matrix of second derivatives, in `f64` throughout or good enough for a direction.
+    Outer {
+        /// In `f64`.
+        exact: bool,
+    },
     /// ln s_i of every row and the cost of the plan.
     Rows,
     /// The same, and v_i = Σ_j T_ij `share`_j of every row with Σ_i v_i Σ_j `toll`_j c_ij.
@@ -139,6 +142,8 @@ pub(crate) struct Frame<'p> {
     /// Whether costs are read off their weights where they are wanted.
     pub(crate) inverts: bool,
     pub(crate) with_outer: bool,
+    /// Whether second derivatives are wanted in `f64`.
+    pub(crate) exact: bool,
 }
 
 /// The weights of all pairs for reference potentials.
@@ -211,7 +216,8 @@ impl<'a, W: Weight> Kernel<'a, W> {
             toll: Vec::new(),
             relaxation: Relaxation { factor: 1.0, reach: 0.0, shift: 0.0 },
             inverts: self.inverts || (self.filled && invertible),
-            with_outer: matches!(ask, Ask::Outer),
+            with_outer: matches!(ask, Ask::Outer { .. }),
+            exact: matches!(ask, Ask::Outer { exact: true }),
         };
         let with_logs = matches!(ask, Ask::Rows | Ask::Shares { .. });
         let mut all_logs = vec![0.0; if with_logs { rows } else { 0 }];
@@ -229,7 +235,7 @@ impl<'a, W: Weight> Kernel<'a, W> {
                 frame.relaxation = relaxation;
                 states = rows;
             }
-            Ask::Sums | Ask::Outer | Ask::Rows => {}
+            Ask::Sums | Ask::Outer { .. } | Ask::Rows => {}
         }
 
         let slice = slice_len(rows);

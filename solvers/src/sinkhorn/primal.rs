@@ -29,6 +29,18 @@ pub(crate) struct Certificate {
     pub(crate) transport: f64,
 }
 
+/// x ln(x/w) − x + w, with little error where x is near w.
+fn kl(x: f64, w: f64) -> f64 {
+    let excess = (x - w) / w;
+    if x <= 0.0 {
+        w
+    } else if excess.abs() < 0.5 {
+        w * ((1.0 + excess) * excess.ln_1p() - excess)
+    } else {
+        x * (x / w).ln() - x + w
+    }
+}
+
 /// One pass at a point that has the best pool potentials.
 pub(crate) fn certify<W: Weight>(dual: &mut Dual<'_, W>, point: &Point) -> Result<Certificate, Stopped> {
     let Penalty { epsilon, pool, query } = dual.penalty;
@@ -60,7 +72,6 @@ pub(crate) fn certify<W: Weight>(dual: &mut Dual<'_, W>, point: &Point) -> Resul
     let rows: Vec<f64> = found.logs.iter().map(potential).collect();
     let a = &dual.measures.rows;
     let stranded = hard_pool && found.logs.iter().any(|log| !log.is_finite());
-    let kl = |x: f64, w: f64| if x > 0.0 { x * (x / w).ln() - x + w } else { w };
     let columns_after = columns.iter().zip(&log_factor).map(|(t, log)| t * log.exp());
     let mut primal = epsilon * dual.measures.reference;
     for ((t, log), (g, b)) in columns_after.zip(&log_factor).zip(point.g.iter().zip(masses)) {

@@ -75,7 +75,7 @@ impl<'a> Worker<'a> {
             frame,
             sums: Sums::zero(m, frame.with_outer),
             columns: vec![0.0; frame.factors.len()],
-            outer: Outer::new(if frame.with_outer { m } else { 0 }),
+            outer: Outer::new(frame.exact),
         }
     }
 
@@ -262,7 +262,7 @@ impl<'a> Worker<'a> {
                 outer.push(&weights[r * width..(r + 1) * width], &self.frame.factors, factor);
             }
         }
-        outer.add_to(simd, &mut self.sums.outer, 1.0 / rows);
+        outer.add_to(simd, self.frame.reference.len(), &mut self.sums.outer, 1.0 / rows);
     }
 }
 
