@@ -137,8 +137,7 @@ fn potentials_of_a_poor_rank_are_honest_and_of_use() {
             assert_eq!(solved.status, Status::GapNotMet);
         }
     }
-    assert!(gaps.is_sorted_by(|x, y| x >= y), "{gaps:?}");
-    assert!(gaps[3] < 1e-9 * gaps[0]);
+    assert!(gaps[2] < 0.1 * gaps[0] && gaps[3] < 1e-12, "{gaps:?}");
 }
 
 #[test]

@@ -7,9 +7,7 @@
 //! bounds are depends on the solver.
 //!
 //! With an entropy ε·KL(π | a⊗b) and hard marginals, a converged solver's potentials and its plan before rounding are
-//! at most ε·max_j ln(1/b_j) apart, ε ln M for equal weights: ⟨c, π⟩ is at most the entropic value Σ a f + Σ b g, and
-//! f_i = −ε ln Σ_j b_j exp((g_j − c_ij)/ε) is above min_j (c_ij − g_j) by at most ε ln(1/b_j) for the j that attains it.
-//! (Theorem T5 bounds the plan alone: ⟨c, π⟩ is above the distance by at most ε·min(H(a), H(b)).)
+//! at most ε·max_j ln(1/b_j) apart, ε ln M for equal weights (`theory/notes/bracket.md`, with theorem T5).
 //!
 //! Costs are evaluated by block of rows: O(block·M) memory beside what is returned.
 

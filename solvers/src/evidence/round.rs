@@ -2,9 +2,8 @@
 //!
 //! Rounding after Altschuler, Weed and Rigollet (arXiv 1705.09634, algorithm 2): rows are scaled to their weights,
 //! columns that are too full are scaled down, and what is then missing is added. Two things differ. Rows are scaled
-//! up as well as down, so that ‖F − G‖₁ ≤ 2‖r − a‖₁ + ‖c − b‖₁ for the plan F with marginals r, c and the result G
-//! (rows move by ‖r − a‖₁; then column sums are off by at most ‖c − b‖₁ + ‖r − a‖₁, half of it too much, which is
-//! taken away and added elsewhere); and a plan of Gibbs form needs its query potentials only, since the factors of the
+//! up as well as down, so that ‖F − G‖₁ ≤ 2‖r − a‖₁ + ‖s − b‖₁ for the plan F with marginals r, s and the result G
+//! (`theory/notes/bracket.md`), and a plan of Gibbs form needs its query potentials only, since the factors of the
 //! rows cancel. And what is missing is not spread over all pairs but goes, row by row, to the queries of least
 //! c_ij − g_j that still have room: few entries, and cheap ones if the potentials are good.
 //!

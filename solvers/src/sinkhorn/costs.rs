@@ -85,6 +85,16 @@ impl<'a> Costs<'a> {
         self.queries.map_or(self.geometry.query_len(), <[usize]>::len)
     }
 
+    /// The pool rows at these positions.
+    pub(crate) fn rows_at(&self, positions: &[usize]) -> Vec<usize> {
+        positions.iter().map(|&at| self.rows.map_or(at, |rows| rows[at])).collect()
+    }
+
+    /// The costs of these pool rows, not held.
+    pub(crate) fn among<'b>(&'b self, rows: &'b [usize]) -> Costs<'b> {
+        Costs { rows: Some(rows), held: None, ..*self }
+    }
+
     /// Whether they are never negative.
     pub(crate) fn are_nonnegative(&self) -> bool {
         self.cost.family() != Family::Given

@@ -42,6 +42,14 @@ impl Measures {
         }
     }
 
+    /// The same on the rows at these positions, with as much mass in all.
+    pub(crate) fn among(&self, positions: &[usize]) -> Self {
+        let total: f64 = positions.iter().map(|&at| self.rows[at]).sum();
+        let rows = positions.iter().map(|&at| self.rows[at] / total).collect();
+        let reference = if self.surplus.is_empty() { Reference::Product } else { Reference::Counting };
+        Self::new(rows, self.queries.clone(), reference, positions.len() * self.queries.len())
+    }
+
     /// α_i.
     pub(crate) fn row_base(&self, row: usize) -> f64 {
         if self.surplus.is_empty() { self.rows[row] } else { 1.0 }

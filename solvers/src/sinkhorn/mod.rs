@@ -11,6 +11,7 @@
 //! Limit: costs are N·M·d multiply-adds, or reading a matrix; then one exponential per pair and ε; then passes that read
 //! N·M weights from memory ([`pass`] has the figures).
 
+mod begin;
 mod costs;
 mod dual;
 pub(crate) mod exp;

@@ -53,10 +53,15 @@ impl Newton {
 
     /// Iterates from `g` until the goal is met.
     pub(crate) fn run(&mut self, dual: &mut Dual<'_, f64>, g: Vec<f64>, goal: Goal) -> Result<(Point, End), Stopped> {
+        let point = self.look(dual, g)?;
+        self.go_on(dual, point, goal)
+    }
+
+    /// The point at `g`, with what the first step needs.
+    pub(crate) fn look(&mut self, dual: &mut Dual<'_, f64>, g: Vec<f64>) -> Result<Point, Stopped> {
         let (n, m) = (dual.measures.rows.len(), g.len());
         self.exact |= n * m * m <= SMALL;
-        let point = dual.evaluate(g, if is_of_use(&dual.penalty) { self.matrix() } else { Ask::Sums })?;
-        self.go_on(dual, point, goal)
+        dual.evaluate(g, if is_of_use(&dual.penalty) { self.matrix() } else { Ask::Sums })
     }
 
     fn matrix<'r>(&self) -> Ask<'r> {

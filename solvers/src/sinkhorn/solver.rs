@@ -13,22 +13,16 @@ use super::pass::Ask;
 use super::penalty::Penalty;
 use super::relax::Relaxed;
 use super::weight::Weight;
-use super::{extend, extremes, primal, schedule};
+use super::{extend, primal, schedule};
 use crate::linalg::Backend;
 use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
 use crate::watch::{Quiet, Stopped, Watch};
-
-/// Rows at whose costs the query potentials may start: whole blocks of [`kantor_theory::Geometry`].
-const SAMPLE: usize = 960;
 
 /// Pairs from which on weights in `f32` save more than they cost.
 const BULK: usize = 1 << 20;
 
 /// Residual to which weights in `f32` lead: above what their rounding does to marginals.
 const BULK_TOLERANCE: f64 = 1e-6;
-
-/// Residual up to which a given start needs no larger ε on the way.
-const NEAR: f64 = 0.5;
 
 /// Sinkhorn's alternating updates with over-relaxation, in the log domain.
 ///
@@ -96,20 +90,30 @@ struct Entropic<'e> {
 }
 
 /// One run on points of positive weight.
-struct Run<'r> {
-    costs: &'r Costs<'r>,
-    measures: &'r Measures,
-    penalty: Penalty,
-    goal: Goal,
-    watch: &'r dyn Watch,
+pub(super) struct Run<'r> {
+    pub(super) costs: &'r Costs<'r>,
+    pub(super) measures: &'r Measures,
+    pub(super) penalty: Penalty,
+    pub(super) goal: Goal,
+    pub(super) watch: &'r dyn Watch,
+}
+
+/// Where a run begins.
+pub(super) enum Start {
+    /// Here, at the wanted ε.
+    Straight(Vec<f64>),
+    /// Here, if a look at the wanted ε says that it is near.
+    Given(Vec<f64>),
+    /// Here, at a larger ε first, for costs of this range.
+    Far(Vec<f64>, f64),
 }
 
 /// Where a run came to.
-struct Reached {
-    g: Vec<f64>,
+pub(super) struct Reached {
+    pub(super) g: Vec<f64>,
     /// What is known at `g` with the best pool potentials at the wanted ε, if anything.
     point: Option<Point>,
-    end: Result<End, Stopped>,
+    pub(super) end: Result<End, Stopped>,
     passes: u64,
 }
 
@@ -163,12 +167,11 @@ impl Entropic<'_> {
         let costs = held.unwrap_or(costs);
         let goal = Goal { tolerance: self.effort.tolerance, limit: self.effort.iterations.max(1) };
         let run = Run { costs: &costs, measures: &measures, penalty, goal, watch };
-        let begun = if stopped { Err(Stopped) } else { run.begin(start) };
+        let begun = if stopped { Err(Stopped) } else { run.begin(start, self.newton) };
         let mut dual = Dual::<f64>::new(&costs, false, &measures, penalty, watch);
         let reached = match begun {
+            Ok(start) => run.go(&mut dual, start, self.newton),
             Err(Stopped) => Reached { g: vec![0.0; measures.queries.len()], point: None, end: Err(Stopped), passes: 0 },
-            Ok((g, range)) if self.newton => run.newton(&mut dual, g, range),
-            Ok((g, range)) => run.sinkhorn(&mut dual, g, range),
         };
 
         // What was found is completed even if somebody asked to stop: two passes.
@@ -213,67 +216,52 @@ impl Entropic<'_> {
 }
 
 impl Run<'_> {
-    /// Potentials to start from, and the range of the costs if larger ε are to come first.
-    ///
-    /// From a start that is near, or cold where ε is not small for a sample of the costs, it goes straight to the wanted ε.
-    fn begin(&self, start: Option<Vec<f64>>) -> Result<(Vec<f64>, Option<f64>), Stopped> {
-        if let Some(g) = start {
-            return Ok((g, Some(f64::NAN)));
-        }
-        let (least, range) = extremes::extremes(self.costs, SAMPLE.min(self.costs.pool_len()), self.watch)?;
-        if schedule::is_of_use(&self.penalty) && schedule::START * range <= self.penalty.epsilon {
-            return Ok((schedule::cold(&least, &self.penalty), None));
-        }
-        let (least, range) = extremes::extremes(self.costs, self.costs.pool_len(), self.watch)?;
-        Ok((schedule::cold(&least, &self.penalty), Some(range)))
+    /// By either method, from where it begins.
+    pub(super) fn go(&self, dual: &mut Dual<'_, f64>, start: Start, newton: bool) -> Reached {
+        if newton { self.newton(dual, start) } else { self.sinkhorn(dual, start) }
     }
 
-    /// Whether to take the larger ε first, and the range of the costs from which on: NaN in `range` stands for a start
-    /// that was given, and is worth a pass to look at.
-    fn far<W: Weight>(&self, dual: &mut Dual<'_, W>, g: &[f64], range: Option<f64>) -> Result<Option<f64>, Stopped> {
-        match range {
-            Some(range) if range.is_nan() && schedule::is_of_use(&self.penalty) => {
-                let point = dual.evaluate(g.to_vec(), Ask::Sums)?;
-                if point.is_sound() && point.residual <= NEAR {
-                    return Ok(None);
-                }
-                extremes::extremes(self.costs, self.costs.pool_len(), self.watch).map(|(_, range)| Some(range))
-            }
-            other => Ok(other.filter(|range| !range.is_nan())),
-        }
-    }
-
-    fn newton(&self, dual: &mut Dual<'_, f64>, g: Vec<f64>, range: Option<f64>) -> Reached {
+    fn newton(&self, dual: &mut Dual<'_, f64>, start: Start) -> Reached {
         let mut newton = Newton::new(|matrix, b| Backend::default().solve_positive_definite(matrix, b), false);
         let climb = || {
-            let g = match self.far(dual, &g, range)? {
+            let (g, range) = match start {
+                Start::Straight(g) => (g, None),
+                Start::Far(g, range) => (g, Some(range)),
+                Start::Given(g) => {
+                    let point = newton.look(dual, g)?;
+                    if self.is_near(&point) {
+                        return newton.go_on(dual, point, self.goal);
+                    }
+                    self.back(point).map(|(g, range)| (g, Some(range)))?
+                }
+            };
+            let g = match range {
                 Some(range) => schedule::descend(dual, g, range, self.goal, |dual, g, goal| {
                     newton.run(dual, g, goal).map(|(point, _)| point.g)
                 })?,
                 None => g,
             };
-            newton.run(dual, g, self.goal).map(|(point, end)| (point.g.clone(), Some(point), end))
+            newton.run(dual, g, self.goal)
         };
-        let found = climb();
+        let found = climb().map(|(point, end)| (point.g.clone(), Some(point), end));
         Reached::new(found, dual)
     }
 
-    fn sinkhorn(&self, dual: &mut Dual<'_, f64>, g: Vec<f64>, range: Option<f64>) -> Reached {
+    fn sinkhorn(&self, dual: &mut Dual<'_, f64>, start: Start) -> Reached {
         let mut relaxed = Relaxed::new(self.costs.pool_len());
         let pairs = self.costs.pool_len() * self.costs.query_len();
-        let mut range = range;
-        let mut g = g;
+        let mut start = start;
         if pairs >= BULK {
             let mut bulk = Dual::<f32>::new(self.costs, false, self.measures, self.penalty, self.watch);
             let goal = Goal { tolerance: self.goal.tolerance.max(BULK_TOLERANCE), ..self.goal };
-            let found = self.climb(&mut bulk, &mut relaxed, g, range, goal);
+            let found = self.climb(&mut bulk, &mut relaxed, start, goal);
             dual.passes = bulk.passes;
             match Reached::new(found.map(|(g, end)| (g, None, end)), &mut bulk) {
-                Reached { g: reached, end: Ok(_), .. } => (g, range) = (reached, None),
+                Reached { g, end: Ok(_), .. } => start = Start::Straight(g),
                 stopped => return stopped,
             }
         }
-        let found = self.polish(dual, &mut relaxed, g, range);
+        let found = self.polish(dual, &mut relaxed, start);
         Reached::new(found, dual)
     }
 
@@ -282,10 +270,9 @@ impl Run<'_> {
         &self,
         dual: &mut Dual<'_, f64>,
         relaxed: &mut Relaxed,
-        g: Vec<f64>,
-        range: Option<f64>,
+        start: Start,
     ) -> Result<(Vec<f64>, Option<Point>, End), Stopped> {
-        let (mut g, mut end) = self.climb(dual, relaxed, g, range, self.goal)?;
+        let (mut g, mut end) = self.climb(dual, relaxed, start, self.goal)?;
         let mut goal = self.goal;
         while end == End::Met {
             let point = dual.evaluate(g, Ask::Sums)?;
@@ -302,11 +289,22 @@ impl Run<'_> {
         &self,
         dual: &mut Dual<'_, W>,
         relaxed: &mut Relaxed,
-        g: Vec<f64>,
-        range: Option<f64>,
+        start: Start,
         goal: Goal,
     ) -> Result<(Vec<f64>, End), Stopped> {
-        let g = match self.far(dual, &g, range)? {
+        let (g, range) = match start {
+            Start::Straight(g) => (g, None),
+            Start::Far(g, range) => (g, Some(range)),
+            Start::Given(g) => {
+                let point = dual.evaluate(g, Ask::Sums)?;
+                if self.is_near(&point) {
+                    (point.g, None)
+                } else {
+                    self.back(point).map(|(g, range)| (g, Some(range)))?
+                }
+            }
+        };
+        let g = match range {
             Some(range) => {
                 schedule::descend(dual, g, range, goal, |dual, g, goal| relaxed.run(dual, g, goal).map(|(g, _)| g))?
             }

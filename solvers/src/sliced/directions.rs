@@ -59,7 +59,7 @@ pub(super) fn telling(points: &Points<'_>, a: &[f64], b: &[f64], watch: &dyn Wat
     let axes = &axes[..axes.len().min(AXES * dim)];
 
     // Partial sums over fixed chunks, added in order.
-    let parts: Result<Vec<(Vec<f64>, Vec<f64>)>, Stopped> = (0..a.len())
+    let parts: Result<Vec<[Vec<f64>; 2]>, Stopped> = (0..a.len())
         .collect::<Vec<_>>()
         .par_chunks(8 * ROWS)
         .map(|positions| {
@@ -74,11 +74,11 @@ pub(super) fn telling(points: &Points<'_>, a: &[f64], b: &[f64], watch: &dyn Wat
                 add(&mut second, second_moments(&buffer, &a[first..last], axes, dim));
             }
             watch.advance(0)?;
-            Ok((mean, second))
+            Ok([mean, second])
         })
         .collect();
     let (mut shift, mut second) = (vec![0.0; dim], Vec::new());
-    for (mean, part) in parts? {
+    for [mean, part] in parts? {
         add(&mut shift, mean);
         add(&mut second, part);
     }

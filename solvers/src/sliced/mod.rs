@@ -4,7 +4,8 @@
 //! points: max-sliced is a lower bound of the distance whatever the directions (theorem T6). The mean over the sphere,
 //! the sliced distance, is smaller still and only estimated here. Under the cosine costs points are rows of length
 //! one and distances their chords: OT(1 − cos) = W_2(chord)²/2, and `angular` is at least chord/π. The potentials of the
-//! best line are feasible for the problem itself; lifted from there they make a certificate.
+//! best line are feasible for the problem itself; lifted from there they make a certificate, and the pool potentials that
+//! reply best to those of the queries under the true costs make a far better one.
 //!
 //! Limit: N·d multiply-adds per direction to project, then sorting N numbers.
 
