@@ -13,9 +13,9 @@ use std::time::Instant;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
-use kantor_solvers::{Needs, Quiet, Settings, Task, exact, kernels, registry};
+use kantor_solvers::{Needs, Quiet, Settings, Task, exact, herding, kernels, registry};
 use kantor_theory::bounds::{Candidates, best_bound};
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Statement, in_turn};
+use kantor_theory::{Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, in_turn};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -76,6 +76,22 @@ fn main() {
         candidates.push((
             "certificate: distance".into(),
             Box::new(|| drop(black_box(certify::distance(&geometry, &certify::Terms::default(), rows).unwrap()))),
+        ));
+    }
+    if wanted("energy") {
+        let (geometry, task) = (&geometry, &task);
+        let herded = move || {
+            let solved = herding::choose(task, Kernel::ENERGY, &[budget]).unwrap();
+            herding::witness(task, Kernel::ENERGY, &solved.budgets[0]).unwrap()
+        };
+        let witness = herded();
+        candidates.push(("energy: choose and relax".into(), Box::new(move || drop(black_box(herded())))));
+        candidates.push((
+            format!("energy: best from {} rows", witness.rows.len()),
+            Box::new(move || {
+                let objective = Objective::Energy;
+                black_box(certify::best_under(geometry, objective, budget, witness.clone()).unwrap());
+            }),
         ));
     }
     candidates.retain(|(name, _)| name == "bare pass" || wanted(name));

@@ -86,7 +86,6 @@ def prove(args, cert):
     subset = [number.get(row) for row in cert["subset"]]
     need(None not in subset and len(set(subset)) == len(subset) == k > 0, "subset: rows repeated, dropped or missing")
     a, b = shares(weights["subset"], k), shares(weights["query"], m)
-
     def ends(terms, more=0.0):
         slack = (4 * len(terms[0]) + 64) * U * math.fsum(map(abs, terms[0] + terms[1]))
         low, high = math.fsum(terms[0]) - slack, math.fsum(terms[1]) + slack + more
@@ -134,6 +133,7 @@ args, sure = parser.parse_args(), dict.fromkeys(("lower", "upper", "best"))
 try:
     cert = json.load(open(args.certificate, "rb"), object_pairs_hook=unique, parse_constant=lambda x: need(False, x))
     need(set(cert) == KEYS and cert["schema"] == "kantor/certificate/1", "schema: unknown version or key")
+    need(cert["problem"].get("objective", "w") == "w", "objective: only w is checked here", "cannot-check")
     claims = {**cert["distance"], "best": cert["best"] and cert["best"]["lower"]}
     need({type(claim) for claim in claims.values()} <= {int, float, type(None)}, "json: a claim is no number")
     proved = prove(args, cert)

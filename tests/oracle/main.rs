@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod greedy;
+mod kernels;
 mod knn;
 mod metrics;
 mod support;

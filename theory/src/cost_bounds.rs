@@ -175,6 +175,28 @@ impl CostBounds {
         pulp::Arch::new().dispatch(Ends { costs: self, closeness, low, high });
     }
 
+    /// Writes `of` a number ≤ the enclosed quantity of every pair.
+    #[inline(always)]
+    pub(crate) fn each_lower(&self, closeness: &[f64], out: &mut [f64], of: impl Fn(f64) -> f64) {
+        let pairs = out.iter_mut().zip(closeness);
+        match self.rule {
+            Rule::OneMinus(scale) => pairs.for_each(|(o, &s)| *o = of(self.lower_by(s, |s| one_minus(scale, s)))),
+            Rule::Minus => pairs.for_each(|(o, &s)| *o = of(self.lower_by(s, |s| -s))),
+            _ => pairs.for_each(|(o, &s)| *o = of(self.lower(s))),
+        }
+    }
+
+    /// Writes `of` a number ≥ the enclosed quantity of every pair, rows taken as different.
+    #[inline(always)]
+    pub(crate) fn each_upper(&self, closeness: &[f64], out: &mut [f64], of: impl Fn(f64) -> f64) {
+        let pairs = out.iter_mut().zip(closeness);
+        match self.rule {
+            Rule::OneMinus(scale) => pairs.for_each(|(o, &s)| *o = of(self.upper_by(one_minus(scale, s)))),
+            Rule::Minus => pairs.for_each(|(o, &s)| *o = of(self.upper_by(-s))),
+            _ => pairs.for_each(|(o, &s)| *o = of(self.upper(s, || false))),
+        }
+    }
+
     /// For each row of `block` (rows × M closeness, row-major) a number ≥ max_j (g_j − c_ij^p), into `out`;
     /// +∞ for a row with a closeness that is not finite.
     ///
@@ -251,21 +273,8 @@ impl pulp::NullaryFnOnce for Ends<'_> {
     #[inline(always)]
     fn call(self) {
         let Self { costs, closeness, low, high } = self;
-        let each = low.iter_mut().zip(high).zip(closeness);
-        match costs.rule {
-            Rule::OneMinus(scale) => each.for_each(|((low, high), &s)| {
-                *low = costs.lower_by(s, |s| one_minus(scale, s));
-                *high = costs.upper_by(one_minus(scale, s));
-            }),
-            Rule::Minus => each.for_each(|((low, high), &s)| {
-                *low = costs.lower_by(s, |s| -s);
-                *high = costs.upper_by(-s);
-            }),
-            Rule::Angle(_) | Rule::Root => each.for_each(|((low, high), &s)| {
-                *low = costs.lower(s);
-                *high = costs.upper(s, || false);
-            }),
-        }
+        costs.each_lower(closeness, low, |cost| cost);
+        costs.each_upper(closeness, high, |cost| cost);
     }
 }
 

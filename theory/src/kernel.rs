@@ -226,6 +226,7 @@ impl Kernel {
     }
 
     /// A number ≤ k for every pair whose squared distance is at most `squared` (finite, ≥ 0).
+    #[inline(always)]
     pub fn lower(&self, squared: f64) -> f64 {
         let sigma = self.bandwidth;
         match self.name {
@@ -239,6 +240,7 @@ impl Kernel {
     }
 
     /// A number ≥ k for every pair whose squared distance is at least `squared` (finite, ≥ 0).
+    #[inline(always)]
     pub fn upper(&self, squared: f64) -> f64 {
         let sigma = self.bandwidth;
         match self.name {

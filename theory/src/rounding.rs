@@ -12,6 +12,7 @@ pub const UNIT: f64 = f64::EPSILON / 2.0;
 pub const TINY: f64 = f64::from_bits(1);
 
 /// a + b and its rounding error, which is itself a double (Møller–Knuth TwoSum).
+#[inline(always)]
 fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let b_part = sum - a;
@@ -19,6 +20,7 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 }
 
 /// A number ≥ a + b, equal to it if that is a double.
+#[inline(always)]
 pub fn add_up(a: f64, b: f64) -> f64 {
     let (sum, error) = two_sum(a, b);
     // A NaN error means overflow: next_up leaves +∞ and turns −∞ into the least finite number.
@@ -26,6 +28,7 @@ pub fn add_up(a: f64, b: f64) -> f64 {
 }
 
 /// A number ≤ a − b, equal to it if that is a double.
+#[inline(always)]
 pub fn sub_down(a: f64, b: f64) -> f64 {
     -add_up(-a, b)
 }
@@ -36,31 +39,37 @@ pub fn add_down(a: f64, b: f64) -> f64 {
 }
 
 /// A number ≥ a·b for a, b ≥ 0; zero if a factor is.
+#[inline(always)]
 pub fn mul_up(a: f64, b: f64) -> f64 {
     if a == 0.0 || b == 0.0 { 0.0 } else { (a * b).next_up() }
 }
 
 /// A number ≤ a·b and ≥ 0 for a, b ≥ 0.
+#[inline(always)]
 pub fn mul_down(a: f64, b: f64) -> f64 {
     (a * b).next_down().max(0.0)
 }
 
 /// A number ≥ a/b for b > 0; zero if a is.
+#[inline(always)]
 pub fn div_up(a: f64, b: f64) -> f64 {
     if a == 0.0 { 0.0 } else { (a / b).next_up() }
 }
 
 /// A number ≤ a/b for b > 0; zero if a is.
+#[inline(always)]
 pub fn div_down(a: f64, b: f64) -> f64 {
     -div_up(-a, b)
 }
 
 /// A number ≥ √x for x ≥ 0; zero if x is.
+#[inline(always)]
 pub fn sqrt_up(x: f64) -> f64 {
     if x == 0.0 { 0.0 } else { x.sqrt().next_up() }
 }
 
 /// A number ≤ √x and ≥ 0, for x ≥ 0.
+#[inline(always)]
 pub fn sqrt_down(x: f64) -> f64 {
     x.sqrt().next_down().max(0.0)
 }

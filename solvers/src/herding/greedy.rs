@@ -6,7 +6,7 @@
 //! on a short list of the rows that were least, with their mutual kernel values at hand, so that every pick sees all picks before
 //! it. Block and list depend on t alone: the order for a smaller budget is a prefix of that for a larger one.
 //!
-//! All rows are at work if there are few; else, after the first [`SURVEY`] picks, those that are then least.
+//! All rows are at work if there are few; else, after the first [`SURVEY`] picks, those and the rows that are then least.
 //!
 //! Limit: k·W inner products for W rows at work, 2kWd operations in `f64`, at 20–30 GFLOP/s a core with AVX-512.
 
@@ -98,7 +98,10 @@ pub(super) fn herd(cloud: &Cloud<'_>, budgets: &[usize], watch: &dyn Watch) -> R
         if t >= SURVEY && at_work(t) < n && (survey.is_none() || at_work(t) > field.rows.len()) {
             let whole = survey.get_or_insert_with(|| field.clone());
             let mut chosen = least(&whole.potentials(surveyed(&passes) as f64), at_work(t));
+            // What has been picked stays at work, though its neighbourhood may be crowded by now.
+            chosen.extend(&order);
             chosen.sort_unstable();
+            chosen.dedup();
             field = Field::new(cloud, chosen);
             replay(cloud, &mut field, &order, &passes)?;
         }

@@ -95,6 +95,16 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solv
     Ok(Solved { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
 }
 
+/// The first `count` rows of the order in which herding picks them, of which the order for fewer is a prefix; no swaps.
+///
+/// # Errors
+/// As [`choose`].
+pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>, SelectError> {
+    crate::greedy::largest(task, &[count])?;
+    let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
+    Ok(greedy::herd(&cloud, &[count], task.watch)?.into_iter().flat_map(|herd| herd.rows).collect())
+}
+
 /// A measure that proves how close any subset of that size can be.
 ///
 /// # Errors

@@ -12,6 +12,8 @@
 //! Limit: N·(L + M) inner products of length d in `f64`, see [`dot`], where L is the number of rows of w; then one root
 //! or exponential per pair. Columns are taken [`COLUMNS`] at a time so that they stay in cache.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::{
@@ -77,24 +79,24 @@ impl<'a, 'g> Sums<'a, 'g> {
         }
         self.geometry.row_norms(&x, &mut norms);
         let mut sums = vec![vec![[0.0; 2]; rows.len()]; ends.len()];
-        let (mut closeness, mut values) = (vec![0.0; rows.len() * COLUMNS], [0.0; COLUMNS]);
+        let mut closeness = vec![0.0; rows.len() * COLUMNS.min(count)];
+        let (mut values, mut parts) = (closeness.clone(), vec![0.0; rows.len()]);
         for first in (0..count).step_by(COLUMNS) {
             let columns = first..(first + COLUMNS).min(count);
-            let closeness = &mut closeness[..rows.len() * columns.len()];
+            let (size, width) = (rows.len() * columns.len(), columns.len());
+            let (closeness, values) = (&mut closeness[..size], &mut values[..size]);
             self.geometry.closeness_of_rows(&x, &norms, columns.clone(), closeness);
-            for (position, line) in closeness.chunks_exact(columns.len()).enumerate() {
-                if let Some(at) = line.iter().position(|s| !s.is_finite()) {
-                    let (row, column) = (rows[position], first + at);
-                    return Err(bad(&format_args!("pool row {row} has no finite closeness to row {column}")));
-                }
-                for (&end, sums) in ends.iter().zip(&mut sums) {
-                    let values = &mut values[..columns.len()];
-                    self.values(rows[position], columns.clone(), line, end, values);
-                    let [sum, size] = &mut sums[position];
-                    *sum += dot::dot(&self.weights[columns.clone()], values);
-                    values.iter_mut().for_each(|value| *value = value.abs());
-                    *size += dot::dot(&self.sizes[columns.clone()], values);
-                }
+            if let Some(at) = closeness.iter().position(|s| !s.is_finite()) {
+                let (row, column) = (rows[at / width], first + at % width);
+                return Err(bad(&format_args!("pool row {row} has no finite closeness to row {column}")));
+            }
+            for (&end, sums) in ends.iter().zip(&mut sums) {
+                self.values(rows, columns.clone(), closeness, end, values);
+                dot::dots(width, values, &self.weights[columns.clone()], &mut parts);
+                sums.iter_mut().zip(&parts).for_each(|(sum, part)| sum[0] += part);
+                values.iter_mut().for_each(|value| *value = value.abs());
+                dot::dots(width, values, &self.sizes[columns.clone()], &mut parts);
+                sums.iter_mut().zip(&parts).for_each(|(sum, part)| sum[1] += part);
             }
         }
         // A term is rounded on its way through one chunk and the sum of chunks; the size, summed likewise, errs by as
@@ -108,14 +110,53 @@ impl<'a, 'g> Sums<'a, 'g> {
         Ok(ends.iter().zip(sums).map(|(&end, sums)| sums.into_iter().map(|s| outwards(end, s)).collect()).collect())
     }
 
-    /// The ends of the kernel that make the end of the sum: a negative weight turns them round.
-    fn values(&self, row: usize, columns: std::ops::Range<usize>, closeness: &[f64], end: End, out: &mut [f64]) {
-        for ((out, &s), column) in out.iter_mut().zip(closeness).zip(columns) {
-            *out = if (self.weights[column] >= 0.0) == (end == End::Lower) {
-                self.kernel.lower(self.squares.upper(s, || self.geometry.same_row(row, column)))
-            } else {
-                self.kernel.upper(self.squares.lower(s))
-            };
+    /// The ends of the kernel that make this end of the sum, for a block of rows: a negative weight turns them round.
+    fn values(&self, rows: &[usize], columns: Range<usize>, closeness: &[f64], end: End, out: &mut [f64]) {
+        let &Self { squares, kernel, .. } = self;
+        pulp::Arch::new().dispatch(Fill { squares, kernel, end, closeness, out });
+        let width = columns.len();
+        let turned: Vec<usize> = (0..width).filter(|&at| self.weights[columns.start + at] < 0.0).collect();
+        for (line, out) in closeness.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+            for &at in &turned {
+                out[at] = match end {
+                    End::Lower => kernel.upper(squares.lower(line[at])),
+                    End::Upper => kernel.lower(squares.upper(line[at], || false)),
+                };
+            }
+        }
+        // Where the distance may be zero, the rows are compared: equal ones are at distance zero.
+        for (position, (line, out)) in closeness.chunks_exact(width).zip(out.chunks_exact_mut(width)).enumerate() {
+            for (at, (&s, out)) in line.iter().zip(out).enumerate() {
+                let lowers = (end == End::Lower) == (self.weights[columns.start + at] >= 0.0);
+                if squares.lower(s) == 0.0 && lowers && self.geometry.same_row(rows[position], columns.start + at) {
+                    *out = kernel.lower(0.0);
+                }
+            }
+        }
+    }
+}
+
+/// Kernel values at one end for weights that are not negative, compiled for the instruction set.
+struct Fill<'a> {
+    squares: CostBounds,
+    kernel: Kernel,
+    end: End,
+    closeness: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { squares, kernel, end, closeness, out } = self;
+        // The energy kernel by name, so that its loops hold nothing but roots.
+        match (end, kernel == Kernel::ENERGY) {
+            (End::Lower, true) => squares.each_upper(closeness, out, |d| Kernel::ENERGY.lower(d)),
+            (End::Upper, true) => squares.each_lower(closeness, out, |d| Kernel::ENERGY.upper(d)),
+            (End::Lower, false) => squares.each_upper(closeness, out, |d| kernel.lower(d)),
+            (End::Upper, false) => squares.each_lower(closeness, out, |d| kernel.upper(d)),
         }
     }
 }
