@@ -129,12 +129,13 @@ fn holds(interval: Interval, value: f64, slack: f64) -> bool {
     low <= high && low - slack <= value && value <= high + slack && high - low <= slack
 }
 
-/// Σ a_i b_j k over pairs, without those that `skip` names.
+/// Σ a_i b_j k over pairs, without those of a point with itself if `apart`, row by row so that little is lost.
 fn plain_mean(k: Kernel, x: &[(f64, Vec<f64>)], y: &[(f64, Vec<f64>)], apart: bool) -> f64 {
-    let pairs = || (0..x.len()).flat_map(|i| (0..y.len()).map(move |j| (i, j))).filter(|(i, j)| !apart || i != j);
-    let sum: f64 = pairs().map(|(i, j)| x[i].0 * y[j].0 * k.value(squared(&x[i].1, &y[j].1))).sum();
-    let mass: f64 = pairs().map(|(i, j)| x[i].0 * y[j].0).sum();
-    sum / mass
+    let over = |f: &dyn Fn(&[f64], &[f64]) -> f64| -> f64 {
+        let columns = |i: usize| (0..y.len()).filter(move |&j| !apart || i != j);
+        (0..x.len()).map(|i| columns(i).map(|j| x[i].0 * y[j].0 * f(&x[i].1, &y[j].1)).sum::<f64>()).sum()
+    };
+    over(&|x, y| k.value(squared(x, y))) / over(&|_, _| 1.0)
 }
 
 proptest! {
@@ -312,7 +313,8 @@ fn weights_far_apart_are_refused_and_small_ones_are_not() {
     };
     let plain = clouds(vec![1.0, 2.0, 1.0]).means(Kernel::ENERGY);
     for scale in [1e-300, 1e300] {
-        assert_eq!(clouds(vec![scale, 2.0 * scale, scale]).means(Kernel::ENERGY).squared(), plain.squared());
+        let scaled = clouds(vec![scale, 2.0 * scale, scale]).means(Kernel::ENERGY);
+        assert!(holds(scaled.squared(), ends(plain.squared()).0, 1e-12));
     }
     let far = clouds(vec![1e-200, 1e200, 1.0]);
     let refused =
@@ -328,7 +330,7 @@ fn squares_of_negative_costs_are_not_in_the_order_of_the_costs() {
     let matrix = DenseRows::from_f64(2, vec![-3.0, 1.0]).unwrap();
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
     let of = |power| nearest_distances(&geometry, power, &[0, 1], &Weights::default(), &in_turn).unwrap();
-    assert_eq!(ends(of(Power::One).chamfer_to_subset), (-3.0, -3.0));
+    assert!(holds(of(Power::One).chamfer_to_subset, -3.0, 1e-14));
     assert!(holds(of(Power::Two).chamfer_to_subset, 1.0, 1e-15));
     assert!(kernel_means(&geometry, Kernel::ENERGY, &[0], &Weights::default(), &in_turn).is_err());
     assert!(mean_difference(&geometry, &[0], &Weights::default(), &in_turn).is_err());
