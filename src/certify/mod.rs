@@ -23,9 +23,6 @@ use rayon::prelude::*;
 pub use facts::facts;
 pub use metric::{Measured, Metric, measure};
 
-/// Rows whose nearest queries are found by one task.
-const ROWS: usize = 256;
-
 /// Rows of a subset that one task looks at.
 const ROWS: usize = 256;
 
