@@ -15,6 +15,7 @@ pub mod checker;
 pub mod cost;
 pub mod cost_bounds;
 pub mod dot;
+pub mod generalization;
 pub mod geometry;
 mod parse;
 pub mod plan;
