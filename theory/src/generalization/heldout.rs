@@ -161,12 +161,12 @@ pub fn weighted_deviation(range: f64, weights: &[f64], delta: f64) -> f64 {
 /// T12, Clopper and Pearson 1934: the error rate is at most this with probability ≥ 1 − δ, after `errors` of n.
 ///
 /// The least rate p at which so few errors have probability ≤ δ, found by halving and then checked with every error of
-/// rounding against it. `None` if `errors` > n or n = 0.
+/// rounding against it; never below errors/n, where half of the mass lies. `None` if `errors` > n or n = 0.
 pub fn clopper_pearson(errors: u64, n: u64, delta: f64) -> Option<Bound> {
     if n == 0 || errors > n {
         return None;
     }
-    let (mut low, mut high) = (0.0f64, 1.0f64);
+    let (mut low, mut high) = (errors as f64 / n as f64, 1.0f64);
     if errors < n {
         for _ in 0..100 {
             let middle = low.midpoint(high);
@@ -178,7 +178,7 @@ pub fn clopper_pearson(errors: u64, n: u64, delta: f64) -> Option<Bound> {
     Some(Bound::new(Theorem::T12, Kind::HighProbability(delta), high, assumptions, &inputs))
 }
 
-/// A number ≥ P(Binomial(n, p) ≤ x), for x < n and 0 < p < 1; 0 or 1 at the ends.
+/// A number ≥ P(Binomial(n, p) ≤ x), for x < n and x/n ≤ p < 1, where terms fall away from x; 0 or 1 at the ends.
 ///
 /// The term at x is taken through logarithms: each of the 2·min(x, n−x) + 2 logarithms errs by 16 units of itself at
 /// most, and so does every one of their sums. The terms below follow by ratios, whose errors of 4 units each add up.
@@ -200,7 +200,7 @@ fn tail_up(x: u64, n: u64, p: f64) -> f64 {
         size += part.abs();
     }
     let slack = (fewer as f64 + 40.0) * size * crate::rounding::UNIT * 2.0;
-    let top = library_up(add_up(log, slack).exp());
+    let top = library_up(add_up(log, slack).exp()).max(f64::MIN_POSITIVE);
     // 1 + r_x + r_x·r_{x−1} + …, r_i = i(1 − p)/((n − i + 1)p).
     let (mut sum, mut term) = (1.0f64, 1.0f64);
     for i in (1..=x).rev() {

@@ -25,7 +25,8 @@ proptest! {
         let random = &mut Random(seed);
         let (s, q) = clouds(random, METRICS[which], 7, 5);
         let lipschitz = 3.0 * unit(random);
-        let loss = cones(random, lipschitz, random.signed(), METRICS[which], dim(&s));
+        let floor = random.signed();
+        let loss = cones(random, lipschitz, floor, METRICS[which], dim(&s));
         let (ls, lq) = (loss(&s), loss(&q));
         let bound = gap(lipschitz, certified(&s, &q)).value();
         prop_assert!((mean(&lq) - mean(&ls)).abs() <= bound + EPS);
