@@ -61,9 +61,10 @@ impl Assumption {
 
     fn entry(self) -> (&'static str, &'static str) {
         match self {
-            Assumption::Lipschitz => {
-                ("lipschitz", "the loss of the trained model is L-Lipschitz in the metric, over example and answer jointly")
-            }
+            Assumption::Lipschitz => (
+                "lipschitz",
+                "the loss of the trained model is L-Lipschitz in the metric, over example and answer jointly",
+            ),
             Assumption::Bounded => ("bounded", "all losses lie in an interval of length B that was fixed in advance"),
             Assumption::NonNegative => ("non-negative", "the loss is never negative"),
             Assumption::OneModel => ("one-model", "all losses are those of one fixed trained model"),
@@ -72,11 +73,15 @@ impl Assumption {
             }
             Assumption::QueriesIid => ("queries-iid", "the queries are independent draws from the target law"),
             Assumption::HeldOut => ("held-out", "these queries had no part in choosing the subset"),
-            Assumption::ModelHeldOut => ("model-held-out", "these queries had no part in choosing the subset or the model"),
+            Assumption::ModelHeldOut => {
+                ("model-held-out", "these queries had no part in choosing the subset or the model")
+            }
             Assumption::PriorDiameter => {
                 ("prior-diameter", "all points of the law lie in a set of diameter D that was fixed in advance")
             }
-            Assumption::Smooth => ("smooth", "the loss is β-smooth in the parameters between start and end of training"),
+            Assumption::Smooth => {
+                ("smooth", "the loss is β-smooth in the parameters between start and end of training")
+            }
             Assumption::StepSize => ("step-size", "the step size is positive and at most 1/β"),
             Assumption::StronglyConvex => (
                 "strongly-convex",
@@ -84,8 +89,12 @@ impl Assumption {
                  gradient G-Lipschitz in the data",
             ),
             Assumption::PoolRandom => ("pool-random", "the reference subsets are uniform draws from the pool"),
-            Assumption::InRkhs => ("in-rkhs", "the loss lies in the kernel's Hilbert space, with a norm that is not known"),
-            Assumption::LocallyUniform => ("locally-uniform", "points are spread evenly around each point at the scale looked at"),
+            Assumption::InRkhs => {
+                ("in-rkhs", "the loss lies in the kernel's Hilbert space, with a norm that is not known")
+            }
+            Assumption::LocallyUniform => {
+                ("locally-uniform", "points are spread evenly around each point at the scale looked at")
+            }
             Assumption::Metric => ("metric", "the cost obeys the triangle inequality"),
             Assumption::RawGradients => ("raw-gradients", "the rows are gradients of the loss, not normalised"),
             Assumption::FrozenMask => ("frozen-mask", "which tokens count was fixed with the base model"),

@@ -21,19 +21,14 @@ pub struct PathPoint {
 /// over all λ. `subset_loss` is a number ≥ R_S ≥ 0. `None` if there is no point with λ ≥ 1.
 pub fn path_bound(lipschitz: f64, subset_loss: f64, path: &[PathPoint]) -> Option<Bound> {
     path_minimum(subset_loss, path, |upper| mul_up(lipschitz, upper)).map(|(value, point)| {
-        let inputs =
-            [("λ", point.capacity.value()), ("OT_λ", point.upper), ("R_S", subset_loss), ("L", lipschitz)];
+        let inputs = [("λ", point.capacity.value()), ("OT_λ", point.upper), ("R_S", subset_loss), ("L", lipschitz)];
         let assumptions = [Assumption::Lipschitz, Assumption::NonNegative, Assumption::OneModel];
         Bound::new(Theorem::T3, Kind::Deterministic, value, assumptions, &inputs)
     })
 }
 
 /// The least of λ·R_S + f(OT_λ), rounded up, and where.
-pub(crate) fn path_minimum(
-    subset_loss: f64,
-    path: &[PathPoint],
-    f: impl Fn(f64) -> f64,
-) -> Option<(f64, PathPoint)> {
+pub(crate) fn path_minimum(subset_loss: f64, path: &[PathPoint], f: impl Fn(f64) -> f64) -> Option<(f64, PathPoint)> {
     let valid = path.iter().filter(|point| point.capacity.den > 0 && point.capacity.num >= point.capacity.den);
     valid
         .map(|&point| (add_up(mul_up(point.capacity.up(), subset_loss.max(0.0)), f(point.upper)), point))

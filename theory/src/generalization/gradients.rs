@@ -42,10 +42,7 @@ pub fn relative_matching_error(mismatch: Enclosure, query_norm: Enclosure) -> Bo
 /// T8b: one step of size η ≤ 1/β on S lowers R_Q by at least (η/2)(‖ḡ_Q‖² − ‖ḡ_Q − ḡ_S‖²). Rounded down; negative
 /// means that nothing is promised.
 pub fn descent(step_size: f64, mismatch: Enclosure, query_norm: Enclosure) -> Bound {
-    let gain = sub_down(
-        mul_down(query_norm.lower, query_norm.lower),
-        mul_up(mismatch.upper, mismatch.upper),
-    );
+    let gain = sub_down(mul_down(query_norm.lower, query_norm.lower), mul_up(mismatch.upper, mismatch.upper));
     let half = step_size / 2.0;
     let value = if gain >= 0.0 { mul_down(half, gain) } else { -mul_up(half, -gain) };
     let inputs = [("η", step_size), ("‖ḡ_Q − ḡ_S‖", mismatch.upper), ("‖ḡ_Q‖", query_norm.lower)];

@@ -93,7 +93,10 @@ impl<'a> HeldOutLosses<'a> {
             Some(at) => Err(Refusal::new(
                 Theorem::T12,
                 Assumption::Bounded,
-                format!("held-out loss {at} is {}, outside [{low}, {high}]: give the true range of the loss", losses[at]),
+                format!(
+                    "held-out loss {at} is {}, outside [{low}, {high}]: give the true range of the loss",
+                    losses[at]
+                ),
             )),
             None if losses.is_empty() => {
                 Err(Refusal::new(Theorem::T12, Assumption::ModelHeldOut, "there are no held-out losses"))

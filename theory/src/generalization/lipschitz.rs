@@ -60,7 +60,13 @@ impl Carried {
     /// A number ≤ |l_i − l_j| / d: this pair's own Lipschitz constant, judged by the upper end of the distance.
     pub fn ratio(&self) -> f64 {
         let gap = sub_down(self.subset_loss.max(self.query_loss), self.subset_loss.min(self.query_loss));
-        if gap <= 0.0 { 0.0 } else if self.distance > 0.0 { div_down(gap, self.distance) } else { f64::INFINITY }
+        if gap <= 0.0 {
+            0.0
+        } else if self.distance > 0.0 {
+            div_down(gap, self.distance)
+        } else {
+            f64::INFINITY
+        }
     }
 }
 
@@ -115,7 +121,8 @@ pub fn mean_loss(losses: &[f64], weights: Option<&[f64]>) -> Option<(f64, f64)> 
             Some((div_down(sum.down(), n), div_up(sum.up(), n)))
         }
         Some(w) => {
-            if w.len() != losses.len() || w.iter().any(|w| !(w.is_finite() && *w >= 0.0)) || w.iter().all(|&w| w == 0.0) {
+            if w.len() != losses.len() || w.iter().any(|w| !(w.is_finite() && *w >= 0.0)) || w.iter().all(|&w| w == 0.0)
+            {
                 return None;
             }
             let mut total = ExactSum::default();

@@ -5,9 +5,7 @@ use super::kernel::Enclosure;
 use super::metric::{Cloud, Metric, MetricDistance};
 use super::theorem::Theorem;
 use crate::dot::{self, depth};
-use crate::rounding::{
-    ExactSum, UNIT, add_up, div_down, div_up, mul_down, mul_up, sqrt_down, sqrt_up, sub_down,
-};
+use crate::rounding::{ExactSum, UNIT, add_up, div_down, div_up, mul_down, mul_up, sqrt_down, sqrt_up, sub_down};
 use crate::rows::Rows;
 
 /// ‖mean of a − mean of b‖ ≤ W₁, enclosed; also T8's ‖ḡ_Q − ḡ_S‖.
@@ -16,7 +14,11 @@ use crate::rows::Rows;
 /// For the angular metric, which is not the norm of a difference.
 pub fn mean_difference(a: &Cloud, b: &Cloud) -> Result<Enclosure, Refusal> {
     if !a.metric().is_norm() {
-        return Err(Refusal::new(Theorem::T6, Assumption::Metric, "angles have no means: use `euclidean` or directions"));
+        return Err(Refusal::new(
+            Theorem::T6,
+            Assumption::Metric,
+            "angles have no means: use `euclidean` or directions",
+        ));
     }
     let (mean_a, mean_b) = (means(a), means(b));
     let (mut low, mut high) = (ExactSum::default(), ExactSum::default());

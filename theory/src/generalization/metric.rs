@@ -9,7 +9,7 @@ use crate::bounds::{DistanceEvidence, Interval, Spread, distance_bound};
 use crate::cost::Cost;
 use crate::cost_bounds::{CostBounds, Power};
 use crate::dot::{self, depth};
-use crate::generalization::{Assumption, Refusal, Theorem};
+use crate::generalization::{Assumption, Bound, Kind, Refusal, Theorem};
 use crate::geometry::{Geometry, GeometryError};
 use crate::plan::SparsePlan;
 use crate::rejection::Rejection;
@@ -40,7 +40,9 @@ impl Metric {
             Cost::Cosine | Cost::HalfCosine => {
                 "1 − cos is not a metric (angles 0°, 60°, 120°: 0.5 + 0.5 < 1.5); use the chord, W₁(chord) ≤ √(2·OT of 1 − cos)"
             }
-            Cost::Sqeuclidean => "a squared distance is not a metric; use `euclidean`, W₁(euclidean) ≤ √(OT of its square)",
+            Cost::Sqeuclidean => {
+                "a squared distance is not a metric; use `euclidean`, W₁(euclidean) ≤ √(OT of its square)"
+            }
             Cost::Precomputed => "a given matrix is not known to be a metric",
         };
         Err(Refusal::new(theorem, Assumption::Metric, why))
@@ -109,6 +111,11 @@ impl MetricDistance {
     /// At most this.
     pub fn upper(self) -> f64 {
         self.upper
+    }
+
+    /// The upper end as a bound of the distance itself.
+    pub fn bound(self) -> Bound {
+        Bound::new(Theorem::WeakDuality, Kind::Deterministic, self.upper, [], &[("at least", self.lower)])
     }
 
     /// Both ends, moved apart by the slack of the pairs that went in.
@@ -216,7 +223,11 @@ impl Capacity {
 
     /// A number ≥ λ.
     pub fn up(self) -> f64 {
-        if self.num.is_multiple_of(self.den) { (self.num / self.den) as f64 } else { div_up(self.num as f64, self.den as f64) }
+        if self.num.is_multiple_of(self.den) {
+            (self.num / self.den) as f64
+        } else {
+            div_up(self.num as f64, self.den as f64)
+        }
     }
 }
 
@@ -277,12 +288,7 @@ impl<'a> Pairs<'a> {
     ///
     /// # Errors
     /// If the plan takes too much from a row or does not serve every column alike.
-    pub fn capped_cost(
-        &self,
-        plan: &SparsePlan,
-        capacity: Capacity,
-        f: impl Fn(f64) -> f64,
-    ) -> Result<f64, Rejection> {
+    pub fn capped_cost(&self, plan: &SparsePlan, capacity: Capacity, f: impl Fn(f64) -> f64) -> Result<f64, Rejection> {
         let (k, m) = self.shape();
         let (mut sent, mut received) = (vec![0u128; k], vec![0u128; m]);
         let mut closeness = vec![0.0; m];

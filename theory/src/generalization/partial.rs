@@ -11,13 +11,8 @@ use crate::rounding::{add_up, div_up, mul_up, sqrt_up};
 /// weights (each of total 1). The *value* of an unbalanced problem without these terms bounds nothing.
 pub fn partial_plan_gap(lipschitz: f64, range: f64, cost: f64, query_deviation: f64, subset_deviation: f64) -> Bound {
     let missing = mul_up(range / 2.0, add_up(query_deviation, subset_deviation));
-    let inputs = [
-        ("⟨π,d⟩", cost),
-        ("‖b−b'‖₁", query_deviation),
-        ("‖a−a'‖₁", subset_deviation),
-        ("L", lipschitz),
-        ("B", range),
-    ];
+    let inputs =
+        [("⟨π,d⟩", cost), ("‖b−b'‖₁", query_deviation), ("‖a−a'‖₁", subset_deviation), ("L", lipschitz), ("B", range)];
     let value = add_up(mul_up(lipschitz, cost), missing);
     let assumptions = [Assumption::Lipschitz, Assumption::Bounded, Assumption::OneModel];
     Bound::new(Theorem::T4, Kind::Deterministic, value, assumptions, &inputs)

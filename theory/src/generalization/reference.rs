@@ -32,7 +32,8 @@ pub fn position(subset: MetricDistance, references: &[MetricDistance], best: f64
     let random = references.iter().map(|reference| reference.upper()).sum::<f64>() / references.len() as f64;
     let inputs = [("W random", random), ("W", subset.upper()), ("lower bound of all", best)];
     let value = (random - subset.upper()) / (random - best);
-    (random > best).then(|| Bound::new(Theorem::RandomReference, Kind::Estimate, value, [Assumption::PoolRandom], &inputs))
+    (random > best)
+        .then(|| Bound::new(Theorem::RandomReference, Kind::Estimate, value, [Assumption::PoolRandom], &inputs))
 }
 
 /// W₁(S, Q_e)/V̂: how far the subset is from fresh queries, in units of how far queries are from each other. Near 1

@@ -22,9 +22,7 @@ fn sinkhorn(costs: &[Vec<f64>], epsilon: f64) -> Vec<Vec<f64>> {
             g[j] = -epsilon * lse(&mut (0..k).map(|i| (f[i] - costs[i][j]) / epsilon - (k as f64).ln()));
         }
     }
-    (0..k)
-        .map(|i| (0..m).map(|j| ((f[i] + g[j] - costs[i][j]) / epsilon).exp() / (k * m) as f64).collect())
-        .collect()
+    (0..k).map(|i| (0..m).map(|j| ((f[i] + g[j] - costs[i][j]) / epsilon).exp() / (k * m) as f64).collect()).collect()
 }
 
 fn cost(plan: &[Vec<f64>], costs: &[Vec<f64>]) -> f64 {

@@ -54,7 +54,8 @@ proptest! {
 /// T3 needs l ≥ 0: with λ > 1 a negative loss violates the inequality.
 #[test]
 fn t3_counterexample_for_negative_losses() {
-    let (s, q) = (crate::support::cloud(Metric::Euclidean, 1, &[0.0, 1.0]), crate::support::cloud(Metric::Euclidean, 1, &[0.0]));
+    let (s, q) =
+        (crate::support::cloud(Metric::Euclidean, 1, &[0.0, 1.0]), crate::support::cloud(Metric::Euclidean, 1, &[0.0]));
     let pairs = s.pairs(&q).unwrap();
     let capacity = Capacity { num: 2, den: 1 };
     let (value, _) = capped(&costs(&pairs), capacity);

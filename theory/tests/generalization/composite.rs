@@ -92,7 +92,13 @@ fn cross_fit_shares_delta() {
     let fold = |seen, unseen| Fold { seen: distance(seen), unseen: distance(unseen), unseen_queries: 40 };
     let folds = [fold(0.4, 0.5), fold(0.3, 0.6)];
     let bounds = fold_bounds(&folds, 2.0, 0.1);
-    let total: f64 = bounds.iter().map(|b| match b.kind() { Kind::HighProbability(delta) => delta, _ => 1.0 }).sum();
+    let total: f64 = bounds
+        .iter()
+        .map(|b| match b.kind() {
+            Kind::HighProbability(delta) => delta,
+            _ => 1.0,
+        })
+        .sum();
     assert!(total <= 0.1 && total > 0.0999);
     assert!(bounds[0].value() >= held_out_distance(distance(0.5), 2.0, 40, 0.05).value());
     assert!((over_fitting(&folds).unwrap().value() - 0.2).abs() < 1e-12);

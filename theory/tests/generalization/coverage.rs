@@ -93,7 +93,8 @@ fn t11_covers_for_subsets_that_saw_the_queries() {
                     })
                     .collect();
                 let bound = law_distance(&splits, 1.0, m, DELTA).unwrap();
-                same_queries_distance(distance(&queries, &queries), &bound).value() < one_dimensional_up(&queries, &law) - EPS
+                same_queries_distance(distance(&queries, &queries), &bound).value()
+                    < one_dimensional_up(&queries, &law) - EPS
             },
             seed + 200,
         );

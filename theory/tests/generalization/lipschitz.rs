@@ -11,7 +11,8 @@ use kantor_theory::rounding::add_up;
 use proptest::prelude::*;
 
 use crate::support::{
-    EPS, METRICS, Random, capped, certified, cloud, clouds, cones, costs, dim, mean, ot, points, transport, unit, w1, weighted,
+    EPS, METRICS, Random, capped, certified, cloud, clouds, cones, costs, dim, mean, ot, points, transport, unit, w1,
+    weighted,
 };
 
 const WHOLE: Capacity = Capacity { num: 1, den: 1 };

@@ -72,7 +72,9 @@ fn t6_equality_cases() {
 /// The mean over directions estimates c_d·(a lower bound) and can overshoot; its constant is that of theory.
 #[test]
 fn t6_sliced_constants() {
-    assert!((sliced_constant(1) - 1.0).abs() < 1e-15 && (sliced_constant(2) - 2.0 / std::f64::consts::PI).abs() < 1e-15);
+    assert!(
+        (sliced_constant(1) - 1.0).abs() < 1e-15 && (sliced_constant(2) - 2.0 / std::f64::consts::PI).abs() < 1e-15
+    );
     assert!((sliced_constant(3) - 0.5).abs() < 1e-15);
     assert!((sliced_constant(384) - 0.0407).abs() < 5e-5 && (sliced_constant(8192) - 0.00882).abs() < 5e-6);
     // One direction along the only difference: |⟨u, v⟩|/c_d overshoots W₁ = 1.

@@ -113,7 +113,9 @@ fn constants_of_the_family() {
     assert!((product(1e6) - (-1f64).exp()).abs() < 1e-5);
     assert!((Objective::new(1.0).unwrap().error_constant() - 2.0).abs() < 1e-14);
     assert!((Objective::new(0.0).unwrap().error_constant() - 1.0 / 2f64.ln()).abs() < 1e-14);
-    assert!(Objective::new(-1.0).is_none() && Objective::new(f64::NAN).is_none() && Objective::new(f64::INFINITY).is_none());
+    assert!(
+        Objective::new(-1.0).is_none() && Objective::new(f64::NAN).is_none() && Objective::new(f64::INFINITY).is_none()
+    );
 }
 
 /// The constants are attained (up to little) where p = p* and one competitor holds the rest.
@@ -123,7 +125,9 @@ fn lipschitz_constants_are_sharp() {
         let f = Objective::new(alpha).unwrap();
         let gap = (f.peak() / (1.0 - f.peak())).ln();
         let h = 1e-5;
-        let slope = |dy: f64, dj: f64| (f.of_logits(&[gap + h * dy, h * dj], 0) - f.of_logits(&[gap - h * dy, -h * dj], 0)).abs() / (2.0 * h);
+        let slope = |dy: f64, dj: f64| {
+            (f.of_logits(&[gap + h * dy, h * dj], 0) - f.of_logits(&[gap - h * dy, -h * dj], 0)).abs() / (2.0 * h)
+        };
         assert!((slope(1.0, -1.0) - f.lipschitz(LogitNorm::Max)).abs() < 1e-8);
         assert!((slope(1.0, -1.0) / 2f64.sqrt() - f.lipschitz(LogitNorm::L2)).abs() < 1e-8);
         assert!((slope(1.0, 0.0) - f.lipschitz(LogitNorm::L1)).abs() < 1e-8);
@@ -173,7 +177,9 @@ fn loss_is_lipschitz_through_a_linear_probe() {
     for _ in 0..200 {
         let a: Vec<f64> = (0..12).map(|_| 2.0 * random.signed()).collect();
         let frobenius = a.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let of = |x: &[f64]| -> Vec<f64> { a.chunks_exact(3).map(|line| line.iter().zip(x).map(|(a, x)| a * x).sum()).collect() };
+        let of = |x: &[f64]| -> Vec<f64> {
+            a.chunks_exact(3).map(|line| line.iter().zip(x).map(|(a, x)| a * x).sum()).collect()
+        };
         let point = |random: &mut Random| -> Vec<f64> { (0..3).map(|_| random.signed()).collect() };
         let (x, y) = (point(random), point(random));
         let length = x.iter().zip(&y).map(|(x, y)| (x - y).powi(2)).sum::<f64>().sqrt();

@@ -7,7 +7,10 @@ use crate::support::{EPS, Random, clouds, costs, ot, points, w1};
 use kantor_theory::generalization::{Cloud, Metric};
 
 fn subsets(n: usize, k: usize) -> Vec<Vec<usize>> {
-    (0u32..1 << n).filter(|b| b.count_ones() as usize == k).map(|b| (0..n).filter(|i| b >> i & 1 == 1).collect()).collect()
+    (0u32..1 << n)
+        .filter(|b| b.count_ones() as usize == k)
+        .map(|b| (0..n).filter(|i| b >> i & 1 == 1).collect())
+        .collect()
 }
 
 fn part(c: &[Vec<f64>], rows: &[usize]) -> Vec<Vec<f64>> {
