@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod draw;
 pub mod exact;
 pub mod greedy;
 pub mod kde;

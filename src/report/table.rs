@@ -11,6 +11,11 @@ pub fn interval(interval: Interval) -> String {
     format!("[{lower}, {upper}]")
 }
 
+/// A bound for people: rounded up, or down if it is a lower one, as intervals are.
+pub fn bound(value: f64, lower: bool) -> String {
+    if value.is_finite() { outward(value, !lower) } else { value.to_string() }
+}
+
 /// A decimal number on the safe side of `x`: not below it if `up`, else not above it.
 fn outward(x: f64, up: bool) -> String {
     let exponent = x.abs().log10().floor();

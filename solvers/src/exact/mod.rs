@@ -6,6 +6,7 @@
 mod active;
 pub mod budgeted;
 mod candidates;
+pub mod capacity;
 mod exchange;
 mod holdings;
 pub mod masses;
@@ -14,6 +15,7 @@ pub mod transport;
 
 pub use active::active_rows;
 pub use budgeted::{Budgeted, Solved, needs, solve};
+pub use capacity::{Capped, capacity_path, capped};
 pub use masses::{Masses, WeightError, masses};
 pub use selector::Optimal;
 pub use transport::{Shipment, Transport, TransportError, transport};

@@ -115,7 +115,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(theorem: Theorem, assumption: Assumption, why: impl Into<String>) -> Self {
+    /// A refusal of this statement because of that assumption.
+    pub fn new(theorem: Theorem, assumption: Assumption, why: impl Into<String>) -> Self {
         Self { theorem, assumption, why: why.into() }
     }
 }

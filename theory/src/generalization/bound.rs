@@ -57,10 +57,11 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A value and what it says: an upper bound rounded up if proved, a plain value if not.
+/// A value and what it says: if proved, an upper bound rounded up or a lower bound rounded down; a plain value if not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bound {
     value: f64,
+    from_below: bool,
     kind: Kind,
     theorem: Theorem,
     assumptions: BTreeSet<Assumption>,
@@ -75,12 +76,29 @@ impl Bound {
         assumptions: impl IntoIterator<Item = Assumption>,
         inputs: &[(&'static str, f64)],
     ) -> Self {
-        Self { value, kind, theorem, assumptions: assumptions.into_iter().collect(), inputs: inputs.to_vec() }
+        Self {
+            value,
+            from_below: false,
+            kind,
+            theorem,
+            assumptions: assumptions.into_iter().collect(),
+            inputs: inputs.to_vec(),
+        }
     }
 
     /// The number.
     pub fn value(&self) -> f64 {
         self.value
+    }
+
+    /// The same number as a bound from below.
+    pub(crate) fn from_below(self) -> Self {
+        Self { from_below: true, ..self }
+    }
+
+    /// Whether the quantity is at least, and not at most, this.
+    pub fn is_lower(&self) -> bool {
+        self.from_below
     }
 
     /// What kind of claim it makes.

@@ -15,6 +15,13 @@ pub struct PathPoint {
     pub upper: f64,
 }
 
+impl PathPoint {
+    /// The upper end as a bound of OT_λ.
+    pub fn bound(self) -> Bound {
+        Bound::new(Theorem::T3, Kind::Deterministic, self.upper, [], &[("λ", self.capacity.value())])
+    }
+}
+
 /// T3: R_Q ≤ min_λ λ·R_S + L·OT_λ over the points of the path, for losses that are never negative.
 ///
 /// Every λ ≥ 1 is valid, so the least over any points is a bound; with the path's breakpoints among them it is the least

@@ -53,6 +53,17 @@ pub fn mmd_squared(between: Enclosure, within_a: Enclosure, within_b: Enclosure)
     Enclosure { lower, upper }
 }
 
+/// The MMD of two samples itself.
+pub fn mmd_bound(sigma: f64, mmd: Enclosure) -> Bound {
+    Bound::new(Theorem::T14, Kind::Deterministic, mmd.upper, [], &[("σ", sigma), ("at least", mmd.lower)])
+}
+
+/// The energy distance of two samples itself.
+pub fn energy_bound(energy_squared: Enclosure) -> Bound {
+    let energy = energy_squared.sqrt();
+    Bound::new(Theorem::T14, Kind::Deterministic, energy.upper, [], &[("at least", energy.lower)])
+}
+
 /// T14: |R_Q − R_S| ≤ ‖l‖_H·MMD, only for losses in the kernel's space.
 pub fn mmd_gap(norm: f64, mmd: Enclosure) -> Bound {
     let assumptions = [Assumption::InRkhs, Assumption::OneModel];

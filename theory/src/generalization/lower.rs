@@ -1,6 +1,7 @@
 //! T6: bounds of W₁ that need no transport, to say early that nothing will be said.
 
 use super::assumption::{Assumption, Refusal};
+use super::bound::{Bound, Kind};
 use super::kernel::Enclosure;
 use super::metric::{Cloud, Metric, MetricDistance};
 use super::theorem::Theorem;
@@ -142,6 +143,11 @@ pub fn sliced_constant(dim: usize) -> f64 {
     c
 }
 
+/// One of the lower bounds of W₁ below or above, as what it is: a number ≤ W₁.
+pub fn below(value: f64) -> Bound {
+    Bound::new(Theorem::T6, Kind::Deterministic, value, [], &[]).from_below()
+}
+
 /// T6: ½·energy² ≤ W₁.
 pub fn energy_lower(energy_squared: Enclosure) -> f64 {
     energy_squared.lower / 2.0
@@ -153,6 +159,6 @@ pub fn mmd_lower(sigma: f64, mmd: Enclosure) -> f64 {
 }
 
 /// T6: W₁ ≤ the mean distance of all pairs, what the product coupling costs.
-pub fn product_upper(mean: MetricDistance) -> f64 {
-    mean.upper()
+pub fn product_upper(mean: MetricDistance) -> Bound {
+    Bound::new(Theorem::T6, Kind::Deterministic, mean.upper(), [], &[("at least", mean.lower())])
 }

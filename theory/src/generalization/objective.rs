@@ -130,6 +130,11 @@ impl Objective {
         library_up(1.0 / half)
     }
 
+    /// c_α as a quantity of its own.
+    pub fn error_constant_bound(self) -> Bound {
+        Bound::new(Theorem::Objective, Kind::Deterministic, self.error_constant(), [], &[("α", self.alpha)])
+    }
+
     /// A bound of the mean of f_α as one of the share of wrong tokens: times c_α.
     pub fn error_bound(self, mean: &Bound) -> Bound {
         mean.times(Theorem::Objective, "c_α", self.error_constant())

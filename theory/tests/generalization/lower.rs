@@ -23,7 +23,7 @@ proptest! {
         let chamfer = pairs.chamfer();
         prop_assert!(chamfer.columns_to_rows.lower() <= w.upper());
         prop_assert!(chamfer.rows_to_columns.lower() <= w.upper());
-        prop_assert!(w.lower() <= product_upper(pairs.mean()));
+        prop_assert!(w.lower() <= product_upper(pairs.mean()).value());
         if METRICS[which].is_norm() {
             // Euclidean distances have negative type, so the energy distance and the Gaussian MMD apply.
             let energy = energy_squared(pairs.mean(), within_s.mean(), within_q.mean());
