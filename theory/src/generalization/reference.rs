@@ -4,7 +4,6 @@ use super::assumption::Assumption;
 use super::bound::{Bound, Kind};
 use super::metric::MetricDistance;
 use super::theorem::Theorem;
-use crate::rounding::div_up;
 
 /// p = (1 + #{W_r ≤ W_S})/(R + 1): valid for the null hypothesis that S was drawn uniformly like the R references.
 ///
@@ -13,7 +12,8 @@ pub fn p_value(subset: MetricDistance, references: &[MetricDistance]) -> Bound {
     let not_farther = references.iter().filter(|reference| reference.lower() <= subset.upper()).count();
     let r = references.len() as f64;
     let inputs = [("W", subset.upper()), ("references", r), ("not farther", not_farther as f64)];
-    let value = div_up(1.0 + not_farther as f64, r + 1.0);
+    // A ratio of two small whole numbers, as near as a double can be: nothing to round outwards.
+    let value = (1.0 + not_farther as f64) / (r + 1.0);
     Bound::new(Theorem::RandomReference, Kind::Deterministic, value, [Assumption::PoolRandom], &inputs)
 }
 
