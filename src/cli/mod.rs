@@ -40,7 +40,7 @@ enum Command {
     /// Say what is in a file of rows, and what selecting from it would cost
     Inspect(inspect::Arguments),
     /// List the selection methods and their defaults
-    Methods(registries::Arguments),
+    Methods(registries::MethodArguments),
     /// List the costs
     Costs(registries::Arguments),
 }

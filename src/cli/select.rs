@@ -10,7 +10,7 @@ use crate::report::manifest::Manifest;
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
 use crate::report::table;
-use crate::select::{Inputs, Request, Run, select, write};
+use crate::select::{CrossFit, Inputs, Request, Run, cross_fit, select, write};
 
 use super::args::{InputArguments, PowerArgument, RunArguments, SettingsArguments};
 use super::failure::Failure;
@@ -43,6 +43,10 @@ pub(super) struct Arguments {
     /// Leave out the certified distances; the status is then `uncertified`
     #[arg(long, help_heading = "Selection")]
     no_certify: bool,
+    /// Also choose for all but one of F parts of the queries and measure on that part, for every part: how far the distance
+    /// over-fits the queries it was minimised for. What is written is chosen for all queries
+    #[arg(long, help_heading = "Selection", value_name = "F")]
+    cross_fit: Option<usize>,
     #[command(flatten)]
     power: PowerArgument,
     /// Seed of every random choice
@@ -79,15 +83,19 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if !inputs.dropped().is_empty() && !arguments.run.quiet {
         eprintln!("kantor: warning: {} rows dropped, listed in the manifest", inputs.dropped().len());
     }
+    let fitted = arguments.cross_fit.map(|folds| cross_fit(&inputs, &request, folds, &progress)).transpose()?;
     let staging = Staging::begin(&arguments.out, arguments.force, &inputs.paths())?;
     let outcome = select(&inputs, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
     let manifest = write(staging, &inputs, &request, &outcome, run, &progress)?;
     drop(progress);
     if arguments.run.json {
-        say(as_json(&manifest, &arguments.out))?;
+        say(as_json(&manifest, &arguments.out, fitted.as_deref()))?;
     } else {
         say(as_table(&manifest))?;
+        if let Some(fitted) = &fitted {
+            say(folds_table(fitted))?;
+        }
         if !arguments.run.quiet {
             say(format_args!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds))?;
         }
@@ -106,7 +114,7 @@ fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
     kept
 }
 
-fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
+fn as_json(manifest: &Manifest, out: &std::path::Path, fitted: Option<&[CrossFit]>) -> Value {
     let results: Vec<Value> = manifest
         .results
         .iter()
@@ -123,7 +131,28 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
             })
         })
         .collect();
-    json!({"schema": "kantor/select/1", "results": results})
+    let mut printed = json!({"schema": "kantor/select/1", "results": results});
+    if let Some(fitted) = fitted {
+        printed["cross_fit"] = json!(fitted);
+    }
+    printed
+}
+
+fn folds_table(fitted: &[CrossFit]) -> String {
+    let energy = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |x| format!("{x:.4}"));
+    let rows = fitted.iter().map(|fit| {
+        vec![
+            fit.method.clone(),
+            fit.budget.to_string(),
+            format!("{:.4}", fit.seen),
+            format!("{:.4}", fit.unseen),
+            format!("{:+.4}", fit.over_fitting),
+            energy(fit.energy_seen),
+            energy(fit.energy_unseen),
+        ]
+    });
+    let header = ["cross-fit", "budget", "seen", "unseen", "over-fitting", "energy seen", "energy unseen"];
+    table::plain(&header, rows)
 }
 
 fn as_table(manifest: &Manifest) -> String {

@@ -1,5 +1,6 @@
 //! From inputs and budgets to selections: one pass over the pool, then every method decides.
 
+mod cross_fit;
 mod inputs;
 mod write;
 
@@ -10,7 +11,7 @@ use kantor_solvers::exact;
 use kantor_solvers::kernels::{list_bytes, scan};
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::{Findings, Needs, SelectError, Selection, Settings, Stopped, Task, Watch};
-use kantor_theory::{BestBound, Cost, GeometryError, Power, Status};
+use kantor_theory::{BestBound, Cost, Geometry, GeometryError, Power, Status};
 
 use crate::certify::{self, Certified, CertifyError, Terms};
 use crate::data::DataError;
@@ -18,6 +19,7 @@ use crate::report::manifest::InputRecord;
 use crate::report::memory;
 use crate::report::staging::OutputError;
 
+pub use cross_fit::{CrossFit, cross_fit};
 pub use inputs::{InputSpec, Inputs};
 pub use write::{Run, write};
 
@@ -203,7 +205,7 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let records = scope.spawn(|| inputs.records(&Unless(&abandoned)));
-        let choice = choose(inputs, request, watch);
+        let choice = inputs.geometry(request.cost).and_then(|geometry| choose(&geometry, request, watch));
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         let records = records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let (chosen, scan_seconds, best_seconds) = choice?;
@@ -223,8 +225,7 @@ impl Watch for Unless<'_> {
 }
 
 /// What all methods chose, and the seconds of the shared pass and of the bounds for all subsets.
-fn choose(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<(Vec<Chosen>, f64, f64), Error> {
-    let geometry = inputs.geometry(request.cost)?;
+fn choose(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<(Vec<Chosen>, f64, f64), Error> {
     let pool = geometry.pool_len();
     if request.methods.is_empty() || request.budgets.is_empty() {
         return Err(Error::Request("give at least one --method and one --budget".to_owned()));
@@ -232,14 +233,7 @@ fn choose(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<(Vec<
     if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
         return Err(SelectError::Budget { budget, pool }.into());
     }
-    let task = Task {
-        geometry: &geometry,
-        power: request.power,
-        seed: request.seed,
-        block: BLOCK,
-        memory: request.memory,
-        watch,
-    };
+    let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory: request.memory, watch };
     let largest = request.budgets.iter().copied().max().unwrap_or(0);
     let mut selectors = Vec::new();
     for name in &request.methods {
