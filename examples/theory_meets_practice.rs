@@ -42,21 +42,21 @@ const STEPS: usize = 150;
 
 /// What was found for one selector and budget.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The selector.
-    pub method: &'static str,
+    pub(crate) method: &'static str,
     /// Rows chosen.
-    pub budget: usize,
+    pub(crate) budget: usize,
     /// W₁ between subset and queries in the joint metric.
-    pub distance: MetricDistance,
+    pub(crate) distance: MetricDistance,
     /// Mean loss 1 − p on the subset.
-    pub subset_loss: f64,
+    pub(crate) subset_loss: f64,
     /// Mean loss on the queries.
-    pub query_loss: f64,
+    pub(crate) query_loss: f64,
     /// Bound of their difference by T1.
-    pub gap: f64,
+    pub(crate) gap: f64,
     /// Bound of their difference by T1b.
-    pub truncated: f64,
+    pub(crate) truncated: f64,
 }
 
 /// Examples as unit vectors with the number of their source.
@@ -191,7 +191,7 @@ fn truncated_transport(
 }
 
 /// Trains a probe on what every selector chooses and measures it.
-pub fn study(budgets: &[usize], methods: &[&str]) -> Result<Vec<Finding>, Box<dyn Error>> {
+pub(crate) fn study(budgets: &[usize], methods: &[&str]) -> Result<Vec<Finding>, Box<dyn Error>> {
     let (pool, queries, classes) = load()?;
     let (Some(rows), Some(targets)) = (pool.joint(classes), queries.joint(classes)) else {
         return Err("no rows".into());
@@ -229,7 +229,7 @@ pub fn study(budgets: &[usize], methods: &[&str]) -> Result<Vec<Finding>, Box<dy
 }
 
 /// Spearman's rank correlation.
-pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn spearman(a: &[f64], b: &[f64]) -> f64 {
     let ranks = |x: &[f64]| -> Vec<f64> {
         x.iter()
             .map(|v| {

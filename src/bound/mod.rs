@@ -163,7 +163,7 @@ pub fn bounds(subject: &Subject<'_>, terms: &Terms, watch: &dyn Watch) -> Result
     study.cost_itself();
     study.objective();
     let solved = study.distances()?;
-    study.from_distance_to_loss(&solved)?;
+    study.loss_gaps(&solved)?;
     let law = study.fresh_queries(&solved)?;
     study.measured_losses(&solved, law.as_ref())?;
     study.references(&solved)?;

@@ -77,7 +77,7 @@ impl Study<'_> {
     }
 
     /// Loss gaps on these queries: with L, bounds; without, the critical constant.
-    pub(super) fn from_distance_to_loss(&mut self, solved: &Solved) -> Result<(), Error> {
+    pub(super) fn loss_gaps(&mut self, solved: &Solved) -> Result<(), Error> {
         let (range, loss) = (self.range, self.subset_loss());
         let trivial = "losses never differ by more than B =";
         let pairs = self.subset.pairs(&self.query)?;

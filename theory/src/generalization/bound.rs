@@ -92,7 +92,7 @@ impl Bound {
     }
 
     /// The same number as a bound from below.
-    pub(crate) fn from_below(self) -> Self {
+    pub(crate) fn below(self) -> Self {
         Self { from_below: true, ..self }
     }
 

@@ -47,7 +47,7 @@ pub fn descent(step_size: f64, mismatch: Enclosure, query_norm: Enclosure) -> Bo
     let value = if gain >= 0.0 { mul_down(half, gain) } else { -mul_up(half, -gain) };
     let inputs = [("η", step_size), ("‖ḡ_Q − ḡ_S‖", mismatch.upper), ("‖ḡ_Q‖", query_norm.lower)];
     let assumptions = [Assumption::Smooth, Assumption::StepSize, Assumption::RawGradients];
-    Bound::new(Theorem::T8b, Kind::Deterministic, value, assumptions, &inputs).from_below()
+    Bound::new(Theorem::T8b, Kind::Deterministic, value, assumptions, &inputs).below()
 }
 
 /// Several checkpoints as one vector: the rows scaled by √η_t and joined, so that its inner products are

@@ -103,8 +103,7 @@ pub fn critical_lipschitz(range: f64, subset_loss: f64, distance: MetricDistance
     let room = sub_down(range, subset_loss).max(0.0);
     let value = if per_unit > 0.0 { div_down(room, per_unit) } else { f64::INFINITY };
     let inputs = [("B", range), ("R_S", subset_loss), ("W", distance.upper()), ("statistical term", statistical)];
-    Bound::new(Theorem::T1, Kind::Deterministic, value, [Assumption::Bounded, Assumption::OneModel], &inputs)
-        .from_below()
+    Bound::new(Theorem::T1, Kind::Deterministic, value, [Assumption::Bounded, Assumption::OneModel], &inputs).below()
 }
 
 /// The mean of losses, enclosed; uniform weights if none are given.

@@ -145,7 +145,7 @@ pub fn sliced_constant(dim: usize) -> f64 {
 
 /// One of the lower bounds of W₁ below or above, as what it is: a number ≤ W₁.
 pub fn below(value: f64) -> Bound {
-    Bound::new(Theorem::T6, Kind::Deterministic, value, [], &[]).from_below()
+    Bound::new(Theorem::T6, Kind::Deterministic, value, [], &[]).below()
 }
 
 /// T6: ½·energy² ≤ W₁.

@@ -26,7 +26,7 @@ pub fn projection_bracket(
     let lower = div_down(projected.lower(), norm).max(0.0);
     let upper = add_up(mul_up(norm, projected.upper()), add_up(subset_residual, query_residual));
     let bound = |value| Bound::new(Theorem::T7, Kind::Deterministic, value, [], &inputs);
-    (bound(lower).from_below(), bound(upper))
+    (bound(lower).below(), bound(upper))
 }
 
 /// T7: a number ≥ the mean ‖x − UᵀUx‖ over `rows` (n×d), for `u` (r×d), both row-major; and one ≥ ‖UUᵀ − I‖_F.

@@ -61,7 +61,7 @@ fn t3_counterexample_for_negative_losses() {
     let (value, _) = capped(&costs(&pairs), capacity);
     assert!(value.abs() < EPS);
     // l = −1 everywhere: R_Q = −1 > 2·(−1) + 0.
-    assert!(-1.0 > capacity.value() * -1.0 + value);
+    assert!(-1.0 > value - capacity.value());
     // The code does not take it: a negative R_S counts as none.
     let point = PathPoint { capacity, upper: value };
     assert!(path_bound(1.0, -1.0, &[point]).unwrap().value() >= 0.0);
