@@ -93,14 +93,14 @@ fn results_do_not_depend_on_threads() {
 fn printed_bounds_hold_for_a_lipschitz_loss() {
     let dir = tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).display().to_string();
-    // Directions in the plane; l = (1 + cos(angle − 1))/2 moves by at most half the chord.
+    // Directions in the plane; l = (1 − cos(angle − 1))/2 moves by at most half the chord.
     let angles = |n: usize, start: f64, step: f64| -> Vec<f64> { (0..n).map(|i| start + step * i as f64).collect() };
     let (pool, query, fresh) = (angles(40, 0.0, 0.15), angles(12, 0.3, 0.11), angles(30, 0.357, 0.0413));
     let write = |name: &str, angles: &[f64]| {
         let rows: Vec<f32> = angles.iter().flat_map(|a| [a.cos() as f32, a.sin() as f32]).collect();
         write_npy(&dir.path().join(name), 2, &rows);
     };
-    let loss = |a: &f64| (1.0 + (a - 1.0).cos()) / 2.0;
+    let loss = |a: &f64| (1.0 - (a - 1.0).cos()) / 2.0;
     let losses = |name: &str, angles: &[f64]| -> f64 {
         let losses: Vec<f64> = angles.iter().map(loss).collect();
         let text: Vec<String> = losses.iter().map(f64::to_string).collect();

@@ -17,6 +17,9 @@ use crate::rounding::{ExactSum, UNIT, add_up, div_down, div_up, mul_up, sqrt_up,
 use crate::rows::{DenseRows, Rows};
 use crate::statement::Statement;
 
+/// Rows whose distances are evaluated at a time: enough to fill the tiles of the inner products.
+const BLOCK: usize = 48;
+
 /// A distance that obeys the triangle inequality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Metric {
@@ -250,15 +253,19 @@ impl<'a> Pairs<'a> {
     /// Calls `each(row, lower, upper)` with the ends of the distances of every row to all columns.
     pub fn for_each_row(&self, mut each: impl FnMut(usize, &[f64], &[f64])) {
         let (k, m) = self.shape();
-        let (mut lower, mut upper) = (vec![0.0; m], vec![0.0; m]);
-        for row in 0..k {
-            self.geometry.closeness_block(row..row + 1, &mut lower);
-            for j in 0..m {
-                let closeness = lower[j];
-                upper[j] = self.upper_of(row, j, closeness);
-                lower[j] = sub_down(self.costs.lower(closeness), self.slack).max(0.0);
+        let mut block = vec![0.0; BLOCK.min(k) * m];
+        let mut upper = vec![0.0; m];
+        for first in (0..k).step_by(BLOCK) {
+            let rows = first..(first + BLOCK).min(k);
+            let block = &mut block[..rows.len() * m];
+            self.geometry.closeness_block(rows.clone(), block);
+            for (row, lower) in rows.zip(block.chunks_exact_mut(m)) {
+                for j in 0..m {
+                    upper[j] = self.upper_of(row, j, lower[j]);
+                    lower[j] = sub_down(self.costs.lower(lower[j]), self.slack).max(0.0);
+                }
+                each(row, lower, &upper);
             }
-            each(row, &lower, &upper);
         }
     }
 
