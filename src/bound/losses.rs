@@ -60,6 +60,14 @@ impl Study<'_> {
         if let Some(best) = bounds.min_by(|a, b| a.value().total_cmp(&b.value())) {
             self.push(Line::against("R_Q − R_S, measured on the plan", best, Some(range), TRIVIAL));
         }
+        // The curve in λ, where an eighth, a half and all of the pairs of the plan are Lipschitz with it.
+        let quantiles: Vec<f64> =
+            [8, 2, 1].iter().filter_map(|part| ratios.get((ratios.len() / part).max(1) - 1)).copied().collect();
+        for ratio in quantiles {
+            let lambda = ratio * (1.0 + 1e-12);
+            let quantity = format!("R_Q − R_S, measured with λ = {lambda:.4}");
+            self.push(Line::against(&quantity, measured_gap(lambda, range, &carried), Some(range), TRIVIAL));
+        }
         self.push(Line::value("L observed along the plan", observed_lipschitz(&carried)));
         Ok(())
     }
