@@ -5,6 +5,7 @@
 //! with a record of how. What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate
 //! talks to people.
 
+pub mod bound;
 pub mod certify;
 pub mod cli;
 pub mod data;

@@ -4,9 +4,12 @@
 //! proportion to its weight among the rows still there (Yellott 1977; "Gumbel top-k", Kool and others, arXiv
 //! 1903.06059).
 
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+
+/// Stream of the generator for [`sample`].
+const SAMPLE: u64 = 1;
 
 /// How rows are taken by their masses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -61,11 +64,27 @@ pub(crate) fn gumbel(seed: u64, rows: usize) -> impl Iterator<Item = f64> {
     })
 }
 
+/// `count` of the numbers 0..n in random order: the first steps of a Fisher–Yates shuffle, so that shorter draws are
+/// prefixes of longer ones. Different streams of a seed are independent draws.
+///
+/// # Panics
+/// If `count` > n.
+pub fn without_replacement(seed: u64, stream: u64, n: usize, count: usize) -> Vec<usize> {
+    assert!(count <= n, "{count} of {n} without replacement");
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream);
+    let mut items: Vec<usize> = (0..n).collect();
+    for i in 0..count {
+        let j = rng.random_range(i as u64..n as u64) as usize;
+        items.swap(i, j);
+    }
+    items.truncate(count);
+    items
+}
+
 /// `count` of `rows` rows, uniform without replacement, ascending; independent of [`gumbel`] with the same seed.
 pub fn sample(seed: u64, rows: usize, count: usize) -> Vec<usize> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(1);
-    let mut chosen = rand::seq::index::sample(&mut rng, rows, count.min(rows)).into_vec();
+    let mut chosen = without_replacement(seed, SAMPLE, rows, count.min(rows));
     chosen.sort_unstable();
     chosen
 }

@@ -134,7 +134,7 @@ impl MetricArguments {
         let mut text =
             format!("{title}{kernel}, of {rows} rows and {queries} queries: {ends}  ({})", Status::Certified);
         if let Some(least) = measured.transport_at_least.filter(|&least| least > 0.0) {
-            let least = table::at_least(least);
+            let least = table::bound(least, true);
             text.push_str(&format!("\nso their transport distance under {} is at least {least}", geometry.cost()));
         }
         text

@@ -1,6 +1,7 @@
 //! The command line: words in, a typed request to the library, words and an exit code out.
 
 mod args;
+mod bound;
 mod config;
 mod distance;
 mod failure;
@@ -35,6 +36,8 @@ enum Command {
     Select(select::Arguments),
     /// Certified transport distance between a subset of the pool and the queries
     Distance(distance::Arguments),
+    /// What the distance of a subset implies for losses: every bound with its assumptions, and when it says nothing
+    Bound(Box<bound::Arguments>),
     /// Check a certificate against the files that it speaks of
     Verify(verify::Arguments),
     /// Say what is in a file of rows, and what selecting from it would cost
@@ -42,7 +45,7 @@ enum Command {
     /// Say whether distance predicts the outcome of training, in published tables or in your own results
     Study(study::Arguments),
     /// List the selection methods and their defaults
-    Methods(registries::Arguments),
+    Methods(registries::MethodArguments),
     /// List the transport solvers and the problems that they solve
     Solvers(registries::Arguments),
     /// List the costs
@@ -73,6 +76,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Select(arguments) => select::run(arguments),
         Command::Distance(arguments) => distance::run(&arguments),
+        Command::Bound(arguments) => bound::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Study(arguments) => study::run(&arguments),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use kantor_solvers::Settings;
 use kantor_solvers::registry::{Entry, SELECTORS, SOLVERS};
 use kantor_theory::Cost;
+use kantor_theory::generalization::selectors::optimises;
 use serde_json::{Value, json};
 
 use crate::report::table;
@@ -19,6 +20,22 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct MethodArguments {
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Say what each method provably optimises, and how far from the best that leaves it
+    #[arg(long)]
+    theory: bool,
+}
+
+/// What is proved of a method, in the order of the table's columns.
+fn proved(entry: &Entry) -> [&'static str; 3] {
+    optimises(entry.name)
+        .map_or(["–", "–", "nothing is stated here; certify the result"], |o| [o.exactly, o.relation, o.guarantee])
+}
+
 /// The defaults of the settings that a method reads.
 fn defaults(entry: &Entry) -> Value {
     let all = serde_json::to_value(Settings::default()).unwrap_or_default();
@@ -30,13 +47,28 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-pub(super) fn methods(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> {
     if arguments.json {
         let methods: Vec<Value> = SELECTORS
             .iter()
-            .map(|entry| json!({"name": entry.name, "summary": entry.summary, "defaults": defaults(entry)}))
+            .map(|entry| {
+                let mut method = json!({"name": entry.name, "summary": entry.summary, "defaults": defaults(entry)});
+                if arguments.theory {
+                    let [exactly, relation, guarantee] = proved(entry);
+                    method["theory"] = json!({"optimises": exactly, "relation": relation, "guarantee": guarantee});
+                }
+                method
+            })
             .collect();
         say(json!({"schema": "kantor/methods/1", "methods": methods}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.theory {
+        for entry in SELECTORS {
+            let [exactly, relation, guarantee] = proved(entry);
+            say(format_args!("{}\n  optimises exactly  {exactly}", entry.name))?;
+            say(format_args!("  against W          {relation}\n  guarantee          {guarantee}"))?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let rows = SELECTORS.iter().map(|entry| {

@@ -23,9 +23,9 @@ pub fn value(around: Interval) -> String {
     }
 }
 
-/// A lower bound for people, rounded down as [`interval`] does.
-pub fn at_least(lower: f64) -> String {
-    outward(lower, false)
+/// A bound for people: rounded up, or down if it is a lower one, as intervals are.
+pub fn bound(value: f64, lower: bool) -> String {
+    if value.is_finite() { outward(value, !lower) } else { value.to_string() }
 }
 
 /// A decimal number on the safe side of `x`: not below it if `up`, else not above it.

@@ -139,6 +139,14 @@ impl Inputs {
         })
     }
 
+    /// Pool and query rows; none if a matrix was given.
+    pub fn points(&self) -> Option<(&Representation, &Representation)> {
+        match &self.tables {
+            Tables::Points { pool, query } => Some((pool, query)),
+            Tables::Matrix(_) => None,
+        }
+    }
+
     /// Number of the pool row in its files, over all shards, dropped rows counted.
     pub fn original_row(&self, row: usize) -> usize {
         match &self.tables {

@@ -16,6 +16,7 @@ pub mod conventions;
 pub mod cost;
 pub mod cost_bounds;
 pub mod dot;
+pub mod generalization;
 pub mod geometry;
 pub mod kernel;
 mod memory;

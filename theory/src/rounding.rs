@@ -74,6 +74,20 @@ pub fn sqrt_down(x: f64) -> f64 {
     x.sqrt().next_down().max(0.0)
 }
 
+/// Relative error allowed for a logarithm, exponential or power of the standard library: sixteen units, some ten times
+/// what common libraries have.
+const LIBRARY: f64 = 16.0 * UNIT;
+
+/// A number ≥ the true value of a logarithm, exponential or power that the library computed as `x`.
+pub fn library_up(x: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { add_up(x, mul_up(x.abs(), LIBRARY)) }
+}
+
+/// A number ≤ the true value of a logarithm, exponential or power that the library computed as `x`.
+pub fn library_down(x: f64) -> f64 {
+    -library_up(-x)
+}
+
 /// Exponent of the register's lowest bit: below that of any product of two doubles (2⁻²¹⁴⁸).
 const LOWEST: i32 = -2150;
 

@@ -1,0 +1,63 @@
+//! Rows that are gradients of the loss: T8 and T8b, on the raw rows whatever the cost of the selection.
+
+use kantor_theory::generalization::gradients::{descent, loss_change_gap, relative_matching_error, require_raw};
+use kantor_theory::generalization::lower::{mean_difference, mean_norm};
+use kantor_theory::generalization::{Cloud, Metric, Theorem};
+use kantor_theory::{Rows, dot};
+
+use super::{Line, Study};
+use crate::select::Error;
+
+impl Study<'_> {
+    pub(super) fn gradients(&mut self) -> Result<(), Error> {
+        let Some(terms) = self.terms.gradients else { return Ok(()) };
+        let subset = Cloud::new(Metric::Euclidean, self.subject.pool, self.subject.subset.iter().copied());
+        let query = Cloud::new(Metric::Euclidean, self.subject.query, 0..self.subject.query.len());
+        let (Some(subset), Some(query)) = (subset, query) else { return Ok(()) };
+        let norms: Vec<f64> = [&subset, &query].into_iter().flat_map(norms).collect();
+        if let Err(refusal) = require_raw(&norms) {
+            self.refuse("loss change on Q against S", refusal);
+            return Ok(());
+        }
+        let mismatch = match mean_difference(&subset, &query) {
+            Ok(mismatch) => mismatch,
+            Err(refusal) => {
+                self.refuse("loss change on Q against S", refusal);
+                return Ok(());
+            }
+        };
+        let norm = mean_norm(&query);
+        let matching = relative_matching_error(mismatch, norm);
+        self.push(Line::against(
+            "relative matching error r",
+            matching,
+            Some(1.0),
+            "a step on S need not help Q from r =",
+        ));
+        match (terms.step, terms.smoothness) {
+            (Some(step), Some(beta)) => {
+                let bound = loss_change_gap(step, mismatch.upper, beta);
+                self.push(Line::against("loss change on Q against S", bound, self.range, "losses are at most B ="));
+            }
+            _ => self.skip("loss change on Q against S", Theorem::T8, "needs --step and --smoothness"),
+        }
+        match terms.smoothness {
+            Some(beta) if beta > 0.0 => {
+                let line = Line::value("descent on Q of one step 1/β on S", descent(1.0 / beta, mismatch, norm));
+                self.push(line);
+            }
+            _ => self.skip("descent on Q of one step 1/β on S", Theorem::T8b, "needs --smoothness above 0"),
+        }
+        Ok(())
+    }
+}
+
+fn norms(cloud: &Cloud) -> Vec<f64> {
+    let mut row = vec![0.0; cloud.rows().dim()];
+    (0..cloud.len())
+        .map(|i| {
+            cloud.rows().read_row(i, &mut row);
+            dot::dot(&row, &row).sqrt()
+        })
+        .collect()
+}

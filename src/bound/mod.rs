@@ -1,0 +1,224 @@
+//! What a distance implies for a loss: every quantity of `theory/notes` that the inputs allow, with its assumptions.
+//!
+//! This module draws (random subsets, half-splits), solves (transports) and asks; what may be called a bound is decided in
+//! [`kantor_theory::generalization`], which takes solved plans as evidence and evaluates them on the safe side.
+
+mod gradients;
+mod line;
+mod losses;
+mod references;
+mod sample;
+mod solve;
+mod transport;
+
+use kantor_solvers::Watch;
+use kantor_theory::generalization::{Cloud, Metric, MetricDistance, Objective, Refusal, Theorem};
+use kantor_theory::{Cost, Rows};
+
+use crate::select::Error;
+
+pub use line::{Line, Says};
+use solve::Solved;
+
+/// Points of the capacity path, at most.
+const PATH: usize = 17;
+
+/// Subsets larger than this are not compared with themselves: k² distances.
+const PAIRWISE: usize = 4096;
+
+/// Losses of one trained model, where they are known.
+#[derive(Debug, Clone, Default)]
+pub struct Losses {
+    /// One per subset row.
+    pub subset: Option<Vec<f64>>,
+    /// One per query.
+    pub query: Option<Vec<f64>>,
+    /// One per held-out query.
+    pub held_out: Option<Vec<f64>>,
+}
+
+/// What rows that are gradients were made with.
+#[derive(Debug, Clone, Copy)]
+pub struct GradientTerms {
+    /// ‖Δ‖, how far training moved the parameters.
+    pub step: Option<f64>,
+    /// β, the smoothness of the loss.
+    pub smoothness: Option<f64>,
+}
+
+/// What is known beside the rows; nothing is invented for what is not.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// L in the metric.
+    pub lipschitz: Option<f64>,
+    /// B.
+    pub range: Option<f64>,
+    /// D, if the metric has none of its own.
+    pub diameter: Option<f64>,
+    /// δ.
+    pub delta: f64,
+    /// The training objective.
+    pub objective: Option<Objective>,
+    /// Lipschitz constant of row ↦ logits, with an objective.
+    pub logit_lipschitz: Option<f64>,
+    /// Present if the rows are gradients.
+    pub gradients: Option<GradientTerms>,
+    /// Seed of splits and references.
+    pub seed: u64,
+    /// Number of half-splits of the queries.
+    pub splits: usize,
+    /// Number of random subsets.
+    pub references: usize,
+    /// Bytes that may be used beyond the input.
+    pub memory: u64,
+}
+
+/// Held-out queries, and how many of them are also among the queries of the selection.
+pub struct HeldOut<'a> {
+    /// The rows.
+    pub rows: &'a dyn Rows,
+    /// Known to have taken part.
+    pub shared: usize,
+}
+
+/// The inputs of [`bounds`].
+pub struct Subject<'a> {
+    /// Pool rows.
+    pub pool: &'a dyn Rows,
+    /// Query rows.
+    pub query: &'a dyn Rows,
+    /// The subset: distinct pool rows.
+    pub subset: &'a [usize],
+    /// Queries that the selection did not see.
+    pub held_out: Option<HeldOut<'a>>,
+    /// The cost of the selection; statements use the metric behind it.
+    pub cost: Cost,
+    /// Losses.
+    pub losses: &'a Losses,
+}
+
+/// What the table is about, and its lines.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The metric of all distances.
+    pub metric: Metric,
+    /// D.
+    pub diameter: Option<f64>,
+    /// In the order of the questions.
+    pub lines: Vec<Line>,
+}
+
+/// What the parts share.
+struct Study<'a> {
+    subject: &'a Subject<'a>,
+    terms: &'a Terms,
+    metric: Metric,
+    diameter: Option<f64>,
+    subset: Cloud,
+    query: Cloud,
+    held_out: Option<Cloud>,
+    /// L in force: given, or from the objective.
+    lipschitz: Option<f64>,
+    /// B in force: given, or 1/α.
+    range: Option<f64>,
+    watch: &'a dyn Watch,
+    lines: Vec<Line>,
+}
+
+/// All quantities that these inputs allow.
+///
+/// # Errors
+/// If the cost has no metric behind it, memory does not suffice, a transport cannot be solved or certified, or `watch`
+/// asks to stop.
+pub fn bounds(subject: &Subject<'_>, terms: &Terms, watch: &dyn Watch) -> Result<Report, Error> {
+    let Some(metric) = Metric::behind(subject.cost) else {
+        return Err(Error::Request(
+            "bounds need rows and a metric: `precomputed` costs are not known to be one".to_owned(),
+        ));
+    };
+    let (k, m) = (subject.subset.len(), subject.query.len());
+    let held = subject.held_out.as_ref().map_or(0, |held| held.rows.len());
+    let needed = 8 * (4 * k * m.max(held) + (2 * k + 2 * m + 2 * held) * subject.pool.dim()) as u64;
+    if needed > terms.memory {
+        return Err(Error::Memory { needed, allowed: terms.memory });
+    }
+    let cloud = |rows: &dyn Rows, which: &mut dyn Iterator<Item = usize>| {
+        Cloud::new(metric, rows, which)
+            .ok_or_else(|| Error::Request("the subset and the query sets need rows".to_owned()))
+    };
+    let all = |rows: &dyn Rows| cloud(rows, &mut (0..rows.len()));
+    let mut study = Study {
+        subject,
+        terms,
+        metric,
+        diameter: metric.diameter().or(terms.diameter),
+        subset: cloud(subject.pool, &mut subject.subset.iter().copied())?,
+        query: all(subject.query)?,
+        held_out: subject.held_out.as_ref().map(|held| all(held.rows)).transpose()?,
+        lipschitz: terms.lipschitz,
+        range: terms.range,
+        watch,
+        lines: Vec::new(),
+    };
+    study.cost_itself();
+    study.objective();
+    let solved = study.distances()?;
+    study.loss_gaps(&solved)?;
+    let law = study.fresh_queries(&solved)?;
+    study.measured_losses(&solved, law.as_ref())?;
+    study.references(&solved)?;
+    study.gradients()?;
+    Ok(Report { metric, diameter: study.diameter, lines: study.lines })
+}
+
+impl Study<'_> {
+    fn push(&mut self, line: Line) {
+        self.lines.push(line);
+    }
+
+    /// Gives the reason why something was not looked at.
+    fn skip(&mut self, quantity: &str, theorem: Theorem, why: impl Into<String>) {
+        self.push(Line::new(quantity, Says::NotComputed { theorem, why: why.into() }));
+    }
+
+    fn refuse(&mut self, quantity: &str, refusal: Refusal) {
+        self.push(Line::new(quantity, Says::Refused(refusal)));
+    }
+
+    /// The cost of the selection, if it is no metric.
+    fn cost_itself(&mut self) {
+        if let Err(refusal) = Metric::of(self.subject.cost, Theorem::T1) {
+            self.refuse(&format!("loss gap from cost `{}`", self.subject.cost), refusal);
+        }
+    }
+
+    /// Constants of the training objective; they stand in for L and B where those are not given.
+    fn objective(&mut self) {
+        let Some(objective) = self.terms.objective else { return };
+        self.push(Line::value("error per unit of loss, c_α", objective.error_constant_bound()));
+        if let Some(logits) = self.terms.logit_lipschitz {
+            let bound = objective.loss_lipschitz(logits);
+            self.lipschitz = self.lipschitz.or(Some(bound.value()));
+            self.push(Line::value("Lipschitz constant of the loss, L", bound));
+        }
+        self.range = self.range.or(Some(objective.range()).filter(|range| range.is_finite()));
+    }
+
+    /// W₁ between two clouds, certified.
+    fn distance(&self, a: &Cloud, b: &Cloud) -> Result<MetricDistance, Error> {
+        self.watch.advance(0)?;
+        Ok(solve::distance(&a.pairs(b)?)?.distance)
+    }
+
+    /// R_S, enclosed.
+    fn subset_loss(&self) -> Option<(f64, f64)> {
+        kantor_theory::generalization::lipschitz::mean_loss(self.subject.losses.subset.as_deref()?, None)
+    }
+
+    /// Distances that are no longer than this are needed for L to say anything.
+    fn solved(&self) -> Result<Solved, Error> {
+        self.watch.begin("transport", 0);
+        self.watch.advance(0)?;
+        Ok(solve::distance(&self.subset.pairs(&self.query)?)?)
+    }
+}

@@ -1,0 +1,288 @@
+//! `kantor bound`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use kantor_theory::Rows;
+use kantor_theory::generalization::{Assumption, Objective};
+use serde_json::{Value, json};
+
+use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
+use crate::data::list::{read_list, read_rows};
+use crate::data::{DataError, OnBadRow, OpenOptions, Representation, overlap};
+use crate::report::memory;
+use crate::report::progress::Progress;
+use crate::report::table;
+use crate::select::Inputs;
+
+use super::args::{InputArguments, RunArguments};
+use super::failure::Failure;
+use super::output::say;
+use super::signals;
+
+/// What the distance of a subset implies for losses, with which assumptions, and when it implies nothing.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    input: InputArguments,
+    /// Row numbers of the subset (1-d .npy, or text with one a line)
+    #[arg(long, value_name = "FILE")]
+    subset: PathBuf,
+    /// Queries that had no part in the selection
+    #[arg(long, value_name = "FILE")]
+    heldout_query: Option<PathBuf>,
+    #[command(flatten)]
+    losses: LossArguments,
+    #[command(flatten)]
+    constants: ConstantArguments,
+    #[command(flatten)]
+    gradients: GradientArguments,
+    /// Random half-splits of the queries
+    #[arg(long, help_heading = "Resampling", default_value_t = 10)]
+    splits: usize,
+    /// Random subsets of the same size
+    #[arg(long, help_heading = "Resampling", default_value_t = 19)]
+    references: usize,
+    /// Seed of splits and subsets
+    #[arg(long, help_heading = "Resampling", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+/// Losses of one trained model.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Losses of one trained model")]
+struct LossArguments {
+    /// One loss per subset row, in its order, or one per pool row
+    #[arg(long, value_name = "FILE")]
+    losses: Option<PathBuf>,
+    /// One loss per query
+    #[arg(long, value_name = "FILE")]
+    query_losses: Option<PathBuf>,
+    /// One loss per held-out query
+    #[arg(long, value_name = "FILE", requires = "heldout_query")]
+    heldout_losses: Option<PathBuf>,
+}
+
+/// What is known in advance.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Constants; none is invented")]
+struct ConstantArguments {
+    /// Lipschitz constant of the loss in the metric
+    #[arg(long, value_name = "L", value_parser = not_negative)]
+    lipschitz: Option<f64>,
+    /// Losses lie in [0, B]
+    #[arg(long, value_name = "B", value_parser = positive)]
+    range: Option<f64>,
+    /// Diameter of the space, fixed in advance; known for directions
+    #[arg(long, value_name = "D", value_parser = positive)]
+    diameter: Option<f64>,
+    /// Probability with which a statement about fresh queries may fail
+    #[arg(long, default_value_t = 0.05, value_parser = probability)]
+    delta: f64,
+    /// The loss is (1 − p^α)/α of the right answer's probability p; 0 is −ln p. Sets B = 1/α
+    #[arg(long, value_name = "A", value_parser = not_negative)]
+    alpha: Option<f64>,
+    /// Lipschitz constant of row ↦ logits, from which L follows with --alpha
+    #[arg(long, value_name = "X", value_parser = not_negative, requires = "alpha", conflicts_with = "lipschitz")]
+    logit_lipschitz: Option<f64>,
+}
+
+/// Rows that are gradients.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Gradients")]
+struct GradientArguments {
+    /// The rows are raw gradients of the loss
+    #[arg(long)]
+    gradients: bool,
+    /// How far training moved the parameters
+    #[arg(long, value_name = "X", value_parser = not_negative, requires = "gradients")]
+    step: Option<f64>,
+    /// Smoothness β of the loss in the parameters
+    #[arg(long, value_name = "X", value_parser = not_negative, requires = "gradients")]
+    smoothness: Option<f64>,
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| "give a finite number".to_owned())
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text).and_then(|x| if x >= 0.0 { Ok(x) } else { Err("must not be negative".to_owned()) })
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    number(text).and_then(|x| if x > 0.0 { Ok(x) } else { Err("must be above 0".to_owned()) })
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    number(text).and_then(|x| if x > 0.0 && x < 1.0 { Ok(x) } else { Err("must lie between 0 and 1".to_owned()) })
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    arguments.run.apply()?;
+    let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
+    let (input, constants) = (&arguments.input, &arguments.constants);
+    let inputs = Inputs::open(&input.spec(), input.cost, &progress)?;
+    let Some((pool, query)) = inputs.points() else {
+        let why = "bounds need distances between all rows: give --pool and --query, not --similarity";
+        return Err(Failure::Usage(why.to_owned()));
+    };
+    let subset = inputs.kept_rows(&read_rows(&arguments.subset, inputs.original_pool_len())?, &arguments.subset)?;
+    let held_out = arguments.heldout_query.as_deref().map(|path| open_held_out(arguments, path, pool, &progress));
+    let held_out = held_out.transpose()?;
+    let shared = match (&held_out, &arguments.heldout_query) {
+        (Some(rows), Some(_)) if took_part(&arguments.subset, rows, &progress)? => rows.len(),
+        (Some(rows), _) => overlap(query, rows, &progress).map_err(DataError::from)?.len(),
+        _ => 0,
+    };
+    let losses = read_losses(arguments, &inputs, &subset, query.len(), held_out.as_ref().map_or(0, |rows| rows.len()))?;
+    let terms = Terms {
+        lipschitz: constants.lipschitz,
+        range: constants.range,
+        diameter: constants.diameter,
+        delta: constants.delta,
+        objective: constants.alpha.and_then(Objective::new),
+        logit_lipschitz: constants.logit_lipschitz,
+        gradients: (arguments.gradients.gradients)
+            .then_some(GradientTerms { step: arguments.gradients.step, smoothness: arguments.gradients.smoothness }),
+        seed: arguments.seed,
+        splits: arguments.splits,
+        references: arguments.references,
+        memory: arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX),
+    };
+    let subject = Subject {
+        pool,
+        query,
+        subset: &subset,
+        held_out: held_out.as_ref().map(|rows| HeldOut { rows, shared }),
+        cost: input.cost,
+        losses: &losses,
+    };
+    let report = bounds(&subject, &terms, &progress)?;
+    drop(progress);
+    inputs.check_unchanged()?;
+    if arguments.run.json {
+        let results: Vec<Value> = report.lines.iter().map(Line::to_json).collect();
+        say(json!({
+            "schema": "kantor/bound/1",
+            "metric": report.metric.name(),
+            "diameter": report.diameter,
+            "subset": subset.len(),
+            "queries": query.len(),
+            "results": results,
+        }))?;
+    } else {
+        print(&report, &subject)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open_held_out(
+    arguments: &Arguments,
+    path: &Path,
+    pool: &Representation,
+    progress: &Progress,
+) -> Result<Representation, Failure> {
+    let input = &arguments.input;
+    let options = OpenOptions { tensor: input.tensor.clone(), cast: input.cast };
+    let mut rows = Representation::open(&[path.to_owned()], &options)?;
+    rows.check_same_dim(pool)?;
+    let on_bad = if input.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error };
+    rows.validate(input.cost.family(), on_bad, progress)?;
+    Ok(rows)
+}
+
+/// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries.
+fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> Result<bool, Failure> {
+    let manifest = subset.ancestors().skip(1).take(3).map(|dir| dir.join("manifest.json")).find(|path| path.is_file());
+    let Some(manifest) = manifest.and_then(|path| std::fs::read(path).ok()) else { return Ok(false) };
+    let Ok(manifest) = serde_json::from_slice::<Value>(&manifest) else { return Ok(false) };
+    let digests = held_out.digests(progress)?;
+    let of_queries = |record: &&Value| record["role"] == "query";
+    let mut seen = manifest["inputs"].as_array().into_iter().flatten().filter(of_queries);
+    Ok(seen.any(|record| digests.iter().any(|digest| record["sha256"] == digest.as_str())))
+}
+
+fn read_losses(
+    arguments: &Arguments,
+    inputs: &Inputs,
+    subset: &[usize],
+    queries: usize,
+    held_out: usize,
+) -> Result<Losses, Failure> {
+    let read = |path: &Option<PathBuf>, expected: &[usize], what: &str| -> Result<Option<Vec<f64>>, Failure> {
+        let Some(path) = path else { return Ok(None) };
+        let losses = read_list(path)?;
+        if !expected.contains(&losses.len()) {
+            let counts: Vec<String> = expected.iter().map(usize::to_string).collect();
+            let (found, counts) = (losses.len(), counts.join(" or "));
+            let message = format!("{}: holds {found} losses, not {counts}; give one per {what}", path.display());
+            return Err(Failure::BadInput(message));
+        }
+        match losses.iter().position(|loss| !loss.is_finite()) {
+            Some(at) => {
+                let message = format!("{}: loss {at} is {}; losses must be finite", path.display(), losses[at]);
+                Err(Failure::BadInput(message))
+            }
+            None => Ok(Some(losses)),
+        }
+    };
+    let given = &arguments.losses;
+    let pool = inputs.original_pool_len();
+    let of_subset = read(&given.losses, &[subset.len(), pool], "subset row or one per pool row")?;
+    let of_subset = of_subset.map(|losses| match losses.len() {
+        all if all == pool => subset.iter().map(|&row| losses[inputs.original_row(row)]).collect(),
+        _ => losses,
+    });
+    Ok(Losses {
+        subset: of_subset,
+        query: read(&given.query_losses, &[queries], "query")?,
+        held_out: read(&given.heldout_losses, &[held_out], "held-out query")?,
+    })
+}
+
+fn print(report: &Report, subject: &Subject<'_>) -> Result<(), Failure> {
+    let diameter = report.diameter.map_or_else(|| "not known".to_owned(), |d| d.to_string());
+    say(format_args!(
+        "{} rows, {} queries; metric: {}, diameter {diameter}",
+        subject.subset.len(),
+        subject.query.len(),
+        report.metric.name()
+    ))?;
+    let used: BTreeSet<Assumption> =
+        (report.lines.iter().filter(|line| line.bound().is_some())).flat_map(|line| line.assumptions()).collect();
+    let letters: Vec<(Assumption, char)> = used.into_iter().zip('a'..='z').collect();
+    let rows = report.lines.iter().filter(|line| line.bound().is_some()).map(|line| row(line, &letters));
+    say(table::plain(&["quantity", "value", "kind", "says", "assuming", "note"], rows))?;
+    if !letters.is_empty() {
+        say("\nassuming")?;
+        for (assumption, letter) in &letters {
+            say(format_args!("  {letter}  {}", assumption.words()))?;
+        }
+    }
+    let mut first = true;
+    for line in report.lines.iter().filter(|line| line.bound().is_none()) {
+        if std::mem::take(&mut first) {
+            say("\nno number")?;
+        }
+        let word = if matches!(line.says, Says::Refused(_)) { "assumption fails" } else { "not computed" };
+        say(format_args!("  {} ({}): {word}: {}", line.quantity, line.theorem(), line.why().unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+fn row(line: &Line, letters: &[(Assumption, char)]) -> Vec<String> {
+    let value = line.bound().map_or_else(String::new, |bound| table::bound(bound.value(), bound.is_lower()));
+    let kind = line.bound().map_or_else(String::new, |bound| bound.kind().to_string());
+    let says = match &line.says {
+        Says::Informative(_) => "informative".to_owned(),
+        Says::Vacuous(_, why) => format!("VACUOUS: {why}"),
+        _ => "–".to_owned(),
+    };
+    let assumed = line.assumptions();
+    let marks: String = letters.iter().filter(|(a, _)| assumed.contains(a)).map(|(_, letter)| *letter).collect();
+    vec![line.quantity.clone(), value, kind, says, marks, line.theorem().id().to_owned()]
+}

@@ -1,0 +1,274 @@
+//! `kantor bound`: what it prints, what it refuses to call a bound, and that what it prints holds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use predicates::prelude::PredicateBooleanExt;
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::support::{example, kantor, printed_json, select_example, write_npy};
+
+/// `kantor bound` on bundled data for a subset, with few resamplings.
+fn bound(query: &str, subset: &Path, more: &[&str]) -> Command {
+    let mut command = kantor();
+    command.arg("bound").arg("--pool").arg(example("pool.embed.npy")).arg("--query").arg(example(query));
+    command.arg("--subset").arg(subset).args(["--references", "3", "--splits", "2"]).args(more);
+    command
+}
+
+/// A text list of rows spread over the pool.
+fn subset(dir: &Path, count: usize) -> PathBuf {
+    let path = dir.join("subset.txt");
+    let rows: Vec<String> = (0..count).map(|i| (i * 5005 / count).to_string()).collect();
+    fs::write(&path, rows.join("\n")).unwrap();
+    path
+}
+
+fn results(printed: &Value) -> &Vec<Value> {
+    printed["results"].as_array().unwrap()
+}
+
+fn line<'a>(printed: &'a Value, quantity: &str) -> &'a Value {
+    let found = results(printed).iter().find(|r| r["quantity"].as_str().unwrap().starts_with(quantity));
+    found.unwrap_or_else(|| panic!("no line {quantity}"))
+}
+
+fn value(printed: &Value, quantity: &str) -> f64 {
+    line(printed, quantity)["value"].as_f64().unwrap()
+}
+
+#[test]
+fn without_a_constant_it_prints_the_critical_one_and_no_gap() {
+    let dir = tempdir().unwrap();
+    let rows = subset(dir.path(), 60);
+    for query in ["query_gsm8k.embed.npy", "query_humaneval.embed.npy"] {
+        let printed = printed_json(&mut bound(query, &rows, &["--json"]));
+        assert_eq!((printed["schema"].as_str(), printed["metric"].as_str()), (Some("kantor/bound/1"), Some("chord")));
+        let w = value(&printed, "W₁(S, Q)");
+        for r in results(&printed) {
+            let page = format!("theory/notes/{}.md", r["theorem"].as_str().unwrap());
+            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(&page).is_file(), "{page}");
+            let status = r["status"].as_str().unwrap();
+            assert!(["value", "informative", "vacuous", "refused", "not-computed"].contains(&status));
+            assert_eq!(r["value"].is_null(), matches!(status, "refused" | "not-computed"), "{r}");
+            assert_eq!(r["why"].is_null(), matches!(status, "value" | "informative"), "{r}");
+            let quantity = r["quantity"].as_str().unwrap();
+            if quantity.starts_with("W₁ ≥") {
+                assert!(r["side"] == "lower" && r["value"].as_f64().unwrap() <= w, "{r}");
+            }
+            // Without L nothing that contains it may be printed.
+            assert!(!quantity.contains("L·"), "{quantity}");
+        }
+        assert!(value(&printed, "W₁ ≤ mean distance") >= w);
+        assert!(value(&printed, "W₁ of every subset") <= w);
+        assert!((value(&printed, "critical L on these queries, in units of B") * w - 1.0).abs() < 1e-9);
+        assert_eq!(line(&printed, "loss gap from cost `cosine`")["status"], "refused");
+        assert_eq!(line(&printed, "W₁(S, P), from held-out")["status"], "not-computed");
+        assert_eq!(line(&printed, "W₁(S, P), from the same queries")["kind"], "high-probability");
+        assert_eq!(line(&printed, "gain over random, right-hand side")["kind"], "heuristic");
+        assert_eq!(line(&printed, "intrinsic dimension, TwoNN")["kind"], "estimate");
+    }
+    bound("query_gsm8k.embed.npy", &rows, &[])
+        .assert()
+        .success()
+        .stdout(predicates::str::contains("VACUOUS").and(predicates::str::contains("assumption fails")));
+}
+
+#[test]
+fn results_do_not_depend_on_threads() {
+    let dir = tempdir().unwrap();
+    let rows = subset(dir.path(), 40);
+    let one = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--threads", "1", "--seed", "5"]));
+    let two = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--threads", "2", "--seed", "5"]));
+    assert_eq!(one, two);
+    let other = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--seed", "6"]));
+    let v = |p: &Value| line(p, "W₁(Q, P), by half-splits")["inputs"]["V̂"].as_f64().unwrap();
+    assert!(v(&one) != v(&other) && (v(&one) - v(&other)).abs() < 0.1);
+}
+
+/// A loss that is Lipschitz by construction obeys every bound that is printed for it.
+#[test]
+fn printed_bounds_hold_for_a_lipschitz_loss() {
+    let dir = tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    // Directions in the plane; l = (1 − cos(angle − 1))/2 moves by at most half the chord.
+    let angles = |n: usize, start: f64, step: f64| -> Vec<f64> { (0..n).map(|i| start + step * i as f64).collect() };
+    let (pool, query, fresh) = (angles(40, 0.0, 0.15), angles(12, 0.3, 0.11), angles(30, 0.357, 0.0413));
+    let write = |name: &str, angles: &[f64]| {
+        let rows: Vec<f32> = angles.iter().flat_map(|a| [a.cos() as f32, a.sin() as f32]).collect();
+        write_npy(&dir.path().join(name), 2, &rows);
+    };
+    let loss = |a: &f64| (1.0 - (a - 1.0).cos()) / 2.0;
+    let losses = |name: &str, angles: &[f64]| -> f64 {
+        let losses: Vec<f64> = angles.iter().map(loss).collect();
+        let text: Vec<String> = losses.iter().map(f64::to_string).collect();
+        fs::write(dir.path().join(name), text.join("\n")).unwrap();
+        losses.iter().sum::<f64>() / losses.len() as f64
+    };
+    write("pool.npy", &pool);
+    write("query.npy", &query);
+    write("fresh.npy", &fresh);
+    let chosen: Vec<f64> = [1, 4, 7, 9, 12].map(|i: usize| pool[i]).to_vec();
+    fs::write(dir.path().join("subset.txt"), "1\n4\n7\n9\n12\n").unwrap();
+    let rs = losses("ls.txt", &chosen);
+    let rq = losses("lq.txt", &query);
+    let re = losses("le.txt", &fresh);
+    losses("lp.txt", &pool);
+    let run = |more: &[&str], subset_losses: &str| {
+        let mut command = kantor();
+        command.args(["bound", "--pool", &at("pool.npy"), "--query", &at("query.npy"), "--subset", &at("subset.txt")]);
+        command.args(["--losses", &at(subset_losses), "--query-losses", &at("lq.txt"), "--range", "1", "--json"]);
+        printed_json(command.args(more))
+    };
+    let (fresh_file, fresh_losses) = (at("fresh.npy"), at("le.txt"));
+    let held = ["--lipschitz", "0.5", "--heldout-query", &fresh_file, "--heldout-losses", &fresh_losses];
+    let printed = run(&held, "ls.txt");
+    assert_eq!(printed, run(&held, "lp.txt"), "losses of the pool are those of its rows");
+    let room = 1e-6;
+    assert!((rq - rs).abs() <= value(&printed, "|R_Q − R_S| ≤ L·W₁") + room);
+    assert!(rq - rs <= value(&printed, "R_Q − R_S, truncated metric") + room);
+    assert!(rq <= value(&printed, "R_Q ≤ min λ·R_S + L·OT_λ") + room);
+    assert!(rq - rs <= value(&printed, "R_Q − R_S, measured on the plan") + room);
+    let largest = query.iter().map(loss).fold(0.0, f64::max);
+    assert!(largest <= value(&printed, "max l on Q (k-center)") + room);
+    assert!(value(&printed, "L observed along the plan") <= 0.5 + room);
+    assert!(re <= value(&printed, "R_P, model evaluated on held-out queries (Hoeffding)"));
+    let main = line(&printed, "R_P, main statement, held-out queries");
+    assert_eq!((main["kind"].as_str(), main["theorem"].as_str()), (Some("high-probability"), Some("composite")));
+    let names: Vec<&str> =
+        main["assumptions"].as_array().unwrap().iter().map(|a| a["name"].as_str().unwrap()).collect();
+    for name in ["lipschitz", "bounded", "non-negative", "held-out", "queries-iid", "prior-diameter"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    assert!(value(&printed, "critical L on these queries") > 0.5, "L = 0.5 is informative here");
+    // A large L is called vacuous, with the reason.
+    let vacuous = run(&["--lipschitz", "100"], "ls.txt");
+    let gap = line(&vacuous, "|R_Q − R_S| ≤ L·W₁");
+    assert_eq!(gap["status"], "vacuous");
+    assert!(gap["why"].as_str().unwrap().contains("lower bound of W₁ already gives"));
+    assert_eq!(value(&vacuous, "R_Q − R_S, truncated metric"), 1.0);
+}
+
+#[test]
+fn inputs_that_contradict_an_assumption_are_refused() {
+    let dir = tempdir().unwrap();
+    let out = dir.path().join("out");
+    select_example(&out, &["--budget", "50", "--no-certify", "--quiet"]).assert().success();
+    let rows = out.join("round-robin/k50/indices.npy");
+    let query = example("query_gsm8k.embed.npy").display().to_string();
+    // Held-out queries that are the selection's: shown by the rows, or by the manifest beside the subset.
+    for against in ["query_gsm8k.embed.npy", "query_humaneval.embed.npy"] {
+        let printed = printed_json(&mut bound(against, &rows, &["--json", "--heldout-query", &query]));
+        let refused = line(&printed, "W₁(S, P), from held-out queries");
+        assert_eq!(refused["status"], "refused", "{against}");
+        assert_eq!(refused["assumptions"][0]["name"], "held-out");
+    }
+    let other = example("query_humaneval.embed.npy").display().to_string();
+    let printed = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--heldout-query", &other]));
+    assert_eq!(line(&printed, "W₁(S, P), from held-out queries")["kind"], "high-probability");
+    // Unit rows are no raw gradients.
+    let printed = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--gradients"]));
+    let refused = line(&printed, "loss change on Q against S");
+    assert_eq!(
+        (refused["status"].as_str(), refused["assumptions"][0]["name"].as_str()),
+        (Some("refused"), Some("raw-gradients"))
+    );
+    // Signed losses have no capacity path; losses outside the range no main statement; angles no means.
+    let signed = dir.path().join("signed.txt");
+    fs::write(&signed, vec!["-0.5"; 50].join("\n")).unwrap();
+    let signed = signed.display().to_string();
+    let words = ["--json", "--losses", &signed, "--lipschitz", "1", "--range", "1", "--cost", "angular"];
+    let printed = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &words));
+    assert_eq!(line(&printed, "R_Q ≤ min λ·R_S")["assumptions"][0]["name"], "non-negative");
+    assert_eq!(line(&printed, "R_P, main statement")["assumptions"][0]["name"], "bounded");
+    assert_eq!(line(&printed, "W₁ ≥ difference of means")["status"], "refused");
+    assert!(results(&printed).iter().all(|r| !r["quantity"].as_str().unwrap().starts_with("loss gap from cost")));
+    // A Euclidean space has no diameter of its own.
+    let printed = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--cost", "euclidean"]));
+    assert!(line(&printed, "W₁(S, P)")["why"].as_str().unwrap().contains("--diameter"));
+}
+
+#[test]
+fn raw_gradients_give_a_matching_error_and_a_descent() {
+    let dir = tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    write_npy(&dir.path().join("pool.npy"), 2, &[1.0, 0.0, 0.0, 3.0, 2.0, 0.5, -1.0, -1.0]);
+    write_npy(&dir.path().join("query.npy"), 2, &[1.0, 0.5, 2.0, 0.0]);
+    fs::write(dir.path().join("subset.txt"), "0\n2\n").unwrap();
+    let mut command = kantor();
+    command.args(["bound", "--pool", &at("pool.npy"), "--query", &at("query.npy"), "--subset", &at("subset.txt")]);
+    let printed =
+        printed_json(command.args(["--json", "--gradients", "--smoothness", "2", "--step", "0.1", "--alpha", "1"]));
+    // Both means are (1.5, 0.25).
+    assert!(value(&printed, "relative matching error r") < 1e-12);
+    assert!((value(&printed, "descent on Q of one step 1/β on S") - 0.25 * 2.3125).abs() < 1e-9);
+    assert!((value(&printed, "loss change on Q against S") - 0.02).abs() < 1e-9);
+    assert!((value(&printed, "error per unit of loss") - 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn words_and_files_that_make_no_sense() {
+    let dir = tempdir().unwrap();
+    let rows = subset(dir.path(), 10);
+    let query = "query_gsm8k.embed.npy";
+    for words in [["--delta", "1"], ["--range", "0"], ["--lipschitz", "-1"], ["--alpha", "nan"]] {
+        bound(query, &rows, &words).assert().code(2);
+    }
+    bound(query, &rows, &["--logit-lipschitz", "1"]).assert().code(2);
+    let few = dir.path().join("few.txt");
+    fs::write(&few, "0.1\n0.2\n").unwrap();
+    let few = few.display().to_string();
+    bound(query, &rows, &["--losses", &few])
+        .assert()
+        .code(3)
+        .stderr(predicates::str::contains("holds 2 losses, not 10 or 5005"));
+    let outside = dir.path().join("outside.txt");
+    fs::write(&outside, "7000\n").unwrap();
+    bound(query, &outside, &[]).assert().code(3);
+    bound(query, &rows, &["--max-memory", "1000"]).assert().code(5);
+    let matrix = dir.path().join("matrix.npy");
+    write_npy(&matrix, 3, &[0.1, 0.2, 0.3, 0.3, 0.2, 0.1]);
+    let mut command = kantor();
+    command.args(["bound", "--similarity"]).arg(&matrix).arg("--subset").arg(&rows);
+    command.assert().code(2).stderr(predicates::str::contains("--similarity"));
+}
+
+#[test]
+fn methods_say_what_they_optimise() {
+    let mut command = kantor();
+    let printed = printed_json(command.args(["methods", "--theory", "--json"]));
+    for method in printed["methods"].as_array().unwrap() {
+        for key in ["optimises", "relation", "guarantee"] {
+            assert!(!method["theory"][key].as_str().unwrap().is_empty());
+        }
+    }
+    let words = predicates::str::contains("serial dictatorship");
+    kantor().args(["methods", "--theory"]).assert().success().stdout(words);
+    let mut plain = kantor();
+    let plain = printed_json(plain.args(["methods", "--json"]));
+    assert!(plain["methods"][0].get("theory").is_none());
+}
+
+/// Cross-fitting: every method is farther from queries that it did not see, and random rows are not.
+#[test]
+fn cross_fit_shows_over_fitting() {
+    let dir = tempdir().unwrap();
+    let words = ["--budget", "100", "--method", "round-robin,random", "--cross-fit", "2", "--no-certify", "--json"];
+    let printed = printed_json(&mut select_example(&dir.path().join("out"), &words));
+    let fits = printed["cross_fit"].as_array().unwrap();
+    let number = |fit: &Value, key: &str| fit[key].as_f64().unwrap();
+    assert_eq!(fits.len(), 2);
+    for fit in fits {
+        assert!((number(fit, "unseen") - number(fit, "seen") - number(fit, "over_fitting")).abs() < 1e-12);
+        assert!(number(fit, "energy_seen") > 0.0 && number(fit, "energy_unseen") > 0.0);
+    }
+    assert!(number(&fits[0], "over_fitting") > 0.01, "{}", fits[0]);
+    assert!(number(&fits[1], "over_fitting").abs() < 0.5 * number(&fits[0], "over_fitting"), "{}", fits[1]);
+    for folds in ["1", "101"] {
+        let out = dir.path().join("other");
+        select_example(&out, &["--budget", "100", "--cross-fit", folds]).assert().code(2);
+        assert!(!out.exists());
+    }
+}

@@ -1,0 +1,388 @@
+//! Points of a metric space, and distances between them that err on a known side.
+//!
+//! Statements about losses need a metric d. `euclidean` and `angular` are metrics; for directions there is also the
+//! chord d(x, y) = ‖x/‖x‖ − y/‖y‖‖, of which 1 − cos is half the square and no metric itself. A [`Cloud`] holds points
+//! of such a space in `f64`; chords are measured as Euclidean distances of normalised rows, whose rounding enters every
+//! enclosure as a slack of at most 2(D + 8)u per pair, D = [`depth`]`(d)`.
+
+use crate::bounds::{DistanceEvidence, Interval, Spread, distance_bound};
+use crate::cost::Cost;
+use crate::cost_bounds::{CostBounds, Power};
+use crate::dot::{self, depth};
+use crate::generalization::{Assumption, Bound, Kind, Refusal, Theorem};
+use crate::geometry::{Geometry, GeometryError};
+use crate::plan::SparsePlan;
+use crate::rejection::Rejection;
+use crate::rounding::{ExactSum, UNIT, add_up, div_down, div_up, mul_up, sqrt_up, sub_down};
+use crate::rows::{DenseRows, Rows};
+use crate::statement::Statement;
+
+/// Rows whose distances are evaluated at a time: enough to fill the tiles of the inner products.
+const BLOCK: usize = 48;
+
+/// A distance that obeys the triangle inequality.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// ‖x − y‖ on the rows as given.
+    Euclidean,
+    /// ‖x/‖x‖ − y/‖y‖‖, in [0, 2].
+    Chord,
+    /// arccos(cos(x, y))/π, in [0, 1].
+    Angular,
+}
+
+impl Metric {
+    /// The cost itself, if it is a metric.
+    ///
+    /// # Errors
+    /// If it is not, or not known to be: then the refusal names the metric that belongs to it.
+    pub fn of(cost: Cost, theorem: Theorem) -> Result<Self, Refusal> {
+        let why = match cost {
+            Cost::Euclidean => return Ok(Metric::Euclidean),
+            Cost::Angular => return Ok(Metric::Angular),
+            Cost::Cosine | Cost::HalfCosine => {
+                "1 − cos is not a metric (angles 0°, 60°, 120°: 0.5 + 0.5 < 1.5); use the chord, W₁(chord) ≤ √(2·OT of 1 − cos)"
+            }
+            Cost::Sqeuclidean => {
+                "a squared distance is not a metric; use `euclidean`, W₁(euclidean) ≤ √(OT of its square)"
+            }
+            Cost::Precomputed => "a given matrix is not known to be a metric",
+        };
+        Err(Refusal::new(theorem, Assumption::Metric, why))
+    }
+
+    /// The metric of which the cost is an increasing function; none for given costs.
+    pub fn behind(cost: Cost) -> Option<Self> {
+        match cost {
+            Cost::Cosine | Cost::HalfCosine => Some(Metric::Chord),
+            Cost::Euclidean | Cost::Sqeuclidean => Some(Metric::Euclidean),
+            Cost::Angular => Some(Metric::Angular),
+            Cost::Precomputed => None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Euclidean => "euclidean",
+            Metric::Chord => "chord",
+            Metric::Angular => "angular",
+        }
+    }
+
+    /// The diameter of the whole space, where it is known in advance.
+    pub fn diameter(self) -> Option<f64> {
+        match self {
+            Metric::Euclidean => None,
+            Metric::Chord => Some(2.0),
+            Metric::Angular => Some(1.0),
+        }
+    }
+
+    /// Whether it is the norm of a difference of vectors, which means and kernels need.
+    pub fn is_norm(self) -> bool {
+        self != Metric::Angular
+    }
+}
+
+/// A number ≥ W₁ under the chord, given one ≥ the transport distance under 1 − cos (Jensen: W₁ ≤ W₂, chord² = 2(1 − cos)).
+pub fn chord_from_cosine(ot_upper: f64) -> f64 {
+    sqrt_up(mul_up(2.0, ot_upper))
+}
+
+/// A certified distance in a metric: it lies between these numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MetricDistance {
+    lower: f64,
+    upper: f64,
+}
+
+impl MetricDistance {
+    /// From an interval that was proved; a missing lower end is zero.
+    ///
+    /// `None` if there is no upper end, or the ends are no distances.
+    pub fn new(interval: Interval) -> Option<Self> {
+        let (lower, upper) = (interval.lower.unwrap_or(0.0).max(0.0), interval.upper?);
+        (lower <= upper && upper.is_finite()).then_some(Self { lower, upper })
+    }
+
+    /// At least this.
+    pub fn lower(self) -> f64 {
+        self.lower
+    }
+
+    /// At most this.
+    pub fn upper(self) -> f64 {
+        self.upper
+    }
+
+    /// The upper end as a bound of the distance itself.
+    pub fn bound(self) -> Bound {
+        Bound::new(Theorem::WeakDuality, Kind::Deterministic, self.upper, [], &[("at least", self.lower)])
+    }
+
+    /// Both ends, moved apart by the slack of the pairs that went in.
+    fn widened(self, slack: f64) -> Self {
+        Self { lower: sub_down(self.lower, slack).max(0.0), upper: add_up(self.upper, slack) }
+    }
+}
+
+/// Points of a metric space: n×d, in `f64`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cloud {
+    rows: DenseRows,
+    metric: Metric,
+}
+
+impl Cloud {
+    /// The given rows of a table, normalised for the chord. Rows are taken as valid under the metric's cost.
+    ///
+    /// `None` if there are none, or the table has no columns.
+    pub fn new(metric: Metric, table: &dyn Rows, which: impl IntoIterator<Item = usize>) -> Option<Self> {
+        let dim = table.dim();
+        let mut values = Vec::new();
+        let mut row = vec![0.0; dim];
+        for index in which {
+            table.read_row(index, &mut row);
+            if metric == Metric::Chord {
+                let norm = dot::dot(&row, &row).sqrt();
+                row.iter_mut().for_each(|x| *x /= norm);
+            }
+            values.extend_from_slice(&row);
+        }
+        let rows = DenseRows::from_f64(dim, values).filter(|rows| !rows.is_empty())?;
+        Some(Self { rows, metric })
+    }
+
+    /// Some of the points.
+    ///
+    /// `None` if that leaves none.
+    pub fn part(&self, which: impl IntoIterator<Item = usize>) -> Option<Self> {
+        let mut values = Vec::new();
+        let mut row = vec![0.0; self.rows.dim()];
+        for index in which {
+            self.rows.read_row(index, &mut row);
+            values.extend_from_slice(&row);
+        }
+        let rows = DenseRows::from_f64(self.rows.dim(), values).filter(|rows| !rows.is_empty())?;
+        Some(Self { rows, metric: self.metric })
+    }
+
+    /// The points themselves.
+    pub fn rows(&self) -> &DenseRows {
+        &self.rows
+    }
+
+    /// Number of points.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none: never.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The metric.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// All pairs of these points and those.
+    ///
+    /// # Errors
+    /// If the dimensions differ.
+    pub fn pairs<'a>(&'a self, others: &Cloud) -> Result<Pairs<'a>, GeometryError> {
+        let cost = if self.metric == Metric::Angular { Cost::Angular } else { Cost::Euclidean };
+        let geometry = Geometry::new(&self.rows, &others.rows, cost)?;
+        let costs = CostBounds::new(&geometry, Power::One);
+        let slack = if self.metric == Metric::Chord { 2.0 * (depth(self.rows.dim()) as f64 + 8.0) * UNIT } else { 0.0 };
+        Ok(Pairs { geometry, costs, slack, metric: self.metric })
+    }
+}
+
+/// Distances between the points of two clouds: rows (the subset, k) and columns (the queries, M), enclosed.
+pub struct Pairs<'a> {
+    geometry: Geometry<'a>,
+    costs: CostBounds,
+    slack: f64,
+    metric: Metric,
+}
+
+/// A share of mass that a row may give at most, as a fraction: num/den times its own weight 1/k.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Numerator.
+    pub num: u64,
+    /// Denominator, positive.
+    pub den: u64,
+}
+
+impl Capacity {
+    /// The number λ.
+    pub fn value(self) -> f64 {
+        self.num as f64 / self.den as f64
+    }
+
+    /// A number ≥ λ.
+    pub fn up(self) -> f64 {
+        if self.num.is_multiple_of(self.den) {
+            (self.num / self.den) as f64
+        } else {
+            div_up(self.num as f64, self.den as f64)
+        }
+    }
+}
+
+impl<'a> Pairs<'a> {
+    /// For solvers: the same pairs with costs that carry no proof.
+    pub fn geometry(&self) -> &Geometry<'a> {
+        &self.geometry
+    }
+
+    /// The metric.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// Number of rows and of columns.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.geometry.pool_len(), self.geometry.query_len())
+    }
+
+    /// Calls `each(row, lower, upper)` with the ends of the distances of every row to all columns.
+    pub fn for_each_row(&self, mut each: impl FnMut(usize, &[f64], &[f64])) {
+        let (k, m) = self.shape();
+        let mut block = vec![0.0; BLOCK.min(k) * m];
+        let mut upper = vec![0.0; m];
+        for first in (0..k).step_by(BLOCK) {
+            let rows = first..(first + BLOCK).min(k);
+            let block = &mut block[..rows.len() * m];
+            self.geometry.closeness_block(rows.clone(), block);
+            for (row, lower) in rows.zip(block.chunks_exact_mut(m)) {
+                for j in 0..m {
+                    upper[j] = self.upper_of(row, j, lower[j]);
+                    lower[j] = sub_down(self.costs.lower(lower[j]), self.slack).max(0.0);
+                }
+                each(row, lower, &upper);
+            }
+        }
+    }
+
+    fn upper_of(&self, row: usize, column: usize, closeness: f64) -> f64 {
+        add_up(self.costs.upper(closeness, || self.geometry.same_row(row, column)), self.slack)
+    }
+
+    /// The transport distance W₁ of the rows, weighted as `problem` says, to the columns, from evidence for it.
+    ///
+    /// # Errors
+    /// As [`distance_bound`]; also if there is no plan.
+    pub fn distance(
+        &self,
+        problem: &Statement,
+        evidence: DistanceEvidence,
+        spread: Spread<'_>,
+    ) -> Result<MetricDistance, Rejection> {
+        let rows: Vec<usize> = (0..self.geometry.pool_len()).collect();
+        let bound = distance_bound(&self.geometry, problem, &rows, evidence, spread)?;
+        let distance = MetricDistance::new(bound.interval());
+        let distance = distance.ok_or_else(|| Rejection::new("plan", "an upper bound needs a plan"))?;
+        Ok(distance.widened(self.slack))
+    }
+
+    /// T1b, T3: a number ≥ min ⟨f(d), π⟩ over plans that serve every column its 1/M and take at most λ/k from each row,
+    /// from one such plan; f is the distance cut off as `f(upper end)`, and must not fall where the distance grows.
+    ///
+    /// # Errors
+    /// If the plan takes too much from a row or does not serve every column alike.
+    pub fn capped_cost(&self, plan: &SparsePlan, capacity: Capacity, f: impl Fn(f64) -> f64) -> Result<f64, Rejection> {
+        let (k, m) = self.shape();
+        let (mut sent, mut received) = (vec![0u128; k], vec![0u128; m]);
+        let mut closeness = vec![0.0; m];
+        let mut sum = ExactSum::default();
+        let mut at = usize::MAX;
+        for (row, column, mass) in plan.entries() {
+            if row >= k || column >= m {
+                return Err(Rejection::new("plan", format!("an entry goes from {row} to {column}")));
+            }
+            if at != row {
+                self.geometry.closeness_block(row..row + 1, &mut closeness);
+                at = row;
+            }
+            sent[row] += u128::from(mass);
+            received[column] += u128::from(mass);
+            sum.add_times(mass, f(self.upper_of(row, column, closeness[column])));
+        }
+        let total = plan.total();
+        let share = (total > 0 && total.is_multiple_of(m as u128)).then(|| total / m as u128);
+        if let Some(j) = received.iter().position(|&mass| Some(mass) != share) {
+            return Err(Rejection::new("marginal", format!("column {j} receives {} of {total}", received[j])));
+        }
+        // sent/T ≤ num/(den·k), without division.
+        let limit = total.checked_mul(u128::from(capacity.num));
+        let over = |&mass: &u128| {
+            let used = mass.checked_mul(k as u128).and_then(|x| x.checked_mul(u128::from(capacity.den)));
+            used.zip(limit).is_none_or(|(used, limit)| used > limit)
+        };
+        if capacity.den == 0 || sent.iter().any(over) {
+            return Err(Rejection::new("capacity", "a row sends more than its share, or numbers overflow"));
+        }
+        Ok(sum.ratio_up(&plan.total_sum()))
+    }
+
+    /// The mean distance over all pairs: what the product coupling costs.
+    pub fn mean(&self) -> MetricDistance {
+        let (k, m) = self.shape();
+        let (mut low, mut high) = (ExactSum::default(), ExactSum::default());
+        self.for_each_row(|_, lower, upper| {
+            lower.iter().for_each(|&x| low.add(x));
+            upper.iter().for_each(|&x| high.add(x));
+        });
+        let pairs = (k * m) as f64;
+        MetricDistance { lower: div_down(low.down(), pairs), upper: div_up(high.up(), pairs) }
+    }
+
+    /// Where each column's nearest row is (ties to the lower row), and the two directed means of nearest distances.
+    pub fn chamfer(&self) -> Chamfer {
+        let (k, m) = self.shape();
+        let mut nearest = vec![(f64::INFINITY, f64::INFINITY, 0usize); m];
+        let (mut low, mut high) = (ExactSum::default(), ExactSum::default());
+        self.for_each_row(|row, lower, upper| {
+            let least = |ends: &[f64]| ends.iter().copied().fold(f64::INFINITY, f64::min);
+            low.add(least(lower));
+            high.add(least(upper));
+            for (best, (&l, &u)) in nearest.iter_mut().zip(lower.iter().zip(upper)) {
+                best.0 = best.0.min(l);
+                if u < best.1 {
+                    (best.1, best.2) = (u, row);
+                }
+            }
+        });
+        let rows_to_columns =
+            MetricDistance { lower: div_down(low.down(), k as f64), upper: div_up(high.up(), k as f64) };
+        let (mut low, mut high) = (ExactSum::default(), ExactSum::default());
+        let mut counts = vec![0; k];
+        for &(l, u, row) in &nearest {
+            low.add(l);
+            high.add(u);
+            counts[row] += 1;
+        }
+        let columns_to_rows =
+            MetricDistance { lower: div_down(low.down(), m as f64), upper: div_up(high.up(), m as f64) };
+        let hausdorff = nearest.iter().map(|n| n.1).fold(0.0, f64::max);
+        Chamfer { columns_to_rows, rows_to_columns, hausdorff, counts }
+    }
+}
+
+/// Means of nearest distances between rows (S) and columns (Q).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chamfer {
+    /// c(Q→S) = (1/M) Σ_j min_i d.
+    pub columns_to_rows: MetricDistance,
+    /// c(S→Q) = (1/k) Σ_i min_j d.
+    pub rows_to_columns: MetricDistance,
+    /// A number ≥ max_j min_i d: how far any query is from the subset.
+    pub hausdorff: f64,
+    /// For how many columns each row is the nearest: the optimal weights of T2, times M.
+    pub counts: Vec<usize>,
+}
