@@ -252,23 +252,3 @@ fn methods_say_what_they_optimise() {
 }
 
 /// Cross-fitting: every method is farther from queries that it did not see, and random rows are not.
-#[test]
-fn cross_fit_shows_over_fitting() {
-    let dir = tempdir().unwrap();
-    let words = ["--budget", "100", "--method", "round-robin,random", "--cross-fit", "2", "--no-certify", "--json"];
-    let printed = printed_json(&mut select_example(&dir.path().join("out"), &words));
-    let fits = printed["cross_fit"].as_array().unwrap();
-    let number = |fit: &Value, key: &str| fit[key].as_f64().unwrap();
-    assert_eq!(fits.len(), 2);
-    for fit in fits {
-        assert!((number(fit, "unseen") - number(fit, "seen") - number(fit, "over_fitting")).abs() < 1e-12);
-        assert!(number(fit, "energy_seen") > 0.0 && number(fit, "energy_unseen") > 0.0);
-    }
-    assert!(number(&fits[0], "over_fitting") > 0.01, "{}", fits[0]);
-    assert!(number(&fits[1], "over_fitting").abs() < 0.5 * number(&fits[0], "over_fitting"), "{}", fits[1]);
-    for folds in ["1", "101"] {
-        let out = dir.path().join("other");
-        select_example(&out, &["--budget", "100", "--cross-fit", folds]).assert().code(2);
-        assert!(!out.exists());
-    }
-}
