@@ -61,7 +61,7 @@ pub(crate) fn gumbel(seed: u64, rows: usize) -> impl Iterator<Item = f64> {
     })
 }
 
-/// `count` of `rows` rows, uniform without replacement, ascending; independent of [`gumbel`] with the same seed.
+/// `count` of `rows` rows, uniform without replacement, ascending; independent of the Gumbel numbers of the same seed.
 pub fn sample(seed: u64, rows: usize, count: usize) -> Vec<usize> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(1);

@@ -100,7 +100,7 @@ impl Default for Settings {
             kde_cap: 1000,
             sampling: Sampling::TopK,
             kernel: KernelName::Gaussian,
-            bandwidth: Bandwidth::Median,
+            bandwidth: Bandwidth::Given(0.2),
             density_sample: 5000,
             compat_reference: false,
         }
