@@ -6,7 +6,10 @@
 //! - median: the median distance between two rows.
 //!
 //! The first two are made for few dimensions. With hundreds, where all distances are many times s, a density then
-//! hardly sees more than the row itself; the median heuristic keeps the kernel as wide as the cloud.
+//! hardly sees more than the row itself; the median heuristic keeps the kernel as wide as the cloud, and density ratios are
+//! then nearly even. On 21,276 sentence embeddings (d = 384) with 100 queries, the weights of `kde-ratio` are worth 1 row
+//! by Scott's rule, 470 at σ = 0.2, 5,900 at 0.3 and 21,200 by the median (`effective_rows` in the manifest): σ should make them
+//! about the budget.
 //!
 //! s and the median are those of at most 1,000 rows at even spacing. The rules are conventions, not estimates with an error.
 

@@ -82,7 +82,7 @@ pub fn without_replacement(seed: u64, stream: u64, n: usize, count: usize) -> Ve
     items
 }
 
-/// `count` of `rows` rows, uniform without replacement, ascending; independent of [`gumbel`] with the same seed.
+/// `count` of `rows` rows, uniform without replacement, ascending; independent of the Gumbel numbers of the same seed.
 pub fn sample(seed: u64, rows: usize, count: usize) -> Vec<usize> {
     let mut chosen = without_replacement(seed, SAMPLE, rows, count.min(rows));
     chosen.sort_unstable();

@@ -78,7 +78,7 @@ pub static SELECTORS: &[Entry] = &[
     Entry {
         name: "kde-ratio",
         summary: "rows drawn without replacement in proportion to query density over pool density",
-        settings: &["kernel", "bandwidth", "density-sample"],
+        settings: &["kernel", "density-bandwidth", "density-sample"],
         build: |settings| Box::new(KdeRatio::new(settings)),
     },
     Entry {

@@ -85,8 +85,10 @@ pub struct Settings {
     pub sampling: Sampling,
     /// Kernel of `mmd` and `kde-ratio`.
     pub kernel: KernelName,
-    /// Its bandwidth: a number, or a rule that finds it from the queries (`mmd`) or the pool (`kde-ratio`).
+    /// Bandwidth of the kernel of `mmd`: a number, or a rule that finds it from the queries.
     pub bandwidth: Bandwidth,
+    /// Bandwidth of the kernel of `kde-ratio`: a number, or a rule that finds it from the pool.
+    pub density_bandwidth: Bandwidth,
     /// Rows that stand for the pool in the pool density of `kde-ratio`; 0 for all.
     pub density_sample: usize,
     /// Reproduce the tie rule of the published code instead of kantor's.
@@ -106,6 +108,7 @@ impl Default for Settings {
             sampling: Sampling::TopK,
             kernel: KernelName::Gaussian,
             bandwidth: Bandwidth::Median,
+            density_bandwidth: Bandwidth::Given(0.2),
             density_sample: 5000,
             compat_reference: false,
         }

@@ -54,7 +54,7 @@ fn cost_parser() -> impl TypedValueParser<Value = Cost> {
 }
 
 fn kernel_parser() -> impl TypedValueParser<Value = KernelName> {
-    let known = KernelName::ALL.into_iter().filter(|kernel| kernel.is_positive_definite()).map(KernelName::name);
+    let known = KernelName::ALL.map(KernelName::name);
     clap::builder::PossibleValuesParser::new(known).try_map(|name| name.parse::<KernelName>())
 }
 
@@ -104,9 +104,12 @@ pub(super) struct SettingsArguments {
     /// Kernel of mmd (method and objective) and of the densities of kde-ratio
     #[arg(long, default_value_t = Settings::default().kernel, value_parser = kernel_parser())]
     kernel: KernelName,
-    /// Bandwidth of that kernel: a number, or a rule that finds it from the queries (mmd) or the pool (kde-ratio)
+    /// Bandwidth of the kernel of mmd: a number, or a rule that finds it from the queries
     #[arg(long, value_name = "SIGMA|median|scott|silverman", default_value_t = Settings::default().bandwidth)]
     bandwidth: Bandwidth,
+    /// Bandwidth of the kernel of kde-ratio: a number, or a rule that finds it from the pool
+    #[arg(long, value_name = "SIGMA|median|scott|silverman", default_value_t = Settings::default().density_bandwidth)]
+    density_bandwidth: Bandwidth,
     /// Rows drawn by --seed that stand for the pool in the pool density of kde-ratio; 0 for all of them
     #[arg(long, value_name = "ROWS", default_value_t = Settings::default().density_sample)]
     density_sample: usize,
@@ -128,6 +131,7 @@ impl SettingsArguments {
             sampling: self.sampling,
             kernel: self.kernel,
             bandwidth: self.bandwidth,
+            density_bandwidth: self.density_bandwidth,
             density_sample: self.density_sample,
             compat_reference: self.compat.is_some(),
         }

@@ -250,5 +250,3 @@ fn methods_say_what_they_optimise() {
     let plain = printed_json(plain.args(["methods", "--json"]));
     assert!(plain["methods"][0].get("theory").is_none());
 }
-
-/// Cross-fitting: every method is farther from queries that it did not see, and random rows are not.

@@ -7,11 +7,11 @@
 //! ```
 //!
 //! and rows are drawn one after the other without replacement, each in proportion to its weight among those left
-//! ([`draw`](crate::draw)); DSIR (arXiv 2302.03169) resamples so with n-gram densities. The score is
+//! ([`crate::draw`]); DSIR (arXiv 2302.03169) resamples so with n-gram densities. The score is
 //! ln(q/p) plus the row's Gumbel number. Rows that no query reaches (weight 0, compact kernel) follow after all others, closest first.
 //!
 //! q is evaluated in `f64` over all pairs. p is exact (far pairs left out with a proved bound, see
-//! [`density`](super::density)) if all of the pool is used; else it is estimated from a seeded sample, the row itself
+//! [`density`]) if all of the pool is used; else it is estimated from a seeded sample, the row itself
 //! counting as it does in p: 1 + (N − 1)·(mean of k over the other sampled rows), which has the mean N·p(u).
 //!
 //! Limit: 2NMd + 2N·min(N/2, sample)·d operations in `f64` at the speed of [`kantor_theory::dot`], and as many
@@ -33,8 +33,11 @@ use crate::watch::Stopped;
 /// What a density may lack because far pairs were left out; densities are at least 1.
 const TOLERANCE: f64 = 1e-9;
 
-/// Rows evaluated together.
-const LINES: usize = 64;
+/// Rows evaluated together, a multiple of the rows of every tile of [`kantor_theory::dot`].
+const LINES: usize = 96;
+
+/// Queries that stay in the second-level cache while those rows pass, as numbers in `f64`.
+const CACHED: usize = 1 << 17;
 
 /// Draws rows in proportion to query density over pool density.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +57,7 @@ struct PoolDensity {
 impl KdeRatio {
     /// Reads `kernel`, `bandwidth` and `density-sample`.
     pub fn new(settings: &Settings) -> Self {
-        Self { kernel: settings.kernel, bandwidth: settings.bandwidth, sample: settings.density_sample }
+        Self { kernel: settings.kernel, bandwidth: settings.density_bandwidth, sample: settings.density_sample }
     }
 
     fn unsupported(&self, fault: &'static str) -> SelectError {
@@ -119,11 +122,14 @@ impl Selector for KdeRatio {
             ));
         };
         // Where all rows are alike no rule finds a width, and any width gives the same densities.
-        let kernel = match self.bandwidth {
-            Bandwidth::Given(_) => self.bandwidth.kernel(self.kernel, points, family)?,
-            rule => (rule.kernel(self.kernel, points, family))
-                .or_else(|_| Bandwidth::Given(1.0).kernel(self.kernel, points, family))?,
-        };
+        let kernel = self.bandwidth.kernel(self.kernel, points, family).or_else(|_| match self.bandwidth {
+            Bandwidth::Given(value) => Err(SelectError::Setting {
+                name: "density-bandwidth",
+                value,
+                rule: "it must lie between 1e-70 and 1e70",
+            }),
+            _ => Bandwidth::Given(1.0).kernel(self.kernel, points, family),
+        })?;
         let pool = self.pool_density(task, points, kernel)?;
         let query = sums(task, geometry, "query density", |_, line| {
             ln_sum(line.iter().map(|&closeness| kernel.ln_value(squared(family, closeness)))) - (m as f64).ln()
@@ -178,12 +184,26 @@ fn sums(
     of: impl Fn(usize, &[f64]) -> f64 + Sync,
 ) -> Result<Vec<f64>, Stopped> {
     let m = geometry.query_len();
+    let Some(points) = geometry.points() else { unreachable!("densities are those of points") };
+    let dim = points.dim();
+    let width = (CACHED / dim).clamp(8, m.max(8));
     let mut values = vec![0.0; geometry.pool_len()];
     task.watch.begin(stage, values.len() as u64);
-    values.par_chunks_mut(LINES).enumerate().try_for_each_init(Vec::new, |closeness, (number, values)| {
+    let buffers = || (vec![0.0; LINES * dim], [0.0; LINES], vec![0.0; LINES * width], vec![0.0; LINES * m]);
+    values.par_chunks_mut(LINES).enumerate().try_for_each_init(buffers, |buffers, (number, values)| {
         let start = number * LINES;
-        closeness.resize(values.len() * m, 0.0);
-        geometry.closeness_block(start..start + values.len(), closeness);
+        let (rows, norms, part, closeness) = buffers;
+        let (rows, norms) = (&mut rows[..values.len() * dim], &mut norms[..values.len()]);
+        points.read(start, 0..dim, rows);
+        geometry.row_norms(rows, norms);
+        for first in (0..m).step_by(width) {
+            let queries = first..m.min(first + width);
+            let part = &mut part[..values.len() * queries.len()];
+            geometry.closeness_of_rows(rows, norms, queries.clone(), part);
+            for (line, part) in closeness.chunks_exact_mut(m).zip(part.chunks_exact(queries.len())) {
+                line[queries.clone()].copy_from_slice(part);
+            }
+        }
         for ((row, value), line) in (start..).zip(values.iter_mut()).zip(closeness.chunks_exact(m)) {
             *value = of(row, line);
         }

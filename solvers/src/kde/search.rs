@@ -1,7 +1,7 @@
 //! All pairs of rows within a radius, each looked at once.
 //!
 //! A pair of blocks goes through up to four sieves, and none of them loses a pair that lies within the radius:
-//! 1. the boxes around the blocks' pivot coordinates are too far apart: nothing is read ([`Lift::most_between`]);
+//! 1. the boxes around the blocks' pivot coordinates are too far apart: nothing is read;
 //! 2. the product of the lifted rows (32 dimensions instead of d; where that leaves many but not most, up to 128) bounds
 //!    every cosine (module `lift`);
 //! 3. where that leaves many pairs of a block, a product in d dimensions and single precision, with its proved error;
