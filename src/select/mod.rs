@@ -233,7 +233,9 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
         let choice = choose(inputs, request, watch);
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         let records = records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok(Outcome { inputs: records?, ..choice? })
+        // What went wrong with the choice is what matters: it also stopped the digests.
+        let outcome = choice?;
+        Ok(Outcome { inputs: records?, ..outcome })
     })
 }
 
