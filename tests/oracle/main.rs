@@ -4,7 +4,6 @@
 mod greedy;
 mod kernels;
 mod knn;
-mod metrics;
 mod support;
 mod transport;
 mod uot;
