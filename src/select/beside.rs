@@ -60,7 +60,9 @@ pub(super) fn energy(
     let (n, k, m) = (geometry.pool_len() as f64, rows.len() as f64, geometry.query_len() as f64);
     let dim = points.dim() as f64;
     if !always && 0.5 * (k + m) * (k + m) * dim > CHEAP.max(0.25 * n * m * dim) {
-        return Ok(Err("it takes longer than the pass over the pool: --energy evaluates it"));
+        return Ok(Err(
+            "it takes more than 2·10⁹ multiplications and more than a quarter of those of the pass; --energy evaluates it",
+        ));
     }
     value(geometry, Metric::Energy, terms, rows, watch).map(Ok)
 }

@@ -7,7 +7,6 @@ mod entropic;
 mod greedy;
 mod kernels;
 mod knn;
-mod metrics;
 mod support;
 mod transport;
 mod tsds;
