@@ -54,8 +54,8 @@ fn best(geometry: &Geometry<'_>, kernel: Kernel, k: usize) -> f64 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// The values are those that are certified; no swap improves; the witness proves a bound below the best subset of all, and
-    /// what is chosen is seldom far from it.
+    /// The values are those that are certified; no swap improves; the witness proves a bound below the best subset of
+    /// all, and what is chosen is seldom far from it.
     #[test]
     fn all_subsets_of_ten_rows(seed in 0u64..1000, k in 1usize..10, cost in prop::sample::select(COSTS.to_vec())) {
         let (pool, query) = (double(3, &clustered(10, 3, 4, seed)), double(3, &clustered(4, 3, 4, seed + 5000)));

@@ -255,7 +255,7 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
         let choice = choice.and_then(|choice| crossfit::measure(inputs, request, watch, choice));
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         let records = records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        // Why nothing was chosen goes first: the records were then stopped.
+        // What went wrong with the choice is what matters: it also stopped the digests.
         let outcome = choice?;
         Ok(Outcome { inputs: records?, ..outcome })
     })

@@ -1,7 +1,7 @@
 //! Bandwidths of kernels: given, or by a rule from the queries.
 //!
-//! The rules look at the queries only: they say at which scale the target lives, whatever else is in the pool and in which order.
-//! With a single query, at its distances to the pool rows.
+//! The rules look at the queries only: they say at which scale the target lives, whatever else is in the pool and in
+//! which order. With a single query, at its distances to the pool rows.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,12 +1,14 @@
 //! Block greedy herding: rows are picked one by one so that each lowers the distance most, many per pass over the pool.
 //!
 //! After t picks with sums s(x) = Σ k(x, z) over the picks and q(x) the mean of k to the queries, the next row is the
-//! free one with the least s(x)/(t + 1) − q(x): the squared distance after t + 1 picks is, up to terms that do not depend on
-//! x, 2/(t + 1) times that. A pass brings s up to date on the rows at work; then a block of picks is decided
-//! on a short list of the rows that were least, with their mutual kernel values at hand, so that every pick sees all picks before
-//! it. Block and list depend on t alone: the order for a smaller budget is a prefix of that for a larger one.
+//! free one with the least s(x)/(t + 1) − q(x): the squared distance after t + 1 picks is, up to terms that do not
+//! depend on x, 2/(t + 1) times that. A pass brings s up to date on the rows at work; then a block of picks is decided
+//! on a short list of the rows that were least, with their mutual kernel values at hand, so that every pick sees all
+//! picks before it. Block and list depend on t alone: the order for a smaller budget is a prefix of that for a larger
+//! one.
 //!
-//! All rows are at work if there are few; else, after the first [`SURVEY`] picks, those and the rows that are then least.
+//! All rows are at work if there are few; else, after the first [`SURVEY`] picks, those and the rows that are then
+//! least.
 //!
 //! Limit: k·W inner products for W rows at work, 2kWd operations in `f64`, at 20–30 GFLOP/s a core with AVX-512.
 

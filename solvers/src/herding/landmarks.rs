@@ -1,7 +1,8 @@
 //! A measure on few rows in the place of one on many: the projection in the distance of the kernel.
 //!
-//! Minimises ½ wᵀKw − wᵀb over weights of sum 1, where K holds the kernel between the landmarks and b_l = Σ p_i k(z_l, x_i), by conjugate
-//! gradients on vectors of sum zero, on which K is positive semidefinite. The bound that the result proves is valid wherever the iteration stops.
+//! Minimises ½ wᵀKw − wᵀb over weights of sum 1, where K holds the kernel between the landmarks and b_l = Σ p_i k(z_l,
+//! x_i), by conjugate gradients on vectors of sum zero, on which K is positive semidefinite. The bound that the result
+//! proves is valid wherever the iteration stops.
 //!
 //! Limit: L·(L + |p|) inner products of length d, then L² numbers read per iteration.
 
@@ -14,7 +15,8 @@ use crate::selector::SelectError;
 /// Iterations: the residual is then a matter of near-copies, which hardly count.
 const ITERATIONS: usize = 60;
 
-/// Keeps every (|p|/count)-th row of `measure`, in the order in which its rows stand, and finds the best weights for them.
+/// Keeps every (|p|/count)-th row of `measure`, in the order in which its rows stand, and finds the best weights for
+/// them.
 ///
 /// # Errors
 /// If a row is bad.

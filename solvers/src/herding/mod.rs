@@ -1,10 +1,12 @@
 //! Subsets of least energy distance or maximum mean discrepancy, and the measures that prove how good they are.
 //!
-//! [`choose`] picks rows one by one, many per pass (`greedy`), and then swaps rows until no swap helps (`swap`). [`witness`] solves the
-//! convex relaxation (`relax`), whose optimum is the evidence for a bound below every subset (`kantor_theory::bounds`); for
-//! large budgets it is projected on fewer rows (`landmarks`), so that proving and checking cost less and the bound stays valid.
+//! [`choose`] picks rows one by one, many per pass (`greedy`), and then swaps rows until no swap helps (`swap`).
+//! [`witness`] solves the convex relaxation (`relax`), whose optimum is the evidence for a bound below every subset
+//! (`kantor_theory::bounds`); for large budgets it is projected on fewer rows (`landmarks`), so that proving and
+//! checking cost less and the bound stays valid.
 //!
-//! Everything is decided in `f64` in the canonical order, so neither threads nor block sizes nor instruction sets change a row.
+//! Everything is decided in `f64` in the canonical order, so neither threads nor block sizes nor instruction sets
+//! change a row.
 //!
 //! Cost: the passes of herding take 2kWd operations for the W rows at work (all N up to 32,768 rows, else at least 4k),
 //! the swaps and the relaxation together about as much at k = 2,500; memory is 24 bytes per row at work and budget, and
@@ -74,7 +76,8 @@ pub struct Solved {
 /// Chooses one subset per budget.
 ///
 /// # Errors
-/// If a budget does not fit, the geometry is a matrix, the kernel makes no distance, memory does not suffice or the observer asks to stop.
+/// If a budget does not fit, the geometry is a matrix, the kernel makes no distance, memory does not suffice or the
+/// observer asks to stop.
 pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solved, SelectError> {
     let largest = crate::greedy::largest(task, budgets)?;
     let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;

@@ -1,9 +1,10 @@
 //! The convex relaxation: least squared distance over all measures p on the pool with 0 ≤ p_i ≤ 1/k and total 1.
 //!
-//! Fully corrective Frank–Wolfe. Its linear step over that set is the mean of the k least potentials, which gives the dual bound
-//! (`theory/notes/kernel-distance.md`) with every round. The corrective step moves mass between pairs of the [`CORE`] rows on which the bound
-//! depends most: those of greatest potential that have mass and those of least potential that have room. It chooses the pair as
-//! sequential minimal optimisation does (second order; Fan, Chen and Lin 2005) and has all mutual kernel values at hand.
+//! Fully corrective Frank–Wolfe. Its linear step over that set is the mean of the k least potentials, which gives the
+//! dual bound (`theory/notes/kernel-distance.md`) with every round. The corrective step moves mass between pairs of the
+//! [`CORE`] rows on which the bound depends most: those of greatest potential that have mass and those of least
+//! potential that have room. It chooses the pair as sequential minimal optimisation does (second order; Fan, Chen and
+//! Lin 2005) and has all mutual kernel values at hand.
 //!
 //! Limit: per round [`CORE`]² + moved·W inner products, then three sweeps over [`CORE`] numbers per pair step.
 

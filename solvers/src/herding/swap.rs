@@ -1,13 +1,13 @@
 //! Swaps of one row for another until none lowers the distance.
 //!
-//! With h the potential of the subset, putting j in the place of i changes the squared distance by
-//! (2/k)·(h_j − h_i + (κ − k_ij)/k), where κ = k(x, x). As k_ij ≤ κ, only rows of the subset above the least potential outside, and rows
-//! outside below the greatest inside, can take part. A pass takes the [`LIST`] most promising of both kinds, makes the best swap
-//! among them again and again with their mutual kernel values at hand, and then brings the potentials of all rows at work
-//! up to date.
+//! With h the potential of the subset, putting j in the place of i changes the squared distance by (2/k)·(h_j − h_i +
+//! (κ − k_ij)/k), where κ = k(x, x). As k_ij ≤ κ, only rows of the subset above the least potential outside, and rows
+//! outside below the greatest inside, can take part. A pass takes the [`LIST`] most promising of both kinds, makes the
+//! best swap among them again and again with their mutual kernel values at hand, and then brings the potentials of all
+//! rows at work up to date.
 //!
-//! Limit: per pass (2·[`LIST`])² + 2·swaps·W inner products. Herding leaves little to do: 6 to 200 swaps in 2 to 5 passes
-//! on 21,276 rows of real text.
+//! Limit: per pass (2·[`LIST`])² + 2·swaps·W inner products. Herding leaves little to do: 6 to 200 swaps in 2 to 5
+//! passes on 21,276 rows of real text.
 
 use crate::herding::cloud::Cloud;
 use crate::herding::greedy::{Herd, least_of};
