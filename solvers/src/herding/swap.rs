@@ -23,6 +23,10 @@ const SWAPS: usize = 128;
 /// Most passes.
 const PASSES: usize = 64;
 
+/// A pass that makes all the swaps it may and lowers the squared distance by less than this share of it is the last: at
+/// k = 10,000 thousands of swaps may be left that together change next to nothing.
+const WORTH: f64 = 1e-3;
+
 /// Gains below this share of the potentials are rounding.
 const SMALLEST: f64 = 1e-12;
 
@@ -35,11 +39,16 @@ pub(super) struct Swapped {
     pub(super) exhausted: bool,
 }
 
-/// Improves a subset; rows that come in stand last, in the order of their potentials.
+/// Improves a subset of that squared distance; rows that come in stand last, in the order of their potentials.
 ///
 /// # Errors
 /// If the observer asks to stop or a row is bad.
-pub(super) fn swap(cloud: &Cloud<'_>, herd: &mut Herd, watch: &dyn Watch) -> Result<Swapped, SelectError> {
+pub(super) fn swap(
+    cloud: &Cloud<'_>,
+    herd: &mut Herd,
+    squared_distance: f64,
+    watch: &dyn Watch,
+) -> Result<Swapped, SelectError> {
     let k = herd.rows.len();
     let mut inside = vec![false; herd.field.rows.len()];
     for &row in &herd.rows {
@@ -62,9 +71,10 @@ pub(super) fn swap(cloud: &Cloud<'_>, herd: &mut Herd, watch: &dyn Watch) -> Res
         let gram = cloud.gram(&rows)?;
         let mut heights: Vec<f64> = positions.iter().map(|&at| potentials[at]).collect();
         let mut now = within.clone();
-        let mut made = 0;
+        let (mut made, mut gained) = (0, 0.0);
         while made < SWAPS {
-            let Some((out, new)) = best(&heights, &now, &gram, k) else { break };
+            let Some((out, new, gain)) = best(&heights, &now, &gram, k) else { break };
+            gained += 2.0 * gain / k as f64;
             (now[out], now[new]) = (false, true);
             let (old, new) = (&gram[out * rows.len()..][..rows.len()], &gram[new * rows.len()..][..rows.len()]);
             for (height, (old, new)) in heights.iter_mut().zip(old.iter().zip(new)) {
@@ -80,6 +90,9 @@ pub(super) fn swap(cloud: &Cloud<'_>, herd: &mut Herd, watch: &dyn Watch) -> Res
         swapped.swaps += made;
         if made == 0 {
             swapped.exhausted = complete;
+            break;
+        }
+        if made == SWAPS && gained < WORTH * squared_distance {
             break;
         }
     }
@@ -114,8 +127,9 @@ fn list(potentials: &[f64], inside: &[bool]) -> List {
     List { positions: out, within, complete }
 }
 
-/// The swap that lowers the distance most, as places on the list: who leaves and who comes; the first of equals.
-fn best(heights: &[f64], within: &[bool], gram: &[f64], k: usize) -> Option<(usize, usize)> {
+/// The swap that lowers the distance most, as places on the list: who leaves, who comes, and half of k times what the
+/// squared distance loses; the first of equals.
+fn best(heights: &[f64], within: &[bool], gram: &[f64], k: usize) -> Option<(usize, usize, f64)> {
     let n = heights.len();
     let outside: Vec<usize> = (0..n).filter(|&at| !within[at]).collect();
     let mut found = None;
@@ -125,7 +139,7 @@ fn best(heights: &[f64], within: &[bool], gram: &[f64], k: usize) -> Option<(usi
         for &new in &outside {
             let gain = heights[out] - heights[new] - (own - gram[out * n + new]) / k as f64;
             if gain > most && gain > SMALLEST * (heights[out].abs() + heights[new].abs()) {
-                (most, found) = (gain, Some((out, new)));
+                (most, found) = (gain, Some((out, new, gain)));
             }
         }
     }
