@@ -183,8 +183,7 @@ impl Entropic<'_> {
         let sound = point.is_sound() && found.rows.iter().all(|f| f.is_finite());
         let status = match reached.end {
             Err(Stopped) => Status::Interrupted,
-            Ok(_) if !sound => Status::NumericalError,
-            Ok(_) if point.residual <= goal.tolerance => Status::Optimal,
+            Ok(_) if sound && point.residual <= goal.tolerance => Status::Optimal,
             Ok(End::Limit) => Status::IterationLimit,
             Ok(End::Met | End::Stuck) => Status::NumericalError,
         };
