@@ -421,6 +421,31 @@ fn neither_threads_nor_memory_matter() {
     }
 }
 
+/// Problems with so many rows begin on a sample of them, and `sinkhorn` with weights in `f32`: the answer does not show it.
+#[test]
+fn many_rows() {
+    let (n, m) = (70_000, 16);
+    let (x, q) = (rows(&cloud(n, 7)), rows(&cloud(m, 8)));
+    let geometry = Geometry::new(&x, &q, Cost::Sqeuclidean).unwrap();
+    for pool in [Marginal::Hard, Marginal::Kl(0.5)] {
+        let problem = Problem {
+            weights: Weights { subset: Some(weights(n, 1, true)), query: Some(weights(m, 2, true)) },
+            pool,
+            epsilon: 0.05,
+            ..Problem::new(&geometry, Power::One)
+        };
+        let dense = dense(&problem);
+        let [one, two] = BOTH.map(|name| solve(name, &problem));
+        for found in [&one, &two] {
+            assert_eq!(found.status, Status::Optimal);
+            let (value, error) = dense.objective(&problem, &dense.plan(&found.potentials, problem.epsilon));
+            assert!(error <= 2e-9, "{error:e}");
+            assert!((value - found.dual).abs() <= 1e-8 && found.primal - found.dual <= 1e-8);
+        }
+        assert!(one.dual <= two.primal + 1e-11 && two.dual <= one.primal + 1e-11);
+    }
+}
+
 /// Asks to stop after some calls.
 struct Impatient(AtomicU64);
 

@@ -8,7 +8,7 @@
 use super::Costs;
 use super::exp;
 use super::measures::Measures;
-use super::pass::{Ask, Kernel, Relaxation, Sums};
+use super::pass::{Ask, Kernel, Sums};
 use super::penalty::Penalty;
 use super::weight::Weight;
 use crate::solver::Step;
@@ -86,15 +86,10 @@ impl<'a, W: Weight> Dual<'a, W> {
         Self { kernel: Kernel::new(costs, inverts), measures, penalty, watch, passes: 0, best, best_at }
     }
 
-    /// D at `g` with the best pool potentials.
+    /// D at `g`, with the best pool potentials unless relaxed ones are asked for.
     pub(crate) fn evaluate(&mut self, g: Vec<f64>, ask: Ask<'_>) -> Result<Point, Stopped> {
         let sums = self.kernel.pass(&self.penalty, self.measures, &g, ask, self.watch)?;
         self.point(g, sums)
-    }
-
-    /// D at `g` and pool potentials beyond the best ones.
-    pub(crate) fn relax(&mut self, g: Vec<f64>, relaxation: Relaxation, rows: &mut [f64]) -> Result<Point, Stopped> {
-        self.evaluate(g, Ask::Relaxed { relaxation, rows })
     }
 
     fn point(&mut self, g: Vec<f64>, sums: Sums) -> Result<Point, Stopped> {

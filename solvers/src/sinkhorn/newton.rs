@@ -30,8 +30,8 @@ const MOST_DAMPING: f64 = 1.0;
 const SMALL: usize = 1 << 24;
 
 /// Residual below which a step that leaves more than `SLOW` of it is poor.
-const NEAR: f64 = 0.02;
-const SLOW: f64 = 0.2;
+const NEAR: f64 = 0.01;
+const SLOW: f64 = 0.5;
 
 /// Solves a positive definite system in place, or says that it is none.
 pub(crate) type Factor = fn(&mut [f64], &mut [f64]) -> bool;

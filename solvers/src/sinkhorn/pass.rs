@@ -10,8 +10,13 @@
 //!
 //! Sums over rows run in slices of the pool that depend on N alone and are added in order, and weights that cannot be
 //! kept are computed again to the same bits: the result has one value for every thread count and every way of holding
-//! costs and weights. Limit: reading N·M weights from memory (8 bytes each, or 4), four operations each; where h
-//! changes, one exponential per pair, about 40 operations; with second derivatives M/2 more multiply-adds per pair.
+//! costs and weights (the cost of a plan alone may be read off the weights, which moves its last digits).
+//!
+//! Limit: a pass over kept weights reads 8 bytes (or 4) and does four operations per pair. At N = 197,000, M = 100 it
+//! takes 0.020 CPU-s, 8 GB/s, where one core reads 13 GB/s in a matrix-vector product; weights in `f32` take 0.018, no
+//! longer for want of memory. Where h changes, an exponential per pair is added, about 40 operations, and where costs are
+//! a matrix, transposing it: 0.25 CPU-s with the first touch of the memory, which is half of it. Second derivatives add
+//! M/2 multiply-adds per pair (module `outer`), 0.06 CPU-s.
 
 use rayon::prelude::*;
 

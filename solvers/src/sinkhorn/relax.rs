@@ -14,7 +14,7 @@
 
 use super::dual::{Dual, End, Goal, Patience, Point};
 use super::exp;
-use super::pass::Relaxation;
+use super::pass::{Ask, Relaxation};
 use super::penalty::Penalty;
 use super::weight::Weight;
 use crate::watch::Stopped;
@@ -51,7 +51,7 @@ impl Relaxed {
         let mut before = f64::NEG_INFINITY;
         loop {
             let relaxation = Relaxation { factor: self.factor, reach: reach(self.factor), shift: self.shift };
-            let point = dual.relax(g, relaxation, &mut self.rows)?;
+            let point = dual.evaluate(g, Ask::Relaxed { relaxation, rows: &mut self.rows })?;
             if point.residual <= goal.tolerance {
                 self.shift = 0.0;
                 return Ok((point.g, End::Met));

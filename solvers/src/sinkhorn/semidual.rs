@@ -1,7 +1,7 @@
 //! The problem of the selector `uot`: uniform weights, ε and penalties of any strength, to [`TOLERANCE`].
 //!
 //! min ⟨c, T⟩ + ε KL(T | a⊗b) + ρ_pool KL(T1 | a) + ρ_query KL(Tᵀ1 | b) with KL(x|y) = Σ x ln(x/y) − x + y, uniform
-//! a and b, and infinite ρ for a hard marginal, solved by [`Newton`] in a fixed order of operations.
+//! a and b, and infinite ρ for a hard marginal, solved by Newton's method in a fixed order of operations.
 
 use super::costs::Costs;
 use super::dual::{Dual, Goal};

@@ -331,7 +331,7 @@ impl<W: Weight> pulp::WithSimd for Run<'_, '_, '_, W> {
         let steps = if weights.is_empty() { STEP } else { 0 };
         let mut scratch_weights = vec![W::ZERO; steps * width];
         let mut scratch_greatest = vec![0.0; steps];
-        let reads_costs = !logs.is_empty() && !(frame.inverts && frame.toll.is_empty());
+        let reads_costs = !(logs.is_empty() || frame.inverts && frame.toll.is_empty());
         let mut buffer = Vec::new();
         for block in rows.clone().step_by(BLOCK) {
             let end = (block + BLOCK).min(rows.end);
