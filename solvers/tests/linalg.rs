@@ -60,7 +60,7 @@ fn check_vectors(spectrum: &Spectrum, len: usize) {
     near(&product(&spectrum.vectors, &transposed(&spectrum.vectors, len), len), &identity(many), 1e-13 * len as f64);
     for vector in spectrum.vectors.chunks_exact(len) {
         let most = largest(vector);
-        assert!(vector.iter().any(|x| *x == most), "the largest entry is negative");
+        assert!(vector.contains(&most), "the largest entry is negative");
     }
 }
 
