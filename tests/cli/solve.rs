@@ -180,11 +180,11 @@ fn plans_are_read_back_whole() {
         assert_eq!(plan.metadata["dropped_mass"].parse::<f64>().unwrap(), dropped);
         assert_eq!((plan.metadata["rows"].as_str(), plan.metadata["queries"].as_str()), ("60", "100"));
         let (mut sent, mut received) = (vec![0.0; 60], vec![0.0; 100]);
-        for i in 0..60 {
-            let span = plan.indptr[i] as usize..plan.indptr[i + 1] as usize;
+        for (sent, ends) in sent.iter_mut().zip(plan.indptr.windows(2)) {
+            let span = ends[0] as usize..ends[1] as usize;
             assert!(plan.indices[span.clone()].windows(2).all(|pair| pair[0] < pair[1]));
             for at in span {
-                sent[i] += plan.values[at];
+                *sent += plan.values[at];
                 received[plan.indices[at] as usize] += plan.values[at];
             }
         }
