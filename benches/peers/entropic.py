@@ -11,8 +11,8 @@ program runs with one thread and its CPU seconds are counted, which other work o
            iterations that it needs for that, found beforehand, so that it pays for no test of convergence;
 - sharp    epsilon 1e-4, penalty 1e-2 and hard: what each program returns.
 
-OTT-JAX runs twice in 64 bits and the second run counts (no compilation); it is stopped after 100 iterations. Its iteration has the counting measure as
-reference, which here gives the same plan: the queries' marginal is hard and weights are uniform.
+OTT-JAX runs twice in 64 bits and the second run counts (no compilation); it is stopped after 100 iterations. Its
+reference is the counting measure, which here gives the same plan: the queries' marginal is hard and weights are uniform.
 """
 
 import json
@@ -65,7 +65,7 @@ def cpu(work):
 
 
 def judge(costs, plan, epsilon, rho):
-    """L1 error of what is hard, and of the optimality condition where the pool is penalised; value and <C, T>."""
+    """L1 error of the marginals that are hard, value and <C, T>. A penalised pool shows its error in the value alone."""
     import numpy as np
 
     m, n = costs.shape
@@ -201,7 +201,8 @@ def main():
         error, value, _ = judge(costs, plan, epsilon, rho)
         del plan
         tolerance = max(error, 1e-10) if name == "uot" else 1e-10
-        found = {solver: min((ours(solver, rows, epsilon, rho, tolerance) for _ in range(3)), key=spent) for solver in SOLVERS}
+        best = lambda solver: min((ours(solver, rows, epsilon, rho, tolerance) for _ in range(3)), key=spent)
+        found = {solver: best(solver) for solver in SOLVERS}
         least = min(map(spent, found.values()))
         for solver, result in found.items():
             own_line(label, solver, result)
@@ -218,7 +219,8 @@ def main():
         line(label, "POT", seconds, None, 0, error, value, f"mass {plan.sum():.3g}")
         plan, count, converged, seconds = ott.solve(epsilon, rho, 1e-9)
         error, value, _ = judge(costs, plan, epsilon, rho)
-        line(label, "OTT-JAX", seconds, None, count, error, value, f"mass {plan.sum():.3g}" + ("" if converged else ", not converged"))
+        note = f"mass {plan.sum():.3g}" + ("" if converged else ", not converged")
+        line(label, "OTT-JAX", seconds, None, count, error, value, note)
     print(f"load {os.getloadavg()[0]:.1f}")
 
 
