@@ -23,7 +23,7 @@ const BLOCK: usize = 128;
 const SURVEY: usize = 512;
 
 /// Rows at work to begin with.
-const FEW: usize = 1 << 15;
+const FEW: usize = 1 << 16;
 
 /// Rows at work, and what is known of them.
 #[derive(Clone)]
