@@ -10,6 +10,8 @@
 //! 400; d = 3 and 64; ε from 0.03 to 3).
 //!
 //! Limit of an iteration: reading the N×(r + 1) factor once, four operations per number.
+//!
+//! Statements and proofs: `notes/low-rank.md` of `kantor-theory`.
 
 mod factor;
 mod iterate;

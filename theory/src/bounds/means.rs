@@ -12,6 +12,8 @@
 //!
 //! Limit: ½k² + kM + ½M² inner products of length d in `f64`, see [`dot`], from tiles that stay in the second-level
 //! cache; then one root or exponential per pair and end. Memory: two tiles and a line per task.
+//!
+//! Proofs: `notes/cheap-distances.md`.
 
 use std::ops::Range;
 
