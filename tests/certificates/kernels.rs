@@ -169,7 +169,7 @@ fn the_program_selects_certifies_and_verifies_under_a_kernel() {
     type Change<'a> = (&'a dyn Fn(&mut Value), &'a str);
     let changes: [Change<'_>; 6] = [
         (&|c| c["best"]["lower"] = json!(c["best"]["lower"].as_f64().unwrap() + 1e-6), "weaker"),
-        (&|c| c["distance"]["upper"] = json!(c["distance"]["upper"].as_f64().unwrap() - 1e-6), "weaker"),
+        (&|c| c["distance"]["upper"] = json!(c["distance"]["upper"].as_f64().unwrap() - 1e-6), "rejected"),
         (&|c| c["subset"][0] = c["subset"][1].clone(), "rejected"),
         (&|c| c["evidence"]["witness"]["rows"][0] = c["evidence"]["witness"]["rows"][1].clone(), "rejected"),
         (&|c| c["evidence"]["witness"]["weights"][0] = json!(1.5), "weaker"),
