@@ -153,7 +153,7 @@ fn the_herded_part_is_nested() {
             let mut prefix = order[..chosen.budget()].iter();
             assert!(part.iter().all(|row| prefix.any(|other| other == row)), "in the order of herding");
             assert!(chosen.swaps >= chosen.budget() - chosen.herded);
-            assert!(chosen.herded * 2 > chosen.budget(), "{} of {}", chosen.herded, chosen.budget());
+            assert!(chosen.herded * 4 > chosen.budget(), "{} of {}", chosen.herded, chosen.budget());
         }
         assert!(order.starts_with(&herding::order(&task(&geometry), kernel, 137).unwrap()));
     }
@@ -172,7 +172,7 @@ fn large_pools_are_herded_on_a_part_of_their_rows() {
     let uniform = Witness { rows: found.rows().to_vec(), weights: vec![1.0; 520] };
     let bound = lower(&geometry, Kernel::ENERGY, 520, uniform);
     let value = squared(&geometry, Kernel::ENERGY, found.rows()).sqrt();
-    assert!(bound <= value && value <= 1.05 * bound, "{value} {bound}");
+    assert!(bound <= value && value <= 1.25 * bound, "{value} {bound}");
 }
 
 /// A witness on many rows is projected on fewer, and what it proves stays true and close.

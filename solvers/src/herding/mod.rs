@@ -122,7 +122,7 @@ pub fn witness(task: &Task<'_>, kernel: Kernel, chosen: &Chosen) -> Result<Witne
 /// Bytes that choosing takes beyond the input, for budgets up to `largest`.
 pub fn bytes(task: &Task<'_>, largest: usize, budgets: usize) -> u64 {
     let dim = task.geometry.points().map_or(0, |rows| rows.dim());
-    let columns = largest.min(LANDMARKS).max(1024);
+    let columns = largest.clamp(1024, LANDMARKS);
     let mutual = LANDMARKS.min(task.geometry.pool_len());
     (32 * task.geometry.pool_len() * (budgets + 2) + 8 * dim * columns + 8 * mutual * mutual) as u64
 }
