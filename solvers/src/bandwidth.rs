@@ -116,19 +116,26 @@ impl Bandwidth {
         Kernel::new(name, sigma).map_err(|_| SelectError::Setting { name: "bandwidth", value, rule })
     }
 
-    /// The same for the queries of a geometry, or for its pool if there is a single query.
+    /// The same for the queries of a geometry; a rule that finds nothing there asks the pool, and takes 1 where all rows
+    /// are alike, which no bandwidth tells apart.
     ///
     /// # Errors
-    /// If the bandwidth makes no kernel, or there are no points to find it from.
+    /// If the bandwidth given makes no kernel, or the geometry is a matrix.
     pub fn for_queries(self, name: KernelName, geometry: &Geometry<'_>) -> Result<Kernel, SelectError> {
-        let (Some(pool), Some((queries, norms))) = (geometry.points(), geometry.queries()) else {
+        let (Some(pool), Some((queries, _))) = (geometry.points(), geometry.queries()) else {
             let fault = "needs the rows of pool and queries, not only similarities: give --pool and --query";
             return Err(SelectError::Unsupported { method: "mmd", fault });
         };
         let family = geometry.cost().family();
-        match DenseRows::from_f64(pool.dim(), queries.to_vec()).filter(|_| norms.len() > 1) {
-            Some(queries) => self.kernel(name, &queries, family),
-            None => self.kernel(name, pool, family),
+        let Some(queries) = DenseRows::from_f64(pool.dim(), queries.to_vec()) else {
+            unreachable!("queries have as many columns as the pool")
+        };
+        let found = self.kernel(name, &queries, family);
+        match self {
+            Bandwidth::Given(_) => found,
+            rule => found
+                .or_else(|_| rule.kernel(name, pool, family))
+                .or_else(|_| Bandwidth::Given(1.0).kernel(name, pool, family)),
         }
     }
 

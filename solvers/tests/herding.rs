@@ -209,8 +209,9 @@ fn bandwidths_follow_their_rules() {
     let equal = DenseRows::from_f64(1, vec![2.0; 5]).unwrap();
     let flat = geometry(&pool, &equal, Cost::Euclidean);
     for rule in [Bandwidth::Median, Bandwidth::Scott, Bandwidth::Silverman] {
-        let refused = rule.for_queries(KernelName::Gaussian, &flat).unwrap_err();
-        assert!(matches!(refused, SelectError::Setting { name: "bandwidth", .. }), "{refused}");
+        // Equal queries have no width: the pool's is taken.
+        let found = rule.for_queries(KernelName::Gaussian, &flat).unwrap();
+        assert_eq!(found, rule.kernel(KernelName::Gaussian, &pool, kantor_theory::cost::Family::Distance).unwrap());
     }
     for text in ["median", "scott", "silverman", "0.5"] {
         let bandwidth: Bandwidth = text.parse().unwrap();

@@ -340,6 +340,6 @@ fn what_makes_no_density_is_refused() {
     for sigma in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let settings = Settings { density_bandwidth: Bandwidth::Given(sigma), ..Settings::default() };
         let refused = choose(&geometry, "kde-ratio", &settings, 0, 1);
-        assert!(matches!(refused, Err(SelectError::Setting { name: "bandwidth", .. })), "{refused:?}");
+        assert!(matches!(refused, Err(SelectError::Setting { name: "density-bandwidth", .. })), "{refused:?}");
     }
 }
