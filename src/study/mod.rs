@@ -14,6 +14,9 @@ pub use tables::{BudgetResult, Correlation, Outcome, Published, published};
 
 use crate::data::DataError;
 
+/// Two sides of a correlation.
+type Paired = (Vec<f64>, Vec<f64>);
+
 /// The lines of a CSV file with a header, each as `take` wants it.
 fn read_csv<L: DeserializeOwned, T>(path: &Path, take: impl Fn(L) -> Option<T>) -> Result<Vec<T>, DataError> {
     let file = File::open(path).map_err(|cause| DataError::Io { file: path.to_owned(), doing: "open", cause })?;

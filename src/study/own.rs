@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Paired;
 use super::statistics::{mean, spearman};
 use crate::data::DataError;
 use crate::report::manifest::MANIFEST;
@@ -107,7 +108,7 @@ pub fn joined(results: &Path, runs: &[Run]) -> Result<Joined, DataError> {
             }
         }
     }
-    let mut groups: BTreeMap<(String, u64), BTreeMap<String, (Vec<f64>, Vec<f64>)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(String, u64), BTreeMap<String, Paired>> = BTreeMap::new();
     let mut without_distance = Vec::new();
     for line in measured {
         let key = (line.task, line.method, line.budget);
@@ -139,7 +140,7 @@ pub fn joined(results: &Path, runs: &[Run]) -> Result<Joined, DataError> {
     Ok(Joined { cells, mean_spearman, without_distance })
 }
 
-fn cell(task: String, budget: u64, methods: BTreeMap<String, (Vec<f64>, Vec<f64>)>) -> Cell {
+fn cell(task: String, budget: u64, methods: BTreeMap<String, Paired>) -> Cell {
     let pairs: Vec<Pair> = methods
         .into_iter()
         .map(|(method, (distances, values))| Pair {

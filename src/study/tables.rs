@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Paired;
 use super::statistics::{mean, ranks, sign_flip, spearman};
 use crate::data::DataError;
 
@@ -173,7 +174,7 @@ fn read(path: &Path, outcome: Outcome) -> Result<Vec<Cell>, DataError> {
 }
 
 fn correlations(pool: &'static str, model: &str, outcome: Outcome, cells: &[Cell]) -> Vec<Correlation> {
-    let mut series: BTreeMap<(&str, &str), (Vec<f64>, Vec<f64>)> = BTreeMap::new();
+    let mut series: BTreeMap<(&str, &str), Paired> = BTreeMap::new();
     for cell in cells {
         let (bins, values) = series.entry((&cell.task, &cell.method)).or_default();
         bins.push(cell.level as f64);
