@@ -190,7 +190,8 @@ impl Newton {
         // Levenberg's damping: the first value that leads upwards is used, and eased again at the next step.
         self.damping = (self.damping * 1e-4).max(LEAST_DAMPING);
         // Convergence is quadratic: will there be a next step, to ask for its matrix in the same pass?
-        let last = point.residual * point.residual <= goal.tolerance;
+        let rate = if self.rate <= CHORD_RATE { self.rate * self.rate } else { 1.0 };
+        let last = point.residual * rate.min(point.residual) <= goal.tolerance;
         let near = !self.exact && point.residual <= CHORD;
         let mut first = true;
         while self.damping <= MOST_DAMPING {
