@@ -33,6 +33,10 @@ const SMALL: usize = 1 << 24;
 const NEAR: f64 = 0.01;
 const SLOW: f64 = 0.5;
 
+/// Residual below which a matrix that costs more than a pass serves for further steps, and what each must leave at most.
+const CHORD: f64 = 0.01;
+const CHORD_RATE: f64 = 0.1;
+
 /// Solves a positive definite system in place, or says that it is none.
 pub(crate) type Factor = fn(&mut [f64], &mut [f64]) -> bool;
 
@@ -42,13 +46,17 @@ pub(crate) struct Newton {
     factor: Factor,
     /// Whether second derivatives have to be in `f64`.
     exact: bool,
-    /// Whether the last step by Sinkhorn's method collects ln s of all rows.
+    /// Whether the last step, as far as it can be foreseen, collects ln s of all rows and the cost of the plan.
     ends_with_rows: bool,
+    /// Second derivatives of an earlier point that are still good for a direction; else empty.
+    kept: Vec<f64>,
+    /// What the last step left of the residual.
+    rate: f64,
 }
 
 impl Newton {
     pub(crate) fn new(factor: Factor, ends_with_rows: bool) -> Self {
-        Self { damping: LEAST_DAMPING, factor, exact: false, ends_with_rows }
+        Self { damping: LEAST_DAMPING, factor, exact: false, ends_with_rows, kept: Vec::new(), rate: 1.0 }
     }
 
     /// Iterates from `g` until the goal is met.
@@ -61,6 +69,7 @@ impl Newton {
     pub(crate) fn look(&mut self, dual: &mut Dual<'_, f64>, g: Vec<f64>) -> Result<Point, Stopped> {
         let (n, m) = (dual.measures.rows.len(), g.len());
         self.exact |= n * m * m <= SMALL;
+        (self.kept, self.rate) = (Vec::new(), 1.0);
         dual.evaluate(g, if is_of_use(&dual.penalty) { self.matrix() } else { Ask::Sums })
     }
 
@@ -86,13 +95,26 @@ impl Newton {
                 return Ok((point, End::Limit));
             }
             let before = point.dual;
+            let chord = if newton && wait == 0 { self.chord(dual, &point, goal)? } else { None };
+            if let Some(next) = chord {
+                point = next;
+                if stuck.ends(&point, point.dual - before) {
+                    return Ok((point, End::Stuck));
+                }
+                continue;
+            }
             let next = if newton && wait == 0 { self.step(dual, &point, goal)? } else { None };
             // Near the solution steps that bring little are the fault of a matrix with too few digits.
             let poor = next.as_ref().is_none_or(|next| next.residual > SLOW * point.residual);
             let refine = newton && wait == 0 && !self.exact && poor && point.residual < NEAR;
             self.exact |= refine;
             if let Some(next) = next {
-                (point, patience) = (next, 1);
+                self.rate = next.residual / point.residual;
+                let used = std::mem::replace(&mut point, next).sums.outer;
+                patience = 1;
+                if !self.exact && point.sums.outer.is_empty() && self.rate <= CHORD_RATE {
+                    self.kept = used;
+                }
                 if refine {
                     point.sums.outer.clear();
                 }
@@ -121,6 +143,34 @@ impl Newton {
         }
     }
 
+    /// A step with the matrix of an earlier point, as long as that serves. It errs by about the residual there, so
+    /// every step leaves about that share of its own, for the price of a pass without second derivatives.
+    fn chord(&mut self, dual: &mut Dual<'_, f64>, point: &Point, goal: Goal) -> Result<Option<Point>, Stopped> {
+        if self.kept.is_empty() || !point.is_sound() {
+            return Ok(None);
+        }
+        let matrix = std::mem::take(&mut self.kept);
+        let (mut system, mut direction) = system(dual, point, &matrix);
+        let stiffness = dual.penalty.epsilon * dual.penalty.curvature();
+        let m = point.g.len();
+        for (i, column) in point.sums.columns.iter().enumerate() {
+            system[i * m + i] += column * stiffness * (1.0 + LEAST_DAMPING);
+        }
+        let last = self.ends_with_rows && self.rate * point.residual <= goal.tolerance;
+        let ask = if last { Ask::Rows } else { Ask::Sums };
+        if !(self.factor)(&mut system, &mut direction) {
+            return Ok(None);
+        }
+        let next = climb(dual, point, &direction, goal, ask)?;
+        if let Some(next) = &next {
+            self.rate = next.residual / point.residual;
+            if self.rate <= CHORD_RATE {
+                self.kept = matrix;
+            }
+        }
+        Ok(next)
+    }
+
     /// A step along Newton's direction that raises D, if there is one.
     fn step(&mut self, dual: &mut Dual<'_, f64>, point: &Point, goal: Goal) -> Result<Option<Point>, Stopped> {
         if !point.is_sound() {
@@ -133,22 +183,16 @@ impl Newton {
         } else {
             &point.sums.outer
         };
-        let (m, penalty) = (point.g.len(), dual.penalty);
+        let (matrix, wanted) = system(dual, point, outer);
+        let m = point.g.len();
+        let stiffness = dual.penalty.epsilon * dual.penalty.curvature();
         let columns = &point.sums.columns;
-        let average = columns.iter().sum::<f64>() / m as f64;
-        // D is flat along the constants in the balanced problem; any positive curvature there will do.
-        let flat = if penalty.is_balanced() { average / m as f64 } else { 0.0 };
-        let stiffness = penalty.epsilon * penalty.curvature();
-        let mut matrix = vec![0.0; m * m];
-        for (i, (to, from)) in matrix.chunks_exact_mut(m).zip(outer.chunks_exact(pass::stride(m))).enumerate() {
-            for (to, from) in to[..=i].iter_mut().zip(from) {
-                *to = flat - (1.0 - penalty.theta()) * from;
-            }
-        }
-        let wanted: Vec<f64> =
-            (0..m).map(|j| penalty.epsilon * columns[j] * point.log_residual(j, dual.measures, &penalty)).collect();
         // Levenberg's damping: the first value that leads upwards is used, and eased again at the next step.
         self.damping = (self.damping * 1e-4).max(LEAST_DAMPING);
+        // Convergence is quadratic: will there be a next step, to ask for its matrix in the same pass?
+        let rate = if self.rate <= CHORD_RATE { self.rate * self.rate } else { 1.0 };
+        let last = point.residual * rate.min(point.residual) <= goal.tolerance;
+        let near = !self.exact && point.residual <= CHORD;
         let mut first = true;
         while self.damping <= MOST_DAMPING {
             let mut system = matrix.clone();
@@ -156,7 +200,11 @@ impl Newton {
                 system[i * m + i] += columns[i] * stiffness * (1.0 + self.damping);
             }
             let mut direction = wanted.clone();
-            let ask = if std::mem::take(&mut first) { self.matrix() } else { Ask::Sums };
+            let ask = match (std::mem::take(&mut first), last) {
+                (true, true) if self.ends_with_rows => Ask::Rows,
+                (true, false) if !near => self.matrix(),
+                _ => Ask::Sums,
+            };
             if (self.factor)(&mut system, &mut direction)
                 && let Some(next) = climb(dual, point, &direction, goal, ask)?
             {
@@ -166,6 +214,25 @@ impl Newton {
         }
         Ok(None)
     }
+}
+
+/// What Newton's direction solves: the lower triangle of the matrix but for the diagonal of the query marginals, and
+/// the right-hand side.
+fn system(dual: &Dual<'_, f64>, point: &Point, outer: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let (m, penalty) = (point.g.len(), dual.penalty);
+    let columns = &point.sums.columns;
+    let average = columns.iter().sum::<f64>() / m as f64;
+    // D is flat along the constants in the balanced problem; any positive curvature there will do.
+    let flat = if penalty.is_balanced() { average / m as f64 } else { 0.0 };
+    let mut matrix = vec![0.0; m * m];
+    for (i, (to, from)) in matrix.chunks_exact_mut(m).zip(outer.chunks_exact(pass::stride(m))).enumerate() {
+        for (to, from) in to[..=i].iter_mut().zip(from) {
+            *to = flat - (1.0 - penalty.theta()) * from;
+        }
+    }
+    let wanted: Vec<f64> =
+        (0..m).map(|j| penalty.epsilon * columns[j] * point.log_residual(j, dual.measures, &penalty)).collect();
+    (matrix, wanted)
 }
 
 /// Where Sinkhorn's method contracts fast, nothing is faster.
@@ -188,10 +255,6 @@ fn climb(
     }
     let sure = SHARE * dual.sure_rise(point);
     let mut length = 1.0;
-    // Convergence is quadratic: will there be a next step, to ask for its matrix in the same pass?
-    if point.residual * point.residual <= goal.tolerance {
-        ask = Ask::Sums;
-    }
     for _ in 0..=HALVINGS {
         if dual.passes >= goal.limit {
             return Ok(None);

@@ -221,7 +221,9 @@ impl Run<'_> {
     }
 
     fn newton(&self, dual: &mut Dual<'_, f64>, start: Start) -> Reached {
-        let mut newton = Newton::new(|matrix, b| Backend::default().solve_positive_definite(matrix, b), false);
+        // The certificate of hard marginals takes a pass of its own, which finds the same of the rows.
+        let ends_with_rows = self.penalty.pool < f64::INFINITY;
+        let mut newton = Newton::new(|matrix, b| Backend::default().solve_positive_definite(matrix, b), ends_with_rows);
         let climb = || {
             let (g, range) = match start {
                 Start::Straight(g) => (g, None),
