@@ -10,6 +10,9 @@
 //! start: they tend to 0, and with them the marginal error, since for hard marginals the sure rise is ε KL(b | T_.j) and
 //! ‖b − T_.j‖₁² ≤ (⅔ Σ b + 4/3 Σ T_.j) KL (generalised Pinsker). Where rises drown in rounding, a trial point that halves the residual
 //! without D falling by more than rounding is accepted too; that cannot go on for ever either.
+//!
+//! Near the solution, where the matrix costs more than a pass, one matrix serves several steps (chord steps) as long as each leaves
+//! little of the residual; the same test accepts them.
 
 use super::dual::{Dual, End, Goal, Patience, Point};
 use super::pass::{self, Ask};
