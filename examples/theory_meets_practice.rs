@@ -19,6 +19,7 @@ use kantor::solvers::exact::{costs, masses, transport};
 use kantor::solvers::kernels::scan;
 use kantor::solvers::registry::SELECTORS;
 use kantor::solvers::{Quiet, Settings, Task, draw};
+use kantor::statistics::spearman;
 use kantor::theory::generalization::lipschitz::{gap, mean_loss, truncate, truncated_gap};
 use kantor::theory::generalization::metric::Capacity;
 use kantor::theory::generalization::objective::LogitNorm;
@@ -228,21 +229,6 @@ pub(crate) fn study(budgets: &[usize], methods: &[&str]) -> Result<Vec<Finding>,
     Ok(findings)
 }
 
-/// Spearman's rank correlation.
-pub(crate) fn spearman(a: &[f64], b: &[f64]) -> f64 {
-    let ranks = |x: &[f64]| -> Vec<f64> {
-        x.iter()
-            .map(|v| {
-                x.iter().filter(|w| *w < v).count() as f64 + (x.iter().filter(|w| *w == v).count() - 1) as f64 / 2.0
-            })
-            .collect()
-    };
-    let (a, b) = (ranks(a), ranks(b));
-    let middle = (a.len() as f64 - 1.0) / 2.0;
-    let inner = |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(x, y)| (x - middle) * (y - middle)).sum() };
-    inner(&a, &b) / (inner(&a, &a) * inner(&b, &b)).sqrt()
-}
-
 #[allow(dead_code, reason = "a test uses the study without it")]
 fn main() -> Result<(), Box<dyn Error>> {
     let budgets = [96, 288, 960];
@@ -271,7 +257,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!(
             "budget {budget}: Spearman of distance and query loss over {} selectors {:.2}",
             losses.len(),
-            spearman(&distances, &losses)
+            spearman(&distances, &losses).unwrap_or(f64::NAN)
         );
     }
     let violated = findings.iter().filter(|f| (f.query_loss - f.subset_loss).abs() > f.gap).count();

@@ -12,6 +12,7 @@ pub mod data;
 pub mod inspect;
 pub mod report;
 pub mod select;
+pub mod statistics;
 pub mod study;
 
 pub use kantor_solvers as solvers;

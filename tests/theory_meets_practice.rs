@@ -19,6 +19,4 @@ fn bounds_hold_for_a_trained_probe() {
     assert!(of("round-robin").subset_loss < 0.5);
     assert!(of("round-robin").distance.upper() < of("random").distance.lower());
     assert!(of("round-robin").query_loss < of("random").query_loss);
-    assert!((example::spearman(&[1.0, 2.0, 3.0], &[2.0, 4.0, 9.0]) - 1.0).abs() < 1e-12);
-    assert!((example::spearman(&[1.0, 2.0, 3.0], &[3.0, 2.0, 1.0]) + 1.0).abs() < 1e-12);
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use kantor_solvers::evidence::{conjugate, round};
 use kantor_solvers::exact::{costs, masses, transport};
-use kantor_solvers::registry::SOLVERS;
+use kantor_solvers::registry::{SOLVERS, solver};
 use kantor_solvers::{Effort, Plan, Quiet, Solution, SolveError};
 use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::{Cost, DistanceEvidence, Geometry, Power, Problem, Statement, Weights, distance_bound, in_turn};
@@ -80,6 +80,27 @@ fn solve(entry: &kantor_solvers::registry::SolverEntry, problem: &Problem<'_>) -
         Err(SolveError::Unsupported { .. }) => None,
         Err(error) => panic!("{}: {error}", entry.name),
     }
+}
+
+#[test]
+fn regression_a_refusal_named_a_solver_that_refuses_too() {
+    let pool = double(3, &clustered(ROWS, 3, 5, 1));
+    let query = double(3, &clustered(QUERIES, 3, 5, 101));
+    let geometry = geometry(&pool, &query, Cost::Euclidean);
+    let mut named = 0;
+    for (name, problem) in problems(&geometry, 1) {
+        for entry in SOLVERS {
+            let refused = (entry.build)(&Effort::default()).solve(&problem, None, &Quiet);
+            let Err(SolveError::Unsupported { fault, .. }) = refused else { continue };
+            let Some(other) = fault.split('`').nth(1) else { continue };
+            let other = solver(other).unwrap_or_else(|| panic!("{}: {fault}", entry.name));
+            let epsilon = if fault.contains("--epsilon 0") { 0.0 } else { problem.epsilon };
+            let taken = (other.build)(&Effort::default()).solve(&Problem { epsilon, ..problem.clone() }, None, &Quiet);
+            assert!(taken.is_ok(), "{}: {name}: {fault}, but {taken:?}", entry.name);
+            named += 1;
+        }
+    }
+    assert!(named > 0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Chosen;
 use crate::certify::Certified;
+use crate::statistics::spearman;
 
 /// Relative differences of W below this say nothing of the loss.
 const TELLING: f64 = 0.02;
@@ -99,7 +100,7 @@ fn disagreement(budget: usize, placed: &[Placed<'_>]) -> Option<Note> {
             "at budget {budget} W and energy distance order the methods differently: {}; {verdict}",
             words.join("; ")
         ),
-        details: json!({"pairs": pairs, "spearman": spearman(placed)}),
+        details: json!({"pairs": pairs, "spearman": correlation(placed)}),
     })
 }
 
@@ -109,24 +110,11 @@ fn gap(low: Interval, high: Interval) -> Option<f64> {
     (least > most).then(|| if most > 0.0 { least / most - 1.0 } else { f64::MAX })
 }
 
-/// Spearman's rank correlation of the two orders, with mean ranks for ties; `None` for fewer than three methods or if
-/// all are equal.
-fn spearman(placed: &[Placed<'_>]) -> Option<f64> {
-    let n = placed.len();
-    let middle = |x: Interval| 0.5 * (x.lower.unwrap_or(0.0) + x.upper.unwrap_or(0.0));
-    let ranks = |of: &dyn Fn(&Placed<'_>) -> f64| -> Vec<f64> {
-        let values: Vec<f64> = placed.iter().map(of).collect();
-        let rank = |x: &f64| {
-            let below = values.iter().filter(|y| *y < x).count();
-            let equal = values.iter().filter(|y| *y == x).count();
-            below as f64 + 0.5 * (equal as f64 - 1.0) - 0.5 * (n as f64 - 1.0)
-        };
-        values.iter().map(rank).collect()
-    };
-    let (a, b) = (ranks(&|x| middle(x.distance)), ranks(&|x| middle(x.energy)));
-    let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
-    let scale = (product(&a, &a) * product(&b, &b)).sqrt();
-    (n >= 3 && scale > 0.0).then(|| product(&a, &b) / scale)
+/// Rank correlation of the two orders; `None` for fewer than three methods or if all are equal.
+fn correlation(placed: &[Placed<'_>]) -> Option<f64> {
+    let middle = |x: Interval| f64::midpoint(x.lower.unwrap_or(0.0), x.upper.unwrap_or(0.0));
+    let (w, e): (Vec<f64>, Vec<f64>) = placed.iter().map(|x| (middle(x.distance), middle(x.energy))).unzip();
+    if placed.len() < 3 { None } else { spearman(&w, &e) }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Does distance predict what training gives? Published tables, and a user's own results.
 
 mod own;
-pub mod statistics;
 mod tables;
 
 use std::fs::File;

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Paired;
-use super::statistics::{mean, spearman};
 use crate::data::DataError;
 use crate::report::manifest::MANIFEST;
+use crate::statistics::{mean, spearman};
 
 /// One line of the results: what training on a selection gave.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Paired;
-use super::statistics::{mean, ranks, sign_flip, spearman};
 use crate::data::DataError;
+use crate::statistics::{mean, ranks, sign_flip, spearman};
 
 /// The folder of each pool and its short name.
 const POOLS: [(&str, &str); 2] = [("plot_data", "tulu"), ("dolci_plot_data", "dolci")];

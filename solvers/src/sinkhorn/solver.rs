@@ -130,7 +130,7 @@ impl Entropic<'_> {
                 Err("takes hard marginals and KL penalties: for TV take --epsilon 0 and the solver `partial`")
             }
             Marginal::Capacity(_) => {
-                Err("takes hard marginals and KL penalties: for capacities take --epsilon 0 and the solver `partial`")
+                Err("takes hard marginals and KL penalties: for capacities take --epsilon 0 and the solver `exact`")
             }
         };
         let strength = |marginal| strength(marginal).map_err(unsupported);
