@@ -120,9 +120,6 @@ pub(super) struct Reached {
 impl Entropic<'_> {
     fn penalty(&self, problem: &Problem<'_>) -> Result<Penalty, SolveError> {
         let unsupported = |fault| SolveError::Unsupported { solver: self.name, fault };
-        if problem.epsilon == 0.0 {
-            return Err(unsupported("solves problems with entropy: take --epsilon above 0, or the solver `exact`"));
-        }
         let strength = |marginal| match marginal {
             Marginal::Hard => Ok(f64::INFINITY),
             Marginal::Kl(rho) => Ok(rho),
@@ -134,7 +131,15 @@ impl Entropic<'_> {
             }
         };
         let strength = |marginal| strength(marginal).map_err(unsupported);
-        Ok(Penalty { epsilon: problem.epsilon, pool: strength(problem.pool)?, query: strength(problem.query)? })
+        let penalty =
+            Penalty { epsilon: problem.epsilon, pool: strength(problem.pool)?, query: strength(problem.query)? };
+        match (penalty.epsilon > 0.0, penalty.pool.is_infinite() && penalty.query.is_infinite()) {
+            (true, _) => Ok(penalty),
+            (false, true) => {
+                Err(unsupported("solves problems with entropy: take --epsilon above 0, or the solver `exact`"))
+            }
+            (false, false) => Err(unsupported("solves problems with entropy: KL penalties need --epsilon above 0")),
+        }
     }
 
     fn solve(
