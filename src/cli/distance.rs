@@ -57,6 +57,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !transport && arguments.certificate.is_some() {
         return Err(Failure::Usage("--certificate goes with --metric transport".to_owned()));
     }
+    if !transport && !arguments.solver.are_default() {
+        let fault = "--solver and what goes with it are for --metric transport: the other metrics have a formula";
+        return Err(Failure::Usage(fault.to_owned()));
+    }
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(), cost, &progress)?;
     let geometry = inputs.geometry(cost)?;

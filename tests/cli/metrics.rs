@@ -83,6 +83,8 @@ fn kernels_and_bandwidths_are_chosen_by_name() {
         (&["--kernel", "laplace"], "--metric mmd"),
         (&["--metric", "manhattan"], "manhattan"),
         (&["--metric", "energy", "--certificate", "c.json"], "--certificate"),
+        (&["--metric", "energy", "--solver", "sinkhorn", "--epsilon", "0.1"], "--solver"),
+        (&["--metric", "hausdorff", "--plan", "plan.safetensors"], "--solver"),
     ] {
         distance(&list, words).assert().code(2).stderr(contains(said));
     }
