@@ -486,7 +486,7 @@ fn what_they_do_not_solve_is_refused_with_a_remedy() {
         for (bad, word) in [
             (Problem { epsilon: 0.0, ..problem.clone() }, "exact"),
             (Problem { pool: Marginal::Tv(1.0), ..problem.clone() }, "partial"),
-            (Problem { query: Marginal::Capacity(2.0), ..problem.clone() }, "partial"),
+            (Problem { query: Marginal::Capacity(2.0), ..problem.clone() }, "solver `exact`"),
             (Problem { pool: Marginal::Kl(-1.0), ..problem.clone() }, "penalty"),
         ] {
             let error = try_solve(name, &bad, &Effort::default()).unwrap_err().to_string();
