@@ -8,6 +8,7 @@
 pub mod bound;
 pub mod certify;
 pub mod cli;
+pub mod compare;
 pub mod data;
 pub mod inspect;
 pub mod report;
