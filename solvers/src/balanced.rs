@@ -90,10 +90,8 @@ impl Balanced {
         let selections = || hands.iter().map(|hand| &hand.selection);
         let status = selections().map(|selection| selection.status).find(|status| !status.is_success());
         let notes: Vec<_> = selections().map(|selection| &selection.notes).collect();
-        let notes = BTreeMap::from([
-            ("balanced-groups".to_owned(), json!(count)),
-            ("by-group".to_owned(), json!(notes)),
-        ]);
+        let notes =
+            BTreeMap::from([("balanced-groups".to_owned(), json!(count)), ("by-group".to_owned(), json!(notes))]);
         Ok(Selection { rows, scores, status: status.unwrap_or(Status::Uncertified), notes })
     }
 }

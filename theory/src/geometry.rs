@@ -208,7 +208,14 @@ impl<'a> Geometry<'a> {
         let query = list.iter().flat_map(|&j| &query[j * dim..(j + 1) * dim]).copied().collect();
         let norms = list.iter().map(|&j| norms[j]).collect();
         let side = Side::Points { query, norms };
-        Some(Ok(Self { pool: self.pool, cost: self.cost, side, query_len: list.len(), short: self.short, memory: None }))
+        Some(Ok(Self {
+            pool: self.pool,
+            cost: self.cost,
+            side,
+            query_len: list.len(),
+            short: self.short,
+            memory: None,
+        }))
     }
 
     /// The same rows under another cost of the same family.

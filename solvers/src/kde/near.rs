@@ -69,5 +69,9 @@ pub fn near_duplicates(
         (first != u32::MAX).then(|| (rows[first as usize], rows[at]))
     };
     let members = member.iter().filter(|member| member.load(Ordering::Relaxed)).count();
-    Ok(NearDuplicates { pairs: count.into_inner(), rows: earliest.iter().enumerate().filter_map(near).collect(), members })
+    Ok(NearDuplicates {
+        pairs: count.into_inner(),
+        rows: earliest.iter().enumerate().filter_map(near).collect(),
+        members,
+    })
 }
