@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use clap::builder::PossibleValuesParser;
 use kantor_solvers::Effort;
-use kantor_solvers::registry::{self, SELECTORS, SOLVERS};
+use kantor_solvers::registry::{self, SOLVERS};
 use kantor_theory::Cost;
 use kantor_theory::cost::Family;
 use serde_json::json;
 
-use crate::compare::{Comparison, Request, Solvers, compare, write};
+use crate::compare::{ALL, Comparison, Request, Solvers, compare, write};
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
 use crate::select::{InputSpec, Inputs, Request as Selecting};
@@ -20,9 +20,6 @@ use super::args::{FileArguments, RunArguments, SelectionArguments, cost_parser, 
 use super::failure::Failure;
 use super::output::say;
 use super::signals;
-
-/// What stands for every method.
-const ALL: &str = "all";
 
 /// Compare methods, budgets, costs and solvers on one pool and query set.
 #[derive(Debug, clap::Args)]
@@ -109,14 +106,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);
     let inputs = Inputs::open(&spec, strictest, &progress)?;
     let staging = Staging::begin(&selection.out, selection.force, &inputs.paths())?;
-    let methods = arguments.method.into_iter().flat_map(|name| match name.as_str() {
-        ALL => SELECTORS.iter().map(|entry| entry.name.to_owned()).collect(),
-        _ => vec![name],
-    });
     let selecting = Selecting {
         energy: !arguments.no_energy,
         balance: selection.balance(&inputs),
-        ..selection.request(methods.collect(), strictest, &arguments.run)
+        ..selection.request(arguments.method, strictest, &arguments.run)
     };
     let request = Request {
         solvers: arguments.solvers.solvers(selecting.seed, selecting.memory)?,

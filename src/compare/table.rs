@@ -37,7 +37,7 @@ impl Comparison {
         let groups = !self.groups.is_empty();
         let mut header = vec!["method", "budget", distance, "above best", "energy", "chamfer"];
         header.extend(["held-out", "its energy"].into_iter().filter(|_| folds));
-        header.extend(["random"].into_iter().filter(|_| random));
+        header.extend(["closer random"].into_iter().filter(|_| random));
         header.extend(["worst group"].into_iter().filter(|_| groups));
         header.extend(["time", "status"]);
         let cells = |row: &Row| {

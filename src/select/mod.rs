@@ -238,13 +238,14 @@ fn bests(
     Ok(bounds)
 }
 
-/// Certifies the distance of a selection if that was asked for.
+/// Certifies the distance of a selection if that was asked for; what was `proved` of the same rows is not proved again.
 fn prove(
     task: &Task<'_>,
     request: &Request,
     objective: Objective,
     optimum: Option<&Solved>,
     bests: &[BestBound],
+    proved: &[&Proved],
     selection: Selection,
 ) -> Result<Proved, Error> {
     if !request.certify {
@@ -254,6 +255,9 @@ fn prove(
     }
     let begun = Instant::now();
     task.watch.advance(0)?;
+    if let Some(twin) = proved.iter().copied().find(|twin| twin.selection.rows == selection.rows) {
+        return Ok(Proved { selection, seconds: begun.elapsed().as_secs_f64(), ..twin.clone() });
+    }
     let terms = Terms { power: request.power, objective, ..Terms::default() };
     let solved = optimum.and_then(|solved| solved.budgets.iter().find(|found| found.rows == selection.rows));
     let found = solved.map(|found| certify::found_distance(task.geometry, request.power, found)).transpose()?.flatten();
@@ -368,12 +372,13 @@ fn choose(inputs: &Inputs, geometry: &Geometry<'_>, request: &Request, watch: &d
         let selections = selector.select(&task, &findings, &request.budgets)?;
         let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
         let optimum = findings.optimum.as_ref();
-        let selections =
-            selections.into_iter().map(|selection| prove(&task, request, objective, optimum, &bests, selection));
+        let proved: Vec<&Proved> = chosen.iter().flat_map(|chosen: &Chosen| &chosen.selections).collect();
+        let prove = |selection| prove(&task, request, objective, optimum, &bests, &proved, selection);
+        let selections = selections.into_iter().map(prove).collect::<Result<_, Error>>()?;
         chosen.push(Chosen {
             method: selector.name().to_owned(),
             nested: selector.nested(),
-            selections: selections.collect::<Result<_, Error>>()?,
+            selections,
             seconds,
             cpu_seconds,
             peak_memory: memory::peak(),
