@@ -1,14 +1,12 @@
 //! What every selector in the registry must do, whatever its method.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::too_many_lines)]
 
-mod support;
-
 use std::collections::HashSet;
 
+use crate::support::{MEMORY, clustered, double, geometry, matrix_of, run, single};
 use kantor_solvers::registry::{Entry, SELECTORS, selector};
 use kantor_solvers::{SelectError, Selection, Settings};
 use kantor_theory::{Cost, DenseRows, Geometry, Rows};
-use support::{MEMORY, clustered, double, geometry, matrix_of, run, single};
 
 const N: usize = 300;
 const M: usize = 7;
