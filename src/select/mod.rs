@@ -26,7 +26,7 @@ pub use objective::Target;
 pub use order::Note;
 pub use prepared::{Prepared, method};
 pub use write::{Run, write};
-pub(crate) use write::{SelectionWriter, copies, write_with};
+pub(crate) use write::{SelectionWriter, copies, parameters, write_with};
 
 /// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
 const BLOCK: usize = 512;

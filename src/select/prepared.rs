@@ -100,6 +100,11 @@ impl<'a> Prepared<'a> {
         Ok(Chosen { method: selector.name().to_owned(), nested: selector.nested(), selections, seconds })
     }
 
+    /// Which distance is certified.
+    pub fn objective(&self) -> Objective {
+        self.objective
+    }
+
     /// These choices as the outcome of the request; the input files are not described.
     pub fn outcome(&self, chosen: Vec<Chosen>) -> Outcome {
         let Self { objective, scan_seconds, best_seconds, .. } = *self;
@@ -114,11 +119,13 @@ impl<'a> Prepared<'a> {
     }
 
     fn prove(&self, selection: Selection) -> Result<Proved, Error> {
-        if self.request.certify {
-            return self.certify(selection);
-        }
+        if self.request.certify { self.certify(selection) } else { Ok(self.leave(selection)) }
+    }
+
+    /// Leaves a selection unproved.
+    pub(crate) fn leave(&self, selection: Selection) -> Proved {
         let nearest = certify::nearest(self.task.geometry, &selection.rows);
-        Ok(Proved { selection, certified: None, nearest, beside: None, held_out: None, seconds: 0.0 })
+        Proved { selection, certified: None, nearest, beside: None, held_out: None, seconds: 0.0 }
     }
 
     /// Certifies the distance of a selection, whether or not the request asks for that.
@@ -140,8 +147,7 @@ impl<'a> Prepared<'a> {
         };
         let nearest = certify::nearest(geometry, &selection.rows);
         let best = self.bests.iter().find(|best| best.budget() == selection.budget()).cloned();
-        let beside =
-            Some(Beside::of(geometry, &terms, distance.interval(), request.energy, &selection.rows, *watch)?);
+        let beside = Some(Beside::of(geometry, &terms, distance.interval(), request.energy, &selection.rows, *watch)?);
         let certified = Some(Certified { distance, best });
         Ok(Proved { selection, certified, nearest, beside, held_out: None, seconds: begun.elapsed().as_secs_f64() })
     }

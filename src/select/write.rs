@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use kantor_solvers::Watch;
-use kantor_theory::{Facts, Geometry, Status};
+use kantor_theory::{Facts, Geometry, Objective, Status};
 
 use crate::certify::{self, Certified, Terms};
 use crate::data::OnBadRow;
@@ -88,18 +88,7 @@ pub(crate) fn write_with(
         pool_rows: geometry.pool_len(),
         query_rows: geometry.query_len(),
         overlap: inputs.overlap(),
-        parameters: Parameters {
-            methods: request.methods.clone(),
-            budgets: request.budgets.clone(),
-            cost: request.cost,
-            p: request.power,
-            objective: outcome.objective,
-            certify: request.certify,
-            energy: request.energy,
-            cross_fit: request.cross_fit,
-            settings: request.settings.clone(),
-            on_bad_row: run.on_bad_row,
-        },
+        parameters: parameters(request, outcome.objective, run.on_bad_row),
         seed: request.seed,
         rng: "ChaCha8",
         tie_rule: "lower pool row first",
@@ -120,6 +109,22 @@ pub(crate) fn write_with(
     })?;
     staging.commit()?;
     Ok(manifest)
+}
+
+/// The request with all defaults resolved.
+pub(crate) fn parameters(request: &Request, objective: Objective, on_bad_row: OnBadRow) -> Parameters {
+    Parameters {
+        methods: request.methods.clone(),
+        budgets: request.budgets.clone(),
+        cost: request.cost,
+        p: request.power,
+        objective,
+        certify: request.certify,
+        energy: request.energy,
+        cross_fit: request.cross_fit,
+        settings: request.settings.clone(),
+        on_bad_row,
+    }
 }
 
 /// Lines by row number.
@@ -159,13 +164,7 @@ impl<'a> SelectionWriter<'a> {
     }
 
     /// Writes the files of one selection, which `method` made, into the directory `dir` of the result.
-    pub(crate) fn write(
-        &self,
-        staging: &mut Staging,
-        dir: &str,
-        method: &str,
-        proved: &Proved,
-    ) -> Result<(), Error> {
+    pub(crate) fn write(&self, staging: &mut Staging, dir: &str, method: &str, proved: &Proved) -> Result<(), Error> {
         let (inputs, selection) = (self.inputs, &proved.selection);
         let rows: Vec<usize> = selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
         staging.file(&format!("{dir}/indices.npy"), |out| files::indices(&rows, out))?;
