@@ -88,6 +88,13 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         say(as_json(&manifest, &arguments.out))?;
     } else {
         say(as_table(&manifest))?;
+        for (result, law) in manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))) {
+            let (name, up) = (format!("{} {}", result.method, result.budget), table::bound(law.distance, false));
+            let (likely, metric) = (1.0 - law.delta, law.metric);
+            say(format_args!(
+                "{name}: W₁ to the law of the queries ≤ {up} ({metric}) in every fold, w.p. ≥ {likely} (T10)"
+            ))?;
+        }
         if !arguments.run.quiet {
             say(format_args!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds))?;
         }
