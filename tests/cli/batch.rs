@@ -221,7 +221,6 @@ fn only_what_is_new_or_changed_runs() {
     assert!(before.iter().all(|(name, result)| (work.results()[name] == *result) == name.starts_with("a/")));
 
     // The same bytes again, under another date: nothing to do.
-    let before = work.results();
     work.query("b", 77);
     assert_eq!(work.printed(&[], 0)["counts"]["ran"], 0);
     // Another parameter: all are to be done again.
@@ -232,12 +231,11 @@ fn only_what_is_new_or_changed_runs() {
     work.jobs(&format!(
         "{GRID}\n---c = {{ similarity = \"similarity.npy\" }}\n[[grid]]\n[[grid]]\nmethods = \"mean-similarity\"\nseeds = 3\nbudgets = [5, 6]"
     ));
-    let printed = work.printed(&[], 1);
-    // Parameters are as they were first, and the results of these were replaced meanwhile.
-    assert_eq!(names(&printed, |job| job["task"] == "a" && ran(job)).len(), 8 + 2);
-    // The cost of directions makes no sense of a matrix of numbers below −1, and that of others does: all of c end well.
-    assert_eq!(names(&printed, |job| job["task"] == "c" && job["state"] == "done").len(), 0);
-    drop(before);
+    let printed = work.printed(&[], 0);
+    // Parameters are as they were first, but their results were replaced meanwhile.
+    for task in ["a", "b", "c"] {
+        assert_eq!(names(&printed, |job| job["task"] == task && ran(job)).len(), 8 + 2);
+    }
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn bins_part_the_order_and_their_distance_rises() {
 fn the_focus_bin_is_cut_once_more() {
     let work = tempfile::tempdir().unwrap();
     let (out, focus) = (work.path().join("bins"), work.path().join("focus"));
-    printed_json(quantiles(&out, &["--take", "500", "--method", "doubly-greedy", "--no-certify", "--json"]));
+    printed_json(&mut quantiles(&out, &["--take", "500", "--method", "doubly-greedy", "--no-certify", "--json"]));
     let words = ["--take", "50", "--method", "doubly-greedy", "--no-certify", "--json", "--focus-bin", "1"];
     let printed = printed_json(&mut quantiles(&focus, &words));
     // 5005 rows in 10 bins: the first five hold 501.
