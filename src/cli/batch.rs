@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     drop(progress);
     if report.stopped {
         let settled = report.lines.iter().filter(|line| matches!(line.state, State::Done(_))).count();
-        eprintln!("kantor: stopped: {settled} of {} jobs are done; the next run goes on", report.lines.len());
+        eprintln!("kantor: stopped; {settled} jobs are done, the next run goes on from there");
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if arguments.run.json {
@@ -76,7 +76,9 @@ fn is_good(line: &Line) -> bool {
 
 fn tell(event: &Event<'_>, detail: Detail) {
     match event {
-        _ if detail == Detail::Quiet => {}
+        // Failures are errors.
+        Event::Settled(Line { state: State::Done(_), .. }, ..) | Event::Warning(_) | Event::Waiting(_)
+            if detail == Detail::Quiet => {}
         Event::Warning(text) => eprintln!("kantor: warning: {text}"),
         Event::Waiting(count) => eprintln!("kantor: another run works on the last {count} jobs: waiting for it"),
         Event::Settled(line, place, total) => {

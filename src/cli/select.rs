@@ -15,7 +15,7 @@ use crate::select::{Inputs, Request, Run, select, write};
 
 use super::args::{InputArguments, ProofArguments, RunArguments, SettingsArguments};
 use super::failure::Failure;
-use super::output::say;
+use super::output::{say, warn};
 use super::signals;
 
 /// Choose k pool rows for the queries and write them out.
@@ -64,15 +64,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ..arguments.proof.request(arguments.input.cost, arguments.settings.settings(), &arguments.run)
     };
     let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
-    if inputs.overlap() > 0 && !arguments.run.quiet {
-        eprintln!(
-            "kantor: warning: {} query rows are also in the pool; --forbid-overlap makes this an error",
-            inputs.overlap()
-        );
-    }
-    if !inputs.dropped().is_empty() && !arguments.run.quiet {
-        eprintln!("kantor: warning: {} rows dropped, listed in the manifest", inputs.dropped().len());
-    }
+    warn(&inputs, &arguments.run);
     let staging = Staging::begin(&arguments.out, arguments.force, &inputs.paths())?;
     let outcome = select(&inputs, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
