@@ -54,7 +54,7 @@ def words():
     parser.add_argument("--repeat", type=int, default=3)
     asked = parser.parse_args()
     if asked.quick:
-        asked.rows, asked.budgets, asked.repeat = min(asked.rows, 8000), "500", 1
+        asked.rows, asked.budgets, asked.repeat = min(asked.rows, 3000), "500", 1
     asked.only = asked.only.split(",") if asked.only else list(PEERS)
     for name in set(asked.only) - set(PEERS):
         parser.error(f"there is no problem {name}; say {', '.join(PEERS)}")
@@ -135,14 +135,14 @@ def compare(label, problem, name, task, repeat):
         line("", "", "", NAMES[program], *cells)
 
 
-def subsets(pool, query, budget):
+def subsets(pool, query, budget, quick):
     """Files of the rows that round robin chooses, and of random ones."""
     import numpy as np
 
     chosen, _, _ = kantor("round-robin", {"pool": pool, "query": query, "budget": budget})
     rows = len(np.load(pool, mmap_mode="r"))
     drawn = np.sort(np.random.default_rng(0).choice(rows, budget, replace=False))
-    for name, rows in [("", chosen["rows"]), (" random", drawn)]:
+    for name, rows in [("", chosen["rows"]), (" random", drawn)][: 1 if quick else 2]:
         path = HOME / f"subset{name.strip()}.npy"
         np.save(path, np.asarray(rows, dtype=np.int64))
         yield name, path
@@ -169,7 +169,7 @@ def main():
             for problem in asked.only:
                 if problem not in ("exact", "balanced"):
                     compare(label, problem, problem, task, asked.repeat)
-            for name, path in subsets(pool, query, budget) if {"exact", "balanced"} & set(asked.only) else []:
+            for name, path in subsets(pool, query, budget, asked.quick) if {"exact", "balanced"} & set(asked.only) else []:
                 for problem in [p for p in asked.only if p in ("exact", "balanced")]:
                     compare(label, problem, problem + name, task | {"subset": path}, asked.repeat)
     print(load())

@@ -6,7 +6,7 @@ use kantor_theory::generalization::assumption::require_held_out;
 use kantor_theory::generalization::domain::segments;
 use kantor_theory::generalization::heldout::{held_out_distance, law_distance, same_queries_distance, split_mean};
 use kantor_theory::generalization::lipschitz::critical_lipschitz;
-use kantor_theory::generalization::rates::a_priori_distance;
+use kantor_theory::generalization::rates::a_priori_share;
 use kantor_theory::generalization::reference::noise_ratio;
 use kantor_theory::generalization::{Bound, MetricDistance, Theorem};
 
@@ -46,8 +46,7 @@ impl Study<'_> {
         self.held_out(floor)?;
         // Of points in a cube, as a share of its diameter.
         let dim = u32::try_from(self.query.rows().dim()).unwrap_or(u32::MAX);
-        let rate = a_priori_distance(dim, queries, self.terms.delta);
-        let share = rate.times(Theorem::T13, "1/diameter", (1.0 / f64::from(dim).sqrt()).next_up());
+        let share = a_priori_share(dim, queries, self.terms.delta);
         let reason = "as a share of the diameter nothing exceeds";
         self.push(Line::against("W₁(Q, P)/diameter before looking, in a cube", share, Some(1.0), reason));
         Ok(law)
