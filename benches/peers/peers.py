@@ -76,7 +76,7 @@ def faiss_round_robin(task):
     return {"rows": turns(order_of, len(query), len(pool), task["budget"])}
 
 
-# KNN-KDE: nearest rows, whose mass is divided by the density around them.
+# KNN-KDE: nearest rows, whose mass is divided by the density around them. Lists hold at most a tenth of the pool.
 
 
 def faiss_knn_kde(task):
@@ -89,14 +89,14 @@ def faiss_knn_kde(task):
     n, m = len(pool), len(query)
     index = faiss.IndexFlatIP(pool.shape[1])
     index.add(pool)
-    similar, lists = index.search(query, min(LIST, n))
+    similar, lists = index.search(query, min(LIST, n // 10))
     distance = 1.0 - similar.astype("float64")
     listed = np.unique(lists)
     among = faiss.IndexFlatIP(pool.shape[1])
     among.add(pool[listed])
     density = np.empty(len(listed))
     for first in range(0, len(listed), 1024):
-        near = among.search(pool[listed[first : first + 1024]], min(NEIGHBOURS, len(listed)))[0]
+        near = among.search(pool[listed[first : first + 1024]], min(NEIGHBOURS, n // 10, len(listed)))[0]
         density[first : first + 1024] = np.maximum(0.0, 1.0 - 2.0 * (1.0 - near.astype("float64")) / SIGMA**2).sum(1)
     weight = 1.0 / density[np.searchsorted(listed, lists)]
     filled = np.cumsum(weight, axis=1)
