@@ -11,7 +11,7 @@ use crate::report::manifest::Manifest;
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
 use crate::report::table;
-use crate::select::{Inputs, Request, Run, select, write};
+use crate::select::{Inputs, Law, Request, Run, select, write};
 
 use super::args::{InputArguments, ProofArguments, RunArguments, SettingsArguments};
 use super::failure::Failure;
@@ -80,12 +80,15 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         say(as_json(&manifest, &arguments.out))?;
     } else {
         say(as_table(&manifest))?;
-        for (result, law) in manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))) {
-            let (name, up) = (format!("{} {}", result.method, result.budget), table::bound(law.distance, false));
+        let laws: Vec<_> = manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))).collect();
+        if let Some((_, law)) = laws.first() {
             let (likely, metric) = (1.0 - law.delta, law.metric);
             say(format_args!(
-                "{name}: W₁ to the law of the queries ≤ {up} ({metric}) in every fold, w.p. ≥ {likely} (T10)"
+                "\nif queries are independent draws: W₁ ({metric}) of every fold to their law, w.p. ≥ {likely} (T10)"
             ))?;
+            let up = |law: &Law| format!("≤ {}", table::bound(law.distance, false));
+            let rows = laws.iter().map(|(result, law)| vec![result.method.clone(), result.budget.to_string(), up(law)]);
+            say(table::wrapped(rows))?;
         }
         if !arguments.run.quiet {
             say(format_args!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds))?;

@@ -20,7 +20,7 @@ use crate::report::memory;
 use crate::report::staging::OutputError;
 
 pub use beside::Beside;
-pub use crossfit::HeldOut;
+pub use crossfit::{HeldOut, Law};
 pub use inputs::{InputSpec, Inputs};
 pub use objective::Target;
 pub use order::Note;
