@@ -88,10 +88,8 @@ fn near_optimum(cells: &[Cell<'_>]) -> Vec<Claim> {
         cells.iter().filter_map(|cell| cell.difference(a, b, Equal::Rows)).collect()
     };
     let values = |of: &[Estimate]| of.iter().map(|d| d.value).collect::<Vec<_>>();
-    let excess: Vec<f64> = cells
-        .iter()
-        .filter_map(|cell| Some(cell.entry("round-robin")?.rows.distances[W] / cell.best - 1.0))
-        .collect();
+    let excess: Vec<f64> =
+        cells.iter().filter_map(|cell| Some(cell.entry("round-robin")?.rows.distances[W] / cell.best - 1.0)).collect();
     let same = differences("round-robin", "optimal");
     let [better, level, worse] = signs(&same);
     let farther: Vec<f64> = cells.iter().filter_map(|cell| cell.farther("uot", "optimal")).collect();
@@ -223,8 +221,7 @@ fn within_and_across(cells: &[Cell<'_>]) -> Vec<Claim> {
 /// Fact 3.
 fn other_distances(cells: &[Cell<'_>]) -> Vec<Claim> {
     let mean_of = |distance, equal| spread(&of_all(cells, distance, equal)).0;
-    let (w, energy, means) =
-        (mean_of(W, Equal::Rows), mean_of(ENERGY, Equal::Rows), mean_of(MEANS, Equal::Rows));
+    let (w, energy, means) = (mean_of(W, Equal::Rows), mean_of(ENERGY, Equal::Rows), mean_of(MEANS, Equal::Rows));
     let to_query = of_all(cells, TO_QUERY, Equal::Rows);
     // Selectors with a lower W than random and a higher loss, beyond noise.
     let (mut compared, mut traps, mut worst) = (0, 0, 0.0f64);

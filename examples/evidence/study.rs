@@ -351,8 +351,7 @@ pub(crate) fn held_out(
     let mut found: Vec<HeldOut> = Vec::new();
     for (half, other) in [(0, 1), (1, 0)] {
         let [seen, held] = [half, other].map(|of| PickedRows::new(inputs.queries(), halves[of].clone()));
-        let (seen, held) =
-            (inputs.geometry_with(&seen, Cost::Cosine)?, inputs.geometry_with(&held, Cost::Cosine)?);
+        let (seen, held) = (inputs.geometry_with(&seen, Cost::Cosine)?, inputs.geometry_with(&held, Cost::Cosine)?);
         let (choices, _) = choose(&seen, &[budget])?;
         let measured = choices.par_iter().map(|choice| {
             let nats = queries.nats(&pool.train(&choice.rows, usize::MAX));

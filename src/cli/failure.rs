@@ -58,7 +58,9 @@ impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => USAGE,
-            Failure::Solve(error) | Failure::Certify(CertifyError::Solve(error)) => solve_code(error),
+            Failure::Solve(error)
+            | Failure::Certify(CertifyError::Solve(error))
+            | Failure::Select(Error::Certify(CertifyError::Solve(error))) => solve_code(error),
             Failure::BadInput(_) | Failure::Certify(_) => BAD_INPUT,
             Failure::InputOutput(_) => INPUT_OUTPUT,
             Failure::Resource(_) | Failure::Select(Error::Memory { .. }) => RESOURCE,

@@ -1,6 +1,5 @@
 //! `kantor select`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use crate::report::staging::Staging;
 use crate::report::table;
 use crate::select::{Inputs, Law, Request, Run, select, write};
 
-use super::args::{InputArguments, ProofArguments, RunArguments, SettingsArguments};
+use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments};
 use super::failure::Failure;
 use super::output::{say, warn};
 use super::signals;
@@ -23,9 +22,6 @@ use super::signals;
 pub(super) struct Arguments {
     #[command(flatten)]
     input: InputArguments,
-    /// Rows to choose; several budgets share the work
-    #[arg(long, help_heading = "Selection", value_name = "K[,K…]", required = true, value_delimiter = ',')]
-    budget: Vec<usize>,
     /// Selection methods: see `kantor methods`
     #[arg(
         long,
@@ -35,19 +31,10 @@ pub(super) struct Arguments {
         value_delimiter = ','
     )]
     method: Vec<String>,
-    /// Directory of the results; must not exist yet, unless with --force
-    #[arg(short, long, help_heading = "Selection", value_name = "DIR")]
-    out: PathBuf,
-    /// Replace an older result of kantor
-    #[arg(long, help_heading = "Selection")]
-    force: bool,
     #[command(flatten)]
-    proof: ProofArguments,
-    /// Seed of every random choice
-    #[arg(long, help_heading = "Selection", default_value_t = 0)]
-    seed: u64,
+    selection: SelectionArguments,
     #[command(flatten)]
-    settings: SettingsArguments,
+    certify: CertifyArguments,
     #[command(flatten)]
     run: RunArguments,
 }
@@ -56,16 +43,17 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
-    let spec = arguments.input.spec();
+    let (selection, cost) = (arguments.selection, arguments.input.cost);
+    let spec = selection.spec(&arguments.input.files);
+    let inputs = Inputs::open_to_select(&spec, cost, &progress)?;
     let request = Request {
-        methods: without_repeats(arguments.method),
-        budgets: without_repeats(arguments.budget),
-        seed: arguments.seed,
-        ..arguments.proof.request(arguments.input.cost, arguments.settings.settings(), &arguments.run)
+        certify: !arguments.certify.no_certify,
+        energy: arguments.certify.energy,
+        balance: selection.balance(&inputs),
+        ..selection.request(arguments.method, cost, &arguments.run)
     };
-    let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
     warn(&inputs, &arguments.run);
-    let staging = Staging::begin(&arguments.out, arguments.force, &inputs.paths())?;
+    let staging = Staging::begin(&selection.out, selection.force, &inputs.paths())?;
     let outcome = select(&inputs, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
     let manifest = write(staging, &inputs, &request, &outcome, run, &progress)?;
@@ -77,7 +65,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
     }
     if arguments.run.json {
-        say(as_json(&manifest, &arguments.out))?;
+        say(as_json(&manifest, &selection.out))?;
     } else {
         say(as_table(&manifest))?;
         let laws: Vec<_> = manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))).collect();
@@ -91,21 +79,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             say(table::wrapped(rows))?;
         }
         if !arguments.run.quiet {
-            say(format_args!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds))?;
+            say(format_args!("written to {} in {:.1} s", selection.out.display(), manifest.seconds))?;
         }
     }
     Ok(if manifest.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The list without later repeats of an item.
-fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
-    let mut kept = Vec::with_capacity(items.len());
-    for item in items {
-        if !kept.contains(&item) {
-            kept.push(item);
-        }
-    }
-    kept
 }
 
 fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
@@ -117,19 +94,20 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
                 "method": result.method,
                 "budget": result.budget,
                 "objective": manifest.parameters.objective.name(),
-                "dir": out.join(&result.dir),
+                "dir": result.dir.as_ref().map(|dir| out.join(dir)),
                 "distance": result.distance,
                 "best": result.best,
                 "excess": result.excess,
                 "energy": result.energy,
                 "chamfer": result.chamfer,
                 "held_out": result.held_out,
+                "groups": result.groups,
                 "status": result.status,
                 "seconds": result.seconds + result.certify_seconds,
             })
         })
         .collect();
-    json!({"schema": "kantor/select/1", "results": results, "notes": manifest.notes})
+    json!({"schema": "kantor/select/1", "results": results, "groups": manifest.groups, "notes": manifest.notes})
 }
 
 fn as_table(manifest: &Manifest) -> String {
@@ -141,6 +119,8 @@ fn as_table(manifest: &Manifest) -> String {
     };
     let mut header = vec!["method", "budget", distance, "above best possible", "energy", "chamfer Q→S"];
     header.extend(["held-out", "held-out energy"].into_iter().filter(|_| folds));
+    let groups = &manifest.groups;
+    header.extend(["worst group"].into_iter().filter(|_| !groups.is_empty()));
     header.extend(["status", "time"]);
     let none = || "–".to_owned();
     let value = |interval: Option<Interval>| interval.map_or_else(none, table::value);
@@ -156,6 +136,7 @@ fn as_table(manifest: &Manifest) -> String {
         if let Some(held_out) = result.held_out {
             cells.extend([value(Some(held_out.held_out.distance)), value(held_out.held_out.energy)]);
         }
+        cells.extend(table::worst_group(groups, &result.groups));
         cells.extend([result.status.to_string(), format!("{:.2} s", result.seconds + result.certify_seconds)]);
         cells
     });

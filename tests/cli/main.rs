@@ -4,6 +4,7 @@
 mod batch;
 mod bound;
 mod certify;
+mod compare;
 mod killed;
 mod metrics;
 mod outcomes;
