@@ -3,6 +3,7 @@
 pub mod files;
 pub mod manifest;
 pub mod memory;
+pub mod page;
 pub mod plan;
 pub mod progress;
 pub mod staging;
