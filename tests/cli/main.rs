@@ -7,6 +7,7 @@ mod killed;
 mod metrics;
 mod outcomes;
 mod outputs;
+mod report;
 mod solve;
 mod study;
 mod support;

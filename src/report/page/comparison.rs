@@ -1,6 +1,6 @@
 //! The report of a comparison.
 
-use kantor_theory::Cost;
+use kantor_theory::{Cost, Objective, Power};
 use serde::Serialize;
 
 use super::figures::{self, Figures};
@@ -100,7 +100,7 @@ fn facts(found: &Comparison) -> Vec<(&'static str, String)> {
         ("Methods", list(found.methods().to_vec())),
         ("Budgets", list(found.budgets().iter().map(|budget| count(*budget as u64)).collect())),
         ("Cost", list(found.costs.iter().map(|cost| cost.name().to_owned()).collect())),
-        ("Certified", format!("{} ({})", parameters.objective.name(), figures::distance_name(found))),
+        ("Certified", certified(found)),
         ("Pool", format!("{} rows", count(found.pool_rows as u64))),
         ("Queries", format!("{} rows", count(found.query_rows as u64))),
     ];
@@ -113,6 +113,16 @@ fn facts(found: &Comparison) -> Vec<(&'static str, String)> {
     facts.push(("Took", format!("{} s, {} s of processors", seconds(found.seconds), seconds(found.cpu_seconds))));
     facts.extend(found.peak_memory_bytes.map(|bytes| ("Peak memory", format!("{} MiB", mebibytes(bytes)))));
     facts
+}
+
+/// Which distance.
+fn certified(found: &Comparison) -> String {
+    let name = figures::distance_name(found);
+    if found.objective() == Objective::W {
+        format!("{name}, p = {}", if found.power() == Power::One { 1 } else { 2 })
+    } else {
+        name.to_owned()
+    }
 }
 
 fn nearest(found: &NearestExamples) -> Nearest<'_> {

@@ -18,7 +18,7 @@ pub(super) const LETTER: f64 = 29.0;
 pub(super) const SMALL: f64 = 24.0;
 
 /// Width of a letter, about, as a share of its height.
-const LETTER_WIDTH: f64 = 0.56;
+const LETTER_WIDTH: f64 = 0.6;
 
 /// What plotters divides a font's size by for SVG.
 const PLOTTERS_SCALE: f64 = 1.24;

@@ -41,7 +41,7 @@ impl Heat {
         let left = i32::min(widest + 28, WIDTH as i32 * 6 / 10);
         let step = f64::from(WIDTH as i32 - left - 8) / self.columns.len().max(1) as f64;
         let at = |column: usize| left + (column as f64 * step) as i32;
-        let letters = usize::max(2, (step / (LETTER * 0.56)) as usize);
+        let letters = usize::max(2, (step / f64::from(canvas::width("m", LETTER))) as usize);
         let size = f64::min(SMALL, step / 2.4);
         canvas::draw(height as u32, |area| {
             let centered = |size| style(TEXT, size, HPos::Center, VPos::Center);

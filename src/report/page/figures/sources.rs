@@ -15,7 +15,7 @@ use crate::report::page::numbers::count;
 const BAR: i32 = 56;
 
 /// Sources that have their own colour.
-const NAMED: usize = SERIES.len();
+const NAMED: usize = 6;
 
 /// How dark bars are, so that text is read on them.
 const OPACITY: f64 = 0.6;
@@ -29,7 +29,10 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     for (_, row) in view.at_largest() {
         bars.push((row.method.clone(), row.sources.clone()));
     }
-    let ink = |source: usize| -> Ink { SERIES.get(source).copied().unwrap_or(MUTED) };
+    // Text is not read well on black, however thin.
+    let inks: Vec<Ink> = SERIES.into_iter().filter(|ink| ink.class != "black").collect();
+    let ink = |source: usize| inks.get(source).copied().filter(|_| source < NAMED).unwrap_or(MUTED);
+    let opacity = |source: usize| if source < NAMED { OPACITY } else { 0.3 };
     let mut entries: Vec<Entry> = sources
         .iter()
         .take(NAMED)
@@ -37,7 +40,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
         .map(|(at, (name, _))| Entry::Area(name.clone(), ink(at), OPACITY))
         .collect();
     if sources.len() > NAMED {
-        entries.push(Entry::Area(format!("{} others", sources.len() - NAMED), MUTED, OPACITY));
+        entries.push(Entry::Area(format!("{} others", sources.len() - NAMED), MUTED, opacity(NAMED)));
     }
     let legend = Legend(entries);
     let widest = bars.iter().map(|(name, _)| width(&short(name, NAME), LETTER)).max().unwrap_or(0);
@@ -58,7 +61,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
                 let share = part as f64 / all;
                 let at = |share: f64| left + (share * breadth).round() as i32;
                 let corners = [(at(before), y), (at(before + share), y + 44)];
-                top.draw(&Rectangle::new(corners, ink(source).color.mix(OPACITY).filled()))?;
+                top.draw(&Rectangle::new(corners, ink(source).color.mix(opacity(source)).filled()))?;
                 if share >= 0.06 {
                     let center = ((corners[0].0 + corners[1].0) / 2, y + 22);
                     let text = style(TEXT, SMALL, HPos::Center, VPos::Center);
