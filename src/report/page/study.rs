@@ -60,6 +60,8 @@ pub fn published(found: &Published) -> Result<Page, PageError> {
         for outcome in Outcome::ALL {
             let lines: Vec<_> = correlations.iter().copied().filter(|line| line.outcome == outcome).collect();
             own.extend(figures::quantiles(&lines)?);
+        }
+        for outcome in Outcome::ALL {
             let lines: Vec<_> = budgets.iter().copied().filter(|line| line.outcome == outcome).collect();
             own.extend(figures::ranks(&lines)?);
         }

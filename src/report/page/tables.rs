@@ -18,10 +18,10 @@ const RESULTS: [(&str, &str); 16] = [
     ("random ≤ %", "share of random subsets at least as close, in per cent"),
     ("p", "permutation test against random subsets"),
     ("tokens", "tokens of the chosen examples"),
-    ("near-dup. %", "chosen rows that nearly repeat another chosen row, in per cent"),
-    ("select s", "wall-clock seconds of the method's own work, all budgets together"),
+    ("near‑dup. %", "chosen rows that nearly repeat another chosen row, in per cent"),
+    ("select s", "wall-clock seconds of the method's own work, all budgets together"),
     ("CPU s", "processor seconds of the same"),
-    ("certify s", "wall-clock seconds of the certificate"),
+    ("certify s", "wall-clock seconds of the certificate"),
     ("peak MiB", "largest resident memory of the process by the end of this method"),
     ("status|", "how the search ended, or what was proved"),
 ];

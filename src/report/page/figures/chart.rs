@@ -73,7 +73,7 @@ impl Chart {
         let Self { x, y, bands, series, heading } = self;
         let widest = y.ticks.iter().map(|(_, text)| width(text, LETTER)).max().unwrap_or(0);
         let mut builder = ChartBuilder::on(area);
-        builder.margin_right(32).margin_top(16).x_label_area_size(96).y_label_area_size(widest + 72);
+        builder.margin_left(14).margin_right(32).margin_top(16).x_label_area_size(96).y_label_area_size(widest + 72);
         if let Some(heading) = heading {
             builder.caption(heading, style(TEXT, LETTER, HPos::Center, VPos::Center));
         }

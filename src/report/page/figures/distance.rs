@@ -13,7 +13,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
         return Ok(None);
     }
     let best = view.best();
-    let random: Vec<_> = (view.found.references.iter()).filter(|reference| reference.cost == view.cost).collect();
+    let random: Vec<_> = view.references().collect();
     let shown = series.iter().flat_map(|series| series.points.iter().map(|point| point.1));
     let ranges = random.iter().flat_map(|reference| [reference.range.0, reference.range.1]);
     let values: Vec<f64> = shown.chain(ranges).chain(best.iter().map(|best| best.1)).collect();

@@ -16,7 +16,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
         return Ok(None);
     }
     let x = Axis::budgets("budget (rows chosen)", view.budgets.iter().map(|budget| *budget as f64));
-    let means = view.found.references.iter().filter(|reference| reference.cost == view.cost && reference.best > 0.0);
+    let means = view.references().filter(|reference| reference.best > 0.0);
     let means = means.map(|reference| (reference.budget, 100.0 * (reference.mean / reference.best - 1.0)));
     let means: Vec<_> = means.collect();
     if !means.is_empty() {

@@ -12,6 +12,9 @@ use super::palette::{Ink, Look, TEXT};
 /// Height of a line.
 const LINE: u32 = 44;
 
+/// Space above the first line.
+const GAP: u32 = 18;
+
 /// Room of the mark.
 const SWATCH: i32 = 84;
 
@@ -48,7 +51,7 @@ impl Legend {
 
     /// Height that it takes.
     pub(super) fn height(&self) -> u32 {
-        if self.0.is_empty() { 0 } else { LINE * self.0.len().div_ceil(self.columns()) as u32 + 16 }
+        if self.0.is_empty() { 0 } else { GAP + LINE * self.0.len().div_ceil(self.columns()) as u32 + 8 }
     }
 
     /// Draws it from the top of `area`.
@@ -56,7 +59,8 @@ impl Legend {
         let columns = self.columns();
         let step = (WIDTH as i32 - 2 * MARGIN) / columns as i32;
         for (place, entry) in self.0.iter().enumerate() {
-            let (x, y) = (MARGIN + (place % columns) as i32 * step, (place / columns) as i32 * LINE as i32);
+            let (x, y) =
+                (MARGIN + (place % columns) as i32 * step, GAP as i32 + (place / columns) as i32 * LINE as i32);
             let middle = y + LINE as i32 / 2;
             let center = (x + SWATCH / 2 - 8, middle);
             match entry {

@@ -29,7 +29,7 @@ use kantor_theory::{Cost, Interval};
 use plotters::drawing::DrawingAreaErrorKind;
 
 use super::PageError;
-use crate::compare::{Comparison, Row};
+use crate::compare::{Comparison, Reference, Row};
 use chart::Series;
 use palette::Look;
 
@@ -58,7 +58,7 @@ pub(super) struct Figure {
 impl Figure {
     fn new(name: String, title: &str, description: &str, caption: &str, drawing: &canvas::Drawing) -> Self {
         let (inline, alone) = drawing.finish(&name, title, description);
-        Self { name, caption: caption.to_owned(), inline, alone }
+        Self { name, caption: caption.replace(" %", "\u{a0}%"), inline, alone }
     }
 }
 
@@ -111,6 +111,13 @@ impl<'a> View<'a> {
     /// The name of a figure's file.
     fn name(&self, kind: &str) -> String {
         if self.found.costs.len() > 1 { format!("{kind}-{}", self.cost.name()) } else { kind.to_owned() }
+    }
+
+    /// The random reference at these budgets.
+    fn references(&self) -> impl Iterator<Item = &'a Reference> {
+        let (cost, budgets) = (self.cost, &self.budgets);
+        let here = move |reference: &&Reference| reference.cost == cost && budgets.contains(&reference.budget);
+        self.found.references.iter().filter(here)
     }
 
     fn largest(&self) -> usize {
