@@ -10,6 +10,7 @@ mod metrics;
 mod outcomes;
 mod outputs;
 mod quantiles;
+mod report;
 mod solve;
 mod study;
 mod support;
