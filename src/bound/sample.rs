@@ -44,11 +44,12 @@ impl Study<'_> {
             self.push(Line::against("two segments, S–Q and Q–P", segments(solved.distance, law), self.diameter, FAR));
         }
         self.held_out(floor)?;
-        // The unit cube stands for any set of that diameter: the rate is a share of it.
+        // Of points in a cube, as a share of its diameter.
         let dim = u32::try_from(self.query.rows().dim()).unwrap_or(u32::MAX);
         let rate = a_priori_distance(dim, queries, self.terms.delta);
-        let diameter = f64::from(dim).sqrt();
-        self.push(Line::against("W₁(Q, P) before looking, unit cube", rate, Some(diameter), "the cube's diameter is"));
+        let share = rate.times(Theorem::T13, "1/diameter", (1.0 / f64::from(dim).sqrt()).next_up());
+        let reason = "as a share of the diameter nothing exceeds";
+        self.push(Line::against("W₁(Q, P)/diameter before looking, in a cube", share, Some(1.0), reason));
         Ok(law)
     }
 
@@ -101,7 +102,7 @@ impl Study<'_> {
         let loss = self.subset_loss().map_or(0.0, |r| r.1);
         let (range, name) = match self.range {
             Some(range) => (range, "critical L for fresh queries"),
-            None => (1.0, "critical L for fresh queries, in units of B, if R_S = 0"),
+            None => (1.0, "critical L for fresh queries if R_S = 0 (× B)"),
         };
         let loss = if self.range.is_some() { loss } else { 0.0 };
         // The bound's assumptions are the constant's too.

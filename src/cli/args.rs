@@ -11,7 +11,7 @@ use kantor_theory::{Cost, KernelName};
 
 use crate::data::OnBadRow;
 use crate::report::progress::Detail;
-use crate::select::InputSpec;
+use crate::select::{InputSpec, Request, Target};
 
 use super::failure::Failure;
 
@@ -135,6 +135,63 @@ impl SettingsArguments {
             density_sample: self.density_sample,
             compat_reference: self.compat.is_some(),
         }
+    }
+}
+
+/// What is proved of a selection.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct TermsArguments {
+    /// Leave out the certified distances; the status is then `uncertified`
+    #[arg(long)]
+    no_certify: bool,
+    /// Evaluate the energy distance of every selection whatever it takes; without this, where it takes at most 2·10⁹
+    /// multiplications or a quarter of those of the pass over the pool
+    #[arg(long, conflicts_with = "no_certify")]
+    energy: bool,
+    #[command(flatten)]
+    power: PowerArgument,
+    /// Distance whose value, bound for all subsets and certificate are written: w, energy or mmd (under --kernel)
+    #[arg(long, value_name = "w|energy|mmd", default_value_t = Target::W, value_parser = target_parser())]
+    objective: Target,
+}
+
+/// What is proved of a selection for a budget.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct ProofArguments {
+    #[command(flatten)]
+    terms: TermsArguments,
+    /// Also split the queries into F folds, select by all folds but one, and measure on that one
+    #[arg(long, value_name = "F")]
+    cross_fit: Option<usize>,
+}
+
+fn target_parser() -> impl TypedValueParser<Value = Target> {
+    clap::builder::PossibleValuesParser::new(Target::ALL.map(Target::name)).try_map(|name| name.parse::<Target>())
+}
+
+impl TermsArguments {
+    /// A request under these terms; methods, budgets and seed are for the caller to add.
+    pub(super) fn request(&self, cost: Cost, settings: Settings, run: &RunArguments) -> Request {
+        let default = Request::default();
+        Request {
+            cost,
+            power: self.power.get(),
+            objective: self.objective,
+            certify: !self.no_certify,
+            energy: self.energy,
+            settings,
+            memory: run.max_memory.unwrap_or(default.memory),
+            ..default
+        }
+    }
+}
+
+impl ProofArguments {
+    /// As [`TermsArguments::request`].
+    pub(super) fn request(&self, cost: Cost, settings: Settings, run: &RunArguments) -> Request {
+        Request { cross_fit: self.cross_fit, ..self.terms.request(cost, settings, run) }
     }
 }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::builder::TypedValueParser;
 use kantor_theory::{Interval, Objective};
 use serde_json::{Value, json};
 
@@ -12,9 +11,9 @@ use crate::report::manifest::Manifest;
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
 use crate::report::table;
-use crate::select::{Inputs, Request, Run, Target, select, write};
+use crate::select::{Inputs, Request, Run, select, write};
 
-use super::args::{InputArguments, PowerArgument, RunArguments, SettingsArguments};
+use super::args::{InputArguments, ProofArguments, RunArguments, SettingsArguments};
 use super::failure::Failure;
 use super::output::say;
 use super::signals;
@@ -42,21 +41,8 @@ pub(super) struct Arguments {
     /// Replace an older result of kantor
     #[arg(long, help_heading = "Selection")]
     force: bool,
-    /// Leave out the certified distances; the status is then `uncertified`
-    #[arg(long, help_heading = "Selection")]
-    no_certify: bool,
-    /// Evaluate the energy distance of every selection whatever it takes; without this, where it takes at most 2·10⁹
-    /// multiplications or a quarter of those of the pass over the pool
-    #[arg(long, help_heading = "Selection", conflicts_with = "no_certify")]
-    energy: bool,
-    /// Also split the queries into F folds, select by all folds but one, and measure on that one
-    #[arg(long, help_heading = "Selection", value_name = "F")]
-    cross_fit: Option<usize>,
     #[command(flatten)]
-    power: PowerArgument,
-    /// Distance whose value, bound for all subsets and certificate are written: w, energy or mmd (under --kernel)
-    #[arg(long, help_heading = "Selection", value_name = "w|energy|mmd", default_value_t = Target::W, value_parser = target_parser())]
-    objective: Target,
+    proof: ProofArguments,
     /// Seed of every random choice
     #[arg(long, help_heading = "Selection", default_value_t = 0)]
     seed: u64,
@@ -64,10 +50,6 @@ pub(super) struct Arguments {
     settings: SettingsArguments,
     #[command(flatten)]
     run: RunArguments,
-}
-
-fn target_parser() -> impl TypedValueParser<Value = Target> {
-    clap::builder::PossibleValuesParser::new(Target::ALL.map(Target::name)).try_map(|name| name.parse::<Target>())
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -78,15 +60,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let request = Request {
         methods: without_repeats(arguments.method),
         budgets: without_repeats(arguments.budget),
-        cost: arguments.input.cost,
-        power: arguments.power.get(),
-        objective: arguments.objective,
-        certify: !arguments.no_certify,
-        energy: arguments.energy,
-        cross_fit: arguments.cross_fit,
-        settings: arguments.settings.settings(),
         seed: arguments.seed,
-        memory: arguments.run.max_memory.unwrap_or(Request::default().memory),
+        ..arguments.proof.request(arguments.input.cost, arguments.settings.settings(), &arguments.run)
     };
     let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
     if inputs.overlap() > 0 && !arguments.run.quiet {
@@ -113,6 +88,13 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         say(as_json(&manifest, &arguments.out))?;
     } else {
         say(as_table(&manifest))?;
+        for (result, law) in manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))) {
+            let (name, up) = (format!("{} {}", result.method, result.budget), table::bound(law.distance, false));
+            let (likely, metric) = (1.0 - law.delta, law.metric);
+            say(format_args!(
+                "{name}: W₁ to the law of the queries ≤ {up} ({metric}) in every fold, w.p. ≥ {likely} (T10)"
+            ))?;
+        }
         if !arguments.run.quiet {
             say(format_args!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds))?;
         }

@@ -4,6 +4,7 @@
 //! (memory-mapped) and are converted by block. Whatever is wrong comes back as a [`DataError`] that names the file,
 //! the place and the remedy.
 
+pub mod digest;
 pub mod error;
 pub mod jsonl;
 mod lines;
@@ -20,6 +21,7 @@ mod shard;
 mod source;
 pub mod validate;
 
+pub use digest::Digests;
 pub use error::{DataError, Kind};
 pub use jsonl::JsonlRows;
 pub use open::{Format, OpenOptions};

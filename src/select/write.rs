@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use kantor_solvers::Watch;
-use kantor_theory::Status;
+use kantor_theory::{Facts, Geometry, Objective, Status};
 
 use crate::certify::{self, Certified, Terms};
 use crate::data::OnBadRow;
 use crate::report::files::{self, Line};
-use crate::report::manifest::{self, BestRecord, MANIFEST, Manifest, Parameters, ResultRecord};
+use crate::report::manifest::{self, BestRecord, InputRecord, MANIFEST, Manifest, Parameters, ResultRecord};
 use crate::report::memory;
 use crate::report::staging::Staging;
 
-use super::{Error, Inputs, Outcome, Request, order};
+use super::{Error, Inputs, Outcome, Proved, Request, order};
 
 /// What a result must record besides inputs, request and outcome.
 #[derive(Debug, Clone, Copy)]
@@ -30,49 +30,36 @@ pub struct Run {
 /// # Errors
 /// If `target` may not be written, an input changed meanwhile, or the system refuses; then `target` is as it was.
 pub fn write(
-    mut staging: Staging,
+    staging: Staging,
     inputs: &Inputs,
     request: &Request,
     outcome: &Outcome,
     run: Run,
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
+    let chosen = outcome.chosen.iter().flat_map(|chosen| &chosen.selections);
+    let copies = copies(inputs, chosen.map(|proved| &proved.selection.rows[..]), watch)?;
+    write_with(staging, inputs, request, outcome, run, copies.as_ref())
+}
+
+/// As [`write`], with the examples to copy at hand.
+pub(crate) fn write_with(
+    mut staging: Staging,
+    inputs: &Inputs,
+    request: &Request,
+    outcome: &Outcome,
+    run: Run,
+    copies: Option<&Copies>,
+) -> Result<Manifest, Error> {
     let geometry = inputs.geometry(request.cost)?;
-    let facts = certify::facts(&outcome.inputs, inputs.dropped());
     let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
+    let writer = SelectionWriter::new(inputs, &geometry, terms, &outcome.inputs, copies);
     let mut results = Vec::new();
-    let copies = copies(inputs, outcome, watch)?;
     for chosen in &outcome.chosen {
         for proved in &chosen.selections {
             let selection = &proved.selection;
             let dir = files::directory(&chosen.method, selection);
-            let rows: Vec<usize> = selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
-            staging.file(&format!("{dir}/indices.npy"), |out| files::indices(&rows, out))?;
-            staging.file(&format!("{dir}/selection.jsonl"), |out| {
-                for (rank, (&index, &(query, cost))) in rows.iter().zip(&proved.nearest).enumerate() {
-                    let id = inputs.examples().and_then(|examples| examples.id(index));
-                    let line = Line {
-                        rank,
-                        index,
-                        id: id.map_or_else(|| Cow::Owned(index.to_string()), Cow::Borrowed),
-                        score: selection.scores[rank],
-                        nearest_query: inputs.original_query(query),
-                        cost,
-                    };
-                    serde_json::to_writer(&mut *out, &line)?;
-                    out.write_all(b"\n")?;
-                }
-                Ok(())
-            })?;
-            if let Some(copies) = &copies {
-                staging.file(&format!("{dir}/selected.jsonl"), |out| {
-                    rows.iter().try_for_each(|row| out.write_all(&copies[row]))
-                })?;
-            }
-            if let Some(certified) = &proved.certified {
-                let certificate = certified.certificate(&geometry, &terms, &facts, Some(&chosen.method))?;
-                staging.file(&format!("{dir}/certificate.json"), |out| out.write_all(&certificate.to_json()))?;
-            }
+            writer.write(&mut staging, &dir, &chosen.method, proved)?;
             results.push(ResultRecord {
                 method: chosen.method.clone(),
                 budget: selection.budget(),
@@ -101,18 +88,7 @@ pub fn write(
         pool_rows: geometry.pool_len(),
         query_rows: geometry.query_len(),
         overlap: inputs.overlap(),
-        parameters: Parameters {
-            methods: request.methods.clone(),
-            budgets: request.budgets.clone(),
-            cost: request.cost,
-            p: request.power,
-            objective: outcome.objective,
-            certify: request.certify,
-            energy: request.energy,
-            cross_fit: request.cross_fit,
-            settings: request.settings.clone(),
-            on_bad_row: run.on_bad_row,
-        },
+        parameters: parameters(request, outcome.objective, run.on_bad_row),
         seed: request.seed,
         rng: "ChaCha8",
         tie_rule: "lower pool row first",
@@ -135,18 +111,88 @@ pub fn write(
     Ok(manifest)
 }
 
+/// The request with all defaults resolved.
+pub(crate) fn parameters(request: &Request, objective: Objective, on_bad_row: OnBadRow) -> Parameters {
+    Parameters {
+        methods: request.methods.clone(),
+        budgets: request.budgets.clone(),
+        cost: request.cost,
+        p: request.power,
+        objective,
+        certify: request.certify,
+        energy: request.energy,
+        cross_fit: request.cross_fit,
+        settings: request.settings.clone(),
+        on_bad_row,
+    }
+}
+
 /// Lines by row number.
 type Copies = HashMap<usize, Box<[u8]>>;
 
 /// The original bytes of all chosen examples, by row number.
-fn copies(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch) -> Result<Option<Copies>, Error> {
+pub(crate) fn copies<'a>(
+    inputs: &Inputs,
+    chosen: impl Iterator<Item = &'a [usize]>,
+    watch: &dyn Watch,
+) -> Result<Option<Copies>, Error> {
     let Some(examples) = inputs.examples() else { return Ok(None) };
-    let wanted: Vec<usize> = outcome
-        .chosen
-        .iter()
-        .flat_map(|chosen| &chosen.selections)
-        .flat_map(|proved| &proved.selection.rows)
-        .map(|&row| inputs.original_row(row))
-        .collect();
+    let wanted: Vec<usize> = chosen.flatten().map(|&row| inputs.original_row(row)).collect();
     Ok(Some(examples.copy(&wanted, watch)?))
+}
+
+/// Writes the files of one selection after the other.
+pub(crate) struct SelectionWriter<'a> {
+    inputs: &'a Inputs,
+    geometry: &'a Geometry<'a>,
+    terms: Terms,
+    facts: Facts,
+    copies: Option<&'a Copies>,
+}
+
+impl<'a> SelectionWriter<'a> {
+    /// For selections from these inputs, whose `records` certificates bind themselves to.
+    pub(crate) fn new(
+        inputs: &'a Inputs,
+        geometry: &'a Geometry<'a>,
+        terms: Terms,
+        records: &[InputRecord],
+        copies: Option<&'a Copies>,
+    ) -> Self {
+        let facts = certify::facts(records, inputs.dropped());
+        Self { inputs, geometry, terms, facts, copies }
+    }
+
+    /// Writes the files of one selection, which `method` made, into the directory `dir` of the result.
+    pub(crate) fn write(&self, staging: &mut Staging, dir: &str, method: &str, proved: &Proved) -> Result<(), Error> {
+        let (inputs, selection) = (self.inputs, &proved.selection);
+        let rows: Vec<usize> = selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
+        staging.file(&format!("{dir}/indices.npy"), |out| files::indices(&rows, out))?;
+        staging.file(&format!("{dir}/selection.jsonl"), |out| {
+            for (rank, (&index, &(query, cost))) in rows.iter().zip(&proved.nearest).enumerate() {
+                let id = inputs.examples().and_then(|examples| examples.id(index));
+                let line = Line {
+                    rank,
+                    index,
+                    id: id.map_or_else(|| Cow::Owned(index.to_string()), Cow::Borrowed),
+                    score: selection.scores[rank],
+                    nearest_query: inputs.original_query(query),
+                    cost,
+                };
+                serde_json::to_writer(&mut *out, &line)?;
+                out.write_all(b"\n")?;
+            }
+            Ok(())
+        })?;
+        if let Some(copies) = self.copies {
+            staging.file(&format!("{dir}/selected.jsonl"), |out| {
+                rows.iter().try_for_each(|row| out.write_all(&copies[row]))
+            })?;
+        }
+        if let Some(certified) = &proved.certified {
+            let certificate = certified.certificate(self.geometry, &self.terms, &self.facts, Some(method))?;
+            staging.file(&format!("{dir}/certificate.json"), |out| out.write_all(&certificate.to_json()))?;
+        }
+        Ok(())
+    }
 }

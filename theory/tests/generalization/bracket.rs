@@ -1,6 +1,6 @@
 //! T5.
 
-use kantor_theory::generalization::bracket::{entropic_excess, entropy_up, rounding_change};
+use kantor_theory::generalization::bracket::{entropic_excess, entropy_up, rounding_change, uniform_excess};
 use proptest::prelude::*;
 
 use crate::support::{EPS, METRICS, Random, clouds, costs, w1};
@@ -109,6 +109,9 @@ fn t5_sinkhorn_divergence_is_not_an_upper_bound() {
 fn t5_entropy_of_uniform_weights() {
     for n in [1usize, 2, 7, 100] {
         let entropy = entropy_up(&vec![1.0 / n as f64; n]);
+        let weights = |n: usize| vec![1.0 / n as f64; n];
+        let excess = entropic_excess(0.5, &weights(n), &weights(9));
+        assert!((uniform_excess(0.5, n, 9).value() - excess).abs() < 1e-12);
         assert!(entropy >= (n as f64).ln() - 1e-15 && entropy <= (n as f64).ln() + 1e-12);
     }
     assert_eq!(entropy_up(&[1.0, 0.0]), 0.0);

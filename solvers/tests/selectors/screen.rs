@@ -1,14 +1,11 @@
 //! The screen's error bound, on rows made to break it.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
-
+use crate::support::{double, geometry, matrix_of, single};
 use kantor_solvers::kernels::screen::{Scratch, Screen};
 use kantor_theory::{Cost, DenseRows, Geometry, Rows};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::{double, geometry, matrix_of, single};
 
 fn check(geometry: &Geometry<'_>) -> f64 {
     let (n, m) = (geometry.pool_len(), geometry.query_len());

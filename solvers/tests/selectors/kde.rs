@@ -1,5 +1,4 @@
 //! Densities and near-duplicates of the pruned search against all pairs, and what is drawn by them.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::kde::density::{Densities, densities, nearest, reach};

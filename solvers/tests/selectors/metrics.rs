@@ -1,5 +1,4 @@
 //! Laws of the distances that need no plan, and theorem T6: what they prove of transport, against exact transport.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Mutex;
 

@@ -1,5 +1,4 @@
 //! Exact solvers with marginals that are not hard: capacities (theorem T3) and total variation (theorems T4 and T1b).
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::{Effort, Plan, Quiet, Solution, SolveError, registry};
 use kantor_theory::problem::Marginal;

@@ -1,5 +1,4 @@
 //! What the KNN selectors are meant to do, on random clouds, and what published code got wrong.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::draw::Sampling;
 use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task, kernels, registry};

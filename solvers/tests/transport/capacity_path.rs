@@ -1,5 +1,4 @@
 //! The capacity path (T3): convex, between transport and nearest rows, and with all its breakpoints.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::exact::{capacity_path, capped, masses, transport};
 use kantor_solvers::{Quiet, draw};

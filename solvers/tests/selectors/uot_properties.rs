@@ -1,5 +1,4 @@
 //! What unbalanced transport is meant to do, on random clouds, and what published code got wrong.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::sinkhorn::{Costs, Penalty, semidual};
 use kantor_solvers::{Findings, Quiet, SelectError, Selection, Settings, Task, registry};

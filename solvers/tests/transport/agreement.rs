@@ -2,12 +2,10 @@
 //!
 //! A solver's dual value is at most the optimum and its primal value at least, so the intervals of any two that met their
 //! tolerance overlap, and their values differ by no more than their gaps (weak duality).
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support::{clustered, double, geometry};
 use kantor_solvers::evidence::{conjugate, round};
 use kantor_solvers::exact::{costs, masses, transport};
 use kantor_solvers::registry::{SOLVERS, solver};
@@ -16,7 +14,6 @@ use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::{Cost, DistanceEvidence, Geometry, Power, Problem, Statement, Weights, distance_bound, in_turn};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use support::{clustered, double, geometry};
 
 const ROWS: usize = 40;
 const QUERIES: usize = 6;

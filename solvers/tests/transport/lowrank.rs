@@ -1,5 +1,4 @@
 //! What a low-rank kernel is worth.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::lowrank::{Factor, LowRank};
 use kantor_solvers::{Effort, Quiet, Solution, SolveError, Solver, registry};

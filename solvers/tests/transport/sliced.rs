@@ -1,5 +1,4 @@
 //! Projections on lines bound transport from below (theorem T6).
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::sliced::slices;
 use kantor_solvers::{Effort, Plan, Quiet, Solution, SolveError, Solver, Stopped, Watch, registry, sliced::Sliced};

@@ -1,5 +1,4 @@
 //! What is true of an exact transport distance, whatever the numbers.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::exact::{Transport, TransportError, masses, transport};
 use proptest::prelude::*;

@@ -1,5 +1,4 @@
 //! Evidence made from any output of any solver: always feasible, and as close as theorem T5 and the rounding lemma say.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::evidence::{compressed, conjugate, round, thresholded};
 use kantor_solvers::exact::{costs, masses, transport};

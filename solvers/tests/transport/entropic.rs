@@ -1,5 +1,4 @@
 //! What `sinkhorn` and `sinkhorn-newton` promise, on random problems of every kind that they take.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,4 @@
 //! What is true of the best subset of every size.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::exact::{self, Budgeted, masses, transport};
 use kantor_solvers::{Findings, Quiet, SelectError, Task, kernels};

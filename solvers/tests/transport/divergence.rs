@@ -1,5 +1,4 @@
 //! What is true of the Sinkhorn divergence (theorem T5).
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use kantor_solvers::{Divergence, Effort, Quiet, SolveError, Solver, registry, sinkhorn_divergence};
 use kantor_theory::problem::{Marginal, Reference};

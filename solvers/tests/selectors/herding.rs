@@ -1,8 +1,6 @@
 //! Herding, swaps and relaxation: what they promise, tried where everything can be looked at.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
-
+use crate::support::{MEMORY, clustered, double, geometry, matrix_of, single};
 use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::herding::{self, Chosen};
 use kantor_solvers::{Quiet, SelectError, Task};
@@ -11,7 +9,6 @@ use kantor_theory::{
     discrepancy_bound, in_turn,
 };
 use proptest::prelude::*;
-use support::{MEMORY, clustered, double, geometry, matrix_of, single};
 
 const COSTS: [Cost; 4] = [Cost::Cosine, Cost::Angular, Cost::Euclidean, Cost::Sqeuclidean];
 

@@ -1,13 +1,10 @@
 //! The greedy selectors and the neighbour lists against their definitions, written out naively on exact closeness.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
-
+use crate::support::{MEMORY, clustered, double, geometry, matrix_of, run, single};
 use kantor_solvers::registry::selector;
 use kantor_solvers::{Needs, Quiet, Task, kernels};
 use kantor_theory::{Cost, DenseRows, Geometry};
 use proptest::prelude::*;
-use support::{MEMORY, clustered, double, geometry, matrix_of, run, single};
 
 /// Larger closeness first, NaN last, ties to the lower row.
 fn closest_first(a: &(usize, f64), b: &(usize, f64)) -> std::cmp::Ordering {

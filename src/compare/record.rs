@@ -1,0 +1,260 @@
+//! What a comparison found: the content of `results.json`, and everything that its report shows.
+//!
+//! Lists are in the order of the request: costs, then methods, then budgets. What cannot be known from the inputs (tokens
+//! without text, groups without labels) is absent rather than zero.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kantor_theory::cost_bounds::Power;
+use kantor_theory::{Cost, Interval, Objective, Status};
+use serde::Serialize;
+
+use crate::report::manifest::{InputRecord, Parameters};
+use crate::select::HeldOut;
+
+/// Version of the format of `results.json`.
+pub const SCHEMA: &str = "kantor/compare/1";
+
+/// All results of a comparison.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// Version of kantor.
+    pub kantor: &'static str,
+    /// The words of the command line.
+    pub command: Vec<String>,
+    /// Input files with their digests.
+    pub inputs: Vec<InputRecord>,
+    /// Rows of the pool.
+    pub pool_rows: usize,
+    /// Rows of the queries.
+    pub query_rows: usize,
+    /// Numbers per row; absent for a matrix.
+    pub dimension: Option<usize>,
+    /// Costs compared, in the order given.
+    pub costs: Vec<Cost>,
+    /// Methods, budgets and settings; of the first cost where they depend on it.
+    pub parameters: Parameters,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Seeds of the random reference.
+    pub random_seeds: usize,
+    /// What a reader must know before the numbers.
+    pub warnings: Vec<Warning>,
+    /// One entry per cost, method and budget.
+    pub results: Vec<Row>,
+    /// One entry per cost and budget.
+    pub references: Vec<Reference>,
+    /// One entry per cost and budget, if there are at least two methods.
+    pub overlaps: Vec<Overlap>,
+    /// One entry per selection and solver, if solvers were asked for.
+    pub solvers: Vec<SolverRow>,
+    /// Labels of the queries in order of first appearance, with their numbers of queries.
+    pub groups: Vec<(String, usize)>,
+    /// Sources named in the pool's examples, with their numbers of rows, most first.
+    pub sources: Vec<(String, usize)>,
+    /// Upper ends of the bins of [`Row::lengths`], in tokens; the last bin is open.
+    pub length_bins: Vec<u64>,
+    /// A few queries with the pool examples closest to them, if text is given.
+    pub nearest: Vec<NearestExamples>,
+    /// Wall-clock seconds in all.
+    pub seconds: f64,
+    /// Processor seconds in all.
+    pub cpu_seconds: f64,
+    /// Largest resident memory in bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Something that the reader must know.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Warning {
+    /// A word for scripts: `order`, `across-budgets`, `overlap`, `dropped-rows`, `near-duplicates`, `length`,
+    /// `uncertified`, `energy-left-out`.
+    pub kind: &'static str,
+    /// In words.
+    pub text: String,
+}
+
+/// One selection: a method at a budget under a cost.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// Pairwise cost.
+    pub cost: Cost,
+    /// Name of the method.
+    pub method: String,
+    /// Number of rows chosen.
+    pub budget: usize,
+    /// Where its files are, relative to the result directory; absent if the selections are not written.
+    pub dir: Option<PathBuf>,
+    /// Proved to hold the distance under the objective.
+    pub distance: Interval,
+    /// No subset of this size is closer.
+    pub best: f64,
+    /// At most this share above the best possible; absent if that is 0.
+    pub excess: Option<f64>,
+    /// Proved to hold the energy distance.
+    pub energy: Option<Interval>,
+    /// Proved to hold the mean cost from a query to its closest chosen row.
+    pub chamfer: Interval,
+    /// Means over folds of queries that took no part in the choice.
+    pub held_out: Option<HeldOut>,
+    /// Against the random reference; absent if there is none.
+    pub against_random: Option<AgainstRandom>,
+    /// Tokens (runs of letters or digits, and single marks) of the chosen examples, if text is given.
+    pub tokens: Option<u64>,
+    /// Chosen examples by length: one count per bin of [`Comparison::length_bins`].
+    pub lengths: Vec<usize>,
+    /// Share of the chosen rows that are a near-duplicate of another chosen row.
+    pub near_duplicates: Option<f64>,
+    /// For each query the cost to its closest chosen row, an `f64` value.
+    pub query_costs: Vec<f64>,
+    /// For each query how many chosen rows have it as their closest.
+    pub query_rows: Vec<usize>,
+    /// Per group of queries, in the order of [`Comparison::groups`].
+    pub groups: Vec<GroupCoverage>,
+    /// Chosen rows per source, in the order of [`Comparison::sources`].
+    pub sources: Vec<usize>,
+    /// How the search ended, or what was proved.
+    pub status: Status,
+    /// Wall-clock seconds of the method's own work for all budgets together.
+    pub seconds: f64,
+    /// Processor seconds of the same.
+    pub cpu_seconds: f64,
+    /// Wall-clock seconds of the certificate.
+    pub certify_seconds: f64,
+    /// Largest resident memory of the process by the end of this method, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// A selection's place among random subsets of its size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AgainstRandom {
+    /// Share of random subsets that are at least as close.
+    pub percentile: f64,
+    /// Exact p-value of the permutation test: (1 + number at least as close) / (1 + number drawn).
+    pub p_value: f64,
+}
+
+/// Distances of random subsets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reference {
+    /// Pairwise cost.
+    pub cost: Cost,
+    /// Number of rows drawn.
+    pub budget: usize,
+    /// Mean distance over the seeds, an `f64` value.
+    pub mean: f64,
+    /// Smallest and largest distance over the seeds.
+    pub range: (f64, f64),
+    /// No subset of this size is closer.
+    pub best: f64,
+    /// The distances by seed.
+    pub distances: Vec<f64>,
+}
+
+/// How much methods choose the same rows.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Overlap {
+    /// Pairwise cost.
+    pub cost: Cost,
+    /// Number of rows chosen.
+    pub budget: usize,
+    /// Names of rows and columns.
+    pub methods: Vec<String>,
+    /// |A ∩ B| / |A ∪ B|.
+    pub jaccard: Vec<Vec<f64>>,
+}
+
+/// What one group of queries gets from a selection.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct GroupCoverage {
+    /// Mean cost from the group's queries to their closest chosen row.
+    pub cost: f64,
+    /// Chosen rows whose closest query is in the group.
+    pub rows: usize,
+}
+
+/// What a transport solver says of one selection.
+#[derive(Debug, Clone, Serialize)]
+pub struct SolverRow {
+    /// Pairwise cost.
+    pub cost: Cost,
+    /// Which selection.
+    pub method: String,
+    /// Its size.
+    pub budget: usize,
+    /// Name of the solver.
+    pub solver: String,
+    /// Entropic regularisation; 0 for solvers without.
+    pub epsilon: f64,
+    /// Proved to hold the plain transport distance, from this solver's output alone.
+    pub distance: Interval,
+    /// Value of the solved problem.
+    pub value: Option<f64>,
+    /// Iterations.
+    pub iterations: usize,
+    /// Largest error of the marginals.
+    pub residual: Option<f64>,
+    /// How it ended.
+    pub status: Status,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Processor seconds.
+    pub cpu_seconds: f64,
+}
+
+/// A query and what is closest to it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NearestExamples {
+    /// Row of the query.
+    pub query: usize,
+    /// Its text, if known.
+    pub text: Option<String>,
+    /// Closest rows of the pool, closest first.
+    pub examples: Vec<NearestExample>,
+}
+
+/// A pool example.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NearestExample {
+    /// Row of the pool.
+    pub row: usize,
+    /// Its id.
+    pub id: String,
+    /// Cost to the query.
+    pub cost: f64,
+    /// The beginning of its text.
+    pub text: String,
+    /// Methods that chose it at the largest budget.
+    pub chosen_by: Vec<String>,
+}
+
+impl Comparison {
+    /// Under which distance.
+    pub fn objective(&self) -> Objective {
+        self.parameters.objective
+    }
+
+    /// Power of the transport distance.
+    pub fn power(&self) -> Power {
+        self.parameters.p
+    }
+
+    /// Names of the methods in the order of the request.
+    pub fn methods(&self) -> &[String] {
+        &self.parameters.methods
+    }
+
+    /// Budgets in the order of the request.
+    pub fn budgets(&self) -> &[usize] {
+        &self.parameters.budgets
+    }
+
+    /// Results of one cost and budget by method.
+    pub fn at(&self, cost: Cost, budget: usize) -> BTreeMap<&str, &Row> {
+        let here = self.results.iter().filter(|row| row.cost == cost && row.budget == budget);
+        here.map(|row| (row.method.as_str(), row)).collect()
+    }
+}
