@@ -10,12 +10,12 @@
 //! cargo run --release --example evidence -- --data DIR    # the same layout elsewhere
 //! ```
 
-mod bootstrap;
+pub(crate) mod bootstrap;
 mod print;
-mod signs;
-mod study;
-mod text;
-mod trigram;
+pub(crate) mod signs;
+pub(crate) mod study;
+pub(crate) mod text;
+pub(crate) mod trigram;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,7 @@ fn query_sets(data: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     Ok(names)
 }
 
+#[allow(dead_code, reason = "a test uses the parts without it")]
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");

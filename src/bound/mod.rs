@@ -16,6 +16,7 @@ use kantor_solvers::Watch;
 use kantor_theory::generalization::{Cloud, Metric, MetricDistance, Objective, Refusal, Theorem};
 use kantor_theory::{Cost, Rows};
 
+use crate::report::memory;
 use crate::select::Error;
 
 pub use line::{Line, Says};
@@ -74,6 +75,25 @@ pub struct Terms {
     pub references: usize,
     /// Bytes that may be used beyond the input.
     pub memory: u64,
+}
+
+impl Default for Terms {
+    /// Nothing known, δ = 0.05, ten half-splits, 19 random subsets, and the memory that the system has to give.
+    fn default() -> Self {
+        Self {
+            lipschitz: None,
+            range: None,
+            diameter: None,
+            delta: 0.05,
+            objective: None,
+            logit_lipschitz: None,
+            gradients: None,
+            seed: 0,
+            splits: 10,
+            references: 19,
+            memory: memory::available().unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// Held-out queries, and how many of them are also among the queries of the selection.

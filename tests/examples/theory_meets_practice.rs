@@ -1,8 +1,6 @@
 //! Losses of a softmax probe are Lipschitz in the joint embedding with a computed constant, so T1 and T1b must hold.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../examples/theory_meets_practice.rs"]
-mod example;
+use super::theory as example;
 
 #[test]
 fn bounds_hold_for_a_trained_probe() {
