@@ -161,9 +161,15 @@ fn as_table(manifest: &Manifest) -> String {
         Objective::W => "distance",
         Objective::Energy => "energy distance",
         Objective::Mmd(_) => "discrepancy",
+        Objective::Tsds { .. } => "regularised cost",
     };
-    let mut header = vec!["method", "budget", distance, "above best possible", "energy", "chamfer Q→S"];
-    header.extend(["held-out", "held-out energy"].into_iter().filter(|_| folds));
+    // Where the energy distance is the objective, it stands there already.
+    let beside = manifest.parameters.objective != Objective::Energy;
+    let mut header = vec!["method", "budget", distance, "above best possible"];
+    header.extend(["energy"].into_iter().filter(|_| beside));
+    header.push("chamfer Q→S");
+    header.extend(["held-out"].into_iter().filter(|_| folds));
+    header.extend(["held-out energy"].into_iter().filter(|_| folds && beside));
     header.extend(["status", "time"]);
     let none = || "–".to_owned();
     let value = |interval: Option<Interval>| interval.map_or_else(none, table::value);
@@ -173,11 +179,12 @@ fn as_table(manifest: &Manifest) -> String {
             result.budget.to_string(),
             result.distance.map_or_else(none, table::interval),
             result.excess.map_or_else(none, |excess| format!("≤ {}", table::percent_up(excess))),
-            value(result.energy),
-            value(result.chamfer),
         ];
+        cells.extend(beside.then(|| value(result.energy)));
+        cells.push(value(result.chamfer));
         if let Some(held_out) = result.held_out {
-            cells.extend([value(Some(held_out.held_out.distance)), value(held_out.held_out.energy)]);
+            cells.push(value(Some(held_out.held_out.distance)));
+            cells.extend(beside.then(|| value(held_out.held_out.energy)));
         }
         cells.extend([result.status.to_string(), format!("{:.2} s", result.seconds + result.certify_seconds)]);
         cells

@@ -69,7 +69,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let distance = match objective {
                 Some(Objective::Energy) => "energy distance",
                 Some(Objective::Mmd(_)) => "discrepancy",
-                _ => "distance",
+                Some(Objective::Tsds { .. }) => "regularised cost",
+                Some(Objective::W) | None => "distance",
             };
             say(format_args!("{distance} of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
