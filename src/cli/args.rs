@@ -176,6 +176,10 @@ pub(super) struct SettingsArguments {
     /// Scale of the KNN methods' trade-off
     #[arg(long, default_value_t = Settings::default().tradeoff_c)]
     tradeoff_c: f64,
+    /// Weight λ of evenness: the objective becomes TSDS's problem, mean cost + λ·(largest share of a query's mass on one
+    /// row), certified for any method; the KNN methods take λ for their trade-off, instead of (1 − α)C/α
+    #[arg(long, value_name = "LAMBDA", conflicts_with_all = ["alpha", "tradeoff_c"])]
+    diversity: Option<f64>,
     /// Longest neighbour list of the KNN methods
     #[arg(long, default_value_t = Settings::default().list_cap)]
     list_cap: usize,
@@ -212,6 +216,7 @@ impl SettingsArguments {
             rho: self.rho,
             alpha: self.alpha,
             tradeoff_c: self.tradeoff_c,
+            diversity: self.diversity,
             list_cap: self.list_cap,
             sigma: self.sigma,
             kde_cap: self.kde_cap,

@@ -112,13 +112,14 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
 
 fn as_table(manifest: &Manifest) -> String {
     let folds = manifest.parameters.cross_fit.is_some();
-    let distance = match manifest.parameters.objective {
-        Objective::W => "distance",
-        Objective::Energy => "energy distance",
-        Objective::Mmd(_) => "discrepancy",
-    };
-    let mut header = vec!["method", "budget", distance, "above best possible", "energy", "chamfer Q→S"];
-    header.extend(["held-out", "held-out energy"].into_iter().filter(|_| folds));
+    let distance = table::distance_name(manifest.parameters.objective);
+    // Where the energy distance is the objective, it stands there already.
+    let beside = manifest.parameters.objective != Objective::Energy;
+    let mut header = vec!["method", "budget", distance, "above best possible"];
+    header.extend(["energy"].into_iter().filter(|_| beside));
+    header.push("chamfer Q→S");
+    header.extend(["held-out"].into_iter().filter(|_| folds));
+    header.extend(["held-out energy"].into_iter().filter(|_| folds && beside));
     let groups = &manifest.groups;
     header.extend(["worst group"].into_iter().filter(|_| !groups.is_empty()));
     header.extend(["status", "time"]);
@@ -130,11 +131,12 @@ fn as_table(manifest: &Manifest) -> String {
             result.budget.to_string(),
             result.distance.map_or_else(none, table::interval),
             result.excess.map_or_else(none, |excess| format!("≤ {}", table::percent_up(excess))),
-            value(result.energy),
-            value(result.chamfer),
         ];
+        cells.extend(beside.then(|| value(result.energy)));
+        cells.push(value(result.chamfer));
         if let Some(held_out) = result.held_out {
-            cells.extend([value(Some(held_out.held_out.distance)), value(held_out.held_out.energy)]);
+            cells.push(value(Some(held_out.held_out.distance)));
+            cells.extend(beside.then(|| value(held_out.held_out.energy)));
         }
         cells.extend(table::worst_group(groups, &result.groups));
         cells.extend([result.status.to_string(), format!("{:.2} s", result.seconds + result.certify_seconds)]);

@@ -2,9 +2,19 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
-use kantor_theory::Interval;
+use kantor_theory::{Interval, Objective};
 
 use crate::select::GroupCoverage;
+
+/// What people call the value of an objective.
+pub fn distance_name(objective: Objective) -> &'static str {
+    match objective {
+        Objective::W => "distance",
+        Objective::Energy => "energy distance",
+        Objective::Mmd(_) => "discrepancy",
+        Objective::Tsds { .. } => "regularised cost",
+    }
+}
 
 /// An interval for people, rounded outwards to six decimals, or to seven digits if it is very large or small.
 pub fn interval(interval: Interval) -> String {

@@ -8,6 +8,7 @@ use kantor_solvers::balanced::Balanced;
 use kantor_solvers::exact;
 use kantor_solvers::herding;
 use kantor_solvers::kernels::{list_bytes, scan};
+use kantor_solvers::knn::dual;
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::{Findings, Needs, SelectError, Selection, Selector, Settings, Task, Watch};
 use kantor_theory::{BestBound, Geometry, Objective, Power};
@@ -15,7 +16,7 @@ use kantor_theory::{BestBound, Geometry, Objective, Power};
 use crate::certify::{self, Certified, Nearest, Terms};
 use crate::report::{cpu, memory};
 
-use super::{BLOCK, Beside, Chosen, Error, Inputs, Outcome, Proved, Request, Target, crossfit, objective};
+use super::{BLOCK, Beside, Chosen, Error, Inputs, Outcome, Proved, Request, crossfit, objective};
 
 /// The selector of that name with these settings.
 ///
@@ -67,10 +68,11 @@ impl<'a> Prepared<'a> {
         if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
             return Err(SelectError::Budget { budget, pool }.into());
         }
-        if request.objective != Target::W && request.power != Power::One {
-            return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {}", request.objective)));
-        }
         let objective = request.objective.objective(geometry, &request.settings)?;
+        if objective != Objective::W && request.power != Power::One {
+            let other = if request.settings.diversity.is_some() { "--diversity" } else { request.objective.name() };
+            return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
+        }
         let task =
             Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory: request.memory, watch };
         let largest = request.budgets.iter().copied().max().unwrap_or(0);
@@ -179,6 +181,7 @@ fn bytes(task: &Task<'_>, needs: Needs, objective: Objective, certified: usize, 
     let proof = match objective {
         _ if certified == 0 => 0,
         Objective::W => (2 * size_of::<f64>() * certified * m) as u64,
+        Objective::Tsds { .. } => dual::bytes(task, certified) + (2 * size_of::<f64>() * certified * m) as u64,
         _ => herding::bytes(task, certified, budgets) + (size_of::<f64>() * certified * dim) as u64,
     };
     (block + best) as u64 + lists + proof

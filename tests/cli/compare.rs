@@ -183,7 +183,8 @@ fn groups_are_reported_and_balanced() {
     // Pick r of round robin over one group's queries alone is that group's.
     let few = work.path().join("few");
     let queries = work.path().join("little.npy");
-    let all = npyz::NpyFile::new(&fs::read(example("query_gsm8k.embed.npy")).unwrap()[..]).unwrap();
+    let bytes = fs::read(example("query_gsm8k.embed.npy")).unwrap();
+    let all = npyz::NpyFile::new(&bytes[..]).unwrap();
     let values: Vec<f32> = all.into_vec().unwrap();
     let own: Vec<f32> =
         (0..100).filter(|&q| label(q) == "little").flat_map(|q| &values[q * 384..][..384]).copied().collect();
