@@ -12,6 +12,7 @@ use kantor_theory::cost::Family;
 use serde_json::json;
 
 use crate::compare::{ALL, Comparison, Request, Solvers, compare, write};
+use crate::report::page;
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
 use crate::select::{InputSpec, Inputs, Request as Selecting};
@@ -116,14 +117,15 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         selecting,
         costs,
         random_seeds: arguments.random_seeds,
+        write_selections: arguments.write_selections,
         on_bad_row: spec.on_bad_row,
         command: std::env::args().collect(),
         begun,
     };
-    let mut compared = compare(&inputs, &request, &progress)?;
-    write(staging, &inputs, &request, &mut compared, arguments.write_selections, &progress)?;
-    drop(progress);
+    let compared = compare(&inputs, &request, &progress)?;
     let comparison = &compared.comparison;
+    write(staging, &inputs, &request, &compared, &page::comparison(comparison)?, &progress)?;
+    drop(progress);
     if !arguments.run.quiet {
         comparison.warnings.iter().for_each(|warning| eprintln!("kantor: {}: {}", warning.kind, warning.text));
     }

@@ -15,7 +15,7 @@ use super::text::{BINS, Texts};
 use super::{near, nearest, overlap, random, warnings};
 use crate::certify::Terms;
 use crate::data::OnBadRow;
-use crate::report::{cpu, memory};
+use crate::report::{cpu, files, memory};
 use crate::select::{
     BLOCK, Chosen, Error, Inputs, Outcome, Proved, Request as Selecting, coverage, named_groups, notes, parameters,
     select_only,
@@ -36,12 +36,21 @@ pub struct Request {
     pub random_seeds: usize,
     /// Solvers to run on every selection.
     pub solvers: Option<Solvers>,
+    /// Whether to write what `select` writes of every selection.
+    pub write_selections: bool,
     /// What was done with rows that cannot be measured.
     pub on_bad_row: OnBadRow,
     /// The words of the command line, for the record.
     pub command: Vec<String>,
     /// When the run began.
     pub begun: Instant,
+}
+
+impl Request {
+    /// How the directories of selections under this cost begin: with its name, if there are several.
+    pub(super) fn under(&self, cost: Cost) -> String {
+        if self.costs.len() > 1 { format!("{cost}/") } else { String::new() }
+    }
 }
 
 /// A comparison and the selections that it is about.
@@ -77,7 +86,10 @@ pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         let rows: Vec<&[usize]> = selections.iter().map(|(_, proved)| &proved.selection.rows[..]).collect();
         for ((chosen, proved), near) in selections.into_iter().zip(near::shares(inputs, &rows, watch)?) {
             let reference = drawn.iter().find(|reference| reference.budget == proved.selection.budget());
-            results.push(Row { near_duplicates: near, ..row(inputs, cost, chosen, proved, reference, texts.as_ref()) });
+            let found = row(inputs, cost, chosen, proved, reference, texts.as_ref());
+            let dir = format!("{}{}", request.under(cost), files::directory(&chosen.method, &proved.selection));
+            let dir = request.write_selections.then(|| dir.into());
+            results.push(Row { near_duplicates: near, dir, ..found });
         }
         references.extend(drawn);
         overlaps.extend(overlapping(cost, &selecting, &outcome));
@@ -105,7 +117,7 @@ pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         query_rows: inputs.queries().len(),
         dimension: inputs.points().map(|(pool, _)| pool.dim()),
         costs: request.costs.clone(),
-        parameters: parameters(selecting, outcome, request.on_bad_row),
+        parameters: parameters(selecting, outcome.objective, request.on_bad_row),
         seed: selecting.seed,
         random_seeds: request.random_seeds,
         warnings: Vec::new(),

@@ -4,6 +4,7 @@ pub mod cpu;
 pub mod files;
 pub mod manifest;
 pub mod memory;
+pub mod page;
 pub mod plan;
 pub mod progress;
 pub mod staging;

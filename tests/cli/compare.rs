@@ -109,8 +109,10 @@ fn places_among_random_subsets_are_counted() {
     let mut files: Vec<String> =
         fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
-    files.retain(|name| name != "report.html" && name != "figures");
-    assert_eq!(files, ["manifest.json", "results.csv", "results.json"]);
+    assert_eq!(files, ["figures", "manifest.json", "report.html", "results.csv", "results.json"]);
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("round-robin") && page.contains("euclidean") && page.contains("<svg"));
+    assert!(page.len() < 2 << 20);
     // A result of kantor's own may be replaced.
     compare_example(&out, &["--method", "random", "--budget", "5", "--force"]).assert().success();
     assert_eq!(json(&out.join("manifest.json"))["results"].as_array().unwrap().len(), 1);
@@ -192,7 +194,8 @@ fn groups_are_reported_and_balanced() {
     // Pick r of round robin over one group's queries alone is that group's.
     let few = work.path().join("few");
     let queries = work.path().join("little.npy");
-    let all = npyz::NpyFile::new(&fs::read(example("query_gsm8k.embed.npy")).unwrap()[..]).unwrap();
+    let bytes = fs::read(example("query_gsm8k.embed.npy")).unwrap();
+    let all = npyz::NpyFile::new(&bytes[..]).unwrap();
     let values: Vec<f32> = all.into_vec().unwrap();
     let own: Vec<f32> =
         (0..100).filter(|&q| label(q) == "little").flat_map(|q| &values[q * 384..][..384]).copied().collect();
