@@ -5,6 +5,7 @@ use std::fs;
 use predicates::str::contains;
 
 use super::Work;
+use crate::support::{json, kantor, printed_json};
 
 #[test]
 fn mistakes_in_the_job_file_name_file_and_key() {
@@ -37,4 +38,21 @@ fn mistakes_in_the_job_file_name_file_and_key() {
     work.batch(&[]).assert().code(2).stderr(contains("`out`"));
     work.batch(&["-o"]).arg(work.path("elsewhere")).assert().success();
     assert!(work.path("elsewhere/a/round-robin-k5-seed0/manifest.json").exists());
+}
+
+#[test]
+fn the_bundled_job_file_does_what_it_says() {
+    let work = tempfile::tempdir().unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/jobs.toml");
+    let mut command = kantor();
+    let printed = printed_json(command.args(["batch", file, "--json", "-o"]).arg(work.path()));
+    assert_eq!((&printed["counts"]["done"], &printed["counts"]["ran"]), (&24.into(), &24.into()));
+    // What random rows are worth, by seed, beside round robin.
+    let distance = |name: &str| {
+        let manifest = json(&work.path().join(name).join("manifest.json"));
+        manifest["results"][0]["distance"]["upper"].as_f64().unwrap()
+    };
+    for seed in 0..3 {
+        assert!(distance(&format!("gsm8k/random-k500-seed{seed}")) > distance("gsm8k/round-robin-k500-seed0"));
+    }
 }
