@@ -116,6 +116,11 @@ impl<'a> Costs<'a> {
         self.matrix().is_some()
     }
 
+    /// What kind of numbers the geometry was given.
+    pub(crate) fn given_as(&self) -> Cost {
+        self.geometry.cost()
+    }
+
     /// What [`Self::line`] reads, at these pool rows alone (M×rows, row-major), as it lies.
     pub(crate) fn lines_at(&self, positions: &[Range<usize>]) -> Option<DenseRows> {
         let matrix = self.matrix()?;
@@ -136,12 +141,31 @@ impl<'a> Costs<'a> {
         Costs { power: self.power, ..Costs::new(geometry, self.cost, self.room) }
     }
 
-    /// The costs of pool rows `rows` to one query, where all lie in memory query by query.
+    /// `map` of the costs of pool rows `rows` to one query and of what belongs to the rows, where all costs lie in memory
+    /// query by query.
     #[inline(always)]
-    pub(crate) fn line(&self, query: usize, rows: Range<usize>, out: &mut [f64]) {
+    pub(crate) fn line(
+        &self,
+        query: usize,
+        rows: Range<usize>,
+        of_rows: &[f64],
+        out: &mut [f64],
+        map: impl Fn(f64, f64) -> f64,
+    ) {
         let Some(matrix) = self.matrix() else { unreachable!("asked for lines of costs that are none") };
-        matrix.read(query, rows, out);
-        self.convert(self.geometry.cost() == Cost::Precomputed, out);
+        let given = self.geometry.cost() == Cost::Precomputed;
+        match matrix.borrow(query, rows.clone()).filter(|_| given && self.power == Power::One) {
+            Some(costs) => {
+                for ((to, c), x) in out.iter_mut().zip(costs).zip(of_rows) {
+                    *to = map(if c.is_nan() { f64::INFINITY } else { *c }, *x);
+                }
+            }
+            None => {
+                matrix.read(query, rows, out);
+                self.convert(given, out);
+                out.iter_mut().zip(of_rows).for_each(|(to, x)| *to = map(*to, *x));
+            }
+        }
     }
 
     /// Whether evaluating them again costs little more than reading them back.

@@ -51,12 +51,12 @@ pub(crate) fn exp(x: f64) -> f64 {
     if x < UNDERFLOW { 0.0 } else { scale + scale * less_one }
 }
 
-/// eˣ for x ≤ 0, with fused multiplications; 0 below [`UNDERFLOW`] and for NaN.
+/// eˣ for x ≤ 709, with fused multiplications; 0 below [`UNDERFLOW`] and for NaN.
 ///
 /// Fused operations are rounded once on every processor, but are slow where they are emulated: for loops that are
 /// compiled for the processor at hand.
 #[inline(always)]
-pub(crate) fn exp_of_negative(x: f64) -> f64 {
+pub(crate) fn exp_fused(x: f64) -> f64 {
     let rounded = x.mul_add(std::f64::consts::LOG2_E, ROUND);
     let n = rounded - ROUND;
     let r = n.mul_add(-LN_2_LOW, n.mul_add(-LN_2_HIGH, x));
@@ -129,8 +129,8 @@ mod tests {
             let x = UNDERFLOW + unit * (OVERFLOW - UNDERFLOW);
             close(exp(x), x.exp());
             close(exp_m1(x), x.exp_m1());
-            close(exp_of_negative(unit * UNDERFLOW), (unit * UNDERFLOW).exp());
-            close(exp_of_negative(-unit), (-unit).exp());
+            close(exp_fused(unit * UNDERFLOW), (unit * UNDERFLOW).exp());
+            close(exp_fused(-unit), (-unit).exp());
             let small = (unit - 0.5) * 0.6;
             close(exp(small), small.exp());
             close(exp_m1(small), small.exp_m1());
@@ -147,10 +147,11 @@ mod tests {
         assert_eq!(exp_m1(0.0), 0.0);
         assert_eq!(ln(1.0), 0.0);
         assert_eq!(exp(f64::NEG_INFINITY), 0.0);
-        assert_eq!(exp_of_negative(f64::NEG_INFINITY), 0.0);
-        assert_eq!(exp_of_negative(f64::NAN), 0.0);
-        assert_eq!(exp_of_negative(0.0), 1.0);
-        assert_eq!(exp_of_negative(-1e300), 0.0);
+        assert_eq!(exp_fused(f64::NEG_INFINITY), 0.0);
+        assert_eq!(exp_fused(f64::NAN), 0.0);
+        assert_eq!(exp_fused(0.0), 1.0);
+        assert!(exp_fused(709.0).is_finite());
+        assert_eq!(exp_fused(-1e300), 0.0);
         assert_eq!(exp(-1e300), 0.0);
         assert_eq!(exp_m1(f64::NEG_INFINITY), -1.0);
         assert!(exp(1e300).is_finite());

@@ -17,14 +17,17 @@ const LANES: usize = 16;
 const SIDE: usize = 4;
 
 /// Some rows, rounded: M lines (filled up with zeros to whole tiles) of [`ROWS`].
+#[derive(Default)]
 pub(crate) struct Gram {
     lines: Vec<f32>,
     count: usize,
 }
 
 impl Gram {
-    pub(crate) fn new(queries: usize) -> Self {
-        Self { lines: vec![0.0; queries.next_multiple_of(SIDE) * ROWS], count: 0 }
+    /// No rows of so many queries.
+    pub(crate) fn start(&mut self, queries: usize) {
+        self.lines.resize(queries.next_multiple_of(SIDE) * ROWS, 0.0);
+        self.count = 0;
     }
 
     /// Whether there may be no room for so many rows more.
@@ -130,7 +133,8 @@ mod tests {
             let stride = m.next_multiple_of(8);
             let entry = |r: usize, j: usize| ((7 * r + 3 * j) % 11) as f64 - 4.0;
             let lines: Vec<f64> = (0..m).flat_map(|j| (0..32).map(move |r| entry(r, j))).collect();
-            let mut gram = Gram::new(m);
+            let mut gram = Gram::default();
+            gram.start(m);
             gram.push_all(&lines, 32, &vec![0.5; m], &[2.0; 16]);
             gram.push(&lines, 32, &vec![0.5; m], &[(20, 2.0), (31, 4.0)]);
             let mut matrix = vec![0.0; m * stride];

@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use super::costs::Costs;
 use super::exp;
 use super::measures::Measures;
-use super::panel::Panels;
+use super::panel::{Panels, Scratch};
 use super::penalty::Penalty;
 use super::slice::{LANES, Run, STEP, Slice, Worker};
 use super::weight::Weight;
@@ -201,7 +201,8 @@ pub(crate) struct Kernel<'a, W> {
     costs: &'a Costs<'a>,
     epsilon: f64,
     reference: Vec<f64>,
-    /// Weights (N×[`stride`]) and m_i (N), both empty if they are not kept.
+    /// Weights (N×[`stride`]) and m_i (N), both empty if they are not kept. Of costs that lie in memory query by query m_i
+    /// alone is kept.
     weights: Vec<W>,
     greatest: Vec<f64>,
     /// Whether costs are read off their weights where they are wanted.
@@ -220,13 +221,18 @@ impl<'a, W: Weight> Kernel<'a, W> {
         let (rows, width) = (costs.pool_len(), stride(costs.query_len()));
         let bytes = rows as u128 * (width * size_of::<W>() + size_of::<f64>()) as u128;
         let (weights, greatest) = if costs.are_lines() {
-            Default::default()
+            (Vec::new(), vec![0.0; rows])
         } else if (inverts || costs.are_held() || costs.are_cheap()) && costs.leave_room_for(bytes) {
             (vec![W::ZERO; rows * width], vec![0.0; rows])
         } else {
             Default::default()
         };
         Self { costs, epsilon: f64::NAN, reference: Vec::new(), weights, greatest, inverts, filled: false }
+    }
+
+    /// Whether costs are read as they lie in memory, query by query.
+    pub(crate) fn reads_lines(&self) -> bool {
+        self.costs.are_lines()
     }
 
     /// One pass.
@@ -241,13 +247,14 @@ impl<'a, W: Weight> Kernel<'a, W> {
         let (rows, m) = (self.costs.pool_len(), self.costs.query_len());
         let near = |(g, h): (&f64, &f64)| (g - h).abs() <= W::DRIFT * self.epsilon;
         let lines = self.costs.are_lines();
-        if lines || self.epsilon != penalty.epsilon || !potentials.iter().zip(&self.reference).all(near) {
+        if self.epsilon != penalty.epsilon || !potentials.iter().zip(&self.reference).all(near) {
             self.epsilon = penalty.epsilon;
             self.reference = potentials.to_vec();
             self.filled = false;
         }
         let inverse = 1.0 / self.epsilon;
-        let drifts = potentials.iter().zip(&self.reference);
+        let reference = if lines { potentials } else { &self.reference };
+        let drifts = potentials.iter().zip(reference);
         let mut factors: Vec<f64> =
             drifts.zip(&measures.base).map(|((g, h), base)| base * exp::exp((g - h) * inverse)).collect();
         factors.resize(stride(m), 0.0);
@@ -256,7 +263,7 @@ impl<'a, W: Weight> Kernel<'a, W> {
             costs: self.costs,
             penalty,
             measures,
-            reference: &self.reference,
+            reference,
             factors,
             shares: Vec::new(),
             toll: Vec::new(),
@@ -311,11 +318,12 @@ impl<'a, W: Weight> Kernel<'a, W> {
         for wave in slices.chunks_mut(wave) {
             let parts: Result<Vec<Sums>, Stopped> = wave
                 .par_iter_mut()
-                .map(|slice| {
+                .map_init(Scratch::default, |scratch, slice| {
                     watch.advance(0)?;
                     let mut worker = Worker::new(&frame);
                     if lines {
-                        pulp::Arch::new().dispatch(Panels { worker: &mut worker, slice });
+                        let panels = Panels { worker: &mut worker, slice, scratch, shifts_known: self.filled };
+                        pulp::Arch::new().dispatch(panels);
                     } else {
                         pulp::Arch::new().dispatch(Run { worker: &mut worker, slice, filled: self.filled });
                     }
@@ -325,7 +333,7 @@ impl<'a, W: Weight> Kernel<'a, W> {
             parts?.iter().for_each(|part| total.add(part));
         }
         drop(slices);
-        self.filled = !self.weights.is_empty();
+        self.filled = lines || !self.weights.is_empty();
         total.logs = all_logs;
         total.shares = all_shares;
         Ok(total)
