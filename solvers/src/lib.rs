@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod balanced;
 pub mod bandwidth;
 pub mod divergence;
 pub mod draw;

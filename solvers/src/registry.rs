@@ -114,6 +114,8 @@ pub struct SolverEntry {
     pub summary: &'static str,
     /// The problems that it solves.
     pub problems: &'static str,
+    /// Whether its problems have entropy: then ε must be positive, else 0.
+    pub entropic: bool,
     /// Makes it; numbers are checked when it solves.
     pub build: fn(&Effort) -> Box<dyn Solver>,
 }
@@ -124,36 +126,42 @@ pub static SOLVERS: &[SolverEntry] = &[
         name: "exact",
         summary: "the linear problem by the network simplex; primal and dual agree",
         problems: "hard marginals, or a capacity on one side; no entropy",
+        entropic: false,
         build: |effort| Box::new(Exact::new(effort)),
     },
     SolverEntry {
         name: "partial",
         summary: "total-variation penalties as transport with truncated costs; primal and dual agree",
         problems: "hard or TV marginals, no entropy",
+        entropic: false,
         build: |effort| Box::new(Partial::new(effort)),
     },
     SolverEntry {
         name: "sliced",
         summary: "exact transport of projections on lines; the largest is a lower bound",
         problems: "hard marginals, no entropy; rows, not matrices",
+        entropic: false,
         build: |effort| Box::new(Sliced::new(effort)),
     },
     SolverEntry {
         name: "sinkhorn",
         summary: "alternating updates with over-relaxation in the log domain, from larger to smaller ε; least memory",
         problems: "entropy; hard marginals or KL penalties",
+        entropic: true,
         build: |effort| Box::new(Sinkhorn::new(effort)),
     },
     SolverEntry {
         name: "sinkhorn-newton",
         summary: "Newton's method in the query potentials, safeguarded by Sinkhorn's; fastest to high accuracy",
         problems: "entropy; hard marginals or KL penalties",
+        entropic: true,
         build: |effort| Box::new(SinkhornNewton::new(effort)),
     },
     SolverEntry {
         name: "low-rank",
         summary: "alternating updates with a positive low-rank kernel, judged with the true one; for large ε",
         problems: "entropy; hard marginals or KL penalties; rows whose kernel is positive definite",
+        entropic: true,
         build: |effort| Box::new(LowRank::new(effort)),
     },
 ];

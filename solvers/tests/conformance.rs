@@ -5,9 +5,10 @@ mod support;
 
 use std::collections::HashSet;
 
+use kantor_solvers::balanced::Balanced;
 use kantor_solvers::registry::{Entry, SELECTORS, selector};
-use kantor_solvers::{SelectError, Selection, Settings};
-use kantor_theory::{Cost, DenseRows, Geometry, Rows};
+use kantor_solvers::{Quiet, SelectError, Selection, Selector, Settings, Task, kernels};
+use kantor_theory::{Cost, DenseRows, Geometry, PickedRows, Power, Rows};
 use support::{MEMORY, clustered, double, geometry, matrix_of, run, single};
 
 const N: usize = 300;
@@ -252,4 +253,74 @@ fn norms_from_1e_minus_30_to_1e30_are_taken() {
             }
         }
     }
+}
+
+fn balanced(entry: &Entry, geometry: &Geometry<'_>, labels: &[usize], budgets: &[usize]) -> Vec<Selection> {
+    let task = Task { geometry, seed: 3, power: Power::One, block: 64, memory: MEMORY, watch: &Quiet };
+    let selector = Balanced::new((entry.build)(&Settings::default()), labels);
+    assert_eq!(selector.name(), entry.name);
+    let findings = kernels::scan(&task, selector.needs(&task, *budgets.iter().max().unwrap())).unwrap();
+    selector.select(&task, &findings, budgets).unwrap()
+}
+
+/// Pick r of a balanced order is the first row of group r mod G's own order that is not among the picks before.
+#[test]
+fn balanced_groups_take_turns_through_their_own_orders() {
+    let labels = [5, 2, 2, 5, 9, 2, 5];
+    let groups = [vec![0, 3, 6], vec![1, 2, 5], vec![4]];
+    let budgets = [40, 1, N, 14];
+    everywhere(|entry, geometry, case| {
+        let selections = balanced(entry, geometry, &labels, &budgets);
+        for (selection, budget) in selections.iter().zip(budgets) {
+            check_distinct(selection, N, budget, case);
+        }
+        if !(entry.build)(&Settings::default()).nested() {
+            return;
+        }
+        let whole = &selections[2].rows;
+        assert!(selections.iter().all(|selection| whole.starts_with(&selection.rows)), "{case}: not nested");
+        let orders = groups.each_ref().map(|queries| {
+            let picked = geometry.matrix().map(|matrix| PickedRows::new(matrix, queries.clone()));
+            let alone = match &picked {
+                Some(picked) => Geometry::from_matrix(picked, geometry.cost()).unwrap(),
+                None => geometry.for_queries(queries).unwrap().unwrap(),
+            };
+            choose(entry, &alone, &[N]).remove(0).rows
+        });
+        let mut taken = HashSet::new();
+        for (turn, &row) in whole.iter().enumerate() {
+            let first = orders[turn % 3].iter().find(|row| !taken.contains(*row));
+            assert_eq!(first, Some(&row), "{case}: turn {turn}");
+            taken.insert(row);
+        }
+    });
+}
+
+/// Methods without one order choose for every group by its share of the budget.
+#[test]
+fn balanced_methods_that_are_not_nested_take_shares() {
+    let pool = single(DIM, &clustered(N, DIM, 5, 1));
+    // Two groups that share no neighbours: opposite directions.
+    let near = clustered(3, DIM, 1, 7);
+    let query: Vec<f64> = near.iter().copied().chain(near.iter().map(|x| -x)).collect();
+    let queries = single(DIM, &query);
+    let geometry = geometry(&pool, &queries, Cost::Cosine);
+    for name in ["optimal", "energy", "mmd"] {
+        let entry = selector(name).unwrap();
+        let found = balanced(entry, &geometry, &[0, 0, 0, 1, 1, 1], &[9]).remove(0).rows;
+        for (group, share) in [(vec![0, 1, 2], 5), (vec![3, 4, 5], 4)] {
+            let alone = geometry.for_queries(&group).unwrap().unwrap();
+            let own = choose(entry, &alone, &[share]).remove(0).rows;
+            let taken: Vec<usize> = found.iter().copied().skip(group[0] / 3).step_by(2).collect();
+            assert_eq!(taken, own, "{name}: group of {group:?}");
+        }
+    }
+}
+
+#[test]
+fn one_group_is_the_plain_method() {
+    everywhere(|entry, geometry, case| {
+        let (plain, one) = (choose(entry, geometry, &[40, 13]), balanced(entry, geometry, &[4; M], &[40, 13]));
+        assert_eq!(plain, one, "{case}");
+    });
 }

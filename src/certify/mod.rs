@@ -162,19 +162,34 @@ pub fn best_under(
     Ok(best_discrepancy_bound(geometry, &problem, witness, &in_parallel)?)
 }
 
-/// The closest query of every row and the cost between the two; ties to the first query.
-pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Vec<(usize, f64)> {
+/// Who is close to whom between some rows and the queries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nearest {
+    /// The closest query of every row and the cost between the two; ties to the first query.
+    pub of_rows: Vec<(usize, f64)>,
+    /// For every query the cost to the closest of the rows.
+    pub of_queries: Vec<f64>,
+}
+
+/// Finds [`Nearest`] of these rows, in `f64`.
+pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Nearest {
     let m = geometry.query_len();
     let of = |rows: &[usize]| {
         let mut block = vec![0.0; rows.len() * m];
         geometry.closeness_gather(rows, &mut block);
-        let nearest = |line: &[f64]| {
-            let best = (0..m).fold(0, |best, j| if line[j] > line[best] { j } else { best });
-            (best, geometry.cost().from_closeness(line[best]))
+        let mut best = vec![f64::NEG_INFINITY; m];
+        let mut nearest = |line: &[f64]| {
+            best.iter_mut().zip(line).filter(|(best, x)| **x > **best).for_each(|(best, x)| *best = *x);
+            let first = (0..m).fold(0, |first, j| if line[j] > line[first] { j } else { first });
+            (first, geometry.cost().from_closeness(line[first]))
         };
-        block.chunks_exact(m).map(nearest).collect::<Vec<_>>()
+        let rows: Vec<_> = block.chunks_exact(m).map(&mut nearest).collect();
+        (rows, best)
     };
-    rows.par_chunks(ROWS).flat_map_iter(of).collect()
+    let blocks: Vec<_> = rows.par_chunks(ROWS).map(of).collect();
+    let best = |j: usize| blocks.iter().map(|(_, best)| best[j]).fold(f64::NEG_INFINITY, f64::max);
+    let of_queries = (0..m).map(|j| geometry.cost().from_closeness(best(j))).collect();
+    Nearest { of_rows: blocks.into_iter().flat_map(|(rows, _)| rows).collect(), of_queries }
 }
 
 /// What was proved of one subset.

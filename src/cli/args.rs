@@ -11,14 +11,25 @@ use kantor_theory::{Cost, KernelName};
 
 use crate::data::OnBadRow;
 use crate::report::progress::Detail;
-use crate::select::InputSpec;
+use crate::select::{InputSpec, Inputs, Request, Target};
 
 use super::failure::Failure;
+
+/// Where pool and queries come from, and the cost between them.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Input")]
+pub(super) struct InputArguments {
+    #[command(flatten)]
+    pub(super) files: FileArguments,
+    /// Pairwise cost: see `kantor costs`
+    #[arg(long, default_value_t = Cost::Cosine, value_parser = cost_parser())]
+    pub(super) cost: Cost,
+}
 
 /// Where pool and queries come from.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
-pub(super) struct InputArguments {
+pub(super) struct FileArguments {
     /// Pool rows (.npy, .npz, .safetensors); repeat it for shards, which are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
@@ -44,12 +55,87 @@ pub(super) struct InputArguments {
     /// Fail if a query row is also in the pool
     #[arg(long)]
     pub(super) forbid_overlap: bool,
-    /// Pairwise cost: see `kantor costs`
-    #[arg(long, default_value_t = Cost::Cosine, value_parser = cost_parser())]
-    pub(super) cost: Cost,
 }
 
-fn cost_parser() -> impl TypedValueParser<Value = Cost> {
+/// What a selection is of, beside its inputs: flags of `select` and `compare`.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct SelectionArguments {
+    /// Rows to choose; several budgets share the work
+    #[arg(long, value_name = "K[,K…]", required = true, value_delimiter = ',')]
+    budget: Vec<usize>,
+    /// Directory of the results; must not exist yet, unless with --force
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Replace an older result of kantor
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Also split the queries into F folds, select by all folds but one, and measure on that one
+    #[arg(long, value_name = "F")]
+    cross_fit: Option<usize>,
+    /// Labels of the queries: results are also given by group. One label a line, or FILE:FIELD for a field of JSON
+    /// lines (`task` if none is named)
+    #[arg(long, value_name = "FILE[:FIELD]")]
+    query_groups: Option<PathBuf>,
+    /// Let every method choose for each group's queries alone, the groups taking turns, so that each gets as many rows
+    #[arg(long, requires = "query_groups")]
+    balance_groups: bool,
+    #[command(flatten)]
+    power: PowerArgument,
+    /// Distance whose value, bound for all subsets and certificate are written: w, energy or mmd (under --kernel)
+    #[arg(long, value_name = "w|energy|mmd", default_value_t = Target::W, value_parser = target_parser())]
+    objective: Target,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+    #[command(flatten)]
+    settings: SettingsArguments,
+}
+
+fn target_parser() -> impl TypedValueParser<Value = Target> {
+    clap::builder::PossibleValuesParser::new(Target::ALL.map(Target::name)).try_map(|name| name.parse::<Target>())
+}
+
+impl SelectionArguments {
+    /// The input files, labels included.
+    pub(super) fn spec(&self, files: &FileArguments) -> InputSpec {
+        InputSpec { query_groups: self.query_groups.clone(), ..files.spec() }
+    }
+
+    /// What to select by these methods, but for what depends on the inputs.
+    pub(super) fn request(&self, methods: Vec<String>, cost: Cost, run: &RunArguments) -> Request {
+        Request {
+            methods: without_repeats(methods),
+            budgets: without_repeats(self.budget.clone()),
+            cost,
+            power: self.power.get(),
+            objective: self.objective,
+            cross_fit: self.cross_fit,
+            settings: self.settings.settings(),
+            seed: self.seed,
+            memory: run.max_memory.unwrap_or(Request::default().memory),
+            ..Request::default()
+        }
+    }
+
+    /// The groups over which methods balance, if that is asked for.
+    pub(super) fn balance(&self, inputs: &Inputs) -> Option<Vec<usize>> {
+        inputs.groups().filter(|_| self.balance_groups).map(|groups| groups.of.clone())
+    }
+}
+
+/// The list without later repeats of an item.
+pub(super) fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
+    let mut kept = Vec::with_capacity(items.len());
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
+}
+
+pub(super) fn cost_parser() -> impl TypedValueParser<Value = Cost> {
     clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
 }
 
@@ -60,11 +146,19 @@ fn kernel_parser() -> impl TypedValueParser<Value = KernelName> {
 
 impl InputArguments {
     pub(super) fn spec(&self) -> InputSpec {
+        self.files.spec()
+    }
+}
+
+impl FileArguments {
+    pub(super) fn spec(&self) -> InputSpec {
         InputSpec {
             pool: self.pool.clone(),
             query: self.query.clone(),
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),
+            query_jsonl: None,
+            query_groups: None,
             tensor: self.tensor.clone(),
             cast: self.cast,
             on_bad_row: if self.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error },

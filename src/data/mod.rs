@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod jsonl;
+pub mod labels;
 mod lines;
 pub mod list;
 mod mmap;
@@ -22,6 +23,7 @@ pub mod validate;
 
 pub use error::{DataError, Kind};
 pub use jsonl::JsonlRows;
+pub use labels::Labels;
 pub use open::{Format, OpenOptions};
 pub use overlap::overlap;
 pub use representation::{Representation, SourceFile};

@@ -1,5 +1,6 @@
 //! What leaves kantor: files that appear whole or not at all, the manifest, tables and progress.
 
+pub mod cpu;
 pub mod files;
 pub mod manifest;
 pub mod memory;

@@ -13,6 +13,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
 use super::manifest::{self, MANIFEST, Written};
+use super::page::PageError;
 
 /// Why a result cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum OutputError {
         /// The input.
         input: PathBuf,
     },
+    /// The report cannot be made of the numbers.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// The operating system refused.
     #[error("{path}: {error}")]
     Io {

@@ -4,6 +4,8 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use kantor_theory::Interval;
 
+use crate::select::GroupCoverage;
+
 /// An interval for people, rounded outwards to six decimals, or to seven digits if it is very large or small.
 pub fn interval(interval: Interval) -> String {
     let lower = interval.lower.map_or_else(|| "−∞".to_owned(), |x| outward(x, false));
@@ -59,6 +61,12 @@ pub fn percent_up(share: f64) -> String {
     }
     let unit = 10f64.powi(percent.log10().floor() as i32).next_down();
     format!("{:.0e} %", (percent / unit).next_up().ceil() * unit)
+}
+
+/// The group whose queries are farthest from their closest chosen row, with its mean cost; nothing without groups.
+pub fn worst_group(names: &[(String, usize)], coverage: &[GroupCoverage]) -> Option<String> {
+    let worst = names.iter().zip(coverage).max_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
+    worst.map(|((name, _), group)| format!("{:.4} {name}", group.cost))
 }
 
 /// A table with a header line.

@@ -2,6 +2,7 @@
 
 mod beside;
 mod crossfit;
+mod groups;
 mod inputs;
 mod objective;
 mod order;
@@ -10,28 +11,33 @@ mod write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use kantor_solvers::balanced::Balanced;
 use kantor_solvers::exact::{self, Solved};
 use kantor_solvers::herding;
 use kantor_solvers::kernels::{list_bytes, scan};
 use kantor_solvers::registry::{SELECTORS, selector};
-use kantor_solvers::{Findings, Needs, SelectError, Selection, Settings, Stopped, Task, Watch};
+use kantor_solvers::{Findings, Needs, SelectError, Selection, Selector, Settings, Stopped, Task, Watch};
 use kantor_theory::{BestBound, Cost, Geometry, GeometryError, Objective, Power, Status};
 
-use crate::certify::{self, Certified, CertifyError, Terms};
+use crate::certify::{self, Certified, CertifyError, Nearest, Terms};
 use crate::data::DataError;
 use crate::report::manifest::InputRecord;
-use crate::report::memory;
 use crate::report::staging::OutputError;
+use crate::report::{cpu, memory};
 
 pub use beside::Beside;
 pub use crossfit::HeldOut;
+pub use groups::GroupCoverage;
+pub(crate) use groups::coverage;
 pub use inputs::{InputSpec, Inputs};
 pub use objective::Target;
 pub use order::Note;
+pub(crate) use order::notes;
 pub use write::{Run, write};
+pub(crate) use write::{finish, manifest, named_groups, parameters, write_selections};
 
 /// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
-const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 
 /// Why nothing was selected.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +110,8 @@ pub struct Request {
     pub energy: bool,
     /// Number of folds of the queries on which selections by the other folds are measured.
     pub cross_fit: Option<usize>,
+    /// The group of every query, by any number, if every method is to balance its choice over these groups.
+    pub balance: Option<Vec<usize>>,
     /// Parameters of the methods.
     pub settings: Settings,
     /// Seed of every random choice.
@@ -123,6 +131,7 @@ impl Default for Request {
             certify: true,
             energy: false,
             cross_fit: None,
+            balance: None,
             settings: Settings::default(),
             seed: 0,
             memory: memory::available().unwrap_or(u64::MAX),
@@ -139,6 +148,8 @@ pub struct Proved {
     pub certified: Option<Certified>,
     /// For each row the closest query, and the cost between the two.
     pub nearest: Vec<(usize, f64)>,
+    /// For each query the cost to the closest row.
+    pub query_costs: Vec<f64>,
     /// Other distances of the same rows, unless nobody asked for a proof.
     pub beside: Option<Beside>,
     /// What selections by some of the queries are worth for the others, if asked for.
@@ -168,6 +179,10 @@ pub struct Chosen {
     pub selections: Vec<Proved>,
     /// Wall-clock seconds of the method's own work.
     pub seconds: f64,
+    /// Processor seconds of this process meanwhile; digests of the input files may be among them.
+    pub cpu_seconds: f64,
+    /// Largest resident memory of this process by then, in bytes.
+    pub peak_memory: Option<u64>,
 }
 
 /// What all methods chose.
@@ -233,8 +248,9 @@ fn prove(
     selection: Selection,
 ) -> Result<Proved, Error> {
     if !request.certify {
-        let nearest = certify::nearest(task.geometry, &selection.rows);
-        return Ok(Proved { selection, certified: None, nearest, beside: None, held_out: None, seconds: 0.0 });
+        let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(task.geometry, &selection.rows);
+        let (certified, beside, held_out) = (None, None, None);
+        return Ok(Proved { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 });
     }
     let begun = Instant::now();
     task.watch.advance(0)?;
@@ -249,12 +265,13 @@ fn prove(
             certify::distance(task.geometry, &terms, &selection.rows)?
         }
     };
-    let nearest = certify::nearest(task.geometry, &selection.rows);
+    let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(task.geometry, &selection.rows);
     let best = bests.iter().find(|best| best.budget() == selection.budget()).cloned();
     let beside =
         Some(Beside::of(task.geometry, &terms, distance.interval(), request.energy, &selection.rows, task.watch)?);
     let certified = Some(Certified { distance, best });
-    Ok(Proved { selection, certified, nearest, beside, held_out: None, seconds: begun.elapsed().as_secs_f64() })
+    let seconds = begun.elapsed().as_secs_f64();
+    Ok(Proved { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
 }
 
 /// Chooses rows by every method for every budget, with one pass over the pool for what the methods share.
@@ -265,26 +282,31 @@ fn prove(
 /// # Errors
 /// If the request makes no sense for these inputs, a method cannot work on them, or `watch` asks to stop.
 pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
-    let geometry = inputs.geometry(request.cost)?;
-    let geometry = if request.certify { geometry.remembering() } else { geometry };
-    let choose = || {
-        let choice = choose(inputs, &geometry, request, watch)?;
-        crossfit::measure(inputs, request, watch, choice)
-    };
     if rayon::current_num_threads() == 1 {
-        let outcome = choose()?;
+        let outcome = select_only(inputs, request, watch)?;
         return Ok(Outcome { inputs: inputs.records(watch)?, ..outcome });
     }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let records = scope.spawn(|| inputs.records(&Unless(&abandoned)));
-        let choice = choose();
+        let choice = select_only(inputs, request, watch);
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         let records = records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // Why nothing was chosen goes first: the records were then stopped.
         let outcome = choice?;
         Ok(Outcome { inputs: records?, ..outcome })
     })
+}
+
+/// As [`select`], without describing the input files.
+///
+/// # Errors
+/// As [`select`].
+pub(crate) fn select_only(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    let geometry = inputs.geometry(request.cost)?;
+    let geometry = if request.certify { geometry.remembering() } else { geometry };
+    let choice = choose(inputs, &geometry, request, watch)?;
+    crossfit::measure(inputs, request, watch, choice)
 }
 
 /// Stops work in the background once there is no use for it.
@@ -313,13 +335,17 @@ fn choose(inputs: &Inputs, geometry: &Geometry<'_>, request: &Request, watch: &d
     let objective = request.objective.objective(geometry, &request.settings)?;
     let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory: request.memory, watch };
     let largest = request.budgets.iter().copied().max().unwrap_or(0);
-    let mut selectors = Vec::new();
+    let mut selectors: Vec<Box<dyn Selector>> = Vec::new();
     for name in &request.methods {
         let entry = selector(name).ok_or_else(|| Error::UnknownMethod {
             name: name.clone(),
             known: SELECTORS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
         })?;
-        selectors.push((entry.build)(&request.settings));
+        let plain = (entry.build)(&request.settings);
+        selectors.push(match &request.balance {
+            Some(labels) => Box::new(Balanced::new(plain, labels)),
+            None => plain,
+        });
     }
     let transport = request.certify && objective == Objective::W;
     let proof = if transport { exact::needs(&task, largest) } else { Needs::default() };
@@ -338,9 +364,9 @@ fn choose(inputs: &Inputs, geometry: &Geometry<'_>, request: &Request, watch: &d
     let best_seconds = begun.elapsed().as_secs_f64();
     let mut chosen = Vec::with_capacity(selectors.len());
     for selector in selectors {
-        let begun = Instant::now();
+        let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
         let selections = selector.select(&task, &findings, &request.budgets)?;
-        let seconds = begun.elapsed().as_secs_f64();
+        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
         let optimum = findings.optimum.as_ref();
         let selections =
             selections.into_iter().map(|selection| prove(&task, request, objective, optimum, &bests, selection));
@@ -349,6 +375,8 @@ fn choose(inputs: &Inputs, geometry: &Geometry<'_>, request: &Request, watch: &d
             nested: selector.nested(),
             selections: selections.collect::<Result<_, Error>>()?,
             seconds,
+            cpu_seconds,
+            peak_memory: memory::peak(),
         });
     }
     Ok(Outcome { inputs: Vec::new(), objective, chosen, scan_seconds, best_seconds, cross_fit_seconds: 0.0 })

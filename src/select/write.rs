@@ -10,11 +10,11 @@ use kantor_theory::Status;
 use crate::certify::{self, Certified, Terms};
 use crate::data::OnBadRow;
 use crate::report::files::{self, Line};
-use crate::report::manifest::{self, BestRecord, MANIFEST, Manifest, Parameters, ResultRecord};
+use crate::report::manifest::{self, BestRecord, MANIFEST, Manifest, Parameters, ResultRecord, Written};
 use crate::report::memory;
 use crate::report::staging::Staging;
 
-use super::{Error, Inputs, Outcome, Request, order};
+use super::{Chosen, Error, Inputs, Outcome, Proved, Request, coverage, order};
 
 /// What a result must record besides inputs, request and outcome.
 #[derive(Debug, Clone, Copy)]
@@ -37,15 +37,45 @@ pub fn write(
     run: Run,
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
+    write_selections(&mut staging, inputs, request, outcome, "", watch)?;
+    inputs.check_unchanged()?;
+    let manifest = manifest(inputs, request, outcome, run, Some(""), staging.written().to_vec())?;
+    finish(staging, &manifest)?;
+    Ok(manifest)
+}
+
+/// Adds the manifest and makes the result visible.
+///
+/// # Errors
+/// If the system refuses.
+pub(crate) fn finish(mut staging: Staging, manifest: &Manifest) -> Result<(), Error> {
+    staging.file(MANIFEST, |out| {
+        serde_json::to_writer_pretty(&mut *out, manifest)?;
+        out.write_all(b"\n")
+    })?;
+    Ok(staging.commit()?)
+}
+
+/// Writes the files of every selection, in directories whose names begin with `under`.
+///
+/// # Errors
+/// If the pool's examples cannot be read again, a certificate contradicts itself, or the system refuses.
+pub(crate) fn write_selections(
+    staging: &mut Staging,
+    inputs: &Inputs,
+    request: &Request,
+    outcome: &Outcome,
+    under: &str,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
     let geometry = inputs.geometry(request.cost)?;
     let facts = certify::facts(&outcome.inputs, inputs.dropped());
     let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
-    let mut results = Vec::new();
     let copies = copies(inputs, outcome, watch)?;
     for chosen in &outcome.chosen {
         for proved in &chosen.selections {
             let selection = &proved.selection;
-            let dir = files::directory(&chosen.method, selection);
+            let dir = format!("{under}{}", files::directory(&chosen.method, selection));
             let rows: Vec<usize> = selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
             staging.file(&format!("{dir}/indices.npy"), |out| files::indices(&rows, out))?;
             staging.file(&format!("{dir}/selection.jsonl"), |out| {
@@ -73,27 +103,64 @@ pub fn write(
                 let certificate = certified.certificate(&geometry, &terms, &facts, Some(&chosen.method))?;
                 staging.file(&format!("{dir}/certificate.json"), |out| out.write_all(&certificate.to_json()))?;
             }
-            results.push(ResultRecord {
-                method: chosen.method.clone(),
-                budget: selection.budget(),
-                dir,
-                nested: chosen.nested,
-                distance: proved.certified.as_ref().map(|certified| certified.distance.interval()),
-                best: proved.certified.as_ref().and_then(|c| Some(BestRecord { lower: c.best.as_ref()?.lower() })),
-                excess: proved.certified.as_ref().and_then(Certified::excess),
-                energy: proved.beside.and_then(|beside| beside.energy),
-                chamfer: proved.beside.map(|beside| beside.chamfer),
-                held_out: proved.held_out,
-                status: proved.status(),
-                notes: selection.notes.clone(),
-                seconds: chosen.seconds,
-                certify_seconds: proved.seconds,
-            });
         }
     }
-    inputs.check_unchanged()?;
+    Ok(())
+}
+
+/// All parameters, defaults resolved.
+pub(crate) fn parameters(request: &Request, outcome: &Outcome, on_bad_row: OnBadRow) -> Parameters {
+    Parameters {
+        methods: request.methods.clone(),
+        budgets: request.budgets.clone(),
+        cost: request.cost,
+        p: request.power,
+        objective: outcome.objective,
+        certify: request.certify,
+        energy: request.energy,
+        cross_fit: request.cross_fit,
+        balance_groups: request.balance.is_some(),
+        settings: request.settings.clone(),
+        on_bad_row,
+    }
+}
+
+/// The record of how these selections were made. Their directories begin with `under`, if they are written at all.
+///
+/// # Errors
+/// If pool, queries and cost do not go together.
+pub(crate) fn manifest(
+    inputs: &Inputs,
+    request: &Request,
+    outcome: &Outcome,
+    run: Run,
+    under: Option<&str>,
+    outputs: Vec<Written>,
+) -> Result<Manifest, Error> {
+    let geometry = inputs.geometry(request.cost)?;
+    let record = |chosen: &Chosen, proved: &Proved| ResultRecord {
+        method: chosen.method.clone(),
+        budget: proved.selection.budget(),
+        dir: under.map(|under| format!("{under}{}", files::directory(&chosen.method, &proved.selection))),
+        nested: chosen.nested,
+        distance: proved.certified.as_ref().map(|certified| certified.distance.interval()),
+        best: proved.certified.as_ref().and_then(|c| Some(BestRecord { lower: c.best.as_ref()?.lower() })),
+        excess: proved.certified.as_ref().and_then(Certified::excess),
+        energy: proved.beside.and_then(|beside| beside.energy),
+        chamfer: proved.beside.map(|beside| beside.chamfer),
+        held_out: proved.held_out,
+        groups: inputs.groups().map_or_else(Vec::new, |groups| coverage(groups, proved)),
+        status: proved.status(),
+        notes: proved.selection.notes.clone(),
+        seconds: chosen.seconds,
+        cpu_seconds: chosen.cpu_seconds,
+        certify_seconds: proved.seconds,
+    };
+    let results: Vec<ResultRecord> = (outcome.chosen.iter())
+        .flat_map(|chosen| chosen.selections.iter().map(move |proved| record(chosen, proved)))
+        .collect();
     let status = results.iter().map(|result| result.status).find(|status| !status.is_success());
-    let manifest = Manifest {
+    Ok(Manifest {
         schema: manifest::SCHEMA,
         kantor: env!("CARGO_PKG_VERSION"),
         inputs: outcome.inputs.clone(),
@@ -101,18 +168,8 @@ pub fn write(
         pool_rows: geometry.pool_len(),
         query_rows: geometry.query_len(),
         overlap: inputs.overlap(),
-        parameters: Parameters {
-            methods: request.methods.clone(),
-            budgets: request.budgets.clone(),
-            cost: request.cost,
-            p: request.power,
-            objective: outcome.objective,
-            certify: request.certify,
-            energy: request.energy,
-            cross_fit: request.cross_fit,
-            settings: request.settings.clone(),
-            on_bad_row: run.on_bad_row,
-        },
+        groups: named_groups(inputs),
+        parameters: parameters(request, outcome, run.on_bad_row),
         seed: request.seed,
         rng: "ChaCha8",
         tie_rule: "lower pool row first",
@@ -120,19 +177,18 @@ pub fn write(
         status: status.or_else(|| results.first().map(|result| result.status)).unwrap_or(Status::Uncertified),
         results,
         notes: order::notes(&request.budgets, &outcome.chosen),
-        outputs: staging.written().to_vec(),
+        outputs,
         scan_seconds: outcome.scan_seconds,
         best_seconds: outcome.best_seconds,
         cross_fit_seconds: outcome.cross_fit_seconds,
         seconds: run.begun.elapsed().as_secs_f64(),
         peak_memory_bytes: memory::peak(),
-    };
-    staging.file(MANIFEST, |out| {
-        serde_json::to_writer_pretty(&mut *out, &manifest)?;
-        out.write_all(b"\n")
-    })?;
-    staging.commit()?;
-    Ok(manifest)
+    })
+}
+
+/// The labels of the queries with their numbers of queries.
+pub(crate) fn named_groups(inputs: &Inputs) -> Vec<(String, usize)> {
+    inputs.groups().map_or_else(Vec::new, |groups| groups.names.iter().cloned().zip(groups.counts()).collect())
 }
 
 /// Lines by row number.

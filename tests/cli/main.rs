@@ -3,6 +3,7 @@
 
 mod bound;
 mod certify;
+mod compare;
 mod killed;
 mod metrics;
 mod outcomes;

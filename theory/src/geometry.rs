@@ -194,6 +194,30 @@ impl<'a> Geometry<'a> {
         Ok(Self { pool, cost: self.cost, side: Side::Points { query, norms }, query_len, short, memory: None })
     }
 
+    /// The same pool and the queries that `list` names, which must exist; `None` for a matrix, whose rows
+    /// [`PickedRows`](crate::PickedRows) picks.
+    ///
+    /// # Errors
+    /// If the list is empty.
+    pub fn for_queries(&self, list: &[usize]) -> Option<Result<Geometry<'a>, GeometryError>> {
+        let Side::Points { query, norms } = &self.side else { return None };
+        if list.is_empty() {
+            return Some(Err(GeometryError::Empty("list of queries")));
+        }
+        let dim = self.pool.dim();
+        let query = list.iter().flat_map(|&j| &query[j * dim..(j + 1) * dim]).copied().collect();
+        let norms = list.iter().map(|&j| norms[j]).collect();
+        let side = Side::Points { query, norms };
+        Some(Ok(Self {
+            pool: self.pool,
+            cost: self.cost,
+            side,
+            query_len: list.len(),
+            short: self.short,
+            memory: None,
+        }))
+    }
+
     /// The same rows under another cost of the same family.
     pub fn with_cost(self, cost: Cost) -> Result<Self, GeometryError> {
         if cost.family() != self.cost.family() {

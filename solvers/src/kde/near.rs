@@ -4,7 +4,7 @@
 //! and pivots of the [search](super::search) rule out nearly all pairs. What the screen cannot tell is decided on the
 //! exact cosine.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use kantor_theory::Rows;
 use kantor_theory::cost::Family;
@@ -20,6 +20,8 @@ pub struct NearDuplicates {
     pub pairs: u64,
     /// Rows near an earlier one, with the earliest such row: (earlier row, row), by row.
     pub rows: Vec<(usize, usize)>,
+    /// How many rows are near any other, earlier or later.
+    pub members: usize,
 }
 
 /// The pairs of `rows` (distinct rows of `points`, ascending, none zero, all finite) whose cosine is at least `cosine`.
@@ -39,6 +41,7 @@ pub fn near_duplicates(
     let search = Search::new(&cloud, within);
     let count = AtomicU64::new(0);
     let earliest: Vec<AtomicU32> = (0..rows.len()).map(|_| AtomicU32::new(u32::MAX)).collect();
+    let member: Vec<AtomicBool> = (0..rows.len()).map(|_| AtomicBool::new(false)).collect();
     let take = |pairs: &[Pair]| -> Result<(), Halt> {
         let (mut scratch, mut exact) = (Scratch::default(), Vec::new());
         let mut found = 0;
@@ -54,6 +57,7 @@ pub fn near_duplicates(
                 found += 1;
                 let (x, y) = (cloud.given[a], cloud.given[b]);
                 earliest[x.max(y)].fetch_min(x.min(y) as u32, Ordering::Relaxed);
+                [x, y].iter().for_each(|&at| member[at].store(true, Ordering::Relaxed));
             }
         }
         count.fetch_add(found, Ordering::Relaxed);
@@ -64,5 +68,10 @@ pub fn near_duplicates(
         let first = earliest.load(Ordering::Relaxed);
         (first != u32::MAX).then(|| (rows[first as usize], rows[at]))
     };
-    Ok(NearDuplicates { pairs: count.into_inner(), rows: earliest.iter().enumerate().filter_map(near).collect() })
+    let members = member.iter().filter(|member| member.load(Ordering::Relaxed)).count();
+    Ok(NearDuplicates {
+        pairs: count.into_inner(),
+        rows: earliest.iter().enumerate().filter_map(near).collect(),
+        members,
+    })
 }

@@ -80,6 +80,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             certify: true,
             energy: false,
             cross_fit: None,
+            balance_groups: false,
             settings: Default::default(),
             on_bad_row: Default::default(),
         },
