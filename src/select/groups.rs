@@ -16,7 +16,7 @@ pub struct GroupCoverage {
 }
 
 /// What every group gets, in the order of the labels. A group all of whose queries were dropped has the cost 0.
-pub(super) fn coverage(groups: &Labels, proved: &Proved) -> Vec<GroupCoverage> {
+pub(crate) fn coverage(groups: &Labels, proved: &Proved) -> Vec<GroupCoverage> {
     let mut covered = vec![GroupCoverage { cost: 0.0, rows: 0 }; groups.names.len()];
     for (&group, cost) in groups.of.iter().zip(&proved.query_costs) {
         covered[group].cost += cost;
