@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         query: Some(data.join("query_gsm8k.embed.npy")),
         ..InputSpec::default()
     };
-    let request = Request { budgets: vec![2000], ..Request::default() };
+    let request = Request { budgets: vec![4000], ..Request::default() };
     let inputs = Inputs::open(&spec, request.cost, &Quiet)?;
     let geometry = inputs.geometry(request.cost)?;
     let chosen = select(&inputs, &request, &Quiet)?;
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for name in ["sinkhorn", "sinkhorn-newton"] {
         let solver: Box<dyn Solver> = make(name)?;
         let mut last: Option<Potentials> = None;
-        for budget in [500, 1000, 2000] {
+        for budget in [1000, 2000, 4000] {
             for epsilon in [0.1, 0.03, 0.01, 0.003] {
                 let rows = Some(&order[..budget]);
                 let problem = Problem { rows, epsilon, ..Problem::new(&geometry, Power::One) };

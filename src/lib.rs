@@ -5,12 +5,14 @@
 //! with a record of how. What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate
 //! talks to people.
 
+pub mod batch;
 pub mod bound;
 pub mod certify;
 pub mod cli;
 pub mod compare;
 pub mod data;
 pub mod inspect;
+pub mod quantiles;
 pub mod report;
 pub mod select;
 pub mod statistics;

@@ -7,25 +7,11 @@ size: round robin, a random subset, and weights on both sides (log-normal, sigma
 """
 
 import os
-import pathlib
 import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-HOME = ROOT / "target" / "peers"
-PINS = ["POT==0.9.7.post1", "numpy==2.4.6", "scipy"]
-
-
-def enter_environment():
-    """Runs this script again with the pinned packages and one thread."""
-    python = HOME / "venv" / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(HOME / "venv")], check=True)
-        subprocess.run([str(python), "-m", "pip", "-q", "install", *PINS], check=True)
-    environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", RAYON_NUM_THREADS="1")
-    environment.pop("OPENBLAS_CORETYPE", None)
-    os.execve(python, [str(python), *sys.argv], environment | {"KANTOR_PEERS": "1"})
+from common import HOME, ROOT, enter_environment, load
 
 
 def unit(rows):
@@ -98,7 +84,7 @@ def main():
     build = ["cargo", "build", "--release", "-p", "kantor-solvers", "--example", "transport"]
     subprocess.run(build, check=True, cwd=ROOT)
     sizes = [tuple(map(int, size.split(":"))) for size in sys.argv[1:] or ["100:1000", "100:10000", "1000:1000", "1000:10000"]]
-    print(f"load {os.getloadavg()[0]:.1f}")
+    print(load())
     print("queries  rows    subset                 POT s    kantor s  ratio    pivots  relative difference")
     for queries, rows in sizes:
         for name, costs, w, v in subsets(queries, rows):

@@ -17,29 +17,14 @@ reference is the counting measure, which here gives the same plan: the queries' 
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
-import time
 import warnings
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-HOME = ROOT / "target" / "peers"
-PINS = ["POT==0.9.7.post1", "numpy==2.4.6", "scipy==1.17.1", "jax==0.10.2", "ott-jax==0.6.0"]
+from common import HOME, ROOT, cpu, enter_environment, load
+
 INF = float("inf")
 SOLVERS = ["sinkhorn", "sinkhorn-newton"]
-
-
-def enter_environment():
-    """Runs this script again with the pinned packages and one thread."""
-    python = HOME / "venv-entropic" / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
-        subprocess.run([str(python), "-m", "pip", "-q", "install", *PINS], check=True)
-    environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", RAYON_NUM_THREADS="1")
-    environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    environment.pop("OPENBLAS_CORETYPE", None)
-    os.execve(python, [str(python), *sys.argv], environment | {"KANTOR_PEERS": "1", "JAX_PLATFORMS": "cpu"})
 
 
 def half_cosine(rows, queries, seed=0):
@@ -56,12 +41,6 @@ def half_cosine(rows, queries, seed=0):
 
     pool, query = sample(rows, 200), sample(queries, 10)
     return np.ascontiguousarray((1.0 - query @ pool.T) / 2)
-
-
-def cpu(work):
-    start = time.process_time()
-    result = work()
-    return result, time.process_time() - start
 
 
 def judge(costs, plan, epsilon, rho):
@@ -185,7 +164,7 @@ def main():
     costs.astype("<f8").tofile(HOME / "entropic.f64")
     pot, ott = Pot(costs), Ott(costs)
     warnings.simplefilter("ignore")
-    print(f"N = {rows}, M = {queries}, load {os.getloadavg()[0]:.1f}; CPU seconds, one thread each; × = peer / kantor")
+    print(f"N = {rows}, M = {queries}, {load()}; CPU seconds, one thread each; × = peer / kantor")
     print(f"{'problem':24} {'program':16} {'CPU s':>8} {'×':>7} {'iter.':>6} {'L1 error':>9}  value")
     for name, epsilon, rho in [("uot", 0.01, 1e-4), ("kl", 0.01, 1e-2), ("balanced", 0.01, INF)]:
         if name not in wanted:
@@ -221,7 +200,7 @@ def main():
         error, value, _ = judge(costs, plan, epsilon, rho)
         note = f"mass {plan.sum():.3g}" + ("" if converged else ", not converged")
         line(label, "OTT-JAX", seconds, None, count, error, value, note)
-    print(f"load {os.getloadavg()[0]:.1f}")
+    print(load())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 use kantor_theory::generalization::gradients::{descent, loss_change_gap, relative_matching_error, require_raw};
 use kantor_theory::generalization::lower::{mean_difference, mean_norm};
+use kantor_theory::generalization::projection::johnson_lindenstrauss;
 use kantor_theory::generalization::{Cloud, Metric, Theorem};
 use kantor_theory::{Rows, dot};
 
@@ -26,6 +27,7 @@ impl Study<'_> {
                 return Ok(());
             }
         };
+        self.projected();
         let norm = mean_norm(&query);
         let matching = relative_matching_error(mismatch, norm);
         self.push(Line::against(
@@ -49,6 +51,17 @@ impl Study<'_> {
             _ => self.skip("descent on Q of one step 1/β on S", Theorem::T8b, "needs --smoothness above 0"),
         }
         Ok(())
+    }
+
+    /// T7: what is known of gradients that were projected at random before they were written down.
+    fn projected(&mut self) {
+        let (name, r) = ("ε: W₁ before projection is W₁/√(1 ± ε)", self.subject.pool.dim());
+        let (n, m) = (self.subject.pool.len(), self.subject.query.len());
+        match johnson_lindenstrauss(r, m, n, self.terms.delta) {
+            _ if self.metric != Metric::Euclidean => self.skip(name, Theorem::T7, "is about `--cost euclidean`"),
+            Some(bound) => self.push(Line::value(name, bound)),
+            None => self.skip(name, Theorem::T7, format!("no ε below 1 holds for {m}·{n} pairs in {r} dimensions")),
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Says {
 /// A quantity and what may be said of it.
 #[derive(Debug, Clone)]
 pub struct Line {
+    /// The question that it helps to answer, shared by several lines.
+    pub part: &'static str,
     /// What it is.
     pub quantity: String,
     /// What is said.
@@ -34,7 +36,7 @@ pub struct Line {
 
 impl Line {
     pub(super) fn new(quantity: &str, says: Says) -> Self {
-        Self { quantity: quantity.to_owned(), says }
+        Self { part: "", quantity: quantity.to_owned(), says }
     }
 
     pub(super) fn value(quantity: &str, bound: Bound) -> Self {
@@ -110,6 +112,7 @@ impl Line {
         let assumptions: Vec<Value> =
             self.assumptions().iter().map(|a| json!({"name": a.name(), "words": a.words()})).collect();
         json!({
+            "part": self.part,
             "quantity": self.quantity,
             "theorem": self.theorem().id(),
             "status": self.status(),

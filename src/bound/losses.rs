@@ -25,6 +25,7 @@ const GRID: [Capacity; 6] = [
 const CURVE: usize = 64;
 
 const TRIVIAL: &str = "losses are at most B =";
+const SHARE: &str = "no share is above";
 
 impl Study<'_> {
     pub(super) fn measured_losses(&mut self, solved: &Solved, law: Option<&Bound>) -> Result<(), Error> {
@@ -41,13 +42,7 @@ impl Study<'_> {
             self.skip("R_Q − R_S, measured on the plan", Theorem::T9, "needs the range of the losses: give --range");
             return Ok(());
         };
-        let mut distances = vec![0.0; solved.plan.len()];
-        let mut entries = solved.plan.entries().enumerate().peekable();
-        self.subset.pairs(&self.query)?.for_each_row(|row, _, upper| {
-            while let Some((at, (_, column, _))) = entries.next_if(|(_, entry)| entry.0 == row) {
-                distances[at] = upper[column];
-            }
-        });
+        let distances = self.lengths(&solved.plan)?;
         let carried: Vec<Carried> = (solved.plan.entries().zip(&distances))
             .map(|((i, j, mass), &distance)| Carried { mass, distance, subset_loss: subset[i], query_loss: query[j] })
             .collect();
@@ -76,7 +71,7 @@ impl Study<'_> {
     fn direct(&mut self) -> Option<Bound> {
         let losses = self.subject.losses.held_out.as_ref()?;
         let shared = self.subject.held_out.as_ref().map_or(0, |held| held.shared);
-        let name = "R_P, model evaluated on held-out queries";
+        let name = "R_P, evaluated on held-out queries";
         if let Err(refusal) = require_held_out(Theorem::T12, shared, losses.len()) {
             self.refuse(name, refusal);
             return None;
@@ -93,14 +88,14 @@ impl Study<'_> {
             }
         };
         let delta = self.terms.delta;
-        self.push(Line::against(&format!("{name} (Hoeffding)"), checked.hoeffding(delta), Some(range), TRIVIAL));
+        self.push(Line::against(&format!("{name}, Hoeffding"), checked.hoeffding(delta), Some(range), TRIVIAL));
         if let Some(bound) = checked.empirical_bernstein(delta) {
-            self.push(Line::against(&format!("{name} (Bernstein)"), bound, Some(range), TRIVIAL));
+            self.push(Line::against(&format!("{name}, Bernstein"), bound, Some(range), TRIVIAL));
         }
         if losses.iter().all(|&x| x == 0.0 || x == 1.0) {
             let errors = losses.iter().filter(|&&x| x == 1.0).count() as u64;
             if let Some(bound) = clopper_pearson(errors, losses.len() as u64, delta) {
-                self.push(Line::against(&format!("{name} (Clopper–Pearson)"), bound, Some(1.0), TRIVIAL));
+                self.push(Line::against(&format!("{name}, Clopper–Pearson"), bound, Some(1.0), TRIVIAL));
             }
         }
         Some(checked.hoeffding(delta / 2.0))
@@ -122,7 +117,7 @@ impl Study<'_> {
         if let Some(law) = law {
             let path = solve::path(&self.subset.pairs(&self.query)?, PATH, self.watch, cut)??;
             if let Some(bound) = same_queries(&constants, &path, law) {
-                self.push(self.in_errors("R_P, main statement, same queries", bound, b));
+                self.lines.extend(self.in_errors("R_P, main statement, same queries", bound, b));
             }
         }
         let shared = self.subject.held_out.as_ref().map_or(0, |held| held.shared);
@@ -130,12 +125,12 @@ impl Study<'_> {
         if let Some(cloud) = self.held_out.as_ref().filter(|_| shared == 0) {
             let path = solve::on_grid(&self.subset.pairs(cloud)?, &GRID, cut)?;
             if let Some(bound) = held_out(&constants, &path, cloud.len()) {
-                lines.push(self.in_errors("R_P, main statement, held-out queries", bound, b));
+                lines.extend(self.in_errors("R_P, main statement, held-out queries", bound, b));
             }
             let halved = Constants { delta: self.terms.delta / 2.0, ..constants };
             if let (Some(direct), Some(bound)) = (direct, held_out(&halved, &path, cloud.len())) {
                 let least = bound.min(Theorem::Composite, direct);
-                lines.push(self.in_errors("R_P, the least of main statement and T12", least, b));
+                lines.extend(self.in_errors("R_P, the least of main statement and T12", least, b));
             }
         }
         self.lines.extend(lines);
@@ -143,13 +138,9 @@ impl Study<'_> {
     }
 
     /// With an objective, a bound of the loss is one of the share of wrong tokens too.
-    fn in_errors(&self, name: &str, bound: Bound, range: f64) -> Line {
-        match self.terms.objective {
-            Some(objective) if objective.error_bound(&bound).value() < 1.0 => {
-                let errors = objective.error_bound(&bound).value();
-                Line::against(&format!("{name} (wrong tokens ≤ {errors:.4})"), bound, Some(range), TRIVIAL)
-            }
-            _ => Line::against(name, bound, Some(range), TRIVIAL),
-        }
+    fn in_errors(&self, name: &str, bound: Bound, range: f64) -> Vec<Line> {
+        let errors = self.terms.objective.map(|objective| objective.error_bound(&bound));
+        let errors = errors.map(|errors| Line::against("share of wrong tokens, from that", errors, Some(1.0), SHARE));
+        [Line::against(name, bound, Some(range), TRIVIAL)].into_iter().chain(errors).collect()
     }
 }

@@ -3,6 +3,7 @@
 //! This module draws (random subsets, half-splits), solves (transports) and asks; what may be called a bound is decided in
 //! [`kantor_theory::generalization`], which takes solved plans as evidence and evaluates them on the safe side.
 
+mod evidence;
 mod gradients;
 mod line;
 mod losses;
@@ -15,6 +16,7 @@ use kantor_solvers::Watch;
 use kantor_theory::generalization::{Cloud, Metric, MetricDistance, Objective, Refusal, Theorem};
 use kantor_theory::{Cost, Rows};
 
+use crate::report::memory;
 use crate::select::Error;
 
 pub use line::{Line, Says};
@@ -61,6 +63,8 @@ pub struct Terms {
     pub objective: Option<Objective>,
     /// Lipschitz constant of row ↦ logits, with an objective.
     pub logit_lipschitz: Option<f64>,
+    /// ε of entropic transport in units of the metric; else a share of the mean distance.
+    pub epsilon: Option<f64>,
     /// Present if the rows are gradients.
     pub gradients: Option<GradientTerms>,
     /// Seed of splits and references.
@@ -71,6 +75,26 @@ pub struct Terms {
     pub references: usize,
     /// Bytes that may be used beyond the input.
     pub memory: u64,
+}
+
+impl Default for Terms {
+    /// Nothing known, δ = 0.05, ten half-splits, 19 random subsets, and the memory that the system has to give.
+    fn default() -> Self {
+        Self {
+            lipschitz: None,
+            range: None,
+            diameter: None,
+            delta: 0.05,
+            objective: None,
+            logit_lipschitz: None,
+            epsilon: None,
+            gradients: None,
+            seed: 0,
+            splits: 10,
+            references: 19,
+            memory: memory::available().unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// Held-out queries, and how many of them are also among the queries of the selection.
@@ -162,18 +186,32 @@ pub fn bounds(subject: &Subject<'_>, terms: &Terms, watch: &dyn Watch) -> Result
     };
     study.cost_itself();
     study.objective();
+    study.part("constants");
     let solved = study.distances()?;
+    study.part("distance between subset and queries");
+    study.other_evidence(&solved)?;
+    study.part("the same distance from other evidence");
     study.loss_gaps(&solved)?;
+    study.part("losses on these queries");
     let law = study.fresh_queries(&solved)?;
+    study.part("the law of the queries");
     study.measured_losses(&solved, law.as_ref())?;
+    study.part("measured losses");
     study.references(&solved)?;
+    study.part("among other subsets");
     study.gradients()?;
+    study.part("gradients");
     Ok(Report { metric, diameter: study.diameter, lines: study.lines })
 }
 
 impl Study<'_> {
     fn push(&mut self, line: Line) {
         self.lines.push(line);
+    }
+
+    /// Names the part of the table to which the lines since the last one belong.
+    fn part(&mut self, name: &'static str) {
+        self.lines.iter_mut().filter(|line| line.part.is_empty()).for_each(|line| line.part = name);
     }
 
     /// Gives the reason why something was not looked at.

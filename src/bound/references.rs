@@ -1,15 +1,17 @@
 //! The subset among random ones, the paper's gain over random, the best that any subset could be, intrinsic dimension.
 
-use kantor_solvers::draw;
-use kantor_theory::Rows;
-use kantor_theory::generalization::dimension::{levina_bickel, rows_to_halve, two_nn};
+use kantor_solvers::exact::{self, Budgeted};
+use kantor_solvers::kernels::scan;
+use kantor_solvers::{SelectError, Task, draw};
+use kantor_theory::generalization::dimension::{growth_to_halve, levina_bickel, two_nn};
 use kantor_theory::generalization::rates::{AprioriGain, a_priori_gain, gain_over_random};
-use kantor_theory::generalization::reference::{best_possible, p_value, percentile, position};
-use kantor_theory::generalization::selectors::nearest_rows_bound;
-use kantor_theory::generalization::{Cloud, Theorem};
+use kantor_theory::generalization::reference::{p_value, percentile, position};
+use kantor_theory::generalization::{Bound, Cloud, Theorem};
+use kantor_theory::{Power, Rows};
 
 use super::solve::Solved;
-use super::{Line, Study};
+use super::{Line, Study, Terms};
+use crate::certify::{self, CertifyError};
 use crate::select::Error;
 
 /// Subsets larger than this are not transported to each other.
@@ -20,6 +22,9 @@ const SAMPLE: usize = 1500;
 
 /// Neighbours of each.
 const NEIGHBOURS: usize = 10;
+
+/// Pool rows per block of the pass over the pool.
+const BLOCK: usize = 512;
 
 /// Streams of the seed.
 const REFERENCES: u64 = 2 << 32;
@@ -35,8 +40,10 @@ impl Study<'_> {
             references.push(self.distance(&self.random(r, k)?, &self.query)?);
         }
         let best = self.best()?;
-        if let Some(lower) = best {
-            self.push(Line::value("W₁ of every subset of that size ≥", best_possible(lower)));
+        let name = "W₁ of every subset of that size";
+        match &best {
+            Some(bound) => self.push(Line::value(name, bound.clone())),
+            None => self.skip(name, Theorem::BestSubset, "the best subset's transport does not fit into --max-memory"),
         }
         if !references.is_empty() {
             self.push(Line::value("p-value of \"S is random\"", p_value(solved.distance, &references)));
@@ -44,7 +51,7 @@ impl Study<'_> {
                 ("share of random subsets that are closer", percentile(solved.distance, &references)),
                 (
                     "position, 0 chance, 1 best possible",
-                    position(solved.distance, &references, best.unwrap_or(0.0)).filter(|_| best.is_some()),
+                    best.and_then(|best| position(solved.distance, &references, best.value())),
                 ),
             ];
             for (name, bound) in others {
@@ -70,33 +77,20 @@ impl Study<'_> {
         (needed <= self.terms.memory).then(|| Cloud::new(self.metric, pool, 0..pool.len())).flatten()
     }
 
-    /// A lower bound of all subsets of that size: the mean distance of each query's k/M nearest rows if M divides k, else
-    /// of its nearest.
-    fn best(&self) -> Result<Option<f64>, Error> {
+    /// A lower bound of all subsets of that size, from the potentials of the best one; `None` if that takes too much memory.
+    fn best(&self) -> Result<Option<Bound>, Error> {
         let Some(pool) = self.pool(0) else { return Ok(None) };
-        self.watch.advance(0)?;
-        let (k, m) = (self.subset.len(), self.query.len());
-        let pairs = pool.pairs(&self.query)?;
-        if !k.is_multiple_of(m) {
-            return Ok(Some(pairs.chamfer().columns_to_rows.lower()));
-        }
-        let share = k / m;
-        let mut lists: Vec<Vec<f64>> = vec![Vec::new(); m];
-        pairs.for_each_row(|_, lower, _| {
-            for (list, &d) in lists.iter_mut().zip(lower) {
-                list.push(d);
-                // Kept to twice the length that is needed.
-                if list.len() >= 2 * share + 64 {
-                    list.select_nth_unstable_by(share - 1, f64::total_cmp);
-                    list.truncate(share);
-                }
-            }
-        });
-        for list in &mut lists {
-            list.sort_by(f64::total_cmp);
-            list.truncate(share);
-        }
-        Ok(nearest_rows_bound(&lists, k))
+        let (pairs, k) = (pool.pairs(&self.query)?, self.subset.len());
+        let Terms { seed, memory, .. } = *self.terms;
+        let task =
+            Task { geometry: pairs.geometry(), power: Power::One, seed, block: BLOCK, memory, watch: self.watch };
+        let findings = scan(&task, exact::needs(&task, k))?;
+        let found = match exact::solve(&task, &findings, &[k]) {
+            Err(SelectError::Memory { .. }) => return Ok(None),
+            found => found?,
+        };
+        let bound = |best: Budgeted| pairs.best_subset(k, best.potentials, &certify::in_parallel);
+        Ok(found.budgets.into_iter().next().map(bound).transpose().map_err(CertifyError::from)?)
     }
 
     /// Theorem 6.2: its finite quantity beside its right-hand side, both in units of C*.
@@ -111,7 +105,7 @@ impl Study<'_> {
             let reason = "no gain exceeds C* times the diameter";
             self.push(Line::against(name, gain_over_random(1.0, between), self.diameter, reason));
         }
-        let name = "gain over random, right-hand side with C_d = 1, per C*";
+        let name = "gain over random, rate with C_d = 1, per C*";
         let Some(diameter) = self.diameter else {
             self.skip(name, Theorem::Paper62, "needs a diameter fixed in advance: give --diameter");
             return Ok(());
@@ -157,9 +151,9 @@ impl Study<'_> {
         for (name, bound) in [("TwoNN", two_nn(&pairs)), ("Levina–Bickel", levina_bickel(&lists))] {
             match bound {
                 Some(bound) => {
-                    let more = rows_to_halve(bound.value());
-                    let quantity = format!("intrinsic dimension, {name} (×{more:.3e} rows halve a distance)");
-                    self.push(Line::value(&quantity, bound));
+                    let growth = growth_to_halve(&bound);
+                    self.push(Line::value(&format!("intrinsic dimension, {name}"), bound));
+                    self.push(Line::value(&format!("times the rows halve distances, {name}"), growth));
                 }
                 None => self.skip(
                     &format!("intrinsic dimension, {name}"),

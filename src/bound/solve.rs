@@ -36,12 +36,13 @@ pub(super) fn distance(pairs: &Pairs<'_>) -> Result<Solved, CertifyError> {
     Ok(Solved { distance: pairs.distance(&problem, evidence, &certify::in_parallel)?, plan })
 }
 
-/// A number ≥ OT under `cut(d)`, from a plan that was found for it.
-pub(super) fn truncated(pairs: &Pairs<'_>, cut: impl Fn(f64) -> f64) -> Result<f64, CertifyError> {
+/// A number ≥ OT under `cut(d)`, from the plan that was found for it, and that plan.
+pub(super) fn truncated(pairs: &Pairs<'_>, cut: impl Fn(f64) -> f64) -> Result<(f64, SparsePlan), CertifyError> {
     let (k, m) = pairs.shape();
     let costs: Vec<f64> = costs(pairs).into_iter().map(&cut).collect();
     let solved = transport(&costs, &masses(k, None, m, None)?)?;
-    Ok(pairs.capped_cost(&sparse(&solved.plan)?, Capacity { num: 1, den: 1 }, cut)?)
+    let plan = sparse(&solved.plan)?;
+    Ok((pairs.capped_cost(&plan, Capacity { num: 1, den: 1 }, cut)?, plan))
 }
 
 /// The capacity path under `cut(d)`, every point bounded by its own plan.

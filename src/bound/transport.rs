@@ -6,10 +6,12 @@ use kantor_theory::generalization::lipschitz::{
     critical_lipschitz, gap, reweighted_gap, truncate, truncated_gap, worst_case,
 };
 use kantor_theory::generalization::lower::{below, energy_lower, mean_difference, mmd_lower, product_upper};
+use kantor_theory::generalization::partial::partial_plan_gap;
 use kantor_theory::generalization::{Assumption, Refusal, Theorem};
 
 use super::solve::{self, Solved};
 use super::{Line, PAIRWISE, PATH, Says, Study};
+use crate::certify::CertifyError;
 use crate::select::Error;
 
 /// Values of L·(mean pair distance)/B at which the curve of T1b is shown.
@@ -85,8 +87,8 @@ impl Study<'_> {
         let critical = critical_lipschitz(range.unwrap_or(1.0), loss.map_or(0.0, |r| r.1), solved.distance, 0.0);
         let name = match (range, loss) {
             (Some(_), Some(_)) => "critical L on these queries",
-            (Some(_), None) => "critical L on these queries, if R_S = 0",
-            (None, _) => "critical L on these queries, in units of B, if R_S = 0",
+            (Some(_), None) => "critical L on these queries if R_S = 0",
+            (None, _) => "critical L on these queries if R_S = 0 (× B)",
         };
         let critical = match (range, loss) {
             (None, Some(_)) => critical_lipschitz(1.0, 0.0, solved.distance, 0.0),
@@ -117,8 +119,13 @@ impl Study<'_> {
                     ));
                 }
                 if let Some(b) = range {
-                    let ot = solve::truncated(&pairs, |d| truncate(l, b, d))?;
+                    let (ot, plan) = solve::truncated(&pairs, |d| truncate(l, b, d))?;
                     lines.push(Line::against("R_Q − R_S, truncated metric", truncated_gap(l, b, ot), range, trivial));
+                    // Carrying mass farther than B/L costs more than leaving it.
+                    let worth = if l > 0.0 { b / l } else { f64::INFINITY };
+                    let (cost, missing) = pairs.without_longer(&plan, worth).map_err(CertifyError::from)?;
+                    let bound = partial_plan_gap(l, b, cost, missing, missing);
+                    lines.push(Line::against("|R_Q − R_S|, pairs with L·d ≤ B carried", bound, range, trivial));
                 }
             }
             None => {
@@ -127,7 +134,7 @@ impl Study<'_> {
                 for factor in CURVE.iter().filter(|_| scale > 0.0) {
                     self.watch.advance(0)?;
                     let l = factor * b / scale;
-                    let ot = solve::truncated(&pairs, |d| truncate(l, b, d))?;
+                    let (ot, _) = solve::truncated(&pairs, |d| truncate(l, b, d))?;
                     let quantity = format!("R_Q − R_S at L = {l:.3}{unit}");
                     lines.push(Line::against(&quantity, truncated_gap(l, b, ot), Some(b), trivial));
                 }

@@ -81,19 +81,12 @@ pub(super) struct SelectionArguments {
     #[arg(long, requires = "query_groups")]
     balance_groups: bool,
     #[command(flatten)]
-    power: PowerArgument,
-    /// Distance whose value, bound for all subsets and certificate are written: w, energy or mmd (under --kernel)
-    #[arg(long, value_name = "w|energy|mmd", default_value_t = Target::W, value_parser = target_parser())]
-    objective: Target,
+    judge: JudgeArguments,
     /// Seed of every random choice
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
     #[command(flatten)]
     settings: SettingsArguments,
-}
-
-fn target_parser() -> impl TypedValueParser<Value = Target> {
-    clap::builder::PossibleValuesParser::new(Target::ALL.map(Target::name)).try_map(|name| name.parse::<Target>())
 }
 
 impl SelectionArguments {
@@ -108,8 +101,8 @@ impl SelectionArguments {
             methods: without_repeats(methods),
             budgets: without_repeats(self.budget.clone()),
             cost,
-            power: self.power.get(),
-            objective: self.objective,
+            power: self.judge.power.get(),
+            objective: self.judge.objective,
             cross_fit: self.cross_fit,
             settings: self.settings.settings(),
             seed: self.seed,
@@ -183,6 +176,10 @@ pub(super) struct SettingsArguments {
     /// Scale of the KNN methods' trade-off
     #[arg(long, default_value_t = Settings::default().tradeoff_c)]
     tradeoff_c: f64,
+    /// Weight λ of evenness: the objective becomes TSDS's problem, mean cost + λ·(largest share of a query's mass on one
+    /// row), certified for any method; the KNN methods take λ for their trade-off, instead of (1 − α)C/α
+    #[arg(long, value_name = "LAMBDA", conflicts_with_all = ["alpha", "tradeoff_c"])]
+    diversity: Option<f64>,
     /// Longest neighbour list of the KNN methods
     #[arg(long, default_value_t = Settings::default().list_cap)]
     list_cap: usize,
@@ -219,6 +216,7 @@ impl SettingsArguments {
             rho: self.rho,
             alpha: self.alpha,
             tradeoff_c: self.tradeoff_c,
+            diversity: self.diversity,
             list_cap: self.list_cap,
             sigma: self.sigma,
             kde_cap: self.kde_cap,
@@ -229,6 +227,79 @@ impl SettingsArguments {
             density_sample: self.density_sample,
             compat_reference: self.compat.is_some(),
         }
+    }
+}
+
+/// By which distance selections are judged.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+struct JudgeArguments {
+    #[command(flatten)]
+    power: PowerArgument,
+    /// Distance whose value, bound for all subsets and certificate are written: w, energy or mmd (under --kernel)
+    #[arg(long, value_name = "w|energy|mmd", default_value_t = Target::W, value_parser = target_parser())]
+    objective: Target,
+}
+
+/// Whether distances are certified.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct CertifyArguments {
+    /// Leave out the certified distances; the status is then `uncertified`
+    #[arg(long)]
+    pub(super) no_certify: bool,
+    /// Evaluate the energy distance of every selection whatever it takes; without this, where it takes at most 2·10⁹
+    /// multiplications or a quarter of those of the pass over the pool
+    #[arg(long, conflicts_with = "no_certify")]
+    pub(super) energy: bool,
+}
+
+/// What is proved of a selection.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct TermsArguments {
+    #[command(flatten)]
+    certify: CertifyArguments,
+    #[command(flatten)]
+    judge: JudgeArguments,
+}
+
+/// What is proved of a selection for a budget.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct ProofArguments {
+    #[command(flatten)]
+    terms: TermsArguments,
+    /// Also split the queries into F folds, select by all folds but one, and measure on that one
+    #[arg(long, value_name = "F")]
+    cross_fit: Option<usize>,
+}
+
+fn target_parser() -> impl TypedValueParser<Value = Target> {
+    clap::builder::PossibleValuesParser::new(Target::ALL.map(Target::name)).try_map(|name| name.parse::<Target>())
+}
+
+impl TermsArguments {
+    /// A request under these terms; methods, budgets and seed are for the caller to add.
+    pub(super) fn request(&self, cost: Cost, settings: Settings, run: &RunArguments) -> Request {
+        let default = Request::default();
+        Request {
+            cost,
+            power: self.judge.power.get(),
+            objective: self.judge.objective,
+            certify: !self.certify.no_certify,
+            energy: self.certify.energy,
+            settings,
+            memory: run.max_memory.unwrap_or(default.memory),
+            ..default
+        }
+    }
+}
+
+impl ProofArguments {
+    /// As [`TermsArguments::request`].
+    pub(super) fn request(&self, cost: Cost, settings: Settings, run: &RunArguments) -> Request {
+        Request { cross_fit: self.cross_fit, ..self.terms.request(cost, settings, run) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kantor_theory::Rows;
-use kantor_theory::generalization::{Assumption, Objective};
+use kantor_theory::generalization::{Assumption, Kind, Objective};
 use serde_json::{Value, json};
 
 use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
@@ -38,6 +38,9 @@ pub(super) struct Arguments {
     constants: ConstantArguments,
     #[command(flatten)]
     gradients: GradientArguments,
+    /// Entropy ε in units of the metric, for what entropic transport proves [default: 0.05 of the mean distance]
+    #[arg(long, value_name = "E", value_parser = positive)]
+    epsilon: Option<f64>,
     /// Random half-splits of the queries
     #[arg(long, help_heading = "Resampling", default_value_t = 10)]
     splits: usize,
@@ -146,6 +149,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         delta: constants.delta,
         objective: constants.alpha.and_then(Objective::new),
         logit_lipschitz: constants.logit_lipschitz,
+        epsilon: arguments.epsilon,
         gradients: (arguments.gradients.gradients)
             .then_some(GradientTerms { step: arguments.gradients.step, smoothness: arguments.gradients.smoothness }),
         seed: arguments.seed,
@@ -253,37 +257,63 @@ fn print(report: &Report, subject: &Subject<'_>) -> Result<(), Failure> {
         subject.query.len(),
         report.metric.name()
     ))?;
-    let used: BTreeSet<Assumption> =
-        (report.lines.iter().filter(|line| line.bound().is_some())).flat_map(|line| line.assumptions()).collect();
-    let letters: Vec<(Assumption, char)> = used.into_iter().zip('a'..='z').collect();
-    let rows = report.lines.iter().filter(|line| line.bound().is_some()).map(|line| row(line, &letters));
-    say(table::plain(&["quantity", "value", "kind", "says", "assuming", "note"], rows))?;
-    if !letters.is_empty() {
-        say("\nassuming")?;
-        for (assumption, letter) in &letters {
-            say(format_args!("  {letter}  {}", assumption.words()))?;
+    let printed: Vec<&Line> = report.lines.iter().filter(|line| line.bound().is_some()).collect();
+    let used: BTreeSet<Assumption> = printed.iter().flat_map(|line| line.assumptions()).collect();
+    let letters: Vec<(Assumption, String)> = used.into_iter().zip('a'..='z').map(|(a, c)| (a, c.to_string())).collect();
+    let mut reasons: Vec<&str> = Vec::new();
+    for why in printed.iter().filter_map(|line| line.why()) {
+        if !reasons.contains(&why) {
+            reasons.push(why);
         }
     }
-    let mut first = true;
-    for line in report.lines.iter().filter(|line| line.bound().is_none()) {
-        if std::mem::take(&mut first) {
-            say("\nno number")?;
-        }
-        let word = if matches!(line.says, Says::Refused(_)) { "assumption fails" } else { "not computed" };
-        say(format_args!("  {} ({}): {word}: {}", line.quantity, line.theorem(), line.why().unwrap_or_default()))?;
+    let mut rows = Vec::new();
+    for lines in printed.chunk_by(|a, b| a.part == b.part) {
+        rows.extend(lines.first().map(|line| vec![line.part.to_uppercase()]));
+        rows.extend(lines.iter().map(|line| row(line, &letters, &reasons)));
     }
-    Ok(())
+    say(table::plain(&["", "value", "kind", "says", "assuming", "note"], rows))?;
+    list("assuming", letters.iter().map(|(assumption, letter)| (letter.clone(), assumption.words())))?;
+    list("vacuous because", (1..).zip(reasons).map(|(number, why)| (number.to_string(), why)))?;
+    let missing = report.lines.iter().filter(|line| line.bound().is_none());
+    let missing: Vec<(String, String)> = missing
+        .map(|line| {
+            let word = if matches!(line.says, Says::Refused(_)) { "assumption fails: " } else { "" };
+            (format!("{} ({})", line.quantity, line.theorem()), format!("{word}{}", line.why().unwrap_or_default()))
+        })
+        .collect();
+    list("no number", missing.iter().map(|(quantity, why)| (quantity.clone(), why.as_str())))
 }
 
-fn row(line: &Line, letters: &[(Assumption, char)]) -> Vec<String> {
-    let value = line.bound().map_or_else(String::new, |bound| table::bound(bound.value(), bound.is_lower()));
-    let kind = line.bound().map_or_else(String::new, |bound| bound.kind().to_string());
+/// A list under a heading, if there is anything to list.
+fn list<'a>(heading: &str, entries: impl Iterator<Item = (String, &'a str)>) -> Result<(), Failure> {
+    let rows: Vec<Vec<String>> = entries.map(|(name, words)| vec![name, words.to_owned()]).collect();
+    if rows.is_empty() { Ok(()) } else { say(format_args!("\n{heading}\n{}", table::wrapped(rows))) }
+}
+
+fn row(line: &Line, letters: &[(Assumption, String)], reasons: &[&str]) -> Vec<String> {
+    let (value, kind) = line.bound().map_or_else(Default::default, |bound| {
+        let sign = match (bound.kind().is_proved(), bound.is_lower()) {
+            (true, true) => '≥',
+            (true, false) => '≤',
+            (false, _) => '≈',
+        };
+        let kind = match bound.kind() {
+            Kind::HighProbability(delta) => format!("w.p. ≥ {}", 1.0 - delta),
+            kind => kind.name().to_owned(),
+        };
+        (format!("{sign} {}", table::bound(bound.value(), bound.is_lower())), kind)
+    });
     let says = match &line.says {
         Says::Informative(_) => "informative".to_owned(),
-        Says::Vacuous(_, why) => format!("VACUOUS: {why}"),
+        Says::Vacuous(_, why) => {
+            let number =
+                reasons.iter().position(|reason| reason == why).map_or_else(String::new, |at| (at + 1).to_string());
+            format!("VACUOUS {number}")
+        }
         _ => "–".to_owned(),
     };
     let assumed = line.assumptions();
-    let marks: String = letters.iter().filter(|(a, _)| assumed.contains(a)).map(|(_, letter)| *letter).collect();
-    vec![line.quantity.clone(), value, kind, says, marks, line.theorem().id().to_owned()]
+    let marks: String =
+        letters.iter().filter(|(a, _)| assumed.contains(a)).map(|(_, letter)| letter.as_str()).collect();
+    vec![format!("  {}", line.quantity), value, kind, says, marks, line.theorem().id().to_owned()]
 }

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use clap::builder::PossibleValuesParser;
 use kantor_solvers::Effort;
-use kantor_solvers::registry::{self, SELECTORS, SOLVERS};
+use kantor_solvers::registry::{self, SOLVERS};
 use kantor_theory::Cost;
 use kantor_theory::cost::Family;
 use serde_json::json;
 
-use crate::compare::{Comparison, Request, Solvers, compare, write};
+use crate::compare::{ALL, Comparison, Request, Solvers, compare, write};
+use crate::report::page;
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
 use crate::select::{InputSpec, Inputs, Request as Selecting};
@@ -20,9 +21,6 @@ use super::args::{FileArguments, RunArguments, SelectionArguments, cost_parser, 
 use super::failure::Failure;
 use super::output::say;
 use super::signals;
-
-/// What stands for every method.
-const ALL: &str = "all";
 
 /// Compare methods, budgets, costs and solvers on one pool and query set.
 #[derive(Debug, clap::Args)]
@@ -109,28 +107,25 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);
     let inputs = Inputs::open(&spec, strictest, &progress)?;
     let staging = Staging::begin(&selection.out, selection.force, &inputs.paths())?;
-    let methods = arguments.method.into_iter().flat_map(|name| match name.as_str() {
-        ALL => SELECTORS.iter().map(|entry| entry.name.to_owned()).collect(),
-        _ => vec![name],
-    });
     let selecting = Selecting {
         energy: !arguments.no_energy,
         balance: selection.balance(&inputs),
-        ..selection.request(methods.collect(), strictest, &arguments.run)
+        ..selection.request(arguments.method, strictest, &arguments.run)
     };
     let request = Request {
         solvers: arguments.solvers.solvers(selecting.seed, selecting.memory)?,
         selecting,
         costs,
         random_seeds: arguments.random_seeds,
+        write_selections: arguments.write_selections,
         on_bad_row: spec.on_bad_row,
         command: std::env::args().collect(),
         begun,
     };
-    let mut compared = compare(&inputs, &request, &progress)?;
-    write(staging, &inputs, &request, &mut compared, arguments.write_selections, &progress)?;
-    drop(progress);
+    let compared = compare(&inputs, &request, &progress)?;
     let comparison = &compared.comparison;
+    write(staging, &inputs, &request, &compared, &page::comparison(comparison)?, &progress)?;
+    drop(progress);
     if !arguments.run.quiet {
         comparison.warnings.iter().for_each(|warning| eprintln!("kantor: {}: {}", warning.kind, warning.text));
     }

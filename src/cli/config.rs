@@ -42,12 +42,14 @@ fn value_of(words: &[OsString], flag: &str) -> Option<PathBuf> {
     None
 }
 
-fn read(path: &Path) -> Result<toml::Table, Failure> {
+/// The table in a file.
+pub(super) fn read(path: &Path) -> Result<toml::Table, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?;
     text.parse().map_err(|error| Failure::BadInput(format!("{}: {error}", path.display())))
 }
 
-fn push(words: &mut Vec<OsString>, path: &Path, name: &str, value: &toml::Value) -> Result<(), Failure> {
+/// Adds a value as the words that say it on the command line.
+pub(super) fn push(words: &mut Vec<OsString>, path: &Path, name: &str, value: &toml::Value) -> Result<(), Failure> {
     let refuse = |what: &str| {
         Err(Failure::Usage(format!(
             "{}: `{name}` is {what}: give text, a number, true, false or a list",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::certify::CertifyError;
 use crate::data::{DataError, Kind};
+use crate::report::page::PageError;
 use crate::report::staging::OutputError;
 use crate::select::Error;
 use kantor_solvers::{SelectError, SolveError};
@@ -44,6 +45,9 @@ pub(super) enum Failure {
     /// Reading an input failed.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The report could not be made.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// Writing the result failed.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -61,13 +65,12 @@ impl Failure {
             Failure::Solve(error)
             | Failure::Certify(CertifyError::Solve(error))
             | Failure::Select(Error::Certify(CertifyError::Solve(error))) => solve_code(error),
-            Failure::BadInput(_) | Failure::Certify(_) => BAD_INPUT,
+            Failure::BadInput(_) | Failure::Certify(_) | Failure::Page(_) => BAD_INPUT,
             Failure::InputOutput(_) => INPUT_OUTPUT,
             Failure::Resource(_) | Failure::Select(Error::Memory { .. }) => RESOURCE,
             Failure::Data(error) | Failure::Select(Error::Data(error)) => data_code(error),
             Failure::Output(error) | Failure::Select(Error::Output(error)) => match error {
                 OutputError::Io { .. } => INPUT_OUTPUT,
-                OutputError::Page(_) => BAD_INPUT,
                 _ => USAGE,
             },
             Failure::Select(Error::UnknownMethod { .. } | Error::Request(_)) => USAGE,

@@ -1,15 +1,18 @@
 //! The command line: words in, a typed request to the library, words and an exit code out.
 
 mod args;
+mod batch;
 mod bound;
 mod compare;
 mod config;
 mod distance;
 mod failure;
 mod inspect;
+mod job_file;
 mod metric;
 mod output;
 mod problem;
+mod quantiles;
 mod registries;
 mod select;
 mod signals;
@@ -45,6 +48,10 @@ enum Command {
     Verify(verify::Arguments),
     /// Say what is in a file of rows, and what selecting from it would cost
     Inspect(inspect::Arguments),
+    /// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once, however often it is interrupted
+    Batch(batch::Arguments),
+    /// Order the whole pool by a method, cut the order into bins, and write some rows of each with their distance
+    Quantiles(quantiles::Arguments),
     /// Say whether distance predicts the outcome of training, in published tables or in your own results
     Study(study::Arguments),
     /// List the selection methods and their defaults
@@ -83,6 +90,8 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Bound(arguments) => bound::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Batch(arguments) => batch::run(&arguments),
+        Command::Quantiles(arguments) => quantiles::run(&arguments),
         Command::Study(arguments) => study::run(&arguments),
         Command::Methods(arguments) => registries::methods(&arguments),
         Command::Solvers(arguments) => registries::solvers(&arguments),

@@ -10,11 +10,11 @@ use crate::report::manifest::Manifest;
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
 use crate::report::table;
-use crate::select::{Inputs, Request, Run, select, write};
+use crate::select::{Inputs, Law, Request, Run, select, write};
 
-use super::args::{InputArguments, RunArguments, SelectionArguments};
+use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments};
 use super::failure::Failure;
-use super::output::say;
+use super::output::{say, warn};
 use super::signals;
 
 /// Choose k pool rows for the queries and write them out.
@@ -33,13 +33,8 @@ pub(super) struct Arguments {
     method: Vec<String>,
     #[command(flatten)]
     selection: SelectionArguments,
-    /// Leave out the certified distances; the status is then `uncertified`
-    #[arg(long, help_heading = "Selection")]
-    no_certify: bool,
-    /// Evaluate the energy distance of every selection whatever it takes; without this, where it takes at most 2·10⁹
-    /// multiplications or a quarter of those of the pass over the pool
-    #[arg(long, help_heading = "Selection", conflicts_with = "no_certify")]
-    energy: bool,
+    #[command(flatten)]
+    certify: CertifyArguments,
     #[command(flatten)]
     run: RunArguments,
 }
@@ -52,20 +47,12 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let spec = selection.spec(&arguments.input.files);
     let inputs = Inputs::open_to_select(&spec, cost, &progress)?;
     let request = Request {
-        certify: !arguments.no_certify,
-        energy: arguments.energy,
+        certify: !arguments.certify.no_certify,
+        energy: arguments.certify.energy,
         balance: selection.balance(&inputs),
         ..selection.request(arguments.method, cost, &arguments.run)
     };
-    if inputs.overlap() > 0 && !arguments.run.quiet {
-        eprintln!(
-            "kantor: warning: {} query rows are also in the pool; --forbid-overlap makes this an error",
-            inputs.overlap()
-        );
-    }
-    if !inputs.dropped().is_empty() && !arguments.run.quiet {
-        eprintln!("kantor: warning: {} rows dropped, listed in the manifest", inputs.dropped().len());
-    }
+    warn(&inputs, &arguments.run);
     let staging = Staging::begin(&selection.out, selection.force, &inputs.paths())?;
     let outcome = select(&inputs, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
@@ -81,6 +68,16 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         say(as_json(&manifest, &selection.out))?;
     } else {
         say(as_table(&manifest))?;
+        let laws: Vec<_> = manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))).collect();
+        if let Some((_, law)) = laws.first() {
+            let (likely, metric) = (1.0 - law.delta, law.metric);
+            say(format_args!(
+                "\nif queries are independent draws: W₁ ({metric}) of every fold to their law, w.p. ≥ {likely} (T10)"
+            ))?;
+            let up = |law: &Law| format!("≤ {}", table::bound(law.distance, false));
+            let rows = laws.iter().map(|(result, law)| vec![result.method.clone(), result.budget.to_string(), up(law)]);
+            say(table::wrapped(rows))?;
+        }
         if !arguments.run.quiet {
             say(format_args!("written to {} in {:.1} s", selection.out.display(), manifest.seconds))?;
         }
@@ -115,13 +112,14 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
 
 fn as_table(manifest: &Manifest) -> String {
     let folds = manifest.parameters.cross_fit.is_some();
-    let distance = match manifest.parameters.objective {
-        Objective::W => "distance",
-        Objective::Energy => "energy distance",
-        Objective::Mmd(_) => "discrepancy",
-    };
-    let mut header = vec!["method", "budget", distance, "above best possible", "energy", "chamfer Q→S"];
-    header.extend(["held-out", "held-out energy"].into_iter().filter(|_| folds));
+    let distance = table::distance_name(manifest.parameters.objective);
+    // Where the energy distance is the objective, it stands there already.
+    let beside = manifest.parameters.objective != Objective::Energy;
+    let mut header = vec!["method", "budget", distance, "above best possible"];
+    header.extend(["energy"].into_iter().filter(|_| beside));
+    header.push("chamfer Q→S");
+    header.extend(["held-out"].into_iter().filter(|_| folds));
+    header.extend(["held-out energy"].into_iter().filter(|_| folds && beside));
     let groups = &manifest.groups;
     header.extend(["worst group"].into_iter().filter(|_| !groups.is_empty()));
     header.extend(["status", "time"]);
@@ -133,11 +131,12 @@ fn as_table(manifest: &Manifest) -> String {
             result.budget.to_string(),
             result.distance.map_or_else(none, table::interval),
             result.excess.map_or_else(none, |excess| format!("≤ {}", table::percent_up(excess))),
-            value(result.energy),
-            value(result.chamfer),
         ];
+        cells.extend(beside.then(|| value(result.energy)));
+        cells.push(value(result.chamfer));
         if let Some(held_out) = result.held_out {
-            cells.extend([value(Some(held_out.held_out.distance)), value(held_out.held_out.energy)]);
+            cells.push(value(Some(held_out.held_out.distance)));
+            cells.extend(beside.then(|| value(held_out.held_out.energy)));
         }
         cells.extend(table::worst_group(groups, &result.groups));
         cells.extend([result.status.to_string(), format!("{:.2} s", result.seconds + result.certify_seconds)]);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::report::staging::{OutputError, replace_file};
+use crate::report::staging::replace_file;
 use crate::report::{page, table};
 use crate::study::{Joined, Outcome, Published, Run, joined, published};
 
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(directory) = &arguments.tables {
         let found = published(directory)?;
         if let Some(path) = &arguments.html {
-            replace_file(path, page::published(&found).map_err(OutputError::from)?.html.as_bytes())?;
+            replace_file(path, page::published(&found)?.html.as_bytes())?;
         }
         if arguments.json {
             let Published { correlations, budgets } = &found;
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 let message = format!("{} holds the results: give --html another name", path.display());
                 return Err(Failure::Usage(message));
             }
-            replace_file(path, page::joined(&found).map_err(OutputError::from)?.html.as_bytes())?;
+            replace_file(path, page::joined(&found)?.html.as_bytes())?;
         }
         if arguments.json {
             let mut object = json!({"schema": "kantor/study/1"});

@@ -72,7 +72,8 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Warning {
     /// A word for scripts: `order`, `across-budgets`, `overlap`, `dropped-rows`, `near-duplicates`, `length`,
-    /// `uncertified`, `energy-left-out`.
+    /// `uncertified`, `energy-left-out`,
+    /// `methods-left-out`.
     pub kind: &'static str,
     /// In words.
     pub text: String,

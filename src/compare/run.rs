@@ -4,28 +4,31 @@
 use std::time::Instant;
 
 use kantor_solvers::Watch;
-use kantor_solvers::kde::near::near_duplicates;
-use kantor_theory::cost::Family;
-use kantor_theory::geometry::row_fault;
-use kantor_theory::{Cost, Geometry, Rows};
+use kantor_solvers::kernels::scan;
+use kantor_solvers::registry::{Entry, SELECTORS};
+use kantor_solvers::{SelectError, Task};
+use kantor_theory::{Cost, Geometry, PickedRows, Rows};
 
 use super::record::{Comparison, Overlap, Reference, Row, SCHEMA};
 use super::solvers::{Solvers, solve};
 use super::text::{BINS, Texts};
-use super::{nearest, overlap, random, warnings};
+use super::{near, nearest, overlap, random, warnings};
 use crate::certify::Terms;
 use crate::data::OnBadRow;
-use crate::inspect::NearOptions;
-use crate::report::{cpu, memory};
+use crate::report::{cpu, files, memory};
 use crate::select::{
-    Chosen, Error, Inputs, Outcome, Proved, Request as Selecting, coverage, named_groups, notes, parameters,
+    BLOCK, Chosen, Error, Inputs, Outcome, Proved, Request as Selecting, coverage, named_groups, notes, parameters,
     select_only,
 };
+
+/// What stands for every method.
+pub const ALL: &str = "all";
 
 /// What to compare, from inputs already open.
 #[derive(Clone)]
 pub struct Request {
-    /// Methods, budgets and settings; its cost is not read, and distances are always certified.
+    /// Methods, budgets and settings; its cost is not read, and distances are always certified. The method `all` stands
+    /// for all that take these inputs under these costs.
     pub selecting: Selecting,
     /// Costs, at least one.
     pub costs: Vec<Cost>,
@@ -33,12 +36,21 @@ pub struct Request {
     pub random_seeds: usize,
     /// Solvers to run on every selection.
     pub solvers: Option<Solvers>,
+    /// Whether to write what `select` writes of every selection.
+    pub write_selections: bool,
     /// What was done with rows that cannot be measured.
     pub on_bad_row: OnBadRow,
     /// The words of the command line, for the record.
     pub command: Vec<String>,
     /// When the run began.
     pub begun: Instant,
+}
+
+impl Request {
+    /// How the directories of selections under this cost begin: with its name, if there are several.
+    pub(super) fn under(&self, cost: Cost) -> String {
+        if self.costs.len() > 1 { format!("{cost}/") } else { String::new() }
+    }
 }
 
 /// A comparison and the selections that it is about.
@@ -59,17 +71,25 @@ pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         .examples()
         .map(|examples| Texts::read(examples, (0..inputs.pool_len()).map(|row| inputs.original_row(row)), watch))
         .transpose()?;
+    let (methods, left_out) = methods(inputs, request, watch);
     let mut outcomes = Vec::with_capacity(request.costs.len());
     let (mut results, mut references, mut overlaps, mut solved) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for &cost in &request.costs {
-        let selecting = Selecting { cost, certify: true, ..request.selecting.clone() };
+        let selecting = Selecting { cost, certify: true, methods: methods.clone(), ..request.selecting.clone() };
         let outcome = select_only(inputs, &selecting, watch)?;
         let drawn = draw(inputs, &selecting, &outcome, request.random_seeds, watch)?;
-        for chosen in &outcome.chosen {
-            for proved in &chosen.selections {
-                let reference = drawn.iter().find(|reference| reference.budget == proved.selection.budget());
-                results.push(row(inputs, cost, chosen, proved, reference, texts.as_ref(), watch)?);
-            }
+        let selections: Vec<(&Chosen, &Proved)> = outcome
+            .chosen
+            .iter()
+            .flat_map(|chosen| chosen.selections.iter().map(move |proved| (chosen, proved)))
+            .collect();
+        let rows: Vec<&[usize]> = selections.iter().map(|(_, proved)| &proved.selection.rows[..]).collect();
+        for ((chosen, proved), near) in selections.into_iter().zip(near::shares(inputs, &rows, watch)?) {
+            let reference = drawn.iter().find(|reference| reference.budget == proved.selection.budget());
+            let found = row(inputs, cost, chosen, proved, reference, texts.as_ref());
+            let dir = format!("{}{}", request.under(cost), files::directory(&chosen.method, &proved.selection));
+            let dir = request.write_selections.then(|| dir.into());
+            results.push(Row { near_duplicates: near, dir, ..found });
         }
         references.extend(drawn);
         overlaps.extend(overlapping(cost, &selecting, &outcome));
@@ -97,7 +117,7 @@ pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         query_rows: inputs.queries().len(),
         dimension: inputs.points().map(|(pool, _)| pool.dim()),
         costs: request.costs.clone(),
-        parameters: parameters(selecting, outcome, request.on_bad_row),
+        parameters: parameters(selecting, outcome.objective, request.on_bad_row),
         seed: selecting.seed,
         random_seeds: request.random_seeds,
         warnings: Vec::new(),
@@ -114,8 +134,37 @@ pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         peak_memory_bytes: memory::peak(),
     };
     let notes: Vec<_> = outcomes.iter().map(|(request, outcome)| notes(&request.budgets, &outcome.chosen)).collect();
-    comparison.warnings = warnings::warnings(inputs, &comparison, &notes);
+    comparison.warnings = warnings::warnings(inputs, &comparison, &left_out, &notes);
     Ok(Compared { comparison, outcomes })
+}
+
+/// The methods asked for; and if that is all of them, those that do not take these inputs.
+fn methods(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> (Vec<String>, Vec<&'static str>) {
+    if !request.selecting.methods.iter().any(|name| name == ALL) {
+        return (request.selecting.methods.clone(), Vec::new());
+    }
+    let takes =
+        |entry: &&Entry| request.costs.iter().all(|&cost| takes(inputs, &request.selecting, entry, cost, watch));
+    let (taking, others): (Vec<&Entry>, Vec<&Entry>) = SELECTORS.iter().partition(takes);
+    let names = |entries: Vec<&Entry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
+    (names(taking).into_iter().map(str::to_owned).collect(), names(others))
+}
+
+/// Whether a method does not refuse such inputs: asked for one row, by one query, of one row if there are rows.
+fn takes(inputs: &Inputs, selecting: &Selecting, entry: &Entry, cost: Cost, watch: &dyn Watch) -> bool {
+    let query = PickedRows::new(inputs.queries(), vec![0]);
+    let row = inputs.points().map(|(pool, _)| PickedRows::new(pool, vec![0]));
+    let geometry = match &row {
+        Some(row) => Geometry::new(row, &query, cost),
+        None => Geometry::from_matrix(&query, cost),
+    };
+    // Whatever else is wrong shows when the method is asked in earnest.
+    let Ok(geometry) = geometry else { return true };
+    let Selecting { power, seed, memory, .. } = *selecting;
+    let task = Task { geometry: &geometry, power, seed, block: BLOCK, memory, watch };
+    let selector = (entry.build)(&selecting.settings);
+    let Ok(findings) = scan(&task, selector.needs(&task, 1)) else { return true };
+    !matches!(selector.select(&task, &findings, &[1]), Err(SelectError::Unsupported { .. }))
 }
 
 /// Random subsets under the objective of the outcome.
@@ -151,8 +200,7 @@ fn row(
     proved: &Proved,
     reference: Option<&Reference>,
     texts: Option<&Texts>,
-    watch: &dyn Watch,
-) -> Result<Row, Error> {
+) -> Row {
     let (Some(certified), Some(beside)) = (&proved.certified, proved.beside) else {
         unreachable!("comparisons certify every selection")
     };
@@ -161,7 +209,7 @@ fn row(
     let (tokens, lengths) = texts.and_then(|texts| texts.lengths(&originals)).unzip();
     let mut query_rows = vec![0; inputs.queries().len()];
     proved.nearest.iter().for_each(|(query, _)| query_rows[*query] += 1);
-    Ok(Row {
+    Row {
         cost,
         method: chosen.method.clone(),
         budget: proved.selection.budget(),
@@ -175,7 +223,7 @@ fn row(
         against_random: reference.map(|drawn| random::place(distance.upper.unwrap_or(f64::INFINITY), &drawn.distances)),
         tokens,
         lengths: lengths.unwrap_or_default(),
-        near_duplicates: near_share(inputs, &proved.selection.rows, watch)?,
+        near_duplicates: None,
         query_costs: proved.query_costs.clone(),
         query_rows,
         groups: inputs.groups().map_or_else(Vec::new, |groups| coverage(groups, proved)),
@@ -185,23 +233,7 @@ fn row(
         cpu_seconds: chosen.cpu_seconds,
         certify_seconds: proved.seconds,
         peak_memory_bytes: chosen.peak_memory,
-    })
-}
-
-/// Share of the rows whose direction is nearly that of another one (as `kantor inspect` counts them); `None` for a
-/// matrix, and for more rows than are compared there.
-fn near_share(inputs: &Inputs, rows: &[usize], watch: &dyn Watch) -> Result<Option<f64>, Error> {
-    let NearOptions { cosine, rows: most } = NearOptions::default();
-    let Some((pool, _)) = inputs.points().filter(|_| rows.len() <= most) else { return Ok(None) };
-    let mut line = vec![0.0; pool.dim()];
-    let mut measurable = |row: usize| {
-        pool.read_row(row, &mut line);
-        row_fault(Family::Angle, &line).is_none()
-    };
-    let mut compared: Vec<usize> = rows.iter().copied().filter(|&row| measurable(row)).collect();
-    compared.sort_unstable();
-    let found = near_duplicates(pool, &compared, cosine, watch)?;
-    Ok(Some(found.members as f64 / rows.len() as f64))
+    }
 }
 
 fn overlapping(cost: Cost, selecting: &Selecting, outcome: &Outcome) -> Vec<Overlap> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kantor_theory::{Cost, Interval, Objective};
+use kantor_theory::{Cost, Interval};
 
 use super::record::{Comparison, Row, SolverRow};
 use crate::report::table;
@@ -28,16 +28,12 @@ impl fmt::Display for Comparison {
 
 impl Comparison {
     fn results_under(&self, cost: Cost) -> String {
-        let distance = match self.objective() {
-            Objective::W => "distance",
-            Objective::Energy => "energy distance",
-            Objective::Mmd(_) => "discrepancy",
-        };
+        let distance = table::distance_name(self.objective());
         let (folds, random) = (self.parameters.cross_fit.is_some(), !self.references.is_empty());
         let groups = !self.groups.is_empty();
         let mut header = vec!["method", "budget", distance, "above best", "energy", "chamfer"];
         header.extend(["held-out", "its energy"].into_iter().filter(|_| folds));
-        header.extend(["random"].into_iter().filter(|_| random));
+        header.extend(["closer random"].into_iter().filter(|_| random));
         header.extend(["worst group"].into_iter().filter(|_| groups));
         header.extend(["time", "status"]);
         let cells = |row: &Row| {

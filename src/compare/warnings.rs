@@ -9,8 +9,14 @@ const LENGTHS: f64 = 0.1;
 /// A selection of which more than this share are near-duplicates is worth a word.
 const NEAR: f64 = 0.05;
 
-/// All warnings of a comparison whose other parts are complete; `notes` are those of the selections, by cost.
-pub(super) fn warnings(inputs: &Inputs, comparison: &Comparison, notes: &[Vec<Note>]) -> Vec<Warning> {
+/// All warnings of a comparison whose other parts are complete; `left_out` are methods that do not take these inputs,
+/// `notes` are those of the selections, by cost.
+pub(super) fn warnings(
+    inputs: &Inputs,
+    comparison: &Comparison,
+    left_out: &[&str],
+    notes: &[Vec<Note>],
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |kind, text| warnings.push(Warning { kind, text });
     if inputs.overlap() > 0 {
@@ -19,6 +25,10 @@ pub(super) fn warnings(inputs: &Inputs, comparison: &Comparison, notes: &[Vec<No
     }
     if !inputs.dropped().is_empty() {
         warn("dropped-rows", format!("{} rows were dropped, listed in the manifest", inputs.dropped().len()));
+    }
+    if !left_out.is_empty() {
+        let names = left_out.join(", ");
+        warn("methods-left-out", format!("{names} do not take such inputs; `kantor select --method` says why"));
     }
     for row in comparison.results.iter().filter(|row| !row.status.is_success()) {
         warn(

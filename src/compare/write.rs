@@ -1,5 +1,5 @@
-//! Writes a comparison: `results.csv`, `results.json`, `report.html`, its figures as `figures/*.svg`, the selections on
-//! request, and `manifest.json` last.
+//! Writes a comparison: `results.csv`, `results.json`, `report.html` with its `figures/*.svg`, the selections on request,
+//! and `manifest.json` last.
 //!
 //! `results.csv` has a line per result, in the order of the request, and an empty field for what is not known:
 //!
@@ -23,8 +23,8 @@ use serde::Serialize;
 
 use super::record::{Comparison, Row};
 use super::run::{Compared, Request};
-use crate::report::page::{self, Page};
-use crate::report::staging::{OutputError, Staging};
+use crate::report::page::Page;
+use crate::report::staging::Staging;
 use crate::select::{Error, Inputs, Run, finish, manifest, write_selections};
 
 /// A line of `results.csv`.
@@ -99,8 +99,8 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Writes everything into the target, all at once; with `selections`, what `select` writes of each, below the name of
-/// the cost if there are several. The manifest describes the selections of the first cost, `results.json` all.
+/// Writes everything into the target, all at once, and the selections if the request says so. The manifest describes
+/// the selections of the first cost, `results.json` all.
 ///
 /// # Errors
 /// If an input changed meanwhile or the system refuses; then the target is as it was.
@@ -108,19 +108,14 @@ pub fn write(
     mut staging: Staging,
     inputs: &Inputs,
     request: &Request,
-    compared: &mut Compared,
-    selections: bool,
+    compared: &Compared,
+    page: &Page,
     watch: &dyn Watch,
 ) -> Result<(), Error> {
     let Compared { comparison, outcomes } = compared;
-    let several = outcomes.len() > 1;
-    let under = |cost: &str| if several { format!("{cost}/") } else { String::new() };
-    if selections {
-        for (selecting, outcome) in outcomes.iter() {
-            write_selections(&mut staging, inputs, selecting, outcome, &under(selecting.cost.name()), watch)?;
-        }
-        for row in &mut comparison.results {
-            row.dir = Some(format!("{}{}/k{}", under(row.cost.name()), row.method, row.budget).into());
+    if request.write_selections {
+        for (selecting, outcome) in outcomes {
+            write_selections(&mut staging, inputs, selecting, outcome, &request.under(selecting.cost), watch)?;
         }
     }
     staging.file("results.csv", |out| {
@@ -134,15 +129,14 @@ pub fn write(
         serde_json::to_writer(&mut *out, &comparison)?;
         out.write_all(b"\n")
     })?;
-    let Page { html, figures } = page::comparison(comparison).map_err(OutputError::from)?;
-    staging.file("report.html", |out| out.write_all(html.as_bytes()))?;
-    for (name, svg) in &figures {
-        staging.file(&format!("figures/{name}"), |out| out.write_all(svg.as_bytes()))?;
+    staging.file("report.html", |out| out.write_all(page.html.as_bytes()))?;
+    for (name, figure) in &page.figures {
+        staging.file(&format!("figures/{name}"), |out| out.write_all(figure.as_bytes()))?;
     }
     inputs.check_unchanged()?;
     let (selecting, outcome) = &outcomes[0];
     let run = Run { begun: request.begun, on_bad_row: request.on_bad_row };
-    let under = selections.then(|| under(selecting.cost.name()));
+    let under = request.write_selections.then(|| request.under(selecting.cost));
     let outputs = staging.written().to_vec();
     finish(staging, &manifest(inputs, selecting, outcome, run, under.as_deref(), outputs)?)
 }

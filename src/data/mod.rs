@@ -4,6 +4,7 @@
 //! (memory-mapped) and are converted by block. Whatever is wrong comes back as a [`DataError`] that names the file,
 //! the place and the remedy.
 
+pub mod digest;
 pub mod error;
 pub mod jsonl;
 pub mod labels;
@@ -21,6 +22,7 @@ mod shard;
 mod source;
 pub mod validate;
 
+pub use digest::Digests;
 pub use error::{DataError, Kind};
 pub use jsonl::JsonlRows;
 pub use labels::Labels;

@@ -13,7 +13,6 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
 use super::manifest::{self, MANIFEST, Written};
-use super::page::PageError;
 
 /// Why a result cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +41,6 @@ pub enum OutputError {
         /// The input.
         input: PathBuf,
     },
-    /// The report cannot be made of the numbers.
-    #[error(transparent)]
-    Page(#[from] PageError),
     /// The operating system refused.
     #[error("{path}: {error}")]
     Io {
@@ -85,9 +81,8 @@ impl Staging {
         }
         let (parent, name) = split(target)?;
         fs::create_dir_all(&parent).map_err(io_error(&parent))?;
-        let prefix = format!(".{name}.kantor-");
-        remove_abandoned(&parent, &prefix);
-        let directory = parent.join(format!("{prefix}{}", std::process::id()));
+        remove_abandoned(target);
+        let directory = parent.join(format!(".{name}.kantor-{}", std::process::id()));
         fs::create_dir(&directory).map_err(io_error(&directory))?;
         let lock = File::open(&directory).map_err(io_error(&directory))?;
         lock.try_lock().map_err(|e| OutputError::Io { path: directory.clone(), error: e.into() })?;
@@ -213,11 +208,14 @@ fn list(root: &Path, relative: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Removes hidden directories of runs that are no longer there. Best effort: a failure costs only disk space.
-fn remove_abandoned(parent: &Path, prefix: &str) {
+/// Removes hidden directories of runs for this target that are no longer there. Best effort: a failure costs only disk
+/// space.
+pub(crate) fn remove_abandoned(target: &Path) {
+    let Ok((parent, name)) = split(target) else { return };
+    let prefix = format!(".{name}.kantor-");
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(prefix)
+        if entry.file_name().to_string_lossy().starts_with(&prefix)
             && let Ok(directory) = File::open(entry.path())
             && directory.try_lock().is_ok()
         {

@@ -1,10 +1,20 @@
 //! Tables for people: aligned columns without frames.
 
-use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use kantor_theory::Interval;
+use comfy_table::{ContentArrangement, Table};
+use kantor_theory::{Interval, Objective};
 
 use crate::select::GroupCoverage;
+
+/// What people call the value of an objective.
+pub fn distance_name(objective: Objective) -> &'static str {
+    match objective {
+        Objective::W => "distance",
+        Objective::Energy => "energy distance",
+        Objective::Mmd(_) => "discrepancy",
+        Objective::Tsds { .. } => "regularised cost",
+    }
+}
 
 /// An interval for people, rounded outwards to six decimals, or to seven digits if it is very large or small.
 pub fn interval(interval: Interval) -> String {
@@ -38,7 +48,8 @@ fn outward(x: f64, up: bool) -> String {
     if !unit.is_normal() {
         return format!("{x:e}");
     }
-    let mut units = if up { (x / unit).ceil() } else { (x / unit).floor() };
+    // The nearest decimal, if it is on the safe side: a share like 0.05 is shown as it is.
+    let mut units = (x / unit).round();
     loop {
         let text = if plain { format!("{:.6}", units * unit) } else { format!("{:.6e}", units * unit) };
         // Division and product round too: what is shown is compared with what was proved.
@@ -73,6 +84,16 @@ pub fn worst_group(names: &[(String, usize)], coverage: &[GroupCoverage]) -> Opt
 pub fn plain(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header.iter().copied()).add_rows(rows);
+    table.trim_fmt()
+}
+
+/// Columns that a table of words may take.
+const WIDTH: u16 = 110;
+
+/// A table without a header, of which long cells go on in the next line.
+pub fn wrapped(rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH).add_rows(rows);
     table.trim_fmt()
 }
 

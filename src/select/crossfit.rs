@@ -3,19 +3,25 @@
 //! A selection fits the queries that it was chosen by, so its distance to them is less than its distance to other
 //! queries from the same source. The queries are split into folds; for each fold, every method chooses by the queries of
 //! all other folds, and what it chose is measured on the fold and, for comparison, on the queries that it saw. A
-//! selection never sees the queries on which it is measured, as theorem T10 demands. The result itself is still chosen by
+//! selection never sees the queries on which it is measured, so theorem T10 bounds its distance to the law of the queries. The result itself is still chosen by
 //! all queries.
 
 use std::time::Instant;
 
 use kantor_solvers::Watch;
 use kantor_solvers::folds::folds;
+use kantor_theory::generalization::cross_fit::{Fold, fold_bounds};
+use kantor_theory::generalization::metric::chord_from_cosine;
+use kantor_theory::generalization::{Bound, Metric, MetricDistance};
 use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
-use kantor_theory::{Geometry, Interval, PickedRows};
+use kantor_theory::{Cost, Geometry, Interval, Objective, PickedRows, Power};
 use serde::Serialize;
 
 use super::{Error, Inputs, Outcome, Request, beside, choose};
 use crate::certify::{self, Terms};
+
+/// With what probability T10 may fail.
+const DELTA: f64 = 0.05;
 
 /// Distances in the mean over folds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -24,6 +30,17 @@ pub struct Means {
     pub distance: Interval,
     /// Proved to hold the mean energy distance; `null` if it takes too long or the rows are not known.
     pub energy: Option<Interval>,
+}
+
+/// What theorem T10 says of selections by the other folds, if the queries are independent draws from one law.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Law {
+    /// The metric of `distance`: not the cost, if that is none.
+    pub metric: &'static str,
+    /// With probability at least 1 − `delta` over the draw of the queries …
+    pub delta: f64,
+    /// … W₁ from every one of the selections to the law of the queries is at most this.
+    pub distance: f64,
 }
 
 /// What selections by the other folds are worth.
@@ -36,6 +53,8 @@ pub struct HeldOut {
     pub held_out: Means,
     /// The same selections, to the queries by which they were chosen.
     pub seen: Means,
+    /// What that says of queries that nobody has seen; `null` where there is no metric, or none with a known diameter.
+    pub law: Option<Law>,
 }
 
 /// Adds to an outcome what [`Request::cross_fit`] asks for.
@@ -80,11 +99,33 @@ pub(super) fn measure(
                 distance: mean(parts.iter().map(|part| part[side].distance)),
                 energy: parts.iter().map(|part| part[side].energy).collect::<Option<Vec<_>>>().map(mean),
             };
-            proved.held_out = Some(HeldOut { folds: count, held_out: side(0), seen: side(1) });
+            let law = if terms.objective == Objective::W { law(request, &folds, parts) } else { None };
+            proved.held_out = Some(HeldOut { folds: count, held_out: side(0), seen: side(1), law });
         }
     }
     outcome.cross_fit_seconds = begun.elapsed().as_secs_f64();
     Ok(outcome)
+}
+
+/// T10 for all folds at once, from the number of held-out queries of each and the distances to these and to the others.
+fn law(request: &Request, folds: &[Vec<usize>], parts: &[[Means; 2]]) -> Option<Law> {
+    let metric = Metric::behind(request.cost)?;
+    let diameter = metric.diameter().filter(|_| request.power == Power::One)?;
+    let distance = |of: Interval| {
+        let upper = match request.cost {
+            Cost::Cosine => chord_from_cosine(of.upper?),
+            Cost::HalfCosine => chord_from_cosine(2.0 * of.upper?),
+            _ => of.upper?,
+        };
+        MetricDistance::new(Interval { lower: None, upper: Some(upper) })
+    };
+    let fold = |(fold, [unseen, seen]): (&Vec<usize>, &[Means; 2])| {
+        let (unseen, seen) = (distance(unseen.distance)?, distance(seen.distance)?);
+        Some(Fold { seen, unseen, unseen_queries: fold.len() })
+    };
+    let folds: Option<Vec<Fold>> = folds.iter().zip(parts).map(fold).collect();
+    let distance = fold_bounds(&folds?, diameter, DELTA).iter().map(Bound::value).fold(0.0, f64::max);
+    Some(Law { metric: metric.name(), delta: DELTA, distance })
 }
 
 /// Both distances of these rows to the queries of this geometry.

@@ -7,7 +7,9 @@ use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Geometry, Rows};
 
 use crate::data::jsonl::JsonlFile;
-use crate::data::{Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, overlap};
+use crate::data::{
+    DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile, overlap,
+};
 use crate::report::manifest::{DroppedRecord, InputRecord};
 
 use super::Error;
@@ -35,6 +37,17 @@ pub struct InputSpec {
     pub on_bad_row: OnBadRow,
     /// Fail if a query row is also in the pool.
     pub forbid_overlap: bool,
+}
+
+impl InputSpec {
+    /// All files with their roles, in the order of the records.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let query = self.query.iter().map(|path| ("query", path));
+        let similarity = self.similarity.iter().map(|path| ("similarity", path));
+        let pool = self.pool.iter().map(|path| ("pool", path));
+        let text = self.pool_jsonl.iter().map(|path| ("pool-jsonl", path));
+        pool.chain(query).chain(similarity).chain(text).map(|(role, path)| (role, path.as_path()))
+    }
 }
 
 /// Opened and checked inputs.
@@ -234,9 +247,35 @@ impl Inputs {
     /// # Errors
     /// If a file cannot be read any more.
     pub fn records(&self, watch: &dyn Watch) -> Result<Vec<InputRecord>, Error> {
+        self.records_by(|table| Ok(table.digests(watch)?))
+    }
+
+    /// As [`Inputs::records`], with digests that are known already.
+    ///
+    /// # Errors
+    /// If a file is not among them, or changed since it was digested or since it was opened.
+    pub fn records_known(&self, digests: &Digests) -> Result<Vec<InputRecord>, Error> {
+        let records = self.records_by(|table| {
+            let known = |file: &SourceFile| digests.get(&file.path).unwrap_or_default().to_owned();
+            Ok(table.files().iter().map(known).collect())
+        })?;
+        self.check_unchanged()?;
+        for InputRecord { path, sha256, .. } in &records {
+            digests.check_unchanged(path)?;
+            if digests.get(path) != Some(sha256) {
+                return Err(DataError::Changed { file: path.clone(), what: "its digest differs" }.into());
+            }
+        }
+        Ok(records)
+    }
+
+    fn records_by(
+        &self,
+        digests: impl Fn(&Representation) -> Result<Vec<String>, Error>,
+    ) -> Result<Vec<InputRecord>, Error> {
         let mut records = Vec::new();
         for (role, table) in self.tables() {
-            for (file, sha256) in table.files().iter().zip(table.digests(watch)?) {
+            for (file, sha256) in table.files().iter().zip(digests(table)?) {
                 records.push(InputRecord {
                     role,
                     path: file.path.clone(),

@@ -6,35 +6,33 @@ mod groups;
 mod inputs;
 mod objective;
 mod order;
+mod prepared;
 mod write;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
-use kantor_solvers::balanced::Balanced;
-use kantor_solvers::exact::{self, Solved};
-use kantor_solvers::herding;
-use kantor_solvers::kernels::{list_bytes, scan};
-use kantor_solvers::registry::{SELECTORS, selector};
-use kantor_solvers::{Findings, Needs, SelectError, Selection, Selector, Settings, Stopped, Task, Watch};
-use kantor_theory::{BestBound, Cost, Geometry, GeometryError, Objective, Power, Status};
+use kantor_solvers::{SelectError, Selection, Settings, Stopped, Watch};
+use kantor_theory::{Cost, Geometry, GeometryError, Objective, Power, Status};
 
-use crate::certify::{self, Certified, CertifyError, Nearest, Terms};
+use crate::certify::{Certified, CertifyError};
 use crate::data::DataError;
 use crate::report::manifest::InputRecord;
+use crate::report::memory;
 use crate::report::staging::OutputError;
-use crate::report::{cpu, memory};
 
 pub use beside::Beside;
-pub use crossfit::HeldOut;
+pub use crossfit::{HeldOut, Law};
 pub use groups::GroupCoverage;
 pub(crate) use groups::coverage;
 pub use inputs::{InputSpec, Inputs};
 pub use objective::Target;
 pub use order::Note;
 pub(crate) use order::notes;
+pub use prepared::{Prepared, method};
 pub use write::{Run, write};
-pub(crate) use write::{finish, manifest, named_groups, parameters, write_selections};
+pub(crate) use write::{
+    SelectionWriter, copies, finish, manifest, named_groups, parameters, write_selections, write_with,
+};
 
 /// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
 pub(crate) const BLOCK: usize = 512;
@@ -202,78 +200,6 @@ pub struct Outcome {
     pub cross_fit_seconds: f64,
 }
 
-/// Bytes that the pass, its findings and the proof for `certified` rows of each budget (costs, and closeness
-/// remembered) take beyond the input.
-fn bytes(task: &Task<'_>, needs: Needs, objective: Objective, certified: usize, budgets: usize) -> u64 {
-    let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
-    let dim = task.geometry.points().map_or(0, |rows| rows.dim());
-    let block = rayon::current_num_threads() * task.block.min(n) * 4 * (m + dim);
-    let best = if needs.row_best { size_of::<u64>() * 2 * n } else { 0 };
-    let lists = if needs.lists > 0 { list_bytes(task, needs.lists) } else { 0 };
-    let proof = match objective {
-        _ if certified == 0 => 0,
-        Objective::W => (2 * size_of::<f64>() * certified * m) as u64,
-        _ => herding::bytes(task, certified, budgets) + (size_of::<f64>() * certified * dim) as u64,
-    };
-    (block + best) as u64 + lists + proof
-}
-
-/// Proves for every budget how close any subset of that size can be, and leaves the best subsets in `findings`.
-fn bests(
-    task: &Task<'_>,
-    objective: Objective,
-    findings: &mut Findings,
-    budgets: &[usize],
-) -> Result<Vec<BestBound>, Error> {
-    if objective != Objective::W {
-        let (bounds, herded) = objective::bests(task, objective, budgets)?;
-        findings.herded = herded;
-        return Ok(bounds);
-    }
-    let solved = exact::solve(task, findings, budgets)?;
-    let lists = solved.lists.as_ref().or(findings.lists.as_ref());
-    let bounds = solved.budgets.iter().map(|found| certify::best(task.geometry, task.power, found, lists));
-    let bounds = bounds.collect::<Result<_, _>>()?;
-    findings.optimum = Some(solved);
-    Ok(bounds)
-}
-
-/// Certifies the distance of a selection if that was asked for.
-fn prove(
-    task: &Task<'_>,
-    request: &Request,
-    objective: Objective,
-    optimum: Option<&Solved>,
-    bests: &[BestBound],
-    selection: Selection,
-) -> Result<Proved, Error> {
-    if !request.certify {
-        let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(task.geometry, &selection.rows);
-        let (certified, beside, held_out) = (None, None, None);
-        return Ok(Proved { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 });
-    }
-    let begun = Instant::now();
-    task.watch.advance(0)?;
-    let terms = Terms { power: request.power, objective, ..Terms::default() };
-    let solved = optimum.and_then(|solved| solved.budgets.iter().find(|found| found.rows == selection.rows));
-    let found = solved.map(|found| certify::found_distance(task.geometry, request.power, found)).transpose()?.flatten();
-    let distance = match found {
-        Some(distance) => distance,
-        None => {
-            // What the search for the best subset looked at is of little use for another one.
-            task.geometry.forget();
-            certify::distance(task.geometry, &terms, &selection.rows)?
-        }
-    };
-    let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(task.geometry, &selection.rows);
-    let best = bests.iter().find(|best| best.budget() == selection.budget()).cloned();
-    let beside =
-        Some(Beside::of(task.geometry, &terms, distance.interval(), request.energy, &selection.rows, task.watch)?);
-    let certified = Some(Certified { distance, best });
-    let seconds = begun.elapsed().as_secs_f64();
-    Ok(Proved { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
-}
-
 /// Chooses rows by every method for every budget, with one pass over the pool for what the methods share.
 ///
 /// The input files are digested meanwhile, unless there is one thread only: much of the choosing is one chain of steps
@@ -322,62 +248,8 @@ impl Watch for Unless<'_> {
 
 /// What all methods chose; the input files are not described.
 fn choose(inputs: &Inputs, geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
-    let pool = geometry.pool_len();
-    if request.methods.is_empty() || request.budgets.is_empty() {
-        return Err(Error::Request("give at least one --method and one --budget".to_owned()));
-    }
-    if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
-        return Err(SelectError::Budget { budget, pool }.into());
-    }
-    if request.objective != Target::W && request.power != Power::One {
-        return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {}", request.objective)));
-    }
-    let objective = request.objective.objective(geometry, &request.settings)?;
-    let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory: request.memory, watch };
-    let largest = request.budgets.iter().copied().max().unwrap_or(0);
-    let mut selectors: Vec<Box<dyn Selector>> = Vec::new();
-    for name in &request.methods {
-        let entry = selector(name).ok_or_else(|| Error::UnknownMethod {
-            name: name.clone(),
-            known: SELECTORS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
-        })?;
-        let plain = (entry.build)(&request.settings);
-        selectors.push(match &request.balance {
-            Some(labels) => Box::new(Balanced::new(plain, labels)),
-            None => plain,
-        });
-    }
-    let transport = request.certify && objective == Objective::W;
-    let proof = if transport { exact::needs(&task, largest) } else { Needs::default() };
-    let needs = selectors.iter().fold(proof, |all, s| all.union(s.needs(&task, largest)));
-    let certified = if request.certify { largest } else { 0 };
-    let needed = bytes(&task, needs, objective, certified, request.budgets.len());
-    if needed > request.memory {
-        return Err(Error::Memory { needed, allowed: request.memory });
-    }
-    let begun = Instant::now();
-    let mut findings = scan(&task, needs)?;
-    inputs.check_suspects(request.cost, &findings.suspects)?;
-    let scan_seconds = begun.elapsed().as_secs_f64();
-    let begun = Instant::now();
-    let bests = if request.certify { bests(&task, objective, &mut findings, &request.budgets)? } else { Vec::new() };
-    let best_seconds = begun.elapsed().as_secs_f64();
-    let mut chosen = Vec::with_capacity(selectors.len());
-    for selector in selectors {
-        let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
-        let selections = selector.select(&task, &findings, &request.budgets)?;
-        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
-        let optimum = findings.optimum.as_ref();
-        let selections =
-            selections.into_iter().map(|selection| prove(&task, request, objective, optimum, &bests, selection));
-        chosen.push(Chosen {
-            method: selector.name().to_owned(),
-            nested: selector.nested(),
-            selections: selections.collect::<Result<_, Error>>()?,
-            seconds,
-            cpu_seconds,
-            peak_memory: memory::peak(),
-        });
-    }
-    Ok(Outcome { inputs: Vec::new(), objective, chosen, scan_seconds, best_seconds, cross_fit_seconds: 0.0 })
+    let prepared = Prepared::new(inputs, geometry, request, watch)?;
+    let chosen = request.methods.iter().map(|name| prepared.choose(name, &request.budgets, request.seed));
+    let chosen = chosen.collect::<Result<_, _>>()?;
+    Ok(prepared.outcome(chosen))
 }

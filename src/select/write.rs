@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use kantor_solvers::Watch;
-use kantor_theory::Status;
+use kantor_theory::{Facts, Geometry, Objective, Status};
 
 use crate::certify::{self, Certified, Terms};
 use crate::data::OnBadRow;
 use crate::report::files::{self, Line};
-use crate::report::manifest::{self, BestRecord, MANIFEST, Manifest, Parameters, ResultRecord, Written};
+use crate::report::manifest::{self, BestRecord, InputRecord, MANIFEST, Manifest, Parameters, ResultRecord, Written};
 use crate::report::memory;
 use crate::report::staging::Staging;
 
@@ -30,14 +30,27 @@ pub struct Run {
 /// # Errors
 /// If `target` may not be written, an input changed meanwhile, or the system refuses; then `target` is as it was.
 pub fn write(
-    mut staging: Staging,
+    staging: Staging,
     inputs: &Inputs,
     request: &Request,
     outcome: &Outcome,
     run: Run,
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
-    write_selections(&mut staging, inputs, request, outcome, "", watch)?;
+    let copies = copies(inputs, rows(outcome), watch)?;
+    write_with(staging, inputs, request, outcome, run, copies.as_ref())
+}
+
+/// As [`write`], with the examples to copy at hand.
+pub(crate) fn write_with(
+    mut staging: Staging,
+    inputs: &Inputs,
+    request: &Request,
+    outcome: &Outcome,
+    run: Run,
+    copies: Option<&Copies>,
+) -> Result<Manifest, Error> {
+    write_files(&mut staging, inputs, request, outcome, "", copies)?;
     inputs.check_unchanged()?;
     let manifest = manifest(inputs, request, outcome, run, Some(""), staging.written().to_vec())?;
     finish(staging, &manifest)?;
@@ -68,54 +81,43 @@ pub(crate) fn write_selections(
     under: &str,
     watch: &dyn Watch,
 ) -> Result<(), Error> {
+    let copies = copies(inputs, rows(outcome), watch)?;
+    write_files(staging, inputs, request, outcome, under, copies.as_ref())
+}
+
+fn write_files(
+    staging: &mut Staging,
+    inputs: &Inputs,
+    request: &Request,
+    outcome: &Outcome,
+    under: &str,
+    copies: Option<&Copies>,
+) -> Result<(), Error> {
     let geometry = inputs.geometry(request.cost)?;
-    let facts = certify::facts(&outcome.inputs, inputs.dropped());
     let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
-    let copies = copies(inputs, outcome, watch)?;
+    let writer = SelectionWriter::new(inputs, &geometry, terms, &outcome.inputs, copies);
     for chosen in &outcome.chosen {
         for proved in &chosen.selections {
-            let selection = &proved.selection;
-            let dir = format!("{under}{}", files::directory(&chosen.method, selection));
-            let rows: Vec<usize> = selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
-            staging.file(&format!("{dir}/indices.npy"), |out| files::indices(&rows, out))?;
-            staging.file(&format!("{dir}/selection.jsonl"), |out| {
-                for (rank, (&index, &(query, cost))) in rows.iter().zip(&proved.nearest).enumerate() {
-                    let id = inputs.examples().and_then(|examples| examples.id(index));
-                    let line = Line {
-                        rank,
-                        index,
-                        id: id.map_or_else(|| Cow::Owned(index.to_string()), Cow::Borrowed),
-                        score: selection.scores[rank],
-                        nearest_query: inputs.original_query(query),
-                        cost,
-                    };
-                    serde_json::to_writer(&mut *out, &line)?;
-                    out.write_all(b"\n")?;
-                }
-                Ok(())
-            })?;
-            if let Some(copies) = &copies {
-                staging.file(&format!("{dir}/selected.jsonl"), |out| {
-                    rows.iter().try_for_each(|row| out.write_all(&copies[row]))
-                })?;
-            }
-            if let Some(certified) = &proved.certified {
-                let certificate = certified.certificate(&geometry, &terms, &facts, Some(&chosen.method))?;
-                staging.file(&format!("{dir}/certificate.json"), |out| out.write_all(&certificate.to_json()))?;
-            }
+            let dir = format!("{under}{}", files::directory(&chosen.method, &proved.selection));
+            writer.write(staging, &dir, &chosen.method, proved)?;
         }
     }
     Ok(())
 }
 
+/// The rows of every selection.
+fn rows(outcome: &Outcome) -> impl Iterator<Item = &[usize]> {
+    outcome.chosen.iter().flat_map(|chosen| &chosen.selections).map(|proved| &proved.selection.rows[..])
+}
+
 /// All parameters, defaults resolved.
-pub(crate) fn parameters(request: &Request, outcome: &Outcome, on_bad_row: OnBadRow) -> Parameters {
+pub(crate) fn parameters(request: &Request, objective: Objective, on_bad_row: OnBadRow) -> Parameters {
     Parameters {
         methods: request.methods.clone(),
         budgets: request.budgets.clone(),
         cost: request.cost,
         p: request.power,
-        objective: outcome.objective,
+        objective,
         certify: request.certify,
         energy: request.energy,
         cross_fit: request.cross_fit,
@@ -169,7 +171,7 @@ pub(crate) fn manifest(
         query_rows: geometry.query_len(),
         overlap: inputs.overlap(),
         groups: named_groups(inputs),
-        parameters: parameters(request, outcome, run.on_bad_row),
+        parameters: parameters(request, outcome.objective, run.on_bad_row),
         seed: request.seed,
         rng: "ChaCha8",
         tie_rule: "lower pool row first",
@@ -195,14 +197,68 @@ pub(crate) fn named_groups(inputs: &Inputs) -> Vec<(String, usize)> {
 type Copies = HashMap<usize, Box<[u8]>>;
 
 /// The original bytes of all chosen examples, by row number.
-fn copies(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch) -> Result<Option<Copies>, Error> {
+pub(crate) fn copies<'a>(
+    inputs: &Inputs,
+    chosen: impl Iterator<Item = &'a [usize]>,
+    watch: &dyn Watch,
+) -> Result<Option<Copies>, Error> {
     let Some(examples) = inputs.examples() else { return Ok(None) };
-    let wanted: Vec<usize> = outcome
-        .chosen
-        .iter()
-        .flat_map(|chosen| &chosen.selections)
-        .flat_map(|proved| &proved.selection.rows)
-        .map(|&row| inputs.original_row(row))
-        .collect();
+    let wanted: Vec<usize> = chosen.flatten().map(|&row| inputs.original_row(row)).collect();
     Ok(Some(examples.copy(&wanted, watch)?))
+}
+
+/// Writes the files of one selection after the other.
+pub(crate) struct SelectionWriter<'a> {
+    inputs: &'a Inputs,
+    geometry: &'a Geometry<'a>,
+    terms: Terms,
+    facts: Facts,
+    copies: Option<&'a Copies>,
+}
+
+impl<'a> SelectionWriter<'a> {
+    /// For selections from these inputs, whose `records` certificates bind themselves to.
+    pub(crate) fn new(
+        inputs: &'a Inputs,
+        geometry: &'a Geometry<'a>,
+        terms: Terms,
+        records: &[InputRecord],
+        copies: Option<&'a Copies>,
+    ) -> Self {
+        let facts = certify::facts(records, inputs.dropped());
+        Self { inputs, geometry, terms, facts, copies }
+    }
+
+    /// Writes the files of one selection, which `method` made, into the directory `dir` of the result.
+    pub(crate) fn write(&self, staging: &mut Staging, dir: &str, method: &str, proved: &Proved) -> Result<(), Error> {
+        let (inputs, selection) = (self.inputs, &proved.selection);
+        let rows: Vec<usize> = selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
+        staging.file(&format!("{dir}/indices.npy"), |out| files::indices(&rows, out))?;
+        staging.file(&format!("{dir}/selection.jsonl"), |out| {
+            for (rank, (&index, &(query, cost))) in rows.iter().zip(&proved.nearest).enumerate() {
+                let id = inputs.examples().and_then(|examples| examples.id(index));
+                let line = Line {
+                    rank,
+                    index,
+                    id: id.map_or_else(|| Cow::Owned(index.to_string()), Cow::Borrowed),
+                    score: selection.scores[rank],
+                    nearest_query: inputs.original_query(query),
+                    cost,
+                };
+                serde_json::to_writer(&mut *out, &line)?;
+                out.write_all(b"\n")?;
+            }
+            Ok(())
+        })?;
+        if let Some(copies) = self.copies {
+            staging.file(&format!("{dir}/selected.jsonl"), |out| {
+                rows.iter().try_for_each(|row| out.write_all(&copies[row]))
+            })?;
+        }
+        if let Some(certified) = &proved.certified {
+            let certificate = certified.certificate(self.geometry, &self.terms, &self.facts, Some(method))?;
+            staging.file(&format!("{dir}/certificate.json"), |out| out.write_all(&certificate.to_json()))?;
+        }
+        Ok(())
+    }
 }

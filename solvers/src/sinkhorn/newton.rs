@@ -77,7 +77,7 @@ impl Newton {
     }
 
     fn matrix<'r>(&self) -> Ask<'r> {
-        Ask::Outer { exact: self.exact }
+        Ask::Outer { exact: self.exact, draws: 0 }
     }
 
     /// Iterates from a point that was evaluated at the present ε.

@@ -72,6 +72,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
         dimension: Some(384),
         costs: costs.to_vec(),
         parameters: Parameters {
+            balance_groups: false,
             methods: names.clone(),
             budgets: budgets.to_vec(),
             cost: costs[0],
@@ -80,7 +81,6 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             certify: true,
             energy: false,
             cross_fit: None,
-            balance_groups: false,
             settings: Default::default(),
             on_bad_row: Default::default(),
         },

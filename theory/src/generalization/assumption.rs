@@ -24,11 +24,12 @@ pub enum Assumption {
     Metric,
     RawGradients,
     FrozenMask,
+    RandomProjection,
 }
 
 impl Assumption {
     /// All of them.
-    pub const ALL: [Assumption; 18] = [
+    pub const ALL: [Assumption; 19] = [
         Assumption::Lipschitz,
         Assumption::Bounded,
         Assumption::NonNegative,
@@ -47,6 +48,7 @@ impl Assumption {
         Assumption::Metric,
         Assumption::RawGradients,
         Assumption::FrozenMask,
+        Assumption::RandomProjection,
     ];
 
     /// The name for scripts.
@@ -98,6 +100,10 @@ impl Assumption {
             Assumption::Metric => ("metric", "the cost obeys the triangle inequality"),
             Assumption::RawGradients => ("raw-gradients", "the rows are gradients of the loss, not normalised"),
             Assumption::FrozenMask => ("frozen-mask", "which tokens count was fixed with the base model"),
+            Assumption::RandomProjection => (
+                "random-projection",
+                "the rows are Gaussian random projections, drawn without looking at the data, of the rows that are meant",
+            ),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! of such a space in `f64`; chords are measured as Euclidean distances of normalised rows, whose rounding enters every
 //! enclosure as a slack of at most 2(D + 8)u per pair, D = [`depth`]`(d)`.
 
-use crate::bounds::{DistanceEvidence, Interval, Spread, distance_bound};
+use crate::bounds::{Candidates, DistanceEvidence, Interval, Spread, best_bound, distance_bound};
 use crate::cost::Cost;
 use crate::cost_bounds::{CostBounds, Power};
 use crate::dot::{self, depth};
@@ -122,7 +122,7 @@ impl MetricDistance {
     }
 
     /// Both ends, moved apart by the slack of the pairs that went in.
-    fn widened(self, slack: f64) -> Self {
+    pub(super) fn widened(self, slack: f64) -> Self {
         Self { lower: sub_down(self.lower, slack).max(0.0), upper: add_up(self.upper, slack) }
     }
 }
@@ -328,6 +328,29 @@ impl<'a> Pairs<'a> {
             return Err(Rejection::new("capacity", "a row sends more than its share, or numbers overflow"));
         }
         Ok(sum.ratio_up(&plan.total_sum()))
+    }
+
+    /// T4: what is left of a plan of W₁ when its entries longer than `limit` are dropped: numbers ≥ ⟨π, d⟩ of the rest and
+    /// ≥ the share of the mass that was dropped, which both marginals then miss.
+    ///
+    /// # Errors
+    /// If the marginals of the plan are not the uniform weights.
+    pub fn without_longer(&self, plan: &SparsePlan, limit: f64) -> Result<(f64, f64), Rejection> {
+        let whole = Capacity { num: 1, den: 1 };
+        let kept = self.capped_cost(plan, whole, |d| if d <= limit { d } else { 0.0 })?;
+        let dropped = self.capped_cost(plan, whole, |d| if d <= limit { 0.0 } else { 1.0 })?;
+        Ok((kept, dropped.min(1.0)))
+    }
+
+    /// No k of these rows, weighted alike, are closer to the columns than this, from any number per column.
+    ///
+    /// # Errors
+    /// As [`best_bound`].
+    pub fn best_subset(&self, budget: usize, potentials: Vec<f64>, spread: Spread<'_>) -> Result<Bound, Rejection> {
+        let problem = Statement::new(&self.geometry, Power::One, budget);
+        let lower = best_bound(&self.geometry, &problem, potentials, Candidates::All, spread)?.lower();
+        let lower = sub_down(lower, self.slack).max(0.0);
+        Ok(Bound::new(Theorem::BestSubset, Kind::Deterministic, lower, [], &[("k", budget as f64)]).below())
     }
 
     /// The mean distance over all pairs: what the product coupling costs.

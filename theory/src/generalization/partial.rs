@@ -18,6 +18,12 @@ pub fn partial_plan_gap(lipschitz: f64, range: f64, cost: f64, query_deviation: 
     Bound::new(Theorem::T4, Kind::Deterministic, value, assumptions, &inputs)
 }
 
+/// T4: ⟨π, d⟩ of a plan that leaves a share of the mass out on both sides: |R_Q − R_S| ≤ L·(this) + B·(that share). Both
+/// are numbers ≥ the truth.
+pub fn partial_plan_cost(cost: f64, missing: f64) -> Bound {
+    Bound::new(Theorem::T4, Kind::Deterministic, cost, [], &[("share left out", missing)])
+}
+
 /// T4, generalised Pinsker: a number ≥ ‖x − y‖₁ from KL(x|y) = Σ x ln(x/y) − x + y and the totals of x and y:
 /// ‖x − y‖₁² ≤ (⅔‖x‖₁ + ⁴⁄₃‖y‖₁)·KL(x|y). Looser than the deviation itself; for when only the KL was kept.
 pub fn pinsker(total_x: f64, total_y: f64, kl: f64) -> f64 {

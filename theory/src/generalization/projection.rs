@@ -2,9 +2,87 @@
 
 use super::assumption::Assumption;
 use super::bound::{Bound, Kind};
-use super::metric::MetricDistance;
+use super::metric::{Cloud, Metric, MetricDistance};
 use super::theorem::Theorem;
+use crate::dot::{depth, dot};
 use crate::rounding::{UNIT, add_up, div_down, div_up, library_up, mul_up, sqrt_up};
+use crate::rows::{DenseRows, Rows};
+
+/// Subset and queries after a projection, with what it leaves out of both.
+#[derive(Debug, Clone)]
+pub struct Projected {
+    subset: Cloud,
+    query: Cloud,
+    residuals: [f64; 2],
+    defect: f64,
+    slack: f64,
+}
+
+impl Projected {
+    /// Projects both by `u` (r×d, row-major).
+    ///
+    /// `None` if `u` has no rows or other columns than the clouds, its rows are far from orthonormal, or the metric is
+    /// not the norm of a difference.
+    pub fn new(u: &[f64], subset: &Cloud, query: &Cloud) -> Option<Self> {
+        let dim = subset.rows().dim();
+        let fits = !u.is_empty() && u.len().is_multiple_of(dim) && query.rows().dim() == dim;
+        if !fits || !subset.metric().is_norm() {
+            return None;
+        }
+        // Twice what normalised rows err by, because the lower end is divided by ‖U‖ ≤ √2 afterwards.
+        let chord = if subset.metric() == Metric::Chord { 4.0 * (depth(dim) as f64 + 8.0) * UNIT } else { 0.0 };
+        let (subset, query) = (Image::new(u, subset)?, Image::new(u, query)?);
+        let defect = subset.defect.max(query.defect);
+        (defect <= 1.0).then(|| Self {
+            residuals: [subset.residual, query.residual],
+            defect,
+            slack: add_up(chord, add_up(subset.moved, query.moved)),
+            subset: subset.cloud,
+            query: query.cloud,
+        })
+    }
+
+    /// The images of subset and queries, r numbers each, for whoever transports them.
+    pub fn clouds(&self) -> (&Cloud, &Cloud) {
+        (&self.subset, &self.query)
+    }
+
+    /// T7: both ends of W₁ from the distance between the images.
+    pub fn bracket(&self, between: MetricDistance) -> (Bound, Bound) {
+        projection_bracket(between.widened(self.slack), self.residuals[0], self.residuals[1], self.defect)
+    }
+}
+
+/// The images of a cloud.
+struct Image {
+    cloud: Cloud,
+    /// A number ≥ the mean of what is left out.
+    residual: f64,
+    /// A number ≥ ‖UUᵀ − I‖_F.
+    defect: f64,
+    /// A number ≥ the mean distance of the images from the true ones.
+    moved: f64,
+}
+
+impl Image {
+    fn new(u: &[f64], cloud: &Cloud) -> Option<Self> {
+        let (dim, n) = (cloud.rows().dim(), cloud.len());
+        let mut rows = vec![0.0; n * dim];
+        cloud.rows().read(0, 0..dim, &mut rows);
+        let unit = (dim as f64 + 8.0) * UNIT;
+        let size = sqrt_up(u.chunks_exact(dim).map(|line| dot(line, line)).sum::<f64>()) * (1.0 + 1e-9);
+        let (mut values, mut moved) = (Vec::with_capacity(n * u.len() / dim), 0.0);
+        for x in rows.chunks_exact(dim) {
+            values.extend(u.chunks_exact(dim).map(|line| dot(line, x)));
+            // |error| ≤ unit·‖u_r‖·‖x‖ in every coordinate.
+            moved = add_up(moved, mul_up(unit * size, sqrt_up(dot(x, x)) * (1.0 + 1e-9)));
+        }
+        let table = DenseRows::from_f64(u.len() / dim, values)?;
+        let cloud = Cloud::new(Metric::Euclidean, &table, 0..n)?;
+        let (residual, defect) = residual(u, &rows, dim);
+        Some(Self { cloud, residual, defect, moved: div_up(moved, n as f64) })
+    }
+}
 
 /// T7: W₁(US, UQ)/‖U‖ ≤ W₁(S, Q) ≤ ‖U‖·W₁(US, UQ) + E_S‖x − UᵀUx‖ + E_Q‖x − UᵀUx‖ for Euclidean distances.
 ///
@@ -35,24 +113,24 @@ pub fn projection_bracket(
 pub fn residual(u: &[f64], rows: &[f64], dim: usize) -> (f64, f64) {
     let r = u.len() / dim;
     let unit = (dim as f64 + r as f64 + 8.0) * UNIT;
-    let norms: Vec<f64> = u.chunks_exact(dim).map(|line| sqrt_up(crate::dot::dot(line, line)) * (1.0 + unit)).collect();
+    let norms: Vec<f64> = u.chunks_exact(dim).map(|line| sqrt_up(dot(line, line)) * (1.0 + unit)).collect();
     let size: f64 = add_up(1.0, norms.iter().map(|n| n * n).sum::<f64>() * (1.0 + unit));
     let mut total = 0.0;
     for x in rows.chunks_exact(dim) {
         let mut left = x.to_vec();
         for line in u.chunks_exact(dim) {
-            let along = crate::dot::dot(line, x);
+            let along = dot(line, x);
             left.iter_mut().zip(line).for_each(|(left, u)| *left -= along * u);
         }
         // |error| ≤ 4·unit·‖x‖·(1 + Σ‖u_r‖²).
-        let slack = mul_up(4.0 * unit, mul_up(sqrt_up(crate::dot::dot(x, x)), size));
-        let norm = mul_up(sqrt_up(crate::dot::dot(&left, &left)), 1.0 + unit);
+        let slack = mul_up(4.0 * unit, mul_up(sqrt_up(dot(x, x)), size));
+        let norm = mul_up(sqrt_up(dot(&left, &left)), 1.0 + unit);
         total = add_up(total, add_up(norm, slack));
     }
     let mut defect = 0.0;
     for (i, a) in u.chunks_exact(dim).enumerate() {
         for (j, b) in u.chunks_exact(dim).enumerate() {
-            let off = (crate::dot::dot(a, b) - f64::from(u8::from(i == j))).abs();
+            let off = (dot(a, b) - f64::from(u8::from(i == j))).abs();
             let off = add_up(off, mul_up(unit, add_up(1.0, norms[i] * norms[j])));
             defect = add_up(defect, mul_up(off, off));
         }
@@ -76,5 +154,5 @@ pub fn johnson_lindenstrauss(r: usize, queries: usize, pool: usize, delta: f64) 
         if reached(middle) { high = middle } else { low = middle }
     }
     let inputs = [("r", r as f64), ("M", queries as f64), ("N", pool as f64), ("δ", delta)];
-    Some(Bound::new(Theorem::T7, Kind::HighProbability(delta), high, [] as [Assumption; 0], &inputs))
+    Some(Bound::new(Theorem::T7, Kind::HighProbability(delta), high, [Assumption::RandomProjection], &inputs))
 }

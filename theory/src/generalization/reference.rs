@@ -36,11 +36,6 @@ pub fn position(subset: MetricDistance, references: &[MetricDistance], best: f64
         .then(|| Bound::new(Theorem::RandomReference, Kind::Estimate, value, [Assumption::PoolRandom], &inputs))
 }
 
-/// No subset of that size is closer than this (the mean cost of each query's nearest rows, or the best-subset bound).
-pub fn best_possible(lower: f64) -> Bound {
-    Bound::new(Theorem::Selectors, Kind::Deterministic, lower, [], &[]).below()
-}
-
 /// W₁(S, Q_e)/V̂: how far the subset is from fresh queries, in units of how far queries are from each other. Near 1
 /// there is nothing left to gain.
 pub fn noise_ratio(held_out: MetricDistance, split_mean: f64) -> Option<Bound> {

@@ -2,7 +2,7 @@
 
 use kantor_theory::generalization::lipschitz::{gap, truncate};
 use kantor_theory::generalization::metric::Capacity;
-use kantor_theory::generalization::partial::{partial_plan_gap, pinsker};
+use kantor_theory::generalization::partial::{partial_plan_cost, partial_plan_gap, pinsker};
 use proptest::prelude::*;
 
 use crate::support::{EPS, METRICS, Random, capped, certified, clouds, cones, costs, dim, mean, ot, transport, unit};
@@ -43,6 +43,31 @@ proptest! {
         let (value, _) = ot(&c, &vec![m as u64; k], &vec![k as u64; m]);
         let exact = partial_plan_gap(lipschitz, range, value, 0.0, 0.0).value();
         prop_assert!((exact - gap(lipschitz, certified(&s, &q)).value()).abs() <= EPS);
+    }
+
+    /// T4: a plan of W₁ without its longest entries, paid for by the mass that they carried.
+    #[test]
+    fn t4_holds_without_the_longest_entries(seed: u64, which in 0usize..3) {
+        let random = &mut Random(seed);
+        let metric = METRICS[which];
+        let (s, q) = clouds(random, metric, 5, 5);
+        let pairs = s.pairs(&q).unwrap();
+        let c = costs(&pairs);
+        let (value, plan) = capped(&c, Capacity { num: 1, den: 1 });
+        let limit = 2.0 * unit(random);
+        let (cost, missing) = pairs.without_longer(&plan, limit).unwrap();
+        prop_assert!(cost <= value + EPS && missing <= 1.0);
+        let lipschitz = 2.0 * unit(random);
+        let floor = random.signed();
+        let loss = cones(random, lipschitz, floor, metric, dim(&s));
+        let (ls, lq) = (loss(&s), loss(&q));
+        let all = || ls.iter().chain(&lq).copied();
+        let range = all().fold(f64::NEG_INFINITY, f64::max) - all().fold(f64::INFINITY, f64::min);
+        let truth = (mean(&lq) - mean(&ls)).abs();
+        prop_assert!(truth <= partial_plan_gap(lipschitz, range, cost, missing, missing).value() + EPS);
+        prop_assert_eq!(partial_plan_cost(cost, missing).value(), cost);
+        let (all_of_it, nothing) = pairs.without_longer(&plan, f64::INFINITY).unwrap();
+        prop_assert!((all_of_it - value).abs() <= EPS && nothing == 0.0);
     }
 
     /// T4 and T1b: the best partial plan gives exactly the truncated transport.

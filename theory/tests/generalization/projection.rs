@@ -1,7 +1,7 @@
 //! T7.
 
 use kantor_theory::Rows;
-use kantor_theory::generalization::projection::{johnson_lindenstrauss, projection_bracket, residual};
+use kantor_theory::generalization::projection::{Projected, johnson_lindenstrauss, projection_bracket, residual};
 use kantor_theory::generalization::{Cloud, Metric};
 use proptest::prelude::*;
 
@@ -57,6 +57,38 @@ proptest! {
             prop_assert!(upper.value() - lower.value() <= 1e-12);
         }
     }
+
+    /// T7 on clouds, chords included: the images are made, and what rounding moves is paid for, by theory itself.
+    #[test]
+    fn t7_projected_clouds_bracket_the_distance(seed: u64, chord: bool) {
+        let random = &mut Random(seed);
+        let metric = if chord { Metric::Chord } else { Metric::Euclidean };
+        let d = 1 + random.below(4);
+        let (k, m) = (1 + random.below(5), 1 + random.below(5));
+        let (s, q) = (points(random, k, d), points(random, m, d));
+        let (s, q) = (cloud(metric, d, &s), cloud(metric, d, &q));
+        let w = certified(&s, &q);
+        let r = 1 + random.below(d);
+        let projected = Projected::new(&orthonormal(random, r, d), &s, &q).unwrap();
+        let (images, of_queries) = projected.clouds();
+        let (lower, upper) = projected.bracket(certified(images, of_queries));
+        prop_assert!(lower.is_lower() && lower.value() <= w.upper() && w.lower() <= upper.value());
+        if r == d {
+            prop_assert!(upper.value() - lower.value() <= 1e-11);
+        }
+    }
+}
+
+#[test]
+fn t7_needs_a_norm_and_orthonormal_rows() {
+    let random = &mut Random(3);
+    let values = points(random, 4, 3);
+    let (flat, angles) = (cloud(Metric::Euclidean, 3, &values), cloud(Metric::Angular, 3, &values));
+    assert!(Projected::new(&[1.0, 0.0, 0.0], &flat, &flat).is_some());
+    assert!(Projected::new(&[1.0, 0.0, 0.0], &angles, &angles).is_none());
+    assert!(Projected::new(&[2.0, 0.0, 0.0], &flat, &flat).is_none());
+    assert!(Projected::new(&[1.0, 0.0], &flat, &flat).is_none());
+    assert!(Projected::new(&[], &flat, &flat).is_none());
 }
 
 /// T7: the ε of the random projections of theory, and a Gaussian projection within it.

@@ -202,6 +202,7 @@ pub(super) fn distance_name(found: &Comparison) -> &'static str {
     match found.objective().name() {
         "energy" => "energy distance",
         "mmd" => "maximum mean discrepancy",
+        "tsds" => "regularised transport cost",
         _ => "transport distance W",
     }
 }

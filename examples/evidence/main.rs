@@ -1,0 +1,80 @@
+//! Does a lower distance go with a lower loss on real text?
+//!
+//! Every selector chooses from the pool for every query set and budget. A word trigram model is trained on what it
+//! chose, once on all k rows and once on equally many tokens, and its loss on the text of the queries is printed beside
+//! the distances, with bootstrap intervals over queries and the rank correlations of each distance with the loss. At
+//! the end stand the claims that were made of such data, what is measured here, and whether it agrees.
+//!
+//! ```sh
+//! cargo run --release --example evidence                  # the bundled data
+//! cargo run --release --example evidence -- --data DIR    # the same layout elsewhere
+//! ```
+
+pub(crate) mod bootstrap;
+mod print;
+pub(crate) mod signs;
+pub(crate) mod study;
+pub(crate) mod text;
+pub(crate) mod trigram;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use study::{Cell, HeldOut, Pool, Queries};
+
+/// Loss of a word trigram model against the distance of what it was trained on
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Folder with pool.embed.npy, pool.jsonl.gz, query_NAME.embed.npy and query_NAME.jsonl; the bundled data if left out
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Budgets; by default those of 500, 1000, 2500, 5000 and 10000 that leave half of the pool
+    #[arg(long, value_name = "K", value_delimiter = ',')]
+    budget: Vec<usize>,
+}
+
+/// A query set's name, by its file of embeddings.
+fn query_sets(data: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(data)? {
+        let file = file?.file_name();
+        let name = file.to_str().and_then(|name| name.strip_prefix("query_")?.strip_suffix(".embed.npy"));
+        names.extend(name.map(str::to_owned));
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+#[allow(dead_code, reason = "a test uses the parts without it")]
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
+    let data = arguments.data.unwrap_or(bundled);
+    let pool = Pool::open(&data)?;
+    let names = query_sets(&data)?;
+    let queries = names.iter().map(|name| Queries::open(&data, name, &pool)).collect::<Result<Vec<_>, _>>()?;
+    let mut budgets = arguments.budget;
+    if budgets.is_empty() {
+        budgets = [500, 1000, 2500, 5000, 10000].into_iter().filter(|k| 2 * k <= pool.len()).collect();
+    }
+    budgets.sort_unstable();
+    // A middle budget is enough to see what a selection is worth for queries that it did not see.
+    let middle = *budgets.get(budgets.len() / 2).ok_or("the pool is too small: give --budget")?;
+
+    print::heading(&pool, &queries);
+    let (mut cells, mut held): (Vec<Cell<'_>>, Vec<(&Queries, Vec<HeldOut>)>) = (Vec::new(), Vec::new());
+    for queries in &queries {
+        eprintln!("{}: {} queries", queries.name, queries.len());
+        let of_set = study::cells(&data, &pool, queries, &budgets)?;
+        of_set.iter().for_each(print::cell);
+        print::sources(&pool, &of_set);
+        cells.extend(of_set);
+        held.push((queries, study::held_out(&data, &pool, queries, middle)?));
+    }
+    print::correlations(&cells);
+    held.iter().for_each(|(queries, found)| print::held_out(queries, middle, found));
+    print::claims(&signs::claims(&cells, &held));
+    Ok(())
+}

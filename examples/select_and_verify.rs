@@ -1,0 +1,56 @@
+//! Chooses 500 training examples for GSM8K through the library, from files to a written result, and checks the
+//! certificate as somebody would who has nothing but it and the input files.
+
+use std::path::Path;
+use std::time::Instant;
+
+use kantor::certify;
+use kantor::report::staging::Staging;
+use kantor::select::{InputSpec, Inputs, Request, Run, select, write};
+use kantor::solvers::Quiet;
+use kantor::theory::{Certificate, verify};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let begun = Instant::now();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
+    let spec = InputSpec {
+        pool: vec![data.join("pool.embed.npy")],
+        query: Some(data.join("query_gsm8k.embed.npy")),
+        pool_jsonl: vec![data.join("pool.jsonl.gz")],
+        ..InputSpec::default()
+    };
+    let request = Request { budgets: vec![500], ..Request::default() };
+
+    let inputs = Inputs::open(&spec, request.cost, &Quiet)?;
+    let outcome = select(&inputs, &request, &Quiet)?;
+    let first = &outcome.chosen[0].selections[0];
+    println!("{} rows, the first five are {:?}", first.selection.budget(), &first.selection.rows[..5]);
+
+    let target = std::env::temp_dir().join(format!("kantor-example-{}", std::process::id()));
+    let staging = Staging::begin(&target, false, &inputs.paths())?;
+    let manifest = write(staging, &inputs, &request, &outcome, Run { begun, on_bad_row: spec.on_bad_row }, &Quiet)?;
+    println!("{} files in {}", manifest.outputs.len() + 1, target.display());
+    let bytes = std::fs::read(target.join("round-robin/k500/certificate.json"))?;
+    std::fs::remove_dir_all(target)?;
+
+    // The checker believes no solver: it computes every cost again from the files and rounds outwards.
+    let inputs = Inputs::open(&spec, request.cost, &Quiet)?;
+    let facts = certify::facts(&inputs.records(&Quiet)?, inputs.dropped());
+    let certificate = Certificate::parse(&bytes)?;
+    let geometry = inputs.geometry(certificate.problem.cost)?;
+    let verdict = verify(&certificate, &facts, &geometry, &certify::in_parallel);
+    let proved = verdict.proved().ok_or("nothing is proved")?;
+    let (lower, upper) = (proved.distance.lower.unwrap_or(f64::NAN), proved.distance.upper.unwrap_or(f64::NAN));
+    println!("{}: the distance lies in [{lower:.6}, {upper:.6}]", verdict.name());
+    if let (Some(best), Some(excess)) = (proved.best, proved.excess()) {
+        println!("no 500 rows are closer than {best:.6}: these are at most {:.2} % above the best", 100.0 * excess);
+    }
+
+    // The same claim about other queries.
+    let other = InputSpec { query: Some(data.join("query_humaneval.embed.npy")), ..spec };
+    let inputs = Inputs::open(&other, request.cost, &Quiet)?;
+    let facts = certify::facts(&inputs.records(&Quiet)?, inputs.dropped());
+    let verdict = verify(&certificate, &facts, &inputs.geometry(request.cost)?, &certify::in_parallel);
+    println!("against other queries: {}: {}", verdict.name(), verdict.reason().unwrap_or_default());
+    Ok(())
+}

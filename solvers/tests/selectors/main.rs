@@ -1,0 +1,13 @@
+//! Selectors and densities: what they choose against definitions, and what no selector may do.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod conformance;
+mod greedy;
+mod herding;
+mod kde;
+mod knn_properties;
+mod metrics;
+mod screen;
+#[path = "../support/mod.rs"]
+mod support;
+mod uot_properties;

@@ -1,0 +1,75 @@
+//! What a result depends on, and the digest of it.
+
+use kantor_solvers::Settings;
+use kantor_theory::{Cost, Power};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::data::{DataError, Digests, OnBadRow};
+use crate::select::{InputSpec, Request, Target};
+
+use super::Job;
+
+/// All that the rows, distances and certificates of a job depend on. Neither paths nor threads nor memory are among it.
+#[derive(Debug, Serialize)]
+pub(super) struct Identity<'a> {
+    kantor: &'static str,
+    /// Roles and digests of the input files, in order.
+    inputs: Vec<(&'static str, &'a str)>,
+    tensor: Option<&'a str>,
+    cast: bool,
+    on_bad_row: OnBadRow,
+    forbid_overlap: bool,
+    method: &'a str,
+    budget: usize,
+    seed: u64,
+    cost: Cost,
+    p: Power,
+    objective: Target,
+    certify: bool,
+    energy: bool,
+    cross_fit: Option<usize>,
+    settings: &'a Settings,
+}
+
+impl<'a> Identity<'a> {
+    /// Of a job on these inputs, whose digests are known.
+    pub(super) fn new(job: &'a Job, spec: &'a InputSpec, request: &'a Request, digests: &'a Digests) -> Self {
+        Self {
+            kantor: env!("CARGO_PKG_VERSION"),
+            inputs: spec.files().map(|(role, path)| (role, digests.get(path).unwrap_or_default())).collect(),
+            tensor: spec.tensor.as_deref(),
+            cast: spec.cast,
+            on_bad_row: spec.on_bad_row,
+            forbid_overlap: spec.forbid_overlap,
+            method: &job.method,
+            budget: job.budget,
+            seed: job.seed,
+            cost: request.cost,
+            p: request.power,
+            objective: request.objective,
+            certify: request.certify,
+            energy: request.energy,
+            cross_fit: request.cross_fit,
+            settings: &request.settings,
+        }
+    }
+
+    /// SHA-256 of its JSON, in hexadecimal.
+    ///
+    /// # Errors
+    /// Never for what kantor holds: all of it can be written as JSON.
+    pub(super) fn digest(&self) -> Result<String, serde_json::Error> {
+        let hash = Sha256::digest(serde_json::to_vec(self)?);
+        Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Fails if a file of these inputs cannot be digested.
+pub(super) fn digest_all(
+    spec: &InputSpec,
+    digests: &mut Digests,
+    watch: &dyn kantor_solvers::Watch,
+) -> Result<(), DataError> {
+    spec.files().try_for_each(|(_, path)| digests.add(path, watch))
+}

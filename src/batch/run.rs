@@ -1,0 +1,387 @@
+//! Works through the jobs of a plan: shared passes, one result per job, failures kept apart.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use kantor_solvers::{SelectError, Stopped, Watch};
+
+use crate::data::{DataError, Digests};
+use crate::report::manifest::InputRecord;
+use crate::report::staging::{OutputError, Staging};
+use crate::select::{Error, Inputs, Outcome, Prepared, Request, Run, copies, write_with};
+
+use super::identity::{Identity, digest_all};
+use super::report::{Event, Line, Options, Report};
+use super::store::{self, Failure, JOB, State, Store};
+use super::{Job, Plan, Shard};
+
+/// Most jobs that share a pass: each has a file open, of which a process may have about a thousand.
+const TOGETHER: usize = 64;
+
+/// Time between two looks at jobs that another run works on.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Where every job stands; nothing is done.
+///
+/// # Errors
+/// If the observer asks to stop.
+pub fn status(plan: &Plan, shard: Shard, watch: &dyn Watch) -> Result<Report, Stopped> {
+    let batch = Batch::new(plan, Options { parallel: 1, shard }, watch, &|_| {})?;
+    let line = |at: usize| {
+        let state = match &batch.identities[at] {
+            Ok(digest) => batch.store.state(batch.jobs[at], digest),
+            Err(error) => State::Failed(Failure::new("", error.clone())),
+        };
+        batch.line(at, state, false)
+    };
+    Ok(Report { lines: (0..batch.jobs.len()).map(line).collect(), stopped: false })
+}
+
+/// Does every job that is not done yet and says where all of them stand then.
+///
+/// Jobs that another run works on are waited for, so that at the end every job is done or failed unless `watch` asked
+/// to stop. What the other run failed at meanwhile is not tried again.
+///
+/// # Errors
+/// If nothing can be written to the output directory.
+pub fn run(
+    plan: &Plan,
+    options: Options,
+    watch: &dyn Watch,
+    tell: &(dyn Fn(&Event<'_>) + Sync),
+) -> Result<Report, OutputError> {
+    fs::create_dir_all(&plan.out).map_err(|error| OutputError::Io { path: plan.out.clone(), error })?;
+    let Ok(batch) = Batch::new(plan, options, watch, tell) else {
+        return Ok(Report { lines: Vec::new(), stopped: true });
+    };
+    batch.store.sweep(&batch.jobs);
+    let mut left = Vec::new();
+    for (at, identity) in batch.identities.iter().enumerate() {
+        match identity {
+            Err(error) => batch.settle(at, State::Failed(Failure::new("", error.clone())), true),
+            Ok(digest) => match batch.store.finished(batch.jobs[at], digest) {
+                Some(summary) => batch.settle(at, State::Done(summary), false),
+                None => left.push(at),
+            },
+        }
+    }
+    let mut told = false;
+    while !left.is_empty() && watch.advance(0).is_ok() {
+        left = batch.round(&left);
+        if !left.is_empty() {
+            if !std::mem::replace(&mut told, true) {
+                tell(&Event::Waiting(left.len()));
+            }
+            std::thread::sleep(PATIENCE);
+        }
+    }
+    Ok(batch.report())
+}
+
+/// A run of the jobs that are meant; jobs go by their place among them.
+struct Batch<'a> {
+    plan: &'a Plan,
+    options: Options,
+    store: Store,
+    digests: Digests,
+    jobs: Vec<&'a Job>,
+    /// The digest of every job, or why its inputs cannot be read.
+    identities: Vec<Result<String, String>>,
+    settled: Mutex<BTreeMap<usize, Line>>,
+    watch: &'a dyn Watch,
+    tell: &'a (dyn Fn(&Event<'_>) + Sync),
+    /// When the run began.
+    begun: u64,
+}
+
+/// The inputs of the task at work.
+struct Opened {
+    inputs: Inputs,
+    records: Vec<InputRecord>,
+}
+
+impl<'a> Batch<'a> {
+    /// Digests every input file once.
+    fn new(
+        plan: &'a Plan,
+        options: Options,
+        watch: &'a dyn Watch,
+        tell: &'a (dyn Fn(&Event<'_>) + Sync),
+    ) -> Result<Self, Stopped> {
+        let meant = |(at, job): (usize, &'a Job)| options.shard.holds(at, plan.jobs.len()).then_some(job);
+        let jobs: Vec<&Job> = plan.jobs.iter().enumerate().filter_map(meant).collect();
+        let mut digests = Digests::default();
+        let mut unread: BTreeMap<&str, String> = BTreeMap::new();
+        for (task, spec) in plan.tasks.iter().filter(|(task, _)| jobs.iter().any(|job| job.task == **task)) {
+            match digest_all(spec, &mut digests, watch) {
+                Ok(()) => {}
+                Err(DataError::Stopped(stopped)) => return Err(stopped),
+                Err(error) => {
+                    unread.insert(task, error.to_string());
+                }
+            }
+        }
+        let identity = |job: &&Job| match unread.get(job.task.as_str()) {
+            Some(error) => Err(error.clone()),
+            None => Identity::new(job, &plan.tasks[&job.task], &plan.request, &digests)
+                .digest()
+                .map_err(|error| error.to_string()),
+        };
+        let identities = jobs.iter().map(identity).collect();
+        let store = Store::new(&plan.out);
+        let (settled, begun) = (Mutex::default(), store::now());
+        Ok(Self { plan, options, store, digests, jobs, identities, settled, watch, tell, begun })
+    }
+
+    fn digest(&self, at: usize) -> &str {
+        self.identities[at].as_deref().unwrap_or_default()
+    }
+
+    fn line(&self, at: usize, state: State, ran: bool) -> Line {
+        let job = self.jobs[at];
+        Line { job: job.clone(), directory: self.store.directory(job), state, ran }
+    }
+
+    /// Notes how a job ended.
+    fn settle(&self, at: usize, state: State, ran: bool) {
+        let line = self.line(at, state, ran);
+        let mut settled = self.settled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        settled.insert(at, line.clone());
+        (self.tell)(&Event::Settled(&line, settled.len(), self.jobs.len()));
+    }
+
+    fn is_settled(&self, at: usize) -> bool {
+        self.settled.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains_key(&at)
+    }
+
+    /// Records why these jobs failed, unless the reason is the wish to stop.
+    fn fail(&self, places: &[usize], error: &Error) -> Result<(), Stopped> {
+        match error {
+            Error::Selector(SelectError::Stopped(stopped)) | Error::Data(DataError::Stopped(stopped)) => Err(*stopped),
+            _ => {
+                places.iter().for_each(|&at| self.fail_with(at, error.to_string()));
+                Ok(())
+            }
+        }
+    }
+
+    fn fail_with(&self, at: usize, error: String) {
+        let mut failure = Failure::new(self.digest(at), error);
+        if let Err(unrecorded) = self.store.fail(self.jobs[at], &failure) {
+            failure.error.push_str(&format!(" (and this could not be recorded: {unrecorded})"));
+        }
+        self.settle(at, State::Failed(failure), true);
+    }
+
+    /// Where all jobs stand at the end of the run, which stopped early if some are not settled.
+    fn report(self) -> Report {
+        let mut settled = std::mem::take(&mut *self.settled.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        let stopped = settled.len() < self.jobs.len();
+        let line = |at: usize| {
+            settled
+                .remove(&at)
+                .unwrap_or_else(|| self.line(at, self.store.state(self.jobs[at], self.digest(at)), false))
+        };
+        Report { lines: (0..self.jobs.len()).map(line).collect(), stopped }
+    }
+
+    /// Works on these jobs, and returns those that another run works on.
+    fn round(&self, places: &[usize]) -> Vec<usize> {
+        let units: Vec<&[usize]> = places
+            .chunk_by(|&a, &b| self.jobs[a].task == self.jobs[b].task)
+            .flat_map(|of_task| of_task.chunks(TOGETHER))
+            .collect();
+        let (next, left) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let work = || {
+            while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match self.unit(unit) {
+                    Ok(busy) => left.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(busy),
+                    Err(Stopped) => break,
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.options.parallel.min(units.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut left = left.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        left.sort_unstable();
+        left
+    }
+
+    /// Works on jobs of one task under their locks, and returns those that another run works on.
+    fn unit(&self, places: &[usize]) -> Result<Vec<usize>, Stopped> {
+        self.watch.advance(0)?;
+        let (mut held, mut locks, mut busy): (Vec<usize>, Vec<File>, Vec<usize>) = Default::default();
+        for &at in places {
+            let (job, digest) = (self.jobs[at], self.digest(at));
+            match self.store.lock(job) {
+                Ok(Some(lock)) => {
+                    // Another run may have ended it since it was looked at.
+                    if let Some(summary) = self.store.finished(job, digest) {
+                        self.settle(at, State::Done(summary), false);
+                    } else if let Some(failure) = self.store.failure(job, digest).filter(|f| f.at >= self.begun) {
+                        self.settle(at, State::Failed(failure), false);
+                    } else {
+                        held.push(at);
+                        locks.push(lock);
+                    }
+                }
+                Ok(None) => busy.push(at),
+                Err(error) => self.settle(at, State::Failed(Failure::new(digest, error.to_string())), true),
+            }
+        }
+        if held.is_empty() {
+            return Ok(busy);
+        }
+        let worked = catch_unwind(AssertUnwindSafe(|| self.work(&held)));
+        let ended = worked.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            for &at in held.iter().filter(|&&at| !self.is_settled(at)) {
+                self.fail_with(at, format!("kantor has a defect, please report it: panic: {text}"));
+            }
+            Ok(())
+        });
+        drop(locks);
+        ended.map(|()| busy)
+    }
+
+    /// Does jobs of one task.
+    fn work(&self, places: &[usize]) -> Result<(), Stopped> {
+        let task = &self.jobs[places[0]].task;
+        let open = || {
+            let inputs = Inputs::open_to_select(&self.plan.tasks[task], self.plan.request.cost, self.watch)?;
+            let records = inputs.records_known(&self.digests)?;
+            Ok(Opened { inputs, records })
+        };
+        let opened = match open() {
+            Ok(opened) => opened,
+            Err(error) => return self.fail(places, &error),
+        };
+        let (overlap, dropped) = (opened.inputs.overlap(), opened.inputs.dropped().len());
+        if overlap > 0 {
+            let text =
+                format!("{task}: {overlap} query rows are also in the pool; `forbid-overlap` makes this an error");
+            (self.tell)(&Event::Warning(text));
+        }
+        if dropped > 0 {
+            (self.tell)(&Event::Warning(format!("{task}: {dropped} rows dropped, listed in the manifests")));
+        }
+        self.share(&opened, places)
+    }
+
+    /// Does jobs of one task with one pass over the pool.
+    fn share(&self, opened: &Opened, places: &[usize]) -> Result<(), Stopped> {
+        let inputs = &opened.inputs;
+        let geometry = match inputs.geometry(self.plan.request.cost) {
+            Ok(geometry) if self.plan.request.certify => geometry.remembering(),
+            Ok(geometry) => geometry,
+            Err(error) => return self.fail(places, &error),
+        };
+        let pool = geometry.pool_len();
+        let (mut fit, unfit): (Vec<usize>, Vec<usize>) =
+            places.iter().partition(|&&at| (1..=pool).contains(&self.jobs[at].budget));
+        for at in unfit {
+            self.fail(&[at], &SelectError::Budget { budget: self.jobs[at].budget, pool }.into())?;
+        }
+        if fit.is_empty() {
+            return Ok(());
+        }
+        let request = self.request(&fit);
+        match Prepared::new(inputs, &geometry, &request, self.watch) {
+            Ok(prepared) => {
+                let together = |&a: &usize, &b: &usize| {
+                    (self.jobs[a].seed, &self.jobs[a].method) == (self.jobs[b].seed, &self.jobs[b].method)
+                };
+                fit.chunk_by(together).try_for_each(|group| self.group(opened, &prepared, group))
+            }
+            // What is too much for all may do for some.
+            Err(Error::Memory { .. } | Error::Selector(SelectError::Memory { .. })) if fit.len() > 1 => {
+                fit.sort_by_key(|&at| (self.jobs[at].budget, at));
+                let (less, more) = fit.split_at(fit.len() / 2);
+                self.share(opened, less)?;
+                self.share(opened, more)
+            }
+            Err(error) => self.fail(&fit, &error),
+        }
+    }
+
+    /// What these jobs ask for together.
+    fn request(&self, places: &[usize]) -> Request {
+        let mut request = Request { methods: Vec::new(), budgets: Vec::new(), ..self.plan.request.clone() };
+        request.memory /= self.options.parallel as u64;
+        for &at in places {
+            let Job { method, budget, seed, .. } = self.jobs[at];
+            request.seed = *seed;
+            if !request.methods.contains(method) {
+                request.methods.push(method.clone());
+            }
+            if !request.budgets.contains(budget) {
+                request.budgets.push(*budget);
+            }
+        }
+        request
+    }
+
+    /// Does jobs of one task, method and seed.
+    fn group(&self, opened: &Opened, prepared: &Prepared<'_>, places: &[usize]) -> Result<(), Stopped> {
+        let begun = Instant::now();
+        let request = self.request(places);
+        let mut outcome = match prepared.part(&opened.inputs, &request) {
+            Ok(outcome) => outcome,
+            // What fails for one budget may do for another; to stop is no failure.
+            Err(error) if places.len() > 1 => {
+                self.fail(&[], &error)?;
+                return places.iter().try_for_each(|&at| self.group(opened, prepared, &[at]));
+            }
+            Err(error) => return self.fail(places, &error),
+        };
+        outcome.inputs.clone_from(&opened.records);
+        self.write(opened, &outcome, places, begun)
+    }
+
+    /// Writes the results of jobs of one task, method and seed.
+    fn write(&self, opened: &Opened, outcome: &Outcome, places: &[usize], begun: Instant) -> Result<(), Stopped> {
+        let inputs = &opened.inputs;
+        let all = outcome.chosen.iter().flat_map(|chosen| &chosen.selections);
+        let copies = match copies(inputs, all.map(|proved| &proved.selection.rows[..]), self.watch) {
+            Ok(copies) => copies,
+            Err(error) => return self.fail(places, &error),
+        };
+        for &at in places {
+            let (job, digest) = (self.jobs[at], self.digest(at));
+            let spec = &self.plan.tasks[&job.task];
+            let request = self.request(&[at]);
+            let mut single = outcome.clone();
+            for chosen in &mut single.chosen {
+                chosen.selections.retain(|proved| proved.selection.budget() == job.budget);
+            }
+            let write = || {
+                let mut staging = Staging::begin(&self.store.directory(job), true, &inputs.paths())?;
+                let identity = Identity::new(job, spec, &self.plan.request, &self.digests);
+                let of = serde_json::json!({
+                    "schema": "kantor/job/1", "task": job.task, "digest": digest, "depends_on": identity,
+                });
+                staging.file(JOB, |out| Ok(serde_json::to_writer_pretty(out, &of)?))?;
+                let run = Run { begun, on_bad_row: spec.on_bad_row };
+                write_with(staging, inputs, &request, &single, run, copies.as_ref())
+            };
+            match write().map(|_| self.store.finished(job, digest)) {
+                Ok(Some(summary)) => {
+                    self.store.forget_failure(job);
+                    self.settle(at, State::Done(summary), true);
+                }
+                Ok(None) => self.fail_with(at, "the result was changed while it was written".to_owned()),
+                Err(error) => self.fail(&[at], &error)?,
+            }
+        }
+        Ok(())
+    }
+}

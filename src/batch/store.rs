@@ -1,0 +1,231 @@
+//! The output directory of a batch: which jobs are done, which failed, which are being worked on.
+//!
+//! Beside the results there is `.batch/` with an empty file per job that is locked while somebody works on it, and the
+//! record of every failure. Locks go with their process, so a killed run leaves none behind.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kantor_theory::{Interval, Status};
+use serde::{Deserialize, Serialize};
+
+use crate::report::manifest::MANIFEST;
+use crate::report::staging::{OutputError, remove_abandoned, replace_file};
+
+use super::Job;
+
+/// Name of the file that says which job a result is of.
+pub(super) const JOB: &str = "job.json";
+
+/// What is said of a job that is done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// How it ended; not every end is what was asked for.
+    pub status: Status,
+    /// Where the files of the selection are, relative to the directory of the job.
+    pub selection: String,
+    /// Proved to hold the distance; `null` if nothing was proved.
+    pub distance: Option<Interval>,
+    /// How far the subset can be above the best possible one.
+    pub excess: Option<f64>,
+    /// Proved to hold the energy distance.
+    pub energy: Option<Interval>,
+    /// Wall-clock seconds of the method for all budgets that it was run for at once, and of the proof for this one.
+    pub seconds: f64,
+}
+
+/// What is said of a job that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Version of this format.
+    schema: String,
+    /// Of the job as it was tried.
+    digest: String,
+    /// Why.
+    pub error: String,
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// Its result is there.
+    Done(Summary),
+    /// The last attempt failed; the next run tries again.
+    Failed(Failure),
+    /// Somebody works on it.
+    Running,
+    /// Still to be done.
+    Pending {
+        /// Whether there is a result of other inputs or parameters, to be replaced.
+        outdated: bool,
+    },
+}
+
+impl Failure {
+    pub(super) fn new(digest: &str, error: String) -> Self {
+        Self { schema: "kantor/job-failure/1".to_owned(), digest: digest.to_owned(), error, at: now() }
+    }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// The output directory.
+#[derive(Debug)]
+pub(super) struct Store {
+    root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct JobFile {
+    digest: String,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    results: Vec<Entry>,
+    outputs: Vec<Output>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    dir: String,
+    distance: Option<Interval>,
+    excess: Option<f64>,
+    energy: Option<Interval>,
+    status: Status,
+    seconds: f64,
+    certify_seconds: f64,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Store {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The directory of a job's result.
+    pub(super) fn directory(&self, job: &Job) -> PathBuf {
+        self.root.join(job.name())
+    }
+
+    fn record(&self, job: &Job, kind: &str) -> PathBuf {
+        self.root.join(".batch").join(format!("{}.{kind}", job.name()))
+    }
+
+    /// What is said of the result of this job, if it is there, whole, and bears this digest.
+    pub(super) fn finished(&self, job: &Job, digest: &str) -> Option<Summary> {
+        let directory = self.directory(job);
+        let of: JobFile = serde_json::from_slice(&fs::read(directory.join(JOB)).ok()?).ok()?;
+        if of.digest != digest {
+            return None;
+        }
+        let manifest: Manifest = serde_json::from_slice(&fs::read(directory.join(MANIFEST)).ok()?).ok()?;
+        let whole = |output: &Output| {
+            fs::metadata(directory.join(&output.path)).is_ok_and(|file| file.is_file() && file.len() == output.bytes)
+        };
+        if !manifest.outputs.iter().all(whole) {
+            return None;
+        }
+        let Entry { dir, distance, excess, energy, status, seconds, certify_seconds } =
+            manifest.results.into_iter().next()?;
+        Some(Summary { status, selection: dir, distance, excess, energy, seconds: seconds + certify_seconds })
+    }
+
+    /// The last failure of this job, if it was tried as it is now and not done since.
+    pub(super) fn failure(&self, job: &Job, digest: &str) -> Option<Failure> {
+        let failure: Failure = serde_json::from_slice(&fs::read(self.record(job, "failed.json")).ok()?).ok()?;
+        (failure.digest == digest).then_some(failure)
+    }
+
+    /// Where a job stands.
+    pub(super) fn state(&self, job: &Job, digest: &str) -> State {
+        if let Some(summary) = self.finished(job, digest) {
+            return State::Done(summary);
+        }
+        let busy = File::open(self.record(job, "lock")).is_ok_and(|file| file.try_lock_shared().is_err());
+        match self.failure(job, digest) {
+            _ if busy => State::Running,
+            Some(failure) => State::Failed(failure),
+            None => State::Pending { outdated: self.directory(job).join(MANIFEST).exists() },
+        }
+    }
+
+    /// Takes the lock of a job; `None` if somebody else has it.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(super) fn lock(&self, job: &Job) -> Result<Option<File>, OutputError> {
+        let path = self.record(job, "lock");
+        let failed = |error| OutputError::Io { path: path.clone(), error };
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Removes what killed runs of these jobs left behind: hidden directories beside the results.
+    ///
+    /// Best effort: what stays costs only disk space.
+    pub(super) fn sweep(&self, jobs: &[&Job]) {
+        let mut of_task: BTreeMap<&str, Vec<&Job>> = BTreeMap::new();
+        jobs.iter().for_each(|job| of_task.entry(&job.task).or_default().push(job));
+        for (task, jobs) in of_task {
+            let Ok(entries) = fs::read_dir(self.root.join(task)) else { continue };
+            let hidden: Vec<String> = entries
+                .flatten()
+                .filter_map(|entry| Some(entry.file_name().to_str()?.strip_prefix('.')?.to_owned()))
+                .collect();
+            for job in jobs {
+                let directory = self.directory(job);
+                let of = |name: &String| directory.file_name().is_some_and(|own| belongs(name, own));
+                if hidden.iter().any(of)
+                    && let Ok(Some(_lock)) = self.lock(job)
+                {
+                    remove_abandoned(&directory);
+                }
+            }
+        }
+    }
+
+    /// Records a failure. To be called under the lock of the job.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(super) fn fail(&self, job: &Job, failure: &Failure) -> Result<(), OutputError> {
+        let path = self.record(job, "failed.json");
+        let io = |error| OutputError::Io { path: path.clone(), error };
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(io)?;
+        }
+        replace_file(&path, &serde_json::to_vec_pretty(failure).map_err(|error| io(error.into()))?)
+    }
+
+    /// Forgets the failures of a job that is done now. To be called under its lock.
+    pub(super) fn forget_failure(&self, job: &Job) {
+        // What stays is overruled by the result.
+        let _ = fs::remove_file(self.record(job, "failed.json"));
+    }
+}
+
+/// Whether the name of a hidden directory, without its dot, says that a result of this name was made there.
+fn belongs(hidden: &str, name: &OsStr) -> bool {
+    hidden.split_once(".kantor-").is_some_and(|(of, _)| name == of)
+}

@@ -1,0 +1,182 @@
+//! `kantor batch`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::batch::{self, Event, Line, Options, Report, Shard, State};
+use crate::report::progress::{Detail, Progress};
+use crate::report::table;
+
+use super::args::RunArguments;
+use super::failure::Failure;
+use super::job_file;
+use super::output::say;
+use super::signals::{self, INTERRUPTED};
+
+/// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The job file: inputs and settings by the names of the flags of `select`, [tasks], methods, budgets and seeds
+    #[arg(value_name = "JOBS.toml")]
+    file: PathBuf,
+    /// Directory of the results; wins over `out` in the job file
+    #[arg(short, long, help_heading = "Jobs", value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Tasks to work on at a time
+    #[arg(long, help_heading = "Jobs", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// Do the i-th of n equal parts of the jobs; i counts from 0 or from 1
+    #[arg(long, help_heading = "Jobs", value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Only say which jobs are done, pending, running or failed
+    #[arg(long, help_heading = "Jobs")]
+    status: bool,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    arguments.run.apply()?;
+    let detail = arguments.run.detail();
+    let plan = job_file::read(&arguments.file, arguments.out.as_deref(), &arguments.run)?;
+    let shard = arguments.shard.unwrap_or_default();
+    // Stages of several tasks at a time would make no sense to a reader.
+    let stages = if arguments.jobs > 1 { Detail::Quiet } else { detail };
+    let progress = Progress::new(stages, signals::stop_flag());
+    let report = if arguments.status {
+        match batch::status(&plan, shard, &progress) {
+            Ok(report) => report,
+            Err(_) => return Ok(ExitCode::from(INTERRUPTED)),
+        }
+    } else {
+        let options = Options { parallel: usize::from(arguments.jobs), shard };
+        batch::run(&plan, options, &progress, &|event| tell(event, detail))?
+    };
+    drop(progress);
+    if report.stopped {
+        let settled = report.lines.iter().filter(|line| matches!(line.state, State::Done(_))).count();
+        eprintln!("kantor: stopped; {settled} jobs are done, the next run goes on from there");
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    if arguments.run.json {
+        say(as_json(&report, &plan.out))?;
+    } else {
+        say(as_table(&report))?;
+        say(summary(&report))?;
+    }
+    Ok(if arguments.status || report.lines.iter().all(is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether a job is done and ended as was asked for.
+fn is_good(line: &Line) -> bool {
+    matches!(&line.state, State::Done(summary) if summary.status.is_success())
+}
+
+fn tell(event: &Event<'_>, detail: Detail) {
+    match event {
+        // Failures are errors.
+        Event::Settled(Line { state: State::Done(_), .. }, ..) | Event::Warning(_) | Event::Waiting(_)
+            if detail == Detail::Quiet => {}
+        Event::Warning(text) => eprintln!("kantor: warning: {text}"),
+        Event::Waiting(count) => eprintln!("kantor: another run works on the last {count} jobs: waiting for it"),
+        Event::Settled(line, place, total) => {
+            let what = match &line.state {
+                State::Done(_) if !line.ran && detail != Detail::Verbose => return,
+                State::Done(summary) if line.ran => format!("{}, {:.2} s", summary.status, summary.seconds),
+                State::Done(_) => "was done before".to_owned(),
+                State::Failed(failure) => format!("failed: {}", failure.error),
+                State::Running | State::Pending { .. } => return,
+            };
+            eprintln!("[{place}/{total}] {}: {what}", line.job.name());
+        }
+    }
+}
+
+/// The word for a state.
+fn word(state: &State) -> &'static str {
+    match state {
+        State::Done(_) => "done",
+        State::Failed(_) => "failed",
+        State::Running => "running",
+        State::Pending { .. } => "pending",
+    }
+}
+
+fn as_json(report: &Report, out: &Path) -> Value {
+    let jobs: Vec<Value> = report
+        .lines
+        .iter()
+        .map(|line| {
+            let mut job = json!({
+                "task": line.job.task, "method": line.job.method, "budget": line.job.budget, "seed": line.job.seed,
+                "dir": line.directory, "state": word(&line.state), "ran": line.ran,
+            });
+            match &line.state {
+                State::Done(done) => {
+                    job["status"] = json!(done.status);
+                    job["selection"] = json!(line.directory.join(&done.selection));
+                    job["distance"] = json!(done.distance);
+                    job["excess"] = json!(done.excess);
+                    job["energy"] = json!(done.energy);
+                    job["seconds"] = json!(done.seconds);
+                }
+                State::Failed(failure) => {
+                    job["error"] = json!(failure.error);
+                    job["failed_at"] = json!(failure.at);
+                }
+                State::Pending { outdated } => job["outdated"] = json!(outdated),
+                State::Running => {}
+            }
+            job
+        })
+        .collect();
+    json!({"schema": "kantor/batch/1", "out": out, "counts": counts(report), "jobs": jobs})
+}
+
+fn counts(report: &Report) -> Value {
+    let count = |name: &str| report.lines.iter().filter(|line| word(&line.state) == name).count();
+    let not_met = report.lines.iter().filter(|line| matches!(line.state, State::Done(_)) && !is_good(line)).count();
+    let [done, failed, running, pending] = ["done", "failed", "running", "pending"].map(count);
+    let ran = report.lines.iter().filter(|line| line.ran).count();
+    json!({"jobs": report.lines.len(), "done": done, "failed": failed, "running": running, "pending": pending,
+        "ran": ran, "not_met": not_met})
+}
+
+fn as_table(report: &Report) -> String {
+    let none = || "–".to_owned();
+    let rows = report.lines.iter().map(|line| {
+        let (mut distance, mut excess, mut time) = (none(), none(), none());
+        let state = match &line.state {
+            State::Done(done) => {
+                distance = done.distance.map_or_else(none, table::interval);
+                excess = done.excess.map_or_else(none, |excess| format!("≤ {}", table::percent_up(excess)));
+                time = format!("{:.2} s", done.seconds);
+                if is_good(line) { done.status.to_string() } else { format!("not met: {}", done.status) }
+            }
+            State::Failed(failure) => format!("failed: {}", failure.error),
+            State::Pending { outdated: true } => "pending (inputs or parameters changed)".to_owned(),
+            state => word(state).to_owned(),
+        };
+        let job = &line.job;
+        let seed = job.seed.to_string();
+        vec![job.task.clone(), job.method.clone(), job.budget.to_string(), seed, distance, excess, time, state]
+    });
+    table::plain(&["task", "method", "budget", "seed", "distance", "above best possible", "time", "state"], rows)
+}
+
+fn summary(report: &Report) -> String {
+    let counts = counts(report);
+    let mut text = format!("{} of {} jobs done", counts["done"], counts["jobs"]);
+    if counts["ran"] != 0 {
+        text.push_str(&format!(", {} of all in this run", counts["ran"]));
+    }
+    for (name, words) in [("failed", "failed"), ("running", "running"), ("pending", "pending"), ("not_met", "not met")]
+    {
+        if counts[name] != 0 {
+            text.push_str(&format!(", {} {words}", counts[name]));
+        }
+    }
+    text
+}

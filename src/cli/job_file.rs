@@ -1,0 +1,221 @@
+//! The file of `kantor batch`: inputs and settings by the names of the flags of `select`, the tasks, and the grid.
+//!
+//! Settings are read by the parser of the command line itself, so names, values, defaults and refusals are the same.
+
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory, Parser};
+use toml::{Table, Value};
+
+use crate::batch::{Grid, Plan, jobs};
+use crate::select::{InputSpec, Request, method};
+
+use super::args::{InputArguments, ProofArguments, RunArguments, SettingsArguments};
+use super::config;
+use super::failure::Failure;
+
+/// The part of the file that says what flags say.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true, disable_help_flag = true, disable_version_flag = true, args_override_self = false)]
+struct Shared {
+    #[command(flatten)]
+    input: InputArguments,
+    #[command(flatten)]
+    proof: ProofArguments,
+    #[command(flatten)]
+    settings: SettingsArguments,
+}
+
+/// What is said of the grid and not by a flag; the names of the flags are understood too.
+const METHODS: [&str; 2] = ["methods", "method"];
+const BUDGETS: [&str; 2] = ["budgets", "budget"];
+const SEEDS: [&str; 2] = ["seeds", "seed"];
+
+/// Inputs that belong to a task; a task may also have a pool of its own.
+const OF_TASK: [&str; 2] = ["query", "similarity"];
+const OF_TASK_OR_ALL: [&str; 3] = ["pool", "pool-jsonl", "tensor"];
+
+/// Names of the file's directory of results, tasks and further grids.
+const OUT: &str = "out";
+const TASKS: &str = "tasks";
+const GRID: &str = "grid";
+
+/// Reads a job file. `out` is the directory of results if the command line names one.
+pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Result<Plan, Failure> {
+    let file = JobFile { path, table: config::read(path)? };
+    let flags: Vec<String> =
+        Shared::command().get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect();
+    let shared: Vec<&str> = flags.iter().map(String::as_str).filter(|flag| !OF_TASK.contains(flag)).collect();
+    let mut known = vec![OUT, TASKS, GRID, METHODS[0], BUDGETS[0], SEEDS[0]];
+    known.extend(&shared);
+    let also = |key: &str| [METHODS[1], BUDGETS[1], SEEDS[1]].contains(&key);
+    file.check_keys(&file.table, "", &known, also)?;
+
+    let out = match (out, file.table.get(OUT)) {
+        (Some(out), _) => out.to_owned(),
+        (None, Some(Value::String(out))) => file.beside(out),
+        (None, Some(_)) => return Err(file.refuse("`out` is not text: give a directory")),
+        (None, None) => return Err(file.refuse("there is no directory for the results: give `out`, or -o DIR")),
+    };
+    let tasks = match file.table.get(TASKS) {
+        Some(Value::Table(tasks)) if !tasks.is_empty() => tasks,
+        _ => return Err(file.refuse("there are no tasks: give a table [tasks] with lines like gsm8k = \"query.npy\"")),
+    };
+    let settings: Vec<(&String, &Value)> =
+        file.table.iter().filter(|(key, _)| shared.contains(&key.as_str())).collect();
+    let mut specs = std::collections::BTreeMap::new();
+    let mut request = Request::default();
+    for (name, task) in tasks {
+        let (spec, of_all) = file.task(name, task, &settings, run)?;
+        specs.insert(name.clone(), spec);
+        request = of_all;
+    }
+    let grids = file.grids()?;
+    for name in grids.iter().flat_map(|grid| &grid.methods) {
+        method(name, &request.settings).map_err(|error| file.refuse(&error.to_string()))?;
+    }
+    let jobs = jobs(specs.keys(), &grids);
+    Ok(Plan { out, tasks: specs, jobs, request })
+}
+
+struct JobFile<'a> {
+    path: &'a Path,
+    table: Table,
+}
+
+impl JobFile<'_> {
+    fn refuse(&self, what: &str) -> Failure {
+        Failure::Usage(format!("{}: {what}", self.path.display()))
+    }
+
+    /// A path of the file: relative to its directory.
+    fn beside(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// Refuses keys of a table that mean nothing there.
+    fn check_keys(&self, table: &Table, of: &str, known: &[&str], also: impl Fn(&str) -> bool) -> Result<(), Failure> {
+        match table.keys().find(|key| !known.contains(&key.as_str()) && !also(key)) {
+            None => Ok(()),
+            Some(key) if of.is_empty() && OF_TASK.contains(&key.as_str()) => {
+                Err(self.refuse(&format!("`{key}` belongs to a task: write it under [tasks], as NAME = \"FILE\"")))
+            }
+            Some(key) => Err(self.refuse(&format!("unknown key `{key}`{of}; known: {}", known.join(", ")))),
+        }
+    }
+
+    /// The inputs of a task, and the request of all.
+    fn task(
+        &self,
+        name: &str,
+        task: &Value,
+        shared: &[(&String, &Value)],
+        run: &RunArguments,
+    ) -> Result<(InputSpec, Request), Failure> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !name.chars().all(plain) || name.is_empty() || name.starts_with(['.', '-']) {
+            let rule = "use letters, digits, `-`, `_` and `.`: it names a directory";
+            return Err(self.refuse(&format!("the task name `{name}` cannot be used: {rule}")));
+        }
+        let own = match task {
+            Value::String(query) => Table::from_iter([("query".to_owned(), Value::String(query.clone()))]),
+            Value::Table(own) => own.clone(),
+            _ => return Err(self.refuse(&format!("task `{name}` is neither a file nor a table with `query`"))),
+        };
+        let known: Vec<&str> = OF_TASK.into_iter().chain(OF_TASK_OR_ALL).collect();
+        self.check_keys(&own, &format!(" in task `{name}`"), &known, |_| false)?;
+        if !own.keys().any(|key| OF_TASK.contains(&key.as_str())) {
+            return Err(self.refuse(&format!("task `{name}` has no `query`: give its file")));
+        }
+        let mut words = Vec::new();
+        let alone = own.contains_key("similarity");
+        for &(key, value) in shared {
+            // A matrix stands for the pool too.
+            if !(own.contains_key(key) || alone && key == "pool") {
+                config::push(&mut words, self.path, key, value)?;
+            }
+        }
+        for (key, value) in &own {
+            config::push(&mut words, self.path, key, value)?;
+        }
+        let Shared { input, proof, settings } = Shared::try_parse_from(words).map_err(|error| {
+            // The first paragraph says what is wrong; the others speak of the command line.
+            let text = error.to_string();
+            let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+            self.refuse(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+        })?;
+        let mut spec = input.spec();
+        let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
+        files.for_each(|file| *file = self.beside(&*file));
+        Ok((spec, proof.request(input.cost, settings.settings(), run)))
+    }
+
+    /// The grid of the file, or several, which may leave out what the file says for all of them.
+    fn grids(&self) -> Result<Vec<Grid>, Failure> {
+        let tables: Vec<&Table> = match self.table.get(GRID) {
+            None => vec![&self.table],
+            Some(Value::Table(one)) => vec![one],
+            Some(Value::Array(several)) => several.iter().filter_map(Value::as_table).collect(),
+            Some(_) => Vec::new(),
+        };
+        if tables.is_empty() {
+            return Err(self.refuse("`grid` is not a table: write [[grid]] above its methods, budgets and seeds"));
+        }
+        let known = [METHODS, BUDGETS, SEEDS];
+        tables.into_iter().map(|table| self.grid(table, &known)).collect()
+    }
+
+    fn grid(&self, table: &Table, known: &[[&str; 2]; 3]) -> Result<Grid, Failure> {
+        if !std::ptr::eq(table, &self.table) {
+            self.check_keys(table, " in a grid", &known.map(|[name, _]| name), |key| {
+                known.iter().any(|[_, flag]| key == *flag)
+            })?;
+        }
+        let whole = |key: &str, value: &Value, least: u64| match value.as_integer().and_then(|x| u64::try_from(x).ok())
+        {
+            Some(number) if number >= least => Ok(number),
+            _ => Err(self.refuse(&format!("`{key}` has {value}, which is not a whole number of at least {least}"))),
+        };
+        let mut grid = Grid::default();
+        for (key, value) in self.list(table, METHODS)? {
+            let name =
+                value.as_str().ok_or_else(|| self.refuse(&format!("`{key}` has {value}, which is not a name")))?;
+            grid.methods.push(name.to_owned());
+        }
+        for (key, value) in self.list(table, BUDGETS)? {
+            grid.budgets.push(whole(key, value, 1)? as usize);
+        }
+        for (key, value) in self.list(table, SEEDS)? {
+            grid.seeds.push(whole(key, value, 0)?);
+        }
+        // The defaults of `select`.
+        if grid.methods.is_empty() {
+            grid.methods = Request::default().methods;
+        }
+        if grid.seeds.is_empty() {
+            grid.seeds = vec![Request::default().seed];
+        }
+        if grid.budgets.is_empty() {
+            return Err(self.refuse("there are no `budgets`: give a list of how many rows to choose"));
+        }
+        Ok(grid)
+    }
+
+    /// The values of a key of this table or else of the file; one value is a list of one.
+    fn list<'t>(&'t self, table: &'t Table, names: [&'t str; 2]) -> Result<Vec<(&'t str, &'t Value)>, Failure> {
+        for table in [table, &self.table] {
+            let found: Vec<&str> = names.into_iter().filter(|name| table.contains_key(*name)).collect();
+            match found[..] {
+                [] => {}
+                [key] => {
+                    return Ok(match &table[key] {
+                        Value::Array(values) => values.iter().map(|value| (key, value)).collect(),
+                        value => vec![(key, value)],
+                    });
+                }
+                _ => return Err(self.refuse(&format!("`{}` and `{}` are the same: give one", names[0], names[1]))),
+            }
+        }
+        Ok(Vec::new())
+    }
+}

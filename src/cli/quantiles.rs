@@ -1,0 +1,138 @@
+//! `kantor quantiles`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use kantor_theory::Interval;
+use serde_json::{Value, json};
+
+use crate::quantiles::{self, Cut, Manifest};
+use crate::report::progress::Progress;
+use crate::report::staging::Staging;
+use crate::report::table;
+use crate::select::{Inputs, Request};
+use crate::statistics::spearman;
+
+use super::args::{InputArguments, RunArguments, SettingsArguments, TermsArguments};
+use super::failure::Failure;
+use super::output::{say, warn};
+use super::signals;
+
+/// Order the whole pool by a method, cut the order into bins, and write some rows of each with their distance
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    input: InputArguments,
+    /// Method that makes the order; smaller budgets must be prefixes of larger ones
+    #[arg(long, help_heading = "Selection", value_name = "NAME", default_value = "round-robin")]
+    method: String,
+    /// Bins of equal size; if that does not come out even, the first hold one row more
+    #[arg(long, help_heading = "Selection", value_name = "B", default_value_t = 10)]
+    bins: usize,
+    /// Rows to take of each bin, the first in the order
+    #[arg(long, help_heading = "Selection", value_name = "T", default_value_t = 500)]
+    take: usize,
+    /// Cut this bin once more, into as many, and take these; 0 is the nearest
+    #[arg(long, help_heading = "Selection", value_name = "BIN")]
+    focus_bin: Option<usize>,
+    /// Directory of the results; must not exist yet, unless with --force
+    #[arg(short, long, help_heading = "Selection", value_name = "DIR")]
+    out: PathBuf,
+    /// Replace an older result of kantor
+    #[arg(long, help_heading = "Selection")]
+    force: bool,
+    #[command(flatten)]
+    terms: TermsArguments,
+    /// Seed of every random choice
+    #[arg(long, help_heading = "Selection", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    settings: SettingsArguments,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    arguments.run.apply()?;
+    let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
+    let spec = arguments.input.spec();
+    let request = Request {
+        methods: vec![arguments.method.clone()],
+        seed: arguments.seed,
+        ..arguments.terms.request(arguments.input.cost, arguments.settings.settings(), &arguments.run)
+    };
+    let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
+    warn(&inputs, &arguments.run);
+    let staging = Staging::begin(&arguments.out, arguments.force, &inputs.paths())?;
+    let cut = Cut { bins: arguments.bins, take: arguments.take, focus_bin: arguments.focus_bin };
+    let manifest = quantiles::run(staging, &inputs, &request, cut, spec.on_bad_row, &progress)?;
+    drop(progress);
+    if arguments.run.json {
+        say(as_json(&manifest, &arguments.out))?;
+    } else {
+        say(as_table(&manifest))?;
+        if !arguments.run.quiet {
+            if let Some(rank) = correlation(&manifest) {
+                say(format_args!("rank correlation of bin and distance: {rank:.2}"))?;
+            }
+            say(format_args!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds))?;
+        }
+    }
+    Ok(if manifest.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Spearman's, of bins and the middles of their intervals.
+fn correlation(manifest: &Manifest) -> Option<f64> {
+    let middle = |interval: Interval| Some(f64::midpoint(interval.lower?, interval.upper?));
+    let distances: Option<Vec<f64>> = manifest.results.iter().map(|bin| middle(bin.distance?)).collect();
+    let bins: Vec<f64> = (0..manifest.results.len()).map(|bin| bin as f64).collect();
+    spearman(&bins, &distances?)
+}
+
+fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
+    let results: Vec<Value> = manifest
+        .results
+        .iter()
+        .map(|bin| {
+            json!({
+                "bin": bin.bin,
+                "first_rank": bin.first_rank,
+                "last_rank": bin.last_rank,
+                "rows": bin.rows,
+                "dir": out.join(&bin.dir),
+                "distance": bin.distance,
+                "energy": bin.energy,
+                "chamfer": bin.chamfer,
+                "status": bin.status,
+                "seconds": bin.seconds,
+            })
+        })
+        .collect();
+    json!({
+        "schema": "kantor/quantiles/1",
+        "method": manifest.parameters.methods[0],
+        "objective": manifest.parameters.objective.name(),
+        "bins": manifest.cut.bins,
+        "take": manifest.cut.take,
+        "focus_bin": manifest.cut.focus_bin,
+        "results": results,
+        "spearman": correlation(manifest),
+    })
+}
+
+fn as_table(manifest: &Manifest) -> String {
+    let none = || "–".to_owned();
+    let value = |interval: Option<Interval>| interval.map_or_else(none, table::value);
+    let rows = manifest.results.iter().map(|bin| {
+        vec![
+            bin.dir.clone(),
+            format!("{}–{}", bin.first_rank, bin.last_rank),
+            bin.rows.to_string(),
+            bin.distance.map_or_else(none, table::interval),
+            value(bin.energy),
+            value(bin.chamfer),
+            bin.status.to_string(),
+        ]
+    });
+    table::plain(&["bin", "ranks", "taken", "distance", "energy", "chamfer Q→S", "status"], rows)
+}

@@ -1,0 +1,208 @@
+//! What all methods share: one pass over the pool, and the bounds for all subsets of the sizes asked for.
+//!
+//! Methods then choose one after the other, by any seed, for some or all of the budgets.
+
+use std::time::Instant;
+
+use kantor_solvers::balanced::Balanced;
+use kantor_solvers::exact;
+use kantor_solvers::herding;
+use kantor_solvers::kernels::{list_bytes, scan};
+use kantor_solvers::knn::dual;
+use kantor_solvers::registry::{SELECTORS, selector};
+use kantor_solvers::{Findings, Needs, SelectError, Selection, Selector, Settings, Task, Watch};
+use kantor_theory::{BestBound, Geometry, Objective, Power};
+
+use crate::certify::{self, Certified, Nearest, Terms};
+use crate::report::{cpu, memory};
+
+use super::{BLOCK, Beside, Chosen, Error, Inputs, Outcome, Proved, Request, crossfit, objective};
+
+/// The selector of that name with these settings.
+///
+/// # Errors
+/// If there is none; the message lists those there are.
+pub fn method(name: &str, settings: &Settings) -> Result<Box<dyn Selector>, Error> {
+    let entry = selector(name).ok_or_else(|| Error::UnknownMethod {
+        name: name.to_owned(),
+        known: SELECTORS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+    })?;
+    Ok((entry.build)(settings))
+}
+
+/// The selector of that name as the request wants it.
+fn selector_of(name: &str, request: &Request) -> Result<Box<dyn Selector>, Error> {
+    let plain = method(name, &request.settings)?;
+    Ok(match &request.balance {
+        Some(labels) => Box::new(Balanced::new(plain, labels)),
+        None => plain,
+    })
+}
+
+/// A request whose shared work is done.
+pub struct Prepared<'a> {
+    request: &'a Request,
+    task: Task<'a>,
+    objective: Objective,
+    findings: Findings,
+    bests: Vec<BestBound>,
+    scan_seconds: f64,
+    best_seconds: f64,
+}
+
+impl<'a> Prepared<'a> {
+    /// Checks the request and does what its methods share.
+    ///
+    /// # Errors
+    /// If the request makes no sense for these inputs, needs too much memory, or `watch` asks to stop.
+    pub fn new(
+        inputs: &Inputs,
+        geometry: &'a Geometry<'a>,
+        request: &'a Request,
+        watch: &'a dyn Watch,
+    ) -> Result<Self, Error> {
+        let pool = geometry.pool_len();
+        if request.methods.is_empty() || request.budgets.is_empty() {
+            return Err(Error::Request("give at least one --method and one --budget".to_owned()));
+        }
+        if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
+            return Err(SelectError::Budget { budget, pool }.into());
+        }
+        let objective = request.objective.objective(geometry, &request.settings)?;
+        if objective != Objective::W && request.power != Power::One {
+            let other = if request.settings.diversity.is_some() { "--diversity" } else { request.objective.name() };
+            return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
+        }
+        let task =
+            Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory: request.memory, watch };
+        let largest = request.budgets.iter().copied().max().unwrap_or(0);
+        let transport = request.certify && objective == Objective::W;
+        let mut needs = if transport { exact::needs(&task, largest) } else { Needs::default() };
+        for name in &request.methods {
+            needs = needs.union(selector_of(name, request)?.needs(&task, largest));
+        }
+        let certified = if request.certify { largest } else { 0 };
+        let needed = bytes(&task, needs, objective, certified, request.budgets.len());
+        if needed > request.memory {
+            return Err(Error::Memory { needed, allowed: request.memory });
+        }
+        let begun = Instant::now();
+        let mut findings = scan(&task, needs)?;
+        inputs.check_suspects(request.cost, &findings.suspects)?;
+        let scan_seconds = begun.elapsed().as_secs_f64();
+        let begun = Instant::now();
+        let bests =
+            if request.certify { bests(&task, objective, &mut findings, &request.budgets)? } else { Vec::new() };
+        let best_seconds = begun.elapsed().as_secs_f64();
+        Ok(Self { request, task, objective, findings, bests, scan_seconds, best_seconds })
+    }
+
+    /// What a method of the request chooses by this seed for some budgets of the request, certified if that was asked
+    /// for.
+    ///
+    /// # Errors
+    /// If the method cannot work on these inputs, or the observer asks to stop.
+    pub fn choose(&self, name: &str, budgets: &[usize], seed: u64) -> Result<Chosen, Error> {
+        let Task { geometry, power, block, memory, watch, .. } = self.task;
+        let task = Task { geometry, power, seed, block, memory, watch };
+        let selector = selector_of(name, self.request)?;
+        let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
+        let selections = selector.select(&task, &self.findings, budgets)?;
+        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
+        let selections = selections.into_iter().map(|selection| self.prove(selection)).collect::<Result<_, _>>()?;
+        let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), memory::peak());
+        Ok(Chosen { method, nested, selections, seconds, cpu_seconds, peak_memory })
+    }
+
+    /// Which distance is certified.
+    pub fn objective(&self) -> Objective {
+        self.objective
+    }
+
+    /// These choices as the outcome of the request; the input files are not described.
+    pub fn outcome(&self, chosen: Vec<Chosen>) -> Outcome {
+        let Self { objective, scan_seconds, best_seconds, .. } = *self;
+        Outcome { inputs: Vec::new(), objective, chosen, scan_seconds, best_seconds, cross_fit_seconds: 0.0 }
+    }
+
+    /// The outcome of `request`, which asks for one method of the whole request and some of its budgets, by any seed.
+    pub(crate) fn part(&self, inputs: &Inputs, request: &Request) -> Result<Outcome, Error> {
+        let chosen = request.methods.iter().map(|name| self.choose(name, &request.budgets, request.seed));
+        let outcome = self.outcome(chosen.collect::<Result<_, _>>()?);
+        crossfit::measure(inputs, request, self.task.watch, outcome)
+    }
+
+    fn prove(&self, selection: Selection) -> Result<Proved, Error> {
+        if self.request.certify { self.certify(selection) } else { Ok(self.leave(selection)) }
+    }
+
+    /// Leaves a selection unproved.
+    pub(crate) fn leave(&self, selection: Selection) -> Proved {
+        let Nearest { of_rows: nearest, of_queries: query_costs } =
+            certify::nearest(self.task.geometry, &selection.rows);
+        let (certified, beside, held_out) = (None, None, None);
+        Proved { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
+    }
+
+    /// Certifies the distance of a selection, whether or not the request asks for that.
+    pub(crate) fn certify(&self, selection: Selection) -> Result<Proved, Error> {
+        let begun = Instant::now();
+        let (Task { geometry, watch, .. }, request) = (&self.task, self.request);
+        watch.advance(0)?;
+        let terms = Terms { power: request.power, objective: self.objective, ..Terms::default() };
+        let solved = self.findings.optimum.iter().flat_map(|optimum| &optimum.budgets);
+        let solved = solved.into_iter().find(|found| found.rows == selection.rows);
+        let found = solved.map(|found| certify::found_distance(geometry, request.power, found)).transpose()?.flatten();
+        let distance = match found {
+            Some(distance) => distance,
+            None => {
+                // What the search for the best subset looked at is of little use for another one.
+                geometry.forget();
+                certify::distance(geometry, &terms, &selection.rows)?
+            }
+        };
+        let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(geometry, &selection.rows);
+        let best = self.bests.iter().find(|best| best.budget() == selection.budget()).cloned();
+        let beside = Some(Beside::of(geometry, &terms, distance.interval(), request.energy, &selection.rows, *watch)?);
+        let certified = Some(Certified { distance, best });
+        let seconds = begun.elapsed().as_secs_f64();
+        Ok(Proved { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
+    }
+}
+
+/// Bytes that the pass, its findings and the proof for `certified` rows of each budget (costs, and closeness
+/// remembered) take beyond the input.
+fn bytes(task: &Task<'_>, needs: Needs, objective: Objective, certified: usize, budgets: usize) -> u64 {
+    let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
+    let dim = task.geometry.points().map_or(0, |rows| rows.dim());
+    let block = rayon::current_num_threads() * task.block.min(n) * 4 * (m + dim);
+    let best = if needs.row_best { size_of::<u64>() * 2 * n } else { 0 };
+    let lists = if needs.lists > 0 { list_bytes(task, needs.lists) } else { 0 };
+    let proof = match objective {
+        _ if certified == 0 => 0,
+        Objective::W => (2 * size_of::<f64>() * certified * m) as u64,
+        Objective::Tsds { .. } => dual::bytes(task, certified) + (2 * size_of::<f64>() * certified * m) as u64,
+        _ => herding::bytes(task, certified, budgets) + (size_of::<f64>() * certified * dim) as u64,
+    };
+    (block + best) as u64 + lists + proof
+}
+
+/// Proves for every budget how close any subset of that size can be, and leaves the best subsets in `findings`.
+fn bests(
+    task: &Task<'_>,
+    objective: Objective,
+    findings: &mut Findings,
+    budgets: &[usize],
+) -> Result<Vec<BestBound>, Error> {
+    if objective != Objective::W {
+        let (bounds, herded) = objective::bests(task, objective, budgets)?;
+        findings.herded = herded;
+        return Ok(bounds);
+    }
+    let solved = exact::solve(task, findings, budgets)?;
+    let lists = solved.lists.as_ref().or(findings.lists.as_ref());
+    let bounds = solved.budgets.iter().map(|found| certify::best(task.geometry, task.power, found, lists));
+    let bounds = bounds.collect::<Result<_, _>>()?;
+    findings.optimum = Some(solved);
+    Ok(bounds)
+}
