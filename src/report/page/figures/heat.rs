@@ -58,7 +58,8 @@ impl Heat {
                 area.draw(&Text::new(short(name, NAME), (left - 16, middle), right))?;
                 for (column, cell) in cells.iter().enumerate() {
                     let corners = [(at(column) + 2, top + 2), (at(column + 1) - 2, top + ROW - 2)];
-                    let ground = cell.ink.color.mix(DARKEST * f64::min(1.0, cell.shade).max(0.0));
+                    let shade = if cell.shade.is_nan() { 0.0 } else { cell.shade.clamp(0.0, 1.0) };
+                    let ground = cell.ink.color.mix(DARKEST * shade);
                     area.draw(&Rectangle::new(corners, ground.filled()))?;
                     let center = ((at(column) + at(column + 1)) / 2, middle);
                     area.draw(&Text::new(cell.text.clone(), center, centered(size)))?;
