@@ -10,6 +10,9 @@ use super::table::Table;
 use super::{Page, PageError, tables};
 use crate::compare::{Comparison, NearestExamples, Warning};
 
+/// Letters of a text that are shown.
+const LETTERS: usize = 1500;
+
 /// What the template shows.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
@@ -38,7 +41,7 @@ struct Section {
 #[derive(Debug, Serialize)]
 struct Nearest<'a> {
     query: usize,
-    text: Option<&'a str>,
+    text: Option<String>,
     examples: Vec<Example<'a>>,
 }
 
@@ -47,7 +50,7 @@ struct Example<'a> {
     row: String,
     id: &'a str,
     cost: String,
-    text: &'a str,
+    text: String,
     chosen_by: String,
 }
 
@@ -115,6 +118,16 @@ fn facts(found: &Comparison) -> Vec<(&'static str, String)> {
     facts
 }
 
+/// As much of a text as is needed to know what it is about.
+fn beginning(text: &str) -> String {
+    let mut letters = text.chars();
+    let mut kept: String = letters.by_ref().take(LETTERS).collect();
+    if letters.next().is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
 /// Which distance.
 fn certified(found: &Comparison) -> String {
     let name = figures::distance_name(found);
@@ -130,10 +143,10 @@ fn nearest(found: &NearestExamples) -> Nearest<'_> {
         row: count(example.row as u64),
         id: &example.id,
         cost: format!("{:.4}", example.cost),
-        text: &example.text,
+        text: beginning(&example.text),
         chosen_by: example.chosen_by.join(", "),
     });
-    Nearest { query: found.query, text: found.text.as_deref(), examples: examples.collect() }
+    Nearest { query: found.query, text: found.text.as_deref().map(beginning), examples: examples.collect() }
 }
 
 fn plural(number: usize, word: &str) -> String {

@@ -10,12 +10,12 @@ use crate::report::table::bound;
 const RESULTS: [(&str, &str); 16] = [
     ("method|", "how the rows were chosen"),
     ("distance", "proved to hold the distance to the queries; bold: no other method is proved closer"),
-    ("excess ≤ %", "at most this much above the best subset of the size"),
+    ("excess ≤\u{a0}%", "at most this much above the best subset of the size"),
     ("energy", "energy distance to the queries"),
     ("chamfer Q→S", "mean cost from a query to its closest chosen row"),
     ("held-out", "mean distance to queries that took no part in the choice"),
     ("held-out energy", "mean energy distance to queries that took no part in the choice"),
-    ("random ≤ %", "share of random subsets at least as close, in per cent"),
+    ("random ≤\u{a0}%", "share of random subsets at least as close, in per cent"),
     ("p", "permutation test against random subsets"),
     ("tokens", "tokens of the chosen examples"),
     ("near‑dup. %", "chosen rows that nearly repeat another chosen row, in per cent"),
@@ -114,23 +114,34 @@ fn at_largest(found: &Comparison, cost: Cost) -> Vec<&Row> {
     found.results.iter().filter(|row| row.cost == cost && row.budget == largest).collect()
 }
 
-/// What each group of queries gets: cost and rows under every method, at every budget.
+/// Lines of the tables of groups and sources; `results.json` has all.
+const LINES: usize = 150;
+
+/// What each group of queries gets: cost and rows under every method, at every budget, or at the largest one if there
+/// are many groups.
 pub(super) fn groups(found: &Comparison, cost: Cost) -> Table {
-    let bodies = found.budgets().iter().map(|budget| {
+    let largest = found.budgets().iter().max();
+    let budgets = found.budgets().iter().filter(|budget| found.groups.len() <= LINES / 3 || Some(*budget) == largest);
+    let bodies = budgets.map(|budget| {
         let rows: Vec<&Row> = found
             .results
             .iter()
             .filter(|row| row.cost == cost && row.budget == *budget && !row.groups.is_empty())
             .collect();
-        let groups = found.groups.iter().enumerate().filter(|_| !rows.is_empty()).map(|(group, (label, queries))| {
-            let mut cells: Vec<Cell> = vec![label.clone().into(), count(*queries as u64).into()];
-            cells.extend(found.methods().iter().map(|method| {
-                let row = rows.iter().find(|row| row.method == *method);
-                let coverage = row.and_then(|row| row.groups.get(group));
-                coverage.map(|got| format!("{:.4} · {}", got.cost, count(got.rows as u64))).unwrap_or_default().into()
-            }));
-            cells
-        });
+        let groups = found.groups.iter().take(LINES).enumerate().filter(|_| !rows.is_empty()).map(
+            |(group, (label, queries))| {
+                let mut cells: Vec<Cell> = vec![label.clone().into(), count(*queries as u64).into()];
+                cells.extend(found.methods().iter().map(|method| {
+                    let row = rows.iter().find(|row| row.method == *method);
+                    let coverage = row.and_then(|row| row.groups.get(group));
+                    coverage
+                        .map(|got| format!("{:.4} · {}", got.cost, count(got.rows as u64)))
+                        .unwrap_or_default()
+                        .into()
+                }));
+                cells
+            },
+        );
         Body { heading: Some(format!("{} rows", count(*budget as u64))), rows: groups.collect() }
     });
     let bodies = bodies.filter(|body| !body.rows.is_empty()).collect();
@@ -144,7 +155,7 @@ pub(super) fn groups(found: &Comparison, cost: Cost) -> Table {
 /// Chosen rows by source at the largest budget.
 pub(super) fn sources(found: &Comparison, cost: Cost) -> Table {
     let rows: Vec<&Row> = at_largest(found, cost).into_iter().filter(|row| !row.sources.is_empty()).collect();
-    let lines = found.sources.iter().enumerate().map(|(source, (name, number))| {
+    let lines = found.sources.iter().take(LINES).enumerate().map(|(source, (name, number))| {
         let mut cells: Vec<Cell> = vec![name.clone().into(), count(*number as u64).into()];
         let counts = rows.iter().map(|row| row.sources.get(source).copied().unwrap_or(0));
         cells.extend(counts.map(|number| Cell::from(count(number as u64))));

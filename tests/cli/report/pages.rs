@@ -249,3 +249,22 @@ fn a_study_writes_its_page_but_not_over_the_results() {
     study(&path).success();
     assert!(std::fs::read_to_string(&path).unwrap().contains("gsm8k"));
 }
+
+#[test]
+fn numbers_without_measure_are_left_out_of_figures() {
+    let extremes = [f64::NAN, f64::INFINITY, -f64::MAX, f64::MAX, 5e-324, 0.0, -1.0, 1e9, 1e9 + 1e-7];
+    for pair in extremes.iter().flat_map(|a| extremes.map(|b| [*a, b])) {
+        let pairs =
+            pair.iter().zip(extremes).map(|(value, distance)| Pair { method: "m".to_owned(), distance, value: *value });
+        let cell = Cell { task: "t".to_owned(), budget: 500, pairs: pairs.collect(), spearman: None };
+        check(&page::joined(&Joined { cells: vec![cell], mean_spearman: None, without_distance: Vec::new() }).unwrap());
+        let mut found = comparison(2, &[1, 100_000_000], &[Cost::Cosine], 2, false);
+        for (row, value) in found.results.iter_mut().zip(pair.iter().cycle()) {
+            (row.distance, row.best, row.excess) =
+                (Interval { lower: Some(*value), upper: Some(*value) }, *value, Some(*value));
+            (row.seconds, row.groups[0].cost, row.query_costs[0]) = (*value, *value, *value);
+        }
+        (found.references[0].mean, found.references[0].range) = (pair[0], (pair[0], pair[1]));
+        check(&page::comparison(&found).unwrap());
+    }
+}

@@ -5,6 +5,12 @@ use std::ops::Range;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::coord::types::RangedCoordf64;
 
+/// Numbers from here on are not shown: their sums and differences are not finite.
+const LARGEST: f64 = 1e300;
+
+/// Differences below this one are none.
+const SMALLEST: f64 = 1e-250;
+
 /// An axis, in coordinates of the scale.
 #[derive(Debug, Clone)]
 pub(super) struct Axis {
@@ -20,7 +26,10 @@ impl Axis {
     /// An even scale over these numbers, with some room.
     pub(super) fn linear(label: impl Into<String>, values: impl IntoIterator<Item = f64>) -> Self {
         let (low, high) = extent(values).unwrap_or((0.0, 1.0));
-        let room = if high > low { 0.06 * (high - low) } else { f64::max(0.05 * low.abs(), 1e-3) };
+        let largest = f64::max(low.abs(), high.abs());
+        // A range of a few units in the last place has no even ticks.
+        let wide = high - low > f64::max(1e-9 * largest, SMALLEST);
+        let room = if wide { 0.06 * (high - low) } else { f64::max(0.05 * largest, 1e-3) };
         Self::between(label, low - room, high + room)
     }
 
@@ -29,7 +38,9 @@ impl Axis {
         let places = RangedCoordf64::from(low..high).key_points(6);
         let step = places.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
         let decimals = if step.is_finite() { (-step.log10() - 1e-9).ceil().clamp(0.0, 9.0) as usize } else { 3 };
-        let ticks = places.into_iter().map(|place| (place, tidy(format!("{place:.decimals$}")))).collect();
+        let plain = (1e-8..1e8).contains(&f64::max(low.abs(), high.abs()));
+        let text = |place: f64| if plain { format!("{place:.decimals$}") } else { format!("{place:.3e}") };
+        let ticks = places.into_iter().map(|place| (place, tidy(text(place)))).collect();
         Self { label: label.into(), low, high, ticks, logarithmic: false }
     }
 
@@ -78,7 +89,7 @@ impl Axis {
     /// Where a number is; none if it is not on this scale.
     pub(super) fn at(&self, value: f64) -> Option<f64> {
         let place = if self.logarithmic { value.log10() } else { value };
-        place.is_finite().then_some(place)
+        (place.abs() < LARGEST).then_some(place)
     }
 
     /// The number at the low end and at the high end.
@@ -106,9 +117,9 @@ impl Ranged for Axis {
     }
 }
 
-/// Least and largest of the finite numbers.
+/// Least and largest of the numbers that can be shown.
 fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
-    let finite = values.into_iter().filter(|value| value.is_finite());
+    let finite = values.into_iter().filter(|value| value.abs() < LARGEST);
     finite.fold(None, |range, value| {
         let (low, high) = range.unwrap_or((value, value));
         Some((f64::min(low, value), f64::max(high, value)))

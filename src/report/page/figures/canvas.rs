@@ -61,7 +61,33 @@ fn elements(svg: &str) -> String {
             inside = inside.replace(&drawn, &format!("class=\"{prefix}-{class}\" {drawn}"));
         }
     }
-    inside
+    joined(&inside)
+}
+
+/// Lines that look the same and follow each other, such as the dashes of one, as one path, which is much shorter.
+fn joined(elements: &str) -> String {
+    let mut written = String::with_capacity(elements.len());
+    let mut lines = elements.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some((look, points)) = polyline(line) else {
+            written.push_str(line);
+            written.push('\n');
+            continue;
+        };
+        written.push_str(&format!("<path{look} d=\"M{points}"));
+        while let Some((_, more)) = lines.peek().and_then(|next| polyline(next)).filter(|next| next.0 == look) {
+            written.push_str(&format!("M{more}"));
+            lines.next();
+        }
+        written.push_str("\"/>\n");
+    }
+    written
+}
+
+/// How a line looks, and through which points it goes. No text starts like this: its angle brackets are escaped.
+fn polyline(line: &str) -> Option<(&str, &str)> {
+    let (look, points) = line.strip_prefix("<polyline")?.split_once(" points=\"")?;
+    Some((look, points.split_once('"')?.0.trim_end()))
 }
 
 impl Drawing {

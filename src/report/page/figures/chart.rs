@@ -5,8 +5,8 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::Fault;
 use super::axis::Axis;
-use super::canvas::{self, Area, Drawing, LETTER, style, width};
-use super::legend::{Entry, Legend};
+use super::canvas::{self, Area, Drawing, LETTER, short, style, width};
+use super::legend::{Entry, Legend, NAME};
 use super::marks;
 use super::palette::{GRID, Ink, Look, MUTED, TEXT};
 use crate::report::page::PageError;
@@ -75,7 +75,7 @@ impl Chart {
         let mut builder = ChartBuilder::on(area);
         builder.margin_left(14).margin_right(32).margin_top(16).x_label_area_size(96).y_label_area_size(widest + 72);
         if let Some(heading) = heading {
-            builder.caption(heading, style(TEXT, LETTER, HPos::Center, VPos::Center));
+            builder.caption(short(heading, NAME), style(TEXT, LETTER, HPos::Center, VPos::Center));
         }
         let mut plane = builder.build_cartesian_2d(x.clone(), y.clone())?;
         let text = |axis: &Axis, place: f64| {

@@ -20,9 +20,8 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let x = Axis::budgets("budget (rows chosen)", view.budgets.iter().map(|budget| *budget as f64));
     let mut y = Axis::linear(distance_name(view.found), values.iter().copied());
     // Room for the region below the bound to be seen.
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let room = 0.12 * (y.high - y.low);
-    y = Axis::between(y.label, f64::max(least - room, f64::min(0.0, least)), y.high);
+    let floor = if values.iter().all(|value| *value >= 0.0) { 0.0 } else { f64::NEG_INFINITY };
+    y = Axis::between(y.label, f64::max(y.low - 0.06 * (y.high - y.low), floor), y.high);
     let ends = x.ends();
     let floor = y.ends().0;
     let mut bands = vec![Band {

@@ -6,6 +6,9 @@ use super::{Figure, View};
 use crate::report::page::PageError;
 use crate::report::page::numbers::count;
 
+/// Groups that are shown, the worst covered ones if there are more.
+const SHOWN: usize = 40;
+
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let rows = view.at_largest();
     let rows: Vec<_> = rows.into_iter().filter(|(_, row)| !row.groups.is_empty()).collect();
@@ -14,7 +17,14 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     if rows.is_empty() || low > high {
         return Ok(None);
     }
-    let groups = view.found.groups.iter().enumerate().map(|(group, (label, queries))| {
+    let worst =
+        |group: usize| rows.iter().filter_map(|(_, row)| row.groups.get(group)).map(|group| group.cost).sum::<f64>();
+    let mut shown: Vec<usize> = (0..view.found.groups.len()).collect();
+    shown.sort_by(|a, b| worst(*b).total_cmp(&worst(*a)));
+    shown.truncate(SHOWN);
+    shown.sort_unstable();
+    let groups = shown.iter().map(|&group| {
+        let (label, queries) = &view.found.groups[group];
         let cells = rows.iter().map(|(_, row)| match row.groups.get(group) {
             Some(coverage) => {
                 let shade = if high > low { (coverage.cost - low) / (high - low) } else { 0.0 };
@@ -33,9 +43,10 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
          columns: {names}. The table of groups has the numbers.",
         view.found.groups.len()
     );
+    let which = if view.found.groups.len() > SHOWN { " Shown are the worst covered ones." } else { "" };
     let caption = format!(
         "Mean cost from a group's queries to their closest of {at} chosen rows, numbers of queries in brackets: darker is \
-         worse covered. Columns: {names}."
+         worse covered.{which} Columns: {names}."
     );
     let title = format!("Coverage of groups of queries, cost {}", view.cost.name());
     Ok(Some(Figure::new(view.name("groups"), &title, &description, &caption, &heat.draw()?)))

@@ -41,13 +41,15 @@ impl Heat {
         let left = i32::min(widest + 28, WIDTH as i32 * 6 / 10);
         let step = f64::from(WIDTH as i32 - left - 8) / self.columns.len().max(1) as f64;
         let at = |column: usize| left + (column as f64 * step) as i32;
-        let letters = usize::max(2, (step / f64::from(canvas::width("m", LETTER))) as usize);
+        let longest = self.columns.iter().map(|name| width(name, 1.0)).max().unwrap_or(1);
+        let heading = f64::clamp(step / f64::from(longest.max(1)), 0.7 * SMALL, LETTER);
+        let letters = usize::max(2, (step / f64::from(width("mmmmm", heading)) * 5.0) as usize);
         let size = f64::min(SMALL, step / 2.4);
         canvas::draw(height as u32, |area| {
             let centered = |size| style(TEXT, size, HPos::Center, VPos::Center);
             for (column, name) in self.columns.iter().enumerate() {
                 let middle = (at(column) + at(column + 1)) / 2;
-                area.draw(&Text::new(short(name, letters), (middle, ROW / 2), centered(LETTER)))?;
+                area.draw(&Text::new(short(name, letters), (middle, ROW / 2), centered(heading)))?;
             }
             for (row, (name, cells)) in self.rows.iter().enumerate() {
                 let top = ROW * (row as i32 + 1);
@@ -56,7 +58,8 @@ impl Heat {
                 area.draw(&Text::new(short(name, NAME), (left - 16, middle), right))?;
                 for (column, cell) in cells.iter().enumerate() {
                     let corners = [(at(column) + 2, top + 2), (at(column + 1) - 2, top + ROW - 2)];
-                    let ground = cell.ink.color.mix(DARKEST * cell.shade.clamp(0.0, 1.0));
+                    let shade = if cell.shade.is_nan() { 0.0 } else { cell.shade.clamp(0.0, 1.0) };
+                    let ground = cell.ink.color.mix(DARKEST * shade);
                     area.draw(&Rectangle::new(corners, ground.filled()))?;
                     let center = ((at(column) + at(column + 1)) / 2, middle);
                     area.draw(&Text::new(cell.text.clone(), center, centered(size)))?;
