@@ -71,7 +71,7 @@ impl Study<'_> {
     fn direct(&mut self) -> Option<Bound> {
         let losses = self.subject.losses.held_out.as_ref()?;
         let shared = self.subject.held_out.as_ref().map_or(0, |held| held.shared);
-        let name = "R_P, evaluated on held-out queries";
+        let name = "R_P on held-out queries";
         if let Err(refusal) = require_held_out(Theorem::T12, shared, losses.len()) {
             self.refuse(name, refusal);
             return None;

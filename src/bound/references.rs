@@ -95,7 +95,7 @@ impl Study<'_> {
 
     /// Theorem 6.2: its finite quantity beside its right-hand side, both in units of C*.
     fn gain(&mut self, solved: &Solved, pool: &dyn Rows, k: usize) -> Result<(), Error> {
-        let name = "gain over random ≤ C*·W₁(S_random, S), per C*";
+        let name = "gain over random / C* ≤ W₁(S_random, S)";
         if self.terms.references == 0 || k > LARGEST_PAIR {
             let why =
                 format!("needs {k}² distances between two subsets; done with references and up to k = {LARGEST_PAIR}");
@@ -105,7 +105,7 @@ impl Study<'_> {
             let reason = "no gain exceeds C* times the diameter";
             self.push(Line::against(name, gain_over_random(1.0, between), self.diameter, reason));
         }
-        let name = "gain over random, rate with C_d = 1, per C*";
+        let name = "gain over random / C*, rate with C_d = 1";
         let Some(diameter) = self.diameter else {
             self.skip(name, Theorem::Paper62, "needs a diameter fixed in advance: give --diameter");
             return Ok(());
@@ -153,7 +153,7 @@ impl Study<'_> {
                 Some(bound) => {
                     let growth = growth_to_halve(&bound);
                     self.push(Line::value(&format!("intrinsic dimension, {name}"), bound));
-                    self.push(Line::value(&format!("times the rows halve distances, {name}"), growth));
+                    self.push(Line::value(&format!("rows to halve distances ×, {name}"), growth));
                 }
                 None => self.skip(
                     &format!("intrinsic dimension, {name}"),

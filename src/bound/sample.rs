@@ -112,7 +112,7 @@ impl Study<'_> {
         let loss = self.subset_loss().map_or(0.0, |r| r.1);
         let (range, name) = match self.range {
             Some(range) => (range, "critical L for fresh queries"),
-            None => (1.0, "critical L for fresh queries if R_S = 0 (× B)"),
+            None => (1.0, "critical L for fresh queries (× B, R_S = 0)"),
         };
         let loss = if self.range.is_some() { loss } else { 0.0 };
         // The bound's assumptions are the constant's too.

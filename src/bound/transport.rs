@@ -87,8 +87,8 @@ impl Study<'_> {
         let critical = critical_lipschitz(range.unwrap_or(1.0), loss.map_or(0.0, |r| r.1), solved.distance, 0.0);
         let name = match (range, loss) {
             (Some(_), Some(_)) => "critical L on these queries",
-            (Some(_), None) => "critical L on these queries if R_S = 0",
-            (None, _) => "critical L on these queries if R_S = 0 (× B)",
+            (Some(_), None) => "critical L on these queries (R_S = 0)",
+            (None, _) => "critical L on these queries (× B, R_S = 0)",
         };
         let critical = match (range, loss) {
             (None, Some(_)) => critical_lipschitz(1.0, 0.0, solved.distance, 0.0),

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use kantor_theory::Rows;
 use kantor_theory::generalization::{Assumption, Kind, Objective};
+use kantor_theory::{Interval, Rows};
 use serde_json::{Value, json};
 
 use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
@@ -301,7 +301,13 @@ fn row(line: &Line, letters: &[(Assumption, String)], reasons: &[&str]) -> Vec<S
             Kind::HighProbability(delta) => format!("w.p. ≥ {}", 1.0 - delta),
             kind => kind.name().to_owned(),
         };
-        (format!("{sign} {}", table::bound(bound.value(), bound.is_lower())), kind)
+        let value = bound.value();
+        let shown = match bound.kind().is_proved() {
+            true => table::bound(value, bound.is_lower()),
+            false if (1e3..1e6).contains(&value) => format!("{value:.0}"),
+            false => table::value(Interval { lower: Some(value), upper: Some(value) }),
+        };
+        (format!("{sign} {shown}"), kind)
     });
     let says = match &line.says {
         Says::Informative(_) => "informative".to_owned(),

@@ -74,11 +74,11 @@ fn without_a_constant_it_prints_the_critical_one_and_no_gap() {
         let part = line(&printed, "⟨d, π⟩ without the longest");
         let missing = part["inputs"]["share left out"].as_f64().unwrap();
         assert!(part["value"].as_f64().unwrap() < w && missing > 0.0 && missing < 0.101);
-        assert!((value(&printed, "critical L on these queries if R_S = 0 (× B)") * w - 1.0).abs() < 1e-9);
+        assert!((value(&printed, "critical L on these queries (× B, R_S = 0)") * w - 1.0).abs() < 1e-9);
         assert_eq!(line(&printed, "loss gap from cost `cosine`")["status"], "refused");
         assert_eq!(line(&printed, "W₁(S, P), from held-out")["status"], "not-computed");
         assert_eq!(line(&printed, "W₁(S, P), from the same queries")["kind"], "high-probability");
-        assert_eq!(line(&printed, "gain over random, rate with C_d")["kind"], "heuristic");
+        assert_eq!(line(&printed, "gain over random / C*, rate with C_d")["kind"], "heuristic");
         assert_eq!(line(&printed, "intrinsic dimension, TwoNN")["kind"], "estimate");
     }
     bound("query_gsm8k.embed.npy", &rows, &[])
@@ -150,7 +150,7 @@ fn printed_bounds_hold_for_a_lipschitz_loss() {
     let largest = query.iter().map(loss).fold(0.0, f64::max);
     assert!(largest <= value(&printed, "max l on Q (k-center)") + room);
     assert!(value(&printed, "L observed along the plan") <= 0.5 + room);
-    assert!(re <= value(&printed, "R_P, evaluated on held-out queries, Hoeffding"));
+    assert!(re <= value(&printed, "R_P on held-out queries, Hoeffding"));
     let main = line(&printed, "R_P, main statement, held-out queries");
     assert_eq!((main["kind"].as_str(), main["theorem"].as_str()), (Some("high-probability"), Some("composite")));
     let names: Vec<&str> =
