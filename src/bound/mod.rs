@@ -87,6 +87,7 @@ impl Default for Terms {
             delta: 0.05,
             objective: None,
             logit_lipschitz: None,
+            epsilon: None,
             gradients: None,
             seed: 0,
             splits: 10,
