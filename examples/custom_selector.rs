@@ -6,9 +6,8 @@ use std::path::Path;
 
 use kantor::certify::{self, Certified, Terms};
 use kantor::select::{InputSpec, Inputs};
-use kantor::solvers::{
-    Findings, Needs, Quiet, SelectError, Selection, Selector, Settings, Task, exact, kernels, registry,
-};
+use kantor::solvers::greedy::RoundRobin;
+use kantor::solvers::{Findings, Needs, Quiet, SelectError, Selection, Selector, Task, exact, kernels};
 use kantor::theory::{Cost, DenseRows, Geometry, Power, Status};
 
 /// The rows closest to any query, but none that is too close to a row chosen before.
@@ -36,9 +35,9 @@ impl Selector for Distinct {
         let largest = budgets.iter().copied().max().unwrap_or(0);
         let (mut rows, mut scores) = (Vec::new(), Vec::new());
         for (row, closeness) in best.top(task.geometry, task.geometry.pool_len()) {
-            let mut to_chosen = vec![0.0; rows.len()];
-            task.geometry.to_rows(&[row])?.closeness_gather(&rows, &mut to_chosen);
-            if rows.len() < largest && to_chosen.iter().all(|&cosine| cosine <= self.limit) {
+            let mut cosines = vec![0.0; rows.len()];
+            task.geometry.to_rows(&[row])?.closeness_gather(&rows, &mut cosines);
+            if rows.len() < largest && cosines.iter().all(|&cosine| cosine <= self.limit) {
                 rows.push(row);
                 scores.push(closeness);
             }
@@ -46,9 +45,9 @@ impl Selector for Distinct {
         if rows.len() < largest {
             return Err(fault("finds too few distinct rows: allow closer ones"));
         }
+        let (status, notes) = (Status::Uncertified, BTreeMap::new());
         let first = |&k: &usize| (rows[..k].to_vec(), scores[..k].to_vec());
-        let selection =
-            |(rows, scores)| Selection { rows, scores, status: Status::Uncertified, notes: BTreeMap::new() };
+        let selection = |(rows, scores)| Selection { rows, scores, status, notes: notes.clone() };
         Ok(budgets.iter().map(first).map(selection).collect())
     }
 }
@@ -84,10 +83,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let matrix = DenseRows::from_f64(n, values.collect()).ok_or("no rows")?;
     let charged = Geometry::from_matrix(&matrix, Cost::Precomputed)?;
 
-    let entry = registry::selector("round-robin").ok_or("no such method")?;
-    let (distinct, turns) = (Distinct { limit: 0.7 }, (entry.build)(&Settings::default()));
+    let distinct = Distinct { limit: 0.7 };
     let runs: [(_, _, &dyn Selector); 3] =
-        [("1 − cos", &cosine, &distinct), ("1 − cos", &cosine, &*turns), ("with length", &charged, &*turns)];
+        [("1 − cos", &cosine, &distinct), ("1 − cos", &cosine, &RoundRobin), ("with length", &charged, &RoundRobin)];
     for (name, geometry, selector) in runs {
         let found = certified(geometry, selector)?;
         let bytes: usize = found.distance.rows().iter().map(|row| lines[row].len()).sum();

@@ -12,6 +12,7 @@
 
 pub(crate) mod bootstrap;
 mod print;
+mod run;
 pub(crate) mod signs;
 pub(crate) mod study;
 pub(crate) mod text;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use study::{Cell, HeldOut, Pool, Queries};
+use study::{Cell, Halves, Pool, Queries};
 
 /// Loss of a word trigram model against the distance of what it was trained on
 #[derive(Debug, Parser)]
@@ -60,21 +61,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         budgets = [500, 1000, 2500, 5000, 10000].into_iter().filter(|k| 2 * k <= pool.len()).collect();
     }
     budgets.sort_unstable();
-    // A middle budget is enough to see what a selection is worth for queries that it did not see.
-    let middle = *budgets.get(budgets.len() / 2).ok_or("the pool is too small: give --budget")?;
+    let smallest = *budgets.first().ok_or("the pool is too small: give --budget")?;
+    // Two budgets are enough to see what a selection is worth for queries that it did not see.
+    let mut of_halves = vec![smallest, budgets[budgets.len() / 2]];
+    of_halves.dedup();
 
     print::heading(&pool, &queries);
-    let (mut cells, mut held): (Vec<Cell<'_>>, Vec<(&Queries, Vec<HeldOut>)>) = (Vec::new(), Vec::new());
+    let (mut cells, mut halves): (Vec<Cell<'_>>, Vec<Halves<'_>>) = (Vec::new(), Vec::new());
     for queries in &queries {
         eprintln!("{}: {} queries", queries.name, queries.len());
-        let of_set = study::cells(&data, &pool, queries, &budgets)?;
+        let of_set = run::cells(&data, &pool, queries, &budgets)?;
         of_set.iter().for_each(print::cell);
-        print::sources(&pool, &of_set);
         cells.extend(of_set);
-        held.push((queries, study::held_out(&data, &pool, queries, middle)?));
+        halves.extend(run::held_out(&data, &pool, queries, &of_halves)?);
     }
     print::correlations(&cells);
-    held.iter().for_each(|(queries, found)| print::held_out(queries, middle, found));
-    print::claims(&signs::claims(&cells, &held));
+    halves.iter().for_each(print::held_out);
+    print::confounders(&pool, &cells);
+    print::claims(&signs::claims(&cells, &halves));
     Ok(())
 }

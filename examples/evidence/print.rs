@@ -2,7 +2,7 @@
 
 use super::bootstrap::Estimate;
 use super::signs::Claim;
-use super::study::{Cell, DISTANCES, ENERGY, Equal, HeldOut, Pool, Queries, W};
+use super::study::{Cell, DISTANCES, ENERGY, Entry, Equal, Halves, Pool, Queries, W};
 
 fn interval(estimate: Estimate) -> String {
     format!("{:.3} [{:.3}, {:.3}]", estimate.value, estimate.low, estimate.high)
@@ -24,7 +24,6 @@ pub(crate) fn heading(pool: &Pool, queries: &[Queries]) {
             interval(pool.loss_of_all(queries))
         );
     }
-    println!("Losses of small language models are not accuracies of large ones.");
 }
 
 /// One budget: a line per selector, best loss first.
@@ -44,20 +43,29 @@ pub(crate) fn cell(cell: &Cell<'_>) {
     }
 }
 
-/// Where what was chosen comes from: text of the queries' own source makes every targeted selector look good.
-pub(crate) fn sources(pool: &Pool, cells: &[Cell<'_>]) {
-    println!();
+/// What else can make a selector look good: more text, and text of the queries' own source.
+pub(crate) fn confounders(pool: &Pool, cells: &[Cell<'_>]) {
+    println!("\nconfounders");
     for cell in cells {
-        let Some(entry) = cell.entry("optimal") else { continue };
-        let (source, share) = &entry.source;
+        let tokens = |entry: &&Entry| entry.rows.tokens as u64;
+        let (Some(short), Some(long), Some(optimal)) =
+            (cell.entries.iter().min_by_key(tokens), cell.entries.iter().max_by_key(tokens), cell.entry("optimal"))
+        else {
+            continue;
+        };
+        let (source, share) = &optimal.source;
         println!(
-            "{}, k = {}: {:.0} % of the optimal subset is {source}, as is {:.0} % of the pool",
+            "{}, k = {}: {} has {:.0} % more tokens than {}; {:.0} % of the optimal subset is {source}, as is {:.0} % of the pool",
             cell.queries.name,
             cell.budget,
+            long.method,
+            100.0 * (long.rows.tokens / short.rows.tokens - 1.0),
+            short.method,
             100.0 * share,
             100.0 * pool.share(source)
         );
     }
+    println!("Losses of a trigram model, which learns words and phrases, are not accuracies of large language models.");
 }
 
 /// Rank correlations over selectors.
@@ -79,10 +87,11 @@ pub(crate) fn correlations(cells: &[Cell<'_>]) {
 }
 
 /// Selections by half of the queries.
-pub(crate) fn held_out(queries: &Queries, budget: usize, found: &[HeldOut]) {
+pub(crate) fn held_out(halves: &Halves<'_>) {
+    let Halves { queries, budget, entries } = halves;
     println!("\n{}, k = {budget}, chosen by half of the queries: on those, and on the others", queries.name);
     println!("{:<16} {:>7} {:>7}  {:>7} {:>7}  loss of the others", "method", "W", "others", "energy", "others");
-    for one in found {
+    for one in entries {
         println!(
             "{:<16} {:>7.4} {:>7.4}  {:>7.4} {:>7.4}  {}",
             one.method,
@@ -97,7 +106,7 @@ pub(crate) fn held_out(queries: &Queries, budget: usize, found: &[HeldOut]) {
 
 /// What was claimed and what is found.
 pub(crate) fn claims(claims: &[Claim]) {
-    println!("\nsigns: what was found on such data before, and here");
+    println!("\nsigns: what was found on such data before, and here (in brackets: least and largest)");
     for claim in claims {
         println!("{} {}\n    here: {} → {}", claim.fact, claim.said, claim.measured, claim.verdict());
     }

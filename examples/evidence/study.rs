@@ -1,17 +1,10 @@
-//! What every selector chooses for a query set, how far that is from the queries, and what a model trained on it loses.
+//! The nouns of the study: candidates, queries, and what is measured of a selector, with the statistics over queries.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 
-use kantor::certify::{self, Metric, Terms, measure};
-use kantor::select::{InputSpec, Inputs};
-use kantor::solvers::kernels::scan;
-use kantor::solvers::registry::SELECTORS;
-use kantor::solvers::{Needs, Quiet, Settings, Task, exact, folds};
 use kantor::statistics::{mean, spearman};
-use kantor::theory::{Cost, Geometry, PickedRows, Power};
-use rayon::prelude::*;
 
 use super::bootstrap::{Bootstrap, Estimate, ratio};
 use super::text::{Example, Vocabulary, read};
@@ -19,12 +12,6 @@ use super::trigram::{Trigram, UNKNOWN};
 
 /// Bootstrap draws.
 const DRAWS: usize = 1000;
-
-/// Seeds over which `random` is averaged.
-const SEEDS: u64 = 3;
-
-/// These choose nearly the rows of `doubly-greedy` and of `energy`, which would count twice in every rank correlation.
-const LEFT_OUT: [&str; 2] = ["knn-tv", "mmd"];
 
 /// Names of the distances: transport, energy, mean cost of a query and its closest row, mean cost of a row and its
 /// closest query, difference of means.
@@ -36,7 +23,7 @@ pub(crate) const MEANS: usize = 4;
 
 /// The candidates.
 pub(crate) struct Pool {
-    texts: Vec<Vec<u32>>,
+    pub(super) texts: Vec<Vec<u32>>,
     sources: Vec<String>,
     vocabulary: Vocabulary,
 }
@@ -93,7 +80,14 @@ pub(crate) struct Cell<'a> {
     pub(crate) entries: Vec<Entry>,
 }
 
-/// One selector at one budget, choosing by one half of the queries at a time: means over the halves.
+/// All selectors at one budget, choosing by one half of the queries at a time.
+pub(crate) struct Halves<'a> {
+    pub(crate) queries: &'a Queries,
+    pub(crate) budget: usize,
+    pub(crate) entries: Vec<HeldOut>,
+}
+
+/// One selector: means over the halves.
 pub(crate) struct HeldOut {
     pub(crate) method: &'static str,
     /// To the half that chose.
@@ -102,14 +96,6 @@ pub(crate) struct HeldOut {
     pub(crate) held: [f64; 5],
     /// Nats per query, by the model that the other half chose.
     pub(crate) nats: Vec<f64>,
-}
-
-/// Rows that a method chose.
-struct Choice {
-    method: &'static str,
-    /// Place among the budgets.
-    at: usize,
-    rows: Vec<usize>,
 }
 
 impl Pool {
@@ -130,16 +116,16 @@ impl Pool {
     }
 
     /// Predictions per row, and all of them.
-    fn tokens(&self, rows: &[usize]) -> usize {
+    pub(super) fn tokens(&self, rows: &[usize]) -> usize {
         rows.iter().map(|&row| self.texts[row].len() + 1).sum()
     }
 
-    fn train(&self, rows: &[usize], limit: usize) -> Trigram {
+    pub(super) fn train(&self, rows: &[usize], limit: usize) -> Trigram {
         Trigram::train(rows.iter().map(|&row| self.texts[row].as_slice()), limit, self.vocabulary.len())
     }
 
     /// The commonest source among the rows, and its share.
-    fn source(&self, rows: &[usize]) -> (String, f64) {
+    pub(super) fn source(&self, rows: &[usize]) -> (String, f64) {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         rows.iter().for_each(|&row| *counts.entry(&self.sources[row]).or_default() += 1);
         let commonest = counts.into_iter().max_by_key(|&(_, count)| count).unwrap_or_default();
@@ -185,7 +171,7 @@ impl Queries {
         unknown as f64 / self.tokens.iter().sum::<f64>()
     }
 
-    fn nats(&self, model: &Trigram) -> Vec<f64> {
+    pub(super) fn nats(&self, model: &Trigram) -> Vec<f64> {
         self.texts.iter().map(|text| model.nats(text)).collect()
     }
 
@@ -203,8 +189,21 @@ impl Queries {
     }
 }
 
+impl Halves<'_> {
+    /// The entry of a method, made if there is none.
+    pub(super) fn entry(&mut self, method: &'static str) -> &mut HeldOut {
+        let known = self.entries.iter().position(|entry| entry.method == method);
+        let at = known.unwrap_or_else(|| {
+            let nats = vec![0.0; self.queries.len()];
+            self.entries.push(HeldOut { method, seen: [0.0; 5], held: [0.0; 5], nats });
+            self.entries.len() - 1
+        });
+        &mut self.entries[at]
+    }
+}
+
 impl Measured {
-    fn mean(of: &[Measured]) -> Self {
+    pub(super) fn mean(of: &[Measured]) -> Self {
         let column = |at: &dyn Fn(&Measured) -> f64| mean(of.iter().map(at));
         Self {
             tokens: column(&|one| one.tokens),
@@ -230,8 +229,15 @@ impl Cell<'_> {
 
     /// Rank correlation over selectors.
     pub(crate) fn correlation(&self, distance: usize, equal: Equal) -> Estimate {
-        let distances: Vec<f64> = self.entries.iter().map(|entry| entry.at(equal).distances[distance]).collect();
-        let nats: Vec<&[f64]> = self.entries.iter().map(|entry| entry.at(equal).nats.as_slice()).collect();
+        self.correlation_without("", distance, equal)
+    }
+
+    /// Rank correlation over selectors but one.
+    pub(crate) fn correlation_without(&self, method: &str, distance: usize, equal: Equal) -> Estimate {
+        let kept: Vec<&Measured> =
+            self.entries.iter().filter(|entry| entry.method != method).map(|entry| entry.at(equal)).collect();
+        let distances: Vec<f64> = kept.iter().map(|entry| entry.distances[distance]).collect();
+        let nats: Vec<&[f64]> = kept.iter().map(|entry| entry.nats.as_slice()).collect();
         self.queries.correlation(&distances, &nats)
     }
 
@@ -246,134 +252,4 @@ impl Cell<'_> {
     pub(crate) fn farther(&self, a: &str, b: &str) -> Option<f64> {
         Some(self.entry(a)?.rows.distances[W] / self.entry(b)?.rows.distances[W] - 1.0)
     }
-}
-
-fn spec(data: &Path, name: &str) -> InputSpec {
-    let (pool, query) = (data.join("pool.embed.npy"), data.join(format!("query_{name}.embed.npy")));
-    InputSpec { pool: vec![pool], query: Some(query), ..InputSpec::default() }
-}
-
-/// What all selectors choose for all budgets, and a proved lower bound of W for every subset of these sizes.
-fn choose(geometry: &Geometry<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Vec<f64>), Box<dyn Error>> {
-    let largest = budgets.iter().copied().max().unwrap_or(0);
-    let task = |seed| Task { geometry, power: Power::One, seed, block: 512, memory: u64::MAX, watch: &Quiet };
-    let entries = SELECTORS.iter().filter(|entry| !LEFT_OUT.contains(&entry.name));
-    let selectors: Vec<_> = entries.map(|entry| (entry.build)(&Settings::default())).collect();
-    let exact = exact::needs(&task(0), largest);
-    let needs = selectors.iter().fold(exact, |all: Needs, selector| all.union(selector.needs(&task(0), largest)));
-    let mut findings = scan(&task(0), needs)?;
-    let solved = exact::solve(&task(0), &findings, budgets)?;
-    let lists = solved.lists.as_ref().or(findings.lists.as_ref());
-    let best = |found| certify::best(geometry, Power::One, found, lists).map(|bound| bound.lower());
-    let bests = solved.budgets.iter().map(best).collect::<Result<_, _>>()?;
-    findings.optimum = Some(solved);
-    let mut choices = Vec::new();
-    for selector in selectors {
-        let seeds = if selector.name() == "random" { SEEDS } else { 1 };
-        for seed in 0..seeds {
-            let selections = selector.select(&task(seed), &findings, budgets)?;
-            let choice = |(at, rows)| Choice { method: selector.name(), at, rows };
-            choices.extend(selections.into_iter().map(|selection| selection.rows).enumerate().map(choice));
-        }
-    }
-    Ok((choices, bests))
-}
-
-/// All distances of these rows; the intervals that are proved are far narrower than what is printed.
-fn distances(geometry: &Geometry<'_>, rows: &[usize]) -> Result<[f64; 5], String> {
-    let terms = Terms::default();
-    let mut found = [f64::NAN; 5];
-    let transport = certify::distance(geometry, &terms, rows).map_err(|error| error.to_string())?;
-    found[W] = transport.interval().upper.unwrap_or(f64::NAN);
-    let others = [Metric::Energy, Metric::ChamferToSubset, Metric::ChamferToQuery, Metric::MeanDifference];
-    for (found, metric) in found[ENERGY..].iter_mut().zip(others) {
-        let measured = measure(geometry, metric, &terms, rows, &certify::in_parallel);
-        *found = measured.map_err(|error| error.to_string())?.interval.upper.unwrap_or(f64::NAN);
-    }
-    Ok(found)
-}
-
-/// Every selector at every budget.
-pub(crate) fn cells<'a>(
-    data: &Path,
-    pool: &Pool,
-    queries: &'a Queries,
-    budgets: &[usize],
-) -> Result<Vec<Cell<'a>>, Box<dyn Error>> {
-    let inputs = Inputs::open(&spec(data, &queries.name), Cost::Cosine, &Quiet)?;
-    let geometry = inputs.geometry(Cost::Cosine)?.remembering();
-    let (choices, bests) = choose(&geometry, budgets)?;
-    geometry.forget();
-    let shortest: Vec<usize> = (0..budgets.len())
-        .map(|at| choices.iter().filter(|c| c.at == at).map(|c| pool.tokens(&c.rows)).min().unwrap_or(0))
-        .collect();
-    let measured = |rows: &[usize], limit: usize| {
-        let nats = queries.nats(&pool.train(rows, limit));
-        let tokens = pool.tokens(rows).min(limit) as f64;
-        Ok::<_, String>(Measured { tokens, distances: distances(&geometry, rows)?, nats })
-    };
-    let both = |choice: &Choice| {
-        let (mut left, limit) = (shortest[choice.at] as i64, shortest[choice.at]);
-        let kept = choice.rows.iter().take_while(|&&row| {
-            let begun = left > 0;
-            left -= pool.texts[row].len() as i64 + 1;
-            begun
-        });
-        let kept = kept.count();
-        Ok::<_, String>((measured(&choice.rows, usize::MAX)?, measured(&choice.rows[..kept], limit)?))
-    };
-    let all = choices.par_iter().map(both).collect::<Result<Vec<_>, _>>()?;
-    let mut cells = Vec::new();
-    for (at, &budget) in budgets.iter().enumerate() {
-        let mut entries: Vec<Entry> = Vec::new();
-        let here: Vec<_> = choices.iter().zip(&all).filter(|(choice, _)| choice.at == at).collect();
-        for of_method in here.chunk_by(|a, b| a.0.method == b.0.method) {
-            let (rows, tokens): (Vec<_>, Vec<_>) = of_method.iter().map(|(_, both)| (*both).clone()).unzip();
-            entries.push(Entry {
-                method: of_method[0].0.method,
-                rows: Measured::mean(&rows),
-                tokens: Measured::mean(&tokens),
-                source: pool.source(&of_method[0].0.rows),
-            });
-        }
-        cells.push(Cell { queries, budget, best: bests[at], entries });
-    }
-    Ok(cells)
-}
-
-/// Every selector at one budget, choosing by half of the queries and measured on the others.
-pub(crate) fn held_out(
-    data: &Path,
-    pool: &Pool,
-    queries: &Queries,
-    budget: usize,
-) -> Result<Vec<HeldOut>, Box<dyn Error>> {
-    let inputs = Inputs::open(&spec(data, &queries.name), Cost::Cosine, &Quiet)?;
-    let halves = folds::folds(queries.len(), 2, 0);
-    let mut found: Vec<HeldOut> = Vec::new();
-    for (half, other) in [(0, 1), (1, 0)] {
-        let [seen, held] = [half, other].map(|of| PickedRows::new(inputs.queries(), halves[of].clone()));
-        let (seen, held) = (inputs.geometry_with(&seen, Cost::Cosine)?, inputs.geometry_with(&held, Cost::Cosine)?);
-        let (choices, _) = choose(&seen, &[budget])?;
-        let measured = choices.par_iter().map(|choice| {
-            let nats = queries.nats(&pool.train(&choice.rows, usize::MAX));
-            Ok::<_, String>((choice.method, distances(&seen, &choice.rows)?, distances(&held, &choice.rows)?, nats))
-        });
-        let measured = measured.collect::<Result<Vec<_>, _>>()?;
-        for of_method in measured.chunk_by(|a, b| a.0 == b.0) {
-            let method = of_method[0].0;
-            let at = found.iter().position(|one| one.method == method).unwrap_or_else(|| {
-                found.push(HeldOut { method, seen: [0.0; 5], held: [0.0; 5], nats: vec![0.0; queries.len()] });
-                found.len() - 1
-            });
-            for d in 0..DISTANCES.len() {
-                found[at].seen[d] += 0.5 * mean(of_method.iter().map(|one| one.1[d]));
-                found[at].held[d] += 0.5 * mean(of_method.iter().map(|one| one.2[d]));
-            }
-            for &query in &halves[other] {
-                found[at].nats[query] = mean(of_method.iter().map(|one| one.3[query]));
-            }
-        }
-    }
-    Ok(found)
 }

@@ -1,7 +1,7 @@
 //! Verdicts follow from the numbers: other numbers, other verdicts.
 
 use super::evidence::signs::{Claim, claims};
-use super::evidence::study::{Cell, Entry, Equal, HeldOut, Measured, Queries};
+use super::evidence::study::{Cell, Entry, Equal, Halves, HeldOut, Measured, Queries};
 
 const METHODS: [&str; 7] = ["optimal", "round-robin", "uot", "knn-kde", "energy", "mean-similarity", "random"];
 
@@ -81,7 +81,7 @@ fn held_out_halves_decide_fact_four() {
             })
             .collect()
     };
-    let of = |rise, energy| claims(&[], &[(&queries, half(rise, energy))]);
+    let of = |rise, energy| claims(&[], &[Halves { queries: &queries, budget: 500, entries: half(rise, energy) }]);
     assert_eq!(verdicts(&of(0.12, [0.1, 0.2, 0.3]), "W over-fits"), Some(true));
     assert_eq!(verdicts(&of(0.01, [0.1, 0.2, 0.3]), "W over-fits"), Some(false));
 }
