@@ -9,8 +9,9 @@
 //! (`primal`). [`Costs`] holds or re-evaluates the costs in `f64`, so an answer is the same for every block size and
 //! thread count.
 //!
-//! Limit: costs are N·M·d multiply-adds, or reading a matrix; then one exponential per pair and ε; then passes that read
-//! N·M weights from memory (module `pass` has the figures).
+//! Limit: for points N·M·d multiply-adds for the costs, then one exponential per pair and ε, then passes that read N·M
+//! weights from memory (module `pass` has the figures); for a matrix, passes that read it and compute an exponential per
+//! pair each (module `panel`).
 
 mod begin;
 mod costs;

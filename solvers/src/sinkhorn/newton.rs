@@ -208,7 +208,7 @@ impl Newton {
         }
         let evaluated;
         let outer = if point.sums.outer.is_empty() {
-            evaluated = dual.evaluate(point.g.clone(), self.matrix(true))?;
+            evaluated = dual.evaluate(point.g.clone(), self.matrix(is_of_use(&dual.penalty)))?;
             &evaluated.sums.outer
         } else {
             &point.sums.outer
@@ -273,7 +273,7 @@ fn system(dual: &Dual<'_, f64>, point: &Point, outer: &[f64]) -> (Vec<f64>, Vec<
     (matrix, wanted)
 }
 
-/// Where Sinkhorn's method contracts fast, nothing is faster.
+/// Where Sinkhorn's method contracts fast, nothing is faster, unless the matrix costs next to nothing.
 pub(crate) fn is_of_use(penalty: &Penalty) -> bool {
     penalty.contraction() > 0.2
 }

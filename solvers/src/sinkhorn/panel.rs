@@ -4,7 +4,13 @@
 //! transposition, and no sum across lanes but for the queries' marginals. Weights are not kept beyond a panel: a fused
 //! exponential costs less than writing 8 bytes per pair and reading them back.
 //!
-//! Limit: reading 8 bytes and about 26 vector operations per pair, 8 lanes at a time on AVX-512.
+//! In the first pass for given potentials the panel is gone through twice, for m_i and for the weights. Later passes
+//! take m_i of the first as long as potentials stay near by (any number near the maximum prevents overflow), so that
+//! memory is read while exponentials are computed.
+//!
+//! Limit: reading 8 bytes and about 26 vector operations per pair, 8 lanes at a time on AVX-512. At N = 197,000,
+//! M = 100 a later pass took 0.042–0.055 CPU-s on a machine on which reading the matrix in order took 0.025; the first
+//! took 0.03 more, costs of the plan 0.015, second derivatives from drawn rows 0.008, from all rows (module `gram`) 0.05.
 
 use std::ops::Range;
 
