@@ -3,7 +3,8 @@
 //! `cargo bench --bench selectors`; smaller or larger by `N`, `M`, `D`, `BUDGET`, `BLOCK` and `RUNS` in the
 //! environment, fewer threads by `RAYON_NUM_THREADS`, fewer lines by `ONLY`, a list of words of which a line must
 //! hold one. All candidates take turns in every run, and what is printed is the median over runs of the ratio to the
-//! bare pass of the same run, so that a change of load disturbs it little.
+//! bare pass of the same run, so that a change of load disturbs it little: of wall-clock time, and of the processor time
+//! of all threads, which other programs disturb least.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::fs::File;
@@ -106,28 +107,41 @@ fn main() {
         ));
     }
     candidates.retain(|(name, _)| name == "bare pass" || wanted(name));
+    if wanted("excess") {
+        let chosen = &herding::choose(&task, Kernel::ENERGY, &[budget]).unwrap().budgets[0];
+        let witness = herding::witness(&task, Kernel::ENERGY, chosen).unwrap();
+        let best = certify::best_under(&geometry, Objective::Energy, budget, witness).unwrap();
+        let terms = certify::Terms { objective: Objective::Energy, ..certify::Terms::default() };
+        let distance = certify::distance(&geometry, &terms, chosen.rows()).unwrap();
+        let excess = certify::Certified { distance, best: Some(best) }.excess();
+        println!("energy k={budget}: excess {excess:?} after {:.1} CPU s, files aside", processor_seconds());
+    }
 
     let mut seconds = vec![Vec::new(); candidates.len()];
+    let mut processor = seconds.clone();
     let mut peak = vec![0u64; candidates.len()];
     for run in 0..=runs {
         for (at, (_, candidate)) in candidates.iter().enumerate() {
             let before = reset_peak();
-            let start = Instant::now();
+            let (start, spent) = (Instant::now(), processor_seconds());
             candidate();
             // The first run warms up and measures memory.
             if run == 0 {
                 peak[at] = status("VmHWM:").saturating_sub(before);
             } else {
                 seconds[at].push(start.elapsed().as_secs_f64());
+                processor[at].push(processor_seconds() - spent);
             }
         }
     }
-    println!("{:<32}{:>10}{:>12}{:>14}{:>14}", "", "seconds", "× pass", "GFLOP/s", "peak MB");
+    let heads = ["seconds", "× pass", "CPU s", "× pass", "GFLOP/s", "peak MB"];
+    println!("{:<32}{}", "", heads.map(|head| format!("{head:>11}")).concat());
     for (at, (name, _)) in candidates.iter().enumerate() {
-        let ratios = seconds[at].iter().zip(&seconds[0]).map(|(a, b)| a / b).collect();
-        let time = median(seconds[at].clone());
+        let ratio = |of: &[Vec<f64>]| median(of[at].iter().zip(&of[0]).map(|(a, b)| a / b).collect());
+        let (time, spent) = (median(seconds[at].clone()), median(processor[at].clone()));
         let rate = 2e-9 * (n * m * d) as f64 / time;
-        println!("{name:<32}{time:>10.3}{:>12.2}{rate:>14.1}{:>14.1}", median(ratios), peak[at] as f64 / 1e3);
+        let (wall, cpu, peak) = (ratio(&seconds), ratio(&processor), peak[at] as f64 / 1e3);
+        println!("{name:<32}{time:>11.3}{wall:>11.2}{spent:>11.2}{cpu:>11.2}{rate:>11.1}{peak:>11.1}");
     }
     println!("load {}", load());
 }
@@ -220,6 +234,13 @@ fn product(x: &[f32], q: &[f32], m: usize, d: usize, out: &mut [f32], par: Par) 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Seconds that all threads of this program have spent on processors, in steps of a hundredth (where the system says).
+fn processor_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit(") ").next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// Forgets the peak so far (where the system can) and returns what is resident, in kB.

@@ -13,7 +13,7 @@ kantor, and solves every problem with it and with each peer, every run in a proc
 
 Pools: real rows (--pool, --query; the bundled ones by default) and made ones: --rows unit vectors in 512 dimensions, 200
 clusters of Zipf size around a common mean, with 100 queries from ten of them. CPU seconds are medians over --repeat runs
-(one run where that takes above a minute). kantor's are those of the whole command, with digests of the inputs and written
+(one run where that takes above ten seconds). kantor's are those of the whole command, with digests of the inputs and written
 results, and for `exact` the proof; a peer's begin after its imports and, for OTT-JAX, compilation. x = peer / kantor.
 Memory is the largest resident size, mapped files and imported packages included. Agreement is the share of common rows
 (Jaccard) or the relative difference of values. A bench tells; it asserts nothing.
@@ -30,7 +30,6 @@ import sys
 
 from common import HOME, ROOT, enter_environment, load, python, run
 
-KANTOR = ROOT / "target" / "release" / "kantor"
 PEERS = {
     "round-robin": ["numpy", "faiss"],
     "knn-kde": ["faiss"],
@@ -39,8 +38,8 @@ PEERS = {
     "balanced": ["pot", "ott"],
 }
 NAMES = {"numpy": "NumPy", "faiss": "FAISS", "pot": "POT", "ott": "OTT-JAX"}
-# A median of a minute and more does not get better by waiting.
-LONG = 60.0
+# Seconds above which one run is enough.
+LONG = 10.0
 
 
 def words():
@@ -52,9 +51,10 @@ def words():
     parser.add_argument("--rows", type=int, default=197_000, help="rows of the made pool; 0 leaves it out")
     parser.add_argument("--budgets", default="500,10000")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--kantor", type=pathlib.Path, help="this binary instead of one that is built first")
     asked = parser.parse_args()
     if asked.quick:
-        asked.rows, asked.budgets, asked.repeat = min(asked.rows, 8000), "500", 1
+        asked.rows, asked.budgets, asked.repeat = min(asked.rows, 3000), "500", 1
     asked.only = asked.only.split(",") if asked.only else list(PEERS)
     for name in set(asked.only) - set(PEERS):
         parser.error(f"there is no problem {name}; say {', '.join(PEERS)}")
@@ -88,7 +88,7 @@ def median(once, repeat):
     return runs[0][0], statistics.median(r[1] for r in runs), max(r[2] for r in runs)
 
 
-def kantor(problem, task):
+def kantor(binary, problem, task):
     """Runs the command for a problem: (what to compare, CPU seconds, peak bytes)."""
     import numpy as np
 
@@ -97,12 +97,12 @@ def kantor(problem, task):
         more = ["--subset", task["subset"]]
         if problem == "balanced":
             more += ["--cost", "half-cosine", "--solver", "sinkhorn-newton", "--epsilon", 0.01]
-        found, seconds, held = run([KANTOR, "distance", *files, *more])
+        found, seconds, held = run([binary, "distance", *files, *more])
         lower, upper = (found["lower"], found["upper"]) if problem == "exact" else (found["value"], found["value"])
         return {"value": (lower + upper) / 2}, seconds, held
     out = HOME / "out"
     more = ["--method", problem, "--budget", task["budget"], "--no-certify", "--force", "-o", out]
-    found, seconds, held = run([KANTOR, "select", *files, *more])
+    found, seconds, held = run([binary, "select", *files, *more])
     rows = np.load(pathlib.Path(found["results"][0]["dir"]) / "indices.npy")
     return {"rows": rows.tolist()}, seconds, held
 
@@ -125,24 +125,24 @@ def line(*cells):
     print("{:12} {:11} {:>6}  {:8} {:>8} {:>7} {:>7}  {}".format(*cells), flush=True)
 
 
-def compare(label, problem, name, task, repeat):
-    ours, seconds, held = median(lambda: kantor(problem, task), repeat)
+def compare(asked, label, problem, name, task):
+    ours, seconds, held = median(lambda: kantor(asked.kantor, problem, task), asked.repeat)
     size = task["budget"]
     line(label, name, size, "kantor", f"{seconds:.2f}", "", f"{held / 1e6:.0f}", "")
     for program in PEERS[problem]:
-        theirs, spent, theirs_held = median(lambda: peer(program, problem, task), repeat)
+        theirs, spent, theirs_held = median(lambda: peer(program, problem, task), asked.repeat)
         cells = (f"{spent:.2f}", f"{spent / seconds:.1f}", f"{theirs_held / 1e6:.0f}", agreement(ours, theirs))
         line("", "", "", NAMES[program], *cells)
 
 
-def subsets(pool, query, budget):
+def subsets(asked, pool, query, budget):
     """Files of the rows that round robin chooses, and of random ones."""
     import numpy as np
 
-    chosen, _, _ = kantor("round-robin", {"pool": pool, "query": query, "budget": budget})
+    chosen, _, _ = kantor(asked.kantor, "round-robin", {"pool": pool, "query": query, "budget": budget})
     rows = len(np.load(pool, mmap_mode="r"))
     drawn = np.sort(np.random.default_rng(0).choice(rows, budget, replace=False))
-    for name, rows in [("", chosen["rows"]), (" random", drawn)]:
+    for name, rows in [("", chosen["rows"]), (" random", drawn)][: 1 if asked.quick else 2]:
         path = HOME / f"subset{name.strip()}.npy"
         np.save(path, np.asarray(rows, dtype=np.int64))
         yield name, path
@@ -152,7 +152,9 @@ def main():
     asked = words()
     import numpy as np
 
-    subprocess.run(["cargo", "build", "--release", "--bin", "kantor"], check=True, cwd=ROOT)
+    if not asked.kantor:
+        subprocess.run(["cargo", "build", "--release", "--bin", "kantor"], check=True, cwd=ROOT)
+        asked.kantor = ROOT / "target/release/kantor"
     pools = [("real", asked.pool.resolve(), asked.query.resolve())]
     pools += [("made", *made(asked.rows))] if asked.rows else []
     print(f"{datetime.date.today()}, {load()}, one thread each")
@@ -168,10 +170,10 @@ def main():
             task = {"pool": pool, "query": query, "budget": budget, "threads": 1}
             for problem in asked.only:
                 if problem not in ("exact", "balanced"):
-                    compare(label, problem, problem, task, asked.repeat)
-            for name, path in subsets(pool, query, budget) if {"exact", "balanced"} & set(asked.only) else []:
+                    compare(asked, label, problem, problem, task)
+            for name, path in subsets(asked, pool, query, budget) if {"exact", "balanced"} & set(asked.only) else []:
                 for problem in [p for p in asked.only if p in ("exact", "balanced")]:
-                    compare(label, problem, problem + name, task | {"subset": path}, asked.repeat)
+                    compare(asked, label, problem, problem + name, task | {"subset": path})
     print(load())
 
 

@@ -3,10 +3,8 @@
 import json
 import os
 import pathlib
-import resource
 import subprocess
 import sys
-import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -48,17 +46,22 @@ def enter_environment():
 
 def run(command, threads=1):
     """Runs a program that prints one JSON object: (the object, CPU seconds, peak bytes). Both are its own."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen([str(word) for word in command], stdout=out, stderr=errors, env=environment(threads))
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read().decode()
-        try:
-            return json.loads(text), used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss
-        except ValueError:
-            errors.seek(0)
-            raise SystemExit(f"{' '.join(map(str, command))}\nexit code {child.returncode}\n{errors.read().decode()}{text}")
+    # A child begins with its parent's peak memory: a small process starts it and measures.
+    launcher = [str(python()), "-S", "-E", str(pathlib.Path(__file__).resolve()), *map(str, command)]
+    done = subprocess.run(launcher, env=environment(threads), capture_output=True, text=True)
+    try:
+        *text, used = done.stdout.splitlines()
+        return json.loads("\n".join(text)), *json.loads(used)
+    except ValueError:
+        raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr}{done.stdout}") from None
+
+
+def launch(command):
+    """Runs a program, then prints [CPU seconds, peak bytes] of it."""
+    child = os.posix_spawn(command[0], command, os.environ)
+    _, status, used = os.wait4(child, 0)
+    print(f"\n{json.dumps([used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss])}")
+    sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def cpu(work):
@@ -70,8 +73,13 @@ def cpu(work):
 
 def peak():
     """The most memory that this process has held, in bytes."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with open("/proc/self/status") as status:
+        return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
 def load():
     return f"load {os.getloadavg()[0]:.1f}"
+
+
+if __name__ == "__main__":
+    launch(sys.argv[1:])

@@ -76,7 +76,7 @@ def faiss_round_robin(task):
     return {"rows": turns(order_of, len(query), len(pool), task["budget"])}
 
 
-# KNN-KDE: nearest rows, whose mass is divided by the density around them.
+# KNN-KDE: nearest rows, whose mass is divided by the density around them. Lists hold at most a tenth of the pool.
 
 
 def faiss_knn_kde(task):
@@ -89,29 +89,30 @@ def faiss_knn_kde(task):
     n, m = len(pool), len(query)
     index = faiss.IndexFlatIP(pool.shape[1])
     index.add(pool)
-    similar, lists = index.search(query, min(LIST, n))
+    similar, lists = index.search(query, min(LIST, n // 10))
     distance = 1.0 - similar.astype("float64")
     listed = np.unique(lists)
     among = faiss.IndexFlatIP(pool.shape[1])
     among.add(pool[listed])
     density = np.empty(len(listed))
     for first in range(0, len(listed), 1024):
-        near = among.search(pool[listed[first : first + 1024]], min(NEIGHBOURS, len(listed)))[0]
+        near = among.search(pool[listed[first : first + 1024]], min(NEIGHBOURS, n // 10, len(listed)))[0]
         density[first : first + 1024] = np.maximum(0.0, 1.0 - 2.0 * (1.0 - near.astype("float64")) / SIGMA**2).sum(1)
     weight = 1.0 / density[np.searchsorted(listed, lists)]
     filled = np.cumsum(weight, axis=1)
-    # Entries in the order of what their lists hold so far, until evenness costs more than it gains.
-    heap, price, level = [(filled[j, 0], j, 0) for j in range(m)], 0.0, None
+    # Entries in the order of what their lists hold so far, until evenness costs more than it gains or the lists end.
+    heap, price, level = [(filled[j, 0], j, 0) for j in range(m)], 0.0, 0.0
     heapq.heapify(heap)
-    while heap and level is None:
-        held, j, at = heapq.heappop(heap)
-        if at + 1 < filled.shape[1]:
-            price += (distance[j, at + 1] - distance[j, at]) * held
-            heapq.heappush(heap, (filled[j, at + 1], j, at + 1))
+    while heap:
+        level, j, at = heapq.heappop(heap)
+        price += (distance[j, at + 1] - distance[j, at]) * level
         if ALPHA / SCALE * price >= (1.0 - ALPHA) * m:
-            level = held
-    level = filled[:, -1].min() if level is None else level
-    share = np.diff(np.minimum(filled / level, 1.0), axis=1, prepend=0.0)
+            break
+        if at + 2 < filled.shape[1]:
+            heapq.heappush(heap, (filled[j, at + 1], j, at + 1))
+    held = np.minimum(filled / level, 1.0)
+    held[:, -1] = 1.0
+    share = np.diff(held, axis=1, prepend=0.0)
     mass = np.zeros(n)
     np.add.at(mass, lists.ravel(), share.ravel() / m)
     closest = np.full(n, -np.inf)

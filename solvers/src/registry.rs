@@ -60,19 +60,19 @@ pub static SELECTORS: &[Entry] = &[
     Entry {
         name: "knn-uniform",
         summary: "mass 1/(KM) to each query's K nearest rows, K by the TSDS rule; ranked by mass, then closeness",
-        settings: &["alpha", "tradeoff-c", "list-cap", "sampling", "compat-reference"],
+        settings: &["alpha", "tradeoff-c", "diversity", "list-cap", "sampling", "compat-reference"],
         build: |settings| Box::new(KnnUniform::new(settings)),
     },
     Entry {
         name: "knn-kde",
         summary: "as knn-uniform, but mass is divided by the density around each row, so near-copies share it",
-        settings: &["alpha", "tradeoff-c", "list-cap", "sigma", "kde-cap", "sampling", "compat-reference"],
+        settings: &["alpha", "tradeoff-c", "diversity", "list-cap", "sigma", "kde-cap", "sampling", "compat-reference"],
         build: |settings| Box::new(KnnKde::new(settings)),
     },
     Entry {
         name: "knn-tv",
         summary: "1/(MN) to each row hardly farther from a query than its nearest, which gets the rest of its mass",
-        settings: &["alpha", "tradeoff-c", "sampling", "compat-reference"],
+        settings: &["alpha", "tradeoff-c", "diversity", "sampling", "compat-reference"],
         build: |settings| Box::new(KnnTv::new(settings)),
     },
     Entry {

@@ -75,6 +75,8 @@ pub struct Settings {
     pub alpha: f64,
     /// Scale C of the KNN methods' trade-off.
     pub tradeoff_c: f64,
+    /// Weight λ of evenness in TSDS's problem, ⟨c, γ⟩ + λ·G(γ): takes the place of α and C, for which λ is (1 − α)C/α.
+    pub diversity: Option<f64>,
     /// Longest neighbour list of the KNN methods.
     pub list_cap: usize,
     /// Support radius σ of the density kernel of `knn-kde`.
@@ -102,6 +104,7 @@ impl Default for Settings {
             rho: 1e-4,
             alpha: 0.01,
             tradeoff_c: 5.0,
+            diversity: None,
             list_cap: 5000,
             sigma: 0.75,
             kde_cap: 1000,

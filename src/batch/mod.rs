@@ -16,6 +16,7 @@
 //! power) costs the jobs at work and nothing that is done; who wants processes runs shards.
 
 mod identity;
+mod report;
 mod run;
 mod store;
 
@@ -26,7 +27,8 @@ use serde::Serialize;
 
 use crate::select::{InputSpec, Request};
 
-pub use run::{Event, Line, Options, Report, run, status};
+pub use report::{Event, Line, Options, Report};
+pub use run::{run, status};
 pub use store::{Failure, State, Summary};
 
 /// Everything to do, from the job file.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use crate::report::staging::{OutputError, Staging};
 use crate::select::{Error, Inputs, Outcome, Prepared, Request, Run, copies, write_with};
 
 use super::identity::{Identity, digest_all};
+use super::report::{Event, Line, Options, Report};
 use super::store::{self, Failure, JOB, State, Store};
 use super::{Job, Plan, Shard};
 
@@ -24,48 +24,6 @@ const TOGETHER: usize = 64;
 
 /// Time between two looks at jobs that another run works on.
 const PATIENCE: Duration = Duration::from_millis(200);
-
-/// How to work.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// Tasks to work on at a time, at least one.
-    pub parallel: usize,
-    /// Which jobs are meant.
-    pub shard: Shard,
-}
-
-/// A job and where it stands.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Line {
-    /// The job.
-    pub job: Job,
-    /// Its directory.
-    pub directory: PathBuf,
-    /// Where it stands.
-    pub state: State,
-    /// Whether this run brought it there.
-    pub ran: bool,
-}
-
-/// All jobs that were meant.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// In the order of the plan.
-    pub lines: Vec<Line>,
-    /// Whether the observer asked to stop before the end.
-    pub stopped: bool,
-}
-
-/// Something to tell while the run goes on.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A job is done or failed: so many of so many are.
-    Settled(&'a Line, usize, usize),
-    /// Something about the inputs of a task.
-    Warning(String),
-    /// Only so many jobs are left that another run works on.
-    Waiting(usize),
-}
 
 /// Where every job stands; nothing is done.
 ///

@@ -97,8 +97,8 @@ impl Study<'_> {
         let statement = Statement::new(pairs.geometry(), Power::One, k);
         let distance = pairs.distance(&statement, evidence, &certify::in_parallel).map_err(CertifyError::from)?;
         let (lower, upper) = entropic_interval(distance, epsilon);
-        lines.push(Line::value("W₁ ≤ its plan, made feasible", upper));
-        lines.push(Line::value("W₁ ≥ its potentials, made feasible", lower));
+        lines.push(Line::value("W₁ ≤ entropic plan, made feasible", upper));
+        lines.push(Line::value("W₁ ≥ entropic potentials, made feasible", lower));
         if let Some(value) = value {
             lines.push(Line::value("Sinkhorn divergence: no bound of W₁", divergence(value, epsilon)));
         }
@@ -133,7 +133,7 @@ impl Study<'_> {
         let (subset, query) = projected.clouds();
         let (lower, upper) = projected.bracket(solve::distance(&subset.pairs(query)?)?.distance);
         self.push(Line::value(&format!("W₁ ≥ W₁ on {r} directions of Q"), lower));
-        self.push(Line::value("W₁ ≤ the same and what they leave out", upper));
+        self.push(Line::value(&format!("W₁ ≤ W₁ on {r} directions + residuals"), upper));
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use kantor_solvers::exact::{self, Budgeted};
 use kantor_solvers::kernels::scan;
 use kantor_solvers::{SelectError, Task, draw};
-use kantor_theory::generalization::dimension::{levina_bickel, rows_to_halve, two_nn};
+use kantor_theory::generalization::dimension::{growth_to_halve, levina_bickel, two_nn};
 use kantor_theory::generalization::rates::{AprioriGain, a_priori_gain, gain_over_random};
 use kantor_theory::generalization::reference::{p_value, percentile, position};
 use kantor_theory::generalization::{Bound, Cloud, Theorem};
@@ -151,9 +151,9 @@ impl Study<'_> {
         for (name, bound) in [("TwoNN", two_nn(&pairs)), ("Levina–Bickel", levina_bickel(&lists))] {
             match bound {
                 Some(bound) => {
-                    let more = rows_to_halve(bound.value());
-                    let quantity = format!("intrinsic dimension, {name} (half: ×{more:.0e} rows)");
-                    self.push(Line::value(&quantity, bound));
+                    let growth = growth_to_halve(&bound);
+                    self.push(Line::value(&format!("intrinsic dimension, {name}"), bound));
+                    self.push(Line::value(&format!("times the rows halve distances, {name}"), growth));
                 }
                 None => self.skip(
                     &format!("intrinsic dimension, {name}"),

@@ -6,9 +6,9 @@ use kantor_theory::generalization::assumption::require_held_out;
 use kantor_theory::generalization::domain::segments;
 use kantor_theory::generalization::heldout::{held_out_distance, law_distance, same_queries_distance, split_mean};
 use kantor_theory::generalization::lipschitz::critical_lipschitz;
-use kantor_theory::generalization::rates::a_priori_distance;
+use kantor_theory::generalization::rates::a_priori_share;
 use kantor_theory::generalization::reference::noise_ratio;
-use kantor_theory::generalization::{Bound, MetricDistance, Theorem};
+use kantor_theory::generalization::{Assumption, Bound, MetricDistance, Refusal, Theorem};
 
 use super::solve::Solved;
 use super::{Line, Study};
@@ -44,13 +44,23 @@ impl Study<'_> {
             self.push(Line::against("two segments, S–Q and Q–P", segments(solved.distance, law), self.diameter, FAR));
         }
         self.held_out(floor)?;
-        // Of points in a cube, as a share of its diameter.
-        let dim = u32::try_from(self.query.rows().dim()).unwrap_or(u32::MAX);
-        let rate = a_priori_distance(dim, queries, self.terms.delta);
-        let share = rate.times(Theorem::T13, "1/diameter", (1.0 / f64::from(dim).sqrt()).next_up());
-        let reason = "as a share of the diameter nothing exceeds";
-        self.push(Line::against("W₁(Q, P)/diameter before looking, in a cube", share, Some(1.0), reason));
+        self.before_looking(queries);
         Ok(law)
+    }
+
+    /// T13: the rate for points of a cube, as a share of its diameter.
+    fn before_looking(&mut self, queries: usize) {
+        let name = "W₁(Q, P)/diameter before looking, in a cube";
+        if !self.metric.is_norm() {
+            self.refuse(
+                name,
+                Refusal::new(Theorem::T13, Assumption::Metric, "the rate is stated for norms, not for angles"),
+            );
+            return;
+        }
+        let dim = u32::try_from(self.query.rows().dim()).unwrap_or(u32::MAX);
+        let share = a_priori_share(dim, queries, self.terms.delta);
+        self.push(Line::against(name, share, Some(1.0), "as a share of the diameter nothing exceeds"));
     }
 
     /// Certified distances between random halves of the queries.
@@ -110,10 +120,7 @@ impl Study<'_> {
         let critical = critical.assuming(bound.assumptions().iter().copied()).at_most(bound.kind());
         self.push(Line::value(name, critical));
         if let Some(l) = self.lipschitz {
-            let gap = bound.times(Theorem::T10, "L", l).assuming([
-                kantor_theory::generalization::Assumption::Lipschitz,
-                kantor_theory::generalization::Assumption::OneModel,
-            ]);
+            let gap = bound.times(Theorem::T10, "L", l).assuming([Assumption::Lipschitz, Assumption::OneModel]);
             self.push(Line::against("R_P − R_S ≤ L·W₁(S, P)", gap, self.range, "losses never differ by more than B ="));
         }
         Ok(())

@@ -7,10 +7,11 @@ use kantor_solvers::Watch;
 use kantor_solvers::evidence::{conjugate, round};
 use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, costs, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
+use kantor_solvers::knn::dual::Dual;
 use kantor_solvers::{Solution, SolveError};
 use kantor_theory::bounds::{
-    BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, best_discrepancy_bound, discrepancy_bound,
-    distance_bound,
+    BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, best_discrepancy_bound, best_tsds_bound,
+    discrepancy_bound, distance_bound, tsds_bound,
 };
 use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
@@ -53,7 +54,7 @@ pub struct Terms {
     pub power: Power,
     /// Weights of both sides.
     pub weights: Weights,
-    /// Transport, or the distance of a kernel.
+    /// Transport, the distance of a kernel, or TSDS's problem.
     pub objective: Objective,
 }
 
@@ -79,22 +80,24 @@ pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize)
 }
 
 /// Proves an interval around the distance of the rows to the queries: solves the transport between them exactly, or
-/// evaluates the distance of a kernel.
+/// evaluates the distance of a kernel or TSDS's problem.
 ///
 /// Takes 8·k·M bytes for the costs of transport.
 ///
 /// # Errors
 /// If weights or costs are no numbers to solve with, or the evidence is refused.
 pub fn distance(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Result<DistanceBound, CertifyError> {
-    if terms.objective != Objective::W {
-        return Ok(discrepancy_bound(geometry, &terms.problem(geometry, rows.len()), rows, &in_parallel)?);
+    let problem = terms.problem(geometry, rows.len());
+    match terms.objective {
+        Objective::W => {}
+        Objective::Tsds { .. } => return Ok(tsds_bound(geometry, &problem, rows, &in_parallel)?),
+        Objective::Energy | Objective::Mmd(_) => return Ok(discrepancy_bound(geometry, &problem, rows, &in_parallel)?),
     }
     let Weights { subset, query } = &terms.weights;
     let masses = masses(rows.len(), subset.as_deref(), geometry.query_len(), query.as_deref())?;
     let solved = transport(&costs(geometry, terms.power, rows), &masses)?;
     let plan = SparsePlan::new(solved.plan.iter().map(|entry| (entry.row, entry.query, entry.mass)).collect());
     let evidence = DistanceEvidence { potentials: Some(solved.potentials), plan };
-    let problem = terms.problem(geometry, rows.len());
     Ok(distance_bound(geometry, &problem, rows, evidence, &in_parallel)?)
 }
 
@@ -162,19 +165,46 @@ pub fn best_under(
     Ok(best_discrepancy_bound(geometry, &problem, witness, &in_parallel)?)
 }
 
-/// The closest query of every row and the cost between the two; ties to the first query.
-pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Vec<(usize, f64)> {
+/// Proves how small TSDS's objective can be for any subset of `dual.budget` rows.
+///
+/// # Errors
+/// If the objective is another or the potentials are refused.
+pub fn best_tsds(geometry: &Geometry<'_>, objective: Objective, dual: &Dual) -> Result<BestBound, CertifyError> {
+    let problem = Statement::new(geometry, Power::One, dual.budget).under(objective);
+    // A gathered row costs more than one of a block.
+    let few = 4 * dual.rows.len() <= geometry.pool_len();
+    let candidates = if few { Candidates::Rows(&dual.rows) } else { Candidates::All };
+    Ok(best_tsds_bound(geometry, &problem, dual.potentials.clone(), candidates, &in_parallel)?)
+}
+
+/// Who is close to whom between some rows and the queries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nearest {
+    /// The closest query of every row and the cost between the two; ties to the first query.
+    pub of_rows: Vec<(usize, f64)>,
+    /// For every query the cost to the closest of the rows.
+    pub of_queries: Vec<f64>,
+}
+
+/// Finds [`Nearest`] of these rows, in `f64`.
+pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Nearest {
     let m = geometry.query_len();
     let of = |rows: &[usize]| {
         let mut block = vec![0.0; rows.len() * m];
         geometry.closeness_gather(rows, &mut block);
-        let nearest = |line: &[f64]| {
-            let best = (0..m).fold(0, |best, j| if line[j] > line[best] { j } else { best });
-            (best, geometry.cost().from_closeness(line[best]))
+        let mut best = vec![f64::NEG_INFINITY; m];
+        let mut nearest = |line: &[f64]| {
+            best.iter_mut().zip(line).filter(|(best, x)| **x > **best).for_each(|(best, x)| *best = *x);
+            let first = (0..m).fold(0, |first, j| if line[j] > line[first] { j } else { first });
+            (first, geometry.cost().from_closeness(line[first]))
         };
-        block.chunks_exact(m).map(nearest).collect::<Vec<_>>()
+        let rows: Vec<_> = block.chunks_exact(m).map(&mut nearest).collect();
+        (rows, best)
     };
-    rows.par_chunks(ROWS).flat_map_iter(of).collect()
+    let blocks: Vec<_> = rows.par_chunks(ROWS).map(of).collect();
+    let best = |j: usize| blocks.iter().map(|(_, best)| best[j]).fold(f64::NEG_INFINITY, f64::max);
+    let of_queries = (0..m).map(|j| geometry.cost().from_closeness(best(j))).collect();
+    Nearest { of_rows: blocks.into_iter().flat_map(|(rows, _)| rows).collect(), of_queries }
 }
 
 /// What was proved of one subset.

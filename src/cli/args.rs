@@ -11,14 +11,25 @@ use kantor_theory::{Cost, KernelName};
 
 use crate::data::OnBadRow;
 use crate::report::progress::Detail;
-use crate::select::{InputSpec, Request, Target};
+use crate::select::{InputSpec, Inputs, Request, Target};
 
 use super::failure::Failure;
+
+/// Where pool and queries come from, and the cost between them.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Input")]
+pub(super) struct InputArguments {
+    #[command(flatten)]
+    pub(super) files: FileArguments,
+    /// Pairwise cost: see `kantor costs`
+    #[arg(long, default_value_t = Cost::Cosine, value_parser = cost_parser())]
+    pub(super) cost: Cost,
+}
 
 /// Where pool and queries come from.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
-pub(super) struct InputArguments {
+pub(super) struct FileArguments {
     /// Pool rows (.npy, .npz, .safetensors); repeat it for shards, which are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
@@ -44,12 +55,80 @@ pub(super) struct InputArguments {
     /// Fail if a query row is also in the pool
     #[arg(long)]
     pub(super) forbid_overlap: bool,
-    /// Pairwise cost: see `kantor costs`
-    #[arg(long, default_value_t = Cost::Cosine, value_parser = cost_parser())]
-    pub(super) cost: Cost,
 }
 
-fn cost_parser() -> impl TypedValueParser<Value = Cost> {
+/// What a selection is of, beside its inputs: flags of `select` and `compare`.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct SelectionArguments {
+    /// Rows to choose; several budgets share the work
+    #[arg(long, value_name = "K[,K…]", required = true, value_delimiter = ',')]
+    budget: Vec<usize>,
+    /// Directory of the results; must not exist yet, unless with --force
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Replace an older result of kantor
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Also split the queries into F folds, select by all folds but one, and measure on that one
+    #[arg(long, value_name = "F")]
+    cross_fit: Option<usize>,
+    /// Labels of the queries: results are also given by group. One label a line, or FILE:FIELD for a field of JSON
+    /// lines (`task` if none is named)
+    #[arg(long, value_name = "FILE[:FIELD]")]
+    query_groups: Option<PathBuf>,
+    /// Let every method choose for each group's queries alone, the groups taking turns, so that each gets as many rows
+    #[arg(long, requires = "query_groups")]
+    balance_groups: bool,
+    #[command(flatten)]
+    judge: JudgeArguments,
+    /// Seed of every random choice
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+    #[command(flatten)]
+    settings: SettingsArguments,
+}
+
+impl SelectionArguments {
+    /// The input files, labels included.
+    pub(super) fn spec(&self, files: &FileArguments) -> InputSpec {
+        InputSpec { query_groups: self.query_groups.clone(), ..files.spec() }
+    }
+
+    /// What to select by these methods, but for what depends on the inputs.
+    pub(super) fn request(&self, methods: Vec<String>, cost: Cost, run: &RunArguments) -> Request {
+        Request {
+            methods: without_repeats(methods),
+            budgets: without_repeats(self.budget.clone()),
+            cost,
+            power: self.judge.power.get(),
+            objective: self.judge.objective,
+            cross_fit: self.cross_fit,
+            settings: self.settings.settings(),
+            seed: self.seed,
+            memory: run.max_memory.unwrap_or(Request::default().memory),
+            ..Request::default()
+        }
+    }
+
+    /// The groups over which methods balance, if that is asked for.
+    pub(super) fn balance(&self, inputs: &Inputs) -> Option<Vec<usize>> {
+        inputs.groups().filter(|_| self.balance_groups).map(|groups| groups.of.clone())
+    }
+}
+
+/// The list without later repeats of an item.
+pub(super) fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
+    let mut kept = Vec::with_capacity(items.len());
+    for item in items {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+    }
+    kept
+}
+
+pub(super) fn cost_parser() -> impl TypedValueParser<Value = Cost> {
     clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
 }
 
@@ -60,11 +139,19 @@ fn kernel_parser() -> impl TypedValueParser<Value = KernelName> {
 
 impl InputArguments {
     pub(super) fn spec(&self) -> InputSpec {
+        self.files.spec()
+    }
+}
+
+impl FileArguments {
+    pub(super) fn spec(&self) -> InputSpec {
         InputSpec {
             pool: self.pool.clone(),
             query: self.query.clone(),
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),
+            query_jsonl: None,
+            query_groups: None,
             tensor: self.tensor.clone(),
             cast: self.cast,
             on_bad_row: if self.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error },
@@ -89,6 +176,10 @@ pub(super) struct SettingsArguments {
     /// Scale of the KNN methods' trade-off
     #[arg(long, default_value_t = Settings::default().tradeoff_c)]
     tradeoff_c: f64,
+    /// Weight λ of evenness: the objective becomes TSDS's problem, mean cost + λ·(largest share of a query's mass on one
+    /// row), certified for any method; the KNN methods take λ for their trade-off, instead of (1 − α)C/α
+    #[arg(long, value_name = "LAMBDA", conflicts_with_all = ["alpha", "tradeoff_c"])]
+    diversity: Option<f64>,
     /// Longest neighbour list of the KNN methods
     #[arg(long, default_value_t = Settings::default().list_cap)]
     list_cap: usize,
@@ -125,6 +216,7 @@ impl SettingsArguments {
             rho: self.rho,
             alpha: self.alpha,
             tradeoff_c: self.tradeoff_c,
+            diversity: self.diversity,
             list_cap: self.list_cap,
             sigma: self.sigma,
             kde_cap: self.kde_cap,
@@ -138,22 +230,38 @@ impl SettingsArguments {
     }
 }
 
-/// What is proved of a selection.
+/// By which distance selections are judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection")]
-pub(super) struct TermsArguments {
-    /// Leave out the certified distances; the status is then `uncertified`
-    #[arg(long)]
-    no_certify: bool,
-    /// Evaluate the energy distance of every selection whatever it takes; without this, where it takes at most 2·10⁹
-    /// multiplications or a quarter of those of the pass over the pool
-    #[arg(long, conflicts_with = "no_certify")]
-    energy: bool,
+struct JudgeArguments {
     #[command(flatten)]
     power: PowerArgument,
     /// Distance whose value, bound for all subsets and certificate are written: w, energy or mmd (under --kernel)
     #[arg(long, value_name = "w|energy|mmd", default_value_t = Target::W, value_parser = target_parser())]
     objective: Target,
+}
+
+/// Whether distances are certified.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct CertifyArguments {
+    /// Leave out the certified distances; the status is then `uncertified`
+    #[arg(long)]
+    pub(super) no_certify: bool,
+    /// Evaluate the energy distance of every selection whatever it takes; without this, where it takes at most 2·10⁹
+    /// multiplications or a quarter of those of the pass over the pool
+    #[arg(long, conflicts_with = "no_certify")]
+    pub(super) energy: bool,
+}
+
+/// What is proved of a selection.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct TermsArguments {
+    #[command(flatten)]
+    certify: CertifyArguments,
+    #[command(flatten)]
+    judge: JudgeArguments,
 }
 
 /// What is proved of a selection for a budget.
@@ -177,10 +285,10 @@ impl TermsArguments {
         let default = Request::default();
         Request {
             cost,
-            power: self.power.get(),
-            objective: self.objective,
-            certify: !self.no_certify,
-            energy: self.energy,
+            power: self.judge.power.get(),
+            objective: self.judge.objective,
+            certify: !self.certify.no_certify,
+            energy: self.certify.energy,
             settings,
             memory: run.max_memory.unwrap_or(default.memory),
             ..default

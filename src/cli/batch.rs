@@ -15,8 +15,32 @@ use super::job_file;
 use super::output::say;
 use super::signals::{self, INTERRUPTED};
 
+/// What `--help` says of the job file.
+const HELP: &str = r#"A job file:
+
+  out = "results"                       # relative paths are relative to the job file
+  pool = "pool.npy"                     # inputs and settings by the names of the flags of `kantor select`
+  cost = "cosine"
+  methods = ["round-robin", "uot"]      # every task with every method, budget and seed
+  budgets = [500, 1000]
+  seeds = [0]                           # only methods that draw rows depend on them
+
+  [tasks]                               # names of directories; queries, and a pool of their own if need be
+  gsm8k = "gsm8k.npy"
+  bbh = { query = "bbh.npy", pool = ["other-1.npy", "other-2.npy"] }
+
+Several grids, in the place of methods, budgets and seeds or beside them as defaults, are written
+
+  [[grid]]
+  methods = ["random"]
+  seeds = [0, 1, 2, 3, 4]
+
+Results are in OUT/TASK/METHOD-kBUDGET-seedSEED, each as `kantor select` writes it. A job whose result is there, made from
+the same inputs by the same parameters and version, is not done again."#;
+
 /// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
 pub(super) struct Arguments {
     /// The job file: inputs and settings by the names of the flags of `select`, [tasks], methods, budgets and seeds
     #[arg(value_name = "JOBS.toml")]
@@ -57,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     drop(progress);
     if report.stopped {
         let settled = report.lines.iter().filter(|line| matches!(line.state, State::Done(_))).count();
-        eprintln!("kantor: stopped: {settled} of {} jobs are done; the next run goes on", report.lines.len());
+        eprintln!("kantor: stopped; {settled} jobs are done, the next run goes on from there");
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if arguments.run.json {
@@ -76,7 +100,9 @@ fn is_good(line: &Line) -> bool {
 
 fn tell(event: &Event<'_>, detail: Detail) {
     match event {
-        _ if detail == Detail::Quiet => {}
+        // Failures are errors.
+        Event::Settled(Line { state: State::Done(_), .. }, ..) | Event::Warning(_) | Event::Waiting(_)
+            if detail == Detail::Quiet => {}
         Event::Warning(text) => eprintln!("kantor: warning: {text}"),
         Event::Waiting(count) => eprintln!("kantor: another run works on the last {count} jobs: waiting for it"),
         Event::Settled(line, place, total) => {

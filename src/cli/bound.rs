@@ -191,10 +191,11 @@ fn open_held_out(
     progress: &Progress,
 ) -> Result<Representation, Failure> {
     let input = &arguments.input;
-    let options = OpenOptions { tensor: input.tensor.clone(), cast: input.cast };
+    let files = &input.files;
+    let options = OpenOptions { tensor: files.tensor.clone(), cast: files.cast };
     let mut rows = Representation::open(&[path.to_owned()], &options)?;
     rows.check_same_dim(pool)?;
-    let on_bad = if input.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error };
+    let on_bad = if files.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error };
     rows.validate(input.cost.family(), on_bad, progress)?;
     Ok(rows)
 }

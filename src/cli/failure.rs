@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::certify::CertifyError;
 use crate::data::{DataError, Kind};
+use crate::report::page::PageError;
 use crate::report::staging::OutputError;
 use crate::select::Error;
 use kantor_solvers::{SelectError, SolveError};
@@ -44,6 +45,9 @@ pub(super) enum Failure {
     /// Reading an input failed.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The report could not be made.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// Writing the result failed.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -58,8 +62,10 @@ impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => USAGE,
-            Failure::Solve(error) | Failure::Certify(CertifyError::Solve(error)) => solve_code(error),
-            Failure::BadInput(_) | Failure::Certify(_) => BAD_INPUT,
+            Failure::Solve(error)
+            | Failure::Certify(CertifyError::Solve(error))
+            | Failure::Select(Error::Certify(CertifyError::Solve(error))) => solve_code(error),
+            Failure::BadInput(_) | Failure::Certify(_) | Failure::Page(_) => BAD_INPUT,
             Failure::InputOutput(_) => INPUT_OUTPUT,
             Failure::Resource(_) | Failure::Select(Error::Memory { .. }) => RESOURCE,
             Failure::Data(error) | Failure::Select(Error::Data(error)) => data_code(error),

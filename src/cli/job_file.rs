@@ -131,7 +131,7 @@ impl JobFile<'_> {
         let alone = own.contains_key("similarity");
         for &(key, value) in shared {
             // A matrix stands for the pool too.
-            if !own.contains_key(key) && !(alone && key == "pool") {
+            if !(own.contains_key(key) || alone && key == "pool") {
                 config::push(&mut words, self.path, key, value)?;
             }
         }

@@ -3,6 +3,7 @@
 mod args;
 mod batch;
 mod bound;
+mod compare;
 mod config;
 mod distance;
 mod failure;
@@ -37,6 +38,8 @@ struct Cli {
 enum Command {
     /// Choose k pool rows for the queries and write them out
     Select(select::Arguments),
+    /// Compare methods, budgets, costs and solvers on one pool and query set
+    Compare(Box<compare::Arguments>),
     /// Certified transport distance between a subset of the pool and the queries
     Distance(distance::Arguments),
     /// What the distance of a subset implies for losses: every bound with its assumptions, and when it says nothing
@@ -82,6 +85,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn execute(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Select(arguments) => select::run(arguments),
+        Command::Compare(arguments) => compare::run(*arguments),
         Command::Distance(arguments) => distance::run(&arguments),
         Command::Bound(arguments) => bound::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

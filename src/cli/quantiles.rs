@@ -15,7 +15,7 @@ use crate::statistics::spearman;
 
 use super::args::{InputArguments, RunArguments, SettingsArguments, TermsArguments};
 use super::failure::Failure;
-use super::output::say;
+use super::output::{say, warn};
 use super::signals;
 
 /// Order the whole pool by a method, cut the order into bins, and write some rows of each with their distance
@@ -62,6 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         ..arguments.terms.request(arguments.input.cost, arguments.settings.settings(), &arguments.run)
     };
     let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
+    warn(&inputs, &arguments.run);
     let staging = Staging::begin(&arguments.out, arguments.force, &inputs.paths())?;
     let cut = Cut { bins: arguments.bins, take: arguments.take, focus_bin: arguments.focus_bin };
     let manifest = quantiles::run(staging, &inputs, &request, cut, spec.on_bad_row, &progress)?;

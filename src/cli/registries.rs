@@ -1,4 +1,4 @@
-//! `kantor methods`, `kantor solvers` and `kantor costs`: what the registries hold, one line each.
+//! `kantor methods`, `kantor solvers` and `kantor costs`: what the registries hold.
 
 use std::process::ExitCode;
 
@@ -30,6 +30,9 @@ pub(super) struct MethodArguments {
     theory: bool,
 }
 
+/// Columns of the list of methods.
+const WIDTH: usize = 100;
+
 /// What is proved of a method, in the order of the table's columns.
 fn proved(entry: &Entry) -> [&'static str; 3] {
     optimises(entry.name)
@@ -42,9 +45,13 @@ fn defaults(entry: &Entry) -> Value {
     entry.settings.iter().map(|name| ((*name).to_owned(), all[*name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// A value without the quotes that JSON puts around words.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+/// A flag with its default, if it has one: values are without the quotes that JSON puts around words.
+fn flag(name: &str, default: &Value) -> String {
+    match default {
+        Value::Null => format!("[--{name}]"),
+        Value::String(word) => format!("--{name} {word}"),
+        other => format!("--{name} {other}"),
+    }
 }
 
 pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> {
@@ -52,9 +59,10 @@ pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> 
         let methods: Vec<Value> = SELECTORS
             .iter()
             .map(|entry| {
-                let mut method = json!({"name": entry.name, "summary": entry.summary, "defaults": defaults(entry)});
+                let [exactly, relation, guarantee] = proved(entry);
+                let mut method = json!({"name": entry.name, "summary": entry.summary, "defaults": defaults(entry),
+                    "guarantee": guarantee});
                 if arguments.theory {
-                    let [exactly, relation, guarantee] = proved(entry);
                     method["theory"] = json!({"optimises": exactly, "relation": relation, "guarantee": guarantee});
                 }
                 method
@@ -71,14 +79,19 @@ pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> 
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let rows = SELECTORS.iter().map(|entry| {
+    for entry in SELECTORS {
         let flags: Vec<String> = match defaults(entry) {
-            Value::Object(map) => map.iter().map(|(name, value)| format!("--{name} {}", plain(value))).collect(),
+            // A setting without a default is named alone.
+            Value::Object(map) => map.iter().map(|(name, value)| flag(name, value)).collect(),
             _ => Vec::new(),
         };
-        vec![entry.name.to_owned(), entry.summary.to_owned(), flags.join(" ")]
-    });
-    say(table::plain(&["method", "what it does", "defaults"], rows))?;
+        let [_, _, guarantee] = proved(entry);
+        let parts = [("", entry.summary), ("guarantee: ", guarantee), ("defaults: ", &flags.join(" "))];
+        say(entry.name)?;
+        for (title, text) in parts.into_iter().filter(|(_, text)| !text.is_empty()) {
+            say(table::paragraph(&format!("{title}{text}"), 2, WIDTH))?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,5 @@
 //! `kantor select`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -11,11 +10,11 @@ use crate::report::manifest::Manifest;
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
 use crate::report::table;
-use crate::select::{Inputs, Request, Run, select, write};
+use crate::select::{Inputs, Law, Request, Run, select, write};
 
-use super::args::{InputArguments, ProofArguments, RunArguments, SettingsArguments};
+use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments};
 use super::failure::Failure;
-use super::output::say;
+use super::output::{say, warn};
 use super::signals;
 
 /// Choose k pool rows for the queries and write them out.
@@ -23,9 +22,6 @@ use super::signals;
 pub(super) struct Arguments {
     #[command(flatten)]
     input: InputArguments,
-    /// Rows to choose; several budgets share the work
-    #[arg(long, help_heading = "Selection", value_name = "K[,K…]", required = true, value_delimiter = ',')]
-    budget: Vec<usize>,
     /// Selection methods: see `kantor methods`
     #[arg(
         long,
@@ -35,19 +31,10 @@ pub(super) struct Arguments {
         value_delimiter = ','
     )]
     method: Vec<String>,
-    /// Directory of the results; must not exist yet, unless with --force
-    #[arg(short, long, help_heading = "Selection", value_name = "DIR")]
-    out: PathBuf,
-    /// Replace an older result of kantor
-    #[arg(long, help_heading = "Selection")]
-    force: bool,
     #[command(flatten)]
-    proof: ProofArguments,
-    /// Seed of every random choice
-    #[arg(long, help_heading = "Selection", default_value_t = 0)]
-    seed: u64,
+    selection: SelectionArguments,
     #[command(flatten)]
-    settings: SettingsArguments,
+    certify: CertifyArguments,
     #[command(flatten)]
     run: RunArguments,
 }
@@ -56,24 +43,17 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
-    let spec = arguments.input.spec();
+    let (selection, cost) = (arguments.selection, arguments.input.cost);
+    let spec = selection.spec(&arguments.input.files);
+    let inputs = Inputs::open_to_select(&spec, cost, &progress)?;
     let request = Request {
-        methods: without_repeats(arguments.method),
-        budgets: without_repeats(arguments.budget),
-        seed: arguments.seed,
-        ..arguments.proof.request(arguments.input.cost, arguments.settings.settings(), &arguments.run)
+        certify: !arguments.certify.no_certify,
+        energy: arguments.certify.energy,
+        balance: selection.balance(&inputs),
+        ..selection.request(arguments.method, cost, &arguments.run)
     };
-    let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
-    if inputs.overlap() > 0 && !arguments.run.quiet {
-        eprintln!(
-            "kantor: warning: {} query rows are also in the pool; --forbid-overlap makes this an error",
-            inputs.overlap()
-        );
-    }
-    if !inputs.dropped().is_empty() && !arguments.run.quiet {
-        eprintln!("kantor: warning: {} rows dropped, listed in the manifest", inputs.dropped().len());
-    }
-    let staging = Staging::begin(&arguments.out, arguments.force, &inputs.paths())?;
+    warn(&inputs, &arguments.run);
+    let staging = Staging::begin(&selection.out, selection.force, &inputs.paths())?;
     let outcome = select(&inputs, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
     let manifest = write(staging, &inputs, &request, &outcome, run, &progress)?;
@@ -85,32 +65,24 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
     }
     if arguments.run.json {
-        say(as_json(&manifest, &arguments.out))?;
+        say(as_json(&manifest, &selection.out))?;
     } else {
         say(as_table(&manifest))?;
-        for (result, law) in manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))) {
-            let (name, up) = (format!("{} {}", result.method, result.budget), table::bound(law.distance, false));
+        let laws: Vec<_> = manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))).collect();
+        if let Some((_, law)) = laws.first() {
             let (likely, metric) = (1.0 - law.delta, law.metric);
             say(format_args!(
-                "{name}: W₁ to the law of the queries ≤ {up} ({metric}) in every fold, w.p. ≥ {likely} (T10)"
+                "\nif queries are independent draws: W₁ ({metric}) of every fold to their law, w.p. ≥ {likely} (T10)"
             ))?;
+            let up = |law: &Law| format!("≤ {}", table::bound(law.distance, false));
+            let rows = laws.iter().map(|(result, law)| vec![result.method.clone(), result.budget.to_string(), up(law)]);
+            say(table::wrapped(rows))?;
         }
         if !arguments.run.quiet {
-            say(format_args!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds))?;
+            say(format_args!("written to {} in {:.1} s", selection.out.display(), manifest.seconds))?;
         }
     }
     Ok(if manifest.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The list without later repeats of an item.
-fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
-    let mut kept = Vec::with_capacity(items.len());
-    for item in items {
-        if !kept.contains(&item) {
-            kept.push(item);
-        }
-    }
-    kept
 }
 
 fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
@@ -122,30 +94,34 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
                 "method": result.method,
                 "budget": result.budget,
                 "objective": manifest.parameters.objective.name(),
-                "dir": out.join(&result.dir),
+                "dir": result.dir.as_ref().map(|dir| out.join(dir)),
                 "distance": result.distance,
                 "best": result.best,
                 "excess": result.excess,
                 "energy": result.energy,
                 "chamfer": result.chamfer,
                 "held_out": result.held_out,
+                "groups": result.groups,
                 "status": result.status,
                 "seconds": result.seconds + result.certify_seconds,
             })
         })
         .collect();
-    json!({"schema": "kantor/select/1", "results": results, "notes": manifest.notes})
+    json!({"schema": "kantor/select/1", "results": results, "groups": manifest.groups, "notes": manifest.notes})
 }
 
 fn as_table(manifest: &Manifest) -> String {
     let folds = manifest.parameters.cross_fit.is_some();
-    let distance = match manifest.parameters.objective {
-        Objective::W => "distance",
-        Objective::Energy => "energy distance",
-        Objective::Mmd(_) => "discrepancy",
-    };
-    let mut header = vec!["method", "budget", distance, "above best possible", "energy", "chamfer Q→S"];
-    header.extend(["held-out", "held-out energy"].into_iter().filter(|_| folds));
+    let distance = table::distance_name(manifest.parameters.objective);
+    // Where the energy distance is the objective, it stands there already.
+    let beside = manifest.parameters.objective != Objective::Energy;
+    let mut header = vec!["method", "budget", distance, "above best possible"];
+    header.extend(["energy"].into_iter().filter(|_| beside));
+    header.push("chamfer Q→S");
+    header.extend(["held-out"].into_iter().filter(|_| folds));
+    header.extend(["held-out energy"].into_iter().filter(|_| folds && beside));
+    let groups = &manifest.groups;
+    header.extend(["worst group"].into_iter().filter(|_| !groups.is_empty()));
     header.extend(["status", "time"]);
     let none = || "–".to_owned();
     let value = |interval: Option<Interval>| interval.map_or_else(none, table::value);
@@ -155,12 +131,14 @@ fn as_table(manifest: &Manifest) -> String {
             result.budget.to_string(),
             result.distance.map_or_else(none, table::interval),
             result.excess.map_or_else(none, |excess| format!("≤ {}", table::percent_up(excess))),
-            value(result.energy),
-            value(result.chamfer),
         ];
+        cells.extend(beside.then(|| value(result.energy)));
+        cells.push(value(result.chamfer));
         if let Some(held_out) = result.held_out {
-            cells.extend([value(Some(held_out.held_out.distance)), value(held_out.held_out.energy)]);
+            cells.push(value(Some(held_out.held_out.distance)));
+            cells.extend(beside.then(|| value(held_out.held_out.energy)));
         }
+        cells.extend(table::worst_group(groups, &result.groups));
         cells.extend([result.status.to_string(), format!("{:.2} s", result.seconds + result.certify_seconds)]);
         cells
     });

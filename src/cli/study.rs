@@ -1,11 +1,12 @@
 //! `kantor study`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::report::table;
+use crate::report::staging::replace_file;
+use crate::report::{page, table};
 use crate::study::{Joined, Outcome, Published, Run, joined, published};
 
 use super::failure::Failure;
@@ -24,6 +25,9 @@ pub(super) struct Arguments {
     /// What kantor select wrote for a task; repeat it
     #[arg(long = "run", id = "runs", value_name = "TASK=DIR", value_parser = run_of, requires = "results")]
     runs: Vec<Run>,
+    /// Write a page of HTML with figures as well; replaces an older one
+    #[arg(short = 'o', long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
@@ -41,6 +45,9 @@ fn run_of(text: &str) -> Result<Run, String> {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(directory) = &arguments.tables {
         let found = published(directory)?;
+        if let Some(path) = &arguments.html {
+            replace_file(path, page::published(&found)?.html.as_bytes())?;
+        }
         if arguments.json {
             let Published { correlations, budgets } = &found;
             say(json!({"schema": "kantor/study/1", "correlations": correlations, "budgets": budgets}))?;
@@ -52,6 +59,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     if let Some(results) = &arguments.results {
         let found = joined(results, &arguments.runs)?;
+        if let Some(path) = &arguments.html {
+            if is_same_file(path, results) {
+                let message = format!("{} holds the results: give --html another name", path.display());
+                return Err(Failure::Usage(message));
+            }
+            replace_file(path, page::joined(&found)?.html.as_bytes())?;
+        }
         if arguments.json {
             let mut object = json!({"schema": "kantor/study/1"});
             if let (Some(object), Ok(serde_json::Value::Object(found))) =
@@ -65,6 +79,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 fn number(value: Option<f64>, decimals: usize) -> String {

@@ -66,11 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     } else {
         say(verdict.name())?;
         if verdict.proved().is_some() {
-            let distance = match objective {
-                Some(Objective::Energy) => "energy distance",
-                Some(Objective::Mmd(_)) => "discrepancy",
-                _ => "distance",
-            };
+            let distance = table::distance_name(objective.unwrap_or_default());
             say(format_args!("{distance} of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
                 say(format_args!("every subset of that size: at least {best}"))?;

@@ -11,7 +11,7 @@ use kantor_theory::{Cost, Interval, Objective, Status};
 use serde::Serialize;
 
 use crate::report::manifest::{InputRecord, Parameters};
-use crate::select::HeldOut;
+use crate::select::{GroupCoverage, HeldOut};
 
 /// Version of the format of `results.json`.
 pub const SCHEMA: &str = "kantor/compare/1";
@@ -55,7 +55,8 @@ pub struct Comparison {
     pub groups: Vec<(String, usize)>,
     /// Sources named in the pool's examples, with their numbers of rows, most first.
     pub sources: Vec<(String, usize)>,
-    /// Upper ends of the bins of [`Row::lengths`], in tokens; the last bin is open.
+    /// Upper ends of the bins of [`Row::lengths`], in tokens, ends included; the last bin holds all that is longer than
+    /// the bin before it, whatever its end. Empty without text.
     pub length_bins: Vec<u64>,
     /// A few queries with the pool examples closest to them, if text is given.
     pub nearest: Vec<NearestExamples>,
@@ -71,7 +72,8 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Warning {
     /// A word for scripts: `order`, `across-budgets`, `overlap`, `dropped-rows`, `near-duplicates`, `length`,
-    /// `uncertified`, `energy-left-out`.
+    /// `uncertified`, `energy-left-out`,
+    /// `methods-left-out`.
     pub kind: &'static str,
     /// In words.
     pub text: String,
@@ -165,15 +167,6 @@ pub struct Overlap {
     pub methods: Vec<String>,
     /// |A ∩ B| / |A ∪ B|.
     pub jaccard: Vec<Vec<f64>>,
-}
-
-/// What one group of queries gets from a selection.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct GroupCoverage {
-    /// Mean cost from the group's queries to their closest chosen row.
-    pub cost: f64,
-    /// Chosen rows whose closest query is in the group.
-    pub rows: usize,
 }
 
 /// What a transport solver says of one selection.

@@ -169,6 +169,30 @@ impl JsonlRows {
         Ok(copied)
     }
 
+    /// Calls `look` with the number and the bytes of every row, in order, in one streaming pass. Advances `watch` by
+    /// rows.
+    ///
+    /// # Errors
+    /// If a file changed since it was scanned or cannot be read, or if `watch` asks to stop.
+    pub fn visit(&self, watch: &dyn Watch, mut look: impl FnMut(usize, &[u8])) -> Result<(), DataError> {
+        watch.begin("read text", self.len() as u64);
+        for (file, &start) in self.files.iter().zip(&self.starts) {
+            file.identity.check(&file.path)?;
+            let mut lines = Lines::open(&file.path)?;
+            for row in start..start + file.rows {
+                let Some(line) = lines.next_line()? else {
+                    return Err(DataError::Changed { file: file.path.clone(), what: "it has fewer rows" });
+                };
+                look(row, line);
+                if (row - start).is_multiple_of(1024) {
+                    watch.advance(1024)?;
+                }
+            }
+            file.identity.check(&file.path)?;
+        }
+        Ok(())
+    }
+
     /// Fails if a file is no longer the one that was scanned.
     pub fn check_unchanged(&self) -> Result<(), DataError> {
         self.files.iter().try_for_each(|file| file.identity.check(&file.path))

@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod error;
 pub mod jsonl;
+pub mod labels;
 mod lines;
 pub mod list;
 mod mmap;
@@ -24,6 +25,7 @@ pub mod validate;
 pub use digest::Digests;
 pub use error::{DataError, Kind};
 pub use jsonl::JsonlRows;
+pub use labels::Labels;
 pub use open::{Format, OpenOptions};
 pub use overlap::overlap;
 pub use representation::{Representation, SourceFile};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::data::{DroppedRow, OnBadRow};
-use crate::select::{HeldOut, Note};
+use crate::select::{GroupCoverage, HeldOut, Note};
 
 /// Name of the file.
 pub const MANIFEST: &str = "manifest.json";
@@ -22,11 +22,11 @@ pub const SCHEMA: &str = "kantor/manifest/1";
 /// One input file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InputRecord {
-    /// `pool`, `query`, `similarity` or `pool-jsonl`.
+    /// `pool`, `query`, `similarity`, `pool-jsonl`, `query-jsonl` or `query-groups`.
     pub role: &'static str,
     /// As named on the command line.
     pub path: PathBuf,
-    /// `npy`, `safetensors`, `npz`, `jsonl`.
+    /// `npy`, `safetensors`, `npz`, `jsonl`, `text`.
     pub format: &'static str,
     /// Rows in the file.
     pub rows: usize,
@@ -82,6 +82,8 @@ pub struct Parameters {
     pub energy: bool,
     /// Folds of the queries for held-out distances; `null` if not asked for.
     pub cross_fit: Option<usize>,
+    /// Whether every method balanced its choice over the groups of queries.
+    pub balance_groups: bool,
     /// Parameters of the methods.
     #[serde(flatten)]
     pub settings: Settings,
@@ -96,8 +98,8 @@ pub struct ResultRecord {
     pub method: String,
     /// How many rows.
     pub budget: usize,
-    /// Where its files are, relative to the manifest.
-    pub dir: String,
+    /// Where its files are, relative to the manifest; `null` if they were not asked for.
+    pub dir: Option<String>,
     /// Whether smaller budgets of this method are prefixes of larger ones.
     pub nested: bool,
     /// Proved to hold the subset's distance; `null` if nothing was proved.
@@ -112,12 +114,16 @@ pub struct ResultRecord {
     pub chamfer: Option<Interval>,
     /// What selections by some of the queries are worth for the others; `null` unless asked for.
     pub held_out: Option<HeldOut>,
+    /// What the groups of queries get, in the order of [`Manifest::groups`].
+    pub groups: Vec<GroupCoverage>,
     /// How the search ended.
     pub status: Status,
     /// What the method recorded of its run.
     pub notes: BTreeMap<String, Value>,
     /// Wall-clock seconds of this method's own work for all budgets.
     pub seconds: f64,
+    /// Processor seconds of the process meanwhile; digests of the input files may be among them.
+    pub cpu_seconds: f64,
     /// Wall-clock seconds of certifying this selection.
     pub certify_seconds: f64,
 }
@@ -146,6 +152,8 @@ pub struct Manifest {
     pub query_rows: usize,
     /// Query rows that are also in the pool, bit for bit.
     pub overlap: usize,
+    /// Labels of the queries in order of first appearance, with their numbers of queries.
+    pub groups: Vec<(String, usize)>,
     /// All parameters.
     pub parameters: Parameters,
     /// Seed of every random choice.

@@ -1,8 +1,10 @@
 //! What leaves kantor: files that appear whole or not at all, the manifest, tables and progress.
 
+pub mod cpu;
 pub mod files;
 pub mod manifest;
 pub mod memory;
+pub mod page;
 pub mod plan;
 pub mod progress;
 pub mod staging;

@@ -2,7 +2,19 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
-use kantor_theory::Interval;
+use kantor_theory::{Interval, Objective};
+
+use crate::select::GroupCoverage;
+
+/// What people call the value of an objective.
+pub fn distance_name(objective: Objective) -> &'static str {
+    match objective {
+        Objective::W => "distance",
+        Objective::Energy => "energy distance",
+        Objective::Mmd(_) => "discrepancy",
+        Objective::Tsds { .. } => "regularised cost",
+    }
+}
 
 /// An interval for people, rounded outwards to six decimals, or to seven digits if it is very large or small.
 pub fn interval(interval: Interval) -> String {
@@ -62,6 +74,29 @@ pub fn percent_up(share: f64) -> String {
     format!("{:.0e} %", (percent / unit).next_up().ceil() * unit)
 }
 
+/// The group whose queries are farthest from their closest chosen row, with its mean cost; nothing without groups.
+pub fn worst_group(names: &[(String, usize)], coverage: &[GroupCoverage]) -> Option<String> {
+    let worst = names.iter().zip(coverage).max_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
+    worst.map(|((name, _), group)| format!("{:.4} {name}", group.cost))
+}
+
+/// Text in lines of at most `width` characters, broken at spaces, each after `indent` of them; longer words stand alone.
+pub fn paragraph(text: &str, indent: usize, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        if let Some(line) = lines.last_mut() {
+            let length = line.chars().count();
+            if length > 0 && indent + length + 1 + word.chars().count() > width {
+                lines.push(word.to_owned());
+            } else {
+                line.push_str(if length > 0 { " " } else { "" });
+                line.push_str(word);
+            }
+        }
+    }
+    lines.iter().map(|line| format!("{:indent$}{line}", "")).collect::<Vec<_>>().join("\n")
+}
+
 /// A table with a header line.
 pub fn plain(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
@@ -82,6 +117,19 @@ pub fn wrapped(rows: impl IntoIterator<Item = Vec<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wrapped_text_keeps_its_words_and_its_width() {
+        let text = "über every one of the words, a-word-that-is-too-long and more";
+        let lines = paragraph(text, 2, 14);
+        assert_eq!(lines.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
+        assert!(
+            lines
+                .lines()
+                .all(|line| line.starts_with("  ") && (line.chars().count() <= 14 || line.contains("too-long")))
+        );
+        assert_eq!(paragraph("", 2, 14), "  ");
+    }
 
     #[test]
     fn printed_intervals_hold_what_was_proved() {

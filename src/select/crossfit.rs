@@ -78,7 +78,9 @@ pub(super) fn measure(
     let mut found: Vec<Vec<Vec<[Means; 2]>>> =
         outcome.chosen.iter().map(|chosen| vec![Vec::with_capacity(count); chosen.selections.len()]).collect();
     for fold in &folds {
-        let others = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
+        let others: Vec<usize> = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
+        let balance = request.balance.as_ref().map(|labels| others.iter().map(|&query| labels[query]).collect());
+        let plain = Request { balance, ..plain.clone() };
         let pick = |list| PickedRows::new(inputs.queries(), list);
         let (held, seen) = (pick(fold.clone()), pick(others));
         let held = inputs.geometry_with(&held, request.cost)?;

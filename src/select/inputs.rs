@@ -6,7 +6,10 @@ use kantor_solvers::Watch;
 use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Geometry, Rows};
 
-use crate::data::{DataError, Digests, Dropped, JsonlRows, OnBadRow, OpenOptions, Representation, SourceFile, overlap};
+use crate::data::jsonl::JsonlFile;
+use crate::data::{
+    DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile, overlap,
+};
 use crate::report::manifest::{DroppedRecord, InputRecord};
 
 use super::Error;
@@ -22,6 +25,10 @@ pub struct InputSpec {
     pub similarity: Option<PathBuf>,
     /// The pool's examples as text; as many lines as the pool has rows.
     pub pool_jsonl: Vec<PathBuf>,
+    /// The queries as text; as many lines as there are queries.
+    pub query_jsonl: Option<PathBuf>,
+    /// Labels of the queries, one a line, or `FILE:FIELD` for a field of JSON lines.
+    pub query_groups: Option<PathBuf>,
     /// Name of the tensor, where a file holds several.
     pub tensor: Option<String>,
     /// Read integers as numbers.
@@ -47,6 +54,8 @@ impl InputSpec {
 pub struct Inputs {
     tables: Tables,
     examples: Option<JsonlRows>,
+    query_examples: Option<JsonlRows>,
+    groups: Option<Labels>,
     dropped: Vec<DroppedRecord>,
     overlap: usize,
     /// Whether the rows of the pool are still to be checked.
@@ -108,9 +117,22 @@ impl Inputs {
         if spec.forbid_overlap && overlap > 0 {
             return Err(Error::Overlap(overlap));
         }
-        let mut inputs = Self { tables, examples: None, dropped, overlap, unchecked };
+        let mut inputs =
+            Self { tables, examples: None, query_examples: None, groups: None, dropped, overlap, unchecked };
         if !spec.pool_jsonl.is_empty() {
             inputs.examples = Some(JsonlRows::scan(&spec.pool_jsonl, Some(inputs.original_pool_len()), watch)?);
+        }
+        let rows = match &inputs.tables {
+            Tables::Points { query, .. } => query.original_len(),
+            Tables::Matrix(matrix) => matrix.original_len(),
+        };
+        if let Some(path) = &spec.query_jsonl {
+            inputs.query_examples = Some(JsonlRows::scan(std::slice::from_ref(path), Some(rows), watch)?);
+        }
+        if let Some(path) = &spec.query_groups {
+            let mut groups = Labels::read(path, rows, watch)?;
+            groups.kept((0..inputs.queries().len()).map(|query| inputs.original_query(query)));
+            inputs.groups = Some(groups);
         }
         Ok(inputs)
     }
@@ -136,6 +158,14 @@ impl Inputs {
         match &self.tables {
             Tables::Points { query, .. } => query,
             Tables::Matrix(matrix) => matrix,
+        }
+    }
+
+    /// Rows of the pool that take part.
+    pub fn pool_len(&self) -> usize {
+        match &self.tables {
+            Tables::Points { pool, .. } => pool.len(),
+            Tables::Matrix(matrix) => matrix.dim(),
         }
     }
 
@@ -190,6 +220,16 @@ impl Inputs {
     /// The pool's examples, if given.
     pub fn examples(&self) -> Option<&JsonlRows> {
         self.examples.as_ref()
+    }
+
+    /// The queries as text, if given.
+    pub fn query_examples(&self) -> Option<&JsonlRows> {
+        self.query_examples.as_ref()
+    }
+
+    /// The labels of the queries, if given.
+    pub fn groups(&self) -> Option<&Labels> {
+        self.groups.as_ref()
     }
 
     /// Rows left out on request.
@@ -248,9 +288,9 @@ impl Inputs {
                 });
             }
         }
-        for file in self.examples.iter().flat_map(JsonlRows::files) {
+        for (role, file) in self.texts() {
             records.push(InputRecord {
-                role: "pool-jsonl",
+                role,
                 path: file.path.clone(),
                 format: "jsonl",
                 rows: file.rows,
@@ -260,6 +300,16 @@ impl Inputs {
                 sha256: file.digest.clone(),
             });
         }
+        records.extend(self.groups.iter().map(|Labels { file, .. }| InputRecord {
+            role: "query-groups",
+            path: file.path.clone(),
+            format: file.format,
+            rows: file.rows,
+            columns: None,
+            dtype: None,
+            bytes: file.bytes,
+            sha256: file.sha256.clone(),
+        }));
         Ok(records)
     }
 
@@ -271,8 +321,11 @@ impl Inputs {
         for (_, table) in self.tables() {
             table.check_unchanged()?;
         }
-        if let Some(examples) = &self.examples {
+        for examples in self.examples.iter().chain(&self.query_examples) {
             examples.check_unchanged()?;
+        }
+        if let Some(groups) = &self.groups {
+            groups.check_unchanged()?;
         }
         Ok(())
     }
@@ -280,7 +333,15 @@ impl Inputs {
     /// All input files.
     pub fn paths(&self) -> Vec<&Path> {
         let tables = self.tables().into_iter().flat_map(|(_, table)| table.files()).map(|file| file.path.as_path());
-        tables.chain(self.examples.iter().flat_map(JsonlRows::files).map(|file| file.path.as_path())).collect()
+        tables
+            .chain(self.texts().map(|(_, file)| file.path.as_path()))
+            .chain(self.groups.iter().map(|groups| groups.file.path.as_path()))
+            .collect()
+    }
+
+    fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {
+        let pool = self.examples.iter().flat_map(JsonlRows::files).map(|file| ("pool-jsonl", file));
+        pool.chain(self.query_examples.iter().flat_map(JsonlRows::files).map(|file| ("query-jsonl", file)))
     }
 
     fn tables(&self) -> Vec<(&'static str, &Representation)> {

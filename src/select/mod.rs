@@ -2,6 +2,7 @@
 
 mod beside;
 mod crossfit;
+mod groups;
 mod inputs;
 mod objective;
 mod order;
@@ -20,16 +21,21 @@ use crate::report::memory;
 use crate::report::staging::OutputError;
 
 pub use beside::Beside;
-pub use crossfit::HeldOut;
+pub use crossfit::{HeldOut, Law};
+pub use groups::GroupCoverage;
+pub(crate) use groups::coverage;
 pub use inputs::{InputSpec, Inputs};
 pub use objective::Target;
 pub use order::Note;
+pub(crate) use order::notes;
 pub use prepared::{Prepared, method};
 pub use write::{Run, write};
-pub(crate) use write::{SelectionWriter, copies, parameters, write_with};
+pub(crate) use write::{
+    SelectionWriter, copies, finish, manifest, named_groups, parameters, write_selections, write_with,
+};
 
 /// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
-const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 
 /// Why nothing was selected.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +108,8 @@ pub struct Request {
     pub energy: bool,
     /// Number of folds of the queries on which selections by the other folds are measured.
     pub cross_fit: Option<usize>,
+    /// The group of every query, by any number, if every method is to balance its choice over these groups.
+    pub balance: Option<Vec<usize>>,
     /// Parameters of the methods.
     pub settings: Settings,
     /// Seed of every random choice.
@@ -121,6 +129,7 @@ impl Default for Request {
             certify: true,
             energy: false,
             cross_fit: None,
+            balance: None,
             settings: Settings::default(),
             seed: 0,
             memory: memory::available().unwrap_or(u64::MAX),
@@ -137,6 +146,8 @@ pub struct Proved {
     pub certified: Option<Certified>,
     /// For each row the closest query, and the cost between the two.
     pub nearest: Vec<(usize, f64)>,
+    /// For each query the cost to the closest row.
+    pub query_costs: Vec<f64>,
     /// Other distances of the same rows, unless nobody asked for a proof.
     pub beside: Option<Beside>,
     /// What selections by some of the queries are worth for the others, if asked for.
@@ -166,6 +177,10 @@ pub struct Chosen {
     pub selections: Vec<Proved>,
     /// Wall-clock seconds of the method's own work.
     pub seconds: f64,
+    /// Processor seconds of this process meanwhile; digests of the input files may be among them.
+    pub cpu_seconds: f64,
+    /// Largest resident memory of this process by then, in bytes.
+    pub peak_memory: Option<u64>,
 }
 
 /// What all methods chose.
@@ -193,26 +208,31 @@ pub struct Outcome {
 /// # Errors
 /// If the request makes no sense for these inputs, a method cannot work on them, or `watch` asks to stop.
 pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
-    let geometry = inputs.geometry(request.cost)?;
-    let geometry = if request.certify { geometry.remembering() } else { geometry };
-    let choose = || {
-        let choice = choose(inputs, &geometry, request, watch)?;
-        crossfit::measure(inputs, request, watch, choice)
-    };
     if rayon::current_num_threads() == 1 {
-        let outcome = choose()?;
+        let outcome = select_only(inputs, request, watch)?;
         return Ok(Outcome { inputs: inputs.records(watch)?, ..outcome });
     }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let records = scope.spawn(|| inputs.records(&Unless(&abandoned)));
-        let choice = choose();
+        let choice = select_only(inputs, request, watch);
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         let records = records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // Why nothing was chosen goes first: the records were then stopped.
         let outcome = choice?;
         Ok(Outcome { inputs: records?, ..outcome })
     })
+}
+
+/// As [`select`], without describing the input files.
+///
+/// # Errors
+/// As [`select`].
+pub(crate) fn select_only(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    let geometry = inputs.geometry(request.cost)?;
+    let geometry = if request.certify { geometry.remembering() } else { geometry };
+    let choice = choose(inputs, &geometry, request, watch)?;
+    crossfit::measure(inputs, request, watch, choice)
 }
 
 /// Stops work in the background once there is no use for it.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use kantor_solvers::knn::dual;
 use kantor_solvers::{SelectError, Settings, Task, herding};
 use kantor_theory::{BestBound, Geometry, Objective};
 use serde::Serialize;
@@ -37,23 +38,33 @@ impl Target {
         }
     }
 
-    /// The distance on this geometry, the bandwidth of its kernel found.
+    /// The distance on this geometry, the bandwidth of its kernel found; transport becomes TSDS's problem if a weight of
+    /// diversity is set.
     ///
     /// # Errors
-    /// If the kernel or its bandwidth make no distance here.
+    /// If the kernel or its bandwidth make no distance here, or diversity is asked of the distance of a kernel.
     pub fn objective(self, geometry: &Geometry<'_>, settings: &Settings) -> Result<Objective, SelectError> {
         let needs_rows = "needs the rows of pool and queries, not only similarities: give --pool and --query";
-        match self {
-            Target::W => Ok(Objective::W),
-            _ if geometry.points().is_none() => {
+        match (self, settings.diversity) {
+            (Target::W, None) => Ok(Objective::W),
+            (Target::W, Some(diversity)) if diversity > 0.0 && diversity.is_finite() => {
+                Ok(Objective::Tsds { diversity })
+            }
+            (Target::W, Some(value)) => {
+                Err(SelectError::Setting { name: "diversity", value, rule: "it must be positive and finite" })
+            }
+            (_, Some(value)) => {
+                Err(SelectError::Setting { name: "diversity", value, rule: "it goes with --objective w only" })
+            }
+            (_, None) if geometry.points().is_none() => {
                 Err(SelectError::Unsupported { method: self.name(), fault: needs_rows })
             }
-            Target::Energy => Ok(Objective::Energy),
-            Target::Mmd if !settings.kernel.is_positive_definite() => Err(SelectError::Unsupported {
+            (Target::Energy, None) => Ok(Objective::Energy),
+            (Target::Mmd, None) if !settings.kernel.is_positive_definite() => Err(SelectError::Unsupported {
                 method: "mmd",
                 fault: "needs a positive definite kernel: gaussian, laplace, inverse-multiquadric or cosine",
             }),
-            Target::Mmd => Ok(Objective::Mmd(settings.bandwidth.for_queries(settings.kernel, geometry)?)),
+            (Target::Mmd, None) => Ok(Objective::Mmd(settings.bandwidth.for_queries(settings.kernel, geometry)?)),
         }
     }
 }
@@ -75,8 +86,8 @@ impl FromStr for Target {
     }
 }
 
-/// Proves for every budget how close any subset of that size can be under the distance of a kernel; the subsets that
-/// were found on the way are returned too.
+/// Proves for every budget how close any subset of that size can be, if the objective is not W; subsets that were
+/// herded on the way are returned too.
 ///
 /// # Errors
 /// If nothing can be chosen, or the evidence is refused.
@@ -85,6 +96,11 @@ pub(super) fn bests(
     objective: Objective,
     budgets: &[usize],
 ) -> Result<(Vec<BestBound>, Option<herding::Solved>), Error> {
+    if let Objective::Tsds { diversity } = objective {
+        let duals = dual::duals(task, diversity, budgets)?;
+        let bounds = duals.iter().map(|dual| certify::best_tsds(task.geometry, objective, dual));
+        return Ok((bounds.collect::<Result<_, _>>()?, None));
+    }
     let Some(kernel) = objective.kernel() else { return Ok((Vec::new(), None)) };
     let solved = herding::choose(task, kernel, budgets)?;
     let mut bounds = Vec::with_capacity(budgets.len());

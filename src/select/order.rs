@@ -14,6 +14,9 @@ use crate::statistics::spearman;
 /// Relative differences of W below this say nothing of the loss.
 const TELLING: f64 = 0.02;
 
+/// Pairs of methods that are named in words; the others are counted.
+const NAMED: usize = 3;
+
 /// Something that the reader of a result should know.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Note {
@@ -37,7 +40,7 @@ struct Placed<'a> {
 }
 
 /// What to say of all results.
-pub(super) fn notes(budgets: &[usize], chosen: &[Chosen]) -> Vec<Note> {
+pub(crate) fn notes(budgets: &[usize], chosen: &[Chosen]) -> Vec<Note> {
     let mut notes = Vec::new();
     for (at, &budget) in budgets.iter().enumerate() {
         let (mut placed, mut left_out) = (Vec::new(), None);
@@ -74,14 +77,20 @@ fn disagreement(budget: usize, placed: &[Placed<'_>]) -> Option<Note> {
     if pairs.is_empty() {
         return None;
     }
+    // Those farthest apart first.
+    pairs.sort_by(|a, b| f64::total_cmp(&b.2, &a.2));
     let percent =
         |share: f64| if share >= 1e-4 { format!("{:.2} %", 100.0 * share) } else { "less than 0.01 %".into() };
-    let words: Vec<String> = pairs
+    let mut words: Vec<String> = pairs
         .iter()
+        .take(NAMED)
         .map(|(a, b, w, e)| {
             format!("{a} has a lower W than {b} (by {}) but a higher energy distance (by {})", percent(*w), percent(*e))
         })
         .collect();
+    if pairs.len() > NAMED {
+        words.push(format!("and {} more pairs", pairs.len() - NAMED));
+    }
     let verdict = if pairs.iter().any(|(.., w, _)| *w >= TELLING) {
         "on real text either can be right; differences of W below 2 % say nothing of the loss"
     } else {

@@ -4,16 +4,19 @@
 
 use std::time::Instant;
 
+use kantor_solvers::balanced::Balanced;
 use kantor_solvers::exact;
 use kantor_solvers::herding;
 use kantor_solvers::kernels::{list_bytes, scan};
+use kantor_solvers::knn::dual;
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::{Findings, Needs, SelectError, Selection, Selector, Settings, Task, Watch};
 use kantor_theory::{BestBound, Geometry, Objective, Power};
 
-use crate::certify::{self, Certified, Terms};
+use crate::certify::{self, Certified, Nearest, Terms};
+use crate::report::{cpu, memory};
 
-use super::{BLOCK, Beside, Chosen, Error, Inputs, Outcome, Proved, Request, Target, crossfit, objective};
+use super::{BLOCK, Beside, Chosen, Error, Inputs, Outcome, Proved, Request, crossfit, objective};
 
 /// The selector of that name with these settings.
 ///
@@ -25,6 +28,15 @@ pub fn method(name: &str, settings: &Settings) -> Result<Box<dyn Selector>, Erro
         known: SELECTORS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
     })?;
     Ok((entry.build)(settings))
+}
+
+/// The selector of that name as the request wants it.
+fn selector_of(name: &str, request: &Request) -> Result<Box<dyn Selector>, Error> {
+    let plain = method(name, &request.settings)?;
+    Ok(match &request.balance {
+        Some(labels) => Box::new(Balanced::new(plain, labels)),
+        None => plain,
+    })
 }
 
 /// A request whose shared work is done.
@@ -56,17 +68,18 @@ impl<'a> Prepared<'a> {
         if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
             return Err(SelectError::Budget { budget, pool }.into());
         }
-        if request.objective != Target::W && request.power != Power::One {
-            return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {}", request.objective)));
-        }
         let objective = request.objective.objective(geometry, &request.settings)?;
+        if objective != Objective::W && request.power != Power::One {
+            let other = if request.settings.diversity.is_some() { "--diversity" } else { request.objective.name() };
+            return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
+        }
         let task =
             Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory: request.memory, watch };
         let largest = request.budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { exact::needs(&task, largest) } else { Needs::default() };
         for name in &request.methods {
-            needs = needs.union(method(name, &request.settings)?.needs(&task, largest));
+            needs = needs.union(selector_of(name, request)?.needs(&task, largest));
         }
         let certified = if request.certify { largest } else { 0 };
         let needed = bytes(&task, needs, objective, certified, request.budgets.len());
@@ -92,12 +105,13 @@ impl<'a> Prepared<'a> {
     pub fn choose(&self, name: &str, budgets: &[usize], seed: u64) -> Result<Chosen, Error> {
         let Task { geometry, power, block, memory, watch, .. } = self.task;
         let task = Task { geometry, power, seed, block, memory, watch };
-        let selector = method(name, &self.request.settings)?;
-        let begun = Instant::now();
+        let selector = selector_of(name, self.request)?;
+        let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
         let selections = selector.select(&task, &self.findings, budgets)?;
-        let seconds = begun.elapsed().as_secs_f64();
+        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
         let selections = selections.into_iter().map(|selection| self.prove(selection)).collect::<Result<_, _>>()?;
-        Ok(Chosen { method: selector.name().to_owned(), nested: selector.nested(), selections, seconds })
+        let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), memory::peak());
+        Ok(Chosen { method, nested, selections, seconds, cpu_seconds, peak_memory })
     }
 
     /// Which distance is certified.
@@ -124,8 +138,10 @@ impl<'a> Prepared<'a> {
 
     /// Leaves a selection unproved.
     pub(crate) fn leave(&self, selection: Selection) -> Proved {
-        let nearest = certify::nearest(self.task.geometry, &selection.rows);
-        Proved { selection, certified: None, nearest, beside: None, held_out: None, seconds: 0.0 }
+        let Nearest { of_rows: nearest, of_queries: query_costs } =
+            certify::nearest(self.task.geometry, &selection.rows);
+        let (certified, beside, held_out) = (None, None, None);
+        Proved { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
     }
 
     /// Certifies the distance of a selection, whether or not the request asks for that.
@@ -145,11 +161,12 @@ impl<'a> Prepared<'a> {
                 certify::distance(geometry, &terms, &selection.rows)?
             }
         };
-        let nearest = certify::nearest(geometry, &selection.rows);
+        let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(geometry, &selection.rows);
         let best = self.bests.iter().find(|best| best.budget() == selection.budget()).cloned();
         let beside = Some(Beside::of(geometry, &terms, distance.interval(), request.energy, &selection.rows, *watch)?);
         let certified = Some(Certified { distance, best });
-        Ok(Proved { selection, certified, nearest, beside, held_out: None, seconds: begun.elapsed().as_secs_f64() })
+        let seconds = begun.elapsed().as_secs_f64();
+        Ok(Proved { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
     }
 }
 
@@ -164,6 +181,7 @@ fn bytes(task: &Task<'_>, needs: Needs, objective: Objective, certified: usize, 
     let proof = match objective {
         _ if certified == 0 => 0,
         Objective::W => (2 * size_of::<f64>() * certified * m) as u64,
+        Objective::Tsds { .. } => dual::bytes(task, certified) + (2 * size_of::<f64>() * certified * m) as u64,
         _ => herding::bytes(task, certified, budgets) + (size_of::<f64>() * certified * dim) as u64,
     };
     (block + best) as u64 + lists + proof

@@ -10,11 +10,11 @@ use kantor_theory::{Facts, Geometry, Objective, Status};
 use crate::certify::{self, Certified, Terms};
 use crate::data::OnBadRow;
 use crate::report::files::{self, Line};
-use crate::report::manifest::{self, BestRecord, InputRecord, MANIFEST, Manifest, Parameters, ResultRecord};
+use crate::report::manifest::{self, BestRecord, InputRecord, MANIFEST, Manifest, Parameters, ResultRecord, Written};
 use crate::report::memory;
 use crate::report::staging::Staging;
 
-use super::{Error, Inputs, Outcome, Proved, Request, order};
+use super::{Chosen, Error, Inputs, Outcome, Proved, Request, coverage, order};
 
 /// What a result must record besides inputs, request and outcome.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +37,7 @@ pub fn write(
     run: Run,
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
-    let chosen = outcome.chosen.iter().flat_map(|chosen| &chosen.selections);
-    let copies = copies(inputs, chosen.map(|proved| &proved.selection.rows[..]), watch)?;
+    let copies = copies(inputs, rows(outcome), watch)?;
     write_with(staging, inputs, request, outcome, run, copies.as_ref())
 }
 
@@ -51,67 +50,67 @@ pub(crate) fn write_with(
     run: Run,
     copies: Option<&Copies>,
 ) -> Result<Manifest, Error> {
-    let geometry = inputs.geometry(request.cost)?;
-    let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
-    let writer = SelectionWriter::new(inputs, &geometry, terms, &outcome.inputs, copies);
-    let mut results = Vec::new();
-    for chosen in &outcome.chosen {
-        for proved in &chosen.selections {
-            let selection = &proved.selection;
-            let dir = files::directory(&chosen.method, selection);
-            writer.write(&mut staging, &dir, &chosen.method, proved)?;
-            results.push(ResultRecord {
-                method: chosen.method.clone(),
-                budget: selection.budget(),
-                dir,
-                nested: chosen.nested,
-                distance: proved.certified.as_ref().map(|certified| certified.distance.interval()),
-                best: proved.certified.as_ref().and_then(|c| Some(BestRecord { lower: c.best.as_ref()?.lower() })),
-                excess: proved.certified.as_ref().and_then(Certified::excess),
-                energy: proved.beside.and_then(|beside| beside.energy),
-                chamfer: proved.beside.map(|beside| beside.chamfer),
-                held_out: proved.held_out,
-                status: proved.status(),
-                notes: selection.notes.clone(),
-                seconds: chosen.seconds,
-                certify_seconds: proved.seconds,
-            });
-        }
-    }
+    write_files(&mut staging, inputs, request, outcome, "", copies)?;
     inputs.check_unchanged()?;
-    let status = results.iter().map(|result| result.status).find(|status| !status.is_success());
-    let manifest = Manifest {
-        schema: manifest::SCHEMA,
-        kantor: env!("CARGO_PKG_VERSION"),
-        inputs: outcome.inputs.clone(),
-        dropped_rows: inputs.dropped().to_vec(),
-        pool_rows: geometry.pool_len(),
-        query_rows: geometry.query_len(),
-        overlap: inputs.overlap(),
-        parameters: parameters(request, outcome.objective, run.on_bad_row),
-        seed: request.seed,
-        rng: "ChaCha8",
-        tie_rule: "lower pool row first",
-        threads: rayon::current_num_threads(),
-        status: status.or_else(|| results.first().map(|result| result.status)).unwrap_or(Status::Uncertified),
-        results,
-        notes: order::notes(&request.budgets, &outcome.chosen),
-        outputs: staging.written().to_vec(),
-        scan_seconds: outcome.scan_seconds,
-        best_seconds: outcome.best_seconds,
-        cross_fit_seconds: outcome.cross_fit_seconds,
-        seconds: run.begun.elapsed().as_secs_f64(),
-        peak_memory_bytes: memory::peak(),
-    };
-    staging.file(MANIFEST, |out| {
-        serde_json::to_writer_pretty(&mut *out, &manifest)?;
-        out.write_all(b"\n")
-    })?;
-    staging.commit()?;
+    let manifest = manifest(inputs, request, outcome, run, Some(""), staging.written().to_vec())?;
+    finish(staging, &manifest)?;
     Ok(manifest)
 }
 
-/// The request with all defaults resolved.
+/// Adds the manifest and makes the result visible.
+///
+/// # Errors
+/// If the system refuses.
+pub(crate) fn finish(mut staging: Staging, manifest: &Manifest) -> Result<(), Error> {
+    staging.file(MANIFEST, |out| {
+        serde_json::to_writer_pretty(&mut *out, manifest)?;
+        out.write_all(b"\n")
+    })?;
+    Ok(staging.commit()?)
+}
+
+/// Writes the files of every selection, in directories whose names begin with `under`.
+///
+/// # Errors
+/// If the pool's examples cannot be read again, a certificate contradicts itself, or the system refuses.
+pub(crate) fn write_selections(
+    staging: &mut Staging,
+    inputs: &Inputs,
+    request: &Request,
+    outcome: &Outcome,
+    under: &str,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
+    let copies = copies(inputs, rows(outcome), watch)?;
+    write_files(staging, inputs, request, outcome, under, copies.as_ref())
+}
+
+fn write_files(
+    staging: &mut Staging,
+    inputs: &Inputs,
+    request: &Request,
+    outcome: &Outcome,
+    under: &str,
+    copies: Option<&Copies>,
+) -> Result<(), Error> {
+    let geometry = inputs.geometry(request.cost)?;
+    let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
+    let writer = SelectionWriter::new(inputs, &geometry, terms, &outcome.inputs, copies);
+    for chosen in &outcome.chosen {
+        for proved in &chosen.selections {
+            let dir = format!("{under}{}", files::directory(&chosen.method, &proved.selection));
+            writer.write(staging, &dir, &chosen.method, proved)?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows of every selection.
+fn rows(outcome: &Outcome) -> impl Iterator<Item = &[usize]> {
+    outcome.chosen.iter().flat_map(|chosen| &chosen.selections).map(|proved| &proved.selection.rows[..])
+}
+
+/// All parameters, defaults resolved.
 pub(crate) fn parameters(request: &Request, objective: Objective, on_bad_row: OnBadRow) -> Parameters {
     Parameters {
         methods: request.methods.clone(),
@@ -122,9 +121,76 @@ pub(crate) fn parameters(request: &Request, objective: Objective, on_bad_row: On
         certify: request.certify,
         energy: request.energy,
         cross_fit: request.cross_fit,
+        balance_groups: request.balance.is_some(),
         settings: request.settings.clone(),
         on_bad_row,
     }
+}
+
+/// The record of how these selections were made. Their directories begin with `under`, if they are written at all.
+///
+/// # Errors
+/// If pool, queries and cost do not go together.
+pub(crate) fn manifest(
+    inputs: &Inputs,
+    request: &Request,
+    outcome: &Outcome,
+    run: Run,
+    under: Option<&str>,
+    outputs: Vec<Written>,
+) -> Result<Manifest, Error> {
+    let geometry = inputs.geometry(request.cost)?;
+    let record = |chosen: &Chosen, proved: &Proved| ResultRecord {
+        method: chosen.method.clone(),
+        budget: proved.selection.budget(),
+        dir: under.map(|under| format!("{under}{}", files::directory(&chosen.method, &proved.selection))),
+        nested: chosen.nested,
+        distance: proved.certified.as_ref().map(|certified| certified.distance.interval()),
+        best: proved.certified.as_ref().and_then(|c| Some(BestRecord { lower: c.best.as_ref()?.lower() })),
+        excess: proved.certified.as_ref().and_then(Certified::excess),
+        energy: proved.beside.and_then(|beside| beside.energy),
+        chamfer: proved.beside.map(|beside| beside.chamfer),
+        held_out: proved.held_out,
+        groups: inputs.groups().map_or_else(Vec::new, |groups| coverage(groups, proved)),
+        status: proved.status(),
+        notes: proved.selection.notes.clone(),
+        seconds: chosen.seconds,
+        cpu_seconds: chosen.cpu_seconds,
+        certify_seconds: proved.seconds,
+    };
+    let results: Vec<ResultRecord> = (outcome.chosen.iter())
+        .flat_map(|chosen| chosen.selections.iter().map(move |proved| record(chosen, proved)))
+        .collect();
+    let status = results.iter().map(|result| result.status).find(|status| !status.is_success());
+    Ok(Manifest {
+        schema: manifest::SCHEMA,
+        kantor: env!("CARGO_PKG_VERSION"),
+        inputs: outcome.inputs.clone(),
+        dropped_rows: inputs.dropped().to_vec(),
+        pool_rows: geometry.pool_len(),
+        query_rows: geometry.query_len(),
+        overlap: inputs.overlap(),
+        groups: named_groups(inputs),
+        parameters: parameters(request, outcome.objective, run.on_bad_row),
+        seed: request.seed,
+        rng: "ChaCha8",
+        tie_rule: "lower pool row first",
+        threads: rayon::current_num_threads(),
+        status: status.or_else(|| results.first().map(|result| result.status)).unwrap_or(Status::Uncertified),
+        results,
+        notes: order::notes(&request.budgets, &outcome.chosen),
+        outputs,
+        scan_seconds: outcome.scan_seconds,
+        best_seconds: outcome.best_seconds,
+        cross_fit_seconds: outcome.cross_fit_seconds,
+        seconds: run.begun.elapsed().as_secs_f64(),
+        peak_memory_bytes: memory::peak(),
+    })
+}
+
+/// The labels of the queries with their numbers of queries.
+pub(crate) fn named_groups(inputs: &Inputs) -> Vec<(String, usize)> {
+    inputs.groups().map_or_else(Vec::new, |groups| groups.names.iter().cloned().zip(groups.counts()).collect())
 }
 
 /// Lines by row number.

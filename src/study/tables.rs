@@ -62,6 +62,9 @@ pub struct Correlation {
     pub outcome: Outcome,
     /// Quantiles that have a value.
     pub bins: usize,
+    /// Quantile, 0 being the nearest, and value.
+    #[serde(skip)]
+    pub values: Vec<(u64, f64)>,
     /// Spearman's correlation; `null` if all values are equal.
     pub spearman: Option<f64>,
 }
@@ -190,6 +193,7 @@ fn correlations(pool: &'static str, model: &str, outcome: Outcome, cells: &[Cell
             representation: method.split(' ').next().unwrap_or(method).to_owned(),
             outcome,
             bins: bins.len(),
+            values: bins.iter().map(|bin| *bin as u64).zip(values.iter().copied()).collect(),
             spearman: spearman(&bins, &values),
         })
         .collect()

@@ -7,3 +7,4 @@ mod kernels;
 mod mutated;
 mod real;
 mod support;
+mod tsds;

@@ -214,6 +214,11 @@ fn held_out_distances_are_of_queries_that_were_not_seen() {
         assert_eq!(held, &json(&out.join("manifest.json"))["results"][at]["held_out"]);
         let (low, high) = ends(&held["distance"]);
         assert!(low <= high && high - low < 1e-9 && ends(&held["energy"]).1 > 0.0);
+        // T10: the farthest fold in the chord, and D·√(ln(3/δ)/(2·34)) at least.
+        let law = &held["law"];
+        assert_eq!((law["metric"].as_str(), law["delta"].as_f64()), (Some("chord"), Some(0.05)));
+        let (above, term) = (law["distance"].as_f64().unwrap(), 2.0 * (60f64.ln() / 68.0).sqrt());
+        assert!(above >= (2.0 * low).sqrt() + term && above < (3.0 * high).sqrt() + 1.1 * term, "{law}");
         // Thirds of the queries are farther than all of them; a method that looks at them is closer to those it saw.
         assert!(low > ends(&result["distance"]).1);
         if over_fits {
@@ -225,7 +230,7 @@ fn held_out_distances_are_of_queries_that_were_not_seen() {
     let other = printed_json(select_example(&out, &words).args(["2", "--force", "--seed", "5"]));
     assert_ne!(other["results"][0]["held_out"], printed["results"][0]["held_out"]);
     let table = select_example(&out, &["--force", "--budget", "60", "--cross-fit", "2", "--no-certify"]).assert();
-    table.success().stdout(contains("held-out energy"));
+    table.success().stdout(contains("held-out energy").and(contains("(T10)")));
     for folds in ["0", "1", "101"] {
         let bad = select_example(&out, &["--force", "--budget", "60", "--cross-fit", folds]).assert().code(2);
         bad.stderr(contains("between 2 and the 100 queries"));
@@ -243,6 +248,7 @@ fn cross_fitting_works_on_matrices() {
     command.args(["select", "--json", "--cost", "precomputed", "--budget", "1", "--cross-fit", "2", "--similarity"]);
     let printed = printed_json(command.arg(&costs).arg("-o").arg(&out));
     let held = &printed["results"][0]["held_out"];
+    assert!(held["law"].is_null(), "a matrix is not known to be a metric");
     let (low, high) = ends(&held["distance"]);
     assert!(low <= 5.0 && 5.0 <= high && high - low < 1e-12);
     let (low, high) = ends(&held["seen"]["distance"]);

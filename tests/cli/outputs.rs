@@ -105,6 +105,15 @@ fn registries_are_printed_as_tables_and_as_json() {
         for entry in printed[list].as_array().unwrap() {
             assert!(table.contains(entry["name"].as_str().unwrap()));
         }
+        if verb == "methods" {
+            assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+            let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
+            for entry in printed[list].as_array().unwrap() {
+                let guarantee = entry["guarantee"].as_str().unwrap();
+                assert!(words.contains(guarantee) && !guarantee.starts_with("nothing is stated"), "{entry}");
+            }
+            assert!(table.contains("--tradeoff-c 5") && table.contains("[--diversity]"), "{table}");
+        }
     }
 }
 

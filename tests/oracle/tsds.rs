@@ -1,8 +1,11 @@
 //! The closed forms of TSDS against its problem solved as a linear programme by SciPy's HiGHS (`tests/data/tsds/make.py`
 //! says which programme, with which versions).
 
+use kantor_solvers::knn::dual;
 use kantor_solvers::{Quiet, Settings, Task, kernels, registry};
-use kantor_theory::{Cost, DenseRows, Geometry, Power};
+use kantor_theory::{
+    Candidates, Cost, DenseRows, Geometry, Objective, Power, Statement, best_tsds_bound, in_turn, tsds_bound,
+};
 use serde_json::Value;
 
 use crate::support::by_row;
@@ -18,12 +21,16 @@ fn cases() -> Vec<Value> {
     record["cases"].as_array().unwrap().clone()
 }
 
-/// Masses by row, and what the selector notes.
-fn masses(case: &Value, name: &str) -> (Vec<f64>, std::collections::BTreeMap<String, Value>) {
+fn clouds(case: &Value) -> (DenseRows, DenseRows) {
     let dim = case["dim"].as_u64().unwrap() as usize;
     let rows =
         |name: &str| DenseRows::from_f32(dim, numbers(&case[name]).into_iter().map(|x| x as f32).collect()).unwrap();
-    let (pool, query) = (rows("pool"), rows("query"));
+    (rows("pool"), rows("query"))
+}
+
+/// Masses by row, and what the selector notes.
+fn masses(case: &Value, name: &str) -> (Vec<f64>, std::collections::BTreeMap<String, Value>) {
+    let (pool, query) = clouds(case);
     let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
     let settings = Settings {
         alpha: case["alpha"].as_f64().unwrap(),
@@ -65,4 +72,28 @@ fn kde_masses_are_optimal() {
 #[test]
 fn tv_masses_are_optimal() {
     cases().iter().for_each(|case| assert_masses(case, "knn-tv", &["tv"]));
+}
+
+/// The regularised cost of the whole pool, and the bound that potentials prove for all distributions on it, are the
+/// programme's optimum: F_λ = value/α − λ/N with λ = (1 − α)C/α and C = 1.
+#[test]
+fn regularised_values_are_those_of_the_linear_programme() {
+    for case in cases() {
+        let (pool, query) = clouds(&case);
+        let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
+        let (n, alpha) = (geometry.pool_len(), case["alpha"].as_f64().unwrap());
+        let diversity = (1.0 - alpha) / alpha;
+        let problem = Statement::new(&geometry, Power::One, n).under(Objective::Tsds { diversity });
+        let rows: Vec<usize> = (0..n).collect();
+        let around = tsds_bound(&geometry, &problem, &rows, &in_turn).unwrap().interval();
+        let task = Task { geometry: &geometry, seed: 0, power: Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
+        let dual = dual::duals(&task, diversity, &[n]).unwrap().remove(0);
+        let best = best_tsds_bound(&geometry, &problem, dual.potentials, Candidates::All, &in_turn).unwrap().lower();
+        for (programme, constant) in [("uniform", diversity / n as f64), ("two_sided", 0.0)] {
+            let optimum = case[programme]["value"].as_f64().unwrap() / alpha - constant;
+            for value in [around.lower.unwrap(), around.upper.unwrap(), best] {
+                assert!((value - optimum).abs() < 1e-9, "{programme}: {value} is not {optimum}");
+            }
+        }
+    }
 }

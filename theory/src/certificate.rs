@@ -71,7 +71,7 @@ pub struct BestClaim {
 pub struct Evidence {
     /// For `distance.lower`: one number per query.
     pub distance_potentials: Option<Vec<f64>>,
-    /// For `best.lower`: one number per query.
+    /// For `best.lower` of transport, regularised or not: one number per query.
     pub best_potentials: Option<Vec<f64>>,
     /// For `distance.upper`.
     pub plan: Option<SparsePlan>,

@@ -8,8 +8,8 @@
 //! the number of rows of the witness.
 
 use crate::bounds::{
-    Candidates, DistanceEvidence, Interval, Spread, Witness, best_bound, best_discrepancy_bound, discrepancy_bound,
-    distance_bound, excess,
+    Candidates, DistanceEvidence, Interval, Spread, Witness, best_bound, best_discrepancy_bound, best_tsds_bound,
+    discrepancy_bound, distance_bound, excess, tsds_bound,
 };
 use crate::certificate::{Certificate, Dropped, Input, Role, SCHEMA, check_order, kept_rows};
 use crate::geometry::Geometry;
@@ -114,7 +114,13 @@ fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
     let (potentials, plan) = (evidence.distance_potentials.is_some(), evidence.plan.is_some());
     let (for_all, witness) = (evidence.best_potentials.is_some(), evidence.witness.is_some());
     let transport = certificate.problem.objective == Objective::W;
-    if if transport { witness } else { potentials || plan || for_all } {
+    // The checker evaluates what is not transport itself; bounds for all subsets rest on potentials or on a witness.
+    let strange = match certificate.problem.objective {
+        Objective::W => witness,
+        Objective::Tsds { .. } => potentials || plan || witness,
+        Objective::Energy | Objective::Mmd(_) => potentials || plan || for_all,
+    };
+    if strange {
         return Err(Rejection::new("evidence", "there is evidence for another distance than that of the statement"));
     }
     // What each claim rests on; `None` if the checker needs nothing to decide it.
@@ -185,19 +191,28 @@ fn prove(certificate: &Certificate, geometry: &Geometry<'_>, spread: Spread<'_>)
         rows.iter().enumerate().map(number).collect()
     };
     let rows = numbered("subset", &certificate.subset)?;
-    let (distance, best) = if problem.objective == Objective::W {
-        let parts = DistanceEvidence { potentials: evidence.distance_potentials.clone(), plan: evidence.plan.clone() };
-        let for_all = |g: &Vec<f64>| best_bound(geometry, problem, g.clone(), Candidates::All, spread);
-        (
-            distance_bound(geometry, problem, &rows, parts, spread)?,
-            evidence.best_potentials.as_ref().map(for_all).transpose()?,
-        )
-    } else {
-        let for_all = |Witness { rows, weights }: &Witness| {
-            let witness = Witness { rows: numbered("witness.rows", rows)?, weights: weights.clone() };
-            best_discrepancy_bound(geometry, problem, witness, spread)
-        };
-        (discrepancy_bound(geometry, problem, &rows, spread)?, evidence.witness.as_ref().map(for_all).transpose()?)
+    let all = Candidates::All;
+    let (distance, best) = match problem.objective {
+        Objective::W => {
+            let (potentials, plan) = (evidence.distance_potentials.clone(), evidence.plan.clone());
+            let for_all = |g: &Vec<f64>| best_bound(geometry, problem, g.clone(), all, spread);
+            (
+                distance_bound(geometry, problem, &rows, DistanceEvidence { potentials, plan }, spread)?,
+                evidence.best_potentials.as_ref().map(for_all).transpose()?,
+            )
+        }
+        Objective::Tsds { .. } => {
+            let for_all = |g: &Vec<f64>| best_tsds_bound(geometry, problem, g.clone(), all, spread);
+            let best = evidence.best_potentials.as_ref().map(for_all).transpose()?;
+            (tsds_bound(geometry, problem, &rows, spread)?, best)
+        }
+        Objective::Energy | Objective::Mmd(_) => {
+            let for_all = |Witness { rows, weights }: &Witness| {
+                let witness = Witness { rows: numbered("witness.rows", rows)?, weights: weights.clone() };
+                best_discrepancy_bound(geometry, problem, witness, spread)
+            };
+            (discrepancy_bound(geometry, problem, &rows, spread)?, evidence.witness.as_ref().map(for_all).transpose()?)
+        }
     };
     let (distance, best) = (distance.interval(), best.map(|best| best.lower()));
     check_order(distance, best)?;

@@ -206,6 +206,15 @@ impl CostBounds {
         pulp::Arch::new().dispatch(Replies { costs: self, g, block, out });
     }
 
+    /// For each row of `block` a number ≥ Σ_j max(0, g_j − c_ij^p), into `out`; exactly 0 where every g_j is at most the
+    /// lower end of c_ij^p, and +∞ for a row with a closeness that is not finite.
+    ///
+    /// Limit: one pass over the block, a few operations per pair.
+    pub fn reply_sums(&self, g: &[f64], block: &[f64], out: &mut [f64]) {
+        debug_assert_eq!(block.len(), g.len() * out.len());
+        pulp::Arch::new().dispatch(ReplySums { costs: self, g, block, out });
+    }
+
     #[inline(always)]
     fn upper_by(&self, cost: f64) -> f64 {
         let upper = cost + (self.absolute + self.relative * cost);
@@ -257,6 +266,50 @@ impl pulp::NullaryFnOnce for Replies<'_> {
             };
         }
     }
+}
+
+/// What is dispatched by [`CostBounds::reply_sums`].
+struct ReplySums<'a> {
+    costs: &'a CostBounds,
+    g: &'a [f64],
+    block: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl pulp::NullaryFnOnce for ReplySums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { costs, g, block, out } = self;
+        let mut low = vec![0.0; g.len()];
+        // A difference and a sum of M terms that are not negative err by at most (M + 1)u relatively.
+        let slack = 1.0 + (2.0 * g.len() as f64 + 8.0) * UNIT;
+        for (reply, closeness) in out.iter_mut().zip(block.chunks_exact(g.len())) {
+            costs.each_lower(closeness, &mut low, |cost| cost);
+            let sum = positive_sum(g, &low);
+            let finite = closeness.iter().fold(true, |finite, s| finite & s.is_finite());
+            *reply = match sum {
+                _ if !finite => f64::INFINITY,
+                0.0 => 0.0,
+                sum => (sum * slack).next_up(),
+            };
+        }
+    }
+}
+
+/// Σ_j max(0, g_j − low_j), in lanes.
+#[inline(always)]
+fn positive_sum(g: &[f64], low: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (g_lanes, g_rest) = g.as_chunks::<LANES>();
+    let (low_lanes, low_rest) = low.as_chunks::<LANES>();
+    for (g, low) in g_lanes.iter().zip(low_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += (g[lane] - low[lane]).max(0.0);
+        }
+    }
+    sums.iter().sum::<f64>() + g_rest.iter().zip(low_rest).map(|(g, low)| (g - low).max(0.0)).sum::<f64>()
 }
 
 /// What is dispatched by [`CostBounds::ends`].

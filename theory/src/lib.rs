@@ -31,8 +31,8 @@ pub mod status;
 
 pub use bounds::{
     BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, KernelMeans, NearestDistances,
-    Spread, Witness, best_bound, best_discrepancy_bound, discrepancy_bound, distance_bound, excess, in_turn,
-    kernel_means, mean_difference, nearest_distances, transport_at_least,
+    Spread, Witness, best_bound, best_discrepancy_bound, best_tsds_bound, discrepancy_bound, distance_bound, excess,
+    in_turn, kernel_means, mean_difference, nearest_distances, transport_at_least, tsds_bound,
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};

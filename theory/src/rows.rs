@@ -62,6 +62,14 @@ pub trait Rows: Send + Sync {
     /// As [`Rows::read`] over all columns, rounded to the nearest `f32`: exact unless the element is `f64`.
     fn read_f32(&self, first: usize, out: &mut [f32]);
 
+    /// Columns `columns` of a row as they lie in memory, if that is as `f64`.
+    ///
+    /// # Panics
+    /// If row or columns lie outside the table.
+    fn borrow(&self, _row: usize, _columns: Range<usize>) -> Option<&[f64]> {
+        None
+    }
+
     /// Whether there are no rows.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -176,6 +184,13 @@ impl Rows for DenseRows {
                 }
                 Values::F64(v) => target.copy_from_slice(&v[span]),
             }
+        }
+    }
+
+    fn borrow(&self, row: usize, columns: Range<usize>) -> Option<&[f64]> {
+        match &self.values {
+            Values::F32(_) => None,
+            Values::F64(v) => Some(&v[row * self.dim..(row + 1) * self.dim][columns]),
         }
     }
 

@@ -18,6 +18,10 @@ pub const KERNEL_CONVENTION: &str = "distance = sqrt(E k(x,x') - 2 E k(x,q) + E 
      queries, all uniform and independent; k = -|x-q| for energy; points are rows, divided by their norms for costs of directions; \
      best = lower bound of the distance of every subset of `budget` distinct pool rows with equal weights";
 
+/// The same for [`Objective::Tsds`].
+pub const TSDS_CONVENTION: &str = "distance = min <c, x> + diversity*(M*max_ij x_ij - 1/N) over x >= 0 on subset rows and queries \
+     that give every query mass 1/M, the rows any mass; best = lower bound of it for every subset of `budget` distinct pool rows";
+
 /// Which distance between subset and queries a statement is about.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -30,22 +34,29 @@ pub enum Objective {
     /// The maximum mean discrepancy under this kernel (biased, that is with all pairs): the root of
     /// E k(x, x') − 2E k(x, q) + E k(q, q').
     Mmd(Kernel),
+    /// The regularised transport problem of TSDS (arXiv 2410.11303) on the subset's rows, with its penalty G_∞ on
+    /// concentration: [`TSDS_CONVENTION`].
+    Tsds {
+        /// Weight λ of the penalty; positive and finite.
+        diversity: f64,
+    },
 }
 
 impl Objective {
-    /// The word for it on the command line.
+    /// The word for it in results; on the command line `tsds` is `--diversity`.
     pub fn name(self) -> &'static str {
         match self {
             Objective::W => "w",
             Objective::Energy => "energy",
             Objective::Mmd(_) => "mmd",
+            Objective::Tsds { .. } => "tsds",
         }
     }
 
-    /// The kernel whose distance it is; none for transport.
+    /// The kernel whose distance it is; none for transport, regularised or not.
     pub fn kernel(self) -> Option<Kernel> {
         match self {
-            Objective::W => None,
+            Objective::W | Objective::Tsds { .. } => None,
             Objective::Energy => Some(Kernel::ENERGY),
             Objective::Mmd(kernel) => Some(kernel),
         }
@@ -53,7 +64,11 @@ impl Objective {
 
     /// What certificates say the numbers mean.
     pub fn convention(self) -> &'static str {
-        if self == Objective::W { CONVENTION } else { KERNEL_CONVENTION }
+        match self {
+            Objective::W => CONVENTION,
+            Objective::Energy | Objective::Mmd(_) => KERNEL_CONVENTION,
+            Objective::Tsds { .. } => TSDS_CONVENTION,
+        }
     }
 
     /// Whether it is the one that files need not name.
@@ -148,7 +163,7 @@ impl Statement {
             return Err(Rejection::new("objective", format!("kernel `{kernel}` is not positive definite")));
         }
         if self.objective != Objective::W {
-            self.check_kernel_terms()?;
+            self.check_plain_terms()?;
         }
         if self.budget == 0 || self.budget > self.pool || self.queries == 0 {
             let place = format!("budget {} of {} rows for {} queries", self.budget, self.pool, self.queries);
@@ -173,19 +188,21 @@ impl Statement {
         Ok(())
     }
 
-    /// What distances of kernels do not know of.
-    fn check_kernel_terms(&self) -> Result<(), Rejection> {
-        let name = self.objective.name();
+    /// What other objectives than W do not know of.
+    fn check_plain_terms(&self) -> Result<(), Rejection> {
+        let (name, kernel) = (self.objective.name(), self.objective.kernel());
         let fault = if self.p != Power::One {
             "has no power p"
         } else if self.weights != Weights::default() {
             "is proved for uniform weights only"
-        } else if self.cost.family() == Family::Given {
+        } else if kernel.is_some() && self.cost.family() == Family::Given {
             "needs points, not a matrix of costs"
-        } else if self.objective.kernel().is_some_and(|k| k.name() == KernelName::Cosine)
-            && self.cost.family() != Family::Angle
-        {
+        } else if kernel.is_some_and(|k| k.name() == KernelName::Cosine) && self.cost.family() != Family::Angle {
             "with the cosine kernel needs unit rows, that is a cost of directions"
+        } else if let Objective::Tsds { diversity } = self.objective
+            && !(diversity > 0.0 && diversity.is_finite())
+        {
+            "needs a diversity that is positive and finite"
         } else {
             return Ok(());
         };

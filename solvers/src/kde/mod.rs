@@ -34,7 +34,7 @@ pub struct KnnKde {
 }
 
 impl KnnKde {
-    /// Reads `alpha`, `tradeoff-c`, `list-cap`, `sigma`, `kde-cap`, `sampling` and `compat-reference`.
+    /// Reads `alpha`, `tradeoff-c`, `diversity`, `list-cap`, `sigma`, `kde-cap`, `sampling` and `compat-reference`.
     pub fn new(settings: &Settings) -> Self {
         Self { tradeoff: Tradeoff::new(settings), sigma: settings.sigma, kde_cap: settings.kde_cap }
     }

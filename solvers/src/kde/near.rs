@@ -20,8 +20,8 @@ pub struct NearDuplicates {
     pub pairs: u64,
     /// Rows near an earlier one, with the earliest such row: (earlier row, row), by row.
     pub rows: Vec<(usize, usize)>,
-    /// How many rows are near any other, earlier or later.
-    pub members: usize,
+    /// Rows near any other, earlier or later, ascending.
+    pub members: Vec<usize>,
 }
 
 /// The pairs of `rows` (distinct rows of `points`, ascending, none zero, all finite) whose cosine is at least `cosine`.
@@ -68,7 +68,8 @@ pub fn near_duplicates(
         let first = earliest.load(Ordering::Relaxed);
         (first != u32::MAX).then(|| (rows[first as usize], rows[at]))
     };
-    let members = member.iter().filter(|member| member.load(Ordering::Relaxed)).count();
+    let members = rows.iter().zip(&member).filter(|(_, member)| member.load(Ordering::Relaxed));
+    let members = members.map(|(&row, _)| row).collect();
     Ok(NearDuplicates {
         pairs: count.into_inner(),
         rows: earliest.iter().enumerate().filter_map(near).collect(),

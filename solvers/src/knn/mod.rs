@@ -3,8 +3,10 @@
 //! Every query spreads its mass 1/M over its nearest rows. A short list is close, a long one is even; the trade-off
 //! α/C : (1−α) fixes the length. [`uniform`] gives all listed rows the same mass; [`crate::kde`] divides it by the
 //! density around each row; [`tv`] has another penalty. Rows are then ranked by the mass that they receive from all queries
-//! together, or drawn in proportion to it (module `rank`).
+//! together, or drawn in proportion to it (module `rank`). How good any k rows are for this problem with the first
+//! penalty, and how good k rows can be, is proved from the potentials of [`dual`].
 
+pub mod dual;
 pub(crate) mod rank;
 pub mod tv;
 pub mod uniform;
@@ -20,6 +22,8 @@ use crate::selector::{Findings, SelectError, Settings, Task};
 pub(crate) struct Tradeoff {
     alpha: f64,
     scale: f64,
+    /// λ = (1 − α)C/α, if it is given instead.
+    diversity: Option<f64>,
     /// Longest list that is looked at.
     pub(crate) list_cap: usize,
     /// Whether ties go to the lower row at once, as in the published code.
@@ -33,6 +37,7 @@ impl Tradeoff {
         Self {
             alpha: settings.alpha,
             scale: settings.tradeoff_c,
+            diversity: settings.diversity,
             list_cap: settings.list_cap,
             compat_reference: settings.compat_reference,
             sampling: settings.sampling,
@@ -47,6 +52,11 @@ impl Tradeoff {
         if !(self.scale > 0.0 && self.scale.is_finite()) {
             return setting("tradeoff-c", self.scale, "it must be positive and finite");
         }
+        if let Some(diversity) = self.diversity
+            && !(diversity > 0.0 && diversity.is_finite())
+        {
+            return setting("diversity", diversity, "it must be positive and finite");
+        }
         if self.list_cap == 0 {
             return setting("list-cap", 0.0, "it must be at least 1");
         }
@@ -55,7 +65,10 @@ impl Tradeoff {
 
     /// Whether a total gap (what evenness costs in distance) outweighs the gain in evenness of `queries` queries.
     pub(crate) fn outweighs(&self, gap: f64, queries: usize) -> bool {
-        (self.alpha / self.scale) * gap >= (1.0 - self.alpha) * queries as f64
+        match self.diversity {
+            Some(diversity) => gap >= diversity * queries as f64,
+            None => (self.alpha / self.scale) * gap >= (1.0 - self.alpha) * queries as f64,
+        }
     }
 }
 

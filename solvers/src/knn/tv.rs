@@ -23,7 +23,7 @@ pub struct KnnTv {
 }
 
 impl KnnTv {
-    /// Reads `alpha`, `tradeoff-c`, `sampling` and `compat-reference`.
+    /// Reads `alpha`, `tradeoff-c`, `diversity`, `sampling` and `compat-reference`.
     pub fn new(settings: &Settings) -> Self {
         Self { tradeoff: Tradeoff { list_cap: 1, ..Tradeoff::new(settings) } }
     }

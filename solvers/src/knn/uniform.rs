@@ -21,7 +21,7 @@ pub struct KnnUniform {
 }
 
 impl KnnUniform {
-    /// Reads `alpha`, `tradeoff-c`, `list-cap`, `sampling` and `compat-reference`.
+    /// Reads `alpha`, `tradeoff-c`, `diversity`, `list-cap`, `sampling` and `compat-reference`.
     pub fn new(settings: &Settings) -> Self {
         Self { tradeoff: Tradeoff::new(settings) }
     }

@@ -1,8 +1,13 @@
 //! Where a run begins: a given start, the solution on a sample of the rows, or the cheapest costs.
 //!
-//! One row in 16 knows most of what all rows know of the query potentials, at a sixteenth of the work: what is left on
+//! One row in 16 (or 32) knows most of what all rows know of the query potentials, at so much less work: what is left on
 //! all rows is the sampling error, a few steps of Newton's method. The steps on the sample are not counted.
 
+use std::ops::Range;
+
+use kantor_theory::Geometry;
+
+use super::costs::Costs;
 use super::dual::{Dual, Goal, Point};
 use super::extremes::extremes;
 use super::schedule;
@@ -15,6 +20,12 @@ const SAMPLE: usize = 960;
 /// Rows from which on a sample of them is solved first, and one in how many is in the sample.
 const MANY: usize = 1 << 16;
 const ONE_IN: usize = 16;
+
+/// The same where costs lie in memory query by query: there a pass costs little more than reading them.
+const LINES_ONE_IN: usize = 32;
+
+/// Neighbouring rows that are in the sample together where costs lie in memory query by query: a cache line of them.
+const RUN: usize = 8;
 
 /// Goal of the run on the sample, whose potentials are off by more than that on all rows.
 const ROUGH: Goal = Goal { tolerance: 1e-2, limit: 300 };
@@ -34,7 +45,7 @@ impl Run<'_> {
             return Ok(Start::Given(g));
         }
         let helps = schedule::is_of_use(&self.penalty);
-        if helps && self.costs.pool_len() >= MANY {
+        if (helps || newton && self.costs.are_lines()) && self.costs.pool_len() >= MANY {
             return self.sample(newton).map(Start::Given);
         }
         let epsilon = self.penalty.epsilon;
@@ -49,14 +60,32 @@ impl Run<'_> {
     /// Potentials of the same problem on rows at equal distances.
     fn sample(&self, newton: bool) -> Result<Vec<f64>, Stopped> {
         let n = self.costs.pool_len();
+        let quiet = Muted(self.watch);
+        if self.costs.are_lines() {
+            // Whole cache lines of the matrix.
+            let spans: Vec<Range<usize>> = (0..n).step_by(RUN * LINES_ONE_IN).map(|at| at..(at + RUN).min(n)).collect();
+            let positions: Vec<usize> = spans.iter().cloned().flatten().collect();
+            let lines = self.costs.lines_at(&spans);
+            let geometry = lines.as_ref().and_then(|lines| Geometry::from_matrix(lines, self.costs.given_as()).ok());
+            let Some(geometry) = &geometry else { unreachable!("some lines of a matrix make a matrix") };
+            return self.solve_sample(&self.costs.on(geometry), &positions, &quiet, newton);
+        }
         let positions: Vec<usize> = (0..n).step_by(ONE_IN).collect();
         let rows = self.costs.rows_at(&positions);
-        let quiet = Muted(self.watch);
-        let costs = self.costs.among(&rows).hold(&quiet)?;
-        let measures = self.measures.among(&positions);
-        let run = Run { costs: &costs, measures: &measures, penalty: self.penalty, goal: ROUGH, watch: &quiet };
+        self.solve_sample(&self.costs.among(&rows).hold(&quiet)?, &positions, &quiet, newton)
+    }
+
+    fn solve_sample(
+        &self,
+        costs: &Costs<'_>,
+        positions: &[usize],
+        quiet: &dyn Watch,
+        newton: bool,
+    ) -> Result<Vec<f64>, Stopped> {
+        let measures = self.measures.among(positions);
+        let run = Run { costs, measures: &measures, penalty: self.penalty, goal: ROUGH, watch: quiet };
         let start = run.begin(None, newton)?;
-        let mut dual = Dual::<f64>::new(&costs, false, &measures, self.penalty, &quiet);
+        let mut dual = Dual::<f64>::new(costs, false, &measures, self.penalty, quiet);
         let reached = run.go(&mut dual, start, newton);
         reached.end.map(|_| reached.g)
     }

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use kantor_theory::cost::Family;
-use kantor_theory::{Cost, Geometry, Power};
+use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows};
 use rayon::prelude::*;
 
 use crate::simd;
@@ -105,6 +105,69 @@ impl<'a> Costs<'a> {
         self.held.is_some()
     }
 
+    /// The matrix that holds them query by query, if there is one and all of it takes part.
+    fn matrix(&self) -> Option<&'a dyn Rows> {
+        let all = self.held.is_none() && self.rows.is_none() && self.queries.is_none();
+        self.geometry.matrix().filter(|_| all)
+    }
+
+    /// Whether they can be read query by query as they lie in memory: [`Self::line`].
+    pub(crate) fn are_lines(&self) -> bool {
+        self.matrix().is_some()
+    }
+
+    /// What kind of numbers the geometry was given.
+    pub(crate) fn given_as(&self) -> Cost {
+        self.geometry.cost()
+    }
+
+    /// What [`Self::line`] reads, at these pool rows alone (M×rows, row-major), as it lies.
+    pub(crate) fn lines_at(&self, positions: &[Range<usize>]) -> Option<DenseRows> {
+        let matrix = self.matrix()?;
+        let count = positions.iter().map(Range::len).sum();
+        let mut values = vec![0.0; self.query_len() * count];
+        for (j, mut line) in values.chunks_exact_mut(count).enumerate() {
+            for span in positions {
+                let (to, rest) = line.split_at_mut(span.len());
+                matrix.read(j, span.clone(), to);
+                line = rest;
+            }
+        }
+        DenseRows::from_f64(count, values)
+    }
+
+    /// The same costs of the pairs of a matrix made by [`Self::lines_at`], whose geometry this is.
+    pub(crate) fn on<'b>(&self, geometry: &'b Geometry<'b>) -> Costs<'b> {
+        Costs { power: self.power, ..Costs::new(geometry, self.cost, self.room) }
+    }
+
+    /// `map` of the costs of pool rows `rows` to one query and of what belongs to the rows, where all costs lie in memory
+    /// query by query.
+    #[inline(always)]
+    pub(crate) fn line(
+        &self,
+        query: usize,
+        rows: Range<usize>,
+        of_rows: &[f64],
+        out: &mut [f64],
+        map: impl Fn(f64, f64) -> f64,
+    ) {
+        let Some(matrix) = self.matrix() else { unreachable!("asked for lines of costs that are none") };
+        let given = self.geometry.cost() == Cost::Precomputed;
+        match matrix.borrow(query, rows.clone()).filter(|_| given && self.power == Power::One) {
+            Some(costs) => {
+                for ((to, c), x) in out.iter_mut().zip(costs).zip(of_rows) {
+                    *to = map(if c.is_nan() { f64::INFINITY } else { *c }, *x);
+                }
+            }
+            None => {
+                matrix.read(query, rows, out);
+                self.convert(given, out);
+                out.iter_mut().zip(of_rows).for_each(|(to, x)| *to = map(*to, *x));
+            }
+        }
+    }
+
     /// Whether evaluating them again costs little more than reading them back.
     pub(crate) fn are_cheap(&self) -> bool {
         self.geometry.points().is_none() && self.rows.is_none()
@@ -143,17 +206,24 @@ impl<'a> Costs<'a> {
             Some(listed) => self.geometry.closeness_gather(&listed[rows], out),
             None => self.geometry.closeness_block(rows, out),
         }
-        let (cost, squared) = (self.cost, self.power == Power::Two);
         simd::wide(
             #[inline(always)]
-            || match cost {
-                // One loop for each of the plain formulas, which the compiler then turns into vector code.
-                Cost::Precomputed => convert(out, squared, |x| Cost::Precomputed.from_closeness(x)),
-                Cost::Cosine => convert(out, squared, |x| Cost::Cosine.from_closeness(x)),
-                Cost::HalfCosine => convert(out, squared, |x| Cost::HalfCosine.from_closeness(x)),
-                other => convert(out, squared, |x| other.from_closeness(x)),
-            },
+            || self.convert(false, out),
         );
+    }
+
+    /// Costs in the place of values of closeness, or of costs as they are given if `given`.
+    #[inline(always)]
+    fn convert(&self, given: bool, values: &mut [f64]) {
+        let squared = self.power == Power::Two;
+        match self.cost {
+            // One loop for each of the plain formulas, which the compiler then turns into vector code.
+            _ if given => convert(values, squared, |x| x),
+            Cost::Precomputed => convert(values, squared, |x| Cost::Precomputed.from_closeness(x)),
+            Cost::Cosine => convert(values, squared, |x| Cost::Cosine.from_closeness(x)),
+            Cost::HalfCosine => convert(values, squared, |x| Cost::HalfCosine.from_closeness(x)),
+            other => convert(values, squared, |x| other.from_closeness(x)),
+        }
     }
 }
 

@@ -36,6 +36,12 @@ const SMALL: usize = 1 << 24;
 const NEAR: f64 = 0.01;
 const SLOW: f64 = 0.5;
 
+/// Residual from which Newton's step leads near.
+const NEARLY: f64 = 0.3;
+
+/// Contraction of Sinkhorn's method above which a cheap matrix still pays.
+const CHEAP: f64 = 1e-3;
+
 /// Residual below which a matrix that costs more than a pass serves for further steps, and what each must leave at most.
 const CHORD: f64 = 0.01;
 const CHORD_RATE: f64 = 0.1;
@@ -49,6 +55,8 @@ pub(crate) struct Newton {
     factor: Factor,
     /// Whether second derivatives have to be in `f64`.
     exact: bool,
+    /// Rows that they are estimated from while that is good enough, or 0.
+    draws: usize,
     /// Whether the last step, as far as it can be foreseen, collects ln s of all rows and the cost of the plan.
     ends_with_rows: bool,
     /// Second derivatives of an earlier point that are still good for a direction; else empty.
@@ -59,7 +67,15 @@ pub(crate) struct Newton {
 
 impl Newton {
     pub(crate) fn new(factor: Factor, ends_with_rows: bool) -> Self {
-        Self { damping: LEAST_DAMPING, factor, exact: false, ends_with_rows, kept: Vec::new(), rate: 1.0 }
+        Self {
+            damping: LEAST_DAMPING,
+            factor,
+            exact: false,
+            draws: usize::MAX,
+            ends_with_rows,
+            kept: Vec::new(),
+            rate: 1.0,
+        }
     }
 
     /// Iterates from `g` until the goal is met.
@@ -72,12 +88,19 @@ impl Newton {
     pub(crate) fn look(&mut self, dual: &mut Dual<'_, f64>, g: Vec<f64>) -> Result<Point, Stopped> {
         let (n, m) = (dual.measures.rows.len(), g.len());
         self.exact |= n * m * m <= SMALL;
+        self.draws = self.draws.min(dual.draws());
         (self.kept, self.rate) = (Vec::new(), 1.0);
-        dual.evaluate(g, if is_of_use(&dual.penalty) { self.matrix() } else { Ask::Sums })
+        dual.evaluate(g, if self.is_of_use(&dual.penalty) { self.matrix(false) } else { Ask::Sums })
     }
 
-    fn matrix<'r>(&self) -> Ask<'r> {
-        Ask::Outer { exact: self.exact }
+    /// Second derivatives, good enough to come `near` the solution with.
+    fn matrix<'r>(&self, near: bool) -> Ask<'r> {
+        Ask::Outer { exact: self.exact, draws: if near || self.exact { 0 } else { self.draws } }
+    }
+
+    /// Whether Newton's step brings more than its matrix costs.
+    fn is_of_use(&self, penalty: &Penalty) -> bool {
+        is_of_use(penalty) || self.draws > 0 && penalty.contraction() > CHEAP
     }
 
     /// Iterates from a point that was evaluated at the present ε.
@@ -87,7 +110,7 @@ impl Newton {
         mut point: Point,
         goal: Goal,
     ) -> Result<(Point, End), Stopped> {
-        let newton = is_of_use(&dual.penalty);
+        let newton = self.is_of_use(&dual.penalty);
         let (mut wait, mut patience) = (0usize, 1usize);
         let mut stuck = Patience::new();
         loop {
@@ -110,7 +133,11 @@ impl Newton {
             // Near the solution steps that bring little are the fault of a matrix with too few digits.
             let poor = next.as_ref().is_none_or(|next| next.residual > SLOW * point.residual);
             let refine = newton && wait == 0 && !self.exact && poor && point.residual < NEAR;
-            self.exact |= refine;
+            if refine && self.draws > 0 {
+                self.draws = 0;
+            } else {
+                self.exact |= refine;
+            }
             if let Some(next) = next {
                 self.rate = next.residual / point.residual;
                 let used = std::mem::replace(&mut point, next).sums.outer;
@@ -135,7 +162,7 @@ impl Newton {
                 let next = dual.sinkhorn(&point);
                 let ask = match (newton && wait == 0, last && self.ends_with_rows) {
                     (_, true) => Ask::Rows,
-                    (true, false) => self.matrix(),
+                    (true, false) => self.matrix(false),
                     (false, false) => Ask::Sums,
                 };
                 point = dual.evaluate(next, ask)?;
@@ -181,7 +208,7 @@ impl Newton {
         }
         let evaluated;
         let outer = if point.sums.outer.is_empty() {
-            evaluated = dual.evaluate(point.g.clone(), self.matrix())?;
+            evaluated = dual.evaluate(point.g.clone(), self.matrix(true))?;
             &evaluated.sums.outer
         } else {
             &point.sums.outer
@@ -192,10 +219,18 @@ impl Newton {
         let columns = &point.sums.columns;
         // Levenberg's damping: the first value that leads upwards is used, and eased again at the next step.
         self.damping = (self.damping * 1e-4).max(LEAST_DAMPING);
-        // Convergence is quadratic: will there be a next step, to ask for its matrix in the same pass?
-        let rate = if self.rate <= CHORD_RATE { self.rate * self.rate } else { 1.0 };
+        // Convergence is quadratic if the matrix is right: will there be a next step, to ask for its matrix in the same pass?
+        let rate = if self.rate > CHORD_RATE {
+            1.0
+        } else if self.draws > 0 && !is_of_use(&dual.penalty) {
+            self.rate
+        } else {
+            self.rate * self.rate
+        };
         let last = point.residual * rate.min(point.residual) <= goal.tolerance;
         let near = !self.exact && point.residual <= CHORD;
+        // The matrix of the next point, if it will serve to the end, is worth all rows where it matters much.
+        let nearly = point.residual <= NEARLY && is_of_use(&dual.penalty);
         let mut first = true;
         while self.damping <= MOST_DAMPING {
             let mut system = matrix.clone();
@@ -205,7 +240,7 @@ impl Newton {
             let mut direction = wanted.clone();
             let ask = match (std::mem::take(&mut first), last) {
                 (true, true) if self.ends_with_rows => Ask::Rows,
-                (true, false) if !near => self.matrix(),
+                (true, false) if !near => self.matrix(nearly),
                 _ => Ask::Sums,
             };
             if (self.factor)(&mut system, &mut direction)

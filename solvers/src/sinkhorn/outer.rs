@@ -9,8 +9,6 @@
 
 use pulp::Simd;
 
-use super::weight::Weight;
-
 /// Columns of a tile at most, and a multiple of those of any processor.
 const WIDE: usize = 32;
 
@@ -37,17 +35,21 @@ impl Outer {
         }
     }
 
-    /// Appends the row factor·x_j·y_j.
+    /// Appends the row factor·x_j·y_j, filled up with zeros to the length of `y`.
     #[inline(always)]
-    pub(crate) fn push<W: Weight>(&mut self, x: &[W], y: &[f64], factor: f64) {
-        let row = x.iter().zip(y).map(|(x, y)| factor * (x.get() * y));
+    pub(crate) fn push(&mut self, x: impl Iterator<Item = f64>, y: &[f64], factor: f64) {
+        let row = x.zip(y).map(|(x, y)| factor * (x * y));
         match self {
             Self::Fast(rows) => {
                 let start = rows.len();
-                rows.resize(start + x.len().next_multiple_of(WIDE), 0.0);
+                rows.resize(start + y.len().next_multiple_of(WIDE), 0.0);
                 rows[start..].iter_mut().zip(row).for_each(|(to, x)| *to = x as f32);
             }
-            Self::Exact(rows) => rows.extend(row),
+            Self::Exact(rows) => {
+                let end = rows.len() + y.len();
+                rows.extend(row);
+                rows.resize(end, 0.0);
+            }
         }
     }
 
@@ -90,8 +92,8 @@ fn tile<S: Simd>(simd: S, rows: &[f32], width: usize, i: usize, vector: usize) -
         };
         for a in 0..HIGH {
             let factor = simd.splat_f32s(left[a]);
-            sums[a][0] = simd.add_f32s(sums[a][0], simd.mul_f32s(factor, *x));
-            sums[a][1] = simd.add_f32s(sums[a][1], simd.mul_f32s(factor, *y));
+            sums[a][0] = simd.mul_add_f32s(factor, *x, sums[a][0]);
+            sums[a][1] = simd.mul_add_f32s(factor, *y, sums[a][1]);
         }
     }
     let mut tile = [[0.0; WIDE]; HIGH];
@@ -140,7 +142,7 @@ mod tests {
                 (0..stride).map(|j| if j < m { ((7 * r + 3 * j) % 11) as f64 - 4.0 } else { 0.0 }).collect()
             };
             let mut outer = Outer::new(exact);
-            (0..5).for_each(|r| outer.push(&row(r), &vec![0.5; stride], 2.0));
+            (0..5).for_each(|r| outer.push(row(r).into_iter(), &vec![0.5; stride], 2.0));
             let mut matrix = vec![0.0; m * stride];
             pulp::Arch::new().dispatch(Add(&outer, m, &mut matrix));
             for i in 0..m {

@@ -23,6 +23,7 @@ use rayon::prelude::*;
 use super::costs::Costs;
 use super::exp;
 use super::measures::Measures;
+use super::panel::{Panels, Scratch};
 use super::penalty::Penalty;
 use super::slice::{LANES, Run, STEP, Slice, Worker};
 use super::weight::Weight;
@@ -40,6 +41,8 @@ pub(crate) enum Ask<'r> {
     Outer {
         /// In `f64`.
         exact: bool,
+        /// Estimated from about so many rows, drawn in proportion to their mass; from all rows if 0.
+        draws: usize,
     },
     /// ln s_i of every row and the cost of the plan.
     Rows,
@@ -149,6 +152,48 @@ pub(crate) struct Frame<'p> {
     pub(crate) with_outer: bool,
     /// Whether second derivatives are wanted in `f64`.
     pub(crate) exact: bool,
+    /// Mass that a drawn row stands for; 0 if all rows are taken.
+    pub(crate) unit: f64,
+}
+
+impl Frame<'_> {
+    /// Who chooses rows for second derivatives, in a slice that begins at this row.
+    pub(crate) fn sampler(&self, start: usize) -> Sampler {
+        // Where the first draw falls differs from slice to slice, so that no mass is left out for ever.
+        let seen = self.unit * (start as f64 * 0.618_033_988_749_894_8).fract();
+        Sampler { rows: self.measures.rows.len() as f64, unit: self.unit, seen }
+    }
+}
+
+/// Chooses rows for the matrix of second derivatives Σ_i T_i r_i r_iᵀ: every row that can matter, or the rows at which the
+/// running sum of T passes a multiple of the unit (systematic sampling, which has no bias and depends on nothing but T).
+pub(crate) struct Sampler {
+    rows: f64,
+    unit: f64,
+    seen: f64,
+}
+
+impl Sampler {
+    /// What a row of this mass and sum of weights is multiplied by before its outer product is taken, if it is taken.
+    #[inline(always)]
+    pub(crate) fn factor(&mut self, mass: f64, row_sum: f64) -> Option<f64> {
+        // Scaled to have squares about 1, whatever N is.
+        if self.unit == 0.0 {
+            return (mass > 1e-13 / self.rows && row_sum > 0.0).then(|| (mass * self.rows).sqrt() / row_sum);
+        }
+        self.seen += mass;
+        if self.seen < self.unit || row_sum <= 0.0 {
+            return None;
+        }
+        let draws = (self.seen / self.unit).floor();
+        self.seen -= draws * self.unit;
+        Some(draws.sqrt() / row_sum)
+    }
+
+    /// What the sum of outer products is multiplied by.
+    pub(crate) fn unit(&self) -> f64 {
+        if self.unit == 0.0 { 1.0 / self.rows } else { self.unit }
+    }
 }
 
 /// The weights of all pairs for reference potentials.
@@ -156,7 +201,8 @@ pub(crate) struct Kernel<'a, W> {
     costs: &'a Costs<'a>,
     epsilon: f64,
     reference: Vec<f64>,
-    /// Weights (N×[`stride`]) and m_i (N), both empty if they are not kept.
+    /// Weights (N×[`stride`]) and m_i (N), both empty if they are not kept. Of costs that lie in memory query by query m_i
+    /// alone is kept.
     weights: Vec<W>,
     greatest: Vec<f64>,
     /// Whether costs are read off their weights where they are wanted.
@@ -166,19 +212,27 @@ pub(crate) struct Kernel<'a, W> {
 }
 
 impl<'a, W: Weight> Kernel<'a, W> {
-    /// No weights yet. They will be kept if they fit beside held costs, or costs that need not be held.
+    /// No weights yet. They will be kept if they fit beside held costs, or costs that need not be held, unless costs
+    /// lie in memory query by query.
     ///
     /// With `inverts` the costs are needed for weights alone: the costs of a plan come from weights that came from
     /// them. That costs digits where ε is far above the costs, and saves evaluating or holding them.
     pub(crate) fn new(costs: &'a Costs<'a>, inverts: bool) -> Self {
         let (rows, width) = (costs.pool_len(), stride(costs.query_len()));
         let bytes = rows as u128 * (width * size_of::<W>() + size_of::<f64>()) as u128;
-        let (weights, greatest) = if (inverts || costs.are_held() || costs.are_cheap()) && costs.leave_room_for(bytes) {
+        let (weights, greatest) = if costs.are_lines() {
+            (Vec::new(), vec![0.0; rows])
+        } else if (inverts || costs.are_held() || costs.are_cheap()) && costs.leave_room_for(bytes) {
             (vec![W::ZERO; rows * width], vec![0.0; rows])
         } else {
             Default::default()
         };
         Self { costs, epsilon: f64::NAN, reference: Vec::new(), weights, greatest, inverts, filled: false }
+    }
+
+    /// Whether costs are read as they lie in memory, query by query.
+    pub(crate) fn reads_lines(&self) -> bool {
+        self.costs.are_lines()
     }
 
     /// One pass.
@@ -192,13 +246,15 @@ impl<'a, W: Weight> Kernel<'a, W> {
     ) -> Result<Sums, Stopped> {
         let (rows, m) = (self.costs.pool_len(), self.costs.query_len());
         let near = |(g, h): (&f64, &f64)| (g - h).abs() <= W::DRIFT * self.epsilon;
+        let lines = self.costs.are_lines();
         if self.epsilon != penalty.epsilon || !potentials.iter().zip(&self.reference).all(near) {
             self.epsilon = penalty.epsilon;
             self.reference = potentials.to_vec();
             self.filled = false;
         }
         let inverse = 1.0 / self.epsilon;
-        let drifts = potentials.iter().zip(&self.reference);
+        let reference = if lines { potentials } else { &self.reference };
+        let drifts = potentials.iter().zip(reference);
         let mut factors: Vec<f64> =
             drifts.zip(&measures.base).map(|((g, h), base)| base * exp::exp((g - h) * inverse)).collect();
         factors.resize(stride(m), 0.0);
@@ -207,14 +263,18 @@ impl<'a, W: Weight> Kernel<'a, W> {
             costs: self.costs,
             penalty,
             measures,
-            reference: &self.reference,
+            reference,
             factors,
             shares: Vec::new(),
             toll: Vec::new(),
             relaxation: Relaxation { factor: 1.0, reach: 0.0, shift: 0.0 },
             inverts: self.inverts,
             with_outer: matches!(ask, Ask::Outer { .. }),
-            exact: matches!(ask, Ask::Outer { exact: true }),
+            exact: matches!(ask, Ask::Outer { exact: true, .. }),
+            unit: match ask {
+                Ask::Outer { draws, .. } if draws > 0 => measures.queries.iter().sum::<f64>() / draws as f64,
+                _ => 0.0,
+            },
         };
         let with_logs = matches!(ask, Ask::Rows | Ask::Shares { .. });
         let mut all_logs = vec![0.0; if with_logs { rows } else { 0 }];
@@ -258,17 +318,22 @@ impl<'a, W: Weight> Kernel<'a, W> {
         for wave in slices.chunks_mut(wave) {
             let parts: Result<Vec<Sums>, Stopped> = wave
                 .par_iter_mut()
-                .map(|slice| {
+                .map_init(Scratch::default, |scratch, slice| {
                     watch.advance(0)?;
                     let mut worker = Worker::new(&frame);
-                    pulp::Arch::new().dispatch(Run { worker: &mut worker, slice, filled: self.filled });
+                    if lines {
+                        let panels = Panels { worker: &mut worker, slice, scratch, shifts_known: self.filled };
+                        pulp::Arch::new().dispatch(panels);
+                    } else {
+                        pulp::Arch::new().dispatch(Run { worker: &mut worker, slice, filled: self.filled });
+                    }
                     Ok(worker.sums)
                 })
                 .collect();
             parts?.iter().for_each(|part| total.add(part));
         }
         drop(slices);
-        self.filled = !self.weights.is_empty();
+        self.filled = lines || !self.weights.is_empty();
         total.logs = all_logs;
         total.shares = all_shares;
         Ok(total)

@@ -58,7 +58,7 @@ pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<T
     if starts_anywhere(costs, &penalty, &least) {
         return finish(Dual::new(costs, true, &measures, penalty, watch), least, goal);
     }
-    let costs = &costs.hold(watch)?;
+    let costs = &costs.hold_if_dear(watch)?;
     let (least, range) = extremes(costs, costs.pool_len(), watch)?;
     let mut dual = Dual::new(costs, false, &measures, penalty, watch);
     let mut newton = Newton::new(fixed::solve, true);

@@ -37,11 +37,11 @@ const RANK: usize = 4;
 
 /// Works through one slice.
 pub(crate) struct Worker<'a> {
-    frame: &'a Frame<'a>,
+    pub(crate) frame: &'a Frame<'a>,
     pub(crate) sums: Sums,
     /// Σ_i T_i/(Σ_j w_ij u_j) w_ij.
-    columns: Vec<f64>,
-    outer: Outer,
+    pub(crate) columns: Vec<f64>,
+    pub(crate) outer: Outer,
 }
 
 /// Some rows of a slice, at most [`STEP`].
@@ -56,16 +56,16 @@ struct Step<'s, W> {
     state: &'s mut [f64],
 }
 
-/// What a step knows of its rows.
-struct Masses {
+/// What a step knows of its rows; sums of 1 and masses of 0 fill it up.
+pub(crate) struct Masses {
     /// Σ_j w_ij u_j.
-    row_sum: [f64; STEP],
+    pub(crate) row_sum: [f64; STEP],
     /// ln s_i.
-    log_s: [f64; STEP],
+    pub(crate) log_s: [f64; STEP],
     /// T_i.
-    mass: [f64; STEP],
+    pub(crate) mass: [f64; STEP],
     /// T_i / Σ_j w_ij u_j.
-    scale: [f64; STEP],
+    pub(crate) scale: [f64; STEP],
 }
 
 impl<'a> Worker<'a> {
@@ -88,15 +88,9 @@ impl<'a> Worker<'a> {
         if !filled {
             weigh(costs, frame.reference, 1.0 / frame.penalty.epsilon, weights, greatest);
         }
-        let masses = if state.is_empty() {
-            self.best(rows, weights, greatest)
-        } else {
-            self.relaxed(rows, weights, greatest, state)
-        };
+        let row_sum = self.row_sums(weights);
+        let masses = self.masses(rows, row_sum, greatest, logs, state);
         let scale = &masses.scale;
-        for (log, (value, sum)) in logs.iter_mut().zip(masses.log_s.iter().zip(&masses.row_sum)) {
-            *log = if *sum > 0.0 { *value } else { f64::NEG_INFINITY };
-        }
         if !logs.is_empty() {
             self.pay(costs, weights, greatest, scale, shares);
         }
@@ -114,12 +108,10 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Row sums and ln s.
+    /// Σ_j w_ij u_j.
     #[inline(always)]
-    fn row_sums<W: Weight>(&self, rows: Range<usize>, weights: &[W], greatest: &[f64]) -> Masses {
+    fn row_sums<W: Weight>(&self, weights: &[W]) -> [f64; STEP] {
         let factors = self.frame.factors.as_chunks::<LANES>().0;
-        let (mut log_s, mut row_sum) = ([0.0f64; STEP], [1.0f64; STEP]);
-        log_s[..greatest.len()].copy_from_slice(greatest);
         // All lanes of all rows first: additions across lanes would keep the compiler from whole vectors.
         let mut totals = [[0.0; LANES]; STEP];
         for (total, row) in totals.iter_mut().zip(weights.chunks_exact(self.frame.factors.len())) {
@@ -131,25 +123,41 @@ impl<'a> Worker<'a> {
             }
             *total = sum;
         }
-        for (sum, total) in row_sum[..greatest.len()].iter_mut().zip(totals) {
-            *sum = tree(total);
-        }
+        totals.map(tree)
+    }
+
+    /// What follows for at most [`STEP`] rows from their sums and maxima m_i; their logarithms are written if wanted.
+    #[inline(always)]
+    pub(crate) fn masses(
+        &mut self,
+        rows: Range<usize>,
+        mut row_sum: [f64; STEP],
+        greatest: &[f64],
+        logs: &mut [f64],
+        state: &mut [f64],
+    ) -> Masses {
+        let mut log_s = [0.0; STEP];
+        log_s[..greatest.len()].copy_from_slice(greatest);
+        row_sum[greatest.len()..].fill(1.0);
         for r in 0..STEP {
             log_s[r] += exp::ln(row_sum[r]);
         }
         if !self.frame.measures.surplus.is_empty() {
-            log_s.iter_mut().zip(&self.frame.measures.surplus[rows]).for_each(|(log, surplus)| *log -= surplus);
+            log_s.iter_mut().zip(&self.frame.measures.surplus[rows.clone()]).for_each(|(log, surplus)| *log -= surplus);
         }
-        Masses { row_sum, log_s, mass: [0.0; STEP], scale: [0.0; STEP] }
+        for (log, (value, sum)) in logs.iter_mut().zip(log_s.iter().zip(&row_sum)) {
+            *log = if *sum > 0.0 { *value } else { f64::NEG_INFINITY };
+        }
+        let masses = Masses { row_sum, log_s, mass: [0.0; STEP], scale: [0.0; STEP] };
+        if state.is_empty() { self.best(rows, masses) } else { self.relaxed(rows, masses, state) }
     }
 
     /// Masses of rows with the best potentials, and their share of the value.
     #[inline(always)]
-    fn best<W: Weight>(&mut self, rows: Range<usize>, weights: &[W], greatest: &[f64]) -> Masses {
+    fn best(&mut self, rows: Range<usize>, mut masses: Masses) -> Masses {
         let (epsilon, rho, theta) = (self.frame.penalty.epsilon, self.frame.penalty.pool, self.frame.penalty.theta());
         let mut prior = [0.0; STEP];
         prior[..rows.len()].copy_from_slice(&self.frame.measures.rows[rows.clone()]);
-        let mut masses = self.row_sums(rows, weights, greatest);
         let mut value = [0.0; STEP];
         for r in 0..STEP {
             let log_s = masses.log_s[r];
@@ -171,14 +179,13 @@ impl<'a> Worker<'a> {
 
     /// Masses of rows whose potentials go a factor beyond the best ones, where that is safe.
     #[inline(always)]
-    fn relaxed<W: Weight>(&mut self, rows: Range<usize>, weights: &[W], greatest: &[f64], state: &mut [f64]) -> Masses {
+    fn relaxed(&mut self, rows: Range<usize>, mut masses: Masses, state: &mut [f64]) -> Masses {
         let (epsilon, rho, theta) = (self.frame.penalty.epsilon, self.frame.penalty.pool, self.frame.penalty.theta());
         let Relaxation { factor, reach, shift } = self.frame.relaxation;
         let hard = rho == f64::INFINITY;
         let (mut prior, mut old) = ([0.0; STEP], [0.0; STEP]);
         prior[..rows.len()].copy_from_slice(&self.frame.measures.rows[rows.clone()]);
         old[..state.len()].copy_from_slice(state);
-        let mut masses = self.row_sums(rows, weights, greatest);
         let (mut value, mut residual, mut escape) = ([0.0; STEP], [0.0; STEP], [0.0; STEP]);
         let (up, down) = (reach * epsilon, -reach * rho);
         for r in 0..STEP {
@@ -242,7 +249,7 @@ impl<'a> Worker<'a> {
 
     /// Puts the factors that all rows share into the sums.
     #[inline(always)]
-    fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         for ((sum, column), u) in self.sums.columns.iter_mut().zip(&self.columns).zip(&self.frame.factors) {
             *sum = column * u;
         }
@@ -252,17 +259,16 @@ impl<'a> Worker<'a> {
     #[inline(always)]
     fn add_outer<S: pulp::Simd, W: Weight>(&mut self, simd: S, count: usize, weights: &[W], masses: &Masses) {
         let width = self.frame.factors.len();
-        let rows = self.frame.measures.rows.len() as f64;
+        let mut sampler = self.frame.sampler(0);
         let outer = &mut self.outer;
         outer.clear();
         for r in 0..count {
-            if masses.mass[r] > 1e-13 / rows && masses.row_sum[r] > 0.0 {
-                // Scaled to have squares about 1, whatever N is.
-                let factor = (masses.mass[r] * rows).sqrt() / masses.row_sum[r];
-                outer.push(&weights[r * width..(r + 1) * width], &self.frame.factors, factor);
+            if let Some(factor) = sampler.factor(masses.mass[r], masses.row_sum[r]) {
+                let row = weights[r * width..(r + 1) * width].iter().map(|w| w.get());
+                outer.push(row, &self.frame.factors, factor);
             }
         }
-        outer.add_to(simd, self.frame.reference.len(), &mut self.sums.outer, 1.0 / rows);
+        outer.add_to(simd, self.frame.reference.len(), &mut self.sums.outer, sampler.unit());
     }
 }
 
@@ -374,6 +380,6 @@ fn inner<W: Weight>(x: &[W], y: &[f64]) -> f64 {
 
 /// Adds eight lanes as a balanced tree.
 #[inline(always)]
-fn tree(lanes: [f64; LANES]) -> f64 {
+pub(crate) fn tree(lanes: [f64; LANES]) -> f64 {
     ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 }

@@ -257,7 +257,7 @@ impl Run<'_> {
         let mut relaxed = Relaxed::new(self.costs.pool_len());
         let pairs = self.costs.pool_len() * self.costs.query_len();
         let mut start = start;
-        if pairs >= BULK {
+        if pairs >= BULK && !self.costs.are_lines() {
             let mut bulk = Dual::<f32>::new(self.costs, false, self.measures, self.penalty, self.watch);
             let goal = Goal { tolerance: self.goal.tolerance.max(BULK_TOLERANCE), ..self.goal };
             let found = self.climb(&mut bulk, &mut relaxed, start, goal);

@@ -122,6 +122,11 @@ proptest! {
         let earliest: Vec<(usize, usize)> =
             (0..rows.len()).filter_map(|v| near(v).first().map(|&u| (rows[u], rows[v]))).collect();
         prop_assert_eq!(found.rows, earliest);
+        let members: Vec<usize> = (0..rows.len())
+            .filter(|&v| !near(v).is_empty() || (v + 1..rows.len()).any(|w| near(w).contains(&v)))
+            .map(|v| rows[v])
+            .collect();
+        prop_assert_eq!(found.members, members);
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Candidates<'a> {
 /// What proves a bound for all subsets.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BestEvidence {
-    /// Of W: one number per query.
+    /// Of W and of TSDS's problem: one number per query.
     Potentials(Vec<f64>),
     /// Of the distance of a kernel.
     Witness(Witness),
@@ -79,15 +79,38 @@ pub fn best_bound(
         return Err(Rejection::new("best", "bounds for all subsets are proved for uniform subsets only"));
     }
     check_transport(problem)?;
-    let m = geometry.query_len();
-    check_potentials(&potentials, m, "best potentials")?;
+    check_potentials(&potentials, geometry.query_len(), "best potentials")?;
     let costs = CostBounds::new(geometry, problem.p);
+    let reply = |closeness: &[f64], replies: &mut [f64]| costs.best_replies(&potentials, closeness, replies);
+    let merge = |total: &mut ExactSum, part: ExactSum| total.merge(&part);
+    let replies = over_rows(geometry, candidates, spread, reply, ExactSum::add, merge)?;
+    let spent = div_up(replies.up(), problem.budget as f64);
+    let value = sub_down(problem.mean_potential_down(&potentials), spent);
+    let lower = if costs.signed() { value } else { value.max(0.0) };
+    if !lower.is_finite() {
+        return Err(Rejection::new("range", "the bound is too large for a double: rescale potentials or costs"));
+    }
+    let evidence = BestEvidence::Potentials(potentials);
+    Ok(BestBound { budget: problem.budget, objective: Objective::W, evidence, lower: problem.p.root_down(lower) })
+}
+
+/// Collects the positive ones of a number per row, which `of` finds from the row's closeness to all queries: +∞ if that
+/// is not finite, and at most 0 for all rows that the candidates leave out.
+pub(super) fn over_rows<T: Default + Send>(
+    geometry: &Geometry<'_>,
+    candidates: Candidates<'_>,
+    spread: Spread<'_>,
+    of: impl Fn(&[f64], &mut [f64]) + Sync,
+    add: impl Fn(&mut T, f64) + Sync,
+    merge: impl Fn(&mut T, T) + Sync,
+) -> Result<T, Rejection> {
+    let m = geometry.query_len();
     let rows = match candidates {
         Candidates::All => geometry.pool_len(),
         Candidates::Rows(rows) => rows.len(),
     };
     let task = |index: usize| {
-        let mut sum = ExactSum::default();
+        let mut sum = T::default();
         let mut closeness = vec![0.0; BLOCK * m];
         let mut replies = [0.0; BLOCK];
         let end = ((index + 1) * TASK).min(rows);
@@ -105,7 +128,7 @@ pub fn best_bound(
                 }
             };
             checked.map_err(|fault| Rejection::new("rows", fault.to_string()))?;
-            costs.best_replies(&potentials, closeness, replies);
+            of(closeness, replies);
             for (offset, &reply) in replies.iter().enumerate() {
                 if reply == f64::INFINITY {
                     let row = match candidates {
@@ -115,19 +138,11 @@ pub fn best_bound(
                     return Err(Rejection::new("rows", format!("pool row {row} has a closeness that is not finite")));
                 }
                 if reply > 0.0 {
-                    sum.add(reply);
+                    add(&mut sum, reply);
                 }
             }
         }
         Ok(sum)
     };
-    let replies = gather(rows.div_ceil(TASK), spread, task, ExactSum::default(), |total, part| total.merge(&part))?;
-    let spent = div_up(replies.up(), problem.budget as f64);
-    let value = sub_down(problem.mean_potential_down(&potentials), spent);
-    let lower = if costs.signed() { value } else { value.max(0.0) };
-    if !lower.is_finite() {
-        return Err(Rejection::new("range", "the bound is too large for a double: rescale potentials or costs"));
-    }
-    let evidence = BestEvidence::Potentials(potentials);
-    Ok(BestBound { budget: problem.budget, objective: Objective::W, evidence, lower: problem.p.root_down(lower) })
+    gather(rows.div_ceil(TASK), spread, task, T::default(), merge)
 }

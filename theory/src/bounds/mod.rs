@@ -10,6 +10,7 @@ mod discrepancy;
 mod distance;
 mod means;
 mod nearest;
+mod tsds;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -23,6 +24,7 @@ pub(crate) use distance::check_subset;
 pub use distance::{DistanceBound, DistanceEvidence, distance_bound};
 pub use means::{KernelMeans, kernel_means};
 pub use nearest::{NearestDistances, nearest_distances};
+pub use tsds::{best_tsds_bound, tsds_bound};
 
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_down, div_up};

@@ -41,3 +41,10 @@ pub fn levina_bickel(neighbours: &[Vec<f64>]) -> Option<Bound> {
 pub fn rows_to_halve(dimension: f64) -> f64 {
     dimension.exp2()
 }
+
+/// [`rows_to_halve`] of an estimated dimension, an estimate too.
+pub fn growth_to_halve(dimension: &Bound) -> Bound {
+    let value = rows_to_halve(dimension.value());
+    Bound::new(Theorem::IntrinsicDimension, Kind::Estimate, value, [], &[("dimension", dimension.value())])
+        .assuming(dimension.assumptions().iter().copied())
+}

@@ -339,7 +339,7 @@ impl<'a> Pairs<'a> {
         let whole = Capacity { num: 1, den: 1 };
         let kept = self.capped_cost(plan, whole, |d| if d <= limit { d } else { 0.0 })?;
         let dropped = self.capped_cost(plan, whole, |d| if d <= limit { 0.0 } else { 1.0 })?;
-        Ok((kept, dropped))
+        Ok((kept, dropped.min(1.0)))
     }
 
     /// No k of these rows, weighted alike, are closer to the columns than this, from any number per column.

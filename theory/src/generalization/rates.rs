@@ -32,9 +32,13 @@ pub fn dyadic_rate(dim: u32, n: f64, cells: &[f64]) -> f64 {
 
 /// T13: W₁(P̂_n, P) ≤ √d·rate + √d·√(ln(1/δ)/(2n)) with probability ≥ 1 − δ, for a law on [0, 1]^d.
 pub fn a_priori_distance(dim: u32, n: usize, delta: f64) -> Bound {
-    let diameter = sqrt_up(f64::from(dim));
+    a_priori_share(dim, n, delta).times(Theorem::T13, "diameter", sqrt_up(f64::from(dim)))
+}
+
+/// [`a_priori_distance`] as a share of the diameter of the cube.
+pub fn a_priori_share(dim: u32, n: usize, delta: f64) -> Bound {
     let rate = dyadic_rate(dim, n as f64, &[]);
-    let value = mul_up(diameter, add_up(rate, deviation(n, delta)).min(1.0));
+    let value = add_up(rate, deviation(n, delta)).min(1.0);
     let inputs = [("rate/diameter", rate), ("d", f64::from(dim)), ("n", n as f64), ("δ", delta)];
     let assumptions = [Assumption::QueriesIid, Assumption::PriorDiameter];
     Bound::new(Theorem::T13, Kind::HighProbability(delta), value, assumptions, &inputs)

@@ -33,7 +33,7 @@ pub static OPTIMISES: &[Optimises] = &[
         method: "mean-similarity",
         exactly: "the mean of all pairwise costs (product coupling)",
         relation: "an upper bound of W (T6)",
-        guarantee: "exact for that bound; none for W",
+        guarantee: "no k rows have a lower mean cost to all queries; nothing on W",
     },
     Optimises {
         method: "round-robin",
@@ -45,25 +45,54 @@ pub static OPTIMISES: &[Optimises] = &[
         method: "doubly-greedy",
         exactly: "c(S→Q), the mean cost from chosen rows to their nearest query",
         relation: "a lower bound of W (T6), blind to coverage",
-        guarantee: "exact for that bound; bounds the loss of reweighted queries only",
+        guarantee: "no k rows have a lower mean cost to their nearest query; nothing on coverage",
     },
     Optimises {
         method: "knn-uniform",
         exactly: "TSDS's regularised transport over plans, one-sided cap; then the k largest masses",
         relation: "its plan is a coupling, so its cost ≥ W₁ between queries and the *weighted* pool",
-        guarantee: "optimal plan for K ≤ N/2; none after taking the top k",
+        guarantee: "its masses are optimal for TSDS's problem with G_∞, unless the list cap decides; the k rows taken are certified \
+                    against every k-subset with --diversity",
     },
     Optimises {
         method: "knn-kde",
         exactly: "the same with masses divided by a density estimate",
         relation: "as knn-uniform; r copies of a row share the mass of one",
-        guarantee: "as knn-uniform; the density is a counter of near-copies, not an estimate, in high dimension",
+        guarantee: "its masses are optimal for TSDS's problem with G_KDE, unless the list cap decides; r copies of a row share \
+                    the mass of one; none after taking k rows",
+    },
+    Optimises {
+        method: "knn-tv",
+        exactly: "TSDS's regularised transport over plans, total-variation penalty; then the k largest masses",
+        relation: "as knn-uniform",
+        guarantee: "its masses are optimal for TSDS's problem with G_TV; with the default α that is the even plan; none after \
+                    taking k rows",
+    },
+    Optimises {
+        method: "kde-ratio",
+        exactly: "nothing: a weighted draw without replacement",
+        relation: "none: in expectation it shifts the pool towards the queries' density",
+        guarantee: "an exact draw by its weights; the pool density is exact, or estimated from a sample as the manifest says",
     },
     Optimises {
         method: "uot",
         exactly: "entropic unbalanced transport over plans; then the k largest masses",
         relation: "its value without the marginal terms bounds nothing (T4); its plan does, with them",
         guarantee: "none after taking the top k; at ρ → 0 the scores are a softmax over rows",
+    },
+    Optimises {
+        method: "energy",
+        exactly: "nothing: a local minimum of the energy distance under swaps",
+        relation: "half its square is a lower bound of W₁ (T6)",
+        guarantee: "no swap of two rows lowers the energy distance, or the manifest says so; certified against every k-subset \
+                    with --objective energy",
+    },
+    Optimises {
+        method: "mmd",
+        exactly: "nothing: a local minimum of the maximum mean discrepancy under swaps",
+        relation: "σ·MMD is a lower bound of W₁ for the Gaussian kernel (T6)",
+        guarantee: "no swap of two rows lowers the discrepancy, or the manifest says so; certified against every k-subset with \
+                    --objective mmd",
     },
 ];
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::support::{EPS, METRICS, Random, clouds, costs, w1};
 
-/// The entropic optimum by many plain Sinkhorn iterations in logarithms; both marginals uniform.
+/// The entropic optimum by plain Sinkhorn iterations in logarithms, which may leave the rows' marginal wrong; both uniform.
 fn sinkhorn(costs: &[Vec<f64>], epsilon: f64) -> Vec<Vec<f64>> {
     let (k, m) = (costs.len(), costs[0].len());
     let (mut f, mut g) = (vec![0.0; k], vec![0.0; m]);
@@ -74,13 +74,16 @@ proptest! {
         let exact = w1(&c);
         let plan = sinkhorn(&c, epsilon);
         let room = entropic_excess(epsilon, &vec![1.0 / k as f64; k], &vec![1.0 / m as f64; m]);
-        prop_assert!(cost(&plan, &c) >= exact - 1e-6 && cost(&plan, &c) <= exact + room + 1e-6);
-        prop_assert!(value(&plan, &c, epsilon) <= exact + room + 1e-6);
+        // A plan with right columns whose rows miss r in all has the dual value up to r times the largest potential.
+        let largest = c.iter().flatten().copied().fold(0.0, f64::max);
+        let missed: f64 = plan.iter().map(|line| (line.iter().sum::<f64>() - 1.0 / k as f64).abs()).sum();
+        let slack = rounding_change(missed, 0.0, largest) + EPS;
+        prop_assert!(cost(&plan, &c) >= exact - slack && cost(&plan, &c) <= exact + room + slack);
+        prop_assert!(value(&plan, &c, epsilon) <= exact + room + slack);
         // An unfinished plan, rounded.
         let rough: Vec<Vec<f64>> = plan.iter().map(|line| line.iter().map(|p| p * (1.0 + 0.3 * random.signed())).collect()).collect();
         let rows: f64 = rough.iter().map(|line| (line.iter().sum::<f64>() - 1.0 / k as f64).abs()).sum();
         let columns: f64 = (0..m).map(|j| (rough.iter().map(|line| line[j]).sum::<f64>() - 1.0 / m as f64).abs()).sum();
-        let largest = c.iter().flatten().copied().fold(0.0, f64::max);
         let rounded = round(&rough);
         prop_assert!(cost(&rounded, &c) >= exact - EPS);
         prop_assert!((cost(&rounded, &c) - cost(&rough, &c)).abs() <= rounding_change(rows, columns, largest) + EPS);

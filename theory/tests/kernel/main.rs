@@ -11,3 +11,4 @@ mod metrics;
 mod mutations;
 mod rounding;
 mod support;
+mod tsds;

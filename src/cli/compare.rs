@@ -1,0 +1,148 @@
+//! `kantor compare`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::builder::PossibleValuesParser;
+use kantor_solvers::Effort;
+use kantor_solvers::registry::{self, SOLVERS};
+use kantor_theory::Cost;
+use kantor_theory::cost::Family;
+use serde_json::json;
+
+use crate::compare::{ALL, Comparison, Request, Solvers, compare, write};
+use crate::report::page;
+use crate::report::progress::Progress;
+use crate::report::staging::Staging;
+use crate::select::{InputSpec, Inputs, Request as Selecting};
+
+use super::args::{FileArguments, RunArguments, SelectionArguments, cost_parser, without_repeats};
+use super::failure::Failure;
+use super::output::say;
+use super::signals;
+
+/// Compare methods, budgets, costs and solvers on one pool and query set.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    input: FileArguments,
+    /// The queries as text, one JSON object a line: shown beside the pool's examples closest to them
+    #[arg(long, help_heading = "Input", value_name = "FILE")]
+    query_jsonl: Option<PathBuf>,
+    /// Pairwise costs: see `kantor costs`
+    #[arg(long, help_heading = "Input", value_name = "COST[,COST…]", default_value = "cosine", value_delimiter = ',', value_parser = cost_parser())]
+    cost: Vec<Cost>,
+    /// Selection methods, or `all` of `kantor methods`
+    #[arg(long, help_heading = "Selection", value_name = "NAME[,NAME…]", default_value = ALL, value_delimiter = ',')]
+    method: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionArguments,
+    /// Random subsets of every budget that selections are compared with; 0 for none
+    #[arg(long, help_heading = "Selection", value_name = "R", default_value_t = 20)]
+    random_seeds: usize,
+    /// Leave out energy distances that take more than 2·10⁹ multiplications and a quarter of those of the pass over the
+    /// pool
+    #[arg(long, help_heading = "Selection")]
+    no_energy: bool,
+    /// Also write what `select` writes of every selection
+    #[arg(long, help_heading = "Selection")]
+    write_selections: bool,
+    #[command(flatten)]
+    solvers: SolverArguments,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+/// Solvers to compare on every selection.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Solvers")]
+struct SolverArguments {
+    /// Transport solvers to run on every selection: see `kantor solvers`
+    #[arg(long, value_name = "NAME[,NAME…]", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(SOLVERS.iter().map(|entry| entry.name)))]
+    solver: Vec<String>,
+    /// Values of ε for the solvers with entropy, in units of the cost
+    #[arg(long, value_name = "E[,E…]", value_delimiter = ',', default_value = "0.01", requires = "solver", value_parser = epsilon)]
+    solver_epsilon: Vec<f64>,
+    /// Largest residual, or relative gap, at which a solver stops
+    #[arg(long, value_name = "X", default_value_t = Effort::default().tolerance, requires = "solver")]
+    solver_tolerance: f64,
+    /// Iterations of a solver at most
+    #[arg(long, value_name = "COUNT", default_value_t = Effort::default().iterations, requires = "solver")]
+    solver_iterations: u64,
+}
+
+fn epsilon(text: &str) -> Result<f64, String> {
+    let wrong = || "give a positive number".to_owned();
+    let value: f64 = text.parse().map_err(|_| wrong())?;
+    if value > 0.0 && value.is_finite() { Ok(value) } else { Err(wrong()) }
+}
+
+impl SolverArguments {
+    fn solvers(&self, seed: u64, memory: u64) -> Result<Option<Solvers>, Failure> {
+        if self.solver.is_empty() {
+            return Ok(None);
+        }
+        if !(self.solver_tolerance > 0.0 && self.solver_tolerance.is_finite()) {
+            let fault = format!("--solver-tolerance {}: it must be positive and finite", self.solver_tolerance);
+            return Err(Failure::Usage(fault));
+        }
+        let names = without_repeats(self.solver.clone());
+        let entries = names.iter().filter_map(|name| registry::solver(name)).collect();
+        let (tolerance, iterations) = (self.solver_tolerance, self.solver_iterations);
+        let effort = Effort { tolerance, iterations, seed, memory, ..Effort::default() };
+        Ok(Some(Solvers { entries, epsilons: without_repeats(self.solver_epsilon.clone()), effort }))
+    }
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let begun = Instant::now();
+    arguments.run.apply()?;
+    let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
+    let selection = &arguments.selection;
+    let spec = InputSpec { query_jsonl: arguments.query_jsonl.clone(), ..selection.spec(&arguments.input) };
+    let costs = without_repeats(arguments.cost);
+    // Costs of directions ask more of rows than the others.
+    let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);
+    let inputs = Inputs::open(&spec, strictest, &progress)?;
+    let staging = Staging::begin(&selection.out, selection.force, &inputs.paths())?;
+    let selecting = Selecting {
+        energy: !arguments.no_energy,
+        balance: selection.balance(&inputs),
+        ..selection.request(arguments.method, strictest, &arguments.run)
+    };
+    let request = Request {
+        solvers: arguments.solvers.solvers(selecting.seed, selecting.memory)?,
+        selecting,
+        costs,
+        random_seeds: arguments.random_seeds,
+        write_selections: arguments.write_selections,
+        on_bad_row: spec.on_bad_row,
+        command: std::env::args().collect(),
+        begun,
+    };
+    let compared = compare(&inputs, &request, &progress)?;
+    let comparison = &compared.comparison;
+    write(staging, &inputs, &request, &compared, &page::comparison(comparison)?, &progress)?;
+    drop(progress);
+    if !arguments.run.quiet {
+        comparison.warnings.iter().for_each(|warning| eprintln!("kantor: {}: {}", warning.kind, warning.text));
+    }
+    if arguments.run.json {
+        say(json!(comparison))?;
+    } else {
+        say(comparison)?;
+        if !arguments.run.quiet {
+            let seconds = begun.elapsed().as_secs_f64();
+            say(format_args!("written to {} in {seconds:.1} s", selection.out.display()))?;
+        }
+    }
+    Ok(if succeeded(comparison) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether every method and solver met its tolerance.
+fn succeeded(comparison: &Comparison) -> bool {
+    let statuses = comparison.results.iter().map(|row| row.status);
+    statuses.chain(comparison.solvers.iter().map(|row| row.status)).all(|status| status.is_success())
+}

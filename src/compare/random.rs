@@ -1,0 +1,104 @@
+//! The random reference: distances of random subsets, and a selection's place among them.
+//!
+//! Every seed draws one order of which the budgets are prefixes, by a stream of the generator of its own, so that the
+//! method `random` is not among its own references. If a selection were itself a random draw, its rank among the
+//! references would be uniform: the p-value is exact, whatever the distribution.
+//!
+//! Limit: the costs of R·k rows in `f64`, once, and R exact transports for every budget, side by side.
+
+use kantor_solvers::draw::without_replacement;
+use kantor_solvers::exact::{costs, masses, transport};
+use kantor_solvers::{Stopped, Watch};
+use kantor_theory::{Geometry, Objective, Power};
+use rayon::prelude::*;
+
+use super::record::{AgainstRandom, Reference};
+use crate::certify::{self, CertifyError, Terms};
+use crate::select::Error;
+use crate::statistics::mean;
+
+/// First stream of the generator for references; others use small numbers.
+const REFERENCES: u64 = 1 << 40;
+
+/// Distances of `seeds` random subsets of every budget, each with the bound for all subsets of its size.
+///
+/// For transport the distances are the values of the exact solver; for the distances of kernels the upper ends of
+/// proved intervals. Advances `watch` by draws.
+///
+/// # Errors
+/// If it takes more than `memory` bytes, a distance cannot be evaluated or `watch` asks to stop.
+pub(super) fn references(
+    geometry: &Geometry<'_>,
+    terms: &Terms,
+    budgets: &[(usize, f64)],
+    (seeds, seed): (usize, u64),
+    memory: u64,
+    watch: &dyn Watch,
+) -> Result<Vec<Reference>, Error> {
+    if seeds == 0 {
+        return Ok(Vec::new());
+    }
+    let (n, largest) = (geometry.pool_len(), budgets.iter().map(|budget| budget.0).max().unwrap_or(0));
+    let needed = (rayon::current_num_threads().min(seeds) * 2 * 8 * largest * geometry.query_len()) as u64;
+    if needed > memory {
+        return Err(Error::Memory { needed, allowed: memory });
+    }
+    watch.begin("random reference", (seeds * budgets.len()) as u64);
+    let draw = |r: usize| -> Result<Vec<f64>, Error> {
+        let rows = without_replacement(seed, REFERENCES + r as u64, n, largest);
+        let all = if terms.objective == Objective::W { costs(geometry, terms.power, &rows) } else { Vec::new() };
+        let distances = budgets.iter().map(|&(budget, _)| {
+            watch.advance(1).map_err(|Stopped| Error::from(Stopped))?;
+            match terms.objective {
+                Objective::W => Ok(exact(&all[..budget * geometry.query_len()], budget, terms.power)?),
+                _ => Ok(certify::distance(geometry, terms, &rows[..budget])?.interval().upper.unwrap_or(f64::INFINITY)),
+            }
+        });
+        distances.collect()
+    };
+    let by_seed = (0..seeds).into_par_iter().map(draw).collect::<Result<Vec<_>, _>>()?;
+    let reference = |(at, &(budget, best)): (usize, &(usize, f64))| {
+        let distances: Vec<f64> = by_seed.iter().map(|distances| distances[at]).collect();
+        let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = distances.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let cost = geometry.cost();
+        Reference { cost, budget, mean: mean(distances.iter().copied()), range: (least, most), best, distances }
+    };
+    Ok(budgets.iter().enumerate().map(reference).collect())
+}
+
+/// The transport distance of k rows with these costs (k×M).
+fn exact(costs: &[f64], rows: usize, power: Power) -> Result<f64, CertifyError> {
+    let masses = masses(rows, None, costs.len() / rows, None)?;
+    let value = transport(costs, &masses)?.value;
+    Ok(if power == Power::Two { value.max(0.0).sqrt() } else { value })
+}
+
+/// The place of a selection whose distance is at most `upper` among random ones.
+pub(super) fn place(upper: f64, distances: &[f64]) -> AgainstRandom {
+    let closer = distances.iter().filter(|&&distance| distance <= upper).count() as f64;
+    let drawn = distances.len() as f64;
+    AgainstRandom { percentile: closer / drawn, p_value: (1.0 + closer) / (1.0 + drawn) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_with_the_selection_among_the_draws() {
+        let drawn = [0.5, 0.4, 0.6, 0.7];
+        assert_eq!(place(0.3, &drawn), AgainstRandom { percentile: 0.0, p_value: 0.2 });
+        // A draw at the same distance is at least as close.
+        assert_eq!(place(0.5, &drawn), AgainstRandom { percentile: 0.5, p_value: 0.6 });
+        assert_eq!(place(0.9, &drawn), AgainstRandom { percentile: 1.0, p_value: 1.0 });
+    }
+
+    #[test]
+    fn exact_values_are_those_of_the_cheapest_plan() {
+        // Rows cost (0, 2) and (1, 1): the first query is served by the first row, the second by the second.
+        let costs = [0.0, 2.0, 1.0, 1.0];
+        assert_eq!(exact(&costs, 2, Power::One).ok(), Some(0.5));
+        assert_eq!(exact(&costs, 2, Power::Two).ok(), Some(0.5f64.sqrt()));
+    }
+}

@@ -1,0 +1,249 @@
+//! Runs a comparison: one selection run per cost, which shares its pass between methods and budgets, and what is said
+//! beside it.
+
+use std::time::Instant;
+
+use kantor_solvers::Watch;
+use kantor_solvers::kernels::scan;
+use kantor_solvers::registry::{Entry, SELECTORS};
+use kantor_solvers::{SelectError, Task};
+use kantor_theory::{Cost, Geometry, PickedRows, Rows};
+
+use super::record::{Comparison, Overlap, Reference, Row, SCHEMA};
+use super::solvers::{Solvers, solve};
+use super::text::{BINS, Texts};
+use super::{near, nearest, overlap, random, warnings};
+use crate::certify::Terms;
+use crate::data::OnBadRow;
+use crate::report::{cpu, files, memory};
+use crate::select::{
+    BLOCK, Chosen, Error, Inputs, Outcome, Proved, Request as Selecting, coverage, named_groups, notes, parameters,
+    select_only,
+};
+
+/// What stands for every method.
+pub const ALL: &str = "all";
+
+/// What to compare, from inputs already open.
+#[derive(Clone)]
+pub struct Request {
+    /// Methods, budgets and settings; its cost is not read, and distances are always certified. The method `all` stands
+    /// for all that take these inputs under these costs.
+    pub selecting: Selecting,
+    /// Costs, at least one.
+    pub costs: Vec<Cost>,
+    /// Random subsets of every budget that selections are compared with; 0 for none.
+    pub random_seeds: usize,
+    /// Solvers to run on every selection.
+    pub solvers: Option<Solvers>,
+    /// Whether to write what `select` writes of every selection.
+    pub write_selections: bool,
+    /// What was done with rows that cannot be measured.
+    pub on_bad_row: OnBadRow,
+    /// The words of the command line, for the record.
+    pub command: Vec<String>,
+    /// When the run began.
+    pub begun: Instant,
+}
+
+impl Request {
+    /// How the directories of selections under this cost begin: with its name, if there are several.
+    pub(super) fn under(&self, cost: Cost) -> String {
+        if self.costs.len() > 1 { format!("{cost}/") } else { String::new() }
+    }
+}
+
+/// A comparison and the selections that it is about.
+pub struct Compared {
+    /// What was found.
+    pub comparison: Comparison,
+    /// The selections, by cost.
+    pub(super) outcomes: Vec<(Selecting, Outcome)>,
+}
+
+/// Compares.
+///
+/// # Errors
+/// If the request makes no sense for these inputs, a method or solver cannot work on them, or `watch` asks to stop.
+pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Compared, Error> {
+    let Some(&first) = request.costs.first() else { return Err(Error::Request("give at least one --cost".to_owned())) };
+    let texts = inputs
+        .examples()
+        .map(|examples| Texts::read(examples, (0..inputs.pool_len()).map(|row| inputs.original_row(row)), watch))
+        .transpose()?;
+    let (methods, left_out) = methods(inputs, request, watch);
+    let mut outcomes = Vec::with_capacity(request.costs.len());
+    let (mut results, mut references, mut overlaps, mut solved) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for &cost in &request.costs {
+        let selecting = Selecting { cost, certify: true, methods: methods.clone(), ..request.selecting.clone() };
+        let outcome = select_only(inputs, &selecting, watch)?;
+        let drawn = draw(inputs, &selecting, &outcome, request.random_seeds, watch)?;
+        let selections: Vec<(&Chosen, &Proved)> = outcome
+            .chosen
+            .iter()
+            .flat_map(|chosen| chosen.selections.iter().map(move |proved| (chosen, proved)))
+            .collect();
+        let rows: Vec<&[usize]> = selections.iter().map(|(_, proved)| &proved.selection.rows[..]).collect();
+        for ((chosen, proved), near) in selections.into_iter().zip(near::shares(inputs, &rows, watch)?) {
+            let reference = drawn.iter().find(|reference| reference.budget == proved.selection.budget());
+            let found = row(inputs, cost, chosen, proved, reference, texts.as_ref());
+            let dir = format!("{}{}", request.under(cost), files::directory(&chosen.method, &proved.selection));
+            let dir = request.write_selections.then(|| dir.into());
+            results.push(Row { near_duplicates: near, dir, ..found });
+        }
+        references.extend(drawn);
+        overlaps.extend(overlapping(cost, &selecting, &outcome));
+        if let Some(solvers) = &request.solvers {
+            let geometry = inputs.geometry(cost)?.remembering();
+            solved.extend(solve(&geometry, selecting.power, &outcome, solvers, watch)?);
+        }
+        outcomes.push((selecting, outcome));
+    }
+    let records = inputs.records(watch)?;
+    outcomes.iter_mut().for_each(|(_, outcome)| outcome.inputs.clone_from(&records));
+    let largest =
+        request.selecting.budgets.iter().enumerate().max_by_key(|(_, budget)| **budget).map_or(0, |(at, _)| at);
+    let (selecting, outcome) = &outcomes[0];
+    let chosen: Vec<(&str, &[usize])> =
+        outcome.chosen.iter().map(|c| (c.method.as_str(), &c.selections[largest].selection.rows[..])).collect();
+    let nearest = nearest::nearest(inputs, first, &chosen, selecting.memory, watch)?;
+    let has_text = results.iter().any(|row: &Row| row.tokens.is_some());
+    let mut comparison = Comparison {
+        schema: SCHEMA,
+        kantor: env!("CARGO_PKG_VERSION"),
+        command: request.command.clone(),
+        inputs: records,
+        pool_rows: inputs.pool_len(),
+        query_rows: inputs.queries().len(),
+        dimension: inputs.points().map(|(pool, _)| pool.dim()),
+        costs: request.costs.clone(),
+        parameters: parameters(selecting, outcome.objective, request.on_bad_row),
+        seed: selecting.seed,
+        random_seeds: request.random_seeds,
+        warnings: Vec::new(),
+        results,
+        references,
+        overlaps,
+        solvers: solved,
+        groups: named_groups(inputs),
+        sources: texts.map_or_else(Vec::new, |texts| texts.sources),
+        length_bins: if has_text { BINS.to_vec() } else { Vec::new() },
+        nearest,
+        seconds: request.begun.elapsed().as_secs_f64(),
+        cpu_seconds: cpu::seconds(),
+        peak_memory_bytes: memory::peak(),
+    };
+    let notes: Vec<_> = outcomes.iter().map(|(request, outcome)| notes(&request.budgets, &outcome.chosen)).collect();
+    comparison.warnings = warnings::warnings(inputs, &comparison, &left_out, &notes);
+    Ok(Compared { comparison, outcomes })
+}
+
+/// The methods asked for; and if that is all of them, those that do not take these inputs.
+fn methods(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> (Vec<String>, Vec<&'static str>) {
+    if !request.selecting.methods.iter().any(|name| name == ALL) {
+        return (request.selecting.methods.clone(), Vec::new());
+    }
+    let takes =
+        |entry: &&Entry| request.costs.iter().all(|&cost| takes(inputs, &request.selecting, entry, cost, watch));
+    let (taking, others): (Vec<&Entry>, Vec<&Entry>) = SELECTORS.iter().partition(takes);
+    let names = |entries: Vec<&Entry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
+    (names(taking).into_iter().map(str::to_owned).collect(), names(others))
+}
+
+/// Whether a method does not refuse such inputs: asked for one row, by one query, of one row if there are rows.
+fn takes(inputs: &Inputs, selecting: &Selecting, entry: &Entry, cost: Cost, watch: &dyn Watch) -> bool {
+    let query = PickedRows::new(inputs.queries(), vec![0]);
+    let row = inputs.points().map(|(pool, _)| PickedRows::new(pool, vec![0]));
+    let geometry = match &row {
+        Some(row) => Geometry::new(row, &query, cost),
+        None => Geometry::from_matrix(&query, cost),
+    };
+    // Whatever else is wrong shows when the method is asked in earnest.
+    let Ok(geometry) = geometry else { return true };
+    let Selecting { power, seed, memory, .. } = *selecting;
+    let task = Task { geometry: &geometry, power, seed, block: BLOCK, memory, watch };
+    let selector = (entry.build)(&selecting.settings);
+    let Ok(findings) = scan(&task, selector.needs(&task, 1)) else { return true };
+    !matches!(selector.select(&task, &findings, &[1]), Err(SelectError::Unsupported { .. }))
+}
+
+/// Random subsets under the objective of the outcome.
+fn draw(
+    inputs: &Inputs,
+    selecting: &Selecting,
+    outcome: &Outcome,
+    seeds: usize,
+    watch: &dyn Watch,
+) -> Result<Vec<Reference>, Error> {
+    let best = |at: usize| outcome.chosen.iter().find_map(|chosen| lower(&chosen.selections[at]));
+    let budgets: Vec<(usize, f64)> =
+        selecting.budgets.iter().enumerate().map(|(at, &budget)| (budget, best(at).unwrap_or(0.0))).collect();
+    let terms = Terms { power: selecting.power, objective: outcome.objective, ..Terms::default() };
+    let largest = selecting.budgets.iter().copied().max().unwrap_or(0);
+    let geometry = inputs.geometry(selecting.cost)?;
+    let (n, m) = (geometry.pool_len(), geometry.query_len());
+    // Draws that together cover the pool meet its rows again and again.
+    let remember = seeds.saturating_mul(largest) >= n && (8 * n * m) as u64 <= selecting.memory / 4;
+    let geometry: Geometry<'_> = if remember { geometry.remembering() } else { geometry };
+    random::references(&geometry, &terms, &budgets, (seeds, selecting.seed), selecting.memory, watch)
+}
+
+/// Below every subset of its size.
+fn lower(proved: &Proved) -> Option<f64> {
+    Some(proved.certified.as_ref()?.best.as_ref()?.lower())
+}
+
+fn row(
+    inputs: &Inputs,
+    cost: Cost,
+    chosen: &Chosen,
+    proved: &Proved,
+    reference: Option<&Reference>,
+    texts: Option<&Texts>,
+) -> Row {
+    let (Some(certified), Some(beside)) = (&proved.certified, proved.beside) else {
+        unreachable!("comparisons certify every selection")
+    };
+    let distance = certified.distance.interval();
+    let originals: Vec<usize> = proved.selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
+    let (tokens, lengths) = texts.and_then(|texts| texts.lengths(&originals)).unzip();
+    let mut query_rows = vec![0; inputs.queries().len()];
+    proved.nearest.iter().for_each(|(query, _)| query_rows[*query] += 1);
+    Row {
+        cost,
+        method: chosen.method.clone(),
+        budget: proved.selection.budget(),
+        dir: None,
+        distance,
+        best: lower(proved).unwrap_or(0.0),
+        excess: certified.excess(),
+        energy: beside.energy,
+        chamfer: beside.chamfer,
+        held_out: proved.held_out,
+        against_random: reference.map(|drawn| random::place(distance.upper.unwrap_or(f64::INFINITY), &drawn.distances)),
+        tokens,
+        lengths: lengths.unwrap_or_default(),
+        near_duplicates: None,
+        query_costs: proved.query_costs.clone(),
+        query_rows,
+        groups: inputs.groups().map_or_else(Vec::new, |groups| coverage(groups, proved)),
+        sources: texts.map_or_else(Vec::new, |texts| texts.by_source(&originals)),
+        status: proved.status(),
+        seconds: chosen.seconds,
+        cpu_seconds: chosen.cpu_seconds,
+        certify_seconds: proved.seconds,
+        peak_memory_bytes: chosen.peak_memory,
+    }
+}
+
+fn overlapping(cost: Cost, selecting: &Selecting, outcome: &Outcome) -> Vec<Overlap> {
+    if outcome.chosen.len() < 2 {
+        return Vec::new();
+    }
+    let methods: Vec<String> = outcome.chosen.iter().map(|chosen| chosen.method.clone()).collect();
+    let at = |(at, &budget): (usize, &usize)| {
+        let rows: Vec<&[usize]> = outcome.chosen.iter().map(|c| &c.selections[at].selection.rows[..]).collect();
+        Overlap { cost, budget, methods: methods.clone(), jaccard: overlap::jaccard(&rows) }
+    };
+    selecting.budgets.iter().enumerate().map(at).collect()
+}

@@ -1,0 +1,72 @@
+//! Transport solvers side by side on every selection: the interval that follows from what each found, and what it took.
+
+use std::time::Instant;
+
+use kantor_solvers::registry::SolverEntry;
+use kantor_solvers::{Effort, Watch};
+use kantor_theory::{Geometry, Power, Problem, Status};
+
+use super::record::SolverRow;
+use crate::certify::{self, CertifyError};
+use crate::report::cpu;
+use crate::select::{Error, Outcome};
+
+/// Which solvers, and how hard they are to work.
+#[derive(Clone)]
+pub struct Solvers {
+    /// Entries of the registry.
+    pub entries: Vec<&'static SolverEntry>,
+    /// Values of ε for those with entropy; the others solve without.
+    pub epsilons: Vec<f64>,
+    /// Tolerance and the like.
+    pub effort: Effort,
+}
+
+/// Solves plain or entropic transport for every selection by every solver, one after the other.
+///
+/// # Errors
+/// If a solver refuses the problem, what it found cannot be certified, or `watch` asks to stop.
+pub(super) fn solve(
+    geometry: &Geometry<'_>,
+    power: Power,
+    outcome: &Outcome,
+    solvers: &Solvers,
+    watch: &dyn Watch,
+) -> Result<Vec<SolverRow>, Error> {
+    let mut rows = Vec::new();
+    for chosen in &outcome.chosen {
+        for proved in &chosen.selections {
+            let subset = &proved.selection.rows;
+            for entry in &solvers.entries {
+                let epsilons = if entry.entropic { &solvers.epsilons[..] } else { &[0.0] };
+                for &epsilon in epsilons {
+                    watch.advance(0)?;
+                    let problem = Problem { rows: Some(subset), epsilon, ..Problem::new(geometry, power) };
+                    let solver = (entry.build)(&solvers.effort);
+                    let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
+                    let solution = solver.solve(&problem, None, watch).map_err(CertifyError::from)?;
+                    let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
+                    if solution.status == Status::Interrupted {
+                        return Err(kantor_solvers::Stopped.into());
+                    }
+                    let residual = solution.residuals.largest();
+                    rows.push(SolverRow {
+                        cost: geometry.cost(),
+                        method: chosen.method.clone(),
+                        budget: subset.len(),
+                        solver: entry.name.to_owned(),
+                        epsilon,
+                        distance: certify::bracket(&problem, &solution, solvers.effort.memory)?.interval(),
+                        value: Some(solution.primal).filter(|value| value.is_finite()),
+                        iterations: usize::try_from(solution.iterations).unwrap_or(usize::MAX),
+                        residual: Some(residual).filter(|residual| residual.is_finite()),
+                        status: solution.status,
+                        seconds,
+                        cpu_seconds,
+                    });
+                }
+            }
+        }
+    }
+    Ok(rows)
+}

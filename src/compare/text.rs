@@ -1,0 +1,196 @@
+//! What the examples' text says: length in tokens, source, and how it begins.
+//!
+//! The text of a line are its fields of [`FIELDS`] that it has, in that order, a line each; of a list of messages the
+//! content of each. If it has none of them it has no text. A token is a run of letters and digits, or any other single
+//! mark: no model's vocabulary, but a measure of length that needs none.
+
+use std::collections::HashMap;
+
+use kantor_solvers::Watch;
+use serde_json::Value;
+
+use crate::data::{DataError, JsonlRows};
+
+/// Fields that hold text, what is asked before what is answered.
+pub const FIELDS: [&str; 16] = [
+    "system",
+    "instruction",
+    "prompt",
+    "question",
+    "input",
+    "inputs",
+    "context",
+    "text",
+    "content",
+    "messages",
+    "conversations",
+    "response",
+    "output",
+    "answer",
+    "targets",
+    "completion",
+];
+
+/// Upper ends of the bins of lengths in tokens; the last bin is open.
+pub(super) const BINS: [u64; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
+
+/// Sources that are told apart; rarer ones are counted together.
+const SOURCES: usize = 100;
+
+/// Characters of a text that are shown.
+const SHOWN: usize = 280;
+
+/// What is known of every line of the pool's text.
+pub(super) struct Texts {
+    /// Tokens by row of the files; `None` if no line has text.
+    tokens: Option<Vec<u32>>,
+    /// Place in `sources` by row of the files; empty if no line names its source.
+    source: Vec<usize>,
+    /// Names of the sources, the commonest first, with their numbers of kept rows.
+    pub(super) sources: Vec<(String, usize)>,
+}
+
+impl Texts {
+    /// Reads all lines once; `kept` are the rows that take part.
+    pub(super) fn read(
+        examples: &JsonlRows,
+        kept: impl Iterator<Item = usize>,
+        watch: &dyn Watch,
+    ) -> Result<Self, DataError> {
+        let (mut tokens, mut any, mut named) = (Vec::with_capacity(examples.len()), false, Vec::new());
+        let mut places: HashMap<Option<String>, usize> = HashMap::new();
+        examples.visit(watch, |_, line| {
+            let line: Value = serde_json::from_slice(line).unwrap_or_default();
+            let text = text(&line);
+            any |= text.is_some();
+            tokens.push(text.map_or(0, |text| count(&text)));
+            let source = line.get("source").and_then(Value::as_str).map(str::to_owned);
+            let next = places.len();
+            named.push(*places.entry(source).or_insert(next));
+        })?;
+        let (source, sources) = ranked(places, named, kept);
+        Ok(Self { tokens: any.then_some(tokens), source, sources })
+    }
+
+    /// Tokens of these rows in all, and their numbers by [`BINS`].
+    pub(super) fn lengths(&self, rows: &[usize]) -> Option<(u64, Vec<usize>)> {
+        let tokens = self.tokens.as_ref()?;
+        let (mut sum, mut bins) = (0, vec![0; BINS.len()]);
+        for &row in rows {
+            let length = u64::from(tokens[row]);
+            sum += length;
+            bins[BINS.iter().position(|&end| length <= end).unwrap_or(BINS.len() - 1)] += 1;
+        }
+        Some((sum, bins))
+    }
+
+    /// Numbers of these rows by source.
+    pub(super) fn by_source(&self, rows: &[usize]) -> Vec<usize> {
+        let mut counts = vec![0; self.sources.len()];
+        if !self.source.is_empty() {
+            rows.iter().for_each(|&row| counts[self.source[row]] += 1);
+        }
+        counts
+    }
+}
+
+/// The sources by rank instead of by first appearance, ties by name; nothing if no line names one.
+fn ranked(
+    places: HashMap<Option<String>, usize>,
+    named: Vec<usize>,
+    kept: impl Iterator<Item = usize>,
+) -> (Vec<usize>, Vec<(String, usize)>) {
+    if places.keys().all(Option::is_none) {
+        return (Vec::new(), Vec::new());
+    }
+    let mut counts = vec![0; places.len()];
+    kept.for_each(|row| counts[named[row]] += 1);
+    let mut order: Vec<(String, usize)> =
+        places.into_iter().map(|(name, place)| (name.unwrap_or_else(|| "(no source)".to_owned()), place)).collect();
+    order.sort_by(|a, b| counts[b.1].cmp(&counts[a.1]).then_with(|| a.0.cmp(&b.0)));
+    let mut rank = vec![0; order.len()];
+    let mut sources: Vec<(String, usize)> = Vec::new();
+    for (name, place) in order {
+        if sources.len() == SOURCES {
+            sources[SOURCES - 1].0 = "(others)".to_owned();
+            sources[SOURCES - 1].1 += counts[place];
+        } else {
+            sources.push((name, counts[place]));
+        }
+        rank[place] = sources.len() - 1;
+    }
+    (named.into_iter().map(|place| rank[place]).collect(), sources)
+}
+
+/// The text of a line.
+pub(super) fn text(line: &Value) -> Option<String> {
+    let mut parts = Vec::new();
+    FIELDS.iter().filter_map(|field| line.get(field)).for_each(|value| collect(value, &mut parts));
+    (!parts.is_empty()).then(|| parts.join("\n"))
+}
+
+fn collect<'a>(value: &'a Value, parts: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) if !text.is_empty() => parts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, parts)),
+        Value::Object(message) => {
+            ["content", "value", "text"]
+                .iter()
+                .filter_map(|key| message.get(*key))
+                .for_each(|value| collect(value, parts));
+        }
+        _ => {}
+    }
+}
+
+/// Tokens of a text.
+fn count(text: &str) -> u32 {
+    let (mut count, mut inside) = (0, false);
+    for c in text.chars() {
+        let word = c.is_alphanumeric();
+        count += u32::from(if word { !inside } else { !c.is_whitespace() });
+        inside = word;
+    }
+    count
+}
+
+/// How the text of a line begins, on one line.
+pub(super) fn beginning(line: &[u8]) -> String {
+    let text = serde_json::from_slice(line).ok().as_ref().and_then(text).unwrap_or_default();
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", words[..end].trim_end()),
+        None => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn runs_and_marks_are_tokens() {
+        assert_eq!(count("Don't add_up 3.14, größer!"), 12);
+        assert_eq!(count(" \n\t"), 0);
+    }
+
+    #[test]
+    fn text_is_what_is_asked_before_what_is_answered() {
+        let line = json!({"response": "b", "id": "x", "prompt": "a", "source": "s"});
+        assert_eq!(text(&line).as_deref(), Some("a\nb"));
+        let chat = json!({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]});
+        assert_eq!(text(&chat).as_deref(), Some("hi\nho"));
+        assert_eq!(text(&json!({"id": "x", "url": "y"})), None);
+    }
+
+    #[test]
+    fn sources_come_commonest_first() {
+        let places = HashMap::from([(Some("b".to_owned()), 0), (None, 1), (Some("a".to_owned()), 2)]);
+        let (of, sources) = ranked(places, vec![0, 1, 2, 2, 1, 1], 0..6);
+        let named: Vec<(&str, usize)> = sources.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        assert_eq!(named, [("(no source)", 3), ("a", 2), ("b", 1)]);
+        assert_eq!(of, [2, 0, 1, 1, 0, 0]);
+    }
+}

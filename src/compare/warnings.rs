@@ -1,0 +1,93 @@
+//! What a reader must know before the numbers.
+
+use super::record::{Comparison, Row, Warning};
+use crate::select::{Inputs, Note};
+
+/// Methods whose numbers of tokens differ by more than this share are not compared at equal length.
+const LENGTHS: f64 = 0.1;
+
+/// A selection of which more than this share are near-duplicates is worth a word.
+const NEAR: f64 = 0.05;
+
+/// All warnings of a comparison whose other parts are complete; `left_out` are methods that do not take these inputs,
+/// `notes` are those of the selections, by cost.
+pub(super) fn warnings(
+    inputs: &Inputs,
+    comparison: &Comparison,
+    left_out: &[&str],
+    notes: &[Vec<Note>],
+) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |kind, text| warnings.push(Warning { kind, text });
+    if inputs.overlap() > 0 {
+        let text = "query rows are also in the pool: what is selected by them leaks the target set into training";
+        warn("overlap", format!("{} {text}", inputs.overlap()));
+    }
+    if !inputs.dropped().is_empty() {
+        warn("dropped-rows", format!("{} rows were dropped, listed in the manifest", inputs.dropped().len()));
+    }
+    if !left_out.is_empty() {
+        let names = left_out.join(", ");
+        warn("methods-left-out", format!("{names} do not take such inputs; `kantor select --method` says why"));
+    }
+    for row in comparison.results.iter().filter(|row| !row.status.is_success()) {
+        warn(
+            "uncertified",
+            format!("{} ended with {}; its interval holds all the same", place(comparison, row), row.status),
+        );
+    }
+    if comparison.budgets().len() > 1 {
+        let text = "compare distances within a budget, never across: W rises with the budget while the loss falls, \
+                    so it must not choose the budget";
+        warn("across-budgets", text.to_owned());
+    }
+    for (cost, notes) in comparison.costs.iter().zip(notes) {
+        for note in notes {
+            let under = if comparison.costs.len() > 1 { format!("under {cost}, ") } else { String::new() };
+            warn(note.kind, format!("{under}{}", note.text));
+        }
+    }
+    for &cost in &comparison.costs {
+        for &budget in comparison.budgets() {
+            let rows = comparison.results.iter().filter(|row| row.cost == cost && row.budget == budget);
+            let tokens: Vec<(u64, &Row)> = rows.filter_map(|row| Some((row.tokens?, row))).collect();
+            let (least, most) = (tokens.iter().min_by_key(|x| x.0), tokens.iter().max_by_key(|x| x.0));
+            if let (Some((least, short)), Some((most, long))) = (least, most)
+                && *most as f64 > (1.0 + LENGTHS) * *least as f64
+            {
+                let share = 100.0 * (*most as f64 / (*least).max(1) as f64 - 1.0);
+                warn(
+                    "length",
+                    format!(
+                        "{} has {share:.0} % more tokens than {}: at equal budgets methods differ in length too",
+                        place(comparison, long),
+                        short.method
+                    ),
+                );
+            }
+        }
+    }
+    let near = comparison.results.iter().filter(|row| row.near_duplicates.is_some_and(|share| share > NEAR));
+    let worst =
+        near.clone().max_by(|a, b| a.near_duplicates.unwrap_or(0.0).total_cmp(&b.near_duplicates.unwrap_or(0.0)));
+    if let Some(row) = worst {
+        let share = 100.0 * row.near_duplicates.unwrap_or(0.0);
+        let others = near.count() - 1;
+        let also = if others > 0 {
+            format!("; {others} more selections have over {:.0} %", 100.0 * NEAR)
+        } else {
+            String::new()
+        };
+        warn(
+            "near-duplicates",
+            format!("{share:.0} % of {} are near-duplicates of one another{also}", place(comparison, row)),
+        );
+    }
+    warnings
+}
+
+/// Which selection, in words.
+fn place(comparison: &Comparison, row: &Row) -> String {
+    let under = if comparison.costs.len() > 1 { format!(" under {}", row.cost) } else { String::new() };
+    format!("{} at budget {}{under}", row.method, row.budget)
+}

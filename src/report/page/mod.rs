@@ -1,0 +1,48 @@
+//! Results as one page of HTML that needs nothing else: no network, no script, its figures as SVG inside it.
+//!
+//! The page scales from a telephone to paper, follows the reader's choice of light or dark, and says in words what its
+//! figures show. Text from inputs is escaped wherever it appears.
+
+mod comparison;
+mod figures;
+mod numbers;
+mod render;
+mod study;
+mod table;
+mod tables;
+
+use std::io;
+
+use plotters::drawing::DrawingAreaErrorKind;
+
+pub use comparison::comparison;
+pub use study::{joined, published};
+
+use figures::Figure;
+
+/// A page and its figures.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The whole page.
+    pub html: String,
+    /// File names of the figures and each as an SVG file that stands alone; the page holds the same drawings.
+    pub figures: Vec<(String, String)>,
+}
+
+impl Page {
+    fn new(html: String, figures: Vec<Figure>) -> Self {
+        let figures = figures.into_iter().map(|figure| (format!("{}.svg", figure.name), figure.alone)).collect();
+        Self { html, figures }
+    }
+}
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// A template cannot be filled.
+    #[error("the page cannot be written: {0}")]
+    Template(#[from] minijinja::Error),
+    /// A figure cannot be drawn.
+    #[error("a figure cannot be drawn: {0}")]
+    Figure(#[from] DrawingAreaErrorKind<io::Error>),
+}

@@ -1,0 +1,181 @@
+//! The tables of a comparison.
+
+use kantor_theory::{Cost, Status};
+
+use super::numbers::{count, excess_percent, interval, mebibytes, seconds, solver_name, value};
+use super::table::{Body, Cell, Table};
+use crate::compare::{Comparison, Reference, Row};
+use crate::report::table::bound;
+
+const RESULTS: [(&str, &str); 16] = [
+    ("method|", "how the rows were chosen"),
+    ("distance", "proved to hold the distance to the queries; bold: no other method is proved closer"),
+    ("excess ≤ %", "at most this much above the best subset of the size"),
+    ("energy", "energy distance to the queries"),
+    ("chamfer Q→S", "mean cost from a query to its closest chosen row"),
+    ("held-out", "mean distance to queries that took no part in the choice"),
+    ("held-out energy", "mean energy distance to queries that took no part in the choice"),
+    ("random ≤ %", "share of random subsets at least as close, in per cent"),
+    ("p", "permutation test against random subsets"),
+    ("tokens", "tokens of the chosen examples"),
+    ("near‑dup. %", "chosen rows that nearly repeat another chosen row, in per cent"),
+    ("select s", "wall-clock seconds of the method's own work, all budgets together"),
+    ("CPU s", "processor seconds of the same"),
+    ("certify s", "wall-clock seconds of the certificate"),
+    ("peak MiB", "largest resident memory of the process by the end of this method"),
+    ("status|", "how the search ended, or what was proved"),
+];
+
+/// Methods under budgets.
+pub(super) fn results(found: &Comparison, cost: Cost) -> Table {
+    let bodies = found.budgets().iter().map(|budget| {
+        let here = |row: &&Row| row.cost == cost && row.budget == *budget;
+        let rows = || found.results.iter().filter(here);
+        let closest = rows().filter_map(|row| row.distance.upper).fold(f64::INFINITY, f64::min);
+        let mut heading = format!("{} rows", count(*budget as u64));
+        if let Some(best) = rows().map(|row| row.best).reduce(f64::max) {
+            heading.push_str(&format!(" · best possible ≥ {}", bound(best, true)));
+        }
+        if let Some(Reference { mean, range: (low, high), distances, .. }) =
+            found.references.iter().find(|reference| reference.cost == cost && reference.budget == *budget)
+        {
+            heading.push_str(&format!(" · random {mean:.4} ({low:.4} to {high:.4}, {} seeds)", distances.len()));
+        }
+        Body { heading: Some(heading), rows: rows().map(|row| result(row, closest)).collect() }
+    });
+    let caption =
+        "Methods at each budget. Distances are proved intervals. Compare them within one budget, never across.";
+    Table::new(caption, &RESULTS, bodies.collect())
+}
+
+fn result(row: &Row, closest: f64) -> Vec<Cell> {
+    let leads = row.distance.lower.is_some_and(|lower| lower <= closest);
+    let held_out = row.held_out.as_ref().map(|held| held.held_out);
+    let energy = held_out.and_then(|means| means.energy).map(value);
+    let random = row.against_random;
+    vec![
+        row.method.clone().into(),
+        Cell::marked(interval(row.distance), leads),
+        row.excess.map(excess_percent).unwrap_or_default().into(),
+        row.energy.map(value).unwrap_or_default().into(),
+        value(row.chamfer).into(),
+        held_out.map(|means| value(means.distance)).unwrap_or_default().into(),
+        energy.unwrap_or_default().into(),
+        random.map(|random| format!("{:.1}", 100.0 * random.percentile)).unwrap_or_default().into(),
+        random.map(|random| format!("{:.3}", random.p_value)).unwrap_or_default().into(),
+        row.tokens.map(count).unwrap_or_default().into(),
+        row.near_duplicates.map(|share| format!("{:.1}", 100.0 * share)).unwrap_or_default().into(),
+        seconds(row.seconds).into(),
+        seconds(row.cpu_seconds).into(),
+        seconds(row.certify_seconds).into(),
+        row.peak_memory_bytes.map(mebibytes).unwrap_or_default().into(),
+        status(row.status),
+    ]
+}
+
+fn status(status: Status) -> Cell {
+    Cell::marked(status.name().replace('_', " "), !status.is_success())
+}
+
+/// Solvers on the selections.
+pub(super) fn solvers(found: &Comparison, cost: Cost) -> Table {
+    let columns = [
+        ("method|", "which selection"),
+        ("rows", "its size"),
+        ("solver|", "name and regularisation"),
+        ("distance", "proved to hold the plain transport distance, from this solver's output alone"),
+        ("value", "of the solved problem"),
+        ("iterations", ""),
+        ("residual", "largest error of the marginals"),
+        ("seconds", "wall-clock"),
+        ("CPU s", "processor seconds"),
+        ("status|", "how it ended"),
+    ];
+    let rows = found.solvers.iter().filter(|row| row.cost == cost).map(|row| {
+        vec![
+            row.method.clone().into(),
+            count(row.budget as u64).into(),
+            solver_name(row).into(),
+            interval(row.distance).into(),
+            row.value.map(|value| format!("{value:.6}")).unwrap_or_default().into(),
+            count(row.iterations as u64).into(),
+            row.residual.map(|residual| format!("{residual:.1e}")).unwrap_or_default().into(),
+            seconds(row.seconds).into(),
+            seconds(row.cpu_seconds).into(),
+            status(row.status),
+        ]
+    });
+    Table::new("Transport solvers on the same selections", &columns, vec![Body { heading: None, rows: rows.collect() }])
+}
+
+/// The selections of a cost at the largest budget.
+fn at_largest(found: &Comparison, cost: Cost) -> Vec<&Row> {
+    let largest = found.budgets().iter().copied().max().unwrap_or(0);
+    found.results.iter().filter(|row| row.cost == cost && row.budget == largest).collect()
+}
+
+/// What each group of queries gets: cost and rows under every method, at every budget.
+pub(super) fn groups(found: &Comparison, cost: Cost) -> Table {
+    let bodies = found.budgets().iter().map(|budget| {
+        let rows: Vec<&Row> = found
+            .results
+            .iter()
+            .filter(|row| row.cost == cost && row.budget == *budget && !row.groups.is_empty())
+            .collect();
+        let groups = found.groups.iter().enumerate().filter(|_| !rows.is_empty()).map(|(group, (label, queries))| {
+            let mut cells: Vec<Cell> = vec![label.clone().into(), count(*queries as u64).into()];
+            cells.extend(found.methods().iter().map(|method| {
+                let row = rows.iter().find(|row| row.method == *method);
+                let coverage = row.and_then(|row| row.groups.get(group));
+                coverage.map(|got| format!("{:.4} · {}", got.cost, count(got.rows as u64))).unwrap_or_default().into()
+            }));
+            cells
+        });
+        Body { heading: Some(format!("{} rows", count(*budget as u64))), rows: groups.collect() }
+    });
+    let bodies = bodies.filter(|body| !body.rows.is_empty()).collect();
+    let mut columns = vec![("group|", "label of the queries"), ("queries", "how many queries have it")];
+    columns.extend(found.methods().iter().map(|method| (method.as_str(), "mean cost · rows")));
+    let caption = "Groups of queries: mean cost to the closest chosen row, and the number of chosen rows whose closest query \
+                   is in the group";
+    Table::new(caption, &columns, bodies)
+}
+
+/// Chosen rows by source at the largest budget.
+pub(super) fn sources(found: &Comparison, cost: Cost) -> Table {
+    let rows: Vec<&Row> = at_largest(found, cost).into_iter().filter(|row| !row.sources.is_empty()).collect();
+    let lines = found.sources.iter().enumerate().map(|(source, (name, number))| {
+        let mut cells: Vec<Cell> = vec![name.clone().into(), count(*number as u64).into()];
+        let counts = rows.iter().map(|row| row.sources.get(source).copied().unwrap_or(0));
+        cells.extend(counts.map(|number| Cell::from(count(number as u64))));
+        cells
+    });
+    let mut columns = vec![("source|", "as the examples name it"), ("pool", "rows in the pool")];
+    columns.extend(rows.iter().map(|row| (row.method.as_str(), "rows chosen")));
+    let largest = rows.first().map_or(0, |row| row.budget);
+    let caption = format!("Chosen rows by source at {} rows", count(largest as u64));
+    Table::new(caption, &columns, vec![Body { heading: None, rows: lines.collect() }])
+}
+
+/// The input files.
+pub(super) fn inputs(found: &Comparison) -> Table {
+    let columns = [
+        ("file|", ""),
+        ("role|", "what it was used as"),
+        ("rows", ""),
+        ("columns", "numbers per row"),
+        ("type|", "stored number type, or format"),
+        ("SHA-256|", "the first digits of the digest of the file; results.json has all"),
+    ];
+    let rows = found.inputs.iter().map(|input| {
+        vec![
+            input.path.display().to_string().into(),
+            input.role.to_owned().into(),
+            count(input.rows as u64).into(),
+            input.columns.map(|columns| count(columns as u64)).unwrap_or_default().into(),
+            input.dtype.unwrap_or(input.format).to_owned().into(),
+            input.sha256.chars().take(12).collect::<String>().into(),
+        ]
+    });
+    Table::new("Input files", &columns, vec![Body { heading: None, rows: rows.collect() }])
+}

@@ -1,0 +1,58 @@
+//! The job file.
+
+use std::fs;
+
+use predicates::str::contains;
+
+use super::Work;
+use crate::support::{json, kantor, printed_json};
+
+#[test]
+fn mistakes_in_the_job_file_name_file_and_key() {
+    let work = Work::new("");
+    for (jobs, words) in [
+        ("budgets = [5]\nmethod_s = 3", &["unknown key `method_s`", "known: ", "budgets", "epsilon"][..]),
+        ("budgets = [5]\ncost = \"manhattan\"", &["manhattan", "--cost", "euclidean"]),
+        ("budgets = [5]\nepsilon = \"small\"", &["small", "--epsilon"]),
+        ("budgets = [5, 0]", &["`budgets` has 0"]),
+        ("budgets = [5]\nseeds = [-1]", &["`seeds` has -1"]),
+        ("methods = [\"round-robin\"]", &["no `budgets`"]),
+        ("budgets = [5]\nbudget = 6", &["`budgets` and `budget` are the same"]),
+        ("budgets = [5]\nmethods = [\"best\"]", &["unknown method `best`", "round-robin"]),
+        ("budgets = [5]\nquery = \"a.npy\"", &["`query` belongs to a task"]),
+        ("budgets = [5]\n---c = { query = \"a.npy\", weight = 2 }", &["unknown key `weight` in task `c`"]),
+        ("budgets = [5]\n---c = { pool = \"pool.npy\" }", &["task `c` has no `query`"]),
+        ("budgets = [5]\n---\"../c\" = \"a.npy\"", &["task name `../c`"]),
+        ("budgets = [5]\n---[[grid]]\nepsilon = 0.1", &["unknown key `epsilon` in a grid"]),
+    ] {
+        work.jobs(jobs);
+        let mut run = work.batch(&[]).assert().code(2).stderr(contains("jobs.toml: "));
+        for word in words {
+            run = run.stderr(contains(*word));
+        }
+        assert!(!work.path("results").exists());
+    }
+    work.jobs("budgets = [5");
+    work.batch(&[]).assert().code(3).stderr(contains("jobs.toml"));
+    fs::write(work.path("jobs.toml"), "budgets = 5\npool = \"pool.npy\"\n[tasks]\na = \"a.npy\"\n").unwrap();
+    work.batch(&[]).assert().code(2).stderr(contains("`out`"));
+    work.batch(&["-o"]).arg(work.path("elsewhere")).assert().success();
+    assert!(work.path("elsewhere/a/round-robin-k5-seed0/manifest.json").exists());
+}
+
+#[test]
+fn the_bundled_job_file_does_what_it_says() {
+    let work = tempfile::tempdir().unwrap();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/jobs.toml");
+    let mut command = kantor();
+    let printed = printed_json(command.args(["batch", file, "--json", "-o"]).arg(work.path()));
+    assert_eq!((&printed["counts"]["done"], &printed["counts"]["ran"]), (&24.into(), &24.into()));
+    // What random rows are worth, by seed, beside round robin.
+    let distance = |name: &str| {
+        let manifest = json(&work.path().join(name).join("manifest.json"));
+        manifest["results"][0]["distance"]["upper"].as_f64().unwrap()
+    };
+    for seed in 0..3 {
+        assert!(distance(&format!("gsm8k/random-k500-seed{seed}")) > distance("gsm8k/round-robin-k500-seed0"));
+    }
+}

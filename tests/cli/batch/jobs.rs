@@ -1,0 +1,205 @@
+//! Jobs one after the other: done once, alone or with others; failures.
+
+use std::fs;
+
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use serde_json::Value;
+
+use super::{DIM, GRID, Work, names, numbers, ran};
+use crate::support::{indices, json, kantor, write_npy};
+
+#[test]
+fn a_job_is_done_once_and_again_only_if_its_result_is_damaged() {
+    let work = Work::new(GRID);
+    let printed = work.printed(&[], 0);
+    assert_eq!(printed["schema"], "kantor/batch/1");
+    assert_eq!(printed["counts"]["done"], 16);
+    assert_eq!(names(&printed, ran).len(), 16);
+    let first = work.results();
+    assert_eq!(first.len(), 16);
+
+    let printed = work.printed(&[], 0);
+    assert_eq!(printed["counts"]["ran"], 0);
+    assert_eq!(
+        printed["jobs"][0]["distance"]["upper"],
+        json(&work.path("results/a/round-robin-k5-seed0/manifest.json"))["results"][0]["distance"]["upper"]
+    );
+    assert_eq!(work.results(), first);
+
+    fs::remove_dir_all(work.path("results/a/random-k5-seed1")).unwrap();
+    fs::write(work.path("results/b/round-robin-k20-seed0/round-robin/k20/selected.jsonl"), "{}\n").unwrap();
+    let printed = work.printed(&[], 0);
+    assert_eq!(names(&printed, ran), ["a/random-k5-seed1", "b/round-robin-k20-seed0"]);
+    let again = work.results();
+    let kept = |name: &String| !names(&printed, ran).contains(name);
+    assert!(first.iter().filter(|(name, _)| kept(name)).all(|(name, result)| again[name] == *result));
+    let copied =
+        fs::read_to_string(work.path("results/b/round-robin-k20-seed0/round-robin/k20/selected.jsonl")).unwrap();
+    assert_eq!(copied.lines().count(), 20);
+}
+
+#[test]
+fn jobs_that_share_a_pass_choose_what_each_would_alone() {
+    let methods = [
+        "optimal",
+        "random",
+        "mean-similarity",
+        "round-robin",
+        "doubly-greedy",
+        "knn-uniform",
+        "knn-kde",
+        "knn-tv",
+        "kde-ratio",
+        "uot",
+        "energy",
+        "mmd",
+    ];
+    let work =
+        Work::new(&format!("methods = {methods:?}\nbudgets = [7, 10, 33]\nseeds = [4, 9]\nsampling = \"multinomial\""));
+    work.batch(&["--jobs", "2"]).assert().success();
+    for (task, method, budget, seed) in [
+        ("a", 0, 7, 4),
+        ("b", 0, 33, 9),
+        ("a", 1, 10, 4),
+        ("a", 1, 10, 9),
+        ("b", 8, 33, 4),
+        ("a", 10, 7, 9),
+        ("b", 11, 10, 4),
+    ]
+    .into_iter()
+    .chain([("a", 5, 33, 4), ("a", 5, 33, 9), ("b", 6, 10, 4), ("b", 7, 7, 9), ("a", 9, 10, 4)])
+    {
+        let (method, out) = (methods[method], work.path("alone"));
+        let mut command = kantor();
+        command.args(["select", "--force", "--sampling", "multinomial", "--method", method]);
+        command.args(["--budget", &format!("{budget}"), "--seed", &format!("{seed}"), "-o"]).arg(&out);
+        command.arg("--pool").arg(work.path("pool.npy")).arg("--query").arg(work.path(&format!("{task}.npy")));
+        command.assert().success();
+        let selection = format!("{method}/k{budget}/indices.npy");
+        let shared = work.path("results").join(format!("{task}/{method}-k{budget}-seed{seed}"));
+        assert_eq!(
+            indices(&shared.join(&selection)),
+            indices(&out.join(&selection)),
+            "{task} {method} {budget} {seed}"
+        );
+        let manifest = json(&shared.join("manifest.json"));
+        assert_eq!((&manifest["seed"], &manifest["parameters"]["budgets"][0]), (&seed.into(), &budget.into()));
+    }
+    // A certificate of a shared pass stands by itself.
+    let mut verify = kantor();
+    verify.arg("verify").arg(work.path("results/a/uot-k10-seed4/uot/k10/certificate.json"));
+    verify.arg("--pool").arg(work.path("pool.npy")).arg("--query").arg(work.path("a.npy"));
+    verify.assert().success();
+}
+
+#[test]
+fn only_what_is_new_or_changed_runs() {
+    let work = Work::new(GRID);
+    work.printed(&[], 0);
+    let first = work.results();
+    work.jobs("methods = [\"round-robin\", \"random\", \"doubly-greedy\"]\nbudgets = [5, 8, 20]\nseeds = [0, 1]");
+    let printed = work.printed(&[], 0);
+    let new: Vec<String> = names(&printed, |job| job["budget"] == 8 || job["method"] == "doubly-greedy");
+    assert_eq!((names(&printed, ran), new.len()), (new.clone(), 20));
+    assert!(first.iter().all(|(name, result)| work.results()[name] == *result));
+
+    // Other bytes under the same name.
+    let before = work.results();
+    work.query("b", 77);
+    let status = work.printed(&["--status"], 0);
+    assert_eq!(
+        names(&status, |job| job["state"] == "pending" && job["outdated"] == true),
+        names(&status, |job| job["task"] == "b")
+    );
+    let printed = work.printed(&[], 0);
+    assert_eq!(names(&printed, ran), names(&printed, |job| job["task"] == "b"));
+    assert!(before.iter().all(|(name, result)| (work.results()[name] == *result) == name.starts_with("a/")));
+
+    // The same bytes again, under another date: nothing to do.
+    work.query("b", 77);
+    assert_eq!(work.printed(&[], 0)["counts"]["ran"], 0);
+    // Another parameter: all are to be done again.
+    work.jobs(&format!("{GRID}\ncost = \"euclidean\""));
+    assert_eq!(work.printed(&[], 0)["counts"]["ran"], 16);
+    // A second grid and a task with its own similarities.
+    write_npy(&work.path("similarity.npy"), 120, &numbers(10 * 120, 5));
+    work.jobs(&format!(
+        "{GRID}\n---c = {{ similarity = \"similarity.npy\" }}\n[[grid]]\n[[grid]]\nmethods = \"mean-similarity\"\nseeds = 3\nbudgets = [5, 6]"
+    ));
+    let printed = work.printed(&[], 0);
+    // Parameters are as they were first, but their results were replaced meanwhile.
+    for task in ["a", "b", "c"] {
+        assert_eq!(names(&printed, |job| job["task"] == task && ran(job)).len(), 8 + 2);
+    }
+}
+
+#[test]
+fn a_failure_is_kept_apart_reported_and_tried_again() {
+    let work = Work::new("methods = [\"round-robin\", \"optimal\"]\nbudgets = [5, 121]\n---c = \"c.npy\"");
+    let printed = work.printed(&[], 1);
+    let failed = names(&printed, |job| job["state"] == "failed");
+    assert_eq!(
+        names(&printed, |job| job["state"] == "done"),
+        ["a/round-robin-k5-seed0", "a/optimal-k5-seed0", "b/round-robin-k5-seed0", "b/optimal-k5-seed0"]
+    );
+    assert_eq!(failed.len(), 4 + 4);
+    let status = work.printed(&["--status"], 0);
+    assert_eq!(names(&status, |job| job["state"] == "failed"), failed);
+    let error = |status: &Value, name: &str| {
+        let place = names(status, |_| true).iter().position(|job| job == name).unwrap();
+        status["jobs"][place]["error"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(error(&status, "a/optimal-k121-seed0").contains("120"), "{status}");
+    assert!(error(&status, "c/optimal-k5-seed0").contains("c.npy"), "{status}");
+    work.batch(&["--status"])
+        .assert()
+        .success()
+        .stdout(contains("failed: ").and(contains("4 of 12 jobs done, 8 failed")));
+
+    // The next run tries what failed, and only that.
+    write_npy(&work.path("c.npy"), DIM, &numbers(4 * DIM, 9));
+    let printed = work.printed(&[], 1);
+    assert_eq!(names(&printed, ran), failed);
+    assert_eq!(names(&printed, |job| job["state"] == "failed").len(), 2 * 3);
+    write_npy(&work.path("pool.npy"), DIM, &numbers(121 * DIM, 1));
+    fs::write(work.path("pool.jsonl"), "{}\n".repeat(121)).unwrap();
+    assert_eq!(work.printed(&[], 0)["counts"]["done"], 12);
+
+    // A directory that somebody else filled is left alone.
+    let strange = work.path("results/a/random-k3-seed0");
+    fs::create_dir_all(&strange).unwrap();
+    fs::write(strange.join("notes.txt"), "mine").unwrap();
+    work.jobs("methods = [\"random\"]\nbudgets = [3]");
+    work.batch(&[]).assert().code(1).stderr(contains("notes.txt"));
+    assert_eq!(fs::read_to_string(strange.join("notes.txt")).unwrap(), "mine");
+}
+
+#[test]
+fn a_job_that_ends_short_of_what_was_asked_is_done_and_counts() {
+    let work = Work::new("methods = [\"uot\", \"random\"]\nbudgets = [20]\nepsilon = 1e-12\nrho = 1e8");
+    for (words, ran) in [(&["--quiet"][..], 4), (&[], 0)] {
+        let printed = work.printed(words, 1);
+        let counts = &printed["counts"];
+        assert_eq!((&counts["done"], &counts["not_met"], &counts["ran"]), (&4.into(), &2.into(), &ran.into()));
+        assert_eq!(printed["jobs"][0]["status"], "iteration_limit");
+    }
+    work.batch(&[])
+        .assert()
+        .code(1)
+        .stdout(contains("not met: iteration_limit").and(contains("4 of 4 jobs done, 2 not met")));
+}
+
+#[test]
+fn too_little_memory_for_all_is_enough_for_some() {
+    let work = Work::new("methods = [\"round-robin\"]\nbudgets = [5, 119]\n");
+    let enough_for_some = (8..100).step_by(3).find_map(|kib| {
+        let output = work.batch(&["--json", "--max-memory", &format!("{kib}K")]).output().unwrap();
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (printed["counts"]["done"] != 0).then_some(printed)
+    });
+    let printed = enough_for_some.unwrap();
+    let done = names(&printed, |job| job["state"] == "done");
+    assert_eq!(done, ["a/round-robin-k5-seed0", "b/round-robin-k5-seed0"], "{printed}");
+    assert!(printed["jobs"][1]["error"].as_str().unwrap().contains("--max-memory"), "{printed}");
+}

@@ -1,0 +1,143 @@
+//! Comparisons made up for tests: every part of them filled, with numbers by formula.
+
+use std::path::PathBuf;
+
+use kantor::compare::{
+    AgainstRandom, Comparison, GroupCoverage, NearestExample, NearestExamples, Overlap, Reference, Row, SCHEMA,
+    SolverRow, Warning,
+};
+use kantor::report::manifest::{InputRecord, Parameters};
+use kantor_theory::{Cost, Interval, Objective, Power, Status};
+
+/// What HTML, XML and terminals could take for something else.
+pub(super) const NASTY: &str = "<script>x</script>&\"'";
+
+/// A comparison of this many methods under these costs; names and texts contain [`NASTY`] if `nasty`.
+pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], groups: usize, nasty: bool) -> Comparison {
+    let word = |text: String| if nasty { format!("{NASTY}{text}") } else { text };
+    let names: Vec<String> = (0..methods).map(|method| word(format!("m{method}"))).collect();
+    let queries = 40;
+    let row = |cost: Cost, method: usize, budget: usize| {
+        let best = 0.3 + 0.02 * (budget as f64).ln();
+        let distance = best * (1.0 + 0.03 * method as f64);
+        Row {
+            cost,
+            method: names[method].clone(),
+            budget,
+            dir: None,
+            distance: Interval { lower: Some(distance), upper: Some(distance + 1e-6) },
+            best,
+            excess: Some((distance + 1e-6) / best - 1.0),
+            energy: Some(Interval { lower: Some(0.1), upper: Some(0.1) }),
+            chamfer: Interval { lower: Some(0.25), upper: Some(0.26) },
+            held_out: None,
+            against_random: Some(AgainstRandom { percentile: 0.05, p_value: 0.0952 }),
+            tokens: Some(123_456),
+            lengths: vec![method, 10, 20, 5],
+            near_duplicates: Some(0.125),
+            query_costs: (0..queries).map(|query| 0.2 + 0.01 * query as f64).collect(),
+            query_rows: vec![1; queries],
+            groups: (0..groups)
+                .map(|group| GroupCoverage { cost: 0.2 + 0.01 * (group + method) as f64, rows: group })
+                .collect(),
+            sources: (0..12).map(|source| budget / (source + 2)).collect(),
+            status: if method == 0 { Status::Optimal } else { Status::Certified },
+            seconds: 0.01 * (method + 1) as f64,
+            cpu_seconds: 0.02 * (method + 1) as f64,
+            certify_seconds: 1e-5 * budget as f64,
+            peak_memory_bytes: Some(100 << 20),
+        }
+    };
+    let grid = || costs.iter().flat_map(|cost| budgets.iter().map(move |budget| (*cost, *budget)));
+    let results = costs.iter().flat_map(|cost| {
+        (0..methods).flat_map(move |method| budgets.iter().map(move |budget| (*cost, method, *budget)))
+    });
+    let jaccard = |a: usize, b: usize| if a == b { 1.0 } else { 1.0 / (1 + a + b) as f64 };
+    Comparison {
+        schema: SCHEMA,
+        kantor: "0",
+        command: ["kantor", "compare", "--pool", &word("a pool.npy".to_owned())].map(str::to_owned).to_vec(),
+        inputs: vec![InputRecord {
+            role: "pool",
+            path: PathBuf::from(word("pool.npy".to_owned())),
+            format: "npy",
+            rows: 5005,
+            columns: Some(384),
+            dtype: Some("f16"),
+            bytes: 1,
+            sha256: "0123456789abcdef".repeat(4),
+        }],
+        pool_rows: 5005,
+        query_rows: queries,
+        dimension: Some(384),
+        costs: costs.to_vec(),
+        parameters: Parameters {
+            balance_groups: false,
+            methods: names.clone(),
+            budgets: budgets.to_vec(),
+            cost: costs[0],
+            p: Power::One,
+            objective: Objective::W,
+            certify: true,
+            energy: false,
+            cross_fit: None,
+            settings: Default::default(),
+            on_bad_row: Default::default(),
+        },
+        seed: 0,
+        random_seeds: 3,
+        warnings: vec![Warning { kind: "order", text: word("W and energy disagree".to_owned()) }],
+        results: results.map(|(cost, method, budget)| row(cost, method, budget)).collect(),
+        references: (grid())
+            .map(|(cost, budget)| Reference {
+                cost,
+                budget,
+                mean: 0.7,
+                range: (0.68, 0.72),
+                best: 0.3 + 0.02 * (budget as f64).ln(),
+                distances: vec![0.68, 0.70, 0.72],
+            })
+            .collect(),
+        overlaps: (grid())
+            .map(|(cost, budget)| Overlap {
+                cost,
+                budget,
+                methods: names.clone(),
+                jaccard: (0..methods).map(|a| (0..methods).map(|b| jaccard(a, b)).collect()).collect(),
+            })
+            .collect(),
+        solvers: (grid())
+            .map(|(cost, budget)| SolverRow {
+                cost,
+                method: names[0].clone(),
+                budget,
+                solver: "sinkhorn".to_owned(),
+                epsilon: 0.01,
+                distance: Interval { lower: Some(0.3), upper: Some(0.4) },
+                value: Some(0.35),
+                iterations: 30,
+                residual: Some(1e-9),
+                status: Status::IterationLimit,
+                seconds: 0.1,
+                cpu_seconds: 0.1,
+            })
+            .collect(),
+        groups: (0..groups).map(|group| (word(format!("group {group}")), 3)).collect(),
+        sources: (0..12).map(|source| (word(format!("source {source}")), 400)).collect(),
+        length_bins: vec![64, 128, 256],
+        nearest: vec![NearestExamples {
+            query: 7,
+            text: Some(word("What is asked?\n\u{1}\u{c}".to_owned())),
+            examples: vec![NearestExample {
+                row: 4711,
+                id: word("c4711".to_owned()),
+                cost: 0.125,
+                text: word("x".repeat(500)),
+                chosen_by: names.clone(),
+            }],
+        }],
+        seconds: 1.0,
+        cpu_seconds: 2.0,
+        peak_memory_bytes: Some(100 << 20),
+    }
+}
