@@ -35,9 +35,12 @@ impl Selector for Distinct {
         let largest = budgets.iter().copied().max().unwrap_or(0);
         let (mut rows, mut scores) = (Vec::new(), Vec::new());
         for (row, closeness) in best.top(task.geometry, task.geometry.pool_len()) {
+            if rows.len() == largest {
+                break;
+            }
             let mut cosines = vec![0.0; rows.len()];
             task.geometry.to_rows(&[row])?.closeness_gather(&rows, &mut cosines);
-            if rows.len() < largest && cosines.iter().all(|&cosine| cosine <= self.limit) {
+            if cosines.iter().all(|&cosine| cosine <= self.limit) {
                 rows.push(row);
                 scores.push(closeness);
             }
