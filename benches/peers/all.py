@@ -13,8 +13,9 @@ kantor, and solves every problem with it and with each peer, every run in a proc
 
 Pools: real rows (--pool, --query; the bundled ones by default) and made ones: --rows unit vectors in 512 dimensions, 200
 clusters of Zipf size around a common mean, with 100 queries from ten of them. CPU seconds are medians over --repeat runs
-(one run where that takes above ten seconds). kantor's are those of the whole command, with digests of the inputs and written
-results, and for `exact` the proof; a peer's begin after its imports and, for OTT-JAX, compilation. x = peer / kantor.
+(one run where that takes above ten seconds). kantor's are those of the whole command, with digests of the inputs and
+written results, and for `exact` and `balanced` a plan with exact marginals and the proof of an interval, which no peer
+gives; a peer's begin after its imports and, for OTT-JAX, compilation. x = peer / kantor.
 Memory is the largest resident size, mapped files and imported packages included. Agreement is the share of common rows
 (Jaccard) or the relative difference of values. A bench tells; it asserts nothing.
 """
