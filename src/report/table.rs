@@ -94,7 +94,11 @@ mod tests {
         let text = "über every one of the words, a-word-that-is-too-long and more";
         let lines = wrapped(text, 2, 14);
         assert_eq!(lines.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
-        assert!(lines.lines().all(|line| line.starts_with("  ") && (line.chars().count() <= 14 || line.contains("too-long"))));
+        assert!(
+            lines
+                .lines()
+                .all(|line| line.starts_with("  ") && (line.chars().count() <= 14 || line.contains("too-long")))
+        );
         assert_eq!(wrapped("", 2, 14), "  ");
     }
 

@@ -47,7 +47,9 @@ impl Target {
         let needs_rows = "needs the rows of pool and queries, not only similarities: give --pool and --query";
         match (self, settings.diversity) {
             (Target::W, None) => Ok(Objective::W),
-            (Target::W, Some(diversity)) if diversity > 0.0 && diversity.is_finite() => Ok(Objective::Tsds { diversity }),
+            (Target::W, Some(diversity)) if diversity > 0.0 && diversity.is_finite() => {
+                Ok(Objective::Tsds { diversity })
+            }
             (Target::W, Some(value)) => {
                 Err(SelectError::Setting { name: "diversity", value, rule: "it must be positive and finite" })
             }

@@ -42,7 +42,8 @@ fn potentials_prove_the_best_subset() {
                 let place = format!("{cost} seed {seed} λ {diversity} k {}", dual.budget);
                 let best = best_tsds(&geometry, objective, &dual).unwrap().lower();
                 let value = |rows: Vec<usize>| certify::distance(&geometry, &terms, &rows).unwrap().interval();
-                let least = subsets(n, dual.budget).map(|rows| value(rows).upper.unwrap()).fold(f64::INFINITY, f64::min);
+                let least =
+                    subsets(n, dual.budget).map(|rows| value(rows).upper.unwrap()).fold(f64::INFINITY, f64::min);
                 assert!(best <= least, "{place}: {best} is above {least}");
                 assert!(dual.seen >= least - 1e-12 * diversity, "{place}");
                 assert!((best - dual.value).abs() <= 1e-6 * diversity.max(1.0), "{place}: {best} {}", dual.value);
@@ -74,8 +75,13 @@ fn what_is_claimed_with_diversity_is_verified() {
             let (geometry, facts) = (inputs.geometry(cost).unwrap(), facts(&inputs));
             let budgets = [1, 7, 30, 60];
             let settings = Settings { diversity: Some(diversity), ..Settings::default() };
-            let request =
-                |methods| Request { methods, budgets: budgets.to_vec(), cost, settings: settings.clone(), ..Request::default() };
+            let request = |methods| Request {
+                methods,
+                budgets: budgets.to_vec(),
+                cost,
+                settings: settings.clone(),
+                ..Request::default()
+            };
             let all = select(&inputs, &request(methods(&inputs, cost)), &Quiet).unwrap();
             let alone = select(&inputs, &request(vec!["random".to_owned()]), &Quiet).unwrap();
             assert_eq!(all.objective, Objective::Tsds { diversity });
@@ -145,20 +151,21 @@ fn the_program_selects_certifies_and_verifies_with_diversity() {
         let words = ["select", "--pool", &pool, "--query", &query, "--budget", "100", "--json", "-o", &out];
         kantor(&[&words[..], more].concat())
     };
-    let (code, printed, said) = run("out", &["--method", "knn-uniform,round-robin", "--diversity", "2"]);
+    let (code, printed, said) = run("out", &["--method", "knn-uniform,round-robin", "--diversity", "0.2"]);
     assert_eq!(code, 0, "{said}");
     let result = &printed["results"][0];
     assert_eq!(result["objective"], "tsds");
     let (upper, best) = (result["distance"]["upper"].as_f64().unwrap(), result["best"]["lower"].as_f64().unwrap());
     assert!(best <= upper && result["excess"].as_f64().unwrap() < 0.05);
-    let read = |path: &str| -> Value { serde_json::from_slice(&std::fs::read(work.path().join(path)).unwrap()).unwrap() };
+    let read =
+        |path: &str| -> Value { serde_json::from_slice(&std::fs::read(work.path().join(path)).unwrap()).unwrap() };
     let manifest = read("out/manifest.json");
-    assert_eq!(manifest["parameters"]["objective"], json!({"tsds": {"diversity": 2.0}}));
-    assert_eq!(manifest["parameters"]["diversity"], 2.0);
+    assert_eq!(manifest["parameters"]["objective"], json!({"tsds": {"diversity": 0.2}}));
+    assert_eq!(manifest["parameters"]["diversity"], 0.2);
 
     // λ = (1 − α)C/α: the same rows.
     let rows = |out: &str| std::fs::read(work.path().join(out).join("knn-uniform/k100/indices.npy")).unwrap();
-    let (code, _, said) = run("alpha", &["--method", "knn-uniform", "--alpha", "0.5", "--tradeoff-c", "2"]);
+    let (code, _, said) = run("alpha", &["--method", "knn-uniform", "--alpha", "0.5", "--tradeoff-c", "0.2"]);
     assert_eq!(code, 0, "{said}");
     assert_eq!(rows("out"), rows("alpha"));
 
@@ -186,8 +193,8 @@ fn the_program_selects_certifies_and_verifies_with_diversity() {
     let changes: [Change<'_>; 7] = [
         (&|c| c["best"]["lower"] = json!(c["best"]["lower"].as_f64().unwrap() + 1e-6), "weaker"),
         (&|c| c["distance"]["upper"] = json!(c["distance"]["upper"].as_f64().unwrap() - 1e-6), "rejected"),
-        (&|c| c["problem"]["objective"]["tsds"]["diversity"] = json!(1.9), "weaker"),
-        (&|c| c["problem"]["objective"]["tsds"]["diversity"] = json!(-2.0), "rejected"),
+        (&|c| c["problem"]["objective"]["tsds"]["diversity"] = json!(0.19), "weaker"),
+        (&|c| c["problem"]["objective"]["tsds"]["diversity"] = json!(-0.2), "rejected"),
         (&|c| c["subset"][0] = c["subset"][1].clone(), "rejected"),
         (&|c| c["evidence"]["best_potentials"][0] = json!(9.0), "weaker"),
         (&|c| drop(c["problem"].as_object_mut().unwrap().remove("objective")), "rejected"),

@@ -188,7 +188,11 @@ impl Problem {
         let sum = |(rows, heights): (&[f64], &mut [f64])| {
             simd::wide(
                 #[inline(always)]
-                || rows.chunks_exact(g.len()).zip(heights.iter_mut()).for_each(|(row, height)| *height = positive_sum(g, row)),
+                || {
+                    rows.chunks_exact(g.len())
+                        .zip(heights.iter_mut())
+                        .for_each(|(row, height)| *height = positive_sum(g, row))
+                },
             );
         };
         self.costs.par_chunks(ROWS * self.m).zip(heights.par_chunks_mut(ROWS)).for_each(sum);

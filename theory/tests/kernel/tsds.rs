@@ -4,8 +4,9 @@
 use dashu::float::FBig;
 use kantor_theory::certificate::MadeBy;
 use kantor_theory::{
-    BestBound, Candidates, Certificate, Cost, DistanceEvidence, Geometry, Interval, Objective, Power, Proved, Rejection,
-    SparsePlan, Statement, Verdict, Weights, Witness, best_bound, best_tsds_bound, distance_bound, in_turn, tsds_bound,
+    BestBound, Candidates, Certificate, Cost, DistanceEvidence, Geometry, Interval, Objective, Power, Proved,
+    Rejection, SparsePlan, Statement, Verdict, Weights, Witness, best_bound, best_tsds_bound, distance_bound, in_turn,
+    tsds_bound,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -40,16 +41,17 @@ fn value(instance: &Instance, diversity: f64, subset: &[usize]) -> Interval {
 }
 
 fn lower(instance: &Instance, diversity: f64, k: usize, g: Vec<f64>) -> Result<BestBound, Rejection> {
-    instance.with(|geometry| {
-        best_tsds_bound(geometry, &statement(geometry, diversity, k), g, Candidates::All, &in_turn)
-    })
+    instance
+        .with(|geometry| best_tsds_bound(geometry, &statement(geometry, diversity, k), g, Candidates::All, &in_turn))
 }
 
 /// Potentials around the costs, some far off.
 fn some_potentials(random: &mut Random, instance: &Instance) -> Vec<f64> {
     let stretch = [0.3, 1.0, 1.0, 1e3][random.below(4)];
     instance.with(|geometry| {
-        (0..instance.m).map(|j| stretch * geometry.cost_of(random.below(instance.n), j) * (1.0 + 0.1 * random.signed())).collect()
+        (0..instance.m)
+            .map(|j| stretch * geometry.cost_of(random.below(instance.n), j) * (1.0 + 0.1 * random.signed()))
+            .collect()
     })
 }
 
@@ -190,7 +192,10 @@ fn the_penalty_decides_how_many_rows_share_a_query() {
     };
     let around = |diversity: f64, subset: &[usize], exact: f64| {
         let Interval { lower: Some(low), upper: Some(high) } = value(&instance, diversity, subset) else { panic!() };
-        assert!(low <= exact && exact <= high && high - low <= 1e-12 * exact, "{diversity}: [{low}, {high}], not {exact}");
+        assert!(
+            low <= exact && exact <= high && high - low <= 1e-12 * exact,
+            "{diversity}: [{low}, {high}], not {exact}"
+        );
     };
     around(0.75, &[0, 1, 2], 0.5);
     around(3.0, &[0, 1, 2], 1.0);
