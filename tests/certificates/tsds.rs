@@ -151,7 +151,7 @@ fn the_program_selects_certifies_and_verifies_with_diversity() {
         let words = ["select", "--pool", &pool, "--query", &query, "--budget", "100", "--json", "-o", &out];
         kantor(&[&words[..], more].concat())
     };
-    let (code, printed, said) = run("out", &["--method", "knn-uniform,round-robin", "--diversity", "2"]);
+    let (code, printed, said) = run("out", &["--method", "knn-uniform,round-robin", "--diversity", "0.2"]);
     assert_eq!(code, 0, "{said}");
     let result = &printed["results"][0];
     assert_eq!(result["objective"], "tsds");
@@ -160,12 +160,12 @@ fn the_program_selects_certifies_and_verifies_with_diversity() {
     let read =
         |path: &str| -> Value { serde_json::from_slice(&std::fs::read(work.path().join(path)).unwrap()).unwrap() };
     let manifest = read("out/manifest.json");
-    assert_eq!(manifest["parameters"]["objective"], json!({"tsds": {"diversity": 2.0}}));
-    assert_eq!(manifest["parameters"]["diversity"], 2.0);
+    assert_eq!(manifest["parameters"]["objective"], json!({"tsds": {"diversity": 0.2}}));
+    assert_eq!(manifest["parameters"]["diversity"], 0.2);
 
     // λ = (1 − α)C/α: the same rows.
     let rows = |out: &str| std::fs::read(work.path().join(out).join("knn-uniform/k100/indices.npy")).unwrap();
-    let (code, _, said) = run("alpha", &["--method", "knn-uniform", "--alpha", "0.5", "--tradeoff-c", "2"]);
+    let (code, _, said) = run("alpha", &["--method", "knn-uniform", "--alpha", "0.5", "--tradeoff-c", "0.2"]);
     assert_eq!(code, 0, "{said}");
     assert_eq!(rows("out"), rows("alpha"));
 
@@ -193,8 +193,8 @@ fn the_program_selects_certifies_and_verifies_with_diversity() {
     let changes: [Change<'_>; 7] = [
         (&|c| c["best"]["lower"] = json!(c["best"]["lower"].as_f64().unwrap() + 1e-6), "weaker"),
         (&|c| c["distance"]["upper"] = json!(c["distance"]["upper"].as_f64().unwrap() - 1e-6), "rejected"),
-        (&|c| c["problem"]["objective"]["tsds"]["diversity"] = json!(1.9), "weaker"),
-        (&|c| c["problem"]["objective"]["tsds"]["diversity"] = json!(-2.0), "rejected"),
+        (&|c| c["problem"]["objective"]["tsds"]["diversity"] = json!(0.19), "weaker"),
+        (&|c| c["problem"]["objective"]["tsds"]["diversity"] = json!(-0.2), "rejected"),
         (&|c| c["subset"][0] = c["subset"][1].clone(), "rejected"),
         (&|c| c["evidence"]["best_potentials"][0] = json!(9.0), "weaker"),
         (&|c| drop(c["problem"].as_object_mut().unwrap().remove("objective")), "rejected"),
