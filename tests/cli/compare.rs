@@ -33,7 +33,9 @@ fn results_are_those_of_select_and_its_certificates_verify() {
     let found = printed_json(command.arg("--query-jsonl").arg(example("query_gsm8k.jsonl")));
     assert_eq!(found["schema"], "kantor/compare/1");
     assert_eq!(found["results"], json(&compared.join("results.json"))["results"]);
-    let plain = printed_json(select_example(&selected, &words).args(["--energy", "--json"]));
+    let mut command = select_example(&selected, &words);
+    command.args(["--energy", "--json", "--pool-jsonl"]).arg(example("pool.jsonl.gz"));
+    let plain = printed_json(&mut command);
     let (mine, theirs) = (found["results"].as_array().unwrap(), plain["results"].as_array().unwrap());
     assert_eq!((mine.len(), theirs.len()), (6, 6));
     for (mine, theirs) in mine.iter().zip(theirs) {
@@ -42,9 +44,9 @@ fn results_are_those_of_select_and_its_certificates_verify() {
         }
         assert_eq!(mine["best"], theirs["best"]["lower"]);
         let dir = mine["dir"].as_str().unwrap();
-        for file in ["indices.npy", "selection.jsonl", "certificate.json"] {
+        for file in ["indices.npy", "selection.jsonl", "selected.jsonl", "certificate.json"] {
             let read = |root: &Path| fs::read(root.join(dir).join(file)).unwrap();
-            assert_eq!(read(&compared), read(&selected), "{file}");
+            assert!(read(&compared) == read(&selected), "{dir}/{file} differs");
         }
         let rows = indices(&compared.join(dir).join("indices.npy"));
         let text = fs::read_to_string(compared.join(dir).join("selected.jsonl")).unwrap();
