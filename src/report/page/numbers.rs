@@ -11,7 +11,7 @@ pub(super) fn count(number: u64) -> String {
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3 * 3);
     for (place, digit) in digits.chars().enumerate() {
         // Four digits are read well without.
-        if digits.len() > 4 && place > 0 && (digits.len() - place) % 3 == 0 {
+        if digits.len() > 4 && place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push('\u{202f}');
         }
         grouped.push(digit);

@@ -86,7 +86,8 @@ fn correlation_table(found: &Published) -> Table {
         ("quantile ~ score", "Spearman correlation of distance quantile and task score"),
     ];
     type Both = (usize, [Option<f64>; 2]);
-    let mut bodies: BTreeMap<(&str, &str), BTreeMap<(&str, &str), Both>> = BTreeMap::new();
+    type Rows<'a> = BTreeMap<(&'a str, &'a str), Both>;
+    let mut bodies: BTreeMap<(&str, &str), Rows<'_>> = BTreeMap::new();
     for line in &found.correlations {
         let rows = bodies.entry((line.pool, &line.model)).or_default();
         let row = rows.entry((&line.task, &line.representation)).or_default();

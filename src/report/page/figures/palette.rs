@@ -1,6 +1,6 @@
 //! Colours and marks: Okabe and Ito's palette, which survives colour-blindness, with a marker and a dash for each series.
 //!
-//! Every colour that is drawn is one of [`INKS`]. In the finished SVG it also gets a class, by which a style sheet gives
+//! Every colour that is drawn is one of [`inks`]. In the finished SVG it also gets a class, by which a style sheet gives
 //! it another value on dark ground.
 
 use plotters::style::RGBColor;
