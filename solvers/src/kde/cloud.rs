@@ -4,6 +4,10 @@
 //! Squared distances are canonical (`f64`, in the order of [`kantor_theory::dot`]) and symmetric to the bit: between
 //! directions 2(1 − cos), between rows as given ‖x − y‖². Whatever is decided on them depends on no block size, thread
 //! count or instruction set.
+//!
+//! Limit: 2d operations and the d numbers of one row per pair, the other row held: nearly all pairs are ruled out before
+//! they come here (module [`search`](super::search)). All of `knn-kde` beyond the lists takes 1.1 CPU-seconds at N = 21,276,
+//! d = 384 (5,000 rows of each of 81 lists).
 
 use std::ops::Range;
 
