@@ -445,6 +445,38 @@ fn many_rows() {
     }
 }
 
+/// A matrix is read as it lies in memory, by a pass of its own: one answer for any number of threads, and that of points.
+#[test]
+fn a_matrix_is_solved_like_points() {
+    let (n, m) = (70_000, 16);
+    let (x, q) = (rows(&cloud(n, 9)), rows(&cloud(m, 10)));
+    let points = Geometry::new(&x, &q, Cost::Sqeuclidean).unwrap();
+    let mut closeness = vec![0.0; n * m];
+    points.closeness_block(0..n, &mut closeness);
+    let costs = (0..n * m).map(|at| -closeness[at % n * m + at / n]).collect();
+    let matrix = DenseRows::from_f64(n, costs).unwrap();
+    let matrix = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
+    for pool in [Marginal::Hard, Marginal::Kl(0.5), Marginal::Kl(1e-3)] {
+        let problem = |geometry| Problem {
+            weights: Weights { subset: Some(weights(n, 1, false)), query: Some(weights(m, 2, false)) },
+            pool,
+            epsilon: 0.05,
+            ..Problem::new(geometry, Power::One)
+        };
+        for name in BOTH {
+            let with = |threads: usize| {
+                let workers = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                workers.install(|| solve(name, &problem(&matrix)))
+            };
+            let (one, other) = (with(1), solve(name, &problem(&points)));
+            assert_eq!(one, with(3));
+            assert_eq!(one.status, Status::Optimal);
+            assert!(one.primal - one.dual <= 1e-8 && one.dual - other.primal <= 1e-11);
+            assert!((one.dual - other.dual).abs() <= 1e-8 && (one.transport - other.transport).abs() <= 1e-7);
+        }
+    }
+}
+
 /// Asks to stop after some calls.
 struct Impatient(AtomicU64);
 
