@@ -6,6 +6,9 @@ use kantor_theory::{Interval, Objective};
 
 use crate::select::GroupCoverage;
 
+/// Letters of a group's name that a table has room for.
+const GROUP_NAME: usize = 16;
+
 /// What people call the value of an objective.
 pub fn distance_name(objective: Objective) -> &'static str {
     match objective {
@@ -74,10 +77,15 @@ pub fn percent_up(share: f64) -> String {
     format!("{:.0e} %", (percent / unit).next_up().ceil() * unit)
 }
 
-/// The group whose queries are farthest from their closest chosen row, with its mean cost; nothing without groups.
+/// The group whose queries are farthest from their closest chosen row, with its mean cost; nothing without groups. A long
+/// name is cut.
 pub fn worst_group(names: &[(String, usize)], coverage: &[GroupCoverage]) -> Option<String> {
     let worst = names.iter().zip(coverage).max_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
-    worst.map(|((name, _), group)| format!("{:.4} {name}", group.cost))
+    worst.map(|((name, _), group)| {
+        let cut: String = name.chars().take(GROUP_NAME).collect();
+        let rest = if cut.len() < name.len() { "…" } else { "" };
+        format!("{:.4} {cut}{rest}", group.cost)
+    })
 }
 
 /// Text in lines of at most `width` characters, broken at spaces, each after `indent` of them; longer words stand alone.
