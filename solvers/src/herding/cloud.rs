@@ -4,10 +4,13 @@
 //! row is read and widened once per call, so calls with fewer than some ten columns are bound by memory instead. A pass of
 //! 128 columns reads 2d bytes a row (`f16`) for 256·d operations. How fast that is in use: see [`greedy`](super::greedy).
 
+use std::ops::Range;
+
 use kantor_theory::cost::Family;
 use kantor_theory::{DenseRows, Geometry, Kernel, KernelName, dot};
 use rayon::prelude::*;
 
+use crate::herding::greedy::never;
 use crate::selector::SelectError;
 use crate::simd;
 use crate::sinkhorn::exp::exp;
@@ -66,6 +69,25 @@ impl<'a> Cloud<'a> {
         self.add(rows, self.geometry, &vec![1.0; m], &mut means);
         means.iter_mut().for_each(|mean| *mean /= m as f64);
         means
+    }
+
+    /// The squared distance of every pool row from some queries, row-major; NaN is +∞.
+    pub(super) fn squares(&self, queries: Range<usize>) -> Vec<f64> {
+        let (n, width) = (self.geometry.pool_len(), queries.len());
+        let mut squares = vec![f64::INFINITY; n * width];
+        let Some(points) = self.geometry.points() else { return squares };
+        let scratch = || Scratch::new(self.dim);
+        squares.par_chunks_mut(ROWS * width).enumerate().for_each_init(scratch, |scratch, (task, block)| {
+            let count = block.len() / width;
+            let (x, norms) = (&mut scratch.rows[..count * self.dim], &mut scratch.norms[..count]);
+            for (at, x) in x.chunks_exact_mut(self.dim).enumerate() {
+                points.read_row(task * ROWS + at, x);
+            }
+            self.geometry.row_norms(x, norms);
+            self.geometry.closeness_of_rows(x, norms, queries.clone(), block);
+            block.iter_mut().for_each(|s| *s = never(self.family.squared_distance(*s)));
+        });
+        squares
     }
 
     /// The mean of k over all pairs of queries.

@@ -159,7 +159,7 @@ fn the_herded_part_is_nested() {
 /// A pool of which only a part is at work, on one thread and on several.
 #[test]
 fn large_pools_are_herded_on_a_part_of_their_rows() {
-    let n = 66_000;
+    let n = 132_000;
     let (pool, query) = (single(2, &clustered(n, 2, 40, 1)), single(2, &clustered(9, 2, 5, 2)));
     let geometry = geometry(&pool, &query, Cost::Euclidean);
     let found = choose(&geometry, Kernel::ENERGY, &[520]).remove(0);
