@@ -13,6 +13,10 @@ struct Instance {
     costs: Vec<f64>,
 }
 
+fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
+    Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 16, memory: 1 << 30, watch: &Quiet }
+}
+
 impl Instance {
     fn matrix(&self) -> DenseRows {
         let turned = (0..self.m).flat_map(|j| (0..self.n).map(move |i| self.costs[i * self.m + j])).collect();
@@ -22,14 +26,7 @@ impl Instance {
     fn solve(&self, budgets: &[usize]) -> Vec<Budgeted> {
         let matrix = self.matrix();
         let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-        let task = Task {
-            geometry: &geometry,
-            seed: 0,
-            power: kantor_theory::Power::One,
-            block: 16,
-            memory: 1 << 30,
-            watch: &Quiet,
-        };
+        let task = task(&geometry);
         let solved = exact::solve(&task, &Findings::default(), budgets).unwrap().budgets;
         for found in &solved {
             self.check(found);
@@ -156,14 +153,7 @@ fn lists_grow_when_queries_crowd_together() {
     let instance = Instance { n, m, costs };
     let matrix = instance.matrix();
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-    let task = Task {
-        geometry: &geometry,
-        seed: 0,
-        power: kantor_theory::Power::One,
-        block: 256,
-        memory: 1 << 30,
-        watch: &Quiet,
-    };
+    let task = Task { block: 256, ..task(&geometry) };
     assert!(exact::needs(&task, k).lists < k, "the lists start too short for this pool");
     let findings = kernels::scan(&task, exact::needs(&task, k)).unwrap();
     let found = exact::solve(&task, &findings, &[k]).unwrap().budgets.remove(0);
@@ -176,14 +166,7 @@ fn squared_costs_have_their_own_optimum() {
     let instance = Instance { n: 3, m: 2, costs: vec![0.0, 3.0, 2.0, 2.0, 3.0, 1.5] };
     let matrix = instance.matrix();
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-    let task = Task {
-        geometry: &geometry,
-        seed: 0,
-        power: kantor_theory::Power::Two,
-        block: 16,
-        memory: 1 << 30,
-        watch: &Quiet,
-    };
+    let task = Task { power: kantor_theory::Power::Two, ..task(&geometry) };
     let found = exact::solve(&task, &Findings::default(), &[2]).unwrap().budgets.remove(0);
     assert_eq!(found.rows, [0, 2]);
     assert_eq!((found.value, found.lp_value), (1.125, 1.125));
@@ -194,14 +177,7 @@ fn budgets_that_do_not_fit_are_refused() {
     let instance = Instance { n: 3, m: 2, costs: vec![0.0; 6] };
     let matrix = instance.matrix();
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-    let task = Task {
-        geometry: &geometry,
-        seed: 0,
-        power: kantor_theory::Power::One,
-        block: 16,
-        memory: 1 << 30,
-        watch: &Quiet,
-    };
+    let task = task(&geometry);
     for budget in [0, 4] {
         let refused = exact::solve(&task, &Findings::default(), &[budget]);
         assert_eq!(refused, Err(SelectError::Budget { budget, pool: 3 }));
