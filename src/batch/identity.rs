@@ -29,6 +29,7 @@ pub(super) struct Identity<'a> {
     certify: bool,
     energy: bool,
     cross_fit: Option<usize>,
+    balance: Option<&'a [usize]>,
     settings: &'a Settings,
 }
 
@@ -51,6 +52,7 @@ impl<'a> Identity<'a> {
             certify: request.certify,
             energy: request.energy,
             cross_fit: request.cross_fit,
+            balance: request.balance.as_deref(),
             settings: &request.settings,
         }
     }

@@ -3,8 +3,8 @@
 //! A selection fits the queries that it was chosen by, so its distance to them is less than its distance to other
 //! queries from the same source. The queries are split into folds; for each fold, every method chooses by the queries of
 //! all other folds, and what it chose is measured on the fold and, for comparison, on the queries that it saw. A
-//! selection never sees the queries on which it is measured, so theorem T10 bounds its distance to the law of the queries. The result itself is still chosen by
-//! all queries.
+//! selection never sees the queries on which it is measured, so theorem T10 bounds its distance to the law of the
+//! queries. The result itself is still chosen by all queries.
 
 use std::time::Instant;
 
