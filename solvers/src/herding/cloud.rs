@@ -16,7 +16,7 @@ use crate::simd;
 use crate::sinkhorn::exp::exp;
 
 /// Rows of a task: a multiple of every tile's rows.
-const ROWS: usize = 48;
+const ROWS: usize = 96;
 
 /// Columns held in cache together.
 const COLUMNS: usize = 128;

@@ -40,7 +40,7 @@ pub(super) struct Work {
 
 impl Default for Work {
     fn default() -> Self {
-        Self { survey: 512, few: 1 << 17 }
+        Self { survey: 512, few: 98_304 }
     }
 }
 
