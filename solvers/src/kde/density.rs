@@ -9,23 +9,17 @@
 //!   are left out. A density then lacks at most ε for every row but its own, which [`Densities::omitted`] states, and
 //!   since it is at least 1, that is also the bound of its relative error. The inverse multiquadric is cut nowhere.
 //!
-//! [`nearest`] counts only the `cap` nearest rows, as KNN-KDE does, and keeps lists of them, within a stated number of
-//! bytes: if they do not fit, rows are taken in groups, and pairs between groups are looked at twice.
-//!
 //! Limit: the search's, see there for operations and measurements; and for what it leaves, canonical products in `f64`,
 //! 2·d operations a pair.
 
-use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use kantor_theory::Rows;
 use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};
-use rayon::prelude::*;
 
 use super::cloud::{BLOCK, Cloud, Scratch};
-use super::search::{Halt, Pair, Search, Work};
+use super::search::{Pair, Search, Work};
 use crate::watch::{Stopped, Watch};
 
 /// Densities and how they were had.
@@ -94,7 +88,7 @@ pub fn densities(
         }
         Ok(())
     };
-    let work = search.sweep(0..cloud.len(), watch, add).map_err(|_| Stopped)?;
+    let work = search.sweep(0..cloud.len(), watch, &add).map_err(|_| Stopped)?;
     let mut values = vec![1.0; rows.len()];
     for (position, sum) in
         sums.into_iter().flat_map(|sums| sums.into_inner().unwrap_or_else(PoisonError::into_inner)).enumerate()
@@ -109,66 +103,20 @@ pub fn densities(
     Ok(Densities { values, omitted, work })
 }
 
-/// As [`densities`] with the compact kernel, counting only the `cap` nearest rows, itself among them.
-///
-/// Lists take up to about `memory` bytes, at least those of one block of rows.
-///
-/// # Errors
-/// If the observer asks to stop.
-pub fn nearest(
-    points: &dyn Rows,
-    rows: &[usize],
-    family: Family,
-    kernel: Kernel,
-    cap: usize,
-    memory: u64,
-    watch: &dyn Watch,
-) -> Result<Densities, Stopped> {
-    if cap >= rows.len() {
-        return densities(points, rows, family, kernel, 0.0, watch);
-    }
-    let cloud = Cloud::new(points, rows, family);
-    let search = Search::new(&cloud, reach(&kernel, 0.0));
-    // Itself is always among the nearest.
-    let others = cap - 1;
-    let mut values = vec![1.0; rows.len()];
-    let mut work = Work::default();
-    let mut scope = 0..cloud.len();
-    while others > 0 && !scope.is_empty() {
-        let lists = Lists::new(&search, &cloud, others, scope.clone(), memory);
-        match search.sweep(scope.clone(), watch, |pairs| lists.take(pairs)) {
-            Ok(done) => {
-                work = done;
-                let found = lists.finish(&kernel);
-                for (position, value) in scope.clone().zip(found) {
-                    values[cloud.given[position]] = value;
-                }
-                scope = scope.end..cloud.len();
-            }
-            Err(Halt::Full) => {
-                let blocks = (scope.end - scope.start).div_ceil(BLOCK);
-                scope.end = cloud.len().min(scope.start + (blocks / 3).max(1) * BLOCK);
-            }
-            Err(Halt::Stopped) => return Err(Stopped),
-        }
-    }
-    Ok(Densities { values, omitted: 0.0, work })
-}
-
 /// 1 as a multiple of 2⁻⁶⁴.
-const ONE: u128 = 1 << 64;
+pub(super) const ONE: u128 = 1 << 64;
 
 /// A value of a kernel, in (0, 1], in multiples of 2⁻⁶⁴, rounded down; 1 is taken as 1 − 2⁻⁶⁴.
-fn fixed(value: f64) -> u64 {
+pub(super) fn fixed(value: f64) -> u64 {
     // The cast saturates.
     (value * 64f64.exp2()) as u64
 }
 
-fn number(sum: u128) -> f64 {
+pub(super) fn number(sum: u128) -> f64 {
     sum as f64 * (-64f64).exp2()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -196,119 +144,5 @@ fn evaluate(cloud: &Cloud<'_>, pairs: &[Pair], out: &mut Vec<f64>) {
                 out.extend_from_slice(&squared);
             }
         }
-    }
-}
-
-/// A row that may be among the nearest.
-#[derive(Debug, Clone, Copy)]
-struct Near {
-    position: u32,
-    cosine: f32,
-}
-
-/// The candidates of one row.
-#[derive(Debug, Clone)]
-struct List {
-    near: Vec<Near>,
-    /// Who is not nearer than this is not among the nearest.
-    bar: f64,
-}
-
-/// Lists of the nearest rows of a range of positions.
-struct Lists<'a, 'b> {
-    search: &'b Search<'a, 'b>,
-    cloud: &'b Cloud<'a>,
-    cap: usize,
-    scope: Range<usize>,
-    blocks: Vec<Mutex<Vec<List>>>,
-    held: AtomicU64,
-    limit: u64,
-}
-
-impl<'a, 'b> Lists<'a, 'b> {
-    fn new(search: &'b Search<'a, 'b>, cloud: &'b Cloud<'a>, cap: usize, scope: Range<usize>, memory: u64) -> Self {
-        let blocks = (scope.start / BLOCK..scope.end.div_ceil(BLOCK))
-            .map(|number| Mutex::new(vec![List { near: Vec::new(), bar: f64::INFINITY }; cloud.block(number).len()]))
-            .collect::<Vec<_>>();
-        // A vector may have reserved twice what it holds. One block must fit, or nothing would ever be done.
-        let limit = if blocks.len() == 1 { u64::MAX } else { memory / (2 * size_of::<Near>() as u64) };
-        Self { search, cloud, cap, scope, blocks, held: AtomicU64::new(0), limit }
-    }
-
-    fn take(&self, pairs: &[Pair]) -> Result<(), Halt> {
-        let Some(first) = pairs.first() else { return Ok(()) };
-        let (a, b) = (first.a as usize / BLOCK, first.b as usize / BLOCK);
-        self.offer(a, pairs.iter().map(|pair| (pair.a, pair.b, pair.cosine)));
-        if self.scope.contains(&(b * BLOCK)) {
-            self.offer(b, pairs.iter().map(|pair| (pair.b, pair.a, pair.cosine)));
-        }
-        if self.held.load(Ordering::Relaxed) > self.limit { Err(Halt::Full) } else { Ok(()) }
-    }
-
-    fn offer(&self, block: usize, pairs: impl Iterator<Item = (u32, u32, f32)>) {
-        let mut lists = lock(&self.blocks[block - self.scope.start / BLOCK]);
-        let mut change = 0i64;
-        for (u, position, cosine) in pairs {
-            let list = &mut lists[u as usize - block * BLOCK];
-            if self.search.squared(u as usize, position as usize, cosine).0 <= list.bar {
-                list.near.push(Near { position, cosine });
-                change += 1;
-                // Room for half as many again, so that lists are cut seldom.
-                if list.near.len() > self.cap + self.cap / 2 + 64 {
-                    change -= self.cut(u as usize, list) as i64;
-                }
-            }
-        }
-        self.held.fetch_add(change.cast_unsigned(), Ordering::Relaxed);
-    }
-
-    /// Drops candidates that cannot be among the nearest, or all but the nearest if that leaves too many. Returns how
-    /// many were dropped.
-    fn cut(&self, u: usize, list: &mut List) -> usize {
-        let before = list.near.len();
-        if before <= self.cap {
-            return 0;
-        }
-        let bounds = |near: &Near| self.search.squared(u, near.position as usize, near.cosine);
-        let mut uppers: Vec<f64> = list.near.iter().map(|near| bounds(near).1).collect();
-        list.bar = *uppers.select_nth_unstable_by(self.cap - 1, f64::total_cmp).1;
-        let bar = list.bar;
-        list.near.retain(|near| bounds(near).0 <= bar);
-        if list.near.len() > self.cap + self.cap / 4 {
-            let exact = self.exact(u, list);
-            let mut order: Vec<usize> = (0..exact.len()).collect();
-            // Which of equally near rows stay changes no sum.
-            order.select_nth_unstable_by(self.cap - 1, |&x, &y| exact[x].total_cmp(&exact[y]));
-            list.near = order[..self.cap].iter().map(|&at| list.near[at]).collect();
-        }
-        before - list.near.len()
-    }
-
-    fn exact(&self, u: usize, list: &List) -> Vec<f64> {
-        let positions: Vec<u32> = list.near.iter().map(|near| near.position).collect();
-        let mut squared = Vec::new();
-        self.cloud.squared(&mut Scratch::default(), u, &positions, &mut squared);
-        squared
-    }
-
-    /// The densities.
-    fn finish(self, kernel: &Kernel) -> Vec<f64> {
-        let first = self.scope.start / BLOCK;
-        let density = |block: usize| {
-            let mut lists = lock(&self.blocks[block]);
-            let mut of = |(offset, list): (usize, &mut List)| {
-                let u = (first + block) * BLOCK + offset;
-                self.cut(u, list);
-                let mut squared = self.exact(u, list);
-                if squared.len() > self.cap {
-                    squared.select_nth_unstable_by(self.cap - 1, f64::total_cmp);
-                    squared.truncate(self.cap);
-                }
-                let value = |&squared: &f64| u128::from(fixed(kernel.value(squared.max(0.0))));
-                number(ONE + squared.iter().map(value).sum::<u128>())
-            };
-            lists.iter_mut().enumerate().map(&mut of).collect::<Vec<f64>>()
-        };
-        (0..self.blocks.len()).into_par_iter().flat_map_iter(density).collect()
     }
 }

@@ -11,6 +11,7 @@ pub mod density;
 pub(crate) mod level;
 mod lift;
 pub mod near;
+pub mod nearest;
 pub mod ratio;
 pub mod search;
 
@@ -22,7 +23,7 @@ use crate::knn::{Tradeoff, cost_of, largest_budget, lists_of, rank};
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
 
 /// Bytes that lists of neighbours may take: rows come in groups if more were needed.
-const LIST_BYTES: u64 = 640 << 20;
+const LIST_BYTES: u64 = 896 << 20;
 
 /// TSDS with the density-weighted regulariser G = M·max ρ|γ − 1/(ρMΣ1/ρ)| (arXiv 2410.11303), in the cosine form of
 /// arXiv 2602.14696. Unlike the published code, its total mass is always 1 and a small support is no error.
@@ -72,7 +73,7 @@ impl KnnKde {
             let kernel = Kernel::new(KernelName::Compact, Some(self.sigma.max(BANDWIDTH_RANGE.0)));
             let Ok(kernel) = kernel else { unreachable!("the bandwidth was checked") };
             let memory = task.memory.min(LIST_BYTES);
-            let found = density::nearest(points, listed, family, kernel, cap, memory, task.watch)?;
+            let found = nearest::nearest(points, listed, family, kernel, cap, memory, task.watch)?;
             for (&row, value) in listed.iter().zip(found.values) {
                 of_row[row] = value;
             }

@@ -63,7 +63,7 @@ pub fn near_duplicates(
         count.fetch_add(found, Ordering::Relaxed);
         Ok(())
     };
-    search.sweep(0..cloud.len(), watch, take).map_err(|_| Stopped)?;
+    search.sweep(0..cloud.len(), watch, &take).map_err(|_| Stopped)?;
     let near = |(at, earliest): (usize, &AtomicU32)| {
         let first = earliest.load(Ordering::Relaxed);
         (first != u32::MAX).then(|| (rows[first as usize], rows[at]))

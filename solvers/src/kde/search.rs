@@ -86,6 +86,27 @@ impl Work {
     }
 }
 
+/// Where pairs go.
+pub(crate) trait Taker: Sync {
+    /// Takes pairs of rows of the same two blocks.
+    ///
+    /// # Errors
+    /// If it wants or can hold no more.
+    fn take(&self, pairs: &[Pair]) -> Result<(), Halt>;
+
+    /// A cosine below which a pair is of no use to the row at this position, though it may be to the other one. It may
+    /// rise while the search goes on.
+    fn least(&self, _position: usize) -> f32 {
+        f32::NEG_INFINITY
+    }
+}
+
+impl<F: Fn(&[Pair]) -> Result<(), Halt> + Sync> Taker for F {
+    fn take(&self, pairs: &[Pair]) -> Result<(), Halt> {
+        self(pairs)
+    }
+}
+
 /// A radius around every row.
 pub(crate) struct Search<'a, 'b> {
     cloud: &'b Cloud<'a>,
@@ -113,46 +134,47 @@ struct Buffers {
 impl<'a, 'b> Search<'a, 'b> {
     /// Pairs at squared distance up to `squared_radius`, which may be infinite.
     pub(crate) fn new(cloud: &'b Cloud<'a>, squared_radius: f64) -> Self {
-        let least = |&norm: &f64| {
-            let cosine = match cloud.family {
-                Family::Angle => 1.0 - squared_radius / 2.0,
-                // Not within reach of the origin: the sine of the widest angle is R/‖u‖.
-                _ if norm * norm > squared_radius => (1.0 - squared_radius / (norm * norm) - SLACK).max(0.0).sqrt(),
-                _ => f64::NEG_INFINITY,
-            };
-            ((cosine - cloud.eta - SLACK) as f32).next_down()
-        };
-        let least: Vec<f32> = cloud.norms.iter().map(least).collect();
+        let least: Vec<f32> = (0..cloud.len()).map(|at| least(cloud, at, squared_radius)).collect();
         let over_blocks = |number: usize| least[cloud.block(number)].iter().copied().fold(f32::INFINITY, f32::min);
         let least_of_block = (0..cloud.blocks()).map(over_blocks).collect();
         let boxes = (0..cloud.blocks()).into_par_iter().map(|number| cloud.lift.bounds(cloud.block(number))).collect();
         Self { cloud, within: squared_radius, least, least_of_block, boxes }
     }
 
+    /// A screened cosine below which a row lies farther from the one at this position than that squared distance.
+    pub(crate) fn least(&self, position: usize, squared: f64) -> f32 {
+        least(self.cloud, position, squared)
+    }
+
     /// Bounds of a pair's squared distance, as it would be evaluated, by its screened cosine.
     pub(crate) fn squared(&self, a: usize, b: usize, cosine: f32) -> (f64, f64) {
-        let at = |cosine| self.cloud.squared_of(a, b, cosine);
-        let error = self.cloud.eta + SLACK;
-        let (lower, upper) = (at(f64::from(cosine) + error), at(f64::from(cosine) - error));
-        match self.cloud.family {
-            Family::Angle => (lower, upper),
+        let (squared, half) = (self.cloud.squared_of(a, b, f64::from(cosine)), self.half_width(a, b));
+        (squared - half, squared + half)
+    }
+
+    /// Half of what lies between the two bounds of a pair.
+    pub(crate) fn half_width(&self, a: usize, b: usize) -> f64 {
+        let (cloud, error) = (self.cloud, self.cloud.eta + SLACK);
+        match cloud.family {
+            Family::Angle => 2.0 * error,
             _ => {
+                let (x, y) = (cloud.norms[a], cloud.norms[b]);
                 // Roundings of the squares of norms, which the cosine does not scale.
-                let rounding = SLACK * (self.cloud.norms[a].powi(2) + self.cloud.norms[b].powi(2));
-                (lower - rounding, upper + rounding)
+                2.0 * x * y * error + SLACK * (x * x + y * y)
             }
         }
     }
 
-    /// Hands every pair that may lie within the radius and has a row in `scope` to `take`, once, in any order, from
-    /// any thread. The pairs of one call lie in the same two blocks; `scope` starts at a block.
+    /// Hands every pair that may lie within the radius, has a row in `scope` and may be of use to one of its rows to
+    /// `taker`, once, in any order, from any thread. The pairs of one call lie in the same two blocks; `scope` starts at
+    /// a block.
     ///
     /// Watches pairs of blocks.
     pub(crate) fn sweep(
         &self,
         scope: Range<usize>,
         watch: &dyn Watch,
-        take: impl Fn(&[Pair]) -> Result<(), Halt> + Sync,
+        taker: &impl Taker,
     ) -> Result<Work, Halt> {
         let (cloud, blocks) = (self.cloud, self.cloud.blocks());
         let inside = scope.start / BLOCK..scope.end.div_ceil(BLOCK);
@@ -172,9 +194,9 @@ impl<'a, 'b> Search<'a, 'b> {
             .par_iter()
             .with_max_len(8)
             .map_init(Buffers::default, |buffers, &(a, b)| {
-                let work = self.tile(a, b, buffers);
+                let work = self.tile(a, b, taker, buffers);
                 if !buffers.pairs.is_empty() {
-                    take(&buffers.pairs)?;
+                    taker.take(&buffers.pairs)?;
                 }
                 watch.advance(1)?;
                 Ok(work)
@@ -184,18 +206,22 @@ impl<'a, 'b> Search<'a, 'b> {
     }
 
     /// Collects the pairs of two blocks.
-    fn tile(&self, a: usize, b: usize, buffers: &mut Buffers) -> Work {
+    fn tile(&self, a: usize, b: usize, taker: &impl Taker, buffers: &mut Buffers) -> Work {
         let cloud = self.cloud;
         let (rows, columns) = (cloud.block(a), cloud.block(b));
         let all = rows.len() * columns.len();
-        let floor = self.least_of_block[b];
+        let (floor, least) = (self.least_of_block[b], columns.clone().map(|v| taker.least(v)).fold(f32::INFINITY, f32::min));
+        // Below which a cosine tells that the pair lies beyond the radius, or is of no use to either row.
+        let bar = |u: usize| self.least[u].max(floor).max(least.min(taker.least(u)));
+        // The same for a product of lifted rows.
+        let lifted = |u: usize, lift: &Lift| ((f64::from(bar(u)) - lift.error) as f32).next_down();
         let Buffers { products, left, right, pairs, scratch, others, squared } = buffers;
         pairs.clear();
         products.resize(all, 0.0);
         let mut bounded = |lift: &Lift| -> usize {
             multiply(lift.rows(rows.clone()), lift.rows(columns.clone()), lift.width, products);
             let lines = rows.clone().zip(products.chunks_exact(columns.len()));
-            lines.map(|(u, line)| count(line, self.bar(u, floor, lift))).sum()
+            lines.map(|(u, line)| count(line, lifted(u, lift))).sum()
         };
         let mut lift = &cloud.lift;
         let mut undecided = if lift.width > 1 { bounded(lift) } else { all };
@@ -217,7 +243,7 @@ impl<'a, 'b> Search<'a, 'b> {
             multiply(left, right, cloud.dim(), products);
         }
         for (u, line) in rows.clone().zip(products.chunks_exact(columns.len())) {
-            let bar = if dense { self.least[u].max(floor) } else { self.bar(u, floor, lift) };
+            let bar = if dense { bar(u) } else { lifted(u, lift) };
             let first = pairs.len();
             collect(line, bar, |offset, cosine| {
                 let v = columns.start + offset;
@@ -244,11 +270,6 @@ impl<'a, 'b> Search<'a, 'b> {
         Work { bounded: all as u64, multiplied, left: pairs.len() as u64, ..Work::default() }
     }
 
-    /// Below which a product of lifted rows excludes a pair of this row.
-    fn bar(&self, u: usize, floor: f32, lift: &Lift) -> f32 {
-        ((f64::from(self.least[u].max(floor)) - lift.error) as f32).next_down()
-    }
-
     /// Replaces the bounds of the pairs of one row by cosines.
     fn cosines(&self, u: usize, others: &[u32], scratch: &mut Scratch, squared: &mut Vec<f64>, pairs: &mut [Pair]) {
         let cloud = self.cloud;
@@ -265,6 +286,18 @@ impl<'a, 'b> Search<'a, 'b> {
             pair.cosine = cosine as f32;
         }
     }
+}
+
+/// A screened cosine below which a row lies farther from the one at this position than that squared distance.
+fn least(cloud: &Cloud<'_>, position: usize, squared: f64) -> f32 {
+    let norm = cloud.norms[position];
+    let cosine = match cloud.family {
+        Family::Angle => 1.0 - squared / 2.0,
+        // Not within reach of the origin: the sine of the widest angle is R/‖u‖.
+        _ if norm * norm > squared => (1.0 - squared / (norm * norm) - SLACK).max(0.0).sqrt(),
+        _ => f64::NEG_INFINITY,
+    };
+    ((cosine - cloud.eta - SLACK) as f32).next_down()
 }
 
 /// `out` = left · rightᵀ on the calling thread.

@@ -1,8 +1,9 @@
 //! Densities and near-duplicates of the pruned search against all pairs, and what is drawn by them.
 
 use kantor_solvers::bandwidth::Bandwidth;
-use kantor_solvers::kde::density::{Densities, densities, nearest, reach};
+use kantor_solvers::kde::density::{Densities, densities, reach};
 use kantor_solvers::kde::near::near_duplicates;
+use kantor_solvers::kde::nearest::nearest;
 use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task, kernels, registry};
 use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};
