@@ -21,7 +21,7 @@ use super::lift::Lift;
 pub(crate) const BLOCK: usize = 512;
 
 /// Rows widened at a time when pairs are evaluated one by one.
-const GATHER: usize = 16;
+const GATHER: usize = 8;
 
 /// Distinct rows of a table, by *position*: an order of their own.
 pub(crate) struct Cloud<'a> {

@@ -90,7 +90,7 @@ struct Lists<'a, 'b> {
     cap: usize,
     scope: Range<usize>,
     blocks: Vec<Mutex<Vec<Vec<Near>>>>,
-    /// By position in the scope: bits of the squared distance beyond which no row is among the nearest. It only falls.
+    /// By position in the scope: bits of a screened cosine below which no row is among the nearest. It only rises.
     bars: Vec<AtomicU32>,
     /// Bytes reserved for lists.
     held: AtomicU64,
@@ -109,11 +109,7 @@ impl Taker for Lists<'_, '_> {
     }
 
     fn least(&self, position: usize) -> f32 {
-        if self.scope.contains(&position) {
-            self.search.least(position, f64::from(self.bar(position)))
-        } else {
-            f32::INFINITY
-        }
+        if self.scope.contains(&position) { self.bar(position) } else { f32::INFINITY }
     }
 }
 
@@ -122,7 +118,7 @@ impl<'a, 'b> Lists<'a, 'b> {
         let blocks = (scope.start / BLOCK..scope.end.div_ceil(BLOCK))
             .map(|number| Mutex::new(vec![Vec::new(); cloud.block(number).len()]))
             .collect();
-        let bars = scope.clone().map(|_| AtomicU32::new(f32::INFINITY.to_bits())).collect();
+        let bars = scope.clone().map(|_| AtomicU32::new(f32::NEG_INFINITY.to_bits())).collect();
         Self { search, cloud, cap, scope, blocks, bars, held: AtomicU64::new(0), limit }
     }
 
@@ -135,8 +131,8 @@ impl<'a, 'b> Lists<'a, 'b> {
         let (room, mut reserved) = (full(self.cap), 0);
         for (u, position, cosine) in pairs {
             let u = u as usize;
-            let (lower, upper) = self.search.squared(u, position as usize, cosine);
-            if lower <= f64::from(self.bar(u)) {
+            if cosine >= self.bar(u) {
+                let (_, upper) = self.search.squared(u, position as usize, cosine);
                 let list = &mut lists[u - block * BLOCK];
                 let before = list.capacity();
                 if list.len() == before && before >= room / 4 {
@@ -158,12 +154,13 @@ impl<'a, 'b> Lists<'a, 'b> {
             return;
         }
         list.select_nth_unstable_by(self.cap - 1, |x, y| x.upper.total_cmp(&y.upper));
-        let bar = list[self.cap - 1].upper;
-        self.bars[u - self.scope.start].store(bar.to_bits(), Ordering::Relaxed);
+        let bar = f64::from(list[self.cap - 1].upper);
+        let least = self.search.least(u, bar);
+        self.bars[u - self.scope.start].store(least.to_bits(), Ordering::Relaxed);
         let mut at = 0;
         list.retain(|near| {
             at += 1;
-            at <= self.cap || self.lower(u, near) <= f64::from(bar)
+            at <= self.cap || self.lower(u, near) <= bar
         });
         if list.len() > full(self.cap) - self.cap / 16 - 16 {
             let mut exact = Vec::new();
