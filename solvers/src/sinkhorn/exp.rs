@@ -10,7 +10,7 @@
 pub(crate) const UNDERFLOW: f64 = -707.0;
 
 /// Above this results would overflow; arguments are cut here.
-const OVERFLOW: f64 = 709.0;
+pub(crate) const OVERFLOW: f64 = 709.0;
 
 /// 1.5·2⁵²: adding it rounds to an integer and leaves that integer in the low bits.
 const ROUND: f64 = 6_755_399_441_055_744.0;

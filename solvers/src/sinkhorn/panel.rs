@@ -4,15 +4,16 @@
 //! transposition, and no sum across lanes but for the queries' marginals. Weights are not kept beyond a panel: a fused
 //! exponential costs less than writing 8 bytes per pair and reading them back.
 //!
-//! In the first pass for given potentials the panel is gone through twice, for m_i and for the weights. Later passes
-//! take m_i of the first as long as potentials stay near by (any number near the maximum prevents overflow), so that
-//! memory is read while exponentials are computed.
+//! Any number near the maximum prevents overflow in the place of m_i. In the first pass for given potentials 0 is tried;
+//! where a row's sum then is not a number to calculate with, its panel is gone through twice more, for m_i and for the
+//! weights. Later passes take m_i of the first as long as potentials stay near by. So memory is read while exponentials
+//! are computed.
 //!
 //! Limit: reading 8 bytes and about 26 vector operations per pair, 8 lanes at a time on AVX-512. At N = 197,000,
 //! M = 100 a later pass took 0.042–0.055 CPU-s on a machine on which reading the matrix in order took 0.025; the first
 //! took 0.03 more, costs of the plan 0.015, second derivatives from drawn rows 0.008, from all rows (module `gram`) 0.05.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use pulp::Simd;
 
@@ -26,6 +27,9 @@ const ROWS: usize = 10 * STEP;
 
 /// Rows in which a sum along rows runs side by side: several vectors, since one addition waits for the one before.
 const ABREAST: usize = 4 * LANES;
+
+/// Sums of a row's weights at which nothing has over- or underflown, nor will if potentials drift.
+const SAFE: RangeInclusive<f64> = 1e-100..=1e100;
 
 /// What is summed over the queries of every row besides the weights.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,21 +100,14 @@ impl<W> pulp::WithSimd for Panels<'_, '_, '_, W> {
             let here = first - rows.start..last - rows.start;
             let (count, width) = (here.len(), here.len().next_multiple_of(ABREAST));
             let greatest = &mut greatest[here.clone()];
-            if shifts_known {
-                reweigh(frame, first..last, greatest, panel);
-            } else {
-                weigh(frame, first..last, greatest, panel);
+            if !shifts_known {
+                greatest.fill(0.0);
             }
-            match tally {
-                Tally::Weights => sum::<S, 0>(simd, frame, width, panel, prices, &mut totals),
-                Tally::Costs => {
-                    price(frame, first..last, prices);
-                    sum::<S, 1>(simd, frame, width, panel, prices, &mut totals);
-                }
-                Tally::Shares => {
-                    price(frame, first..last, prices);
-                    sum::<S, 2>(simd, frame, width, panel, prices, &mut totals);
-                }
+            reweigh(frame, first..last, greatest, panel);
+            add_up(simd, frame, first..last, tally, panel, prices, &mut totals);
+            if !shifts_known && totals.weights[..count].iter().any(|sum| !SAFE.contains(sum)) {
+                weigh(frame, first..last, greatest, panel);
+                add_up(simd, frame, first..last, tally, panel, prices, &mut totals);
             }
             for step in (0..count).step_by(STEP) {
                 let end = (step + STEP).min(count);
@@ -174,6 +171,28 @@ impl<W> pulp::WithSimd for Panels<'_, '_, '_, W> {
     }
 }
 
+/// Sums of the rows of a panel over the queries.
+#[inline(always)]
+fn add_up<S: Simd>(
+    simd: S,
+    frame: &Frame<'_>,
+    rows: Range<usize>,
+    tally: Tally,
+    panel: &[f64],
+    prices: &mut [f64],
+    totals: &mut Totals,
+) {
+    let width = rows.len().next_multiple_of(ABREAST);
+    if tally != Tally::Weights {
+        price(frame, rows, prices);
+    }
+    match tally {
+        Tally::Weights => sum::<S, 0>(simd, frame, width, panel, prices, totals),
+        Tally::Costs => sum::<S, 1>(simd, frame, width, panel, prices, totals),
+        Tally::Shares => sum::<S, 2>(simd, frame, width, panel, prices, totals),
+    }
+}
+
 /// Finds m_i of some rows, and their weights: twice through the panel.
 #[inline(always)]
 fn weigh(frame: &Frame<'_>, rows: Range<usize>, greatest: &mut [f64], panel: &mut [f64]) {
@@ -196,13 +215,16 @@ fn weigh(frame: &Frame<'_>, rows: Range<usize>, greatest: &mut [f64], panel: &mu
     }
 }
 
-/// The weights of some rows for m_i that are known: memory is read while exponentials are computed.
+/// The weights of some rows for given m_i, cut off at e⁷⁰⁹: memory is read while exponentials are computed.
 #[inline(always)]
 fn reweigh(frame: &Frame<'_>, rows: Range<usize>, greatest: &[f64], panel: &mut [f64]) {
     let inverse = 1.0 / frame.penalty.epsilon;
     for (j, (line, h)) in panel.chunks_exact_mut(ROWS).zip(frame.reference).enumerate() {
         let (line, rest) = line.split_at_mut(rows.len());
-        frame.costs.line(j, rows.clone(), greatest, line, |c, most| exp::exp_fused((h - c) * inverse - most));
+        frame.costs.line(j, rows.clone(), greatest, line, |c, most| {
+            let z = (h - c) * inverse - most;
+            exp::exp_fused(if z < exp::OVERFLOW { z } else { exp::OVERFLOW })
+        });
         rest.fill(0.0);
     }
 }

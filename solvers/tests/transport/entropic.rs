@@ -477,6 +477,29 @@ fn a_matrix_is_solved_like_points() {
     }
 }
 
+/// Costs of a matrix that are far from 0, each row's by another amount, overflow no exponential and lose no row: under
+/// hard marginals the plan stays and the value moves by their mean.
+#[test]
+fn rows_of_a_matrix_far_from_zero() {
+    let (n, m) = (700, 9);
+    let (x, q) = (rows(&cloud(n, 11)), rows(&cloud(m, 12)));
+    let points = Geometry::new(&x, &q, Cost::Sqeuclidean).unwrap();
+    let level = |row: usize| [-128.0, 0.0, 0.0, 128.0, 1024.0][row % 5];
+    let solved = |levels: bool, name: &str| {
+        let cost = |at: usize| points.cost_of(at % n, at / n) + if levels { level(at % n) } else { 0.0 };
+        let matrix = DenseRows::from_f64(n, (0..n * m).map(cost).collect()).unwrap();
+        let matrix = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
+        solve(name, &Problem { epsilon: 0.05, ..Problem::new(&matrix, Power::One) })
+    };
+    let shift = (0..n).map(level).sum::<f64>() / n as f64;
+    for name in BOTH {
+        let (plain, moved) = (solved(false, name), solved(true, name));
+        assert!(converged(name, &plain) && converged(name, &moved), "{name}: {moved:?}");
+        assert!((moved.transport - plain.transport - shift).abs() <= 1e-9, "{name}");
+        assert!((moved.dual - plain.dual - shift).abs() <= 1e-9, "{name}");
+    }
+}
+
 /// Asks to stop after some calls.
 struct Impatient(AtomicU64);
 
