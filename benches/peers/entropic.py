@@ -1,6 +1,8 @@
-"""Entropic transport: kantor against POT and OTT-JAX on the same float64 costs, in CPU seconds, in one run.
+"""Entropic transport: kantor against POT and OTT-JAX on the same float64 matrix of cosines, in CPU seconds, in one run.
 
     python3 benches/peers/entropic.py [ROWS [QUERIES]] [PROBLEM ...]        default 197000 100, all
+
+Every program gets the cosines, turns them into costs (1 - cos)/2 and solves; that is what is timed.
 
 Makes a virtual environment with the pinned peers under target/peers. A ratio above 1 means that kantor takes less. Every
 program runs with one thread and its CPU seconds are counted, which other work on the machine disturbs little. Problems:
@@ -27,8 +29,8 @@ INF = float("inf")
 SOLVERS = ["sinkhorn", "sinkhorn-newton"]
 
 
-def half_cosine(rows, queries, seed=0):
-    """Costs (1 - cos)/2, M x N: 200 clusters of Zipf size around a common mean, queries from 10 of them."""
+def cosines(rows, queries, seed=0):
+    """Cosines, M x N: 200 clusters of Zipf size around a common mean, queries from 10 of them."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
@@ -40,7 +42,14 @@ def half_cosine(rows, queries, seed=0):
         return x / np.linalg.norm(x, axis=1, keepdims=True)
 
     pool, query = sample(rows, 200), sample(queries, 10)
-    return np.ascontiguousarray((1.0 - query @ pool.T) / 2)
+    return np.ascontiguousarray(query @ pool.T)
+
+
+def half_cosine(cosines):
+    """Costs (1 - cos)/2, in one new array."""
+    costs = 1.0 - cosines
+    costs /= 2
+    return costs
 
 
 def judge(costs, plan, epsilon, rho):
@@ -62,24 +71,25 @@ def judge(costs, plan, epsilon, rho):
 class Pot:
     name = "POT"
 
-    def __init__(self, costs):
+    def __init__(self, cosines):
         import numpy as np
 
-        self.costs, (m, n) = costs, costs.shape
+        self.cosines, (m, n) = cosines, cosines.shape
         self.b, self.a = np.full(m, 1 / m), np.full(n, 1 / n)
 
     def solve(self, epsilon, rho, **words):
         import ot
 
+        costs = half_cosine(self.cosines)
         if rho == INF:
-            return ot.sinkhorn(self.b, self.a, self.costs, epsilon, warn=False, **words)
-        return ot.unbalanced.sinkhorn_unbalanced(self.b, self.a, self.costs, epsilon, (INF, rho), **words)
+            return ot.sinkhorn(self.b, self.a, costs, epsilon, warn=False, **words)
+        return ot.unbalanced.sinkhorn_unbalanced(self.b, self.a, costs, epsilon, (INF, rho), **words)
 
     def enough(self, epsilon, rho, tolerance, limit=2000):
         """Iterations after which the marginals are right to `tolerance`: POT's own updates, watched after each."""
         import numpy as np
 
-        kernel, power = np.exp(-self.costs / epsilon), 1.0 if rho == INF else rho / (rho + epsilon)
+        kernel, power = np.exp(-half_cosine(self.cosines) / epsilon), 1.0 if rho == INF else rho / (rho + epsilon)
         a, b = self.a, self.b
         if rho < INF:
             kernel *= b[0] * a[0]
@@ -104,13 +114,13 @@ class Pot:
 class Ott:
     name = "OTT-JAX"
 
-    def __init__(self, costs):
+    def __init__(self, cosines):
         import jax
 
         jax.config.update("jax_enable_x64", True)
         import jax.numpy as jnp
 
-        self.costs = jnp.asarray(costs)
+        self.cosines = jnp.asarray(cosines)
 
     def solve(self, epsilon, rho, tolerance, limit=100):
         import jax
@@ -121,17 +131,18 @@ class Ott:
         tau = 1.0 if rho == INF else rho / (rho + epsilon)
 
         @jax.jit
-        def run(costs):
-            problem = linear_problem.LinearProblem(geometry.Geometry(cost_matrix=costs, epsilon=epsilon), tau_b=tau)
+        def run(cosines):
+            costs = geometry.Geometry(cost_matrix=(1 - cosines) / 2, epsilon=epsilon)
+            problem = linear_problem.LinearProblem(costs, tau_b=tau)
             found = sinkhorn.Sinkhorn(threshold=tolerance, max_iterations=limit, inner_iterations=1)(problem)
             return found.f, found.g, found.n_iters, found.converged
 
-        run(self.costs)[0].block_until_ready()
-        (f, g, count, converged), seconds = cpu(lambda: [x.block_until_ready() for x in run(self.costs)])
+        run(self.cosines)[0].block_until_ready()
+        (f, g, count, converged), seconds = cpu(lambda: [x.block_until_ready() for x in run(self.cosines)])
         import numpy as np
 
         with np.errstate(over="ignore"):
-            plan = np.exp((np.asarray(f)[:, None] + np.asarray(g)[None] - np.asarray(self.costs)) / epsilon)
+            plan = np.exp((np.asarray(f)[:, None] + np.asarray(g)[None] - half_cosine(np.asarray(self.cosines))) / epsilon)
         return plan, int(count), bool(converged), seconds
 
 
@@ -160,9 +171,9 @@ def main():
     rows, queries = (numbers + [197_000, 100][len(numbers) :])[:2]
     wanted = [word for word in sys.argv[1:] if not word.isdigit()] or ["uot", "kl", "balanced", "sharp"]
     subprocess.run(["cargo", "build", "--release", "-p", "kantor-solvers", "--example", "entropic"], check=True, cwd=ROOT)
-    costs = half_cosine(rows, queries)
-    costs.astype("<f8").tofile(HOME / "entropic.f64")
-    pot, ott = Pot(costs), Ott(costs)
+    matrix = cosines(rows, queries)
+    matrix.astype("<f8").tofile(HOME / "entropic.f64")
+    costs, pot, ott = half_cosine(matrix), Pot(matrix), Ott(matrix)
     warnings.simplefilter("ignore")
     print(f"N = {rows}, M = {queries}, {load()}; CPU seconds, one thread each; × = peer / kantor")
     print(f"{'problem':24} {'program':16} {'CPU s':>8} {'×':>7} {'iter.':>6} {'L1 error':>9}  value")

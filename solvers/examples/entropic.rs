@@ -1,9 +1,9 @@
-//! Times entropic transport on a cost matrix from a file, for comparison with other solvers (`benches/peers`).
+//! Times entropic transport on a matrix of cosines from a file, for comparison with other solvers (`benches/peers`).
 //!
-//! `entropic COSTS ROWS SOLVER EPSILON RHO_POOL RHO_QUERY [TOLERANCE [POOL_MASS]]`: COSTS is a raw little-endian f64 file,
-//! queries×rows row-major, with ROWS columns; RHO is `inf` for a hard marginal. Prints one JSON object: CPU seconds of the
-//! solution (all threads, from costs to values), status, iterations, residual, dual and primal value, transport cost. The
-//! pool marginal of the plan is written to POOL_MASS in the same form.
+//! `entropic COSINES ROWS SOLVER EPSILON RHO_POOL RHO_QUERY [TOLERANCE [POOL_MASS]]`: COSINES is a raw little-endian f64
+//! file, queries×rows row-major, with ROWS columns; the cost is (1 − cos)/2; RHO is `inf` for a hard marginal. Prints one
+//! JSON object: CPU seconds of the solution (all threads, from cosines to values), status, iterations, residual, dual and
+//! primal value, transport cost. The pool marginal of the plan is written to POOL_MASS in the same form.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Instant;
@@ -31,7 +31,7 @@ fn main() {
     let values = bytes.as_chunks().0.iter().map(|&chunk| f64::from_le_bytes(chunk)).collect();
     drop(bytes);
     let matrix = DenseRows::from_f64(rows.parse().unwrap(), values).unwrap();
-    let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
+    let geometry = Geometry::from_matrix(&matrix, Cost::HalfCosine).unwrap();
     let problem = Problem {
         epsilon: number(0).unwrap(),
         pool: marginal(number(1).unwrap()),

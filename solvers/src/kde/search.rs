@@ -170,12 +170,7 @@ impl<'a, 'b> Search<'a, 'b> {
     /// a block.
     ///
     /// Watches pairs of blocks.
-    pub(crate) fn sweep(
-        &self,
-        scope: Range<usize>,
-        watch: &dyn Watch,
-        taker: &impl Taker,
-    ) -> Result<Work, Halt> {
+    pub(crate) fn sweep(&self, scope: Range<usize>, watch: &dyn Watch, taker: &impl Taker) -> Result<Work, Halt> {
         let (cloud, blocks) = (self.cloud, self.cloud.blocks());
         let inside = scope.start / BLOCK..scope.end.div_ceil(BLOCK);
         let with = |a: usize| (0..blocks).filter(move |&b| b >= a || b < inside.start).map(move |b| (a, b));
@@ -210,7 +205,8 @@ impl<'a, 'b> Search<'a, 'b> {
         let cloud = self.cloud;
         let (rows, columns) = (cloud.block(a), cloud.block(b));
         let all = rows.len() * columns.len();
-        let (floor, least) = (self.least_of_block[b], columns.clone().map(|v| taker.least(v)).fold(f32::INFINITY, f32::min));
+        let (floor, least) =
+            (self.least_of_block[b], columns.clone().map(|v| taker.least(v)).fold(f32::INFINITY, f32::min));
         // Below which a cosine tells that the pair lies beyond the radius, or is of no use to either row.
         let bar = |u: usize| self.least[u].max(floor).max(least.min(taker.least(u)));
         // The same for a product of lifted rows.

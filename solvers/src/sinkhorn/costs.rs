@@ -154,13 +154,15 @@ impl<'a> Costs<'a> {
     ) {
         let Some(matrix) = self.matrix() else { unreachable!("asked for lines of costs that are none") };
         let given = self.geometry.cost() == Cost::Precomputed;
-        match matrix.borrow(query, rows.clone()).filter(|_| given && self.power == Power::One) {
-            Some(costs) => {
-                for ((to, c), x) in out.iter_mut().zip(costs).zip(of_rows) {
-                    *to = map(if c.is_nan() { f64::INFINITY } else { *c }, *x);
-                }
+        let plain = matrix.borrow(query, rows.clone()).filter(|_| self.power == Power::One);
+        match (plain, self.cost) {
+            // Straight from where they lie, one loop for each of the plain formulas.
+            (Some(values), _) if given => mapped(values, of_rows, out, |x| x, map),
+            (Some(values), Cost::Cosine) => mapped(values, of_rows, out, |x| Cost::Cosine.from_closeness(x), map),
+            (Some(values), Cost::HalfCosine) => {
+                mapped(values, of_rows, out, |x| Cost::HalfCosine.from_closeness(x), map);
             }
-            None => {
+            _ => {
                 matrix.read(query, rows, out);
                 self.convert(given, out);
                 out.iter_mut().zip(of_rows).for_each(|(to, x)| *to = map(*to, *x));
@@ -227,10 +229,22 @@ impl<'a> Costs<'a> {
     }
 }
 
+/// `map` of the costs that belong to `values` and of what belongs to the rows.
+#[inline(always)]
+fn mapped(values: &[f64], of_rows: &[f64], out: &mut [f64], cost: impl Fn(f64) -> f64, map: impl Fn(f64, f64) -> f64) {
+    for ((to, value), x) in out.iter_mut().zip(values).zip(of_rows) {
+        *to = map(reachable(cost(*value)), *x);
+    }
+}
+
+/// A pair without a closeness is infinitely far, so that it receives nothing.
+#[inline(always)]
+fn reachable(cost: f64) -> f64 {
+    if cost.is_nan() { f64::INFINITY } else { cost }
+}
+
 #[inline(always)]
 fn convert(values: &mut [f64], squared: bool, cost: impl Fn(f64) -> f64) {
-    // A pair without a closeness is infinitely far, so that it receives nothing.
-    let reachable = |cost: f64| if cost.is_nan() { f64::INFINITY } else { cost };
     if squared {
         values.iter_mut().for_each(|x| *x = reachable(cost(*x) * cost(*x)));
     } else {

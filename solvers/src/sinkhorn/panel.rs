@@ -9,9 +9,10 @@
 //! weights. Later passes take m_i of the first as long as potentials stay near by. So memory is read while exponentials
 //! are computed.
 //!
-//! Limit: reading 8 bytes and about 26 vector operations per pair, 8 lanes at a time on AVX-512. At N = 197,000,
-//! M = 100 a later pass took 0.042–0.055 CPU-s on a machine on which reading the matrix in order took 0.025; the first
-//! took 0.03 more, costs of the plan 0.015, second derivatives from drawn rows 0.008, from all rows (module `gram`) 0.05.
+//! Limit: reading 8 bytes and about 28 vector operations per pair, 8 lanes at a time on AVX-512 (four more where the
+//! matrix holds cosines). At N = 197,000, M = 100 a pass took 0.042–0.055 CPU-s on a machine on which reading the matrix in
+//! order took 0.025; costs of the plan took 0.015, second derivatives from drawn rows 0.008, from all rows (module
+//! `gram`) 0.05; a first pass in which 0 does not serve takes 0.05 more.
 
 use std::ops::{Range, RangeInclusive};
 
