@@ -12,10 +12,12 @@ use serde::Serialize;
 
 use crate::certify::Terms;
 use crate::data::OnBadRow;
-use crate::report::manifest::{DroppedRecord, InputRecord, MANIFEST, Parameters, Written};
+use crate::report::manifest::{MANIFEST, Parameters, Provenance, Written};
 use crate::report::memory;
 use crate::report::staging::Staging;
-use crate::select::{Error, Inputs, Prepared, Proved, Request, SelectionWriter, copies, method, parameters};
+use crate::select::{
+    Error, Inputs, Prepared, Proved, Request, SelectionWriter, copies, method, parameters, provenance,
+};
 
 /// Version of the format of the manifest.
 pub const SCHEMA: &str = "kantor/quantiles-manifest/1";
@@ -72,28 +74,13 @@ pub struct BinRecord {
 pub struct Manifest {
     /// [`SCHEMA`].
     pub schema: &'static str,
-    /// Version of kantor.
-    pub kantor: &'static str,
-    /// Inputs in the order given.
-    pub inputs: Vec<InputRecord>,
-    /// Rows left out on request.
-    pub dropped_rows: Vec<DroppedRecord>,
-    /// Rows of the pool that took part.
-    pub pool_rows: usize,
-    /// Rows of the query set that took part.
-    pub query_rows: usize,
-    /// Query rows that are also in the pool, bit for bit.
-    pub overlap: usize,
+    /// What it was made from, and by what.
+    #[serde(flatten)]
+    pub provenance: Provenance,
     /// How the order was cut.
     pub cut: Cut,
     /// How it was made; the budget is the whole pool.
     pub parameters: Parameters,
-    /// Seed of every random choice.
-    pub seed: u64,
-    /// Generator of every random choice.
-    pub rng: &'static str,
-    /// Which of several equally good rows is taken.
-    pub tie_rule: &'static str,
     /// The bins.
     pub results: Vec<BinRecord>,
     /// Every other file of this result.
@@ -240,17 +227,9 @@ pub fn run(
     let bad = results.iter().map(|result| result.status).find(|status| !status.is_success());
     let manifest = Manifest {
         schema: SCHEMA,
-        kantor: env!("CARGO_PKG_VERSION"),
-        inputs: records,
-        dropped_rows: inputs.dropped().to_vec(),
-        pool_rows: geometry.pool_len(),
-        query_rows: geometry.query_len(),
-        overlap: inputs.overlap(),
+        provenance: provenance(inputs, request, &geometry, records),
         cut,
         parameters: Parameters { budgets: vec![geometry.pool_len()], ..parameters(request, objective, on_bad_row) },
-        seed: request.seed,
-        rng: "ChaCha8",
-        tie_rule: "lower pool row first",
         status: bad.or_else(|| results.first().map(|result| result.status)).unwrap_or(Status::Uncertified),
         results,
         outputs: staging.written().to_vec(),

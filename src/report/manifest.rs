@@ -135,11 +135,9 @@ pub struct BestRecord {
     pub lower: f64,
 }
 
-/// The whole record.
+/// What a result was made from, and by what.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Manifest {
-    /// [`SCHEMA`].
-    pub schema: &'static str,
+pub struct Provenance {
     /// Version of kantor.
     pub kantor: &'static str,
     /// Inputs in the order given.
@@ -152,16 +150,26 @@ pub struct Manifest {
     pub query_rows: usize,
     /// Query rows that are also in the pool, bit for bit.
     pub overlap: usize,
-    /// Labels of the queries in order of first appearance, with their numbers of queries.
-    pub groups: Vec<(String, usize)>,
-    /// All parameters.
-    pub parameters: Parameters,
     /// Seed of every random choice.
     pub seed: u64,
     /// Generator of every random choice.
     pub rng: &'static str,
     /// Which of several equally good rows is taken.
     pub tie_rule: &'static str,
+}
+
+/// The whole record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// What it was made from, and by what.
+    #[serde(flatten)]
+    pub provenance: Provenance,
+    /// Labels of the queries in order of first appearance, with their numbers of queries.
+    pub groups: Vec<(String, usize)>,
+    /// All parameters.
+    pub parameters: Parameters,
     /// Worker threads.
     pub threads: usize,
     /// The selections.

@@ -31,7 +31,7 @@ pub(crate) use order::notes;
 pub use prepared::{Prepared, method};
 pub use write::{Run, write};
 pub(crate) use write::{
-    SelectionWriter, copies, finish, manifest, named_groups, parameters, write_selections, write_with,
+    SelectionWriter, copies, finish, manifest, named_groups, parameters, provenance, write_selections, write_with,
 };
 
 /// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.

@@ -10,7 +10,9 @@ use kantor_theory::{Facts, Geometry, Objective, Status};
 use crate::certify::{self, Certified, Terms};
 use crate::data::OnBadRow;
 use crate::report::files::{self, Line};
-use crate::report::manifest::{self, BestRecord, InputRecord, MANIFEST, Manifest, Parameters, ResultRecord, Written};
+use crate::report::manifest::{
+    self, BestRecord, InputRecord, MANIFEST, Manifest, Parameters, Provenance, ResultRecord, Written,
+};
 use crate::report::memory;
 use crate::report::staging::Staging;
 
@@ -127,6 +129,26 @@ pub(crate) fn parameters(request: &Request, objective: Objective, on_bad_row: On
     }
 }
 
+/// What a result of this request is made from.
+pub(crate) fn provenance(
+    inputs: &Inputs,
+    request: &Request,
+    geometry: &Geometry<'_>,
+    records: Vec<InputRecord>,
+) -> Provenance {
+    Provenance {
+        kantor: env!("CARGO_PKG_VERSION"),
+        inputs: records,
+        dropped_rows: inputs.dropped().to_vec(),
+        pool_rows: geometry.pool_len(),
+        query_rows: geometry.query_len(),
+        overlap: inputs.overlap(),
+        seed: request.seed,
+        rng: "ChaCha8",
+        tie_rule: "lower pool row first",
+    }
+}
+
 /// The record of how these selections were made. Their directories begin with `under`, if they are written at all.
 ///
 /// # Errors
@@ -164,17 +186,9 @@ pub(crate) fn manifest(
     let status = results.iter().map(|result| result.status).find(|status| !status.is_success());
     Ok(Manifest {
         schema: manifest::SCHEMA,
-        kantor: env!("CARGO_PKG_VERSION"),
-        inputs: outcome.inputs.clone(),
-        dropped_rows: inputs.dropped().to_vec(),
-        pool_rows: geometry.pool_len(),
-        query_rows: geometry.query_len(),
-        overlap: inputs.overlap(),
+        provenance: provenance(inputs, request, &geometry, outcome.inputs.clone()),
         groups: named_groups(inputs),
         parameters: parameters(request, outcome.objective, run.on_bad_row),
-        seed: request.seed,
-        rng: "ChaCha8",
-        tie_rule: "lower pool row first",
         threads: rayon::current_num_threads(),
         status: status.or_else(|| results.first().map(|result| result.status)).unwrap_or(Status::Uncertified),
         results,
