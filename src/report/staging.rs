@@ -8,11 +8,16 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::{Digest, Sha256};
 
 use super::manifest::{self, MANIFEST, Written};
+
+/// Calls of the file system at a time: those that wait for the disk then wait together.
+const AT_ONCE: usize = 8;
 
 /// Why a result cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +94,7 @@ impl Staging {
         Ok(Self { target: target.to_owned(), directory, _lock: lock, written: Vec::new() })
     }
 
-    /// Writes one file of the result through `fill`, synced before it counts.
+    /// Writes one file of the result through `fill`.
     ///
     /// # Errors
     /// If the system refuses.
@@ -104,11 +109,9 @@ impl Staging {
             fs::create_dir_all(parent).map_err(&failed)?;
         }
         let file = File::create_new(&path).map_err(&failed)?;
-        let mut out = Counted { inner: BufWriter::with_capacity(1 << 20, file), digest: Sha256::new(), bytes: 0 };
+        let mut out = BufWriter::with_capacity(1 << 20, Counted { file, digest: Sha256::new(), bytes: 0 });
         fill(&mut out).map_err(&failed)?;
-        let Counted { inner, digest, bytes } = out;
-        let file = inner.into_inner().map_err(|e| failed(e.into_error()))?;
-        file.sync_all().map_err(&failed)?;
+        let Counted { digest, bytes, .. } = out.into_inner().map_err(|e| failed(e.into_error()))?;
         self.written.push(Written { path: relative.to_owned(), bytes, sha256: hex(&digest.finalize()) });
         Ok(())
     }
@@ -118,13 +121,13 @@ impl Staging {
         &self.written
     }
 
-    /// Makes the result visible, all at once.
+    /// Syncs all files and makes the result visible, all at once.
     ///
     /// # Errors
     /// If the system refuses; then the target is as it was.
     pub fn commit(self) -> Result<(), OutputError> {
         let failed = io_error(&self.target);
-        sync_directories(&self.directory).map_err(&failed)?;
+        sync(&self.directory).map_err(&failed)?;
         if fs::read_dir(&self.target).is_ok_and(|mut entries| entries.next().is_some()) {
             renameat_with(CWD, &self.directory, CWD, &self.target, RenameFlags::EXCHANGE)
                 .map_err(|e| failed(e.into()))?;
@@ -140,6 +143,9 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         // Nothing to do if it is gone; whatever cannot be removed now is removed by the next run.
+        if let Ok(files) = list(&self.directory, Path::new("")) {
+            let _ = together(&files, |file| fs::remove_file(self.directory.join(file)));
+        }
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
@@ -224,14 +230,28 @@ pub(crate) fn remove_abandoned(target: &Path) {
     }
 }
 
-fn sync_directories(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_directories(&entry.path())?;
-        }
-    }
-    File::open(directory)?.sync_all()
+/// Syncs all files below `directory`, and the directories in which they lie.
+fn sync(directory: &Path) -> io::Result<()> {
+    let files = list(directory, Path::new(""))?;
+    let paths: BTreeSet<&Path> = files.iter().flat_map(|file| file.ancestors()).collect();
+    together(&Vec::from_iter(paths), |path| File::open(directory.join(path))?.sync_all())
+}
+
+/// Calls `work` for all items, [`AT_ONCE`] at a time. Returns an error if there was one.
+fn together<T: Sync>(items: &[T], work: impl Fn(&T) -> io::Result<()> + Sync) -> io::Result<()> {
+    let next = AtomicUsize::new(0);
+    let some = || {
+        let items = std::iter::from_fn(|| items.get(next.fetch_add(1, Ordering::Relaxed)));
+        items.map(&work).fold(Ok(()), io::Result::and)
+    };
+    thread::scope(|scope| {
+        // Fewer threads if the system gives no more.
+        let helper = |_| thread::Builder::new().spawn_scoped(scope, some).ok();
+        let others: Vec<_> = (1..items.len().min(AT_ONCE)).filter_map(helper).collect();
+        let joined =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.fold(some(), io::Result::and)
+    })
 }
 
 /// Lower-case hexadecimal digits.
@@ -241,20 +261,20 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Counts and digests what passes through.
 struct Counted {
-    inner: BufWriter<File>,
+    file: File,
     digest: Sha256,
     bytes: u64,
 }
 
 impl Write for Counted {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.inner.write_all(data)?;
-        self.digest.update(data);
-        self.bytes += data.len() as u64;
-        Ok(data.len())
+        let written = self.file.write(data)?;
+        self.digest.update(&data[..written]);
+        self.bytes += written as u64;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.file.flush()
     }
 }

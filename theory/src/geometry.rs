@@ -10,8 +10,9 @@ use crate::rows::{Element, Rows};
 /// Squared norms outside this range are refused: inside it no product of two norms over- or underflows.
 pub const SQUARED_NORM_RANGE: (f64, f64) = (1e-140, 1e140);
 
-/// Rows widened at a time when a block is evaluated: few enough to stay in cache, a multiple of every tile's rows.
-const CHUNK: usize = 96;
+/// Rows widened at a time when a block is evaluated: few enough to stay in cache, a multiple of every tile's rows, and
+/// enough that packing the queries for them takes little beside their products.
+const CHUNK: usize = 192;
 
 /// Lines of a matrix that are transposed at a time.
 const LINES: usize = 8;
@@ -55,10 +56,14 @@ pub enum GeometryError {
 /// Under the angle family a zero row has no direction; under both point families the squared norm must be finite
 /// and its products with another must not overflow ([`SQUARED_NORM_RANGE`]).
 pub fn row_fault(family: Family, row: &[f64]) -> Option<&'static str> {
+    let squared = dot::dot(row, row);
+    if (SQUARED_NORM_RANGE.0..=SQUARED_NORM_RANGE.1).contains(&squared) {
+        // No term of a finite sum of squares is anything else.
+        return None;
+    }
     if row.iter().any(|x| !x.is_finite()) {
         return Some("holds a value that is not finite");
     }
-    let squared = dot::dot(row, row);
     match family {
         Family::Given => None,
         Family::Angle if row.iter().all(|&x| x == 0.0) => Some("is zero, so its direction is undefined"),
@@ -142,8 +147,9 @@ impl<'a> Geometry<'a> {
         Ok(Self { pool: matrix, cost, side: Side::Matrix, query_len: matrix.len(), short: false, memory: None })
     }
 
-    /// The same geometry, which from now on remembers the rows that [`Self::closeness_gather`] evaluates: 8·M bytes
-    /// for each distinct row. For callers who ask for the same rows again and again.
+    /// The same geometry, which from now on remembers the rows that [`Self::closeness_gather`] evaluates, 8·M bytes for
+    /// each distinct row, and those that passed [`Self::check_rows`]. For callers who ask for the same rows again and
+    /// again.
     #[must_use]
     pub fn remembering(self) -> Self {
         Self { memory: Some(Memory::default()), ..self }
@@ -311,7 +317,7 @@ impl<'a> Geometry<'a> {
         for (&position, values) in missing.iter().zip(values.chunks_exact(m)) {
             out[position * m..][..m].copy_from_slice(values);
         }
-        memory.keep(&new, &values);
+        memory.keep(&new, values);
     }
 
     /// As [`Self::closeness_gather`], whatever is remembered.
@@ -357,12 +363,15 @@ impl<'a> Geometry<'a> {
     pub fn check_rows(&self, rows: impl IntoIterator<Item = usize>) -> Result<(), GeometryError> {
         let Some(pool) = self.points() else { return Ok(()) };
         let mut x = vec![0.0; pool.dim()];
-        for row in rows {
+        let mut check = |row| {
             pool.read_row(row, &mut x);
-            if let Some(fault) = row_fault(self.cost.family(), &x) {
-                return Err(GeometryError::BadRow { side: "pool", row, fault });
-            }
-        }
+            let fault = row_fault(self.cost.family(), &x);
+            fault.map_or(Ok(()), |fault| Err(GeometryError::BadRow { side: "pool", row, fault }))
+        };
+        let Some(memory) = &self.memory else { return rows.into_iter().try_for_each(check) };
+        let new = memory.unchecked(rows.into_iter());
+        new.iter().try_for_each(|&row| check(row))?;
+        memory.keep_good(&new);
         Ok(())
     }
 

@@ -1,23 +1,35 @@
-//! Rows of closeness that a geometry has evaluated before, for whoever asks for the same rows again.
+//! What a geometry has found out about pool rows before, for whoever asks for the same rows again.
 //!
 //! Limit: one copy of M numbers per row, where evaluating them takes M·d products.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Closeness of pool rows to all queries, by row.
+/// Closeness of pool rows to all queries, and which rows are good.
 #[derive(Default)]
-pub(crate) struct Memory(RwLock<HashMap<usize, Box<[f64]>>>);
+pub(crate) struct Memory(RwLock<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// Blocks of closeness (rows×M) as they were evaluated.
+    blocks: Vec<Vec<f64>>,
+    /// For every row in them its block, and its place there.
+    places: HashMap<usize, (usize, usize)>,
+    /// Rows that passed the check.
+    good: HashSet<usize>,
+}
 
 impl Memory {
     /// Copies what is known of `rows` into `out` (rows×M); returns the positions of the others.
     pub(crate) fn recall(&self, rows: &[usize], out: &mut [f64]) -> Vec<usize> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let Known { blocks, places, .. } = &*self.read();
         let m = out.len() / rows.len().max(1);
         let mut missing = Vec::new();
         for (position, row) in rows.iter().enumerate() {
-            match known.get(row) {
-                Some(values) => out[position * m..][..m].copy_from_slice(values),
+            match places.get(row) {
+                Some(&(block, place)) => {
+                    out[position * m..][..m].copy_from_slice(&blocks[block][place * m..][..m]);
+                }
                 None => missing.push(position),
             }
         }
@@ -25,15 +37,33 @@ impl Memory {
     }
 
     /// Keeps the values (rows×M) of `rows`.
-    pub(crate) fn keep(&self, rows: &[usize], values: &[f64]) {
-        let m = values.len() / rows.len().max(1);
-        let boxed: Vec<Box<[f64]>> = values.chunks_exact(m.max(1)).map(Box::from).collect();
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.extend(rows.iter().copied().zip(boxed));
+    pub(crate) fn keep(&self, rows: &[usize], values: Vec<f64>) {
+        let Known { blocks, places, .. } = &mut *self.write();
+        places.extend(rows.iter().enumerate().map(|(place, &row)| (row, (blocks.len(), place))));
+        blocks.push(values);
+    }
+
+    /// Those of the rows that are not known to be good.
+    pub(crate) fn unchecked(&self, rows: impl Iterator<Item = usize>) -> Vec<usize> {
+        let good = &self.read().good;
+        rows.filter(|row| !good.contains(row)).collect()
+    }
+
+    /// Remembers that these rows are good.
+    pub(crate) fn keep_good(&self, rows: &[usize]) {
+        self.write().good.extend(rows);
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = HashMap::new();
+        *self.write() = Known::default();
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Known> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

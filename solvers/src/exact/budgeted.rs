@@ -26,7 +26,7 @@ const NONE: u32 = u32::MAX;
 const AHEAD: usize = 4;
 
 /// Rows whose costs one task evaluates.
-const LOADED: usize = 96;
+const LOADED: usize = 192;
 
 /// What was found for one budget.
 #[derive(Debug, Clone, PartialEq)]

@@ -190,8 +190,8 @@ impl Collector {
 
     /// Takes in a block of screened values (rows×M) that starts at row `first`.
     pub(crate) fn scan(&mut self, first: usize, values: &[f32], eligible: Option<&[bool]>) {
-        const WIDTH: usize = 16;
         let m = self.cuts.len();
+        let mut near = vec![0u8; m.next_multiple_of(8)];
         simd::wide(
             #[inline(always)]
             || {
@@ -199,11 +199,15 @@ impl Collector {
                     if eligible.is_some_and(|eligible| !eligible[row]) {
                         continue;
                     }
-                    for start in (0..m).step_by(WIDTH) {
-                        let end = m.min(start + WIDTH);
-                        let (line, cuts) = (&line[start..end], &self.cuts[start..end]);
-                        if line.iter().zip(cuts).fold(false, |any, (value, cut)| any | (value >= cut)) {
-                            self.push(row, start, line);
+                    for ((near, value), cut) in near.iter_mut().zip(line).zip(&self.cuts) {
+                        *near = u8::from(value >= cut);
+                    }
+                    for (eight, near) in near.as_chunks().0.iter().enumerate() {
+                        let mut near = u64::from_le_bytes(*near);
+                        while near != 0 {
+                            let query = 8 * eight + near.trailing_zeros() as usize / 8;
+                            self.push(query, key::key(line[query], row));
+                            near &= near - 1;
                         }
                     }
                 }
@@ -211,20 +215,22 @@ impl Collector {
         );
     }
 
-    #[inline(never)]
-    fn push(&mut self, row: usize, start: usize, line: &[f32]) {
-        for (query, &value) in (start..).zip(line) {
-            if value >= self.cuts[query] {
-                let buffer = &mut self.buffers[query];
-                buffer.keys.push(key::key(value, row));
-                if buffer.keys.len() >= buffer.full {
-                    if let Some(cut) = key::keep_nearest(&mut buffer.keys, self.count, self.margin) {
-                        self.cuts[query] = cut;
-                    }
-                    // Many near-ties would otherwise be cut again and again.
-                    buffer.full = buffer.full.max(2 * buffer.keys.len());
-                }
-            }
+    #[inline(always)]
+    fn push(&mut self, query: usize, key: u64) {
+        let buffer = &mut self.buffers[query];
+        buffer.keys.push(key);
+        if buffer.keys.len() >= buffer.full {
+            self.cut(query);
         }
+    }
+
+    #[inline(never)]
+    fn cut(&mut self, query: usize) {
+        let buffer = &mut self.buffers[query];
+        if let Some(cut) = key::keep_nearest(&mut buffer.keys, self.count, self.margin) {
+            self.cuts[query] = cut;
+        }
+        // Many near-ties would otherwise be cut again and again.
+        buffer.full = buffer.full.max(2 * buffer.keys.len());
     }
 }
