@@ -110,16 +110,16 @@ impl<'a> Cloud<'a> {
     /// Evaluates the squared distances of the row at `a` to those at `others`, into `out`.
     pub(crate) fn squared(&self, scratch: &mut Scratch, a: usize, others: &[u32], out: &mut Vec<f64>) {
         let dim = self.dim();
-        scratch.left.resize(dim, 0.0);
-        scratch.right.resize(GATHER * dim, 0.0);
-        self.points.read_row(self.rows[a], &mut scratch.left);
+        let left = aligned(&mut scratch.left, dim);
+        let rights = aligned(&mut scratch.right, GATHER * dim);
+        self.points.read_row(self.rows[a], left);
         out.resize(others.len(), 0.0);
         for (others, out) in others.chunks(GATHER).zip(out.chunks_mut(GATHER)) {
-            let right = &mut scratch.right[..others.len() * dim];
+            let right = &mut rights[..others.len() * dim];
             for (&b, target) in others.iter().zip(right.chunks_exact_mut(dim)) {
                 self.points.read_row(self.rows[b as usize], target);
             }
-            self.products(&scratch.left, right, out);
+            self.products(left, right, out);
             for (&b, value) in others.iter().zip(out) {
                 *value = self.finish(a, b as usize, *value);
             }
@@ -158,6 +158,17 @@ impl<'a> Cloud<'a> {
             _ => value,
         }
     }
+}
+
+/// Numbers that start on a line of the cache: no register is then filled from two.
+fn aligned(space: &mut Vec<f64>, len: usize) -> &mut [f64] {
+    const LINE: usize = 64;
+    const SPARE: usize = LINE / size_of::<f64>();
+    if space.len() < len + SPARE {
+        space.resize(len + SPARE, 0.0);
+    }
+    let start = space.as_ptr().align_offset(LINE).min(SPARE);
+    &mut space[start..start + len]
 }
 
 /// Widened rows of one thread.

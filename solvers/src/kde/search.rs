@@ -241,9 +241,11 @@ impl<'a, 'b> Search<'a, 'b> {
         for (u, line) in rows.clone().zip(products.chunks_exact(columns.len())) {
             let bar = if dense { bar(u) } else { lifted(u, lift) };
             let first = pairs.len();
+            let least = taker.least(u);
             collect(line, bar, |offset, cosine| {
                 let v = columns.start + offset;
-                if v != u && (a != b || v > u) {
+                let wanted = !dense || cosine >= least || cosine >= taker.least(v);
+                if wanted && v != u && (a != b || v > u) {
                     pairs.push(Pair { a: u as u32, b: v as u32, cosine });
                 }
             });
@@ -251,6 +253,10 @@ impl<'a, 'b> Search<'a, 'b> {
                 others.clear();
                 others.extend(pairs[first..].iter().map(|pair| pair.b));
                 self.cosines(u, others, scratch, squared, &mut pairs[first..]);
+            }
+            if dense && cloud.family == Family::Angle {
+                // These cosines were compared with one threshold for all rows already.
+                continue;
             }
             let mut kept = first;
             for at in first..pairs.len() {
