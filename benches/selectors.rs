@@ -17,7 +17,7 @@ use std::time::Instant;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
-use kantor::report::staging::Staging;
+use kantor::output::ResultDirectory;
 use kantor::select::{InputSpec, Inputs, Request, Run};
 use kantor_solvers::{Needs, Quiet, Settings, Task, exact, herding, kernels, registry};
 use kantor_theory::bounds::{Candidates, best_bound};
@@ -193,7 +193,7 @@ impl Files {
         };
         let request = Request { methods: vec!["optimal".into()], budgets: vec![budget], ..Request::default() };
         let inputs = Inputs::open_to_select(&spec, request.cost, &Quiet).unwrap();
-        let staging = Staging::begin(&self.0.join("out"), true, &inputs.paths()).unwrap();
+        let staging = ResultDirectory::begin(&self.0.join("out"), true, &inputs.paths()).unwrap();
         let outcome = kantor::select::select(&inputs, &request, &Quiet).unwrap();
         let run = Run { begun, on_bad_row: spec.on_bad_row };
         kantor::select::write(staging, &inputs, &request, &outcome, run, &Quiet).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use kantor::certify;
-use kantor::report::staging::Staging;
+use kantor::output::ResultDirectory;
 use kantor::select::{InputSpec, Inputs, Request, Run, select, write};
 use kantor::solvers::Quiet;
 use kantor::theory::{Certificate, verify};
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} rows, the first five are {:?}", first.selection.budget(), &first.selection.rows[..5]);
 
     let target = std::env::temp_dir().join(format!("kantor-example-{}", std::process::id()));
-    let staging = Staging::begin(&target, false, &inputs.paths())?;
+    let staging = ResultDirectory::begin(&target, false, &inputs.paths())?;
     let manifest = write(staging, &inputs, &request, &outcome, Run { begun, on_bad_row: spec.on_bad_row }, &Quiet)?;
     println!("{} files in {}", manifest.outputs.len() + 1, target.display());
     let bytes = std::fs::read(target.join("round-robin/k500/certificate.json"))?;

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod compare;
 pub mod data;
 pub mod inspect;
+pub mod output;
 pub mod quantiles;
 pub mod report;
 pub mod select;

@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use crate::certify::Terms;
 use crate::data::OnBadRow;
-use crate::report::manifest::{MANIFEST, Parameters, Provenance, Written};
+use crate::output::{MANIFEST, ResultDirectory, Written};
+use crate::report::manifest::{Parameters, Provenance};
 use crate::report::memory;
-use crate::report::staging::Staging;
 use crate::select::{
     Error, Inputs, Prepared, Proved, Request, SelectionWriter, copies, method, parameters, provenance,
 };
@@ -191,7 +191,7 @@ pub fn quantiles(
 /// # Errors
 /// As [`quantiles`]; or if an input changed meanwhile, or the system refuses. Then the target is as it was.
 pub fn run(
-    mut staging: Staging,
+    mut staging: ResultDirectory,
     inputs: &Inputs,
     request: &Request,
     cut: Cut,

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use kantor_solvers::{SelectError, Stopped, Watch};
 
 use crate::data::{DataError, Digests};
+use crate::output::{OutputError, ResultDirectory};
 use crate::report::manifest::InputRecord;
-use crate::report::staging::{OutputError, Staging};
 use crate::select::{Error, Inputs, Outcome, Prepared, Request, Run, copies, write_with};
 
 use super::identity::{Identity, digest_all};
@@ -364,7 +364,7 @@ impl<'a> Batch<'a> {
                 chosen.selections.retain(|proved| proved.selection.budget() == job.budget);
             }
             let write = || {
-                let mut staging = Staging::begin(&self.store.directory(job), true, &inputs.paths())?;
+                let mut staging = ResultDirectory::begin(&self.store.directory(job), true, &inputs.paths())?;
                 let identity = Identity::new(job, spec, &self.plan.request, &self.digests);
                 let of = serde_json::json!({
                     "schema": "kantor/job/1", "task": job.task, "digest": digest, "depends_on": identity,

@@ -4,7 +4,7 @@
 //! record of every failure. Locks go with their process, so a killed run leaves none behind.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,13 +12,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use kantor_theory::{Interval, Status};
 use serde::{Deserialize, Serialize};
 
-use crate::report::manifest::MANIFEST;
-use crate::report::staging::{OutputError, remove_abandoned, replace_file};
+use crate::output::{MANIFEST, OutputError, OutputFile, scratch};
 
 use super::Job;
 
 /// Name of the file that says which job a result is of.
 pub(super) const JOB: &str = "job.json";
+
+/// Version of the record of a failure.
+const FAILURE: &str = "kantor/job-failure/1";
 
 /// What is said of a job that is done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -67,8 +69,14 @@ pub enum State {
 }
 
 impl Failure {
+    /// The record in this file; `None` if it is not one.
+    fn read(path: &Path) -> Option<Self> {
+        let found: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        (found.schema == FAILURE).then_some(found)
+    }
+
     pub(super) fn new(digest: &str, error: String) -> Self {
-        Self { schema: "kantor/job-failure/1".to_owned(), digest: digest.to_owned(), error, at: now() }
+        Self { schema: FAILURE.to_owned(), digest: digest.to_owned(), error, at: now() }
     }
 }
 
@@ -146,8 +154,7 @@ impl Store {
 
     /// The last failure of this job, if it was tried as it is now and not done since.
     pub(super) fn failure(&self, job: &Job, digest: &str) -> Option<Failure> {
-        let failure: Failure = serde_json::from_slice(&fs::read(self.record(job, "failed.json")).ok()?).ok()?;
-        (failure.digest == digest).then_some(failure)
+        Failure::read(&self.record(job, "failed.json")).filter(|failure| failure.digest == digest)
     }
 
     /// Where a job stands.
@@ -189,17 +196,13 @@ impl Store {
         jobs.iter().for_each(|job| of_task.entry(&job.task).or_default().push(job));
         for (task, jobs) in of_task {
             let Ok(entries) = fs::read_dir(self.root.join(task)) else { continue };
-            let hidden: Vec<String> = entries
-                .flatten()
-                .filter_map(|entry| Some(entry.file_name().to_str()?.strip_prefix('.')?.to_owned()))
-                .collect();
+            let names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
             for job in jobs {
                 let directory = self.directory(job);
-                let of = |name: &String| directory.file_name().is_some_and(|own| belongs(name, own));
-                if hidden.iter().any(of)
+                if names.iter().any(|name| scratch::belongs(name, &directory))
                     && let Ok(Some(_lock)) = self.lock(job)
                 {
-                    remove_abandoned(&directory);
+                    scratch::recover(&directory);
                 }
             }
         }
@@ -211,21 +214,17 @@ impl Store {
     /// If the system refuses.
     pub(super) fn fail(&self, job: &Job, failure: &Failure) -> Result<(), OutputError> {
         let path = self.record(job, "failed.json");
-        let io = |error| OutputError::Io { path: path.clone(), error };
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(io)?;
-        }
-        replace_file(&path, &serde_json::to_vec_pretty(failure).map_err(|error| io(error.into()))?)
+        let text = serde_json::to_vec_pretty(failure);
+        let text = text.map_err(|error| OutputError::Io { path: path.clone(), error: error.into() })?;
+        OutputFile::create(&path, Failure::read(&path).is_some())?.finish(&text)
     }
 
     /// Forgets the failures of a job that is done now. To be called under its lock.
     pub(super) fn forget_failure(&self, job: &Job) {
         // What stays is overruled by the result.
-        let _ = fs::remove_file(self.record(job, "failed.json"));
+        let path = self.record(job, "failed.json");
+        if Failure::read(&path).is_some() {
+            let _ = fs::remove_file(path);
+        }
     }
-}
-
-/// Whether the name of a hidden directory, without its dot, says that a result of this name was made there.
-fn belongs(hidden: &str, name: &OsStr) -> bool {
-    hidden.split_once(".kantor-").is_some_and(|(of, _)| name == of)
 }

@@ -12,9 +12,9 @@ use kantor_theory::cost::Family;
 use serde_json::json;
 
 use crate::compare::{ALL, Comparison, Request, Solvers, compare, write};
+use crate::output::ResultDirectory;
 use crate::report::page;
 use crate::report::progress::Progress;
-use crate::report::staging::Staging;
 use crate::select::{InputSpec, Inputs, Request as Selecting};
 
 use super::args::{FileArguments, RunArguments, SelectionArguments, cost_parser, without_repeats};
@@ -106,7 +106,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     // Costs of directions ask more of rows than the others.
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);
     let inputs = Inputs::open(&spec, strictest, &progress)?;
-    let staging = Staging::begin(&selection.out, selection.force, &inputs.paths())?;
+    let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
     let selecting = Selecting {
         energy: !arguments.no_energy,
         balance: selection.balance(&inputs),

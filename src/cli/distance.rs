@@ -1,5 +1,6 @@
 //! `kantor distance`.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,9 +12,10 @@ use serde_json::json;
 
 use crate::certify::{self, Certified, Terms};
 use crate::data::list::{read_rows, read_weights};
+use crate::output::{OutputFile, distinct};
 use crate::report::progress::Progress;
 use crate::report::trace::Trace;
-use crate::report::{memory, plan, staging, table};
+use crate::report::{memory, plan, table};
 use crate::select::Inputs;
 
 use super::args::{InputArguments, PowerArgument, RunArguments};
@@ -44,6 +46,9 @@ pub(super) struct Arguments {
     /// Write the certificate to this file
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
+    /// Replace files that --certificate, --plan and --trace name
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     solver: SolverArguments,
     #[command(flatten)]
@@ -61,6 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let fault = "--solver and what goes with it are for --metric transport: the other metrics have a formula";
         return Err(Failure::Usage(fault.to_owned()));
     }
+    let outputs = Outputs::create(arguments)?;
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(), cost, &progress)?;
     let geometry = inputs.geometry(cost)?;
@@ -76,21 +82,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !transport {
         return arguments.metric.run(&geometry, &terms, &rows, &progress, arguments.run.json);
     }
+    let Outputs { certificate, plan, trace } = outputs;
+    let mut written = Vec::new();
     let (distance, solved) = if arguments.solver.are_default() {
         (linear(arguments, &geometry, &terms, &rows)?, None)
     } else {
-        let (distance, solved) = solve(arguments, &geometry, &terms, &rows, &progress)?;
+        let outputs = (plan, trace, &mut written);
+        let (distance, solved) = solve(arguments, &geometry, &terms, &rows, outputs, &progress)?;
         (distance, Some(solved))
     };
     let certified = Certified { distance, best: None };
     let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());
     let status = status.unwrap_or(certified.status());
-    if let Some(path) = &arguments.certificate {
+    if let Some(mut file) = certificate {
         let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
-        let certificate = certified.certificate(&geometry, &terms, &facts, None)?;
-        inputs.check_unchanged()?;
-        staging::replace_file(path, &certificate.to_json())?;
+        let text = certified.certificate(&geometry, &terms, &facts, None)?.to_json();
+        file.write_all(&text).map_err(|error| file.failed(error))?;
+        written.push(file);
     }
+    inputs.check_unchanged()?;
+    written.into_iter().try_for_each(OutputFile::commit)?;
     let interval = certified.distance.interval();
     if arguments.run.json {
         let (lower, upper) = (interval.lower, interval.upper);
@@ -110,6 +121,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Status::Interrupted => signals::INTERRUPTED,
         status => u8::from(!status.is_success()),
     }))
+}
+
+/// The files that were asked for, hidden until all is known.
+struct Outputs {
+    certificate: Option<OutputFile>,
+    plan: Option<OutputFile>,
+    trace: Option<OutputFile>,
+}
+
+impl Outputs {
+    fn create(arguments: &Arguments) -> Result<Self, Failure> {
+        let Arguments { certificate, solver, subset, subset_weights, query_weights, .. } = arguments;
+        let named = [("--certificate", certificate), ("--plan", &solver.plan), ("--trace", &solver.trace)];
+        let named: Vec<_> = named.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect();
+        let spec = arguments.input.spec();
+        let more = [subset, subset_weights, query_weights, &arguments.run.config];
+        distinct(&named, spec.files().map(|(_, path)| path).chain(more.into_iter().flatten().map(PathBuf::as_path)))?;
+        let create =
+            |path: &Option<PathBuf>| path.as_deref().map(|path| OutputFile::create(path, arguments.force)).transpose();
+        Ok(Self { certificate: create(certificate)?, plan: create(&solver.plan)?, trace: create(&solver.trace)? })
+    }
 }
 
 /// Exact transport, straight to its interval.
@@ -140,12 +172,14 @@ struct Solved {
     written: Option<(usize, f64)>,
 }
 
-/// Asks the chosen solver, writes its plan and trace, and proves what its solution says of the linear problem.
+/// Asks the chosen solver, writes its plan and trace, and proves what its solution says of the linear problem. Files
+/// that are complete are added to the last of the `outputs`.
 fn solve(
     arguments: &Arguments,
     geometry: &Geometry<'_>,
     terms: &Terms,
     rows: &[usize],
+    outputs: (Option<OutputFile>, Option<OutputFile>, &mut Vec<OutputFile>),
     progress: &Progress,
 ) -> Result<(DistanceBound, Solved), Failure> {
     let words = &arguments.solver;
@@ -164,19 +198,20 @@ fn solve(
         let solution = solver.solve(&problem, None, watch)?;
         Ok((solution.status, solution, None))
     };
-    let (status, solution, divergence) = match &words.trace {
+    let (plan_file, trace_file, complete) = outputs;
+    let (status, solution, divergence) = match trace_file {
         None => work(progress)?,
-        Some(path) => {
-            let trace = Trace::create(path, progress).map_err(|error| Failure::io(path, &error))?;
+        Some(file) => {
+            let trace = Trace::new(file, progress);
             let found = work(&trace)?;
-            trace.finish().map_err(|error| Failure::io(path, &error))?;
+            complete.push(trace.finish()?);
             found
         }
     };
     let distance = certify::bracket(&problem, &solution, memory)?;
-    let written = match &words.plan {
+    let written = match plan_file {
         None => None,
-        Some(path) => {
+        Some(mut file) => {
             let (n, m) = (problem.row_count(), geometry.query_len());
             let found = match distance.evidence().plan.as_ref().filter(|_| words.rounded) {
                 Some(plan) => Thresholded { plan: compressed(plan, n, m), kept: 1.0, dropped: 0.0 },
@@ -184,7 +219,8 @@ fn solve(
             };
             let kind = if words.rounded { "rounded" } else { "solver" };
             let about = [("solver", entry.name.to_owned()), ("plan", kind.to_owned())];
-            plan::write(path, &found, &about)?;
+            plan::write(&mut file, &found, &about).map_err(|error| file.failed(error))?;
+            complete.push(file);
             Some((found.plan.nnz(), found.dropped))
         }
     };

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::certify::CertifyError;
 use crate::data::{DataError, Kind};
+use crate::output::OutputError;
 use crate::report::page::PageError;
-use crate::report::staging::OutputError;
 use crate::select::Error;
 use kantor_solvers::{SelectError, SolveError};
 use kantor_theory::GeometryError;
@@ -69,9 +69,9 @@ impl Failure {
             Failure::InputOutput(_) => INPUT_OUTPUT,
             Failure::Resource(_) | Failure::Select(Error::Memory { .. }) => RESOURCE,
             Failure::Data(error) | Failure::Select(Error::Data(error)) => data_code(error),
-            Failure::Output(error) | Failure::Select(Error::Output(error)) => match error {
-                OutputError::Io { .. } => INPUT_OUTPUT,
-                _ => USAGE,
+            Failure::Output(error) | Failure::Select(Error::Output(error)) => match error.is_usage() {
+                true => USAGE,
+                false => INPUT_OUTPUT,
             },
             Failure::Select(Error::UnknownMethod { .. } | Error::Request(_)) => USAGE,
             Failure::Select(Error::Geometry(GeometryError::WrongCost { .. })) => USAGE,

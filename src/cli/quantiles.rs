@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use kantor_theory::Interval;
 use serde_json::{Value, json};
 
+use crate::output::ResultDirectory;
 use crate::quantiles::{self, Cut, Manifest};
 use crate::report::progress::Progress;
-use crate::report::staging::Staging;
 use crate::report::table;
 use crate::select::{Inputs, Request};
 use crate::statistics::spearman;
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
     warn(&inputs, &arguments.run);
-    let staging = Staging::begin(&arguments.out, arguments.force, &inputs.paths())?;
+    let staging = ResultDirectory::begin(&arguments.out, arguments.force, &inputs.paths())?;
     let cut = Cut { bins: arguments.bins, take: arguments.take, focus_bin: arguments.focus_bin };
     let manifest = quantiles::run(staging, &inputs, &request, cut, spec.on_bad_row, &progress)?;
     drop(progress);

@@ -6,9 +6,9 @@ use std::time::Instant;
 use kantor_theory::{Interval, Objective};
 use serde_json::{Value, json};
 
+use crate::output::ResultDirectory;
 use crate::report::manifest::Manifest;
 use crate::report::progress::Progress;
-use crate::report::staging::Staging;
 use crate::report::table;
 use crate::select::{Inputs, Law, Request, Run, select, write};
 
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ..selection.request(arguments.method, cost, &arguments.run)
     };
     warn(&inputs, &arguments.run);
-    let staging = Staging::begin(&selection.out, selection.force, &inputs.paths())?;
+    let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
     let outcome = select(&inputs, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
     let manifest = write(staging, &inputs, &request, &outcome, run, &progress)?;

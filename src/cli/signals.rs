@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::output::scratch;
+
 /// Exit code of an interrupted run.
 pub(super) const INTERRUPTED: u8 = 130;
 
@@ -11,6 +13,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 pub(super) fn stop_flag() -> &'static AtomicBool {
     let installed = ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
+            scratch::abandon_all();
             std::process::exit(i32::from(INTERRUPTED));
         }
         eprintln!("kantor: stopping; press again to stop at once");

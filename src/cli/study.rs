@@ -1,11 +1,11 @@
 //! `kantor study`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::report::staging::replace_file;
+use crate::output::{OutputFile, distinct};
 use crate::report::{page, table};
 use crate::study::{Joined, Outcome, Published, Run, joined, published};
 
@@ -25,9 +25,12 @@ pub(super) struct Arguments {
     /// What kantor select wrote for a task; repeat it
     #[arg(long = "run", id = "runs", value_name = "TASK=DIR", value_parser = run_of, requires = "results")]
     runs: Vec<Run>,
-    /// Write a page of HTML with figures as well; replaces an older one
+    /// Write a page of HTML with figures as well
     #[arg(short = 'o', long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Replace an older page
+    #[arg(long)]
+    force: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
@@ -42,11 +45,21 @@ fn run_of(text: &str) -> Result<Run, String> {
     }
 }
 
+impl Arguments {
+    /// The page that was asked for, hidden until it is complete.
+    fn page(&self) -> Result<Option<OutputFile>, Failure> {
+        let Some(path) = &self.html else { return Ok(None) };
+        distinct(&[("--html", path)], self.results.iter().map(PathBuf::as_path))?;
+        Ok(Some(OutputFile::create(path, self.force)?))
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let page = arguments.page()?;
     if let Some(directory) = &arguments.tables {
         let found = published(directory)?;
-        if let Some(path) = &arguments.html {
-            replace_file(path, page::published(&found)?.html.as_bytes())?;
+        if let Some(file) = page {
+            file.finish(page::published(&found)?.html.as_bytes())?;
         }
         if arguments.json {
             let Published { correlations, budgets } = &found;
@@ -56,15 +69,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             say("")?;
             say(budget_table(&found))?;
         }
-    }
-    if let Some(results) = &arguments.results {
+    } else if let Some(results) = &arguments.results {
         let found = joined(results, &arguments.runs)?;
-        if let Some(path) = &arguments.html {
-            if is_same_file(path, results) {
-                let message = format!("{} holds the results: give --html another name", path.display());
-                return Err(Failure::Usage(message));
-            }
-            replace_file(path, page::joined(&found)?.html.as_bytes())?;
+        if let Some(file) = page {
+            file.finish(page::joined(&found)?.html.as_bytes())?;
         }
         if arguments.json {
             let mut object = json!({"schema": "kantor/study/1"});
@@ -79,10 +87,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 fn number(value: Option<f64>, decimals: usize) -> String {

@@ -23,8 +23,8 @@ use serde::Serialize;
 
 use super::record::{Comparison, Row};
 use super::run::{Compared, Request};
+use crate::output::ResultDirectory;
 use crate::report::page::Page;
-use crate::report::staging::Staging;
 use crate::select::{Error, Inputs, Run, finish, manifest, write_selections};
 
 /// A line of `results.csv`.
@@ -105,7 +105,7 @@ impl<'a> Line<'a> {
 /// # Errors
 /// If an input changed meanwhile or the system refuses; then the target is as it was.
 pub fn write(
-    mut staging: Staging,
+    mut staging: ResultDirectory,
     inputs: &Inputs,
     request: &Request,
     compared: &Compared,

@@ -1,20 +1,17 @@
 //! `manifest.json`: how a result was made, in enough detail to make it again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use kantor_solvers::Settings;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::{Cost, Interval, Objective, Status};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::data::{DroppedRow, OnBadRow};
+use crate::output::Written;
 use crate::select::{GroupCoverage, HeldOut, Note};
-
-/// Name of the file.
-pub const MANIFEST: &str = "manifest.json";
 
 /// Version of its format.
 pub const SCHEMA: &str = "kantor/manifest/1";
@@ -39,17 +36,6 @@ pub struct InputRecord {
     /// Length of the file.
     pub bytes: u64,
     /// Digest of the file.
-    pub sha256: String,
-}
-
-/// A file of the result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Written {
-    /// Path relative to the result directory.
-    pub path: String,
-    /// Length in bytes.
-    pub bytes: u64,
-    /// Digest of its content.
     pub sha256: String,
 }
 
@@ -190,19 +176,4 @@ pub struct Manifest {
     pub peak_memory_bytes: Option<u64>,
     /// The worst status of all selections.
     pub status: Status,
-}
-
-/// The files that an existing manifest lists; `None` if it is not one of kantor's.
-pub(crate) fn outputs(path: &Path) -> Option<BTreeSet<PathBuf>> {
-    #[derive(Deserialize)]
-    struct Listed {
-        schema: String,
-        outputs: Vec<Output>,
-    }
-    #[derive(Deserialize)]
-    struct Output {
-        path: PathBuf,
-    }
-    let listed: Listed = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    (listed.schema.starts_with("kantor/")).then(|| listed.outputs.into_iter().map(|o| o.path).collect())
 }

@@ -7,6 +7,5 @@ pub mod memory;
 pub mod page;
 pub mod plan;
 pub mod progress;
-pub mod staging;
 pub mod table;
 pub mod trace;

@@ -4,21 +4,19 @@
 //! In Python: `scipy.sparse.csr_matrix((t["values"], t["indices"], t["indptr"]), shape=(rows, queries))`.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::io::{self, Write};
 
 use kantor_solvers::evidence::Thresholded;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
-use super::staging::{OutputError, replace_file};
-
 /// What the plan's `format` says in the metadata.
 pub const FORMAT: &str = "kantor/plan/1";
 
-/// Writes the plan beside its target and renames it into place. `about` is added to the metadata.
+/// Writes the plan. `about` is added to the metadata.
 ///
 /// # Errors
-/// If the system refuses; then the target is as it was.
-pub fn write(path: &Path, found: &Thresholded, about: &[(&str, String)]) -> Result<(), OutputError> {
+/// If the system refuses.
+pub fn write(out: &mut dyn Write, found: &Thresholded, about: &[(&str, String)]) -> io::Result<()> {
     let plan = &found.plan;
     let (rows, queries) = plan.shape();
     let place = |x: &usize| (*x as u64).to_le_bytes();
@@ -44,6 +42,6 @@ pub fn write(path: &Path, found: &Thresholded, about: &[(&str, String)]) -> Resu
         .map(|(name, dtype, len, bytes)| Ok((name, TensorView::new(dtype, vec![len], bytes)?)))
         .collect::<Result<Vec<_>, _>>()
         .and_then(|tensors| serialize(tensors, Some(metadata)))
-        .map_err(|error| OutputError::Io { path: path.to_owned(), error: std::io::Error::other(error) })?;
-    replace_file(path, &file)
+        .map_err(io::Error::other)?;
+    out.write_all(&file)
 }

@@ -1,8 +1,6 @@
 //! What a solver did, step by step, as JSON lines: an observer around another one.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -10,9 +8,11 @@ use kantor_solvers::solver::Step;
 use kantor_solvers::{Stopped, Watch};
 use serde_json::json;
 
+use crate::output::{OutputError, OutputFile};
+
 /// Writes one line per iteration: `iteration`, `epsilon`, `residual`, `dual` and `seconds` since the beginning.
 ///
-/// Lines are written as the iterations end, so that a long run can be followed. Numbers that are not finite are `null`.
+/// Numbers that are not finite are `null`.
 pub struct Trace<'a> {
     inner: &'a dyn Watch,
     begun: Instant,
@@ -20,30 +20,26 @@ pub struct Trace<'a> {
 }
 
 struct Out {
-    file: BufWriter<File>,
+    file: OutputFile,
     /// The first failure ends the trace, not the solver.
     failed: Option<io::Error>,
 }
 
 impl<'a> Trace<'a> {
-    /// A trace into a new file at `path`; everything else goes to `inner`.
-    ///
-    /// # Errors
-    /// If the file cannot be made.
-    pub fn create(path: &Path, inner: &'a dyn Watch) -> io::Result<Self> {
-        let file = BufWriter::new(File::create(path)?);
-        Ok(Self { inner, begun: Instant::now(), out: Mutex::new(Out { file, failed: None }) })
+    /// A trace into `file`; everything else goes to `inner`.
+    pub fn new(file: OutputFile, inner: &'a dyn Watch) -> Self {
+        Self { inner, begun: Instant::now(), out: Mutex::new(Out { file, failed: None }) }
     }
 
-    /// Ends the trace.
+    /// Ends the trace and returns its file, to be committed.
     ///
     /// # Errors
     /// If any line could not be written.
-    pub fn finish(self) -> io::Result<()> {
-        let mut out = self.out.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    pub fn finish(self) -> Result<OutputFile, OutputError> {
+        let out = self.out.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         match out.failed {
-            Some(error) => Err(error),
-            None => out.file.flush(),
+            None => Ok(out.file),
+            Some(error) => Err(out.file.failed(error)),
         }
     }
 }
@@ -65,7 +61,7 @@ impl Watch for Trace<'_> {
         });
         let mut out = self.out.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if out.failed.is_none() {
-            out.failed = writeln!(out.file, "{line}").and_then(|()| out.file.flush()).err();
+            out.failed = writeln!(out.file, "{line}").err();
         }
     }
 }

@@ -16,9 +16,9 @@ use kantor_theory::{Cost, Geometry, GeometryError, Objective, Power, Status};
 
 use crate::certify::{Certified, CertifyError};
 use crate::data::DataError;
+use crate::output::OutputError;
 use crate::report::manifest::InputRecord;
 use crate::report::memory;
-use crate::report::staging::OutputError;
 
 pub use beside::Beside;
 pub use crossfit::{HeldOut, Law};

@@ -9,12 +9,10 @@ use kantor_theory::{Facts, Geometry, Objective, Status};
 
 use crate::certify::{self, Certified, Terms};
 use crate::data::OnBadRow;
+use crate::output::{MANIFEST, ResultDirectory, Written};
 use crate::report::files::{self, Line};
-use crate::report::manifest::{
-    self, BestRecord, InputRecord, MANIFEST, Manifest, Parameters, Provenance, ResultRecord, Written,
-};
+use crate::report::manifest::{self, BestRecord, InputRecord, Manifest, Parameters, Provenance, ResultRecord};
 use crate::report::memory;
-use crate::report::staging::Staging;
 
 use super::{Chosen, Error, Inputs, Outcome, Proved, Request, coverage, order};
 
@@ -32,7 +30,7 @@ pub struct Run {
 /// # Errors
 /// If `target` may not be written, an input changed meanwhile, or the system refuses; then `target` is as it was.
 pub fn write(
-    staging: Staging,
+    staging: ResultDirectory,
     inputs: &Inputs,
     request: &Request,
     outcome: &Outcome,
@@ -45,7 +43,7 @@ pub fn write(
 
 /// As [`write`], with the examples to copy at hand.
 pub(crate) fn write_with(
-    mut staging: Staging,
+    mut staging: ResultDirectory,
     inputs: &Inputs,
     request: &Request,
     outcome: &Outcome,
@@ -63,7 +61,7 @@ pub(crate) fn write_with(
 ///
 /// # Errors
 /// If the system refuses.
-pub(crate) fn finish(mut staging: Staging, manifest: &Manifest) -> Result<(), Error> {
+pub(crate) fn finish(mut staging: ResultDirectory, manifest: &Manifest) -> Result<(), Error> {
     staging.file(MANIFEST, |out| {
         serde_json::to_writer_pretty(&mut *out, manifest)?;
         out.write_all(b"\n")
@@ -76,7 +74,7 @@ pub(crate) fn finish(mut staging: Staging, manifest: &Manifest) -> Result<(), Er
 /// # Errors
 /// If the pool's examples cannot be read again, a certificate contradicts itself, or the system refuses.
 pub(crate) fn write_selections(
-    staging: &mut Staging,
+    staging: &mut ResultDirectory,
     inputs: &Inputs,
     request: &Request,
     outcome: &Outcome,
@@ -88,7 +86,7 @@ pub(crate) fn write_selections(
 }
 
 fn write_files(
-    staging: &mut Staging,
+    staging: &mut ResultDirectory,
     inputs: &Inputs,
     request: &Request,
     outcome: &Outcome,
@@ -244,7 +242,13 @@ impl<'a> SelectionWriter<'a> {
     }
 
     /// Writes the files of one selection, which `method` made, into the directory `dir` of the result.
-    pub(crate) fn write(&self, staging: &mut Staging, dir: &str, method: &str, proved: &Proved) -> Result<(), Error> {
+    pub(crate) fn write(
+        &self,
+        staging: &mut ResultDirectory,
+        dir: &str,
+        method: &str,
+        proved: &Proved,
+    ) -> Result<(), Error> {
         let (inputs, selection) = (self.inputs, &proved.selection);
         let rows: Vec<usize> = selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
         staging.file(&format!("{dir}/indices.npy"), |out| files::indices(&rows, out))?;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Paired;
 use crate::data::DataError;
-use crate::report::manifest::MANIFEST;
+use crate::output::MANIFEST;
 use crate::statistics::{mean, spearman};
 
 /// One line of the results: what training on a selection gave.

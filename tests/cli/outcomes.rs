@@ -126,39 +126,6 @@ fn pickles_are_refused_with_a_way_out() {
 }
 
 #[test]
-fn an_interrupt_ends_with_130_and_leaves_nothing() {
-    let work = tempfile::tempdir().unwrap();
-    let values: Vec<f32> = (0..60_000 * 256).map(|i| ((i * 7919 % 1013) as f32) - 500.0).collect();
-    let pool = work.path().join("pool.npy");
-    write_npy(&pool, 256, &values);
-    let query = work.path().join("query.npy");
-    write_npy(&query, 256, &values[..800 * 256]);
-    let out = work.path().join("out");
-    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("kantor"))
-        .args(["select", "--budget", "800", "--method", "uot", "--epsilon", "0.0001", "--rho", "inf"])
-        .args([
-            "--pool".as_ref(),
-            pool.as_os_str(),
-            "--query".as_ref(),
-            query.as_os_str(),
-            "-o".as_ref(),
-            out.as_os_str(),
-        ])
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(400));
-    let interrupt = |pid: u32| std::process::Command::new("kill").args(["-INT", &pid.to_string()]).status().unwrap();
-    interrupt(child.id());
-    std::thread::sleep(std::time::Duration::from_millis(600));
-    if child.try_wait().unwrap().is_none() {
-        interrupt(child.id());
-    }
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(!out.exists());
-}
-
-#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("kantor"))
         .arg("methods")

@@ -10,7 +10,7 @@ use super::{DIM, GRID, Work, names, numbers, ran};
 use crate::support::{indices, json, kantor, write_npy};
 
 #[test]
-fn a_job_is_done_once_and_again_only_if_its_result_is_damaged() {
+fn a_job_is_done_once_and_again_only_if_its_result_is_not_whole() {
     let work = Work::new(GRID);
     let printed = work.printed(&[], 0);
     assert_eq!(printed["schema"], "kantor/batch/1");
@@ -28,15 +28,20 @@ fn a_job_is_done_once_and_again_only_if_its_result_is_damaged() {
     assert_eq!(work.results(), first);
 
     fs::remove_dir_all(work.path("results/a/random-k5-seed1")).unwrap();
-    fs::write(work.path("results/b/round-robin-k20-seed0/round-robin/k20/selected.jsonl"), "{}\n").unwrap();
-    let printed = work.printed(&[], 0);
+    let copies = work.path("results/b/round-robin-k20-seed0/round-robin/k20/selected.jsonl");
+    fs::write(&copies, "{}\n").unwrap();
+    let printed = work.printed(&[], 1);
     assert_eq!(names(&printed, ran), ["a/random-k5-seed1", "b/round-robin-k20-seed0"]);
+    // Somebody changed it: it is not whole any more, and not kantor's to replace.
+    assert_eq!(names(&printed, |job| job["state"] == "failed"), ["b/round-robin-k20-seed0"]);
+    assert_eq!(fs::read_to_string(&copies).unwrap(), "{}\n");
+    fs::remove_file(&copies).unwrap();
+    let again_printed = work.printed(&[], 0);
+    assert_eq!(names(&again_printed, ran), ["b/round-robin-k20-seed0"]);
     let again = work.results();
     let kept = |name: &String| !names(&printed, ran).contains(name);
     assert!(first.iter().filter(|(name, _)| kept(name)).all(|(name, result)| again[name] == *result));
-    let copied =
-        fs::read_to_string(work.path("results/b/round-robin-k20-seed0/round-robin/k20/selected.jsonl")).unwrap();
-    assert_eq!(copied.lines().count(), 20);
+    assert_eq!(fs::read_to_string(copies).unwrap().lines().count(), 20);
 }
 
 #[test]

@@ -79,7 +79,18 @@ impl Work {
     fn spawn(&self, words: &[&str]) -> Child {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("kantor"));
         command.arg("batch").arg(self.path("jobs.toml")).args(["--threads", "1"]).args(words);
-        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Whether a run writes a result just now.
+    fn hidden(&self) -> bool {
+        let entries = ["a", "b"].map(|task| fs::read_dir(self.path("results").join(task)));
+        entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with('.'))
     }
 
     /// What tells one result from another that took its place, by the name of its job.

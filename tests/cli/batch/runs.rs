@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::process::Child;
 
 use serde_json::Value;
 
 use super::{GRID, Work, names, numbers, ran};
+use crate::run::Run;
 use crate::support::{indices, json, write_npy};
 
 #[test]
@@ -73,16 +73,11 @@ fn an_interrupt_ends_with_130_and_keeps_what_is_done() {
     for task in ["a.npy", "b.npy"] {
         write_npy(&work.path(task), 128, &numbers(400 * 128, 5));
     }
-    let mut run = work.spawn(&[]);
+    let mut run = Run::of(work.spawn(&[]));
     let done = work.path("results/a/random-k500-seed0/manifest.json");
-    for _ in 0..3000 {
-        if done.exists() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
-    assert_eq!(run.wait().unwrap().code(), Some(130));
+    run.stop_when(|| done.exists());
+    run.signal("INT");
+    assert_eq!(run.go_on().0, Some(130));
     assert_eq!(work.results().into_keys().collect::<Vec<_>>(), ["a/random-k500-seed0"]);
     assert_eq!(work.printed(&["--status"], 0)["counts"]["pending"], 3);
 }
@@ -99,20 +94,27 @@ fn check_whole(directory: &Path) {
 }
 
 #[test]
-fn fifty_kills_lose_nothing_and_repeat_nothing_that_was_done() {
+fn kills_lose_nothing_and_repeat_nothing_that_was_done() {
     let grid = "methods = [\"round-robin\", \"uot\"]\nbudgets = [5, 20]\nseeds = [0, 1]";
-    // How long a run takes here, and the rows that it chooses from the queries that the other one ends with.
-    let calm = Work::new(grid);
-    let begun = Instant::now();
-    calm.batch(&[]).assert().success();
-    let whole_run = begun.elapsed().min(Duration::from_millis(700));
-    let work = Work::new(grid);
-    let (mut done, mut queries, mut kills_at_work) = (BTreeMap::new(), 100, 0);
-    for round in 0..50u64 {
-        let mut run = work.spawn(&["--quiet", "--jobs", if round % 2 == 0 { "1" } else { "2" }]);
-        std::thread::sleep(whole_run.mul_f64((round * 37 % 50) as f64 / 100.0));
-        run.kill().unwrap();
-        kills_at_work += u32::from(run.wait().unwrap().code().is_none());
+    let (calm, work) = (Work::new(grid), Work::new(grid));
+    let (mut done, mut queries, mut kills) = (BTreeMap::new(), 100, 0);
+    // Thirty kills at work, and at least one run that comes to the end.
+    for round in 0.. {
+        if kills >= 30 && queries > 100 {
+            break;
+        }
+        assert!(round < 400, "{kills} kills at work, {} ends", queries - 100);
+        let before = work.results();
+        let new = || work.results().iter().filter(|&(name, result)| before.get(name) != Some(result)).count();
+        let mut run = Run::of(work.spawn(&["--quiet", "--jobs", if round % 2 == 0 { "1" } else { "2" }]));
+        // After so many jobs, and in every other round while the next one is written.
+        let writes = || round % 4 < 2 || work.hidden();
+        if run.try_stop_when(|| new() >= round % 5 && writes()) {
+            run.kill();
+            kills += 1;
+        } else {
+            assert_eq!(run.end().0, Some(0));
+        }
         let now = work.results();
         now.keys().for_each(|name| check_whole(&work.path("results").join(name)));
         for (name, result) in &done {
@@ -130,8 +132,6 @@ fn fifty_kills_lose_nothing_and_repeat_nothing_that_was_done() {
             done.retain(|name, _| !name.starts_with(task));
         }
     }
-    assert!(kills_at_work >= 25, "only {kills_at_work} runs were at work when they were killed");
-    assert!(queries > 100, "no run in fifty came to the end");
     let printed = work.printed(&[], 0);
     assert_eq!(printed["counts"]["done"], 16);
     for (name, result) in &done {

@@ -1,0 +1,236 @@
+//! A directory of results that appears whole or not at all.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use super::error::{OutputError, io_error};
+use super::owned::Owned;
+use super::place::Place;
+use super::scratch::{Scratch, recover};
+use super::system::{FileId, FileState, exchange, rename_new, sync_directory};
+use super::{Written, hexadecimal};
+
+/// Calls of the file system at a time: those that wait for the disk then wait together.
+const AT_ONCE: usize = 8;
+
+/// How long a run waits for another one that is just replacing a result in the same directory.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What was at the target when the run began.
+enum Before {
+    Nothing,
+    Empty(FileId),
+    Result(FileId, Owned),
+}
+
+/// A result being written.
+pub struct ResultDirectory {
+    place: Place,
+    before: Before,
+    scratch: Scratch,
+    written: Vec<Written>,
+}
+
+impl ResultDirectory {
+    /// Opens a hidden directory beside `target` after checking that `target` may be written.
+    ///
+    /// # Errors
+    /// If `target` is a file or a link, holds an older result and `force` is not given, if replacing it would lose
+    /// something that kantor did not write there, if one of `inputs` lies inside it, or if the system refuses.
+    pub fn begin(target: &Path, force: bool, inputs: &[&Path]) -> Result<Self, OutputError> {
+        let place = Place::new(target)?;
+        recover(&place.path);
+        let before = look(&place, force)?;
+        for input in inputs {
+            if let (Ok(inside), Ok(whole)) = (input.canonicalize(), place.path.canonicalize())
+                && inside.starts_with(whole)
+            {
+                return Err(OutputError::InputInside { target: target.to_owned(), input: (*input).to_owned() });
+            }
+        }
+        let scratch = Scratch::new(&place)?;
+        Ok(Self { place, before, scratch, written: Vec::new() })
+    }
+
+    /// Writes one file of the result through `fill`.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn file(
+        &mut self,
+        relative: &str,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), OutputError> {
+        let path = self.place.named.join(relative);
+        let failed = io_error(&path);
+        let file = self.scratch.file(Path::new(relative)).map_err(&failed)?;
+        let mut out = BufWriter::with_capacity(1 << 20, Counted { file, digest: Sha256::new(), bytes: 0 });
+        fill(&mut out).map_err(&failed)?;
+        let Counted { digest, bytes, .. } = out.into_inner().map_err(|e| failed(e.into_error()))?;
+        self.written.push(Written { path: relative.to_owned(), bytes, sha256: hexadecimal(digest) });
+        Ok(())
+    }
+
+    /// The files written so far.
+    pub fn written(&self) -> &[Written] {
+        &self.written
+    }
+
+    /// Syncs all files and makes the result visible, all at once.
+    ///
+    /// # Errors
+    /// If the target is not what it was when the run began, or the system refuses; then the target is left as it is.
+    pub fn commit(mut self) -> Result<(), OutputError> {
+        let failed = io_error(&self.place.named);
+        self.sync().map_err(&failed)?;
+        match &self.before {
+            Before::Nothing => rename_new(self.scratch.directory(), &self.place.path).map_err(|e| self.refused(e))?,
+            // Onto a directory, a rename succeeds only if that is still empty; onto anything else, never.
+            Before::Empty(id) if self.is_there(*id) => {
+                fs::rename(self.scratch.directory(), &self.place.path).map_err(|e| self.refused(e))?;
+            }
+            Before::Empty(_) => return Err(OutputError::Taken(self.place.named.clone())),
+            Before::Result(id, owned) => self.replace(*id, owned)?,
+        }
+        self.scratch.keep_parents();
+        sync_directory(&self.place.parent).map_err(&failed)
+    }
+
+    /// Puts the new result in the place of an older one and removes that.
+    fn replace(&self, id: FileId, owned: &Owned) -> Result<(), OutputError> {
+        let (new, target) = (self.scratch.directory(), &self.place.path);
+        let failed = io_error(&self.place.named);
+        let taken = || OutputError::Taken(self.place.named.clone());
+        let new_id = FileState::at(new).map_err(&failed)?.id;
+        let _turn = turn(&self.place.parent).map_err(&failed)?;
+        let as_before = |path: &Path| FileState::at(path).is_ok_and(|at| at.id == id) && owned.is_all_of(path);
+        if !as_before(target) {
+            return Err(taken());
+        }
+        exchange(new, target, &self.scratch.aside()).map_err(|e| self.refused(e))?;
+        // Somebody may have been quicker than the exchange. Now that the older one has a name that nobody knows, what is
+        // seen of it is final.
+        if !as_before(new) {
+            exchange(new, target, &self.scratch.aside()).map_err(&failed)?;
+            let is_back = FileState::at(new).is_ok_and(|at| at.id == new_id);
+            return Err(if is_back { taken() } else { self.left() });
+        }
+        if owned.remove(new) { Ok(()) } else { Err(self.left()) }
+    }
+
+    fn left(&self) -> OutputError {
+        OutputError::Left { target: self.place.named.clone(), left: self.scratch.directory().to_owned() }
+    }
+
+    fn is_there(&self, id: FileId) -> bool {
+        FileState::at(&self.place.path).is_ok_and(|at| at.id == id)
+    }
+
+    /// What the refusal of the last rename means: something that was not there before is in the way.
+    fn refused(&self, error: io::Error) -> OutputError {
+        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory, NotFound};
+        match error.kind() {
+            AlreadyExists | DirectoryNotEmpty | NotADirectory | NotFound => {
+                OutputError::Taken(self.place.named.clone())
+            }
+            _ => io_error(&self.place.named)(error),
+        }
+    }
+
+    /// Syncs all files, and the directories in which they lie.
+    fn sync(&self) -> io::Result<()> {
+        let paths: BTreeSet<&Path> = self.written.iter().flat_map(|file| Path::new(&file.path).ancestors()).collect();
+        let directory = self.scratch.directory();
+        together(&Vec::from_iter(paths), |path| {
+            let path = directory.join(path);
+            if path.is_dir() { sync_directory(&path) } else { File::open(path)?.sync_all() }
+        })
+    }
+}
+
+/// What is at the target, if the new result may take its place.
+fn look(place: &Place, force: bool) -> Result<Before, OutputError> {
+    let Some((data, state)) = place.state()? else { return Ok(Before::Nothing) };
+    if !data.is_dir() {
+        return Err(OutputError::NotADirectory(place.named.clone()));
+    }
+    let current = std::env::current_dir().and_then(|current| current.canonicalize());
+    if let (Ok(current), Ok(target)) = (current, place.path.canonicalize())
+        && current.starts_with(target)
+    {
+        return Err(OutputError::Current(place.named.clone()));
+    }
+    if fs::read_dir(&place.path).map_err(io_error(&place.named))?.next().is_none() {
+        return Ok(Before::Empty(state.id));
+    }
+    match force {
+        true => Ok(Before::Result(state.id, Owned::of(&place.path, &place.named)?)),
+        false => Err(OutputError::Exists(place.named.clone())),
+    }
+}
+
+/// Waits until no other run replaces a result in this directory; the next one waits until the file is closed.
+fn turn(parent: &Path) -> io::Result<Option<File>> {
+    if !cfg!(unix) {
+        return Ok(None);
+    }
+    let (directory, begun) = (File::open(parent)?, Instant::now());
+    loop {
+        match directory.try_lock() {
+            Ok(()) => return Ok(Some(directory)),
+            // Some file systems know no locks: then only the look after the exchange remains.
+            Err(fs::TryLockError::Error(_)) => return Ok(None),
+            Err(fs::TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Err(fs::TryLockError::WouldBlock) => {
+                let place = format!("another program keeps {} locked", parent.display());
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, place));
+            }
+        }
+    }
+}
+
+/// Calls `work` for all items, [`AT_ONCE`] at a time. Returns an error if there was one.
+fn together<T: Sync>(items: &[T], work: impl Fn(&T) -> io::Result<()> + Sync) -> io::Result<()> {
+    let next = AtomicUsize::new(0);
+    let some = || {
+        let items = std::iter::from_fn(|| items.get(next.fetch_add(1, Ordering::Relaxed)));
+        items.map(&work).fold(Ok(()), io::Result::and)
+    };
+    thread::scope(|scope| {
+        // Fewer threads if the system gives no more.
+        let helper = |_| thread::Builder::new().spawn_scoped(scope, some).ok();
+        let others: Vec<_> = (1..items.len().min(AT_ONCE)).filter_map(helper).collect();
+        let joined =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.fold(some(), io::Result::and)
+    })
+}
+
+/// Counts and digests what passes through.
+struct Counted {
+    file: File,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl Write for Counted {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(data)?;
+        self.digest.update(&data[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

@@ -1,0 +1,114 @@
+//! Why a result cannot be written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a result cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// There is something at the target and nobody said that it may go.
+    #[error("{0} exists: choose another name, or replace it with --force")]
+    Exists(PathBuf),
+    /// The target of a directory of results is a file.
+    #[error("{0} is not a directory: choose another name for the results")]
+    NotADirectory(PathBuf),
+    /// The target of a file is a directory, a device or a pipe.
+    #[error("{0} is not a regular file: choose another name for the output")]
+    NotAFile(PathBuf),
+    /// The target is a symbolic link.
+    #[error(
+        "{link} is a symbolic link to {to}: name the place itself, or another one; what a link points to is never replaced"
+    )]
+    Link {
+        /// The link.
+        link: PathBuf,
+        /// What it points to.
+        to: PathBuf,
+    },
+    /// The target has no name of its own.
+    #[error(
+        "`{0}` does not name a new file or directory: give a name, such as `out`; results are not written to standard \
+         output (to use a name like `-`, write `./-`)"
+    )]
+    NoName(PathBuf),
+    /// The target is the directory in which the program was started, or one above.
+    #[error("{0} is or holds the current directory: name one inside it, such as `out`")]
+    Current(PathBuf),
+    /// The target holds something that would be lost.
+    #[error(
+        "{target} holds {stranger}, which kantor did not write there: move it away, --force replaces only kantor's own results"
+    )]
+    NotOurs {
+        /// The result directory.
+        target: PathBuf,
+        /// The entry that would be lost.
+        stranger: PathBuf,
+    },
+    /// The target holds a file that was changed since kantor wrote it.
+    #[error("{target} holds {file}, which was changed since kantor wrote it: move it away, or choose another name")]
+    Edited {
+        /// The result directory.
+        target: PathBuf,
+        /// The file.
+        file: PathBuf,
+    },
+    /// An input lies inside the directory that is to be replaced.
+    #[error("input {input} lies inside {target}: choose another directory for the results")]
+    InputInside {
+        /// The result directory.
+        target: PathBuf,
+        /// The input.
+        input: PathBuf,
+    },
+    /// An output is an input.
+    #[error("{flag} {output} is the same file as the input {input}: choose another name for the output")]
+    IsInput {
+        /// The flag that names the output.
+        flag: &'static str,
+        /// The output.
+        output: PathBuf,
+        /// The input.
+        input: PathBuf,
+    },
+    /// Two outputs are one file.
+    #[error("{} {output} and {} are the same file: give each output its own name", flags[0], flags[1])]
+    Same {
+        /// The flags that name them.
+        flags: [&'static str; 2],
+        /// The file.
+        output: PathBuf,
+    },
+    /// Something appeared at a target that was free, or took the place of what was there.
+    #[error("{0} was made or changed by somebody else meanwhile: it was left as it is, and nothing was written")]
+    Taken(PathBuf),
+    /// The new result is in place, but not all of the older one could go.
+    #[error(
+        "the new result is at {target}, but {left} holds files that came into the older one meanwhile: look there before removing it"
+    )]
+    Left {
+        /// The result directory.
+        target: PathBuf,
+        /// Where the rest of the older one is.
+        left: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("{path}: {error}")]
+    Io {
+        /// What was being written.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl OutputError {
+    /// Whether the names that the user gave are at fault, rather than what happened while they were used.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, OutputError::Taken(_) | OutputError::Left { .. } | OutputError::Io { .. })
+    }
+}
+
+/// Names what was being written when the system refused.
+pub(super) fn io_error(path: &Path) -> impl Fn(io::Error) -> OutputError + '_ {
+    |error| OutputError::Io { path: path.to_owned(), error }
+}

@@ -1,0 +1,133 @@
+//! One file of output that appears whole or not at all, and what outputs may be called.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::error::{OutputError, io_error};
+use super::place::Place;
+use super::scratch::{Scratch, recover};
+use super::system::{FileId, FileState, exchange, rename_new, sync_directory};
+
+/// Name of the file while it is written.
+const NAME: &str = "file";
+
+/// A file being written. Without [`OutputFile::commit`] nothing of it stays.
+pub struct OutputFile {
+    place: Place,
+    /// The file that it replaces.
+    before: Option<FileState>,
+    scratch: Scratch,
+    out: BufWriter<File>,
+}
+
+impl OutputFile {
+    /// Opens a hidden file beside `target` after checking that `target` may be written.
+    ///
+    /// # Errors
+    /// If something is at `target` and `force` is not given, if it is no regular file, or if the system refuses.
+    pub fn create(target: &Path, force: bool) -> Result<Self, OutputError> {
+        let place = Place::new(target)?;
+        let before = match place.state()? {
+            None => None,
+            Some((data, _)) if !data.is_file() => return Err(OutputError::NotAFile(target.to_owned())),
+            Some(_) if !force => return Err(OutputError::Exists(target.to_owned())),
+            Some((_, state)) => Some(state),
+        };
+        recover(&place.path);
+        let scratch = Scratch::new(&place)?;
+        let out = BufWriter::new(scratch.file(Path::new(NAME)).map_err(io_error(target))?);
+        Ok(Self { place, before, scratch, out })
+    }
+
+    /// The error for a refusal of the system while it was written.
+    pub fn failed(&self, error: io::Error) -> OutputError {
+        io_error(&self.place.named)(error)
+    }
+
+    /// Writes this content and commits the file.
+    ///
+    /// # Errors
+    /// As [`OutputFile::commit`].
+    pub fn finish(mut self, content: &[u8]) -> Result<(), OutputError> {
+        self.out.write_all(content).map_err(io_error(&self.place.named))?;
+        self.commit()
+    }
+
+    /// Syncs the file and makes it visible.
+    ///
+    /// # Errors
+    /// If what is at the target is not what was there at first, or the system refuses; then the target is left as it is.
+    pub fn commit(self) -> Result<(), OutputError> {
+        let Self { place, before, mut scratch, mut out } = self;
+        let failed = io_error(&place.named);
+        out.flush().and_then(|()| out.get_ref().sync_all()).map_err(&failed)?;
+        let new = scratch.directory().join(NAME);
+        let taken = || OutputError::Taken(place.named.clone());
+        let refused = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound => taken(),
+            _ => failed(error),
+        };
+        match &before {
+            None => rename_new(&new, &place.path).map_err(refused)?,
+            Some(before) => {
+                if FileState::at(&place.path).ok().as_ref() != Some(before) {
+                    return Err(taken());
+                }
+                exchange(&new, &place.path, &scratch.aside()).map_err(refused)?;
+                // Somebody may have been quicker than the exchange.
+                if !FileState::at(&new).is_ok_and(|at| at.same_content(before)) {
+                    exchange(&new, &place.path, &scratch.aside()).map_err(&failed)?;
+                    return Err(taken());
+                }
+                fs::remove_file(&new).map_err(&failed)?;
+            }
+        }
+        scratch.keep_parents();
+        sync_directory(&place.parent).map_err(&failed)
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.out.write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Checks that no output, named by its flag, is the same file as an input or another output.
+///
+/// # Errors
+/// Names the two that are one.
+pub fn distinct<'a>(
+    outputs: &[(&'static str, &'a Path)],
+    inputs: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), OutputError> {
+    // By name as well as by file: an output need not be there yet.
+    let known = |path: &Path| -> Result<_, OutputError> {
+        let place = Place::new(path)?;
+        let name = place.parent.canonicalize().map(|parent| parent.join(place.path.file_name().unwrap_or_default()));
+        Ok((name.unwrap_or(place.path), fs::metadata(path).ok().map(|data| FileId::of(&data))))
+    };
+    let one = |a: &(std::path::PathBuf, Option<FileId>), b: &(std::path::PathBuf, Option<FileId>)| {
+        a.0 == b.0 || matches!((a.1, b.1), (Some(a), Some(b)) if a == b && a.numbers().is_some())
+    };
+    let named = outputs.iter().map(|(_, path)| known(path)).collect::<Result<Vec<_>, _>>()?;
+    for input in inputs {
+        let Ok(input_known) = known(input) else { continue };
+        if let Some(at) = named.iter().position(|output| one(output, &input_known)) {
+            let (flag, output) = outputs[at];
+            return Err(OutputError::IsInput { flag, output: output.to_owned(), input: input.to_owned() });
+        }
+    }
+    for (at, name) in named.iter().enumerate() {
+        if let Some(other) = named[..at].iter().position(|other| one(other, name)) {
+            let flags = [outputs[other].0, outputs[at].0];
+            return Err(OutputError::Same { flags, output: outputs[at].1.to_owned() });
+        }
+    }
+    Ok(())
+}

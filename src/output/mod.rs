@@ -1,0 +1,42 @@
+//! Results on disk: each appears whole or not at all, and nothing that kantor did not write is ever lost.
+//!
+//! Everything is written into a hidden directory beside its target ([`scratch`]) and renamed into place when it is
+//! complete: a whole [`ResultDirectory`], or one [`OutputFile`]. A fresh target is taken by a rename that fails if
+//! something is there. A target that is replaced is exchanged with the new one in one step, and looked at again once
+//! nobody else sees it: if it is not what the replacement was meant for, it goes back. Files are removed only if this
+//! program wrote them, which is known by their inode (a run's own files) or by length and digest in a manifest of kantor
+//! (files of an older result); no link is followed on the way.
+
+mod directory;
+mod error;
+mod file;
+mod owned;
+mod place;
+pub mod scratch;
+mod system;
+
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+pub use directory::ResultDirectory;
+pub use error::OutputError;
+pub use file::{OutputFile, distinct};
+
+/// Name of the file that lists all others of a result.
+pub const MANIFEST: &str = "manifest.json";
+
+/// A file of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Path relative to the result directory.
+    pub path: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Digest of its content.
+    pub sha256: String,
+}
+
+fn hexadecimal(hash: Sha256) -> String {
+    use sha2::Digest;
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

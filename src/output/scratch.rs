@@ -1,0 +1,243 @@
+//! Hidden directories in which results are made.
+//!
+//! Beside each lies its journal: which files the run made in it, by inode. The run holds a lock on the journal, so what
+//! a killed run left behind is known by a journal that nobody has locked, and the next run for the same target removes
+//! the files that the journal names, and no others.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::error::{OutputError, io_error};
+use super::owned::{Owned, remove};
+use super::place::Place;
+use super::system::{FileId, FileState, rename_new};
+
+/// First line of a journal.
+const JOURNAL: &str = "kantor/journal/1";
+
+/// Extension of a journal's name; the directory has the same name without it.
+const EXTENSION: &str = "journal";
+
+/// Extension of the name under which an older result waits where two names cannot change places in one step.
+const ASIDE: &str = "old";
+
+/// Names tried for a directory before giving up.
+const TRIES: u32 = 1000;
+
+/// Numbers of the directories of this process.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// Journals of this process, for [`abandon_all`].
+static OPEN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// A line of a journal. Each file has one before it is made and one before anything is written to it.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    path: PathBuf,
+    made: Option<Made>,
+}
+
+/// Which file it is, where the system tells files apart.
+#[derive(Serialize, Deserialize)]
+struct Made {
+    id: Option<(u64, u64)>,
+}
+
+/// A hidden directory beside a target. What is in it goes with it, unless it is renamed away.
+pub(super) struct Scratch {
+    directory: PathBuf,
+    journal: PathBuf,
+    /// Locked for as long as the directory is in use.
+    lines: File,
+    /// Directories above that were made for it, the highest first.
+    parents: Vec<PathBuf>,
+}
+
+impl Scratch {
+    /// Makes one beside `place`, and the directories above if they are missing.
+    pub(super) fn new(place: &Place) -> Result<Self, OutputError> {
+        let failed = io_error(&place.parent);
+        let parents = create_parents(&place.parent).map_err(&failed)?;
+        let begin = || -> io::Result<Self> {
+            let (journal, lines) = open_journal(place)?;
+            let directory = journal.with_extension("");
+            let scratch = Self { directory, journal, lines, parents: parents.clone() };
+            OPEN.lock().unwrap_or_else(PoisonError::into_inner).push(scratch.journal.clone());
+            fs::create_dir(&scratch.directory)?;
+            Ok(scratch)
+        };
+        begin().map_err(|error| {
+            parents.iter().rev().for_each(|parent| drop(fs::remove_dir(parent)));
+            failed(error)
+        })
+    }
+
+    /// Where it is.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A hidden name that belongs to it as well.
+    pub(super) fn aside(&self) -> PathBuf {
+        self.journal.with_extension(ASIDE)
+    }
+
+    /// Makes a new file in it.
+    pub(super) fn file(&self, relative: &Path) -> io::Result<File> {
+        let path = self.directory.join(relative);
+        let note = |made| {
+            let mut line = serde_json::to_vec(&Line { path: relative.to_owned(), made })?;
+            line.push(b'\n');
+            (&self.lines).write_all(&line)
+        };
+        note(None)?;
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let file = File::create_new(&path)?;
+        note(Some(Made { id: FileId::of(&file.metadata()?).numbers() }))?;
+        Ok(file)
+    }
+
+    /// Keeps the directories above, which hold a result now.
+    pub(super) fn keep_parents(&mut self) {
+        self.parents.clear();
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        clear(&self.journal);
+        for parent in self.parents.iter().rev() {
+            let _ = fs::remove_dir(parent);
+        }
+        OPEN.lock().unwrap_or_else(PoisonError::into_inner).retain(|journal| *journal != self.journal);
+    }
+}
+
+/// Removes what this process has begun to write, for an end that runs no destructors. Best effort.
+pub fn abandon_all() {
+    // Whoever holds the lock may be the very thread that calls this.
+    if let Ok(open) = OPEN.try_lock() {
+        open.iter().for_each(|journal| clear(journal));
+    }
+}
+
+/// Makes a directory and those above it; returns the new ones.
+fn create_parents(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let missing = |path: &&Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let mut made: Vec<PathBuf> = directory.ancestors().take_while(missing).map(Path::to_owned).collect();
+    made.reverse();
+    fs::create_dir_all(directory).inspect_err(|_| made.iter().rev().for_each(|path| drop(fs::remove_dir(path))))?;
+    Ok(made)
+}
+
+/// What the hidden names for a target begin with. They are short whatever the target's name is.
+fn prefix(target: &Path) -> String {
+    let name = target.file_name().unwrap_or_default();
+    let hash = Sha256::digest(name.as_encoded_bytes());
+    let digits: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!(".kantor-{digits}-")
+}
+
+/// Whether a hidden name belongs to a target.
+pub(crate) fn belongs(hidden: &OsStr, target: &Path) -> bool {
+    hidden.as_encoded_bytes().starts_with(prefix(target).as_bytes())
+}
+
+/// A new journal, locked.
+fn open_journal(place: &Place) -> io::Result<(PathBuf, File)> {
+    for _ in 0..TRIES {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}{}-{number}.journal", prefix(&place.path), std::process::id());
+        let path = place.parent.join(&name);
+        let mut file = match File::options().read(true).append(true).create_new(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            file => file?,
+        };
+        // Another run may have taken it for abandoned before it was locked, and removed it.
+        if lock(&file) && is_at(&file, &path) {
+            file.write_all(format!("{JOURNAL} {name}\n").as_bytes())?;
+            return Ok((path, file));
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "all hidden names for it are taken"))
+}
+
+/// Whether nobody else has this file locked, which is then locked by this process. Some file systems know no locks:
+/// there a process cannot tell that others are at work.
+fn lock(file: &File) -> bool {
+    !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let (open, at) = (file.metadata(), fs::symlink_metadata(path));
+    matches!((open, at), (Ok(open), Ok(at)) if at.is_file() && FileId::of(&open) == FileId::of(&at))
+}
+
+/// Brings an older result back that a killed run had moved aside, and removes what killed runs for this target left
+/// behind. Best effort: what stays costs only disk space.
+pub(crate) fn recover(target: &Path) {
+    let Some(parent) = target.parent() else { return };
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let is_journal = path.extension() == Some(OsStr::new(EXTENSION)) && belongs(&name, target);
+        if !is_journal || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        // Where locks are not known, journals of runs that are at work cannot be told from others.
+        if let Ok(journal) = File::open(&path)
+            && journal.try_lock().is_ok()
+            && is_at(&journal, &path)
+        {
+            let (directory, aside) = (path.with_extension(""), path.with_extension(ASIDE));
+            let _ = rename_new(&aside, target);
+            for older in [&aside, &directory] {
+                if let Ok(owned) = Owned::of(older, older) {
+                    owned.remove(older);
+                }
+            }
+            clear(&path);
+        }
+    }
+}
+
+/// Removes the files that a journal names and that are still the ones that were made, then their directories, and the
+/// journal once nothing is left.
+fn clear(journal: &Path) {
+    let Ok(text) = fs::read(journal) else { return };
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let first = [JOURNAL.as_bytes(), journal.file_name().unwrap_or_default().as_encoded_bytes()].join(&b' ');
+    if lines.next() != Some(&first) {
+        // A run that was killed before its first line had made nothing.
+        if text.is_empty() {
+            let _ = fs::remove_file(journal);
+        }
+        return;
+    }
+    let lines = lines.filter_map(|line| serde_json::from_slice(line).ok());
+    let files: BTreeMap<PathBuf, Option<Made>> = lines.map(|Line { path, made }| (path, made)).collect();
+    let inside = files.keys().map(PathBuf::as_path).filter(|path| path.components().all(is_name));
+    let ours = |file: &Path, state: &FileState| match files.get(file) {
+        Some(Some(made)) => made.id == state.id.numbers(),
+        // Killed in between: nothing had been written.
+        Some(None) => state.is_empty(),
+        None => false,
+    };
+    if remove(&journal.with_extension(""), inside, ours) {
+        let _ = fs::remove_file(journal);
+    }
+}
+
+fn is_name(component: Component<'_>) -> bool {
+    matches!(component, Component::Normal(_))
+}

@@ -1,0 +1,99 @@
+//! Runs that are killed at a known point.
+
+use std::fs;
+
+use super::{LONG, Work, whole_result};
+
+/// Words of a run that writes many files.
+fn many(budgets: std::ops::Range<usize>) -> Vec<String> {
+    let budgets: Vec<String> = budgets.map(|budget| budget.to_string()).collect();
+    ["--force", "--no-certify", "--quiet", "--method=random,doubly-greedy", "--budget"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([budgets.join(",")])
+        .collect()
+}
+
+#[test]
+fn a_kill_while_files_are_written_leaves_the_old_result_and_the_next_run_clears_up() {
+    let work = Work::new();
+    work.select(1, &[]).success();
+    // Before the first file, and after so many of the 401.
+    let mut seen = 1;
+    for written in [0, 1, 2, 20, 100, 200] {
+        let words = many(2..102);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let at_work = || work.hidden().iter().any(|path| path.is_dir()) && work.hidden_files() >= written;
+        // A run that was too quick to be stopped there has put its result in the place of the older one.
+        let stopped = (0..50).find_map(|_| {
+            let mut run = work.spawn("select", &words);
+            if run.try_stop_when(at_work) && work.hidden_files() < 401 {
+                return Some(run);
+            }
+            assert_eq!(run.go_on().0, Some(0));
+            seen = 2;
+            None
+        });
+        let found = work.hidden_files();
+        stopped.unwrap().kill();
+        assert_eq!(whole_result(&work.path("out")), seen);
+        assert_eq!(work.hidden_files(), found);
+    }
+    work.select(7, &["--force"]).success();
+    assert_eq!(whole_result(&work.path("out")), 7);
+    assert_eq!(work.names(), ["out"]);
+}
+
+#[test]
+fn what_others_put_among_the_files_of_a_killed_run_is_spared() {
+    let work = Work::new();
+    let words = many(2..102);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut run = work.spawn("select", &words);
+    run.stop_when(|| work.hidden_files() >= 2);
+    run.kill();
+    let hidden = work.hidden().into_iter().find(|path| path.is_dir()).unwrap();
+    fs::write(hidden.join("random/keep"), "keep").unwrap();
+    // A file of another make under a name that the run used.
+    fs::rename(hidden.join("random/k2/indices.npy"), work.path("moved.npy")).unwrap();
+    fs::write(hidden.join("random/k2/indices.npy"), "keep").unwrap();
+    work.select(7, &[]).success();
+    assert_eq!(fs::read_to_string(hidden.join("random/keep")).unwrap(), "keep");
+    assert_eq!(fs::read_to_string(hidden.join("random/k2/indices.npy")).unwrap(), "keep");
+    assert_eq!(super::files(&hidden), 2);
+}
+
+#[test]
+fn a_run_at_work_is_not_taken_for_a_killed_one() {
+    let work = Work::new();
+    let first = work.stopped("select", LONG);
+    let before = work.hidden();
+    work.select(7, &[]).success();
+    assert!(before.iter().all(|path| path.exists()));
+    assert_eq!(first.go_on().0, Some(4));
+    assert_eq!((whole_result(&work.path("out")), work.names()), (7, vec!["out".to_owned()]));
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_the_old_result_or_the_new_one() {
+    let work = Work::new();
+    work.select(1, &[]).success();
+    let (mut seen, mut hits) = (1, 0);
+    for round in 2..32u64 {
+        let budget = round.to_string();
+        let mut run = work.spawn("select", &["--force", "--no-certify", "--quiet", "--budget", &budget]);
+        // From the first hidden name to the end: most of these points lie in the few steps of the exchange.
+        if run.try_stop_when(|| work.hidden_files() as u64 >= round % 4) {
+            hits += 1;
+            run.kill();
+        } else {
+            assert_eq!(run.end().0, Some(0));
+        }
+        let found = whole_result(&work.path("out"));
+        assert!(found == seen || found == round, "round {round} left the result of {found}");
+        seen = found;
+    }
+    assert!(hits > 0, "no run was killed at work");
+    work.select(50, &["--force"]).success();
+    assert_eq!((whole_result(&work.path("out")), work.names()), (50, vec!["out".to_owned()]));
+}

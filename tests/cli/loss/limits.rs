@@ -1,0 +1,74 @@
+//! Disks that are full, files that may not grow, memory that ends.
+
+use std::fs;
+use std::process::Command;
+
+use super::Work;
+
+/// Runs the program with these words under a shell that first does `limit`.
+fn limited(work: &Work, limit: &str, command: &str, more: &[&str]) -> std::process::Output {
+    let script = format!("{limit} && exec \"$@\"");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, "sh"]).arg(assert_cmd::cargo::cargo_bin!("kantor"));
+    shell.args(work.words(command, more)).output().unwrap()
+}
+
+#[test]
+fn a_file_that_may_not_grow_ends_with_4_and_leaves_nothing() {
+    let work = Work::new();
+    let words = ["--budget=5000", "--method=random", "--no-certify", "--quiet"];
+    let output = limited(&work, "ulimit -f 8", "select", &words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("out"), "{said}");
+    assert!(work.names().is_empty(), "{:?}", work.names());
+}
+
+#[test]
+fn memory_that_ends_ends_with_5_and_leaves_nothing() {
+    let work = Work::new();
+    let words = ["--budget=5000", "--method=knn-kde,energy,uot", "--quiet", "--max-memory=100G"];
+    let mut ended = 0;
+    for megabytes in [60, 80, 100, 150, 200] {
+        let output = limited(&work, &format!("ulimit -v {}", megabytes * 1024), "select", &words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 5)), "{megabytes} MB: {:?} {said}", output.status);
+        if output.status.code() == Some(5) {
+            ended += 1;
+            assert!(said.contains("memory") && work.names().is_empty(), "{said} {:?}", work.names());
+        }
+    }
+    assert!(ended > 0, "there was enough memory every time");
+}
+
+#[test]
+fn a_full_disk_ends_with_4_and_leaves_the_older_result() {
+    let work = Work::new();
+    work.select(3, &[]).success();
+    // A disk of its own, seen by this shell only. Where the system does not allow that, the rest has no meaning.
+    let disk = |script: &str| {
+        let mut shell = Command::new("unshare");
+        shell.args(["--mount", "--map-root-user", "sh", "-ec"]);
+        shell.arg(format!("mount -t tmpfs -o size=256k tmpfs \"$0\" && {script}")).arg(work.path("disk"));
+        shell
+    };
+    fs::create_dir(work.path("disk")).unwrap();
+    let allowed = disk("true").output().is_ok_and(|output| output.status.success());
+    if !allowed {
+        assert!(std::env::var_os("KANTOR_TMPFS").is_none(), "KANTOR_TMPFS asks for this test, which needs unshare");
+        eprintln!("skipped: no file system may be mounted here");
+        return;
+    }
+    let script = "cp -r \"$1\" \"$0/out\"; shift; code=0; \"$@\" || code=$?; ls -A \"$0\"; \
+                  ls \"$0/out/round-robin\"; exit $code";
+    let mut command = disk(script);
+    command.arg(work.path("out")).arg(assert_cmd::cargo::cargo_bin!("kantor"));
+    let words = ["--force", "--budget=5000", "--method=random,doubly-greedy", "--no-certify", "--quiet"];
+    let mut words = work.words("select", &words);
+    let at = words.iter().position(|word| word == "-o").unwrap();
+    words[at + 1] = work.path("disk/out").into();
+    let output = command.args(words).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "out\nk3\n", "{said}");
+}

@@ -1,0 +1,187 @@
+//! What happens at the target while a run works.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::{LONG, Work, inode, whole_result};
+use crate::run::Run;
+
+/// Commands that write a directory, with words that make them take a while.
+const COMMANDS: [(&str, &[&str]); 3] = [
+    ("select", LONG),
+    ("compare", &["--method=energy,random", "--budget=300", "--random-seeds=2", "--quiet"]),
+    ("quantiles", &["--method=knn-kde", "--bins=10", "--take=400", "--quiet"]),
+];
+
+fn keep(path: &Path) {
+    fs::write(path, "keep").unwrap();
+}
+
+fn kept(path: &Path) -> bool {
+    fs::read_to_string(path).unwrap() == "keep"
+}
+
+#[test]
+fn a_directory_that_appears_meanwhile_is_spared() {
+    for (command, words) in COMMANDS {
+        let work = Work::new();
+        let run = work.stopped(command, words);
+        fs::create_dir(work.path("out")).unwrap();
+        keep(&work.path("out/keep"));
+        let (code, said) = run.go_on();
+        assert_eq!(code, Some(4), "{command}: {said}");
+        assert!(said.contains("out") && said.contains("somebody else"), "{said}");
+        assert!(kept(&work.path("out/keep")), "{command}");
+        assert_eq!(work.names(), ["out"], "{command}");
+    }
+}
+
+#[test]
+fn an_empty_directory_a_file_or_a_link_that_appears_meanwhile_is_spared() {
+    for made in ["empty", "file", "link"] {
+        let work = Work::new();
+        let run = work.stopped("select", LONG);
+        match made {
+            "empty" => fs::create_dir(work.path("out")).unwrap(),
+            "file" => keep(&work.path("out")),
+            _ => symlink("nowhere", work.path("out")).unwrap(),
+        }
+        let before = inode(&work.path("out"));
+        assert_eq!(run.go_on().0, Some(4), "{made}");
+        assert_eq!((inode(&work.path("out")), work.names().as_slice()), (before, &["out".to_owned()][..]), "{made}");
+    }
+}
+
+#[test]
+fn an_empty_directory_is_taken_unless_it_is_filled_meanwhile() {
+    let work = Work::new();
+    fs::create_dir(work.path("out")).unwrap();
+    let run = work.stopped("select", LONG);
+    keep(&work.path("out/keep"));
+    assert_eq!(run.go_on().0, Some(4));
+    assert!(kept(&work.path("out/keep")));
+    assert_eq!(work.names(), ["out"]);
+    fs::remove_file(work.path("out/keep")).unwrap();
+    work.select(3, &[]).success();
+    assert_eq!(whole_result(&work.path("out")), 3);
+}
+
+#[test]
+fn a_file_added_during_a_forced_run_is_spared_with_the_older_result() {
+    for (command, words) in COMMANDS {
+        let work = Work::new();
+        work.select(3, &[]).success();
+        let run = work.stopped(command, &[words, &["--force"]].concat());
+        keep(&work.path("out/round-robin/keep"));
+        let (code, said) = run.go_on();
+        assert_eq!(code, Some(4), "{command}: {said}");
+        assert!(kept(&work.path("out/round-robin/keep")));
+        fs::remove_file(work.path("out/round-robin/keep")).unwrap();
+        assert_eq!(whole_result(&work.path("out")), 3);
+        assert_eq!(work.names(), ["out"], "{command}");
+    }
+}
+
+#[test]
+fn a_file_edited_before_or_during_a_forced_run_is_spared() {
+    let work = Work::new();
+    work.select(3, &[]).success();
+    let run = work.stopped("select", &[LONG, &["--force"]].concat());
+    keep(&work.path("out/round-robin/k3/selection.jsonl"));
+    assert_eq!(run.go_on().0, Some(4));
+    work.select(4, &["--force"]).code(2).stderr(predicates::str::contains("selection.jsonl"));
+    assert!(kept(&work.path("out/round-robin/k3/selection.jsonl")));
+    assert_eq!(work.names(), ["out"]);
+}
+
+#[test]
+fn a_link_swapped_in_is_not_followed() {
+    let work = Work::new();
+    work.select(3, &[]).success();
+    // A result too, so that every file in it has a name that a manifest lists.
+    let run = work.stopped("select", &[LONG, &["--force"]].concat());
+    fs::rename(work.path("out"), work.path("victim")).unwrap();
+    symlink("victim", work.path("out")).unwrap();
+    assert_eq!(run.go_on().0, Some(4));
+    assert_eq!(fs::read_link(work.path("out")).unwrap(), Path::new("victim"));
+    assert_eq!(whole_result(&work.path("victim")), 3);
+    assert_eq!(work.names(), ["out", "victim"]);
+    // Neither is one that is there from the beginning.
+    work.select(4, &["--force"]).code(2).stderr(predicates::str::contains("victim"));
+    assert_eq!(whole_result(&work.path("victim")), 3);
+}
+
+#[test]
+fn a_link_inside_an_older_result_is_not_followed() {
+    let work = Work::new();
+    work.select(3, &[]).success();
+    fs::rename(work.path("out/round-robin"), work.path("victim")).unwrap();
+    symlink("../victim", work.path("out/round-robin")).unwrap();
+    work.select(4, &["--force"]).code(2);
+    assert_eq!(super::files(&work.path("victim")), 2);
+}
+
+#[test]
+fn hidden_names_of_others_are_spared() {
+    let work = Work::new();
+    for name in [".out.kantor-backup", ".out.kantor-1", ".kantor-backup", ".kantor-123456789abc-1-0"] {
+        fs::create_dir(work.path(name)).unwrap();
+        keep(&work.path(name).join("keep"));
+    }
+    let before = work.names();
+    work.select(3, &[]).success();
+    work.select(4, &["--force"]).success();
+    assert_eq!(work.names().len(), before.len() + 1);
+    assert!(work.hidden().iter().all(|path| kept(&path.join("keep"))));
+}
+
+/// Lets all runs go on at the same time; the codes of those that did not win.
+fn losers(runs: Vec<Run>) -> Vec<Option<i32>> {
+    runs.iter().for_each(|run| run.signal("CONT"));
+    let codes: Vec<_> = runs.into_iter().map(|run| run.end().0).collect();
+    assert_eq!(codes.iter().filter(|code| **code == Some(0)).count(), 1, "{codes:?}");
+    codes.into_iter().filter(|code| *code != Some(0)).collect()
+}
+
+#[test]
+fn of_four_runs_with_one_target_one_wins() {
+    let budgets = ["--budget=300", "--budget=310", "--budget=320", "--budget=330"];
+    for forced in [false, true] {
+        let work = Work::new();
+        let force: &[&str] = if forced { &["--force"] } else { &[] };
+        if forced {
+            work.select(3, &[]).success();
+        }
+        let start = |(at, budget): (usize, &&'static str)| {
+            let mut run = work.spawn("select", &[&["--method=energy", budget, "--quiet"], force].concat());
+            run.stop_when(|| work.hidden().iter().filter(|path| path.is_dir()).count() > at);
+            run
+        };
+        let runs = budgets.iter().enumerate().map(start).collect();
+        assert_eq!(losers(runs), [Some(4); 3]);
+        assert!((300..=330).contains(&whole_result(&work.path("out"))));
+        assert_eq!(work.names(), ["out"]);
+    }
+}
+
+#[test]
+fn an_interrupt_or_a_request_to_end_leaves_nothing() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let work = Work::new();
+        let run = work.stopped("select", LONG);
+        run.signal(signal);
+        assert_eq!(run.go_on().0, Some(130), "{signal}");
+        assert!(work.names().is_empty(), "{signal}");
+    }
+}
+
+#[test]
+fn directories_made_for_a_result_go_with_it() {
+    let work = Work::new();
+    let out = work.path("a/b/out");
+    let mut command = crate::support::kantor();
+    command.args(["select", "--budget=9999", "--pool"]).arg(crate::support::example("pool.embed.npy")).arg("--query");
+    command.arg(crate::support::example("query_gsm8k.embed.npy")).arg("-o").arg(&out).assert().code(3);
+    assert!(work.names().is_empty());
+}
