@@ -20,6 +20,7 @@ mod study;
 mod verify;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -80,6 +81,22 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         eprintln!("kantor: {failure}");
         ExitCode::from(failure.exit_code())
     })
+}
+
+/// Reads a job file of `kantor batch` and does nothing of what it says.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check_job_file(path: &Path) -> Result<(), String> {
+    let run = RunOnly::try_parse_from(["kantor"]).map_err(|error| error.to_string())?.run;
+    job_file::read(path, None, &run).map(drop).map_err(|failure| failure.to_string())
+}
+
+/// How to work, by the defaults.
+#[derive(Debug, Parser)]
+struct RunOnly {
+    #[command(flatten)]
+    run: args::RunArguments,
 }
 
 fn execute(command: Command) -> Result<ExitCode, Failure> {
