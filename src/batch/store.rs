@@ -9,7 +9,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use kantor_theory::{Interval, Status};
+use kantor_theory::{Interval, Status, json};
 use serde::{Deserialize, Serialize};
 
 use crate::report::manifest::MANIFEST;
@@ -128,11 +128,11 @@ impl Store {
     /// What is said of the result of this job, if it is there, whole, and bears this digest.
     pub(super) fn finished(&self, job: &Job, digest: &str) -> Option<Summary> {
         let directory = self.directory(job);
-        let of: JobFile = serde_json::from_slice(&fs::read(directory.join(JOB)).ok()?).ok()?;
+        let of: JobFile = json::from_slice(&fs::read(directory.join(JOB)).ok()?).ok()?;
         if of.digest != digest {
             return None;
         }
-        let manifest: Manifest = serde_json::from_slice(&fs::read(directory.join(MANIFEST)).ok()?).ok()?;
+        let manifest: Manifest = json::from_slice(&fs::read(directory.join(MANIFEST)).ok()?).ok()?;
         let whole = |output: &Output| {
             fs::metadata(directory.join(&output.path)).is_ok_and(|file| file.is_file() && file.len() == output.bytes)
         };
@@ -146,7 +146,7 @@ impl Store {
 
     /// The last failure of this job, if it was tried as it is now and not done since.
     pub(super) fn failure(&self, job: &Job, digest: &str) -> Option<Failure> {
-        let failure: Failure = serde_json::from_slice(&fs::read(self.record(job, "failed.json")).ok()?).ok()?;
+        let failure: Failure = json::from_slice(&fs::read(self.record(job, "failed.json")).ok()?).ok()?;
         (failure.digest == digest).then_some(failure)
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kantor_solvers::Settings;
 use kantor_theory::cost_bounds::Power;
-use kantor_theory::{Cost, Interval, Objective, Status};
+use kantor_theory::{Cost, Interval, Objective, Status, json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,6 +28,9 @@ pub struct InputRecord {
     pub path: PathBuf,
     /// `npy`, `safetensors`, `npz`, `jsonl`, `text`.
     pub format: &'static str,
+    /// Which of its tensors was read; absent for formats that do not name them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<String>,
     /// Rows in the file.
     pub rows: usize,
     /// Numbers per row; absent for text.
@@ -203,6 +206,6 @@ pub(crate) fn outputs(path: &Path) -> Option<BTreeSet<PathBuf>> {
     struct Output {
         path: PathBuf,
     }
-    let listed: Listed = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let listed: Listed = json::from_slice(&fs::read(path).ok()?).ok()?;
     (listed.schema.starts_with("kantor/")).then(|| listed.outputs.into_iter().map(|o| o.path).collect())
 }
