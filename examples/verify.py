@@ -7,11 +7,11 @@ It checks certificates of transport over .npy files of floats, and says `cannot-
 believed: it must have exactly the keys and types of CERTIFICATE below, speak of the files that are given, leave out
 exactly the rows that have no cost, and its claims must follow from its evidence.
 
-Only costs are rounded: inner products of d terms are off by less than (4d + 64) units of 2^-53. The rest is exact, in
-integers and fractions. What is printed lies outside of the doubt about costs; a claim passes if it lies within that doubt
-(1e-12 for cosines of 512 terms).
+Only costs are in doubt: inner products of d terms are off by less than (4d + 64) units of 2^-53. Sums are exact. What is
+printed lies outside of that doubt, a claim passes if it lies within (1e-12 for cosines of 512 terms).
 Exit code: 0 verified, 1 weaker or rejected, 3 cannot check.
 """
+
 import argparse
 import hashlib
 import json
@@ -54,7 +54,6 @@ CERTIFICATE = {
     },
     "made_by": {"tool": text, "version": text, "selector": (text,)},
 }
-ABSENT = {"objective": "w"}
 
 
 class Stop(Exception):
@@ -71,7 +70,7 @@ def fit(value, form, place):
         need(type(value) is dict, f"json: {place} is no object")
         need(set(value) <= set(form), f"json: {place} has the unknown key {[*(set(value) - set(form))][:1]}")
         for key, of in form.items():
-            fit(value.setdefault(key, ABSENT.get(key)), of, f"{place}.{key}")
+            fit(value.setdefault(key, "w" if key == "objective" else None), of, f"{place}.{key}")
     elif isinstance(form, list):
         need(type(value) is list, f"json: {place} is no array")
         for item in value:
@@ -99,6 +98,7 @@ def read(path):
 
 # The array in a file, if that is the one that this input of the certificate was made from.
 def table(path, claim):
+    need(os.path.isfile(path), f"{path} is no file", "cannot-check")
     try:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -113,22 +113,31 @@ def table(path, claim):
     return array
 
 
-# The rows of these files that have a cost. The certificate must leave out the others, and no more.
-def rows_of(role, files, inputs, dropped, cost):
-    need([claim["role"] for claim in inputs] == [role] * len(files), f"inputs: not these {role} files", "cannot-check")
-    rows = [table(path, claim) for path, claim in zip(files, inputs)]
-    need(len({part.shape[1] for part in rows}) == 1, f"{role} files differ in columns", "cannot-check")
-    rows = np.concatenate(rows)
-    squared = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
-    if role == "similarity":
-        need(np.isfinite(rows).all(), "similarity: an entry is not finite", "cannot-check")
-        squared = np.ones(len(rows))
-    least, most = NORMS if cost in ANGLES else (0.0, NORMS[1])
-    near = [abs(squared - limit) < 1e-9 * limit for limit in (least, most)]
-    need(not np.any(near), f"{role}: a norm is too close to the limit to tell", "cannot-check")
-    good = (least <= squared) & (squared <= most)  # false for what is no number
-    need(np.flatnonzero(~good).tolist() == dropped, f"dropped: not the {role} rows that have no cost", "cannot-check")
-    return rows if good.all() else rows[good]
+# The pool and query rows that have a cost, or a matrix alone; the certificate must leave out the others, and no more.
+def rows_of(cert, args):
+    cost, dropped, inputs = cert["problem"]["cost"], cert["dropped"], cert["inputs"]
+    files = [(role, path) for role in ("pool", "query", "similarity") for path in getattr(args, role)]
+    same = [role for role, _ in files] == [claim["role"] for claim in inputs]
+    need(same and (args.similarity or args.pool and args.query), "inputs: other files are given", "cannot-check")
+    arrays = [table(path, claim) for (_, path), claim in zip(files, inputs)]
+    need(len({array.shape[1] for array in arrays}) == 1, "inputs: the files differ in columns", "cannot-check")
+    if args.similarity:
+        need(cost not in DISTANCES and len(files) == 1, "inputs: not for this cost", "cannot-check")
+        need(np.isfinite(arrays[0]).all() and dropped == {"pool": [], "query": []}, "similarity: bad", "cannot-check")
+        return arrays[0], None
+    need(cost != "precomputed", "inputs: this cost is of a matrix", "cannot-check")
+    sides = []
+    for role, parts in (("pool", arrays[: len(args.pool)]), ("query", arrays[len(args.pool) :])):
+        rows = np.concatenate(parts)
+        squared = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+        least, most = NORMS if cost in ANGLES else (0.0, NORMS[1])
+        near = any((abs(squared - limit) < 1e-9 * limit).any() for limit in (least, most))
+        need(not near, f"{role}: a norm is too close to the limit to tell", "cannot-check")
+        good = (least <= squared) & (squared <= most)  # false for what is no number
+        bad = np.flatnonzero(~good).tolist()
+        need(bad == dropped[role], f"dropped: rows without a cost are {bad[:9]}", "cannot-check")
+        sides.append(rows[good] if bad else rows)
+    return sides[0], sides[1].astype(np.float64)
 
 
 # Numbers below and above c^p of some pool rows and all queries; without queries the pool is the M×N matrix.
@@ -182,19 +191,9 @@ def shares(weights, count):
 
 # For each claim what its evidence proves of W^p: first what is sure, then what the doubt about costs allows.
 def prove(cert, args):
-    problem, evidence, dropped, inputs = (cert[key] for key in ("problem", "evidence", "dropped", "inputs"))
+    problem, evidence, dropped, (pool, query) = cert["problem"], cert["evidence"], cert["dropped"], rows_of(cert, args)
     cost, p, k, n, m, weights = (problem[key] for key in ("cost", "p", "budget", "pool", "queries", "weights"))
-    need(len(inputs) == len(args.pool + args.query + args.similarity), "inputs: other files are given", "cannot-check")
-    if args.similarity:
-        need(cost not in DISTANCES and dropped["pool"] == [], "inputs: no such matrix", "cannot-check")
-        pool, query = rows_of("similarity", args.similarity, inputs, dropped["query"], cost), None
-    else:
-        need(cost != "precomputed", "inputs: this cost is of a matrix", "cannot-check")
-        pool = rows_of("pool", args.pool, inputs[: len(args.pool)], dropped["pool"], cost)
-        query = rows_of("query", args.query, inputs[len(args.pool) :], dropped["query"], cost).astype(np.float64)
-        need(pool.shape[1] == query.shape[1], "inputs: pool and queries differ in columns", "cannot-check")
-    shape = pool.shape[::-1] if query is None else (len(pool), len(query))
-    need(shape == (n, m), "shape: problem and input differ")
+    need((n, m) == (pool.shape[::-1] if query is None else (len(pool), len(query))), "shape: not that of the input")
     kept = np.delete(np.arange(n + len(dropped["pool"])), dropped["pool"]).tolist()
     number = {row: i for i, row in enumerate(kept)}
     subset = [number.get(row) for row in cert["subset"]]
@@ -267,8 +266,9 @@ def check(args):
         ends = [end if signed else max(end, 0) for end in ends]
         need(abs(ends[0]) <= LARGEST, "range: a bound is too large")
         holds = holds and side * claim * abs(claim) ** (p - 1) >= side * ends[1]
-        value = float(ends[0]) if p == 1 else math.sqrt(ends[0])
-        sure[name] = value and float(np.nextafter(np.nextafter(value, side * np.inf), side * np.inf))
+        out = lambda x: float(np.nextafter(x, side * np.inf))
+        value = out(float(ends[0]))
+        sure[name] = 0.0 if ends[0] == 0 else value if p == 1 else out(math.sqrt(max(value, 0.0)))
     return ("verified", None, sure) if holds else ("weaker", "the evidence proves a wider interval than claimed", sure)
 
 

@@ -24,7 +24,7 @@ pub fn verify(
     watch: &dyn Watch,
 ) -> Result<Verdict, Error> {
     let drops = !certificate.dropped.pool.is_empty() || !certificate.dropped.query.is_empty();
-    let chosen = files.tensor.is_some();
+    let named = files.tensor.is_none() && certificate.inputs.iter().any(|input| input.tensor.is_some());
     let files = InputSpec {
         tensor: files.tensor.clone().or_else(|| only_tensor(certificate)),
         on_bad_row: if drops { OnBadRow::Drop } else { OnBadRow::Error },
@@ -33,7 +33,7 @@ pub fn verify(
     let cost = certificate.problem.cost;
     let inputs = match Inputs::open(&files, cost, watch) {
         Ok(inputs) => inputs,
-        Err(Error::Data(error)) if is_other_input(&error, files.tensor.is_some() && !chosen) => {
+        Err(Error::Data(error)) if is_other_input(&error, named) => {
             return Ok(Verdict::CannotCheck(format!("this is not the input that the certificate speaks of: {error}")));
         }
         Err(error) => return Err(error),
@@ -48,16 +48,16 @@ pub fn verify(
     Ok(verdict)
 }
 
-/// The name of the tensors that the certificate speaks of, if all have one name. If not, every file had but one to
-/// choose from.
+/// The name of the tensors that the certificate speaks of, if all have one name. If not, every file that it was made
+/// from held but one to choose from.
 fn only_tensor(certificate: &Certificate) -> Option<String> {
     let mut names = certificate.inputs.iter().filter_map(|input| input.tensor.as_ref());
     let first = names.next()?;
     names.all(|name| name == first).then(|| first.clone())
 }
 
-/// Whether the file is a table, but not one that the certificate was made from: it was made from rows that can be
-/// measured, and a tensor that it names was there.
+/// Whether the files are tables, but not those that the certificate was made from: those hold rows that can be measured
+/// and, if it is the one who names a tensor, that tensor.
 fn is_other_input(error: &DataError, tensor_named: bool) -> bool {
     match error {
         DataError::BadRows { .. } | DataError::BadEntry { .. } => true,

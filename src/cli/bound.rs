@@ -230,7 +230,8 @@ fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> R
         _ => return Ok(false),
     }
     let manifest: Manifest = json::from_slice(&bytes).map_err(|error| {
-        let remedy = "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
+        let remedy =
+            "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
         Failure::BadInput(format!("{}: is a damaged manifest: {error}; {remedy}", path.display()))
     })?;
     let digests = held_out.digests(progress)?;

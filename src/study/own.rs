@@ -163,8 +163,7 @@ fn manifest(path: &Path) -> Result<Manifest, DataError> {
         fault,
         remedy: "give a directory that kantor select wrote, or its manifest.json".to_owned(),
     };
-    let manifest: Manifest =
-        json::from_slice(&bytes).map_err(|error| malformed(format!("is no manifest: {error}")))?;
+    let manifest: Manifest = json::from_slice(&bytes).map_err(|error| malformed(format!("is no manifest: {error}")))?;
     if manifest.schema.starts_with("kantor/manifest/") {
         Ok(manifest)
     } else {

@@ -3,6 +3,7 @@
 
 mod active;
 mod complete;
+mod corpus;
 mod kernels;
 mod mutated;
 mod real;

@@ -172,6 +172,12 @@ pub(crate) fn numbers(seed: u64, count: usize) -> Vec<f64> {
     (0..count).map(|_| next()).collect()
 }
 
+/// Every k-subset of 0..n.
+pub(crate) fn subsets(n: usize, k: usize) -> impl Iterator<Item = Vec<usize>> {
+    let chosen = move |bits: u32| (0..n).filter(|i| bits >> i & 1 == 1).collect();
+    (0u32..1 << n).filter(move |bits| bits.count_ones() as usize == k).map(chosen)
+}
+
 /// A file of the stored numbers of the tests.
 pub(crate) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden").join(name)
