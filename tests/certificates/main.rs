@@ -8,4 +8,5 @@ mod kernels;
 mod mutated;
 mod real;
 mod support;
+mod tensors;
 mod tsds;

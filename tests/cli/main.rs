@@ -12,5 +12,6 @@ mod outputs;
 mod quantiles;
 mod report;
 mod solve;
+mod spelling;
 mod study;
 mod support;

@@ -201,7 +201,8 @@ mod tests {
         shape: Shape,
     }
 
-    const GOOD: &str = r#"{"inner": {"x": 1}, "list": [{"x": 2}], "maybe": {"x": 3}, "pair": [4, 5], "shape": "Point"}"#;
+    const GOOD: &str =
+        r#"{"inner": {"x": 1}, "list": [{"x": 2}], "maybe": {"x": 3}, "pair": [4, 5], "shape": "Point"}"#;
 
     fn accepts(from: &str, to: &str) -> bool {
         assert!(GOOD.contains(from));

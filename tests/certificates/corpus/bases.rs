@@ -1,6 +1,5 @@
 //! True certificates of every kind, on so few rows that all subsets can be looked at.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kantor::certify::{self, Terms};
@@ -11,7 +10,7 @@ use kantor::theory::certificate::BestClaim;
 use kantor::theory::{Certificate, Cost, Power, Weights, in_turn};
 use kantor::verify::verify;
 
-use crate::support::{Kind, facts, npy, numbers};
+use crate::support::{Kind, facts, npy, npz, numbers, safetensors};
 
 const ROWS: usize = 10;
 const QUERIES: usize = 3;
@@ -182,31 +181,12 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     }
 
     let spec = InputSpec {
-        pool: vec![files.put("named.npz", &npz(&[("rows", &pool), ("others", &query)]))],
-        query: Some(files.put("named.safetensors", &safetensors(&[("others", &pool), ("rows", &query)]))),
+        pool: vec![files.put("named.npz", &npz(DIM, &[("rows", &pool), ("others", &query)]))],
+        query: Some(files.put("named.safetensors", &safetensors(DIM, &[("others", &pool), ("rows", &query)]))),
         tensor: Some("rows".to_owned()),
         ..InputSpec::default()
     };
     let certificate = chosen(&spec, &request("optimal", Cost::Cosine, Power::One));
     add("named", spec, certificate, None, false);
     bases
-}
-
-fn npz(tensors: &[(&str, &[f64])]) -> Vec<u8> {
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, values) in tensors {
-        archive.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
-        archive.write_all(&npy(Kind::F64, DIM, values)).unwrap();
-    }
-    archive.finish().unwrap().into_inner()
-}
-
-fn safetensors(tensors: &[(&str, &[f64])]) -> Vec<u8> {
-    use safetensors::tensor::{Dtype, TensorView, serialize};
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|(_, values)| values.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
-    let views = tensors.iter().zip(&bytes).map(|((name, values), bytes)| {
-        (*name, TensorView::new(Dtype::F64, vec![values.len() / DIM, DIM], bytes).unwrap())
-    });
-    serialize(views, None).unwrap()
 }
