@@ -107,8 +107,10 @@ def table(path, claim):
     except Exception as fault:  # whatever NumPy says of what is no .npy file
         raise Stop("cannot-check", f"{path} cannot be read here: {fault!r}")
     dtype = {"f2": "f16", "f4": "f32", "f8": "f64"}.get(array.dtype.str[1:])
-    found = (digest, *array.shape, dtype, None)
-    same = not rest and found == tuple(claim[key] for key in ("sha256", "rows", "dim", "dtype", "tensor"))
+    found, said = (digest, *array.shape, dtype, None), [
+        claim[key] for key in ("sha256", "rows", "dim", "dtype", "tensor")
+    ]
+    same = array.size and not rest and found == tuple(said)
     need(same, f"{path} is not the file that the certificate speaks of", "cannot-check")
     return array
 

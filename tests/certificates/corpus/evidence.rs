@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::forge::Forge;
+use super::forge::{Forge, set};
 
 pub(super) fn plan(forge: &mut Forge) {
     let Some(plan) = forge.good["evidence"]["plan"].as_object().cloned() else { return };
@@ -41,7 +41,9 @@ pub(super) fn plan(forge: &mut Forge) {
         let given: u64 = (0..mass.len()).filter(|&e| (position[e], query[e]) == (row, to)).map(|e| mass[e]).sum();
         let more = if row < 2 && to < 2 { 1 << 63 } else { 0 };
         if given + more > 0 {
-            (p.push(row), q.push(to), x.push(given + more));
+            p.push(row);
+            q.push(to);
+            x.push(given + more);
         }
     }
     if x.iter().filter(|&&x| x >= 1 << 63).count() == 4 {
@@ -51,7 +53,7 @@ pub(super) fn plan(forge: &mut Forge) {
         for factor in [2, 1 << 40] {
             let scaled: Vec<u64> = mass.iter().map(|x| factor * x).collect();
             forge.remark(&format!("masses times {factor}"), |tree| {
-                Some(tree["evidence"]["plan"] = whole(&position, &query, &scaled))
+                set(tree, "/evidence/plan", whole(&position, &query, &scaled))
             });
         }
     }
@@ -83,7 +85,7 @@ pub(super) fn potentials(forge: &mut Forge) {
                 forge.forge(&format!("{key} moved by {far}, {claim} = {raised}"), |tree| {
                     tree["distance"]["upper"] = json!(3.0 * upper.abs() + 2.0);
                     tree["evidence"][key] = json!(moved(far));
-                    Some(*tree.pointer_mut(claim)? = json!(raised))
+                    set(tree, claim, json!(raised))
                 });
             }
         }
@@ -94,7 +96,7 @@ pub(super) fn potentials(forge: &mut Forge) {
     forge.forge("another's potentials with a claim of its own", |tree| {
         tree["evidence"]["best_potentials"].as_array()?;
         tree["evidence"]["best_potentials"] = tree["evidence"].get("distance_potentials")?.clone();
-        Some(tree["best"]["lower"] = json!(lower + 1e-6))
+        set(tree, "/best/lower", json!(lower + 1e-6))
     });
 }
 
@@ -103,9 +105,9 @@ pub(super) fn witness(forge: &mut Forge) {
     let given = |rows: &[u64], weights: &[f64]| json!({"rows": rows, "weights": weights});
     let Some(rows) = rows else {
         for witness in [given(&[], &[]), given(&[0], &[1.0]), given(&[0, 0], &[1.0])] {
-            forge.forge(&format!("witness {witness}"), |tree| Some(tree["evidence"]["witness"] = witness));
+            forge.forge(&format!("witness {witness}"), |tree| set(tree, "/evidence/witness", witness));
         }
-        forge.remark("witness null", |tree| Some(tree["evidence"]["witness"] = Value::Null));
+        forge.remark("witness null", |tree| set(tree, "/evidence/witness", Value::Null));
         return;
     };
     let rows: Vec<u64> = rows.iter().map(|row| row.as_u64().unwrap()).collect();

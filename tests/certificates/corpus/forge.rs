@@ -67,7 +67,17 @@ impl Forge {
     }
 }
 
-pub(super) fn shortened(text: &str) -> String {
+/// Puts a value at a place, whose last key may be new.
+pub(super) fn set(tree: &mut Value, place: &str, value: Value) -> Option<()> {
+    let (parent, key) = place.rsplit_once('/')?;
+    *match tree.pointer_mut(parent)? {
+        Value::Object(object) => object.entry(key).or_insert(Value::Null),
+        other => other.get_mut(key.parse::<usize>().ok()?)?,
+    } = value;
+    Some(())
+}
+
+fn shortened(text: &str) -> String {
     let short: String = text.chars().take(40).collect();
     if short.len() < text.len() { short + "…" } else { short }
 }

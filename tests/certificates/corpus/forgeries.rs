@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::bases::Base;
-use super::forge::{Forge, Mutant, transport};
+use super::forge::{Forge, Mutant, set, transport};
 use super::{evidence, spellings};
 
 /// All that is tried on a certificate.
@@ -31,14 +31,14 @@ fn claims(forge: &mut Forge) {
         for share in [1e-6, 0.01, 1.0] {
             forge.put(place, json!(x + inwards * share * x.abs()));
             let farther = json!(x - inwards * share * x.abs());
-            forge.remark(&format!("{place} given up by {share}"), |tree| Some(*tree.pointer_mut(place)? = farther));
+            forge.remark(&format!("{place} given up by {share}"), |tree| set(tree, place, farther));
         }
         for far in [1e308, f64::MAX] {
             forge.put(place, json!(inwards * far));
         }
         // Of a kernel's distance the checker needs no evidence, so none is left over.
         let evaluated = !transport(&forge.good) && place != "/best/lower";
-        forge.edit(&format!("{place} null"), evaluated, |tree| Some(*tree.pointer_mut(place)? = Value::Null));
+        forge.edit(&format!("{place} null"), evaluated, |tree| set(tree, place, Value::Null));
     }
     [0.0, -0.0, -1.0, f64::MIN_POSITIVE, 5e-324].into_iter().for_each(|x| forge.put("/distance/upper", json!(x)));
     let (lower, upper) = (forge.number("/distance/lower").unwrap(), forge.number("/distance/upper").unwrap());
@@ -55,17 +55,17 @@ fn claims(forge: &mut Forge) {
     });
     forge.forge("a claim of the distance without evidence", |tree| {
         tree["evidence"].get("distance_potentials")?.as_array()?;
-        Some(tree["evidence"]["distance_potentials"] = Value::Null)
+        set(tree, "/evidence/distance_potentials", Value::Null)
     });
     forge.forge("the distance of subsets of weighted rows for all subsets", |tree| {
         tree["problem"]["weights"]["subset"].as_array()?;
         tree["evidence"]["best_potentials"] = tree["evidence"]["distance_potentials"].clone();
-        Some(tree["best"] = json!({"lower": tree["distance"]["lower"]}))
+        set(tree, "/best", json!({"lower": tree["distance"]["lower"]}))
     });
     forge.remark("nothing is claimed of all subsets", |tree| {
         tree["evidence"]["best_potentials"] = Value::Null;
         tree["evidence"].as_object_mut()?.remove("witness");
-        Some(tree["best"] = Value::Null)
+        set(tree, "/best", Value::Null)
     });
     forge.remark("nothing is claimed, and the keys are missing", |tree| {
         if !transport(tree) {
@@ -188,15 +188,11 @@ fn inputs(forge: &mut Forge) {
                 .for_each(|other| forge.put(&place(key), json!(other)));
         }
         for tensor in ["", "others", "rows.npy", "__metadata__"] {
-            forge.forge(&format!("input {at}: tensor `{tensor}`"), |tree| {
-                Some(tree["inputs"][at]["tensor"] = json!(tensor))
-            });
+            forge.forge(&format!("input {at}: tensor `{tensor}`"), |tree| set(tree, &place("tensor"), json!(tensor)));
         }
-        forge.remark(&format!("input {at} under another name"), |tree| Some(tree["inputs"][at]["name"] = json!("x")));
+        forge.remark(&format!("input {at} under another name"), |tree| set(tree, &place("name"), json!("x")));
         let painted = "\u{1b}[2J\u{1b}[32mverified\u{202e}\u{0}\r\n";
-        forge.remark(&format!("input {at} with a painted name"), |tree| {
-            Some(tree["inputs"][at]["name"] = json!(painted))
-        });
+        forge.remark(&format!("input {at} with a painted name"), |tree| set(tree, &place("name"), json!(painted)));
         forge.forge(&format!("input {at} left out"), |tree| {
             tree["inputs"].as_array_mut().map(|all| drop(all.remove(at)))
         });
@@ -204,7 +200,7 @@ fn inputs(forge: &mut Forge) {
             tree["inputs"].as_array_mut().map(|all| all.insert(at, all[at].clone()))
         });
         if forge.good["inputs"][at].get("tensor").is_none() {
-            forge.remark(&format!("input {at}: tensor null"), |tree| Some(tree["inputs"][at]["tensor"] = Value::Null));
+            forge.remark(&format!("input {at}: tensor null"), |tree| set(tree, &place("tensor"), Value::Null));
         }
     }
     forge
@@ -225,7 +221,7 @@ fn inputs(forge: &mut Forge) {
         });
         forge.forge(&format!("one {side} row less dropped"), |tree| {
             tree.pointer_mut(&place)?.as_array_mut()?.pop()?;
-            Some(*tree.pointer_mut(&size)? = json!(n + 1))
+            set(tree, &size, json!(n + 1))
         });
     }
 }
@@ -248,7 +244,7 @@ fn subset(forge: &mut Forge) {
     // Plan and weights go with the order; a kernel has neither.
     let reversed: Vec<u64> = rows.iter().rev().copied().collect();
     let matters = transport(&forge.good);
-    forge.edit("subset reversed", !matters, |tree| Some(tree["subset"] = json!(reversed)));
+    forge.edit("subset reversed", !matters, |tree| set(tree, "/subset", json!(reversed)));
 }
 
 fn remarks(forge: &mut Forge) {
@@ -266,7 +262,9 @@ fn remarks(forge: &mut Forge) {
         .into_iter()
         .for_each(|schema| forge.put("/schema", schema));
     for key in ["tool", "version", "selector"] {
-        forge.remark(&format!("another {key}"), |tree| Some(tree["made_by"][key] = json!("\u{1b}[1Ksomebody\u{2066}")));
+        forge.remark(&format!("another {key}"), |tree| {
+            set(tree, &format!("/made_by/{key}"), json!("\u{1b}[1Ksomebody\u{2066}"))
+        });
         forge.put(&format!("/made_by/{key}"), json!(1));
     }
     forge.remark("no selector", |tree| tree["made_by"].as_object_mut()?.remove("selector").map(|_| ()));
