@@ -8,7 +8,8 @@ use kantor::certify;
 use kantor::output::ResultDirectory;
 use kantor::select::{InputSpec, Inputs, Request, Run, select, write};
 use kantor::solvers::Quiet;
-use kantor::theory::{Certificate, verify};
+use kantor::theory::Certificate;
+use kantor::verify::verify;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
@@ -34,11 +35,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::remove_dir_all(target)?;
 
     // The checker believes no solver: it computes every cost again from the files and rounds outwards.
-    let inputs = Inputs::open(&spec, request.cost, &Quiet)?;
-    let facts = certify::facts(&inputs.records(&Quiet)?, inputs.dropped());
     let certificate = Certificate::parse(&bytes)?;
-    let geometry = inputs.geometry(certificate.problem.cost)?;
-    let verdict = verify(&certificate, &facts, &geometry, &certify::in_parallel);
+    let verdict = verify(&certificate, &spec, &certify::in_parallel, &Quiet)?;
     let proved = verdict.proved().ok_or("nothing is proved")?;
     let (lower, upper) = (proved.distance.lower.unwrap_or(f64::NAN), proved.distance.upper.unwrap_or(f64::NAN));
     println!("{}: the distance lies in [{lower:.6}, {upper:.6}]", verdict.name());
@@ -48,9 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The same claim about other queries.
     let other = InputSpec { query: Some(data.join("query_humaneval.embed.npy")), ..spec };
-    let inputs = Inputs::open(&other, request.cost, &Quiet)?;
-    let facts = certify::facts(&inputs.records(&Quiet)?, inputs.dropped());
-    let verdict = verify(&certificate, &facts, &inputs.geometry(request.cost)?, &certify::in_parallel);
+    let verdict = verify(&certificate, &other, &certify::in_parallel, &Quiet)?;
     println!("against other queries: {}: {}", verdict.name(), verdict.reason().unwrap_or_default());
     Ok(())
 }

@@ -3,147 +3,288 @@
 
     python verify.py certificate.json --pool pool.npy [--pool more.npy] --query query.npy   (or --similarity s.npy)
 
-Slack: inner products of d terms may be off by (4d + 64) units of 2^-53, sums of n terms by (4n + 64). What is printed is
-moved outwards by all of that; a claim passes if it lies within the doubt that remains (1e-12 for cosines of 512 terms).
+It checks certificates of transport over .npy files of floats, and says `cannot-check` of all others. Nothing in one is
+believed: it must have exactly the keys and types of CERTIFICATE below, speak of the files that are given, leave out
+exactly the rows that have no cost, and its claims must follow from its evidence.
+
+Only costs are in doubt: inner products of d terms are off by less than (4d + 64) units of 2^-53. Sums are exact. What is
+printed lies outside of that doubt, a claim passes if it lies within (1e-12 for cosines of 512 terms).
 Exit code: 0 verified, 1 weaker or rejected, 3 cannot check.
 """
+
 import argparse
 import hashlib
 import json
 import math
+import os
+from fractions import Fraction
 
 import numpy as np
 
-KEYS = set("schema problem inputs dropped distance best subset evidence made_by".split())
-U, BLOCK, DTYPES = 2.0**-53, 256, {"f2": "f16", "f4": "f32", "f8": "f64"}
+U, TINY, LARGEST = 2.0**-53, 5e-324, float(np.finfo(np.float64).max)
+BLOCK = 256  # rows whose costs are in memory at a time
+NORMS = 1e-140, 1e140  # least and largest squared norm of a row that has a direction
+ANGLES, DISTANCES = ("cosine", "half-cosine", "angular"), ("euclidean", "sqeuclidean")
+CONVENTION = (
+    "distance = (min <c^p, x> over couplings x of subset and queries, both of total mass 1)^(1/p); "
+    "best = lower bound of the distance of every subset of `budget` distinct pool rows with equal weights"
+)
+
+# The format: objects, arrays of one kind, leaves by test. What stands in parentheses may be null or missing.
+text = lambda x: type(x) is str and not any("\ud800" <= c <= "\udfff" for c in x)
+whole = lambda x: type(x) is int and 0 <= x < 2**64
+real = lambda x: type(x) in (int, float) and math.isfinite(x)
+CERTIFICATE = {
+    "schema": text,
+    "problem": {
+        **{"cost": text, "p": whole, "budget": whole, "pool": whole, "queries": whole, "convention": text},
+        **{"weights": {"subset": ([real],), "query": ([real],)}, "objective": lambda x: True},
+    },
+    "inputs": [
+        {"role": text, "name": text, "sha256": text, "tensor": (text,), "rows": whole, "dim": whole, "dtype": text}
+    ],
+    "dropped": {"pool": [whole], "query": [whole]},
+    "distance": {"lower": (real,), "upper": (real,)},
+    "best": ({"lower": real},),
+    "subset": [whole],
+    "evidence": {
+        **{"distance_potentials": ([real],), "best_potentials": ([real],)},
+        "plan": ({"position": [whole], "query": [whole], "mass": [whole]},),
+        "witness": ({"rows": [whole], "weights": [real]},),
+    },
+    "made_by": {"tool": text, "version": text, "selector": (text,)},
+}
+
+
+class Stop(Exception):
+    """Verdict and reason."""
 
 
 def need(condition, reason, verdict="rejected"):
     if not condition:
-        raise AssertionError(verdict, reason)
+        raise Stop(verdict, reason)
 
 
-def unique(pairs):
-    return need(len(dict(pairs)) == len(pairs), "json: duplicate key") or dict(pairs)
-
-
-def load(role, paths, claims, dropped):
-    claims, arrays = [claim for claim in claims if claim["role"] == role], []
-    need(len(claims) == len(paths) > 0, f"{len(claims)} {role} files are named", "cannot-check")
-    for path, claim in zip(paths, claims):
-        arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
-        digest = hashlib.file_digest(open(path, "rb"), "sha256").hexdigest()
-        found = [digest, *arrays[-1].shape, DTYPES.get(arrays[-1].dtype.str[1:])]
-        need(found == [claim[key] for key in ("sha256", "rows", "dim", "dtype")], f"{path} differs", "cannot-check")
-    return np.delete(np.concatenate(arrays), dropped, axis=0)
-
-
-def shares(weights, count):
-    weights = np.array([1.0] * count if weights is None else weights, dtype=np.float64)
-    need(weights.shape == (count,) and (weights >= 0).all() and 0 < weights.sum() < np.inf, "weights")
-    return weights / math.fsum(weights)
-
-
-# Lower and upper bounds of c^p, rows × M; without queries the pool is the matrix.
-def cost_bounds(cost, p, pool, query, rows):
-    if query is None:
-        s, error, same = np.asarray(pool[:, rows], dtype=np.float64).T, 4 * U, False
+def fit(value, form, place):
+    if isinstance(form, dict):
+        need(type(value) is dict, f"json: {place} is no object")
+        need(set(value) <= set(form), f"json: {place} has the unknown key {[*(set(value) - set(form))][:1]}")
+        for key, of in form.items():
+            fit(value.setdefault(key, "w" if key == "objective" else None), of, f"{place}.{key}")
+    elif isinstance(form, list):
+        need(type(value) is list, f"json: {place} is no array")
+        for item in value:
+            fit(item, form[0], place)
+    elif isinstance(form, tuple):
+        value is None or fit(value, form[0], place)
     else:
-        x, q = np.asarray(pool[rows], dtype=np.float64), query
-        error, same = (4 * x.shape[1] + 64) * U, np.array([(q == row).all(axis=1) for row in x])
-        if cost in ("euclidean", "sqeuclidean"):
-            s = np.array([((q - row) ** 2).sum(axis=1) for row in x])
+        need(form(value), f"json: {place} is missing or of another type")
+
+
+def read(path):
+    need(os.path.isfile(path), f"{path} is no file", "cannot-check")
+    unique = lambda pairs: need(len(dict(pairs)) == len(pairs), "json: a key is repeated") or dict(pairs)
+    # What 64 bits do not hold is no whole number, nor is -0.
+    integer = lambda digits: float(digits) if len(digits) > 20 or digits == "-0" else int(digits)
+    constant = lambda name: need(False, f"json: {name} is no number")
+    try:
+        content = open(path, "rb").read().decode("utf-8")
+        cert = json.loads(content, object_pairs_hook=unique, parse_int=integer, parse_constant=constant)
+    except (ValueError, RecursionError) as fault:
+        raise Stop("rejected", f"json: {fault}")
+    fit(cert, CERTIFICATE, "certificate")
+    return cert
+
+
+# The array in a file, if that is the one that this input of the certificate was made from.
+def table(path, claim):
+    need(os.path.isfile(path), f"{path} is no file", "cannot-check")
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            array, rest = np.lib.format.read_array(file, allow_pickle=False), file.read(1)
+    except Exception as fault:  # whatever NumPy says of what is no .npy file
+        raise Stop("cannot-check", f"{path} cannot be read here: {fault!r}")
+    dtype = {"f2": "f16", "f4": "f32", "f8": "f64"}.get(array.dtype.str[1:])
+    found, said = (digest, *array.shape, dtype, None), [
+        claim[key] for key in ("sha256", "rows", "dim", "dtype", "tensor")
+    ]
+    same = array.size and not rest and found == tuple(said)
+    need(same, f"{path} is not the file that the certificate speaks of", "cannot-check")
+    return array
+
+
+# The pool and query rows that have a cost, or a matrix alone; the certificate must leave out the others, and no more.
+def rows_of(cert, args):
+    cost, dropped, inputs = cert["problem"]["cost"], cert["dropped"], cert["inputs"]
+    files = [(role, path) for role in ("pool", "query", "similarity") for path in getattr(args, role)]
+    same = [role for role, _ in files] == [claim["role"] for claim in inputs]
+    need(same and (args.similarity or args.pool and args.query), "inputs: other files are given", "cannot-check")
+    arrays = [table(path, claim) for (_, path), claim in zip(files, inputs)]
+    need(len({array.shape[1] for array in arrays}) == 1, "inputs: the files differ in columns", "cannot-check")
+    if args.similarity:
+        need(cost not in DISTANCES and len(files) == 1, "inputs: not for this cost", "cannot-check")
+        need(np.isfinite(arrays[0]).all() and dropped == {"pool": [], "query": []}, "similarity: bad", "cannot-check")
+        return arrays[0], None
+    need(cost != "precomputed", "inputs: this cost is of a matrix", "cannot-check")
+    sides = []
+    for role, parts in (("pool", arrays[: len(args.pool)]), ("query", arrays[len(args.pool) :])):
+        rows = np.concatenate(parts)
+        squared = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+        least, most = NORMS if cost in ANGLES else (0.0, NORMS[1])
+        near = any((abs(squared - limit) < 1e-9 * limit).any() for limit in (least, most))
+        need(not near, f"{role}: a norm is too close to the limit to tell", "cannot-check")
+        good = (least <= squared) & (squared <= most)  # false for what is no number
+        bad = np.flatnonzero(~good).tolist()
+        need(bad == dropped[role], f"dropped: rows without a cost are {bad[:9]}", "cannot-check")
+        sides.append(rows[good] if bad else rows)
+    return sides[0], sides[1].astype(np.float64)
+
+
+# Numbers below and above c^p of some pool rows and all queries; without queries the pool is the M×N matrix.
+def costs(cost, p, pool, query, rows):
+    if query is None:
+        s, error, floor = np.asarray(pool[:, rows], dtype=np.float64).T, 4 * U, 0.0
+    else:
+        x = np.asarray(pool[rows], dtype=np.float64)
+        error, floor = (4 * x.shape[1] + 64) * U, (x.shape[1] + 4) * TINY
+        if cost in DISTANCES:
+            s = np.array([((query - row) ** 2).sum(axis=1) for row in x])
         else:
-            s = (x @ q.T) / np.outer(np.sqrt((x * x).sum(axis=1)), np.sqrt((q * q).sum(axis=1)))
-    need(np.isfinite(s).all(), "rows: a row cannot be measured")
+            s = x @ query.T / np.outer(np.sqrt((x * x).sum(axis=1)), np.sqrt((query * query).sum(axis=1)))
     if cost == "precomputed":
-        return (s, s) if p == 1 else (s * s * (1 - 4 * U), s * s * (1 + 4 * U))
-    if cost in ("euclidean", "sqeuclidean"):
+        return (s, s) if p == 1 else (np.minimum(s * s * (1 - 4 * U) - TINY, LARGEST), s * s * (1 + 4 * U) + TINY)
+    if cost in DISTANCES:
         p = p / 2 if cost == "euclidean" else p
-        low, high = np.maximum(s - error * s - x.shape[1] * 5e-324, 0), s + error * s + x.shape[1] * 5e-324
+        low, high = s - error * s - floor, s + error * s + floor
     elif cost == "angular":
         low, high = (np.arccos(np.clip(s + e, -1, 1)) / np.pi for e in (error, -error))
     else:
-        c = {"cosine": 1.0, "half-cosine": 0.5}[cost] * (1 - np.minimum(s, 1))
-        low, high = np.maximum(c - error * (1 + c), 0), c + error * (1 + c)
-    return low**p * (1 - 64 * U), np.where(same, 0, high**p * (1 + 64 * U))
+        c = (0.5 if cost == "half-cosine" else 1.0) * (1 - np.minimum(s, 1))
+        low, high = c - error * (1 + c), c + error * (1 + c)
+    low = np.maximum(np.maximum(low, 0) ** p * (1 - 64 * U) - TINY, 0)
+    high = high**p * (1 + 64 * U) + TINY
+    for i, j in np.argwhere(low == 0) if query is not None else ():
+        high[i, j] = 0.0 if (x[i] == query[j]).all() else high[i, j]  # equal rows have cost zero
+    return low, high
 
 
-# For each claim the ends (sure, possible) between which lies what its evidence proves.
-def prove(args, cert):
-    problem, evidence, dropped, inputs = cert["problem"], cert["evidence"], cert["dropped"], cert["inputs"]
+# A double as a whole number of 2^-1074.
+def units(x):
+    numerator, denominator = float(x).as_integer_ratio()
+    return numerator * (2**1074 // denominator)
+
+
+def mean(weights, values):
+    return Fraction(sum(w * units(x) for w, x in zip(weights, values)), sum(weights) * 2**1074)
+
+
+# Weights as whole numbers of some unit.
+def shares(weights, count):
+    if weights is None:
+        return [1] * count
+    need(len(weights) == count, f"weights: {len(weights)} for {count} rows")
+    need(all(math.copysign(1, w) > 0 for w in weights), "weights: one is negative")
+    shares = [units(w) for w in weights]
+    need(2**52 <= sum(shares) < units(LARGEST), "weights: the sum is zero or overflows")
+    return shares
+
+
+# For each claim what its evidence proves of W^p: first what is sure, then what the doubt about costs allows.
+def prove(cert, args):
+    problem, evidence, dropped, (pool, query) = cert["problem"], cert["evidence"], cert["dropped"], rows_of(cert, args)
     cost, p, k, n, m, weights = (problem[key] for key in ("cost", "p", "budget", "pool", "queries", "weights"))
-    need(len(inputs) == len(args.pool + args.query + args.similarity), "inputs", "cannot-check")
-    if args.similarity:
-        query, pool = None, load("similarity", args.similarity, inputs, dropped["query"])
-        pool = np.delete(pool, dropped["pool"], axis=1)
-    else:
-        pool = load("pool", args.pool, inputs, dropped["pool"])
-        query = load("query", args.query, inputs, dropped["query"]).astype(np.float64)
-    shape = pool.shape[::-1] if query is None else (len(pool), len(query))
-    need(shape == (n, m) and p in (1, 2), "shape: problem and input differ")
-    number = {int(row): i for i, row in enumerate(np.delete(np.arange(n + len(dropped["pool"])), dropped["pool"]))}
+    need((n, m) == (pool.shape[::-1] if query is None else (len(pool), len(query))), "shape: not that of the input")
+    kept = np.delete(np.arange(n + len(dropped["pool"])), dropped["pool"]).tolist()
+    number = {row: i for i, row in enumerate(kept)}
     subset = [number.get(row) for row in cert["subset"]]
-    need(None not in subset and len(set(subset)) == len(subset) == k > 0, "subset: rows repeated, dropped or missing")
+    need(None not in subset and len(set(subset)) == len(subset) == k, "subset: rows repeated, dropped or missing")
     a, b = shares(weights["subset"], k), shares(weights["query"], m)
-    def ends(terms, more=0.0):
-        slack = (4 * len(terms[0]) + 64) * U * math.fsum(map(abs, terms[0] + terms[1]))
-        low, high = math.fsum(terms[0]) - slack, math.fsum(terms[1]) + slack + more
-        if cost == "precomputed" and p == 1:
-            return low, high
-        return max(low, 0.0) ** (1 / p) * (1 - 4 * U), max(high, 0.0) ** (1 / p) * (1 + 4 * U)
-    def dual(g, rows, share, clip):
-        g = np.array(g, dtype=np.float64)
-        need(g.shape == (m,) and np.isfinite(g).all(), "potentials: wrong number or not finite")
-        terms = [list(b * g), list(b * g)]
+
+    # Weak duality: the mean of g, less what the rows gain.
+    def dual(g, rows, spent):
+        need(len(g) == m, f"potentials: {len(g)} for {m} queries")
+        gains = [], []
         for at in range(0, len(rows), BLOCK):
-            for end, c in zip(terms, cost_bounds(cost, p, pool, query, rows[at : at + BLOCK])):
-                best = (g - c).max(axis=1)
-                end += list(-share[at : at + BLOCK] * (np.maximum(best, 0) if clip else best))
-        return ends(terms)
+            for end, c in zip(gains, costs(cost, p, pool, query, rows[at : at + BLOCK])):
+                gain = (np.array(g, dtype=np.float64) - c).max(axis=1)
+                end.extend(np.where(gain == 0, 0.0, np.nextafter(gain, np.inf)).tolist())
+        need(max(map(max, gains)) < np.inf, "range: a cost or a potential is too large")
+        return [mean(b, g) - spent(end) for end in gains]
+
+    # What a plan costs; what it does not deliver, which weights allow, goes the longest way.
     def primal(plan):
-        i, j, mass = (np.array(plan[key], dtype=object) for key in ("position", "query", "mass"))
-        need(len(i) == len(j) == len(mass) > 0 and {type(x) for x in [*i, *j, *mass]} == {int}, "plan: types")
-        need(i.min() >= 0 <= j.min() and i.max() < k and j.max() < m and mass.min() > 0, "plan: out of range")
-        need((np.diff(i * m + j) > 0).all(), "plan: out of order")
-        i, j, total, missing, largest, terms = i.astype(int), j.astype(int), sum(mass), 0.0, 0.0, [[], []]
+        i, j, mass = plan["position"], plan["query"], plan["mass"]
+        need(len(i) == len(j) == len(mass) > 0 < min(mass), "plan: lengths differ or an entry is zero")
+        need(max(i) < k and max(j) < m, "plan: an entry is out of range")
+        need(all(map(tuple.__lt__, zip(i, j), zip(i[1:], j[1:]))), "plan: an entry is out of order")
+        total, missing, paid, least, most = sum(mass), 0, ([], []), [0.0, 0.0], [0.0, 0.0]
         for side, at, share, sign in (("subset", i, a, 1), ("query", j, b, -1)):
-            received = np.zeros(len(share), dtype=object)
-            np.add.at(received, at, mass)
-            need(weights[side] or (received * len(share) == total).all(), f"marginal: {side} side is not uniform")
-            gap = np.maximum(sign * (share - (received / total).astype(float)), 0).sum() + (len(share) + 16) * U
-            missing += gap if weights[side] else 0.0
+            got, all_shares = [0] * len(share), sum(share)
+            for place, x in zip(at, mass):
+                got[place] += x
+            gaps = [sign * (w * total - x * all_shares) for w, x in zip(share, got)]
+            need(weights[side] is not None or not any(gaps), f"marginal: the {side} side is not uniform")
+            missing += Fraction(sum(gap for gap in gaps if gap > 0), all_shares * total)
         for at in range(0, k, BLOCK):
-            bounds = cost_bounds(cost, p, pool, query, subset[at : at + BLOCK])
             part = slice(*np.searchsorted(i, [at, at + BLOCK]))
-            largest = max(largest, bounds[1].max() - min(0.0, bounds[0].min()))
-            for end, c in zip(terms, bounds):
-                end += list(c[i[part] - at, j[part]] * (mass[part] / total).astype(float))
-        return ends(terms, missing * 2 * largest)
-    potentials, for_all, plan = (evidence[key] for key in ("distance_potentials", "best_potentials", "plan"))
-    need(for_all is None or weights["subset"] is None, "best: subset weights")
-    upper, best = plan and primal(plan)[::-1], for_all and dual(for_all, range(n), np.full(n, 1 / k), True)
-    return {"lower": potentials and dual(potentials, subset, a, False), "upper": upper, "best": best}
+            for end, c in enumerate(costs(cost, p, pool, query, subset[at : at + BLOCK])):
+                least[end], most[end] = min(least[end], c.min()), max(most[end], c.max())
+                paid[end].extend(c[np.array(i[part], dtype=int) - at, j[part]].tolist())
+        need(most[1] < np.inf, "range: a cost is too large")
+        spans = [Fraction(high) - Fraction(low) for low, high in zip(least, most)]
+        return [mean(mass, paid[end]) + min(missing, 1) * spans[end] for end in (1, 0)]
+
+    def largest(gains):  # what k rows of equal weight gain at most
+        return Fraction(sum(units(gain) for gain in gains if gain > 0), k * 2**1074)
+
+    proofs = {
+        "lower": ("distance_potentials", lambda g: dual(g, subset, lambda gains: mean(a, gains))),
+        "upper": ("plan", primal),
+        "best": ("best_potentials", lambda g: dual(g, range(n), largest)),
+    }
+    need(evidence["best_potentials"] is None or weights["subset"] is None, "best: of equal weights only")
+    return {name: of(evidence[key]) for name, (key, of) in proofs.items() if evidence[key] is not None}
 
 
-parser = argparse.ArgumentParser()
-parser.add_argument("certificate")
-[parser.add_argument(flag, action="append", default=[]) for flag in ("--pool", "--query", "--similarity")]
-args, sure = parser.parse_args(), dict.fromkeys(("lower", "upper", "best"))
-try:
-    cert = json.load(open(args.certificate, "rb"), object_pairs_hook=unique, parse_constant=lambda x: need(False, x))
-    need(set(cert) == KEYS and cert["schema"] == "kantor/certificate/1", "schema: unknown version or key")
-    need(cert["problem"].get("objective", "w") == "w", "objective: only w is checked here", "cannot-check")
+# Verdict, reason and what is sure.
+def check(args):
+    cert = read(args.certificate)
+    problem, (cost, p) = cert["problem"], (cert["problem"]["cost"], cert["problem"]["p"])
+    need(cert["schema"] == "kantor/certificate/1", "schema: another format")
+    need(problem["objective"] == "w", "objective: only transport is checked here", "cannot-check")
+    need(problem["convention"] == CONVENTION, "convention: not the one of this format")
+    need(cost in (*ANGLES, *DISTANCES, "precomputed") and p in (1, 2), "problem: unknown cost or power")
+    need(0 < problem["budget"] <= problem["pool"] and problem["queries"] > 0, "budget: nothing to choose")
+    need(cert["evidence"]["witness"] is None, "evidence: of another objective")
     claims = {**cert["distance"], "best": cert["best"] and cert["best"]["lower"]}
-    need({type(claim) for claim in claims.values()} <= {int, float, type(None)}, "json: a claim is no number")
-    proved = prove(args, cert)
-    need(all((claims[name] is None) == (proved[name] is None) for name in sure), "evidence: missing or unused")
-    sure = {name: ends and ends[0] for name, ends in proved.items()}
-    holds = all((claims[name] - ends[1]) * (-1) ** (name == "upper") <= 0 for name, ends in proved.items() if ends)
-    verdict, reason = ("verified", None) if holds else ("weaker", "the evidence proves a wider interval than claimed")
-except AssertionError as stop:
-    verdict, reason = stop.args
-except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as fault:
-    verdict, reason = "rejected", f"malformed: {fault!r}"
-print(json.dumps({"schema": "kantor/verify/1", "verdict": verdict, **sure, "reason": reason}, default=float))
+    claims = {name: claim for name, claim in claims.items() if claim is not None}
+    need(all(claim <= claims.get("upper", claim) for claim in claims.values()), "contradiction: a claim is above upper")
+    proved, holds, sure = prove(cert, args), True, {}
+    need(set(proved) == set(claims), "evidence: missing, or of no claim")
+    for name, ends in proved.items():
+        signed, side, claim = cost == "precomputed" and p == 1, 1 if name == "upper" else -1, Fraction(claims[name])
+        ends = [end if signed else max(end, 0) for end in ends]
+        need(abs(ends[0]) <= LARGEST, "range: a bound is too large")
+        holds = holds and side * claim * abs(claim) ** (p - 1) >= side * ends[1]
+        out = lambda x: float(np.nextafter(x, side * np.inf))
+        value = out(float(ends[0]))
+        sure[name] = 0.0 if ends[0] == 0 else value if p == 1 else out(math.sqrt(max(value, 0.0)))
+    return ("verified", None, sure) if holds else ("weaker", "the evidence proves a wider interval than claimed", sure)
+
+
+np.seterr(all="ignore")  # what overflows is looked for
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("certificate")
+for flag in ("--pool", "--query", "--similarity"):
+    parser.add_argument(flag, action="append", default=[])
+try:
+    verdict, reason, sure = check(parser.parse_args())
+except Stop as stop:
+    verdict, reason, sure = *stop.args, {}
+except Exception as fault:  # not foreseen, so nothing is known
+    verdict, reason, sure = "cannot-check", f"the check failed: {fault!r}", {}
+sure = {name: sure.get(name) for name in ("lower", "upper", "best")}
+print(json.dumps({"schema": "kantor/verify/1", "verdict": verdict, **sure, "reason": reason}))
 raise SystemExit({"verified": 0, "cannot-check": 3}.get(verdict, 1))

@@ -5,6 +5,8 @@
 //! with a record of how. What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate
 //! talks to people.
 
+#![warn(clippy::disallowed_methods)]
+
 pub mod batch;
 pub mod bound;
 pub mod certify;
@@ -18,6 +20,7 @@ pub mod report;
 pub mod select;
 pub mod statistics;
 pub mod study;
+pub mod verify;
 
 pub use kantor_solvers as solvers;
 pub use kantor_theory as theory;

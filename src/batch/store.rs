@@ -9,7 +9,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use kantor_theory::{Interval, Status};
+use kantor_theory::{Interval, Status, json};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{MANIFEST, OutputError, OutputFile, scratch};
@@ -71,7 +71,7 @@ pub enum State {
 impl Failure {
     /// The record in this file; `None` if it is not one.
     fn read(path: &Path) -> Option<Self> {
-        let found: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let found: Self = json::from_slice(&fs::read(path).ok()?).ok()?;
         (found.schema == FAILURE).then_some(found)
     }
 
@@ -136,11 +136,11 @@ impl Store {
     /// What is said of the result of this job, if it is there, whole, and bears this digest.
     pub(super) fn finished(&self, job: &Job, digest: &str) -> Option<Summary> {
         let directory = self.directory(job);
-        let of: JobFile = serde_json::from_slice(&fs::read(directory.join(JOB)).ok()?).ok()?;
+        let of: JobFile = json::from_slice(&fs::read(directory.join(JOB)).ok()?).ok()?;
         if of.digest != digest {
             return None;
         }
-        let manifest: Manifest = serde_json::from_slice(&fs::read(directory.join(MANIFEST)).ok()?).ok()?;
+        let manifest: Manifest = json::from_slice(&fs::read(directory.join(MANIFEST)).ok()?).ok()?;
         let whole = |output: &Output| {
             fs::metadata(directory.join(&output.path)).is_ok_and(|file| file.is_file() && file.len() == output.bytes)
         };

@@ -20,6 +20,7 @@ pub fn facts(inputs: &[InputRecord], dropped: &[DroppedRecord]) -> Facts {
                 role: role(record.role)?,
                 name: record.path.display().to_string(),
                 sha256: record.sha256.clone(),
+                tensor: record.tensor.clone(),
                 rows: record.rows,
                 dim: record.columns?,
                 dtype: record.dtype?.to_owned(),

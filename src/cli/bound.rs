@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kantor_theory::generalization::{Assumption, Kind, Objective};
-use kantor_theory::{Interval, Rows};
+use kantor_theory::{Interval, Rows, json};
 use serde_json::{Value, json};
 
 use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
 use crate::data::list::{read_list, read_rows};
 use crate::data::{DataError, OnBadRow, OpenOptions, Representation, overlap};
+use crate::report::manifest::MANIFEST;
 use crate::report::memory;
 use crate::report::progress::Progress;
 use crate::report::table;
@@ -200,15 +201,42 @@ fn open_held_out(
     Ok(rows)
 }
 
+/// What a manifest says that it is.
+#[derive(serde::Deserialize)]
+struct Header {
+    schema: String,
+}
+
+/// A manifest, as far as it is read here.
+#[derive(serde::Deserialize)]
+struct Manifest {
+    inputs: Vec<Record>,
+}
+
+#[derive(serde::Deserialize)]
+struct Record {
+    role: String,
+    sha256: String,
+}
+
 /// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries.
 fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> Result<bool, Failure> {
-    let manifest = subset.ancestors().skip(1).take(3).map(|dir| dir.join("manifest.json")).find(|path| path.is_file());
-    let Some(manifest) = manifest.and_then(|path| std::fs::read(path).ok()) else { return Ok(false) };
-    let Ok(manifest) = serde_json::from_slice::<Value>(&manifest) else { return Ok(false) };
+    let path = subset.ancestors().skip(1).take(3).map(|dir| dir.join(MANIFEST)).find(|path| path.is_file());
+    let Some(path) = path else { return Ok(false) };
+    let bytes = std::fs::read(&path).map_err(|error| Failure::io(&path, &error))?;
+    match json::from_slice::<Header>(&bytes) {
+        Ok(Header { schema }) if schema.starts_with("kantor/") => {}
+        // Other programs have manifests too.
+        _ => return Ok(false),
+    }
+    let manifest: Manifest = json::from_slice(&bytes).map_err(|error| {
+        let remedy =
+            "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
+        Failure::BadInput(format!("{}: is a damaged manifest: {error}; {remedy}", path.display()))
+    })?;
     let digests = held_out.digests(progress)?;
-    let of_queries = |record: &&Value| record["role"] == "query";
-    let mut seen = manifest["inputs"].as_array().into_iter().flatten().filter(of_queries);
-    Ok(seen.any(|record| digests.iter().any(|digest| record["sha256"] == digest.as_str())))
+    let of_queries = |record: &&Record| record.role == "query";
+    Ok(manifest.inputs.iter().filter(of_queries).any(|record| digests.contains(&record.sha256)))
 }
 
 fn read_losses(

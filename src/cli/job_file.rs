@@ -155,7 +155,9 @@ impl JobFile<'_> {
         let tables: Vec<&Table> = match self.table.get(GRID) {
             None => vec![&self.table],
             Some(Value::Table(one)) => vec![one],
-            Some(Value::Array(several)) => several.iter().filter_map(Value::as_table).collect(),
+            Some(Value::Array(several)) => {
+                several.iter().map(Value::as_table).collect::<Option<_>>().unwrap_or_default()
+            }
             Some(_) => Vec::new(),
         };
         if tables.is_empty() {

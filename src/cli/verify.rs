@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use kantor_theory::{Certificate, Objective, Verdict, in_turn, verify};
+use kantor_theory::{Certificate, Objective, Spread, Statement, Verdict, in_turn};
 use serde_json::json;
 
 use crate::certify;
-use crate::data::{DataError, OnBadRow};
 use crate::report::progress::{Detail, Progress};
 use crate::report::table;
-use crate::select::{Error, InputSpec, Inputs};
+use crate::select::InputSpec;
+use crate::verify::verify;
 
 use super::failure::Failure;
 use super::output::say;
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     /// The matrix, if the certificate was made from one
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     similarity: Option<PathBuf>,
-    /// Name of the tensor, where a file holds several
+    /// Name of the tensor, where a file holds several; the one that the certificate names if left out
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
     /// Read integers as numbers
@@ -48,10 +48,11 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     super::args::use_threads(arguments.threads)?;
     let bytes = std::fs::read(&arguments.certificate).map_err(|error| Failure::io(&arguments.certificate, &error))?;
-    let (verdict, objective) = match Certificate::parse(&bytes) {
-        Ok(certificate) => (check(arguments, &certificate)?, Some(certificate.problem.objective)),
+    let (verdict, problem) = match Certificate::parse(&bytes) {
+        Ok(certificate) => (check(arguments, &certificate)?, Some(certificate.problem)),
         Err(rejection) => (Verdict::Rejected(rejection), None),
     };
+    let problem = problem.as_ref();
     let proved = verdict.proved().unwrap_or_default();
     if arguments.json {
         say(json!({
@@ -60,13 +61,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "lower": proved.distance.lower,
             "upper": proved.distance.upper,
             "best": proved.best,
-            "objective": objective.map(Objective::name),
+            "objective": problem.map(|of| of.objective.name()),
+            "kernel": problem.and_then(|of| of.objective.kernel()),
+            "diversity": problem.and_then(|of| of.objective.diversity()),
+            "cost": problem.map(|of| of.cost),
+            "p": problem.map(|of| of.p),
+            "budget": problem.map(|of| of.budget),
+            "pool": problem.map(|of| of.pool),
+            "queries": problem.map(|of| of.queries),
+            "weighted": problem.map(|of| json!({"subset": of.weights.subset.is_some(), "query": of.weights.query.is_some()})),
             "reason": verdict.reason(),
         }))?;
     } else {
         say(verdict.name())?;
-        if verdict.proved().is_some() {
-            let distance = table::distance_name(objective.unwrap_or_default());
+        if let Some(problem) = problem.filter(|_| verdict.proved().is_some()) {
+            say(terms(problem))?;
+            let distance = table::distance_name(problem.objective);
             say(format_args!("{distance} of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
                 say(format_args!("every subset of that size: at least {best}"))?;
@@ -86,36 +96,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Failure> {
-    let drops = !certificate.dropped.pool.is_empty() || !certificate.dropped.query.is_empty();
-    let spec = InputSpec {
+    let files = InputSpec {
         pool: arguments.pool.clone(),
         query: arguments.query.clone(),
         similarity: arguments.similarity.clone(),
         tensor: arguments.tensor.clone(),
         cast: arguments.cast,
-        on_bad_row: if drops { OnBadRow::Drop } else { OnBadRow::Error },
         ..InputSpec::default()
     };
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
-    let cost = certificate.problem.cost;
-    let inputs = match Inputs::open(&spec, cost, &progress) {
-        Ok(inputs) => inputs,
-        // The certificate was made of rows that can be measured, so these are others.
-        Err(Error::Data(error @ (DataError::BadRows { .. } | DataError::BadEntry { .. }))) => {
-            return Ok(Verdict::CannotCheck(format!("this is not the input that the certificate speaks of: {error}")));
-        }
-        Err(error) => return Err(error.into()),
+    let spread: Spread<'_> = if arguments.threads == 1 { &in_turn } else { &certify::in_parallel };
+    Ok(verify(certificate, &files, spread, &progress)?)
+}
+
+/// What the numbers are about: cost and power, sizes, and all that departs from equal weights.
+fn terms(Statement { cost, p, budget, pool, queries, weights, objective, .. }: &Statement) -> String {
+    let measure = match objective {
+        Objective::W => format!("W_{}", u8::from(*p)),
+        Objective::Energy => "energy distance".to_owned(),
+        Objective::Mmd(kernel) => format!("discrepancy under the kernel {kernel}"),
+        Objective::Tsds { diversity } => format!("TSDS's objective with diversity {diversity}"),
     };
-    let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
-    let geometry = match inputs.geometry(cost) {
-        Ok(geometry) => geometry,
-        Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
+    let weighted = match (&weights.subset, &weights.query) {
+        (None, None) => "",
+        (Some(_), None) => "; the subset's rows are weighted",
+        (None, Some(_)) => "; the queries are weighted",
+        (Some(_), Some(_)) => "; the subset's rows and the queries are weighted",
     };
-    let verdict = if arguments.threads == 1 {
-        verify(certificate, &facts, &geometry, &in_turn)
-    } else {
-        verify(certificate, &facts, &geometry, &certify::in_parallel)
-    };
-    inputs.check_unchanged()?;
-    Ok(verdict)
+    format!("{measure} under cost {cost}, budget {budget} of {pool} rows, {queries} queries{weighted}")
 }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use kantor_solvers::Watch;
+use kantor_theory::json;
 use serde_json::Value;
 
 use crate::data::{DataError, JsonlRows};
@@ -60,7 +61,7 @@ impl Texts {
         let (mut tokens, mut any, mut named) = (Vec::with_capacity(examples.len()), false, Vec::new());
         let mut places: HashMap<Option<String>, usize> = HashMap::new();
         examples.visit(watch, |_, line| {
-            let line: Value = serde_json::from_slice(line).unwrap_or_default();
+            let line: Value = json::from_slice(line).unwrap_or_default();
             let text = text(&line);
             any |= text.is_some();
             tokens.push(text.map_or(0, |text| count(&text)));
@@ -156,7 +157,7 @@ fn count(text: &str) -> u32 {
 
 /// How the text of a line begins, on one line.
 pub(super) fn beginning(line: &[u8]) -> String {
-    let text = serde_json::from_slice(line).ok().as_ref().and_then(text).unwrap_or_default();
+    let text = json::from_slice(line).ok().as_ref().and_then(text).unwrap_or_default();
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", words[..end].trim_end()),

@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::Watch;
+use kantor_theory::json;
 use rayon::prelude::*;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -278,7 +279,7 @@ fn object_id(line: &[u8]) -> Result<Option<String>, (String, &'static str)> {
         let fault = format!("the line is not a JSON object: `{begin}`");
         return Err((fault, "write one object {…} per line, as json.dumps does"));
     }
-    match serde_json::from_str::<Line>(trimmed) {
+    match json::from_slice::<Line>(trimmed.as_bytes()) {
         Ok(line) => Ok(line.0),
         Err(error) => {
             Err((format!("bad JSON: {error}, in `{begin}`"), "write one object {…} per line, as json.dumps does"))

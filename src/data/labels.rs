@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::Watch;
+use kantor_theory::json;
 use serde_json::Value;
 
 use super::error::DataError;
@@ -124,7 +125,7 @@ fn split(named: &Path) -> (PathBuf, String) {
 
 /// The field of a JSON object as a label, or what is wrong with the line.
 fn label(line: &str, field: &str) -> Result<String, String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| format!("bad JSON: {error}"))?;
+    let value: Value = json::from_slice(line.as_bytes()).map_err(|error| format!("bad JSON: {error}"))?;
     match value.get(field) {
         Some(Value::String(label)) => Ok(label.trim().to_owned()),
         Some(label @ (Value::Number(_) | Value::Bool(_))) => Ok(label.to_string()),

@@ -24,7 +24,7 @@ pub fn read_list(path: &Path) -> Result<Vec<f64>, DataError> {
     let header = npy::parse(path, &bytes[..bytes.len().min(npy::MAX_PREFIX)], total)?;
     let layout = header.list_layout(path, total)?;
     let span = header.length..header.length + layout.rows * layout.number.size();
-    let shard = Shard { source, bytes: Bytes::Mapped, span, layout };
+    let shard = Shard { source, tensor: None, bytes: Bytes::Mapped, span, layout };
     shard.check_exact()?;
     let mut numbers = vec![0.0; shard.layout.rows];
     shard.read(0, 0..1, &mut numbers);

@@ -22,13 +22,13 @@ const MAX_RATIO: u64 = 1032;
 
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
-/// The table called `name`, or the only one.
+/// The table called `name`, or the only one, with its name.
 pub(crate) fn table(
     file: &Path,
     bytes: &[u8],
     name: Option<&str>,
     cast: bool,
-) -> Result<(Bytes, usize, Layout), DataError> {
+) -> Result<(String, Bytes, usize, Layout), DataError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(file, &error))?;
     if archive.file_names().any(|name| name == "data.pkl" || name.ends_with("/data.pkl")) {
         return Err(DataError::malformed(file, "is a PyTorch file, which holds a pickle", super::error::PICKLE));
@@ -53,7 +53,7 @@ pub(crate) fn table(
             }
         }
     };
-    let Member { header, size, .. } = &members[index];
+    let Member { name, header, size } = &members[index];
     let layout = header.layout(file, *size, cast)?;
     let mut content = archive.by_index(index).map_err(|error| damaged(file, &error))?;
     if content.compression() == CompressionMethod::Stored {
@@ -63,7 +63,7 @@ pub(crate) fn table(
         if !fits || verified != *size {
             return Err(cut(file, *size, verified));
         }
-        return Ok((Bytes::Mapped, start as usize + header.length, layout));
+        return Ok((name.clone(), Bytes::Mapped, start as usize + header.length, layout));
     }
     let mut memory = Vec::new();
     memory.try_reserve_exact(*size as usize).map_err(|_| DataError::Memory {
@@ -76,7 +76,7 @@ pub(crate) fn table(
     if memory.len() as u64 != *size {
         return Err(cut(file, *size, memory.len() as u64));
     }
-    Ok((Bytes::Memory(memory), header.length, layout))
+    Ok((name.clone(), Bytes::Memory(memory), header.length, layout))
 }
 
 struct Member {

@@ -49,18 +49,19 @@ pub(crate) fn shard(path: &Path, options: &OpenOptions) -> Result<(Shard, Format
     let source = Arc::new(Source::open(path)?);
     let (bytes, total) = (source.bytes(), source.identity.bytes);
     let (name, cast) = (options.tensor.as_deref(), options.cast);
-    let (format, (place, start, layout)) = if bytes.starts_with(npy::MAGIC) {
+    let named = |(name, place, start, layout)| (Some(name), place, start, layout);
+    let (format, (tensor, place, start, layout)) = if bytes.starts_with(npy::MAGIC) {
         let header = npy::parse(path, &bytes[..bytes.len().min(npy::MAX_PREFIX)], total)?;
-        (Format::Npy, (Bytes::Mapped, header.length, header.layout(path, total, cast)?))
+        (Format::Npy, (None, Bytes::Mapped, header.length, header.layout(path, total, cast)?))
     } else if bytes.starts_with(npz::MAGIC) {
-        (Format::Npz, npz::table(path, bytes, name, cast)?)
+        (Format::Npz, named(npz::table(path, bytes, name, cast)?))
     } else if safetensors::looks_like(bytes) || path.extension().is_some_and(|e| e == "safetensors") {
-        (Format::Safetensors, safetensors::table(path, bytes, name, cast)?)
+        (Format::Safetensors, named(safetensors::table(path, bytes, name, cast)?))
     } else {
         return Err(refuse(path, bytes));
     };
     let span = start..start + layout.rows * layout.dim * layout.number.size();
-    let shard = Shard { source, bytes: place, span, layout };
+    let shard = Shard { source, tensor, bytes: place, span, layout };
     shard.check_exact()?;
     Ok((shard, format))
 }

@@ -21,6 +21,8 @@ pub struct SourceFile {
     pub bytes: u64,
     /// Its format.
     pub format: Format,
+    /// Which of its tensors it is, in a format that names them.
+    pub tensor: Option<String>,
     /// Rows in it, dropped ones included.
     pub rows: usize,
     /// Columns.
@@ -74,6 +76,7 @@ impl Representation {
                 path: shard.source.path.clone(),
                 bytes: shard.source.identity.bytes,
                 format,
+                tensor: shard.tensor.clone(),
                 rows: layout.rows,
                 dim,
                 element: layout.number.element(),

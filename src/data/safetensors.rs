@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use kantor_theory::json;
 use safetensors::tensor::{Dtype, SafeTensors, TensorInfo};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
@@ -24,13 +25,13 @@ pub(crate) fn looks_like(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{') && bytes[7] == 0
 }
 
-/// The table called `name`, or the only one.
+/// The table called `name`, or the only one, with its name.
 pub(crate) fn table(
     file: &Path,
     bytes: &[u8],
     name: Option<&str>,
     cast: bool,
-) -> Result<(Bytes, usize, Layout), DataError> {
+) -> Result<(String, Bytes, usize, Layout), DataError> {
     let rewrite = "write it again: safetensors.numpy.save_file({'x': a}, 'fixed.safetensors')";
     let bad = |fault: String| DataError::malformed(file, fault, rewrite);
     let length = bytes.first_chunk().map(|n| u64::from_le_bytes(*n)).unwrap_or(u64::MAX);
@@ -42,7 +43,7 @@ pub(crate) fn table(
         return Err(bad(format!("the safetensors header claims {length} bytes; at most {MAX_HEADER} are accepted")));
     }
     let start = 8 + length as usize;
-    let entries: Entries = serde_json::from_slice(&bytes[8..start])
+    let entries: Entries = json::from_slice(&bytes[8..start])
         .map_err(|error| bad(format!("the safetensors header is damaged: {error}")))?;
     if entries.end > data_length {
         let what = "the last tensor".to_owned();
@@ -59,16 +60,16 @@ pub(crate) fn table(
         let tables = tensors.iter().map(|(name, info)| (name.clone(), npy::shape_text(&shape(info))));
         DataError::tensor(file, fault, tables)
     };
-    let info = match name {
+    let (name, info) = match name {
         Some(name) => match tensors.iter().find(|(known, _)| known == name) {
-            Some((_, info)) => *info,
+            Some((name, info)) => (name, *info),
             None => return Err(listed(format!("there is no tensor `{name}`"))),
         },
         None => {
             let tables: Vec<_> = tensors.iter().filter(|(_, info)| info.shape.len() == 2).collect();
             match (tables.as_slice(), tensors.as_slice()) {
-                ([(_, info)], _) => *info,
-                ([], [(_, info)]) => *info,
+                ([(name, info)], _) => (name, *info),
+                ([], [(name, info)]) => (name, *info),
                 ([], []) => return Err(bad("the safetensors file holds no tensor".into())),
                 ([], _) => return Err(listed("no tensor is 2-d".into())),
                 (many, _) => return Err(listed(format!("{} tensors are 2-d", many.len()))),
@@ -78,7 +79,7 @@ pub(crate) fn table(
     let number = number(file, info.dtype, cast)?;
     let (rows, dim) = npy::table_shape(file, &shape(info))?;
     let layout = Layout { rows, dim, number, big_endian: false, order: Order::RowMajor };
-    Ok((Bytes::Mapped, start + info.data_offsets.0, layout))
+    Ok((name.clone(), Bytes::Mapped, start + info.data_offsets.0, layout))
 }
 
 fn shape(info: &TensorInfo) -> Vec<i128> {

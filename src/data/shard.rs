@@ -65,6 +65,8 @@ impl fmt::Debug for Bytes {
 #[derive(Debug)]
 pub(crate) struct Shard {
     pub(crate) source: Arc<Source>,
+    /// Its name, where a file may hold several.
+    pub(crate) tensor: Option<String>,
     pub(crate) bytes: Bytes,
     pub(crate) span: Range<usize>,
     pub(crate) layout: Layout,

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use kantor_theory::json;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -127,7 +128,7 @@ fn listed(manifest: &Path) -> Option<BTreeMap<PathBuf, Written>> {
     if !fs::symlink_metadata(manifest).ok()?.is_file() {
         return None;
     }
-    let listed: Listed = serde_json::from_slice(&fs::read(manifest).ok()?).ok()?;
+    let listed: Listed = json::from_slice(&fs::read(manifest).ok()?).ok()?;
     let outputs = listed.outputs.into_iter().map(|written| (PathBuf::from(&written.path), written));
     listed.schema.starts_with("kantor/").then(|| outputs.collect())
 }

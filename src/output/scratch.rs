@@ -12,6 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use kantor_theory::json;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -224,7 +225,7 @@ fn clear(journal: &Path) {
         }
         return;
     }
-    let lines = lines.filter_map(|line| serde_json::from_slice(line).ok());
+    let lines = lines.filter_map(|line| json::from_slice(line).ok());
     let files: BTreeMap<PathBuf, Option<Made>> = lines.map(|Line { path, made }| (path, made)).collect();
     let inside = files.keys().map(PathBuf::as_path).filter(|path| path.components().all(is_name));
     let ours = |file: &Path, state: &FileState| match files.get(file) {

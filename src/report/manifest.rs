@@ -25,6 +25,9 @@ pub struct InputRecord {
     pub path: PathBuf,
     /// `npy`, `safetensors`, `npz`, `jsonl`, `text`.
     pub format: &'static str,
+    /// Which of its tensors was read; absent for formats that do not name them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<String>,
     /// Rows in the file.
     pub rows: usize,
     /// Numbers per row; absent for text.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kantor_theory::json;
 use serde::{Deserialize, Serialize};
 
 use super::Paired;
@@ -162,8 +163,7 @@ fn manifest(path: &Path) -> Result<Manifest, DataError> {
         fault,
         remedy: "give a directory that kantor select wrote, or its manifest.json".to_owned(),
     };
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).map_err(|error| malformed(format!("is no manifest: {error}")))?;
+    let manifest: Manifest = json::from_slice(&bytes).map_err(|error| malformed(format!("is no manifest: {error}")))?;
     if manifest.schema.starts_with("kantor/manifest/") {
         Ok(manifest)
     } else {

@@ -290,3 +290,12 @@ fn a_file_that_changes_during_the_run() {
     std::fs::remove_file(&path).unwrap();
     says(table.check_unchanged(), &["no longer be found"]);
 }
+
+#[test]
+fn an_array_is_no_tensor_of_a_safetensors_header() {
+    let good = r#"{"x":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}"#;
+    open(&Files::new().put("x.safetensors", safetensors_with_header(good, &[0; 16]))).unwrap();
+    for header in [r#"{"x":["F32",[2,2],[0,16]]}"#, r#"{"x":[[0,16]]}"#, r#"[["x",{"dtype":"F32"}]]"#] {
+        refused_as("x.safetensors", safetensors_with_header(header, &[0; 16]), &["header", "expected"]);
+    }
+}

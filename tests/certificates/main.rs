@@ -3,8 +3,10 @@
 
 mod active;
 mod complete;
+mod corpus;
 mod kernels;
 mod mutated;
 mod real;
 mod support;
+mod tensors;
 mod tsds;

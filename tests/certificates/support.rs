@@ -1,5 +1,6 @@
 //! Makes inputs, asks for certificates and has them checked.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kantor::certify::{self, Terms};
@@ -45,6 +46,27 @@ pub(crate) fn npy(kind: Kind, dim: usize, values: &[f64]) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// A numpy archive of tables of doubles.
+pub(crate) fn npz(dim: usize, tensors: &[(&str, &[f64])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, values) in tensors {
+        archive.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(&npy(Kind::F64, dim, values)).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// A safetensors file of tables of doubles.
+pub(crate) fn safetensors(dim: usize, tensors: &[(&str, &[f64])]) -> Vec<u8> {
+    use safetensors::tensor::{Dtype, TensorView, serialize};
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, values)| values.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, values), bytes)| {
+        (*name, TensorView::new(Dtype::F64, vec![values.len() / dim, dim], bytes).unwrap())
+    });
+    serialize(views, None).unwrap()
 }
 
 /// Files of one instance; they vanish with it.
@@ -170,6 +192,12 @@ pub(crate) fn numbers(seed: u64, count: usize) -> Vec<f64> {
     };
     (0..20).for_each(|_| _ = next());
     (0..count).map(|_| next()).collect()
+}
+
+/// Every k-subset of 0..n.
+pub(crate) fn subsets(n: usize, k: usize) -> impl Iterator<Item = Vec<usize>> {
+    let chosen = move |bits: u32| (0..n).filter(|i| bits >> i & 1 == 1).collect();
+    (0u32..1 << n).filter(move |bits| bits.count_ones() as usize == k).map(chosen)
 }
 
 /// A file of the stored numbers of the tests.

@@ -10,13 +10,7 @@ use kantor::solvers::{Quiet, Settings, Task};
 use kantor::theory::{Cost, Objective, Power, Proved, Verdict};
 use serde_json::{Value, json};
 
-use crate::support::{Instance, Kind, example, facts, golden, methods, numbers, written};
-
-/// Every k-subset of 0..n.
-fn subsets(n: usize, k: usize) -> impl Iterator<Item = Vec<usize>> {
-    let chosen = move |bits: u32| (0..n).filter(|i| bits >> i & 1 == 1).collect();
-    (0u32..1 << n).filter(move |bits| bits.count_ones() as usize == k).map(chosen)
-}
+use crate::support::{Instance, Kind, example, facts, golden, methods, numbers, subsets, written};
 
 /// Up to ten rows, all budgets, small and large weights: the bound is below every subset, close to the best one, and attained
 /// where all rows can be had.

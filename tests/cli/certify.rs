@@ -187,3 +187,43 @@ fn another_pool_with_bad_rows_cannot_be_checked() {
     let printed: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     assert_eq!(printed["verdict"], "cannot-check");
 }
+
+#[test]
+fn verify_says_what_its_numbers_are_about() {
+    let work = tempfile::tempdir().unwrap();
+    let path = |name: &str| work.path().join(name);
+    let certificate = |out: &str, more: &[&str]| {
+        select_example(&path(out), &[&["--budget", "5", "--quiet"], more].concat()).assert().success();
+        let method = more.get(1).unwrap_or(&"round-robin");
+        path(out).join(method).join("k5/certificate.json")
+    };
+    let weights = path("weights.txt");
+    fs::write(&weights, "1\n".repeat(99) + "2\n").unwrap();
+    let rows = path("rows.txt");
+    fs::write(&rows, "0\n10\n20\n").unwrap();
+    let mut distance = on_example("distance", &["--quiet", "--cost", "euclidean", "--p", "2", "--subset"]);
+    distance.arg(&rows).arg("--query-weights").arg(&weights).arg("--certificate").arg(path("weighted.json"));
+    distance.assert().success();
+    let plain = certificate("plain", &[]);
+    let kernel = certificate("mmd", &["--method", "mmd", "--objective", "mmd", "--bandwidth", "0.5"]);
+    let diverse = certificate("tsds", &["--method", "knn-uniform", "--diversity", "0.2"]);
+    for (path, words) in [
+        (&plain, &["verified", "W_1 under cost cosine, budget 5 of 5005 rows, 100 queries\n"][..]),
+        (&path("weighted.json"), &["W_2 under cost euclidean, budget 3 of 5005 rows", "; the queries are weighted"]),
+        (&kernel, &["discrepancy under the kernel gaussian (σ = 0.5) under cost cosine, budget 5"]),
+        (&diverse, &["TSDS's objective with diversity 0.2"]),
+    ] {
+        let mut said = on_example("verify", &[]).arg(path).assert().success();
+        for word in words {
+            said = said.stdout(contains(*word));
+        }
+    }
+    let printed = printed_json(on_example("verify", &["--json"]).arg(path("weighted.json")));
+    let terms = ["cost", "p", "budget", "pool", "queries"].map(|key| printed[key].clone());
+    assert_eq!(Value::from_iter(terms), serde_json::json!(["euclidean", 2, 3, 5005, 100]));
+    assert_eq!(printed["weighted"], serde_json::json!({"subset": false, "query": true}));
+    assert!(printed["kernel"].is_null() && printed["diversity"].is_null());
+    let printed = printed_json(on_example("verify", &["--json"]).arg(&kernel));
+    assert_eq!(printed["kernel"], serde_json::json!({"kernel": "gaussian", "bandwidth": 0.5}));
+    assert_eq!(printed_json(on_example("verify", &["--json"]).arg(&diverse))["diversity"], 0.2);
+}

@@ -13,5 +13,6 @@ mod quantiles;
 mod report;
 mod run;
 mod solve;
+mod spelling;
 mod study;
 mod support;

@@ -39,6 +39,9 @@ pub struct Input {
     pub name: String,
     /// SHA-256 of the whole file, lower-case hexadecimal.
     pub sha256: String,
+    /// Which of the file's tensors it is; absent for files that do not name them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<String>,
     /// Rows in it.
     pub rows: usize,
     /// Numbers per row.

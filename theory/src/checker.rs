@@ -17,11 +17,15 @@ use crate::rejection::Rejection;
 use crate::statement::Objective;
 
 /// What the caller found when it opened the input.
+///
+/// All of it must come from the files. Whoever copies it from the certificate lets the certificate choose its input: one
+/// that drops the best rows then proves that every subset of the others is far away.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The files in the order in which their rows are concatenated; names do not matter.
     pub inputs: Vec<Input>,
-    /// The rows that the geometry leaves out.
+    /// The rows that the geometry leaves out: none, or exactly those that
+    /// [`row_fault`](crate::geometry::row_fault) finds fault with under the cost. Nothing here can tell.
     pub dropped: Dropped,
 }
 
@@ -86,8 +90,8 @@ impl Verdict {
 
 /// Checks a certificate against the input it names.
 ///
-/// `geometry` must hold the rows of the files in `facts`, concatenated, without the dropped ones. The verdict does not
-/// depend on `spread`; [`in_turn`](crate::bounds::in_turn) uses one thread. O(N·M·d) time, O(M) memory per task beside
+/// `geometry` must hold the rows of the files in `facts`, concatenated, without the dropped ones: this function sees
+/// neither the files nor the rows that were dropped, and takes [`Facts`] as they are. The verdict does not depend on `spread`; [`in_turn`](crate::bounds::in_turn) uses one thread. O(N·M·d) time, O(M) memory per task beside
 /// the certificate.
 pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>, spread: Spread<'_>) -> Verdict {
     if let Err(rejection) = check_statement(certificate) {
@@ -156,6 +160,8 @@ fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>
             ("number of columns", claim.dim == fact.dim),
             ("number type", claim.dtype == fact.dtype),
             ("SHA-256", claim.sha256 == fact.sha256),
+            // Certificates that name none are as old as the format: they speak of the tensor that the caller took.
+            ("tensor", claim.tensor.is_none() || claim.tensor == fact.tensor),
         ];
         if let Some((what, _)) = same.iter().find(|(_, same)| !same) {
             return Err(format!("input {index} (`{}`) has another {what} than the certificate says", fact.name));

@@ -8,6 +8,7 @@
 //! prove and [`Certificate::new`] writes it down. Checking one: [`Certificate::parse`], then [`verify`].
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_methods)]
 
 pub mod bounds;
 pub mod certificate;
@@ -18,6 +19,7 @@ pub mod cost_bounds;
 pub mod dot;
 pub mod generalization;
 pub mod geometry;
+pub mod json;
 pub mod kernel;
 mod memory;
 mod parse;

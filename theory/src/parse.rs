@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::certificate::{Certificate, SCHEMA};
+use crate::json;
 use crate::plan::SparsePlan;
 use crate::rejection::Rejection;
 
@@ -19,15 +20,15 @@ impl Certificate {
     /// Reads a certificate. It is not believed yet.
     ///
     /// # Errors
-    /// If the bytes are no certificate of schema [`SCHEMA`]: other version, unknown or duplicate key, wrong type, number
-    /// that is not finite, trailing data.
+    /// If the bytes are no certificate of schema [`SCHEMA`]: other version, unknown or duplicate key, wrong type (an array
+    /// for an object among them), number that is not finite, trailing data.
     pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
         let malformed = |fault: serde_json::Error| Rejection::new("json", fault.to_string());
-        let header: Header = serde_json::from_slice(bytes).map_err(malformed)?;
+        let header: Header = json::from_slice(bytes).map_err(malformed)?;
         if header.schema != SCHEMA {
             return Err(Rejection::new("schema", format!("`{}` is not `{SCHEMA}`", header.schema)));
         }
-        serde_json::from_slice(bytes).map_err(malformed)
+        json::from_slice(bytes).map_err(malformed)
     }
 }
 

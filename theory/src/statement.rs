@@ -62,6 +62,14 @@ impl Objective {
         }
     }
 
+    /// The weight of the penalty, where there is one.
+    pub fn diversity(self) -> Option<f64> {
+        match self {
+            Objective::Tsds { diversity } => Some(diversity),
+            _ => None,
+        }
+    }
+
     /// What certificates say the numbers mean.
     pub fn convention(self) -> &'static str {
         match self {

@@ -23,6 +23,7 @@ fn mistakes_in_the_job_file_name_file_and_key() {
         ("budgets = [5]\n---c = { query = \"a.npy\", weight = 2 }", &["unknown key `weight` in task `c`"]),
         ("budgets = [5]\n---c = { pool = \"pool.npy\" }", &["task `c` has no `query`"]),
         ("budgets = [5]\n---\"../c\" = \"a.npy\"", &["task name `../c`"]),
+        ("budgets = [5]\ngrid = [{ budgets = [3] }, 4]", &["`grid` is not a table"]),
         ("budgets = [5]\n---[[grid]]\nepsilon = 0.1", &["unknown key `epsilon` in a grid"]),
     ] {
         work.jobs(jobs);

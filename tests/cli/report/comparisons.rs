@@ -61,6 +61,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             role: "pool",
             path: PathBuf::from(word("pool.npy".to_owned())),
             format: "npy",
+            tensor: None,
             rows: 5005,
             columns: Some(384),
             dtype: Some("f16"),

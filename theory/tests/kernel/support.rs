@@ -128,6 +128,7 @@ impl Instance {
                 "{:064x}",
                 self.pool.iter().chain(&self.query).fold(1u64, |h, x| (h ^ x.to_bits()).wrapping_mul(0x100_0000_01b3))
             ),
+            tensor: None,
             rows,
             dim,
             dtype: "f64".into(),

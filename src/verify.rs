@@ -1,0 +1,67 @@
+//! Checks a certificate against the files that it speaks of.
+//!
+//! What the certificate says of its input decides how the files are opened, never what is found in them: which rows are
+//! bad, what the digests are and which tensor was read is found out here, and compared.
+
+use kantor_solvers::Watch;
+use kantor_theory::bounds::Spread;
+use kantor_theory::{Certificate, Verdict, checker};
+
+use crate::certify;
+use crate::data::{DataError, OnBadRow};
+use crate::select::{Error, InputSpec, Inputs};
+
+/// Checks `certificate` against these files. A tensor that they do not name is the one that the certificate names, and
+/// rows that cannot be measured are left out if the certificate leaves any out.
+///
+/// # Errors
+/// If a file cannot be read or is no table, or changes meanwhile. Files that the certificate does not speak of are no
+/// error but a verdict.
+pub fn verify(
+    certificate: &Certificate,
+    files: &InputSpec,
+    spread: Spread<'_>,
+    watch: &dyn Watch,
+) -> Result<Verdict, Error> {
+    let drops = !certificate.dropped.pool.is_empty() || !certificate.dropped.query.is_empty();
+    let named = files.tensor.is_none() && certificate.inputs.iter().any(|input| input.tensor.is_some());
+    let files = InputSpec {
+        tensor: files.tensor.clone().or_else(|| only_tensor(certificate)),
+        on_bad_row: if drops { OnBadRow::Drop } else { OnBadRow::Error },
+        ..files.clone()
+    };
+    let cost = certificate.problem.cost;
+    let inputs = match Inputs::open(&files, cost, watch) {
+        Ok(inputs) => inputs,
+        Err(Error::Data(error)) if is_other_input(&error, named) => {
+            return Ok(Verdict::CannotCheck(format!("this is not the input that the certificate speaks of: {error}")));
+        }
+        Err(error) => return Err(error),
+    };
+    let facts = certify::facts(&inputs.records(watch)?, inputs.dropped());
+    let geometry = match inputs.geometry(cost) {
+        Ok(geometry) => geometry,
+        Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
+    };
+    let verdict = checker::verify(certificate, &facts, &geometry, spread);
+    inputs.check_unchanged()?;
+    Ok(verdict)
+}
+
+/// The name of the tensors that the certificate speaks of, if all have one name. If not, every file that it was made
+/// from held but one to choose from.
+fn only_tensor(certificate: &Certificate) -> Option<String> {
+    let mut names = certificate.inputs.iter().filter_map(|input| input.tensor.as_ref());
+    let first = names.next()?;
+    names.all(|name| name == first).then(|| first.clone())
+}
+
+/// Whether the files are tables, but not those that the certificate was made from: those hold rows that can be measured
+/// and, if it is the one who names a tensor, that tensor.
+fn is_other_input(error: &DataError, tensor_named: bool) -> bool {
+    match error {
+        DataError::BadRows { .. } | DataError::BadEntry { .. } => true,
+        DataError::Tensor { .. } => tensor_named,
+        _ => false,
+    }
+}

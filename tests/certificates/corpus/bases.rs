@@ -1,0 +1,194 @@
+//! True certificates of every kind, on so few rows that all subsets can be looked at.
+
+use std::path::{Path, PathBuf};
+
+use kantor::certify::{self, Terms};
+use kantor::data::OnBadRow;
+use kantor::select::{InputSpec, Inputs, Request, Target, select};
+use kantor::solvers::{Quiet, Settings};
+use kantor::theory::certificate::BestClaim;
+use kantor::theory::{Certificate, Cost, Power, Weights, in_turn};
+use kantor::verify::verify;
+
+use crate::support::{Kind, facts, npy, npz, numbers, safetensors};
+
+const ROWS: usize = 10;
+const QUERIES: usize = 3;
+const DIM: usize = 4;
+const BUDGET: usize = 3;
+
+/// A true certificate with the files that it speaks of.
+pub(super) struct Base {
+    pub(super) name: &'static str,
+    pub(super) spec: InputSpec,
+    pub(super) certificate: Certificate,
+    /// Of other rows the same kind of certificate, if the input is one file of pool rows and one of queries.
+    pub(super) remake: Option<Remake>,
+    /// Whether the checker in Python must decide: transport over `.npy` files.
+    pub(super) in_python: bool,
+}
+
+/// Makes a certificate of the same kind.
+pub(super) struct Remake {
+    kind: Kind,
+    pool: Vec<f64>,
+    query: Vec<f64>,
+    request: Request,
+}
+
+impl Remake {
+    /// The certificate without these rows, whose files are written to `directory` and may be forgotten.
+    pub(super) fn without(&self, directory: &Path, pool: &[usize], query: &[usize]) -> Certificate {
+        let kept = |values: &[f64], dropped: &[usize]| -> Vec<f64> {
+            let rows = values.chunks(DIM).enumerate().filter(|(row, _)| !dropped.contains(row));
+            rows.flat_map(|(_, row)| row.to_vec()).collect()
+        };
+        let files = Files { directory: directory.to_owned() };
+        let spec = InputSpec {
+            pool: vec![files.npy("rest.pool.npy", self.kind, DIM, &kept(&self.pool, pool))],
+            query: Some(files.npy("rest.query.npy", self.kind, DIM, &kept(&self.query, query))),
+            ..InputSpec::default()
+        };
+        chosen(&spec, &self.request)
+    }
+}
+
+struct Files {
+    directory: PathBuf,
+}
+
+impl Files {
+    fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.directory.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn npy(&self, name: &str, kind: Kind, dim: usize, values: &[f64]) -> PathBuf {
+        self.put(name, &npy(kind, dim, values))
+    }
+}
+
+/// The certificate of what the method of `request` chooses.
+fn chosen(spec: &InputSpec, request: &Request) -> Certificate {
+    let inputs = Inputs::open(spec, request.cost, &Quiet).unwrap();
+    let geometry = inputs.geometry(request.cost).unwrap();
+    let outcome = select(&inputs, request, &Quiet).unwrap();
+    let certified = outcome.chosen[0].selections[0].certified.as_ref().unwrap();
+    let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
+    certified.certificate(&geometry, &terms, &facts(&inputs), Some(&request.methods[0])).unwrap()
+}
+
+/// The certificate of the same rows under these weights. Subset weights leave no claim about all subsets.
+fn weighted(mut certificate: Certificate, spec: &InputSpec, weights: Weights) -> Certificate {
+    let cost = certificate.problem.cost;
+    let inputs = Inputs::open(spec, cost, &Quiet).unwrap();
+    let terms = Terms { power: certificate.problem.p, weights: weights.clone(), ..Terms::default() };
+    let bound = certify::distance(&inputs.geometry(cost).unwrap(), &terms, &certificate.subset).unwrap();
+    certificate.distance = bound.interval();
+    certificate.evidence.distance_potentials = bound.evidence().potentials.clone();
+    certificate.evidence.plan = bound.evidence().plan.clone();
+    if weights.subset.is_some() {
+        (certificate.best, certificate.evidence.best_potentials) = (None, None);
+    }
+    certificate.problem.weights = weights;
+    if certificate.best.is_some() {
+        // Any potentials prove something: claim all that these prove.
+        certificate.best = Some(BestClaim { lower: 0.0 });
+        let proved = verify(&certificate, spec, &in_turn, &Quiet).unwrap().proved().unwrap();
+        certificate.best = proved.best.map(|lower| BestClaim { lower });
+    }
+    certificate
+}
+
+/// All of them, with their files in `directory`.
+pub(super) fn bases(directory: &Path) -> Vec<Base> {
+    let files = Files { directory: directory.to_owned() };
+    let points = |name: &str, kind, pool: &[f64], query: &[f64]| InputSpec {
+        pool: vec![files.npy(&format!("{name}.pool.npy"), kind, DIM, pool)],
+        query: Some(files.npy(&format!("{name}.query.npy"), kind, DIM, query)),
+        ..InputSpec::default()
+    };
+    let (pool, query) = (numbers(3, ROWS * DIM), numbers(4, QUERIES * DIM));
+    let request = |method: &str, cost, power| Request {
+        methods: vec![method.to_owned()],
+        budgets: vec![BUDGET],
+        cost,
+        power,
+        ..Request::default()
+    };
+    let mut bases = Vec::new();
+    let mut add = |name, spec: InputSpec, mut certificate: Certificate, remake, in_python| {
+        // Lest the folder decide which bytes are changed.
+        certificate.inputs.iter_mut().for_each(|input| input.name = "rows".to_owned());
+        bases.push(Base { name, spec, certificate, remake, in_python });
+    };
+
+    let diversity = Settings { diversity: Some(0.7), ..Settings::default() };
+    let kinds = [
+        ("cosine", Kind::F32, request("optimal", Cost::Cosine, Power::One)),
+        ("euclidean-2", Kind::F64, request("round-robin", Cost::Euclidean, Power::Two)),
+        ("energy", Kind::F32, Request { objective: Target::Energy, ..request("energy", Cost::Cosine, Power::One) }),
+        ("mmd", Kind::F64, Request { objective: Target::Mmd, ..request("mmd", Cost::Sqeuclidean, Power::One) }),
+        ("tsds", Kind::F32, Request { settings: diversity, ..request("knn-uniform", Cost::Cosine, Power::One) }),
+    ];
+    for (name, kind, request) in kinds {
+        let spec = points(name, kind, &pool, &query);
+        let certificate = chosen(&spec, &request);
+        let transport = !["energy", "mmd", "tsds"].contains(&name);
+        let remake = Remake { kind, pool: pool.clone(), query: query.clone(), request };
+        add(name, spec, certificate, Some(remake), transport);
+    }
+
+    let (a, b) = (vec![1.0, 0.3, 1e-9], vec![0.25, 2.0, 1.0]);
+    let spec = points("weighted", Kind::F16, &pool, &query);
+    let certificate = chosen(&spec, &request("round-robin", Cost::Sqeuclidean, Power::One));
+    let weights = Weights { subset: Some(a), query: Some(b.clone()) };
+    let certificate = weighted(certificate, &spec, weights);
+    add("weighted", spec, certificate, None, true);
+
+    let spec = points("query-weighted", Kind::Fortran, &pool, &query);
+    let certificate = chosen(&spec, &request("optimal", Cost::Angular, Power::One));
+    let certificate = weighted(certificate, &spec, Weights { subset: None, query: Some(b) });
+    add("query-weighted", spec, certificate, None, true);
+
+    // Rows 2 and 7 of two shards and the last query have no direction.
+    let (mut bad, mut bad_query) = (pool.clone(), query.clone());
+    bad[2 * DIM..3 * DIM].fill(0.0);
+    bad[7 * DIM + 1] = f64::NAN;
+    bad_query.extend([1e-300; DIM]);
+    let spec = InputSpec {
+        pool: vec![
+            files.npy("dropping.pool0.npy", Kind::F32, DIM, &bad[..4 * DIM]),
+            files.npy("dropping.pool1.npy", Kind::F64, DIM, &bad[4 * DIM..]),
+        ],
+        query: Some(files.npy("dropping.query.npy", Kind::F64, DIM, &bad_query)),
+        on_bad_row: OnBadRow::Drop,
+        ..InputSpec::default()
+    };
+    let certificate = chosen(&spec, &request("optimal", Cost::HalfCosine, Power::One));
+    add("dropping", spec, certificate, None, true);
+
+    // Costs may be negative if no square is taken of them.
+    for (name, method, cost, power, more) in [
+        ("similarities", "optimal", Cost::Cosine, Power::One, 0.0),
+        ("costs", "random", Cost::Precomputed, Power::One, 0.5),
+        ("costs-2", "optimal", Cost::Precomputed, Power::Two, 1.0),
+    ] {
+        let matrix: Vec<f64> = numbers(5, ROWS * QUERIES).iter().map(|x| x + more).collect();
+        let file = files.npy(&format!("{name}.npy"), Kind::F64, ROWS, &matrix);
+        let spec = InputSpec { similarity: Some(file), ..InputSpec::default() };
+        let certificate = chosen(&spec, &request(method, cost, power));
+        add(name, spec, certificate, None, true);
+    }
+
+    let spec = InputSpec {
+        pool: vec![files.put("named.npz", &npz(DIM, &[("rows", &pool), ("others", &query)]))],
+        query: Some(files.put("named.safetensors", &safetensors(DIM, &[("others", &pool), ("rows", &query)]))),
+        tensor: Some("rows".to_owned()),
+        ..InputSpec::default()
+    };
+    let certificate = chosen(&spec, &request("optimal", Cost::Cosine, Power::One));
+    add("named", spec, certificate, None, false);
+    bases
+}

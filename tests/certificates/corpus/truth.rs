@@ -1,0 +1,49 @@
+//! Decides claims by solving all over again: the distance of the subset, and of every subset of its size.
+
+use std::collections::HashMap;
+
+use kantor::certify::{self, Terms};
+use kantor::select::Inputs;
+use kantor::solvers::Quiet;
+use kantor::theory::{Certificate, Cost, Proved};
+
+use super::bases::Base;
+use crate::support::subsets;
+
+pub(super) struct Truth<'a> {
+    base: &'a Base,
+    inputs: HashMap<Cost, Inputs>,
+    /// Least distance of all subsets, by the terms of the statement.
+    least: HashMap<String, f64>,
+}
+
+impl<'a> Truth<'a> {
+    pub(super) fn of(base: &'a Base) -> Self {
+        Self { base, inputs: HashMap::new(), least: HashMap::new() }
+    }
+
+    /// Asserts that what is said of the statement of this certificate is so.
+    pub(super) fn assert_holds(&mut self, certificate: &Certificate, said: Proved, what: &str) {
+        let problem = &certificate.problem;
+        let inputs = self
+            .inputs
+            .entry(problem.cost)
+            .or_insert_with(|| Inputs::open(&self.base.spec, problem.cost, &Quiet).unwrap());
+        let geometry = inputs.geometry(problem.cost).unwrap();
+        let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
+        let distance = |rows: &[usize]| certify::distance(&geometry, &terms, rows).unwrap().interval();
+        let rows = inputs.kept_rows(&certificate.subset, std::path::Path::new("subset")).unwrap();
+        let interval = distance(&rows);
+        assert!(said.distance.lower.is_none_or(|lower| lower <= interval.upper.unwrap()), "{what}: {said:?}");
+        assert!(said.distance.upper.is_none_or(|upper| upper >= interval.lower.unwrap()), "{what}: {said:?}");
+        let Some(best) = said.best else { return };
+        assert!(problem.weights.subset.is_none(), "{what}");
+        let key =
+            format!("{} {:?} {} {:?} {:?}", problem.cost, problem.p, problem.budget, terms.weights, terms.objective);
+        let least = *self.least.entry(key).or_insert_with(|| {
+            let all = subsets(geometry.pool_len(), problem.budget);
+            all.map(|rows| distance(&rows).upper.unwrap()).fold(f64::INFINITY, f64::min)
+        });
+        assert!(best <= least, "{what}: {best} is above {least}");
+    }
+}
