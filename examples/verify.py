@@ -48,6 +48,10 @@ def shares(weights, count):
 def cost_bounds(cost, p, pool, query, rows):
     if query is None:
         s, error, same = np.asarray(pool[:, rows], dtype=np.float64).T, 4 * U, False
+        most = np.inf if cost == "precomputed" else 1 + 2 * float(np.finfo(pool.dtype).eps) + 2.0**-18
+        measurable = (abs(s) <= most).all() and (p == 1 or most < 2 or (s >= 0).all())
+        need(measurable, "entries: no cosines, or costs that cannot be squared", "cannot-check")
+        s = np.clip(s, -1, 1) if most < 2 else s
     else:
         x, q = np.asarray(pool[rows], dtype=np.float64), query
         error, same = (4 * x.shape[1] + 64) * U, np.array([(q == row).all(axis=1) for row in x])

@@ -6,8 +6,6 @@
 //! The way through: a selector says what it [`Needs`] of the pool; one blocked [`scan`](kernels::scan) collects the
 //! needs of all selectors; each selector then decides on exact `f64` closeness and returns its selections.
 
-#![forbid(unsafe_code)]
-
 pub mod balanced;
 pub mod bandwidth;
 pub mod divergence;
@@ -23,6 +21,7 @@ pub mod knn;
 pub mod linalg;
 pub mod lowrank;
 pub mod registry;
+pub mod screened;
 pub mod selector;
 pub mod simd;
 pub mod sinkhorn;

@@ -85,6 +85,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     })
 }
 
+/// What to make of input that cannot be used: a certificate is made of rows and entries that can be measured, so if these
+/// cannot they are others.
+fn other_input(error: Error) -> Result<Verdict, Failure> {
+    use DataError::{BadEntry, BadRows, NegativeCost};
+    match error {
+        Error::Data(error @ (BadRows { .. } | BadEntry { .. } | NegativeCost { .. })) => {
+            Ok(Verdict::CannotCheck(format!("this is not the input that the certificate speaks of: {error}")))
+        }
+        error => Err(error.into()),
+    }
+}
+
 fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Failure> {
     let drops = !certificate.dropped.pool.is_empty() || !certificate.dropped.query.is_empty();
     let spec = InputSpec {
@@ -100,17 +112,16 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     let cost = certificate.problem.cost;
     let inputs = match Inputs::open(&spec, cost, &progress) {
         Ok(inputs) => inputs,
-        // The certificate was made of rows that can be measured, so these are others.
-        Err(Error::Data(error @ (DataError::BadRows { .. } | DataError::BadEntry { .. }))) => {
-            return Ok(Verdict::CannotCheck(format!("this is not the input that the certificate speaks of: {error}")));
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) => return other_input(error),
     };
     let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
     let geometry = match inputs.geometry(cost) {
         Ok(geometry) => geometry,
         Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
     };
+    if let Err(error) = inputs.check_power(&geometry, certificate.problem.p) {
+        return other_input(error);
+    }
     let verdict = if arguments.threads == 1 {
         verify(certificate, &facts, &geometry, &in_turn)
     } else {

@@ -97,7 +97,7 @@ impl Golden {
             };
             let outcome = select(&self.inputs, &request, &Quiet).unwrap();
             let certified = outcome.chosen[0].selections[0].certified.as_ref().unwrap();
-            assert!(best <= certified.distance.interval().upper.unwrap(), "{what}");
+            assert!(best <= certified.distance().interval().upper.unwrap(), "{what}");
         }
     }
 }
