@@ -113,7 +113,7 @@ fn main() {
         let best = certify::best_under(&geometry, Objective::Energy, budget, witness).unwrap();
         let terms = certify::Terms { objective: Objective::Energy, ..certify::Terms::default() };
         let distance = certify::distance(&geometry, &terms, chosen.rows()).unwrap();
-        let excess = certify::Certified { distance, best: Some(best) }.excess();
+        let excess = certify::Certified::new(distance, Some(best)).unwrap().excess();
         println!("energy k={budget}: excess {excess:?} after {:.1} CPU s, files aside", processor_seconds());
     }
 

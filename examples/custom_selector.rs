@@ -62,7 +62,7 @@ fn certified(geometry: &Geometry<'_>, selector: &dyn Selector) -> Result<Certifi
     let optimum = exact::solve(&task, &findings, &[500])?;
     let best = certify::best(geometry, Power::One, &optimum.budgets[0], optimum.lists.as_ref())?;
     let selection = selector.select(&task, &findings, &[500])?.remove(0);
-    Ok(Certified { distance: certify::distance(geometry, &Terms::default(), &selection.rows)?, best: Some(best) })
+    Ok(Certified::new(certify::distance(geometry, &Terms::default(), &selection.rows)?, Some(best))?)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -91,11 +91,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [("1 − cos", &cosine, &distinct), ("1 − cos", &cosine, &RoundRobin), ("with length", &charged, &RoundRobin)];
     for (name, geometry, selector) in runs {
         let found = certified(geometry, selector)?;
-        let bytes: usize = found.distance.rows().iter().map(|row| lines[row].len()).sum();
+        let bytes: usize = found.distance().rows().iter().map(|row| lines[row].len()).sum();
         println!(
             "{:<12} under {name:<12} distance {:.4}, at most {:>5.2} % above the best possible; {bytes} bytes of text",
             selector.name(),
-            found.distance.interval().upper.unwrap_or(f64::NAN),
+            found.distance().interval().upper.unwrap_or(f64::NAN),
             100.0 * found.excess().unwrap_or(f64::NAN),
         );
     }

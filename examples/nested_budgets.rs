@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!(
             "{:>6}  {:.6}   {:>17}  {:<10} {:>12} of {:<5} {:>6}",
             rows.len(),
-            certified.distance.interval().upper.unwrap_or(f64::NAN),
+            certified.distance().interval().upper.unwrap_or(f64::NAN),
             certified.excess().map_or("–".to_owned(), |excess| format!("≤ {:.5} %", 100.0 * excess)),
             certified.status().name(),
             kept,

@@ -125,7 +125,12 @@ def rows_of(cert, args):
     need(len({array.shape[1] for array in arrays}) == 1, "inputs: the files differ in columns", "cannot-check")
     if args.similarity:
         need(cost not in DISTANCES and len(files) == 1, "inputs: not for this cost", "cannot-check")
-        need(np.isfinite(arrays[0]).all() and dropped == {"pool": [], "query": []}, "similarity: bad", "cannot-check")
+        # A cosine may exceed 1 by what rounding to its type does to it; a cost that is squared has a sign.
+        most = np.inf if cost == "precomputed" else 1 + 2 * float(np.finfo(arrays[0].dtype).eps) + 2.0**-18
+        signed = cost == "precomputed" and cert["problem"]["p"] == 1
+        least = -most if cost != "precomputed" or signed else 0.0
+        good = np.isfinite(arrays[0]).all() and (least <= arrays[0]).all() and (arrays[0] <= most).all()
+        need(good and dropped == {"pool": [], "query": []}, "similarity: bad", "cannot-check")
         return arrays[0], None
     need(cost != "precomputed", "inputs: this cost is of a matrix", "cannot-check")
     sides = []
@@ -146,6 +151,7 @@ def rows_of(cert, args):
 def costs(cost, p, pool, query, rows):
     if query is None:
         s, error, floor = np.asarray(pool[:, rows], dtype=np.float64).T, 4 * U, 0.0
+        s = s if cost == "precomputed" else np.clip(s, -1, 1)
     else:
         x = np.asarray(pool[rows], dtype=np.float64)
         error, floor = (4 * x.shape[1] + 64) * U, (x.shape[1] + 4) * TINY

@@ -10,7 +10,6 @@ use kantor_solvers::{Selection, Watch};
 use kantor_theory::{Interval, Objective, Status};
 use serde::Serialize;
 
-use crate::certify::Terms;
 use crate::data::OnBadRow;
 use crate::output::{MANIFEST, ResultDirectory, Written};
 use crate::report::manifest::{Parameters, Provenance};
@@ -203,8 +202,7 @@ pub fn run(
     let geometry = inputs.geometry(request.cost)?;
     let records = inputs.records(watch)?;
     let copies = copies(inputs, found.iter().map(|bin| &bin.proved.selection.rows[..]), watch)?;
-    let terms = Terms { power: request.power, objective, ..Terms::default() };
-    let writer = SelectionWriter::new(inputs, &geometry, terms, &records, copies.as_ref());
+    let writer = SelectionWriter::new(inputs, &records, copies.as_ref());
     let digits = (cut.bins - 1).to_string().len().max(2);
     let mut results = Vec::new();
     for Bin { bin, ranks, proved } in &found {
@@ -216,7 +214,7 @@ pub fn run(
             first_rank: ranks.start,
             last_rank: ranks.end - 1,
             rows: proved.selection.budget(),
-            distance: proved.certified.as_ref().map(|certified| certified.distance.interval()),
+            distance: proved.certified.as_ref().map(|certified| certified.distance().interval()),
             energy: proved.beside.and_then(|beside| beside.energy),
             chamfer: proved.beside.map(|beside| beside.chamfer),
             status: proved.status(),

@@ -33,16 +33,16 @@ pub fn verify(
     let cost = certificate.problem.cost;
     let inputs = match Inputs::open(&files, cost, watch) {
         Ok(inputs) => inputs,
-        Err(Error::Data(error)) if is_other_input(&error, named) => {
-            return Ok(Verdict::CannotCheck(format!("this is not the input that the certificate speaks of: {error}")));
-        }
-        Err(error) => return Err(error),
+        Err(error) => return other_input(error, named),
     };
     let facts = certify::facts(&inputs.records(watch)?, inputs.dropped());
     let geometry = match inputs.geometry(cost) {
         Ok(geometry) => geometry,
         Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
     };
+    if let Err(error) = inputs.check_power(&geometry, certificate.problem.p) {
+        return other_input(error, named);
+    }
     let verdict = checker::verify(certificate, &facts, &geometry, spread);
     inputs.check_unchanged()?;
     Ok(verdict)
@@ -56,12 +56,15 @@ fn only_tensor(certificate: &Certificate) -> Option<String> {
     names.all(|name| name == first).then(|| first.clone())
 }
 
-/// Whether the files are tables, but not those that the certificate was made from: those hold rows that can be measured
-/// and, if it is the one who names a tensor, that tensor.
-fn is_other_input(error: &DataError, tensor_named: bool) -> bool {
+/// What to make of input that cannot be used. If the files are tables, but not those that the certificate was made from,
+/// that is a verdict: those hold rows and entries that can be measured and, if it is the one who names a tensor, that
+/// tensor.
+fn other_input(error: Error, tensor_named: bool) -> Result<Verdict, Error> {
+    use DataError::{BadEntry, BadRows, NegativeCost, Tensor};
     match error {
-        DataError::BadRows { .. } | DataError::BadEntry { .. } => true,
-        DataError::Tensor { .. } => tensor_named,
-        _ => false,
+        Error::Data(BadRows { .. } | BadEntry { .. } | NegativeCost { .. }) => {}
+        Error::Data(Tensor { .. }) if tensor_named => {}
+        error => return Err(error),
     }
+    Ok(Verdict::CannotCheck(format!("this is not the input that the certificate speaks of: {error}")))
 }

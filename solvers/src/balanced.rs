@@ -1,8 +1,9 @@
 //! Any method, balanced over groups of queries: none of them goes short because another has more queries.
 //!
 //! The method chooses for each group's queries alone. The groups then take turns, in the order of their first query, each
-//! taking the first row of its own selection that nobody took before, so that pick r is group r mod G's and the groups'
-//! numbers of rows differ by at most one. A group whose selection is used up asks its method for twice as many rows; at
+//! taking the first row of its own selection that nobody took before, so that pick r is group r mod G's ([`turns`]) and
+//! the groups' numbers of rows differ by at most one: by none if G divides the budget. With fewer rows than groups the
+//! last ones get none. A group whose selection is used up asks its method for twice as many rows; at
 //! the whole budget there is always a free one among them. With one group it is the method itself. Certificates
 //! are still about all queries.
 //!
@@ -23,6 +24,18 @@ use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
 /// then found without asking twice.
 const AHEAD: usize = 4;
 
+/// The labels of the queries in the order in which their groups take turns: pick r is for the group of label r mod G,
+/// G of them.
+pub fn turns(labels: &[usize]) -> Vec<usize> {
+    let mut known: Vec<usize> = Vec::new();
+    for label in labels {
+        if !known.contains(label) {
+            known.push(*label);
+        }
+    }
+    known
+}
+
 /// A selector whose groups of queries take turns.
 pub struct Balanced {
     inner: Box<dyn Selector>,
@@ -33,14 +46,8 @@ pub struct Balanced {
 impl Balanced {
     /// Balances `inner` over the queries with equal labels; `labels` has one for every query.
     pub fn new(inner: Box<dyn Selector>, labels: &[usize]) -> Self {
-        let mut groups: Vec<(usize, Vec<usize>)> = Vec::new();
-        for (query, &label) in labels.iter().enumerate() {
-            match groups.iter_mut().find(|(known, _)| *known == label) {
-                Some((_, queries)) => queries.push(query),
-                None => groups.push((label, vec![query])),
-            }
-        }
-        Self { inner, groups: groups.into_iter().map(|(_, queries)| queries).collect() }
+        let queries_of = |label: usize| (0..labels.len()).filter(|&query| labels[query] == label).collect();
+        Self { inner, groups: turns(labels).into_iter().map(queries_of).collect() }
     }
 
     /// What the method chooses for one group.

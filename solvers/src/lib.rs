@@ -6,7 +6,6 @@
 //! The way through: a selector says what it [`Needs`] of the pool; one blocked [`scan`](kernels::scan) collects the
 //! needs of all selectors; each selector then decides on exact `f64` closeness and returns its selections.
 
-#![forbid(unsafe_code)]
 #![warn(clippy::disallowed_methods)]
 
 pub mod balanced;
@@ -24,6 +23,7 @@ pub mod knn;
 pub mod linalg;
 pub mod lowrank;
 pub mod registry;
+pub mod screened;
 pub mod selector;
 pub mod simd;
 pub mod sinkhorn;

@@ -41,7 +41,7 @@ pub static SELECTORS: &[Entry] = &[
     },
     Entry {
         name: "mean-similarity",
-        summary: "the rows closest to the queries on average",
+        summary: "the rows closest to the queries on average, by mean cost^p",
         settings: &[],
         build: |_| Box::new(MeanSimilarity),
     },
@@ -89,7 +89,7 @@ pub static SELECTORS: &[Entry] = &[
     },
     Entry {
         name: "energy",
-        summary: "small energy distance: rows herded one by one, then swapped until no swap helps; see --objective energy",
+        summary: "small energy distance: rows herded one by one, then swapped while swaps help; see --objective energy",
         settings: &[],
         build: |_| Box::new(Energy),
     },

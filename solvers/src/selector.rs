@@ -53,8 +53,8 @@ pub struct Findings {
     pub row_best: Option<RowBest>,
     /// Present if `lists` was asked for; at least that long, or as long as the pool.
     pub lists: Option<NeighbourLists>,
-    /// Rows whose norms the pass saw to be zero, not finite or near the ends of their range, ascending: all bad rows
-    /// of a cost of the angle family are among them.
+    /// Rows whose norms the pass saw to be not finite or near the ends of their range, ascending: all bad rows are among
+    /// them.
     pub suspects: Vec<usize>,
     /// Present if the best subsets have been solved for already.
     pub optimum: Option<Solved>,

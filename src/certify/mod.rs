@@ -5,9 +5,10 @@ mod metric;
 
 use kantor_solvers::Watch;
 use kantor_solvers::evidence::{conjugate, round};
-use kantor_solvers::exact::{Budgeted, TransportError, WeightError, active_rows, costs, masses, transport};
+use kantor_solvers::exact::{Budgeted, TransportError, WeightError, costs, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
 use kantor_solvers::knn::dual::Dual;
+use kantor_solvers::screened::active_rows;
 use kantor_solvers::{Solution, SolveError};
 use kantor_theory::bounds::{
     BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, best_discrepancy_bound, best_tsds_bound,
@@ -130,8 +131,8 @@ pub fn best(
     lists: Option<&NeighbourLists>,
 ) -> Result<BestBound, CertifyError> {
     let problem = Statement::new(geometry, power, found.budget);
-    let rows = lists.and_then(|lists| active_rows(geometry, lists, power, &found.potentials));
-    let candidates = rows.as_deref().map_or(Candidates::All, Candidates::Rows);
+    let screened = lists.and_then(|lists| active_rows(geometry, lists, power, &found.potentials));
+    let candidates = screened.as_ref().map_or(Candidates::All, Candidates::Screened);
     Ok(best_bound(geometry, &problem, found.potentials.clone(), candidates, &in_parallel)?)
 }
 
@@ -172,8 +173,8 @@ pub fn best_under(
 pub fn best_tsds(geometry: &Geometry<'_>, objective: Objective, dual: &Dual) -> Result<BestBound, CertifyError> {
     let problem = Statement::new(geometry, Power::One, dual.budget).under(objective);
     // A gathered row costs more than one of a block.
-    let few = 4 * dual.rows.len() <= geometry.pool_len();
-    let candidates = if few { Candidates::Rows(&dual.rows) } else { Candidates::All };
+    let few = 4 * dual.screened.rows().len() <= geometry.pool_len();
+    let candidates = if few { Candidates::Screened(&dual.screened) } else { Candidates::All };
     Ok(best_tsds_bound(geometry, &problem, dual.potentials.clone(), candidates, &in_parallel)?)
 }
 
@@ -210,13 +211,30 @@ pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Nearest {
 /// What was proved of one subset.
 #[derive(Debug, Clone)]
 pub struct Certified {
-    /// Around its distance.
-    pub distance: DistanceBound,
-    /// Below the distance of every subset of its size.
-    pub best: Option<BestBound>,
+    distance: DistanceBound,
+    best: Option<BestBound>,
 }
 
 impl Certified {
+    /// Joins a distance and the bound for all subsets of that size.
+    ///
+    /// # Errors
+    /// If they are not about one problem on one geometry.
+    pub fn new(distance: DistanceBound, best: Option<BestBound>) -> Result<Self, CertifyError> {
+        best.as_ref().map_or(Ok(()), |best| distance.check_same_problem(best))?;
+        Ok(Self { distance, best })
+    }
+
+    /// Around its distance.
+    pub fn distance(&self) -> &DistanceBound {
+        &self.distance
+    }
+
+    /// Below the distance of every subset of its size.
+    pub fn best(&self) -> Option<&BestBound> {
+        self.best.as_ref()
+    }
+
     /// How far the subset can be above the best possible one; see [`excess`].
     pub fn excess(&self) -> Option<f64> {
         excess(self.distance.interval().upper?, self.best.as_ref()?.lower())
@@ -234,20 +252,13 @@ impl Certified {
     ///
     /// # Errors
     /// If the bounds contradict each other.
-    pub fn certificate(
-        &self,
-        geometry: &Geometry<'_>,
-        terms: &Terms,
-        facts: &Facts,
-        selector: Option<&str>,
-    ) -> Result<Certificate, CertifyError> {
+    pub fn certificate(&self, facts: &Facts, selector: Option<&str>) -> Result<Certificate, CertifyError> {
         let made_by = MadeBy {
             tool: "kantor".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             selector: selector.map(str::to_owned),
         };
-        let (problem, best) = (terms.problem(geometry, self.distance.rows().len()), self.best.as_ref());
         let (inputs, dropped) = (facts.inputs.clone(), facts.dropped.clone());
-        Ok(Certificate::new(problem, inputs, dropped, &self.distance, best, made_by)?)
+        Ok(Certificate::new(inputs, dropped, &self.distance, self.best.as_ref(), made_by)?)
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
 use crate::data::list::{read_list, read_rows};
 use crate::data::{DataError, OnBadRow, OpenOptions, Representation, overlap};
-use crate::report::manifest::MANIFEST;
+use crate::output::MANIFEST;
 use crate::report::memory;
 use crate::report::progress::Progress;
 use crate::report::table;

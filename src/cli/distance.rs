@@ -70,6 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(), cost, &progress)?;
     let geometry = inputs.geometry(cost)?;
+    inputs.check_power(&geometry, power)?;
     let rows = match &arguments.subset {
         Some(path) => inputs.kept_rows(&read_rows(path, inputs.original_pool_len())?, path)?,
         None => (0..geometry.pool_len()).collect(),
@@ -91,18 +92,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let (distance, solved) = solve(arguments, &geometry, &terms, &rows, outputs, &progress)?;
         (distance, Some(solved))
     };
-    let certified = Certified { distance, best: None };
+    let certified = Certified::new(distance, None)?;
     let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());
     let status = status.unwrap_or(certified.status());
     if let Some(mut file) = certificate {
         let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
-        let text = certified.certificate(&geometry, &terms, &facts, None)?.to_json();
+        let text = certified.certificate(&facts, None)?.to_json();
         file.write_all(&text).map_err(|error| file.failed(error))?;
         written.push(file);
     }
     inputs.check_unchanged()?;
     written.into_iter().try_for_each(OutputFile::commit)?;
-    let interval = certified.distance.interval();
+    let interval = certified.distance().interval();
     if arguments.run.json {
         let (lower, upper) = (interval.lower, interval.upper);
         let mut object = json!({"schema": "kantor/distance/1", "lower": lower, "upper": upper, "status": status});

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use kantor_solvers::Settings;
 use kantor_solvers::registry::{Entry, SELECTORS, SOLVERS};
 use kantor_theory::Cost;
-use kantor_theory::generalization::selectors::optimises;
+use kantor_theory::generalization::selectors::{SCOPE, optimises};
 use serde_json::{Value, json};
 
 use crate::report::table;
@@ -68,7 +68,7 @@ pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> 
                 method
             })
             .collect();
-        say(json!({"schema": "kantor/methods/1", "methods": methods}))?;
+        say(json!({"schema": "kantor/methods/1", "methods": methods, "scope": SCOPE}))?;
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.theory {
@@ -77,6 +77,7 @@ pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> 
             say(format_args!("{}\n  optimises exactly  {exactly}", entry.name))?;
             say(format_args!("  against W          {relation}\n  guarantee          {guarantee}"))?;
         }
+        say(table::paragraph(SCOPE, 0, WIDTH))?;
         return Ok(ExitCode::SUCCESS);
     }
     for entry in SELECTORS {
@@ -92,6 +93,7 @@ pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> 
             say(table::paragraph(&format!("{title}{text}"), 2, WIDTH))?;
         }
     }
+    say(table::paragraph(SCOPE, 0, WIDTH))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -60,7 +60,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     drop(progress);
     for note in &manifest.notes {
         // What is left out shows in the table; why, to those who ask.
-        if !arguments.run.quiet && (note.kind == "order" || arguments.run.verbose) {
+        if !arguments.run.quiet && (note.kind != "energy-left-out" || arguments.run.verbose) {
             eprintln!("kantor: note: {}", note.text);
         }
     }

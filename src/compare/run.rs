@@ -86,7 +86,7 @@ pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         let rows: Vec<&[usize]> = selections.iter().map(|(_, proved)| &proved.selection.rows[..]).collect();
         for ((chosen, proved), near) in selections.into_iter().zip(near::shares(inputs, &rows, watch)?) {
             let reference = drawn.iter().find(|reference| reference.budget == proved.selection.budget());
-            let found = row(inputs, cost, chosen, proved, reference, texts.as_ref());
+            let found = row(inputs, &selecting, chosen, proved, reference, texts.as_ref());
             let dir = format!("{}{}", request.under(cost), files::directory(&chosen.method, &proved.selection));
             let dir = request.write_selections.then(|| dir.into());
             results.push(Row { near_duplicates: near, dir, ..found });
@@ -133,7 +133,7 @@ pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         cpu_seconds: cpu::seconds(),
         peak_memory_bytes: memory::peak(),
     };
-    let notes: Vec<_> = outcomes.iter().map(|(request, outcome)| notes(&request.budgets, &outcome.chosen)).collect();
+    let notes: Vec<_> = outcomes.iter().map(|(request, outcome)| notes(inputs, request, &outcome.chosen)).collect();
     comparison.warnings = warnings::warnings(inputs, &comparison, &left_out, &notes);
     Ok(Compared { comparison, outcomes })
 }
@@ -190,12 +190,12 @@ fn draw(
 
 /// Below every subset of its size.
 fn lower(proved: &Proved) -> Option<f64> {
-    Some(proved.certified.as_ref()?.best.as_ref()?.lower())
+    Some(proved.certified.as_ref()?.best()?.lower())
 }
 
 fn row(
     inputs: &Inputs,
-    cost: Cost,
+    selecting: &Selecting,
     chosen: &Chosen,
     proved: &Proved,
     reference: Option<&Reference>,
@@ -204,13 +204,13 @@ fn row(
     let (Some(certified), Some(beside)) = (&proved.certified, proved.beside) else {
         unreachable!("comparisons certify every selection")
     };
-    let distance = certified.distance.interval();
+    let distance = certified.distance().interval();
     let originals: Vec<usize> = proved.selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
     let (tokens, lengths) = texts.and_then(|texts| texts.lengths(&originals)).unzip();
     let mut query_rows = vec![0; inputs.queries().len()];
     proved.nearest.iter().for_each(|(query, _)| query_rows[*query] += 1);
     Row {
-        cost,
+        cost: selecting.cost,
         method: chosen.method.clone(),
         budget: proved.selection.budget(),
         dir: None,
@@ -226,7 +226,7 @@ fn row(
         near_duplicates: None,
         query_costs: proved.query_costs.clone(),
         query_rows,
-        groups: inputs.groups().map_or_else(Vec::new, |groups| coverage(groups, proved)),
+        groups: inputs.groups().map_or_else(Vec::new, |groups| coverage(groups, selecting, proved)),
         sources: texts.map_or_else(Vec::new, |texts| texts.by_source(&originals)),
         status: proved.status(),
         seconds: chosen.seconds,

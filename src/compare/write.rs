@@ -115,7 +115,7 @@ pub fn write(
     let Compared { comparison, outcomes } = compared;
     if request.write_selections {
         for (selecting, outcome) in outcomes {
-            write_selections(&mut staging, inputs, selecting, outcome, &request.under(selecting.cost), watch)?;
+            write_selections(&mut staging, inputs, outcome, &request.under(selecting.cost), watch)?;
         }
     }
     staging.file("results.csv", |out| {

@@ -136,13 +136,17 @@ pub enum DataError {
         /// The first few, counted over all files.
         listed: String,
     },
-    /// A matrix entry that is not finite.
+    /// A matrix entry that is no similarity or cost.
     #[error(
-        "{}: entry of query row {query}, pool column {pool} is {value}; {count} such entr{} in all; \
-         compute the matrix again or replace {}",
+        "{}: entry of query row {query}, pool column {pool} is {value}{}; {count} such entr{} in all; {}",
         file.display(),
+        if value.is_finite() { ", but a cosine lies in [−1, 1]" } else { "" },
         if *count == 1 { "y" } else { "ies" },
-        if *count == 1 { "it" } else { "them" }
+        match (value.is_finite(), *count) {
+            (true, _) => "give --cost precomputed if these are costs, else normalise the rows whose products they are",
+            (_, 1) => "compute the matrix again or replace it",
+            _ => "compute the matrix again or replace them",
+        }
     )]
     BadEntry {
         /// The file.
@@ -153,8 +157,24 @@ pub enum DataError {
         pool: usize,
         /// The value.
         value: f64,
-        /// How many entries are not finite.
+        /// How many entries are like that.
         count: u64,
+    },
+    /// A negative entry of a matrix of costs that are to be squared.
+    #[error(
+        "{}: the cost of query row {query}, pool column {pool} is {value}, but --p 2 needs costs that are not negative, as \
+         squares forget the sign; give --p 1, or costs of 0 and more",
+        file.display()
+    )]
+    NegativeCost {
+        /// The file.
+        file: PathBuf,
+        /// Row within the file.
+        query: usize,
+        /// Column.
+        pool: usize,
+        /// The value.
+        value: f64,
     },
     /// Nothing is left to work on.
     #[error("{}: {fault}; give a set with at least one usable row", file.display())]

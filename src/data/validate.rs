@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use kantor_solvers::{Stopped, Watch, simd};
 use kantor_theory::cost::Family;
-use kantor_theory::geometry::{SQUARED_NORM_RANGE, row_fault};
-use kantor_theory::{Element, Rows};
+use kantor_theory::geometry::{SQUARED_NORM_RANGE, largest_entry, row_fault};
+use kantor_theory::{Cost, Element, Rows};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -93,14 +93,17 @@ impl Representation {
         faults.into_iter().map(|(row, fault)| DroppedRow { row: self.original_row(row), fault }).collect()
     }
 
-    /// Checks that every entry of a similarity or cost matrix is finite. Advances `watch` by rows.
+    /// Checks that every entry of a matrix is a similarity, or a cost if `cost` says so
+    /// ([`entry_fault`](kantor_theory::geometry::entry_fault)). Advances `watch` by rows.
     ///
     /// # Errors
-    /// If an entry is not finite, naming its query row and pool column, or if `watch` asks to stop.
-    pub fn validate_matrix(&self, watch: &dyn Watch) -> Result<(), DataError> {
+    /// If an entry is none, naming its query row and pool column, or if `watch` asks to stop.
+    pub fn validate_matrix(&self, cost: Cost, watch: &dyn Watch) -> Result<(), DataError> {
         watch.begin("check", self.len() as u64);
+        let most = largest_entry(cost, self.element());
+        let bad = |x: &f64| x.abs() > most || x.is_nan();
         let tiles = self.dim().div_ceil(BLOCK);
-        let bad = (0..self.len() * tiles)
+        let found = (0..self.len() * tiles)
             .into_par_iter()
             .map_init(
                 || vec![0.0; BLOCK.min(self.dim())],
@@ -110,19 +113,17 @@ impl Representation {
                     let values = &mut buffer[..columns.len()];
                     self.read(row, columns.clone(), values);
                     watch.advance(u64::from(tile == 0))?;
-                    let mut squared = [0.0];
-                    squared_norms(values.len(), values, &mut squared);
-                    if squared[0].is_finite() {
+                    let count = values.iter().map(|x| u64::from(bad(x))).sum();
+                    if count == 0 {
                         return Ok((0, None));
                     }
-                    let count = values.iter().filter(|x| !x.is_finite()).count() as u64;
-                    let first = values.iter().position(|x| !x.is_finite());
+                    let first = values.iter().position(bad);
                     Ok((count, first.map(|column| (row, columns.start + column, values[column]))))
                 },
             )
             .try_reduce(|| (0, None), |a, b| Ok((a.0 + b.0, earlier(a.1, b.1))))
             .map_err(|stopped: Stopped| stopped)?;
-        match bad {
+        match found {
             (count, Some((row, pool, value))) => {
                 let (file, query) = self.locate(self.original_row(row));
                 Err(DataError::BadEntry { file: file.path.clone(), query, pool, value, count })

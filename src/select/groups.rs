@@ -1,30 +1,68 @@
 //! What groups of queries get from a selection.
 
+use kantor_solvers::balanced::turns;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::data::Labels;
 
-use super::Proved;
+use super::order::Note;
+use super::{Proved, Request};
 
 /// What one group of queries gets from a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct GroupCoverage {
     /// Mean cost from the group's queries to their closest chosen row.
     pub cost: f64,
-    /// Chosen rows whose closest query is in the group.
+    /// Rows that were chosen for the group, if methods balance their choice over groups; else chosen rows whose closest
+    /// query is in the group.
     pub rows: usize,
 }
 
 /// What every group gets, in the order of the labels. A group all of whose queries were dropped has the cost 0.
-pub(crate) fn coverage(groups: &Labels, proved: &Proved) -> Vec<GroupCoverage> {
+pub(crate) fn coverage(groups: &Labels, request: &Request, proved: &Proved) -> Vec<GroupCoverage> {
     let mut covered = vec![GroupCoverage { cost: 0.0, rows: 0 }; groups.names.len()];
     for (&group, cost) in groups.of.iter().zip(&proved.query_costs) {
         covered[group].cost += cost;
     }
-    for (query, _) in &proved.nearest {
-        covered[groups.of[*query]].rows += 1;
+    match &request.balance {
+        Some(labels) => {
+            let turns = turns(labels).into_iter().cycle();
+            turns.take(proved.selection.budget()).for_each(|group| covered[group].rows += 1);
+        }
+        None => proved.nearest.iter().for_each(|(query, _)| covered[groups.of[*query]].rows += 1),
     }
     let counts = groups.counts();
     covered.iter_mut().zip(counts).for_each(|(group, count)| group.cost /= count.max(1) as f64);
     covered
+}
+
+/// What to say of groups that do not get as many rows as others, although methods balance their choice over them.
+pub(super) fn uneven(groups: &Labels, request: &Request) -> Vec<Note> {
+    let Some(labels) = &request.balance else { return Vec::new() };
+    let turns = turns(labels);
+    let named = |which: &[usize]| {
+        which.iter().map(|&group| format!("`{}`", groups.names[group])).collect::<Vec<_>>().join(", ")
+    };
+    let gone: Vec<usize> = (0..groups.names.len()).filter(|group| !turns.contains(group)).collect();
+    let count = turns.len();
+    let note = |&budget: &usize| {
+        let mut said = Vec::new();
+        if !gone.is_empty() {
+            said.push(format!("{} gets no rows, as all of its queries were dropped", named(&gone)));
+        }
+        if budget < count {
+            let fault =
+                format!("there are fewer rows than the {count} groups, so {} gets none", named(&turns[budget..]));
+            said.push(format!("{fault}: give at least {count} rows"));
+        } else if !budget.is_multiple_of(count) {
+            let more = named(&turns[..budget % count]);
+            let even = budget.next_multiple_of(count);
+            said.push(format!("{more} gets one row more than the other groups: {even} rows would come out even"));
+        }
+        let details = json!({"groups": count, "rows": budget / count, "with_one_more": budget % count});
+        let text = format!("at budget {budget} {}", said.join("; "));
+        (!said.is_empty()).then_some(Note { kind: "uneven-groups", budget, text, details })
+    };
+    request.budgets.iter().filter_map(note).collect()
 }

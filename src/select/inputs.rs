@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kantor_solvers::Watch;
 use kantor_theory::cost::Family;
-use kantor_theory::{Cost, Geometry, Rows};
+use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
 
 use crate::data::jsonl::JsonlFile;
 use crate::data::{
@@ -97,7 +97,7 @@ impl Inputs {
         let (tables, overlap) = match (&spec.similarity, &spec.query) {
             (Some(path), _) => {
                 let matrix = open(std::slice::from_ref(path))?;
-                matrix.validate_matrix(watch)?;
+                matrix.validate_matrix(cost, watch)?;
                 unchecked = false;
                 (Tables::Matrix(matrix), 0)
             }
@@ -151,6 +151,20 @@ impl Inputs {
     /// If they do not go together.
     pub fn geometry(&self, cost: Cost) -> Result<Geometry<'_>, Error> {
         self.geometry_with(self.queries(), cost)
+    }
+
+    /// Checks that the costs of `geometry`, made of all queries, can be raised to a power.
+    ///
+    /// # Errors
+    /// Names the first entry of the matrix of costs that is negative, if they are to be squared.
+    pub fn check_power(&self, geometry: &Geometry<'_>, power: Power) -> Result<(), Error> {
+        match (power.check(geometry), &self.tables) {
+            (Err(GeometryError::BadEntry { query, pool, value, .. }), Tables::Matrix(matrix)) => {
+                let (file, query) = matrix.locate(query);
+                Err(DataError::NegativeCost { file: file.path.clone(), query, pool, value }.into())
+            }
+            (checked, _) => Ok(checked?),
+        }
     }
 
     /// The query rows; those of the matrix if that is what was given.

@@ -3,11 +3,13 @@
 //! On real text both follow the loss at a fixed budget about equally well, and differences of W below 2 % say nothing
 //! of it. Where the two disagree, neither order should be believed unseen.
 
+use kantor_solvers::Selection;
 use kantor_theory::{Interval, Objective};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Chosen;
+use super::groups::uneven;
+use super::{Chosen, Inputs, Request};
 use crate::certify::Certified;
 use crate::statistics::spearman;
 
@@ -20,7 +22,7 @@ const NAMED: usize = 3;
 /// Something that the reader of a result should know.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Note {
-    /// A word for scripts: `order` or `energy-left-out`.
+    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups` or `swaps-left-open`.
     pub kind: &'static str,
     /// The budget that it is about.
     pub budget: usize,
@@ -40,15 +42,17 @@ struct Placed<'a> {
 }
 
 /// What to say of all results.
-pub(crate) fn notes(budgets: &[usize], chosen: &[Chosen]) -> Vec<Note> {
-    let mut notes = Vec::new();
-    for (at, &budget) in budgets.iter().enumerate() {
+pub(crate) fn notes(inputs: &Inputs, request: &Request, chosen: &[Chosen]) -> Vec<Note> {
+    let mut notes = inputs.groups().map_or_else(Vec::new, |groups| uneven(groups, request));
+    for (at, &budget) in request.budgets.iter().enumerate() {
         let (mut placed, mut left_out) = (Vec::new(), None);
         for Chosen { method, selections, .. } in chosen {
             let proved = &selections[at];
+            notes.extend(swaps_left_open(method, &proved.selection));
             let Some(beside) = &proved.beside else { continue };
             left_out = left_out.or(beside.no_energy);
-            if let (Some(Certified { distance, .. }), Some(energy)) = (&proved.certified, beside.energy)
+            let distance = proved.certified.as_ref().map(Certified::distance);
+            if let (Some(distance), Some(energy)) = (distance, beside.energy)
                 && distance.objective() == Objective::W
             {
                 placed.push(Placed { method, distance: distance.interval(), energy });
@@ -61,6 +65,14 @@ pub(crate) fn notes(budgets: &[usize], chosen: &[Chosen]) -> Vec<Note> {
         notes.extend(disagreement(budget, &placed));
     }
     notes
+}
+
+/// What to say of a method that swaps rows if it is not shown that no swap helps.
+fn swaps_left_open(method: &str, selection: &Selection) -> Option<Note> {
+    let reason = selection.notes.get("swaps-left-open")?.as_str()?;
+    let budget = selection.budget();
+    let text = format!("at budget {budget} {method} may be lowered by swapping two rows: {reason}");
+    Some(Note { kind: "swaps-left-open", budget, text, details: json!({"method": method, "reason": reason}) })
 }
 
 /// What to say of the methods at one budget if their orders differ by more than their intervals leave open.

@@ -68,6 +68,7 @@ impl<'a> Prepared<'a> {
         if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
             return Err(SelectError::Budget { budget, pool }.into());
         }
+        inputs.check_power(geometry, request.power)?;
         let objective = request.objective.objective(geometry, &request.settings)?;
         if objective != Objective::W && request.power != Power::One {
             let other = if request.settings.diversity.is_some() { "--diversity" } else { request.objective.name() };
@@ -164,7 +165,7 @@ impl<'a> Prepared<'a> {
         let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(geometry, &selection.rows);
         let best = self.bests.iter().find(|best| best.budget() == selection.budget()).cloned();
         let beside = Some(Beside::of(geometry, &terms, distance.interval(), request.energy, &selection.rows, *watch)?);
-        let certified = Some(Certified { distance, best });
+        let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
         Ok(Proved { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
     }

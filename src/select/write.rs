@@ -7,7 +7,7 @@ use std::time::Instant;
 use kantor_solvers::Watch;
 use kantor_theory::{Facts, Geometry, Objective, Status};
 
-use crate::certify::{self, Certified, Terms};
+use crate::certify::{self, Certified};
 use crate::data::OnBadRow;
 use crate::output::{MANIFEST, ResultDirectory, Written};
 use crate::report::files::{self, Line};
@@ -50,7 +50,7 @@ pub(crate) fn write_with(
     run: Run,
     copies: Option<&Copies>,
 ) -> Result<Manifest, Error> {
-    write_files(&mut staging, inputs, request, outcome, "", copies)?;
+    write_files(&mut staging, inputs, outcome, "", copies)?;
     inputs.check_unchanged()?;
     let manifest = manifest(inputs, request, outcome, run, Some(""), staging.written().to_vec())?;
     finish(staging, &manifest)?;
@@ -76,26 +76,22 @@ pub(crate) fn finish(mut staging: ResultDirectory, manifest: &Manifest) -> Resul
 pub(crate) fn write_selections(
     staging: &mut ResultDirectory,
     inputs: &Inputs,
-    request: &Request,
     outcome: &Outcome,
     under: &str,
     watch: &dyn Watch,
 ) -> Result<(), Error> {
     let copies = copies(inputs, rows(outcome), watch)?;
-    write_files(staging, inputs, request, outcome, under, copies.as_ref())
+    write_files(staging, inputs, outcome, under, copies.as_ref())
 }
 
 fn write_files(
     staging: &mut ResultDirectory,
     inputs: &Inputs,
-    request: &Request,
     outcome: &Outcome,
     under: &str,
     copies: Option<&Copies>,
 ) -> Result<(), Error> {
-    let geometry = inputs.geometry(request.cost)?;
-    let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
-    let writer = SelectionWriter::new(inputs, &geometry, terms, &outcome.inputs, copies);
+    let writer = SelectionWriter::new(inputs, &outcome.inputs, copies);
     for chosen in &outcome.chosen {
         for proved in &chosen.selections {
             let dir = format!("{under}{}", files::directory(&chosen.method, &proved.selection));
@@ -165,13 +161,13 @@ pub(crate) fn manifest(
         budget: proved.selection.budget(),
         dir: under.map(|under| format!("{under}{}", files::directory(&chosen.method, &proved.selection))),
         nested: chosen.nested,
-        distance: proved.certified.as_ref().map(|certified| certified.distance.interval()),
-        best: proved.certified.as_ref().and_then(|c| Some(BestRecord { lower: c.best.as_ref()?.lower() })),
+        distance: proved.certified.as_ref().map(|certified| certified.distance().interval()),
+        best: proved.certified.as_ref().and_then(|c| Some(BestRecord { lower: c.best()?.lower() })),
         excess: proved.certified.as_ref().and_then(Certified::excess),
         energy: proved.beside.and_then(|beside| beside.energy),
         chamfer: proved.beside.map(|beside| beside.chamfer),
         held_out: proved.held_out,
-        groups: inputs.groups().map_or_else(Vec::new, |groups| coverage(groups, proved)),
+        groups: inputs.groups().map_or_else(Vec::new, |groups| coverage(groups, request, proved)),
         status: proved.status(),
         notes: proved.selection.notes.clone(),
         seconds: chosen.seconds,
@@ -190,7 +186,7 @@ pub(crate) fn manifest(
         threads: rayon::current_num_threads(),
         status: status.or_else(|| results.first().map(|result| result.status)).unwrap_or(Status::Uncertified),
         results,
-        notes: order::notes(&request.budgets, &outcome.chosen),
+        notes: order::notes(inputs, request, &outcome.chosen),
         outputs,
         scan_seconds: outcome.scan_seconds,
         best_seconds: outcome.best_seconds,
@@ -222,23 +218,15 @@ pub(crate) fn copies<'a>(
 /// Writes the files of one selection after the other.
 pub(crate) struct SelectionWriter<'a> {
     inputs: &'a Inputs,
-    geometry: &'a Geometry<'a>,
-    terms: Terms,
     facts: Facts,
     copies: Option<&'a Copies>,
 }
 
 impl<'a> SelectionWriter<'a> {
     /// For selections from these inputs, whose `records` certificates bind themselves to.
-    pub(crate) fn new(
-        inputs: &'a Inputs,
-        geometry: &'a Geometry<'a>,
-        terms: Terms,
-        records: &[InputRecord],
-        copies: Option<&'a Copies>,
-    ) -> Self {
+    pub(crate) fn new(inputs: &'a Inputs, records: &[InputRecord], copies: Option<&'a Copies>) -> Self {
         let facts = certify::facts(records, inputs.dropped());
-        Self { inputs, geometry, terms, facts, copies }
+        Self { inputs, facts, copies }
     }
 
     /// Writes the files of one selection, which `method` made, into the directory `dir` of the result.
@@ -274,7 +262,7 @@ impl<'a> SelectionWriter<'a> {
             })?;
         }
         if let Some(certified) = &proved.certified {
-            let certificate = certified.certificate(self.geometry, &self.terms, &self.facts, Some(method))?;
+            let certificate = certified.certificate(&self.facts, Some(method))?;
             staging.file(&format!("{dir}/certificate.json"), |out| out.write_all(&certificate.to_json()))?;
         }
         Ok(())

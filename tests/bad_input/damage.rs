@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use kantor::data::{JsonlRows, OnBadRow, OpenOptions, Representation};
 use kantor_solvers::Quiet;
-use kantor_theory::Rows;
 use kantor_theory::cost::Family;
+use kantor_theory::{Cost, Rows};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -46,7 +46,7 @@ fn use_table(path: &PathBuf) -> bool {
     let mut out = vec![0.0; table.len() * table.dim()];
     table.read(0, 0..table.dim(), &mut out);
     let _ = table.validate(Family::Angle, OnBadRow::Drop, &Quiet);
-    let _ = table.validate_matrix(&Quiet);
+    let _ = table.validate_matrix(Cost::Cosine, &Quiet);
     table.digests(&Quiet).unwrap();
     kantor::inspect::inspect(path, &options, &Quiet).unwrap();
     true

@@ -2,8 +2,8 @@
 
 use kantor::data::{Kind, OnBadRow, OpenOptions, Representation, overlap};
 use kantor_solvers::{Quiet, Stopped, Watch};
-use kantor_theory::Rows;
 use kantor_theory::cost::Family;
+use kantor_theory::{Cost, Rows};
 
 use crate::support::*;
 
@@ -105,13 +105,32 @@ fn non_finite_entry_of_a_similarity_matrix() {
     let files = Files::new();
     let mut values = vec![0.5f32; 3 * 70_000];
     let matrix = |values: &[f32]| open(&files.put("s.npy", npy_f32(70_000, values))).unwrap();
-    matrix(&values).validate_matrix(&Quiet).unwrap();
+    matrix(&values).validate_matrix(Cost::Cosine, &Quiet).unwrap();
     values[70_000 + 60_000] = f32::NEG_INFINITY;
     values[2 * 70_000 + 3] = f32::NAN;
-    says(
-        matrix(&values).validate_matrix(&Quiet),
-        &["s.npy", "query row 1, pool column 60000 is -inf", "2 such entries", "compute the matrix again"],
-    );
+    for cost in [Cost::Cosine, Cost::Precomputed] {
+        says(
+            matrix(&values).validate_matrix(cost, &Quiet),
+            &["s.npy", "query row 1, pool column 60000 is -inf", "2 such entries", "compute the matrix again"],
+        );
+    }
+}
+
+#[test]
+fn entry_of_a_similarity_matrix_that_is_no_cosine() {
+    let files = Files::new();
+    let mut values = vec![0.5f32; 3 * 70_000];
+    // What rounding leaves of the cosine of a row with its copy.
+    values[5] = 1.0f32.next_up();
+    (values[2 * 70_000 + 60_000], values[2 * 70_000 + 60_001]) = (1.25, -3.0);
+    let matrix = open(&files.put("s.npy", npy_f32(70_000, &values))).unwrap();
+    for cost in [Cost::Cosine, Cost::HalfCosine, Cost::Angular] {
+        says(
+            matrix.validate_matrix(cost, &Quiet),
+            &["s.npy", "query row 2, pool column 60000 is 1.25", "2 such entries", "--cost precomputed", "normalise"],
+        );
+    }
+    matrix.validate_matrix(Cost::Precomputed, &Quiet).unwrap();
 }
 
 #[test]
@@ -150,7 +169,7 @@ fn a_wish_to_stop_is_heard() {
     let mut rows = shards(&files, &[("a.npy", &[1.0; 8])]);
     let kinds = [
         rows.digests(&Impatient).unwrap_err().kind(),
-        rows.validate_matrix(&Impatient).unwrap_err().kind(),
+        rows.validate_matrix(Cost::Cosine, &Impatient).unwrap_err().kind(),
         rows.validate(Family::Angle, OnBadRow::Drop, &Impatient).unwrap_err().kind(),
     ];
     assert_eq!(kinds, [Kind::Interrupted; 3]);

@@ -149,7 +149,8 @@ fn dropped_rows() {
 fn matrices() {
     for (seed, kind) in [(24, Kind::F32), (25, Kind::F64), (26, Kind::F16), (27, Kind::Fortran)] {
         all_closed(&Instance::matrix(kind, 30, &numbers(seed, 4 * 30)), &MATRIX_COSTS[1..], 30, 4);
-        all(&Instance::matrix(kind, 30, &numbers(seed, 4 * 30)), &MATRIX_COSTS[..1], 30, 4);
+        // Costs of both signs, which are not squared.
+        check(&Instance::matrix(kind, 30, &numbers(seed, 4 * 30)), Cost::Precomputed, Power::One, &budgets(30, 4));
         let costs: Vec<f64> = numbers(seed, 4 * 30).into_iter().map(|x| x + 2.0).collect();
         all_closed(&Instance::matrix(kind, 30, &costs), &MATRIX_COSTS[..1], 30, 4);
     }
@@ -164,6 +165,17 @@ fn rows_on_the_edge_of_counting_add_nothing() {
     }
     all(&Instance::matrix(Kind::F32, 24, &[0.0; 72]), &MATRIX_COSTS, 24, 3);
     all(&Instance::matrix(Kind::F64, 24, &[0.3; 72]), &MATRIX_COSTS, 24, 3);
+}
+
+/// Entries outside [−1, 1] by rounding are one number to selection, certificate and checker.
+#[test]
+fn cosines_beyond_one_by_rounding_are_certified_as_one() {
+    let beyond = [1.0 + 2.0 * f64::from(f32::EPSILON), 1.0, -1.0 - f64::from(f32::EPSILON), 0.25, -0.75];
+    for (seed, kind) in [(36, Kind::F32), (37, Kind::F64)] {
+        let similarities: Vec<f64> =
+            numbers(seed, 3 * 24).into_iter().map(|x| beyond[(2.5 * (x + 1.0)) as usize]).collect();
+        all_closed(&Instance::matrix(kind, 24, &similarities), &MATRIX_COSTS[1..], 24, 3);
+    }
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use kantor::certify::Terms;
 use kantor::select::{InputSpec, Inputs, Request, select};
 use kantor::solvers::Quiet;
 use kantor::theory::{Cost, Status, Verdict};
@@ -28,14 +27,13 @@ fn what_is_printed_of_real_data_is_verified_and_in_order() {
             let mut ends = Vec::new();
             for chosen in &outcome.chosen {
                 let certified = chosen.selections[index].certified.as_ref().unwrap();
-                let certificate =
-                    certified.certificate(&geometry, &Terms::default(), &facts, Some(&chosen.method)).unwrap();
+                let certificate = certified.certificate(&facts, Some(&chosen.method)).unwrap();
                 let verdict = written(&certificate, &facts, &geometry).0;
                 assert!(matches!(verdict, Verdict::Verified(_)), "{query} {} {budget}: {verdict:?}", chosen.method);
-                let interval = certified.distance.interval();
+                let interval = certified.distance().interval();
                 let (lower, upper) = (interval.lower.unwrap(), interval.upper.unwrap());
                 assert!(upper - lower <= 1e-9 * upper, "{query} {} {budget}", chosen.method);
-                ends.push((lower, upper, certified.best.as_ref().unwrap().lower(), certified.status()));
+                ends.push((lower, upper, certified.best().unwrap().lower(), certified.status()));
             }
             let [optimal, round_robin, random] = ends[..] else { unreachable!() };
             if budget == 5005 {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use kantor::certify::{self, Terms};
+use kantor::certify;
 use kantor::data::OnBadRow;
 use kantor::select::{InputSpec, Inputs, Request, select};
 use kantor::solvers::Quiet;
@@ -150,12 +150,11 @@ pub(crate) fn check(instance: &Instance, cost: Cost, power: Power, budgets: &[us
             let budget = budgets[index];
             let place = format!("{method} {cost} {power:?} k = {budget}");
             let certified = proved.certified.as_ref().unwrap();
-            let terms = Terms { power, ..Terms::default() };
-            let certificate = certified.certificate(&geometry, &terms, &facts, Some(&method)).unwrap();
+            let certificate = certified.certificate(&facts, Some(&method)).unwrap();
             let verdict = written(&certificate, &facts, &geometry).0;
-            let interval = certified.distance.interval();
+            let interval = certified.distance().interval();
             let (lower, upper) = (interval.lower.unwrap(), interval.upper.unwrap());
-            let below = certified.best.as_ref().unwrap().lower();
+            let below = certified.best().unwrap().lower();
             let claim = Proved { distance: interval, best: Some(below) };
             assert_eq!(verdict, Verdict::Verified(claim), "{place}: not what was claimed");
             assert!(lower <= upper && below <= upper, "{place}: {below} {lower} {upper}");

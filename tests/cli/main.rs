@@ -5,6 +5,8 @@ mod batch;
 mod bound;
 mod certify;
 mod compare;
+mod entries;
+mod groups;
 mod loss;
 mod metrics;
 mod outcomes;

@@ -9,7 +9,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 
-use crate::bounds::{BestBound, BestEvidence, DistanceBound, Interval, Witness, check_subset};
+use crate::bounds::{BestBound, BestEvidence, DistanceBound, Interval, Witness};
 use crate::plan::SparsePlan;
 use crate::rejection::Rejection;
 use crate::statement::Statement;
@@ -123,27 +123,23 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// The certificate of bounds that were proved for this problem.
+    /// The certificate of bounds that were proved, of the problem that both are about. That `inputs` and `dropped` are those
+    /// of the geometry on which they were proved is for the caller to see to, and for
+    /// [`verify`](crate::checker::verify) to find out.
     ///
     /// # Errors
-    /// If the two bounds are not about this problem or contradict each other (which would mean a defect here).
+    /// If the two bounds are not about one problem on one geometry, `dropped` is out of order, or they contradict each
+    /// other (which would mean a defect here).
     pub fn new(
-        problem: Statement,
         inputs: Vec<Input>,
         dropped: Dropped,
         distance: &DistanceBound,
         best: Option<&BestBound>,
         made_by: MadeBy,
     ) -> Result<Self, Rejection> {
+        let problem = distance.statement().clone();
         let kept = kept_rows(&dropped.pool, problem.pool)?;
-        check_subset(distance.rows(), &problem)?;
-        if best.is_some_and(|best| best.budget() != problem.budget) {
-            return Err(Rejection::new("best", "the bound for all subsets is for another budget"));
-        }
-        let objectives = [Some(distance.objective()), best.map(BestBound::objective)];
-        if objectives.into_iter().flatten().any(|objective| objective != problem.objective) {
-            return Err(Rejection::new("objective", "a bound is about another distance than the statement"));
-        }
+        best.map_or(Ok(()), |best| distance.check_same_problem(best))?;
         check_order(distance.interval(), best.map(BestBound::lower))?;
         let stored = |rows: &[usize]| rows.iter().map(|&row| kept[row]).collect();
         let (best_potentials, witness) = match best.map(BestBound::evidence) {

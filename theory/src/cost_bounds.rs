@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::{Cost, Family};
 use crate::dot::depth;
-use crate::geometry::Geometry;
+use crate::fault::NEGATIVE_COST;
+use crate::geometry::{Entry, Geometry, GeometryError};
 use crate::rounding::{TINY, UNIT, mul_down, mul_up, sqrt_down, sqrt_up};
 
 /// The largest dimension for which the error bounds are proved.
@@ -57,6 +58,20 @@ impl From<Power> for u8 {
 }
 
 impl Power {
+    /// Checks that costs can be raised to this power: those of a given matrix must not be negative for p = 2, as the
+    /// order of squares is then not that of costs.
+    ///
+    /// # Errors
+    /// Names the first entry that is.
+    pub fn check(self, geometry: &Geometry<'_>) -> Result<(), GeometryError> {
+        match geometry.negative_cost().filter(|_| self == Power::Two) {
+            Some(Entry { query, pool, value }) => {
+                Err(GeometryError::BadEntry { query, pool, value, fault: NEGATIVE_COST })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// A number ≤ value^(1/p), for value ≥ 0 if p = 2.
     pub fn root_down(self, value: f64) -> f64 {
         if self == Power::Two { sqrt_down(value) } else { value }
@@ -119,7 +134,9 @@ impl CostBounds {
             Cost::Euclidean => (Rule::Root, underflow.sqrt().next_up(), distance, false),
             Cost::Precomputed => (Rule::Minus, 0.0, 0.0, two),
         };
-        Self { rule, absolute, relative, square, clamp: cost != Cost::Precomputed, points: points.is_some() }
+        // Given costs that are squared are not negative either ([`Power::check`]); what a screen allows may be.
+        let clamp = cost != Cost::Precomputed || two;
+        Self { rule, absolute, relative, square, clamp, points: points.is_some() }
     }
 
     /// The enclosure of the squared distance of two points of this geometry, as
@@ -136,7 +153,7 @@ impl CostBounds {
 
     /// Whether c^p can be negative: only given costs to the first power can.
     pub fn signed(&self) -> bool {
-        !self.clamp && !self.square
+        !self.clamp
     }
 
     /// A number ≤ c^p of every pair whose computed closeness is at most this. The closeness must be finite.
@@ -218,7 +235,7 @@ impl CostBounds {
     #[inline(always)]
     fn upper_by(&self, cost: f64) -> f64 {
         let upper = cost + (self.absolute + self.relative * cost);
-        if self.square { mul_up(upper.abs(), upper.abs()) } else { upper }
+        if self.square { mul_up(upper, upper) } else { upper }
     }
 
     #[inline(always)]
@@ -226,8 +243,7 @@ impl CostBounds {
         let cost = cost(closeness);
         let lower = cost - (self.absolute + self.relative * cost);
         let lower = if self.clamp && lower < 0.0 { 0.0 } else { lower };
-        // Only given costs, which are exact, can be negative here; their squares are as exact as any.
-        if self.square { mul_down(lower.abs(), lower.abs()) } else { lower }
+        if self.square { mul_down(lower, lower) } else { lower }
     }
 }
 

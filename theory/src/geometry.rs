@@ -4,96 +4,40 @@ use std::ops::Range;
 
 use crate::cost::{Cost, Family};
 use crate::dot;
+use crate::identity::GeometryId;
+use crate::matrix::Matrix;
 use crate::memory::Memory;
 use crate::rows::{Element, Rows};
 
-/// Squared norms outside this range are refused: inside it no product of two norms over- or underflows.
-pub const SQUARED_NORM_RANGE: (f64, f64) = (1e-140, 1e140);
+pub use crate::fault::{
+    GeometryError, NEGATIVE_COST, SQUARED_NORM_RANGE, cosine_allowance, entry_fault, largest_entry, row_fault,
+};
+pub use crate::matrix::Entry;
 
 /// Rows widened at a time when a block is evaluated: few enough to stay in cache, a multiple of every tile's rows, and
 /// enough that packing the queries for them takes little beside their products.
 const CHUNK: usize = 192;
-
-/// Lines of a matrix that are transposed at a time.
-const LINES: usize = 8;
-
-/// Why pool and queries make no geometry.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum GeometryError {
-    /// One side has no rows.
-    #[error("the {0} has no rows")]
-    Empty(&'static str),
-    /// The two sides have different dimensions.
-    #[error("the pool has {pool} columns but the queries have {query}")]
-    Dimensions {
-        /// Columns of the pool.
-        pool: usize,
-        /// Columns of the queries.
-        query: usize,
-    },
-    /// A row cannot be measured under this cost.
-    #[error("{side} row {row} {fault}")]
-    BadRow {
-        /// `pool` or `query`.
-        side: &'static str,
-        /// Which row.
-        row: usize,
-        /// What is wrong with it.
-        fault: &'static str,
-    },
-    /// The cost does not go with this kind of input.
-    #[error("cost `{cost}` {fault}")]
-    WrongCost {
-        /// The cost asked for.
-        cost: Cost,
-        /// Why it does not fit.
-        fault: &'static str,
-    },
-}
-
-/// Says what is wrong with a row under a cost family, if anything.
-///
-/// Under the angle family a zero row has no direction; under both point families the squared norm must be finite
-/// and its products with another must not overflow ([`SQUARED_NORM_RANGE`]).
-pub fn row_fault(family: Family, row: &[f64]) -> Option<&'static str> {
-    let squared = dot::dot(row, row);
-    if (SQUARED_NORM_RANGE.0..=SQUARED_NORM_RANGE.1).contains(&squared) {
-        // No term of a finite sum of squares is anything else.
-        return None;
-    }
-    if row.iter().any(|x| !x.is_finite()) {
-        return Some("holds a value that is not finite");
-    }
-    match family {
-        Family::Given => None,
-        Family::Angle if row.iter().all(|&x| x == 0.0) => Some("is zero, so its direction is undefined"),
-        Family::Angle if squared < SQUARED_NORM_RANGE.0 => Some("is too small to normalise: rescale the rows"),
-        _ if squared.is_nan() || squared > SQUARED_NORM_RANGE.1 => {
-            Some("is too large, its squared norm overflows: rescale the rows")
-        }
-        _ => None,
-    }
-}
 
 /// Pool rows, query rows and the cost between them.
 ///
 /// The pool stays where it is and is read by block; the M query rows are held in `f64`.
 /// Pool rows are taken as valid ([`row_fault`]); a bad one yields NaN, which wins nothing and certifies nothing.
 pub struct Geometry<'a> {
+    id: GeometryId,
     pool: &'a dyn Rows,
     cost: Cost,
-    side: Side,
+    side: Side<'a>,
     query_len: usize,
     /// Whether all values on both sides are short enough for [`dot::dots_of_short`].
     short: bool,
     memory: Option<Memory>,
 }
 
-enum Side {
+enum Side<'a> {
     /// Query rows (M×d) and their norms.
     Points { query: Vec<f64>, norms: Vec<f64> },
-    /// The "pool" rows are the M×N matrix itself.
-    Matrix,
+    /// The M×N matrix itself, whose rows as stored stand in the place of the pool.
+    Matrix(Matrix<'a>),
 }
 
 impl<'a> Geometry<'a> {
@@ -125,15 +69,16 @@ impl<'a> Geometry<'a> {
             norms.push(dot::dot(x, x).sqrt());
         }
         let short = pool.element() != Element::F64 && query.element() != Element::F64;
-        Ok(Self { pool, cost, side: Side::Points { query: rows, norms }, query_len, short, memory: None })
+        Ok(Self::of(pool, cost, Side::Points { query: rows, norms }, query_len, short))
     }
 
     /// The geometry of a given M×N matrix (row j = query j, column i = pool row i).
     ///
-    /// Its entries are similarities for a cost of the angle family and costs for `precomputed`.
+    /// Its entries are similarities for a cost of the angle family and costs for `precomputed`. Every entry is looked at
+    /// once; cosines outside [−1, 1] by no more than [`cosine_allowance`] are read as ±1 from then on.
     ///
     /// # Errors
-    /// If the matrix is empty or the cost needs the rows themselves.
+    /// If the matrix is empty, an entry is none ([`entry_fault`]) or the cost needs the rows themselves.
     pub fn from_matrix(matrix: &'a dyn Rows, cost: Cost) -> Result<Self, GeometryError> {
         if matrix.is_empty() {
             return Err(GeometryError::Empty("query side of the matrix"));
@@ -144,7 +89,16 @@ impl<'a> Geometry<'a> {
         if cost.family() == Family::Distance {
             return Err(GeometryError::WrongCost { cost, fault: "needs the rows, not a similarity matrix" });
         }
-        Ok(Self { pool: matrix, cost, side: Side::Matrix, query_len: matrix.len(), short: false, memory: None })
+        Ok(Self::of(matrix, cost, Side::Matrix(Matrix::new(matrix, cost)?), matrix.len(), false))
+    }
+
+    fn of(pool: &'a dyn Rows, cost: Cost, side: Side<'a>, query_len: usize, short: bool) -> Self {
+        Self { id: GeometryId::fresh(), pool, cost, side, query_len, short, memory: None }
+    }
+
+    /// Which geometry this is.
+    pub fn id(&self) -> GeometryId {
+        self.id
     }
 
     /// The same geometry, which from now on remembers the rows that [`Self::closeness_gather`] evaluates, 8·M bytes for
@@ -164,7 +118,7 @@ impl<'a> Geometry<'a> {
     pub fn pool_len(&self) -> usize {
         match self.side {
             Side::Points { .. } => self.pool.len(),
-            Side::Matrix => self.pool.dim(),
+            Side::Matrix(_) => self.pool.dim(),
         }
     }
 
@@ -197,7 +151,7 @@ impl<'a> Geometry<'a> {
         }
         let norms = query.chunks_exact(dim).map(|x| dot::dot(x, x).sqrt()).collect();
         let (query_len, short) = (rows.len(), pool.element() != Element::F64);
-        Ok(Self { pool, cost: self.cost, side: Side::Points { query, norms }, query_len, short, memory: None })
+        Ok(Self::of(pool, self.cost, Side::Points { query, norms }, query_len, short))
     }
 
     /// The same pool and the queries that `list` names, which must exist; `None` for a matrix, whose rows
@@ -214,14 +168,7 @@ impl<'a> Geometry<'a> {
         let query = list.iter().flat_map(|&j| &query[j * dim..(j + 1) * dim]).copied().collect();
         let norms = list.iter().map(|&j| norms[j]).collect();
         let side = Side::Points { query, norms };
-        Some(Ok(Self {
-            pool: self.pool,
-            cost: self.cost,
-            side,
-            query_len: list.len(),
-            short: self.short,
-            memory: None,
-        }))
+        Some(Ok(Self::of(self.pool, self.cost, side, list.len(), self.short)))
     }
 
     /// The same rows under another cost of the same family.
@@ -236,15 +183,23 @@ impl<'a> Geometry<'a> {
     pub fn points(&self) -> Option<&'a dyn Rows> {
         match self.side {
             Side::Points { .. } => Some(self.pool),
-            Side::Matrix => None,
+            Side::Matrix(_) => None,
         }
     }
 
-    /// The M×N matrix, if the geometry is one.
-    pub fn matrix(&self) -> Option<&'a dyn Rows> {
-        match self.side {
+    /// The M×N matrix as it is read, if the geometry is one.
+    pub fn matrix(&self) -> Option<&dyn Rows> {
+        match &self.side {
             Side::Points { .. } => None,
-            Side::Matrix => Some(self.pool),
+            Side::Matrix(matrix) => Some(matrix),
+        }
+    }
+
+    /// The first negative cost, if the geometry is a matrix that has one.
+    pub fn negative_cost(&self) -> Option<Entry> {
+        match &self.side {
+            Side::Points { .. } => None,
+            Side::Matrix(matrix) => matrix.negative(),
         }
     }
 
@@ -252,7 +207,7 @@ impl<'a> Geometry<'a> {
     pub fn queries(&self) -> Option<(&[f64], &[f64])> {
         match &self.side {
             Side::Points { query, norms } => Some((query, norms)),
-            Side::Matrix => None,
+            Side::Matrix(_) => None,
         }
     }
 
@@ -267,7 +222,7 @@ impl<'a> Geometry<'a> {
                 self.pool.read_row(i, &mut row);
                 self.points_block(&row, j..j + 1, &mut out);
             }
-            Side::Matrix => self.matrix_block(i..i + 1, j..j + 1, &mut out),
+            Side::Matrix(matrix) => matrix.closeness_block(i..i + 1, j..j + 1, &mut out),
         }
         out[0]
     }
@@ -295,7 +250,7 @@ impl<'a> Geometry<'a> {
                     self.points_block(x, 0..m, target);
                 }
             }
-            Side::Matrix => self.matrix_block(rows, 0..m, out),
+            Side::Matrix(matrix) => matrix.closeness_block(rows, 0..m, out),
         }
     }
 
@@ -335,9 +290,9 @@ impl<'a> Geometry<'a> {
                     self.points_block(x, 0..m, target);
                 }
             }
-            Side::Matrix => {
+            Side::Matrix(matrix) => {
                 for (&row, target) in rows.iter().zip(out.chunks_exact_mut(m)) {
-                    self.matrix_block(row..row + 1, 0..m, target);
+                    matrix.closeness_block(row..row + 1, 0..m, target);
                 }
             }
         }
@@ -351,12 +306,11 @@ impl<'a> Geometry<'a> {
                 self.pool.read_row(i, &mut row);
                 row == query[j * row.len()..(j + 1) * row.len()]
             }
-            Side::Matrix => false,
+            Side::Matrix(_) => false,
         }
     }
 
-    /// Checks that the pool rows can be measured under this cost. The entries of a matrix are not looked at: what is
-    /// wrong with them shows in the closeness.
+    /// Checks that the pool rows can be measured under this cost; a matrix was looked at when the geometry was made.
     ///
     /// # Errors
     /// Names the first bad row ([`row_fault`]).
@@ -445,24 +399,5 @@ impl<'a> Geometry<'a> {
         let norms = &mut norms[..rows.len() / self.pool.dim()];
         self.row_norms(rows, norms);
         self.closeness_of_rows(rows, norms, queries, out);
-    }
-
-    fn matrix_block(&self, rows: Range<usize>, queries: Range<usize>, out: &mut [f64]) {
-        let sign = if self.cost == Cost::Precomputed { -1.0 } else { 1.0 };
-        let m = queries.len();
-        let count = rows.len();
-        // Some lines of the matrix at a time, so that whole cache lines of `out` are written.
-        let mut lines = vec![0.0; LINES * count];
-        for first in (0..m).step_by(LINES) {
-            let width = LINES.min(m - first);
-            for (offset, line) in lines.chunks_exact_mut(count).take(width).enumerate() {
-                self.pool.read(queries.start + first + offset, rows.clone(), line);
-            }
-            for (i, target) in out.chunks_exact_mut(m).enumerate() {
-                for (offset, to) in target[first..first + width].iter_mut().enumerate() {
-                    *to = sign * lines[offset * count + i];
-                }
-            }
-        }
     }
 }

@@ -7,7 +7,6 @@
 //! Making a certificate: find potentials and a plan somehow, then [`distance_bound`] and [`best_bound`] say what they
 //! prove and [`Certificate::new`] writes it down. Checking one: [`Certificate::parse`], then [`verify`].
 
-#![forbid(unsafe_code)]
 #![warn(clippy::disallowed_methods)]
 
 pub mod bounds;
@@ -17,10 +16,13 @@ pub mod conventions;
 pub mod cost;
 pub mod cost_bounds;
 pub mod dot;
+mod fault;
 pub mod generalization;
 pub mod geometry;
+mod identity;
 pub mod json;
 pub mod kernel;
+mod matrix;
 mod memory;
 mod parse;
 pub mod plan;
@@ -33,14 +35,15 @@ pub mod status;
 
 pub use bounds::{
     BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, KernelMeans, NearestDistances,
-    Spread, Witness, best_bound, best_discrepancy_bound, best_tsds_bound, discrepancy_bound, distance_bound, excess,
-    in_turn, kernel_means, mean_difference, nearest_distances, transport_at_least, tsds_bound,
+    Screened, Spread, Witness, best_bound, best_discrepancy_bound, best_tsds_bound, discrepancy_bound, distance_bound,
+    excess, in_turn, kernel_means, mean_difference, nearest_distances, transport_at_least, tsds_bound,
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};
 pub use cost::Cost;
 pub use cost_bounds::{CostBounds, Power};
 pub use geometry::{Geometry, GeometryError};
+pub use identity::GeometryId;
 pub use kernel::{Kernel, KernelError, KernelName};
 pub use plan::SparsePlan;
 pub use problem::Problem;

@@ -6,7 +6,7 @@
 //! reference r of the entropy ([`Reference`]); KL(x|y) = Σ x ln(x/y) − x + y. With ε = 0 the entropy is absent.
 
 use crate::cost_bounds::Power;
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, GeometryError};
 use crate::statement::Weights;
 
 /// How a marginal x of the plan is held to the weights w of its side.
@@ -91,7 +91,7 @@ impl<'a> Problem<'a> {
         self.rows.map_or(position, |rows| rows[position])
     }
 
-    /// Checks ε and the penalties.
+    /// Checks ε, the penalties and that costs can be raised to the power.
     ///
     /// # Errors
     /// Names the first number that is out of range.
@@ -99,6 +99,9 @@ impl<'a> Problem<'a> {
         let bad = |what, value, rule| Err(BadProblem { what, value, rule });
         if !(self.epsilon >= 0.0 && self.epsilon.is_finite()) {
             return bad("epsilon", self.epsilon, "it must be finite and not negative");
+        }
+        if let Err(GeometryError::BadEntry { value, fault, .. }) = self.power.check(self.geometry) {
+            return bad("a given cost", value, fault);
         }
         for (what, marginal) in [("the pool's marginal", self.pool), ("the queries' marginal", self.query)] {
             match marginal {

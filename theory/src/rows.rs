@@ -27,6 +27,16 @@ impl Element {
         }
     }
 
+    /// The distance from 1 to the next larger number.
+    pub fn epsilon(self) -> f64 {
+        match self {
+            Element::F16 => (-10f64).exp2(),
+            Element::BF16 => (-7f64).exp2(),
+            Element::F32 => f64::from(f32::EPSILON),
+            Element::F64 => f64::EPSILON,
+        }
+    }
+
     /// The name used in manifests and messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,6 +51,9 @@ impl Element {
 /// A read-only table of `len` rows with `dim` numbers each.
 ///
 /// Implementations convert on the way out and by block; nobody above ever holds a converted copy of a whole file.
+///
+/// Whoever implements it promises that the same question always has the same answer, whichever function is asked. What
+/// is proved is proved of the numbers that were read; a table that changes meanwhile is beyond what this crate can see.
 pub trait Rows: Send + Sync {
     /// Number of rows.
     fn len(&self) -> usize;

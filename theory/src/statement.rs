@@ -154,6 +154,7 @@ impl Statement {
         if self.cost != geometry.cost() {
             return Err(Rejection::new("cost", format!("`{}` is claimed, not `{}`", self.cost, geometry.cost())));
         }
+        self.p.check(geometry).map_err(|fault| Rejection::new("cost", fault.to_string()))?;
         match geometry.points().map(|rows| rows.dim()) {
             Some(dim) if dim > LARGEST_DIM => Err(Rejection::new("shape", format!("{dim} columns are too many"))),
             _ => Ok(()),

@@ -75,6 +75,7 @@ pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<
     if let Some(&budget) = budgets.iter().find(|&&budget| budget == 0 || budget > n) {
         return Err(SelectError::Budget { budget, pool: n });
     }
+    task.power.check(task.geometry)?;
     let Some(&largest) = budgets.iter().max() else { return Ok(Solved { budgets: Vec::new(), lists: None }) };
     let fraction = if budgets.iter().any(|k| k % m > 0) { 2 } else { 1 };
     let needed = fraction * Exchange::bytes(m, largest) + 8 * (largest as u64 + m as u64) * m as u64 + 4 * n as u64;

@@ -3,7 +3,6 @@
 //! Both are transportation problems with few sinks, the queries. A given subset is solved by the network simplex
 //! (module `simplex`), the choice of one by successive shortest paths on the queries alone (module `exchange`).
 
-mod active;
 pub mod budgeted;
 mod candidates;
 mod capacity;
@@ -20,7 +19,6 @@ mod start;
 pub mod transport;
 mod tree;
 
-pub use active::active_rows;
 pub use budgeted::{Budgeted, Solved, needs, solve};
 pub(crate) use masses::check_weights;
 pub use masses::{Masses, WeightError, masses};

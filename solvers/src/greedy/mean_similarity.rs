@@ -1,16 +1,18 @@
-//! Rows by their mean closeness to all queries.
+//! Rows by their mean cost^p to all queries.
 //!
-//! The mean over queries is taken on the query side first, which turns M inner products per row into one: the mean
-//! cosine is the inner product with the mean unit query, and the mean squared distance is the squared distance to
-//! the mean query plus the variance of the queries. A given matrix is summed as it is.
+//! Where cost^p falls linearly with closeness, the least mean cost is the largest mean closeness, and the mean over
+//! queries is taken on the query side first, which turns M inner products per row into one: the mean cosine is the inner
+//! product with the mean unit query, and the mean squared distance is the squared distance to the mean query plus the
+//! variance of the queries. A given matrix is summed as it is. Elsewhere (angles, distances that are not squared,
+//! squared costs) all N·M costs are evaluated.
 //!
-//! Limit: memory bandwidth; every number of the pool is read once.
+//! Limit: memory bandwidth, every number of the pool is read once; or N·M inner products in `f64`, see [`dot`].
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use kantor_theory::cost::Family;
-use kantor_theory::{Geometry, dot};
+use kantor_theory::{Cost, Geometry, Power, dot};
 use rayon::prelude::*;
 
 use super::{largest, prefixes};
@@ -20,7 +22,12 @@ use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
 /// Rows widened at a time: they stay in cache.
 const CHUNK: usize = 8;
 
-/// The rows closest to the queries on average, closest first. The score is the mean closeness.
+/// Rows whose costs are evaluated at a time: whole tiles.
+const COSTS: usize = 192;
+
+/// The rows of least mean cost^p to the queries, the least first.
+///
+/// The score is the mean closeness where that decides, else minus the p-th root of the mean.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MeanSimilarity;
 
@@ -39,13 +46,14 @@ impl Selector for MeanSimilarity {
 
     fn select(&self, task: &Task<'_>, _findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         let count = largest(task, budgets)?;
+        task.power.check(task.geometry)?;
         let n = task.geometry.pool_len();
-        let centre = Centre::new(task.geometry);
+        let means_of = Means::new(task.geometry, task.power);
         let mut means = vec![0.0; n];
-        task.watch.begin("comparing pool with the mean query", n as u64);
+        task.watch.begin("mean cost of every row", n as u64);
         let block = task.block.clamp(1, n);
         means.par_chunks_mut(block).enumerate().try_for_each(|(b, out)| {
-            centre.means(task.geometry, b * block..b * block + out.len(), out);
+            means_of.evaluate(task.geometry, b * block..b * block + out.len(), out);
             task.watch.advance(out.len() as u64)
         })?;
         let mut order: Vec<(usize, f64)> = means.into_iter().map(decisive).enumerate().collect();
@@ -59,18 +67,28 @@ impl Selector for MeanSimilarity {
     }
 }
 
-/// What stands for all queries.
-enum Centre {
-    /// The mean unit query.
+/// How the mean over all queries is evaluated.
+enum Means {
+    /// By the mean unit query.
     Direction(Vec<f64>),
-    /// The mean query, and the mean squared distance of the queries to it.
+    /// By the mean query, and the mean squared distance of the queries to it.
     Point(Vec<f64>, f64),
-    /// Nothing does: the entries themselves are summed.
+    /// By the sum of the entries of a matrix.
     Entries,
+    /// Cost by cost, raised to a power.
+    Costs(Power),
 }
 
-impl Centre {
-    fn new(geometry: &Geometry<'_>) -> Self {
+impl Means {
+    fn new(geometry: &Geometry<'_>, power: Power) -> Self {
+        let linear = match geometry.cost() {
+            Cost::Cosine | Cost::HalfCosine | Cost::Sqeuclidean | Cost::Precomputed => power == Power::One,
+            Cost::Euclidean => power == Power::Two,
+            Cost::Angular => false,
+        };
+        if !linear {
+            return Self::Costs(power);
+        }
         let Some((queries, norms)) = geometry.queries() else { return Self::Entries };
         let dim = queries.len() / norms.len();
         let angle = geometry.cost().family() == Family::Angle;
@@ -92,7 +110,11 @@ impl Centre {
         Self::Point(centre, spread)
     }
 
-    fn means(&self, geometry: &Geometry<'_>, rows: Range<usize>, out: &mut [f64]) {
+    /// What the pool rows `rows` are ordered by, the largest first.
+    fn evaluate(&self, geometry: &Geometry<'_>, rows: Range<usize>, out: &mut [f64]) {
+        if let Self::Costs(power) = self {
+            return by_costs(geometry, *power, rows, out);
+        }
         if let (Self::Entries, Some(matrix)) = (self, geometry.matrix()) {
             let mut line = vec![0.0; rows.len()];
             out.fill(0.0);
@@ -113,9 +135,37 @@ impl Centre {
                 *mean = match self {
                     Self::Direction(centre) => dot::dot(x, centre) / dot::dot(x, x).sqrt(),
                     Self::Point(centre, spread) => -(dot::squared_distance(x, centre) + spread),
-                    Self::Entries => continue,
+                    Self::Entries | Self::Costs(_) => continue,
                 };
             }
         }
     }
+}
+
+/// Minus the p-th root of the mean cost^p.
+fn by_costs(geometry: &Geometry<'_>, power: Power, rows: Range<usize>, out: &mut [f64]) {
+    let m = geometry.query_len();
+    let ones = vec![1.0; m];
+    let mut block = vec![0.0; COSTS.min(rows.len()) * m];
+    for (chunk, out) in out.chunks_mut(COSTS).enumerate() {
+        let first = rows.start + chunk * COSTS;
+        let block = &mut block[..out.len() * m];
+        geometry.closeness_block(first..first + out.len(), block);
+        block.iter_mut().for_each(|value| *value = geometry.cost().from_closeness(*value));
+        for (out, costs) in out.iter_mut().zip(block.chunks_exact_mut(m)) {
+            *out = -match power {
+                Power::One => dot::dot(costs, &ones) / m as f64,
+                Power::Two => root_mean_square(costs),
+            };
+        }
+    }
+}
+
+/// √(mean c²) without overflow or underflow of the squares.
+fn root_mean_square(costs: &mut [f64]) -> f64 {
+    let largest = costs.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    // The power of two at or below it, by which division is exact.
+    let unit = f64::from_bits(largest.to_bits() & (0x7ff << 52));
+    costs.iter_mut().for_each(|cost| *cost /= unit);
+    (dot::dot(costs, costs) / costs.len() as f64).sqrt() * unit
 }

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use kantor_theory::cost::Family;
+use kantor_theory::rounding::{TINY, UNIT};
 use kantor_theory::{DenseRows, Geometry, Kernel, KernelName, dot};
 use rayon::prelude::*;
 
@@ -45,6 +46,22 @@ impl<'a> Cloud<'a> {
                 refuse("under the cosine kernel needs unit rows: give a cost of directions, such as --cost cosine")
             }
             _ => Ok(Self { geometry, kernel, family, dim: points.dim() }),
+        }
+    }
+
+    /// What a kernel value may err by because of what its squared distance errs by absolutely: cosines near one, squares
+    /// that underflow. Relative errors are those of any sum.
+    pub(super) fn resolution(&self) -> f64 {
+        let squared = match self.family {
+            Family::Angle => (4.0 * dot::depth(self.dim) as f64 + 40.0) * UNIT,
+            Family::Distance | Family::Given => (self.dim as f64 + 4.0) * TINY,
+        };
+        let sigma = self.kernel.bandwidth().unwrap_or(1.0);
+        match self.kernel.name() {
+            KernelName::Energy => squared.sqrt(),
+            KernelName::Laplace => (squared.sqrt() / sigma).min(1.0),
+            KernelName::Gaussian | KernelName::InverseMultiquadric => (0.5 * squared / (sigma * sigma)).min(1.0),
+            KernelName::Cosine | KernelName::Compact => squared,
         }
     }
 

@@ -33,6 +33,32 @@ use greedy::{Herd, Work};
 /// Most rows of a witness; beyond that it is projected on this many.
 pub const LANDMARKS: usize = 4096;
 
+/// Why it is not shown that no swap of two rows lowers the distance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOpen {
+    /// Swaps ended before none was left.
+    Limit,
+    /// Only a part of the pool was compared.
+    Rows,
+    /// The distance is no larger than what rounding hides of a swap.
+    Rounding,
+}
+
+impl LeftOpen {
+    /// The reason in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            LeftOpen::Limit => {
+                "swaps ended before none was left, as the last ones gained too little or there were too many"
+            }
+            LeftOpen::Rows => {
+                "only a part of the pool was compared, the rows that are near to the queries or were least"
+            }
+            LeftOpen::Rounding => "the distance is no larger than what rounding hides of a swap",
+        }
+    }
+}
+
 /// A subset of small distance under a kernel.
 pub struct Chosen {
     herd: Herd,
@@ -40,8 +66,12 @@ pub struct Chosen {
     pub values: [f64; 2],
     /// Swaps made.
     pub swaps: usize,
-    /// Whether no swap of two rows at work lowers the distance any more.
-    pub exhausted: bool,
+    /// Swaps that take less than this from the squared distance are not told from rounding.
+    pub least_gain: f64,
+    /// Rows of the pool that were compared to the end.
+    pub compared: usize,
+    /// Why it is not shown that no swap of two rows takes more than that; `None` if it is shown.
+    pub left_open: Option<LeftOpen>,
     /// How many of the rows, the first, stand as herding picked them.
     pub herded: usize,
     among_queries: f64,
@@ -92,7 +122,15 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solv
         let swapped = swap::swap(&cloud, &mut herd, before, task.watch)?;
         let herded = herd.rows.iter().filter(|row| picked.contains(row)).count();
         let values = [before, value(&herd, among_queries)];
-        Ok(Chosen { herd, values, swaps: swapped.swaps, exhausted: swapped.exhausted, herded, among_queries })
+        let (least_gain, compared) = (swap::unnoticed(&cloud, &herd), herd.field.rows.len());
+        let left_open = if !swapped.exhausted {
+            Some(LeftOpen::Limit)
+        } else if compared < task.geometry.pool_len() {
+            Some(LeftOpen::Rows)
+        } else {
+            Some(LeftOpen::Rounding).filter(|_| values[1].is_nan() || least_gain >= values[1])
+        };
+        Ok(Chosen { herd, values, swaps: swapped.swaps, least_gain, compared, left_open, herded, among_queries })
     });
     Ok(Solved { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kantor_theory::{Kernel, KernelName, Status};
 use serde_json::json;
 
-use super::{Chosen, choose};
+use super::{Chosen, LeftOpen, choose};
 use crate::bandwidth::Bandwidth;
 use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
 
@@ -99,7 +99,10 @@ fn selection(chosen: &Chosen, kernel: Kernel) -> Selection {
         ("squared-distance-after-herding", json!(chosen.values[0])),
         ("squared-distance", json!(chosen.values[1])),
         ("swaps", json!(chosen.swaps)),
-        ("no-swap-improves", json!(chosen.exhausted)),
+        ("no-swap-improves", json!(chosen.left_open.is_none())),
+        ("swaps-left-open", json!(chosen.left_open.map(LeftOpen::words))),
+        ("least-gain-noticed", json!(chosen.least_gain)),
+        ("rows-compared", json!(chosen.compared)),
         // The herded rows of a smaller budget are a prefix of the order that herding picks.
         ("rows-in-herding-order", json!(chosen.herded)),
     ];

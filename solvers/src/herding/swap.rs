@@ -41,8 +41,21 @@ const SMALLEST: f64 = 1e-12;
 pub(super) struct Swapped {
     /// How many were made.
     pub(super) swaps: usize,
-    /// Whether no swap of two rows at work lowers the distance any more.
+    /// Whether no swap of two rows at work lowers the distance any more, by as much as is told from rounding.
     pub(super) exhausted: bool,
+}
+
+/// What a swap may take from the squared distance without being told from rounding: (2/k)·(the gain that is not made +
+/// the error of a gain), a gain being a difference of potentials.
+///
+/// A potential is a difference of two means of kernel values, each summed with an error of at most
+/// [`SMALLEST`]·(their sizes); what the kernel values err by themselves is added four times, for two potentials of two
+/// means.
+pub(super) fn unnoticed(cloud: &Cloud<'_>, herd: &Herd) -> f64 {
+    let k = herd.rows.len() as f64;
+    let sizes = herd.field.sums.iter().zip(&herd.field.queries).map(|(sum, query)| sum.abs() / k + query.abs());
+    let size = sizes.filter(|size| size.is_finite()).fold(cloud.kernel.value(0.0).abs(), f64::max);
+    2.0 / k * (4.0 * SMALLEST * size + 4.0 * cloud.resolution())
 }
 
 /// Improves a subset of that squared distance; rows that come in stand last, in the order of their potentials.

@@ -1,7 +1,8 @@
 //! `knn-kde`: as `knn-uniform`, but rows in a crowd share what a lone row would get.
 //!
 //! A listed row takes mass in proportion to 1/ρ, where ρ is the density of listed rows around it ([`density`]), up to
-//! a common level s (module `level`); r copies of one row therefore get together what one copy would get.
+//! a common level s (module `level`); r copies of one row, with no other row within σ, therefore get together what one copy
+//! would get, as long as the caps let all of them be listed and counted.
 //!
 //! Densities come from a search of all pairs within a radius ([`search`]) that others use too: [`near`] for near-duplicates,
 //! [`ratio`] for importance sampling.

@@ -3,7 +3,7 @@
 //! Limit: one comparison per cell of the pass. Few cells pass a threshold that rises with what was found: each
 //! thread keeps, per query, a buffer of at least twice the wanted length, cut back whenever it is full.
 
-use kantor_theory::Geometry;
+use kantor_theory::{Geometry, GeometryId};
 use rayon::prelude::*;
 
 use crate::kernels::key;
@@ -26,6 +26,10 @@ pub struct Neighbour {
 /// errs by at most the screen's error, the exact nearest rows are among them (module [`screen`](super::screen)).
 #[derive(Debug, Clone, PartialEq)]
 pub struct NeighbourLists {
+    /// The geometry whose whole pool was looked at; `None` if some rows were not to be listed.
+    whole: Option<GeometryId>,
+    /// Rows that may be bad, ascending.
+    suspects: Vec<usize>,
     lists: Vec<List>,
     error: f64,
     unit: f64,
@@ -110,6 +114,11 @@ impl NeighbourLists {
         self.lists[query].cut.map_or(f64::NEG_INFINITY, |cut| f64::from(cut) + self.error)
     }
 
+    /// Rows among which are all bad rows of the pool, if the lists are of this geometry and no row was kept off them.
+    pub(crate) fn suspects_of(&self, geometry: &Geometry<'_>) -> Option<&[usize]> {
+        (self.whole == Some(geometry.id())).then_some(&self.suspects)
+    }
+
     /// Whether every row is on the list of `query`.
     pub(crate) fn is_complete(&self, query: usize) -> bool {
         self.lists[query].cut.is_none()
@@ -126,7 +135,12 @@ impl NeighbourLists {
     }
 
     /// Lists of all rows, from unsorted keys.
-    pub(crate) fn complete(columns: Vec<Vec<u64>>, eligible: Option<&[bool]>, screen: &Screen<'_>) -> Self {
+    pub(crate) fn complete(
+        columns: Vec<Vec<u64>>,
+        eligible: Option<&[bool]>,
+        suspects: Vec<usize>,
+        screen: &Screen<'_>,
+    ) -> Self {
         let lists = columns
             .into_par_iter()
             .map(|mut keys| {
@@ -137,14 +151,22 @@ impl NeighbourLists {
                 List { keys, cut: None }
             })
             .collect();
-        Self { lists, error: screen.error(), unit: screen.unit() }
+        Self::of(lists, eligible, suspects, screen)
     }
 
-    /// The lists of all threads in one.
-    pub(crate) fn merge(collectors: Vec<Collector>, screen: &Screen<'_>) -> Self {
-        let Some(count) = collectors.first().map(|collector| collector.count) else {
-            return Self { lists: Vec::new(), error: screen.error(), unit: screen.unit() };
-        };
+    fn of(lists: Vec<List>, eligible: Option<&[bool]>, suspects: Vec<usize>, screen: &Screen<'_>) -> Self {
+        let whole = eligible.is_none().then(|| screen.geometry().id());
+        Self { whole, suspects, lists, error: screen.error(), unit: screen.unit() }
+    }
+
+    /// The lists of all threads in one; there is at least one thread.
+    pub(crate) fn merge(
+        collectors: Vec<Collector>,
+        eligible: Option<&[bool]>,
+        suspects: Vec<usize>,
+        screen: &Screen<'_>,
+    ) -> Self {
+        let count = collectors.first().map_or(0, |collector| collector.count);
         let mut parts: Vec<Vec<(Vec<u64>, f32)>> = Vec::new();
         for collector in collectors {
             parts.resize_with(collector.buffers.len(), Vec::new);
@@ -161,7 +183,7 @@ impl NeighbourLists {
             let cut = cut.or((dropped > f32::NEG_INFINITY).then_some(dropped));
             List { keys, cut }
         };
-        Self { lists: parts.into_par_iter().map(merge).collect(), error: screen.error(), unit: screen.unit() }
+        Self::of(parts.into_par_iter().map(merge).collect(), eligible, suspects, screen)
     }
 }
 

@@ -101,8 +101,11 @@ pub(crate) fn pass(task: &Task<'_>, needs: Needs, eligible: Option<&[bool]>) -> 
     let row_best = needs.row_best.then(|| RowBest::new(best, &screen));
     let lists = match needs.lists {
         0 => None,
-        _ if everything => Some(NeighbourLists::complete(columns, eligible, &screen)),
-        _ => Some(NeighbourLists::merge(collectors.into_iter().flatten().collect(), &screen)),
+        _ if everything => Some(NeighbourLists::complete(columns, eligible, suspects.clone(), &screen)),
+        _ => {
+            let collectors = collectors.into_iter().flatten().collect();
+            Some(NeighbourLists::merge(collectors, eligible, suspects.clone(), &screen))
+        }
     };
     Ok(Findings { row_best, lists, suspects, optimum: None, herded: None })
 }

@@ -26,7 +26,7 @@ pub(crate) struct Packed {
     pub(crate) rows: Vec<f32>,
     /// Per row: the factor that makes products cosines, or the squared norm.
     pub(crate) terms: Vec<f32>,
-    /// Rows of all blocks so far that cannot be normalised, or hardly.
+    /// Rows of all blocks so far that may be bad.
     pub(crate) suspects: Vec<usize>,
     wide: Vec<f64>,
 }
@@ -82,10 +82,16 @@ impl Packed {
         let Some(points) = geometry.points() else { return };
         let dim = points.dim();
         self.resize(rows.len(), dim);
-        let Self { rows: packed, terms, wide, .. } = self;
+        let Self { rows: packed, terms, suspects, wide } = self;
+        let first = rows.start;
         each_wide_row(points, rows, wide, |offset, x| {
+            let squared = dot::dot(x, x);
+            // Points may be as small as they like; NaN is suspected.
+            if !(..UNSUSPECTED.end).contains(&squared) {
+                suspects.push(first + offset);
+            }
             narrow(x, factor, &mut packed[offset * dim..(offset + 1) * dim]);
-            terms[offset] = (dot::dot(x, x) * factor * factor) as f32;
+            terms[offset] = (squared * factor * factor) as f32;
         });
     }
 

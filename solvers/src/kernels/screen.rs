@@ -94,6 +94,11 @@ impl<'a> Screen<'a> {
         }
     }
 
+    /// What is screened.
+    pub fn geometry(&self) -> &Geometry<'a> {
+        self.geometry
+    }
+
     /// The bound: `|screened · unit − closeness| ≤ error · unit` for every pair of valid rows.
     pub fn error(&self) -> f64 {
         self.error

@@ -14,9 +14,10 @@
 use std::cmp::Ordering;
 
 use kantor_theory::cost_bounds::CostBounds;
-use kantor_theory::{Geometry, Power};
+use kantor_theory::{Geometry, Power, Screened};
 use rayon::prelude::*;
 
+use crate::screened::rows_above;
 use crate::selector::{SelectError, Task};
 use crate::simd;
 
@@ -43,7 +44,7 @@ pub struct Dual {
     /// One number per query.
     pub potentials: Vec<f64>,
     /// The pool rows, ascending, with g_j above the lower end of c_ij for some j: all others have h_i = 0.
-    pub rows: Vec<usize>,
+    pub screened: Screened,
     /// D(g) as `f64` arithmetic has it.
     pub value: f64,
     /// The least F_λ of the subsets looked at, likewise.
@@ -72,7 +73,8 @@ pub fn duals(task: &Task<'_>, diversity: f64, budgets: &[usize]) -> Result<Vec<D
 }
 
 /// All costs, and what they are weighed against.
-struct Problem {
+struct Problem<'a> {
+    geometry: &'a Geometry<'a>,
     n: usize,
     m: usize,
     diversity: f64,
@@ -89,19 +91,20 @@ struct Point {
     rows: Vec<usize>,
 }
 
-impl Problem {
-    fn new(task: &Task<'_>, diversity: f64) -> Result<Self, SelectError> {
+impl<'a> Problem<'a> {
+    fn new(task: &Task<'a>, diversity: f64) -> Result<Self, SelectError> {
         let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
         let bounds = CostBounds::new(task.geometry, Power::One);
         let mut costs = vec![0.0; n * m];
         task.watch.begin("costs of all pairs", n as u64);
         let fill = |(index, low): (usize, &mut [f64])| {
             let rows = index * ROWS..index * ROWS + low.len() / m;
+            task.geometry.check_rows(rows.clone())?;
             fill(task.geometry, &bounds, rows.clone(), low);
-            task.watch.advance(rows.len() as u64)
+            Ok::<_, SelectError>(task.watch.advance(rows.len() as u64)?)
         };
         costs.par_chunks_mut(ROWS * m).enumerate().try_for_each(fill)?;
-        Ok(Self { n, m, diversity, costs })
+        Ok(Self { geometry: task.geometry, n, m, diversity, costs })
     }
 
     fn row(&self, row: usize) -> &[f64] {
@@ -152,9 +155,8 @@ impl Problem {
                 point = self.at(&g, budget);
             }
         }
-        let counts = |row: &usize| self.row(*row).iter().zip(&best).any(|(c, g)| g > c);
-        let rows = (0..self.n).filter(counts).collect();
-        Ok(Dual { budget, potentials: best, rows, value, seen })
+        let screened = rows_above(self.geometry, &self.costs, &best);
+        Ok(Dual { budget, potentials: best, screened, value, seen })
     }
 
     /// The better of the two points where D is greatest in a simpler problem.

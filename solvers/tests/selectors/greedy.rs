@@ -103,6 +103,10 @@ fn matrices_are_decided_on_their_entries() {
     let values = (0..400).map(|t| [0.0, -0.0, 1e200, -3e200, 5.0][(t * t + t / 7) % 5]).collect();
     check(&Geometry::from_matrix(&DenseRows::from_f64(80, values).unwrap(), Cost::Precomputed).unwrap());
     let values = (0..400).map(|t| [0.0f32, -0.0, 1e30, -1e-40, 5.0][(t * t + t / 7) % 5]).collect();
+    check(&Geometry::from_matrix(&DenseRows::from_f32(80, values).unwrap(), Cost::Precomputed).unwrap());
+    // Cosines, some of them outside [−1, 1] by rounding: they tie with ±1.
+    let beyond = [1.0, 1.0f32.next_up(), -1.0, -1.0f32.next_down(), 0.25];
+    let values = (0..400).map(|t| beyond[(t * t + t / 7) % 5] * if t % 3 == 0 { 1.0 } else { -1.0 }).collect();
     check(&Geometry::from_matrix(&DenseRows::from_f32(80, values).unwrap(), Cost::Cosine).unwrap());
 }
 

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod greedy;
+mod guarantees;
 mod herding;
 mod kde;
 mod knn_properties;

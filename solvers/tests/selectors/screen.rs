@@ -71,8 +71,14 @@ proptest! {
         let values = awkward(&mut rng, m, n, decades);
         check(&Geometry::from_matrix(&double(n, &values), Cost::Precomputed).unwrap());
         let exact = single(n, &awkward(&mut rng, m, n, 30.0));
-        prop_assert_eq!(Screen::new(&Geometry::from_matrix(&exact, Cost::Cosine).unwrap()).error(), 0.0);
-        check(&Geometry::from_matrix(&exact, Cost::Cosine).unwrap());
+        prop_assert_eq!(Screen::new(&Geometry::from_matrix(&exact, Cost::Precomputed).unwrap()).error(), 0.0);
+        check(&Geometry::from_matrix(&exact, Cost::Precomputed).unwrap());
+        // Cosines, some of them outside [−1, 1] by rounding.
+        let beyond = [1.0, 1.0 + 3.0 * f64::EPSILON, 1.0 + 3e-6, 0.3];
+        let cosines: Vec<f64> = (0..n * m).map(|_| [1.0, -1.0][rng.random_range(0..2)] * beyond[rng.random_range(0..4)]).collect();
+        for matrix in [single(n, &cosines), double(n, &cosines)] {
+            check(&Geometry::from_matrix(&matrix, Cost::Cosine).unwrap());
+        }
     }
 }
 

@@ -148,7 +148,7 @@ pub(super) fn groups(found: &Comparison, cost: Cost) -> Table {
     let mut columns = vec![("group|", "label of the queries"), ("queries", "how many queries have it")];
     columns.extend(found.methods().iter().map(|method| (method.as_str(), "mean cost · rows")));
     let caption = "Groups of queries: mean cost to the closest chosen row, and the number of chosen rows whose closest query \
-                   is in the group";
+                   is in the group, or which were chosen for it where methods balance over groups";
     Table::new(caption, &columns, bodies)
 }
 

@@ -2,24 +2,18 @@
 //!
 //! For any g and any S of k distinct rows, weighted 1/k each (weak duality of the capped transport problem,
 //! `notes/best-subset.md`): Σ_j b_j g_j − (1/k) Σ_{i∈pool} max(0, max_j(g_j − c_ij^p)) ≤ W_p(S)^p.
-//! Rows with max_j(g_j − c_ij^p) ≤ 0 add nothing. Whoever has ruled them out rigorously may leave them out; the
-//! checker leaves none out.
+//! Rows with max_j(g_j − c_ij^p) ≤ 0 add nothing. Whoever has proved that of rows may leave them out ([`Screened`]);
+//! the checker leaves none out.
+//!
+//! [`Screened`]: crate::bounds::Screened
 
-use crate::bounds::{BLOCK, Spread, TASK, Witness, check_potentials, check_transport, gather};
+use crate::bounds::{BLOCK, Candidates, Spread, TASK, Witness, check_potentials, check_transport, gather};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
+use crate::identity::GeometryId;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, div_up, sub_down};
 use crate::statement::{Objective, Statement};
-
-/// Which pool rows a bound for all subsets looks at.
-#[derive(Debug, Clone, Copy)]
-pub enum Candidates<'a> {
-    /// All of them.
-    All,
-    /// These, distinct; of all others max_j(g_j − c_ij^p) ≤ 0 is known, and that they are valid rows.
-    Rows(&'a [usize]),
-}
 
 /// What proves a bound for all subsets.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,13 +27,28 @@ pub enum BestEvidence {
 /// A proved lower bound for the distance of every k-subset, with what proves it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BestBound {
-    pub(super) budget: usize,
-    pub(super) objective: Objective,
-    pub(super) evidence: BestEvidence,
-    pub(super) lower: f64,
+    geometry: GeometryId,
+    statement: Statement,
+    evidence: BestEvidence,
+    lower: f64,
 }
 
 impl BestBound {
+    /// What was proved on this geometry.
+    pub(super) fn proved(geometry: &Geometry<'_>, problem: &Statement, evidence: BestEvidence, lower: f64) -> Self {
+        Self { geometry: geometry.id(), statement: problem.clone(), evidence, lower }
+    }
+
+    /// Which geometry it is about.
+    pub(crate) fn geometry(&self) -> GeometryId {
+        self.geometry
+    }
+
+    /// What it is about, word for word.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
     /// Every subset of [`BestBound::budget`] rows is at least this far from the queries.
     pub fn lower(&self) -> f64 {
         self.lower
@@ -47,7 +56,7 @@ impl BestBound {
 
     /// Which distance it is.
     pub fn objective(&self) -> Objective {
-        self.objective
+        self.statement.objective
     }
 
     /// What proves it.
@@ -57,7 +66,7 @@ impl BestBound {
 
     /// The subset size k for which it was proved.
     pub fn budget(&self) -> usize {
-        self.budget
+        self.statement.budget
     }
 }
 
@@ -66,7 +75,8 @@ impl BestBound {
 /// O(rows·M·d) time, O(M) memory per task.
 ///
 /// # Errors
-/// If a potential is missing or not finite, a row is bad, or the spread stopped early.
+/// If a potential is missing or not finite, a row is bad, the rows were screened for something else, or the spread
+/// stopped early.
 pub fn best_bound(
     geometry: &Geometry<'_>,
     problem: &Statement,
@@ -80,6 +90,7 @@ pub fn best_bound(
     }
     check_transport(problem)?;
     check_potentials(&potentials, geometry.query_len(), "best potentials")?;
+    let candidates = candidates.rows(geometry, problem, &potentials)?;
     let costs = CostBounds::new(geometry, problem.p);
     let reply = |closeness: &[f64], replies: &mut [f64]| costs.best_replies(&potentials, closeness, replies);
     let merge = |total: &mut ExactSum, part: ExactSum| total.merge(&part);
@@ -90,25 +101,21 @@ pub fn best_bound(
     if !lower.is_finite() {
         return Err(Rejection::new("range", "the bound is too large for a double: rescale potentials or costs"));
     }
-    let evidence = BestEvidence::Potentials(potentials);
-    Ok(BestBound { budget: problem.budget, objective: Objective::W, evidence, lower: problem.p.root_down(lower) })
+    Ok(BestBound::proved(geometry, problem, BestEvidence::Potentials(potentials), problem.p.root_down(lower)))
 }
 
 /// Collects the positive ones of a number per row, which `of` finds from the row's closeness to all queries: +∞ if that
-/// is not finite, and at most 0 for all rows that the candidates leave out.
+/// is not finite, and at most 0 for all rows that are not among `listed`.
 pub(super) fn over_rows<T: Default + Send>(
     geometry: &Geometry<'_>,
-    candidates: Candidates<'_>,
+    listed: Option<&[usize]>,
     spread: Spread<'_>,
     of: impl Fn(&[f64], &mut [f64]) + Sync,
     add: impl Fn(&mut T, f64) + Sync,
     merge: impl Fn(&mut T, T) + Sync,
 ) -> Result<T, Rejection> {
     let m = geometry.query_len();
-    let rows = match candidates {
-        Candidates::All => geometry.pool_len(),
-        Candidates::Rows(rows) => rows.len(),
-    };
+    let rows = listed.map_or(geometry.pool_len(), <[usize]>::len);
     let task = |index: usize| {
         let mut sum = T::default();
         let mut closeness = vec![0.0; BLOCK * m];
@@ -117,12 +124,12 @@ pub(super) fn over_rows<T: Default + Send>(
         for first in (index * TASK..end).step_by(BLOCK) {
             let span = first..(first + BLOCK).min(end);
             let (closeness, replies) = (&mut closeness[..span.len() * m], &mut replies[..span.len()]);
-            let checked = match candidates {
-                Candidates::All => {
+            let checked = match listed {
+                None => {
                     geometry.closeness_block(span.clone(), closeness);
                     geometry.check_rows(span)
                 }
-                Candidates::Rows(rows) => {
+                Some(rows) => {
                     geometry.closeness_gather(&rows[span.clone()], closeness);
                     geometry.check_rows(rows[span].iter().copied())
                 }
@@ -131,10 +138,7 @@ pub(super) fn over_rows<T: Default + Send>(
             of(closeness, replies);
             for (offset, &reply) in replies.iter().enumerate() {
                 if reply == f64::INFINITY {
-                    let row = match candidates {
-                        Candidates::All => first + offset,
-                        Candidates::Rows(rows) => rows[first + offset],
-                    };
+                    let row = listed.map_or(first + offset, |rows| rows[first + offset]);
                     return Err(Rejection::new("rows", format!("pool row {row} has a closeness that is not finite")));
                 }
                 if reply > 0.0 {

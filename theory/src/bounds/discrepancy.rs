@@ -17,8 +17,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::{
-    BLOCK, BestBound, BestEvidence, DistanceBound, Interval, Spread, TASK, check_subset, gather, kernel_means,
-    ratio_down,
+    BLOCK, BestBound, BestEvidence, DistanceBound, DistanceEvidence, Interval, Spread, TASK, check_subset, gather,
+    kernel_means, ratio_down,
 };
 use crate::cost_bounds::CostBounds;
 use crate::dot;
@@ -194,7 +194,7 @@ pub fn discrepancy_bound(
     check_subset(rows, problem)?;
     let kernel = kernel_of(problem)?;
     let interval = kernel_means(geometry, kernel, rows, &Weights::default(), spread)?.distance()?;
-    Ok(DistanceBound::evaluated(rows, problem.objective, interval))
+    Ok(DistanceBound::proved(geometry, problem, rows, DistanceEvidence::default(), interval))
 }
 
 /// Proves how close any subset of `problem.budget` rows can be, under the kernel of `problem.objective`.
@@ -249,8 +249,7 @@ pub fn best_discrepancy_bound(
         return Err(Rejection::new("range", "the bound is too large for a double: rescale weights or rows"));
     }
     let lower = sqrt_down(lower.max(0.0));
-    let evidence = BestEvidence::Witness(witness);
-    Ok(BestBound { budget: problem.budget, objective: problem.objective, evidence, lower })
+    Ok(BestBound::proved(geometry, problem, BestEvidence::Witness(witness), lower))
 }
 
 /// A number ≥ ⟨w, w⟩.

@@ -6,9 +6,10 @@
 //!   where missing = Σ_i (a_i − Σ_j x_ij)₊ + Σ_j (Σ_i x_ij − b_j)₊. Uniform marginals must be met exactly, as integers,
 //!   and then nothing is missing.
 
-use crate::bounds::{BLOCK, Interval, Spread, TASK, check_potentials, check_transport, gather};
+use crate::bounds::{BLOCK, BestBound, Interval, Spread, TASK, check_potentials, check_transport, gather};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
+use crate::identity::GeometryId;
 use crate::plan::SparsePlan;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_up, mul_up, sub_down};
@@ -26,21 +27,49 @@ pub struct DistanceEvidence {
 /// A proved interval around the distance of a subset, with its evidence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DistanceBound {
+    geometry: GeometryId,
+    statement: Statement,
     rows: Vec<usize>,
-    objective: Objective,
     evidence: DistanceEvidence,
     interval: Interval,
 }
 
 impl DistanceBound {
-    /// A distance that was evaluated and rests on no evidence.
-    pub(super) fn evaluated(rows: &[usize], objective: Objective, interval: Interval) -> Self {
-        Self { rows: rows.to_vec(), objective, evidence: DistanceEvidence::default(), interval }
+    /// What was proved on this geometry; a distance that was evaluated rests on no evidence.
+    pub(super) fn proved(
+        geometry: &Geometry<'_>,
+        problem: &Statement,
+        rows: &[usize],
+        evidence: DistanceEvidence,
+        interval: Interval,
+    ) -> Self {
+        Self { geometry: geometry.id(), statement: problem.clone(), rows: rows.to_vec(), evidence, interval }
+    }
+
+    /// What it is about, word for word.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// Checks that `best` is about this subset too: the same problem on the same geometry.
+    ///
+    /// # Errors
+    /// If it is not: the two then do not say how far this subset is from the best.
+    pub fn check_same_problem(&self, best: &BestBound) -> Result<(), Rejection> {
+        if best.geometry() != self.geometry {
+            return Err(Rejection::new("best", "the bound for all subsets was proved on another geometry"));
+        }
+        match best.statement() == &self.statement {
+            true => Ok(()),
+            false => {
+                Err(Rejection::new("best", "the bound for all subsets is about another problem than the distance"))
+            }
+        }
     }
 
     /// Which distance it is.
     pub fn objective(&self) -> Objective {
-        self.objective
+        self.statement.objective
     }
 
     /// The distance lies in here.
@@ -169,7 +198,7 @@ pub fn distance_bound(
     {
         return Err(Rejection::new("contradiction", format!("lower bound {lower} is above upper bound {upper}")));
     }
-    Ok(DistanceBound { rows: rows.to_vec(), objective: Objective::W, evidence, interval: Interval { lower, upper } })
+    Ok(DistanceBound::proved(geometry, problem, rows, evidence, Interval { lower, upper }))
 }
 
 /// Checks that a subset has as many rows as the budget, all distinct and in the pool.

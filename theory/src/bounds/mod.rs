@@ -10,6 +10,7 @@ mod discrepancy;
 mod distance;
 mod means;
 mod nearest;
+mod screened;
 mod tsds;
 
 use std::sync::{Mutex, PoisonError};
@@ -17,13 +18,14 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use below::transport_at_least;
-pub use best::{BestBound, BestEvidence, Candidates, best_bound};
+pub use best::{BestBound, BestEvidence, best_bound};
 pub use centre::mean_difference;
 pub use discrepancy::{Witness, best_discrepancy_bound, discrepancy_bound};
 pub(crate) use distance::check_subset;
 pub use distance::{DistanceBound, DistanceEvidence, distance_bound};
 pub use means::{KernelMeans, kernel_means};
 pub use nearest::{NearestDistances, nearest_distances};
+pub use screened::{Candidates, Screened};
 pub use tsds::{best_tsds_bound, tsds_bound};
 
 use crate::rejection::Rejection;
@@ -67,7 +69,8 @@ pub fn in_turn(count: usize, task: &(dyn Fn(usize) + Sync)) {
 
 /// Runs all tasks and merges what they return; the first failure in task order wins.
 ///
-/// A spread that leaves a task out (because somebody stopped it) gives an error, one that runs a task twice is ignored.
+/// A spread that leaves a task out (because somebody stopped it) gives an error; a task that it runs twice, or that does
+/// not exist, counts once or not at all.
 fn gather<T: Send>(
     count: usize,
     spread: Spread<'_>,
@@ -82,6 +85,9 @@ fn gather<T: Send>(
     }
     let state = Mutex::new(State { total: empty, done: vec![false; count], failure: None });
     spread(count, &|index| {
+        if index >= count {
+            return;
+        }
         let part = task(index);
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::replace(&mut state.done[index], true) {

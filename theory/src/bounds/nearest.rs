@@ -5,14 +5,13 @@
 //!   (theorem T2), so it is ≤ W_p(S, Q) for any cost;
 //! - chamfer to the queries, c(S→Q) = (Σ_i a_i min_j c_ij^p)^(1/p), likewise;
 //! - Hausdorff, the larger of max_j min_i c_ij and max_i min_j c_ij: ≤ W_∞(S, Q), as no coupling can carry a point to
-//!   less than its nearest; no bound of W_p. Negative given costs count by their size if p = 2.
+//!   less than its nearest; no bound of W_p.
 //!
 //! A cost falls with closeness, so the closest pair, found on closeness, encloses the least cost.
 //!
 //! Limit: k·M inner products in `f64`, see [`dot`](crate::dot), and one comparison per pair and side.
 
 use crate::bounds::{BLOCK, Interval, Spread, TASK, check_subset, gather};
-use crate::cost::Cost;
 use crate::cost_bounds::{CostBounds, Power};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
@@ -34,17 +33,16 @@ pub struct NearestDistances {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Closest {
     /// Larger is closer.
-    key: f64,
     closeness: f64,
     row: usize,
 }
 
 impl Closest {
-    const NOBODY: Closest = Closest { key: f64::NEG_INFINITY, closeness: f64::NAN, row: usize::MAX };
+    const NOBODY: Closest = Closest { closeness: f64::NEG_INFINITY, row: usize::MAX };
 
     /// The closer of both; the lower row at a tie.
     fn or(self, other: Closest) -> Closest {
-        let wins = other.key > self.key || (other.key == self.key && other.row < self.row);
+        let wins = other.closeness > self.closeness || (other.closeness == self.closeness && other.row < self.row);
         if wins { other } else { self }
     }
 }
@@ -104,8 +102,6 @@ pub fn nearest_distances(
     check_subset(rows, &statement)?;
     let m = geometry.query_len();
     let costs = CostBounds::new(geometry, power);
-    // The square of a given cost that may be negative does not fall with closeness: its size does.
-    let by_size = geometry.cost() == Cost::Precomputed && power == Power::Two;
     let cost = |found: Closest, query: usize| {
         (costs.lower(found.closeness), costs.upper(found.closeness, || geometry.same_row(found.row, query)))
     };
@@ -132,12 +128,11 @@ pub fn nearest_distances(
                 }
                 let mut nearest = (Closest::NOBODY, 0);
                 for (query, (&closeness, closest)) in line.iter().zip(&mut closest).enumerate() {
-                    let key = if by_size { -closeness.abs() } else { closeness };
-                    let pair = Closest { key, closeness, row };
-                    if key >= closest.key {
+                    let pair = Closest { closeness, row };
+                    if closeness >= closest.closeness {
                         *closest = closest.or(pair);
                     }
-                    if key > nearest.0.key && counts(&weights.query, query) {
+                    if closeness > nearest.0.closeness && counts(&weights.query, query) {
                         nearest = (pair, query);
                     }
                 }

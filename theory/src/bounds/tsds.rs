@@ -15,8 +15,8 @@ use std::cmp::Reverse;
 
 use crate::bounds::best::over_rows;
 use crate::bounds::{
-    BLOCK, BestBound, BestEvidence, Candidates, DistanceBound, Interval, Spread, TASK, check_potentials, check_subset,
-    gather,
+    BLOCK, BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, Spread, TASK,
+    check_potentials, check_subset, gather,
 };
 use crate::cost_bounds::{CostBounds, Power};
 use crate::geometry::Geometry;
@@ -93,15 +93,16 @@ pub fn tsds_bound(
         return Err(Rejection::new("contradiction", format!("lower bound {lower} is above upper bound {upper}")));
     }
     let interval = Interval { lower: Some(lower), upper: Some(upper) };
-    Ok(DistanceBound::evaluated(rows, problem.objective, interval))
+    Ok(DistanceBound::proved(geometry, problem, rows, DistanceEvidence::default(), interval))
 }
 
 /// Evaluates the bound below F_λ of every subset of `problem.budget` rows, with λ from `problem.objective`.
 ///
-/// Of rows that `candidates` leaves out, max_j (g_j − c_ij) ≤ 0 is known. O(rows·M·d) time, O(N + M) memory per task.
+/// O(rows·M·d) time, O(N + M) memory per task.
 ///
 /// # Errors
-/// If a potential is missing or not finite, a row is bad, or the spread stopped early.
+/// If a potential is missing or not finite, a row is bad, the rows were screened for something else, or the spread
+/// stopped early.
 pub fn best_tsds_bound(
     geometry: &Geometry<'_>,
     problem: &Statement,
@@ -112,6 +113,7 @@ pub fn best_tsds_bound(
     problem.check(geometry)?;
     let diversity = diversity_of(problem)?;
     check_potentials(&potentials, problem.queries, "best potentials")?;
+    let candidates = candidates.rows(geometry, problem, &potentials)?;
     let costs = CostBounds::new(geometry, Power::One);
     let height = |closeness: &[f64], heights: &mut [f64]| costs.reply_sums(&potentials, closeness, heights);
     let join = |all: &mut Vec<f64>, part: Vec<f64>| all.extend(part);
@@ -123,8 +125,7 @@ pub fn best_tsds_bound(
     let mut largest = ExactSum::default();
     heights.iter().for_each(|&h| largest.add(h));
     let lower = dual(problem, diversity, &potentials, largest.up(), costs.signed())?;
-    let evidence = BestEvidence::Potentials(potentials);
-    Ok(BestBound { budget: problem.budget, objective: problem.objective, evidence, lower })
+    Ok(BestBound::proved(geometry, problem, BestEvidence::Potentials(potentials), lower))
 }
 
 /// A number ≤ mean g + min over 1/k ≤ t ≤ 1 of t·(λ − s/M) − λ/N, for any s ≤ `heights`.

@@ -15,84 +15,95 @@ pub struct Optimises {
     pub guarantee: &'static str,
 }
 
+/// What every guarantee is about, in one sentence for all methods.
+pub const SCOPE: &str = "Guarantees are for a method by itself, up to the rounding of f64: with --balance-groups they hold for every \
+     group's queries alone, not for the rows that the groups take in turns.";
+
 /// All selectors of which something is proved.
 pub static OPTIMISES: &[Optimises] = &[
     Optimises {
         method: "optimal",
-        exactly: "W over all k-subsets if M divides k; an integral transport problem with capacity 1/k",
-        relation: "is W",
-        guarantee: "attains the lower bound of all subsets if M | k; NP-hard for k < M, then an interval",
+        exactly: "W_p over all k-subsets if M divides k; an integral transport problem with capacity 1/k",
+        relation: "is W_p",
+        guarantee: "attains the lower bound of W_p of all subsets if M | k; NP-hard for k < M, then an interval",
     },
     Optimises {
         method: "random",
         exactly: "nothing",
         relation: "the null hypothesis of the p-value",
-        guarantee: "E W falls like k^(-1/d) to the pool's own distance, which selection may beat",
+        guarantee: "E W_p^p is at least W_p^p of the whole pool, which selection may beat; for metric costs E W₁ exceeds that by \
+                    O(k^(-1/d)), d > 2",
     },
     Optimises {
         method: "mean-similarity",
-        exactly: "the mean of all pairwise costs (product coupling)",
-        relation: "an upper bound of W (T6)",
-        guarantee: "no k rows have a lower mean cost to all queries; nothing on W",
+        exactly: "the mean of all pairwise costs^p (product coupling)",
+        relation: "its p-th root is an upper bound of W_p (T6)",
+        guarantee: "no k rows have a lower mean cost^p to all queries, under any cost; nothing on W_p",
     },
     Optimises {
         method: "round-robin",
         exactly: "nothing: serial dictatorship on the b-matching that `optimal` solves",
-        relation: "its assignment cost ≥ W ≥ LB, the mean cost of each query's k/M nearest rows",
-        guarantee: "optimal if the queries' top-(k/M) lists are disjoint; worst case 2^n − 1, certified afterwards",
+        relation: "if M | k, its assignment cost^p ≥ W_p^p ≥ LB, the mean cost^p of each query's k/M nearest rows",
+        guarantee: "if M | k: optimal where the queries' lists of k/M nearest rows are disjoint, and for metric costs and p = 1 at \
+                    most 2^k − 1 times the best; certified afterwards",
     },
     Optimises {
         method: "doubly-greedy",
-        exactly: "c(S→Q), the mean cost from chosen rows to their nearest query",
-        relation: "a lower bound of W (T6), blind to coverage",
-        guarantee: "no k rows have a lower mean cost to their nearest query; nothing on coverage",
+        exactly: "c(S→Q)^p, the mean cost^p from chosen rows to their nearest query",
+        relation: "c(S→Q) is a lower bound of W_p (T6), blind to coverage",
+        guarantee: "no k rows have a lower mean cost^p to their nearest query, under any cost; nothing on coverage",
     },
     Optimises {
         method: "knn-uniform",
-        exactly: "TSDS's regularised transport over plans, one-sided cap; then the k largest masses",
+        exactly: "TSDS's regularised transport over plans, one-sided cap, with the cost itself whatever p; then k rows by mass",
         relation: "its plan is a coupling, so its cost ≥ W₁ between queries and the *weighted* pool",
-        guarantee: "its masses are optimal for TSDS's problem with G_∞, unless the list cap decides; the k rows taken are certified \
-                    against every k-subset with --diversity",
+        guarantee: "its masses are optimal for TSDS's problem with G_∞ one-sided (the published one up to K = N/2), unless the \
+                    list cap decides, which the manifest then says; the k rows taken are certified against every k-subset with \
+                    --diversity",
     },
     Optimises {
         method: "knn-kde",
         exactly: "the same with masses divided by a density estimate",
-        relation: "as knn-uniform; r copies of a row share the mass of one",
-        guarantee: "its masses are optimal for TSDS's problem with G_KDE, unless the list cap decides; r copies of a row share \
-                    the mass of one; none after taking k rows",
+        relation: "as knn-uniform; r copies of a row share the mass of one if no other row is within sigma and the caps allow r",
+        guarantee: "its masses are optimal for TSDS's problem with G_KDE one-sided, for the densities among the listed rows (at most \
+                    --kde-cap neighbours and a tenth of the pool count), unless the list cap decides, which the manifest then \
+                    says; none after taking k rows",
     },
     Optimises {
         method: "knn-tv",
-        exactly: "TSDS's regularised transport over plans, total-variation penalty; then the k largest masses",
+        exactly: "TSDS's regularised transport over plans, total-variation penalty, with the cost itself whatever p; then k rows by mass",
         relation: "as knn-uniform",
-        guarantee: "its masses are optimal for TSDS's problem with G_TV; with the default α that is the even plan; none after \
-                    taking k rows",
+        guarantee: "its masses are optimal for TSDS's problem with G_TV; that is the even plan where no cost exceeds its query's \
+                    least by (1 − α)C/α (495 by default), or by --diversity; none after taking k rows",
     },
     Optimises {
         method: "kde-ratio",
         exactly: "nothing: a weighted draw without replacement",
         relation: "none: in expectation it shifts the pool towards the queries' density",
-        guarantee: "an exact draw by its weights; the pool density is exact, or estimated from a sample as the manifest says",
+        guarantee: "an exact draw by its weights (rows of weight 0 last); the pool density is exact to 1e-9, or estimated from a \
+                    sample, as the manifest says",
     },
     Optimises {
         method: "uot",
-        exactly: "entropic unbalanced transport over plans; then the k largest masses",
+        exactly: "entropic unbalanced transport over plans, with the cost itself (half-cosine for directions) whatever p; then the \
+                  k largest masses",
         relation: "its value without the marginal terms bounds nothing (T4); its plan does, with them",
-        guarantee: "none after taking the top k; at ρ → 0 the scores are a softmax over rows",
+        guarantee: "converged to 1e-10 in the marginals, or its status says so; none after taking the top k; at ρ → 0 the masses are \
+                    the mean over queries of a softmax over rows",
     },
     Optimises {
         method: "energy",
         exactly: "nothing: a local minimum of the energy distance under swaps",
-        relation: "half its square is a lower bound of W₁ (T6)",
-        guarantee: "no swap of two rows lowers the energy distance, or the manifest says so; certified against every k-subset \
-                    with --objective energy",
+        relation: "half its square is a lower bound of W₁ of the Euclidean distance between the points compared (T6)",
+        guarantee: "no swap of two rows takes more than the manifest's `least-gain-noticed`, a matter of rounding, from the squared \
+                    energy distance, or the manifest says why that is left open; certified against every k-subset with \
+                    --objective energy",
     },
     Optimises {
         method: "mmd",
         exactly: "nothing: a local minimum of the maximum mean discrepancy under swaps",
-        relation: "σ·MMD is a lower bound of W₁ for the Gaussian kernel (T6)",
-        guarantee: "no swap of two rows lowers the discrepancy, or the manifest says so; certified against every k-subset with \
-                    --objective mmd",
+        relation: "σ·MMD is a lower bound of W₁ of the Euclidean distance between the points compared, for the Gaussian kernel (T6)",
+        guarantee: "as `energy`, for the squared discrepancy; certified against every k-subset with --objective mmd",
     },
 ];
 

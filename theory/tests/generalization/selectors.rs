@@ -3,7 +3,7 @@
 use kantor_theory::generalization::selectors::{OPTIMISES, assignment_excess, nearest_rows_bound, optimises};
 use proptest::prelude::*;
 
-use crate::support::{EPS, Random, clouds, costs, ot, points, w1};
+use crate::support::{EPS, METRICS, Random, clouds, costs, ot, points, w1};
 use kantor_theory::generalization::{Cloud, Metric};
 
 fn subsets(n: usize, k: usize) -> Vec<Vec<usize>> {
@@ -79,6 +79,35 @@ proptest! {
         if nearest.len() == k {
             prop_assert!((w - best).abs() <= EPS && (cost - bound).abs() <= EPS);
         }
+    }
+
+    /// Taking turns costs at most 2^k − 1 times the best assignment under a metric, one row or more a query.
+    #[test]
+    fn round_robin_has_its_factor_for_metrics_alone(seed: u64, m in 1usize..4, share in 1usize..3) {
+        let random = &mut Random(seed);
+        let k = m * share;
+        let n = k + random.below(3);
+        let (dim, metric) = (1 + random.below(2), METRICS[random.below(3)]);
+        let pool = crate::support::cloud(metric, dim, &points(random, n, dim));
+        let q = crate::support::cloud(metric, dim, &points(random, m, dim));
+        let c = costs(&pool.pairs(&q).unwrap());
+        let best = subsets(n, k).iter().map(|rows| w1(&part(&c, rows))).fold(f64::INFINITY, f64::min);
+        prop_assert!(round_robin(&c, k).1 <= (2f64.powi(k as i32) - 1.0) * best + EPS);
+        // Any other cost: the first query takes one of two rows that are alike to it, and the second pays any price.
+        let price = 1e6 * random.signed().abs();
+        let c = vec![vec![0.0, 0.0], vec![0.0, price]];
+        prop_assert_eq!((2.0 * round_robin(&c, 2).1, w1(&c)), (price, 0.0));
+    }
+
+    /// W_p^p is convex in the subset's measure, whose mean over all k-subsets is the pool's; for any cost.
+    #[test]
+    fn a_random_subset_is_no_closer_in_the_mean_than_the_pool(seed: u64) {
+        let random = &mut Random(seed);
+        let (n, m) = (1 + random.below(7), 1 + random.below(4));
+        let c: Vec<Vec<f64>> = (0..n).map(|_| (0..m).map(|_| random.signed()).collect()).collect();
+        let k = 1 + random.below(n);
+        let all: Vec<f64> = subsets(n, k).iter().map(|rows| w1(&part(&c, rows))).collect();
+        prop_assert!(all.iter().sum::<f64>() / all.len() as f64 >= w1(&c) - EPS);
     }
 
     /// Mean similarity minimises the product coupling, doubly greedy c(S→Q), among all subsets.

@@ -40,10 +40,10 @@ pub(crate) fn costs(instance: &Instance) -> Vec<Vec<FBig>> {
     let power = |c: FBig| if instance.p == Power::Two { &c * &c } else { c };
     let from_cosine = |cosine: FBig| {
         let cosine = if cosine > one { one.clone() } else { cosine };
+        let cosine = if cosine < -one.clone() { -one.clone() } else { cosine };
         match instance.cost {
             Cost::Cosine => &one - &cosine,
             Cost::HalfCosine => (&one - &cosine) * real(0.5),
-            _ if cosine < -one.clone() => one.clone(),
             _ => cosine.acos_unit(2),
         }
     };

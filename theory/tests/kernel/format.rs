@@ -65,11 +65,8 @@ fn dropped_rows_shift_nothing() {
     facts.inputs[0].rows += 2;
     facts.dropped = Dropped { pool: vec![0, 2], query: vec![] };
     instance.with(|geometry| {
-        let problem = instance.problem(geometry);
         let distance = instance.distance(geometry, instance.distance_evidence(geometry)).unwrap();
-        let make = |dropped| {
-            Certificate::new(problem.clone(), facts.inputs.clone(), dropped, &distance, None, MadeBy::default())
-        };
+        let make = |dropped| Certificate::new(facts.inputs.clone(), dropped, &distance, None, MadeBy::default());
         let certificate = make(facts.dropped.clone()).unwrap();
         let stored = |row: usize| if row == 0 { 1 } else { row + 2 };
         assert_eq!(certificate.subset, instance.subset.iter().map(|&row| stored(row)).collect::<Vec<_>>());

@@ -13,7 +13,12 @@ fn remembered_rows_have_the_bits_of_evaluated_ones() {
     let (pool, query) = (DenseRows::from_f64(d, pool).unwrap(), DenseRows::from_f64(d, query).unwrap());
     for cost in [Cost::Cosine, Cost::Euclidean] {
         let plain = Geometry::new(&pool, &query, cost).unwrap();
-        let remembering = Geometry::new(&pool, &query, cost).unwrap().remembering();
+        // Closeness is the same under all costs of a family, so what was remembered serves another one too.
+        let other = if cost == Cost::Cosine { Cost::Angular } else { Cost::Sqeuclidean };
+        let remembering = Geometry::new(&pool, &query, other).unwrap().remembering();
+        let before: Vec<usize> = (0..n).step_by(3).collect();
+        remembering.closeness_gather(&before, &mut vec![0.0; before.len() * m]);
+        let remembering = remembering.with_cost(cost).unwrap();
         let mut random = Random(6);
         for round in 0..50 {
             // Repeats within a request, and rows of earlier requests.

@@ -60,7 +60,7 @@ impl Instance {
         let matrix = cost == Cost::Precomputed
             || matches!(cost, Cost::Cosine | Cost::Angular | Cost::HalfCosine) && random.below(8) == 0;
         let (dim, pool, query) = if matrix {
-            (0, matrix_values(random, cost, n * m), Vec::new())
+            (0, matrix_values(random, cost, p, n * m), Vec::new())
         } else {
             let dim = 1 + random.below(dim);
             let (pool, query) = rows(random, cost, n, m, dim);
@@ -167,8 +167,7 @@ impl Instance {
             });
             let made_by = MadeBy { tool: "test".into(), version: "1".into(), selector: None };
             let facts = self.facts();
-            Certificate::new(self.problem(geometry), facts.inputs, facts.dropped, &distance, best.as_ref(), made_by)
-                .unwrap()
+            Certificate::new(facts.inputs, facts.dropped, &distance, best.as_ref(), made_by).unwrap()
         })
     }
 
@@ -178,16 +177,18 @@ impl Instance {
     }
 }
 
-fn matrix_values(random: &mut Random, cost: Cost, count: usize) -> Vec<f64> {
+/// Costs, negative ones only where they are not squared; or cosines, some of them outside [−1, 1] by rounding.
+fn matrix_values(random: &mut Random, cost: Cost, p: Power, count: usize) -> Vec<f64> {
     let scale = [1.0, 1e-20, 1e20][random.below(3)];
     (0..count)
         .map(|_| match (cost, random.below(6)) {
             (Cost::Precomputed, 0) => 0.0,
             (Cost::Precomputed, 1) => f64::from_bits(random.bits() % 1000),
-            (Cost::Precomputed, 2) => -scale * random.signed().abs(),
+            (Cost::Precomputed, 2) if p == Power::One => -scale * random.signed().abs(),
             (Cost::Precomputed, _) => scale * random.signed().abs(),
             (_, 0) => 1.0,
             (_, 1) => 1.0 - f64::EPSILON * random.below(4) as f64,
+            (_, 2) => [1.0, -1.0][random.below(2)] * (1.0 + f64::EPSILON * random.below(4) as f64),
             _ => random.signed(),
         })
         .collect()
