@@ -107,10 +107,8 @@ def table(path, claim):
     except Exception as fault:  # whatever NumPy says of what is no .npy file
         raise Stop("cannot-check", f"{path} cannot be read here: {fault!r}")
     dtype = {"f2": "f16", "f4": "f32", "f8": "f64"}.get(array.dtype.str[1:])
-    found, said = (digest, *array.shape, dtype, None), [
-        claim[key] for key in ("sha256", "rows", "dim", "dtype", "tensor")
-    ]
-    same = array.size and not rest and found == tuple(said)
+    said = tuple(claim[key] for key in ("sha256", "rows", "dim", "dtype", "tensor"))
+    same = said == (digest, *array.shape, dtype, None) and array.size > 0 and not rest
     need(same, f"{path} is not the file that the certificate speaks of", "cannot-check")
     return array
 
@@ -119,12 +117,14 @@ def table(path, claim):
 def rows_of(cert, args):
     cost, dropped, inputs = cert["problem"]["cost"], cert["dropped"], cert["inputs"]
     files = [(role, path) for role in ("pool", "query", "similarity") for path in getattr(args, role)]
+    complete = len(files) == 1 if args.similarity else args.pool and args.query
     same = [role for role, _ in files] == [claim["role"] for claim in inputs]
-    need(same and (args.similarity or args.pool and args.query), "inputs: other files are given", "cannot-check")
+    need(complete and same, "inputs: other files are given", "cannot-check")
     arrays = [table(path, claim) for (_, path), claim in zip(files, inputs)]
     need(len({array.shape[1] for array in arrays}) == 1, "inputs: the files differ in columns", "cannot-check")
+    allowed = (*ANGLES, "precomputed") if args.similarity else (*ANGLES, *DISTANCES)
+    need(cost in allowed, "inputs: rows and matrices have costs of their own", "cannot-check")
     if args.similarity:
-        need(cost not in DISTANCES and len(files) == 1, "inputs: not for this cost", "cannot-check")
         # A cosine may exceed 1 by what rounding to its type does to it; a cost that is squared has a sign.
         most = np.inf if cost == "precomputed" else 1 + 2 * float(np.finfo(arrays[0].dtype).eps) + 2.0**-18
         signed = cost == "precomputed" and cert["problem"]["p"] == 1
@@ -132,7 +132,6 @@ def rows_of(cert, args):
         good = np.isfinite(arrays[0]).all() and (least <= arrays[0]).all() and (arrays[0] <= most).all()
         need(good and dropped == {"pool": [], "query": []}, "similarity: bad", "cannot-check")
         return arrays[0], None
-    need(cost != "precomputed", "inputs: this cost is of a matrix", "cannot-check")
     sides = []
     for role, parts in (("pool", arrays[: len(args.pool)]), ("query", arrays[len(args.pool) :])):
         rows = np.concatenate(parts)
@@ -186,12 +185,9 @@ def mean(weights, values):
     return Fraction(sum(w * units(x) for w, x in zip(weights, values)), sum(weights) * 2**1074)
 
 
-# Weights as whole numbers of some unit.
 def shares(weights, count):
-    if weights is None:
-        return [1] * count
-    need(len(weights) == count, f"weights: {len(weights)} for {count} rows")
-    need(all(math.copysign(1, w) > 0 for w in weights), "weights: one is negative")
+    weights = [1] * count if weights is None else weights
+    need(len(weights) == count and all(math.copysign(1, w) > 0 for w in weights), "weights: one is missing or negative")
     shares = [units(w) for w in weights]
     need(2**52 <= sum(shares) < units(LARGEST), "weights: the sum is zero or overflows")
     return shares
@@ -223,8 +219,10 @@ def prove(cert, args):
     def primal(plan):
         i, j, mass = plan["position"], plan["query"], plan["mass"]
         need(len(i) == len(j) == len(mass) > 0 < min(mass), "plan: lengths differ or an entry is zero")
-        need(max(i) < k and max(j) < m, "plan: an entry is out of range")
-        need(all(map(tuple.__lt__, zip(i, j), zip(i[1:], j[1:]))), "plan: an entry is out of order")
+        need(
+            max(i) < k and max(j) < m and all(map(tuple.__lt__, zip(i, j), zip(i[1:], j[1:]))),
+            "plan: out of range or order",
+        )
         total, missing, paid, least, most = sum(mass), 0, ([], []), [0.0, 0.0], [0.0, 0.0]
         for side, at, share, sign in (("subset", i, a, 1), ("query", j, b, -1)):
             got, all_shares = [0] * len(share), sum(share)
