@@ -36,7 +36,7 @@ pub(super) struct FileArguments {
     /// Query rows
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) query: Option<PathBuf>,
-    /// M×N similarities (costs with --cost precomputed) instead of pool and query rows
+    /// M×N similarities in [−1, 1] (costs with --cost precomputed) instead of pool and query rows
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     pub(super) similarity: Option<PathBuf>,
     /// The pool's examples, one JSON object a line (.jsonl, .gz, .zst): copied out for the chosen rows
@@ -78,6 +78,7 @@ pub(super) struct SelectionArguments {
     #[arg(long, value_name = "FILE[:FIELD]")]
     query_groups: Option<PathBuf>,
     /// Let every method choose for each group's queries alone, the groups taking turns, so that each gets as many rows
+    /// (the first ones one more, where that does not come out even)
     #[arg(long, requires = "query_groups")]
     balance_groups: bool,
     #[command(flatten)]

@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// Rows to take of each bin, the first in the order
     #[arg(long, help_heading = "Selection", value_name = "T", default_value_t = 500)]
     take: usize,
-    /// Cut this bin once more, into as many, and take these; 0 is the nearest
+    /// Cut this bin once more, into as many, and take these; 0 is the first
     #[arg(long, help_heading = "Selection", value_name = "BIN")]
     focus_bin: Option<usize>,
     /// Directory of the results; must not exist yet, unless with --force

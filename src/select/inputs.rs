@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kantor_solvers::Watch;
+use kantor_solvers::{Quiet, Watch};
 use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
 
@@ -188,10 +188,18 @@ impl Inputs {
     /// # Errors
     /// If they do not go together.
     pub fn geometry_with<'a>(&'a self, queries: &'a dyn Rows, cost: Cost) -> Result<Geometry<'a>, Error> {
-        Ok(match &self.tables {
-            Tables::Points { pool, .. } => Geometry::new(pool, queries, cost)?,
-            Tables::Matrix(_) => Geometry::from_matrix(queries, cost)?,
-        })
+        let geometry = match &self.tables {
+            Tables::Points { pool, .. } => Geometry::new(pool, queries, cost),
+            Tables::Matrix(_) => Geometry::from_matrix(queries, cost),
+        };
+        match (geometry, &self.tables) {
+            // A cost other than that for which the matrix was opened; the error that names its file goes first.
+            (Err(GeometryError::BadEntry { .. }), Tables::Matrix(matrix)) => {
+                matrix.validate_matrix(cost, &Quiet)?;
+                Ok(Geometry::from_matrix(queries, cost)?)
+            }
+            (geometry, _) => Ok(geometry?),
+        }
     }
 
     /// Pool and query rows; none if a matrix was given.

@@ -85,7 +85,18 @@ fn negative_costs_are_refused_where_they_would_be_squared() {
     let words = ["--cost", "precomputed", "--p", "2"];
     let said = ["s.npy", "query row 1, pool column 2 is -0.5", "not negative", "--p 1"];
     refused_everywhere(work.path(), &words, "cost = \"precomputed\"\np = 2", &said);
+    // A comparison under several costs names the file too.
+    matrix(work.path(), 1.5);
+    let mut run = kantor();
+    run.args(["compare", "--budget", "2", "--method", "random", "--cost", "precomputed,cosine", "--similarity"]);
+    run.arg(&path)
+        .arg("-o")
+        .arg(work.path().join("out"))
+        .assert()
+        .code(3)
+        .stderr(contains("s.npy: entry of query row 1"));
     // With p = 1 they are costs as any.
+    matrix(work.path(), -0.5);
     let out = work.path().join("out");
     let mut run = kantor();
     run.args(["select", "--budget", "4", "--method", "optimal", "--cost", "precomputed", "--similarity"]).arg(&path);

@@ -6,7 +6,7 @@
 //!   their product and the quotient, |computed cosine − cosine| ≤ (2D + 4)u + O((Du)²) ≤ η := (2D + 16)u;
 //! - squared distance: relative error ≤ γ_{D+2} (each difference is rounded once and squared), plus d·2⁻¹⁰⁷⁴ for
 //!   squares that underflow; its root: half of the relative error and one rounding;
-//! - matrix entries are exact.
+//! - matrix entries are exact, once cosines beyond ±1 by rounding are read as ±1.
 //!
 //! Proofs: `notes/rounding.md`. The statements need d ≤ 2²⁸ and rows that [`row_fault`](crate::geometry::row_fault)
 //! passes; NaN and infinities are refused here.

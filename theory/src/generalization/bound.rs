@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::assumption::Assumption;
 use super::theorem::Theorem;
-use crate::rounding::{add_up, mul_down, mul_up};
+use crate::rounding::{add_down, add_up, mul_down, mul_up};
 
 /// How much a number claims. Later kinds claim less.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,6 +58,10 @@ impl fmt::Display for Kind {
 }
 
 /// A value and what it says: if proved, an upper bound rounded up or a lower bound rounded down; a plain value if not.
+///
+/// It is an implication: it holds if its assumptions do and if the numbers that went in ([`Bound::inputs`]) are what their
+/// names say, which the functions that make it take on trust. What is proved from the rows themselves are the bounds of
+/// [`crate::bounds`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bound {
     value: f64,
@@ -121,23 +125,30 @@ impl Bound {
         &self.inputs
     }
 
-    /// The sum of both: a bound of the sum of what they bound, with the weaker kind and all assumptions.
+    /// The sum of both: a bound of the sum of what they bound, with the weaker kind and all assumptions; nothing proved if
+    /// one is from below and the other from above.
     pub fn plus(&self, theorem: Theorem, other: &Bound) -> Bound {
-        self.merged(theorem, other, add_up(self.value, other.value))
+        let add = if self.from_below { add_down } else { add_up };
+        self.merged(theorem, other, add(self.value, other.value))
     }
 
-    /// The smaller of two bounds of one quantity. Both must hold for it, so probabilities of failure add up.
+    /// The smaller of two bounds of one quantity. Both must hold for it, so probabilities of failure add up; nothing
+    /// proved if one is from below and the other from above.
     pub fn min(&self, theorem: Theorem, other: &Bound) -> Bound {
         self.merged(theorem, other, self.value.min(other.value))
     }
 
-    /// Times a factor ≥ 0 with a name.
+    /// Times a factor ≥ 0 with a name; nothing proved for other factors.
     pub fn times(&self, theorem: Theorem, name: &'static str, factor: f64) -> Bound {
-        debug_assert!(factor >= 0.0);
-        let value = if self.value < 0.0 { -mul_down(-self.value, factor) } else { mul_up(self.value, factor) };
+        let value = match (self.value < 0.0, self.from_below) {
+            (true, true) => -mul_up(-self.value, factor),
+            (true, false) => -mul_down(-self.value, factor),
+            (false, true) => mul_down(self.value, factor),
+            (false, false) => mul_up(self.value, factor),
+        };
         let mut scaled = Bound { value, theorem, ..self.clone() };
         scaled.note(name, factor);
-        scaled
+        if factor >= 0.0 { scaled } else { scaled.at_most(Kind::Heuristic) }
     }
 
     /// Also rests on these.
@@ -162,6 +173,6 @@ impl Bound {
         let mut merged = Bound { value, theorem, kind: self.kind.and(other.kind), ..self.clone() };
         merged.assumptions.extend(&other.assumptions);
         other.inputs.iter().for_each(|&(name, value)| merged.note(name, value));
-        merged
+        if self.from_below == other.from_below { merged } else { merged.at_most(Kind::Heuristic) }
     }
 }

@@ -14,9 +14,9 @@ pub fn deviation(n: usize, delta: f64) -> f64 {
     sqrt_up(div_up(log_inverse(delta), 2.0 * n as f64))
 }
 
-/// A number ≥ ln(1/δ), for 0 < δ ≤ 1.
+/// A number ≥ ln(1/δ), for δ ≤ 1; infinite where δ is no probability to fail with.
 pub(crate) fn log_inverse(delta: f64) -> f64 {
-    (-library_down(delta.ln())).max(0.0)
+    if delta > 0.0 { (-library_down(delta.ln())).max(0.0) } else { f64::INFINITY }
 }
 
 /// T10: W₁(S, P) ≤ W₁(S, Q_e) + D·√(ln(1/δ)/(2M_e)) with probability ≥ 1 − δ, for S chosen without Q_e.

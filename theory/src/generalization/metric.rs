@@ -276,13 +276,16 @@ impl<'a> Pairs<'a> {
     /// The transport distance W₁ of the rows, weighted as `problem` says, to the columns, from evidence for it.
     ///
     /// # Errors
-    /// As [`distance_bound`]; also if there is no plan.
+    /// As [`distance_bound`]; also if there is no plan, or the problem is about another power than one.
     pub fn distance(
         &self,
         problem: &Statement,
         evidence: DistanceEvidence,
         spread: Spread<'_>,
     ) -> Result<MetricDistance, Rejection> {
+        if problem.p != Power::One {
+            return Err(Rejection::new("power", "the distance of a metric is W₁"));
+        }
         let rows: Vec<usize> = (0..self.geometry.pool_len()).collect();
         let bound = distance_bound(&self.geometry, problem, &rows, evidence, spread)?;
         let distance = MetricDistance::new(bound.interval());

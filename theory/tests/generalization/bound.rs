@@ -1,10 +1,12 @@
 //! Composition: the weakest kind, all assumptions, probabilities that add up.
 
-use kantor_theory::Cost;
-use kantor_theory::bounds::Interval;
+use kantor_theory::bounds::{Interval, in_turn};
 use kantor_theory::generalization::assumption::require_held_out;
 use kantor_theory::generalization::heldout::{held_out_distance, same_queries_distance};
-use kantor_theory::generalization::{Assumption, Kind, Metric, MetricDistance, Theorem, heldout, lipschitz, rates};
+use kantor_theory::generalization::{
+    Assumption, Kind, Metric, MetricDistance, Theorem, heldout, lipschitz, lower, rates,
+};
+use kantor_theory::{Cost, DistanceEvidence, Power, SparsePlan, Statement};
 
 fn distance(lower: f64, upper: f64) -> MetricDistance {
     MetricDistance::new(Interval { lower: Some(lower), upper: Some(upper) }).unwrap()
@@ -41,6 +43,47 @@ fn composition_keeps_the_weakest_kind_and_all_assumptions() {
     let rule = rates::a_priori_gain(&x).unwrap();
     assert_eq!(sure.plus(Theorem::Paper62, &rule).kind(), Kind::Heuristic);
     assert!(!rule.kind().is_proved() && sure.kind().is_proved());
+}
+
+/// A bound from below is rounded down by what is done to it, and makes no proved number with one from above.
+#[test]
+fn bounds_keep_their_side() {
+    let w = distance(0.1, 0.3);
+    let (low, high) = (lower::below(0.1), lipschitz::gap(1.0, w));
+    assert!(low.is_lower() && !high.is_lower());
+    // 0.1·0.3 and 0.1 + 0.2 lie strictly between two doubles.
+    let (product, sum) = (low.times(Theorem::T6, "L", 0.3), low.plus(Theorem::T6, &lower::below(0.2)));
+    assert!(product.value() < 0.1 * 0.3 && sum.value() < 0.1 + 0.2);
+    assert!(high.times(Theorem::T1, "L", 0.3).value() > high.value() * 0.3);
+    assert!(low.times(Theorem::T6, "L", 0.0).value() == 0.0);
+    for mixed in [low.plus(Theorem::T6, &high), high.plus(Theorem::T6, &low), low.min(Theorem::T6, &high)] {
+        assert!(!mixed.kind().is_proved());
+    }
+    for factor in [-1.0, f64::NAN] {
+        assert!(!low.times(Theorem::T6, "L", factor).kind().is_proved());
+    }
+}
+
+/// W₂ is no lower bound of W₁.
+#[test]
+fn distances_of_another_power_are_none_of_a_metric() {
+    let cloud = |values: &[f64]| crate::support::cloud(Metric::Euclidean, 1, values);
+    let (rows, columns) = (cloud(&[0.0, 3.0]), cloud(&[0.0, 1.0]));
+    let pairs = rows.pairs(&columns).unwrap();
+    let of = |power| {
+        let evidence = DistanceEvidence { potentials: None, plan: SparsePlan::new(vec![(0, 0, 1), (1, 1, 1)]) };
+        pairs.distance(&Statement::new(pairs.geometry(), power, 2), evidence, &in_turn)
+    };
+    assert!((of(Power::One).unwrap().upper() - 1.0).abs() < 1e-12);
+    assert_eq!(of(Power::Two).unwrap_err().rule, "power");
+}
+
+#[test]
+fn what_is_no_probability_makes_no_statement() {
+    for delta in [0.0, -0.5, f64::NAN] {
+        assert_eq!(heldout::deviation(10, delta), f64::INFINITY, "{delta}");
+        assert_eq!(held_out_distance(distance(0.1, 0.2), 2.0, 10, delta).value(), f64::INFINITY, "{delta}");
+    }
 }
 
 #[test]
