@@ -6,14 +6,17 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::batch::{self, Event, Line, Options, Report, Shard, State};
+use crate::report::escape::Text;
 use crate::report::progress::{Detail, Progress};
 use crate::report::table;
+use crate::report::terminal::tell;
 
 use super::args::RunArguments;
 use super::failure::Failure;
 use super::job_file;
 use super::output::say;
 use super::signals::{self, INTERRUPTED};
+use super::threads;
 
 /// What `--help` says of the job file.
 const HELP: &str = r#"A job file:
@@ -48,9 +51,9 @@ pub(super) struct Arguments {
     /// Directory of the results; wins over `out` in the job file
     #[arg(short, long, help_heading = "Jobs", value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Tasks to work on at a time
-    #[arg(long, help_heading = "Jobs", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: u16,
+    /// Tasks to work on at a time, at most four per processor
+    #[arg(long, help_heading = "Jobs", value_name = "N", default_value = "1", value_parser = threads::at_least_one)]
+    jobs: usize,
     /// Do the i-th of n equal parts of the jobs; i counts from 0 or from 1
     #[arg(long, help_heading = "Jobs", value_name = "I/N")]
     shard: Option<Shard>,
@@ -75,13 +78,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             Err(_) => return Ok(ExitCode::from(INTERRUPTED)),
         }
     } else {
-        let options = Options { parallel: usize::from(arguments.jobs), shard };
-        batch::run(&plan, options, &progress, &|event| tell(event, detail))?
+        let options = Options { parallel: threads::capped(arguments.jobs), shard };
+        batch::run(&plan, options, &progress, &|event| follow(event, detail))?
     };
     drop(progress);
     if report.stopped {
         let settled = report.lines.iter().filter(|line| matches!(line.state, State::Done(_))).count();
-        eprintln!("kantor: stopped; {settled} jobs are done, the next run goes on from there");
+        tell(format_args!("kantor: stopped; {settled} jobs are done, the next run goes on from there"));
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if arguments.run.json {
@@ -98,13 +101,16 @@ fn is_good(line: &Line) -> bool {
     matches!(&line.state, State::Done(summary) if summary.status.is_success())
 }
 
-fn tell(event: &Event<'_>, detail: Detail) {
+/// Says what happens while the run goes on.
+fn follow(event: &Event<'_>, detail: Detail) {
     match event {
         // Failures are errors.
         Event::Settled(Line { state: State::Done(_), .. }, ..) | Event::Warning(_) | Event::Waiting(_)
             if detail == Detail::Quiet => {}
-        Event::Warning(text) => eprintln!("kantor: warning: {text}"),
-        Event::Waiting(count) => eprintln!("kantor: another run works on the last {count} jobs: waiting for it"),
+        Event::Warning(text) => tell(format_args!("kantor: warning: {text}")),
+        Event::Waiting(count) => {
+            tell(format_args!("kantor: another run works on the last {count} jobs: waiting for it"));
+        }
         Event::Settled(line, place, total) => {
             let what = match &line.state {
                 State::Done(_) if !line.ran && detail != Detail::Verbose => return,
@@ -113,7 +119,7 @@ fn tell(event: &Event<'_>, detail: Detail) {
                 State::Failed(failure) => format!("failed: {}", failure.error),
                 State::Running | State::Pending { .. } => return,
             };
-            eprintln!("[{place}/{total}] {}: {what}", line.job.name());
+            tell(format_args!("[{place}/{total}] {}: {what}", line.job.name()));
         }
     }
 }
@@ -168,7 +174,7 @@ fn counts(report: &Report) -> Value {
         "ran": ran, "not_met": not_met})
 }
 
-fn as_table(report: &Report) -> String {
+fn as_table(report: &Report) -> Text {
     let none = || "–".to_owned();
     let rows = report.lines.iter().map(|line| {
         let (mut distance, mut excess, mut time) = (none(), none(), none());

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::PageError;
 use super::figures::{Figure, Figures, STYLE};
+use crate::report::escape::in_lines;
 
 const TEMPLATES: [(&str, &str); 5] = [
     ("page.html", include_str!("templates/page.html")),
@@ -64,15 +65,5 @@ pub(super) fn render<T: Serialize>(template: &str, page: &T) -> Result<String, P
     let style = include_str!("templates/page.css");
     let context = Context { style, figure_style: STYLE, kantor: env!("CARGO_PKG_VERSION"), page };
     let html = environment.get_template(template)?.render(Serde(&context))?;
-    Ok(html.chars().map(representable).collect())
-}
-
-/// A letter that HTML and XML can hold.
-fn representable(letter: char) -> char {
-    match letter {
-        '\n' | '\t' => letter,
-        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-        letter if letter.is_control() => '\u{fffd}',
-        letter => letter,
-    }
+    Ok(in_lines(&html))
 }
