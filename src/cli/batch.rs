@@ -21,25 +21,27 @@ use super::threads;
 /// What `--help` says of the job file.
 const HELP: &str = r#"A job file:
 
-  out = "results"                       # relative paths are relative to the job file
-  pool = "pool.npy"                     # inputs and settings by the names of the flags of `kantor select`
-  cost = "cosine"
-  methods = ["round-robin", "uot"]      # every task with every method, budget and seed
-  budgets = [500, 1000]
-  seeds = [0]                           # only methods that draw rows depend on them
+  out = "results"                  # paths are relative to the job file
+  pool = "pool.npy"                # inputs and settings: names of flags of
+  cost = "cosine"                  # `kantor select`
+  methods = ["round-robin", "uot"] # every task with every method, budget, seed
+  budgets = [500, "1k"]
+  seeds = [0]                      # only methods that draw depend on them
 
-  [tasks]                               # names of directories; queries, and a pool of their own if need be
-  gsm8k = "gsm8k.npy"
+  [tasks]                          # names of directories, with their queries
+  gsm8k = "gsm8k.npy"              # and perhaps a pool of their own
   bbh = { query = "bbh.npy", pool = ["other-1.npy", "other-2.npy"] }
 
-Several grids, in the place of methods, budgets and seeds or beside them as defaults, are written
+Several grids, in the place of methods, budgets and seeds or beside them as
+defaults, are written
 
   [[grid]]
   methods = ["random"]
   seeds = [0, 1, 2, 3, 4]
 
-Results are in OUT/TASK/METHOD-kBUDGET-seedSEED, each as `kantor select` writes it. A job whose result is there, made from
-the same inputs by the same parameters and version, is not done again."#;
+Results are in OUT/TASK/METHOD-kBUDGET-seedSEED, each as `kantor select`
+writes it. A job whose result is there, made from the same inputs by the same
+parameters and version, is not done again."#;
 
 /// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once
 #[derive(Debug, clap::Args)]

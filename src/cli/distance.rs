@@ -45,11 +45,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     power: PowerArgument,
     /// Write the certificate to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Proof", value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// Prove how close any subset of that size can be, whatever that takes; without this, where it takes at most 10¹¹
     /// multiplications
-    #[arg(long, requires = "subset", conflicts_with_all = ["subset_weights", "query_weights"])]
+    #[arg(long, help_heading = "Proof", requires = "subset", conflicts_with_all = ["subset_weights", "query_weights"])]
     best: bool,
     #[command(flatten)]
     solver: SolverArguments,
