@@ -7,7 +7,7 @@
 //! needs of all selectors; each selector then decides on exact `f64` closeness and returns its selections.
 
 #![forbid(unsafe_code)]
-#![warn(clippy::print_stdout, clippy::print_stderr)]
+#![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod balanced;
 pub mod bandwidth;

@@ -18,7 +18,7 @@ use crate::select::{Error, Inputs, Outcome, Prepared, Request, Run, copies, writ
 use super::identity::{Identity, digest_all};
 use super::report::{Event, Line, Options, Report};
 use super::store::{self, Failure, JOB, State, Store};
-use super::{Job, Plan, Shard};
+use super::{Job, Plan, Shard, panic_message};
 
 /// Most jobs that share a pass: each has a file open, of which a process may have about a thousand.
 const TOGETHER: usize = 64;
@@ -244,8 +244,7 @@ impl<'a> Batch<'a> {
         }
         let worked = catch_unwind(AssertUnwindSafe(|| self.work(&held)));
         let ended = worked.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            let text = panic_message(panic.as_ref());
             for &at in held.iter().filter(|&&at| !self.is_settled(at)) {
                 self.fail_with(at, format!("kantor has a defect, please report it: panic: {text}"));
             }

@@ -1,5 +1,6 @@
 //! The bound for every subset of the size of one that is given.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kantor_theory::{BestBound, Geometry, Power};
 
 use crate::report::progress::Progress;
@@ -12,14 +13,34 @@ use super::failure::Failure;
 /// Multiplications that are not spent on a bound that nobody asked for: some seconds of a processor.
 const MANY: f64 = 1e11;
 
-/// Proves how close any subset of `size` rows can be. Unless it was `asked` for, it is left out where it takes too much,
-/// and that is said.
+/// When to prove it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// Where it takes at most [`MANY`] multiplications.
+    Auto,
+    /// Whatever it takes.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+impl When {
+    pub(super) fn parser() -> impl TypedValueParser<Value = Self> {
+        PossibleValuesParser::new(["auto", "always", "never"]).map(|word| match &word[..] {
+            "always" => Self::Always,
+            "never" => Self::Never,
+            _ => Self::Auto,
+        })
+    }
+}
+
+/// Proves how close any subset of `size` rows can be. Where `auto` leaves it out, that is said.
 pub(super) fn of_size(
     size: usize,
     inputs: &Inputs,
     geometry: &Geometry<'_>,
     power: Power,
-    asked: bool,
+    when: When,
     run: &RunArguments,
     progress: &Progress,
 ) -> Result<Option<BestBound>, Failure> {
@@ -29,8 +50,12 @@ pub(super) fn of_size(
         }
         Ok(None)
     };
-    if !asked && multiplications(geometry, size) > MANY {
-        return leave_out("it takes more than 10¹¹ multiplications; --best asks for it");
+    if when == When::Never {
+        return Ok(None);
+    }
+    let auto = when == When::Auto;
+    if auto && multiplications(geometry, size) > MANY {
+        return leave_out("it takes more than 10¹¹ multiplications; `--best always` asks for it");
     }
     let default = Request::default();
     let request = Request {
@@ -44,9 +69,10 @@ pub(super) fn of_size(
     };
     match Prepared::new(inputs, geometry, &request, progress) {
         Ok(prepared) => Ok(prepared.best(size).cloned()),
-        Err(Error::Memory { needed, allowed } | Error::BoundMemory { needed, allowed }) if !asked => {
+        Err(Error::Memory { needed, allowed } | Error::BoundMemory { needed, allowed }) if auto => {
             leave_out(&format!("it takes about {needed} bytes but --max-memory allows {allowed}"))
         }
+        // Here no other flag leaves it out.
         Err(Error::BoundMemory { needed, allowed }) => Err(Error::Memory { needed, allowed }.into()),
         Err(error) => Err(error.into()),
     }

@@ -18,7 +18,7 @@ use crate::report::{memory, plan, staging, table};
 use crate::select::Inputs;
 
 use super::args::{InputArguments, PowerArgument, RunArguments};
-use super::best;
+use super::best::{self, When};
 use super::failure::Failure;
 use super::metric::MetricArguments;
 use super::output::{say, warn_if_swapped};
@@ -47,10 +47,10 @@ pub(super) struct Arguments {
     /// Write the certificate to this file
     #[arg(long, help_heading = "Proof", value_name = "FILE")]
     certificate: Option<PathBuf>,
-    /// Prove how close any subset of that size can be, whatever that takes; without this, where it takes at most 10¹¹
+    /// Prove how close any subset of that size can be, for uniform weights: auto where it takes at most 10¹¹
     /// multiplications
-    #[arg(long, help_heading = "Proof", requires = "subset", conflicts_with_all = ["subset_weights", "query_weights"])]
-    best: bool,
+    #[arg(long, help_heading = "Proof", value_name = "WHEN", default_value = "auto", value_parser = When::parser())]
+    best: When,
     #[command(flatten)]
     solver: SolverArguments,
     #[command(flatten)]
@@ -61,8 +61,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let transport = arguments.metric.is_transport()?;
-    if !transport && (arguments.certificate.is_some() || arguments.best) {
-        return Err(Failure::Usage("--certificate and --best go with --metric transport".to_owned()));
+    if !transport && (arguments.certificate.is_some() || arguments.best == When::Always) {
+        return Err(Failure::Usage("--certificate and --best always go with --metric transport".to_owned()));
     }
     if !transport && !arguments.solver.are_default() {
         let fault = "--solver and what goes with it are for --metric transport: the other metrics have a formula";
@@ -93,6 +93,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let weighted = arguments.subset_weights.is_some() || arguments.query_weights.is_some();
     let best = match arguments.subset.is_some() && !weighted {
         true => best::of_size(rows.len(), &inputs, &geometry, power, arguments.best, &arguments.run, &progress)?,
+        false if arguments.best == When::Always => {
+            return Err(Failure::Usage("--best always is for a --subset with uniform weights".to_owned()));
+        }
         false => None,
     };
     let certified = Certified { distance, best };

@@ -26,11 +26,14 @@ mod verify;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::panic::{self, PanicHookInfo};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::batch::panic_message;
 use crate::report::escape::Text;
 use crate::report::terminal::tell;
 
@@ -96,10 +99,12 @@ fn parse(words: Vec<OsString>) -> Result<ExitCode, Failure> {
     match Cli::try_parse_from(words) {
         Ok(cli) => execute(cli.command),
         // Help and version: nothing in them was typed.
-        Err(message) if !message.use_stderr() => {
-            let _ = message.print();
-            Ok(ExitCode::SUCCESS)
-        }
+        Err(message) if !message.use_stderr() => match message.print() {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(Failure::io(Path::new("standard output"), &error))
+            }
+            _ => Ok(ExitCode::SUCCESS),
+        },
         Err(message) => {
             let place = parse_error::flag(&message).and_then(|flag| config.as_ref()?.place_of(flag));
             tell(parse_error::text(message));
@@ -113,7 +118,7 @@ fn parse(words: Vec<OsString>) -> Result<ExitCode, Failure> {
 
 /// The message of a panic may repeat what was read, too.
 fn tell_of_defect(panic: &PanicHookInfo<'_>) {
-    let text = panic.payload_as_str().unwrap_or("no message");
+    let text = panic_message(panic.payload());
     let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
     tell(format_args!("kantor: this is a defect, please report it: panic{place}: {text}"));
     let trace = Backtrace::capture();

@@ -77,7 +77,7 @@ pub enum Error {
     /// The bound for every subset, which nobody need ask for, would take more memory than allowed.
     #[error(
         "the bound for every subset needs about {needed} bytes beyond the input but --max-memory allows {allowed}: \
-         allow more, choose fewer rows, or leave the bound and the distances out with --no-certify"
+         allow more, choose fewer rows, or do without proofs (--no-certify of `kantor select`)"
     )]
     BoundMemory {
         /// Bytes needed, roughly.

@@ -198,9 +198,9 @@ impl<'a> Prepared<'a> {
 fn of_every_subset(error: Error) -> Error {
     match error {
         Error::Selector(SelectError::Memory { needed, allowed, .. }) => Error::BoundMemory { needed, allowed },
-        Error::Selector(SelectError::Unsupported { fault, .. }) => {
-            Error::Request(format!("the bound for every subset {fault}, or leave it out with --no-certify"))
-        }
+        Error::Selector(SelectError::Unsupported { fault, .. }) => Error::Request(format!(
+            "the bound for every subset {fault}, or do without proofs (--no-certify of `kantor select`)"
+        )),
         other => other,
     }
 }

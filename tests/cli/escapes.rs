@@ -294,11 +294,17 @@ fn results_of_others_are_harmless_in_studies_and_batches() {
 }
 
 #[test]
-fn a_full_standard_error_is_no_panic() {
+fn full_streams_are_no_panic() {
     for words in [&["select", "--no-such-flag"][..], &["inspect", "missing.npy"]] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let program = assert_cmd::cargo::cargo_bin!("kantor");
         let status = std::process::Command::new(program).args(words).stderr(Stdio::from(full)).status().unwrap();
         assert!(matches!(status.code(), Some(2 | 4)), "{words:?}: {status}");
+    }
+    for words in [&["--help"][..], &["methods"], &["methods", "--json"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let program = assert_cmd::cargo::cargo_bin!("kantor");
+        let status = std::process::Command::new(program).args(words).stdout(Stdio::from(full)).status().unwrap();
+        assert_eq!(status.code(), Some(4), "{words:?}");
     }
 }

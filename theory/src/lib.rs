@@ -8,7 +8,7 @@
 //! prove and [`Certificate::new`] writes it down. Checking one: [`Certificate::parse`], then [`verify`].
 
 #![forbid(unsafe_code)]
-#![warn(clippy::print_stdout, clippy::print_stderr)]
+#![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod bounds;
 pub mod certificate;
