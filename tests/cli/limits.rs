@@ -1,6 +1,7 @@
 //! Limits of the system: threads and sizes of files.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread::available_parallelism;
@@ -91,6 +92,47 @@ fn a_system_that_gives_no_threads_is_a_limit_and_no_panic() {
         refused.stderr(contains("threads")).stderr(contains("ulimit -u"));
     }
     assert!(!work.path().join("out").exists() && !work.path().join("jobs").exists());
+}
+
+/// For another user, because the limit does not bind root; there is nothing to be seen where this one is not root.
+#[test]
+#[cfg(target_os = "linux")]
+fn helpers_that_the_system_does_not_give_are_done_without() {
+    let work = tempfile::tempdir().unwrap();
+    let (uid, program) = (format!("{}", 1_000_000 + std::process::id()), work.path().join("kantor"));
+    let command = |limit: u32, words: &[&str]| {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nproc={limit}")).args(["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups"]);
+        command.args(words).current_dir(work.path());
+        command
+    };
+    let is_possible = command(1, &["true"]).output().is_ok_and(|output| output.status.success());
+    if !is_possible {
+        return;
+    }
+    fs::copy(assert_cmd::cargo::cargo_bin!("kantor"), &program).unwrap();
+    for name in ["pool", "query_gsm8k", "query_humaneval"] {
+        fs::copy(example(&format!("{name}.embed.npy")), work.path().join(name)).unwrap();
+    }
+    let jobs =
+        "budgets = [5]\npool = [\"pool\", \"query_humaneval\"]\n[tasks]\na = \"query_gsm8k\"\nb = \"query_gsm8k\"\n";
+    fs::write(work.path().join("jobs.toml"), jobs).unwrap();
+    fs::set_permissions(work.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let run = |limit: u32, out: &str| {
+        let files = ["--pool", "pool", "--pool", "query_humaneval", "--query", "query_gsm8k", "--threads", "2"];
+        let select = [&["./kantor", "select", "--budget", "50", "-o", out][..], &files].concat();
+        let jobs = format!("jobs-{out}");
+        let batch = ["./kantor", "batch", "jobs.toml", "--jobs", "2", "--threads", "2", "-o", &jobs];
+        [&select[..], &batch].map(|words| command(limit, words).output().unwrap().status.code())
+    };
+    // The process itself and two workers; then the one that waits for signals, and one helper after the other.
+    assert_eq!(run(2, "none"), [Some(5), Some(5)]);
+    for limit in 3..=6 {
+        let out = limit.to_string();
+        assert_eq!(run(limit, &out), [Some(0), Some(0)], "{limit} threads");
+        let certificate = |out: &str| fs::read(work.path().join(out).join("round-robin/k50/certificate.json")).unwrap();
+        assert_eq!(certificate(&out), certificate("3"));
+    }
 }
 
 #[test]
