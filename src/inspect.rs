@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::data::validate::{Values, by_block};
 use crate::data::{DataError, Format, OpenOptions, Representation};
+use crate::report::escape::Text;
 
 /// How many rows of a kind are listed.
 const LISTED: usize = 5;
@@ -302,38 +303,46 @@ fn quantiles(mut norms: Vec<f64>) -> Option<Quantiles> {
     Some(Quantiles { min: norms[0], p01: at(0.01), median: at(0.5), p99: at(0.99), max: norms[last] })
 }
 
-impl fmt::Display for Inspection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.path.display())?;
-        writeln!(f, "  format      {}, {}", self.format.name(), size(self.bytes))?;
-        writeln!(f, "  shape       {} rows × {} columns, {}", self.rows, self.columns, self.dtype)?;
+impl Inspection {
+    /// For people, with an empty line at the end.
+    pub fn text(&self) -> Text {
+        let mut text = Text::default();
+        text.push(self.path.display());
+        text.push(format_args!("  format      {}, {}", self.format.name(), size(self.bytes)));
+        text.push(format_args!("  shape       {} rows × {} columns, {}", self.rows, self.columns, self.dtype));
         let values = match self.non_finite_values {
             0 => String::new(),
             1 => " (1 value)".into(),
             n => format!(" ({n} values)"),
         };
-        writeln!(f, "  non-finite  {}{values}", self.non_finite_rows)?;
-        writeln!(f, "  zero        {}", self.zero_rows)?;
-        writeln!(f, "  duplicate   {}", self.duplicate_rows)?;
+        text.push(format_args!("  non-finite  {}{values}", self.non_finite_rows));
+        text.push(format_args!("  zero        {}", self.zero_rows));
+        text.push(format_args!("  duplicate   {}", self.duplicate_rows));
         if let Some(near) = &self.near_duplicates {
-            writeln!(f, "  near        {near}")?;
+            text.push(format_args!("  near        {near}"));
         }
         match &self.norms {
-            Some(q) => writeln!(
-                f,
+            Some(q) => text.push(format_args!(
                 "  norms       min {:.6}  1% {:.6}  50% {:.6}  99% {:.6}  max {:.6}",
                 q.min, q.p01, q.median, q.p99, q.max
-            )?,
-            None => writeln!(f, "  norms       no row is finite")?,
+            )),
+            None => text.push("  norms       no row is finite"),
         }
-        writeln!(f, "  sha256      {}", self.sha256)?;
+        text.push(format_args!("  sha256      {}", self.sha256));
         let Estimate { queries, budget, threads, memory, seconds, .. } = self.estimate;
         let threads = if threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
         let memory = size(memory);
-        writeln!(
-            f,
+        text.push(format_args!(
             "  select      about {seconds:.2} s and {memory} beyond the file for {queries} queries, budget {budget}, {threads} (rough)"
-        )
+        ));
+        text.push("");
+        text
+    }
+}
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().fmt(f)
     }
 }
 

@@ -5,7 +5,7 @@
 //! with a record of how. What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate
 //! talks to people.
 
-#![warn(clippy::disallowed_methods)]
+#![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod batch;
 pub mod bound;

@@ -178,7 +178,11 @@ pub fn quantiles(
             status: order.status,
             notes: order.notes.clone(),
         };
-        let proved = if request.certify { prepared.certify(selection)? } else { prepared.leave(selection) };
+        let proved = if request.certify {
+            prepared.certify(&format!("bin {bin}"), selection)?
+        } else {
+            prepared.leave(selection)
+        };
         Ok(Bin { bin, ranks, proved })
     };
     let found = ranges.into_iter().enumerate().map(bin).collect::<Result<_, Error>>()?;

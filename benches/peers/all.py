@@ -95,7 +95,7 @@ def kantor(binary, problem, task):
 
     files = ["--pool", task["pool"], "--query", task["query"], "--threads", 1, "--json", "--quiet"]
     if problem in ("exact", "balanced"):
-        more = ["--subset", task["subset"]]
+        more = ["--subset", task["subset"], "--best", "never"]
         if problem == "balanced":
             more += ["--cost", "half-cosine", "--solver", "sinkhorn-newton", "--epsilon", 0.01]
         found, seconds, held = run([binary, "distance", *files, *more])

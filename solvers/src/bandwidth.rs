@@ -77,11 +77,9 @@ impl FromStr for Bandwidth {
     type Err = UnknownBandwidth;
 
     fn from_str(text: &str) -> Result<Self, UnknownBandwidth> {
-        match text {
-            "scott" => Ok(Bandwidth::Scott),
-            "silverman" => Ok(Bandwidth::Silverman),
-            "median" => Ok(Bandwidth::Median),
-            _ => text.parse().map(Bandwidth::Given).map_err(|_| UnknownBandwidth(text.to_owned())),
+        match Bandwidth::RULES.into_iter().find(|(name, _)| *name == text) {
+            Some((_, rule)) => Ok(rule),
+            None => text.parse().map(Bandwidth::Given).map_err(|_| UnknownBandwidth(text.to_owned())),
         }
     }
 }
@@ -98,6 +96,10 @@ impl fmt::Display for Bandwidth {
 }
 
 impl Bandwidth {
+    /// The rules and their names.
+    pub const RULES: [(&str, Bandwidth); 3] =
+        [("median", Bandwidth::Median), ("scott", Bandwidth::Scott), ("silverman", Bandwidth::Silverman)];
+
     /// The kernel of that name with this bandwidth, for the rows of `points` as `family` compares them.
     ///
     /// # Errors
@@ -124,7 +126,7 @@ impl Bandwidth {
     pub fn for_queries(self, name: KernelName, geometry: &Geometry<'_>) -> Result<Kernel, SelectError> {
         let (Some(pool), Some((queries, _))) = (geometry.points(), geometry.queries()) else {
             let fault = "needs the rows of pool and queries, not only similarities: give --pool and --query";
-            return Err(SelectError::Unsupported { method: "mmd", fault });
+            return Err(SelectError::Distance { distance: "mmd", fault });
         };
         let family = geometry.cost().family();
         let Some(queries) = DenseRows::from_f64(pool.dim(), queries.to_vec()) else {

@@ -6,7 +6,7 @@
 //! The way through: a selector says what it [`Needs`] of the pool; one blocked [`scan`](kernels::scan) collects the
 //! needs of all selectors; each selector then decides on exact `f64` closeness and returns its selections.
 
-#![warn(clippy::disallowed_methods)]
+#![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod balanced;
 pub mod bandwidth;

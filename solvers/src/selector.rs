@@ -193,6 +193,14 @@ pub enum SelectError {
         /// What is missing, and the remedy.
         fault: &'static str,
     },
+    /// A distance makes no sense for the task.
+    #[error("the distance `{distance}` {fault}")]
+    Distance {
+        /// Name of the distance.
+        distance: &'static str,
+        /// What is missing, and the remedy.
+        fault: &'static str,
+    },
     /// It would take more memory than allowed.
     #[error("method `{method}` needs about {needed} bytes but --max-memory allows {allowed}")]
     Memory {

@@ -116,23 +116,28 @@ pub enum SolveError {
     #[error(transparent)]
     Costs(#[from] TransportError),
     /// This solver does not solve this kind of problem.
-    #[error("solver `{solver}` {fault}")]
+    #[error("{} {fault}", named(solver))]
     Unsupported {
-        /// Its name.
+        /// Its name; or what is made of its solution, such as `the plan`.
         solver: &'static str,
         /// What it cannot do, and the remedy.
         fault: &'static str,
     },
     /// It would take more memory than allowed.
-    #[error("solver `{solver}` needs about {needed} bytes but --max-memory allows {allowed}")]
+    #[error("{} needs about {needed} bytes but --max-memory allows {allowed}", named(solver))]
     Memory {
-        /// Its name.
+        /// Its name; or what is made of its solution, such as `the plan`.
         solver: &'static str,
         /// Bytes needed.
         needed: u64,
         /// Bytes allowed.
         allowed: u64,
     },
+}
+
+/// What an error speaks of: a solver, whose name is one word, or else what is made of its solution, such as `the plan`.
+fn named(name: &str) -> String {
+    if name.contains(' ') { name.to_owned() } else { format!("solver `{name}`") }
 }
 
 /// Solves transport problems.

@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod store;
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
@@ -129,6 +130,12 @@ impl std::str::FromStr for Shard {
             _ => Err("give i/n, such as 0/4 to 3/4 or 1/4 to 4/4".to_owned()),
         }
     }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 #[cfg(test)]

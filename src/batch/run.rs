@@ -12,12 +12,13 @@ use kantor_solvers::{SelectError, Stopped, Watch};
 use crate::data::{DataError, Digests};
 use crate::output::{OutputError, ResultDirectory};
 use crate::report::manifest::InputRecord;
+use crate::report::progress::Labelled;
 use crate::select::{Error, Inputs, Outcome, Prepared, Request, Run, copies, write_with};
 
 use super::identity::{Identity, digest_all};
 use super::report::{Event, Line, Options, Report};
 use super::store::{self, Failure, JOB, State, Store};
-use super::{Job, Plan, Shard};
+use super::{Job, Plan, Shard, panic_message};
 
 /// Most jobs that share a pass: each has a file open, of which a process may have about a thousand.
 const TOGETHER: usize = 64;
@@ -206,7 +207,8 @@ impl<'a> Batch<'a> {
         };
         std::thread::scope(|scope| {
             for _ in 1..self.options.parallel.min(units.len()) {
-                scope.spawn(work);
+                // Without it the tasks are left to fewer threads.
+                let _ = std::thread::Builder::new().spawn_scoped(scope, work);
             }
             work();
         });
@@ -242,8 +244,7 @@ impl<'a> Batch<'a> {
         }
         let worked = catch_unwind(AssertUnwindSafe(|| self.work(&held)));
         let ended = worked.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            let text = panic_message(panic.as_ref());
             for &at in held.iter().filter(|&&at| !self.is_settled(at)) {
                 self.fail_with(at, format!("kantor has a defect, please report it: panic: {text}"));
             }
@@ -256,8 +257,9 @@ impl<'a> Batch<'a> {
     /// Does jobs of one task.
     fn work(&self, places: &[usize]) -> Result<(), Stopped> {
         let task = &self.jobs[places[0]].task;
+        let watch = Labelled::new(self.watch, format!("task {task}"));
         let open = || {
-            let inputs = Inputs::open_to_select(&self.plan.tasks[task], self.plan.request.cost, self.watch)?;
+            let inputs = Inputs::open_to_select(&self.plan.tasks[task], self.plan.request.cost, &watch)?;
             let records = inputs.records_known(&self.digests)?;
             Ok(Opened { inputs, records })
         };
@@ -266,6 +268,9 @@ impl<'a> Batch<'a> {
             Err(error) => return self.fail(places, &error),
         };
         let (overlap, dropped) = (opened.inputs.overlap(), opened.inputs.dropped().len());
+        if let Some(doubt) = opened.inputs.swapped() {
+            (self.tell)(&Event::Warning(format!("{task}: {doubt}")));
+        }
         if overlap > 0 {
             let text =
                 format!("{task}: {overlap} query rows are also in the pool; `forbid-overlap` makes this an error");
@@ -274,11 +279,11 @@ impl<'a> Batch<'a> {
         if dropped > 0 {
             (self.tell)(&Event::Warning(format!("{task}: {dropped} rows dropped, listed in the manifests")));
         }
-        self.share(&opened, places)
+        self.share(&opened, places, &watch)
     }
 
     /// Does jobs of one task with one pass over the pool.
-    fn share(&self, opened: &Opened, places: &[usize]) -> Result<(), Stopped> {
+    fn share(&self, opened: &Opened, places: &[usize], watch: &dyn Watch) -> Result<(), Stopped> {
         let inputs = &opened.inputs;
         let geometry = match inputs.geometry(self.plan.request.cost) {
             Ok(geometry) if self.plan.request.certify => geometry.remembering(),
@@ -295,7 +300,7 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let request = self.request(&fit);
-        match Prepared::new(inputs, &geometry, &request, self.watch) {
+        match Prepared::new(inputs, &geometry, &request, watch) {
             Ok(prepared) => {
                 let together = |&a: &usize, &b: &usize| {
                     (self.jobs[a].seed, &self.jobs[a].method) == (self.jobs[b].seed, &self.jobs[b].method)
@@ -303,11 +308,13 @@ impl<'a> Batch<'a> {
                 fit.chunk_by(together).try_for_each(|group| self.group(opened, &prepared, group))
             }
             // What is too much for all may do for some.
-            Err(Error::Memory { .. } | Error::Selector(SelectError::Memory { .. })) if fit.len() > 1 => {
+            Err(Error::Memory { .. } | Error::BoundMemory { .. } | Error::Selector(SelectError::Memory { .. }))
+                if fit.len() > 1 =>
+            {
                 fit.sort_by_key(|&at| (self.jobs[at].budget, at));
                 let (less, more) = fit.split_at(fit.len() / 2);
-                self.share(opened, less)?;
-                self.share(opened, more)
+                self.share(opened, less, watch)?;
+                self.share(opened, more, watch)
             }
             Err(error) => self.fail(&fit, &error),
         }

@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
 use kantor_solvers::Settings;
-use kantor_solvers::bandwidth::Bandwidth;
-use kantor_solvers::draw::Sampling;
+use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
-use kantor_theory::{Cost, KernelName};
 
 use crate::data::OnBadRow;
 use crate::report::progress::Detail;
-use crate::select::{InputSpec, Inputs, Request, Target};
+use crate::select::{InputSpec, Inputs, Request, Target, method};
 
+use super::count::count;
 use super::failure::Failure;
+use super::settings::SettingsArguments;
+use super::threads;
 
 /// Where pool and queries come from, and the cost between them.
 #[derive(Debug, clap::Args)]
@@ -61,8 +62,8 @@ pub(super) struct FileArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArguments {
-    /// Rows to choose; several budgets share the work
-    #[arg(long, value_name = "K[,K…]", required = true, value_delimiter = ',')]
+    /// Rows to choose, such as 500 or 10k; several budgets share the work
+    #[arg(long, value_name = "K[,K…]", required = true, value_delimiter = ',', value_parser = count::<usize>)]
     budget: Vec<usize>,
     /// Directory of the results; must not exist yet, unless with --force
     #[arg(short, long, value_name = "DIR")]
@@ -71,7 +72,7 @@ pub(super) struct SelectionArguments {
     #[arg(long)]
     pub(super) force: bool,
     /// Also split the queries into F folds, select by all folds but one, and measure on that one
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", value_parser = count::<usize>)]
     cross_fit: Option<usize>,
     /// Labels of the queries: results are also given by group. One label a line, or FILE:FIELD for a field of JSON
     /// lines (`task` if none is named)
@@ -118,6 +119,12 @@ impl SelectionArguments {
     }
 }
 
+/// Refuses methods that do not exist, before anything is read.
+pub(super) fn check_methods<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<(), Failure> {
+    names.into_iter().try_for_each(|name| method(name, &Settings::default()).map(|_| ()))?;
+    Ok(())
+}
+
 /// The list without later repeats of an item.
 pub(super) fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
     let mut kept = Vec::with_capacity(items.len());
@@ -131,11 +138,6 @@ pub(super) fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
 
 pub(super) fn cost_parser() -> impl TypedValueParser<Value = Cost> {
     clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
-}
-
-fn kernel_parser() -> impl TypedValueParser<Value = KernelName> {
-    let known = KernelName::ALL.map(KernelName::name);
-    clap::builder::PossibleValuesParser::new(known).try_map(|name| name.parse::<KernelName>())
 }
 
 impl InputArguments {
@@ -157,76 +159,6 @@ impl FileArguments {
             cast: self.cast,
             on_bad_row: if self.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error },
             forbid_overlap: self.forbid_overlap,
-        }
-    }
-}
-
-/// Parameters of the methods; each method lists in `kantor methods` which it reads.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Method settings")]
-pub(super) struct SettingsArguments {
-    /// Entropic regularisation of uot
-    #[arg(long, default_value_t = Settings::default().epsilon)]
-    epsilon: f64,
-    /// Penalty on the pool marginal of uot; `inf` makes it hard
-    #[arg(long, default_value_t = Settings::default().rho)]
-    rho: f64,
-    /// Trade-off of the KNN methods: near 0 spreads out, 1 takes the nearest only
-    #[arg(long, default_value_t = Settings::default().alpha)]
-    alpha: f64,
-    /// Scale of the KNN methods' trade-off
-    #[arg(long, default_value_t = Settings::default().tradeoff_c)]
-    tradeoff_c: f64,
-    /// Weight λ of evenness: the objective becomes TSDS's problem, mean cost + λ·(largest share of a query's mass on one
-    /// row), certified for any method; the KNN methods take λ for their trade-off, instead of (1 − α)C/α
-    #[arg(long, value_name = "LAMBDA", conflicts_with_all = ["alpha", "tradeoff_c"])]
-    diversity: Option<f64>,
-    /// Longest neighbour list of the KNN methods
-    #[arg(long, default_value_t = Settings::default().list_cap)]
-    list_cap: usize,
-    /// Support radius of the density kernel of knn-kde
-    #[arg(long, default_value_t = Settings::default().sigma)]
-    sigma: f64,
-    /// Most neighbours that count towards a density in knn-kde
-    #[arg(long, default_value_t = Settings::default().kde_cap)]
-    kde_cap: usize,
-    /// How the KNN methods take rows: `top-k` by mass, or drawn by mass without replacement (`multinomial`, by --seed)
-    #[arg(long, value_name = "top-k|multinomial", default_value_t = Settings::default().sampling)]
-    sampling: Sampling,
-    /// Kernel of mmd (method and objective) and of the densities of kde-ratio
-    #[arg(long, default_value_t = Settings::default().kernel, value_parser = kernel_parser())]
-    kernel: KernelName,
-    /// Bandwidth of the kernel of mmd: a number, or a rule that finds it from the queries
-    #[arg(long, value_name = "SIGMA|median|scott|silverman", default_value_t = Settings::default().bandwidth)]
-    bandwidth: Bandwidth,
-    /// Bandwidth of the kernel of kde-ratio: a number, or a rule that finds it from the pool
-    #[arg(long, value_name = "SIGMA|median|scott|silverman", default_value_t = Settings::default().density_bandwidth)]
-    density_bandwidth: Bandwidth,
-    /// Rows drawn by --seed that stand for the pool in the pool density of kde-ratio; 0 for all of them
-    #[arg(long, value_name = "ROWS", default_value_t = Settings::default().density_sample)]
-    density_sample: usize,
-    /// `reference` breaks ties of the KNN methods by row number alone, as the published code does
-    #[arg(long, value_name = "reference", value_parser = clap::builder::PossibleValuesParser::new(["reference"]))]
-    compat: Option<String>,
-}
-
-impl SettingsArguments {
-    pub(super) fn settings(&self) -> Settings {
-        Settings {
-            epsilon: self.epsilon,
-            rho: self.rho,
-            alpha: self.alpha,
-            tradeoff_c: self.tradeoff_c,
-            diversity: self.diversity,
-            list_cap: self.list_cap,
-            sigma: self.sigma,
-            kde_cap: self.kde_cap,
-            sampling: self.sampling,
-            kernel: self.kernel,
-            bandwidth: self.bandwidth,
-            density_bandwidth: self.density_bandwidth,
-            density_sample: self.density_sample,
-            compat_reference: self.compat.is_some(),
         }
     }
 }
@@ -272,7 +204,7 @@ pub(super) struct ProofArguments {
     #[command(flatten)]
     terms: TermsArguments,
     /// Also split the queries into F folds, select by all folds but one, and measure on that one
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", value_parser = count::<usize>)]
     cross_fit: Option<usize>,
 }
 
@@ -308,8 +240,8 @@ impl ProofArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Running")]
 pub(super) struct RunArguments {
-    /// Worker threads; 0 takes one per processor. Results do not depend on it
-    #[arg(long, default_value_t = 0)]
+    /// Worker threads, at most four per processor; 0 takes one per processor. Results do not depend on it
+    #[arg(long, value_name = "COUNT", default_value = "0", value_parser = threads::number)]
     pub(super) threads: usize,
     /// Memory that may be used beyond the input, such as 500M or 4G; by default what the system has free. Refuses
     /// before allocating more
@@ -341,16 +273,8 @@ impl RunArguments {
 
     /// Puts them into force.
     pub(super) fn apply(&self) -> Result<(), Failure> {
-        use_threads(self.threads)
+        threads::start(self.threads)
     }
-}
-
-/// Sets the number of worker threads for the whole process; 0 takes one per processor.
-pub(super) fn use_threads(threads: usize) -> Result<(), Failure> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .map_err(|error| Failure::Usage(format!("--threads {threads}: {error}")))
 }
 
 /// The power p of the distance W_p.

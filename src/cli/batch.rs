@@ -6,37 +6,42 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::batch::{self, Event, Line, Options, Report, Shard, State};
+use crate::report::escape::Text;
 use crate::report::progress::{Detail, Progress};
 use crate::report::table;
+use crate::report::terminal::tell;
 
 use super::args::RunArguments;
 use super::failure::Failure;
 use super::job_file;
 use super::output::say;
 use super::signals::{self, INTERRUPTED};
+use super::threads;
 
 /// What `--help` says of the job file.
 const HELP: &str = r#"A job file:
 
-  out = "results"                       # relative paths are relative to the job file
-  pool = "pool.npy"                     # inputs and settings by the names of the flags of `kantor select`
-  cost = "cosine"
-  methods = ["round-robin", "uot"]      # every task with every method, budget and seed
-  budgets = [500, 1000]
-  seeds = [0]                           # only methods that draw rows depend on them
+  out = "results"                  # paths are relative to the job file
+  pool = "pool.npy"                # inputs and settings: names of flags of
+  cost = "cosine"                  # `kantor select`
+  methods = ["round-robin", "uot"] # every task with every method, budget, seed
+  budgets = [500, "1k"]
+  seeds = [0]                      # only methods that draw depend on them
 
-  [tasks]                               # names of directories; queries, and a pool of their own if need be
-  gsm8k = "gsm8k.npy"
+  [tasks]                          # names of directories, with their queries
+  gsm8k = "gsm8k.npy"              # and perhaps a pool of their own
   bbh = { query = "bbh.npy", pool = ["other-1.npy", "other-2.npy"] }
 
-Several grids, in the place of methods, budgets and seeds or beside them as defaults, are written
+Several grids, in the place of methods, budgets and seeds or beside them as
+defaults, are written
 
   [[grid]]
   methods = ["random"]
   seeds = [0, 1, 2, 3, 4]
 
-Results are in OUT/TASK/METHOD-kBUDGET-seedSEED, each as `kantor select` writes it. A job whose result is there, made from
-the same inputs by the same parameters and version, is not done again."#;
+Results are in OUT/TASK/METHOD-kBUDGET-seedSEED, each as `kantor select`
+writes it. A job whose result is there, made from the same inputs by the same
+parameters and version, is not done again."#;
 
 /// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once
 #[derive(Debug, clap::Args)]
@@ -48,9 +53,9 @@ pub(super) struct Arguments {
     /// Directory of the results; wins over `out` in the job file
     #[arg(short, long, help_heading = "Jobs", value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Tasks to work on at a time
-    #[arg(long, help_heading = "Jobs", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: u16,
+    /// Tasks to work on at a time, at most four per processor
+    #[arg(long, help_heading = "Jobs", value_name = "N", default_value = "1", value_parser = threads::at_least_one)]
+    jobs: usize,
     /// Do the i-th of n equal parts of the jobs; i counts from 0 or from 1
     #[arg(long, help_heading = "Jobs", value_name = "I/N")]
     shard: Option<Shard>,
@@ -75,13 +80,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             Err(_) => return Ok(ExitCode::from(INTERRUPTED)),
         }
     } else {
-        let options = Options { parallel: usize::from(arguments.jobs), shard };
-        batch::run(&plan, options, &progress, &|event| tell(event, detail))?
+        let options = Options { parallel: threads::capped(arguments.jobs), shard };
+        batch::run(&plan, options, &progress, &|event| follow(event, detail))?
     };
     drop(progress);
     if report.stopped {
         let settled = report.lines.iter().filter(|line| matches!(line.state, State::Done(_))).count();
-        eprintln!("kantor: stopped; {settled} jobs are done, the next run goes on from there");
+        tell(format_args!("kantor: stopped; {settled} jobs are done, the next run goes on from there"));
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if arguments.run.json {
@@ -98,13 +103,16 @@ fn is_good(line: &Line) -> bool {
     matches!(&line.state, State::Done(summary) if summary.status.is_success())
 }
 
-fn tell(event: &Event<'_>, detail: Detail) {
+/// Says what happens while the run goes on.
+fn follow(event: &Event<'_>, detail: Detail) {
     match event {
         // Failures are errors.
         Event::Settled(Line { state: State::Done(_), .. }, ..) | Event::Warning(_) | Event::Waiting(_)
             if detail == Detail::Quiet => {}
-        Event::Warning(text) => eprintln!("kantor: warning: {text}"),
-        Event::Waiting(count) => eprintln!("kantor: another run works on the last {count} jobs: waiting for it"),
+        Event::Warning(text) => tell(format_args!("kantor: warning: {text}")),
+        Event::Waiting(count) => {
+            tell(format_args!("kantor: another run works on the last {count} jobs: waiting for it"));
+        }
         Event::Settled(line, place, total) => {
             let what = match &line.state {
                 State::Done(_) if !line.ran && detail != Detail::Verbose => return,
@@ -113,7 +121,7 @@ fn tell(event: &Event<'_>, detail: Detail) {
                 State::Failed(failure) => format!("failed: {}", failure.error),
                 State::Running | State::Pending { .. } => return,
             };
-            eprintln!("[{place}/{total}] {}: {what}", line.job.name());
+            tell(format_args!("[{place}/{total}] {}: {what}", line.job.name()));
         }
     }
 }
@@ -168,7 +176,7 @@ fn counts(report: &Report) -> Value {
         "ran": ran, "not_met": not_met})
 }
 
-fn as_table(report: &Report) -> String {
+fn as_table(report: &Report) -> Text {
     let none = || "–".to_owned();
     let rows = report.lines.iter().map(|line| {
         let (mut distance, mut excess, mut time) = (none(), none(), none());

@@ -12,14 +12,16 @@ use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, 
 use crate::data::list::{read_list, read_rows};
 use crate::data::{DataError, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
+use crate::report::escape::Text;
 use crate::report::memory;
 use crate::report::progress::Progress;
 use crate::report::table;
 use crate::select::Inputs;
 
 use super::args::{InputArguments, RunArguments};
+use super::count::count;
 use super::failure::Failure;
-use super::output::say;
+use super::output::{say, warn_if_swapped};
 use super::signals;
 
 /// What the distance of a subset implies for losses, with which assumptions, and when it implies nothing.
@@ -27,7 +29,7 @@ use super::signals;
 pub(super) struct Arguments {
     #[command(flatten)]
     input: InputArguments,
-    /// Row numbers of the subset (1-d .npy, or text with one a line)
+    /// Rows of the subset: selection.jsonl or indices.npy of a selection, or text with one row number a line
     #[arg(long, value_name = "FILE")]
     subset: PathBuf,
     /// Queries that had no part in the selection
@@ -43,10 +45,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "E", value_parser = positive)]
     epsilon: Option<f64>,
     /// Random half-splits of the queries
-    #[arg(long, help_heading = "Resampling", default_value_t = 10)]
+    #[arg(long, help_heading = "Resampling", value_name = "COUNT", default_value_t = 10, value_parser = count::<usize>)]
     splits: usize,
     /// Random subsets of the same size
-    #[arg(long, help_heading = "Resampling", default_value_t = 19)]
+    #[arg(long, help_heading = "Resampling", value_name = "COUNT", default_value_t = 19, value_parser = count::<usize>)]
     references: usize,
     /// Seed of splits and subsets
     #[arg(long, help_heading = "Resampling", default_value_t = 0)]
@@ -130,6 +132,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (input, constants) = (&arguments.input, &arguments.constants);
     let inputs = Inputs::open(&input.spec(), input.cost, &progress)?;
+    warn_if_swapped(&inputs, &arguments.run);
     let Some((pool, query)) = inputs.points() else {
         let why = "bounds need distances between all rows: give --pool and --query, not --similarity";
         return Err(Failure::Usage(why.to_owned()));
@@ -315,7 +318,12 @@ fn print(report: &Report, subject: &Subject<'_>) -> Result<(), Failure> {
 /// A list under a heading, if there is anything to list.
 fn list<'a>(heading: &str, entries: impl Iterator<Item = (String, &'a str)>) -> Result<(), Failure> {
     let rows: Vec<Vec<String>> = entries.map(|(name, words)| vec![name, words.to_owned()]).collect();
-    if rows.is_empty() { Ok(()) } else { say(format_args!("\n{heading}\n{}", table::wrapped(rows))) }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut text: Text = ["", heading].into_iter().collect();
+    text.append(table::wrapped(rows));
+    say(text)
 }
 
 fn row(line: &Line, letters: &[(Assumption, String)], reasons: &[&str]) -> Vec<String> {

@@ -11,15 +11,17 @@ use kantor_theory::Cost;
 use kantor_theory::cost::Family;
 use serde_json::json;
 
-use crate::compare::{ALL, Comparison, Request, Solvers, compare, write};
+use crate::compare::{ALL, Comparison, Request, Solvers, Warning, compare, write};
 use crate::output::ResultDirectory;
 use crate::report::page;
 use crate::report::progress::Progress;
+use crate::report::terminal::tell;
 use crate::select::{InputSpec, Inputs, Request as Selecting};
 
-use super::args::{FileArguments, RunArguments, SelectionArguments, cost_parser, without_repeats};
+use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, without_repeats};
+use super::count::count;
 use super::failure::Failure;
-use super::output::say;
+use super::output::{say, warn_if_swapped};
 use super::signals;
 
 /// Compare methods, budgets, costs and solvers on one pool and query set.
@@ -39,7 +41,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     selection: SelectionArguments,
     /// Random subsets of every budget that selections are compared with; 0 for none
-    #[arg(long, help_heading = "Selection", value_name = "R", default_value_t = 20)]
+    #[arg(long, help_heading = "Selection", value_name = "R", default_value_t = 20, value_parser = count::<usize>)]
     random_seeds: usize,
     /// Leave out energy distances that take more than 2·10⁹ multiplications and a quarter of those of the pass over the
     /// pool
@@ -69,7 +71,7 @@ struct SolverArguments {
     #[arg(long, value_name = "X", default_value_t = Effort::default().tolerance, requires = "solver")]
     solver_tolerance: f64,
     /// Iterations of a solver at most
-    #[arg(long, value_name = "COUNT", default_value_t = Effort::default().iterations, requires = "solver")]
+    #[arg(long, value_name = "COUNT", default_value_t = Effort::default().iterations, requires = "solver", value_parser = count::<u64>)]
     solver_iterations: u64,
 }
 
@@ -99,6 +101,7 @@ impl SolverArguments {
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     arguments.run.apply()?;
+    check_methods(arguments.method.iter().filter(|name| *name != ALL))?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let selection = &arguments.selection;
     let spec = InputSpec { query_jsonl: arguments.query_jsonl.clone(), ..selection.spec(&arguments.input) };
@@ -106,6 +109,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     // Costs of directions ask more of rows than the others.
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);
     let inputs = Inputs::open(&spec, strictest, &progress)?;
+    warn_if_swapped(&inputs, &arguments.run);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
     let selecting = Selecting {
         energy: !arguments.no_energy,
@@ -127,12 +131,14 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     write(staging, &inputs, &request, &compared, &page::comparison(comparison)?, &progress)?;
     drop(progress);
     if !arguments.run.quiet {
-        comparison.warnings.iter().for_each(|warning| eprintln!("kantor: {}: {}", warning.kind, warning.text));
+        for Warning { kind, text } in &comparison.warnings {
+            tell(format_args!("kantor: {kind}: {text}"));
+        }
     }
     if arguments.run.json {
         say(json!(comparison))?;
     } else {
-        say(comparison)?;
+        say(comparison.text())?;
         if !arguments.run.quiet {
             let seconds = begun.elapsed().as_secs_f64();
             say(format_args!("written to {} in {seconds:.1} s", selection.out.display()))?;

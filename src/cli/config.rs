@@ -4,20 +4,66 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::Command;
+
 use super::failure::Failure;
+use crate::report::suggest::did_you_mean;
+
+/// The command line and what was added to it.
+pub(super) struct Expanded {
+    pub(super) words: Vec<OsString>,
+    pub(super) config: Option<Config>,
+}
+
+/// A file of settings, and which of them count.
+pub(super) struct Config {
+    path: PathBuf,
+    added: BTreeSet<String>,
+}
+
+impl Config {
+    /// Where a flag was given that the command line does not give, in words.
+    pub(super) fn place_of(&self, flag: &str) -> Option<String> {
+        self.added.contains(flag).then(|| format!("kantor: `{flag}` is set in {}", self.path.display()))
+    }
+}
 
 /// The command line with the settings of its `--config` file added to it, except those it gives itself.
-pub(super) fn expand(words: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
-    let Some(path) = value_of(&words, "--config") else { return Ok(words) };
+pub(super) fn expand(words: Vec<OsString>, program: &Command) -> Result<Expanded, Failure> {
+    let Some(path) = value_of(&words, "--config") else { return Ok(Expanded { words, config: None }) };
+    let table = read(&path)?;
+    // An unknown command is for the parser to refuse.
+    if let Some(command) = words.get(1).and_then(|name| program.find_subcommand(name)) {
+        check_keys(&path, &table, command)?;
+    }
     let given: BTreeSet<String> = words.iter().filter_map(flag_name).collect();
-    let mut expanded = words;
-    for (name, value) in read(&path)? {
+    let (mut words, mut added) = (words, BTreeSet::new());
+    for (name, value) in table {
         let short = if name == "out" { "o" } else { &name };
         if !given.contains(&name) && !given.contains(short) {
-            push(&mut expanded, &path, &name, &value)?;
+            push(&mut words, &path, &name, &value)?;
+            added.insert(name);
         }
     }
-    Ok(expanded)
+    Ok(Expanded { words, config: Some(Config { path, added }) })
+}
+
+/// The names of the flags of a command that users are told of.
+pub(super) fn flags(command: &Command) -> impl Iterator<Item = &str> {
+    command.get_arguments().filter(|argument| !argument.is_hide_set()).filter_map(|argument| argument.get_long())
+}
+
+fn check_keys(path: &Path, table: &toml::Table, command: &Command) -> Result<(), Failure> {
+    let is_flag = |key: &str| command.get_arguments().any(|argument| argument.get_long() == Some(key));
+    match table.keys().find(|key| !is_flag(key)) {
+        None => Ok(()),
+        Some(key) => {
+            let known: Vec<&str> = flags(command).collect();
+            let meant = did_you_mean(key, known.iter().copied());
+            let (path, known) = (path.display(), known.join(", "));
+            Err(Failure::Usage(format!("{path}: unknown key `{key}`{meant} (known: {known})")))
+        }
+    }
 }
 
 /// The name of a flag word: `--cost=cosine` and `--cost` give `cost`, `-ofoo` and `-o` give `o`.
@@ -45,7 +91,11 @@ fn value_of(words: &[OsString], flag: &str) -> Option<PathBuf> {
 /// The table in a file.
 pub(super) fn read(path: &Path) -> Result<toml::Table, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?;
-    text.parse().map_err(|error| Failure::BadInput(format!("{}: {error}", path.display())))
+    text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = 1 + before.matches('\n').count();
+        Failure::BadInput(format!("{}:{line}: this is not TOML: {}", path.display(), error.message()))
+    })
 }
 
 /// Adds a value as the words that say it on the command line.

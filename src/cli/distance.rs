@@ -13,15 +13,17 @@ use serde_json::json;
 use crate::certify::{self, Certified, Terms};
 use crate::data::list::{read_rows, read_weights};
 use crate::output::{OutputFile, distinct};
+use crate::report::escape::Text;
 use crate::report::progress::Progress;
 use crate::report::trace::Trace;
 use crate::report::{memory, plan, table};
 use crate::select::Inputs;
 
 use super::args::{InputArguments, PowerArgument, RunArguments};
+use super::best::{self, When};
 use super::failure::Failure;
 use super::metric::MetricArguments;
-use super::output::say;
+use super::output::{say, warn_if_swapped};
 use super::problem::SolverArguments;
 use super::signals;
 
@@ -30,7 +32,8 @@ use super::signals;
 pub(super) struct Arguments {
     #[command(flatten)]
     input: InputArguments,
-    /// Row numbers of the subset (1-d .npy, or text with one a line); the whole pool if left out
+    /// Rows of the subset: selection.jsonl or indices.npy of a selection, or text with one row number a line; the whole
+    /// pool if left out
     #[arg(long, value_name = "FILE")]
     subset: Option<PathBuf>,
     /// One weight per subset row; uniform if left out
@@ -44,11 +47,15 @@ pub(super) struct Arguments {
     #[command(flatten)]
     power: PowerArgument,
     /// Write the certificate to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Proof", value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// Replace files that --certificate, --plan and --trace name
-    #[arg(long)]
+    #[arg(long, help_heading = "Proof")]
     force: bool,
+    /// Prove how close any subset of that size can be, for uniform weights: auto where it takes at most 10¹¹
+    /// multiplications
+    #[arg(long, help_heading = "Proof", value_name = "WHEN", default_value = "auto", value_parser = When::parser())]
+    best: When,
     #[command(flatten)]
     solver: SolverArguments,
     #[command(flatten)]
@@ -59,8 +66,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let transport = arguments.metric.is_transport()?;
-    if !transport && arguments.certificate.is_some() {
-        return Err(Failure::Usage("--certificate goes with --metric transport".to_owned()));
+    if !transport && (arguments.certificate.is_some() || arguments.best == When::Always) {
+        return Err(Failure::Usage("--certificate and --best always go with --metric transport".to_owned()));
     }
     if !transport && !arguments.solver.are_default() {
         let fault = "--solver and what goes with it are for --metric transport: the other metrics have a formula";
@@ -69,6 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let outputs = Outputs::create(arguments)?;
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(), cost, &progress)?;
+    warn_if_swapped(&inputs, &arguments.run);
     let geometry = inputs.geometry(cost)?;
     inputs.check_power(&geometry, power)?;
     let rows = match &arguments.subset {
@@ -92,7 +100,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let (distance, solved) = solve(arguments, &geometry, &terms, &rows, outputs, &progress)?;
         (distance, Some(solved))
     };
-    let certified = Certified::new(distance, None)?;
+    let weighted = arguments.subset_weights.is_some() || arguments.query_weights.is_some();
+    let best = match arguments.subset.is_some() && !weighted {
+        true => best::of_size(rows.len(), &inputs, &geometry, power, arguments.best, &arguments.run, &progress)?,
+        false if arguments.best == When::Always => {
+            return Err(Failure::Usage("--best always is for a --subset with uniform weights".to_owned()));
+        }
+        false => None,
+    };
+    let certified = Certified::new(distance, best)?;
     let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());
     let status = status.unwrap_or(certified.status());
     if let Some(mut file) = certificate {
@@ -107,6 +123,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.run.json {
         let (lower, upper) = (interval.lower, interval.upper);
         let mut object = json!({"schema": "kantor/distance/1", "lower": lower, "upper": upper, "status": status});
+        object["best"] = json!(certified.best().map(|best| json!({"lower": best.lower()})));
+        object["excess"] = json!(certified.excess());
         if let (Some(object), Some(solved)) = (object.as_object_mut(), &solved) {
             object.extend(solved.keys());
         }
@@ -114,6 +132,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     } else {
         let ends = table::interval(interval);
         say(format_args!("distance of {} rows to {} queries: {ends}  ({status})", rows.len(), geometry.query_len()))?;
+        if let Some(best) = certified.best() {
+            say(format_args!("every subset of that size: at least {}", table::bound(best.lower(), true)))?;
+        }
+        if let Some(excess) = certified.excess() {
+            say(format_args!("the subset is at most {} above the best possible", table::percent_up(excess)))?;
+        }
         if let Some(solved) = &solved {
             say(solved.text())?;
         }
@@ -239,7 +263,7 @@ impl Solved {
         object.as_object().cloned().unwrap_or_default()
     }
 
-    fn text(&self) -> String {
+    fn text(&self) -> Text {
         let Solution { primal, dual, transport, residuals, iterations, .. } = &self.solution;
         let mut parts = Vec::new();
         for (name, number) in [("value", primal), ("dual value", dual), ("transport cost", transport)] {
@@ -249,12 +273,13 @@ impl Solved {
             }
         }
         parts.push(format!("{iterations} iterations, residual {:.1e}", residuals.largest()));
-        let mut text = format!("{}: {}", self.solver, parts.join(", "));
+        let mut text = Text::default();
+        text.push(format_args!("{}: {}", self.solver, parts.join(", ")));
         if let Some(divergence) = self.divergence {
-            text.push_str(&format!("\nSinkhorn divergence {divergence:.9}"));
+            text.push(format_args!("Sinkhorn divergence {divergence:.9}"));
         }
         if let Some((entries, dropped)) = self.written {
-            text.push_str(&format!("\nplan: {entries} entries, mass {dropped:.1e} left out"));
+            text.push(format_args!("plan: {entries} entries, mass {dropped:.1e} left out"));
         }
         text
     }

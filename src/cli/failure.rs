@@ -67,7 +67,7 @@ impl Failure {
             | Failure::Select(Error::Certify(CertifyError::Solve(error))) => solve_code(error),
             Failure::BadInput(_) | Failure::Certify(_) | Failure::Page(_) => BAD_INPUT,
             Failure::InputOutput(_) => INPUT_OUTPUT,
-            Failure::Resource(_) | Failure::Select(Error::Memory { .. }) => RESOURCE,
+            Failure::Resource(_) | Failure::Select(Error::Memory { .. } | Error::BoundMemory { .. }) => RESOURCE,
             Failure::Data(error) | Failure::Select(Error::Data(error)) => data_code(error),
             Failure::Output(error) | Failure::Select(Error::Output(error)) => match error.is_usage() {
                 true => USAGE,
@@ -80,7 +80,7 @@ impl Failure {
                 SelectError::Memory { .. } => RESOURCE,
                 SelectError::Stopped(_) => INTERRUPTED,
                 SelectError::Budget { .. } | SelectError::Row(_) => BAD_INPUT,
-                SelectError::Setting { .. } | SelectError::Unsupported { .. } => USAGE,
+                SelectError::Setting { .. } | SelectError::Unsupported { .. } | SelectError::Distance { .. } => USAGE,
             },
         }
     }

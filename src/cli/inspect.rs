@@ -9,9 +9,11 @@ use crate::data::OpenOptions;
 use crate::inspect::{NearOptions, inspect_near};
 use crate::report::progress::{Detail, Progress};
 
+use super::count::count;
 use super::failure::Failure;
 use super::output::say;
 use super::signals;
+use super::threads;
 
 /// Say what is in a file of rows, and what selecting from it would cost.
 #[derive(Debug, clap::Args)]
@@ -29,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "COSINE", default_value_t = NearOptions::default().cosine, value_parser = cosine)]
     near: f64,
     /// Rows that are compared for near-duplicates, each with each; of larger files this many are drawn. 0 compares none
-    #[arg(long, value_name = "ROWS", default_value_t = NearOptions::default().rows)]
+    #[arg(long, value_name = "ROWS", default_value_t = NearOptions::default().rows, value_parser = count::<usize>)]
     near_rows: usize,
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -42,6 +44,7 @@ fn cosine(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    threads::start(0)?;
     let options = OpenOptions { tensor: arguments.tensor.clone(), cast: arguments.cast };
     let near = NearOptions { cosine: arguments.near, rows: arguments.near_rows };
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
@@ -49,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     for file in &arguments.files {
         let inspection = inspect_near(file, &options, near, &progress)?;
         if !arguments.json {
-            say(&inspection)?;
+            say(inspection.text())?;
         }
         inspections.push(inspection);
     }

@@ -10,9 +10,13 @@ use toml::{Table, Value};
 use crate::batch::{Grid, Plan, jobs};
 use crate::select::{InputSpec, Request, method};
 
-use super::args::{InputArguments, ProofArguments, RunArguments, SettingsArguments};
+use super::args::{InputArguments, ProofArguments, RunArguments};
 use super::config;
+use super::count::count;
 use super::failure::Failure;
+use super::parse_error;
+use super::settings::SettingsArguments;
+use crate::report::suggest::did_you_mean;
 
 /// The part of the file that says what flags say.
 #[derive(Debug, Parser)]
@@ -43,12 +47,12 @@ const GRID: &str = "grid";
 /// Reads a job file. `out` is the directory of results if the command line names one.
 pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Result<Plan, Failure> {
     let file = JobFile { path, table: config::read(path)? };
-    let flags: Vec<String> =
-        Shared::command().get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect();
-    let shared: Vec<&str> = flags.iter().map(String::as_str).filter(|flag| !OF_TASK.contains(flag)).collect();
+    let command = Shared::command();
+    let shared: Vec<&str> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
+    let shared: Vec<&str> = shared.into_iter().filter(|flag| !OF_TASK.contains(flag)).collect();
     let mut known = vec![OUT, TASKS, GRID, METHODS[0], BUDGETS[0], SEEDS[0]];
-    known.extend(&shared);
-    let also = |key: &str| [METHODS[1], BUDGETS[1], SEEDS[1]].contains(&key);
+    known.extend(config::flags(&command).filter(|flag| !OF_TASK.contains(flag)));
+    let also = |key: &str| [METHODS[1], BUDGETS[1], SEEDS[1]].contains(&key) || shared.contains(&key);
     file.check_keys(&file.table, "", &known, also)?;
 
     let out = match (out, file.table.get(OUT)) {
@@ -100,7 +104,10 @@ impl JobFile<'_> {
             Some(key) if of.is_empty() && OF_TASK.contains(&key.as_str()) => {
                 Err(self.refuse(&format!("`{key}` belongs to a task: write it under [tasks], as NAME = \"FILE\"")))
             }
-            Some(key) => Err(self.refuse(&format!("unknown key `{key}`{of}; known: {}", known.join(", ")))),
+            Some(key) => {
+                let meant = did_you_mean(key, known.iter().copied());
+                Err(self.refuse(&format!("unknown key `{key}`{of}{meant} (known: {})", known.join(", "))))
+            }
         }
     }
 
@@ -138,12 +145,8 @@ impl JobFile<'_> {
         for (key, value) in &own {
             config::push(&mut words, self.path, key, value)?;
         }
-        let Shared { input, proof, settings } = Shared::try_parse_from(words).map_err(|error| {
-            // The first paragraph says what is wrong; the others speak of the command line.
-            let text = error.to_string();
-            let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-            self.refuse(&text.split_whitespace().collect::<Vec<_>>().join(" "))
-        })?;
+        let Shared { input, proof, settings } =
+            Shared::try_parse_from(words).map_err(|error| self.refuse(&parse_error::sentence(error)))?;
         let mut spec = input.spec();
         let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
         files.for_each(|file| *file = self.beside(&*file));
@@ -173,10 +176,13 @@ impl JobFile<'_> {
                 known.iter().any(|[_, flag]| key == *flag)
             })?;
         }
-        let whole = |key: &str, value: &Value, least: u64| match value.as_integer().and_then(|x| u64::try_from(x).ok())
-        {
-            Some(number) if number >= least => Ok(number),
-            _ => Err(self.refuse(&format!("`{key}` has {value}, which is not a whole number of at least {least}"))),
+        let whole = |key: &str, value: &Value, least: u64| {
+            let number = match value {
+                Value::String(text) => count(text).ok(),
+                value => value.as_integer().and_then(|number| u64::try_from(number).ok()),
+            };
+            let rule = || format!("`{key}` has {value}, which is not a whole number of at least {least}");
+            number.filter(|&number| number >= least).ok_or_else(|| self.refuse(&rule()))
         };
         let mut grid = Grid::default();
         for (key, value) in self.list(table, METHODS)? {

@@ -10,12 +10,14 @@ use kantor_theory::{Geometry, Kernel, KernelName, Rejection, Status};
 use serde_json::{Value, json};
 
 use crate::certify::{CertifyError, Measured, Metric, Terms, measure, watched};
+use crate::report::escape::Text;
 use crate::report::progress::Progress;
 use crate::report::table;
 use crate::select::Error;
 
 use super::failure::Failure;
 use super::output::say;
+use super::settings::bandwidth;
 
 /// The metrics in the order in which users see them, with what is printed of each.
 const METRICS: [(&str, &str); 8] = [
@@ -41,7 +43,7 @@ pub(super) struct MetricArguments {
     #[arg(long, value_name = "NAME", value_parser = kernel_parser())]
     kernel: Option<KernelName>,
     /// Bandwidth of the kernel: a number, or a rule that looks at the queries (median, scott, silverman) [default: median]
-    #[arg(long, value_name = "NUMBER|RULE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIGMA|RULE", allow_negative_numbers = true, value_parser = bandwidth)]
     bandwidth: Option<Bandwidth>,
 }
 
@@ -126,16 +128,19 @@ impl MetricArguments {
         object
     }
 
-    fn text(&self, geometry: &Geometry<'_>, metric: Metric, measured: Measured, rows: usize) -> String {
+    fn text(&self, geometry: &Geometry<'_>, metric: Metric, measured: Measured, rows: usize) -> Text {
         let title = METRICS.iter().find(|(name, _)| *name == self.metric).map_or("distance", |(_, title)| title);
         let kernel = kernel_of(metric).map_or_else(String::new, |kernel| format!(", {kernel}"));
         let ends = table::interval(measured.interval);
         let queries = geometry.query_len();
-        let mut text =
-            format!("{title}{kernel}, of {rows} rows and {queries} queries: {ends}  ({})", Status::Certified);
+        let mut text = Text::default();
+        text.push(format_args!(
+            "{title}{kernel}, of {rows} rows and {queries} queries: {ends}  ({})",
+            Status::Certified
+        ));
         if let Some(least) = measured.transport_at_least.filter(|&least| least > 0.0) {
             let least = table::bound(least, true);
-            text.push_str(&format!("\nso their transport distance under {} is at least {least}", geometry.cost()));
+            text.push(format_args!("so their transport distance under {} is at least {least}", geometry.cost()));
         }
         text
     }

@@ -2,34 +2,48 @@
 
 mod args;
 mod batch;
+mod best;
 mod bound;
 mod compare;
 mod config;
+mod count;
 mod distance;
 mod failure;
 mod inspect;
 mod job_file;
 mod metric;
 mod output;
+mod parse_error;
 mod problem;
 mod quantiles;
 mod registries;
 mod select;
+mod settings;
 mod signals;
 mod study;
+mod threads;
 mod verify;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::panic::{self, PanicHookInfo};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::batch::panic_message;
+use crate::report::escape::Text;
+use crate::report::terminal::tell;
+
+use config::Expanded;
 use failure::Failure;
 
 /// Selects training data by optimal transport and proves how good the selection is.
 #[derive(Debug, Parser)]
-#[command(name = "kantor", version, propagate_version = true, args_override_self = false)]
+#[command(name = "kantor", bin_name = "kantor", version, propagate_version = true, args_override_self = false)]
+#[command(after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -63,22 +77,19 @@ enum Command {
     Costs(registries::Arguments),
 }
 
+/// What `--help` says at its end.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 tolerance not met or rejected, 2 usage, 3 bad input, 4 input/output \
+                          failure, 5 resource limit, 130 interrupted.";
+
 /// Runs the command line `words` (program name first).
 ///
 /// Exit codes: 0 done, 1 tolerance not met or rejected, 2 usage, 3 bad input, 4 input/output failure,
 /// 5 resource limit, 130 interrupted.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let outcome = config::expand(words.into_iter().collect()).and_then(|words| match Cli::try_parse_from(words) {
-        Ok(cli) => execute(cli.command),
-        Err(message) => {
-            // Help and version are messages too, and go to standard output with code 0.
-            let code = if message.use_stderr() { failure::USAGE } else { 0 };
-            let _ = message.print();
-            Ok(ExitCode::from(code))
-        }
-    });
-    outcome.unwrap_or_else(|failure| {
-        eprintln!("kantor: {failure}");
+    panic::set_hook(Box::new(tell_of_defect));
+    signals::fail_at_the_size_limit();
+    parse(words.into_iter().collect()).unwrap_or_else(|failure| {
+        tell(format_args!("kantor: {failure}"));
         ExitCode::from(failure.exit_code())
     })
 }
@@ -97,6 +108,39 @@ pub fn check_job_file(path: &Path) -> Result<(), String> {
 struct RunOnly {
     #[command(flatten)]
     run: args::RunArguments,
+}
+
+fn parse(words: Vec<OsString>) -> Result<ExitCode, Failure> {
+    let Expanded { words, config } = config::expand(words, &Cli::command())?;
+    match Cli::try_parse_from(words) {
+        Ok(cli) => execute(cli.command),
+        // Help and version: nothing in them was typed.
+        Err(message) if !message.use_stderr() => match message.print() {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(Failure::io(Path::new("standard output"), &error))
+            }
+            _ => Ok(ExitCode::SUCCESS),
+        },
+        Err(message) => {
+            let place = parse_error::flag(&message).and_then(|flag| config.as_ref()?.place_of(flag));
+            tell(parse_error::text(message));
+            if let Some(place) = place {
+                tell(place);
+            }
+            Ok(ExitCode::from(failure::USAGE))
+        }
+    }
+}
+
+/// The message of a panic may repeat what was read, too.
+fn tell_of_defect(panic: &PanicHookInfo<'_>) {
+    let text = panic_message(panic.payload());
+    let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
+    tell(format_args!("kantor: this is a defect, please report it: panic{place}: {text}"));
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        tell(trace.to_string().lines().collect::<Text>());
+    }
 }
 
 fn execute(command: Command) -> Result<ExitCode, Failure> {

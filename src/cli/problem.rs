@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kantor_solvers::Effort;
 use kantor_solvers::registry::{self, SOLVERS, SolverEntry};
 use kantor_theory::Problem;
 use kantor_theory::problem::{Marginal, Reference};
 
+use super::count::count;
 use super::failure::Failure;
 
 /// Which problem, which solver, and what to write of the solution.
@@ -27,19 +28,19 @@ pub(super) struct SolverArguments {
     #[arg(long, value_name = "HOW", default_value = "hard", value_parser = marginal)]
     query_marginal: Marginal,
     /// Reference measure of the entropy: the product of the weights, or counting
-    #[arg(long, value_name = "product|counting", default_value = "product", value_parser = reference)]
+    #[arg(long, value_name = "MEASURE", default_value = "product", value_parser = reference_parser())]
     reference: Reference,
     /// Largest residual, or relative gap, at which to stop
     #[arg(long, value_name = "X", default_value_t = Effort::default().tolerance)]
     tolerance: f64,
     /// Iterations at most
-    #[arg(long, value_name = "COUNT", default_value_t = Effort::default().iterations)]
+    #[arg(long, value_name = "COUNT", default_value_t = Effort::default().iterations, value_parser = count::<u64>)]
     iterations: u64,
     /// Rank of the kernel's approximation
-    #[arg(long, value_name = "R", default_value_t = Effort::default().rank)]
+    #[arg(long, value_name = "R", default_value_t = Effort::default().rank, value_parser = count::<usize>)]
     rank: usize,
     /// Directions of projection
-    #[arg(long, value_name = "COUNT", default_value_t = Effort::default().directions)]
+    #[arg(long, value_name = "COUNT", default_value_t = Effort::default().directions, value_parser = count::<usize>)]
     directions: usize,
     /// Seed of random choices
     #[arg(long, default_value_t = Effort::default().seed)]
@@ -112,10 +113,9 @@ fn marginal(text: &str) -> Result<Marginal, String> {
     }
 }
 
-fn reference(text: &str) -> Result<Reference, String> {
-    match text {
-        "product" => Ok(Reference::Product),
-        "counting" => Ok(Reference::Counting),
-        _ => Err("say product or counting".to_owned()),
-    }
+fn reference_parser() -> impl TypedValueParser<Value = Reference> {
+    PossibleValuesParser::new(["product", "counting"]).map(|name| match &name[..] {
+        "counting" => Reference::Counting,
+        _ => Reference::Product,
+    })
 }

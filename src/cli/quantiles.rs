@@ -8,14 +8,17 @@ use serde_json::{Value, json};
 
 use crate::output::ResultDirectory;
 use crate::quantiles::{self, Cut, Manifest};
+use crate::report::escape::Text;
 use crate::report::progress::Progress;
 use crate::report::table;
 use crate::select::{Inputs, Request};
 use crate::statistics::spearman;
 
-use super::args::{InputArguments, RunArguments, SettingsArguments, TermsArguments};
+use super::args::{InputArguments, RunArguments, TermsArguments, check_methods};
+use super::count::count;
 use super::failure::Failure;
 use super::output::{say, warn};
+use super::settings::SettingsArguments;
 use super::signals;
 
 /// Order the whole pool by a method, cut the order into bins, and write some rows of each with their distance
@@ -27,13 +30,13 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Selection", value_name = "NAME", default_value = "round-robin")]
     method: String,
     /// Bins of equal size; if that does not come out even, the first hold one row more
-    #[arg(long, help_heading = "Selection", value_name = "B", default_value_t = 10)]
+    #[arg(long, help_heading = "Selection", value_name = "B", default_value_t = 10, value_parser = count::<usize>)]
     bins: usize,
     /// Rows to take of each bin, the first in the order
-    #[arg(long, help_heading = "Selection", value_name = "T", default_value_t = 500)]
+    #[arg(long, help_heading = "Selection", value_name = "T", default_value_t = 500, value_parser = count::<usize>)]
     take: usize,
     /// Cut this bin once more, into as many, and take these; 0 is the first
-    #[arg(long, help_heading = "Selection", value_name = "BIN")]
+    #[arg(long, help_heading = "Selection", value_name = "BIN", value_parser = count::<usize>)]
     focus_bin: Option<usize>,
     /// Directory of the results; must not exist yet, unless with --force
     #[arg(short, long, help_heading = "Selection", value_name = "DIR")]
@@ -54,6 +57,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
+    check_methods([&arguments.method])?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let spec = arguments.input.spec();
     let request = Request {
@@ -120,7 +124,7 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
     })
 }
 
-fn as_table(manifest: &Manifest) -> String {
+fn as_table(manifest: &Manifest) -> Text {
     let none = || "–".to_owned();
     let value = |interval: Option<Interval>| interval.map_or_else(none, table::value);
     let rows = manifest.results.iter().map(|bin| {

@@ -31,7 +31,7 @@ pub(super) struct MethodArguments {
 }
 
 /// Columns of the list of methods.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 
 /// What is proved of a method, in the order of the table's columns.
 fn proved(entry: &Entry) -> [&'static str; 3] {
@@ -45,10 +45,11 @@ fn defaults(entry: &Entry) -> Value {
     entry.settings.iter().map(|name| ((*name).to_owned(), all[*name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// A flag with its default, if it has one: values are without the quotes that JSON puts around words.
+/// A flag with its default, if it has one: values are without the quotes that JSON puts around words. What is off until
+/// it is named stands in brackets.
 fn flag(name: &str, default: &Value) -> String {
     match default {
-        Value::Null => format!("[--{name}]"),
+        Value::Null | Value::Bool(false) => format!("[--{name}]"),
         Value::String(word) => format!("--{name} {word}"),
         other => format!("--{name} {other}"),
     }
@@ -74,8 +75,10 @@ pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> 
     if arguments.theory {
         for entry in SELECTORS {
             let [exactly, relation, guarantee] = proved(entry);
-            say(format_args!("{}\n  optimises exactly  {exactly}", entry.name))?;
-            say(format_args!("  against W          {relation}\n  guarantee          {guarantee}"))?;
+            say(entry.name)?;
+            for (what, words) in [("optimises exactly", exactly), ("against W", relation), ("guarantee", guarantee)] {
+                say(format_args!("  {what:<17}  {words}"))?;
+            }
         }
         say(table::paragraph(SCOPE, 0, WIDTH))?;
         return Ok(ExitCode::SUCCESS);

@@ -7,12 +7,14 @@ use kantor_theory::{Interval, Objective};
 use serde_json::{Value, json};
 
 use crate::output::ResultDirectory;
+use crate::report::escape::Text;
 use crate::report::manifest::Manifest;
 use crate::report::progress::Progress;
 use crate::report::table;
+use crate::report::terminal::tell;
 use crate::select::{Inputs, Law, Request, Run, select, write};
 
-use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments};
+use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods};
 use super::failure::Failure;
 use super::output::{say, warn};
 use super::signals;
@@ -42,6 +44,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     arguments.run.apply()?;
+    check_methods(&arguments.method)?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (selection, cost) = (arguments.selection, arguments.input.cost);
     let spec = selection.spec(&arguments.input.files);
@@ -61,7 +64,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     for note in &manifest.notes {
         // What is left out shows in the table; why, to those who ask.
         if !arguments.run.quiet && (note.kind != "energy-left-out" || arguments.run.verbose) {
-            eprintln!("kantor: note: {}", note.text);
+            tell(format_args!("kantor: note: {}", note.text));
         }
     }
     if arguments.run.json {
@@ -71,8 +74,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let laws: Vec<_> = manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))).collect();
         if let Some((_, law)) = laws.first() {
             let (likely, metric) = (1.0 - law.delta, law.metric);
+            say("")?;
             say(format_args!(
-                "\nif queries are independent draws: W₁ ({metric}) of every fold to their law, w.p. ≥ {likely} (T10)"
+                "if queries are independent draws: W₁ ({metric}) of every fold to their law, w.p. ≥ {likely} (T10)"
             ))?;
             let up = |law: &Law| format!("≤ {}", table::bound(law.distance, false));
             let rows = laws.iter().map(|(result, law)| vec![result.method.clone(), result.budget.to_string(), up(law)]);
@@ -110,7 +114,7 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
     json!({"schema": "kantor/select/1", "results": results, "groups": manifest.groups, "notes": manifest.notes})
 }
 
-fn as_table(manifest: &Manifest) -> String {
+fn as_table(manifest: &Manifest) -> Text {
     let folds = manifest.parameters.cross_fit.is_some();
     let distance = table::distance_name(manifest.parameters.objective);
     // Where the energy distance is the objective, it stands there already.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::output::{OutputFile, distinct};
+use crate::report::escape::Text;
 use crate::report::{page, table};
 use crate::study::{Joined, Outcome, Published, Run, joined, published};
 
@@ -93,7 +94,7 @@ fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.decimals$}"))
 }
 
-fn correlation_table(found: &Published) -> String {
+fn correlation_table(found: &Published) -> Text {
     let of = |outcome: Outcome| found.correlations.iter().filter(move |line| line.outcome == outcome);
     let rows = of(Outcome::Loss).map(|line| {
         let twin = of(Outcome::Metric).find(|other| {
@@ -107,7 +108,7 @@ fn correlation_table(found: &Published) -> String {
     table::plain(&header, rows)
 }
 
-fn budget_table(found: &Published) -> String {
+fn budget_table(found: &Published) -> Text {
     let rows = found.budgets.iter().map(|line| {
         vec![
             line.pool.to_owned(),
@@ -125,7 +126,7 @@ fn budget_table(found: &Published) -> String {
     table::plain(&header, rows)
 }
 
-fn joined_table(found: &Joined) -> String {
+fn joined_table(found: &Joined) -> Text {
     let rows = found.cells.iter().map(|cell| {
         let by_distance = {
             let mut pairs: Vec<_> = cell.pairs.iter().collect();
@@ -136,10 +137,10 @@ fn joined_table(found: &Joined) -> String {
         vec![cell.task.clone(), cell.budget.to_string(), number(cell.spearman, 2), by_distance]
     });
     let mut text = table::plain(&["task", "budget", "distance~value", "methods by distance (distance→value)"], rows);
-    text.push_str(&format!("\nmean over tasks and budgets: {}", number(found.mean_spearman, 2)));
+    text.push(format_args!("mean over tasks and budgets: {}", number(found.mean_spearman, 2)));
     if !found.without_distance.is_empty() {
         let list = found.without_distance.iter().map(|(task, method, budget)| format!("{task} {method} {budget}"));
-        text.push_str(&format!("\nwithout a certified distance: {}", list.collect::<Vec<_>>().join(", ")));
+        text.push(format_args!("without a certified distance: {}", list.collect::<Vec<_>>().join(", ")));
     }
     text
 }

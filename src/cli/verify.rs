@@ -15,6 +15,7 @@ use crate::verify::verify;
 use super::failure::Failure;
 use super::output::say;
 use super::signals;
+use super::threads;
 
 /// Check a certificate against the files that it speaks of.
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     cast: bool,
     /// Worker threads; the verdict does not depend on it
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = threads::number)]
     threads: usize,
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -46,7 +47,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    super::args::use_threads(arguments.threads)?;
+    threads::start(arguments.threads)?;
     let bytes = std::fs::read(&arguments.certificate).map_err(|error| Failure::io(&arguments.certificate, &error))?;
     let (verdict, problem) = match Certificate::parse(&bytes) {
         Ok(certificate) => (check(arguments, &certificate)?, Some(certificate.problem)),

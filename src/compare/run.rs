@@ -15,6 +15,7 @@ use super::text::{BINS, Texts};
 use super::{near, nearest, overlap, random, warnings};
 use crate::certify::Terms;
 use crate::data::OnBadRow;
+use crate::report::progress::Labelled;
 use crate::report::{cpu, files, memory};
 use crate::select::{
     BLOCK, Chosen, Error, Inputs, Outcome, Proved, Request as Selecting, coverage, named_groups, notes, parameters,
@@ -75,6 +76,8 @@ pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
     let mut outcomes = Vec::with_capacity(request.costs.len());
     let (mut results, mut references, mut overlaps, mut solved) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for &cost in &request.costs {
+        let labelled = Labelled::new(watch, format!("cost {cost}"));
+        let watch = if request.costs.len() > 1 { &labelled } else { watch };
         let selecting = Selecting { cost, certify: true, methods: methods.clone(), ..request.selecting.clone() };
         let outcome = select_only(inputs, &selecting, watch)?;
         let drawn = draw(inputs, &selecting, &outcome, request.random_seeds, watch)?;
@@ -164,7 +167,10 @@ fn takes(inputs: &Inputs, selecting: &Selecting, entry: &Entry, cost: Cost, watc
     let task = Task { geometry: &geometry, power, seed, block: BLOCK, memory, watch };
     let selector = (entry.build)(&selecting.settings);
     let Ok(findings) = scan(&task, selector.needs(&task, 1)) else { return true };
-    !matches!(selector.select(&task, &findings, &[1]), Err(SelectError::Unsupported { .. }))
+    !matches!(
+        selector.select(&task, &findings, &[1]),
+        Err(SelectError::Unsupported { .. } | SelectError::Distance { .. })
+    )
 }
 
 /// Random subsets under the objective of the outcome.

@@ -9,6 +9,7 @@ use kantor_theory::{Geometry, Power, Problem, Status};
 use super::record::SolverRow;
 use crate::certify::{self, CertifyError};
 use crate::report::cpu;
+use crate::report::progress::{Labelled, budgets};
 use crate::select::{Error, Outcome};
 
 /// Which solvers, and how hard they are to work.
@@ -37,6 +38,7 @@ pub(super) fn solve(
     for chosen in &outcome.chosen {
         for proved in &chosen.selections {
             let subset = &proved.selection.rows;
+            let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[subset.len()])));
             for entry in &solvers.entries {
                 let epsilons = if entry.entropic { &solvers.epsilons[..] } else { &[0.0] };
                 for &epsilon in epsilons {

@@ -5,29 +5,37 @@ use std::fmt;
 use kantor_theory::{Cost, Interval};
 
 use super::record::{Comparison, Row, SolverRow};
+use crate::report::escape::Text;
 use crate::report::table;
 
 impl fmt::Display for Comparison {
     /// Its results, a table per cost, and those of the solvers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, &cost) in self.costs.iter().enumerate() {
-            if self.costs.len() > 1 {
-                writeln!(f, "{}cost {cost}", if at > 0 { "\n" } else { "" })?;
-            }
-            write!(f, "{}", self.results_under(cost))?;
-            if at + 1 < self.costs.len() {
-                writeln!(f)?;
-            }
-        }
-        if !self.solvers.is_empty() {
-            write!(f, "\n\n{}", self.solver_table())?;
-        }
-        Ok(())
+        self.text().fmt(f)
     }
 }
 
 impl Comparison {
-    fn results_under(&self, cost: Cost) -> String {
+    /// Its results, a table per cost, and those of the solvers.
+    pub fn text(&self) -> Text {
+        let mut text = Text::default();
+        for (at, &cost) in self.costs.iter().enumerate() {
+            if at > 0 {
+                text.push("");
+            }
+            if self.costs.len() > 1 {
+                text.push(format_args!("cost {cost}"));
+            }
+            text.append(self.results_under(cost));
+        }
+        if !self.solvers.is_empty() {
+            text.push("");
+            text.append(self.solver_table());
+        }
+        text
+    }
+
+    fn results_under(&self, cost: Cost) -> Text {
         let distance = table::distance_name(self.objective());
         let (folds, random) = (self.parameters.cross_fit.is_some(), !self.references.is_empty());
         let groups = !self.groups.is_empty();
@@ -57,7 +65,7 @@ impl Comparison {
         table::plain(&header, self.results.iter().filter(|row| row.cost == cost).map(cells))
     }
 
-    fn solver_table(&self) -> String {
+    fn solver_table(&self) -> Text {
         let header = ["method", "budget", "solver", "ε", "distance", "iterations", "residual", "time", "CPU", "status"];
         let cells = |row: &SolverRow| {
             let method =

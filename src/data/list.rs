@@ -1,7 +1,10 @@
-//! Lists of numbers, one per row: chosen rows, weights. A 1-d `.npy` array, or text with one number a line.
+//! Lists of numbers, one per row: chosen rows, weights. A 1-d `.npy` array, or text with one number a line; chosen rows
+//! also as `selection.jsonl`.
 
 use std::path::Path;
 use std::sync::Arc;
+
+use serde::Deserialize;
 
 use super::error::DataError;
 use super::npy;
@@ -10,12 +13,18 @@ use super::source::Source;
 
 const FORMATS: &str = "give a 1-d .npy array or text with one number a line";
 
+const SELECTIONS: &str =
+    "give the selection.jsonl or the indices.npy of a selection, or text with one row number a line";
+
 /// Reads the numbers, integers exactly.
 ///
 /// # Errors
 /// If the file cannot be read or is no list of numbers.
 pub fn read_list(path: &Path) -> Result<Vec<f64>, DataError> {
-    let source = Arc::new(Source::open(path)?);
+    numbers(path, Arc::new(Source::open(path)?))
+}
+
+fn numbers(path: &Path, source: Arc<Source>) -> Result<Vec<f64>, DataError> {
     let bytes = source.bytes();
     if !bytes.starts_with(npy::MAGIC) {
         return parse_text(path, bytes);
@@ -31,12 +40,16 @@ pub fn read_list(path: &Path) -> Result<Vec<f64>, DataError> {
     Ok(numbers)
 }
 
-/// Reads row numbers: distinct, below `rows`.
+/// Reads row numbers: distinct, below `rows`; of `selection.jsonl` the field `index`.
 ///
 /// # Errors
 /// If the file is no list of such numbers; the message names the place and the value.
 pub fn read_rows(path: &Path, rows: usize) -> Result<Vec<usize>, DataError> {
-    let numbers = read_list(path)?;
+    let source = Arc::new(Source::open(path)?);
+    let numbers = match source.bytes().first() {
+        Some(b'{') => parse_selection(path, source.bytes())?,
+        _ => numbers(path, source)?,
+    };
     let mut seen = vec![false; rows];
     let mut list = Vec::with_capacity(numbers.len());
     for (place, &number) in numbers.iter().enumerate() {
@@ -75,6 +88,27 @@ pub fn read_weights(path: &Path, expected: usize) -> Result<Vec<f64>, DataError>
         return Err(DataError::malformed(path, "all weights are zero", "give at least one row a positive weight"));
     }
     Ok(weights)
+}
+
+/// A line of `selection.jsonl`, as far as it is read. Other files of examples may have one of the fields.
+#[derive(Deserialize)]
+struct Chosen {
+    #[serde(rename = "rank")]
+    _rank: u64,
+    index: u64,
+}
+
+fn parse_selection(path: &Path, bytes: &[u8]) -> Result<Vec<f64>, DataError> {
+    let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+    let index = |(at, line): (usize, &[u8])| match serde_json::from_slice::<Chosen>(line) {
+        // Exact for all that can be a row number.
+        Ok(chosen) => Ok(chosen.index as f64),
+        Err(error) => {
+            let fault = format!("is no line of a selection: {error}");
+            Err(DataError::Line { file: path.to_owned(), line: at + 1, fault, remedy: SELECTIONS })
+        }
+    };
+    lines.map(index).collect()
 }
 
 fn parse_text(path: &Path, bytes: &[u8]) -> Result<Vec<f64>, DataError> {

@@ -132,7 +132,9 @@ impl Representation {
             shards.collect::<Vec<_>>()
         };
         let mut digests = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            // Fewer threads if the system gives no more.
+            let helper = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (1..threads).filter_map(helper).collect();
             let mut all = work();
             for other in others {
                 all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));

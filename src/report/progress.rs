@@ -1,12 +1,15 @@
 //! Progress on standard error: a bar on a terminal, a plain line now and then elsewhere, nothing for short stages.
 
-use std::io::{IsTerminal, stderr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kantor_solvers::solver::Step;
 use kantor_solvers::{Stopped, Watch};
+
+use super::escape::OneLine;
+use super::terminal::{self, tell};
 
 /// A stage is worth showing once it has taken this long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -46,7 +49,7 @@ impl Progress {
     /// Progress that stops the computation once `stop` is set.
     pub fn new(detail: Detail, stop: &'static AtomicBool) -> Self {
         let stage = Stage { name: String::new(), total: 0, done: 0, begun: Instant::now(), shown: None, bar: None };
-        Self { detail, terminal: stderr().is_terminal(), stop, stage: Mutex::new(stage) }
+        Self { detail, terminal: terminal::is_watched(), stop, stage: Mutex::new(stage) }
     }
 
     fn show(&self, stage: &mut Stage) {
@@ -59,13 +62,13 @@ impl Progress {
                 if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent} % {eta}") {
                     bar.set_style(style);
                 }
-                bar.set_message(stage.name.clone());
+                bar.set_message(OneLine(&stage.name).to_string());
                 bar
             });
             bar.set_position(stage.done.min(stage.total));
         } else if stage.shown.is_none_or(|shown| shown.elapsed() >= PLAIN_INTERVAL) {
             stage.shown = Some(Instant::now());
-            eprintln!("{}: {} %", stage.name, 100 * stage.done.min(stage.total) / stage.total);
+            tell(format_args!("{}: {} %", stage.name, 100 * stage.done.min(stage.total) / stage.total));
         }
     }
 }
@@ -77,7 +80,7 @@ impl Watch for Progress {
             bar.finish_and_clear();
         }
         if self.detail == Detail::Verbose && !current.name.is_empty() {
-            eprintln!("{}: {:.3} s", current.name, current.begun.elapsed().as_secs_f64());
+            tell(format_args!("{}: {:.3} s", current.name, current.begun.elapsed().as_secs_f64()));
         }
         *current = Stage { name: stage.to_owned(), total, done: 0, begun: Instant::now(), shown: None, bar: None };
     }
@@ -95,4 +98,38 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.begin("", 0);
     }
+}
+
+/// Says with every stage what it is for: "herding: energy, budget 500".
+pub struct Labelled<'a> {
+    inner: &'a dyn Watch,
+    label: String,
+}
+
+impl<'a> Labelled<'a> {
+    /// Stages of this, whatever it is, are told to `inner`.
+    pub fn new(inner: &'a dyn Watch, label: impl Into<String>) -> Self {
+        Self { inner, label: label.into() }
+    }
+}
+
+impl Watch for Labelled<'_> {
+    fn begin(&self, stage: &str, total: u64) {
+        let separator = if stage.contains(": ") { ", " } else { ": " };
+        self.inner.begin(&format!("{stage}{separator}{}", self.label), total);
+    }
+
+    fn advance(&self, units: u64) -> Result<(), Stopped> {
+        self.inner.advance(units)
+    }
+
+    fn step(&self, step: &Step) {
+        self.inner.step(step);
+    }
+}
+
+/// `budget 500`, `budgets 500, 1000`.
+pub fn budgets(budgets: &[usize]) -> String {
+    let list: Vec<String> = budgets.iter().map(usize::to_string).collect();
+    format!("budget{} {}", if list.len() == 1 { "" } else { "s" }, list.join(", "))
 }

@@ -4,6 +4,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use kantor_theory::{Interval, Objective};
 
+use super::escape::{OneLine, Text};
 use crate::select::GroupCoverage;
 
 /// Letters of a group's name that a table has room for.
@@ -89,7 +90,7 @@ pub fn worst_group(names: &[(String, usize)], coverage: &[GroupCoverage]) -> Opt
 }
 
 /// Text in lines of at most `width` characters, broken at spaces, each after `indent` of them; longer words stand alone.
-pub fn paragraph(text: &str, indent: usize, width: usize) -> String {
+pub fn paragraph(text: &str, indent: usize, width: usize) -> Text {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         if let Some(line) = lines.last_mut() {
@@ -102,24 +103,30 @@ pub fn paragraph(text: &str, indent: usize, width: usize) -> String {
             }
         }
     }
-    lines.iter().map(|line| format!("{:indent$}{line}", "")).collect::<Vec<_>>().join("\n")
+    lines.iter().map(|line| format!("{:indent$}{line}", "")).collect()
 }
 
 /// A table with a header line.
-pub fn plain(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub fn plain(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Text {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header.iter().copied()).add_rows(rows);
-    table.trim_fmt()
+    table.load_style(NOTHING).set_header(header.iter().copied()).add_rows(escaped(rows));
+    table.trim_fmt().lines().collect()
+}
+
+/// No cell ends a line of the table.
+fn escaped(rows: impl IntoIterator<Item = Vec<String>>) -> impl Iterator<Item = Vec<String>> {
+    rows.into_iter().map(|row| row.iter().map(|cell| OneLine(cell).to_string()).collect())
 }
 
 /// Columns that a table of words may take.
 const WIDTH: u16 = 110;
 
 /// A table without a header, of which long cells go on in the next line.
-pub fn wrapped(rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub fn wrapped(rows: impl IntoIterator<Item = Vec<String>>) -> Text {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH).add_rows(rows);
-    table.trim_fmt()
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.add_rows(escaped(rows));
+    table.trim_fmt().lines().collect()
 }
 
 #[cfg(test)]
@@ -129,14 +136,14 @@ mod tests {
     #[test]
     fn wrapped_text_keeps_its_words_and_its_width() {
         let text = "über every one of the words, a-word-that-is-too-long and more";
-        let lines = paragraph(text, 2, 14);
+        let lines = paragraph(text, 2, 14).to_string();
         assert_eq!(lines.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
         assert!(
             lines
                 .lines()
                 .all(|line| line.starts_with("  ") && (line.chars().count() <= 14 || line.contains("too-long")))
         );
-        assert_eq!(paragraph("", 2, 14), "  ");
+        assert_eq!(paragraph("", 2, 14).to_string(), "  ");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use super::{Error, Inputs, Outcome, Request, beside, choose};
 use crate::certify::{self, Terms};
+use crate::report::progress::{Labelled, budgets};
 
 /// With what probability T10 may fail.
 const DELTA: f64 = 0.05;
@@ -77,7 +78,8 @@ pub(super) fn measure(
     // By method and budget, one entry per fold.
     let mut found: Vec<Vec<Vec<[Means; 2]>>> =
         outcome.chosen.iter().map(|chosen| vec![Vec::with_capacity(count); chosen.selections.len()]).collect();
-    for fold in &folds {
+    for (place, fold) in folds.iter().enumerate() {
+        let watch = &Labelled::new(watch, format!("fold {} of {count}", place + 1));
         let others: Vec<usize> = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
         let balance = request.balance.as_ref().map(|labels| others.iter().map(|&query| labels[query]).collect());
         let plain = Request { balance, ..plain.clone() };
@@ -89,6 +91,7 @@ pub(super) fn measure(
         for (chosen, found) in choice.chosen.iter().zip(&mut found) {
             for (proved, found) in chosen.selections.iter().zip(found) {
                 let rows = &proved.selection.rows;
+                let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
                 found.push([means(&held, &terms, request, rows, watch)?, means(&seen, &terms, request, rows, watch)?]);
             }
         }

@@ -47,10 +47,12 @@ pub enum Error {
     #[error("{0}")]
     Geometry(#[from] GeometryError),
     /// No method has this name.
-    #[error("unknown method `{name}`; known: {known}")]
+    #[error("unknown method `{name}`{meant} (known: {known})")]
     UnknownMethod {
         /// The name given.
         name: String,
+        /// What may have been meant, in words; empty if no name is like it.
+        meant: String,
         /// All names.
         known: String,
     },
@@ -67,6 +69,17 @@ pub enum Error {
         "this takes about {needed} bytes beyond the input but --max-memory allows {allowed}: allow more, or ask for less"
     )]
     Memory {
+        /// Bytes needed, roughly.
+        needed: u64,
+        /// Bytes allowed.
+        allowed: u64,
+    },
+    /// The bound for every subset, which nobody need ask for, would take more memory than allowed.
+    #[error(
+        "the bound for every subset needs about {needed} bytes beyond the input but --max-memory allows {allowed}: \
+         allow more, choose fewer rows, or do without proofs (--no-certify of `kantor select`)"
+    )]
+    BoundMemory {
         /// Bytes needed, roughly.
         needed: u64,
         /// Bytes allowed.
@@ -214,12 +227,16 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
     }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let records = scope.spawn(|| inputs.records(&Unless(&abandoned)));
+        let helper = std::thread::Builder::new().spawn_scoped(scope, || inputs.records(&Unless(&abandoned)));
         let choice = select_only(inputs, request, watch);
         abandoned.store(choice.is_err(), Ordering::Relaxed);
-        let records = records.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // Why nothing was chosen goes first: the records were then stopped.
         let outcome = choice?;
+        let records = match helper {
+            Ok(helper) => helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // The system gives no more threads.
+            Err(_) => inputs.records(watch),
+        };
         Ok(Outcome { inputs: records?, ..outcome })
     })
 }

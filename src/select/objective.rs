@@ -57,11 +57,11 @@ impl Target {
                 Err(SelectError::Setting { name: "diversity", value, rule: "it goes with --objective w only" })
             }
             (_, None) if geometry.points().is_none() => {
-                Err(SelectError::Unsupported { method: self.name(), fault: needs_rows })
+                Err(SelectError::Distance { distance: self.name(), fault: needs_rows })
             }
             (Target::Energy, None) => Ok(Objective::Energy),
-            (Target::Mmd, None) if !settings.kernel.is_positive_definite() => Err(SelectError::Unsupported {
-                method: "mmd",
+            (Target::Mmd, None) if !settings.kernel.is_positive_definite() => Err(SelectError::Distance {
+                distance: "mmd",
                 fault: "needs a positive definite kernel: gaussian, laplace, inverse-multiquadric or cosine",
             }),
             (Target::Mmd, None) => Ok(Objective::Mmd(settings.bandwidth.for_queries(settings.kernel, geometry)?)),

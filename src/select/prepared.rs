@@ -14,6 +14,8 @@ use kantor_solvers::{Findings, Needs, SelectError, Selection, Selector, Settings
 use kantor_theory::{BestBound, Geometry, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
+use crate::report::progress::{self, Labelled};
+use crate::report::suggest::did_you_mean;
 use crate::report::{cpu, memory};
 
 use super::{BLOCK, Beside, Chosen, Error, Inputs, Outcome, Proved, Request, crossfit, objective};
@@ -23,9 +25,11 @@ use super::{BLOCK, Beside, Chosen, Error, Inputs, Outcome, Proved, Request, cros
 /// # Errors
 /// If there is none; the message lists those there are.
 pub fn method(name: &str, settings: &Settings) -> Result<Box<dyn Selector>, Error> {
+    let known = || SELECTORS.iter().map(|entry| entry.name);
     let entry = selector(name).ok_or_else(|| Error::UnknownMethod {
         name: name.to_owned(),
-        known: SELECTORS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+        meant: did_you_mean(name, known()),
+        known: known().collect::<Vec<_>>().join(", "),
     })?;
     Ok((entry.build)(settings))
 }
@@ -92,8 +96,14 @@ impl<'a> Prepared<'a> {
         inputs.check_suspects(request.cost, &findings.suspects)?;
         let scan_seconds = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
-        let bests =
-            if request.certify { bests(&task, objective, &mut findings, &request.budgets)? } else { Vec::new() };
+        let bests = if request.certify {
+            let label = format!("every subset, {}", progress::budgets(&request.budgets));
+            let watch = Labelled::new(watch, label);
+            let task = Task { watch: &watch, ..task };
+            bests(&task, objective, &mut findings, &request.budgets).map_err(of_every_subset)?
+        } else {
+            Vec::new()
+        };
         let best_seconds = begun.elapsed().as_secs_f64();
         Ok(Self { request, task, objective, findings, bests, scan_seconds, best_seconds })
     }
@@ -105,14 +115,22 @@ impl<'a> Prepared<'a> {
     /// If the method cannot work on these inputs, or the observer asks to stop.
     pub fn choose(&self, name: &str, budgets: &[usize], seed: u64) -> Result<Chosen, Error> {
         let Task { geometry, power, block, memory, watch, .. } = self.task;
-        let task = Task { geometry, power, seed, block, memory, watch };
+        let watch = Labelled::new(watch, format!("{name}, {}", progress::budgets(budgets)));
+        watch.begin("choosing", 0);
+        let task = Task { geometry, power, seed, block, memory, watch: &watch };
         let selector = selector_of(name, self.request)?;
         let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
         let selections = selector.select(&task, &self.findings, budgets)?;
         let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
-        let selections = selections.into_iter().map(|selection| self.prove(selection)).collect::<Result<_, _>>()?;
+        let selections =
+            selections.into_iter().map(|selection| self.prove(name, selection)).collect::<Result<_, _>>()?;
         let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), memory::peak());
         Ok(Chosen { method, nested, selections, seconds, cpu_seconds, peak_memory })
+    }
+
+    /// What was proved of every subset of a budget of the request, if distances are to be certified.
+    pub fn best(&self, budget: usize) -> Option<&BestBound> {
+        self.bests.iter().find(|best| best.budget() == budget)
     }
 
     /// Which distance is certified.
@@ -133,8 +151,12 @@ impl<'a> Prepared<'a> {
         crossfit::measure(inputs, request, self.task.watch, outcome)
     }
 
-    fn prove(&self, selection: Selection) -> Result<Proved, Error> {
-        if self.request.certify { self.certify(selection) } else { Ok(self.leave(selection)) }
+    fn prove(&self, name: &str, selection: Selection) -> Result<Proved, Error> {
+        if !self.request.certify {
+            return Ok(self.leave(selection));
+        }
+        let label = format!("{name}, {}", progress::budgets(&[selection.budget()]));
+        self.certify(&label, selection)
     }
 
     /// Leaves a selection unproved.
@@ -145,10 +167,12 @@ impl<'a> Prepared<'a> {
         Proved { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
     }
 
-    /// Certifies the distance of a selection, whether or not the request asks for that.
-    pub(crate) fn certify(&self, selection: Selection) -> Result<Proved, Error> {
+    /// Certifies the distance of a selection, `label` to those who watch, whether or not the request asks for that.
+    pub(crate) fn certify(&self, label: &str, selection: Selection) -> Result<Proved, Error> {
         let begun = Instant::now();
         let (Task { geometry, watch, .. }, request) = (&self.task, self.request);
+        let watch = &Labelled::new(*watch, label);
+        watch.begin("certifying", 0);
         watch.advance(0)?;
         let terms = Terms { power: request.power, objective: self.objective, ..Terms::default() };
         let solved = self.findings.optimum.iter().flat_map(|optimum| &optimum.budgets);
@@ -163,11 +187,22 @@ impl<'a> Prepared<'a> {
             }
         };
         let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(geometry, &selection.rows);
-        let best = self.bests.iter().find(|best| best.budget() == selection.budget()).cloned();
-        let beside = Some(Beside::of(geometry, &terms, distance.interval(), request.energy, &selection.rows, *watch)?);
+        let best = self.best(selection.budget()).cloned();
+        let beside = Some(Beside::of(geometry, &terms, distance.interval(), request.energy, &selection.rows, watch)?);
         let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
         Ok(Proved { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
+    }
+}
+
+/// An error of the bound for every subset names no method: it may be one that nobody asked for.
+fn of_every_subset(error: Error) -> Error {
+    match error {
+        Error::Selector(SelectError::Memory { needed, allowed, .. }) => Error::BoundMemory { needed, allowed },
+        Error::Selector(SelectError::Unsupported { fault, .. }) => Error::Request(format!(
+            "the bound for every subset {fault}, or do without proofs (--no-certify of `kantor select`)"
+        )),
+        other => other,
     }
 }
 

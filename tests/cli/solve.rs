@@ -44,7 +44,10 @@ fn exact_by_name_prints_the_same_interval_and_what_it_did() {
     let work = tempfile::tempdir().unwrap();
     let rows = work.path().join("rows.txt");
     let plain = printed_json(&mut distance(&rows, &["--json"]));
-    assert_eq!(plain.as_object().unwrap().keys().collect::<Vec<_>>(), ["lower", "schema", "status", "upper"]);
+    assert_eq!(
+        plain.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["best", "excess", "lower", "schema", "status", "upper"]
+    );
     let named = printed_json(&mut distance(&rows, &["--json", "--solver", "exact"]));
     for key in ["lower", "upper"] {
         assert!((number(&plain, key) - number(&named, key)).abs() < 1e-12);

@@ -7,7 +7,7 @@
 //! Making a certificate: find potentials and a plan somehow, then [`distance_bound`] and [`best_bound`] say what they
 //! prove and [`Certificate::new`] writes it down. Checking one: [`Certificate::parse`], then [`verify`].
 
-#![warn(clippy::disallowed_methods)]
+#![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod bounds;
 pub mod certificate;

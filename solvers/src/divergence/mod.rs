@@ -19,7 +19,7 @@ use crate::solver::{Effort, Solution, SolveError, Solver};
 use crate::watch::Watch;
 use symmetric::Symmetric;
 
-const NAME: &str = "sinkhorn divergence";
+const NAME: &str = "the Sinkhorn divergence";
 
 /// The divergence and its three parts.
 #[derive(Debug, Clone, PartialEq)]

@@ -74,7 +74,7 @@ pub fn round(
 
 fn check(entries: usize, memory: u64) -> Result<(), SolveError> {
     let needed = entries as u64 * ENTRY;
-    if needed > memory { Err(SolveError::Memory { solver: "plan", needed, allowed: memory }) } else { Ok(()) }
+    if needed > memory { Err(SolveError::Memory { solver: "the plan", needed, allowed: memory }) } else { Ok(()) }
 }
 
 /// Cuts the units into as many equal parts as there is room for: a plan that is not a vertex needs them.

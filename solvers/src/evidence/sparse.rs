@@ -36,7 +36,7 @@ pub fn thresholded(
 ) -> Result<Thresholded, SolveError> {
     let (n, m) = (problem.row_count(), problem.geometry.query_len());
     let mut kept = Kept { indptr: vec![0], indices: Vec::new(), values: Vec::new(), dropped: 0.0, threshold, memory };
-    let absent = SolveError::Unsupported { solver: "plan", fault: "is not made by this solver: take another" };
+    let absent = SolveError::Unsupported { solver: "the plan", fault: "is not made by this solver: take another" };
     match &solution.plan {
         Plan::Absent => return Err(absent),
         Plan::Sparse(plan) if plan.is_csr() && plan.shape() == (n, m) => {
@@ -113,7 +113,7 @@ impl Kept {
         self.indptr.push(self.indices.len());
         let needed = self.indices.len() as u64 * ENTRY;
         if needed > self.memory {
-            return Err(SolveError::Memory { solver: "plan", needed, allowed: self.memory });
+            return Err(SolveError::Memory { solver: "the plan", needed, allowed: self.memory });
         }
         Ok(())
     }

@@ -1,12 +1,15 @@
-//! Templates to one file of HTML. Everything is escaped but the figures, which escape their own text.
+//! Templates to one file of HTML. Every text is shown without hidden characters and escaped, but for the figures, which do
+//! the same with their own.
 
 use minijinja::Environment;
+use minijinja::escape_formatter;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::PageError;
 use super::figures::{Figure, Figures, STYLE};
+use crate::report::escape::OneLine;
 
 const TEMPLATES: [(&str, &str); 5] = [
     ("page.html", include_str!("templates/page.html")),
@@ -58,21 +61,15 @@ struct Context<'a, T> {
 pub(super) fn render<T: Serialize>(template: &str, page: &T) -> Result<String, PageError> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() => escape_formatter(out, state, &OneLine(text).to_string().into()),
+        _ => escape_formatter(out, state, value),
+    });
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }
     let style = include_str!("templates/page.css");
     let context = Context { style, figure_style: STYLE, kantor: env!("CARGO_PKG_VERSION"), page };
     let html = environment.get_template(template)?.render(Serde(&context))?;
-    Ok(html.chars().map(representable).collect())
-}
-
-/// A letter that HTML and XML can hold.
-fn representable(letter: char) -> char {
-    match letter {
-        '\n' | '\t' => letter,
-        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-        letter if letter.is_control() => '\u{fffd}',
-        letter => letter,
-    }
+    Ok(html)
 }

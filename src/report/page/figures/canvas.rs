@@ -6,6 +6,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::Fault;
 use super::palette::{self, Ink};
+use crate::report::escape::{OneLine, in_lines};
 use crate::report::page::PageError;
 
 /// Width of every figure. Twice what is shown: plotters rounds to whole units.
@@ -37,7 +38,7 @@ pub(super) fn draw(height: u32, fill: impl FnOnce(&Area<'_>) -> Result<(), Fault
         fill(&area)?;
         area.present()?;
     }
-    Ok(Drawing { elements: elements(&svg), height })
+    Ok(Drawing { elements: in_lines(&elements(&svg)), height })
 }
 
 /// The elements of a figure.
@@ -108,34 +109,25 @@ impl Drawing {
     }
 }
 
-/// Text as XML wants it, without the control characters that XML cannot hold.
+/// Text as XML wants it, without hidden characters, of which it cannot hold all.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
+    for letter in OneLine(text).to_string().chars() {
         match letter {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '&' => escaped.push_str("&amp;"),
             '"' => escaped.push_str("&quot;"),
-            letter => escaped.push(printable(letter)),
+            letter => escaped.push(letter),
         }
     }
     escaped
 }
 
-/// A letter that XML can hold, in one line.
-fn printable(letter: char) -> char {
-    match letter {
-        '\n' | '\t' | '\r' => ' ',
-        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-        letter if letter.is_control() => '\u{fffd}',
-        letter => letter,
-    }
-}
-
-/// A name of at most `letters` letters.
+/// A name of at most `letters` letters, without hidden characters.
 pub(super) fn short(text: &str, letters: usize) -> String {
-    let mut text = text.chars().map(printable);
+    let text = OneLine(text).to_string();
+    let mut text = text.chars();
     let mut kept: String = text.by_ref().take(letters).collect();
     if text.next().is_some() {
         kept.pop();

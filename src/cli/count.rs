@@ -1,0 +1,44 @@
+//! Numbers of things on the command line.
+
+/// Reads `500`, `1_000`, `10k` and `2M`: digits, groups of which `_` may part, and perhaps a factor of a thousand or a
+/// million.
+pub(super) fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let refuse = || "give a whole number, such as 500, 1_000 or 10k (k is 1000, M a million)".to_owned();
+    let (digits, factor) = match text.strip_suffix(['k', 'K', 'm', 'M']) {
+        Some(digits) if text.ends_with(['k', 'K']) => (digits, 1_000),
+        Some(digits) => (digits, 1_000_000),
+        None => (text, 1),
+    };
+    let grouped = |group: &str| !group.is_empty() && group.bytes().all(|digit| digit.is_ascii_digit());
+    if !digits.split('_').all(grouped) {
+        return Err(refuse());
+    }
+    let number: u64 = digits.replace('_', "").parse().map_err(|_| refuse())?;
+    let number = number.checked_mul(factor).and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| "that is more than can be counted".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped_and_multiplied() {
+        for (text, number) in [
+            ("0", 0),
+            ("500", 500),
+            ("1_000", 1000),
+            ("1k", 1000),
+            ("10K", 10_000),
+            ("2M", 2_000_000),
+            ("1_0m", 10_000_000),
+        ] {
+            assert_eq!(count(text), Ok(number), "{text}");
+        }
+        for text in ["", "k", "_", "1_", "_1", "1__0", "1.5k", "-1", "+1", "1kk", "1G", "0x10", " 1", "1k ", "٣"] {
+            assert!(count::<u64>(text).is_err(), "{text}");
+        }
+        assert!(count::<u64>("18446744073709551616").is_err() && count::<u64>("18446744073709551615k").is_err());
+        assert_eq!((count("65535"), count::<u16>("65_536").is_err()), (Ok(65_535_u16), true));
+    }
+}

@@ -1,0 +1,42 @@
+//! What somebody may have meant who wrote a name that does not exist.
+
+use strsim::jaro_winkler;
+
+/// Names less alike than this are not suggested.
+const ALIKE: f64 = 0.8;
+
+/// The known name that is most like `word`, if any is.
+pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let alike = |name: &'a str| (jaro_winkler(&word, name), name);
+    let best = known.into_iter().map(alike).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.filter(|best| best.0 >= ALIKE).map(|best| best.1)
+}
+
+/// `; did you mean` and the name, or nothing.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    closest(word, known).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_mistakes_are_understood_and_other_words_are_not() {
+        let known = ["optimal", "random", "mean-similarity", "round-robin", "knn-uniform", "knn-kde", "knn-tv", "uot"];
+        for (word, meant) in [
+            ("round-robbin", Some("round-robin")),
+            ("round_robin", Some("round-robin")),
+            ("Optimal", Some("optimal")),
+            ("optmal", Some("optimal")),
+            ("knn-uniforn", Some("knn-uniform")),
+            ("uto", Some("uot")),
+            ("sinkhorn", None),
+            ("best", None),
+            ("", None),
+        ] {
+            assert_eq!(closest(word, known), meant, "{word}");
+        }
+    }
+}

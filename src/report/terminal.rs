@@ -1,0 +1,29 @@
+//! The one place that writes to standard output and standard error, so that nothing gets there unescaped.
+
+#![allow(clippy::disallowed_methods)]
+
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+
+use super::escape::Printable;
+
+/// Prints lines on standard output. A reader that has gone away (`kantor … | head`) has seen enough: that is no failure.
+///
+/// # Errors
+/// If the system refuses.
+pub fn print(what: impl Printable) -> io::Result<()> {
+    let mut out = stdout().lock();
+    match writeln!(out, "{}", what.shown()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Says something on standard error. If that fails there is nobody left to be told.
+pub fn tell(what: impl Printable) {
+    let _ = writeln!(stderr().lock(), "{}", what.shown());
+}
+
+/// Whether what is said on standard error is seen as it is said.
+pub(super) fn is_watched() -> bool {
+    stderr().is_terminal()
+}

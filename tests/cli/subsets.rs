@@ -1,0 +1,148 @@
+//! Subsets that are given: how they are read, and what is proved of all subsets of their size; and which inputs are
+//! doubted.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+
+use crate::support::{example, json, kantor, printed_json, select_example, write_npy};
+
+fn on_example(word: &str, subset: &Path, more: &[&str]) -> Command {
+    let mut command = kantor();
+    command.args([word, "--pool"]).arg(example("pool.embed.npy")).arg("--query").arg(example("query_gsm8k.embed.npy"));
+    command.arg("--subset").arg(subset).args(more);
+    command
+}
+
+#[test]
+fn the_excess_of_a_subset_is_what_select_said_of_it() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    select_example(&out, &["--budget", "130", "--method", "random,optimal"]).assert().success();
+    let manifest = json(&out.join("manifest.json"));
+    for result in manifest["results"].as_array().unwrap() {
+        let dir = out.join(result["dir"].as_str().unwrap());
+        let certificate = work.path().join(format!("{}.json", result["method"].as_str().unwrap()));
+        for list in ["selection.jsonl", "indices.npy"] {
+            let printed = printed_json(&mut on_example("distance", &dir.join(list), &["--json"]));
+            for key in ["best", "excess", "status"] {
+                assert_eq!(printed[key], result[key], "{key}");
+            }
+            for key in ["lower", "upper"] {
+                let (a, b) = (printed[key].as_f64().unwrap(), result["distance"][key].as_f64().unwrap());
+                assert!((a - b).abs() < 1e-9, "{key}: {a} and {b}");
+            }
+        }
+        let text = on_example("distance", &dir.join("selection.jsonl"), &["--certificate"]).arg(&certificate).assert();
+        text.success()
+            .stdout(contains("every subset of that size: at least ").and(contains(" above the best possible")));
+        let mut verify = kantor();
+        verify.arg("verify").arg(&certificate).args(["--json", "--pool"]).arg(example("pool.embed.npy"));
+        let verified = printed_json(verify.arg("--query").arg(example("query_gsm8k.embed.npy")));
+        assert_eq!((&verified["verdict"], &verified["best"]), (&"verified".into(), &result["best"]["lower"]));
+    }
+}
+
+#[test]
+fn a_selection_is_a_subset_wherever_one_is_read() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    select_example(&out, &["--budget", "40", "--no-certify"]).assert().success();
+    let printed = ["selection.jsonl", "indices.npy"].map(|list| {
+        let subset = out.join("round-robin/k40").join(list);
+        printed_json(&mut on_example("bound", &subset, &["--json", "--references", "3", "--splits", "2"]))
+    });
+    assert_eq!(printed[0], printed[1]);
+    let other = work.path().join("other.jsonl");
+    for (text, fault) in [
+        ("{\"rank\":0,\"index\":7}\n{\"text\":\"x\",\"rank\":1}\n", "other.jsonl:2: "),
+        ("{\"index\":7}\n", "rank"),
+        ("{\"rank\":0,\"index\":5005}\n", "5005"),
+        ("{\"rank\":0,\"index\":7}\n\n{\"rank\":1,\"index\":7}\n", "named before"),
+        ("{\"rank\":0,\"index\":-7}\n", "other.jsonl:1: "),
+        ("{\"rank\":0,\"index\":7.5}\n", "other.jsonl:1: "),
+        ("{\"rank\":0,\"index\":7}\n[8]\n", "other.jsonl:2: "),
+    ] {
+        fs::write(&other, text).unwrap();
+        for word in ["distance", "bound"] {
+            let refused = on_example(word, &other, &[]).assert().code(3);
+            refused.stderr(contains("other.jsonl")).stderr(contains(fault));
+        }
+    }
+}
+
+#[test]
+fn a_bound_that_takes_too_much_is_left_out_and_that_is_said() {
+    let work = tempfile::tempdir().unwrap();
+    let rows = work.path().join("rows.txt");
+    fs::write(&rows, (0..200).map(|row| format!("{}\n", row * 25)).collect::<String>()).unwrap();
+    let little = ["--json", "--max-memory", "1M"];
+    let run = on_example("distance", &rows, &little).assert().success();
+    let run = run.stderr(contains("the bound for every subset of that size is left out"));
+    let printed: serde_json::Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+    assert!(printed["best"].is_null() && printed["excess"].is_null() && printed["upper"].is_number());
+    on_example("distance", &rows, &little).arg("--quiet").assert().success().stderr("");
+    on_example("distance", &rows, &little).args(["--best", "always"]).assert().code(5);
+    let never = printed_json(&mut on_example("distance", &rows, &["--json", "--best", "never"]));
+    assert!(never["best"].is_null());
+    assert!(!printed_json(&mut on_example("distance", &rows, &["--json"]))["best"].is_null());
+    // It speaks of uniform weights, and of choosing.
+    let weights = work.path().join("weights.txt");
+    fs::write(&weights, "1\n".repeat(200)).unwrap();
+    let weighted = printed_json(on_example("distance", &rows, &["--json", "--subset-weights"]).arg(&weights));
+    assert!(weighted["best"].is_null());
+    on_example("distance", &rows, &["--best", "always", "--subset-weights"]).arg(&weights).assert().code(2);
+    on_example("distance", &rows, &["--best", "always", "--metric", "energy"])
+        .assert()
+        .code(2)
+        .stderr(contains("--best"));
+}
+
+#[test]
+fn swapped_pool_and_queries_are_doubted_and_no_method_is_named_that_was_not_asked_for() {
+    let work = tempfile::tempdir().unwrap();
+    let path = |name: &str| work.path().join(name);
+    let numbers: Vec<f32> = (0..1000 * 4).map(|i| ((i * 7919 % 1013) as f32) - 500.25).collect();
+    write_npy(&path("large.npy"), 4, &numbers);
+    write_npy(&path("small.npy"), 4, &numbers[..50 * 4]);
+    let doubt = "the query set has 1000 rows and the pool 50: are --pool and --query swapped?";
+    let swapped = |words: &[&str]| {
+        let mut command = kantor();
+        command.args(words).args(["--pool", "small.npy", "--query", "large.npy"]).current_dir(work.path());
+        command
+    };
+    let select = ["select", "--budget", "50", "--max-memory", "20M", "-o", "out"];
+    let refused = swapped(&select).assert().code(5).stderr(contains(doubt));
+    let refused = refused.stderr(contains("the bound for every subset").and(contains("--no-certify")));
+    refused.stderr(contains("optimal").not());
+    swapped(&select).args(["--no-certify"]).assert().success().stderr(contains(doubt));
+    swapped(&select).args(["--no-certify", "--quiet", "--force"]).assert().success().stderr("");
+    // Who asks for the method is told of it.
+    let asked = swapped(&select).args(["--no-certify", "--force", "--method", "optimal"]).assert().code(5);
+    asked.stderr(contains("method `optimal`"));
+    let compare = ["compare", "--budget", "50", "--max-memory", "20M", "--method", "random", "-o", "compared"];
+    swapped(&compare).assert().code(5).stderr(contains(doubt).and(contains("optimal").not()));
+    fs::write(path("rows.txt"), "1\n2\n").unwrap();
+    swapped(&["distance", "--subset", "rows.txt"]).assert().success().stderr(contains(doubt));
+    let jobs = "out = \"jobs\"\npool = \"small.npy\"\nbudgets = [5]\nno-certify = true\n[tasks]\na = \"large.npy\"\n";
+    fs::write(path("jobs.toml"), jobs).unwrap();
+    kantor().arg("batch").arg(path("jobs.toml")).assert().success().stderr(contains(doubt));
+    // Neither is doubted the other way round.
+    let mut right = kantor();
+    right.args(["select", "--pool", "large.npy", "--query", "small.npy", "--budget", "5", "-o", "right"]);
+    right.current_dir(work.path()).assert().success().stderr(contains("swapped").not());
+    // A matrix of more queries than rows.
+    write_npy(&path("matrix.npy"), 2, &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]);
+    let of_matrix = |words: &[&str]| {
+        let mut command = kantor();
+        command.args(["select", "--budget", "1", "--similarity", "matrix.npy"]).args(words).current_dir(work.path());
+        command.assert()
+    };
+    of_matrix(&["-o", "of-matrix"]).success().stderr(contains("is it transposed?"));
+    // A distance that makes no sense is no method either.
+    let refused = of_matrix(&["--objective", "energy", "--method", "random", "-o", "never"]).code(2);
+    refused.stderr(contains("the distance `energy` needs the rows").and(contains("method").not()));
+}
