@@ -73,6 +73,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let fault = "--solver and what goes with it are for --metric transport: the other metrics have a formula";
         return Err(Failure::Usage(fault.to_owned()));
     }
+    let weighted = arguments.subset_weights.is_some() || arguments.query_weights.is_some();
+    let comparable = arguments.subset.is_some() && !weighted;
+    if arguments.best == When::Always && !comparable {
+        return Err(Failure::Usage("--best always is for a --subset with uniform weights".to_owned()));
+    }
     let outputs = Outputs::create(arguments)?;
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(), cost, &progress)?;
@@ -91,6 +96,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !transport {
         return arguments.metric.run(&geometry, &terms, &rows, &progress, arguments.run.json);
     }
+    let best = match comparable {
+        true => best::of_size(rows.len(), &inputs, &geometry, power, arguments.best, &arguments.run, &progress)?,
+        false => None,
+    };
     let Outputs { certificate, plan, trace } = outputs;
     let mut written = Vec::new();
     let (distance, solved) = if arguments.solver.are_default() {
@@ -99,14 +108,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let outputs = (plan, trace, &mut written);
         let (distance, solved) = solve(arguments, &geometry, &terms, &rows, outputs, &progress)?;
         (distance, Some(solved))
-    };
-    let weighted = arguments.subset_weights.is_some() || arguments.query_weights.is_some();
-    let best = match arguments.subset.is_some() && !weighted {
-        true => best::of_size(rows.len(), &inputs, &geometry, power, arguments.best, &arguments.run, &progress)?,
-        false if arguments.best == When::Always => {
-            return Err(Failure::Usage("--best always is for a --subset with uniform weights".to_owned()));
-        }
-        false => None,
     };
     let certified = Certified::new(distance, best)?;
     let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());

@@ -1,6 +1,6 @@
 //! What somebody may have meant who wrote a name that does not exist.
 
-use strsim::jaro_winkler;
+use strsim::{jaro_winkler, osa_distance};
 
 /// Names less alike than this are not suggested.
 const ALIKE: f64 = 0.8;
@@ -8,7 +8,9 @@ const ALIKE: f64 = 0.8;
 /// The known name that is most like `word`, if any is.
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let alike = |name: &'a str| (jaro_winkler(&word, name), name);
+    // One letter more, less, changed or swapped is a slip even in a short word.
+    let is_slip = |name: &str| word.len() > 2 && osa_distance(&word, name) == 1;
+    let alike = |name: &'a str| (if is_slip(name) { 1.0 } else { jaro_winkler(&word, name) }, name);
     let best = known.into_iter().map(alike).max_by(|a, b| a.0.total_cmp(&b.0));
     best.filter(|best| best.0 >= ALIKE).map(|best| best.1)
 }
