@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::data::validate::{Values, by_block};
-use crate::data::{DataError, Format, OpenOptions, Representation};
+use crate::data::{DataError, Format, OpenOptions, Representation, name};
 
 /// How many rows of a kind are listed.
 const LISTED: usize = 5;
@@ -25,6 +25,7 @@ const LISTED: usize = 5;
 #[derive(Debug, Clone, Serialize)]
 pub struct Inspection {
     /// The file.
+    #[serde(serialize_with = "name::serialize")]
     pub path: PathBuf,
     /// Its format.
     pub format: Format,
@@ -304,7 +305,7 @@ fn quantiles(mut norms: Vec<f64>) -> Option<Quantiles> {
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.path.display())?;
+        writeln!(f, "{}", name::readable(&self.path))?;
         writeln!(f, "  format      {}, {}", self.format.name(), size(self.bytes))?;
         writeln!(f, "  shape       {} rows × {} columns, {}", self.rows, self.columns, self.dtype)?;
         let values = match self.non_finite_values {

@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use kantor_theory::{Interval, Status};
 use serde::{Deserialize, Serialize};
 
+use crate::data::whole::{self, Whole};
 use crate::report::manifest::MANIFEST;
 use crate::report::staging::{OutputError, remove_abandoned, replace_file};
 
@@ -128,11 +129,11 @@ impl Store {
     /// What is said of the result of this job, if it is there, whole, and bears this digest.
     pub(super) fn finished(&self, job: &Job, digest: &str) -> Option<Summary> {
         let directory = self.directory(job);
-        let of: JobFile = serde_json::from_slice(&fs::read(directory.join(JOB)).ok()?).ok()?;
+        let of: JobFile = serde_json::from_slice(&whole::read(&directory.join(JOB), Whole::Record).ok()?).ok()?;
         if of.digest != digest {
             return None;
         }
-        let manifest: Manifest = serde_json::from_slice(&fs::read(directory.join(MANIFEST)).ok()?).ok()?;
+        let manifest: Manifest = serde_json::from_slice(&whole::read(&directory.join(MANIFEST), Whole::Record).ok()?).ok()?;
         let whole = |output: &Output| {
             fs::metadata(directory.join(&output.path)).is_ok_and(|file| file.is_file() && file.len() == output.bytes)
         };
@@ -146,7 +147,7 @@ impl Store {
 
     /// The last failure of this job, if it was tried as it is now and not done since.
     pub(super) fn failure(&self, job: &Job, digest: &str) -> Option<Failure> {
-        let failure: Failure = serde_json::from_slice(&fs::read(self.record(job, "failed.json")).ok()?).ok()?;
+        let failure: Failure = serde_json::from_slice(&whole::read(&self.record(job, "failed.json"), Whole::Record).ok()?).ok()?;
         (failure.digest == digest).then_some(failure)
     }
 

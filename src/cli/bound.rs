@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
 use crate::data::list::{read_list, read_rows};
+use crate::data::name::readable;
+use crate::data::whole::{self, Whole};
 use crate::data::{DataError, OnBadRow, OpenOptions, Representation, overlap};
 use crate::report::memory;
 use crate::report::progress::Progress;
@@ -128,7 +130,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (input, constants) = (&arguments.input, &arguments.constants);
-    let inputs = Inputs::open(&input.spec(), input.cost, &progress)?;
+    let inputs = Inputs::open(&input.spec(&arguments.run), input.cost, &progress)?;
     let Some((pool, query)) = inputs.points() else {
         let why = "bounds need distances between all rows: give --pool and --query, not --similarity";
         return Err(Failure::Usage(why.to_owned()));
@@ -203,7 +205,7 @@ fn open_held_out(
 /// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries.
 fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> Result<bool, Failure> {
     let manifest = subset.ancestors().skip(1).take(3).map(|dir| dir.join("manifest.json")).find(|path| path.is_file());
-    let Some(manifest) = manifest.and_then(|path| std::fs::read(path).ok()) else { return Ok(false) };
+    let Some(manifest) = manifest.and_then(|path| whole::read(&path, Whole::Record).ok()) else { return Ok(false) };
     let Ok(manifest) = serde_json::from_slice::<Value>(&manifest) else { return Ok(false) };
     let digests = held_out.digests(progress)?;
     let of_queries = |record: &&Value| record["role"] == "query";
@@ -224,12 +226,12 @@ fn read_losses(
         if !expected.contains(&losses.len()) {
             let counts: Vec<String> = expected.iter().map(usize::to_string).collect();
             let (found, counts) = (losses.len(), counts.join(" or "));
-            let message = format!("{}: holds {found} losses, not {counts}; give one per {what}", path.display());
+            let message = format!("{}: holds {found} losses, not {counts}; give one per {what}", readable(path));
             return Err(Failure::BadInput(message));
         }
         match losses.iter().position(|loss| !loss.is_finite()) {
             Some(at) => {
-                let message = format!("{}: loss {at} is {}; losses must be finite", path.display(), losses[at]);
+                let message = format!("{}: loss {at} is {}; losses must be finite", readable(path), losses[at]);
                 Err(Failure::BadInput(message))
             }
             None => Ok(Some(losses)),

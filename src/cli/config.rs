@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::data::name::{readable, split_once};
+use crate::data::whole::{self, Whole};
+
 use super::failure::Failure;
 
 /// The command line with the settings of its `--config` file added to it, except those it gives itself.
@@ -22,9 +25,10 @@ pub(super) fn expand(words: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
 
 /// The name of a flag word: `--cost=cosine` and `--cost` give `cost`, `-ofoo` and `-o` give `o`.
 fn flag_name(word: &OsString) -> Option<String> {
-    let word = word.to_str()?;
+    // A value need not be text.
+    let word = split_once(word, b'=', false).map_or(word.as_os_str(), |(flag, _)| flag).to_string_lossy();
     match word.strip_prefix("--") {
-        Some(long) => Some(long.split('=').next().unwrap_or(long).to_owned()),
+        Some(long) => Some(long.to_owned()),
         None => word.strip_prefix('-').and_then(|short| short.chars().next()).map(String::from),
     }
 }
@@ -35,7 +39,7 @@ fn value_of(words: &[OsString], flag: &str) -> Option<PathBuf> {
         if word == flag {
             return words.next().map(PathBuf::from);
         }
-        if let Some(value) = word.to_str().and_then(|w| w.strip_prefix(flag)).and_then(|w| w.strip_prefix('=')) {
+        if let Some((_, value)) = split_once(word, b'=', false).filter(|(name, _)| *name == flag) {
             return Some(PathBuf::from(value));
         }
     }
@@ -44,8 +48,9 @@ fn value_of(words: &[OsString], flag: &str) -> Option<PathBuf> {
 
 /// The table in a file.
 pub(super) fn read(path: &Path) -> Result<toml::Table, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?;
-    text.parse().map_err(|error| Failure::BadInput(format!("{}: {error}", path.display())))
+    whole::read_text(path, Whole::Settings)?
+        .parse()
+        .map_err(|error| Failure::BadInput(format!("{}: {error}", readable(path))))
 }
 
 /// Adds a value as the words that say it on the command line.
@@ -53,7 +58,7 @@ pub(super) fn push(words: &mut Vec<OsString>, path: &Path, name: &str, value: &t
     let refuse = |what: &str| {
         Err(Failure::Usage(format!(
             "{}: `{name}` is {what}: give text, a number, true, false or a list",
-            path.display()
+            readable(path)
         )))
     };
     let mut add = |text: String| words.push(format!("--{name}={text}").into());

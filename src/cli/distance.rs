@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::Usage(fault.to_owned()));
     }
     let (cost, power) = (arguments.input.cost, arguments.power.get());
-    let inputs = Inputs::open(&arguments.input.spec(), cost, &progress)?;
+    let inputs = Inputs::open(&arguments.input.spec(&arguments.run), cost, &progress)?;
     let geometry = inputs.geometry(cost)?;
     let rows = match &arguments.subset {
         Some(path) => inputs.kept_rows(&read_rows(path, inputs.original_pool_len())?, path)?,

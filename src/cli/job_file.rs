@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser};
 use toml::{Table, Value};
 
 use crate::batch::{Grid, Plan, jobs};
+use crate::data::name::readable;
 use crate::select::{InputSpec, Request, method};
 
 use super::args::{InputArguments, ProofArguments, RunArguments, SettingsArguments};
@@ -85,7 +86,7 @@ struct JobFile<'a> {
 
 impl JobFile<'_> {
     fn refuse(&self, what: &str) -> Failure {
-        Failure::Usage(format!("{}: {what}", self.path.display()))
+        Failure::Usage(format!("{}: {what}", readable(self.path)))
     }
 
     /// A path of the file: relative to its directory.
@@ -144,7 +145,7 @@ impl JobFile<'_> {
             let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
             self.refuse(&text.split_whitespace().collect::<Vec<_>>().join(" "))
         })?;
-        let mut spec = input.spec();
+        let mut spec = input.spec(run);
         let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
         files.for_each(|file| *file = self.beside(&*file));
         Ok((spec, proof.request(input.cost, settings.settings(), run)))

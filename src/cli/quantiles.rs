@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use kantor_theory::Interval;
 use serde_json::{Value, json};
 
+use crate::data::name::readable;
 use crate::quantiles::{self, Cut, Manifest};
 use crate::report::progress::Progress;
 use crate::report::staging::Staging;
@@ -55,7 +56,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
-    let spec = arguments.input.spec();
+    let spec = arguments.input.spec(&arguments.run);
     let request = Request {
         methods: vec![arguments.method.clone()],
         seed: arguments.seed,
@@ -75,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             if let Some(rank) = correlation(&manifest) {
                 say(format_args!("rank correlation of bin and distance: {rank:.2}"))?;
             }
-            say(format_args!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds))?;
+            say(format_args!("written to {} in {:.1} s", readable(&arguments.out), manifest.seconds))?;
         }
     }
     Ok(if manifest.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -99,7 +100,7 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
                 "first_rank": bin.first_rank,
                 "last_rank": bin.last_rank,
                 "rows": bin.rows,
-                "dir": out.join(&bin.dir),
+                "dir": readable(&out.join(&bin.dir)),
                 "distance": bin.distance,
                 "energy": bin.energy,
                 "chamfer": bin.chamfer,

@@ -1,10 +1,13 @@
 //! `kantor study`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde_json::json;
 
+use crate::data::name::{readable, split_once};
 use crate::report::staging::replace_file;
 use crate::report::{page, table};
 use crate::study::{Joined, Outcome, Published, Run, joined, published};
@@ -23,7 +26,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "runs")]
     results: Option<PathBuf>,
     /// What kantor select wrote for a task; repeat it
-    #[arg(long = "run", id = "runs", value_name = "TASK=DIR", value_parser = run_of, requires = "results")]
+    #[arg(long = "run", id = "runs", value_name = "TASK=DIR", value_parser = OsStringValueParser::new().try_map(run_of), requires = "results")]
     runs: Vec<Run>,
     /// Write a page of HTML with figures as well; replaces an older one
     #[arg(short = 'o', long, value_name = "FILE")]
@@ -33,8 +36,8 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-fn run_of(text: &str) -> Result<Run, String> {
-    match text.split_once('=') {
+fn run_of(word: OsString) -> Result<Run, String> {
+    match split_once(&word, b'=', false).and_then(|(task, path)| Some((task.to_str()?, path))) {
         Some((task, path)) if !task.is_empty() && !path.is_empty() => {
             Ok(Run { task: task.to_owned(), path: path.into() })
         }
@@ -61,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let found = joined(results, &arguments.runs)?;
         if let Some(path) = &arguments.html {
             if is_same_file(path, results) {
-                let message = format!("{} holds the results: give --html another name", path.display());
+                let message = format!("{} holds the results: give --html another name", readable(path));
                 return Err(Failure::Usage(message));
             }
             replace_file(path, page::joined(&found)?.html.as_bytes())?;

@@ -7,6 +7,7 @@ use kantor_theory::{Certificate, Objective, Verdict, in_turn, verify};
 use serde_json::json;
 
 use crate::certify;
+use crate::data::whole::{self, Whole};
 use crate::data::{DataError, OnBadRow};
 use crate::report::progress::{Detail, Progress};
 use crate::report::table;
@@ -47,7 +48,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     super::args::use_threads(arguments.threads)?;
-    let bytes = std::fs::read(&arguments.certificate).map_err(|error| Failure::io(&arguments.certificate, &error))?;
+    let bytes = whole::read(&arguments.certificate, Whole::Certificate)?;
     let (verdict, objective) = match Certificate::parse(&bytes) {
         Ok(certificate) => (check(arguments, &certificate)?, Some(certificate.problem.objective)),
         Err(rejection) => (Verdict::Rejected(rejection), None),

@@ -7,10 +7,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::Watch;
-use serde_json::Value;
-
 use super::error::DataError;
+use super::format::Expected;
+use super::json::{Fault, Json};
 use super::lines::Lines;
+use super::memory::{Allowance, Claim};
+use super::name::split_once;
 use super::source::Identity;
 
 /// The field of JSON lines that holds the label if none is named.
@@ -49,11 +51,25 @@ impl Labels {
     /// # Errors
     /// If the file cannot be read, a line has no label, or there are more or fewer lines than queries.
     pub fn read(named: &Path, queries: usize, watch: &dyn Watch) -> Result<Self, DataError> {
+        Self::read_within(named, queries, &Allowance::unlimited(), watch)
+    }
+
+    /// As [`Labels::read`]; what decompression takes counts towards `allowance`.
+    ///
+    /// # Errors
+    /// As [`Labels::read`], or if that is too much.
+    pub fn read_within(
+        named: &Path,
+        queries: usize,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<Self, DataError> {
         let (path, field) = split(named);
         watch.begin("read labels", queries as u64);
         let refuse = |line, fault: String, remedy| Err(DataError::Line { file: path.clone(), line, fault, remedy });
-        let mut lines = Lines::open(&path)?;
-        let (mut names, mut of, mut places) = (Vec::new(), Vec::with_capacity(queries), HashMap::new());
+        let mut lines = Lines::open(&path, Expected::Labels, allowance)?;
+        let (mut names, mut of, mut places) = (Vec::new(), Vec::new(), HashMap::new());
+        Claim::new(allowance, &path).room(&mut of, queries, "the labels", "allow more with --max-memory")?;
         let mut json = false;
         while let Some(line) = lines.next_line()? {
             let number = of.len() + 1;
@@ -116,7 +132,7 @@ impl Labels {
 
 /// The file and the field: what is named, if there is such a file; else what comes before and after the last colon.
 fn split(named: &Path) -> (PathBuf, String) {
-    match named.to_str().and_then(|text| text.rsplit_once(':')) {
+    match split_once(named.as_os_str(), b':', true).and_then(|(path, field)| Some((path, field.to_str()?))) {
         Some((path, field)) if !named.exists() => (path.into(), field.to_owned()),
         _ => (named.to_owned(), FIELD.to_owned()),
     }
@@ -124,11 +140,13 @@ fn split(named: &Path) -> (PathBuf, String) {
 
 /// The field of a JSON object as a label, or what is wrong with the line.
 fn label(line: &str, field: &str) -> Result<String, String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| format!("bad JSON: {error}"))?;
-    match value.get(field) {
-        Some(Value::String(label)) => Ok(label.trim().to_owned()),
-        Some(label @ (Value::Number(_) | Value::Bool(_))) => Ok(label.to_string()),
-        Some(_) => Err(format!("the field `{field}` is neither text nor a number")),
-        None => Err(format!("there is no field `{field}`")),
+    let fault = |fault: Fault| format!("bad JSON: {} is expected at column {}", fault.expected, fault.at + 1);
+    let Some(value) = Json::new(line).map_err(fault)?.get(field) else {
+        return Err(format!("there is no field `{field}`"));
+    };
+    match value.text() {
+        Some(label) => Ok(label.trim().to_owned()),
+        None if value.is_number() || matches!(value.raw(), "true" | "false") => Ok(value.raw().to_owned()),
+        None => Err(format!("the field `{field}` is neither text nor a number")),
     }
 }

@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use super::error::DataError;
 use super::npy;
+use super::format::Expected;
+use super::memory::reserve;
 use super::shard::{Bytes, Shard};
 use super::source::Source;
+use super::whole::{self, Whole};
 
-const FORMATS: &str = "give a 1-d .npy array or text with one number a line";
+/// What is held of a list.
+const NUMBERS: &str = "the list";
 
 /// Reads the numbers, integers exactly.
 ///
@@ -16,17 +20,24 @@ const FORMATS: &str = "give a 1-d .npy array or text with one number a line";
 /// If the file cannot be read or is no list of numbers.
 pub fn read_list(path: &Path) -> Result<Vec<f64>, DataError> {
     let source = Arc::new(Source::open(path)?);
-    let bytes = source.bytes();
-    if !bytes.starts_with(npy::MAGIC) {
-        return parse_text(path, bytes);
+    if !source.bytes().starts_with(npy::MAGIC) {
+        return parse_text(path, &whole::read(path, Whole::List)?);
     }
-    let total = source.identity.bytes;
+    Whole::List.check(path, source.identity.bytes)?;
+    let numbers = parse_array(&source);
+    source.check_unchanged().and(numbers)
+}
+
+fn parse_array(source: &Arc<Source>) -> Result<Vec<f64>, DataError> {
+    let (path, bytes, total) = (&source.path, source.bytes(), source.identity.bytes);
     let header = npy::parse(path, &bytes[..bytes.len().min(npy::MAX_PREFIX)], total)?;
     let layout = header.list_layout(path, total)?;
     let span = header.length..header.length + layout.rows * layout.number.size();
-    let shard = Shard { source, bytes: Bytes::Mapped, span, layout };
+    let shard = Shard { source: source.clone(), bytes: Bytes::Mapped, span, layout };
     shard.check_exact()?;
-    let mut numbers = vec![0.0; shard.layout.rows];
+    let mut numbers = Vec::new();
+    reserve(&mut numbers, shard.layout.rows, path, NUMBERS)?;
+    numbers.resize(shard.layout.rows, 0.0);
     shard.read(0, 0..1, &mut numbers);
     Ok(numbers)
 }
@@ -37,8 +48,10 @@ pub fn read_list(path: &Path) -> Result<Vec<f64>, DataError> {
 /// If the file is no list of such numbers; the message names the place and the value.
 pub fn read_rows(path: &Path, rows: usize) -> Result<Vec<usize>, DataError> {
     let numbers = read_list(path)?;
-    let mut seen = vec![false; rows];
-    let mut list = Vec::with_capacity(numbers.len());
+    let (mut seen, mut list) = (Vec::new(), Vec::new());
+    reserve(&mut seen, rows, path, NUMBERS)?;
+    seen.resize(rows, false);
+    reserve(&mut list, numbers.len(), path, NUMBERS)?;
     for (place, &number) in numbers.iter().enumerate() {
         let refuse = |fault: String| {
             let fault = format!("entry {place} is {number}, {fault}");
@@ -78,15 +91,18 @@ pub fn read_weights(path: &Path, expected: usize) -> Result<Vec<f64>, DataError>
 }
 
 fn parse_text(path: &Path, bytes: &[u8]) -> Result<Vec<f64>, DataError> {
-    let text =
-        std::str::from_utf8(bytes).map_err(|_| DataError::malformed(path, "is neither .npy nor text", FORMATS))?;
+    let refuse = |fault: String| DataError::malformed(path, fault, Expected::List.remedy());
+    let text = std::str::from_utf8(bytes).map_err(|_| refuse("is neither .npy nor text".to_owned()))?;
     let mut numbers = Vec::new();
     for (line, word) in text.lines().enumerate() {
         match word.trim().parse::<f64>() {
-            Ok(number) => numbers.push(number),
+            Ok(number) => {
+                reserve(&mut numbers, 1, path, NUMBERS)?;
+                numbers.push(number);
+            }
             Err(_) => {
-                let fault = format!("line {} is not a number", line + 1);
-                return Err(DataError::malformed(path, fault, FORMATS));
+                let word: String = word.trim().chars().take(40).collect();
+                return Err(refuse(format!("line {} is not a number but `{word}`", line + 1)));
             }
         }
     }

@@ -1,16 +1,22 @@
 //! The inputs of a selection: opened, checked, and known by digest.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
-use kantor_solvers::Watch;
+use kantor_solvers::kde::near::near_queries;
+use kantor_solvers::solver::Step;
+use kantor_solvers::{Stopped, Watch};
 use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Geometry, Rows};
+use serde::{Serialize, Serializer};
 
 use crate::data::jsonl::JsonlFile;
+use crate::data::name::readable;
 use crate::data::{
-    DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile, overlap,
+    Allowance, DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile, overlap,
 };
 use crate::report::manifest::{DroppedRecord, InputRecord};
+use crate::report::memory;
 
 use super::Error;
 
@@ -36,7 +42,32 @@ pub struct InputSpec {
     /// What to do with rows that cannot be measured.
     pub on_bad_row: OnBadRow,
     /// Fail if a query row is also in the pool.
-    pub forbid_overlap: bool,
+    pub forbid_overlap: ForbidOverlap,
+    /// Bytes that reading may take beside the files: what is unpacked, the ids of rows; by default what the system has
+    /// free.
+    pub memory: Option<u64>,
+}
+
+/// Which query rows must not be in the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum ForbidOverlap {
+    /// None is refused; rows in both are counted.
+    #[default]
+    No,
+    /// Those that are there by value, after rounding to the coarser number type of the two.
+    Equal,
+    /// These, and those that have at least this cosine to a pool row.
+    Near(f64),
+}
+
+impl Serialize for ForbidOverlap {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            ForbidOverlap::No => serializer.serialize_bool(false),
+            ForbidOverlap::Equal => serializer.serialize_bool(true),
+            ForbidOverlap::Near(cosine) => serializer.serialize_f64(*cosine),
+        }
+    }
 }
 
 impl InputSpec {
@@ -87,7 +118,8 @@ impl Inputs {
 
     fn open_as(spec: &InputSpec, cost: Cost, mut unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
         let options = OpenOptions { tensor: spec.tensor.clone(), cast: spec.cast };
-        let open = |paths: &[PathBuf]| Representation::open(paths, &options);
+        let allowance = Allowance::new(spec.memory.or_else(memory::available).unwrap_or(u64::MAX));
+        let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
         let mut dropped = Vec::new();
         let mut check = |role, rows: &mut Representation| -> Result<(), Error> {
             let Dropped { rows } = rows.validate(cost.family(), spec.on_bad_row, watch)?;
@@ -97,9 +129,9 @@ impl Inputs {
         let (tables, overlap) = match (&spec.similarity, &spec.query) {
             (Some(path), _) => {
                 let matrix = open(std::slice::from_ref(path))?;
-                matrix.validate_matrix(watch)?;
+                matrix.validate_matrix(watch).or_else(|error| matrix.check_unchanged().and(Err(error)))?;
                 unchecked = false;
-                (Tables::Matrix(matrix), 0)
+                (Tables::Matrix(matrix), Vec::new())
             }
             (None, Some(path)) => {
                 let mut pool = open(&spec.pool)?;
@@ -109,28 +141,36 @@ impl Inputs {
                 }
                 check("query", &mut query)?;
                 query.check_same_dim(&pool)?;
-                let overlap = overlap(&pool, &query, watch)?.len();
+                let overlap = shared(&pool, &query, spec.forbid_overlap, watch)?;
                 (Tables::Points { pool, query }, overlap)
             }
             (None, None) => return Err(Error::Request("give --pool and --query, or --similarity".to_owned())),
         };
-        if spec.forbid_overlap && overlap > 0 {
-            return Err(Error::Overlap(overlap));
+        let count = overlap.len();
+        let (examples, query_examples, groups) = (None, None, None);
+        let mut inputs = Self { tables, examples, query_examples, groups, dropped, overlap: count, unchecked };
+        if let (Some(&(query, row)), false) = (overlap.first(), spec.forbid_overlap == ForbidOverlap::No) {
+            inputs.check_unchanged()?;
+            let (query, row) = (inputs.original_query(query), inputs.original_row(row));
+            return Err(Error::Overlap { count, query, row, forbidden: spec.forbid_overlap });
         }
-        let mut inputs =
-            Self { tables, examples: None, query_examples: None, groups: None, dropped, overlap, unchecked };
         if !spec.pool_jsonl.is_empty() {
-            inputs.examples = Some(JsonlRows::scan(&spec.pool_jsonl, Some(inputs.original_pool_len()), watch)?);
+            inputs.examples = {
+                let rows = inputs.original_pool_len();
+                Some(JsonlRows::scan_within(&spec.pool_jsonl, Some(rows), &allowance, watch)?)
+            };
         }
         let rows = match &inputs.tables {
             Tables::Points { query, .. } => query.original_len(),
             Tables::Matrix(matrix) => matrix.original_len(),
         };
         if let Some(path) = &spec.query_jsonl {
-            inputs.query_examples = Some(JsonlRows::scan(std::slice::from_ref(path), Some(rows), watch)?);
+            inputs.query_examples = {
+                Some(JsonlRows::scan_within(std::slice::from_ref(path), Some(rows), &allowance, watch)?)
+            };
         }
         if let Some(path) = &spec.query_groups {
-            let mut groups = Labels::read(path, rows, watch)?;
+            let mut groups = Labels::read_within(path, rows, &allowance, watch)?;
             groups.kept((0..inputs.queries().len()).map(|query| inputs.original_query(query)));
             inputs.groups = Some(groups);
         }
@@ -212,7 +252,7 @@ impl Inputs {
         let dropped: Vec<usize> = self.dropped.iter().filter(|d| d.role == "pool").map(|d| d.row.row).collect();
         let kept = |&row: &usize| match dropped.binary_search(&row) {
             Err(before) => Ok(row - before),
-            Ok(_) => Err(Error::Request(format!("{}: row {row} was dropped as a bad row", list.display()))),
+            Ok(_) => Err(Error::Request(format!("{}: row {row} was dropped as a bad row", readable(list)))),
         };
         originals.iter().map(kept).collect()
     }
@@ -237,7 +277,8 @@ impl Inputs {
         &self.dropped
     }
 
-    /// Query rows that are also in the pool, bit for bit.
+    /// Query rows that are also in the pool: by value, after rounding to the coarser number type of the two, or as
+    /// [`InputSpec::forbid_overlap`] says.
     pub fn overlap(&self) -> usize {
         self.overlap
     }
@@ -313,6 +354,40 @@ impl Inputs {
         Ok(records)
     }
 
+    /// Does work on these inputs.
+    ///
+    /// If a file is cut meanwhile, the work is asked to stop; and if the work fails and a file has changed, that is the
+    /// error, whatever else was found in its rows.
+    ///
+    /// # Errors
+    /// As `work`; or if it fails and a file has changed.
+    pub fn guarded<T, E: From<Error>>(
+        &self,
+        watch: &dyn Watch,
+        work: impl FnOnce(&dyn Watch) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let watch = WhileWhole { watch, inputs: self };
+        let found = catch_unwind(AssertUnwindSafe(|| work(&watch)));
+        match found {
+            Ok(Ok(found)) if !self.is_cut() => Ok(found),
+            // The wish to stop is why, unless a file was cut.
+            Ok(Err(error)) if !self.is_cut() && watch.watch.advance(0).is_err() => Err(error),
+            Err(panic) if !self.is_cut() => resume_unwind(panic),
+            found => {
+                self.check_unchanged()?;
+                found.unwrap_or_else(|panic| resume_unwind(panic))
+            }
+        }
+    }
+
+    /// Whether a file that is mapped was cut.
+    fn is_cut(&self) -> bool {
+        match &self.tables {
+            Tables::Points { pool, query } => pool.is_cut() || query.is_cut(),
+            Tables::Matrix(matrix) => matrix.is_cut(),
+        }
+    }
+
     /// Fails if an input file changed since it was opened.
     ///
     /// # Errors
@@ -357,5 +432,41 @@ impl Inputs {
             Tables::Points { pool, .. } => pool.original_len(),
             Tables::Matrix(matrix) => matrix.dim(),
         }
+    }
+}
+
+/// The query rows that are also in the pool, with the first such pool row.
+fn shared(
+    pool: &Representation,
+    query: &Representation,
+    forbidden: ForbidOverlap,
+    watch: &dyn Watch,
+) -> Result<Vec<(usize, usize)>, Error> {
+    let mut shared = overlap(pool, query, watch)?;
+    if let ForbidOverlap::Near(cosine) = forbidden {
+        shared.extend(near_queries(pool, query, cosine, watch)?);
+        shared.sort_unstable();
+        shared.dedup_by_key(|hit| hit.0);
+    }
+    Ok(shared)
+}
+
+/// A watch over work that is worth nothing once a file was cut.
+struct WhileWhole<'a> {
+    watch: &'a dyn Watch,
+    inputs: &'a Inputs,
+}
+
+impl Watch for WhileWhole<'_> {
+    fn begin(&self, stage: &str, total: u64) {
+        self.watch.begin(stage, total);
+    }
+
+    fn advance(&self, units: u64) -> Result<(), Stopped> {
+        if self.inputs.is_cut() { Err(Stopped) } else { self.watch.advance(units) }
+    }
+
+    fn step(&self, step: &Step) {
+        self.watch.step(step);
     }
 }
