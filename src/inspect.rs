@@ -16,7 +16,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::data::validate::{Values, by_block};
-use crate::data::{DataError, Format, OpenOptions, Representation, name};
+use crate::data::{Allowance, DataError, Format, OpenOptions, Representation, name};
+use crate::report::memory;
 
 /// How many rows of a kind are listed.
 const LISTED: usize = 5;
@@ -181,7 +182,8 @@ pub fn inspect_near(
     near: NearOptions,
     watch: &dyn Watch,
 ) -> Result<Inspection, DataError> {
-    let table = Representation::open(&[path.to_owned()], options)?;
+    let allowance = Allowance::new(memory::available().unwrap_or(u64::MAX));
+    let table = Representation::open_within(&[path.to_owned()], options, &allowance)?;
     watch.begin("inspect", table.len() as u64);
     let facts = by_block(&table, watch, |block| {
         let mut facts = Vec::with_capacity(block.rows.len());
@@ -197,10 +199,9 @@ pub fn inspect_near(
     .concat();
     let near_duplicates = near_rows(&table, &facts, near, watch)?;
     let sha256 = table.digests(watch)?.remove(0);
-    table.check_unchanged()?;
     let threads = rayon::current_num_threads();
     let (file, columns) = (&table.files()[0], table.dim());
-    Ok(Inspection {
+    let inspection = Inspection {
         path: file.path.clone(),
         format: file.format,
         bytes: file.bytes,
@@ -215,7 +216,9 @@ pub fn inspect_near(
         near_duplicates,
         norms: quantiles(facts.iter().filter(|row| row.non_finite == 0).map(|row| row.squared.sqrt()).collect()),
         estimate: Estimate::new(table.len(), columns, file.bytes, threads),
-    })
+    };
+    table.check_unchanged()?;
+    Ok(inspection)
 }
 
 /// What one row tells.

@@ -133,7 +133,8 @@ impl Store {
         if of.digest != digest {
             return None;
         }
-        let manifest: Manifest = serde_json::from_slice(&whole::read(&directory.join(MANIFEST), Whole::Record).ok()?).ok()?;
+        let manifest: Manifest =
+            serde_json::from_slice(&whole::read(&directory.join(MANIFEST), Whole::Record).ok()?).ok()?;
         let whole = |output: &Output| {
             fs::metadata(directory.join(&output.path)).is_ok_and(|file| file.is_file() && file.len() == output.bytes)
         };
@@ -147,7 +148,8 @@ impl Store {
 
     /// The last failure of this job, if it was tried as it is now and not done since.
     pub(super) fn failure(&self, job: &Job, digest: &str) -> Option<Failure> {
-        let failure: Failure = serde_json::from_slice(&whole::read(&self.record(job, "failed.json"), Whole::Record).ok()?).ok()?;
+        let failure: Failure =
+            serde_json::from_slice(&whole::read(&self.record(job, "failed.json"), Whole::Record).ok()?).ok()?;
         (failure.digest == digest).then_some(failure)
     }
 

@@ -167,9 +167,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         cost: input.cost,
         losses: &losses,
     };
-    let report = bounds(&subject, &terms, &progress)?;
+    let report = inputs.guarded(&progress, |watch| bounds(&subject, &terms, watch))?;
     drop(progress);
     inputs.check_unchanged()?;
+    held_out.as_ref().map_or(Ok(()), Representation::check_unchanged)?;
     if arguments.run.json {
         let results: Vec<Value> = report.lines.iter().map(Line::to_json).collect();
         say(json!({

@@ -74,14 +74,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let terms = Terms { power, weights, ..Terms::default() };
     if !transport {
-        return arguments.metric.run(&geometry, &terms, &rows, &progress, arguments.run.json);
+        return arguments.metric.run(&inputs, &geometry, &terms, &rows, &progress, arguments.run.json);
     }
-    let (distance, solved) = if arguments.solver.are_default() {
-        (linear(arguments, &geometry, &terms, &rows)?, None)
-    } else {
-        let (distance, solved) = solve(arguments, &geometry, &terms, &rows, &progress)?;
-        (distance, Some(solved))
-    };
+    let (distance, solved) = inputs.guarded(&progress, |watch| {
+        if arguments.solver.are_default() {
+            return Ok((linear(arguments, &geometry, &terms, &rows)?, None));
+        }
+        let (distance, solved) = solve(arguments, &inputs, &geometry, &terms, &rows, watch)?;
+        Ok::<_, Failure>((distance, Some(solved)))
+    })?;
+    inputs.check_unchanged()?;
     let certified = Certified { distance, best: None };
     let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());
     let status = status.unwrap_or(certified.status());
@@ -143,10 +145,11 @@ struct Solved {
 /// Asks the chosen solver, writes its plan and trace, and proves what its solution says of the linear problem.
 fn solve(
     arguments: &Arguments,
+    inputs: &Inputs,
     geometry: &Geometry<'_>,
     terms: &Terms,
     rows: &[usize],
-    progress: &Progress,
+    watch: &dyn Watch,
 ) -> Result<(DistanceBound, Solved), Failure> {
     let words = &arguments.solver;
     let entry = words.entry()?;
@@ -165,15 +168,16 @@ fn solve(
         Ok((solution.status, solution, None))
     };
     let (status, solution, divergence) = match &words.trace {
-        None => work(progress)?,
+        None => work(watch)?,
         Some(path) => {
-            let trace = Trace::create(path, progress).map_err(|error| Failure::io(path, &error))?;
+            let trace = Trace::create(path, watch).map_err(|error| Failure::io(path, &error))?;
             let found = work(&trace)?;
             trace.finish().map_err(|error| Failure::io(path, &error))?;
             found
         }
     };
     let distance = certify::bracket(&problem, &solution, memory)?;
+    inputs.check_unchanged()?;
     let written = match &words.plan {
         None => None,
         Some(path) => {

@@ -24,6 +24,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::data::outlive_cuts;
+
 use failure::Failure;
 
 /// Selects training data by optimal transport and proves how good the selection is.
@@ -67,6 +69,9 @@ enum Command {
 /// Exit codes: 0 done, 1 tolerance not met or rejected, 2 usage, 3 bad input, 4 input/output failure,
 /// 5 resource limit, 130 interrupted.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    if let Err(error) = outlive_cuts() {
+        eprintln!("kantor: if an input is cut while it is read, that ends the program ({error})");
+    }
     let outcome = config::expand(words.into_iter().collect()).and_then(|words| match Cli::try_parse_from(words) {
         Ok(cli) => execute(cli.command),
         Err(message) => {

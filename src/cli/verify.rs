@@ -107,16 +107,18 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         }
         Err(error) => return Err(error.into()),
     };
-    let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
-    let geometry = match inputs.geometry(cost) {
-        Ok(geometry) => geometry,
-        Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
-    };
-    let verdict = if arguments.threads == 1 {
-        verify(certificate, &facts, &geometry, &in_turn)
-    } else {
-        verify(certificate, &facts, &geometry, &certify::in_parallel)
-    };
+    let verdict = inputs.guarded(&progress, |watch| {
+        let facts = certify::facts(&inputs.records(watch)?, inputs.dropped());
+        let geometry = match inputs.geometry(cost) {
+            Ok(geometry) => geometry,
+            Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
+        };
+        Ok::<_, Error>(if arguments.threads == 1 {
+            verify(certificate, &facts, &geometry, &in_turn)
+        } else {
+            verify(certificate, &facts, &geometry, &certify::in_parallel)
+        })
+    })?;
     inputs.check_unchanged()?;
     Ok(verdict)
 }

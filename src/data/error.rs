@@ -98,7 +98,8 @@ pub enum DataError {
     /// Two files that belong together have rows of different length.
     #[error(
         "{}: rows have {dim} columns, but those of {} have {other_dim}; give files made by the same model",
-        readable(file), readable(other)
+        readable(file),
+        readable(other)
     )]
     Dimensions {
         /// The file.
@@ -176,7 +177,8 @@ pub enum DataError {
     /// Two lines claim the same id.
     #[error(
         "{}:{line}: the id `{id}` was already used at {}:{other_line}; make the ids unique or remove the field `id`",
-        readable(file), readable(other)
+        readable(file),
+        readable(other)
     )]
     DuplicateId {
         /// The file of the second use.

@@ -137,12 +137,7 @@ const BINARIES: &[Binary] = &[
     Binary { name: "xz-compressed", is: |b| b.starts_with(b"\xfd7zXZ"), rows: UNPACK, lines: UNPACK_LINES },
     Binary { name: "lz4-compressed", is: |b| b.starts_with(b"\x04\x22\x4d\x18"), rows: UNPACK, lines: UNPACK_LINES },
     Binary { name: "a 7z archive", is: |b| b.starts_with(b"7z\xbc\xaf"), rows: UNPACK, lines: UNPACK_LINES },
-    Binary {
-        name: "a tar archive",
-        is: |b| b.get(257..262) == Some(b"ustar"),
-        rows: UNPACK,
-        lines: UNPACK_LINES,
-    },
+    Binary { name: "a tar archive", is: |b| b.get(257..262) == Some(b"ustar"), rows: UNPACK, lines: UNPACK_LINES },
     Binary {
         name: "an SQLite database, which is not read",
         is: |b| b.starts_with(b"SQLite format 3\0"),

@@ -223,11 +223,15 @@ fn string(text: &[u8], start: usize) -> Result<usize, Fault> {
             Some(b'\\') => {
                 at += match text.get(at + 1) {
                     Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                    Some(b'u') if text.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => 6,
+                    Some(b'u') if text.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => {
+                        6
+                    }
                     _ => return Err(Fault { expected: "one of the escapes of JSON", at }),
                 }
             }
-            Some(0..0x20) => return Err(Fault { expected: "an escape such as \\n instead of a control character", at }),
+            Some(0..0x20) => {
+                return Err(Fault { expected: "an escape such as \\n instead of a control character", at });
+            }
             Some(_) => at += 1,
             None => return Err(Fault { expected: "the end of a string", at }),
         }
@@ -305,13 +309,61 @@ mod tests {
     #[test]
     fn what_the_standard_allows_is_accepted_and_the_rest_refused_as_by_serde_json() {
         let good = [
-            "0", "-0", "12.5e-3", "1E9", "true", "null", r#""""#, r#""a\"\\\/\b\f\n\r\té""#, "[]", "{}", "[ ]", "[1,[2],{}]",
-            r#"{"a":{"b":[{}]},"c":null}"#, " [ 1 , 2 ] ", r#"{ "a" : [ ] , "b" : { } }"#, "[[[[]]]]", "\t1\r\n",
+            "0",
+            "-0",
+            "12.5e-3",
+            "1E9",
+            "true",
+            "null",
+            r#""""#,
+            r#""a\"\\\/\b\f\n\r\té""#,
+            "[]",
+            "{}",
+            "[ ]",
+            "[1,[2],{}]",
+            r#"{"a":{"b":[{}]},"c":null}"#,
+            " [ 1 , 2 ] ",
+            r#"{ "a" : [ ] , "b" : { } }"#,
+            "[[[[]]]]",
+            "\t1\r\n",
         ];
         let bad = [
-            "", " ", "01", "1.", ".5", "+1", "1e", "-", "tru", "truex", "'a'", r#"""#, r#""\x""#, r#""\u12g4""#, "\"\t\"", "[",
-            "]", "[1,]", "[,1]", "[1 2]", "{", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1,}"#, r#"{a:1}"#, "[}", "{]", "1 2", "[1]]", "nan",
-            r#"{"a":1 "b":2}"#, "[1}", r#"{"a":[1}]"#, "-NaN", "[\"a\":1]", "// a\n1",
+            "",
+            " ",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "-",
+            "tru",
+            "truex",
+            "'a'",
+            r#"""#,
+            r#""\x""#,
+            r#""\u12g4""#,
+            "\"\t\"",
+            "[",
+            "]",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{a:1}"#,
+            "[}",
+            "{]",
+            "1 2",
+            "[1]]",
+            "nan",
+            r#"{"a":1 "b":2}"#,
+            "[1}",
+            r#"{"a":[1}]"#,
+            "-NaN",
+            "[\"a\":1]",
+            "// a\n1",
         ];
         for text in good {
             assert!(Json::new(text).is_ok() && serde_json::from_str::<serde_json::Value>(text).is_ok(), "{text}");

@@ -259,7 +259,8 @@ impl JsonlRows {
             None => Ok(()),
             Some((row, earlier)) => {
                 let ((file, line), (other, other_line)) = (self.place(row), self.place(earlier));
-                let (file, other, id) = (file.to_owned(), other.to_owned(), self.id(row).unwrap_or_default().to_owned());
+                let (file, other, id) =
+                    (file.to_owned(), other.to_owned(), self.id(row).unwrap_or_default().to_owned());
                 Err(DataError::DuplicateId { file, line, id, other, other_line })
             }
         }
@@ -269,23 +270,20 @@ impl JsonlRows {
 /// Checks one file: its rows, their ids if all have one, and how many have one.
 fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(JsonlFile, Ids, usize), DataError> {
     let mut lines = Lines::open(path, Expected::Lines, allowance)?;
-    let (mut ids, mut with_id, mut reported) = (Ids::default(), 0, 0);
+    let (mut ids, mut with_id, mut reported, mut rows) = (Ids::default(), 0, 0, 0);
     let mut claim = Claim::new(allowance, path);
-    let mut rows = 0;
     while let Some(line) = lines.next_line()? {
         rows += 1;
-        match object_id(line) {
-            Ok(id) => {
-                with_id += usize::from(id.is_some());
-                // Ids count only if all rows have one.
-                if with_id == rows {
-                    ids.push(id.as_deref().unwrap_or_default(), &mut claim)?;
-                }
-            }
-            Err((fault, remedy)) => {
-                return Err(DataError::Line { file: path.to_owned(), line: rows, fault, remedy });
-            }
-        }
+        let id = object_id(line).map_err(|(fault, remedy)| {
+            let file = path.to_owned();
+            DataError::Line { file, line: rows, fault, remedy }
+        });
+        // Ids count only if all rows have one.
+        let counted = id.and_then(|id| match id {
+            Some(id) if with_id + 1 == rows => ids.push(&id, &mut claim).map(|()| 1),
+            id => Ok(usize::from(id.is_some())),
+        });
+        with_id += lines.explained(counted)?;
         if rows.is_multiple_of(256) {
             let read = lines.bytes_read();
             watch.advance(read - reported)?;

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use kantor_solvers::Watch;
 use super::error::DataError;
 use super::format::Expected;
 use super::json::{Fault, Json};
@@ -14,6 +13,7 @@ use super::lines::Lines;
 use super::memory::{Allowance, Claim};
 use super::name::split_once;
 use super::source::Identity;
+use kantor_solvers::Watch;
 
 /// The field of JSON lines that holds the label if none is named.
 const FIELD: &str = "task";
@@ -66,44 +66,14 @@ impl Labels {
     ) -> Result<Self, DataError> {
         let (path, field) = split(named);
         watch.begin("read labels", queries as u64);
-        let refuse = |line, fault: String, remedy| Err(DataError::Line { file: path.clone(), line, fault, remedy });
         let mut lines = Lines::open(&path, Expected::Labels, allowance)?;
-        let (mut names, mut of, mut places) = (Vec::new(), Vec::new(), HashMap::new());
-        Claim::new(allowance, &path).room(&mut of, queries, "the labels", "allow more with --max-memory")?;
-        let mut json = false;
-        while let Some(line) = lines.next_line()? {
-            let number = of.len() + 1;
-            if number > queries {
-                let fault = format!("there is a label here, but there are {queries} queries");
-                return refuse(number, fault, "give one line per query, in the same order");
-            }
-            let Ok(text) = std::str::from_utf8(line) else {
-                return refuse(number, "the line is not UTF-8".to_owned(), "convert the file with iconv -t utf-8");
-            };
-            let text = text.trim();
-            json = if number == 1 { text.starts_with('{') } else { json };
-            let label = match json {
-                true => match label(text, &field) {
-                    Ok(label) => label,
-                    Err(fault) => return refuse(number, fault, "name the field that holds the labels as FILE:FIELD"),
-                },
-                false => text.to_owned(),
-            };
-            if label.is_empty() {
-                return refuse(number, "the label is empty".to_owned(), "give every query a label");
-            }
-            let place = *places.entry(label.clone()).or_insert_with(|| {
-                names.push(label);
-                names.len() - 1
-            });
-            of.push(place);
-        }
-        if of.len() < queries {
-            let fault = format!("the file ends before this line, but there are {queries} queries");
-            return refuse(of.len() + 1, fault, "give one line per query, in the same order");
-        }
+        let mut labels = Parsed::default();
+        Claim::new(allowance, &path).room(&mut labels.of, queries, "the labels", "allow more with --max-memory")?;
+        let parsed = labels.parse(&mut lines, queries, &path, &field);
+        lines.explained(parsed)?;
         let (identity, sha256) = lines.finish()?;
         watch.advance(queries as u64)?;
+        let Parsed { names, of, json } = labels;
         let format = if json { "jsonl" } else { "text" };
         let file = LabelFile { path, format, rows: queries, bytes: identity.bytes, sha256, identity };
         Ok(Self { names, of, file })
@@ -127,6 +97,53 @@ impl Labels {
     /// Names the file.
     pub fn check_unchanged(&self) -> Result<(), DataError> {
         self.file.identity.check(&self.file.path)
+    }
+}
+
+/// Labels, while they are read.
+#[derive(Default)]
+struct Parsed {
+    names: Vec<String>,
+    of: Vec<usize>,
+    json: bool,
+}
+
+impl Parsed {
+    fn parse(&mut self, lines: &mut Lines<'_>, queries: usize, path: &Path, field: &str) -> Result<(), DataError> {
+        let refuse = |line, fault: String, remedy| Err(DataError::Line { file: path.to_owned(), line, fault, remedy });
+        let mut places = HashMap::new();
+        while let Some(line) = lines.next_line()? {
+            let number = self.of.len() + 1;
+            if number > queries {
+                let fault = format!("there is a label here, but there are {queries} queries");
+                return refuse(number, fault, "give one line per query, in the same order");
+            }
+            let Ok(text) = std::str::from_utf8(line) else {
+                return refuse(number, "the line is not UTF-8".to_owned(), "convert the file with iconv -t utf-8");
+            };
+            let text = text.trim();
+            self.json = if number == 1 { text.starts_with('{') } else { self.json };
+            let label = match self.json {
+                true => match label(text, field) {
+                    Ok(label) => label,
+                    Err(fault) => return refuse(number, fault, "name the field that holds the labels as FILE:FIELD"),
+                },
+                false => text.to_owned(),
+            };
+            if label.is_empty() {
+                return refuse(number, "the label is empty".to_owned(), "give every query a label");
+            }
+            let place = *places.entry(label.clone()).or_insert_with(|| {
+                self.names.push(label);
+                self.names.len() - 1
+            });
+            self.of.push(place);
+        }
+        if self.of.len() < queries {
+            let fault = format!("the file ends before this line, but there are {queries} queries");
+            return refuse(self.of.len() + 1, fault, "give one line per query, in the same order");
+        }
+        Ok(())
     }
 }
 

@@ -48,7 +48,7 @@ impl<'a> Lines<'a> {
         self.line.clear();
         self.number += 1;
         let read = self.read_line();
-        if_unchanged(read, || self.identity.check(self.path))?;
+        self.explained(read)?;
         Ok((!self.line.is_empty()).then_some(&self.line))
     }
 
@@ -76,6 +76,11 @@ impl<'a> Lines<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// What was made of the lines so far, unless that is an error and the file has changed: then that is why.
+    pub(crate) fn explained<T>(&self, found: Result<T, DataError>) -> Result<T, DataError> {
+        if_unchanged(found, || self.identity.check(self.path))
     }
 
     /// Bytes of the file read so far.

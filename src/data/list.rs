@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::DataError;
-use super::npy;
-use super::format::Expected;
+use super::format::{Expected, refuse_foreign};
 use super::memory::reserve;
+use super::npy;
 use super::shard::{Bytes, Shard};
 use super::source::Source;
-use super::whole::{self, Whole};
+use super::whole::Whole;
 
 /// What is held of a list.
 const NUMBERS: &str = "the list";
@@ -17,19 +17,21 @@ const NUMBERS: &str = "the list";
 /// Reads the numbers, integers exactly.
 ///
 /// # Errors
-/// If the file cannot be read or is no list of numbers.
+/// If the file cannot be read, is no list of numbers, or changes while it is read.
 pub fn read_list(path: &Path) -> Result<Vec<f64>, DataError> {
     let source = Arc::new(Source::open(path)?);
-    if !source.bytes().starts_with(npy::MAGIC) {
-        return parse_text(path, &whole::read(path, Whole::List)?);
-    }
     Whole::List.check(path, source.identity.bytes)?;
-    let numbers = parse_array(&source);
+    let numbers = numbers(path, &source);
+    // The list is kept, and the file is not looked at again.
     source.check_unchanged().and(numbers)
 }
 
-fn parse_array(source: &Arc<Source>) -> Result<Vec<f64>, DataError> {
-    let (path, bytes, total) = (&source.path, source.bytes(), source.identity.bytes);
+fn numbers(path: &Path, source: &Arc<Source>) -> Result<Vec<f64>, DataError> {
+    let (bytes, total) = (source.bytes(), source.identity.bytes);
+    refuse_foreign(path, bytes, Expected::List)?;
+    if !bytes.starts_with(npy::MAGIC) {
+        return parse_text(path, bytes);
+    }
     let header = npy::parse(path, &bytes[..bytes.len().min(npy::MAX_PREFIX)], total)?;
     let layout = header.list_layout(path, total)?;
     let span = header.length..header.length + layout.rows * layout.number.size();

@@ -23,6 +23,11 @@ impl Allowance {
         Self::new(u64::MAX)
     }
 
+    /// Bytes that are taken now.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// Counts `bytes` as taken, unless that is more than is left: then the error says what is.
     fn take(&self, bytes: u64) -> Result<(), u64> {
         let room = |taken: u64| taken.checked_add(bytes).filter(|&sum| sum <= self.allowed);

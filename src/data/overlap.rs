@@ -69,7 +69,8 @@ pub fn overlap(pool: &dyn Rows, query: &dyn Rows, watch: &dyn Watch) -> Result<V
         }
         Ok(())
     })?;
-    let found = |(j, &at): (usize, &usize)| Some((j, first[at].load(Ordering::Relaxed))).filter(|hit| hit.1 < pool.len());
+    let found =
+        |(j, &at): (usize, &usize)| Some((j, first[at].load(Ordering::Relaxed))).filter(|hit| hit.1 < pool.len());
     Ok(queries.of.iter().enumerate().filter_map(found).collect())
 }
 

@@ -13,7 +13,8 @@ use serde::{Serialize, Serializer};
 use crate::data::jsonl::JsonlFile;
 use crate::data::name::readable;
 use crate::data::{
-    Allowance, DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile, overlap,
+    Allowance, DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile,
+    overlap,
 };
 use crate::report::manifest::{DroppedRecord, InputRecord};
 use crate::report::memory;
@@ -91,6 +92,7 @@ pub struct Inputs {
     overlap: usize,
     /// Whether the rows of the pool are still to be checked.
     unchecked: bool,
+    taken: u64,
 }
 
 enum Tables {
@@ -148,7 +150,8 @@ impl Inputs {
         };
         let count = overlap.len();
         let (examples, query_examples, groups) = (None, None, None);
-        let mut inputs = Self { tables, examples, query_examples, groups, dropped, overlap: count, unchecked };
+        let mut inputs =
+            Self { tables, examples, query_examples, groups, dropped, overlap: count, unchecked, taken: 0 };
         if let (Some(&(query, row)), false) = (overlap.first(), spec.forbid_overlap == ForbidOverlap::No) {
             inputs.check_unchanged()?;
             let (query, row) = (inputs.original_query(query), inputs.original_row(row));
@@ -165,15 +168,15 @@ impl Inputs {
             Tables::Matrix(matrix) => matrix.original_len(),
         };
         if let Some(path) = &spec.query_jsonl {
-            inputs.query_examples = {
-                Some(JsonlRows::scan_within(std::slice::from_ref(path), Some(rows), &allowance, watch)?)
-            };
+            inputs.query_examples =
+                { Some(JsonlRows::scan_within(std::slice::from_ref(path), Some(rows), &allowance, watch)?) };
         }
         if let Some(path) = &spec.query_groups {
             let mut groups = Labels::read_within(path, rows, &allowance, watch)?;
             groups.kept((0..inputs.queries().len()).map(|query| inputs.original_query(query)));
             inputs.groups = Some(groups);
         }
+        inputs.taken = spec.memory.map_or(0, |_| allowance.taken());
         Ok(inputs)
     }
 
@@ -403,6 +406,11 @@ impl Inputs {
             groups.check_unchanged()?;
         }
         Ok(())
+    }
+
+    /// Bytes that opening took of [`InputSpec::memory`] for good; 0 if no limit was set.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// All input files.
