@@ -243,12 +243,12 @@ pub enum DataError {
         /// What to do.
         remedy: &'static str,
     },
-    /// The file is longer than any of its kind.
-    #[error("{}: has {bytes} bytes, but of {what} at most {most} are read; is it the right file?", readable(file))]
+    /// Something is longer than any of its kind.
+    #[error("{}: {what} has {bytes} bytes, but at most {most} are read; is it the right file?", readable(file))]
     TooLong {
         /// The file.
         file: PathBuf,
-        /// Its kind.
+        /// What is too long.
         what: &'static str,
         /// Its length.
         bytes: u64,

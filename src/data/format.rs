@@ -92,10 +92,11 @@ const BINARIES: &[Binary] = &[
     Binary { name: "a numpy array (.npy)", is: |b| b.starts_with(super::npy::MAGIC), rows: "", lines: NUMBERS },
     Binary { name: "a PyTorch file, which holds a pickle", is: is_torch, rows: PICKLE, lines: NO_TEXT },
     Binary { name: "a numpy archive (.npz)", is: |b| first_member(b).ends_with(b".npy"), rows: "", lines: NUMBERS },
+    Binary { name: "a zip archive", is: |b| b.starts_with(super::npz::MAGIC), rows: UNPACK, lines: UNPACK_LINES },
     Binary {
-        name: "a zip archive",
-        is: |b| b.starts_with(b"PK\x03\x04") || b.starts_with(b"PK\x05\x06"),
-        rows: UNPACK,
+        name: "an empty or damaged zip archive",
+        is: |b| b.starts_with(b"PK"),
+        rows: "write it again with np.savez",
         lines: UNPACK_LINES,
     },
     Binary { name: "a safetensors file", is: super::safetensors::looks_like, rows: "", lines: NUMBERS },
@@ -245,11 +246,11 @@ pub(crate) fn no_rows(path: &Path, bytes: &[u8]) -> DataError {
             }
         }
         Some(format) => refuse(format!("is {}", format.name), format.rows),
+        None if matches!(extension, "pt" | "pth" | "pkl" | "pickle" | "bin") => {
+            refuse("is not a table kantor reads".to_owned(), PICKLE)
+        }
         None => match text_rows(bytes) {
             Some((name, remedy)) => refuse(format!("is {name}, not vectors"), remedy),
-            None if matches!(extension, "pt" | "pth" | "pkl" | "pickle" | "bin") => {
-                refuse("is not a table kantor reads".to_owned(), PICKLE)
-            }
             None => {
                 let fault = "is none of .npy, .npz and .safetensors by its first bytes";
                 refuse(fault.to_owned(), Expected::Rows.remedy())

@@ -24,6 +24,8 @@ const HEADER: usize = 18;
 /// Logarithm of the largest window of a frame.
 const WINDOW_LOG: u32 = 31;
 
+const WINDOW: &str = "the window of its zstd data";
+
 const WINDOW_REMEDY: &str = "allow more with --max-memory, or compress the file again with a smaller window (zstd -19)";
 
 /// The content of a file, whatever it is packed in.
@@ -164,6 +166,7 @@ struct Frames<'a> {
     /// Of these, those that the decoder is still to see.
     unseen: std::ops::Range<usize>,
     inside: bool,
+    path: &'a Path,
     claim: Claim<'a>,
 }
 
@@ -173,7 +176,7 @@ impl<'a> Frames<'a> {
         decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG))?;
         let (head, claim) = ([0; HEADER], Claim::new(allowance, path));
         let file = BufReader::with_capacity(zstd::zstd_safe::DCtx::in_size(), file);
-        Ok(Self { file, decoder, head, unseen: 0..0, inside: false, claim })
+        Ok(Self { file, decoder, head, unseen: 0..0, inside: false, path, claim })
     }
 
     /// Looks at the header of the next frame; false at the end of the file.
@@ -194,7 +197,11 @@ impl<'a> Frames<'a> {
             return Ok(false);
         }
         let window = window(&self.head[self.unseen.clone()]).unwrap_or(0);
-        self.claim.raise_to(window, "the window of its zstd data", WINDOW_REMEDY).map_err(io::Error::other)?;
+        if window > 1 << WINDOW_LOG {
+            let (file, what, most) = (self.path.to_owned(), WINDOW, 1 << WINDOW_LOG);
+            return Err(io::Error::other(DataError::TooLong { file, what, bytes: window, most }));
+        }
+        self.claim.raise_to(window, WINDOW, WINDOW_REMEDY).map_err(io::Error::other)?;
         self.decoder.reinit()?;
         self.inside = true;
         Ok(true)

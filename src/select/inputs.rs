@@ -1,25 +1,21 @@
 //! The inputs of a selection: opened, checked, and known by digest.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
-use kantor_solvers::kde::near::near_queries;
-use kantor_solvers::solver::Step;
-use kantor_solvers::{Stopped, Watch};
+use kantor_solvers::Watch;
 use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Geometry, Rows};
-use serde::{Serialize, Serializer};
 
 use crate::data::jsonl::JsonlFile;
 use crate::data::name::readable;
 use crate::data::{
     Allowance, DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile,
-    overlap,
 };
 use crate::report::manifest::{DroppedRecord, InputRecord};
 use crate::report::memory;
 
 use super::Error;
+use super::forbid::{ForbidOverlap, shared};
 
 /// Which files to read and how.
 #[derive(Debug, Clone, Default)]
@@ -47,28 +43,6 @@ pub struct InputSpec {
     /// Bytes that reading may take beside the files: what is unpacked, the ids of rows; by default what the system has
     /// free.
     pub memory: Option<u64>,
-}
-
-/// Which query rows must not be in the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum ForbidOverlap {
-    /// None is refused; rows in both are counted.
-    #[default]
-    No,
-    /// Those that are there by value, after rounding to the coarser number type of the two.
-    Equal,
-    /// These, and those that have at least this cosine to a pool row.
-    Near(f64),
-}
-
-impl Serialize for ForbidOverlap {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            ForbidOverlap::No => serializer.serialize_bool(false),
-            ForbidOverlap::Equal => serializer.serialize_bool(true),
-            ForbidOverlap::Near(cosine) => serializer.serialize_f64(*cosine),
-        }
-    }
 }
 
 impl InputSpec {
@@ -169,7 +143,7 @@ impl Inputs {
         };
         if let Some(path) = &spec.query_jsonl {
             inputs.query_examples =
-                { Some(JsonlRows::scan_within(std::slice::from_ref(path), Some(rows), &allowance, watch)?) };
+                Some(JsonlRows::scan_within(std::slice::from_ref(path), Some(rows), &allowance, watch)?);
         }
         if let Some(path) = &spec.query_groups {
             let mut groups = Labels::read_within(path, rows, &allowance, watch)?;
@@ -357,34 +331,8 @@ impl Inputs {
         Ok(records)
     }
 
-    /// Does work on these inputs.
-    ///
-    /// If a file is cut meanwhile, the work is asked to stop; and if the work fails and a file has changed, that is the
-    /// error, whatever else was found in its rows.
-    ///
-    /// # Errors
-    /// As `work`; or if it fails and a file has changed.
-    pub fn guarded<T, E: From<Error>>(
-        &self,
-        watch: &dyn Watch,
-        work: impl FnOnce(&dyn Watch) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let watch = WhileWhole { watch, inputs: self };
-        let found = catch_unwind(AssertUnwindSafe(|| work(&watch)));
-        match found {
-            Ok(Ok(found)) if !self.is_cut() => Ok(found),
-            // The wish to stop is why, unless a file was cut.
-            Ok(Err(error)) if !self.is_cut() && watch.watch.advance(0).is_err() => Err(error),
-            Err(panic) if !self.is_cut() => resume_unwind(panic),
-            found => {
-                self.check_unchanged()?;
-                found.unwrap_or_else(|panic| resume_unwind(panic))
-            }
-        }
-    }
-
     /// Whether a file that is mapped was cut.
-    fn is_cut(&self) -> bool {
+    pub(super) fn is_cut(&self) -> bool {
         match &self.tables {
             Tables::Points { pool, query } => pool.is_cut() || query.is_cut(),
             Tables::Matrix(matrix) => matrix.is_cut(),
@@ -440,41 +388,5 @@ impl Inputs {
             Tables::Points { pool, .. } => pool.original_len(),
             Tables::Matrix(matrix) => matrix.dim(),
         }
-    }
-}
-
-/// The query rows that are also in the pool, with the first such pool row.
-fn shared(
-    pool: &Representation,
-    query: &Representation,
-    forbidden: ForbidOverlap,
-    watch: &dyn Watch,
-) -> Result<Vec<(usize, usize)>, Error> {
-    let mut shared = overlap(pool, query, watch)?;
-    if let ForbidOverlap::Near(cosine) = forbidden {
-        shared.extend(near_queries(pool, query, cosine, watch)?);
-        shared.sort_unstable();
-        shared.dedup_by_key(|hit| hit.0);
-    }
-    Ok(shared)
-}
-
-/// A watch over work that is worth nothing once a file was cut.
-struct WhileWhole<'a> {
-    watch: &'a dyn Watch,
-    inputs: &'a Inputs,
-}
-
-impl Watch for WhileWhole<'_> {
-    fn begin(&self, stage: &str, total: u64) {
-        self.watch.begin(stage, total);
-    }
-
-    fn advance(&self, units: u64) -> Result<(), Stopped> {
-        if self.inputs.is_cut() { Err(Stopped) } else { self.watch.advance(units) }
-    }
-
-    fn step(&self, step: &Step) {
-        self.watch.step(step);
     }
 }

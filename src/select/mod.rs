@@ -2,7 +2,9 @@
 
 mod beside;
 mod crossfit;
+mod forbid;
 mod groups;
+mod guard;
 mod inputs;
 mod objective;
 mod order;
@@ -22,9 +24,10 @@ use crate::report::staging::OutputError;
 
 pub use beside::Beside;
 pub use crossfit::{HeldOut, Law};
+pub use forbid::ForbidOverlap;
 pub use groups::GroupCoverage;
 pub(crate) use groups::coverage;
-pub use inputs::{ForbidOverlap, InputSpec, Inputs};
+pub use inputs::{InputSpec, Inputs};
 pub use objective::Target;
 pub use order::Note;
 pub(crate) use order::notes;

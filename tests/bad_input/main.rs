@@ -4,9 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod archives;
+mod changed;
 mod damage;
+mod formats;
 mod inspection;
 mod jsonl;
+mod limits;
+mod overlaps;
+mod packed;
 mod round_trip;
 mod rows;
 mod support;

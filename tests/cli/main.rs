@@ -3,8 +3,11 @@
 
 mod batch;
 mod bound;
+mod bytenames;
 mod certify;
+mod changing;
 mod compare;
+mod inputs;
 mod killed;
 mod metrics;
 mod outcomes;
