@@ -269,7 +269,12 @@ impl<'a> Batch<'a> {
             let records = inputs.records_known(&self.digests)?;
             Ok(Opened { inputs, records })
         };
-        let opened = match open() {
+        // What is wrong with a file that is no longer the one that was digested is that.
+        let digested = |error| {
+            let mut paths = self.plan.tasks[task].files().map(|(_, path)| path);
+            paths.try_for_each(|path| self.digests.check_unchanged(path)).map_or_else(Error::from, |()| error)
+        };
+        let opened = match open().map_err(digested) {
             Ok(opened) => opened,
             Err(error) => return self.fail(places, &error),
         };

@@ -2,7 +2,8 @@
 //!
 //! The digest runs at the speed of the processor's SHA instructions, which `sha2` finds at run time.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -70,6 +71,20 @@ pub(crate) fn if_unchanged<T>(
     }
 }
 
+/// Opens a file, without waiting if a pipe has taken its place meanwhile.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        match File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
+            // A regular file that somebody else holds a lease on.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            opened => return opened,
+        }
+    }
+    File::open(path)
+}
+
 /// Opens a regular file.
 pub(crate) fn open(path: &Path) -> Result<(File, Identity), DataError> {
     let regular = |metadata: &Metadata| {
@@ -79,15 +94,7 @@ pub(crate) fn open(path: &Path) -> Result<(File, Identity), DataError> {
     };
     // Asked before opening, too: opening a device may do something to it.
     regular(&std::fs::metadata(path).map_err(DataError::io(path, "open it"))?)?;
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        // A pipe that took the file's place meanwhile would be waited for.
-        options.custom_flags(libc::O_NONBLOCK);
-    }
-    let file = options.open(path).map_err(DataError::io(path, "open it"))?;
+    let file = open_at_once(path).map_err(DataError::io(path, "open it"))?;
     let metadata = file.metadata().map_err(DataError::io(path, "read its metadata"))?;
     regular(&metadata)?;
     Ok((file, Identity::of(&metadata)))

@@ -1,20 +1,21 @@
-//! Inputs that others cut or write anew while the program works on them. Linux tells when a file is mapped, and a stopped
-//! process does nothing meanwhile.
+//! Inputs that others cut or write anew while the program works on them. Linux tells when a file is mapped; and a program
+//! whose messages nobody takes waits with the first one, after it has opened its inputs.
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
+use rustix::pipe::fcntl_getpipe_size;
 use tempfile::TempDir;
 
 use crate::support::{kantor, write_npy};
 
 const DIM: usize = 64;
-const ROWS: usize = 40_000;
+const ROWS: usize = 10_000;
 
-/// A directory with a pool, queries, a list of rows, a certificate of them and a job file.
+/// A directory with a pool, queries, a list of rows and a certificate of them.
 fn work() -> TempDir {
     let work = tempfile::tempdir().unwrap();
     let values: Vec<f32> = (0..ROWS * DIM).map(|i| ((i * 7919 % 10_007) as f32) - 5000.0).collect();
@@ -22,51 +23,74 @@ fn work() -> TempDir {
     write_npy(&work.path().join("query.npy"), DIM, &values[2 * DIM + 1..42 * DIM + 1]);
     let rows: Vec<String> = (0..200).map(|row| (row * 17).to_string()).collect();
     fs::write(work.path().join("rows.txt"), rows.join("\n")).unwrap();
-    fs::write(
-        work.path().join("jobs.toml"),
-        "out = \"out\"\npool = \"pool.npy\"\nbudgets = [50]\n[tasks]\na = \"query.npy\"\n",
-    )
-    .unwrap();
     let words = "distance --pool pool.npy --query query.npy --subset rows.txt --certificate certificate.json";
     kantor().current_dir(work.path()).args(words.split(' ')).assert().success();
     work
 }
 
-fn maps(process: u32, name: &str) -> bool {
-    fs::read_to_string(format!("/proc/{process}/maps")).is_ok_and(|maps| maps.lines().any(|line| line.ends_with(name)))
+/// How a run ended: its exit code, standard output, and standard error.
+type Ended = (Option<i32>, String, String);
+
+fn program(directory: &Path, words: &str) -> Command {
+    let mut program = Command::new(assert_cmd::cargo::cargo_bin!("kantor"));
+    program.current_dir(directory).args(words.split(' ')).stdout(Stdio::piped());
+    program
 }
 
-fn signal(process: u32, name: &str) {
-    assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
+fn maps_its_pool(process: u32) -> bool {
+    let maps = fs::read_to_string(format!("/proc/{process}/maps"));
+    maps.is_ok_and(|maps| maps.lines().any(|line| line.ends_with("/pool.npy")))
 }
 
-/// Runs the program in `directory` and does `act` while it has mapped `pool.npy` and stands still.
-fn while_mapped(directory: &Path, words: &str, act: impl Fn(&Path)) -> Output {
-    let pool = directory.join("pool.npy");
+/// Whether a process is in a state: `T` if it stands still, `Z` if it has ended.
+fn is(process: u32, state: &str) -> bool {
+    fs::read_to_string(format!("/proc/{process}/stat")).unwrap().contains(&format!(") {state} "))
+}
+
+/// Runs the program with these words and `--verbose`, and does `act` while it waits with its first message.
+fn while_waiting(directory: &Path, words: &str, act: impl Fn(&Path)) -> Ended {
+    let (mut messages, mut full) = std::io::pipe().unwrap();
+    full.write_all(&vec![b'.'; fcntl_getpipe_size(&full).unwrap()]).unwrap();
+    let mut command = program(directory, words);
+    let mut child = command.arg("--verbose").stderr(full).spawn().unwrap();
+    // The writing end that the command keeps.
+    drop(command);
+    while !maps_its_pool(child.id()) {
+        assert!(!is(child.id(), "Z"), "`{words}` ended before it had mapped its pool");
+        std::thread::yield_now();
+    }
+    act(&directory.join("pool.npy"));
+    let (mut stdout, mut stderr) = (String::new(), String::new());
+    messages.read_to_string(&mut stderr).unwrap();
+    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    (child.wait().unwrap().code(), stdout, stderr.trim_start_matches('.').to_owned())
+}
+
+/// Runs the program, which has no messages, and does `act` while it stands still with its pool mapped.
+fn while_stopped(directory: &Path, words: &str, act: impl Fn(&Path)) -> Ended {
     for _ in 0..50 {
-        let child = Command::new(assert_cmd::cargo::cargo_bin!("kantor"))
-            .current_dir(directory)
-            .args(words.split(' '))
-            .args(["--quiet"].iter().filter(|_| !words.starts_with("inspect") && !words.starts_with("verify")))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let alive = || fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-        // A process that has ended waits for its parent: state Z.
-        while !maps(child.id(), "/pool.npy") && !alive().contains(") Z ") {}
-        signal(child.id(), "-STOP");
-        while !alive().contains(") T ") && !alive().contains(") Z ") {}
-        let reached = maps(child.id(), "/pool.npy");
-        if reached {
-            act(&pool);
+        let child = program(directory, words).stderr(Stdio::piped()).spawn().unwrap();
+        let process = child.id();
+        let signal = |name: &str| {
+            assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
+        };
+        while !maps_its_pool(process) && !is(process, "Z") {
+            std::thread::yield_now();
         }
-        signal(child.id(), "-CONT");
+        signal("-STOP");
+        while !is(process, "T") && !is(process, "Z") {
+            std::thread::yield_now();
+        }
+        let reached = maps_its_pool(process);
+        if reached {
+            act(&directory.join("pool.npy"));
+        }
+        signal("-CONT");
         let output = child.wait_with_output().unwrap();
         if reached {
-            return output;
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            return (output.status.code(), text(output.stdout), text(output.stderr));
         }
-        let _ = fs::remove_dir_all(directory.join("out"));
     }
     panic!("`{words}` never had its pool mapped when it stood still");
 }
@@ -84,19 +108,25 @@ fn overwrite(pool: &Path) {
     file.set_modified(modified).unwrap();
 }
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 8] = [
     "select --pool pool.npy --query query.npy --budget 50 --method round-robin,uot -o out",
-    "select --pool pool.npy --query query.npy --budget 50 --method kde-ratio --cost euclidean --forbid-overlap=0.999 -o out",
+    "select --pool pool.npy --query query.npy --budget 50 --method kde-ratio --cost euclidean -o out",
     "compare --pool pool.npy --query query.npy --budget 50 --method round-robin,random --random-seeds 3 -o out",
     "quantiles --pool pool.npy --query query.npy --take 50 -o out",
     "distance --pool pool.npy --query query.npy --subset rows.txt --certificate new.json",
     "distance --pool pool.npy --query query.npy --subset rows.txt --metric energy",
     "distance --pool pool.npy --query query.npy --subset rows.txt --solver sinkhorn --epsilon 0.1 --plan new.safetensors",
     "bound --pool pool.npy --query query.npy --subset rows.txt --references 3 --splits 2",
-    "inspect pool.npy",
 ];
 
-/// Every command ends with 4, names the file, prints no result and leaves nothing.
+/// The run ended with 4, named the file and printed no result.
+fn assert_refused(words: &str, (code, stdout, stderr): Ended) {
+    assert_eq!(code, Some(4), "{words}: {stderr}");
+    assert!(stderr.contains("pool.npy: changed while it was read"), "{words}: {stderr}");
+    assert!(stdout.is_empty(), "{words}: {stdout}");
+}
+
+/// Every command refuses its pool and leaves nothing.
 fn refused_by_all(act: fn(&Path)) {
     let work = work();
     let kept = fs::read(work.path().join("pool.npy")).unwrap();
@@ -108,11 +138,7 @@ fn refused_by_all(act: fn(&Path)) {
     let before = names();
     for words in COMMANDS {
         fs::write(work.path().join("pool.npy"), &kept).unwrap();
-        let Output { status, stdout, stderr } = while_mapped(work.path(), words, act);
-        let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
-        assert_eq!(status.code(), Some(4), "{words}: {status} {stderr}");
-        assert!(stderr.contains("pool.npy") && stderr.contains("changed while it was read"), "{words}: {stderr}");
-        assert!(stdout.is_empty(), "{words}: {stdout}");
+        assert_refused(words, while_waiting(work.path(), words, act));
         assert_eq!(names(), before, "{words}");
     }
 }
@@ -123,7 +149,7 @@ fn a_pool_that_is_cut_ends_every_command_with_4_and_leaves_nothing() {
 }
 
 #[test]
-fn a_pool_that_is_written_anew_in_place_ends_every_command_with_4() {
+fn a_pool_that_is_written_anew_in_place_ends_every_command_with_4_and_leaves_nothing() {
     refused_by_all(overwrite);
 }
 
@@ -132,21 +158,6 @@ fn a_certificate_is_not_judged_by_a_pool_that_changes() {
     for act in [cut, overwrite] {
         let work = work();
         let words = "verify certificate.json --pool pool.npy --query query.npy";
-        let Output { status, stdout, stderr } = while_mapped(work.path(), words, act);
-        let stderr = String::from_utf8(stderr).unwrap();
-        assert_eq!((status.code(), stdout.len()), (Some(4), 0), "{stderr}");
-        assert!(stderr.contains("pool.npy") && stderr.contains("changed while it was read"), "{stderr}");
-    }
-}
-
-#[test]
-fn a_job_on_a_pool_that_changes_fails_for_that_reason() {
-    for act in [cut, overwrite] {
-        let work = work();
-        let Output { status, stderr, .. } = while_mapped(work.path(), "batch jobs.toml", act);
-        let stderr = String::from_utf8(stderr).unwrap();
-        assert_eq!(status.code(), Some(1), "{stderr}");
-        assert!(stderr.contains("pool.npy: changed while it was read"), "{stderr}");
-        assert!(!work.path().join("out/a/round-robin-k50-seed0").exists());
+        assert_refused(words, while_stopped(work.path(), words, act));
     }
 }

@@ -76,3 +76,63 @@ pub fn outlive_cuts() -> io::Result<()> {
     #[cfg(not(unix))]
     return Ok(());
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    const PAGES: usize = 64;
+    const PAGE: usize = 4096;
+
+    /// A file of ones, without a name.
+    fn ones() -> File {
+        use std::io::Write;
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[1; PAGES * PAGE]).unwrap();
+        file
+    }
+
+    #[test]
+    fn lost_pages_read_as_zeros_from_any_thread_and_the_map_is_cut() {
+        outlive_cuts().unwrap();
+        let (file, other) = (ones(), ones());
+        let (map, whole) = (Map::new(&file).unwrap(), Map::new(&other).unwrap());
+        file.set_len((PAGES / 2 * PAGE) as u64).unwrap();
+        assert!(!map.is_cut(), "nobody has touched the lost pages");
+        std::thread::scope(|scope| {
+            let sum = || map.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+            let sums: Vec<_> = (0..8).map(|_| scope.spawn(sum)).collect();
+            sums.into_iter().for_each(|found| assert_eq!(found.join().unwrap(), (PAGES / 2 * PAGE) as u64));
+        });
+        assert!(map.is_cut() && !whole.is_cut());
+        drop(map);
+        // The entry of a map that is gone serves the next one.
+        let next = Map::new(&other).unwrap();
+        assert!(!next.is_cut() && next.iter().all(|&byte| byte == 1));
+    }
+
+    #[test]
+    fn a_fault_elsewhere_ends_the_process_as_before() {
+        const INNER: &str = "KANTOR_TEST_FAULT";
+        if std::env::var_os(INNER).is_none() {
+            let name = concat!(module_path!(), "::a_fault_elsewhere_ends_the_process_as_before");
+            let name = name.split_once("::").map_or(name, |(_, name)| name);
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            let ended = child.args([name, "--exact", "--nocapture"]).env(INNER, "1").output().unwrap();
+            assert_eq!(ended.status.signal(), Some(libc::SIGBUS), "{ended:?}");
+            return;
+        }
+        outlive_cuts().unwrap();
+        let (file, own) = (ones(), ones());
+        let registered = Map::new(&own).unwrap();
+        own.set_len(0).unwrap();
+        assert_eq!(registered[PAGE], 0);
+        // SAFETY: reading it faults, which is what is tested.
+        let foreign = unsafe { Mmap::map(&file) }.unwrap();
+        file.set_len(0).unwrap();
+        unreachable!("a lost page was read as {}", foreign[PAGE]);
+    }
+}
