@@ -16,8 +16,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::data::validate::{Values, by_block};
-use crate::data::{DataError, Format, OpenOptions, Representation};
+use crate::data::{Allowance, DataError, Format, OpenOptions, Representation, name};
 use crate::report::escape::Text;
+use crate::report::memory;
 
 /// How many rows of a kind are listed.
 const LISTED: usize = 5;
@@ -26,6 +27,7 @@ const LISTED: usize = 5;
 #[derive(Debug, Clone, Serialize)]
 pub struct Inspection {
     /// The file.
+    #[serde(serialize_with = "name::serialize")]
     pub path: PathBuf,
     /// Its format.
     pub format: Format,
@@ -181,7 +183,8 @@ pub fn inspect_near(
     near: NearOptions,
     watch: &dyn Watch,
 ) -> Result<Inspection, DataError> {
-    let table = Representation::open(&[path.to_owned()], options)?;
+    let allowance = Allowance::new(memory::available().unwrap_or(u64::MAX));
+    let table = Representation::open_within(&[path.to_owned()], options, &allowance)?;
     watch.begin("inspect", table.len() as u64);
     let facts = by_block(&table, watch, |block| {
         let mut facts = Vec::with_capacity(block.rows.len());
@@ -197,10 +200,9 @@ pub fn inspect_near(
     .concat();
     let near_duplicates = near_rows(&table, &facts, near, watch)?;
     let sha256 = table.digests(watch)?.remove(0);
-    table.check_unchanged()?;
     let threads = rayon::current_num_threads();
     let (file, columns) = (&table.files()[0], table.dim());
-    Ok(Inspection {
+    let inspection = Inspection {
         path: file.path.clone(),
         format: file.format,
         bytes: file.bytes,
@@ -215,7 +217,9 @@ pub fn inspect_near(
         near_duplicates,
         norms: quantiles(facts.iter().filter(|row| row.non_finite == 0).map(|row| row.squared.sqrt()).collect()),
         estimate: Estimate::new(table.len(), columns, file.bytes, threads),
-    })
+    };
+    table.check_unchanged()?;
+    Ok(inspection)
 }
 
 /// What one row tells.
@@ -307,7 +311,7 @@ impl Inspection {
     /// For people, with an empty line at the end.
     pub fn text(&self) -> Text {
         let mut text = Text::default();
-        text.push(self.path.display());
+        text.push(name::readable(&self.path));
         text.push(format_args!("  format      {}, {}", self.format.name(), size(self.bytes)));
         text.push(format_args!("  shape       {} rows × {} columns, {}", self.rows, self.columns, self.dtype));
         let values = match self.non_finite_values {

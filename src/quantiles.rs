@@ -202,7 +202,7 @@ pub fn run(
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
     let begun = Instant::now();
-    let (found, objective, order_seconds) = quantiles(inputs, request, cut, watch)?;
+    let (found, objective, order_seconds) = inputs.guarded(watch, |watch| quantiles(inputs, request, cut, watch))?;
     let geometry = inputs.geometry(request.cost)?;
     let records = inputs.records(watch)?;
     let copies = copies(inputs, found.iter().map(|bin| &bin.proved.selection.rows[..]), watch)?;

@@ -35,15 +35,17 @@ pub fn verify(
         Ok(inputs) => inputs,
         Err(error) => return other_input(error, named),
     };
-    let facts = certify::facts(&inputs.records(watch)?, inputs.dropped());
-    let geometry = match inputs.geometry(cost) {
-        Ok(geometry) => geometry,
-        Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
-    };
-    if let Err(error) = inputs.check_power(&geometry, certificate.problem.p) {
-        return other_input(error, named);
-    }
-    let verdict = checker::verify(certificate, &facts, &geometry, spread);
+    let verdict = inputs.guarded(watch, |watch| {
+        let facts = certify::facts(&inputs.records(watch)?, inputs.dropped());
+        let geometry = match inputs.geometry(cost) {
+            Ok(geometry) => geometry,
+            Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
+        };
+        if let Err(error) = inputs.check_power(&geometry, certificate.problem.p) {
+            return other_input(error, named);
+        }
+        Ok::<_, Error>(checker::verify(certificate, &facts, &geometry, spread))
+    })?;
     inputs.check_unchanged()?;
     Ok(verdict)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::data::{DataError, Digests, OnBadRow};
-use crate::select::{InputSpec, Request, Target};
+use crate::select::{ForbidOverlap, InputSpec, Request, Target};
 
 use super::Job;
 
@@ -19,7 +19,7 @@ pub(super) struct Identity<'a> {
     tensor: Option<&'a str>,
     cast: bool,
     on_bad_row: OnBadRow,
-    forbid_overlap: bool,
+    forbid_overlap: ForbidOverlap,
     method: &'a str,
     budget: usize,
     seed: u64,

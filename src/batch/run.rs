@@ -170,6 +170,14 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// As [`Batch::fail`], unless an input file has changed: then that is why.
+    fn fail_on(&self, inputs: &Inputs, places: &[usize], error: &Error) -> Result<(), Stopped> {
+        match inputs.check_unchanged() {
+            Err(changed) if !places.is_empty() => self.fail(places, &changed),
+            _ => self.fail(places, error),
+        }
+    }
+
     fn fail_with(&self, at: usize, error: String) {
         let mut failure = Failure::new(self.digest(at), error);
         if let Err(unrecorded) = self.store.fail(self.jobs[at], &failure) {
@@ -263,7 +271,12 @@ impl<'a> Batch<'a> {
             let records = inputs.records_known(&self.digests)?;
             Ok(Opened { inputs, records })
         };
-        let opened = match open() {
+        // What is wrong with a file that is no longer the one that was digested is that.
+        let digested = |error| {
+            let mut paths = self.plan.tasks[task].files().map(|(_, path)| path);
+            paths.try_for_each(|path| self.digests.check_unchanged(path)).map_or_else(Error::from, |()| error)
+        };
+        let opened = match open().map_err(digested) {
             Ok(opened) => opened,
             Err(error) => return self.fail(places, &error),
         };
@@ -279,7 +292,12 @@ impl<'a> Batch<'a> {
         if dropped > 0 {
             (self.tell)(&Event::Warning(format!("{task}: {dropped} rows dropped, listed in the manifests")));
         }
-        self.share(&opened, places, &watch)
+        let inputs = &opened.inputs;
+        let shared = inputs.guarded(&watch, |watch| Ok(self.share(&opened, places, watch)?));
+        shared.or_else(|error: Error| {
+            let left: Vec<usize> = places.iter().copied().filter(|&at| !self.is_settled(at)).collect();
+            self.fail(&left, &error)
+        })
     }
 
     /// Does jobs of one task with one pass over the pool.
@@ -288,13 +306,13 @@ impl<'a> Batch<'a> {
         let geometry = match inputs.geometry(self.plan.request.cost) {
             Ok(geometry) if self.plan.request.certify => geometry.remembering(),
             Ok(geometry) => geometry,
-            Err(error) => return self.fail(places, &error),
+            Err(error) => return self.fail_on(inputs, places, &error),
         };
         let pool = geometry.pool_len();
         let (mut fit, unfit): (Vec<usize>, Vec<usize>) =
             places.iter().partition(|&&at| (1..=pool).contains(&self.jobs[at].budget));
         for at in unfit {
-            self.fail(&[at], &SelectError::Budget { budget: self.jobs[at].budget, pool }.into())?;
+            self.fail_on(inputs, &[at], &SelectError::Budget { budget: self.jobs[at].budget, pool }.into())?;
         }
         if fit.is_empty() {
             return Ok(());
@@ -316,7 +334,7 @@ impl<'a> Batch<'a> {
                 self.share(opened, less, watch)?;
                 self.share(opened, more, watch)
             }
-            Err(error) => self.fail(&fit, &error),
+            Err(error) => self.fail_on(inputs, &fit, &error),
         }
     }
 
@@ -339,16 +357,16 @@ impl<'a> Batch<'a> {
 
     /// Does jobs of one task, method and seed.
     fn group(&self, opened: &Opened, prepared: &Prepared<'_>, places: &[usize]) -> Result<(), Stopped> {
-        let begun = Instant::now();
+        let (begun, inputs) = (Instant::now(), &opened.inputs);
         let request = self.request(places);
-        let mut outcome = match prepared.part(&opened.inputs, &request) {
+        let mut outcome = match prepared.part(inputs, &request) {
             Ok(outcome) => outcome,
             // What fails for one budget may do for another; to stop is no failure.
             Err(error) if places.len() > 1 => {
-                self.fail(&[], &error)?;
+                self.fail_on(inputs, &[], &error)?;
                 return places.iter().try_for_each(|&at| self.group(opened, prepared, &[at]));
             }
-            Err(error) => return self.fail(places, &error),
+            Err(error) => return self.fail_on(inputs, places, &error),
         };
         outcome.inputs.clone_from(&opened.records);
         self.write(opened, &outcome, places, begun)
@@ -360,7 +378,7 @@ impl<'a> Batch<'a> {
         let all = outcome.chosen.iter().flat_map(|chosen| &chosen.selections);
         let copies = match copies(inputs, all.map(|proved| &proved.selection.rows[..]), self.watch) {
             Ok(copies) => copies,
-            Err(error) => return self.fail(places, &error),
+            Err(error) => return self.fail_on(inputs, places, &error),
         };
         for &at in places {
             let (job, digest) = (self.jobs[at], self.digest(at));
@@ -386,7 +404,7 @@ impl<'a> Batch<'a> {
                     self.settle(at, State::Done(summary), true);
                 }
                 Ok(None) => self.fail_with(at, "the result was changed while it was written".to_owned()),
-                Err(error) => self.fail(&[at], &error)?,
+                Err(error) => self.fail_on(inputs, &[at], &error)?,
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use kantor_theory::{Interval, Status, json};
 use serde::{Deserialize, Serialize};
 
+use crate::data::whole::{self, Whole};
 use crate::output::{MANIFEST, OutputError, OutputFile, scratch};
 
 use super::Job;
@@ -71,7 +72,7 @@ pub enum State {
 impl Failure {
     /// The record in this file; `None` if it is not one.
     fn read(path: &Path) -> Option<Self> {
-        let found: Self = json::from_slice(&fs::read(path).ok()?).ok()?;
+        let found: Self = json::from_slice(&whole::read(path, Whole::Record).ok()?).ok()?;
         (found.schema == FAILURE).then_some(found)
     }
 
@@ -136,11 +137,12 @@ impl Store {
     /// What is said of the result of this job, if it is there, whole, and bears this digest.
     pub(super) fn finished(&self, job: &Job, digest: &str) -> Option<Summary> {
         let directory = self.directory(job);
-        let of: JobFile = json::from_slice(&fs::read(directory.join(JOB)).ok()?).ok()?;
+        let of: JobFile = json::from_slice(&whole::read(&directory.join(JOB), Whole::Record).ok()?).ok()?;
         if of.digest != digest {
             return None;
         }
-        let manifest: Manifest = json::from_slice(&fs::read(directory.join(MANIFEST)).ok()?).ok()?;
+        let manifest = whole::read(&directory.join(MANIFEST), Whole::Record).ok()?;
+        let manifest: Manifest = json::from_slice(&manifest).ok()?;
         let whole = |output: &Output| {
             fs::metadata(directory.join(&output.path)).is_ok_and(|file| file.is_file() && file.len() == output.bytes)
         };

@@ -3,6 +3,7 @@
 use kantor_theory::Facts;
 use kantor_theory::certificate::{Dropped, Input, Role};
 
+use crate::data::name::readable;
 use crate::report::manifest::{DroppedRecord, InputRecord};
 
 /// The facts that a certificate binds itself to and that a check compares with.
@@ -18,7 +19,7 @@ pub fn facts(inputs: &[InputRecord], dropped: &[DroppedRecord]) -> Facts {
         .filter_map(|record| {
             Some(Input {
                 role: role(record.role)?,
-                name: record.path.display().to_string(),
+                name: readable(&record.path).into_owned(),
                 sha256: record.sha256.clone(),
                 tensor: record.tensor.clone(),
                 rows: record.rows,

@@ -9,7 +9,7 @@ use kantor_theory::cost_bounds::Power;
 
 use crate::data::OnBadRow;
 use crate::report::progress::Detail;
-use crate::select::{InputSpec, Inputs, Request, Target, method};
+use crate::select::{ForbidOverlap, InputSpec, Inputs, Request, Target, method};
 
 use super::count::count;
 use super::failure::Failure;
@@ -53,9 +53,11 @@ pub(super) struct FileArguments {
     #[arg(long, value_name = "error|drop", default_value = "error",
           value_parser = clap::builder::PossibleValuesParser::new(["error", "drop"]))]
     pub(super) on_bad_row: String,
-    /// Fail if a query row is also in the pool
-    #[arg(long)]
-    pub(super) forbid_overlap: bool,
+    /// Fail if a query row is also in the pool: by value, after rounding to the coarser number type of the two; or, with
+    /// a number, if it has at least this cosine to a pool row
+    #[arg(long, value_name = "COSINE", num_args = 0..=1, require_equals = true, default_missing_value = "equal",
+          value_parser = forbid_overlap)]
+    pub(super) forbid_overlap: Option<ForbidOverlap>,
 }
 
 /// What a selection is of, beside its inputs: flags of `select` and `compare`.
@@ -93,8 +95,8 @@ pub(super) struct SelectionArguments {
 
 impl SelectionArguments {
     /// The input files, labels included.
-    pub(super) fn spec(&self, files: &FileArguments) -> InputSpec {
-        InputSpec { query_groups: self.query_groups.clone(), ..files.spec() }
+    pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> InputSpec {
+        InputSpec { query_groups: self.query_groups.clone(), ..files.spec(run) }
     }
 
     /// What to select by these methods, but for what depends on the inputs.
@@ -140,14 +142,24 @@ pub(super) fn cost_parser() -> impl TypedValueParser<Value = Cost> {
     clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
 }
 
+fn forbid_overlap(text: &str) -> Result<ForbidOverlap, String> {
+    if text == "equal" { Ok(ForbidOverlap::Equal) } else { cosine(text).map(ForbidOverlap::Near) }
+}
+
+/// Reads a cosine that two rows may have without being the same.
+pub(super) fn cosine(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| String::from("give a number between 0 and 1"))?;
+    if value > 0.0 && value < 1.0 { Ok(value) } else { Err("it must lie strictly between 0 and 1".into()) }
+}
+
 impl InputArguments {
-    pub(super) fn spec(&self) -> InputSpec {
-        self.files.spec()
+    pub(super) fn spec(&self, run: &RunArguments) -> InputSpec {
+        self.files.spec(run)
     }
 }
 
 impl FileArguments {
-    pub(super) fn spec(&self) -> InputSpec {
+    pub(super) fn spec(&self, run: &RunArguments) -> InputSpec {
         InputSpec {
             pool: self.pool.clone(),
             query: self.query.clone(),
@@ -158,7 +170,8 @@ impl FileArguments {
             tensor: self.tensor.clone(),
             cast: self.cast,
             on_bad_row: if self.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error },
-            forbid_overlap: self.forbid_overlap,
+            forbid_overlap: self.forbid_overlap.unwrap_or_default(),
+            memory: run.max_memory,
         }
     }
 }

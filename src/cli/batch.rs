@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::batch::{self, Event, Line, Options, Report, Shard, State};
+use crate::data::name::readable;
 use crate::report::escape::Text;
 use crate::report::progress::{Detail, Progress};
 use crate::report::table;
@@ -143,12 +144,12 @@ fn as_json(report: &Report, out: &Path) -> Value {
         .map(|line| {
             let mut job = json!({
                 "task": line.job.task, "method": line.job.method, "budget": line.job.budget, "seed": line.job.seed,
-                "dir": line.directory, "state": word(&line.state), "ran": line.ran,
+                "dir": readable(&line.directory), "state": word(&line.state), "ran": line.ran,
             });
             match &line.state {
                 State::Done(done) => {
                     job["status"] = json!(done.status);
-                    job["selection"] = json!(line.directory.join(&done.selection));
+                    job["selection"] = json!(readable(&line.directory.join(&done.selection)));
                     job["distance"] = json!(done.distance);
                     job["excess"] = json!(done.excess);
                     job["energy"] = json!(done.energy);
@@ -164,7 +165,7 @@ fn as_json(report: &Report, out: &Path) -> Value {
             job
         })
         .collect();
-    json!({"schema": "kantor/batch/1", "out": out, "counts": counts(report), "jobs": jobs})
+    json!({"schema": "kantor/batch/1", "out": readable(out), "counts": counts(report), "jobs": jobs})
 }
 
 fn counts(report: &Report) -> Value {

@@ -1,9 +1,9 @@
 //! The bound for every subset of the size of one that is given.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use kantor_solvers::Watch;
 use kantor_theory::{BestBound, Geometry, Power};
 
-use crate::report::progress::Progress;
 use crate::report::terminal::tell;
 use crate::select::{Error, Inputs, Prepared, Request};
 
@@ -42,7 +42,7 @@ pub(super) fn of_size(
     power: Power,
     when: When,
     run: &RunArguments,
-    progress: &Progress,
+    watch: &dyn Watch,
 ) -> Result<Option<BestBound>, Failure> {
     let leave_out = |why: &str| {
         if !run.quiet {
@@ -67,7 +67,7 @@ pub(super) fn of_size(
         memory: run.max_memory.unwrap_or(default.memory),
         ..default
     };
-    match Prepared::new(inputs, geometry, &request, progress) {
+    match Prepared::new(inputs, geometry, &request, watch) {
         Ok(prepared) => Ok(prepared.best(size).cloned()),
         Err(Error::Memory { needed, allowed } | Error::BoundMemory { needed, allowed }) if auto => {
             leave_out(&format!("it takes about {needed} bytes but --max-memory allows {allowed}"))

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
 use crate::data::list::{read_list, read_rows};
+use crate::data::name::readable;
+use crate::data::whole::{self, Whole};
 use crate::data::{DataError, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
 use crate::report::escape::Text;
@@ -131,7 +133,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (input, constants) = (&arguments.input, &arguments.constants);
-    let inputs = Inputs::open(&input.spec(), input.cost, &progress)?;
+    let inputs = Inputs::open(&input.spec(&arguments.run), input.cost, &progress)?;
     warn_if_swapped(&inputs, &arguments.run);
     let Some((pool, query)) = inputs.points() else {
         let why = "bounds need distances between all rows: give --pool and --query, not --similarity";
@@ -169,9 +171,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         cost: input.cost,
         losses: &losses,
     };
-    let report = bounds(&subject, &terms, &progress)?;
+    let report = inputs.guarded(&progress, |watch| bounds(&subject, &terms, watch))?;
     drop(progress);
     inputs.check_unchanged()?;
+    held_out.as_ref().map_or(Ok(()), Representation::check_unchanged)?;
     if arguments.run.json {
         let results: Vec<Value> = report.lines.iter().map(Line::to_json).collect();
         say(json!({
@@ -226,7 +229,7 @@ struct Record {
 fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> Result<bool, Failure> {
     let path = subset.ancestors().skip(1).take(3).map(|dir| dir.join(MANIFEST)).find(|path| path.is_file());
     let Some(path) = path else { return Ok(false) };
-    let bytes = std::fs::read(&path).map_err(|error| Failure::io(&path, &error))?;
+    let bytes = whole::read(&path, Whole::Record)?;
     match json::from_slice::<Header>(&bytes) {
         Ok(Header { schema }) if schema.starts_with("kantor/") => {}
         // Other programs have manifests too.
@@ -235,7 +238,7 @@ fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> R
     let manifest: Manifest = json::from_slice(&bytes).map_err(|error| {
         let remedy =
             "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
-        Failure::BadInput(format!("{}: is a damaged manifest: {error}; {remedy}", path.display()))
+        Failure::BadInput(format!("{}: is a damaged manifest: {error}; {remedy}", readable(&path)))
     })?;
     let digests = held_out.digests(progress)?;
     let of_queries = |record: &&Record| record.role == "query";
@@ -255,12 +258,12 @@ fn read_losses(
         if !expected.contains(&losses.len()) {
             let counts: Vec<String> = expected.iter().map(usize::to_string).collect();
             let (found, counts) = (losses.len(), counts.join(" or "));
-            let message = format!("{}: holds {found} losses, not {counts}; give one per {what}", path.display());
+            let message = format!("{}: holds {found} losses, not {counts}; give one per {what}", readable(path));
             return Err(Failure::BadInput(message));
         }
         match losses.iter().position(|loss| !loss.is_finite()) {
             Some(at) => {
-                let message = format!("{}: loss {at} is {}; losses must be finite", path.display(), losses[at]);
+                let message = format!("{}: loss {at} is {}; losses must be finite", readable(path), losses[at]);
                 Err(Failure::BadInput(message))
             }
             None => Ok(Some(losses)),

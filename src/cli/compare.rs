@@ -12,6 +12,7 @@ use kantor_theory::cost::Family;
 use serde_json::json;
 
 use crate::compare::{ALL, Comparison, Request, Solvers, Warning, compare, write};
+use crate::data::name::readable;
 use crate::output::ResultDirectory;
 use crate::report::page;
 use crate::report::progress::Progress;
@@ -104,7 +105,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_methods(arguments.method.iter().filter(|name| *name != ALL))?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let selection = &arguments.selection;
-    let spec = InputSpec { query_jsonl: arguments.query_jsonl.clone(), ..selection.spec(&arguments.input) };
+    let spec =
+        InputSpec { query_jsonl: arguments.query_jsonl.clone(), ..selection.spec(&arguments.input, &arguments.run) };
     let costs = without_repeats(arguments.cost);
     // Costs of directions ask more of rows than the others.
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);
@@ -123,7 +125,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         random_seeds: arguments.random_seeds,
         write_selections: arguments.write_selections,
         on_bad_row: spec.on_bad_row,
-        command: std::env::args().collect(),
+        command: std::env::args_os().map(|word| readable(&word).into_owned()).collect(),
         begun,
     };
     let compared = compare(&inputs, &request, &progress)?;
@@ -141,7 +143,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         say(comparison.text())?;
         if !arguments.run.quiet {
             let seconds = begun.elapsed().as_secs_f64();
-            say(format_args!("written to {} in {seconds:.1} s", selection.out.display()))?;
+            say(format_args!("written to {} in {seconds:.1} s", readable(&selection.out)))?;
         }
     }
     Ok(if succeeded(comparison) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 
+use crate::data::name::{readable, split_once};
+use crate::data::whole::{self, Whole};
+
 use super::failure::Failure;
 use crate::report::suggest::did_you_mean;
 
@@ -68,9 +71,10 @@ fn check_keys(path: &Path, table: &toml::Table, command: &Command) -> Result<(),
 
 /// The name of a flag word: `--cost=cosine` and `--cost` give `cost`, `-ofoo` and `-o` give `o`.
 fn flag_name(word: &OsString) -> Option<String> {
-    let word = word.to_str()?;
+    // A value need not be text.
+    let word = split_once(word, b'=', false).map_or(word.as_os_str(), |(flag, _)| flag).to_string_lossy();
     match word.strip_prefix("--") {
-        Some(long) => Some(long.split('=').next().unwrap_or(long).to_owned()),
+        Some(long) => Some(long.to_owned()),
         None => word.strip_prefix('-').and_then(|short| short.chars().next()).map(String::from),
     }
 }
@@ -81,7 +85,7 @@ fn value_of(words: &[OsString], flag: &str) -> Option<PathBuf> {
         if word == flag {
             return words.next().map(PathBuf::from);
         }
-        if let Some(value) = word.to_str().and_then(|w| w.strip_prefix(flag)).and_then(|w| w.strip_prefix('=')) {
+        if let Some((_, value)) = split_once(word, b'=', false).filter(|(name, _)| *name == flag) {
             return Some(PathBuf::from(value));
         }
     }
@@ -90,11 +94,11 @@ fn value_of(words: &[OsString], flag: &str) -> Option<PathBuf> {
 
 /// The table in a file.
 pub(super) fn read(path: &Path) -> Result<toml::Table, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?;
+    let text = whole::read_text(path, Whole::Settings)?;
     text.parse().map_err(|error: toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = 1 + before.matches('\n').count();
-        Failure::BadInput(format!("{}:{line}: this is not TOML: {}", path.display(), error.message()))
+        Failure::BadInput(format!("{}:{line}: this is not TOML: {}", readable(path), error.message()))
     })
 }
 
@@ -103,7 +107,7 @@ pub(super) fn push(words: &mut Vec<OsString>, path: &Path, name: &str, value: &t
     let refuse = |what: &str| {
         Err(Failure::Usage(format!(
             "{}: `{name}` is {what}: give text, a number, true, false or a list",
-            path.display()
+            readable(path)
         )))
     };
     let mut add = |text: String| words.push(format!("--{name}={text}").into());

@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let outputs = Outputs::create(arguments)?;
     let (cost, power) = (arguments.input.cost, arguments.power.get());
-    let inputs = Inputs::open(&arguments.input.spec(), cost, &progress)?;
+    let inputs = Inputs::open(&arguments.input.spec(&arguments.run), cost, &progress)?;
     warn_if_swapped(&inputs, &arguments.run);
     let geometry = inputs.geometry(cost)?;
     inputs.check_power(&geometry, power)?;
@@ -94,21 +94,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let terms = Terms { power, weights, ..Terms::default() };
     if !transport {
-        return arguments.metric.run(&geometry, &terms, &rows, &progress, arguments.run.json);
+        return arguments.metric.run(&inputs, &geometry, &terms, &rows, &progress, arguments.run.json);
     }
-    let best = match comparable {
-        true => best::of_size(rows.len(), &inputs, &geometry, power, arguments.best, &arguments.run, &progress)?,
-        false => None,
-    };
     let Outputs { certificate, plan, trace } = outputs;
     let mut written = Vec::new();
-    let (distance, solved) = if arguments.solver.are_default() {
-        (linear(arguments, &geometry, &terms, &rows)?, None)
-    } else {
+    let (best, distance, solved) = inputs.guarded(&progress, |watch| {
+        let best = match comparable {
+            true => best::of_size(rows.len(), &inputs, &geometry, power, arguments.best, &arguments.run, watch)?,
+            false => None,
+        };
+        if arguments.solver.are_default() {
+            return Ok((best, linear(arguments, &geometry, &terms, &rows)?, None));
+        }
         let outputs = (plan, trace, &mut written);
-        let (distance, solved) = solve(arguments, &geometry, &terms, &rows, outputs, &progress)?;
-        (distance, Some(solved))
-    };
+        let (distance, solved) = solve(arguments, &geometry, &terms, &rows, outputs, watch)?;
+        Ok::<_, Failure>((best, distance, Some(solved)))
+    })?;
     let certified = Certified::new(distance, best)?;
     let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());
     let status = status.unwrap_or(certified.status());
@@ -161,7 +162,7 @@ impl Outputs {
         let Arguments { certificate, solver, subset, subset_weights, query_weights, .. } = arguments;
         let named = [("--certificate", certificate), ("--plan", &solver.plan), ("--trace", &solver.trace)];
         let named: Vec<_> = named.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect();
-        let spec = arguments.input.spec();
+        let spec = arguments.input.spec(&arguments.run);
         let more = [subset, subset_weights, query_weights, &arguments.run.config];
         distinct(&named, spec.files().map(|(_, path)| path).chain(more.into_iter().flatten().map(PathBuf::as_path)))?;
         let create =
@@ -206,7 +207,7 @@ fn solve(
     terms: &Terms,
     rows: &[usize],
     outputs: (Option<OutputFile>, Option<OutputFile>, &mut Vec<OutputFile>),
-    progress: &Progress,
+    watch: &dyn Watch,
 ) -> Result<(DistanceBound, Solved), Failure> {
     let words = &arguments.solver;
     let entry = words.entry()?;
@@ -226,9 +227,9 @@ fn solve(
     };
     let (plan_file, trace_file, complete) = outputs;
     let (status, solution, divergence) = match trace_file {
-        None => work(progress)?,
+        None => work(watch)?,
         Some(file) => {
-            let trace = Trace::new(file, progress);
+            let trace = Trace::new(file, watch);
             let found = work(&trace)?;
             complete.push(trace.finish()?);
             found

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::certify::CertifyError;
+use crate::data::name::readable;
 use crate::data::{DataError, Kind};
 use crate::output::OutputError;
 use crate::report::page::PageError;
@@ -55,7 +56,7 @@ pub(super) enum Failure {
 
 impl Failure {
     pub(super) fn io(path: &Path, error: &std::io::Error) -> Self {
-        Failure::InputOutput(format!("{}: {error}", path.display()))
+        Failure::InputOutput(format!("{}: {error}", readable(path)))
     }
 
     /// The code for scripts.
@@ -75,7 +76,7 @@ impl Failure {
             },
             Failure::Select(Error::UnknownMethod { .. } | Error::Request(_)) => USAGE,
             Failure::Select(Error::Geometry(GeometryError::WrongCost { .. })) => USAGE,
-            Failure::Select(Error::Geometry(_) | Error::Overlap(_) | Error::Certify(_)) => BAD_INPUT,
+            Failure::Select(Error::Geometry(_) | Error::Overlap { .. } | Error::Certify(_)) => BAD_INPUT,
             Failure::Select(Error::Selector(error)) => match error {
                 SelectError::Memory { .. } => RESOURCE,
                 SelectError::Stopped(_) => INTERRUPTED,

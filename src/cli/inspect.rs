@@ -9,6 +9,7 @@ use crate::data::OpenOptions;
 use crate::inspect::{NearOptions, inspect_near};
 use crate::report::progress::{Detail, Progress};
 
+use super::args::cosine;
 use super::count::count;
 use super::failure::Failure;
 use super::output::say;
@@ -36,11 +37,6 @@ pub(super) struct Arguments {
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
-}
-
-fn cosine(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| String::from("give a number between 0 and 1"))?;
-    if value > 0.0 && value < 1.0 { Ok(value) } else { Err("it must lie strictly between 0 and 1".into()) }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {

@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser};
 use toml::{Table, Value};
 
 use crate::batch::{Grid, Plan, jobs};
+use crate::data::name::readable;
 use crate::select::{InputSpec, Request, method};
 
 use super::args::{InputArguments, ProofArguments, RunArguments};
@@ -89,7 +90,7 @@ struct JobFile<'a> {
 
 impl JobFile<'_> {
     fn refuse(&self, what: &str) -> Failure {
-        Failure::Usage(format!("{}: {what}", self.path.display()))
+        Failure::Usage(format!("{}: {what}", readable(self.path)))
     }
 
     /// A path of the file: relative to its directory.
@@ -147,7 +148,7 @@ impl JobFile<'_> {
         }
         let Shared { input, proof, settings } =
             Shared::try_parse_from(words).map_err(|error| self.refuse(&parse_error::sentence(error)))?;
-        let mut spec = input.spec();
+        let mut spec = input.spec(run);
         let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
         files.for_each(|file| *file = self.beside(&*file));
         Ok((spec, proof.request(input.cost, settings.settings(), run)))

@@ -13,7 +13,7 @@ use crate::certify::{CertifyError, Measured, Metric, Terms, measure, watched};
 use crate::report::escape::Text;
 use crate::report::progress::Progress;
 use crate::report::table;
-use crate::select::Error;
+use crate::select::{Error, Inputs};
 
 use super::failure::Failure;
 use super::output::say;
@@ -93,14 +93,19 @@ impl MetricArguments {
     /// Evaluates and prints it.
     pub(super) fn run(
         &self,
+        inputs: &Inputs,
         geometry: &Geometry<'_>,
         terms: &Terms,
         rows: &[usize],
         progress: &Progress,
         as_json: bool,
     ) -> Result<ExitCode, Failure> {
-        let metric = self.metric(geometry)?;
-        let measured = measure(geometry, metric, terms, rows, &watched(&self.metric, progress)).map_err(failure)?;
+        let (metric, measured) = inputs.guarded(progress, |watch| {
+            let metric = self.metric(geometry)?;
+            let measured = measure(geometry, metric, terms, rows, &watched(&self.metric, watch)).map_err(failure)?;
+            Ok::<_, Failure>((metric, measured))
+        })?;
+        inputs.check_unchanged()?;
         if as_json {
             say(self.json(geometry, metric, measured))?;
         } else {

@@ -34,6 +34,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::batch::panic_message;
+use crate::data::outlive_cuts;
 use crate::report::escape::Text;
 use crate::report::terminal::tell;
 
@@ -88,6 +89,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 tolerance not met or rejected, 2
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     panic::set_hook(Box::new(tell_of_defect));
     signals::fail_at_the_size_limit();
+    if let Err(error) = outlive_cuts() {
+        tell(format_args!("kantor: if an input is cut while it is read, that ends the program ({error})"));
+    }
     parse(words.into_iter().collect()).unwrap_or_else(|failure| {
         tell(format_args!("kantor: {failure}"));
         ExitCode::from(failure.exit_code())

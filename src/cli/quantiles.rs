@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use kantor_theory::Interval;
 use serde_json::{Value, json};
 
+use crate::data::name::readable;
 use crate::output::ResultDirectory;
 use crate::quantiles::{self, Cut, Manifest};
 use crate::report::escape::Text;
@@ -59,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     check_methods([&arguments.method])?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
-    let spec = arguments.input.spec();
+    let spec = arguments.input.spec(&arguments.run);
     let request = Request {
         methods: vec![arguments.method.clone()],
         seed: arguments.seed,
@@ -79,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             if let Some(rank) = correlation(&manifest) {
                 say(format_args!("rank correlation of bin and distance: {rank:.2}"))?;
             }
-            say(format_args!("written to {} in {:.1} s", arguments.out.display(), manifest.seconds))?;
+            say(format_args!("written to {} in {:.1} s", readable(&arguments.out), manifest.seconds))?;
         }
     }
     Ok(if manifest.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -103,7 +104,7 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
                 "first_rank": bin.first_rank,
                 "last_rank": bin.last_rank,
                 "rows": bin.rows,
-                "dir": out.join(&bin.dir),
+                "dir": readable(&out.join(&bin.dir)),
                 "distance": bin.distance,
                 "energy": bin.energy,
                 "chamfer": bin.chamfer,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use kantor_theory::{Interval, Objective};
 use serde_json::{Value, json};
 
+use crate::data::name::readable;
 use crate::output::ResultDirectory;
 use crate::report::escape::Text;
 use crate::report::manifest::Manifest;
@@ -47,7 +48,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_methods(&arguments.method)?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (selection, cost) = (arguments.selection, arguments.input.cost);
-    let spec = selection.spec(&arguments.input.files);
+    let spec = selection.spec(&arguments.input.files, &arguments.run);
     let inputs = Inputs::open_to_select(&spec, cost, &progress)?;
     let request = Request {
         certify: !arguments.certify.no_certify,
@@ -83,7 +84,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             say(table::wrapped(rows))?;
         }
         if !arguments.run.quiet {
-            say(format_args!("written to {} in {:.1} s", selection.out.display(), manifest.seconds))?;
+            say(format_args!("written to {} in {:.1} s", readable(&selection.out), manifest.seconds))?;
         }
     }
     Ok(if manifest.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -98,7 +99,7 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
                 "method": result.method,
                 "budget": result.budget,
                 "objective": manifest.parameters.objective.name(),
-                "dir": result.dir.as_ref().map(|dir| out.join(dir)),
+                "dir": result.dir.as_ref().map(|dir| readable(&out.join(dir)).into_owned()),
                 "distance": result.distance,
                 "best": result.best,
                 "excess": result.excess,

@@ -1,10 +1,13 @@
 //! `kantor study`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde_json::json;
 
+use crate::data::name::split_once;
 use crate::output::{OutputFile, distinct};
 use crate::report::escape::Text;
 use crate::report::{page, table};
@@ -24,7 +27,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "runs")]
     results: Option<PathBuf>,
     /// What kantor select wrote for a task; repeat it
-    #[arg(long = "run", id = "runs", value_name = "TASK=DIR", value_parser = run_of, requires = "results")]
+    #[arg(long = "run", id = "runs", value_name = "TASK=DIR", value_parser = OsStringValueParser::new().try_map(run_of), requires = "results")]
     runs: Vec<Run>,
     /// Write a page of HTML with figures as well
     #[arg(short = 'o', long, value_name = "FILE")]
@@ -37,8 +40,8 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-fn run_of(text: &str) -> Result<Run, String> {
-    match text.split_once('=') {
+fn run_of(word: OsString) -> Result<Run, String> {
+    match split_once(&word, b'=', false).and_then(|(task, path)| Some((task.to_str()?, path))) {
         Some((task, path)) if !task.is_empty() && !path.is_empty() => {
             Ok(Run { task: task.to_owned(), path: path.into() })
         }

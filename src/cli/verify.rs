@@ -7,6 +7,7 @@ use kantor_theory::{Certificate, Objective, Spread, Statement, Verdict, in_turn}
 use serde_json::json;
 
 use crate::certify;
+use crate::data::whole::{self, Whole};
 use crate::report::progress::{Detail, Progress};
 use crate::report::table;
 use crate::select::InputSpec;
@@ -48,7 +49,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     threads::start(arguments.threads)?;
-    let bytes = std::fs::read(&arguments.certificate).map_err(|error| Failure::io(&arguments.certificate, &error))?;
+    let bytes = whole::read(&arguments.certificate, Whole::Certificate)?;
     let (verdict, problem) = match Certificate::parse(&bytes) {
         Ok(certificate) => (check(arguments, &certificate)?, Some(certificate.problem)),
         Err(rejection) => (Verdict::Rejected(rejection), None),

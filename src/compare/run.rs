@@ -67,6 +67,10 @@ pub struct Compared {
 /// # Errors
 /// If the request makes no sense for these inputs, a method or solver cannot work on them, or `watch` asks to stop.
 pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Compared, Error> {
+    inputs.guarded(watch, |watch| compare_all(inputs, request, watch))
+}
+
+fn compare_all(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Compared, Error> {
     let Some(&first) = request.costs.first() else { return Err(Error::Request("give at least one --cost".to_owned())) };
     let texts = inputs
         .examples()

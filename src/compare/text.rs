@@ -4,12 +4,12 @@
 //! content of each. If it has none of them it has no text. A token is a run of letters and digits, or any other single
 //! mark: no model's vocabulary, but a measure of length that needs none.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use kantor_solvers::Watch;
-use kantor_theory::json;
-use serde_json::Value;
 
+use crate::data::json::Json;
 use crate::data::{DataError, JsonlRows};
 
 /// Fields that hold text, what is asked before what is answered.
@@ -38,6 +38,9 @@ pub(super) const BINS: [u64; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 /// Sources that are told apart; rarer ones are counted together.
 const SOURCES: usize = 100;
 
+/// How deep in lists and messages text is looked for.
+const DEPTH: usize = 16;
+
 /// Characters of a text that are shown.
 const SHOWN: usize = 280;
 
@@ -61,11 +64,11 @@ impl Texts {
         let (mut tokens, mut any, mut named) = (Vec::with_capacity(examples.len()), false, Vec::new());
         let mut places: HashMap<Option<String>, usize> = HashMap::new();
         examples.visit(watch, |_, line| {
-            let line: Value = json::from_slice(line).unwrap_or_default();
-            let text = text(&line);
+            let fields = Fields::of(line);
+            let text = fields.text();
             any |= text.is_some();
             tokens.push(text.map_or(0, |text| count(&text)));
-            let source = line.get("source").and_then(Value::as_str).map(str::to_owned);
+            let source = fields.get("source").and_then(Json::text).map(Cow::into_owned);
             let next = places.len();
             named.push(*places.entry(source).or_insert(next));
         })?;
@@ -123,24 +126,35 @@ fn ranked(
     (named.into_iter().map(|place| rank[place]).collect(), sources)
 }
 
-/// The text of a line.
-pub(super) fn text(line: &Value) -> Option<String> {
-    let mut parts = Vec::new();
-    FIELDS.iter().filter_map(|field| line.get(field)).for_each(|value| collect(value, &mut parts));
-    (!parts.is_empty()).then(|| parts.join("\n"))
+/// The fields of a line.
+struct Fields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+impl<'a> Fields<'a> {
+    /// Of a line that was found to be an object; none of another.
+    fn of(line: &'a [u8]) -> Self {
+        let fields = Json::fields_of(std::str::from_utf8(line).unwrap_or_default());
+        Self(fields.flatten().filter_map(|(name, value)| Some((name.text()?, value))).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<Json<'a>> {
+        self.0.iter().rfind(|field| field.0 == name).map(|field| field.1)
+    }
+
+    /// The text of the line.
+    fn text(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        FIELDS.iter().filter_map(|field| self.get(field)).for_each(|value| collect(value, DEPTH, &mut parts));
+        (!parts.is_empty()).then(|| parts.join("\n"))
+    }
 }
 
-fn collect<'a>(value: &'a Value, parts: &mut Vec<&'a str>) {
-    match value {
-        Value::String(text) if !text.is_empty() => parts.push(text),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, parts)),
-        Value::Object(message) => {
-            ["content", "value", "text"]
-                .iter()
-                .filter_map(|key| message.get(*key))
-                .for_each(|value| collect(value, parts));
-        }
-        _ => {}
+fn collect<'a>(value: Json<'a>, depth: usize, parts: &mut Vec<Cow<'a, str>>) {
+    if let Some(text) = value.text() {
+        parts.extend((!text.is_empty()).then_some(text));
+    } else if depth > 0 {
+        value.items().for_each(|item| collect(item, depth - 1, parts));
+        let of_message = ["content", "value", "text"].into_iter().filter_map(|key| value.get(key));
+        of_message.for_each(|value| collect(value, depth - 1, parts));
     }
 }
 
@@ -157,7 +171,7 @@ fn count(text: &str) -> u32 {
 
 /// How the text of a line begins, on one line.
 pub(super) fn beginning(line: &[u8]) -> String {
-    let text = json::from_slice(line).ok().as_ref().and_then(text).unwrap_or_default();
+    let text = Fields::of(line).text().unwrap_or_default();
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", words[..end].trim_end()),
@@ -167,9 +181,11 @@ pub(super) fn beginning(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    fn text(line: &str) -> Option<String> {
+        Fields::of(line.as_bytes()).text()
+    }
 
     #[test]
     fn runs_and_marks_are_tokens() {
@@ -179,11 +195,14 @@ mod tests {
 
     #[test]
     fn text_is_what_is_asked_before_what_is_answered() {
-        let line = json!({"response": "b", "id": "x", "prompt": "a", "source": "s"});
-        assert_eq!(text(&line).as_deref(), Some("a\nb"));
-        let chat = json!({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]});
-        assert_eq!(text(&chat).as_deref(), Some("hi\nho"));
-        assert_eq!(text(&json!({"id": "x", "url": "y"})), None);
+        let line = r#"{"response": "b", "id": "x", "prompt": "a", "source": "s"}"#;
+        assert_eq!(text(line).as_deref(), Some("a\nb"));
+        let chat = r#"{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]}"#;
+        assert_eq!(text(chat).as_deref(), Some("hi\nho"));
+        assert_eq!(text(r#"{"id": "x", "url": "y"}"#), None);
+        let odd = r#"{"score": NaN, "weight": 1e999, "text": "a\ud800b", "input": {"value": ["c", Infinity]}}"#;
+        assert_eq!(text(odd).as_deref(), Some("c\na\\ud800b"));
+        assert_eq!(text(&format!(r#"{{"text": {}"deep"{}}}"#, "[".repeat(100_000), "]".repeat(100_000))), None);
     }
 
     #[test]

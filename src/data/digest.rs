@@ -26,7 +26,7 @@ impl Digests {
         let source = Source::open(path)?;
         watch.begin("digest", source.identity.bytes);
         let digest = source.digest(watch)?;
-        source.identity.check(path)?;
+        source.check_unchanged()?;
         self.known.insert(path.to_owned(), (source.identity, digest));
         Ok(())
     }

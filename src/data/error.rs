@@ -5,19 +5,16 @@ use std::path::{Path, PathBuf};
 
 use kantor_solvers::Stopped;
 
+use super::name::readable;
+
 /// How many tables a message lists.
 const LISTED: usize = 20;
-
-/// How to turn a pickle into something safe.
-pub(crate) const PICKLE: &str = "pickles can run code and are never opened; convert it where you trust it: python -c \
-     \"import torch, safetensors.torch as s; x = torch.load('FILE', weights_only=True); \
-     s.save_file({'x': x.contiguous()}, 'x.safetensors')\"";
 
 /// Why data could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The operating system failed.
-    #[error("{}: cannot {doing}: {cause}; check the path, its permissions and the disk", file.display())]
+    #[error("{}: cannot {doing}: {cause}; check the path, its permissions and the disk", readable(file))]
     Io {
         /// The file.
         file: PathBuf,
@@ -27,7 +24,7 @@ pub enum DataError {
         cause: io::Error,
     },
     /// The file is not what it claims to be, or not something kantor reads.
-    #[error("{}: {fault}; {remedy}", file.display())]
+    #[error("{}: {fault}; {remedy}", readable(file))]
     Malformed {
         /// The file.
         file: PathBuf,
@@ -39,7 +36,7 @@ pub enum DataError {
     /// The header describes another number of bytes than there are.
     #[error(
         "{}: {what} is {}: expected {expected} bytes, found {actual}; write or download the file again",
-        file.display(),
+        readable(file),
         if actual < expected { "truncated" } else { "followed by extra bytes" }
     )]
     Size {
@@ -53,7 +50,7 @@ pub enum DataError {
         actual: u64,
     },
     /// The numbers are of a type that is not accepted.
-    #[error("{}: numbers of type `{dtype}` are not accepted; {remedy}", file.display())]
+    #[error("{}: numbers of type `{dtype}` are not accepted; {remedy}", readable(file))]
     Dtype {
         /// The file.
         file: PathBuf,
@@ -63,7 +60,7 @@ pub enum DataError {
         remedy: String,
     },
     /// The array is not n×d with n, d ≥ 1.
-    #[error("{}: the array has shape {shape}, not (rows, columns); {remedy}", file.display())]
+    #[error("{}: the array has shape {shape}, not (rows, columns); {remedy}", readable(file))]
     Shape {
         /// The file.
         file: PathBuf,
@@ -76,7 +73,7 @@ pub enum DataError {
     #[error(
         "{}: row {row}, column {column}: the integer {value} is beyond 2^53 and has no exact f64; \
          scale the integers down or store floats",
-        file.display()
+        readable(file)
     )]
     Inexact {
         /// The file.
@@ -89,7 +86,7 @@ pub enum DataError {
         value: String,
     },
     /// The file holds several tables, or not the one asked for.
-    #[error("{}: {fault}; it holds: {names}; choose a 2-d one with --tensor NAME", file.display())]
+    #[error("{}: {fault}; it holds: {names}; choose a 2-d one with --tensor NAME", readable(file))]
     Tensor {
         /// The file.
         file: PathBuf,
@@ -101,7 +98,8 @@ pub enum DataError {
     /// Two files that belong together have rows of different length.
     #[error(
         "{}: rows have {dim} columns, but those of {} have {other_dim}; give files made by the same model",
-        file.display(), other.display()
+        readable(file),
+        readable(other)
     )]
     Dimensions {
         /// The file.
@@ -117,7 +115,7 @@ pub enum DataError {
     #[error(
         "{}: row {row} {fault}{detail}; {count} bad row{} in all (of the whole set: {listed}); \
          repair {} or skip and record {} with --on-bad-row drop",
-        file.display(),
+        readable(file),
         if *count == 1 { "" } else { "s" },
         if *count == 1 { "it" } else { "them" },
         if *count == 1 { "it" } else { "them" }
@@ -139,7 +137,7 @@ pub enum DataError {
     /// A matrix entry that is no similarity or cost.
     #[error(
         "{}: entry of query row {query}, pool column {pool} is {value}{}; {count} such entr{} in all; {}",
-        file.display(),
+        readable(file),
         if value.is_finite() { ", but a cosine lies in [−1, 1]" } else { "" },
         if *count == 1 { "y" } else { "ies" },
         match (value.is_finite(), *count) {
@@ -164,7 +162,7 @@ pub enum DataError {
     #[error(
         "{}: the cost of query row {query}, pool column {pool} is {value}, but --p 2 needs costs that are not negative, as \
          squares forget the sign; give --p 1, or costs of 0 and more",
-        file.display()
+        readable(file)
     )]
     NegativeCost {
         /// The file.
@@ -177,7 +175,7 @@ pub enum DataError {
         value: f64,
     },
     /// Nothing is left to work on.
-    #[error("{}: {fault}; give a set with at least one usable row", file.display())]
+    #[error("{}: {fault}; give a set with at least one usable row", readable(file))]
     Empty {
         /// The file.
         file: PathBuf,
@@ -185,7 +183,7 @@ pub enum DataError {
         fault: &'static str,
     },
     /// A line of a JSONL file is not acceptable.
-    #[error("{}:{line}: {fault}; {remedy}", file.display())]
+    #[error("{}:{line}: {fault}; {remedy}", readable(file))]
     Line {
         /// The file.
         file: PathBuf,
@@ -199,7 +197,8 @@ pub enum DataError {
     /// Two lines claim the same id.
     #[error(
         "{}:{line}: the id `{id}` was already used at {}:{other_line}; make the ids unique or remove the field `id`",
-        file.display(), other.display()
+        readable(file),
+        readable(other)
     )]
     DuplicateId {
         /// The file of the second use.
@@ -217,7 +216,7 @@ pub enum DataError {
     #[error(
         "{}: the JSONL files hold {lines} rows, but there are {rows} vectors; \
          line i must be the text of vector i: give the files the vectors were made from, in the same order",
-        file.display()
+        readable(file)
     )]
     RowCount {
         /// The (last) JSONL file.
@@ -230,7 +229,7 @@ pub enum DataError {
     /// The file is not the one that was opened.
     #[error(
         "{}: changed while it was read ({what}); nothing computed from it holds: run again when it is complete",
-        file.display()
+        readable(file)
     )]
     Changed {
         /// The file.
@@ -239,7 +238,7 @@ pub enum DataError {
         what: &'static str,
     },
     /// Memory ran out, or would.
-    #[error("{}: {what} needs {bytes} bytes, which cannot be had; {remedy}", file.display())]
+    #[error("{}: {what} needs {bytes} bytes, which cannot be had; {remedy}", readable(file))]
     Memory {
         /// The file.
         file: PathBuf,
@@ -249,6 +248,32 @@ pub enum DataError {
         bytes: u64,
         /// What to do.
         remedy: &'static str,
+    },
+    /// It would take more memory than allowed.
+    #[error("{}: {what} takes {bytes} bytes of memory, but {left} may be taken; {remedy}", readable(file))]
+    Limit {
+        /// The file.
+        file: PathBuf,
+        /// What would be allocated.
+        what: &'static str,
+        /// How much.
+        bytes: u64,
+        /// What is left of the bytes allowed.
+        left: u64,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Something is longer than any of its kind.
+    #[error("{}: {what} has {bytes} bytes, but at most {most} are read; is it the right file?", readable(file))]
+    TooLong {
+        /// The file.
+        file: PathBuf,
+        /// What is too long.
+        what: &'static str,
+        /// Its length.
+        bytes: u64,
+        /// The longest of its kind.
+        most: u64,
     },
     /// No file was named.
     #[error("no {0} file was given; name at least one")]
@@ -279,7 +304,7 @@ impl DataError {
         match self {
             DataError::Io { .. } | DataError::Changed { .. } => Kind::Io,
             DataError::Tensor { .. } | DataError::NoFiles(_) => Kind::Usage,
-            DataError::Memory { .. } => Kind::Resource,
+            DataError::Memory { .. } | DataError::Limit { .. } | DataError::TooLong { .. } => Kind::Resource,
             DataError::Stopped(_) => Kind::Interrupted,
             _ => Kind::BadInput,
         }

@@ -2,18 +2,19 @@
 //!
 //! Limit: the JSON scan (or the decompressor) of one core per file; memory is one line plus the ids.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::Watch;
-use kantor_theory::json;
 use rayon::prelude::*;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::error::DataError;
+use super::format::Expected;
+use super::json::Json;
 use super::lines::Lines;
+use super::memory::{Allowance, Claim, reserve};
 use super::source::Identity;
 
 /// Checked rows of text, in the order of the vectors.
@@ -22,7 +23,8 @@ pub struct JsonlRows {
     files: Vec<JsonlFile>,
     /// First row of each file, and the number of rows of all.
     starts: Vec<usize>,
-    ids: Option<Ids>,
+    /// By file, if every row of all files has one.
+    ids: Option<Vec<Ids>>,
     with_id: usize,
 }
 
@@ -40,22 +42,29 @@ pub struct JsonlFile {
     identity: Identity,
 }
 
-/// One text per row, in one allocation.
+const IDS: &str = "the ids of the rows";
+const IDS_REMEDY: &str = "allow more with --max-memory, or leave out the field `id`";
+
+/// One text per row of a file.
 #[derive(Debug, Default)]
 struct Ids {
-    text: String,
+    /// UTF-8.
+    text: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Ids {
-    fn push(&mut self, id: &str) {
-        self.text.push_str(id);
+    fn push(&mut self, id: &str, claim: &mut Claim<'_>) -> Result<(), DataError> {
+        claim.room(&mut self.text, id.len(), IDS, IDS_REMEDY)?;
+        claim.room(&mut self.ends, 1, IDS, IDS_REMEDY)?;
+        self.text.extend_from_slice(id.as_bytes());
         self.ends.push(self.text.len());
+        Ok(())
     }
 
     fn get(&self, row: usize) -> &str {
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        &self.text[start..self.ends[row]]
+        std::str::from_utf8(&self.text[start..self.ends[row]]).unwrap_or_default()
     }
 }
 
@@ -63,27 +72,39 @@ impl JsonlRows {
     /// Reads all files once, in parallel: `.jsonl`, gzip (any number of members) or zstd (any number of frames),
     /// told by content.
     ///
-    /// Every line must be one JSON object in UTF-8. If every row has a field `id` (a string or an integer), these
+    /// Every line must be one JSON object in UTF-8, as Python's `json.dumps` writes it: `NaN`, infinities, halves of
+    /// surrogate pairs, numbers of any size and any depth of nesting are copied like all else. If every row has a field `id` (a string or an integer), these
     /// are the ids and must differ; otherwise rows are called by their number. Advances `watch` by bytes on disk.
     ///
     /// # Errors
     /// If a file cannot be read or unpacked, a line is not an object, an id occurs twice, the number of rows is not
     /// `expected_rows`, or `watch` asks to stop.
     pub fn scan(paths: &[PathBuf], expected_rows: Option<usize>, watch: &dyn Watch) -> Result<Self, DataError> {
+        Self::scan_within(paths, expected_rows, &Allowance::unlimited(), watch)
+    }
+
+    /// As [`JsonlRows::scan`]; what decompression and ids take counts towards `allowance`.
+    ///
+    /// # Errors
+    /// As [`JsonlRows::scan`], or if that is too much.
+    pub fn scan_within(
+        paths: &[PathBuf],
+        expected_rows: Option<usize>,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<Self, DataError> {
         let Some(last) = paths.last() else {
             return Err(DataError::NoFiles("JSONL"));
         };
         let total = paths.iter().filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).sum();
         watch.begin("read rows", total);
-        let scanned = paths.par_iter().map(|path| scan_file(path, watch)).collect::<Vec<_>>();
-        let (mut files, mut starts, mut ids, mut with_id) = (Vec::new(), vec![0], Ids::default(), 0);
+        let scanned = paths.par_iter().map(|path| scan_file(path, allowance, watch)).collect::<Vec<_>>();
+        let (mut files, mut starts, mut ids, mut with_id) = (Vec::new(), vec![0], Vec::new(), 0);
         for file in scanned {
             let (file, found, count) = file?;
             starts.push(starts[starts.len() - 1] + file.rows);
             with_id += count;
-            let offset = ids.text.len();
-            ids.text.push_str(&found.text);
-            ids.ends.extend(found.ends.iter().map(|end| end + offset));
+            ids.push(found);
             files.push(file);
         }
         let rows = starts[files.len()];
@@ -96,7 +117,7 @@ impl JsonlRows {
         }
         let complete = with_id == rows;
         let read = Self { files, starts, ids: complete.then_some(ids), with_id };
-        read.check_ids()?;
+        read.check_ids(allowance)?;
         Ok(read)
     }
 
@@ -117,7 +138,10 @@ impl JsonlRows {
 
     /// The id of a row, if every row has one; otherwise rows go by their number.
     pub fn id(&self, row: usize) -> Option<&str> {
-        self.ids.as_ref().map(|ids| ids.get(row))
+        self.ids.as_ref().map(|ids| {
+            let file = self.file_of(row);
+            ids[file].get(row - self.starts[file])
+        })
     }
 
     /// How many rows have an id. Ids are used only if all have.
@@ -139,20 +163,23 @@ impl JsonlRows {
         assert!(wanted.last().is_none_or(|&last| last < self.len()), "row out of range");
         watch.begin("copy rows", self.len() as u64);
         let mut copied = HashMap::with_capacity(wanted.len());
+        // What unpacking takes was allowed when the files were scanned.
+        let again = Allowance::unlimited();
         for (file, &start) in self.files.iter().zip(&self.starts) {
             let mut here = wanted.range(start..start + file.rows).peekable();
             if here.peek().is_none() {
                 continue;
             }
             file.identity.check(&file.path)?;
-            let mut lines = Lines::open(&file.path)?;
+            let mut lines = Lines::open(&file.path, Expected::Lines, &again)?;
             let mut row = start;
             while let Some(&&next) = here.peek() {
                 let Some(line) = lines.next_line()? else {
                     return Err(DataError::Changed { file: file.path.clone(), what: "it has fewer rows" });
                 };
                 if row == next {
-                    let mut bytes = Vec::with_capacity(line.len() + 1);
+                    let mut bytes = Vec::new();
+                    reserve(&mut bytes, line.len() + 1, &file.path, "the chosen rows")?;
                     bytes.extend_from_slice(line);
                     if bytes.last() != Some(&b'\n') {
                         bytes.push(b'\n');
@@ -177,9 +204,10 @@ impl JsonlRows {
     /// If a file changed since it was scanned or cannot be read, or if `watch` asks to stop.
     pub fn visit(&self, watch: &dyn Watch, mut look: impl FnMut(usize, &[u8])) -> Result<(), DataError> {
         watch.begin("read text", self.len() as u64);
+        let again = Allowance::unlimited();
         for (file, &start) in self.files.iter().zip(&self.starts) {
             file.identity.check(&file.path)?;
-            let mut lines = Lines::open(&file.path)?;
+            let mut lines = Lines::open(&file.path, Expected::Lines, &again)?;
             for row in start..start + file.rows {
                 let Some(line) = lines.next_line()? else {
                     return Err(DataError::Changed { file: file.path.clone(), what: "it has fewer rows" });
@@ -201,52 +229,61 @@ impl JsonlRows {
 
     /// The file and line (from 1) of a row.
     pub fn place(&self, row: usize) -> (&Path, usize) {
-        let file = self.starts.partition_point(|&start| start <= row) - 1;
+        let file = self.file_of(row);
         (&self.files[file].path, row - self.starts[file] + 1)
     }
 
-    fn check_ids(&self) -> Result<(), DataError> {
-        let Some(ids) = &self.ids else {
+    fn file_of(&self, row: usize) -> usize {
+        self.starts.partition_point(|&start| start <= row) - 1
+    }
+
+    fn check_ids(&self, allowance: &Allowance) -> Result<(), DataError> {
+        if self.ids.is_none() {
             return Ok(());
-        };
+        }
         let hash = |row: usize| {
             let mut hasher = DefaultHasher::new();
-            ids.get(row).hash(&mut hasher);
+            self.id(row).hash(&mut hasher);
             hasher.finish()
         };
-        let mut order: Vec<(u64, usize)> = (0..self.len()).into_par_iter().map(|row| (hash(row), row)).collect();
+        let mut order: Vec<(u64, usize)> = Vec::new();
+        let mut claim = Claim::new(allowance, &self.files[0].path);
+        claim.room(&mut order, self.len(), "looking for repeated ids", IDS_REMEDY)?;
+        order.par_extend((0..self.len()).into_par_iter().map(|row| (hash(row), row)));
         order.par_sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0).then_with(|| ids.get(a.1).cmp(ids.get(b.1))).then(a.1.cmp(&b.1))
+            a.0.cmp(&b.0).then_with(|| self.id(a.1).cmp(&self.id(b.1))).then(a.1.cmp(&b.1))
         });
         let repeated =
-            order.windows(2).filter(|pair| pair[0].0 == pair[1].0 && ids.get(pair[0].1) == ids.get(pair[1].1));
+            order.windows(2).filter(|pair| pair[0].0 == pair[1].0 && self.id(pair[0].1) == self.id(pair[1].1));
         match repeated.map(|pair| (pair[1].1, pair[0].1)).min() {
             None => Ok(()),
             Some((row, earlier)) => {
                 let ((file, line), (other, other_line)) = (self.place(row), self.place(earlier));
-                let (file, other, id) = (file.to_owned(), other.to_owned(), ids.get(row).to_owned());
+                let (file, other, id) =
+                    (file.to_owned(), other.to_owned(), self.id(row).unwrap_or_default().to_owned());
                 Err(DataError::DuplicateId { file, line, id, other, other_line })
             }
         }
     }
 }
 
-/// Checks one file: its rows, their ids (empty where there is none), and how many have one.
-fn scan_file(path: &Path, watch: &dyn Watch) -> Result<(JsonlFile, Ids, usize), DataError> {
-    let mut lines = Lines::open(path)?;
-    let (mut ids, mut with_id, mut reported) = (Ids::default(), 0, 0);
-    let mut rows = 0;
+/// Checks one file: its rows, their ids if all have one, and how many have one.
+fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(JsonlFile, Ids, usize), DataError> {
+    let mut lines = Lines::open(path, Expected::Lines, allowance)?;
+    let (mut ids, mut with_id, mut reported, mut rows) = (Ids::default(), 0, 0, 0);
+    let mut claim = Claim::new(allowance, path);
     while let Some(line) = lines.next_line()? {
         rows += 1;
-        match object_id(line) {
-            Ok(id) => {
-                with_id += usize::from(id.is_some());
-                ids.push(id.as_deref().unwrap_or_default());
-            }
-            Err((fault, remedy)) => {
-                return Err(DataError::Line { file: path.to_owned(), line: rows, fault, remedy });
-            }
-        }
+        let id = object_id(line).map_err(|(fault, remedy)| {
+            let file = path.to_owned();
+            DataError::Line { file, line: rows, fault, remedy }
+        });
+        // Ids count only if all rows have one.
+        let counted = id.and_then(|id| match id {
+            Some(id) if with_id + 1 == rows => ids.push(&id, &mut claim).map(|()| 1),
+            id => Ok(usize::from(id.is_some())),
+        });
+        with_id += lines.explained(counted)?;
         if rows.is_multiple_of(256) {
             let read = lines.bytes_read();
             watch.advance(read - reported)?;
@@ -255,11 +292,16 @@ fn scan_file(path: &Path, watch: &dyn Watch) -> Result<(JsonlFile, Ids, usize), 
     }
     let (identity, digest) = lines.finish()?;
     watch.advance(identity.bytes.saturating_sub(reported))?;
+    if with_id == rows {
+        claim.keep();
+    } else {
+        ids = Ids::default();
+    }
     Ok((JsonlFile { path: path.to_owned(), bytes: identity.bytes, rows, digest, identity }, ids, with_id))
 }
 
 /// The id in a line, or what is wrong with the line and what to do.
-fn object_id(line: &[u8]) -> Result<Option<String>, (String, &'static str)> {
+fn object_id(line: &[u8]) -> Result<Option<Cow<'_, str>>, (String, &'static str)> {
     let text = std::str::from_utf8(line).map_err(|error| {
         let at = error.valid_up_to();
         (
@@ -277,101 +319,22 @@ fn object_id(line: &[u8]) -> Result<Option<String>, (String, &'static str)> {
     }
     if !trimmed.starts_with('{') {
         let fault = format!("the line is not a JSON object: `{begin}`");
-        return Err((fault, "write one object {…} per line, as json.dumps does"));
+        return Err((fault, "write one object {…} per line, as json.dumps does; of one array: jq -c '.[]' FILE"));
     }
-    match json::from_slice::<Line>(trimmed.as_bytes()) {
-        Ok(line) => Ok(line.0),
-        Err(error) => {
-            Err((format!("bad JSON: {error}, in `{begin}`"), "write one object {…} per line, as json.dumps does"))
+    let bad = |fault: String| (format!("bad JSON: {fault}, in `{begin}`"), Expected::Lines.remedy());
+    let mut id = None;
+    for field in Json::fields_of(trimmed) {
+        let (key, value) = field.map_err(|fault| {
+            let column = 1 + line.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len() + fault.at;
+            bad(format!("{} is expected at column {column}", fault.expected))
+        })?;
+        if key.text().is_some_and(|key| key == "id") && id.replace(value).is_some() {
+            return Err(bad("the field `id` occurs twice".to_owned()));
         }
     }
-}
-
-/// The field `id` of an object, if it is a string or an integer.
-struct Line(Option<String>);
-
-impl<'de> Deserialize<'de> for Line {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Line;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Line, A::Error> {
-                let mut id = None;
-                while let Some(key) = map.next_key::<Key>()? {
-                    if key.0 {
-                        let Id(value) = map.next_value()?;
-                        if id.replace(value).is_some() {
-                            return Err(serde::de::Error::custom("the field `id` occurs twice"));
-                        }
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(Line(id.flatten()))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
-}
-
-/// Whether a key is `id`.
-struct Key(bool);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Key;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_str<E>(self, key: &str) -> Result<Key, E> {
-                Ok(Key(key == "id"))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
-
-/// Text of an id; nothing for values that cannot name a row.
-struct Id(Option<String>);
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Scalar;
-        impl<'de> Visitor<'de> for Scalar {
-            type Value = Id;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-            fn visit_str<E>(self, id: &str) -> Result<Id, E> {
-                Ok(Id((!id.is_empty()).then(|| id.to_owned())))
-            }
-            fn visit_u64<E>(self, id: u64) -> Result<Id, E> {
-                Ok(Id(Some(id.to_string())))
-            }
-            fn visit_i64<E>(self, id: i64) -> Result<Id, E> {
-                Ok(Id(Some(id.to_string())))
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Id, E> {
-                Ok(Id(None))
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Id, E> {
-                Ok(Id(None))
-            }
-            fn visit_unit<E>(self) -> Result<Id, E> {
-                Ok(Id(None))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Id, A::Error> {
-                IgnoredAny.visit_seq(seq).map(|_| Id(None))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Id, A::Error> {
-                IgnoredAny.visit_map(map).map(|_| Id(None))
-            }
-        }
-        deserializer.deserialize_any(Scalar)
-    }
+    // Other values cannot name a row.
+    Ok(id.and_then(|id| match id.text() {
+        Some(text) => Some(text).filter(|text| !text.is_empty()),
+        None => id.is_integer().then(|| Cow::Borrowed(id.raw())),
+    }))
 }

@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use kantor_solvers::Watch;
-use kantor_theory::json;
-use serde_json::Value;
-
 use super::error::DataError;
+use super::format::Expected;
+use super::json::{Fault, Json};
 use super::lines::Lines;
+use super::memory::{Allowance, Claim};
+use super::name::split_once;
 use super::source::Identity;
+use kantor_solvers::Watch;
 
 /// The field of JSON lines that holds the label if none is named.
 const FIELD: &str = "task";
@@ -50,45 +51,29 @@ impl Labels {
     /// # Errors
     /// If the file cannot be read, a line has no label, or there are more or fewer lines than queries.
     pub fn read(named: &Path, queries: usize, watch: &dyn Watch) -> Result<Self, DataError> {
+        Self::read_within(named, queries, &Allowance::unlimited(), watch)
+    }
+
+    /// As [`Labels::read`]; what decompression takes counts towards `allowance`.
+    ///
+    /// # Errors
+    /// As [`Labels::read`], or if that is too much.
+    pub fn read_within(
+        named: &Path,
+        queries: usize,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<Self, DataError> {
         let (path, field) = split(named);
         watch.begin("read labels", queries as u64);
-        let refuse = |line, fault: String, remedy| Err(DataError::Line { file: path.clone(), line, fault, remedy });
-        let mut lines = Lines::open(&path)?;
-        let (mut names, mut of, mut places) = (Vec::new(), Vec::with_capacity(queries), HashMap::new());
-        let mut json = false;
-        while let Some(line) = lines.next_line()? {
-            let number = of.len() + 1;
-            if number > queries {
-                let fault = format!("there is a label here, but there are {queries} queries");
-                return refuse(number, fault, "give one line per query, in the same order");
-            }
-            let Ok(text) = std::str::from_utf8(line) else {
-                return refuse(number, "the line is not UTF-8".to_owned(), "convert the file with iconv -t utf-8");
-            };
-            let text = text.trim();
-            json = if number == 1 { text.starts_with('{') } else { json };
-            let label = match json {
-                true => match label(text, &field) {
-                    Ok(label) => label,
-                    Err(fault) => return refuse(number, fault, "name the field that holds the labels as FILE:FIELD"),
-                },
-                false => text.to_owned(),
-            };
-            if label.is_empty() {
-                return refuse(number, "the label is empty".to_owned(), "give every query a label");
-            }
-            let place = *places.entry(label.clone()).or_insert_with(|| {
-                names.push(label);
-                names.len() - 1
-            });
-            of.push(place);
-        }
-        if of.len() < queries {
-            let fault = format!("the file ends before this line, but there are {queries} queries");
-            return refuse(of.len() + 1, fault, "give one line per query, in the same order");
-        }
+        let mut lines = Lines::open(&path, Expected::Labels, allowance)?;
+        let mut labels = Parsed::default();
+        Claim::new(allowance, &path).room(&mut labels.of, queries, "the labels", "allow more with --max-memory")?;
+        let parsed = labels.parse(&mut lines, queries, &path, &field);
+        lines.explained(parsed)?;
         let (identity, sha256) = lines.finish()?;
         watch.advance(queries as u64)?;
+        let Parsed { names, of, json } = labels;
         let format = if json { "jsonl" } else { "text" };
         let file = LabelFile { path, format, rows: queries, bytes: identity.bytes, sha256, identity };
         Ok(Self { names, of, file })
@@ -115,9 +100,56 @@ impl Labels {
     }
 }
 
+/// Labels, while they are read.
+#[derive(Default)]
+struct Parsed {
+    names: Vec<String>,
+    of: Vec<usize>,
+    json: bool,
+}
+
+impl Parsed {
+    fn parse(&mut self, lines: &mut Lines<'_>, queries: usize, path: &Path, field: &str) -> Result<(), DataError> {
+        let refuse = |line, fault: String, remedy| Err(DataError::Line { file: path.to_owned(), line, fault, remedy });
+        let mut places = HashMap::new();
+        while let Some(line) = lines.next_line()? {
+            let number = self.of.len() + 1;
+            if number > queries {
+                let fault = format!("there is a label here, but there are {queries} queries");
+                return refuse(number, fault, "give one line per query, in the same order");
+            }
+            let Ok(text) = std::str::from_utf8(line) else {
+                return refuse(number, "the line is not UTF-8".to_owned(), "convert the file with iconv -t utf-8");
+            };
+            let text = text.trim();
+            self.json = if number == 1 { text.starts_with('{') } else { self.json };
+            let label = match self.json {
+                true => match label(text, field) {
+                    Ok(label) => label,
+                    Err(fault) => return refuse(number, fault, "name the field that holds the labels as FILE:FIELD"),
+                },
+                false => text.to_owned(),
+            };
+            if label.is_empty() {
+                return refuse(number, "the label is empty".to_owned(), "give every query a label");
+            }
+            let place = *places.entry(label.clone()).or_insert_with(|| {
+                self.names.push(label);
+                self.names.len() - 1
+            });
+            self.of.push(place);
+        }
+        if self.of.len() < queries {
+            let fault = format!("the file ends before this line, but there are {queries} queries");
+            return refuse(self.of.len() + 1, fault, "give one line per query, in the same order");
+        }
+        Ok(())
+    }
+}
+
 /// The file and the field: what is named, if there is such a file; else what comes before and after the last colon.
 fn split(named: &Path) -> (PathBuf, String) {
-    match named.to_str().and_then(|text| text.rsplit_once(':')) {
+    match split_once(named.as_os_str(), b':', true).and_then(|(path, field)| Some((path, field.to_str()?))) {
         Some((path, field)) if !named.exists() => (path.into(), field.to_owned()),
         _ => (named.to_owned(), FIELD.to_owned()),
     }
@@ -125,11 +157,13 @@ fn split(named: &Path) -> (PathBuf, String) {
 
 /// The field of a JSON object as a label, or what is wrong with the line.
 fn label(line: &str, field: &str) -> Result<String, String> {
-    let value: Value = json::from_slice(line.as_bytes()).map_err(|error| format!("bad JSON: {error}"))?;
-    match value.get(field) {
-        Some(Value::String(label)) => Ok(label.trim().to_owned()),
-        Some(label @ (Value::Number(_) | Value::Bool(_))) => Ok(label.to_string()),
-        Some(_) => Err(format!("the field `{field}` is neither text nor a number")),
-        None => Err(format!("there is no field `{field}`")),
+    let fault = |fault: Fault| format!("bad JSON: {} is expected at column {}", fault.expected, fault.at + 1);
+    let Some(value) = Json::new(line).map_err(fault)?.get(field) else {
+        return Err(format!("there is no field `{field}`"));
+    };
+    match value.text() {
+        Some(label) => Ok(label.trim().to_owned()),
+        None if value.is_number() || matches!(value.raw(), "true" | "false") => Ok(value.raw().to_owned()),
+        None => Err(format!("the field `{field}` is neither text nor a number")),
     }
 }

@@ -2,62 +2,85 @@
 //!
 //! Limit: the decompressor; memory is one line and two buffers.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-
-use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::path::Path;
 
 use super::error::DataError;
-use super::source::{self, Identity};
+use super::format::{Expected, LOOKED_AT, refuse_foreign};
+use super::memory::{Allowance, Claim};
+use super::source::{self, Identity, if_unchanged};
+use super::unpack::{Unpacked, carried};
 
 /// Longest line accepted, so that a damaged or hostile file cannot fill the memory.
-const MAX_LINE: u64 = 256 << 20;
+const MAX_LINE: usize = 256 << 20;
 
 /// Bytes unpacked at a time.
 const BUFFER: usize = 1 << 20;
 
+const LINE: &str = "a single line";
+const LINE_REMEDY: &str = "check that it has line breaks: one JSON object per line";
+
 /// The lines of a file, unpacked.
-pub(crate) struct Lines {
-    reader: BufReader<Unpacked>,
+pub(crate) struct Lines<'a> {
+    reader: BufReader<Unpacked<'a>>,
     line: Vec<u8>,
-    path: PathBuf,
+    claim: Claim<'a>,
+    path: &'a Path,
     identity: Identity,
     number: usize,
 }
 
-impl Lines {
-    pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
-        let (mut file, identity) = source::open(path)?;
-        let mut magic = [0; 4];
-        let read = file.read(&mut magic).map_err(DataError::io(path, "read it"))?;
-        io::Seek::rewind(&mut file).map_err(DataError::io(path, "read it"))?;
-        let hashing = Hashing { file, hash: Sha256::new(), bytes: 0 };
-        let unpacked = match magic[..read] {
-            [0x1f, 0x8b, ..] => Unpacked::Gzip(Box::new(MultiGzDecoder::new(hashing))),
-            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
-                let decoder = zstd::Decoder::new(hashing);
-                Unpacked::Zstd(Box::new(decoder.map_err(DataError::io(path, "start to unpack it"))?))
-            }
-            _ => Unpacked::Plain(hashing),
-        };
-        let reader = BufReader::with_capacity(BUFFER, unpacked);
-        Ok(Self { reader, line: Vec::new(), path: path.to_owned(), identity, number: 0 })
+impl<'a> Lines<'a> {
+    pub(crate) fn open(path: &'a Path, expected: Expected, allowance: &'a Allowance) -> Result<Self, DataError> {
+        let (mut file, identity) = source::open_filled(path)?;
+        let mut begin = Vec::new();
+        (&mut file).take(LOOKED_AT as u64).read_to_end(&mut begin).map_err(DataError::io(path, "read it"))?;
+        file.rewind().map_err(DataError::io(path, "read it"))?;
+        refuse_foreign(path, &begin, expected)?;
+        let unpacked =
+            Unpacked::new(file, &begin, path, allowance).map_err(DataError::io(path, "start to unpack it"))?;
+        let (reader, claim) = (BufReader::with_capacity(BUFFER, unpacked), Claim::new(allowance, path));
+        Ok(Self { reader, line: Vec::new(), claim, path, identity, number: 0 })
     }
 
     /// The next line with its end, if any.
     pub(crate) fn next_line(&mut self) -> Result<Option<&[u8]>, DataError> {
         self.line.clear();
         self.number += 1;
-        let read = (&mut self.reader).take(MAX_LINE).read_until(b'\n', &mut self.line);
-        let read = read.map_err(|error| damaged(&self.path, self.number, self.reader.get_ref(), error))?;
-        if read as u64 == MAX_LINE {
-            let what = "a single line";
-            let remedy = "check that it has line breaks: one JSON object per line";
-            return Err(DataError::Memory { file: self.path.clone(), what, bytes: MAX_LINE, remedy });
+        let read = self.read_line();
+        self.explained(read)?;
+        Ok((!self.line.is_empty()).then_some(&self.line))
+    }
+
+    fn read_line(&mut self) -> Result<(), DataError> {
+        loop {
+            let bytes = match self.reader.fill_buf() {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let packed = self.reader.get_ref().is_packed();
+                    return Err(damaged(self.path, self.number, packed, error));
+                }
+            };
+            let end = memchr::memchr(b'\n', bytes).map(|at| at + 1);
+            let part = &bytes[..end.unwrap_or(bytes.len())];
+            if self.line.len() + part.len() > MAX_LINE {
+                let (file, bytes) = (self.path.to_owned(), MAX_LINE as u64);
+                return Err(DataError::Memory { file, what: LINE, bytes, remedy: LINE_REMEDY });
+            }
+            self.claim.room(&mut self.line, part.len(), LINE, LINE_REMEDY)?;
+            self.line.extend_from_slice(part);
+            let read = part.len();
+            self.reader.consume(read);
+            if end.is_some() || read == 0 {
+                return Ok(());
+            }
         }
-        Ok((read > 0).then_some(&self.line))
+    }
+
+    /// What was made of the lines so far, unless that is an error and the file has changed: then that is why.
+    pub(crate) fn explained<T>(&self, found: Result<T, DataError>) -> Result<T, DataError> {
+        if_unchanged(found, || self.identity.check(self.path))
     }
 
     /// Bytes of the file read so far.
@@ -67,73 +90,21 @@ impl Lines {
 
     /// Identity and digest of the file, after the last line.
     pub(crate) fn finish(self) -> Result<(Identity, String), DataError> {
-        let mut hashing = self.reader.into_inner().into_hashing();
-        // What the decoder did not need still belongs to the file.
-        io::copy(&mut hashing, &mut io::sink()).map_err(DataError::io(&self.path, "read it"))?;
-        self.identity.check(&self.path)?;
-        Ok((self.identity, source::hexadecimal(hashing.hash)))
+        let digest = self.reader.into_inner().digest().map_err(DataError::io(self.path, "read it"))?;
+        self.identity.check(self.path)?;
+        Ok((self.identity, source::hexadecimal(digest)))
     }
 }
 
-fn damaged(path: &Path, line: usize, unpacked: &Unpacked, error: io::Error) -> DataError {
-    match unpacked {
-        Unpacked::Gzip(_) | Unpacked::Zstd(_) if error.raw_os_error().is_none() => DataError::Line {
+fn damaged(path: &Path, line: usize, packed: bool, error: io::Error) -> DataError {
+    match carried(error) {
+        Ok(error) => error,
+        Err(error) if packed && error.raw_os_error().is_none() => DataError::Line {
             file: path.to_owned(),
             line,
             fault: format!("the compressed data is damaged or cut off here: {error}"),
             remedy: "compress or download the file again",
         },
-        _ => DataError::Io { file: path.to_owned(), doing: "read it", cause: error },
-    }
-}
-
-/// A file that is hashed while it is read.
-struct Hashing {
-    file: File,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl Read for Hashing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        self.bytes += count as u64;
-        Ok(count)
-    }
-}
-
-/// The text of a file, whatever it is packed in.
-enum Unpacked {
-    Plain(Hashing),
-    Gzip(Box<MultiGzDecoder<Hashing>>),
-    Zstd(Box<zstd::Decoder<'static, BufReader<Hashing>>>),
-}
-
-impl Unpacked {
-    fn bytes_read(&self) -> u64 {
-        match self {
-            Unpacked::Plain(file) => file.bytes,
-            Unpacked::Gzip(decoder) => decoder.get_ref().bytes,
-            Unpacked::Zstd(decoder) => decoder.get_ref().get_ref().bytes,
-        }
-    }
-
-    fn into_hashing(self) -> Hashing {
-        match self {
-            Unpacked::Plain(file) => file,
-            Unpacked::Gzip(decoder) => decoder.into_inner(),
-            Unpacked::Zstd(decoder) => decoder.finish().into_inner(),
-        }
-    }
-}
-
-impl Read for Unpacked {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Unpacked::Plain(file) => file.read(buffer),
-            Unpacked::Gzip(decoder) => decoder.read(buffer),
-            Unpacked::Zstd(decoder) => decoder.read(buffer),
-        }
+        Err(cause) => DataError::Io { file: path.to_owned(), doing: "read it", cause },
     }
 }

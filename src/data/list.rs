@@ -4,14 +4,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use kantor_theory::json;
 use serde::Deserialize;
 
 use super::error::DataError;
+use super::format::{Expected, refuse_foreign};
+use super::memory::reserve;
 use super::npy;
 use super::shard::{Bytes, Shard};
 use super::source::Source;
+use super::whole::Whole;
 
-const FORMATS: &str = "give a 1-d .npy array or text with one number a line";
+/// What is held of a list.
+const NUMBERS: &str = "the list";
 
 const SELECTIONS: &str =
     "give the selection.jsonl or the indices.npy of a selection, or text with one row number a line";
@@ -19,23 +24,29 @@ const SELECTIONS: &str =
 /// Reads the numbers, integers exactly.
 ///
 /// # Errors
-/// If the file cannot be read or is no list of numbers.
+/// If the file cannot be read, is no list of numbers, or changes while it is read.
 pub fn read_list(path: &Path) -> Result<Vec<f64>, DataError> {
-    numbers(path, Arc::new(Source::open(path)?))
+    let source = Arc::new(Source::open(path)?);
+    Whole::List.check(path, source.identity.bytes)?;
+    let numbers = numbers(path, &source);
+    // The list is kept, and the file is not looked at again.
+    source.check_unchanged().and(numbers)
 }
 
-fn numbers(path: &Path, source: Arc<Source>) -> Result<Vec<f64>, DataError> {
-    let bytes = source.bytes();
+fn numbers(path: &Path, source: &Arc<Source>) -> Result<Vec<f64>, DataError> {
+    let (bytes, total) = (source.bytes(), source.identity.bytes);
+    refuse_foreign(path, bytes, Expected::List)?;
     if !bytes.starts_with(npy::MAGIC) {
         return parse_text(path, bytes);
     }
-    let total = source.identity.bytes;
     let header = npy::parse(path, &bytes[..bytes.len().min(npy::MAX_PREFIX)], total)?;
     let layout = header.list_layout(path, total)?;
     let span = header.length..header.length + layout.rows * layout.number.size();
-    let shard = Shard { source, tensor: None, bytes: Bytes::Mapped, span, layout };
+    let shard = Shard { source: source.clone(), tensor: None, bytes: Bytes::Mapped, span, layout };
     shard.check_exact()?;
-    let mut numbers = vec![0.0; shard.layout.rows];
+    let mut numbers = Vec::new();
+    reserve(&mut numbers, shard.layout.rows, path, NUMBERS)?;
+    numbers.resize(shard.layout.rows, 0.0);
     shard.read(0, 0..1, &mut numbers);
     Ok(numbers)
 }
@@ -46,12 +57,17 @@ fn numbers(path: &Path, source: Arc<Source>) -> Result<Vec<f64>, DataError> {
 /// If the file is no list of such numbers; the message names the place and the value.
 pub fn read_rows(path: &Path, rows: usize) -> Result<Vec<usize>, DataError> {
     let source = Arc::new(Source::open(path)?);
+    Whole::List.check(path, source.identity.bytes)?;
     let numbers = match source.bytes().first() {
-        Some(b'{') => parse_selection(path, source.bytes())?,
-        _ => numbers(path, source)?,
+        Some(b'{') => parse_selection(path, source.bytes()),
+        _ => numbers(path, &source),
     };
-    let mut seen = vec![false; rows];
-    let mut list = Vec::with_capacity(numbers.len());
+    // The list is kept, and the file is not looked at again.
+    let numbers = source.check_unchanged().and(numbers)?;
+    let (mut seen, mut list) = (Vec::new(), Vec::new());
+    reserve(&mut seen, rows, path, NUMBERS)?;
+    seen.resize(rows, false);
+    reserve(&mut list, numbers.len(), path, NUMBERS)?;
     for (place, &number) in numbers.iter().enumerate() {
         let refuse = |fault: String| {
             let fault = format!("entry {place} is {number}, {fault}");
@@ -100,7 +116,7 @@ struct Chosen {
 
 fn parse_selection(path: &Path, bytes: &[u8]) -> Result<Vec<f64>, DataError> {
     let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
-    let index = |(at, line): (usize, &[u8])| match serde_json::from_slice::<Chosen>(line) {
+    let index = |(at, line): (usize, &[u8])| match json::from_slice::<Chosen>(line) {
         // Exact for all that can be a row number.
         Ok(chosen) => Ok(chosen.index as f64),
         Err(error) => {
@@ -112,15 +128,18 @@ fn parse_selection(path: &Path, bytes: &[u8]) -> Result<Vec<f64>, DataError> {
 }
 
 fn parse_text(path: &Path, bytes: &[u8]) -> Result<Vec<f64>, DataError> {
-    let text =
-        std::str::from_utf8(bytes).map_err(|_| DataError::malformed(path, "is neither .npy nor text", FORMATS))?;
+    let refuse = |fault: String| DataError::malformed(path, fault, Expected::List.remedy());
+    let text = std::str::from_utf8(bytes).map_err(|_| refuse("is neither .npy nor text".to_owned()))?;
     let mut numbers = Vec::new();
     for (line, word) in text.lines().enumerate() {
         match word.trim().parse::<f64>() {
-            Ok(number) => numbers.push(number),
+            Ok(number) => {
+                reserve(&mut numbers, 1, path, NUMBERS)?;
+                numbers.push(number);
+            }
             Err(_) => {
-                let fault = format!("line {} is not a number", line + 1);
-                return Err(DataError::malformed(path, fault, FORMATS));
+                let word: String = word.trim().chars().take(40).collect();
+                return Err(refuse(format!("line {} is not a number but `{word}`", line + 1)));
             }
         }
     }

@@ -6,11 +6,15 @@
 
 pub mod digest;
 pub mod error;
+mod format;
+pub(crate) mod json;
 pub mod jsonl;
 pub mod labels;
 mod lines;
 pub mod list;
+pub mod memory;
 mod mmap;
+pub mod name;
 mod npy;
 mod npz;
 mod number;
@@ -20,12 +24,16 @@ pub mod representation;
 mod safetensors;
 mod shard;
 mod source;
+mod unpack;
 pub mod validate;
+pub mod whole;
 
 pub use digest::Digests;
 pub use error::{DataError, Kind};
 pub use jsonl::JsonlRows;
 pub use labels::Labels;
+pub use memory::Allowance;
+pub use mmap::outlive_cuts;
 pub use open::{Format, OpenOptions};
 pub use overlap::overlap;
 pub use representation::{Representation, SourceFile};

@@ -4,6 +4,7 @@
 //! the archive and with its own `.npy` header before memory is taken; a stored (uncompressed) member is used in
 //! place, after its checksum has been verified.
 
+use std::collections::HashSet;
 use std::io::{self, Cursor, Read};
 use std::path::{Component, Path};
 
@@ -11,11 +12,16 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::error::DataError;
+use super::format::PICKLE;
+use super::memory::{Allowance, Claim};
 use super::npy::{self, Header};
 use super::shard::{Bytes, Layout};
 
 /// First bytes of a zip archive.
 pub(crate) const MAGIC: &[u8] = b"PK\x03\x04";
+
+const UNPACKED_REMEDY: &str =
+    "allow more with --max-memory, or save it uncompressed with np.save, which is read in place";
 
 /// No deflate stream expands by more than this.
 const MAX_RATIO: u64 = 1032;
@@ -28,10 +34,15 @@ pub(crate) fn table(
     bytes: &[u8],
     name: Option<&str>,
     cast: bool,
+    allowance: &Allowance,
 ) -> Result<(String, Bytes, usize, Layout), DataError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(file, &error))?;
     if archive.file_names().any(|name| name == "data.pkl" || name.ends_with("/data.pkl")) {
-        return Err(DataError::malformed(file, "is a PyTorch file, which holds a pickle", super::error::PICKLE));
+        return Err(DataError::malformed(file, "is a PyTorch file, which holds a pickle", PICKLE));
+    }
+    if let Some(name) = repeated(bytes, archive.central_directory_start()) {
+        let fault = format!("holds several members of the name `{name}`");
+        return Err(DataError::malformed(file, fault, "write it again with np.savez, each array under its own name"));
     }
     let members = (0..archive.len()).map(|index| member(file, &mut archive, index)).collect::<Result<Vec<_>, _>>()?;
     let listed = |fault: String| {
@@ -65,18 +76,34 @@ pub(crate) fn table(
         }
         return Ok((name.clone(), Bytes::Mapped, start as usize + header.length, layout));
     }
-    let mut memory = Vec::new();
-    memory.try_reserve_exact(*size as usize).map_err(|_| DataError::Memory {
-        file: file.to_owned(),
-        what: "the decompressed array",
-        bytes: *size,
-        remedy: "save it uncompressed with np.save, which is read in place",
-    })?;
+    let (mut memory, mut claim) = (Vec::new(), Claim::new(allowance, file));
+    // One byte more, which tells that there is more than was said.
+    claim.room(&mut memory, *size as usize + 1, "the decompressed array", UNPACKED_REMEDY)?;
     (&mut content).take(*size + 1).read_to_end(&mut memory).map_err(|error| damaged(file, &error.into()))?;
     if memory.len() as u64 != *size {
         return Err(cut(file, *size, memory.len() as u64));
     }
+    claim.keep();
     Ok((name.clone(), Bytes::Memory(memory), header.length, layout))
+}
+
+/// The name of a member that the central directory lists more than once. (The reader of archives keeps the last one
+/// silently.)
+fn repeated(bytes: &[u8], start: u64) -> Option<String> {
+    const SIGNATURE: &[u8] = b"PK\x01\x02";
+    const FIXED: usize = 46;
+    let mut entries = bytes.get(usize::try_from(start).ok()?..)?;
+    let mut names = HashSet::new();
+    while entries.starts_with(SIGNATURE) && entries.len() >= FIXED {
+        let length = |at: usize| usize::from(u16::from_le_bytes([entries[at], entries[at + 1]]));
+        let (name, more, comment) = (length(28), length(30), length(32));
+        let name = entries.get(FIXED..FIXED + name)?;
+        if !names.insert(name) {
+            return Some(String::from_utf8_lossy(name).into_owned());
+        }
+        entries = entries.get(FIXED + name.len() + more + comment..)?;
+    }
+    None
 }
 
 struct Member {

@@ -8,6 +8,7 @@ use kantor_solvers::Watch;
 use kantor_theory::{Element, Rows};
 
 use super::error::DataError;
+use super::memory::Allowance;
 use super::number::Target;
 use super::open::{self, Format, OpenOptions};
 use super::shard::Shard;
@@ -56,7 +57,16 @@ impl Representation {
     /// # Errors
     /// If a file cannot be read, is not a table of an accepted format and type, or does not fit the others.
     pub fn open(paths: &[PathBuf], options: &OpenOptions) -> Result<Self, DataError> {
-        let opened = paths.iter().map(|path| open::shard(path, options)).collect::<Result<Vec<_>, _>>()?;
+        Self::open_within(paths, options, &Allowance::unlimited())
+    }
+
+    /// As [`Representation::open`]; what must be unpacked counts towards `allowance`.
+    ///
+    /// # Errors
+    /// As [`Representation::open`], or if that is too much.
+    pub fn open_within(paths: &[PathBuf], options: &OpenOptions, allowance: &Allowance) -> Result<Self, DataError> {
+        let opened = paths.iter().map(|path| open::shard(path, options, allowance));
+        let opened = opened.collect::<Result<Vec<_>, _>>()?;
         let Some((first, _)) = opened.first() else {
             return Err(DataError::NoFiles("vector"));
         };
@@ -70,7 +80,7 @@ impl Representation {
                 let (file, other) = (shard.source.path.clone(), first_path);
                 return Err(DataError::Dimensions { file, dim: layout.dim, other, other_dim: dim });
             }
-            element = widest(element, layout.number.element());
+            element = element.widest(layout.number.element());
             starts.push(starts[starts.len() - 1] + layout.rows);
             files.push(SourceFile {
                 path: shard.source.path.clone(),
@@ -145,9 +155,15 @@ impl Representation {
         digests.into_iter().map(|(_, digest)| digest).collect()
     }
 
-    /// Fails if a file is no longer the one that was opened (length, inode or modification time).
+    /// Fails if a file is no longer the one that was opened (length, inode, times of modification and of change), or was
+    /// cut meanwhile.
     pub fn check_unchanged(&self) -> Result<(), DataError> {
-        self.shards.iter().try_for_each(|shard| shard.source.identity.check(&shard.source.path))
+        self.shards.iter().try_for_each(|shard| shard.source.check_unchanged())
+    }
+
+    /// Whether a file was cut, so that zeros are read in the place of lost rows.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.shards.iter().any(|shard| shard.source.is_cut())
     }
 
     /// Fails if rows here have not as many columns as rows there.
@@ -199,15 +215,6 @@ impl Representation {
     }
 }
 
-/// The element into which both embed exactly.
-fn widest(a: Element, b: Element) -> Element {
-    match (a, b) {
-        _ if a == b => a,
-        (Element::F64, _) | (_, Element::F64) => Element::F64,
-        _ => Element::F32,
-    }
-}
-
 impl Rows for Representation {
     fn len(&self) -> usize {
         self.original_len() - self.hidden.len()
@@ -219,6 +226,10 @@ impl Rows for Representation {
 
     fn element(&self) -> Element {
         self.element
+    }
+
+    fn element_of(&self, row: usize) -> Element {
+        self.files[self.shard_of(self.original_row(row))].element
     }
 
     fn read(&self, first: usize, columns: Range<usize>, out: &mut [f64]) {

@@ -3,15 +3,15 @@
 //! The digest runs at the speed of the processor's SHA instructions, which `sha2` finds at run time.
 
 use std::fs::{File, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use kantor_solvers::Watch;
-use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 
 use super::error::DataError;
-use super::mmap;
+use super::mmap::Map;
 
 /// Bytes hashed between two reports of progress.
 const HASH_STEP: usize = 4 << 20;
@@ -21,19 +21,22 @@ const HASH_STEP: usize = 4 << 20;
 pub(crate) struct Identity {
     pub(crate) bytes: u64,
     modified: Option<SystemTime>,
+    /// When content or attributes changed last, in seconds and nanoseconds: unlike the time of modification, nobody can
+    /// set it.
+    changed: Option<(i64, i64)>,
     inode: Option<(u64, u64)>,
 }
 
 impl Identity {
     fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
-        let inode = {
+        let (inode, changed) = {
             use std::os::unix::fs::MetadataExt;
-            Some((metadata.dev(), metadata.ino()))
+            (Some((metadata.dev(), metadata.ino())), Some((metadata.ctime(), metadata.ctime_nsec())))
         };
         #[cfg(not(unix))]
-        let inode = None;
-        Self { bytes: metadata.len(), modified: metadata.modified().ok(), inode }
+        let (inode, changed) = (None, None);
+        Self { bytes: metadata.len(), modified: metadata.modified().ok(), changed, inode }
     }
 
     /// Fails if the file at `path` is no longer the one this was taken from.
@@ -49,26 +52,62 @@ impl Identity {
             changed("another file took its place")
         } else if now.modified != self.modified {
             changed("its modification time differs")
+        } else if now.changed != self.changed {
+            changed("its status changed: content, name, links or permissions")
         } else {
             Ok(())
         }
     }
 }
 
-/// Opens a regular, non-empty file.
+/// What was found, unless that is an error and `unchanged` says that the file is no longer what it was: then that is why.
+pub(crate) fn if_unchanged<T>(
+    found: Result<T, DataError>,
+    unchanged: impl FnOnce() -> Result<(), DataError>,
+) -> Result<T, DataError> {
+    match found {
+        Err(error) if !matches!(error, DataError::Stopped(_)) => unchanged().and(Err(error)),
+        found => found,
+    }
+}
+
+/// Opens a file, without waiting if a pipe has taken its place meanwhile.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        match File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
+            // A regular file that somebody else holds a lease on.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            opened => return opened,
+        }
+    }
+    File::open(path)
+}
+
+/// Opens a regular file.
 pub(crate) fn open(path: &Path) -> Result<(File, Identity), DataError> {
-    // Asked before opening: opening a pipe that nobody writes to would wait for ever.
-    let kind = std::fs::metadata(path).map_err(DataError::io(path, "open it"))?.file_type();
-    if !kind.is_file() {
+    let regular = |metadata: &Metadata| {
+        let kind = metadata.file_type();
         let what = if kind.is_dir() { "is a directory" } else { "is not a regular file" };
-        return Err(DataError::malformed(path, what, "give a file on disk"));
-    }
-    let file = File::open(path).map_err(DataError::io(path, "open it"))?;
+        if kind.is_file() { Ok(()) } else { Err(DataError::malformed(path, what, "give a file on disk")) }
+    };
+    // Asked before opening, too: opening a device may do something to it.
+    regular(&std::fs::metadata(path).map_err(DataError::io(path, "open it"))?)?;
+    let file = open_at_once(path).map_err(DataError::io(path, "open it"))?;
     let metadata = file.metadata().map_err(DataError::io(path, "read its metadata"))?;
-    if metadata.len() == 0 {
-        return Err(DataError::Empty { file: path.to_owned(), fault: "the file has no bytes" });
-    }
+    regular(&metadata)?;
     Ok((file, Identity::of(&metadata)))
+}
+
+/// As [`open`], for files that must hold something.
+pub(crate) fn open_filled(path: &Path) -> Result<(File, Identity), DataError> {
+    match open(path)? {
+        (_, Identity { bytes: 0, .. }) => {
+            Err(DataError::Empty { file: path.to_owned(), fault: "the file has no bytes" })
+        }
+        opened => Ok(opened),
+    }
 }
 
 /// A file shown as memory.
@@ -76,13 +115,13 @@ pub(crate) fn open(path: &Path) -> Result<(File, Identity), DataError> {
 pub(crate) struct Source {
     pub(crate) path: PathBuf,
     pub(crate) identity: Identity,
-    map: Mmap,
+    map: Map,
 }
 
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
-        let (file, identity) = open(path)?;
-        let map = mmap::map(&file).map_err(DataError::io(path, "map it into memory"))?;
+        let (file, identity) = open_filled(path)?;
+        let map = Map::new(&file).map_err(DataError::io(path, "map it into memory"))?;
         if map.len() as u64 != identity.bytes {
             return Err(DataError::Changed { file: path.to_owned(), what: "its length differs" });
         }
@@ -93,6 +132,23 @@ impl Source {
         &self.map
     }
 
+    /// Whether some of the bytes are no longer those of the file.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.map.is_cut()
+    }
+
+    /// Fails if the file was cut while it was mapped.
+    pub(crate) fn check_whole(&self) -> Result<(), DataError> {
+        let what = "it was cut, or its disk failed";
+        if self.is_cut() { Err(DataError::Changed { file: self.path.clone(), what }) } else { Ok(()) }
+    }
+
+    /// Fails if the file is no longer the one that was opened.
+    pub(crate) fn check_unchanged(&self) -> Result<(), DataError> {
+        self.identity.check(&self.path)?;
+        self.check_whole()
+    }
+
     /// SHA-256 of the whole file, in hexadecimal.
     pub(crate) fn digest(&self, watch: &dyn Watch) -> Result<String, DataError> {
         let mut hash = Sha256::new();
@@ -100,6 +156,7 @@ impl Source {
             hash.update(chunk);
             watch.advance(chunk.len() as u64)?;
         }
+        self.check_whole()?;
         Ok(hexadecimal(hash))
     }
 }

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::error::DataError;
+use super::memory::reserve;
 use super::representation::Representation;
 
 /// Numbers read at a time: they stay in the second-level cache.
@@ -61,10 +62,12 @@ impl Representation {
     /// # Errors
     /// If a row is bad and `on_bad` is [`OnBadRow::Error`], if no row is left, or if `watch` asks to stop.
     pub fn validate(&mut self, family: Family, on_bad: OnBadRow, watch: &dyn Watch) -> Result<Dropped, DataError> {
-        let rows = self.dropped(faults(self, family, watch)?);
+        let rows = self.dropped(faults(self, family, watch)?)?;
         if rows.is_empty() {
             return Ok(Dropped::default());
         }
+        // Rows of a file that was cut or written anew meanwhile are not worth a word.
+        self.check_unchanged()?;
         if on_bad == OnBadRow::Error {
             return Err(self.bad_rows(&rows));
         }
@@ -86,11 +89,18 @@ impl Representation {
             self.read_row(row, &mut numbers);
             bad.extend(row_fault(family, &numbers).map(|fault| (row, fault)));
         }
-        if bad.is_empty() { Ok(()) } else { Err(self.bad_rows(&self.dropped(bad))) }
+        if bad.is_empty() {
+            return Ok(());
+        }
+        self.check_unchanged()?;
+        Err(self.bad_rows(&self.dropped(bad)?))
     }
 
-    fn dropped(&self, faults: Vec<(usize, &'static str)>) -> Vec<DroppedRow> {
-        faults.into_iter().map(|(row, fault)| DroppedRow { row: self.original_row(row), fault }).collect()
+    fn dropped(&self, faults: Vec<(usize, &'static str)>) -> Result<Vec<DroppedRow>, DataError> {
+        let mut dropped = Vec::new();
+        reserve(&mut dropped, faults.len(), &self.files()[0].path, "the list of bad rows")?;
+        dropped.extend(faults.into_iter().map(|(row, fault)| DroppedRow { row: self.original_row(row), fault }));
+        Ok(dropped)
     }
 
     /// Checks that every entry of a matrix is a similarity, or a cost if `cost` says so

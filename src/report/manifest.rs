@@ -9,7 +9,7 @@ use kantor_theory::{Cost, Interval, Objective, Status};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::data::{DroppedRow, OnBadRow};
+use crate::data::{DroppedRow, OnBadRow, name};
 use crate::output::Written;
 use crate::select::{GroupCoverage, HeldOut, Note};
 
@@ -21,7 +21,8 @@ pub const SCHEMA: &str = "kantor/manifest/1";
 pub struct InputRecord {
     /// `pool`, `query`, `similarity`, `pool-jsonl`, `query-jsonl` or `query-groups`.
     pub role: &'static str,
-    /// As named on the command line.
+    /// As named on the command line; written as [`readable`](crate::data::name::readable) text.
+    #[serde(serialize_with = "name::serialize")]
     pub path: PathBuf,
     /// `npy`, `safetensors`, `npz`, `jsonl`, `text`.
     pub format: &'static str,
@@ -137,7 +138,7 @@ pub struct Provenance {
     pub pool_rows: usize,
     /// Rows of the query set that took part.
     pub query_rows: usize,
-    /// Query rows that are also in the pool, bit for bit.
+    /// Query rows that are also in the pool, by value after rounding to the coarser number type of the two.
     pub overlap: usize,
     /// Seed of every random choice.
     pub seed: u64,

@@ -7,12 +7,15 @@ use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
 
 use crate::data::jsonl::JsonlFile;
+use crate::data::name::readable;
 use crate::data::{
-    DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile, overlap,
+    Allowance, DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile,
 };
 use crate::report::manifest::{DroppedRecord, InputRecord};
+use crate::report::memory;
 
 use super::Error;
+use super::forbid::{ForbidOverlap, shared};
 
 /// Which files to read and how.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +39,10 @@ pub struct InputSpec {
     /// What to do with rows that cannot be measured.
     pub on_bad_row: OnBadRow,
     /// Fail if a query row is also in the pool.
-    pub forbid_overlap: bool,
+    pub forbid_overlap: ForbidOverlap,
+    /// Bytes that reading may take beside the files: what is unpacked, the ids of rows; by default what the system has
+    /// free.
+    pub memory: Option<u64>,
 }
 
 impl InputSpec {
@@ -60,6 +66,7 @@ pub struct Inputs {
     overlap: usize,
     /// Whether the rows of the pool are still to be checked.
     unchecked: bool,
+    taken: u64,
 }
 
 enum Tables {
@@ -87,7 +94,8 @@ impl Inputs {
 
     fn open_as(spec: &InputSpec, cost: Cost, mut unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
         let options = OpenOptions { tensor: spec.tensor.clone(), cast: spec.cast };
-        let open = |paths: &[PathBuf]| Representation::open(paths, &options);
+        let allowance = Allowance::new(spec.memory.or_else(memory::available).unwrap_or(u64::MAX));
+        let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
         let mut dropped = Vec::new();
         let mut check = |role, rows: &mut Representation| -> Result<(), Error> {
             let Dropped { rows } = rows.validate(cost.family(), spec.on_bad_row, watch)?;
@@ -97,9 +105,9 @@ impl Inputs {
         let (tables, overlap) = match (&spec.similarity, &spec.query) {
             (Some(path), _) => {
                 let matrix = open(std::slice::from_ref(path))?;
-                matrix.validate_matrix(cost, watch)?;
+                matrix.validate_matrix(cost, watch).or_else(|error| matrix.check_unchanged().and(Err(error)))?;
                 unchecked = false;
-                (Tables::Matrix(matrix), 0)
+                (Tables::Matrix(matrix), Vec::new())
             }
             (None, Some(path)) => {
                 let mut pool = open(&spec.pool)?;
@@ -109,31 +117,40 @@ impl Inputs {
                 }
                 check("query", &mut query)?;
                 query.check_same_dim(&pool)?;
-                let overlap = overlap(&pool, &query, watch)?.len();
+                let overlap = shared(&pool, &query, spec.forbid_overlap, watch)?;
                 (Tables::Points { pool, query }, overlap)
             }
             (None, None) => return Err(Error::Request("give --pool and --query, or --similarity".to_owned())),
         };
-        if spec.forbid_overlap && overlap > 0 {
-            return Err(Error::Overlap(overlap));
-        }
+        let count = overlap.len();
+        let (examples, query_examples, groups) = (None, None, None);
         let mut inputs =
-            Self { tables, examples: None, query_examples: None, groups: None, dropped, overlap, unchecked };
+            Self { tables, examples, query_examples, groups, dropped, overlap: count, unchecked, taken: 0 };
+        if let (Some(&(query, row)), false) = (overlap.first(), spec.forbid_overlap == ForbidOverlap::No) {
+            inputs.check_unchanged()?;
+            let (query, row) = (inputs.original_query(query), inputs.original_row(row));
+            return Err(Error::Overlap { count, query, row, forbidden: spec.forbid_overlap });
+        }
         if !spec.pool_jsonl.is_empty() {
-            inputs.examples = Some(JsonlRows::scan(&spec.pool_jsonl, Some(inputs.original_pool_len()), watch)?);
+            inputs.examples = {
+                let rows = inputs.original_pool_len();
+                Some(JsonlRows::scan_within(&spec.pool_jsonl, Some(rows), &allowance, watch)?)
+            };
         }
         let rows = match &inputs.tables {
             Tables::Points { query, .. } => query.original_len(),
             Tables::Matrix(matrix) => matrix.original_len(),
         };
         if let Some(path) = &spec.query_jsonl {
-            inputs.query_examples = Some(JsonlRows::scan(std::slice::from_ref(path), Some(rows), watch)?);
+            inputs.query_examples =
+                Some(JsonlRows::scan_within(std::slice::from_ref(path), Some(rows), &allowance, watch)?);
         }
         if let Some(path) = &spec.query_groups {
-            let mut groups = Labels::read(path, rows, watch)?;
+            let mut groups = Labels::read_within(path, rows, &allowance, watch)?;
             groups.kept((0..inputs.queries().len()).map(|query| inputs.original_query(query)));
             inputs.groups = Some(groups);
         }
+        inputs.taken = spec.memory.map_or(0, |_| allowance.taken());
         Ok(inputs)
     }
 
@@ -234,7 +251,7 @@ impl Inputs {
         let dropped: Vec<usize> = self.dropped.iter().filter(|d| d.role == "pool").map(|d| d.row.row).collect();
         let kept = |&row: &usize| match dropped.binary_search(&row) {
             Err(before) => Ok(row - before),
-            Ok(_) => Err(Error::Request(format!("{}: row {row} was dropped as a bad row", list.display()))),
+            Ok(_) => Err(Error::Request(format!("{}: row {row} was dropped as a bad row", readable(list)))),
         };
         originals.iter().map(kept).collect()
     }
@@ -259,7 +276,8 @@ impl Inputs {
         &self.dropped
     }
 
-    /// Query rows that are also in the pool, bit for bit.
+    /// Query rows that are also in the pool: by value, after rounding to the coarser number type of the two, or as
+    /// [`InputSpec::forbid_overlap`] says.
     pub fn overlap(&self) -> usize {
         self.overlap
     }
@@ -352,6 +370,14 @@ impl Inputs {
         Ok(records)
     }
 
+    /// Whether a file that is mapped was cut.
+    pub(super) fn is_cut(&self) -> bool {
+        match &self.tables {
+            Tables::Points { pool, query } => pool.is_cut() || query.is_cut(),
+            Tables::Matrix(matrix) => matrix.is_cut(),
+        }
+    }
+
     /// Fails if an input file changed since it was opened.
     ///
     /// # Errors
@@ -367,6 +393,11 @@ impl Inputs {
             groups.check_unchanged()?;
         }
         Ok(())
+    }
+
+    /// Bytes that opening took of [`InputSpec::memory`] for good; 0 if no limit was set.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// All input files.

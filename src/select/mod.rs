@@ -2,7 +2,9 @@
 
 mod beside;
 mod crossfit;
+mod forbid;
 mod groups;
+mod guard;
 mod inputs;
 mod objective;
 mod order;
@@ -22,6 +24,7 @@ use crate::report::memory;
 
 pub use beside::Beside;
 pub use crossfit::{HeldOut, Law};
+pub use forbid::ForbidOverlap;
 pub use groups::GroupCoverage;
 pub(crate) use groups::coverage;
 pub use inputs::{InputSpec, Inputs};
@@ -61,9 +64,21 @@ pub enum Error {
     Request(String),
     /// Queries are in the pool and that was forbidden.
     #[error(
-        "{0} query rows are also in the pool: remove them from the pool, or allow it by leaving out --forbid-overlap"
+        "{count} query rows are also in the pool{} (query row {query}: pool row {row}{}): \
+         remove them from the pool, or allow it by leaving out --forbid-overlap",
+        if let ForbidOverlap::Near(cosine) = forbidden { format!(", or have a cosine of at least {cosine} to one of its rows") } else { String::new() },
+        if *count > 1 { ", …" } else { "" }
     )]
-    Overlap(usize),
+    Overlap {
+        /// How many.
+        count: usize,
+        /// The first of them, dropped rows counted.
+        query: usize,
+        /// A row of the pool that it is, dropped rows counted.
+        row: usize,
+        /// What was forbidden.
+        forbidden: ForbidOverlap,
+    },
     /// It would take more memory than allowed.
     #[error(
         "this takes about {needed} bytes beyond the input but --max-memory allows {allowed}: allow more, or ask for less"
@@ -221,6 +236,10 @@ pub struct Outcome {
 /// # Errors
 /// If the request makes no sense for these inputs, a method cannot work on them, or `watch` asks to stop.
 pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    inputs.guarded(watch, |watch| select_beside_digests(inputs, request, watch))
+}
+
+fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
     if rayon::current_num_threads() == 1 {
         let outcome = select_only(inputs, request, watch)?;
         return Ok(Outcome { inputs: inputs.records(watch)?, ..outcome });

@@ -78,8 +78,8 @@ impl<'a> Prepared<'a> {
             let other = if request.settings.diversity.is_some() { "--diversity" } else { request.objective.name() };
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
-        let task =
-            Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory: request.memory, watch };
+        let memory = request.memory.saturating_sub(inputs.taken());
+        let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory, watch };
         let largest = request.budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { exact::needs(&task, largest) } else { Needs::default() };
@@ -88,8 +88,8 @@ impl<'a> Prepared<'a> {
         }
         let certified = if request.certify { largest } else { 0 };
         let needed = bytes(&task, needs, objective, certified, request.budgets.len());
-        if needed > request.memory {
-            return Err(Error::Memory { needed, allowed: request.memory });
+        if needed > memory {
+            return Err(Error::Memory { needed, allowed: memory });
         }
         let begun = Instant::now();
         let mut findings = scan(&task, needs)?;

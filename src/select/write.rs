@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Instant;
 
-use kantor_solvers::Watch;
+use kantor_solvers::{Quiet, Watch};
 use kantor_theory::{Facts, Geometry, Objective, Status};
 
 use crate::certify::{self, Certified};
@@ -231,6 +231,16 @@ impl<'a> SelectionWriter<'a> {
 
     /// Writes the files of one selection, which `method` made, into the directory `dir` of the result.
     pub(crate) fn write(
+        &self,
+        staging: &mut ResultDirectory,
+        dir: &str,
+        method: &str,
+        proved: &Proved,
+    ) -> Result<(), Error> {
+        self.inputs.guarded(&Quiet, |_| self.write_files(staging, dir, method, proved))
+    }
+
+    fn write_files(
         &self,
         staging: &mut ResultDirectory,
         dir: &str,

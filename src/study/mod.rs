@@ -3,7 +3,6 @@
 mod own;
 mod tables;
 
-use std::fs::File;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -12,19 +11,20 @@ pub use own::{Cell, Joined, Pair, Run, joined};
 pub use tables::{BudgetResult, Correlation, Outcome, Published, published};
 
 use crate::data::DataError;
+use crate::data::whole::{self, Whole};
 
 /// Two sides of a correlation.
 type Paired = (Vec<f64>, Vec<f64>);
 
 /// The lines of a CSV file with a header, each as `take` wants it.
 fn read_csv<L: DeserializeOwned, T>(path: &Path, take: impl Fn(L) -> Option<T>) -> Result<Vec<T>, DataError> {
-    let file = File::open(path).map_err(|cause| DataError::Io { file: path.to_owned(), doing: "open", cause })?;
+    let table = whole::read(path, Whole::Results)?;
     let malformed = |line: usize, fault: String| DataError::Malformed {
         file: path.to_owned(),
         fault: format!("line {line} {fault}"),
         remedy: "compare it with the header and correct it".to_owned(),
     };
-    let mut reader = csv::Reader::from_reader(file);
+    let mut reader = csv::Reader::from_reader(&table[..]);
     let header = reader.headers().cloned().map_err(|error| malformed(1, format!("is no header: {error}")))?;
     let mut lines = Vec::new();
     for (at, record) in reader.records().enumerate() {

@@ -4,7 +4,6 @@
 //! budget while the loss falls.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use kantor_theory::json;
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Paired;
 use crate::data::DataError;
+use crate::data::whole::{self, Whole};
 use crate::output::MANIFEST;
 use crate::statistics::{mean, spearman};
 
@@ -157,7 +157,7 @@ fn cell(task: String, budget: u64, methods: BTreeMap<String, Paired>) -> Cell {
 
 fn manifest(path: &Path) -> Result<Manifest, DataError> {
     let path = if path.is_dir() { path.join(MANIFEST) } else { path.to_owned() };
-    let bytes = fs::read(&path).map_err(|cause| DataError::Io { file: path.clone(), doing: "read", cause })?;
+    let bytes = whole::read(&path, Whole::Record)?;
     let malformed = |fault: String| DataError::Malformed {
         file: path.clone(),
         fault,

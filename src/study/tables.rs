@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Paired;
 use crate::data::DataError;
+use crate::data::name::readable;
 use crate::statistics::{mean, ranks, sign_flip, spearman};
 
 /// The folder of each pool and its short name.
@@ -123,7 +124,7 @@ pub fn published(directory: &Path) -> Result<Published, DataError> {
     for (folder, pool) in POOLS {
         let models = directory.join(folder).join("quantile_budget");
         for model in subfolders(&models)? {
-            let name = model.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = readable(model.file_name().unwrap_or_default()).into_owned();
             for outcome in Outcome::ALL {
                 let table = |experiment| read(&model.join(outcome.table(experiment)), outcome);
                 found.correlations.extend(correlations(pool, &name, outcome, &table("binning")?));

@@ -40,6 +40,59 @@ fn bad_json() {
 }
 
 #[test]
+fn what_json_dumps_writes_is_copied_byte_for_byte() {
+    let deep = format!("{{\"id\": \"d\", \"a\": {}{}}}", "[".repeat(300_000), "]".repeat(300_000));
+    let lines = [
+        r#"{"id": "a", "score": NaN, "low": -Infinity, "high": [Infinity, {"x": NaN}]}"#,
+        r#"{"id": "b", "text": "half a pair: \ud800, and \udfff\ud83d"}"#,
+        r#"{"id": "c", "huge": 1e999, "tiny": -1E-999, "long": 0.1000000000000000055511151231257827021181583404541015625}"#,
+        &format!(r#"{{"id": "{}", "digits": {}}}"#, "x".repeat(300), "9".repeat(400)),
+        &deep,
+        r#"{"score": NaN, "id": 12345678901234567890123}"#,
+        r#"{"id": "\ud83d\ude00"}"#,
+        r#"{"id": "\ud83d"}"#,
+    ];
+    let files = Files::new();
+    let text = lines.join("\n");
+    for (name, bytes) in [("x", text.clone().into_bytes()), ("x.gz", gzip(text.as_bytes()))] {
+        let rows = scan(&[files.put(name, bytes)]).unwrap();
+        let copied = rows.copy(&Vec::from_iter(0..lines.len()), &Quiet).unwrap();
+        for (row, line) in lines.iter().enumerate() {
+            assert_eq!(*copied[&row], *format!("{line}\n").as_bytes());
+        }
+        let ids: Vec<&str> = (0..8).map(|row| rows.id(row).unwrap()).collect();
+        assert_eq!((ids[0], ids[2], ids[4], ids[5]), ("a", "c", "d", "12345678901234567890123"));
+        assert_eq!((ids[6], ids[7]), ("\u{1f600}", "\\ud83d"));
+    }
+    // The label of a line is found beside what else it holds.
+    let labels = files.put("labels.jsonl", "{\"score\": NaN, \"task\": \"m\"}\n{\"task\": 1e999}\n");
+    assert_eq!(kantor::data::Labels::read(&labels, 2, &Quiet).unwrap().names, ["m", "1e999"]);
+}
+
+#[test]
+fn what_json_loads_refuses_is_refused() {
+    for line in [
+        "{'a': 1}",
+        "{\"a\": nan}",
+        "{\"a\": 01}",
+        "{\"a\": .5}",
+        "{\"a\": +1}",
+        "{\"a\": \"\t\"}",
+        "{\"a\": \"\\x\"}",
+        "{\"a\": 1,}",
+        "{\"a\": [1,]}",
+        "{\"a\" 1}",
+        "{\"a\": None}",
+        "{\"a\": True}",
+        "{\"a\": 1 // one\n}",
+        "{\"a\": \"\\ud8\"}",
+    ] {
+        refused(line, &[":1:", "bad JSON", "is expected at column", "json.dumps"]);
+    }
+    refused("  {\"a\": tru}\n", &["a value is expected at column 9"]);
+}
+
+#[test]
 fn blank_line() {
     refused("{\"a\": 1}\n\n{\"a\": 2}\n", &[":2:", "blank", "delete it"]);
     refused("{\"a\": 1}\r\n \t\r\n", &[":2:", "blank"]);

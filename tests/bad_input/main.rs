@@ -4,10 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod archives;
+mod changed;
 mod corpus;
 mod damage;
+mod formats;
 mod inspection;
 mod jsonl;
+mod limits;
+mod overlaps;
+mod packed;
 mod round_trip;
 mod rows;
 mod support;

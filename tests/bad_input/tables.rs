@@ -263,7 +263,8 @@ fn parquet_and_other_formats_are_named() {
         (b"\x1f\x8b\x08\0", "gzip", "unpack it"),
         (b"\x28\xb5\x2f\xfd", "zstd", "unpack it"),
         (b"{\"text\": 1}\n", "JSON", "--pool-jsonl"),
-        (b"1.0,2.0,3.0\n", "none of .npy, .npz and .safetensors", "np.save"),
+        (b"1.0,2.0,3.0\n", "text (numbers)", "np.save"),
+        (b"\x01\x02\x03\x04", "none of .npy, .npz and .safetensors", "np.save"),
     ] {
         refused(bytes, &[format, remedy]);
     }

@@ -3,11 +3,14 @@
 
 mod batch;
 mod bound;
+mod bytenames;
 mod certify;
+mod changing;
 mod compare;
 mod entries;
 mod escapes;
 mod groups;
+mod inputs;
 mod limits;
 mod loss;
 mod metrics;

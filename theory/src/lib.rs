@@ -48,6 +48,6 @@ pub use kernel::{Kernel, KernelError, KernelName};
 pub use plan::SparsePlan;
 pub use problem::Problem;
 pub use rejection::Rejection;
-pub use rows::{DenseRows, Element, PickedRows, Rows};
+pub use rows::{DenseRows, Element, JoinedRows, PickedRows, Rows};
 pub use statement::{Objective, Statement, Weights};
 pub use status::Status;

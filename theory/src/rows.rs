@@ -18,6 +18,48 @@ pub enum Element {
 }
 
 impl Element {
+    /// All of them.
+    pub const ALL: [Element; 4] = [Element::F16, Element::BF16, Element::F32, Element::F64];
+
+    /// The least positive number of [`Element::F16`] that has all its binary digits.
+    pub const F16_NORMAL: f64 = 1.0 / 16384.0;
+
+    /// Significant binary digits.
+    pub fn digits(self) -> u32 {
+        match self {
+            Element::F16 => 11,
+            Element::BF16 => 8,
+            Element::F32 => f32::MANTISSA_DIGITS,
+            Element::F64 => f64::MANTISSA_DIGITS,
+        }
+    }
+
+    /// The distance of neighbouring numbers of this type at `x`, as if there were no largest one.
+    pub fn spacing(self, x: f64) -> f64 {
+        let least = match self {
+            Element::F16 => -14,
+            Element::BF16 | Element::F32 => -126,
+            Element::F64 => -1022,
+        };
+        let exponent = ((x.to_bits() >> 52 & 0x7ff) as i32 - 1023).max(least);
+        2f64.powi(exponent + 1 - self.digits() as i32)
+    }
+
+    /// The nearest number of this type, ties to the even one, as if there were no largest one.
+    pub fn round(self, x: f64) -> f64 {
+        let spacing = self.spacing(x);
+        (x / spacing).round_ties_even() * spacing
+    }
+
+    /// The narrowest type that holds the numbers of both exactly.
+    pub fn widest(self, other: Element) -> Element {
+        match (self, other) {
+            _ if self == other => self,
+            (Element::F64, _) | (_, Element::F64) => Element::F64,
+            _ => Element::F32,
+        }
+    }
+
     /// Bytes of one element.
     pub fn size(self) -> usize {
         match self {
@@ -63,6 +105,11 @@ pub trait Rows: Send + Sync {
 
     /// How the numbers are stored.
     fn element(&self) -> Element;
+
+    /// How the numbers of this row are stored; [`Rows::element`] holds those of every row exactly.
+    fn element_of(&self, _row: usize) -> Element {
+        self.element()
+    }
 
     /// Writes columns `columns` of rows `first..` into `out`, row-major, widened exactly.
     ///
@@ -124,6 +171,10 @@ impl Rows for PickedRows<'_> {
         self.rows.element()
     }
 
+    fn element_of(&self, row: usize) -> Element {
+        self.rows.element_of(self.list[row])
+    }
+
     fn read(&self, first: usize, columns: Range<usize>, out: &mut [f64]) {
         let width = columns.len().max(1);
         for (&row, out) in self.list[first..].iter().zip(out.chunks_exact_mut(width)) {
@@ -134,6 +185,73 @@ impl Rows for PickedRows<'_> {
     fn read_f32(&self, first: usize, out: &mut [f32]) {
         for (&row, out) in self.list[first..].iter().zip(out.chunks_exact_mut(self.dim())) {
             self.rows.read_f32(row, out);
+        }
+    }
+}
+
+/// The rows of one table, then those of another.
+pub struct JoinedRows<'a> {
+    first: &'a dyn Rows,
+    second: &'a dyn Rows,
+}
+
+impl<'a> JoinedRows<'a> {
+    /// Both tables.
+    ///
+    /// # Panics
+    /// If their rows are not of the same length.
+    pub fn new(first: &'a dyn Rows, second: &'a dyn Rows) -> Self {
+        assert_eq!(first.dim(), second.dim(), "tables of different dimension");
+        Self { first, second }
+    }
+
+    /// Rows of the first table among `count` rows from `start` on.
+    fn of_first(&self, start: usize, count: usize) -> usize {
+        self.first.len().saturating_sub(start).min(count)
+    }
+}
+
+impl Rows for JoinedRows<'_> {
+    fn len(&self) -> usize {
+        self.first.len() + self.second.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.first.dim()
+    }
+
+    fn element(&self) -> Element {
+        self.first.element().widest(self.second.element())
+    }
+
+    fn element_of(&self, row: usize) -> Element {
+        match row.checked_sub(self.first.len()) {
+            Some(row) => self.second.element_of(row),
+            None => self.first.element_of(row),
+        }
+    }
+
+    fn read(&self, first: usize, columns: Range<usize>, out: &mut [f64]) {
+        let width = columns.len().max(1);
+        let count = self.of_first(first, out.len() / width);
+        let (before, after) = out.split_at_mut(count * width);
+        if !before.is_empty() {
+            self.first.read(first, columns.clone(), before);
+        }
+        if !after.is_empty() {
+            self.second.read(first + count - self.first.len(), columns, after);
+        }
+    }
+
+    fn read_f32(&self, first: usize, out: &mut [f32]) {
+        let width = self.dim();
+        let count = self.of_first(first, out.len() / width);
+        let (before, after) = out.split_at_mut(count * width);
+        if !before.is_empty() {
+            self.first.read_f32(first, before);
+        }
+        if !after.is_empty() {
+            self.second.read_f32(first + count - self.first.len(), after);
         }
     }
 }

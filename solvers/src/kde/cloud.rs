@@ -44,6 +44,11 @@ pub(crate) struct Cloud<'a> {
 impl<'a> Cloud<'a> {
     /// `rows` of `points`, compared as `family` says.
     pub(crate) fn new(points: &'a dyn Rows, rows: &[usize], family: Family) -> Self {
+        Self::led(points, rows, 0, family)
+    }
+
+    /// The same, with the first `lead` of `rows` at the first positions.
+    pub(crate) fn led(points: &'a dyn Rows, rows: &[usize], lead: usize, family: Family) -> Self {
         let dim = points.dim();
         let norm = |row: &mut Vec<f64>, &i: &usize| {
             points.read_row(i, row);
@@ -51,7 +56,8 @@ impl<'a> Cloud<'a> {
         };
         let norms: Vec<f64> = rows.par_iter().map_init(|| vec![0.0; dim], norm).collect();
         let (lift, fine) = Lift::new(points, rows, &norms);
-        let given = lift.order();
+        let mut given = lift.order();
+        given.sort_by_key(|&at| at >= lead);
         Self {
             points,
             family,

@@ -9,14 +9,20 @@
 //! million pairs; 197,000 made rows in 200 clusters (d = 512) 5.1, of which bounding all 19 billion pairs alone would
 //! be 20 at the speed of plain faer.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use kantor_theory::Rows;
 use kantor_theory::cost::Family;
+use kantor_theory::geometry::row_fault;
+use kantor_theory::{JoinedRows, Rows};
+use rayon::prelude::*;
 
 use super::cloud::{Cloud, Scratch};
 use super::search::{Halt, Pair, Search};
 use crate::watch::{Stopped, Watch};
+
+/// Pool rows that are compared with all queries at a time, at least: with about 150 bytes each.
+const CHUNK: usize = 1 << 16;
 
 /// Pairs of rows whose cosine is at least some number.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,33 +48,21 @@ pub fn near_duplicates(
     watch: &dyn Watch,
 ) -> Result<NearDuplicates, Stopped> {
     let cloud = Cloud::new(points, rows, Family::Angle);
-    let within = 2.0 * (1.0 - cosine);
-    let search = Search::new(&cloud, within);
+    let near = Near::new(&cloud, cosine);
     let count = AtomicU64::new(0);
     let earliest: Vec<AtomicU32> = (0..rows.len()).map(|_| AtomicU32::new(u32::MAX)).collect();
     let member: Vec<AtomicBool> = (0..rows.len()).map(|_| AtomicBool::new(false)).collect();
     let take = |pairs: &[Pair]| -> Result<(), Halt> {
-        let (mut scratch, mut exact) = (Scratch::default(), Vec::new());
         let mut found = 0;
-        for pair in pairs {
-            let (a, b) = (pair.a as usize, pair.b as usize);
-            let (lower, upper) = search.squared(a, b, pair.cosine);
-            let near = upper <= within
-                || (lower <= within && {
-                    cloud.squared(&mut scratch, a, &[pair.b], &mut exact);
-                    exact[0] <= within
-                });
-            if near {
-                found += 1;
-                let (x, y) = (cloud.given[a], cloud.given[b]);
-                earliest[x.max(y)].fetch_min(x.min(y) as u32, Ordering::Relaxed);
-                [x, y].iter().for_each(|&at| member[at].store(true, Ordering::Relaxed));
-            }
-        }
+        near.decide(pairs, |x, y| {
+            found += 1;
+            earliest[y].fetch_min(x as u32, Ordering::Relaxed);
+            [x, y].iter().for_each(|&at| member[at].store(true, Ordering::Relaxed));
+        });
         count.fetch_add(found, Ordering::Relaxed);
         Ok(())
     };
-    search.sweep(0..cloud.len(), watch, &take).map_err(|_| Stopped)?;
+    near.search.sweep(0..cloud.len(), watch, &take).map_err(|_| Stopped)?;
     let near = |(at, earliest): (usize, &AtomicU32)| {
         let first = earliest.load(Ordering::Relaxed);
         (first != u32::MAX).then(|| (rows[first as usize], rows[at]))
@@ -80,4 +74,85 @@ pub fn near_duplicates(
         rows: earliest.iter().enumerate().filter_map(near).collect(),
         members,
     })
+}
+
+/// The queries to which some row of the pool has at least this cosine, as (query row, first such pool row), ascending.
+///
+/// Rows that have no direction are near none. The pool goes by in parts, each of which is searched together with the
+/// queries: pairs of queries are looked at with each part, so a part has many more rows than there are queries. Decided as
+/// [`near_duplicates`] decides.
+///
+/// # Errors
+/// If the observer asks to stop.
+///
+/// # Panics
+/// If pool and queries have different dimensions.
+pub fn near_queries(
+    pool: &dyn Rows,
+    query: &dyn Rows,
+    cosine: f64,
+    watch: &dyn Watch,
+) -> Result<Vec<(usize, usize)>, Stopped> {
+    assert_eq!(pool.dim(), query.dim(), "pool and queries of different dimension");
+    let (m, both) = (query.len(), JoinedRows::new(query, pool));
+    let directed = |rows: Range<usize>| -> Vec<usize> {
+        let has_direction = |numbers: &mut Vec<f64>, row: usize| {
+            both.read_row(row, numbers);
+            row_fault(Family::Angle, numbers).is_none().then_some(row)
+        };
+        rows.into_par_iter().map_init(|| vec![0.0; both.dim()], has_direction).flatten().collect()
+    };
+    let queries = directed(0..m);
+    let first: Vec<AtomicUsize> = queries.iter().map(|_| AtomicUsize::new(usize::MAX)).collect();
+    let step = CHUNK.max(4 * m);
+    for start in (0..pool.len()).step_by(step) {
+        let mut rows = queries.clone();
+        rows.extend(directed(m + start..m + (start + step).min(pool.len())));
+        let cloud = Cloud::led(&both, &rows, queries.len(), Family::Angle);
+        let near = Near::new(&cloud, cosine);
+        let take = |pairs: &[Pair]| -> Result<(), Halt> {
+            near.decide(pairs, |x, y| {
+                if x < queries.len() && y >= queries.len() {
+                    first[x].fetch_min(rows[y] - m, Ordering::Relaxed);
+                }
+            });
+            Ok(())
+        };
+        near.search.sweep(0..queries.len(), watch, &take).map_err(|_| Stopped)?;
+    }
+    let found = queries.iter().zip(&first).map(|(&query, first)| (query, first.load(Ordering::Relaxed)));
+    Ok(found.filter(|(_, row)| *row < pool.len()).collect())
+}
+
+/// Which pairs are near.
+struct Near<'a, 'b> {
+    cloud: &'b Cloud<'a>,
+    search: Search<'a, 'b>,
+    /// The largest squared chord.
+    within: f64,
+}
+
+impl<'a, 'b> Near<'a, 'b> {
+    fn new(cloud: &'b Cloud<'a>, cosine: f64) -> Self {
+        let within = 2.0 * (1.0 - cosine);
+        Self { cloud, search: Search::new(cloud, within), within }
+    }
+
+    /// Calls `found` with the places of both rows in the caller's list, the earlier first, for every pair that is near.
+    fn decide(&self, pairs: &[Pair], mut found: impl FnMut(usize, usize)) {
+        let (mut scratch, mut exact) = (Scratch::default(), Vec::new());
+        for pair in pairs {
+            let (a, b) = (pair.a as usize, pair.b as usize);
+            let (lower, upper) = self.search.squared(a, b, pair.cosine);
+            let near = upper <= self.within
+                || (lower <= self.within && {
+                    self.cloud.squared(&mut scratch, a, &[pair.b], &mut exact);
+                    exact[0] <= self.within
+                });
+            if near {
+                let (x, y) = (self.cloud.given[a], self.cloud.given[b]);
+                found(x.min(y), x.max(y));
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@ use kantor_theory::{Cost, Status};
 use super::numbers::{count, excess_percent, interval, mebibytes, seconds, solver_name, value};
 use super::table::{Body, Cell, Table};
 use crate::compare::{Comparison, Reference, Row};
+use crate::data::name::readable;
 use crate::report::table::bound;
 
 const RESULTS: [(&str, &str); 16] = [
@@ -180,7 +181,7 @@ pub(super) fn inputs(found: &Comparison) -> Table {
     ];
     let rows = found.inputs.iter().map(|input| {
         vec![
-            input.path.display().to_string().into(),
+            readable(&input.path).into_owned().into(),
             input.role.to_owned().into(),
             count(input.rows as u64).into(),
             input.columns.map(|columns| count(columns as u64)).unwrap_or_default().into(),
