@@ -10,7 +10,7 @@ use kantor::certify::{self, Terms};
 use kantor::data::{JsonlRows, OnBadRow, OpenOptions, Representation};
 use kantor_solvers::Quiet;
 use kantor_theory::cost::Family;
-use kantor_theory::{Certificate, DenseRows, Facts, Geometry, Rows, Verdict, in_turn, verify};
+use kantor_theory::{Certificate, Cost, DenseRows, Facts, Geometry, Rows, Verdict, in_turn, verify};
 
 /// Files of rows: read whole, checked, digested and described.
 pub fn npy(data: &[u8]) {
@@ -50,7 +50,6 @@ pub fn certificate(data: &[u8]) {
         power: certificate.problem.p,
         weights: certificate.problem.weights.clone(),
         objective: certificate.problem.objective,
-        ..Terms::default()
     };
     let distance = |rows: &[usize]| {
         let bound = certify::distance(&geometry, &terms, rows).expect("rows that were verified can be measured");
@@ -89,7 +88,7 @@ fn rows(data: &[u8]) {
         let Ok(mut table) = Representation::open(&path, &options) else { continue };
         let mut row = vec![0.0; table.dim()];
         (0..table.len().min(64)).for_each(|number| table.read_row(number, &mut row));
-        let _ = table.validate_matrix(&Quiet);
+        let _ = table.validate_matrix(Cost::Cosine, &Quiet);
         let _ = table.validate(Family::Angle, OnBadRow::Drop, &Quiet);
         table.digests(&Quiet).expect("the file did not change");
         kantor::inspect::inspect(Path::new(&path[0]), &options, &Quiet).expect("it was opened before");

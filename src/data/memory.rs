@@ -1,5 +1,6 @@
 //! Memory that grows with the input: asked for before it is taken, and counted where a limit is set.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -81,7 +82,7 @@ impl<'a> Claim<'a> {
         let wanted = items.len().saturating_add(more).max(items.capacity().saturating_mul(2));
         let bytes = |count: usize| (count as u64).saturating_mul(size_of::<T>() as u64);
         self.add(bytes(wanted - items.capacity()), what, remedy)?;
-        items.try_reserve_exact(wanted - items.len()).map_err(|_| {
+        prepared(|| items.try_reserve_exact(wanted - items.len())).map_err(|_| {
             let (file, bytes) = (self.file.to_owned(), bytes(wanted));
             DataError::Memory { file, what, bytes, remedy }
         })
@@ -97,6 +98,23 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         self.allowance.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
+}
+
+thread_local! {
+    static PREPARED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is asking for memory just now and can go on without it. For allocators that end the program where
+/// nobody can.
+pub fn is_prepared() -> bool {
+    PREPARED.get()
+}
+
+fn prepared<T>(ask: impl FnOnce() -> T) -> T {
+    PREPARED.set(true);
+    let answer = ask();
+    PREPARED.set(false);
+    answer
 }
 
 /// Room for `more` items where no limit is set: fails with exit code 5 where it cannot be had.

@@ -3,21 +3,25 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::data::name::readable;
+
 /// Why a result cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// There is something at the target and nobody said that it may go.
-    #[error("{0} exists: choose another name, or replace it with --force")]
+    #[error("{} exists: choose another name, or replace it with --force", readable(.0))]
     Exists(PathBuf),
     /// The target of a directory of results is a file.
-    #[error("{0} is not a directory: choose another name for the results")]
+    #[error("{} is not a directory: choose another name for the results", readable(.0))]
     NotADirectory(PathBuf),
     /// The target of a file is a directory, a device or a pipe.
-    #[error("{0} is not a regular file: choose another name for the output")]
+    #[error("{} is not a regular file: choose another name for the output", readable(.0))]
     NotAFile(PathBuf),
     /// The target is a symbolic link.
     #[error(
-        "{link} is a symbolic link to {to}: name the place itself, or another one; what a link points to is never replaced"
+        "{} is a symbolic link to {}: name the place itself, or another one; what a link points to is never replaced",
+        readable(link),
+        readable(to)
     )]
     Link {
         /// The link.
@@ -27,16 +31,19 @@ pub enum OutputError {
     },
     /// The target has no name of its own.
     #[error(
-        "`{0}` does not name a new file or directory: give a name, such as `out`; results are not written to standard \
-         output (to use a name like `-`, write `./-`)"
+        "`{}` does not name a new file or directory: give a name, such as `out`; results are not written to standard \
+         output (to use a name like `-`, write `./-`)",
+        readable(.0)
     )]
     NoName(PathBuf),
     /// The target is the directory in which the program was started, or one above.
-    #[error("{0} is or holds the current directory: name one inside it, such as `out`")]
+    #[error("{} is or holds the current directory: name one inside it, such as `out`", readable(.0))]
     Current(PathBuf),
     /// The target holds something that would be lost.
     #[error(
-        "{target} holds {stranger}, which kantor did not write there: move it away, --force replaces only kantor's own results"
+        "{} holds {}, which kantor did not write there: move it away, --force replaces only kantor's own results",
+        readable(target),
+        readable(stranger)
     )]
     NotOurs {
         /// The result directory.
@@ -45,7 +52,11 @@ pub enum OutputError {
         stranger: PathBuf,
     },
     /// The target holds a file that was changed since kantor wrote it.
-    #[error("{target} holds {file}, which was changed since kantor wrote it: move it away, or choose another name")]
+    #[error(
+        "{} holds {}, which was changed since kantor wrote it: move it away, or choose another name",
+        readable(target),
+        readable(file)
+    )]
     Edited {
         /// The result directory.
         target: PathBuf,
@@ -53,7 +64,7 @@ pub enum OutputError {
         file: PathBuf,
     },
     /// An input lies inside the directory that is to be replaced.
-    #[error("input {input} lies inside {target}: choose another directory for the results")]
+    #[error("input {} lies inside {}: choose another directory for the results", readable(input), readable(target))]
     InputInside {
         /// The result directory.
         target: PathBuf,
@@ -61,7 +72,11 @@ pub enum OutputError {
         input: PathBuf,
     },
     /// An output is an input.
-    #[error("{flag} {output} is the same file as the input {input}: choose another name for the output")]
+    #[error(
+        "{flag} {} is the same file as the input {}: choose another name for the output",
+        readable(output),
+        readable(input)
+    )]
     IsInput {
         /// The flag that names the output.
         flag: &'static str,
@@ -71,7 +86,7 @@ pub enum OutputError {
         input: PathBuf,
     },
     /// Two outputs are one file.
-    #[error("{} {output} and {} are the same file: give each output its own name", flags[0], flags[1])]
+    #[error("{} {} and {} are the same file: give each output its own name", flags[0], readable(output), flags[1])]
     Same {
         /// The flags that name them.
         flags: [&'static str; 2],
@@ -79,11 +94,13 @@ pub enum OutputError {
         output: PathBuf,
     },
     /// Something appeared at a target that was free, or took the place of what was there.
-    #[error("{0} was made or changed by somebody else meanwhile: it was left as it is, and nothing was written")]
+    #[error("{} was made or changed by somebody else meanwhile: it was left as it is, and nothing was written", readable(.0))]
     Taken(PathBuf),
     /// The new result is in place, but not all of the older one could go.
     #[error(
-        "the new result is at {target}, but {left} holds files that came into the older one meanwhile: look there before removing it"
+        "the new result is at {}, but {} holds files that came into the older one meanwhile: look there before removing it",
+        readable(target),
+        readable(left)
     )]
     Left {
         /// The result directory.
@@ -92,7 +109,7 @@ pub enum OutputError {
         left: PathBuf,
     },
     /// The operating system refused.
-    #[error("{path}: {error}")]
+    #[error("{}: {error}", readable(path))]
     Io {
         /// What was being written.
         path: PathBuf,

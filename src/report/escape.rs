@@ -167,6 +167,7 @@ impl<T: Printable + ?Sized> Printable for &T {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods)]
     use serde_json::json;
 
     use super::*;

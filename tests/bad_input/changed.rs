@@ -9,9 +9,9 @@ use kantor::batch::{Job, Options, Plan, Shard, State};
 use kantor::compare as comparing;
 use kantor::data::list::{read_list, read_weights};
 use kantor::data::{Digests, Kind, Labels, OnBadRow, OpenOptions};
+use kantor::output::ResultDirectory;
 use kantor::quantiles::{self, Cut};
 use kantor::report::page;
-use kantor::report::staging::Staging;
 use kantor::select::{Error, InputSpec, Inputs, Request, Run, select, write};
 use kantor_solvers::{Quiet, Stopped, Watch};
 use kantor_theory::cost::Family;
@@ -224,7 +224,7 @@ fn no_selection_of_a_pool_that_changes_is_written() {
             let inputs = opened(files, pool, watch)?;
             let methods = ["round-robin", "optimal", "uot", "knn-uniform", "energy"].map(str::to_owned).to_vec();
             let request = Request { methods, budgets: vec![20], cross_fit: Some(2), ..Request::default() };
-            let staging = Staging::begin(&files.path("out"), false, &inputs.paths())?;
+            let staging = ResultDirectory::begin(&files.path("out"), false, &inputs.paths())?;
             let outcome = select(&inputs, &request, watch)?;
             let run = Run { begun: std::time::Instant::now(), on_bad_row: OnBadRow::Error };
             write(staging, &inputs, &request, &outcome, run, watch)
@@ -250,7 +250,7 @@ fn no_comparison_and_no_quantiles_of_a_pool_that_changes_are_written() {
                 command: Vec::new(),
                 begun: std::time::Instant::now(),
             };
-            let staging = Staging::begin(&files.path("out"), false, &inputs.paths())?;
+            let staging = ResultDirectory::begin(&files.path("out"), false, &inputs.paths())?;
             let compared = comparing::compare(&inputs, &request, watch)?;
             let page = page::comparison(&compared.comparison).unwrap();
             comparing::write(staging, &inputs, &request, &compared, &page, watch)
@@ -260,7 +260,7 @@ fn no_comparison_and_no_quantiles_of_a_pool_that_changes_are_written() {
     refused_at_every_stage(4, |files, pool, watch| {
         let run = || {
             let inputs = opened(files, pool, watch)?;
-            let staging = Staging::begin(&files.path("out"), false, &inputs.paths())?;
+            let staging = ResultDirectory::begin(&files.path("out"), false, &inputs.paths())?;
             let cut = Cut { bins: 3, take: 20, focus_bin: None };
             quantiles::run(staging, &inputs, &Request::default(), cut, OnBadRow::Error, watch)
         };

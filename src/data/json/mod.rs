@@ -169,6 +169,8 @@ fn unit(escape: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    // Compared with serde_json's own reading.
+    #![allow(clippy::disallowed_methods)]
     #![allow(clippy::unwrap_used)]
     use super::*;
 

@@ -79,6 +79,7 @@ pub fn outlive_cuts() -> io::Result<()> {
 
 #[cfg(all(test, unix))]
 mod tests {
+    #![allow(clippy::disallowed_methods)]
     #![allow(clippy::unwrap_used)]
     use std::os::unix::process::ExitStatusExt;
 

@@ -72,11 +72,9 @@ impl Files {
 /// The certificate of what the method of `request` chooses.
 fn chosen(spec: &InputSpec, request: &Request) -> Certificate {
     let inputs = Inputs::open(spec, request.cost, &Quiet).unwrap();
-    let geometry = inputs.geometry(request.cost).unwrap();
     let outcome = select(&inputs, request, &Quiet).unwrap();
     let certified = outcome.chosen[0].selections[0].certified.as_ref().unwrap();
-    let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
-    certified.certificate(&geometry, &terms, &facts(&inputs), Some(&request.methods[0])).unwrap()
+    certified.certificate(&facts(&inputs), Some(&request.methods[0])).unwrap()
 }
 
 /// The certificate of the same rows under these weights. Subset weights leave no claim about all subsets.
