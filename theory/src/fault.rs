@@ -109,4 +109,5 @@ pub fn entry_fault(cost: Cost, element: Element, entry: f64) -> Option<&'static 
 }
 
 /// What is wrong with a negative cost where costs are squared.
-pub const NEGATIVE_COST: &str = "is negative, but W₂ needs costs that are not, as squares would forget their signs: take p = 1, or give other costs";
+pub(crate) const NEGATIVE_COST: &str = "is negative, but W₂ needs costs that are not, as squares would forget their signs: take \
+                                        p = 1, or give other costs";

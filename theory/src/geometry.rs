@@ -9,9 +9,7 @@ use crate::matrix::Matrix;
 use crate::memory::Memory;
 use crate::rows::{Element, Rows};
 
-pub use crate::fault::{
-    GeometryError, NEGATIVE_COST, SQUARED_NORM_RANGE, cosine_allowance, entry_fault, largest_entry, row_fault,
-};
+pub use crate::fault::{GeometryError, SQUARED_NORM_RANGE, cosine_allowance, entry_fault, largest_entry, row_fault};
 pub use crate::matrix::Entry;
 
 /// Rows widened at a time when a block is evaluated: few enough to stay in cache, a multiple of every tile's rows, and
@@ -102,8 +100,7 @@ impl<'a> Geometry<'a> {
     }
 
     /// The same geometry, which from now on remembers the rows that [`Self::closeness_gather`] evaluates, 8·M bytes for
-    /// each distinct row, and those that passed [`Self::check_rows`]. For callers who ask for the same rows again and
-    /// again.
+    /// each distinct row, and those that passed [`Self::check_rows`]: for callers who ask for the same rows again.
     #[must_use]
     pub fn remembering(self) -> Self {
         Self { memory: Some(Memory::default()), ..self }
