@@ -34,6 +34,8 @@ impl OutputFile {
             Some(_) if !force => return Err(OutputError::Exists(target.to_owned())),
             Some((_, state)) => Some(state),
         };
+        // A directory that is missing is more likely a slip than a wish.
+        fs::metadata(&place.parent).map_err(io_error(target))?;
         recover(&place.path);
         let scratch = Scratch::new(&place)?;
         let out = BufWriter::new(scratch.file(Path::new(NAME)).map_err(io_error(target))?);

@@ -93,8 +93,9 @@ fn energy_on_real_data_is_close_to_the_best_possible() {
 #[test]
 fn what_makes_no_distance_is_refused() {
     let (pool, query) = (numbers(1, 60), numbers(2, 20));
-    let points = Instance::points(Kind::F32, 5, &[&pool], &query).open(Cost::Euclidean);
-    let matrix = Instance::matrix(Kind::F32, 12, &pool).open(Cost::Cosine);
+    let points_on_disk = Instance::points(Kind::F32, 5, &[&pool], &query);
+    let matrix_on_disk = Instance::matrix(Kind::F32, 12, &pool);
+    let (points, matrix) = (points_on_disk.open(Cost::Euclidean), matrix_on_disk.open(Cost::Cosine));
     let request =
         |cost, objective, settings| Request { budgets: vec![2], cost, objective, settings, ..Request::default() };
     let refused = |inputs: &_, request: &Request| select(inputs, request, &Quiet).err().unwrap().to_string();

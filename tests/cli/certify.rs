@@ -79,7 +79,7 @@ fn whole_pool_and_both_measures_weighted_certify_and_verify() {
     let b = write_list(&work.path().join("b.npy"), &(0..100).map(weight).collect::<Vec<_>>()).display().to_string();
     let weighted = ["--subset", &rows, "--subset-weights", &a, "--query-weights", &b];
     for words in [&[][..], &["--query-weights", &b], &weighted, &[&weighted[..], &["--p", "2"]].concat()] {
-        let mut distance = on_example("distance", &["--json", "--certificate"]);
+        let mut distance = on_example("distance", &["--json", "--force", "--certificate"]);
         let printed = printed_json(distance.arg(&certificate).args(words));
         let (lower, upper) = ends(&printed);
         assert!(0.0 < lower && lower <= upper && upper - lower <= 1e-9 * upper, "{words:?}: {lower} {upper}");

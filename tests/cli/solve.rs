@@ -63,7 +63,7 @@ fn entropic_solvers_bracket_the_distance_more_closely_as_epsilon_falls() {
     let rows = work.path().join("rows.txt");
     let plain = printed_json(&mut distance(&rows, &["--json"]));
     let certificate = work.path().join("certificate.json");
-    let words = ["--certificate", certificate.to_str().unwrap(), "--json"];
+    let words = ["--force", "--certificate", certificate.to_str().unwrap(), "--json"];
     for solver in ["sinkhorn", "sinkhorn-newton"] {
         let mut width = f64::INFINITY;
         for epsilon in ["0.1", "0.01", "0.001"] {
@@ -172,7 +172,7 @@ fn read(path: &Path) -> Read {
 fn plans_are_read_back_whole() {
     let work = tempfile::tempdir().unwrap();
     let (rows, file) = (work.path().join("rows.txt"), work.path().join("plan.safetensors"));
-    let words = ["--json", "--solver", "sinkhorn", "--epsilon", "0.02", "--plan", file.to_str().unwrap()];
+    let words = ["--json", "--solver", "sinkhorn", "--epsilon", "0.02", "--force", "--plan", file.to_str().unwrap()];
     for more in [&["--threshold", "0.001"][..], &["--threshold", "0"], &["--rounded"]] {
         let printed = printed_json(&mut distance(&rows, &[&words, more].concat()));
         let plan = read(&file);

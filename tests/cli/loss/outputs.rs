@@ -78,7 +78,7 @@ fn a_failure_leaves_no_output_and_older_ones_as_they_are() {
     inputs(&work);
     fs::write(work.path("old"), "keep").unwrap();
     fs::write(work.path("rows.txt"), "0\n99\n").unwrap();
-    distance(&work, &["--certificate", "old", "--plan", "new/plan", "--trace", "trace", "--force"]).code(3);
+    distance(&work, &["--certificate", "old", "--plan", "plan", "--trace", "trace", "--force"]).code(3);
     assert_eq!(fs::read_to_string(work.path("old")).unwrap(), "keep");
     assert_eq!(work.names(), ["flags.toml", "old", "p.npy", "q.npy", "rows.txt", "weights.txt"]);
 }

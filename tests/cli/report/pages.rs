@@ -242,7 +242,14 @@ fn a_study_writes_its_page_but_not_over_the_results() {
     std::fs::write(&manifest, format!(r#"{{"schema":"kantor/manifest/1","seed":0,"results":[{entry}]}}"#)).unwrap();
     let study = |html: &Path| {
         let run = format!("gsm8k={}", manifest.display());
-        kantor().arg("study").arg("--results").arg(&results).args(["--run", &run]).arg("--html").arg(html).assert()
+        kantor()
+            .arg("study")
+            .arg("--results")
+            .arg(&results)
+            .args(["--force", "--run", &run])
+            .arg("--html")
+            .arg(html)
+            .assert()
     };
     study(&results).code(2);
     assert_eq!(std::fs::read_to_string(&results).unwrap(), text);
