@@ -6,7 +6,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::{Write, stderr};
+use std::io::Write;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
@@ -86,10 +86,26 @@ fn end(bytes: usize) {
         // SAFETY: it was allocated with this layout, and is taken here once.
         unsafe { System.dealloc(reserve, RESERVE) };
     }
+    kantor::output::scratch::abandon_all();
+    say(bytes);
+    std::process::exit(RESOURCE);
+}
+
+/// Says why, without the lock of standard error: a thread that waits for memory may hold it.
+fn say(bytes: usize) {
+    let mut text = [0; 160];
+    let mut rest = &mut text[..];
     let _ = writeln!(
-        stderr(),
+        rest,
         "kantor: memory ran out: {bytes} bytes more could not be had; ask for less, allow more, or see --max-memory"
     );
-    kantor::output::scratch::abandon_all();
-    std::process::exit(RESOURCE);
+    let left = rest.len();
+    let used = &text[..text.len() - left];
+    #[cfg(unix)]
+    // SAFETY: the bytes are there, and nobody else has them.
+    unsafe {
+        libc::write(libc::STDERR_FILENO, used.as_ptr().cast(), used.len());
+    }
+    #[cfg(not(unix))]
+    let _ = std::io::stderr().write_all(used);
 }

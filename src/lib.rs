@@ -13,6 +13,7 @@ pub mod certify;
 pub mod cli;
 pub mod compare;
 pub mod data;
+mod file_state;
 pub mod inspect;
 pub mod output;
 pub mod quantiles;

@@ -164,7 +164,8 @@ impl Store {
         if let Some(summary) = self.finished(job, digest) {
             return State::Done(summary);
         }
-        let busy = File::open(self.record(job, "lock")).is_ok_and(|file| file.try_lock_shared().is_err());
+        let lock = self.record(job, "lock");
+        let busy = is_file_or_nothing(&lock) && File::open(&lock).is_ok_and(|file| file.try_lock_shared().is_err());
         match self.failure(job, digest) {
             _ if busy => State::Running,
             Some(failure) => State::Failed(failure),
@@ -181,6 +182,9 @@ impl Store {
         let failed = |error| OutputError::Io { path: path.clone(), error };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
+        }
+        if !is_file_or_nothing(&path) {
+            return Err(OutputError::NotAFile(path));
         }
         let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
         match file.try_lock() {
@@ -229,4 +233,9 @@ impl Store {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Opening anything else may wait for ever, as for a pipe, or lead elsewhere, as a link does.
+fn is_file_or_nothing(path: &Path) -> bool {
+    fs::symlink_metadata(path).map_or(true, |data| data.is_file())
 }

@@ -37,4 +37,5 @@ pub use mmap::outlive_cuts;
 pub use open::{Format, OpenOptions};
 pub use overlap::overlap;
 pub use representation::{Representation, SourceFile};
+pub(crate) use source::hexadecimal;
 pub use validate::{Dropped, DroppedRow, OnBadRow};

@@ -5,50 +5,29 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use kantor_solvers::Watch;
 use sha2::{Digest, Sha256};
 
 use super::error::DataError;
 use super::mmap::Map;
+use crate::file_state::FileState;
+pub(crate) use crate::file_state::FileState as Identity;
 
 /// Bytes hashed between two reports of progress.
 const HASH_STEP: usize = 4 << 20;
 
-/// What tells one state of a file from another without reading it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) bytes: u64,
-    modified: Option<SystemTime>,
-    /// When content or attributes changed last, in seconds and nanoseconds: unlike the time of modification, nobody can
-    /// set it.
-    changed: Option<(i64, i64)>,
-    inode: Option<(u64, u64)>,
-}
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let (inode, changed) = {
-            use std::os::unix::fs::MetadataExt;
-            (Some((metadata.dev(), metadata.ino())), Some((metadata.ctime(), metadata.ctime_nsec())))
-        };
-        #[cfg(not(unix))]
-        let (inode, changed) = (None, None);
-        Self { bytes: metadata.len(), modified: metadata.modified().ok(), changed, inode }
-    }
-
+impl FileState {
     /// Fails if the file at `path` is no longer the one this was taken from.
     pub(crate) fn check(&self, path: &Path) -> Result<(), DataError> {
         let changed = |what| Err(DataError::Changed { file: path.to_owned(), what });
         let now = match std::fs::metadata(path) {
-            Ok(metadata) => Identity::of(&metadata),
+            Ok(metadata) => FileState::of(&metadata),
             Err(_) => return changed("it can no longer be found"),
         };
         if now.bytes != self.bytes {
             changed("its length differs")
-        } else if now.inode != self.inode {
+        } else if now.id != self.id {
             changed("another file took its place")
         } else if now.modified != self.modified {
             changed("its modification time differs")

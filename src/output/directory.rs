@@ -1,7 +1,7 @@
 //! A directory of results that appears whole or not at all.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use super::Written;
 use super::error::{OutputError, io_error};
 use super::owned::Owned;
 use super::place::Place;
-use super::scratch::{Scratch, recover};
-use super::system::{FileId, FileState, exchange, rename_new, sync_directory};
-use super::{Written, hexadecimal};
+use super::scratch::{self, Scratch, recover};
+use super::system::{exchange, rename_new, sync_directory, sync_file};
+use crate::data::hexadecimal;
+use crate::file_state::{FileId, FileState};
 
 /// Calls of the file system at a time: those that wait for the disk then wait together.
 const AT_ONCE: usize = 8;
@@ -26,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What was at the target when the run began.
 enum Before {
     Nothing,
-    Empty(FileId),
-    Result(FileId, Owned),
+    Empty(FileId, Permissions),
+    Result(FileId, Permissions, Owned),
 }
 
 /// A result being written.
@@ -86,20 +88,26 @@ impl ResultDirectory {
     /// Syncs all files and makes the result visible, all at once.
     ///
     /// # Errors
-    /// If the target is not what it was when the run began, or the system refuses; then the target is left as it is.
+    /// If the target is not what it was when the run began, or the system refuses; then the target is left as it is,
+    /// unless the last step fails, which makes the change of names survive a power failure.
     pub fn commit(mut self) -> Result<(), OutputError> {
         let failed = io_error(&self.place.named);
         self.sync().map_err(&failed)?;
+        let no_cleanup = scratch::committing();
+        if let Before::Empty(_, permissions) | Before::Result(_, permissions, _) = &self.before {
+            fs::set_permissions(self.scratch.directory(), permissions.clone()).map_err(&failed)?;
+        }
         match &self.before {
             Before::Nothing => rename_new(self.scratch.directory(), &self.place.path).map_err(|e| self.refused(e))?,
             // Onto a directory, a rename succeeds only if that is still empty; onto anything else, never.
-            Before::Empty(id) if self.is_there(*id) => {
+            Before::Empty(id, _) if self.is_there(*id) => {
                 fs::rename(self.scratch.directory(), &self.place.path).map_err(|e| self.refused(e))?;
             }
-            Before::Empty(_) => return Err(OutputError::Taken(self.place.named.clone())),
-            Before::Result(id, owned) => self.replace(*id, owned)?,
+            Before::Empty(..) => return Err(OutputError::Taken(self.place.named.clone())),
+            Before::Result(id, _, owned) => self.replace(*id, owned)?,
         }
         self.scratch.keep_parents();
+        drop(no_cleanup);
         sync_directory(&self.place.parent).map_err(&failed)
     }
 
@@ -150,7 +158,7 @@ impl ResultDirectory {
         let directory = self.scratch.directory();
         together(&Vec::from_iter(paths), |path| {
             let path = directory.join(path);
-            if path.is_dir() { sync_directory(&path) } else { File::open(path)?.sync_all() }
+            if path.is_dir() { sync_directory(&path) } else { sync_file(&path) }
         })
     }
 }
@@ -168,10 +176,10 @@ fn look(place: &Place, force: bool) -> Result<Before, OutputError> {
         return Err(OutputError::Current(place.named.clone()));
     }
     if fs::read_dir(&place.path).map_err(io_error(&place.named))?.next().is_none() {
-        return Ok(Before::Empty(state.id));
+        return Ok(Before::Empty(state.id, data.permissions()));
     }
     match force {
-        true => Ok(Before::Result(state.id, Owned::of(&place.path, &place.named)?)),
+        true => Ok(Before::Result(state.id, data.permissions(), Owned::of(&place.path, &place.named)?)),
         false => Err(OutputError::Exists(place.named.clone())),
     }
 }

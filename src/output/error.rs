@@ -41,7 +41,7 @@ pub enum OutputError {
     Current(PathBuf),
     /// The target holds something that would be lost.
     #[error(
-        "{} holds {}, which kantor did not write there: move it away, --force replaces only kantor's own results",
+        "{} holds {}, which is not one of the files of a result there: move it away, as only whole results are replaced",
         readable(target),
         readable(stranger)
     )]

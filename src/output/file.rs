@@ -1,13 +1,14 @@
 //! One file of output that appears whole or not at all, and what outputs may be called.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::error::{OutputError, io_error};
 use super::place::Place;
-use super::scratch::{Scratch, recover};
-use super::system::{FileId, FileState, exchange, rename_new, sync_directory};
+use super::scratch::{self, Scratch, recover};
+use super::system::{exchange, rename_new, sync_directory};
+use crate::file_state::{FileId, FileState};
 
 /// Name of the file while it is written.
 const NAME: &str = "file";
@@ -16,7 +17,7 @@ const NAME: &str = "file";
 pub struct OutputFile {
     place: Place,
     /// The file that it replaces.
-    before: Option<FileState>,
+    before: Option<(FileState, Permissions)>,
     scratch: Scratch,
     out: BufWriter<File>,
 }
@@ -32,7 +33,7 @@ impl OutputFile {
             None => None,
             Some((data, _)) if !data.is_file() => return Err(OutputError::NotAFile(target.to_owned())),
             Some(_) if !force => return Err(OutputError::Exists(target.to_owned())),
-            Some((_, state)) => Some(state),
+            Some((data, state)) => Some((state, data.permissions())),
         };
         // A directory that is missing is more likely a slip than a wish.
         fs::metadata(&place.parent).map_err(io_error(target))?;
@@ -64,6 +65,7 @@ impl OutputFile {
         let Self { place, before, mut scratch, mut out } = self;
         let failed = io_error(&place.named);
         out.flush().and_then(|()| out.get_ref().sync_all()).map_err(&failed)?;
+        let no_cleanup = scratch::committing();
         let new = scratch.directory().join(NAME);
         let taken = || OutputError::Taken(place.named.clone());
         let refused = |error: io::Error| match error.kind() {
@@ -72,7 +74,8 @@ impl OutputFile {
         };
         match &before {
             None => rename_new(&new, &place.path).map_err(refused)?,
-            Some(before) => {
+            Some((before, permissions)) => {
+                fs::set_permissions(&new, permissions.clone()).map_err(&failed)?;
                 if FileState::at(&place.path).ok().as_ref() != Some(before) {
                     return Err(taken());
                 }
@@ -86,6 +89,7 @@ impl OutputFile {
             }
         }
         scratch.keep_parents();
+        drop(no_cleanup);
         sync_directory(&place.parent).map_err(&failed)
     }
 }

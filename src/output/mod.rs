@@ -12,11 +12,11 @@ mod error;
 mod file;
 mod owned;
 mod place;
+mod removal;
 pub mod scratch;
 mod system;
 
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 pub use directory::ResultDirectory;
 pub use error::OutputError;
@@ -34,9 +34,4 @@ pub struct Written {
     pub bytes: u64,
     /// Digest of its content.
     pub sha256: String,
-}
-
-fn hexadecimal(hash: Sha256) -> String {
-    use sha2::Digest;
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

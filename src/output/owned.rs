@@ -1,6 +1,6 @@
 //! What an older result may lose: the files that its manifest lists, as long as they are as kantor wrote them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,13 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::error::{OutputError, io_error};
-use super::system::FileState;
+use super::removal::remove;
 use super::{MANIFEST, Written};
+use crate::data::hexadecimal;
+use crate::file_state::FileState;
+
+/// Bytes of a manifest that is worth reading; kantor's have some kilobytes for each selection.
+const LARGEST_MANIFEST: u64 = 1 << 30;
 
 /// Files of an older result, each in the state in which it was found to be kantor's.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ impl Owned {
     /// If one of them is not listed in the manifest there with its length and digest. `named` is the directory's name in
     /// messages.
     pub(super) fn of(directory: &Path, named: &Path) -> Result<Self, OutputError> {
-        let listed = listed(&directory.join(MANIFEST));
+        let listed = listed(&directory.join(MANIFEST)).map_err(io_error(&named.join(MANIFEST)))?;
         let present = list(directory).map_err(io_error(named))?;
         let mut owned = BTreeMap::new();
         for file in present {
@@ -68,38 +73,6 @@ impl Owned {
     }
 }
 
-/// Removes those of the files below `directory` of which `ours` holds, the directories in which they were, and `directory`
-/// itself, as far as they are empty; an entry of `files` may be such a directory. Follows no link. Says whether
-/// `directory` is gone.
-pub(super) fn remove<'a>(
-    directory: &Path,
-    files: impl Iterator<Item = &'a Path>,
-    ours: impl Fn(&Path, &FileState) -> bool,
-) -> bool {
-    let mut parents = BTreeSet::new();
-    for file in files {
-        let is_directory = |path: &&&Path| fs::symlink_metadata(below(directory, path)).is_ok_and(|data| data.is_dir());
-        let inside: Vec<&Path> = file.ancestors().collect();
-        // A link in the place of a directory would lead to files of somebody else.
-        let real: Vec<&Path> = inside.iter().rev().take_while(is_directory).copied().collect();
-        if real.len() + 1 == inside.len() && FileState::at(&directory.join(file)).is_ok_and(|state| ours(file, &state))
-        {
-            let _ = fs::remove_file(directory.join(file));
-        }
-        parents.extend(real);
-    }
-    for parent in parents.iter().rev() {
-        let _ = fs::remove_dir(below(directory, parent));
-    }
-    let _ = fs::remove_dir(directory);
-    fs::symlink_metadata(directory).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-}
-
-/// A path below a directory. The directory itself gets no `/` at its end, which would follow a link in its place.
-fn below(directory: &Path, path: &Path) -> PathBuf {
-    if path == Path::new("") { directory.to_owned() } else { directory.join(path) }
-}
-
 /// All that is below `root`, relative to it: files, links (which are not followed) and empty directories.
 fn list(root: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut found, mut directories) = (Vec::new(), vec![PathBuf::new()]);
@@ -118,19 +91,21 @@ fn list(root: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The files that an existing manifest lists; `None` if it is not one of kantor's.
-fn listed(manifest: &Path) -> Option<BTreeMap<PathBuf, Written>> {
+/// The files that an existing manifest lists; `None` if there is none of kantor's.
+fn listed(manifest: &Path) -> io::Result<Option<BTreeMap<PathBuf, Written>>> {
     #[derive(Deserialize)]
     struct Listed {
         schema: String,
         outputs: Vec<Written>,
     }
-    if !fs::symlink_metadata(manifest).ok()?.is_file() {
-        return None;
+    match fs::symlink_metadata(manifest) {
+        Ok(data) if data.is_file() && data.len() <= LARGEST_MANIFEST => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => return Ok(None),
     }
-    let listed: Listed = json::from_slice(&fs::read(manifest).ok()?).ok()?;
+    let Ok(listed) = json::from_slice::<Listed>(&fs::read(manifest)?) else { return Ok(None) };
     let outputs = listed.outputs.into_iter().map(|written| (PathBuf::from(&written.path), written));
-    listed.schema.starts_with("kantor/").then(|| outputs.collect())
+    Ok(listed.schema.starts_with("kantor/").then(|| outputs.collect()))
 }
 
 fn digest(path: &Path) -> io::Result<String> {
@@ -144,5 +119,5 @@ fn digest(path: &Path) -> io::Result<String> {
         let length = chunk.len();
         file.consume(length);
     }
-    Ok(super::hexadecimal(hash))
+    Ok(hexadecimal(hash))
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{OutputError, io_error};
-use super::system::FileState;
+use crate::file_state::FileState;
 
 /// A target as the user named it, taken apart. Links in the way to it are followed, a link in its place is not.
 #[derive(Debug, Clone)]

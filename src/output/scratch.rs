@@ -10,16 +10,18 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kantor_theory::json;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::{OutputError, io_error};
-use super::owned::{Owned, remove};
+use super::owned::Owned;
 use super::place::Place;
-use super::system::{FileId, FileState, rename_new};
+use super::removal::remove;
+use super::system::rename_new;
+use crate::file_state::{FileId, FileState};
 
 /// First line of a journal.
 const JOURNAL: &str = "kantor/journal/1";
@@ -38,6 +40,9 @@ static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Journals of this process, for [`abandon_all`].
 static OPEN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Held while names are exchanged.
+static COMMITTING: Mutex<()> = Mutex::new(());
 
 /// A line of a journal. Each file has one before it is made and one before anything is written to it.
 #[derive(Serialize, Deserialize)]
@@ -124,8 +129,16 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes what this process has begun to write, for an end that runs no destructors. Best effort.
+/// Until this is dropped, [`abandon_all`] removes nothing: in the steps of a commit the hidden names change their meaning.
+pub(super) fn committing() -> MutexGuard<'static, ()> {
+    COMMITTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes what this process has begun to write, for an end that runs no destructors: from then on, nothing is committed.
+/// Best effort; what stays is removed by the next run for the same target.
 pub fn abandon_all() {
+    let Ok(no_commit) = COMMITTING.try_lock() else { return };
+    std::mem::forget(no_commit);
     // Whoever holds the lock may be the very thread that calls this.
     if let Ok(open) = OPEN.try_lock() {
         open.iter().for_each(|journal| clear(journal));
@@ -196,7 +209,8 @@ pub(crate) fn recover(target: &Path) {
             continue;
         }
         // Where locks are not known, journals of runs that are at work cannot be told from others.
-        if let Ok(journal) = File::open(&path)
+        // A lock may need a file that can be written to.
+        if let Ok(journal) = File::options().read(true).append(true).open(&path)
             && journal.try_lock().is_ok()
             && is_at(&journal, &path)
         {
@@ -234,7 +248,9 @@ fn clear(journal: &Path) {
         Some(None) => state.is_empty(),
         None => false,
     };
-    if remove(&journal.with_extension(""), inside, ours) {
+    // An older result that was moved aside is still to be brought back.
+    let aside = journal.with_extension(ASIDE);
+    if remove(&journal.with_extension(""), inside, ours) && aside.symlink_metadata().is_err() {
         let _ = fs::remove_file(journal);
     }
 }

@@ -1,9 +1,8 @@
-//! What differs between systems: renames that spare what is there, and what tells one state of a file from another.
+//! What differs between systems: renames that spare what is there, and what makes them last.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::time::SystemTime;
 
 /// Renames a file or directory to a name that nothing has. Fails with `AlreadyExists` if something has it.
 pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
@@ -38,9 +37,10 @@ pub(super) fn exchange(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
         done => return done,
     }
     rename_new(to, aside)?;
+    let lost = |error: io::Error| io::Error::other(format!("{error}; what was there is now {}", aside.display()));
     match rename_new(from, to) {
-        Ok(()) => rename_new(aside, from),
-        Err(error) => rename_new(aside, to).and(Err(error)),
+        Ok(()) => rename_new(aside, from).map_err(lost),
+        Err(error) => rename_new(aside, to).map_err(lost).and(Err(error)),
     }
 }
 
@@ -57,80 +57,23 @@ fn lacks(error: &io::Error) -> bool {
     unknown.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
+/// Makes the content of a file survive a power failure.
+pub(super) fn sync_file(file: &Path) -> io::Result<()> {
+    // Some systems sync only what could be written to.
+    File::options().write(true).open(file)?.sync_all()
+}
+
 /// Makes what was renamed in this directory survive a power failure.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     // Elsewhere directories cannot be opened as files.
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
-/// Which file it is, whatever its name; unknown on some systems.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileId(Option<(u64, u64)>);
-
-impl FileId {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            Self(Some((metadata.dev(), metadata.ino())))
-        }
-        #[cfg(not(unix))]
-        {
-            let _ = metadata;
-            Self(None)
-        }
-    }
-
-    /// As written in journals.
-    pub(super) fn numbers(self) -> Option<(u64, u64)> {
-        self.0
-    }
-}
-
-/// A file in one state: any write to it gives another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct FileState {
-    pub(super) id: FileId,
-    regular: bool,
-    bytes: u64,
-    modified: Option<SystemTime>,
-    /// When anything about it was changed last: this cannot be set back as the time of modification can.
-    changed: Option<(i64, i64)>,
-}
-
-impl FileState {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let changed = {
-            use std::os::unix::fs::MetadataExt;
-            Some((metadata.ctime(), metadata.ctime_nsec()))
-        };
-        #[cfg(not(unix))]
-        let changed = None;
-        let (regular, modified) = (metadata.is_file(), metadata.modified().ok());
-        Self { id: FileId::of(metadata), regular, bytes: metadata.len(), modified, changed }
-    }
-
-    /// Of what has this name, which may be a link.
-    pub(super) fn at(path: &Path) -> io::Result<Self> {
-        Ok(Self::of(&fs::symlink_metadata(path)?))
-    }
-
-    /// Whether it is a file without content.
-    pub(super) fn is_empty(&self) -> bool {
-        self.regular && self.bytes == 0
-    }
-
-    /// The same but for the time of the last change, which a rename may touch.
-    pub(super) fn same_content(&self, other: &Self) -> bool {
-        (self.id, self.regular, self.bytes, self.modified) == (other.id, other.regular, other.bytes, other.modified)
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::file_state::FileState;
 
     #[test]
     fn a_claimed_rename_spares_what_is_there() {
@@ -150,7 +93,7 @@ mod tests {
             let before = FileState::at(&to).unwrap();
             assert!(rename_claimed(&from, &to).is_err(), "{taken}");
             assert_eq!(FileState::at(&to).unwrap(), before, "{taken}");
-            if before.regular || taken == "link" { fs::remove_file(&to) } else { fs::remove_dir_all(&to) }.unwrap();
+            if ["file", "link"].contains(&taken) { fs::remove_file(&to) } else { fs::remove_dir_all(&to) }.unwrap();
             rename_claimed(&from, &to).unwrap();
             assert_eq!(fs::read_to_string(to.join("new")).unwrap(), "new");
             fs::remove_dir_all(&to).unwrap();

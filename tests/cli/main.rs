@@ -12,6 +12,7 @@ mod escapes;
 mod groups;
 mod inputs;
 mod limits;
+#[cfg(target_os = "linux")]
 mod loss;
 mod metrics;
 mod names;

@@ -208,3 +208,22 @@ fn too_little_memory_for_all_is_enough_for_some() {
     assert_eq!(done, ["a/round-robin-k5-seed0", "b/round-robin-k5-seed0"], "{printed}");
     assert!(printed["jobs"][1]["error"].as_str().unwrap().contains("--max-memory"), "{printed}");
 }
+
+#[test]
+fn a_pipe_or_a_link_in_the_place_of_a_lock_fails_its_job_and_hangs_nothing() {
+    let work = Work::new("methods = [\"random\"]\nbudgets = [5]");
+    let locks = work.path("results/.batch/a");
+    fs::create_dir_all(&locks).unwrap();
+    let lock = locks.join("random-k5-seed0.lock");
+    assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    for put in ["pipe", "link"] {
+        if put == "link" {
+            fs::remove_file(&lock).unwrap();
+            std::os::unix::fs::symlink(work.path("elsewhere"), &lock).unwrap();
+        }
+        let printed = work.printed(&[], 1);
+        assert_eq!(names(&printed, |job| job["state"] == "failed"), ["a/random-k5-seed0"], "{put}");
+        assert!(!work.path("elsewhere").exists());
+        work.printed(&["--status"], 0);
+    }
+}

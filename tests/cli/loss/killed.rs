@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{LONG, Work, whole_result};
+use super::{LONG, Work, inode, whole_result};
 
 /// Words of a run that writes many files.
 fn many(budgets: std::ops::Range<usize>) -> Vec<String> {
@@ -26,8 +26,8 @@ fn a_kill_while_files_are_written_leaves_the_old_result_and_the_next_run_clears_
         let at_work = || work.hidden().iter().any(|path| path.is_dir()) && work.hidden_files() >= written;
         // A run that was too quick to be stopped there has put its result in the place of the older one.
         let stopped = (0..50).find_map(|_| {
-            let mut run = work.spawn("select", &words);
-            if run.try_stop_when(at_work) && work.hidden_files() < 401 {
+            let (mut run, before) = (work.spawn("select", &words), inode(&work.path("out")));
+            if run.try_stop_when(at_work) && inode(&work.path("out")) == before {
                 return Some(run);
             }
             assert_eq!(run.go_on().0, Some(0));
@@ -96,4 +96,29 @@ fn a_kill_at_any_moment_leaves_the_old_result_or_the_new_one() {
     assert!(hits > 0, "no run was killed at work");
     work.select(50, &["--force"]).success();
     assert_eq!((whole_result(&work.path("out")), work.names()), (50, vec!["out".to_owned()]));
+}
+
+#[test]
+fn a_forged_journal_reaches_nothing_behind_a_link() {
+    let work = Work::new();
+    let words = many(2..102);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut run = work.spawn("select", &words);
+    run.stop_when(|| work.hidden_files() >= 2);
+    run.kill();
+    // The journal names the very files, which now lie elsewhere, and a link leads there.
+    let hidden = work.hidden().into_iter().find(|path| path.is_dir()).unwrap();
+    fs::rename(hidden.join("random"), work.path("victim")).unwrap();
+    std::os::unix::fs::symlink("../victim", hidden.join("random")).unwrap();
+    let before = super::files(&work.path("victim"));
+    work.select(7, &[]).success();
+    assert_eq!((super::files(&work.path("victim")), before > 0), (before, true));
+    // Neither is a hidden directory that is itself a link.
+    fs::remove_file(hidden.join("random")).unwrap();
+    fs::remove_dir(&hidden).unwrap();
+    fs::create_dir(work.path("whole")).unwrap();
+    fs::rename(work.path("victim"), work.path("whole/random")).unwrap();
+    std::os::unix::fs::symlink("whole", &hidden).unwrap();
+    work.select(8, &["--force"]).success();
+    assert_eq!(super::files(&work.path("whole")), before);
 }

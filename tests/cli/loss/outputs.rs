@@ -158,3 +158,22 @@ fn long_names_are_no_trouble() {
     inputs(&work);
     distance(&work, &["--certificate", &"c".repeat(250)]).success();
 }
+
+#[test]
+fn a_private_target_stays_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let work = Work::new();
+    inputs(&work);
+    let mode = |name: &str| fs::metadata(work.path(name)).unwrap().permissions().mode() & 0o777;
+    let keep_private = |name: &str| fs::set_permissions(work.path(name), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::create_dir(work.path("out")).unwrap();
+    keep_private("out");
+    work.select(3, &[]).success();
+    assert_eq!(mode("out"), 0o700);
+    work.select(4, &["--force"]).success();
+    assert_eq!(mode("out"), 0o700);
+    fs::write(work.path("old"), "").unwrap();
+    keep_private("old");
+    distance(&work, &["--certificate", "old", "--force"]).success();
+    assert_eq!(mode("old"), 0o700);
+}
