@@ -302,6 +302,7 @@ impl DataError {
     /// Which exit code this calls for.
     pub fn kind(&self) -> Kind {
         match self {
+            DataError::Io { cause, .. } if cause.kind() == io::ErrorKind::OutOfMemory => Kind::Resource,
             DataError::Io { .. } | DataError::Changed { .. } => Kind::Io,
             DataError::Tensor { .. } | DataError::NoFiles(_) => Kind::Usage,
             DataError::Memory { .. } | DataError::Limit { .. } | DataError::TooLong { .. } => Kind::Resource,

@@ -51,9 +51,14 @@ impl ResultDirectory {
         recover(&place.path);
         let before = look(&place, force)?;
         for input in inputs {
-            if let (Ok(inside), Ok(whole)) = (input.canonicalize(), place.path.canonicalize())
-                && inside.starts_with(whole)
-            {
+            let inside = match (input.canonicalize(), place.path.canonicalize()) {
+                (Ok(input), Ok(target)) => input.starts_with(target),
+                _ => false,
+            };
+            // Mounts and hard links lead there by other names.
+            let same =
+                |data: fs::Metadata| matches!(&before, Before::Result(_, _, owned) if owned.holds(FileId::of(&data)));
+            if inside || fs::metadata(input).is_ok_and(same) {
                 return Err(OutputError::InputInside { target: target.to_owned(), input: (*input).to_owned() });
             }
         }
@@ -143,8 +148,14 @@ impl ResultDirectory {
 
     /// What the refusal of the last rename means: something that was not there before is in the way.
     fn refused(&self, error: io::Error) -> OutputError {
-        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory, NotFound};
+        use io::ErrorKind::{AlreadyExists, CrossesDevices, DirectoryNotEmpty, NotADirectory, NotFound, ResourceBusy};
         match error.kind() {
+            CrossesDevices | ResourceBusy => {
+                let why = "the system cannot rename it, as it is a mount point or part of a lower layer";
+                let error =
+                    io::Error::new(error.kind(), format!("{error}: {why}; choose another name for the results"));
+                io_error(&self.place.named)(error)
+            }
             AlreadyExists | DirectoryNotEmpty | NotADirectory | NotFound => {
                 OutputError::Taken(self.place.named.clone())
             }

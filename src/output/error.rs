@@ -98,7 +98,7 @@ pub enum OutputError {
     Taken(PathBuf),
     /// The new result is in place, but not all of the older one could go.
     #[error(
-        "the new result is at {}, but {} holds files that came into the older one meanwhile: look there before removing it",
+        "the new result is at {}, but what could not be removed of the older one is at {}: look there before removing it",
         readable(target),
         readable(left)
     )]

@@ -79,6 +79,8 @@ impl OutputFile {
                 if FileState::at(&place.path).ok().as_ref() != Some(before) {
                     return Err(taken());
                 }
+                // Should the run be killed before the older file is removed, the next one does that.
+                scratch.adopt(Path::new(NAME), before.id).map_err(&failed)?;
                 exchange(&new, &place.path, &scratch.aside()).map_err(refused)?;
                 // Somebody may have been quicker than the exchange.
                 if !FileState::at(&new).is_ok_and(|at| at.same_content(before)) {

@@ -13,10 +13,10 @@ use super::error::{OutputError, io_error};
 use super::removal::remove;
 use super::{MANIFEST, Written};
 use crate::data::hexadecimal;
-use crate::file_state::FileState;
+use crate::file_state::{FileId, FileState};
 
 /// Bytes of a manifest that is worth reading; kantor's have some kilobytes for each selection.
-const LARGEST_MANIFEST: u64 = 1 << 30;
+const LARGEST_MANIFEST: u64 = 64 << 20;
 
 /// Files of an older result, each in the state in which it was found to be kantor's.
 #[derive(Debug)]
@@ -54,6 +54,11 @@ impl Owned {
             owned.insert(file, state);
         }
         Ok(Self(owned))
+    }
+
+    /// Whether this is one of them, by whatever name.
+    pub(super) fn holds(&self, file: FileId) -> bool {
+        file.numbers().is_some() && self.0.values().any(|state| state.id == file)
     }
 
     /// Whether `directory` holds these files in these states, and nothing else.

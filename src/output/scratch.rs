@@ -38,8 +38,8 @@ const TRIES: u32 = 1000;
 /// Numbers of the directories of this process.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// Journals of this process, for [`abandon_all`].
-static OPEN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// Journals of this process, with the directories made for them, for [`abandon_all`].
+static OPEN: Mutex<Vec<(PathBuf, Vec<PathBuf>)>> = Mutex::new(Vec::new());
 
 /// Held while names are exchanged.
 static COMMITTING: Mutex<()> = Mutex::new(());
@@ -76,7 +76,8 @@ impl Scratch {
             let (journal, lines) = open_journal(place)?;
             let directory = journal.with_extension("");
             let scratch = Self { directory, journal, lines, parents: parents.clone() };
-            OPEN.lock().unwrap_or_else(PoisonError::into_inner).push(scratch.journal.clone());
+            let open = (scratch.journal.clone(), parents.clone());
+            OPEN.lock().unwrap_or_else(PoisonError::into_inner).push(open);
             fs::create_dir(&scratch.directory)?;
             Ok(scratch)
         };
@@ -99,18 +100,24 @@ impl Scratch {
     /// Makes a new file in it.
     pub(super) fn file(&self, relative: &Path) -> io::Result<File> {
         let path = self.directory.join(relative);
-        let note = |made| {
-            let mut line = serde_json::to_vec(&Line { path: relative.to_owned(), made })?;
-            line.push(b'\n');
-            (&self.lines).write_all(&line)
-        };
-        note(None)?;
+        self.note(relative, None)?;
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
         let file = File::create_new(&path)?;
-        note(Some(Made { id: FileId::of(&file.metadata()?).numbers() }))?;
+        self.adopt(relative, FileId::of(&file.metadata()?))?;
         Ok(file)
+    }
+
+    /// Notes that the file of this name, now or later, is one to be removed at the end.
+    pub(super) fn adopt(&self, relative: &Path, id: FileId) -> io::Result<()> {
+        self.note(relative, Some(Made { id: id.numbers() }))
+    }
+
+    fn note(&self, relative: &Path, made: Option<Made>) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&Line { path: relative.to_owned(), made })?;
+        line.push(b'\n');
+        (&self.lines).write_all(&line)
     }
 
     /// Keeps the directories above, which hold a result now.
@@ -125,7 +132,7 @@ impl Drop for Scratch {
         for parent in self.parents.iter().rev() {
             let _ = fs::remove_dir(parent);
         }
-        OPEN.lock().unwrap_or_else(PoisonError::into_inner).retain(|journal| *journal != self.journal);
+        OPEN.lock().unwrap_or_else(PoisonError::into_inner).retain(|(journal, _)| *journal != self.journal);
     }
 }
 
@@ -141,7 +148,10 @@ pub fn abandon_all() {
     std::mem::forget(no_commit);
     // Whoever holds the lock may be the very thread that calls this.
     if let Ok(open) = OPEN.try_lock() {
-        open.iter().for_each(|journal| clear(journal));
+        for (journal, parents) in open.iter() {
+            clear(journal);
+            parents.iter().rev().for_each(|parent| drop(fs::remove_dir(parent)));
+        }
     }
 }
 
@@ -179,8 +189,8 @@ fn open_journal(place: &Place) -> io::Result<(PathBuf, File)> {
         };
         // Another run may have taken it for abandoned before it was locked, and removed it.
         if lock(&file) && is_at(&file, &path) {
-            file.write_all(format!("{JOURNAL} {name}\n").as_bytes())?;
-            return Ok((path, file));
+            let begun = file.write_all(format!("{JOURNAL} {name}\n").as_bytes());
+            return begun.map(|()| (path.clone(), file)).inspect_err(|_| drop(fs::remove_file(&path)));
         }
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "all hidden names for it are taken"))
@@ -216,7 +226,10 @@ pub(crate) fn recover(target: &Path) {
         {
             let (directory, aside) = (path.with_extension(""), path.with_extension(ASIDE));
             let _ = rename_new(&aside, target);
-            for older in [&aside, &directory] {
+            // What was moved aside may go once the result that was to take its place is there.
+            let done = files_of(&path)
+                .is_some_and(|files| files.iter().any(|(file, made)| is_one_of(made, &target.join(file))));
+            for older in [&directory].into_iter().chain(done.then_some(&aside)) {
                 if let Ok(owned) = Owned::of(older, older) {
                     owned.remove(older);
                 }
@@ -226,31 +239,42 @@ pub(crate) fn recover(target: &Path) {
     }
 }
 
+/// What a journal says of each file; `None` if it is no journal.
+fn files_of(journal: &Path) -> Option<BTreeMap<PathBuf, Vec<Option<Made>>>> {
+    let text = fs::read(journal).ok()?;
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let first = [JOURNAL.as_bytes(), journal.file_name().unwrap_or_default().as_encoded_bytes()].join(&b' ');
+    // A run that was killed before its first line had made nothing.
+    if lines.next() != Some(&first) && !text.is_empty() {
+        return None;
+    }
+    let mut files: BTreeMap<PathBuf, Vec<Option<Made>>> = BTreeMap::new();
+    for Line { path, made } in lines.filter_map(|line| json::from_slice(line).ok()) {
+        if path.components().all(is_name) {
+            files.entry(path).or_default().push(made);
+        }
+    }
+    Some(files)
+}
+
+/// Whether the file of this name is one of those that were made.
+fn is_one_of(made: &[Option<Made>], path: &Path) -> bool {
+    FileState::at(path).is_ok_and(|state| made.iter().flatten().any(|made| made.id == state.id.numbers()))
+}
+
 /// Removes the files that a journal names and that are still the ones that were made, then their directories, and the
 /// journal once nothing is left.
 fn clear(journal: &Path) {
-    let Ok(text) = fs::read(journal) else { return };
-    let mut lines = text.split(|&byte| byte == b'\n');
-    let first = [JOURNAL.as_bytes(), journal.file_name().unwrap_or_default().as_encoded_bytes()].join(&b' ');
-    if lines.next() != Some(&first) {
-        // A run that was killed before its first line had made nothing.
-        if text.is_empty() {
-            let _ = fs::remove_file(journal);
-        }
-        return;
-    }
-    let lines = lines.filter_map(|line| json::from_slice(line).ok());
-    let files: BTreeMap<PathBuf, Option<Made>> = lines.map(|Line { path, made }| (path, made)).collect();
-    let inside = files.keys().map(PathBuf::as_path).filter(|path| path.components().all(is_name));
-    let ours = |file: &Path, state: &FileState| match files.get(file) {
-        Some(Some(made)) => made.id == state.id.numbers(),
-        // Killed in between: nothing had been written.
-        Some(None) => state.is_empty(),
-        None => false,
+    let Some(files) = files_of(journal) else { return };
+    let ours = |file: &Path, state: &FileState| {
+        let made = files.get(file).map_or(&[][..], Vec::as_slice);
+        // Killed between the two lines: nothing had been written.
+        made.iter().flatten().any(|made| made.id == state.id.numbers()) || state.is_empty() && !made.is_empty()
     };
     // An older result that was moved aside is still to be brought back.
     let aside = journal.with_extension(ASIDE);
-    if remove(&journal.with_extension(""), inside, ours) && aside.symlink_metadata().is_err() {
+    let files = files.keys().map(PathBuf::as_path);
+    if remove(&journal.with_extension(""), files, ours) && aside.symlink_metadata().is_err() {
         let _ = fs::remove_file(journal);
     }
 }

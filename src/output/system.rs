@@ -66,7 +66,14 @@ pub(super) fn sync_file(file: &Path) -> io::Result<()> {
 /// Makes what was renamed in this directory survive a power failure.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     // Elsewhere directories cannot be opened as files.
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(directory) {
+        // One may be written to without being readable.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        opened => opened?.sync_all(),
+    }
 }
 
 #[cfg(all(test, unix))]
