@@ -15,6 +15,7 @@ use kantor_theory::geometry::SQUARED_NORM_RANGE;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::data::memory::reserve;
 use crate::data::validate::{Values, by_block};
 use crate::data::{Allowance, DataError, Format, OpenOptions, Representation, name};
 use crate::report::escape::Text;
@@ -186,7 +187,7 @@ pub fn inspect_near(
     let allowance = Allowance::new(memory::available().unwrap_or(u64::MAX));
     let table = Representation::open_within(&[path.to_owned()], options, &allowance)?;
     watch.begin("inspect", table.len() as u64);
-    let facts = by_block(&table, watch, |block| {
+    let blocks = by_block(&table, watch, |block| {
         let mut facts = Vec::with_capacity(block.rows.len());
         for (offset, squared) in block.squared_norms().into_iter().enumerate() {
             let span = offset * table.dim()..(offset + 1) * table.dim();
@@ -196,8 +197,10 @@ pub fn inspect_near(
             });
         }
         facts
-    })?
-    .concat();
+    })?;
+    let mut facts = Vec::new();
+    reserve(&mut facts, table.len(), path, "what is known of every row")?;
+    blocks.into_iter().for_each(|block| facts.extend(block));
     let near_duplicates = near_rows(&table, &facts, near, watch)?;
     let sha256 = table.digests(watch)?.remove(0);
     let threads = rayon::current_num_threads();

@@ -172,8 +172,8 @@ impl<'a> Batch<'a> {
 
     /// As [`Batch::fail`], unless an input file has changed: then that is why.
     fn fail_on(&self, inputs: &Inputs, places: &[usize], error: &Error) -> Result<(), Stopped> {
-        match inputs.check_unchanged() {
-            Err(changed) if !places.is_empty() => self.fail(places, &changed),
+        match inputs.check_content() {
+            Err(changed) if !places.is_empty() => self.fail(places, &changed.into()),
             _ => self.fail(places, error),
         }
     }

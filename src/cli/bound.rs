@@ -171,7 +171,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         cost: input.cost,
         losses: &losses,
     };
-    let report = inputs.guarded(&progress, |watch| bounds(&subject, &terms, watch))?;
+    let report = inputs.guarded(&progress, |watch| bounds(&subject, &terms, watch)).or_else(|error| {
+        held_out.as_ref().map_or(Ok(()), Representation::check_content)?;
+        Err(error)
+    })?;
     drop(progress);
     inputs.check_unchanged()?;
     held_out.as_ref().map_or(Ok(()), Representation::check_unchanged)?;

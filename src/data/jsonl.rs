@@ -162,7 +162,11 @@ impl JsonlRows {
         let wanted: BTreeSet<usize> = rows.iter().copied().collect();
         assert!(wanted.last().is_none_or(|&last| last < self.len()), "row out of range");
         watch.begin("copy rows", self.len() as u64);
-        let mut copied = HashMap::with_capacity(wanted.len());
+        let mut copied = HashMap::new();
+        copied.try_reserve(wanted.len()).map_err(|_| {
+            let (file, what, remedy) = (self.files[0].path.clone(), "the chosen rows", "choose fewer rows at a time");
+            DataError::Memory { file, what, bytes: (wanted.len() * size_of::<(usize, Box<[u8]>)>()) as u64, remedy }
+        })?;
         // What unpacking takes was allowed when the files were scanned.
         let again = Allowance::unlimited();
         for (file, &start) in self.files.iter().zip(&self.starts) {
@@ -220,6 +224,11 @@ impl JsonlRows {
             file.identity.check(&file.path)?;
         }
         Ok(())
+    }
+
+    /// Fails if a file was written anew since it was scanned.
+    pub(crate) fn check_content(&self) -> Result<(), DataError> {
+        self.files.iter().try_for_each(|file| file.identity.check_content(&file.path))
     }
 
     /// Fails if a file is no longer the one that was scanned.

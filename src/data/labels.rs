@@ -91,6 +91,11 @@ impl Labels {
         counts
     }
 
+    /// Fails if the file was written anew since it was read.
+    pub(crate) fn check_content(&self) -> Result<(), DataError> {
+        self.file.identity.check_content(&self.file.path)
+    }
+
     /// Fails if the file is no longer the one that was read.
     ///
     /// # Errors

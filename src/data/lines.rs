@@ -8,7 +8,7 @@ use std::path::Path;
 use super::error::DataError;
 use super::format::{Expected, LOOKED_AT, refuse_foreign};
 use super::memory::{Allowance, Claim};
-use super::source::{self, Identity, if_unchanged};
+use super::source::{self, Identity, explain};
 use super::unpack::{Unpacked, carried};
 
 /// Longest line accepted, so that a damaged or hostile file cannot fill the memory.
@@ -78,9 +78,9 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// What was made of the lines so far, unless that is an error and the file has changed: then that is why.
+    /// What was made of the lines so far, unless that is an error and the file was written anew: then that is why.
     pub(crate) fn explained<T>(&self, found: Result<T, DataError>) -> Result<T, DataError> {
-        if_unchanged(found, || self.identity.check(self.path))
+        explain(found, || self.identity.check_content(self.path))
     }
 
     /// Bytes of the file read so far.

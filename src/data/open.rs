@@ -12,7 +12,7 @@ use super::npy;
 use super::npz;
 use super::safetensors;
 use super::shard::{Bytes, Shard};
-use super::source::{Source, if_unchanged};
+use super::source::{Source, explain};
 
 /// A file format for tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ pub struct OpenOptions {
 /// Opens one file as a table; what must be unpacked counts towards `allowance`.
 pub(crate) fn shard(path: &Path, options: &OpenOptions, allowance: &Allowance) -> Result<(Shard, Format), DataError> {
     let source = Arc::new(Source::open(path)?);
-    if_unchanged(table(&source, options, allowance), || source.check_unchanged())
+    explain(table(&source, options, allowance), || source.check_content())
 }
 
 fn table(source: &Arc<Source>, options: &OpenOptions, allowance: &Allowance) -> Result<(Shard, Format), DataError> {

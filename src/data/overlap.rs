@@ -6,6 +6,7 @@
 //! to the number of the coarser type. Numbers of one type agree if they are equal.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,17 +54,22 @@ pub fn overlap(pool: &dyn Rows, query: &dyn Rows, watch: &dyn Watch) -> Result<V
         let mut heads = vec![0.0; rows.len() * width];
         pool.read(rows.start, queries.window.clone(), &mut heads);
         watch.advance(rows.len() as u64)?;
-        let (mut row, mut candidates) = (vec![0.0; dim], Vec::new());
+        let (mut row, mut other, mut candidates) = (vec![0.0; dim], vec![0.0; dim], Vec::new());
         for (i, head) in rows.zip(heads.chunks_exact(width)) {
-            let pair = Pair { pool: pool.element_of(i), query: query.element() };
-            let table = tables[pair.pool as usize].get_or_init(|| Table::new(&queries, pair));
+            let of_pool = pool.element_of(i);
+            let table =
+                tables[of_pool as usize].get_or_init(|| Table::new(&queries, Pair::new(of_pool, query.element())));
+            let pair = table.pair;
             candidates.clear();
             pair.keys(pair.pool, head, &mut |key| candidates.extend_from_slice(table.queries_at(key)));
             candidates.retain(|&at| first[at].load(Ordering::Relaxed) > i);
             if !candidates.is_empty() {
                 pool.read_row(i, &mut row);
-                for &at in candidates.iter().filter(|&&at| pair.agree(&row, queries.row(at))) {
-                    first[at].fetch_min(i, Ordering::Relaxed);
+                for &at in &candidates {
+                    queries.read(at, 0..dim, &mut other);
+                    if pair.agree(&row, &other) {
+                        first[at].fetch_min(i, Ordering::Relaxed);
+                    }
                 }
             }
         }
@@ -75,9 +81,8 @@ pub fn overlap(pool: &dyn Rows, query: &dyn Rows, watch: &dyn Watch) -> Result<V
 }
 
 /// The queries, each set of numbers once.
-struct Queries {
-    dim: usize,
-    values: Vec<f64>,
+struct Queries<'a> {
+    query: &'a dyn Rows,
     /// A query that has these numbers.
     rows: Vec<usize>,
     /// For every query the place of its numbers.
@@ -86,38 +91,48 @@ struct Queries {
     window: Range<usize>,
 }
 
-impl Queries {
-    fn new(query: &dyn Rows) -> Self {
-        let dim = query.dim();
-        let (mut values, mut rows, mut of) = (Vec::new(), Vec::new(), Vec::with_capacity(query.len()));
-        let (mut places, mut row) = (HashMap::<Vec<u64>, usize>::new(), vec![0.0; dim]);
+impl<'a> Queries<'a> {
+    fn new(query: &'a dyn Rows) -> Self {
+        let (mut row, mut other) = (vec![0.0; query.dim()], vec![0.0; query.dim()]);
+        let (mut rows, mut of) = (Vec::<usize>::new(), Vec::with_capacity(query.len()));
+        let mut places: HashMap<u64, Vec<usize>> = HashMap::new();
         for j in 0..query.len() {
             query.read_row(j, &mut row);
-            let next = rows.len();
-            let place = *places.entry(row.iter().map(|&x| bits(x)).collect()).or_insert(next);
-            if place == next {
-                values.extend_from_slice(&row);
+            let mut hasher = DefaultHasher::new();
+            row.iter().for_each(|&x| hasher.write_u64(bits(x)));
+            let like = places.entry(hasher.finish()).or_default();
+            let same = like.iter().copied().find(|&at| {
+                query.read_row(rows[at], &mut other);
+                row.iter().zip(&other).all(|(&x, &y)| bits(x) == bits(y))
+            });
+            of.push(same.unwrap_or_else(|| {
+                like.push(rows.len());
                 rows.push(j);
-            }
-            of.push(place);
+                rows.len() - 1
+            }));
         }
-        let mut queries = Self { dim, values, rows, of, window: 0..dim.min(WIDTH) };
+        let mut queries = Self { query, rows, of, window: 0..query.dim().min(WIDTH) };
         queries.window = queries.most_varied();
         queries
     }
 
-    fn row(&self, at: usize) -> &[f64] {
-        &self.values[at * self.dim..(at + 1) * self.dim]
+    /// Writes some columns of the numbers at this place.
+    fn read(&self, at: usize, columns: Range<usize>, out: &mut [f64]) {
+        self.query.read(self.rows[at], columns, out);
     }
 
     /// The first columns if they tell all queries apart, else those that tell most apart.
     fn most_varied(&self) -> Range<usize> {
         let sample = self.rows.len().min(SAMPLE);
         let mut best = (0, self.window.clone());
-        for start in (0..self.dim).step_by(WIDTH) {
-            let window = start..(start + WIDTH).min(self.dim);
-            let key = |at: usize| self.row(at)[window.clone()].iter().map(|&x| bits(x)).collect::<Vec<u64>>();
-            let mut keys: Vec<Vec<u64>> = (0..sample).map(key).collect();
+        for start in (0..self.query.dim()).step_by(WIDTH) {
+            let window = start..(start + WIDTH).min(self.query.dim());
+            let key = |at: usize| {
+                let mut numbers = [0.0; WIDTH];
+                self.read(at, window.clone(), &mut numbers[..window.len()]);
+                numbers.map(bits)
+            };
+            let mut keys: Vec<Key> = (0..sample).map(key).collect();
             keys.sort_unstable();
             keys.dedup();
             if keys.len() > best.0 {
@@ -136,21 +151,26 @@ impl Queries {
 struct Pair {
     pool: Element,
     query: Element,
+    coarser: Element,
+    /// Below this, a number of one type may stand for many of the other.
+    small: f64,
 }
 
 impl Pair {
-    fn coarser(self) -> Element {
-        if self.pool.digits() <= self.query.digits() { self.pool } else { self.query }
+    fn new(pool: Element, query: Element) -> Self {
+        let coarser = if pool.digits() <= query.digits() { pool } else { query };
+        // Of f16 and bf16, one has fewer digits and the other fewer exponents.
+        let halves = matches!((pool, query), (Element::F16, Element::BF16) | (Element::BF16, Element::F16));
+        Self { pool, query, coarser, small: if halves { Element::F16_NORMAL } else { 0.0 } }
     }
 
     /// The least and the largest number of the coarser type that a number of one of the types may stand for.
     fn ends(self, of: Element, x: f64) -> (f64, f64) {
-        let coarser = self.coarser();
-        if of == coarser {
+        if of == self.coarser {
             return (x, x);
         }
         let half = of.spacing(x) / 2.0;
-        (coarser.round(x - half), coarser.round(x + half))
+        (self.coarser.round(x - half), self.coarser.round(x + half))
     }
 
     /// Whether two rows agree.
@@ -163,10 +183,13 @@ impl Pair {
 
     /// Visits the keys that numbers of this type may have: rows that agree have one in common.
     fn keys(self, of: Element, numbers: &[f64], visit: &mut impl FnMut(&Key)) {
-        // Below the normal numbers of f16, one of them may stand for many of bf16.
-        let mixed = matches!((self.pool, self.query), (Element::F16, Element::BF16) | (Element::BF16, Element::F16));
-        let key_of = |x: f64| if mixed && x.abs() < Element::F16_NORMAL { 0 } else { bits(x) };
-        let (mut key, mut open, mut count) = ([0; WIDTH], [(0, 0, 0); WIDTH], 0);
+        let key_of = |x: f64| if x.abs() < self.small { 0 } else { bits(x) };
+        let mut key = [0; WIDTH];
+        if of == self.coarser {
+            key.iter_mut().zip(numbers).for_each(|(key, &x)| *key = key_of(x));
+            return visit(&key);
+        }
+        let (mut open, mut count) = ([(0, 0, 0); WIDTH], 0);
         for (column, &x) in numbers.iter().enumerate() {
             let (least, most) = self.ends(of, x);
             let (least, most) = (key_of(least), key_of(most));
@@ -187,15 +210,18 @@ impl Pair {
 
 /// The queries by key, for pool rows of one type.
 struct Table {
+    pair: Pair,
     queries: HashMap<Key, Vec<usize>>,
     classes: Vec<bool>,
 }
 
 impl Table {
-    fn new(queries: &Queries, pair: Pair) -> Self {
-        let mut table = Self { queries: HashMap::new(), classes: vec![false; CLASSES] };
+    fn new(queries: &Queries<'_>, pair: Pair) -> Self {
+        let mut table = Self { pair, queries: HashMap::new(), classes: vec![false; CLASSES] };
+        let mut numbers = vec![0.0; queries.window.len()];
         for at in 0..queries.rows.len() {
-            pair.keys(pair.query, &queries.row(at)[queries.window.clone()], &mut |key| {
+            queries.read(at, queries.window.clone(), &mut numbers);
+            pair.keys(pair.query, &numbers, &mut |key| {
                 table.classes[class(key)] = true;
                 table.queries.entry(*key).or_default().push(at);
             });

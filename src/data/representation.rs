@@ -8,10 +8,11 @@ use kantor_solvers::Watch;
 use kantor_theory::{Element, Rows};
 
 use super::error::DataError;
-use super::memory::Allowance;
+use super::memory::{Allowance, reserve};
 use super::number::Target;
 use super::open::{self, Format, OpenOptions};
 use super::shard::Shard;
+use super::validate::DroppedRow;
 
 /// Where some of the rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Representation {
     starts: Vec<usize>,
     dim: usize,
     element: Element,
+    /// Whether the files differ in their elements.
+    mixed: bool,
     /// Rows that are hidden, ascending.
     hidden: Vec<usize>,
 }
@@ -71,7 +74,7 @@ impl Representation {
             return Err(DataError::NoFiles("vector"));
         };
         let dim = first.layout.dim;
-        let (mut shards, mut files, mut starts) = (Vec::new(), Vec::new(), vec![0]);
+        let (mut shards, mut files, mut starts) = (Vec::new(), Vec::<SourceFile>::new(), vec![0]);
         let mut element = first.layout.number.element();
         let first_path = first.source.path.clone();
         for (shard, format) in opened {
@@ -94,7 +97,8 @@ impl Representation {
             });
             shards.push(shard);
         }
-        Ok(Self { shards, files, starts, dim, element, hidden: Vec::new() })
+        let mixed = files.iter().any(|file| file.element != element);
+        Ok(Self { shards, files, starts, dim, element, mixed, hidden: Vec::new() })
     }
 
     /// The files, in order.
@@ -161,6 +165,11 @@ impl Representation {
         self.shards.iter().try_for_each(|shard| shard.source.check_unchanged())
     }
 
+    /// Fails if a file was written anew or cut since it was opened.
+    pub(crate) fn check_content(&self) -> Result<(), DataError> {
+        self.shards.iter().try_for_each(|shard| shard.source.check_content())
+    }
+
     /// Whether a file was cut, so that zeros are read in the place of lost rows.
     pub(crate) fn is_cut(&self) -> bool {
         self.shards.iter().any(|shard| shard.source.is_cut())
@@ -182,10 +191,12 @@ impl Representation {
     }
 
     /// Hides more rows, given by their original numbers.
-    pub(crate) fn hide(&mut self, rows: impl Iterator<Item = usize>) {
-        self.hidden.extend(rows);
+    pub(crate) fn hide(&mut self, rows: &[DroppedRow]) -> Result<(), DataError> {
+        reserve(&mut self.hidden, rows.len(), &self.files[0].path, "the list of bad rows")?;
+        self.hidden.extend(rows.iter().map(|dropped| dropped.row));
         self.hidden.sort_unstable();
         self.hidden.dedup();
+        Ok(())
     }
 
     fn shard_of(&self, original: usize) -> usize {
@@ -229,7 +240,7 @@ impl Rows for Representation {
     }
 
     fn element_of(&self, row: usize) -> Element {
-        self.files[self.shard_of(self.original_row(row))].element
+        if self.mixed { self.files[self.shard_of(self.original_row(row))].element } else { self.element }
     }
 
     fn read(&self, first: usize, columns: Range<usize>, out: &mut [f64]) {

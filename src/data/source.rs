@@ -21,31 +21,43 @@ impl FileState {
     /// Fails if the file at `path` is no longer the one this was taken from.
     pub(crate) fn check(&self, path: &Path) -> Result<(), DataError> {
         let changed = |what| Err(DataError::Changed { file: path.to_owned(), what });
-        let now = match std::fs::metadata(path) {
-            Ok(metadata) => FileState::of(&metadata),
-            Err(_) => return changed("it can no longer be found"),
-        };
+        match std::fs::metadata(path).map(|metadata| FileState::of(&metadata)) {
+            Err(_) => changed("it can no longer be found"),
+            Ok(now) if now.id != self.id => changed("another file took its place"),
+            Ok(now) => self.compare(&now).map_or(Ok(()), changed),
+        }
+    }
+
+    /// Fails if the file is there and was written anew. One that was opened keeps its content when it is removed or when
+    /// another takes its place.
+    pub(crate) fn check_content(&self, path: &Path) -> Result<(), DataError> {
+        match std::fs::metadata(path).map(|metadata| FileState::of(&metadata)) {
+            Ok(now) if now.id == self.id => self.check(path),
+            _ => Ok(()),
+        }
+    }
+
+    /// In what the file differs from what it was.
+    fn compare(&self, now: &FileState) -> Option<&'static str> {
         if now.bytes != self.bytes {
-            changed("its length differs")
-        } else if now.id != self.id {
-            changed("another file took its place")
+            Some("its length differs")
         } else if now.modified != self.modified {
-            changed("its modification time differs")
+            Some("its modification time differs")
         } else if now.changed != self.changed {
-            changed("its status changed: content, name, links or permissions")
+            Some("its status changed: content, name, links or permissions")
         } else {
-            Ok(())
+            None
         }
     }
 }
 
-/// What was found, unless that is an error and `unchanged` says that the file is no longer what it was: then that is why.
-pub(crate) fn if_unchanged<T>(
+/// What was found, unless that is an error and `content` says that the file was written anew: then that is why.
+pub(crate) fn explain<T>(
     found: Result<T, DataError>,
-    unchanged: impl FnOnce() -> Result<(), DataError>,
+    content: impl FnOnce() -> Result<(), DataError>,
 ) -> Result<T, DataError> {
     match found {
-        Err(error) if !matches!(error, DataError::Stopped(_)) => unchanged().and(Err(error)),
+        Err(error) if !matches!(error, DataError::Stopped(_)) => content().and(Err(error)),
         found => found,
     }
 }
@@ -120,6 +132,12 @@ impl Source {
     pub(crate) fn check_whole(&self) -> Result<(), DataError> {
         let what = "it was cut, or its disk failed";
         if self.is_cut() { Err(DataError::Changed { file: self.path.clone(), what }) } else { Ok(()) }
+    }
+
+    /// Fails if the content is no longer the one that was opened.
+    pub(crate) fn check_content(&self) -> Result<(), DataError> {
+        self.identity.check_content(&self.path)?;
+        self.check_whole()
     }
 
     /// Fails if the file is no longer the one that was opened.

@@ -62,19 +62,19 @@ impl Representation {
     /// # Errors
     /// If a row is bad and `on_bad` is [`OnBadRow::Error`], if no row is left, or if `watch` asks to stop.
     pub fn validate(&mut self, family: Family, on_bad: OnBadRow, watch: &dyn Watch) -> Result<Dropped, DataError> {
-        let rows = self.dropped(faults(self, family, watch)?)?;
+        let rows = self.dropped(&faults(self, family, watch)?)?;
         if rows.is_empty() {
             return Ok(Dropped::default());
         }
         // Rows of a file that was cut or written anew meanwhile are not worth a word.
-        self.check_unchanged()?;
+        self.check_content()?;
         if on_bad == OnBadRow::Error {
             return Err(self.bad_rows(&rows));
         }
         if rows.len() == self.len() {
             return Err(DataError::Empty { file: self.files()[0].path.clone(), fault: "every row is bad" });
         }
-        self.hide(rows.iter().map(|dropped| dropped.row));
+        self.hide(&rows)?;
         Ok(Dropped { rows })
     }
 
@@ -92,14 +92,17 @@ impl Representation {
         if bad.is_empty() {
             return Ok(());
         }
-        self.check_unchanged()?;
-        Err(self.bad_rows(&self.dropped(bad)?))
+        self.check_content()?;
+        Err(self.bad_rows(&self.dropped(&[bad])?))
     }
 
-    fn dropped(&self, faults: Vec<(usize, &'static str)>) -> Result<Vec<DroppedRow>, DataError> {
+    /// What is said of these rows, in whatever parts they were found.
+    fn dropped(&self, faults: &[Vec<(usize, &'static str)>]) -> Result<Vec<DroppedRow>, DataError> {
         let mut dropped = Vec::new();
-        reserve(&mut dropped, faults.len(), &self.files()[0].path, "the list of bad rows")?;
-        dropped.extend(faults.into_iter().map(|(row, fault)| DroppedRow { row: self.original_row(row), fault }));
+        let count = faults.iter().map(Vec::len).sum();
+        reserve(&mut dropped, count, &self.files()[0].path, "the list of bad rows")?;
+        let of = |&(row, fault): &(usize, &'static str)| DroppedRow { row: self.original_row(row), fault };
+        dropped.extend(faults.iter().flatten().map(of));
         Ok(dropped)
     }
 
@@ -185,14 +188,14 @@ fn partition(len: usize, before: impl Fn(usize) -> bool) -> usize {
     low
 }
 
-/// The bad rows under a family, ascending, with what is wrong.
+/// The bad rows under a family by block, ascending, with what is wrong.
 pub(crate) fn faults(
     rows: &dyn Rows,
     family: Family,
     watch: &dyn Watch,
-) -> Result<Vec<(usize, &'static str)>, Stopped> {
+) -> Result<Vec<Vec<(usize, &'static str)>>, Stopped> {
     watch.begin("check", rows.len() as u64);
-    let found = by_block(rows, watch, |block| {
+    by_block(rows, watch, |block| {
         let mut bad = Vec::new();
         let mut row = Vec::new();
         for (offset, squared) in block.squared_norms().iter().enumerate() {
@@ -205,8 +208,7 @@ pub(crate) fn faults(
             }
         }
         bad
-    })?;
-    Ok(found.into_iter().flatten().collect())
+    })
 }
 
 /// Some consecutive rows, in the narrowest type that holds them exactly.

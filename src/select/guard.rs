@@ -28,7 +28,7 @@ impl Inputs {
             Ok(Err(error)) if !self.is_cut() && watch.watch.advance(0).is_err() => Err(error),
             Err(panic) if !self.is_cut() => resume_unwind(panic),
             found => {
-                self.check_unchanged()?;
+                self.check_content().map_err(Error::from)?;
                 found.unwrap_or_else(|panic| resume_unwind(panic))
             }
         }

@@ -105,7 +105,7 @@ impl Inputs {
         let (tables, overlap) = match (&spec.similarity, &spec.query) {
             (Some(path), _) => {
                 let matrix = open(std::slice::from_ref(path))?;
-                matrix.validate_matrix(cost, watch).or_else(|error| matrix.check_unchanged().and(Err(error)))?;
+                matrix.validate_matrix(cost, watch).or_else(|error| matrix.check_content().and(Err(error)))?;
                 unchecked = false;
                 (Tables::Matrix(matrix), Vec::new())
             }
@@ -127,7 +127,7 @@ impl Inputs {
         let mut inputs =
             Self { tables, examples, query_examples, groups, dropped, overlap: count, unchecked, taken: 0 };
         if let (Some(&(query, row)), false) = (overlap.first(), spec.forbid_overlap == ForbidOverlap::No) {
-            inputs.check_unchanged()?;
+            inputs.check_content()?;
             let (query, row) = (inputs.original_query(query), inputs.original_row(row));
             return Err(Error::Overlap { count, query, row, forbidden: spec.forbid_overlap });
         }
@@ -376,6 +376,13 @@ impl Inputs {
             Tables::Points { pool, query } => pool.is_cut() || query.is_cut(),
             Tables::Matrix(matrix) => matrix.is_cut(),
         }
+    }
+
+    /// Fails if an input file was written anew or cut since it was opened: what is wrong with its rows is then that.
+    pub(crate) fn check_content(&self) -> Result<(), DataError> {
+        self.tables().into_iter().try_for_each(|(_, table)| table.check_content())?;
+        self.examples.iter().chain(&self.query_examples).try_for_each(JsonlRows::check_content)?;
+        self.groups.as_ref().map_or(Ok(()), Labels::check_content)
     }
 
     /// Fails if an input file changed since it was opened.

@@ -101,6 +101,11 @@ fn work_that_fails_on_files_that_stay_fails_for_its_own_reason() {
         inputs.guarded(watch, |_| Err::<(), _>(Error::Request("too few".into()))).unwrap_err().to_string()
     };
     assert_eq!(fail(&Quiet), "too few");
+    // A file that is gone, or whose name another has, is as it was to those who have opened it.
+    let elsewhere = files.path("elsewhere.npy");
+    std::fs::rename(&path, &elsewhere).unwrap();
+    assert_eq!(fail(&Quiet), "too few");
+    std::fs::rename(&elsewhere, &path).unwrap();
     overwrite(&path);
     assert!(fail(&Quiet).contains("changed while it was read"));
 }

@@ -36,19 +36,37 @@ impl Element {
 
     /// The distance of neighbouring numbers of this type at `x`, as if there were no largest one.
     pub fn spacing(self, x: f64) -> f64 {
-        let least = match self {
-            Element::F16 => -14,
-            Element::BF16 | Element::F32 => -126,
-            Element::F64 => -1022,
-        };
-        let exponent = ((x.to_bits() >> 52 & 0x7ff) as i32 - 1023).max(least);
-        2f64.powi(exponent + 1 - self.digits() as i32)
+        let exponent = exponent(x).max(self.least_exponent()) + 1 - self.digits() as i32;
+        // Powers of two, the subnormal ones (of which f64 itself has the spacing) too.
+        match u64::try_from(exponent + 1022) {
+            Ok(biased) => f64::from_bits((biased + 1) << 52),
+            Err(_) => f64::from_bits(1 << (exponent + 1074)),
+        }
     }
 
     /// The nearest number of this type, ties to the even one, as if there were no largest one.
     pub fn round(self, x: f64) -> f64 {
-        let spacing = self.spacing(x);
-        (x / spacing).round_ties_even() * spacing
+        let drop = f64::MANTISSA_DIGITS - self.digits();
+        if drop == 0 || !x.is_finite() {
+            return x;
+        }
+        if exponent(x) < self.least_exponent() {
+            let spacing = self.spacing(x);
+            return (x / spacing).round_ties_even() * spacing;
+        }
+        // A carry out of the digits that stay goes into the exponent, as it should.
+        let (bits, unit) = (x.to_bits(), 1u64 << drop);
+        let raised = bits + unit / 2 - 1 + (bits >> drop & 1);
+        f64::from_bits(raised & !(unit - 1))
+    }
+
+    /// Of the numbers that have all their digits.
+    fn least_exponent(self) -> i32 {
+        match self {
+            Element::F16 => -14,
+            Element::BF16 | Element::F32 => -126,
+            Element::F64 => -1022,
+        }
     }
 
     /// The narrowest type that holds the numbers of both exactly.
@@ -88,6 +106,11 @@ impl Element {
             Element::F64 => "f64",
         }
     }
+}
+
+/// The exponent of the leading binary digit; −1023 for zero and subnormal numbers.
+fn exponent(x: f64) -> i32 {
+    (x.to_bits() >> 52 & 0x7ff) as i32 - 1023
 }
 
 /// A read-only table of `len` rows with `dim` numbers each.

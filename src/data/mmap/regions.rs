@@ -117,10 +117,12 @@ pub(super) fn install() -> io::Result<()> {
     }
     BEFORE.store(Box::into_raw(Box::new(before)), Ordering::Release);
     // SAFETY: as above.
-    match unsafe { libc::sigaction(libc::SIGBUS, &action, ptr::null_mut()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+    if unsafe { libc::sigaction(libc::SIGBUS, &action, ptr::null_mut()) } != 0 {
+        let error = io::Error::last_os_error();
+        BEFORE.store(ptr::null_mut(), Ordering::Release);
+        return Err(error);
     }
+    Ok(())
 }
 
 /// The handler: puts zeros where a map has lost its pages, and leaves every other fault to the handler before it.

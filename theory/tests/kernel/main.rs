@@ -11,6 +11,7 @@ mod memory;
 mod metrics;
 mod mutations;
 mod rounding;
+mod rows;
 mod screened;
 mod support;
 mod tsds;
