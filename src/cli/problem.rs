@@ -85,6 +85,11 @@ impl SolverArguments {
             return Err(Failure::Usage(format!("--threshold {}: it must be at least 0 and below 1", self.threshold)));
         }
         let Self { tolerance, iterations, rank, directions, seed, .. } = *self;
+        for (flag, count) in [("--rank", rank), ("--directions", directions)] {
+            if !(1..=1 << 20).contains(&count) {
+                return Err(Failure::Usage(format!("{flag} {count}: it must lie between 1 and {}", 1 << 20)));
+            }
+        }
         Ok(Effort { tolerance, iterations, rank, directions, seed, memory })
     }
 

@@ -3,27 +3,23 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
 use super::Written;
 use super::error::{OutputError, io_error};
-use super::owned::Owned;
+use super::owned::{Owned, list};
 use super::place::Place;
 use super::scratch::{self, Scratch, recover};
-use super::system::{exchange, rename_new, sync_directory, sync_file};
+use super::system::{exchange, lock_directory, rename_new, sync_directory, sync_file};
 use crate::data::hexadecimal;
 use crate::file_state::{FileId, FileState};
 
 /// Calls of the file system at a time: those that wait for the disk then wait together.
 const AT_ONCE: usize = 8;
-
-/// How long a run waits for another one that is just replacing a result in the same directory.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What was at the target when the run began.
 enum Before {
@@ -98,6 +94,9 @@ impl ResultDirectory {
     pub fn commit(mut self) -> Result<(), OutputError> {
         let failed = io_error(&self.place.named);
         self.sync().map_err(&failed)?;
+        if !self.is_as_written() {
+            return Err(OutputError::Taken(self.scratch.directory().to_owned()));
+        }
         let no_cleanup = scratch::committing();
         if let Before::Empty(_, permissions) | Before::Result(_, permissions, _) = &self.before {
             fs::set_permissions(self.scratch.directory(), permissions.clone()).map_err(&failed)?;
@@ -122,7 +121,7 @@ impl ResultDirectory {
         let failed = io_error(&self.place.named);
         let taken = || OutputError::Taken(self.place.named.clone());
         let new_id = FileState::at(new).map_err(&failed)?.id;
-        let _turn = turn(&self.place.parent).map_err(&failed)?;
+        let _lock = lock_directory(&self.place.parent).map_err(&failed)?;
         let as_before = |path: &Path| FileState::at(path).is_ok_and(|at| at.id == id) && owned.is_all_of(path);
         if !as_before(target) {
             return Err(taken());
@@ -163,6 +162,13 @@ impl ResultDirectory {
         }
     }
 
+    /// Whether the hidden directory is still the one that was made, with the files that were written and no others.
+    fn is_as_written(&self) -> bool {
+        let written: BTreeSet<&Path> = self.written.iter().map(|file| Path::new(&file.path)).collect();
+        let same = |present: Vec<PathBuf>| present.iter().map(PathBuf::as_path).collect::<BTreeSet<_>>() == written;
+        self.scratch.is_in_place() && list(self.scratch.directory()).is_ok_and(same)
+    }
+
     /// Syncs all files, and the directories in which they lie.
     fn sync(&self) -> io::Result<()> {
         let paths: BTreeSet<&Path> = self.written.iter().flat_map(|file| Path::new(&file.path).ancestors()).collect();
@@ -192,28 +198,6 @@ fn look(place: &Place, force: bool) -> Result<Before, OutputError> {
     match force {
         true => Ok(Before::Result(state.id, data.permissions(), Owned::of(&place.path, &place.named)?)),
         false => Err(OutputError::Exists(place.named.clone())),
-    }
-}
-
-/// Waits until no other run replaces a result in this directory; the next one waits until the file is closed.
-fn turn(parent: &Path) -> io::Result<Option<File>> {
-    if !cfg!(unix) {
-        return Ok(None);
-    }
-    let (directory, begun) = (File::open(parent)?, Instant::now());
-    loop {
-        match directory.try_lock() {
-            Ok(()) => return Ok(Some(directory)),
-            // Some file systems know no locks: then only the look after the exchange remains.
-            Err(fs::TryLockError::Error(_)) => return Ok(None),
-            Err(fs::TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
-                thread::sleep(Duration::from_millis(5));
-            }
-            Err(fs::TryLockError::WouldBlock) => {
-                let place = format!("another program keeps {} locked", parent.display());
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, place));
-            }
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::error::{OutputError, io_error};
 use super::place::Place;
 use super::scratch::{self, Scratch, recover};
-use super::system::{exchange, rename_new, sync_directory};
+use super::system::{exchange, lock_directory, rename_new, sync_directory};
 use crate::file_state::{FileId, FileState};
 
 /// Name of the file while it is written.
@@ -76,6 +76,7 @@ impl OutputFile {
             None => rename_new(&new, &place.path).map_err(refused)?,
             Some((before, permissions)) => {
                 fs::set_permissions(&new, permissions.clone()).map_err(&failed)?;
+                let _lock = lock_directory(&place.parent).map_err(&failed)?;
                 if FileState::at(&place.path).ok().as_ref() != Some(before) {
                     return Err(taken());
                 }

@@ -79,7 +79,7 @@ impl Owned {
 }
 
 /// All that is below `root`, relative to it: files, links (which are not followed) and empty directories.
-fn list(root: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn list(root: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut found, mut directories) = (Vec::new(), vec![PathBuf::new()]);
     while let Some(directory) = directories.pop() {
         let mut empty = true;

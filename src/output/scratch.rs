@@ -32,6 +32,9 @@ const EXTENSION: &str = "journal";
 /// Extension of the name under which an older result waits where two names cannot change places in one step.
 const ASIDE: &str = "old";
 
+/// Bytes of a journal that is worth reading; a file takes some two hundred.
+const LARGEST: u64 = 64 << 20;
+
 /// Names tried for a directory before giving up.
 const TRIES: u32 = 1000;
 
@@ -60,6 +63,7 @@ struct Made {
 /// A hidden directory beside a target. What is in it goes with it, unless it is renamed away.
 pub(super) struct Scratch {
     directory: PathBuf,
+    id: Option<FileId>,
     journal: PathBuf,
     /// Locked for as long as the directory is in use.
     lines: File,
@@ -75,10 +79,11 @@ impl Scratch {
         let begin = || -> io::Result<Self> {
             let (journal, lines) = open_journal(place)?;
             let directory = journal.with_extension("");
-            let scratch = Self { directory, journal, lines, parents: parents.clone() };
+            let mut scratch = Self { directory, id: None, journal, lines, parents: parents.clone() };
             let open = (scratch.journal.clone(), parents.clone());
             OPEN.lock().unwrap_or_else(PoisonError::into_inner).push(open);
             fs::create_dir(&scratch.directory)?;
+            scratch.id = Some(FileState::at(&scratch.directory)?.id);
             Ok(scratch)
         };
         begin().map_err(|error| {
@@ -90,6 +95,11 @@ impl Scratch {
     /// Where it is.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Whether its name still leads to it.
+    pub(super) fn is_in_place(&self) -> bool {
+        FileState::at(&self.directory).is_ok_and(|at| Some(at.id) == self.id)
     }
 
     /// A hidden name that belongs to it as well.
@@ -207,6 +217,20 @@ fn is_at(file: &File, path: &Path) -> bool {
     matches!((open, at), (Ok(open), Ok(at)) if at.is_file() && FileId::of(&open) == FileId::of(&at))
 }
 
+/// Whether this user made the file: what others wrote about files is not believed.
+fn is_own(file: &File) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        file.metadata().is_ok_and(|data| data.uid() == rustix::process::geteuid().as_raw())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        true
+    }
+}
+
 /// Brings an older result back that a killed run had moved aside, and removes what killed runs for this target left
 /// behind. Best effort: what stays costs only disk space.
 pub(crate) fn recover(target: &Path) {
@@ -223,12 +247,13 @@ pub(crate) fn recover(target: &Path) {
         if let Ok(journal) = File::options().read(true).append(true).open(&path)
             && journal.try_lock().is_ok()
             && is_at(&journal, &path)
+            && is_own(&journal)
+            && let Some(files) = files_of(&path)
         {
             let (directory, aside) = (path.with_extension(""), path.with_extension(ASIDE));
             let _ = rename_new(&aside, target);
             // What was moved aside may go once the result that was to take its place is there.
-            let done = files_of(&path)
-                .is_some_and(|files| files.iter().any(|(file, made)| is_one_of(made, &target.join(file))));
+            let done = files.iter().any(|(file, made)| is_one_of(made, &target.join(file)));
             for older in [&directory].into_iter().chain(done.then_some(&aside)) {
                 if let Ok(owned) = Owned::of(older, older) {
                     owned.remove(older);
@@ -241,6 +266,9 @@ pub(crate) fn recover(target: &Path) {
 
 /// What a journal says of each file; `None` if it is no journal.
 fn files_of(journal: &Path) -> Option<BTreeMap<PathBuf, Vec<Option<Made>>>> {
+    if fs::symlink_metadata(journal).ok()?.len() > LARGEST {
+        return None;
+    }
     let text = fs::read(journal).ok()?;
     let mut lines = text.split(|&byte| byte == b'\n');
     let first = [JOURNAL.as_bytes(), journal.file_name().unwrap_or_default().as_encoded_bytes()].join(&b' ');

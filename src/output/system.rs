@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Renames a file or directory to a name that nothing has. Fails with `AlreadyExists` if something has it.
 pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
@@ -55,6 +56,31 @@ fn lacks(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let unknown = [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP];
     unknown.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// How long a run waits for another one that is just replacing a result in the same directory.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until no other run replaces something in this directory. The next one waits until the file is closed.
+pub(super) fn lock_directory(directory: &Path) -> io::Result<Option<File>> {
+    if !cfg!(unix) {
+        return Ok(None);
+    }
+    let (open, begun) = (File::open(directory)?, Instant::now());
+    loop {
+        match open.try_lock() {
+            Ok(()) => return Ok(Some(open)),
+            // Some file systems know no locks: then only the look after the exchange remains.
+            Err(fs::TryLockError::Error(_)) => return Ok(None),
+            Err(fs::TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(fs::TryLockError::WouldBlock) => {
+                let place = format!("another program keeps {} locked", directory.display());
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, place));
+            }
+        }
+    }
 }
 
 /// Makes the content of a file survive a power failure.
