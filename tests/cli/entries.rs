@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
+use npyz::WriterBuilder as _;
 use predicates::str::contains;
 use serde_json::{Value, json};
 
@@ -101,6 +102,49 @@ fn negative_costs_are_refused_where_they_would_be_squared() {
     let mut run = kantor();
     run.args(["select", "--budget", "4", "--method", "optimal", "--cost", "precomputed", "--similarity"]).arg(&path);
     run.arg("-o").arg(&out).assert().success();
+}
+
+/// A matrix of doubles, row by row.
+fn doubles(path: &Path, dim: usize, values: &[f64]) {
+    let shape = [(values.len() / dim) as u64, dim as u64];
+    let file = fs::File::create(path).unwrap();
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd().unwrap();
+    writer.extend(values.iter().copied()).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn costs_whose_sums_or_squares_overflow_are_refused_by_every_command() {
+    let work = tempfile::tempdir().unwrap();
+    let path = work.path().join("s.npy");
+    let row = [1e307, 2e307, 0.0, 1e307, 0.0, 2e307, 1e307];
+    doubles(&path, 7, &[row, row].concat());
+    let said = ["s.npy", "query row 0, pool column 0 is 1e307", "overflow", "rescale the costs"];
+    for p in ["1", "2"] {
+        let words = ["--cost", "precomputed", "--p", p];
+        refused_everywhere(work.path(), &words, &format!("cost = \"precomputed\"\np = {p}"), &said);
+    }
+    for method in ["optimal", "random", "doubly-greedy", "knn-uniform"] {
+        for budget in ["1", "3", "6"] {
+            let mut run = kantor();
+            run.args(["select", "--cost", "precomputed", "--p", "2", "--method", method, "--budget", budget]);
+            run.arg("--similarity").arg(&path).arg("-o").arg(work.path().join("out")).assert().code(3);
+        }
+    }
+    // What can be added up but not squared.
+    let scaled = |by: f64| doubles(&path, 7, &[row, row].concat().iter().map(|x| x / 1e307 * by).collect::<Vec<_>>());
+    scaled(1e150);
+    let said = ["s.npy", "query row 0, pool column 0 is 1e150", "--p 2", "rescale the costs", "--p 1"];
+    refused_everywhere(work.path(), &["--cost", "precomputed", "--p", "2"], "cost = \"precomputed\"\np = 2", &said);
+    let run = |p: &str| {
+        let mut run = kantor();
+        run.args(["select", "--force", "--cost", "precomputed", "--p", p, "--method", "optimal", "--budget", "3"]);
+        run.arg("--similarity").arg(&path).arg("-o").arg(work.path().join("out")).assert().success();
+    };
+    run("1");
+    // The largest that can.
+    scaled(5e139);
+    run("2");
 }
 
 /// What rounding leaves of the cosine of equal rows is one, to the choice, to the certificate and to both checkers; what
