@@ -209,6 +209,43 @@ fn both_checkers_read_cosines_beyond_one_alike() {
     both(&forged, 1, "cannot-check");
 }
 
+/// Parallel rows have the angle zero. No claim of more is believed beyond the roundings of the costs, which the arc cosine
+/// of a rounded cosine would make 10⁻⁷.
+#[test]
+fn the_second_checker_believes_no_angle_between_parallel_rows() {
+    let work = tempfile::tempdir().unwrap();
+    let (pool, query, out) = (work.path().join("p.npy"), work.path().join("q.npy"), work.path().join("out"));
+    let row: Vec<f32> = (0..512).map(|t| (t * t % 101) as f32 - 50.0).collect();
+    write_npy(&pool, 512, &row.iter().map(|x| 3.0 * x).chain(row.iter().map(|x| -x)).collect::<Vec<_>>());
+    write_npy(&query, 512, &row);
+    let mut run = kantor();
+    run.args(["select", "--budget", "1", "--method", "optimal", "--cost", "angular", "--pool"]).arg(&pool);
+    run.arg("--query").arg(&query).arg("-o").arg(&out).assert().success();
+    let written = out.join("optimal/k1/certificate.json");
+    let verdict = |certificate: &Path| -> Option<String> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/verify.py");
+        // As Python 3.10 has it.
+        let older = "import hashlib, runpy, sys; vars(hashlib).pop('file_digest', None); sys.argv = sys.argv[1:]; \
+                     runpy.run_path(sys.argv[0], run_name='__main__')";
+        let mut run = Process::new("python3");
+        run.args(["-c", older]).arg(script).arg(certificate).arg("--pool").arg(&pool).arg("--query").arg(&query);
+        // Without NumPy there is no second checker.
+        let printed: Value = serde_json::from_slice(&run.output().ok()?.stdout).ok()?;
+        Some(printed["verdict"].as_str()?.to_owned())
+    };
+    let Some(found) = verdict(&written) else { return };
+    assert_eq!(found, "verified");
+    let mut certificate = read_json(&written);
+    certificate["distance"] = json!({"lower": 1e-11, "upper": null});
+    certificate["best"] = json!({"lower": 1e-11});
+    let evidence = &mut certificate["evidence"];
+    (evidence["plan"], evidence["distance_potentials"], evidence["best_potentials"]) =
+        (Value::Null, json!([0.25]), json!([1e-3]));
+    let forged = work.path().join("forged.json");
+    fs::write(&forged, certificate.to_string()).unwrap();
+    assert_eq!(verdict(&forged).unwrap(), "weaker");
+}
+
 /// The rows of least mean cost, not of least mean squared distance: (0 + 3)/2 = 1.5 against 2.
 #[test]
 fn mean_similarity_takes_the_row_of_least_mean_cost() {
