@@ -62,9 +62,9 @@ fn only_tensor(certificate: &Certificate) -> Option<String> {
 /// that is a verdict: those hold rows and entries that can be measured and, if it is the one who names a tensor, that
 /// tensor.
 fn other_input(error: Error, tensor_named: bool) -> Result<Verdict, Error> {
-    use DataError::{BadEntry, BadRows, NegativeCost, Tensor};
+    use DataError::{BadEntry, BadRows, LargeCost, NegativeCost, Tensor};
     match error {
-        Error::Data(BadRows { .. } | BadEntry { .. } | NegativeCost { .. }) => {}
+        Error::Data(BadRows { .. } | BadEntry { .. } | LargeCost { .. } | NegativeCost { .. }) => {}
         Error::Data(Tensor { .. }) if tensor_named => {}
         error => return Err(error),
     }

@@ -5,12 +5,18 @@
 #![allow(unsafe_code, reason = "the proofs that `Screened::assume` asks for are in this module")]
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use kantor_theory::cost_bounds::CostBounds;
 use kantor_theory::{Geometry, Power, Screened};
+use rayon::prelude::*;
 
 use crate::kernels::lists::NeighbourLists;
 use crate::kernels::{key_row, key_value};
+use crate::selector::{SelectError, Task};
+
+/// Rows whose costs are evaluated together.
+const ROWS: usize = 512;
 
 /// The pool rows, ascending, with max_j (g_j − c_ij^p) > 0, and perhaps a few others; of all rows left out it is
 /// proved that the maximum is not positive.
@@ -51,15 +57,64 @@ pub fn active_rows(
     Some(unsafe { Screened::assume(geometry, power, potentials.to_vec(), rows) })
 }
 
-/// The same from `lower`, a lower end of c_ij for every pool row and query (N×M, row-major), which the caller took from
-/// [`CostBounds`] for this geometry after every row was checked.
-pub(crate) fn rows_above(geometry: &Geometry<'_>, lower: &[f64], potentials: &[f64]) -> Screened {
-    let (n, m) = (geometry.pool_len(), geometry.query_len());
-    assert_eq!((lower.len(), potentials.len()), (n * m, m), "a cost for every pair and a potential for every query");
-    let counts = |row: &usize| {
-        lower[row * m..(row + 1) * m].iter().zip(potentials).any(|(c, g)| c.partial_cmp(g).is_none_or(Ordering::is_lt))
-    };
-    let rows = (0..n).filter(counts).collect();
-    // SAFETY: every row left out has g_j ≤ a lower end of c_ij for all j, and the caller checked it.
-    unsafe { Screened::assume(geometry, Power::One, potentials.to_vec(), rows) }
+/// Lower ends of c_ij for every pool row and query of one geometry (N×M, row-major), all rows of which were checked.
+///
+/// Limit: 8·N·M bytes, and the products of all pairs once.
+pub(crate) struct LowerCosts<'a> {
+    geometry: &'a Geometry<'a>,
+    values: Vec<f64>,
+}
+
+impl<'a> LowerCosts<'a> {
+    /// Evaluates all of them. Advances the task's `watch` by rows.
+    ///
+    /// # Errors
+    /// If a row is bad or the observer asks to stop.
+    pub(crate) fn new(task: &Task<'a>) -> Result<Self, SelectError> {
+        let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
+        let bounds = CostBounds::new(task.geometry, Power::One);
+        let mut values = vec![0.0; n * m];
+        task.watch.begin("costs of all pairs", n as u64);
+        let fill = |(index, low): (usize, &mut [f64])| {
+            let rows = index * ROWS..index * ROWS + low.len() / m;
+            task.geometry.check_rows(rows.clone())?;
+            fill(task.geometry, &bounds, rows.clone(), low);
+            Ok::<_, SelectError>(task.watch.advance(rows.len() as u64)?)
+        };
+        values.par_chunks_mut(ROWS * m).enumerate().try_for_each(fill)?;
+        Ok(Self { geometry: task.geometry, values })
+    }
+
+    /// All of them.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The pool rows with a potential above the lower end of a cost.
+    ///
+    /// # Panics
+    /// If there is not one potential for every query.
+    pub(crate) fn rows_below(&self, potentials: &[f64]) -> Screened {
+        let m = self.geometry.query_len();
+        assert_eq!(potentials.len(), m, "a potential for every query");
+        let counts = |row: &usize| {
+            let costs = &self.values[row * m..(row + 1) * m];
+            costs.iter().zip(potentials).any(|(c, g)| c.partial_cmp(g).is_none_or(Ordering::is_lt))
+        };
+        let rows = (0..self.geometry.pool_len()).filter(counts).collect();
+        // SAFETY: `new` alone makes `values`: lower ends of the costs of this geometry, of which it checked every row. A
+        // row left out has g_j ≤ the lower end of c_ij for all j.
+        unsafe { Screened::assume(self.geometry, Power::One, potentials.to_vec(), rows) }
+    }
+}
+
+/// Lower ends of the costs of these rows; a closeness that is not a number is infinitely far.
+fn fill(geometry: &Geometry<'_>, bounds: &CostBounds, rows: Range<usize>, low: &mut [f64]) {
+    let mut closeness = vec![0.0; low.len()];
+    geometry.closeness_block(rows, &mut closeness);
+    for s in &mut closeness {
+        *s = if s.is_nan() { f64::NEG_INFINITY } else { *s };
+    }
+    let mut high = vec![0.0; low.len()];
+    bounds.ends(&closeness, low, &mut high);
 }

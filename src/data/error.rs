@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::Stopped;
+use kantor_theory::Cost;
 
 use super::name::readable;
 
@@ -136,11 +137,17 @@ pub enum DataError {
     },
     /// A matrix entry that is no similarity or cost.
     #[error(
-        "{}: entry of query row {query}, pool column {pool} is {value}{}; {count} such entr{} in all; {}",
+        "{}: entry of query row {query}, pool column {pool} is {}{}; {count} such entr{} in all; {}",
         readable(file),
-        if value.is_finite() { ", but a cosine lies in [−1, 1]" } else { "" },
+        short(*value),
+        match (value.is_finite(), cost) {
+            (false, _) => "",
+            (true, Cost::Precomputed) => ", but sums of costs beyond 1e280 overflow",
+            (true, _) => ", but a cosine lies in [−1, 1]",
+        },
         if *count == 1 { "y" } else { "ies" },
         match (value.is_finite(), *count) {
+            (true, _) if *cost == Cost::Precomputed => "rescale the costs: divide all of them by one number",
             (true, _) => "give --cost precomputed if these are costs, else normalise the rows whose products they are",
             (_, 1) => "compute the matrix again or replace it",
             _ => "compute the matrix again or replace them",
@@ -157,6 +164,24 @@ pub enum DataError {
         value: f64,
         /// How many entries are like that.
         count: u64,
+        /// What entries are taken for.
+        cost: Cost,
+    },
+    /// An entry of a matrix of costs that are to be squared, the square of which is too large.
+    #[error(
+        "{}: the cost of query row {query}, pool column {pool} is {value:e}, but with --p 2 sums of the squares of costs \
+         beyond 1e140 overflow; rescale the costs (divide all of them by one number), or give --p 1",
+        readable(file)
+    )]
+    LargeCost {
+        /// The file.
+        file: PathBuf,
+        /// Row within the file.
+        query: usize,
+        /// Column.
+        pool: usize,
+        /// The value.
+        value: f64,
     },
     /// A negative entry of a matrix of costs that are to be squared.
     #[error(
@@ -281,6 +306,11 @@ pub enum DataError {
     /// Somebody asked to stop.
     #[error(transparent)]
     Stopped(#[from] Stopped),
+}
+
+/// A number with its exponent where it would be a row of zeros.
+fn short(value: f64) -> String {
+    if value.is_finite() && value.abs() >= 1e16 { format!("{value:e}") } else { value.to_string() }
 }
 
 /// Which exit code an error calls for.

@@ -139,7 +139,7 @@ impl Representation {
         match found {
             (count, Some((row, pool, value))) => {
                 let (file, query) = self.locate(self.original_row(row));
-                Err(DataError::BadEntry { file: file.path.clone(), query, pool, value, count })
+                Err(DataError::BadEntry { file: file.path.clone(), query, pool, value, count, cost })
             }
             _ => Ok(()),
         }

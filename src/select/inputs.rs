@@ -173,12 +173,17 @@ impl Inputs {
     /// Checks that the costs of `geometry`, made of all queries, can be raised to a power.
     ///
     /// # Errors
-    /// Names the first entry of the matrix of costs that is negative, if they are to be squared.
+    /// Names the first entry of the matrix of costs that is negative or too large, if they are to be squared.
     pub fn check_power(&self, geometry: &Geometry<'_>, power: Power) -> Result<(), Error> {
         match (power.check(geometry), &self.tables) {
             (Err(GeometryError::BadEntry { query, pool, value, .. }), Tables::Matrix(matrix)) => {
                 let (file, query) = matrix.locate(query);
-                Err(DataError::NegativeCost { file: file.path.clone(), query, pool, value }.into())
+                let file = file.path.clone();
+                Err(if value < 0.0 {
+                    DataError::NegativeCost { file, query, pool, value }.into()
+                } else {
+                    DataError::LargeCost { file, query, pool, value }.into()
+                })
             }
             (checked, _) => Ok(checked?),
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
+use npyz::WriterBuilder as _;
 use predicates::str::contains;
 use serde_json::{Value, json};
 
@@ -103,6 +104,49 @@ fn negative_costs_are_refused_where_they_would_be_squared() {
     run.arg("-o").arg(&out).assert().success();
 }
 
+/// A matrix of doubles, row by row.
+fn doubles(path: &Path, dim: usize, values: &[f64]) {
+    let shape = [(values.len() / dim) as u64, dim as u64];
+    let file = fs::File::create(path).unwrap();
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd().unwrap();
+    writer.extend(values.iter().copied()).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn costs_whose_sums_or_squares_overflow_are_refused_by_every_command() {
+    let work = tempfile::tempdir().unwrap();
+    let path = work.path().join("s.npy");
+    let row = [1e307, 2e307, 0.0, 1e307, 0.0, 2e307, 1e307];
+    doubles(&path, 7, &[row, row].concat());
+    let said = ["s.npy", "query row 0, pool column 0 is 1e307", "overflow", "rescale the costs"];
+    for p in ["1", "2"] {
+        let words = ["--cost", "precomputed", "--p", p];
+        refused_everywhere(work.path(), &words, &format!("cost = \"precomputed\"\np = {p}"), &said);
+    }
+    for method in ["optimal", "random", "doubly-greedy", "knn-uniform"] {
+        for budget in ["1", "3", "6"] {
+            let mut run = kantor();
+            run.args(["select", "--cost", "precomputed", "--p", "2", "--method", method, "--budget", budget]);
+            run.arg("--similarity").arg(&path).arg("-o").arg(work.path().join("out")).assert().code(3);
+        }
+    }
+    // What can be added up but not squared.
+    let scaled = |by: f64| doubles(&path, 7, &[row, row].concat().iter().map(|x| x / 1e307 * by).collect::<Vec<_>>());
+    scaled(1e150);
+    let said = ["s.npy", "query row 0, pool column 0 is 1e150", "--p 2", "rescale the costs", "--p 1"];
+    refused_everywhere(work.path(), &["--cost", "precomputed", "--p", "2"], "cost = \"precomputed\"\np = 2", &said);
+    let run = |p: &str| {
+        let mut run = kantor();
+        run.args(["select", "--force", "--cost", "precomputed", "--p", p, "--method", "optimal", "--budget", "3"]);
+        run.arg("--similarity").arg(&path).arg("-o").arg(work.path().join("out")).assert().success();
+    };
+    run("1");
+    // The largest that can.
+    scaled(5e139);
+    run("2");
+}
+
 /// What rounding leaves of the cosine of equal rows is one, to the choice, to the certificate and to both checkers; what
 /// is no cosine neither checker measures.
 #[test]
@@ -163,6 +207,43 @@ fn both_checkers_read_cosines_beyond_one_alike() {
         |changed: &mut Value| (changed["problem"]["cost"], changed["problem"]["p"]) = (json!("precomputed"), json!(2));
     forge(digest("precomputed"), &squared);
     both(&forged, 1, "cannot-check");
+}
+
+/// Parallel rows have the angle zero. No claim of more is believed beyond the roundings of the costs, which the arc cosine
+/// of a rounded cosine would make 10⁻⁷.
+#[test]
+fn the_second_checker_believes_no_angle_between_parallel_rows() {
+    let work = tempfile::tempdir().unwrap();
+    let (pool, query, out) = (work.path().join("p.npy"), work.path().join("q.npy"), work.path().join("out"));
+    let row: Vec<f32> = (0..512).map(|t| (t * t % 101) as f32 - 50.0).collect();
+    write_npy(&pool, 512, &row.iter().map(|x| 3.0 * x).chain(row.iter().map(|x| -x)).collect::<Vec<_>>());
+    write_npy(&query, 512, &row);
+    let mut run = kantor();
+    run.args(["select", "--budget", "1", "--method", "optimal", "--cost", "angular", "--pool"]).arg(&pool);
+    run.arg("--query").arg(&query).arg("-o").arg(&out).assert().success();
+    let written = out.join("optimal/k1/certificate.json");
+    let verdict = |certificate: &Path| -> Option<String> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/verify.py");
+        // As Python 3.10 has it.
+        let older = "import hashlib, runpy, sys; vars(hashlib).pop('file_digest', None); sys.argv = sys.argv[1:]; \
+                     runpy.run_path(sys.argv[0], run_name='__main__')";
+        let mut run = Process::new("python3");
+        run.args(["-c", older]).arg(script).arg(certificate).arg("--pool").arg(&pool).arg("--query").arg(&query);
+        // Without NumPy there is no second checker.
+        let printed: Value = serde_json::from_slice(&run.output().ok()?.stdout).ok()?;
+        Some(printed["verdict"].as_str()?.to_owned())
+    };
+    let Some(found) = verdict(&written) else { return };
+    assert_eq!(found, "verified");
+    let mut certificate = read_json(&written);
+    certificate["distance"] = json!({"lower": 1e-11, "upper": null});
+    certificate["best"] = json!({"lower": 1e-11});
+    let evidence = &mut certificate["evidence"];
+    (evidence["plan"], evidence["distance_potentials"], evidence["best_potentials"]) =
+        (Value::Null, json!([0.25]), json!([1e-3]));
+    let forged = work.path().join("forged.json");
+    fs::write(&forged, certificate.to_string()).unwrap();
+    assert_eq!(verdict(&forged).unwrap(), "weaker");
 }
 
 /// The rows of least mean cost, not of least mean squared distance: (0 + 3)/2 = 1.5 against 2.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cost::{Cost, Family};
 use crate::dot::depth;
-use crate::fault::NEGATIVE_COST;
+use crate::fault::{LARGE_COST, NEGATIVE_COST};
 use crate::geometry::{Entry, Geometry, GeometryError};
 use crate::rounding::{TINY, UNIT, mul_down, mul_up, sqrt_down, sqrt_up};
 
@@ -59,15 +59,17 @@ impl From<Power> for u8 {
 
 impl Power {
     /// Checks that costs can be raised to this power: those of a given matrix must not be negative for p = 2, as the
-    /// order of squares is then not that of costs.
+    /// order of squares is then not that of costs, nor so large that sums of squares overflow.
     ///
     /// # Errors
     /// Names the first entry that is.
     pub fn check(self, geometry: &Geometry<'_>) -> Result<(), GeometryError> {
-        match geometry.negative_cost().filter(|_| self == Power::Two) {
-            Some(Entry { query, pool, value }) => {
-                Err(GeometryError::BadEntry { query, pool, value, fault: NEGATIVE_COST })
-            }
+        if self == Power::One {
+            return Ok(());
+        }
+        let negative = geometry.negative_cost().map(|entry| (entry, NEGATIVE_COST));
+        match negative.or_else(|| Some((geometry.large_cost()?, LARGE_COST))) {
+            Some((Entry { query, pool, value }, fault)) => Err(GeometryError::BadEntry { query, pool, value, fault }),
             None => Ok(()),
         }
     }

@@ -7,6 +7,13 @@ use crate::rows::Element;
 /// Squared norms outside this range are refused: inside it no product of two norms over- or underflows.
 pub const SQUARED_NORM_RANGE: (f64, f64) = (1e-140, 1e140);
 
+/// The largest size of a given cost to the power p: that of a squared distance of points, about, so that neither sums nor
+/// differences of costs overflow, however many there are.
+pub const LARGEST_COST: f64 = 1e280;
+
+/// The largest given cost that can be squared: the root of [`LARGEST_COST`].
+pub const LARGEST_SQUARED_COST: f64 = 1e140;
+
 /// Why pool and queries make no geometry.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum GeometryError {
@@ -88,11 +95,11 @@ pub fn cosine_allowance(element: Element) -> f64 {
 }
 
 /// The largest size that an entry of a given matrix may have under a cost: that of a cosine, up to
-/// [`cosine_allowance`], or of any number.
+/// [`cosine_allowance`], or [`LARGEST_COST`].
 pub fn largest_entry(cost: Cost, element: Element) -> f64 {
     match cost.family() {
         Family::Angle => 1.0 + cosine_allowance(element),
-        Family::Distance | Family::Given => f64::MAX,
+        Family::Distance | Family::Given => LARGEST_COST,
     }
 }
 
@@ -101,12 +108,18 @@ pub fn largest_entry(cost: Cost, element: Element) -> f64 {
 pub fn entry_fault(cost: Cost, element: Element, entry: f64) -> Option<&'static str> {
     if !entry.is_finite() {
         Some("is not finite: compute the matrix again")
-    } else if entry.abs() > largest_entry(cost, element) {
+    } else if entry.abs() <= largest_entry(cost, element) {
+        None
+    } else if cost.family() == Family::Angle {
         Some("is no cosine, as it lies outside [−1, 1]: normalise the rows whose products these are, or give costs")
     } else {
-        None
+        Some("is too large for a cost, beyond 1e280 sums of costs overflow: rescale the costs")
     }
 }
+
+/// What is wrong with a cost beyond [`LARGEST_SQUARED_COST`] where costs are squared.
+pub(crate) const LARGE_COST: &str = "is too large to be squared, beyond 1e140 sums of squares overflow: rescale the costs, or \
+                                     take p = 1";
 
 /// What is wrong with a negative cost where costs are squared.
 pub(crate) const NEGATIVE_COST: &str = "is negative, but W₂ needs costs that are not, as squares would forget their signs: take \

@@ -9,7 +9,10 @@ use crate::matrix::Matrix;
 use crate::memory::Memory;
 use crate::rows::{Element, Rows};
 
-pub use crate::fault::{GeometryError, SQUARED_NORM_RANGE, cosine_allowance, entry_fault, largest_entry, row_fault};
+pub use crate::fault::{
+    GeometryError, LARGEST_COST, LARGEST_SQUARED_COST, SQUARED_NORM_RANGE, cosine_allowance, entry_fault,
+    largest_entry, row_fault,
+};
 pub use crate::matrix::Entry;
 
 /// Rows widened at a time when a block is evaluated: few enough to stay in cache, a multiple of every tile's rows, and
@@ -197,6 +200,14 @@ impl<'a> Geometry<'a> {
         match &self.side {
             Side::Points { .. } => None,
             Side::Matrix(matrix) => matrix.negative(),
+        }
+    }
+
+    /// The first cost beyond [`LARGEST_SQUARED_COST`], if the geometry is a matrix that has one.
+    pub fn large_cost(&self) -> Option<Entry> {
+        match &self.side {
+            Side::Points { .. } => None,
+            Side::Matrix(matrix) => matrix.large(),
         }
     }
 

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::cost::{Cost, Family};
-use crate::fault::{GeometryError, entry_fault, largest_entry};
+use crate::fault::{GeometryError, LARGEST_SQUARED_COST, entry_fault, largest_entry};
 use crate::rows::{Element, Rows};
 
 /// Entries looked at together: they stay in the second-level cache.
@@ -37,6 +37,8 @@ pub(crate) struct Matrix<'a> {
     clamped: bool,
     /// The first cost that is negative, in the order of the matrix.
     negative: Option<Entry>,
+    /// The first cost that cannot be squared.
+    large: Option<Entry>,
 }
 
 impl<'a> Matrix<'a> {
@@ -46,7 +48,7 @@ impl<'a> Matrix<'a> {
     /// Names the first entry that is none ([`entry_fault`]).
     pub(crate) fn new(entries: &'a dyn Rows, cost: Cost) -> Result<Self, GeometryError> {
         let given = cost.family() == Family::Given;
-        let mut matrix = Self { entries, given, clamped: false, negative: None };
+        let mut matrix = Self { entries, given, clamped: false, negative: None, large: None };
         let most = largest_entry(cost, entries.element());
         let mut buffer = vec![0.0; TILE.min(entries.dim())];
         for query in 0..entries.len() {
@@ -67,6 +69,9 @@ impl<'a> Matrix<'a> {
                 if given && matrix.negative.is_none() {
                     matrix.negative = tile.iter().enumerate().map(entry).find(|entry| entry.value < 0.0);
                 }
+                if given && matrix.large.is_none() {
+                    matrix.large = tile.iter().enumerate().map(entry).find(|entry| entry.value > LARGEST_SQUARED_COST);
+                }
                 matrix.clamped |= !given && tile.iter().fold(false, |beyond, x| beyond | (x.abs() > 1.0));
             }
         }
@@ -76,6 +81,11 @@ impl<'a> Matrix<'a> {
     /// The first cost that is negative.
     pub(crate) fn negative(&self) -> Option<Entry> {
         self.negative
+    }
+
+    /// The first cost that cannot be squared.
+    pub(crate) fn large(&self) -> Option<Entry> {
+        self.large
     }
 
     /// Closeness of pool rows `rows` to some queries, into `out` (rows×queries, row-major).

@@ -13,11 +13,10 @@
 
 use std::cmp::Ordering;
 
-use kantor_theory::cost_bounds::CostBounds;
-use kantor_theory::{Geometry, Power, Screened};
+use kantor_theory::Screened;
 use rayon::prelude::*;
 
-use crate::screened::rows_above;
+use crate::screened::LowerCosts;
 use crate::selector::{SelectError, Task};
 use crate::simd;
 
@@ -74,12 +73,10 @@ pub fn duals(task: &Task<'_>, diversity: f64, budgets: &[usize]) -> Result<Vec<D
 
 /// All costs, and what they are weighed against.
 struct Problem<'a> {
-    geometry: &'a Geometry<'a>,
     n: usize,
     m: usize,
     diversity: f64,
-    /// Lower ends of c_ij, row by row.
-    costs: Vec<f64>,
+    costs: LowerCosts<'a>,
 }
 
 /// D(g) and where its slope comes from.
@@ -94,27 +91,17 @@ struct Point {
 impl<'a> Problem<'a> {
     fn new(task: &Task<'a>, diversity: f64) -> Result<Self, SelectError> {
         let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
-        let bounds = CostBounds::new(task.geometry, Power::One);
-        let mut costs = vec![0.0; n * m];
-        task.watch.begin("costs of all pairs", n as u64);
-        let fill = |(index, low): (usize, &mut [f64])| {
-            let rows = index * ROWS..index * ROWS + low.len() / m;
-            task.geometry.check_rows(rows.clone())?;
-            fill(task.geometry, &bounds, rows.clone(), low);
-            Ok::<_, SelectError>(task.watch.advance(rows.len() as u64)?)
-        };
-        costs.par_chunks_mut(ROWS * m).enumerate().try_for_each(fill)?;
-        Ok(Self { geometry: task.geometry, n, m, diversity, costs })
+        Ok(Self { n, m, diversity, costs: LowerCosts::new(task)? })
     }
 
     fn row(&self, row: usize) -> &[f64] {
-        &self.costs[row * self.m..(row + 1) * self.m]
+        &self.costs.values()[row * self.m..(row + 1) * self.m]
     }
 
     /// For every query its `count` least costs, ascending.
     fn nearest(&self, count: usize) -> Vec<Vec<f64>> {
         let of = |query: usize| {
-            let mut column: Vec<f64> = self.costs.iter().skip(query).step_by(self.m).copied().collect();
+            let mut column: Vec<f64> = self.costs.values().iter().skip(query).step_by(self.m).copied().collect();
             if count < column.len() {
                 column.select_nth_unstable_by(count, f64::total_cmp);
                 column.truncate(count);
@@ -155,7 +142,7 @@ impl<'a> Problem<'a> {
                 point = self.at(&g, budget);
             }
         }
-        let screened = rows_above(self.geometry, &self.costs, &best);
+        let screened = self.costs.rows_below(&best);
         Ok(Dual { budget, potentials: best, screened, value, seen })
     }
 
@@ -175,7 +162,7 @@ impl<'a> Problem<'a> {
         }
         let between = |list: &Vec<f64>| list[count - 1] + share * (list[count.min(longest - 1)] - list[count - 1]);
         let close: Vec<f64> = nearest.iter().map(between).collect();
-        let far = self.costs.chunks_exact(self.m).fold(vec![f64::NEG_INFINITY; self.m], |mut far, row| {
+        let far = self.costs.values().chunks_exact(self.m).fold(vec![f64::NEG_INFINITY; self.m], |mut far, row| {
             far.iter_mut().zip(row).for_each(|(far, &c)| *far = far.max(c));
             far
         });
@@ -198,7 +185,7 @@ impl<'a> Problem<'a> {
                 },
             );
         };
-        self.costs.par_chunks(ROWS * self.m).zip(heights.par_chunks_mut(ROWS)).for_each(sum);
+        self.costs.values().par_chunks(ROWS * self.m).zip(heights.par_chunks_mut(ROWS)).for_each(sum);
         let higher = |&a: &usize, &b: &usize| -> Ordering { heights[b].total_cmp(&heights[a]).then(a.cmp(&b)) };
         let mut rows: Vec<usize> = (0..self.n).collect();
         if budget < self.n {
@@ -238,17 +225,6 @@ impl<'a> Problem<'a> {
         }
         least - self.diversity / self.n as f64
     }
-}
-
-/// Lower ends of the costs of these rows; a closeness that is not a number is infinitely far.
-fn fill(geometry: &Geometry<'_>, bounds: &CostBounds, rows: std::ops::Range<usize>, low: &mut [f64]) {
-    let mut closeness = vec![0.0; low.len()];
-    geometry.closeness_block(rows, &mut closeness);
-    for s in &mut closeness {
-        *s = if s.is_nan() { f64::NEG_INFINITY } else { *s };
-    }
-    let mut high = vec![0.0; low.len()];
-    bounds.ends(&closeness, low, &mut high);
 }
 
 /// Σ_j max(0, g_j − c_j), in lanes.
