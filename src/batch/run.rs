@@ -29,8 +29,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Where every job stands; nothing is done.
 ///
 /// # Errors
-/// If the observer asks to stop.
-pub fn status(plan: &Plan, shard: Shard, watch: &dyn Watch) -> Result<Report, Stopped> {
+/// If the output directory is the result of another command, or the observer asks to stop.
+pub fn status(plan: &Plan, shard: Shard, watch: &dyn Watch) -> Result<Report, Error> {
+    plan.check_out()?;
     let batch = Batch::new(plan, Options { parallel: 1, shard }, watch, &|_| {})?;
     let line = |at: usize| {
         let state = match &batch.identities[at] {
@@ -48,13 +49,14 @@ pub fn status(plan: &Plan, shard: Shard, watch: &dyn Watch) -> Result<Report, St
 /// to stop. What the other run failed at meanwhile is not tried again.
 ///
 /// # Errors
-/// If nothing can be written to the output directory.
+/// If the output directory is the result of another command, or nothing can be written to it.
 pub fn run(
     plan: &Plan,
     options: Options,
     watch: &dyn Watch,
     tell: &(dyn Fn(&Event<'_>) + Sync),
-) -> Result<Report, OutputError> {
+) -> Result<Report, Error> {
+    plan.check_out()?;
     fs::create_dir_all(&plan.out).map_err(|error| OutputError::Io { path: plan.out.clone(), error })?;
     let Ok(batch) = Batch::new(plan, options, watch, tell) else {
         return Ok(Report { lines: Vec::new(), stopped: true });

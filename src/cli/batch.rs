@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use kantor_solvers::SelectError;
 use serde_json::{Value, json};
 
 use crate::batch::{self, Event, Line, Options, Report, Shard, State};
@@ -11,6 +12,7 @@ use crate::report::escape::Text;
 use crate::report::progress::{Detail, Progress};
 use crate::report::table;
 use crate::report::terminal::tell;
+use crate::select::Error;
 
 use super::args::RunArguments;
 use super::failure::Failure;
@@ -78,7 +80,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let report = if arguments.status {
         match batch::status(&plan, shard, &progress) {
             Ok(report) => report,
-            Err(_) => return Ok(ExitCode::from(INTERRUPTED)),
+            Err(Error::Selector(SelectError::Stopped(_))) => return Ok(ExitCode::from(INTERRUPTED)),
+            Err(error) => return Err(error.into()),
         }
     } else {
         let options = Options { parallel: threads::capped(arguments.jobs), shard };

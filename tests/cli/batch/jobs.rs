@@ -208,3 +208,20 @@ fn too_little_memory_for_all_is_enough_for_some() {
     assert_eq!(done, ["a/round-robin-k5-seed0", "b/round-robin-k5-seed0"], "{printed}");
     assert!(printed["jobs"][1]["error"].as_str().unwrap().contains("--max-memory"), "{printed}");
 }
+
+#[test]
+fn a_result_of_another_command_is_no_place_for_jobs() {
+    let work = Work::new(GRID);
+    let mut select = kantor();
+    select.args(["select", "--budget", "5", "-o"]).arg(work.path("results"));
+    select.arg("--pool").arg(work.path("pool.npy")).arg("--query").arg(work.path("a.npy"));
+    select.assert().success();
+    let files = || fs::read_dir(work.path("results")).unwrap().count();
+    let before = files();
+    for words in [&[][..], &["--status"]] {
+        work.batch(words).assert().code(2).stderr(contains("results is the result of another command"));
+        assert_eq!(files(), before);
+    }
+    // It is as it was, so it may be replaced.
+    select.arg("--force").assert().success();
+}
