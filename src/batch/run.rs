@@ -146,12 +146,15 @@ impl<'a> Batch<'a> {
 
     fn line(&self, at: usize, state: State, ran: bool) -> Line {
         let job = self.jobs[at];
-        Line { job: job.clone(), directory: self.store.directory(job), state, ran }
+        Line { job: job.clone(), directory: self.store.directory(job), state, ran, replaced: false }
     }
 
     /// Notes how a job ended.
     fn settle(&self, at: usize, state: State, ran: bool) {
-        let line = self.line(at, state, ran);
+        self.note(at, self.line(at, state, ran));
+    }
+
+    fn note(&self, at: usize, line: Line) {
         let mut settled = self.settled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         settled.insert(at, line.clone());
         (self.tell)(&Event::Settled(&line, settled.len(), self.jobs.len()));
@@ -400,10 +403,11 @@ impl<'a> Batch<'a> {
                 let run = Run { begun, on_bad_row: spec.on_bad_row };
                 write_with(staging, inputs, &request, &single, run, copies.as_ref())
             };
+            let replaced = self.store.is_outdated(job, digest);
             match write().map(|_| self.store.finished(job, digest)) {
                 Ok(Some(summary)) => {
                     self.store.forget_failure(job);
-                    self.settle(at, State::Done(summary), true);
+                    self.note(at, Line { replaced, ..self.line(at, State::Done(summary), true) });
                 }
                 Ok(None) => self.fail_with(at, "the result was changed while it was written".to_owned()),
                 Err(error) => self.fail_on(inputs, &[at], &error)?,

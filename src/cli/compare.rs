@@ -22,7 +22,7 @@ use crate::select::{InputSpec, Inputs, Request as Selecting};
 use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, without_repeats};
 use super::count::count;
 use super::failure::Failure;
-use super::output::{say, warn_if_swapped};
+use super::output::{Place, say, warn_if_swapped};
 use super::signals;
 
 /// Compare methods, budgets, costs and solvers on one pool and query set.
@@ -112,6 +112,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);
     let inputs = Inputs::open(&spec, strictest, &progress)?;
     warn_if_swapped(&inputs, &arguments.run);
+    let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
     let selecting = Selecting {
         energy: !arguments.no_energy,
@@ -142,8 +143,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     } else {
         say(comparison.text())?;
         if !arguments.run.quiet {
-            let seconds = begun.elapsed().as_secs_f64();
-            say(format_args!("written to {} in {seconds:.1} s", readable(&selection.out)))?;
+            place.say_written(begun.elapsed().as_secs_f64())?;
         }
     }
     Ok(if succeeded(comparison) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

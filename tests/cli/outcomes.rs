@@ -94,7 +94,8 @@ fn older_results_stay_unless_forced_and_strangers_stay_always() {
     select_example(&out, &["--budget", "5"]).assert().success();
     select_example(&out, &["--budget", "6"]).assert().code(2).stderr(contains("--force"));
     assert!(out.join("round-robin/k5").exists());
-    select_example(&out, &["--budget", "6", "--force"]).assert().success();
+    let replaced = select_example(&out, &["--budget", "6", "--force"]).assert().success();
+    replaced.stdout(contains("in the place of an older result"));
     assert!(out.join("round-robin/k6").exists() && !out.join("round-robin/k5").exists());
     fs::write(out.join("notes.txt"), "mine").unwrap();
     select_example(&out, &["--budget", "7", "--force"]).assert().code(2).stderr(contains("notes.txt"));
