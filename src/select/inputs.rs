@@ -46,13 +46,14 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
-    /// All files with their roles, in the order of the records.
+    /// All files with their roles, in the order of the records; but for the labels, whose file is known once it is read.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let query = self.query.iter().map(|path| ("query", path));
         let similarity = self.similarity.iter().map(|path| ("similarity", path));
         let pool = self.pool.iter().map(|path| ("pool", path));
         let text = self.pool_jsonl.iter().map(|path| ("pool-jsonl", path));
-        pool.chain(query).chain(similarity).chain(text).map(|(role, path)| (role, path.as_path()))
+        let query_text = self.query_jsonl.iter().map(|path| ("query-jsonl", path));
+        pool.chain(query).chain(similarity).chain(text).chain(query_text).map(|(role, path)| (role, path.as_path()))
     }
 }
 
