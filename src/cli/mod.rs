@@ -37,6 +37,7 @@ use crate::batch::panic_message;
 use crate::data::outlive_cuts;
 use crate::report::escape::Text;
 use crate::report::terminal::tell;
+use crate::select::unless_explained;
 
 use config::Expanded;
 use failure::Failure;
@@ -140,11 +141,15 @@ fn parse(words: Vec<OsString>) -> Result<ExitCode, Failure> {
 fn tell_of_defect(panic: &PanicHookInfo<'_>) {
     let text = panic_message(panic.payload());
     let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
-    tell(format_args!("kantor: this is a defect, please report it: panic{place}: {text}"));
+    let message = format!("kantor: this is a defect, please report it: panic{place}: {text}");
     let trace = Backtrace::capture();
-    if trace.status() == BacktraceStatus::Captured {
-        tell(trace.to_string().lines().collect::<Text>());
-    }
+    let trace = (trace.status() == BacktraceStatus::Captured).then(|| trace.to_string().lines().collect::<Text>());
+    unless_explained(move || {
+        tell(message);
+        if let Some(trace) = trace {
+            tell(trace);
+        }
+    });
 }
 
 fn execute(command: Command) -> Result<ExitCode, Failure> {

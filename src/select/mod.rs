@@ -27,6 +27,7 @@ pub use crossfit::{HeldOut, Law};
 pub use forbid::ForbidOverlap;
 pub use groups::GroupCoverage;
 pub(crate) use groups::coverage;
+pub(crate) use guard::unless_explained;
 pub use inputs::{InputSpec, Inputs};
 pub use objective::Target;
 pub use order::Note;
