@@ -285,19 +285,12 @@ impl<'a> Batch<'a> {
             Ok(opened) => opened,
             Err(error) => return self.fail(places, &error),
         };
-        let (overlap, dropped) = (opened.inputs.overlap(), opened.inputs.dropped().len());
-        if let Some(doubt) = opened.inputs.swapped() {
-            (self.tell)(&Event::Warning(format!("{task}: {doubt}")));
-        }
-        if overlap > 0 {
-            let text =
-                format!("{task}: {overlap} query rows are also in the pool; `forbid-overlap` makes this an error");
-            (self.tell)(&Event::Warning(text));
-        }
-        if dropped > 0 {
-            (self.tell)(&Event::Warning(format!("{task}: {dropped} rows dropped, listed in the manifests")));
-        }
         let inputs = &opened.inputs;
+        let overlap = inputs.overlap_in_words().map(|rows| format!("{rows}; `forbid-overlap` makes this an error"));
+        let dropped = inputs.dropped_in_words().map(|rows| format!("{rows}, listed in the manifests"));
+        for text in inputs.doubts().into_iter().chain(overlap).chain(dropped) {
+            (self.tell)(&Event::Warning(format!("{task}: {text}")));
+        }
         let shared = inputs.guarded(&watch, |watch| Ok(self.share(&opened, places, watch)?));
         shared.or_else(|error: Error| {
             let left: Vec<usize> = places.iter().copied().filter(|&at| !self.is_settled(at)).collect();

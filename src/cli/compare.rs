@@ -22,7 +22,7 @@ use crate::select::{InputSpec, Inputs, Request as Selecting};
 use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, without_repeats};
 use super::count::count;
 use super::failure::Failure;
-use super::output::{Place, say, warn_if_swapped};
+use super::output::{Place, doubt, say};
 use super::signals;
 
 /// Compare methods, budgets, costs and solvers on one pool and query set.
@@ -111,7 +111,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     // Costs of directions ask more of rows than the others.
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);
     let inputs = Inputs::open(&spec, strictest, &progress)?;
-    warn_if_swapped(&inputs, &arguments.run);
+    doubt(&inputs, &arguments.run);
     let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
     let selecting = Selecting {

@@ -37,21 +37,17 @@ impl<'a> Place<'a> {
 
 /// Says what readers of a result should know of its inputs.
 pub(super) fn warn(inputs: &Inputs, run: &RunArguments) {
-    let (overlap, dropped) = (inputs.overlap(), inputs.dropped().len());
-    warn_if_swapped(inputs, run);
-    if overlap > 0 && !run.quiet {
-        tell(format_args!(
-            "kantor: warning: {overlap} query rows are also in the pool; --forbid-overlap makes this an error"
-        ));
-    }
-    if dropped > 0 && !run.quiet {
-        tell(format_args!("kantor: warning: {dropped} rows dropped, listed in the manifest"));
+    doubt(inputs, run);
+    let overlap = inputs.overlap_in_words().map(|rows| format!("{rows}; --forbid-overlap makes this an error"));
+    let dropped = inputs.dropped_in_words().map(|rows| format!("{rows}, listed in the manifest"));
+    for text in overlap.into_iter().chain(dropped).filter(|_| !run.quiet) {
+        tell(format_args!("kantor: warning: {text}"));
     }
 }
 
 /// Says what is unusual of the inputs of any command.
-pub(super) fn warn_if_swapped(inputs: &Inputs, run: &RunArguments) {
-    if let Some(doubt) = inputs.swapped().filter(|_| !run.quiet) {
+pub(super) fn doubt(inputs: &Inputs, run: &RunArguments) {
+    for doubt in inputs.doubts().iter().filter(|_| !run.quiet) {
         tell(format_args!("kantor: warning: {doubt}"));
     }
 }

@@ -283,20 +283,6 @@ impl Inputs {
         self.overlap
     }
 
-    /// The doubt that pool and queries are swapped, in words: a pool is what is chosen from, so it is the larger.
-    pub fn swapped(&self) -> Option<String> {
-        let (pool, queries) = (self.original_pool_len(), self.queries().len());
-        (queries > pool).then(|| match &self.tables {
-            Tables::Points { .. } => {
-                format!("the query set has {queries} rows and the pool {pool}: are --pool and --query swapped?")
-            }
-            Tables::Matrix(_) => format!(
-                "the matrix has {queries} rows, one for each query, and {pool} columns, one for each row of the pool: is \
-                 it transposed?"
-            ),
-        })
-    }
-
     /// What the manifest says of the input files; computes their digests.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod beside;
 mod crossfit;
+mod doubts;
 mod forbid;
 mod groups;
 mod guard;
