@@ -19,7 +19,7 @@ use crate::report::progress::Progress;
 use crate::report::terminal::tell;
 use crate::select::{InputSpec, Inputs, Request as Selecting};
 
-use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, without_repeats};
+use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, name, without_repeats};
 use super::count::count;
 use super::failure::Failure;
 use super::output::{Place, doubt, say};
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Input", value_name = "COST[,COST…]", default_value = "cosine", value_delimiter = ',', value_parser = cost_parser())]
     cost: Vec<Cost>,
     /// Selection methods, or `all` of `kantor methods`
-    #[arg(long, help_heading = "Selection", value_name = "NAME[,NAME…]", default_value = ALL, value_delimiter = ',')]
+    #[arg(long, help_heading = "Selection", value_name = "NAME[,NAME…]", default_value = ALL, value_delimiter = ',', value_parser = name)]
     method: Vec<String>,
     #[command(flatten)]
     selection: SelectionArguments,

@@ -15,7 +15,7 @@ use crate::report::table;
 use crate::report::terminal::tell;
 use crate::select::{Inputs, Law, Request, Run, select, write};
 
-use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods};
+use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods, name};
 use super::failure::Failure;
 use super::output::{Place, say, warn};
 use super::signals;
@@ -31,7 +31,8 @@ pub(super) struct Arguments {
         help_heading = "Selection",
         value_name = "NAME[,NAME…]",
         default_value = "round-robin",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = name
     )]
     method: Vec<String>,
     #[command(flatten)]
