@@ -26,7 +26,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::select::{InputSpec, Request};
+use crate::data::name::readable;
+use crate::output::MANIFEST;
+use crate::select::{Error, InputSpec, Request};
 
 pub use report::{Event, Line, Options, Report};
 pub use run::{run, status};
@@ -43,6 +45,17 @@ pub struct Plan {
     pub jobs: Vec<Job>,
     /// What all jobs share; methods, budgets and seed are those of each job instead.
     pub request: Request,
+}
+
+impl Plan {
+    /// Fails if the output directory is a result itself: that would no longer be one that `--force` may replace.
+    fn check_out(&self) -> Result<(), Error> {
+        if !self.out.join(MANIFEST).is_file() {
+            return Ok(());
+        }
+        let what = "is the result of another command, with a manifest.json of its own: choose another directory";
+        Err(Error::Request(format!("{} {what} for those of the jobs", readable(&self.out))))
+    }
 }
 
 /// One selection to make.

@@ -25,6 +25,8 @@ pub struct Line {
     pub state: State,
     /// Whether this run brought it there.
     pub ran: bool,
+    /// Whether this run replaced a result of other inputs or parameters.
+    pub replaced: bool,
 }
 
 /// All jobs that were meant.

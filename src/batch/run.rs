@@ -29,8 +29,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Where every job stands; nothing is done.
 ///
 /// # Errors
-/// If the observer asks to stop.
-pub fn status(plan: &Plan, shard: Shard, watch: &dyn Watch) -> Result<Report, Stopped> {
+/// If the output directory is the result of another command, or the observer asks to stop.
+pub fn status(plan: &Plan, shard: Shard, watch: &dyn Watch) -> Result<Report, Error> {
+    plan.check_out()?;
     let batch = Batch::new(plan, Options { parallel: 1, shard }, watch, &|_| {})?;
     let line = |at: usize| {
         let state = match &batch.identities[at] {
@@ -48,13 +49,14 @@ pub fn status(plan: &Plan, shard: Shard, watch: &dyn Watch) -> Result<Report, St
 /// to stop. What the other run failed at meanwhile is not tried again.
 ///
 /// # Errors
-/// If nothing can be written to the output directory.
+/// If the output directory is the result of another command, or nothing can be written to it.
 pub fn run(
     plan: &Plan,
     options: Options,
     watch: &dyn Watch,
     tell: &(dyn Fn(&Event<'_>) + Sync),
-) -> Result<Report, OutputError> {
+) -> Result<Report, Error> {
+    plan.check_out()?;
     fs::create_dir_all(&plan.out).map_err(|error| OutputError::Io { path: plan.out.clone(), error })?;
     let Ok(batch) = Batch::new(plan, options, watch, tell) else {
         return Ok(Report { lines: Vec::new(), stopped: true });
@@ -144,12 +146,15 @@ impl<'a> Batch<'a> {
 
     fn line(&self, at: usize, state: State, ran: bool) -> Line {
         let job = self.jobs[at];
-        Line { job: job.clone(), directory: self.store.directory(job), state, ran }
+        Line { job: job.clone(), directory: self.store.directory(job), state, ran, replaced: false }
     }
 
     /// Notes how a job ended.
     fn settle(&self, at: usize, state: State, ran: bool) {
-        let line = self.line(at, state, ran);
+        self.note(at, self.line(at, state, ran));
+    }
+
+    fn note(&self, at: usize, line: Line) {
         let mut settled = self.settled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         settled.insert(at, line.clone());
         (self.tell)(&Event::Settled(&line, settled.len(), self.jobs.len()));
@@ -280,19 +285,12 @@ impl<'a> Batch<'a> {
             Ok(opened) => opened,
             Err(error) => return self.fail(places, &error),
         };
-        let (overlap, dropped) = (opened.inputs.overlap(), opened.inputs.dropped().len());
-        if let Some(doubt) = opened.inputs.swapped() {
-            (self.tell)(&Event::Warning(format!("{task}: {doubt}")));
-        }
-        if overlap > 0 {
-            let text =
-                format!("{task}: {overlap} query rows are also in the pool; `forbid-overlap` makes this an error");
-            (self.tell)(&Event::Warning(text));
-        }
-        if dropped > 0 {
-            (self.tell)(&Event::Warning(format!("{task}: {dropped} rows dropped, listed in the manifests")));
-        }
         let inputs = &opened.inputs;
+        let overlap = inputs.overlap_in_words().map(|rows| format!("{rows}; `forbid-overlap` makes this an error"));
+        let dropped = inputs.dropped_in_words().map(|rows| format!("{rows}, listed in the manifests"));
+        for text in inputs.doubts().into_iter().chain(overlap).chain(dropped) {
+            (self.tell)(&Event::Warning(format!("{task}: {text}")));
+        }
         let shared = inputs.guarded(&watch, |watch| Ok(self.share(&opened, places, watch)?));
         shared.or_else(|error: Error| {
             let left: Vec<usize> = places.iter().copied().filter(|&at| !self.is_settled(at)).collect();
@@ -398,10 +396,11 @@ impl<'a> Batch<'a> {
                 let run = Run { begun, on_bad_row: spec.on_bad_row };
                 write_with(staging, inputs, &request, &single, run, copies.as_ref())
             };
+            let replaced = self.store.is_outdated(job, digest);
             match write().map(|_| self.store.finished(job, digest)) {
                 Ok(Some(summary)) => {
                     self.store.forget_failure(job);
-                    self.settle(at, State::Done(summary), true);
+                    self.note(at, Line { replaced, ..self.line(at, State::Done(summary), true) });
                 }
                 Ok(None) => self.fail_with(at, "the result was changed while it was written".to_owned()),
                 Err(error) => self.fail_on(inputs, &[at], &error)?,

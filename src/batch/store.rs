@@ -137,8 +137,7 @@ impl Store {
     /// What is said of the result of this job, if it is there, whole, and bears this digest.
     pub(super) fn finished(&self, job: &Job, digest: &str) -> Option<Summary> {
         let directory = self.directory(job);
-        let of: JobFile = json::from_slice(&whole::read(&directory.join(JOB), Whole::Record).ok()?).ok()?;
-        if of.digest != digest {
+        if self.digest(job)? != digest {
             return None;
         }
         let manifest = whole::read(&directory.join(MANIFEST), Whole::Record).ok()?;
@@ -152,6 +151,17 @@ impl Store {
         let Entry { dir, distance, excess, energy, status, seconds, certify_seconds } =
             manifest.results.into_iter().next()?;
         Some(Summary { status, selection: dir, distance, excess, energy, seconds: seconds + certify_seconds })
+    }
+
+    /// The digest that the result in the directory of this job bears.
+    fn digest(&self, job: &Job) -> Option<String> {
+        let record = whole::read(&self.directory(job).join(JOB), Whole::Record).ok()?;
+        json::from_slice(&record).ok().map(|JobFile { digest }| digest)
+    }
+
+    /// Whether there is a result of other inputs or parameters.
+    pub(super) fn is_outdated(&self, job: &Job, digest: &str) -> bool {
+        self.directory(job).join(MANIFEST).exists() && self.digest(job).as_deref() != Some(digest)
     }
 
     /// The last failure of this job, if it was tried as it is now and not done since.
@@ -169,7 +179,7 @@ impl Store {
         match self.failure(job, digest) {
             _ if busy => State::Running,
             Some(failure) => State::Failed(failure),
-            None => State::Pending { outdated: self.directory(job).join(MANIFEST).exists() },
+            None => State::Pending { outdated: self.is_outdated(job, digest) },
         }
     }
 

@@ -1,5 +1,6 @@
 //! Flags that several commands share.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::builder::TypedValueParser;
@@ -7,6 +8,7 @@ use kantor_solvers::Settings;
 use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
 
+use crate::compare::ALL;
 use crate::data::OnBadRow;
 use crate::report::progress::Detail;
 use crate::select::{ForbidOverlap, InputSpec, Inputs, Request, Target, method};
@@ -40,7 +42,8 @@ pub(super) struct FileArguments {
     /// M×N similarities in [−1, 1] (costs with --cost precomputed) instead of pool and query rows
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     pub(super) similarity: Option<PathBuf>,
-    /// The pool's examples, one JSON object a line (.jsonl, .gz, .zst): copied out for the chosen rows
+    /// The pool's examples, one JSON object a line (.jsonl, .gz, .zst), as many as rows: copied out where the
+    /// chosen rows are written
     #[arg(long, value_name = "FILE")]
     pub(super) pool_jsonl: Vec<PathBuf>,
     /// Name of the tensor, where a file holds several
@@ -123,8 +126,18 @@ impl SelectionArguments {
 
 /// Refuses methods that do not exist, before anything is read.
 pub(super) fn check_methods<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<(), Failure> {
-    names.into_iter().try_for_each(|name| method(name, &Settings::default()).map(|_| ()))?;
-    Ok(())
+    names.into_iter().try_for_each(|name| match method(name, &Settings::default()) {
+        Err(_) if name == ALL => Err(Failure::Usage(format!(
+            "there is no method `{ALL}`: only `kantor compare` takes all of them; name those to choose by, such as \
+             round-robin,optimal"
+        ))),
+        method => Ok(method.map(|_| ())?),
+    })
+}
+
+/// Reads a name of a list, in which a space may follow the comma.
+pub(super) fn name(text: &str) -> Result<String, Infallible> {
+    Ok(text.trim().to_owned())
 }
 
 /// The list without later repeats of an item.
@@ -269,7 +282,8 @@ pub(super) struct RunArguments {
     /// Say on standard error what each stage took
     #[arg(short, long, conflicts_with = "quiet")]
     pub(super) verbose: bool,
-    /// Take flags from this file too; flags given here win
+    /// Take flags from this TOML file too, such as budget = [500, "1k"]; flags given here win. Its paths count from the
+    /// current directory
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 }

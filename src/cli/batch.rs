@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use kantor_solvers::SelectError;
 use serde_json::{Value, json};
 
 use crate::batch::{self, Event, Line, Options, Report, Shard, State};
@@ -11,6 +12,7 @@ use crate::report::escape::Text;
 use crate::report::progress::{Detail, Progress};
 use crate::report::table;
 use crate::report::terminal::tell;
+use crate::select::Error;
 
 use super::args::RunArguments;
 use super::failure::Failure;
@@ -42,7 +44,7 @@ defaults, are written
 
 Results are in OUT/TASK/METHOD-kBUDGET-seedSEED, each as `kantor select`
 writes it. A job whose result is there, made from the same inputs by the same
-parameters and version, is not done again."#;
+parameters and version, is not done again; one of others is replaced."#;
 
 /// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once
 #[derive(Debug, clap::Args)]
@@ -78,7 +80,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let report = if arguments.status {
         match batch::status(&plan, shard, &progress) {
             Ok(report) => report,
-            Err(_) => return Ok(ExitCode::from(INTERRUPTED)),
+            Err(Error::Selector(SelectError::Stopped(_))) => return Ok(ExitCode::from(INTERRUPTED)),
+            Err(error) => return Err(error.into()),
         }
     } else {
         let options = Options { parallel: threads::capped(arguments.jobs), shard };
@@ -99,6 +102,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(if arguments.status || report.lines.iter().all(is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What is said of a job whose directory held another result.
+const OLDER: &str = ", in the place of a result of other inputs or parameters";
+
 /// Whether a job is done and ended as was asked for.
 fn is_good(line: &Line) -> bool {
     matches!(&line.state, State::Done(summary) if summary.status.is_success())
@@ -117,7 +123,10 @@ fn follow(event: &Event<'_>, detail: Detail) {
         Event::Settled(line, place, total) => {
             let what = match &line.state {
                 State::Done(_) if !line.ran && detail != Detail::Verbose => return,
-                State::Done(summary) if line.ran => format!("{}, {:.2} s", summary.status, summary.seconds),
+                State::Done(summary) if line.ran => {
+                    let older = if line.replaced { OLDER } else { "" };
+                    format!("{}, {:.2} s{older}", summary.status, summary.seconds)
+                }
                 State::Done(_) => "was done before".to_owned(),
                 State::Failed(failure) => format!("failed: {}", failure.error),
                 State::Running | State::Pending { .. } => return,
@@ -145,6 +154,7 @@ fn as_json(report: &Report, out: &Path) -> Value {
             let mut job = json!({
                 "task": line.job.task, "method": line.job.method, "budget": line.job.budget, "seed": line.job.seed,
                 "dir": readable(&line.directory), "state": word(&line.state), "ran": line.ran,
+                "replaced": line.replaced,
             });
             match &line.state {
                 State::Done(done) => {
@@ -202,8 +212,9 @@ fn as_table(report: &Report) -> Text {
 fn summary(report: &Report) -> String {
     let counts = counts(report);
     let mut text = format!("{} of {} jobs done", counts["done"], counts["jobs"]);
-    if counts["ran"] != 0 {
-        text.push_str(&format!(", {} of all in this run", counts["ran"]));
+    let done_now = report.lines.iter().filter(|line| line.ran && matches!(line.state, State::Done(_))).count();
+    if done_now != 0 {
+        text.push_str(&format!(", {done_now} of them in this run"));
     }
     for (name, words) in [("failed", "failed"), ("running", "running"), ("pending", "pending"), ("not_met", "not met")]
     {

@@ -23,7 +23,7 @@ use crate::select::Inputs;
 use super::args::{InputArguments, RunArguments};
 use super::count::count;
 use super::failure::Failure;
-use super::output::{say, warn_if_swapped};
+use super::output::{doubt, say};
 use super::signals;
 
 /// What the distance of a subset implies for losses, with which assumptions, and when it implies nothing.
@@ -134,7 +134,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (input, constants) = (&arguments.input, &arguments.constants);
     let inputs = Inputs::open(&input.spec(&arguments.run), input.cost, &progress)?;
-    warn_if_swapped(&inputs, &arguments.run);
+    doubt(&inputs, &arguments.run);
     let Some((pool, query)) = inputs.points() else {
         let why = "bounds need distances between all rows: give --pool and --query, not --similarity";
         return Err(Failure::Usage(why.to_owned()));

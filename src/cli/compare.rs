@@ -19,10 +19,10 @@ use crate::report::progress::Progress;
 use crate::report::terminal::tell;
 use crate::select::{InputSpec, Inputs, Request as Selecting};
 
-use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, without_repeats};
+use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, name, without_repeats};
 use super::count::count;
 use super::failure::Failure;
-use super::output::{say, warn_if_swapped};
+use super::output::{Place, doubt, say};
 use super::signals;
 
 /// Compare methods, budgets, costs and solvers on one pool and query set.
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Input", value_name = "COST[,COST…]", default_value = "cosine", value_delimiter = ',', value_parser = cost_parser())]
     cost: Vec<Cost>,
     /// Selection methods, or `all` of `kantor methods`
-    #[arg(long, help_heading = "Selection", value_name = "NAME[,NAME…]", default_value = ALL, value_delimiter = ',')]
+    #[arg(long, help_heading = "Selection", value_name = "NAME[,NAME…]", default_value = ALL, value_delimiter = ',', value_parser = name)]
     method: Vec<String>,
     #[command(flatten)]
     selection: SelectionArguments,
@@ -111,7 +111,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     // Costs of directions ask more of rows than the others.
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);
     let inputs = Inputs::open(&spec, strictest, &progress)?;
-    warn_if_swapped(&inputs, &arguments.run);
+    doubt(&inputs, &arguments.run);
+    let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
     let selecting = Selecting {
         energy: !arguments.no_energy,
@@ -142,8 +143,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     } else {
         say(comparison.text())?;
         if !arguments.run.quiet {
-            let seconds = begun.elapsed().as_secs_f64();
-            say(format_args!("written to {} in {seconds:.1} s", readable(&selection.out)))?;
+            place.say_written(begun.elapsed().as_secs_f64())?;
         }
     }
     Ok(if succeeded(comparison) { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -23,7 +23,7 @@ use super::args::{InputArguments, PowerArgument, RunArguments};
 use super::best::{self, When};
 use super::failure::Failure;
 use super::metric::MetricArguments;
-use super::output::{say, warn_if_swapped};
+use super::output::{doubt, say};
 use super::problem::SolverArguments;
 use super::signals;
 
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let outputs = Outputs::create(arguments)?;
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(&arguments.run), cost, &progress)?;
-    warn_if_swapped(&inputs, &arguments.run);
+    doubt(&inputs, &arguments.run);
     let geometry = inputs.geometry(cost)?;
     inputs.check_power(&geometry, power)?;
     let rows = match &arguments.subset {

@@ -135,12 +135,12 @@ impl MetricArguments {
 
     fn text(&self, geometry: &Geometry<'_>, metric: Metric, measured: Measured, rows: usize) -> Text {
         let title = METRICS.iter().find(|(name, _)| *name == self.metric).map_or("distance", |(_, title)| title);
-        let kernel = kernel_of(metric).map_or_else(String::new, |kernel| format!(", {kernel}"));
+        let kernel = kernel_of(metric).map_or_else(String::new, |kernel| format!(" ({kernel})"));
         let ends = table::interval(measured.interval);
         let queries = geometry.query_len();
         let mut text = Text::default();
         text.push(format_args!(
-            "{title}{kernel}, of {rows} rows and {queries} queries: {ends}  ({})",
+            "{title}{kernel} of {rows} rows and {queries} queries: {ends}  ({})",
             Status::Certified
         ));
         if let Some(least) = measured.transport_at_least.filter(|&least| least > 0.0) {

@@ -31,12 +31,13 @@ use std::panic::{self, PanicHookInfo};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::batch::panic_message;
 use crate::data::outlive_cuts;
 use crate::report::escape::Text;
 use crate::report::terminal::tell;
+use crate::select::unless_explained;
 
 use config::Expanded;
 use failure::Failure;
@@ -114,9 +115,20 @@ struct RunOnly {
     run: args::RunArguments,
 }
 
+/// The command line; a negative number after a flag is its value, to be refused as such.
+fn program() -> clap::Command {
+    let values = |flag: Arg| {
+        let takes_values = flag.get_action().takes_values() && !flag.is_positional();
+        if takes_values { flag.allow_negative_numbers(true) } else { flag }
+    };
+    Cli::command().mut_subcommands(|command| command.mut_args(values))
+}
+
 fn parse(words: Vec<OsString>) -> Result<ExitCode, Failure> {
-    let Expanded { words, config } = config::expand(words, &Cli::command())?;
-    match Cli::try_parse_from(words) {
+    let mut program = program();
+    let Expanded { words, config } = config::expand(words, &program)?;
+    let cli = program.try_get_matches_from_mut(words).and_then(|found| Cli::from_arg_matches(&found));
+    match cli.map_err(|error| error.format(&mut program)) {
         Ok(cli) => execute(cli.command),
         // Help and version: nothing in them was typed.
         Err(message) if !message.use_stderr() => match message.print() {
@@ -140,11 +152,15 @@ fn parse(words: Vec<OsString>) -> Result<ExitCode, Failure> {
 fn tell_of_defect(panic: &PanicHookInfo<'_>) {
     let text = panic_message(panic.payload());
     let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
-    tell(format_args!("kantor: this is a defect, please report it: panic{place}: {text}"));
+    let message = format!("kantor: this is a defect, please report it: panic{place}: {text}");
     let trace = Backtrace::capture();
-    if trace.status() == BacktraceStatus::Captured {
-        tell(trace.to_string().lines().collect::<Text>());
-    }
+    let trace = (trace.status() == BacktraceStatus::Captured).then(|| trace.to_string().lines().collect::<Text>());
+    unless_explained(move || {
+        tell(message);
+        if let Some(trace) = trace {
+            tell(trace);
+        }
+    });
 }
 
 fn execute(command: Command) -> Result<ExitCode, Failure> {

@@ -18,7 +18,7 @@ use crate::statistics::spearman;
 use super::args::{InputArguments, RunArguments, TermsArguments, check_methods};
 use super::count::count;
 use super::failure::Failure;
-use super::output::{say, warn};
+use super::output::{Place, say, warn};
 use super::settings::SettingsArguments;
 use super::signals;
 
@@ -68,6 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
     warn(&inputs, &arguments.run);
+    let place = Place::new(&arguments.out);
     let staging = ResultDirectory::begin(&arguments.out, arguments.force, &inputs.paths())?;
     let cut = Cut { bins: arguments.bins, take: arguments.take, focus_bin: arguments.focus_bin };
     let manifest = quantiles::run(staging, &inputs, &request, cut, spec.on_bad_row, &progress)?;
@@ -80,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             if let Some(rank) = correlation(&manifest) {
                 say(format_args!("rank correlation of bin and distance: {rank:.2}"))?;
             }
-            say(format_args!("written to {} in {:.1} s", readable(&arguments.out), manifest.seconds))?;
+            place.say_written(manifest.seconds)?;
         }
     }
     Ok(if manifest.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -15,9 +15,9 @@ use crate::report::table;
 use crate::report::terminal::tell;
 use crate::select::{Inputs, Law, Request, Run, select, write};
 
-use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods};
+use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods, name};
 use super::failure::Failure;
-use super::output::{say, warn};
+use super::output::{Place, say, warn};
 use super::signals;
 
 /// Choose k pool rows for the queries and write them out.
@@ -31,7 +31,8 @@ pub(super) struct Arguments {
         help_heading = "Selection",
         value_name = "NAME[,NAME…]",
         default_value = "round-robin",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = name
     )]
     method: Vec<String>,
     #[command(flatten)]
@@ -57,6 +58,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ..selection.request(arguments.method, cost, &arguments.run)
     };
     warn(&inputs, &arguments.run);
+    let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
     let outcome = select(&inputs, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
@@ -84,7 +86,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             say(table::wrapped(rows))?;
         }
         if !arguments.run.quiet {
-            say(format_args!("written to {} in {:.1} s", readable(&selection.out), manifest.seconds))?;
+            place.say_written(manifest.seconds)?;
         }
     }
     Ok(if manifest.status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -11,7 +11,7 @@ use crate::data::name::split_once;
 use crate::output::{OutputFile, distinct};
 use crate::report::escape::Text;
 use crate::report::{page, table};
-use crate::study::{Joined, Outcome, Published, Run, joined, published};
+use crate::study::{Joined, Outcome, Published, Run, joined, published, published_files};
 
 use super::failure::Failure;
 use super::output::say;
@@ -50,10 +50,16 @@ fn run_of(word: OsString) -> Result<Run, String> {
 }
 
 impl Arguments {
+    /// The files that are read.
+    fn inputs(&self) -> Result<Vec<PathBuf>, Failure> {
+        let tables = self.tables.as_deref().map(published_files).transpose()?.unwrap_or_default();
+        Ok(tables.into_iter().chain(self.results.clone()).chain(self.runs.iter().map(Run::manifest)).collect())
+    }
+
     /// The page that was asked for, hidden until it is complete.
     fn page(&self) -> Result<Option<OutputFile>, Failure> {
         let Some(path) = &self.html else { return Ok(None) };
-        distinct(&[("--html", path)], self.results.iter().map(PathBuf::as_path))?;
+        distinct(&[("--html", path)], self.inputs()?.iter().map(PathBuf::as_path))?;
         Ok(Some(OutputFile::create(path, self.force)?))
     }
 }

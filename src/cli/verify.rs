@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use kantor_theory::certificate::{Input, Role};
 use kantor_theory::{Certificate, Objective, Spread, Statement, Verdict, in_turn};
 use serde_json::json;
 
 use crate::certify;
 use crate::data::whole::{self, Whole};
+use crate::report::escape::Text;
 use crate::report::progress::{Detail, Progress};
 use crate::report::table;
 use crate::select::InputSpec;
@@ -50,9 +52,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     threads::start(arguments.threads)?;
     let bytes = whole::read(&arguments.certificate, Whole::Certificate)?;
-    let (verdict, problem) = match Certificate::parse(&bytes) {
-        Ok(certificate) => (check(arguments, &certificate)?, Some(certificate.problem)),
-        Err(rejection) => (Verdict::Rejected(rejection), None),
+    let (verdict, problem, files) = match Certificate::parse(&bytes) {
+        Ok(certificate) => (check(arguments, &certificate)?, Some(certificate.problem), certificate.inputs),
+        Err(rejection) => (Verdict::Rejected(rejection), None, Vec::new()),
     };
     let problem = problem.as_ref();
     let proved = verdict.proved().unwrap_or_default();
@@ -90,6 +92,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         if let Some(reason) = verdict.reason() {
             say(&reason)?;
         }
+        if let Verdict::CannotCheck(_) = verdict {
+            say(spoken_of(&files))?;
+        }
     }
     Ok(match verdict {
         Verdict::Verified(_) => ExitCode::SUCCESS,
@@ -109,6 +114,22 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let spread: Spread<'_> = if arguments.threads == 1 { &in_turn } else { &certify::in_parallel };
     Ok(verify(certificate, &files, spread, &progress)?)
+}
+
+/// The files that a certificate speaks of.
+fn spoken_of(files: &[Input]) -> Text {
+    let mut text = Text::default();
+    text.push("the certificate speaks of");
+    for Input { role, name, sha256, rows, dim, .. } in files {
+        let flag = match role {
+            Role::Pool => "--pool",
+            Role::Query => "--query",
+            Role::Similarity => "--similarity",
+        };
+        let digest: String = sha256.chars().take(12).collect();
+        text.push(format_args!("  {flag} {name}: {rows} rows, {dim} columns, SHA-256 {digest}…"));
+    }
+    text
 }
 
 /// What the numbers are about: cost and power, sizes, and all that departs from equal weights.

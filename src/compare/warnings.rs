@@ -19,12 +19,11 @@ pub(super) fn warnings(
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |kind, text| warnings.push(Warning { kind, text });
-    if inputs.overlap() > 0 {
-        let text = "query rows are also in the pool: what is selected by them leaks the target set into training";
-        warn("overlap", format!("{} {text}", inputs.overlap()));
+    if let Some(rows) = inputs.overlap_in_words() {
+        warn("overlap", format!("{rows}: what is selected by them leaks the target set into training"));
     }
-    if !inputs.dropped().is_empty() {
-        warn("dropped-rows", format!("{} rows were dropped, listed in the manifest", inputs.dropped().len()));
+    if let Some(rows) = inputs.dropped_in_words() {
+        warn("dropped-rows", format!("{rows}, listed in the manifest"));
     }
     if !left_out.is_empty() {
         let names = left_out.join(", ");

@@ -44,21 +44,21 @@ pub(super) fn uneven(groups: &Labels, request: &Request) -> Vec<Note> {
     let named = |which: &[usize]| {
         which.iter().map(|&group| format!("`{}`", groups.names[group])).collect::<Vec<_>>().join(", ")
     };
+    let get = |which: &[usize]| format!("{} {}", named(which), if which.len() == 1 { "gets" } else { "get" });
     let gone: Vec<usize> = (0..groups.names.len()).filter(|group| !turns.contains(group)).collect();
     let count = turns.len();
     let note = |&budget: &usize| {
         let mut said = Vec::new();
         if !gone.is_empty() {
-            said.push(format!("{} gets no rows, as all of its queries were dropped", named(&gone)));
+            said.push(format!("{} no rows, as all of their queries were dropped", get(&gone)));
         }
         if budget < count {
-            let fault =
-                format!("there are fewer rows than the {count} groups, so {} gets none", named(&turns[budget..]));
+            let fault = format!("there are fewer rows than the {count} groups, so {} none", get(&turns[budget..]));
             said.push(format!("{fault}: give at least {count} rows"));
         } else if !budget.is_multiple_of(count) {
-            let more = named(&turns[..budget % count]);
+            let more = get(&turns[..budget % count]);
             let even = budget.next_multiple_of(count);
-            said.push(format!("{more} gets one row more than the other groups: {even} rows would come out even"));
+            said.push(format!("{more} one row more than the other groups: {even} rows would come out even"));
         }
         let details = json!({"groups": count, "rows": budget / count, "with_one_more": budget % count});
         let text = format!("at budget {budget} {}", said.join("; "));

@@ -46,13 +46,14 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
-    /// All files with their roles, in the order of the records.
+    /// All files with their roles, in the order of the records; but for the labels, whose file is known once it is read.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let query = self.query.iter().map(|path| ("query", path));
         let similarity = self.similarity.iter().map(|path| ("similarity", path));
         let pool = self.pool.iter().map(|path| ("pool", path));
         let text = self.pool_jsonl.iter().map(|path| ("pool-jsonl", path));
-        pool.chain(query).chain(similarity).chain(text).map(|(role, path)| (role, path.as_path()))
+        let query_text = self.query_jsonl.iter().map(|path| ("query-jsonl", path));
+        pool.chain(query).chain(similarity).chain(text).chain(query_text).map(|(role, path)| (role, path.as_path()))
     }
 }
 
@@ -285,20 +286,6 @@ impl Inputs {
     /// [`InputSpec::forbid_overlap`] says.
     pub fn overlap(&self) -> usize {
         self.overlap
-    }
-
-    /// The doubt that pool and queries are swapped, in words: a pool is what is chosen from, so it is the larger.
-    pub fn swapped(&self) -> Option<String> {
-        let (pool, queries) = (self.original_pool_len(), self.queries().len());
-        (queries > pool).then(|| match &self.tables {
-            Tables::Points { .. } => {
-                format!("the query set has {queries} rows and the pool {pool}: are --pool and --query swapped?")
-            }
-            Tables::Matrix(_) => format!(
-                "the matrix has {queries} rows, one for each query, and {pool} columns, one for each row of the pool: is \
-                 it transposed?"
-            ),
-        })
     }
 
     /// What the manifest says of the input files; computes their digests.

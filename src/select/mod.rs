@@ -2,6 +2,7 @@
 
 mod beside;
 mod crossfit;
+mod doubts;
 mod forbid;
 mod groups;
 mod guard;
@@ -27,6 +28,7 @@ pub use crossfit::{HeldOut, Law};
 pub use forbid::ForbidOverlap;
 pub use groups::GroupCoverage;
 pub(crate) use groups::coverage;
+pub(crate) use guard::unless_explained;
 pub use inputs::{InputSpec, Inputs};
 pub use objective::Target;
 pub use order::Note;

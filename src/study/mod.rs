@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 pub use own::{Cell, Joined, Pair, Run, joined};
-pub use tables::{BudgetResult, Correlation, Outcome, Published, published};
+pub use tables::{BudgetResult, Correlation, Outcome, Published, published, published_files};
 
 use crate::data::DataError;
 use crate::data::whole::{self, Whole};

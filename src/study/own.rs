@@ -34,6 +34,13 @@ pub struct Run {
     pub path: PathBuf,
 }
 
+impl Run {
+    /// The manifest that is read.
+    pub fn manifest(&self) -> PathBuf {
+        if self.path.is_dir() { self.path.join(MANIFEST) } else { self.path.clone() }
+    }
+}
+
 /// A manifest, as far as it is read.
 #[derive(Debug, Deserialize)]
 struct Manifest {
@@ -101,7 +108,7 @@ pub fn joined(results: &Path, runs: &[Run]) -> Result<Joined, DataError> {
     let measured: Vec<Measured> = super::read_csv(results, Some)?;
     let mut distances: BTreeMap<(String, String, u64), BTreeMap<u64, f64>> = BTreeMap::new();
     for run in runs {
-        let manifest = manifest(&run.path)?;
+        let manifest = manifest(run.manifest())?;
         for entry in manifest.results {
             if let Some(Ends { lower: Some(lower), upper: Some(upper) }) = entry.distance {
                 let key = (run.task.clone(), entry.method, entry.budget);
@@ -155,8 +162,7 @@ fn cell(task: String, budget: u64, methods: BTreeMap<String, Paired>) -> Cell {
     Cell { task, budget, pairs, spearman }
 }
 
-fn manifest(path: &Path) -> Result<Manifest, DataError> {
-    let path = if path.is_dir() { path.join(MANIFEST) } else { path.to_owned() };
+fn manifest(path: PathBuf) -> Result<Manifest, DataError> {
     let bytes = whole::read(&path, Whole::Record)?;
     let malformed = |fault: String| DataError::Malformed {
         file: path.clone(),

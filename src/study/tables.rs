@@ -41,10 +41,11 @@ impl Outcome {
         }
     }
 
-    fn table(self, experiment: &str) -> String {
-        let (of, suffix) = if experiment == "binning" { ("binning", "quantile") } else { ("budget", "budget") };
+    /// The tables of a model by quantile and by budget.
+    fn tables(self, model: &Path) -> [PathBuf; 2] {
         let quantity = if self == Outcome::Loss { "ce_loss" } else { "true_metric" };
-        format!("{of}_{quantity}_{suffix}.csv")
+        [("binning", "quantile"), ("budget", "budget")]
+            .map(|(of, suffix)| model.join(format!("{of}_{quantity}_{suffix}.csv")))
     }
 }
 
@@ -121,15 +122,12 @@ struct Line {
 /// If there are none, or one cannot be read.
 pub fn published(directory: &Path) -> Result<Published, DataError> {
     let mut found = Published { correlations: Vec::new(), budgets: Vec::new() };
-    for (folder, pool) in POOLS {
-        let models = directory.join(folder).join("quantile_budget");
-        for model in subfolders(&models)? {
-            let name = readable(model.file_name().unwrap_or_default()).into_owned();
-            for outcome in Outcome::ALL {
-                let table = |experiment| read(&model.join(outcome.table(experiment)), outcome);
-                found.correlations.extend(correlations(pool, &name, outcome, &table("binning")?));
-                found.budgets.extend(budgets(pool, &name, outcome, &table("budget")?));
-            }
+    for (pool, model) in models(directory)? {
+        let name = readable(model.file_name().unwrap_or_default()).into_owned();
+        for outcome in Outcome::ALL {
+            let [binning, budget] = outcome.tables(&model);
+            found.correlations.extend(correlations(pool, &name, outcome, &read(&binning, outcome)?));
+            found.budgets.extend(budgets(pool, &name, outcome, &read(&budget, outcome)?));
         }
     }
     if found.correlations.is_empty() {
@@ -139,6 +137,25 @@ pub fn published(directory: &Path) -> Result<Published, DataError> {
                 .to_owned(),
             remedy: "give the folder that holds the published tables".to_owned(),
         });
+    }
+    Ok(found)
+}
+
+/// The files that [`published`] reads.
+///
+/// # Errors
+/// If a folder cannot be listed.
+pub fn published_files(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let tables = |(_, model): (_, PathBuf)| Outcome::ALL.into_iter().flat_map(move |outcome| outcome.tables(&model));
+    Ok(models(directory)?.into_iter().flat_map(tables).collect())
+}
+
+/// The folder of every model, with the short name of its pool.
+fn models(directory: &Path) -> Result<Vec<(&'static str, PathBuf)>, DataError> {
+    let mut found = Vec::new();
+    for (folder, pool) in POOLS {
+        let models = subfolders(&directory.join(folder).join("quantile_budget"))?;
+        found.extend(models.into_iter().map(|model| (pool, model)));
     }
     Ok(found)
 }

@@ -186,6 +186,11 @@ fn another_pool_with_bad_rows_cannot_be_checked() {
     let output = command.arg(out.join("round-robin/k5/certificate.json")).assert().code(1);
     let printed: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     assert_eq!(printed["verdict"], "cannot-check");
+    // In words, the files that are meant.
+    let mut verify = on_example("verify", &[]);
+    verify.arg("--pool").arg(example("pool.embed.npy")).arg(out.join("round-robin/k5/certificate.json"));
+    let said = verify.assert().code(1).stdout(contains("cannot-check"));
+    said.stdout(contains("pool.embed.npy: 5005 rows, 384 columns, SHA-256 "));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::pipe::fcntl_getpipe_size;
 use tempfile::TempDir;
 
+use crate::run::Run;
 use crate::support::{kantor, write_npy};
 
 const DIM: usize = 64;
@@ -42,9 +43,8 @@ fn maps_its_pool(process: u32) -> bool {
     maps.is_ok_and(|maps| maps.lines().any(|line| line.ends_with("/pool.npy")))
 }
 
-/// Whether a process is in a state: `T` if it stands still, `Z` if it has ended.
-fn is(process: u32, state: &str) -> bool {
-    fs::read_to_string(format!("/proc/{process}/stat")).unwrap().contains(&format!(") {state} "))
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
 }
 
 /// Runs the program with these words and `--verbose`, and does `act` while it waits with its first message.
@@ -52,43 +52,33 @@ fn while_waiting(directory: &Path, words: &str, act: impl Fn(&Path)) -> Ended {
     let (mut messages, mut full) = std::io::pipe().unwrap();
     full.write_all(&vec![b'.'; fcntl_getpipe_size(&full).unwrap()]).unwrap();
     let mut command = program(directory, words);
-    let mut child = command.arg("--verbose").stderr(full).spawn().unwrap();
+    let child = command.arg("--verbose").stderr(full).spawn().unwrap();
     // The writing end that the command keeps.
     drop(command);
-    while !maps_its_pool(child.id()) {
-        assert!(!is(child.id(), "Z"), "`{words}` ended before it had mapped its pool");
-        std::thread::yield_now();
-    }
+    let (process, mut run) = (child.id(), Run::of(child));
+    assert!(run.reaches(|| maps_its_pool(process)), "`{words}` ended before it had mapped its pool");
     act(&directory.join("pool.npy"));
-    let (mut stdout, mut stderr) = (String::new(), String::new());
+    let mut stderr = String::new();
     messages.read_to_string(&mut stderr).unwrap();
-    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-    (child.wait().unwrap().code(), stdout, stderr.trim_start_matches('.').to_owned())
+    let output = run.output();
+    (output.status.code(), text(output.stdout), stderr.trim_start_matches('.').to_owned())
 }
 
 /// Runs the program, which has no messages, and does `act` while it stands still with its pool mapped.
 fn while_stopped(directory: &Path, words: &str, act: impl Fn(&Path)) -> Ended {
     for _ in 0..50 {
         let child = program(directory, words).stderr(Stdio::piped()).spawn().unwrap();
-        let process = child.id();
-        let signal = |name: &str| {
-            assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
-        };
-        while !maps_its_pool(process) && !is(process, "Z") {
-            std::thread::yield_now();
-        }
-        signal("-STOP");
-        while !is(process, "T") && !is(process, "Z") {
-            std::thread::yield_now();
+        let (process, mut run) = (child.id(), Run::of(child));
+        if !run.try_stop_when(|| maps_its_pool(process)) {
+            continue;
         }
         let reached = maps_its_pool(process);
         if reached {
             act(&directory.join("pool.npy"));
         }
-        signal("-CONT");
-        let output = child.wait_with_output().unwrap();
+        run.signal("CONT");
+        let output = run.output();
         if reached {
-            let text = |bytes| String::from_utf8(bytes).unwrap();
             return (output.status.code(), text(output.stdout), text(output.stderr));
         }
     }
@@ -123,6 +113,7 @@ const COMMANDS: [&str; 8] = [
 fn assert_refused(words: &str, (code, stdout, stderr): Ended) {
     assert_eq!(code, Some(4), "{words}: {stderr}");
     assert!(stderr.contains("pool.npy: changed while it was read"), "{words}: {stderr}");
+    assert!(!stderr.contains("defect"), "{words}: {stderr}");
     assert!(stdout.is_empty(), "{words}: {stdout}");
 }
 

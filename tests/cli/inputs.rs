@@ -147,7 +147,8 @@ fn queries_that_are_pool_rows_in_another_type_are_counted_and_may_be_forbidden()
     for bad in ["--forbid-overlap=1.5", "--forbid-overlap=much"] {
         other_type(&work).arg(bad).assert().code(2);
     }
-    other_type(&work).assert().success().stderr(contains("100 query rows are also in the pool"));
+    let every = "100 query rows are also in the pool, every one of them";
+    other_type(&work).assert().success().stderr(contains(every));
     assert_eq!(json(&out.join("manifest.json"))["overlap"], 100);
 }
 
@@ -168,4 +169,34 @@ fn overlap_is_forbidden_by_config_and_job_file_as_by_the_flag() {
     }
     fs::write(&config, "forbid-overlap = false\n").unwrap();
     other_type(&work).arg("--config").arg(&config).assert().success();
+}
+
+#[test]
+fn a_file_that_is_given_twice_is_named() {
+    let work = tempfile::tempdir().unwrap();
+    let (pool, query) = (work.path().join("pool.npy"), work.path().join("query.npy"));
+    write_npy(&pool, 2, &(0..40).map(|x| x as f32 - 7.5).collect::<Vec<f32>>());
+    write_npy(&query, 2, &[1.0, 2.0]);
+    let select = |query: &Path, pools: &[&Path]| {
+        let mut command = kantor();
+        command
+            .args(["select", "--budget", "5", "--force", "-o"])
+            .arg(work.path().join("out"))
+            .arg("--query")
+            .arg(query);
+        for pool in pools {
+            command.arg("--pool").arg(pool);
+        }
+        String::from_utf8(command.assert().success().get_output().stderr.clone()).unwrap()
+    };
+    let (same, twice) = ("pool and queries are the same file", "the pool holds the file");
+    // Under another name, too.
+    let other = work.path().join(".").join("other.npy");
+    std::os::unix::fs::symlink(&pool, &other).unwrap();
+    let said = select(&query, &[&pool]);
+    assert!(!said.contains(same) && !said.contains(twice), "{said}");
+    let said = select(&other, &[&pool]);
+    assert!(said.contains(same) && said.contains("20 query rows are also in the pool, every one of them"), "{said}");
+    let said = select(&query, &[&pool, &other]);
+    assert!(said.contains(twice) && said.contains("other.npy twice"), "{said}");
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
 use crate::support::{example, kantor, select_example, write_npy};
@@ -94,7 +95,8 @@ fn older_results_stay_unless_forced_and_strangers_stay_always() {
     select_example(&out, &["--budget", "5"]).assert().success();
     select_example(&out, &["--budget", "6"]).assert().code(2).stderr(contains("--force"));
     assert!(out.join("round-robin/k5").exists());
-    select_example(&out, &["--budget", "6", "--force"]).assert().success();
+    let replaced = select_example(&out, &["--budget", "6", "--force"]).assert().success();
+    replaced.stdout(contains("in the place of an older result"));
     assert!(out.join("round-robin/k6").exists() && !out.join("round-robin/k5").exists());
     fs::write(out.join("notes.txt"), "mine").unwrap();
     select_example(&out, &["--budget", "7", "--force"]).assert().code(2).stderr(contains("notes.txt"));
@@ -136,4 +138,30 @@ fn a_reader_that_goes_away_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn names_may_follow_a_space_and_all_is_for_compare() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    let words = ["--budget", "5", "--no-certify", "--method"];
+    select_example(&out, &words).arg("round-robin, random").assert().success();
+    assert!(out.join("random/k5/indices.npy").exists());
+    select_example(&work.path().join("all"), &words)
+        .arg("all")
+        .assert()
+        .code(2)
+        .stderr(contains("only `kantor compare`"));
+}
+
+#[test]
+fn a_negative_number_is_refused_as_the_value_of_its_flag() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    for (words, flag) in
+        [(["--budget", "-5", "--seed", "1"], "--budget"), (["--budget", "5", "--seed", "-1"], "--seed")]
+    {
+        let refused = select_example(&out, &words).assert().code(2);
+        refused.stderr(contains("invalid value").and(contains(flag)).and(contains("unexpected").not()));
+    }
 }

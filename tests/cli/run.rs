@@ -1,7 +1,7 @@
 //! A run of the program that is stopped in a known state: tests of what happens meanwhile need no guess at times.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a state that a run reaches in a second.
@@ -22,16 +22,25 @@ impl Run {
         assert!(self.try_stop_when(reached), "the run ended before it was stopped");
     }
 
-    /// As [`Run::stop_when`]; false if the run ended before.
-    pub(crate) fn try_stop_when(&mut self, reached: impl Fn() -> bool) -> bool {
+    /// Waits for a state; false if the run ended before.
+    pub(crate) fn reaches(&mut self, state: impl Fn() -> bool) -> bool {
         let begun = Instant::now();
-        while !reached() {
+        while !state() {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
             assert!(begun.elapsed() < PATIENCE, "the state was not reached");
             std::thread::sleep(Duration::from_micros(200));
         }
+        true
+    }
+
+    /// As [`Run::stop_when`]; false if the run ended before.
+    pub(crate) fn try_stop_when(&mut self, reached: impl Fn() -> bool) -> bool {
+        if !self.reaches(reached) {
+            return false;
+        }
+        let begun = Instant::now();
         self.signal("STOP");
         while self.state() != 'T' {
             if self.child.try_wait().unwrap().is_some() {
@@ -61,8 +70,13 @@ impl Run {
         self.end()
     }
 
+    /// How it ended and what it printed.
+    pub(crate) fn output(self) -> Output {
+        self.child.wait_with_output().unwrap()
+    }
+
     pub(crate) fn end(self) -> (Option<i32>, String) {
-        let output = self.child.wait_with_output().unwrap();
+        let output = self.output();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use predicates::str::contains;
 use serde_json::Value;
 
 use super::support::{json, kantor, printed_json, select_example};
@@ -92,4 +93,30 @@ fn a_bad_line_is_named() {
     let failed = kantor().arg("study").arg("--results").arg(&path).args(["--run", "bbh=nowhere"]).assert().code(3);
     let message = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
     assert!(message.contains("results.csv: line 2") && message.contains("value"), "{message}");
+}
+
+#[test]
+fn a_page_never_takes_the_place_of_a_file_that_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = directory.path().join("plot_data/quantile_budget/llama2-7b");
+    fs::create_dir_all(&model).unwrap();
+    let of_budgets = model.join("budget_ce_loss_budget.csv");
+    fs::write(&of_budgets, "published").unwrap();
+    let mut study = kantor();
+    study.arg("study").arg("--tables").arg(directory.path()).arg("--force").arg("-o").arg(&of_budgets);
+    study.assert().code(2).stderr(contains("is the same file as the input"));
+    assert_eq!(fs::read_to_string(of_budgets).unwrap(), "published");
+
+    let out = directory.path().join("out");
+    select_example(&out, &["--budget", "5", "--no-certify"]).assert().success();
+    let (results, manifest) = (directory.path().join("results.csv"), out.join("manifest.json"));
+    fs::write(&results, "task,method,budget,seed,value\n").unwrap();
+    let run = format!("gsm8k={}", out.display());
+    for input in [&results, &manifest] {
+        let before = fs::read(input).unwrap();
+        let mut study = kantor();
+        study.arg("study").arg("--results").arg(&results).args(["--run", &run, "--force", "-o"]).arg(input);
+        study.assert().code(2).stderr(contains("is the same file as the input"));
+        assert_eq!(fs::read(input).unwrap(), before);
+    }
 }

@@ -6,7 +6,7 @@ use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use serde_json::Value;
 
-use super::{DIM, GRID, Work, names, numbers, ran};
+use super::{DIM, GRID, Work, names, numbers, ran, replaced};
 use crate::support::{indices, json, kantor, write_npy};
 
 #[test]
@@ -126,7 +126,8 @@ fn only_what_is_new_or_changed_runs() {
     assert_eq!(work.printed(&[], 0)["counts"]["ran"], 0);
     // Another parameter: all are to be done again.
     work.jobs(&format!("{GRID}\ncost = \"euclidean\""));
-    assert_eq!(work.printed(&[], 0)["counts"]["ran"], 16);
+    let printed = work.printed(&[], 0);
+    assert_eq!((&printed["counts"]["ran"], names(&printed, replaced).len()), (&16.into(), 16));
     // A second grid and a task with its own similarities.
     write_npy(&work.path("similarity.npy"), 120, &numbers(10 * 120, 5));
     work.jobs(&format!(
@@ -226,4 +227,40 @@ fn a_pipe_or_a_link_in_the_place_of_a_lock_fails_its_job_and_hangs_nothing() {
         assert!(!work.path("elsewhere").exists());
         work.printed(&["--status"], 0);
     }
+}
+
+#[test]
+fn a_result_of_another_command_is_no_place_for_jobs() {
+    let work = Work::new(GRID);
+    let mut select = kantor();
+    select.args(["select", "--budget", "5", "-o"]).arg(work.path("results"));
+    select.arg("--pool").arg(work.path("pool.npy")).arg("--query").arg(work.path("a.npy"));
+    select.assert().success();
+    let files = || fs::read_dir(work.path("results")).unwrap().count();
+    let before = files();
+    for words in [&[][..], &["--status"]] {
+        work.batch(words).assert().code(2).stderr(contains("results is the result of another command"));
+        assert_eq!(files(), before);
+    }
+    // It is as it was, so it may be replaced.
+    select.arg("--force").assert().success();
+}
+
+#[test]
+fn a_result_of_other_parameters_is_not_replaced_without_a_word() {
+    let older = "in the place of a result of other inputs or parameters";
+    let work = Work::new("budgets = [5]");
+    work.batch(&[]).assert().success().stderr(contains(older).not());
+    work.jobs("budgets = [5]\ncost = \"angular\"");
+    work.batch(&[]).assert().success().stderr(contains(older).count(2));
+    // The result of these parameters, not whole any more.
+    fs::remove_file(work.path("results/a/round-robin-k5-seed0/round-robin/k5/indices.npy")).unwrap();
+    work.batch(&[]).assert().success().stderr(contains(older).not());
+}
+
+#[test]
+fn the_summary_counts_done_and_failed_jobs_apart() {
+    let work = Work::new("budgets = [5, 121]");
+    work.batch(&[]).assert().code(1).stdout(contains("2 of 4 jobs done, 2 of them in this run, 2 failed"));
+    work.batch(&[]).assert().code(1).stdout(contains("2 of 4 jobs done, 2 failed"));
 }

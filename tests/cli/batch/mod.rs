@@ -123,4 +123,8 @@ fn ran(job: &Value) -> bool {
     job["ran"] == true
 }
 
+fn replaced(job: &Value) -> bool {
+    job["replaced"] == true
+}
+
 const GRID: &str = "methods = [\"round-robin\", \"random\"]\nbudgets = [5, 20]\nseeds = [0, 1]";

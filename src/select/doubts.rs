@@ -1,0 +1,62 @@
+//! What is unusual of inputs that can be used all the same, in words.
+
+use super::Inputs;
+use crate::data::SourceFile;
+use crate::data::name::readable;
+
+impl Inputs {
+    /// Doubts that the files are those that were meant: a pool is what is chosen from, so it is the larger, it is not the
+    /// queries, and each of its files is given once.
+    pub fn doubts(&self) -> Vec<String> {
+        let (pool, queries) = (self.original_pool_len(), self.queries().len());
+        let larger = queries > pool;
+        let Some((of_pool, of_queries)) = self.points() else {
+            let transposed = format!(
+                "the matrix has {queries} rows, one for each query, and {pool} columns, one for each row of the pool: is \
+                 it transposed?"
+            );
+            return Vec::from_iter(larger.then_some(transposed));
+        };
+        let mut doubts = Vec::new();
+        if larger {
+            doubts
+                .push(format!("the query set has {queries} rows and the pool {pool}: are --pool and --query swapped?"));
+        }
+        let files = of_pool.files();
+        if let Some(query) = of_queries.files().iter().find(|query| files.iter().any(|file| same(file, query))) {
+            doubts.push(format!("pool and queries are the same file, {}", readable(&query.path)));
+        }
+        if let Some((_, twice)) = files.iter().enumerate().find(|(at, file)| files[..*at].iter().any(|f| same(f, file)))
+        {
+            let name = readable(&twice.path);
+            doubts.push(format!("the pool holds the file {name} twice, so each of its rows may be chosen twice"));
+        }
+        doubts
+    }
+
+    /// How many query rows are also in the pool, if there are any.
+    pub fn overlap_in_words(&self) -> Option<String> {
+        let rows = match self.overlap() {
+            0 => return None,
+            1 => "1 query row is also in the pool".to_owned(),
+            count => format!("{count} query rows are also in the pool"),
+        };
+        let all = if self.overlap() == self.queries().len() { ", every one of them" } else { "" };
+        Some(format!("{rows}{all}"))
+    }
+
+    /// How many rows were left out on request, if there are any.
+    pub fn dropped_in_words(&self) -> Option<String> {
+        match self.dropped().len() {
+            0 => None,
+            1 => Some("1 row was dropped".to_owned()),
+            count => Some(format!("{count} rows were dropped")),
+        }
+    }
+}
+
+/// Whether two tables are one, whatever the names of their file.
+fn same(a: &SourceFile, b: &SourceFile) -> bool {
+    let one_file = || matches!((a.path.canonicalize(), b.path.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    a.tensor == b.tensor && one_file()
+}
