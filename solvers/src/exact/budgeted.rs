@@ -28,6 +28,12 @@ const AHEAD: usize = 4;
 /// Rows whose costs one task evaluates.
 const LOADED: usize = 192;
 
+/// No geometry has such costs; if one did, a budget would be refused and not left out.
+const TOO_LARGE: SelectError = SelectError::Unsupported {
+    method: super::candidates::NAME,
+    fault: "meets costs that are too large to be added up: rescale them",
+};
+
 /// What was found for one budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budgeted {
@@ -124,7 +130,7 @@ pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<
     }
 
     let finish = |(bound, &budget): (Option<Bound>, &usize)| {
-        let bound = bound?;
+        let bound = bound.ok_or(TOO_LARGE)?;
         let mut chosen = order[..budget].to_vec();
         let (mut value, mut prefix) = (bound.lp_value, true);
         if let Some(subset) = bound.subset {
@@ -137,9 +143,9 @@ pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<
         let rows = chosen.iter().map(|&(slot, _)| pool.rows[slot as usize] as usize).collect();
         let scores = chosen.iter().map(|&(_, score)| score).collect();
         let Bound { potentials, lp_value, takers, .. } = bound;
-        Some(Budgeted { budget, rows, scores, potentials, lp_value, value, prefix, takers })
+        Ok(Budgeted { budget, rows, scores, potentials, lp_value, value, prefix, takers })
     };
-    let found = bounds.into_iter().zip(budgets).filter_map(finish).collect();
+    let found = bounds.into_iter().zip(budgets).map(finish).collect::<Result<_, SelectError>>()?;
     Ok(Solved { budgets: found, lists: pool.candidates.into_longer_lists() })
 }
 
@@ -221,12 +227,15 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Exact distance of a subset with uniform weights; `None` if a cost is not finite.
-    fn distance(&self, chosen: &[(u32, f64)]) -> Option<f64> {
+    /// Exact distance of a subset with uniform weights.
+    ///
+    /// # Errors
+    /// If costs are too large to be added up.
+    fn distance(&self, chosen: &[(u32, f64)]) -> Result<f64, SelectError> {
         let costs: Vec<f64> =
             chosen.iter().flat_map(|&(slot, _)| &self.costs[slot as usize * self.m..][..self.m]).copied().collect();
-        let masses = masses(chosen.len(), None, self.m, None).ok()?;
-        Some(transport(&costs, &masses).ok()?.value)
+        let masses = masses(chosen.len(), None, self.m, None).map_err(|_| TOO_LARGE)?;
+        Ok(transport(&costs, &masses).map_err(|_| TOO_LARGE)?.value)
     }
 }
 
@@ -286,7 +295,8 @@ impl State {
                 let near = front(slots, free, &mut cursor[j], j).map(|near| near.cost);
                 grid.snap(near.unwrap_or_else(|| slots.candidates.radius(j))) - potential
             });
-            let Some(found) = found else { unreachable!("a budget within the pool leaves a row that is free") };
+            // A budget within the pool leaves a row that is free, so there is a path unless all of them are infinitely long.
+            let found = found.ok_or(TOO_LARGE)?;
             let Some(near) = front(pool, &self.free, &mut self.cursor[found.end], found.end) else {
                 pool.candidates.extend()?;
                 continue;
