@@ -106,6 +106,13 @@ pub struct Joined {
 /// If a file cannot be read or nothing matches.
 pub fn joined(results: &Path, runs: &[Run]) -> Result<Joined, DataError> {
     let measured: Vec<Measured> = super::read_csv(results, Some)?;
+    if let Some(Measured { task, method, budget, value, .. }) = measured.iter().find(|line| !line.value.is_finite()) {
+        let fault = format!(
+            "says that the value of task {task}, method {method}, budget {budget} is {value}, which has no rank"
+        );
+        let remedy = "leave the line out, or give the number that training ended with".to_owned();
+        return Err(DataError::Malformed { file: results.to_owned(), fault, remedy });
+    }
     let mut distances: BTreeMap<(String, String, u64), BTreeMap<u64, f64>> = BTreeMap::new();
     for run in runs {
         let manifest = manifest(run.manifest())?;

@@ -96,6 +96,18 @@ fn a_bad_line_is_named() {
 }
 
 #[test]
+fn a_value_that_is_no_number_is_not_ranked() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("results.csv");
+    for value in ["nan", "inf", "-inf"] {
+        fs::write(&path, format!("task,method,budget,seed,value\nbbh,random,500,0,{value}\n")).unwrap();
+        let failed = kantor().arg("study").arg("--results").arg(&path).args(["--run", "bbh=nowhere"]).assert().code(3);
+        let message = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+        assert!(message.contains("random") && message.contains("no rank"), "{message}");
+    }
+}
+
+#[test]
 fn a_page_never_takes_the_place_of_a_file_that_is_read() {
     let directory = tempfile::tempdir().unwrap();
     let model = directory.path().join("plot_data/quantile_budget/llama2-7b");
