@@ -13,7 +13,7 @@ use crate::data::{DataError, Digests};
 use crate::output::{OutputError, ResultDirectory};
 use crate::report::manifest::InputRecord;
 use crate::report::progress::Labelled;
-use crate::select::{Error, Inputs, Outcome, Prepared, Request, Run, copies, write_with};
+use crate::select::{Error, InputSpec, Inputs, Outcome, Prepared, Request, Run, copies, write_with};
 
 use super::identity::{Identity, digest_all};
 use super::report::{Event, Line, Options, Report};
@@ -272,7 +272,11 @@ impl<'a> Batch<'a> {
         let task = &self.jobs[places[0]].task;
         let watch = Labelled::new(self.watch, format!("task {task}"));
         let open = || {
-            let inputs = Inputs::open_to_select(&self.plan.tasks[task], self.plan.request.cost, &watch)?;
+            let spec = &self.plan.tasks[task];
+            // Jobs at work at the same time share what is allowed, here as in their requests.
+            let memory = spec.memory.map(|memory| memory / self.options.parallel as u64);
+            let spec = InputSpec { memory, ..spec.clone() };
+            let inputs = Inputs::open_to_select(&spec, self.plan.request.cost, &watch)?;
             let records = inputs.records_known(&self.digests)?;
             Ok(Opened { inputs, records })
         };
