@@ -1,6 +1,7 @@
 //! Runs that are killed at a known point.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::{LONG, Work, inode, whole_result};
 
@@ -12,6 +13,16 @@ fn many(budgets: std::ops::Range<usize>) -> Vec<String> {
         .into_iter()
         .chain([budgets.join(",")])
         .collect()
+}
+
+/// Kills a run that has written some of its files; the hidden directory that it leaves.
+fn killed_while_it_wrote(work: &Work) -> PathBuf {
+    let words = many(2..102);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut run = work.spawn("select", &words);
+    run.stop_when(|| work.hidden_files() >= 2);
+    run.kill();
+    work.hidden().into_iter().find(|path| path.is_dir()).unwrap()
 }
 
 #[test]
@@ -47,12 +58,7 @@ fn a_kill_while_files_are_written_leaves_the_old_result_and_the_next_run_clears_
 #[test]
 fn what_others_put_among_the_files_of_a_killed_run_is_spared() {
     let work = Work::new();
-    let words = many(2..102);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut run = work.spawn("select", &words);
-    run.stop_when(|| work.hidden_files() >= 2);
-    run.kill();
-    let hidden = work.hidden().into_iter().find(|path| path.is_dir()).unwrap();
+    let hidden = killed_while_it_wrote(&work);
     fs::write(hidden.join("random/keep"), "keep").unwrap();
     // A file of another make under a name that the run used.
     fs::rename(hidden.join("random/k2/indices.npy"), work.path("moved.npy")).unwrap();
@@ -101,13 +107,8 @@ fn a_kill_at_any_moment_leaves_the_old_result_or_the_new_one() {
 #[test]
 fn a_forged_journal_reaches_nothing_behind_a_link() {
     let work = Work::new();
-    let words = many(2..102);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut run = work.spawn("select", &words);
-    run.stop_when(|| work.hidden_files() >= 2);
-    run.kill();
+    let hidden = killed_while_it_wrote(&work);
     // The journal names the very files, which now lie elsewhere, and a link leads there.
-    let hidden = work.hidden().into_iter().find(|path| path.is_dir()).unwrap();
     fs::rename(hidden.join("random"), work.path("victim")).unwrap();
     std::os::unix::fs::symlink("../victim", hidden.join("random")).unwrap();
     let before = super::files(&work.path("victim"));
