@@ -145,7 +145,7 @@ pub(crate) const BOUND: &[Case] = &[
 #[rustfmt::skip]
 pub(crate) const QUANTILES: &[Case] = &[
     case("bins", Exact, &[quantiles!("--bins 3 --take 8 -o out")]),
-    case("focus", Exact, &[quantiles!("--method doubly-greedy --bins 4 --take 5 --focus-bin 0 --json -o out")]),
+    case("focus", Exact, &[quantiles!("--method doubly-greedy --bins 4 --take 3 --focus-bin 0 --json -o out")]),
 ];
 
 #[rustfmt::skip]

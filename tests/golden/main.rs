@@ -45,14 +45,24 @@ fn check(group: &str, cases: &[Case]) {
             fs::write(path(case), text).unwrap();
             continue;
         }
-        let old = fs::read_to_string(path(case)).unwrap_or_default();
+        let Ok(old) = fs::read_to_string(path(case)) else {
+            faults.push(format!(
+                "tests/golden/recorded/{group}/{}.txt is not there: the case was never recorded\n",
+                case.name
+            ));
+            continue;
+        };
         let found = difference::between(&old, &text, case.numbers);
         if !found.is_empty() {
             faults.push(format!("tests/golden/recorded/{group}/{}.txt\n{found}", case.name));
         }
     }
     let expected: BTreeSet<PathBuf> = cases.iter().map(path).collect();
-    for stale in fs::read_dir(&recorded).unwrap().map(|entry| entry.unwrap().path()).filter(|at| !expected.contains(at))
+    for stale in fs::read_dir(&recorded)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .filter(|at| !expected.contains(at))
     {
         if record {
             fs::remove_file(stale).unwrap();
