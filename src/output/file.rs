@@ -30,6 +30,7 @@ impl OutputFile {
     /// If something is at `target` and `force` is not given, if it is no regular file, or if the system refuses.
     pub fn create(target: &Path, force: bool) -> Result<Self, OutputError> {
         let place = Place::new(target)?;
+        recover(&place.path);
         let before = match place.state()? {
             None => None,
             Some((data, _)) if !data.is_file() => return Err(OutputError::NotAFile(target.to_owned())),
@@ -38,7 +39,6 @@ impl OutputFile {
         };
         // A directory that is missing is more likely a slip than a wish.
         fs::metadata(&place.parent).map_err(io_error(target))?;
-        recover(&place.path);
         let scratch = Scratch::new(&place)?;
         let out = BufWriter::new(scratch.file(Path::new(NAME)).map_err(io_error(target))?);
         Ok(Self { place, before, scratch, out })

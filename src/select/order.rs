@@ -77,9 +77,8 @@ fn unequal_shares(budget: usize, queries: usize, request: &Request) -> Option<No
     let (each, more) = (budget / queries, budget % queries);
     (takes_turns && more > 0 && each < FEW).then(|| {
         let text = format!(
-            "at budget {budget} the first {more} of {queries} queries get {} rows each from round-robin, and the others \
-             {each}: shuffle the queries if they are sorted, or take a multiple of {queries}",
-            each + 1
+            "at budget {budget} round-robin serves the first {more} of {queries} queries once more than the others \
+             ({each}×): shuffle the queries if they are sorted, or take a multiple of {queries}"
         );
         Note { kind: "unequal-shares", budget, text, details: json!({"first": more, "queries": queries}) }
     })

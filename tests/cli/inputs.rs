@@ -265,7 +265,7 @@ fn a_budget_that_favours_the_first_queries_is_noted() {
         let run = select_example(&out, &["--no-certify", "--method", method, "--budget", budget]).assert().success();
         let printed = String::from_utf8(run.get_output().stderr.clone()).unwrap();
         assert_eq!(
-            printed.contains("the first 50 of 100 queries get 2 rows each"),
+            printed.contains("serves the first 50 of 100 queries once more than the others (1×)"),
             noted,
             "{method} {budget}: {printed}"
         );
