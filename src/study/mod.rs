@@ -34,7 +34,7 @@ fn read_csv<L: DeserializeOwned, T>(path: &Path, take: impl Fn(L) -> Option<T>) 
         let record = record.map_err(|error| malformed(at + 2, format!("cannot be read: {error}")))?;
         let large = |field: &&str| {
             field.starts_with(|c: char| "+-.".contains(c) || c.is_ascii_digit())
-                && field.trim().parse().is_ok_and(|number: f64| number.abs() > LARGEST)
+                && field.trim().parse().is_ok_and(|number: f64| number.is_finite() && number.abs() > LARGEST)
         };
         if let Some(field) = record.iter().find(large) {
             return Err(malformed(at + 2, format!("has `{field}`: numbers beyond {LARGEST:e} have no mean")));
