@@ -8,8 +8,7 @@
 //! the number of rows of the witness.
 
 use crate::bounds::{
-    Candidates, DistanceEvidence, Interval, Spread, Witness, best_bound, best_discrepancy_bound, best_tsds_bound,
-    discrepancy_bound, distance_bound, excess, tsds_bound,
+    BestEvidence, Candidates, DistanceEvidence, Interval, Spread, Witness, best_bound, distance_bound, excess,
 };
 use crate::certificate::{Certificate, Dropped, Input, Role, SCHEMA, check_order, kept_rows};
 use crate::geometry::Geometry;
@@ -197,29 +196,17 @@ fn prove(certificate: &Certificate, geometry: &Geometry<'_>, spread: Spread<'_>)
         rows.iter().enumerate().map(number).collect()
     };
     let rows = numbered("subset", &certificate.subset)?;
-    let all = Candidates::All;
-    let (distance, best) = match problem.objective {
-        Objective::W => {
-            let (potentials, plan) = (evidence.distance_potentials.clone(), evidence.plan.clone());
-            let for_all = |g: &Vec<f64>| best_bound(geometry, problem, g.clone(), all, spread);
-            (
-                distance_bound(geometry, problem, &rows, DistanceEvidence { potentials, plan }, spread)?,
-                evidence.best_potentials.as_ref().map(for_all).transpose()?,
-            )
+    let (potentials, plan) = (evidence.distance_potentials.clone(), evidence.plan.clone());
+    let distance = distance_bound(geometry, problem, &rows, DistanceEvidence { potentials, plan }, spread)?;
+    let of_all = match (&evidence.best_potentials, &evidence.witness) {
+        (Some(g), _) => Some(BestEvidence::Potentials(g.clone())),
+        (None, Some(Witness { rows, weights })) => {
+            let rows = numbered("witness.rows", rows)?;
+            Some(BestEvidence::Witness(Witness { rows, weights: weights.clone() }))
         }
-        Objective::Tsds { .. } => {
-            let for_all = |g: &Vec<f64>| best_tsds_bound(geometry, problem, g.clone(), all, spread);
-            let best = evidence.best_potentials.as_ref().map(for_all).transpose()?;
-            (tsds_bound(geometry, problem, &rows, spread)?, best)
-        }
-        Objective::Energy | Objective::Mmd(_) => {
-            let for_all = |Witness { rows, weights }: &Witness| {
-                let witness = Witness { rows: numbered("witness.rows", rows)?, weights: weights.clone() };
-                best_discrepancy_bound(geometry, problem, witness, spread)
-            };
-            (discrepancy_bound(geometry, problem, &rows, spread)?, evidence.witness.as_ref().map(for_all).transpose()?)
-        }
+        (None, None) => None,
     };
+    let best = of_all.map(|evidence| best_bound(geometry, problem, evidence, Candidates::All, spread)).transpose()?;
     let (distance, best) = (distance.interval(), best.map(|best| best.lower()));
     check_order(distance, best)?;
     Ok(Proved { distance, best })

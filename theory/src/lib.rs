@@ -35,8 +35,8 @@ pub mod status;
 
 pub use bounds::{
     BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, KernelMeans, NearestDistances,
-    Screened, Spread, Witness, best_bound, best_discrepancy_bound, best_tsds_bound, discrepancy_bound, distance_bound,
-    excess, in_turn, kernel_means, mean_difference, nearest_distances, transport_at_least, tsds_bound,
+    Screened, Spread, Witness, best_bound, distance_bound, excess, in_turn, kernel_means, mean_difference,
+    nearest_distances, transport_at_least,
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};

@@ -255,7 +255,7 @@ mod tests {
     use crate::herding::{relax, swap};
     use crate::watch::Quiet;
     use kantor_theory::{
-        Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, best_discrepancy_bound, in_turn,
+        Candidates, Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, best_bound, in_turn,
     };
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -295,7 +295,7 @@ mod tests {
             let swapped = crate::herding::value(&herd, among);
             let witness = relax::relax(&cloud, herd.field, &positions, among, &Quiet).unwrap();
             let problem = Statement::new(&geometry, Power::One, k).under(Objective::Energy);
-            let bound = best_discrepancy_bound(&geometry, &problem, witness, &in_turn).unwrap().lower();
+            let bound = best_bound(&geometry, &problem, witness, Candidates::All, &in_turn).unwrap().lower();
             (at_work, swapped.sqrt(), bound)
         };
         let (all, least, proved) = solve(Work::default());

@@ -1,18 +1,24 @@
-//! A lower bound for **every** subset of k rows, from one number per query.
+//! A lower bound for **every** subset of k rows, under any objective, from evidence that need not be believed.
 //!
-//! For any g and any S of k distinct rows, weighted 1/k each (weak duality of the capped transport problem,
-//! `notes/best-subset.md`): Σ_j b_j g_j − (1/k) Σ_{i∈pool} max(0, max_j(g_j − c_ij^p)) ≤ W_p(S)^p.
-//! Rows with max_j(g_j − c_ij^p) ≤ 0 add nothing. Whoever has proved that of rows may leave them out ([`Screened`]);
-//! the checker leaves none out.
+//! Every such bound splits in two (theorem T15): the objective and the evidence give a constant and one value v_i a pool
+//! row ([`Relaxation`]), the subsets that may be chosen bound the sum of their values ([`Feasible`]):
+//! - W: v_i = max_j(g_j − c_ij^p), Σ_j b_j g_j − (1/k) Σ_{i∈S} v_i ≤ W_p(S)^p (`notes/best-subset.md`);
+//! - energy and MMD: v_i = −h(x_i), see [`discrepancy`];
+//! - TSDS: v_i = Σ_j max(0, g_j − c_ij), see [`tsds`].
+//!
+//! Whoever has proved that v_i ≤ 0 for rows under W or TSDS may leave them out ([`Screened`]); the checker leaves none
+//! out.
 //!
 //! [`Screened`]: crate::bounds::Screened
 
-use crate::bounds::{BLOCK, Candidates, Spread, TASK, Witness, check_potentials, check_transport, gather};
-use crate::cost_bounds::CostBounds;
+use std::ops::Range;
+
+use crate::bounds::blocks::{BLOCK, check_rows, over_blocks};
+use crate::bounds::feasible::{Feasible, Support};
+use crate::bounds::{Candidates, Spread, Witness, discrepancy, misplaced, transport, tsds};
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
 use crate::rejection::Rejection;
-use crate::rounding::{ExactSum, div_up, sub_down};
 use crate::statement::{Objective, Statement};
 
 /// What proves a bound for all subsets.
@@ -22,6 +28,18 @@ pub enum BestEvidence {
     Potentials(Vec<f64>),
     /// Of the distance of a kernel.
     Witness(Witness),
+}
+
+impl From<Vec<f64>> for BestEvidence {
+    fn from(potentials: Vec<f64>) -> Self {
+        Self::Potentials(potentials)
+    }
+}
+
+impl From<Witness> for BestEvidence {
+    fn from(witness: Witness) -> Self {
+        Self::Witness(witness)
+    }
 }
 
 /// A proved lower bound for the distance of every k-subset, with what proves it.
@@ -34,11 +52,6 @@ pub struct BestBound {
 }
 
 impl BestBound {
-    /// What was proved on this geometry.
-    pub(super) fn proved(geometry: &Geometry<'_>, problem: &Statement, evidence: BestEvidence, lower: f64) -> Self {
-        Self { geometry: geometry.id(), statement: problem.clone(), evidence, lower }
-    }
-
     /// Which geometry it is about.
     pub(crate) fn geometry(&self) -> GeometryId {
         self.geometry
@@ -70,17 +83,84 @@ impl BestBound {
     }
 }
 
-/// Evaluates the bound for subsets of `problem.budget` rows, in units of the distance (p-th root taken).
+/// What an objective D and evidence say of every subset S (theorem T15): one value v_i a pool row, and a number ≤ D(S)
+/// that falls as Σ_{i∈S} v_i rises.
+pub(super) trait Relaxation: Sync {
+    /// Which bound of Σ_{i∈S} v_i it is made for.
+    fn support(&self, feasible: Feasible) -> Support;
+
+    /// Numbers ≥ v_i for some pool rows, into `out`; none is +∞.
+    fn values(&self, rows: Block<'_>, workspace: &mut Vec<f64>, out: &mut [f64]) -> Result<(), Rejection>;
+
+    /// A number ≤ D(S) for all S whose values add up to at most `support`; `None` if it is too large for a double.
+    fn lower(&self, support: f64) -> Option<f64>;
+}
+
+/// Some pool rows that are looked at together.
+#[derive(Clone)]
+pub(super) enum Block<'a> {
+    /// Neighbours.
+    Span(Range<usize>),
+    /// Any.
+    Listed(&'a [usize]),
+}
+
+impl Block<'_> {
+    /// The row at this offset.
+    pub(super) fn row(&self, offset: usize) -> usize {
+        match self {
+            Block::Span(span) => span.start + offset,
+            Block::Listed(rows) => rows[offset],
+        }
+    }
+
+    /// Checks that no value of these rows is +∞, which stands for a closeness that is not finite.
+    pub(super) fn check_finite(&self, values: &[f64]) -> Result<(), Rejection> {
+        match values.iter().position(|&value| value == f64::INFINITY) {
+            Some(at) => {
+                let place = format!("pool row {} has a closeness that is not finite", self.row(at));
+                Err(Rejection::new("rows", place))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the rows and evaluates their closeness to all queries.
+    pub(super) fn closeness<'w>(
+        &self,
+        geometry: &Geometry<'_>,
+        workspace: &'w mut Vec<f64>,
+    ) -> Result<&'w [f64], Rejection> {
+        let m = geometry.query_len();
+        workspace.resize(BLOCK * m, 0.0);
+        match self {
+            Block::Span(span) => {
+                let closeness = &mut workspace[..span.len() * m];
+                geometry.closeness_block(span.clone(), closeness);
+                check_rows(geometry, span.clone())?;
+                Ok(closeness)
+            }
+            Block::Listed(rows) => {
+                let closeness = &mut workspace[..rows.len() * m];
+                geometry.closeness_gather(rows, closeness);
+                check_rows(geometry, rows.iter().copied())?;
+                Ok(closeness)
+            }
+        }
+    }
+}
+
+/// Evaluates the bound for subsets of `problem.budget` rows, in units of the distance.
 ///
-/// O(rows·M·d) time, O(M) memory per task.
+/// O(rows·M·d) time, for kernels O(N·(L + M)·d) with L rows of the witness; O(M) memory per task, and O(k) but for W.
 ///
 /// # Errors
-/// If a potential is missing or not finite, a row is bad, the rows were screened for something else, or the spread
-/// stopped early.
+/// If the evidence is of another objective or does not fit the problem, a row is bad, the rows were screened for
+/// something else, or the spread stopped early.
 pub fn best_bound(
     geometry: &Geometry<'_>,
     problem: &Statement,
-    potentials: Vec<f64>,
+    evidence: impl Into<BestEvidence>,
     candidates: Candidates<'_>,
     spread: Spread<'_>,
 ) -> Result<BestBound, Rejection> {
@@ -88,65 +168,46 @@ pub fn best_bound(
     if problem.weights.subset.is_some() {
         return Err(Rejection::new("best", "bounds for all subsets are proved for uniform subsets only"));
     }
-    check_transport(problem)?;
-    check_potentials(&potentials, geometry.query_len(), "best potentials")?;
-    let candidates = candidates.rows(geometry, problem, &potentials)?;
-    let costs = CostBounds::new(geometry, problem.p);
-    let reply = |closeness: &[f64], replies: &mut [f64]| costs.best_replies(&potentials, closeness, replies);
-    let merge = |total: &mut ExactSum, part: ExactSum| total.merge(&part);
-    let replies = over_rows(geometry, candidates, spread, reply, ExactSum::add, merge)?;
-    let spent = div_up(replies.up(), problem.budget as f64);
-    let value = sub_down(problem.mean_potential_down(&potentials), spent);
-    let lower = if costs.signed() { value } else { value.max(0.0) };
-    if !lower.is_finite() {
-        return Err(Rejection::new("range", "the bound is too large for a double: rescale potentials or costs"));
-    }
-    Ok(BestBound::proved(geometry, problem, BestEvidence::Potentials(potentials), problem.p.root_down(lower)))
+    let evidence = evidence.into();
+    let listed = candidates.rows(geometry, problem, &evidence)?;
+    let lower = match (&evidence, problem.objective, problem.objective.kernel()) {
+        (BestEvidence::Potentials(g), Objective::W, _) => {
+            relaxed(geometry, problem, &transport::Potentials::new(geometry, problem, g)?, listed, spread)
+        }
+        (BestEvidence::Potentials(g), Objective::Tsds { diversity }, _) => {
+            relaxed(geometry, problem, &tsds::Potentials::new(geometry, problem, diversity, g)?, listed, spread)
+        }
+        (BestEvidence::Witness(witness), _, Some(kernel)) => {
+            let tangent = discrepancy::Tangent::new(geometry, problem, kernel, witness, spread)?;
+            relaxed(geometry, problem, &tangent, listed, spread)
+        }
+        (BestEvidence::Potentials(_), other, _) => Err(misplaced("potentials", other)),
+        (BestEvidence::Witness(_), other, _) => Err(misplaced("measures on pool rows", other)),
+    }?;
+    Ok(BestBound { geometry: geometry.id(), statement: problem.clone(), evidence, lower })
 }
 
-/// Collects the positive ones of a number per row, which `of` finds from the row's closeness to all queries: +∞ if that
-/// is not finite, and at most 0 for all rows that are not among `listed`.
-pub(super) fn over_rows<T: Default + Send>(
+/// A number ≤ D(S) for all feasible S; rows that are not `listed` have v_i ≤ 0.
+fn relaxed(
     geometry: &Geometry<'_>,
+    problem: &Statement,
+    relaxation: &impl Relaxation,
     listed: Option<&[usize]>,
     spread: Spread<'_>,
-    of: impl Fn(&[f64], &mut [f64]) + Sync,
-    add: impl Fn(&mut T, f64) + Sync,
-    merge: impl Fn(&mut T, T) + Sync,
-) -> Result<T, Rejection> {
-    let m = geometry.query_len();
-    let rows = listed.map_or(geometry.pool_len(), <[usize]>::len);
-    let task = |index: usize| {
-        let mut sum = T::default();
-        let mut closeness = vec![0.0; BLOCK * m];
-        let mut replies = [0.0; BLOCK];
-        let end = ((index + 1) * TASK).min(rows);
-        for first in (index * TASK..end).step_by(BLOCK) {
-            let span = first..(first + BLOCK).min(end);
-            let (closeness, replies) = (&mut closeness[..span.len() * m], &mut replies[..span.len()]);
-            let checked = match listed {
-                None => {
-                    geometry.closeness_block(span.clone(), closeness);
-                    geometry.check_rows(span)
-                }
-                Some(rows) => {
-                    geometry.closeness_gather(&rows[span.clone()], closeness);
-                    geometry.check_rows(rows[span].iter().copied())
-                }
-            };
-            checked.map_err(|fault| Rejection::new("rows", fault.to_string()))?;
-            of(closeness, replies);
-            for (offset, &reply) in replies.iter().enumerate() {
-                if reply == f64::INFINITY {
-                    let row = listed.map_or(first + offset, |rows| rows[first + offset]);
-                    return Err(Rejection::new("rows", format!("pool row {row} has a closeness that is not finite")));
-                }
-                if reply > 0.0 {
-                    add(&mut sum, reply);
-                }
-            }
-        }
-        Ok(sum)
+) -> Result<f64, Rejection> {
+    let visit = |support: &mut Support, workspace: &mut Vec<f64>, span: Range<usize>| {
+        let block = listed.map_or(Block::Span(span.clone()), |rows| Block::Listed(&rows[span.clone()]));
+        let mut values = [0.0; BLOCK];
+        let values = &mut values[..span.len()];
+        relaxation.values(block, workspace, values)?;
+        // Where rows are left out, no other may count for less than they do.
+        let least = listed.map_or(f64::NEG_INFINITY, |_| 0.0);
+        values.iter().for_each(|value| support.add(value.max(least)));
+        Ok(())
     };
-    gather(rows.div_ceil(TASK), spread, task, T::default(), merge)
+    let rows = listed.map_or(geometry.pool_len(), <[usize]>::len);
+    let empty = relaxation.support(Feasible::of(problem));
+    let support = over_blocks(rows, spread, Vec::new, empty, visit, Support::merge)?;
+    let too_large = "the bound is too large for a double: rescale rows, costs, or the numbers that prove it";
+    relaxation.lower(support.upper()).ok_or_else(|| Rejection::new("range", too_large))
 }

@@ -7,7 +7,8 @@
 //!
 //! Limit: one pass over the rows.
 
-use crate::bounds::{BLOCK, Interval, Spread, TASK, check_subset, gather};
+use crate::bounds::blocks::{BLOCK, TASK, gather};
+use crate::bounds::{Interval, Spread, check_subset};
 use crate::cost::Family;
 use crate::cost_bounds::Power;
 use crate::dot;

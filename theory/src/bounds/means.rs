@@ -17,7 +17,8 @@
 
 use std::ops::Range;
 
-use crate::bounds::{Interval, Spread, check_subset, gather, ratio_down};
+use crate::bounds::blocks::gather;
+use crate::bounds::{Interval, Spread, check_subset, ratio_down};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::dot;
 use crate::geometry::{Geometry, row_fault};

@@ -11,7 +11,8 @@
 //!
 //! Limit: k·M inner products in `f64`, see [`dot`](crate::dot), and one comparison per pair and side.
 
-use crate::bounds::{BLOCK, Interval, Spread, TASK, check_subset, gather};
+use crate::bounds::blocks::over_closeness;
+use crate::bounds::{Interval, Spread, check_subset};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
@@ -48,7 +49,7 @@ impl Closest {
 }
 
 /// A mean of least costs and the largest of them, enclosed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Least {
     low: ExactSum,
     high: ExactSum,
@@ -108,45 +109,31 @@ pub fn nearest_distances(
     let counts = |side: &Option<Vec<f64>>, at: usize| side.as_ref().is_none_or(|weights| weights[at] > 0.0);
     let weight = |side: &Option<Vec<f64>>, at: usize| side.as_ref().map_or(1.0, |weights| weights[at]);
 
-    let task = |index: usize| {
-        let mut least = Least::default();
-        let mut closest = vec![Closest::NOBODY; m];
-        let mut closeness = vec![0.0; BLOCK * m];
-        let end = ((index + 1) * TASK).min(rows.len());
-        for first in (index * TASK..end).step_by(BLOCK) {
-            let block = &rows[first..(first + BLOCK).min(end)];
-            let closeness = &mut closeness[..block.len() * m];
-            geometry.check_rows(block.iter().copied()).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
-            geometry.closeness_gather(block, closeness);
-            if let Some(at) = closeness.iter().position(|s| !s.is_finite()) {
-                let place = format!("the closeness of pool row {} and query {} is not finite", block[at / m], at % m);
-                return Err(Rejection::new("rows", place));
+    let visit = |(least, closest): &mut (Least, Vec<Closest>), first: usize, block: &[usize], closeness: &[f64]| {
+        for ((position, &row), line) in (first..).zip(block).zip(closeness.chunks_exact(m)) {
+            if !counts(&weights.subset, position) {
+                continue;
             }
-            for ((position, &row), line) in (first..).zip(block).zip(closeness.chunks_exact(m)) {
-                if !counts(&weights.subset, position) {
-                    continue;
+            let mut nearest = (Closest::NOBODY, 0);
+            for (query, (&closeness, closest)) in line.iter().zip(closest.iter_mut()).enumerate() {
+                let pair = Closest { closeness, row };
+                if closeness >= closest.closeness {
+                    *closest = closest.or(pair);
                 }
-                let mut nearest = (Closest::NOBODY, 0);
-                for (query, (&closeness, closest)) in line.iter().zip(&mut closest).enumerate() {
-                    let pair = Closest { closeness, row };
-                    if closeness >= closest.closeness {
-                        *closest = closest.or(pair);
-                    }
-                    if closeness > nearest.0.closeness && counts(&weights.query, query) {
-                        nearest = (pair, query);
-                    }
+                if closeness > nearest.0.closeness && counts(&weights.query, query) {
+                    nearest = (pair, query);
                 }
-                least.add(weight(&weights.subset, position), cost(nearest.0, nearest.1));
             }
+            least.add(weight(&weights.subset, position), cost(nearest.0, nearest.1));
         }
-        Ok((least, closest))
+        Ok(())
     };
     let merge = |total: &mut (Least, Vec<Closest>), part: (Least, Vec<Closest>)| {
         total.0.merge(&part.0);
         total.1.iter_mut().zip(part.1).for_each(|(total, part)| *total = total.or(part));
     };
     let empty = (Least::default(), vec![Closest::NOBODY; m]);
-    let (to_query, closest) = gather(rows.len().div_ceil(TASK), spread, task, empty, merge)?;
+    let (to_query, closest) = over_closeness(geometry, rows, spread, empty, visit, merge)?;
     let mut to_subset = Least::default();
     for (query, &found) in closest.iter().enumerate().filter(|&(query, _)| counts(&weights.query, query)) {
         to_subset.add(weight(&weights.query, query), cost(found, query));

@@ -4,6 +4,7 @@
 //! that is left out: it cannot be seen from the rows that are left. Safe code therefore looks at all rows, or holds a
 //! [`Screened`], which says so and can only be made by whoever takes responsibility for it.
 
+use crate::bounds::BestEvidence;
 use crate::cost::Cost;
 use crate::cost_bounds::Power;
 use crate::geometry::Geometry;
@@ -68,11 +69,16 @@ impl<'a> Candidates<'a> {
         self,
         geometry: &Geometry<'_>,
         problem: &Statement,
-        potentials: &[f64],
+        evidence: &BestEvidence,
     ) -> Result<Option<&'a [usize]>, Rejection> {
         let Candidates::Screened(screened) = self else { return Ok(None) };
         let Screened { geometry: id, cost, power, potentials: of, rows } = screened;
-        let same = of.len() == potentials.len() && of.iter().zip(potentials).all(|(a, b)| a.to_bits() == b.to_bits());
+        let same = match evidence {
+            BestEvidence::Potentials(g) => {
+                of.len() == g.len() && of.iter().zip(g).all(|(a, b)| a.to_bits() == b.to_bits())
+            }
+            BestEvidence::Witness(_) => false,
+        };
         if (*id, *cost, *power) != (geometry.id(), problem.cost, problem.p) || !same {
             return Err(Rejection::new(
                 "screen",

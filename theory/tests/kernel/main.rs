@@ -3,6 +3,7 @@
 
 mod discrepancy;
 mod duality;
+mod evaluated;
 mod exact_replay;
 mod format;
 mod kernels;
