@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::greedy::largest;
 use crate::kernels::scan;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
 /// How much longer than its share a group's order is at first, if orders are nested: rows that several groups want are
 /// then found without asking twice.
@@ -63,8 +63,8 @@ impl Balanced {
             (None, None) => unreachable!("a geometry is of points or a matrix"),
         };
         let task = Task { geometry: &geometry, ..*task };
-        let findings = scan(&task, self.inner.needs(&task, budget))?;
-        let mut selections = self.inner.select(&task, &findings, &[budget])?;
+        let scanned = scan(&task, self.inner.needs(&task, budget))?;
+        let mut selections = self.inner.select(&task, &scanned, &[budget])?;
         let Some(selection) = selections.pop() else { unreachable!("one selection per budget") };
         Ok(selection)
     }
@@ -129,13 +129,13 @@ impl Selector for Balanced {
         self.inner.nested()
     }
 
-    fn needs(&self, task: &Task<'_>, largest: usize) -> Needs {
-        if self.groups.len() > 1 { Needs::default() } else { self.inner.needs(task, largest) }
+    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
+        if self.groups.len() > 1 { ScanRequest::default() } else { self.inner.needs(task, largest) }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         if self.groups.len() < 2 {
-            return self.inner.select(task, findings, budgets);
+            return self.inner.select(task, scanned, budgets);
         }
         let count = largest(task, budgets)?;
         if !self.nested() {

@@ -11,7 +11,7 @@ use crate::lowrank::LowRank;
 use crate::selector::{Selector, Settings};
 use crate::sinkhorn::{Sinkhorn, SinkhornNewton, Uot};
 use crate::sliced::Sliced;
-use crate::solver::{Effort, Solver};
+use crate::solver::{Solver, SolverSettings};
 
 /// One selector and what users are told of it.
 pub struct Entry {
@@ -117,7 +117,7 @@ pub struct SolverEntry {
     /// Whether its problems have entropy: then ε must be positive, else 0.
     pub entropic: bool,
     /// Makes it; numbers are checked when it solves.
-    pub build: fn(&Effort) -> Box<dyn Solver>,
+    pub build: fn(&SolverSettings) -> Box<dyn Solver>,
 }
 
 /// All solvers, in the order in which they are listed to users.
@@ -127,42 +127,42 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "the linear problem by the network simplex; primal and dual agree",
         problems: "hard marginals, or a capacity on one side; no entropy",
         entropic: false,
-        build: |effort| Box::new(Exact::new(effort)),
+        build: |settings| Box::new(Exact::new(settings)),
     },
     SolverEntry {
         name: "partial",
         summary: "total-variation penalties as transport with truncated costs; primal and dual agree",
         problems: "hard or TV marginals, no entropy",
         entropic: false,
-        build: |effort| Box::new(Partial::new(effort)),
+        build: |settings| Box::new(Partial::new(settings)),
     },
     SolverEntry {
         name: "sliced",
         summary: "exact transport of projections on lines; the largest is a lower bound",
         problems: "hard marginals, no entropy; rows, not matrices",
         entropic: false,
-        build: |effort| Box::new(Sliced::new(effort)),
+        build: |settings| Box::new(Sliced::new(settings)),
     },
     SolverEntry {
         name: "sinkhorn",
         summary: "alternating updates with over-relaxation in the log domain, from larger to smaller ε; least memory",
         problems: "entropy; hard marginals or KL penalties",
         entropic: true,
-        build: |effort| Box::new(Sinkhorn::new(effort)),
+        build: |settings| Box::new(Sinkhorn::new(settings)),
     },
     SolverEntry {
         name: "sinkhorn-newton",
         summary: "Newton's method in the query potentials, safeguarded by Sinkhorn's; fastest to high accuracy",
         problems: "entropy; hard marginals or KL penalties",
         entropic: true,
-        build: |effort| Box::new(SinkhornNewton::new(effort)),
+        build: |settings| Box::new(SinkhornNewton::new(settings)),
     },
     SolverEntry {
         name: "low-rank",
         summary: "alternating updates with a positive low-rank kernel, judged with the true one; for large ε",
         problems: "entropy; hard marginals or KL penalties; rows whose kernel is positive definite",
         entropic: true,
-        build: |effort| Box::new(LowRank::new(effort)),
+        build: |settings| Box::new(LowRank::new(settings)),
     },
 ];
 

@@ -32,23 +32,23 @@ pub struct Task<'a> {
 
 /// What a selector wants to know of the pool before it decides; the needs of several selectors are met by one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Needs {
+pub struct ScanRequest {
     /// The closest query of every pool row.
     pub row_best: bool,
     /// The nearest pool rows of every query: this many, 0 for none.
     pub lists: usize,
 }
 
-impl Needs {
+impl ScanRequest {
     /// The needs of both.
-    pub fn union(self, other: Needs) -> Needs {
-        Needs { row_best: self.row_best || other.row_best, lists: self.lists.max(other.lists) }
+    pub fn union(self, other: ScanRequest) -> ScanRequest {
+        ScanRequest { row_best: self.row_best || other.row_best, lists: self.lists.max(other.lists) }
     }
 }
 
-/// What the pass found, as asked for by [`Needs`].
+/// What the pass found, as asked for by [`ScanRequest`].
 #[derive(Default)]
-pub struct Findings {
+pub struct PoolScan {
     /// Present if `row_best` was asked for.
     pub row_best: Option<RowBest>,
     /// Present if `lists` was asked for; at least that long, or as long as the pool.
@@ -231,13 +231,13 @@ pub trait Selector: Send + Sync {
     fn nested(&self) -> bool;
 
     /// What it wants to know of the pool before choosing up to `largest` rows.
-    fn needs(&self, task: &Task<'_>, largest: usize) -> Needs;
+    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest;
 
     /// Chooses one selection per budget, in the order of `budgets`.
     ///
-    /// `findings` answers [`Selector::needs`] for the largest budget.
+    /// `scanned` answers [`Selector::needs`] for the largest budget.
     ///
     /// # Errors
     /// If a setting or a budget makes no sense, or the task lacks what the selector needs.
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError>;
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError>;
 }

@@ -82,7 +82,7 @@ pub struct Step {
 
 /// How long and how hard to work. Each solver reads what concerns it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Effort {
+pub struct SolverSettings {
     /// Largest residual, or relative gap, at which to stop.
     pub tolerance: f64,
     /// Iterations at most.
@@ -97,7 +97,7 @@ pub struct Effort {
     pub memory: u64,
 }
 
-impl Default for Effort {
+impl Default for SolverSettings {
     fn default() -> Self {
         Self { tolerance: 1e-9, iterations: 10_000, rank: 256, directions: 100, seed: 0, memory: u64::MAX }
     }

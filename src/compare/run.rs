@@ -101,7 +101,7 @@ fn compare_all(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         references.extend(drawn);
         overlaps.extend(overlapping(cost, &selecting, &outcome));
         if let Some(solvers) = &request.solvers {
-            let geometry = inputs.geometry(cost)?.remembering();
+            let geometry = inputs.geometry(cost)?.with_cache();
             solved.extend(solve(&geometry, selecting.power, &outcome, solvers, watch)?);
         }
         outcomes.push((selecting, outcome));
@@ -194,7 +194,7 @@ fn draw(
     let (n, m) = (geometry.pool_len(), geometry.query_len());
     // Draws that together cover the pool meet its rows again and again.
     let remember = seeds.saturating_mul(largest) >= n && (8 * n * m) as u64 <= selecting.memory / 4;
-    let geometry: Geometry<'_> = if remember { geometry.remembering() } else { geometry };
+    let geometry: Geometry<'_> = if remember { geometry.with_cache() } else { geometry };
     random::references(&geometry, &terms, &budgets, (seeds, selecting.seed), selecting.memory, watch)
 }
 

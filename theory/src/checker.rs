@@ -8,7 +8,7 @@
 //! the number of rows of the witness.
 
 use crate::bounds::{
-    BestEvidence, Candidates, DistanceEvidence, Interval, Spread, Witness, best_bound, distance_bound, excess,
+    BestEvidence, Candidates, DistanceEvidence, Executor, Interval, Witness, best_bound, distance_bound, excess,
 };
 use crate::certificate::{Certificate, Dropped, Input, Role, SCHEMA, check_order, kept_rows};
 use crate::geometry::Geometry;
@@ -90,16 +90,16 @@ impl Verdict {
 /// Checks a certificate against the input it names.
 ///
 /// `geometry` must hold the rows of the files in `facts`, concatenated, without the dropped ones: this function sees
-/// neither the files nor the rows that were dropped, and takes [`Facts`] as they are. The verdict does not depend on `spread`; [`in_turn`](crate::bounds::in_turn) uses one thread. O(N·M·d) time, O(M) memory per task beside
+/// neither the files nor the rows that were dropped, and takes [`Facts`] as they are. The verdict does not depend on `executor`; [`sequential`](crate::bounds::sequential) uses one thread. O(N·M·d) time, O(M) memory per task beside
 /// the certificate.
-pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>, spread: Spread<'_>) -> Verdict {
+pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>, executor: Executor<'_>) -> Verdict {
     if let Err(rejection) = check_statement(certificate) {
         return Verdict::Rejected(rejection);
     }
     if let Err(reason) = check_facts(certificate, facts, geometry) {
         return Verdict::CannotCheck(reason);
     }
-    match prove(certificate, geometry, spread) {
+    match prove(certificate, geometry, executor) {
         Err(rejection) if rejection.rule == "complete" => Verdict::CannotCheck(rejection.to_string()),
         Err(rejection) => Verdict::Rejected(rejection),
         Ok(proved) if implies(&proved, certificate) => Verdict::Verified(proved),
@@ -185,7 +185,7 @@ fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>
 }
 
 /// Recomputes everything that the evidence proves.
-fn prove(certificate: &Certificate, geometry: &Geometry<'_>, spread: Spread<'_>) -> Result<Proved, Rejection> {
+fn prove(certificate: &Certificate, geometry: &Geometry<'_>, executor: Executor<'_>) -> Result<Proved, Rejection> {
     let (problem, evidence) = (&certificate.problem, &certificate.evidence);
     let kept = kept_rows(&certificate.dropped.pool, geometry.pool_len())?;
     let numbered = |field: &str, rows: &[usize]| -> Result<Vec<usize>, Rejection> {
@@ -197,7 +197,7 @@ fn prove(certificate: &Certificate, geometry: &Geometry<'_>, spread: Spread<'_>)
     };
     let rows = numbered("subset", &certificate.subset)?;
     let (potentials, plan) = (evidence.distance_potentials.clone(), evidence.plan.clone());
-    let distance = distance_bound(geometry, problem, &rows, DistanceEvidence { potentials, plan }, spread)?;
+    let distance = distance_bound(geometry, problem, &rows, DistanceEvidence { potentials, plan }, executor)?;
     let of_all = match (&evidence.best_potentials, &evidence.witness) {
         (Some(g), _) => Some(BestEvidence::Potentials(g.clone())),
         (None, Some(Witness { rows, weights })) => {
@@ -206,7 +206,7 @@ fn prove(certificate: &Certificate, geometry: &Geometry<'_>, spread: Spread<'_>)
         }
         (None, None) => None,
     };
-    let best = of_all.map(|evidence| best_bound(geometry, problem, evidence, Candidates::All, spread)).transpose()?;
+    let best = of_all.map(|evidence| best_bound(geometry, problem, evidence, Candidates::All, executor)).transpose()?;
     let (distance, best) = (distance.interval(), best.map(|best| best.lower()));
     check_order(distance, best)?;
     Ok(Proved { distance, best })

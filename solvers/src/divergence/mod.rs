@@ -15,7 +15,7 @@ use kantor_theory::{DenseRows, Geometry, Problem, Status};
 pub use symmetric::SelfTransport;
 
 use crate::exact::masses;
-use crate::solver::{Effort, Solution, SolveError, Solver};
+use crate::solver::{Solution, SolveError, Solver, SolverSettings};
 use crate::watch::Watch;
 use symmetric::Symmetric;
 
@@ -36,7 +36,7 @@ pub struct Divergence {
     pub status: Status,
 }
 
-/// The divergence between the two measures of `problem`; `solver` is any that solves the problem itself, `effort` is for
+/// The divergence between the two measures of `problem`; `solver` is any that solves the problem itself, `settings` is for
 /// the other two.
 ///
 /// # Errors
@@ -45,7 +45,7 @@ pub struct Divergence {
 pub fn sinkhorn_divergence(
     problem: &Problem<'_>,
     solver: &dyn Solver,
-    effort: &Effort,
+    settings: &SolverSettings,
     watch: &dyn Watch,
 ) -> Result<Divergence, SolveError> {
     problem.check()?;
@@ -71,10 +71,10 @@ pub fn sinkhorn_divergence(
     for (&position, row) in kept.iter().zip(rows.chunks_exact_mut(dim)) {
         pool.read_row(problem.row(position), row);
     }
-    let pool = with_itself(problem, rows, &weights, penalty, effort, watch)?;
+    let pool = with_itself(problem, rows, &weights, penalty, settings, watch)?;
     let (kept, weights) = positive(problem.weights.query.as_deref(), m);
     let rows = kept.iter().flat_map(|&j| queries[j * dim..(j + 1) * dim].iter().copied()).collect();
-    let query = with_itself(problem, rows, &weights, penalty, effort, watch)?;
+    let query = with_itself(problem, rows, &weights, penalty, settings, watch)?;
     let cross = solver.solve(problem, None, watch)?;
     let all = [cross.status, pool.status, query.status];
     let status = all.into_iter().find(|status| *status != Status::Optimal).unwrap_or(Status::Optimal);
@@ -98,7 +98,7 @@ fn with_itself(
     rows: Vec<f64>,
     weights: &[f64],
     penalty: f64,
-    effort: &Effort,
+    settings: &SolverSettings,
     watch: &dyn Watch,
 ) -> Result<SelfTransport, SolveError> {
     let dim = rows.len() / weights.len();
@@ -106,6 +106,6 @@ fn with_itself(
     let Ok(geometry) = Geometry::new(&rows, &rows, problem.geometry.cost()) else {
         return Err(SolveError::Unsupported { solver: NAME, fault: "found a row that its cost cannot measure" });
     };
-    let symmetric = Symmetric::new(&geometry, problem.power, weights, problem.epsilon, penalty, effort.memory);
-    Ok(symmetric.solve(effort, watch))
+    let symmetric = Symmetric::new(&geometry, problem.power, weights, problem.epsilon, penalty, settings.memory);
+    Ok(symmetric.solve(settings, watch))
 }

@@ -61,7 +61,7 @@ pub fn round(
     // What rounding down left fits into entries that are there already, for the most part.
     for at in 0..entries.len() {
         let (position, query, _) = entries[at];
-        left.ship(position, query, crumbs(masses.supply[position], m), &mut entries);
+        left.ship(position, query, max_rounding_residue(masses.supply[position], m), &mut entries);
     }
     left.fill_cheap(problem, potentials, &masses, &mut entries);
     left.fill_in_order(&mut entries);
@@ -163,7 +163,7 @@ fn scale(line: &mut [f64]) {
 }
 
 /// More units than rounding down can leave in a row of `supply`, and hardly any all the same.
-fn crumbs(supply: u64, queries: usize) -> u64 {
+fn max_rounding_residue(supply: u64, queries: usize) -> u64 {
     (supply >> 40) + queries as u64
 }
 
@@ -194,7 +194,8 @@ impl Left {
     ) {
         let m = self.columns.len();
         for span in blocks(problem) {
-            let wanting: Vec<usize> = span.filter(|&i| self.rows[i] > crumbs(masses.supply[i], m)).collect();
+            let wanting: Vec<usize> =
+                span.filter(|&i| self.rows[i] > max_rounding_residue(masses.supply[i], m)).collect();
             let rows: Vec<usize> = wanting.iter().map(|&position| problem.row(position)).collect();
             let costs = crate::exact::costs(problem.geometry, problem.power, &rows);
             for (&position, costs) in wanting.iter().zip(costs.chunks_exact(m)) {

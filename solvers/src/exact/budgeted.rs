@@ -17,7 +17,7 @@ use super::grid::Grid;
 use super::masses::{gcd, masses};
 use super::transport::transport;
 use crate::kernels::lists::NeighbourLists;
-use crate::selector::{Findings, Needs, SelectError, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Task};
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -66,17 +66,17 @@ pub struct Solved {
 }
 
 /// What [`solve`] needs of the pass over the pool for budgets up to `largest`.
-pub fn needs(task: &Task<'_>, largest: usize) -> Needs {
-    Needs { row_best: false, lists: list_length(task, largest) }
+pub fn needs(task: &Task<'_>, largest: usize) -> ScanRequest {
+    ScanRequest { row_best: false, lists: list_length(task, largest) }
 }
 
 /// Solves the budgeted problem for all budgets.
 ///
-/// `findings` answers [`needs`] for the largest budget; without lists, the pool is scanned here.
+/// `scanned` answers [`needs`] for the largest budget; without lists, the pool is scanned here.
 ///
 /// # Errors
 /// If a budget does not fit the pool, memory does not suffice, or the observer asks to stop.
-pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Solved, SelectError> {
+pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Solved, SelectError> {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     if let Some(&budget) = budgets.iter().find(|&&budget| budget == 0 || budget > n) {
         return Err(SelectError::Budget { budget, pool: n });
@@ -89,7 +89,7 @@ pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<
         return Err(SelectError::Memory { method: super::candidates::NAME, needed, allowed: task.memory });
     }
     let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
-    let candidates = Candidates::new(task, findings.lists.as_ref(), asked, first)?;
+    let candidates = Candidates::new(task, scanned.lists.as_ref(), asked, first)?;
     let mut pool = Slots::new(candidates, n, m, n.min(largest + AHEAD * m));
 
     let mut state = State::new(&mut pool, m);

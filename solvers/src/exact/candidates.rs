@@ -8,7 +8,7 @@ use kantor_theory::{Geometry, Power};
 
 use crate::kernels::lists::NeighbourLists;
 use crate::kernels::{list_bytes, scan};
-use crate::selector::{Needs, SelectError, Task};
+use crate::selector::{ScanRequest, SelectError, Task};
 use crate::watch::Stopped;
 
 /// Name of the method on the command line, for its messages.
@@ -107,8 +107,8 @@ impl<'a> Candidates<'a> {
     }
 
     fn rescan(&mut self) -> Result<(), Stopped> {
-        let findings = scan(self.task, Needs { row_best: false, lists: self.asked })?;
-        self.scanned = findings.lists;
+        let scanned = scan(self.task, ScanRequest { row_best: false, lists: self.asked })?;
+        self.scanned = scanned.lists;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use sprs::TriMat;
 use super::masses::{Masses, masses};
 use super::solver::{all_costs, within};
 use super::transport::{Transport, transport};
-use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
+use crate::solver::{Plan, Potentials, Residuals, Solution, SolveError, Solver, SolverSettings};
 use crate::watch::Watch;
 
 const NAME: &str = "partial";
@@ -29,8 +29,8 @@ pub struct Partial {
 
 impl Partial {
     /// Reads `memory`: it holds all costs.
-    pub fn new(effort: &Effort) -> Self {
-        Self { memory: effort.memory }
+    pub fn new(settings: &SolverSettings) -> Self {
+        Self { memory: settings.memory }
     }
 }
 

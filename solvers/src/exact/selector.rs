@@ -6,7 +6,7 @@ use kantor_theory::Status;
 
 use super::budgeted::{self, Budgeted};
 use super::candidates::NAME;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
 /// Minimises the transport cost over all subsets of the size asked for.
 ///
@@ -25,17 +25,17 @@ impl Selector for Optimal {
         false
     }
 
-    fn needs(&self, task: &Task<'_>, largest: usize) -> Needs {
+    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
         budgeted::needs(task, largest)
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let known = findings.optimum.as_ref().map_or(&[][..], |solved| &solved.budgets);
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let known = scanned.optimum.as_ref().map_or(&[][..], |solved| &solved.budgets);
         let known: Option<Vec<&Budgeted>> =
             budgets.iter().map(|&budget| known.iter().find(|found| found.budget == budget)).collect();
         match known {
             Some(found) => Ok(found.into_iter().map(selection).collect()),
-            None => Ok(budgeted::solve(task, findings, budgets)?.budgets.iter().map(selection).collect()),
+            None => Ok(budgeted::solve(task, scanned, budgets)?.budgets.iter().map(selection).collect()),
         }
     }
 }

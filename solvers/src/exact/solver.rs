@@ -8,7 +8,7 @@ use sprs::TriMat;
 use super::capacity::{self, Scaled};
 use super::masses::masses;
 use super::transport::transport;
-use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
+use crate::solver::{Plan, Potentials, Residuals, Solution, SolveError, Solver, SolverSettings};
 use crate::watch::Watch;
 
 const NAME: &str = "exact";
@@ -25,8 +25,8 @@ pub struct Exact {
 
 impl Exact {
     /// Reads `memory`: it holds all costs.
-    pub fn new(effort: &Effort) -> Self {
-        Self { memory: effort.memory }
+    pub fn new(settings: &SolverSettings) -> Self {
+        Self { memory: settings.memory }
     }
 }
 

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use super::{largest, prefixes};
 use crate::kernels::pairs::{decisive, matrix_sign};
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
 /// Rows widened at a time: they stay in cache.
 const CHUNK: usize = 8;
@@ -40,11 +40,11 @@ impl Selector for MeanSimilarity {
         true
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs::default()
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest::default()
     }
 
-    fn select(&self, task: &Task<'_>, _findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         let count = largest(task, budgets)?;
         task.power.check(task.geometry)?;
         let n = task.geometry.pool_len();

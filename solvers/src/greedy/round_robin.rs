@@ -19,7 +19,7 @@ use super::{largest, prefixes};
 use crate::kernels::lists::NeighbourLists;
 use crate::kernels::pairs::{Pairs, closeness_of};
 use crate::kernels::{self, key_row, key_value, list_bytes};
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
 /// First list length in multiples of a query's fair share k/M: rows wanted by up to this many queries are on it.
 const SHARES: usize = 32;
@@ -46,20 +46,20 @@ impl Selector for RoundRobin {
         true
     }
 
-    fn needs(&self, task: &Task<'_>, largest: usize) -> Needs {
+    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
         let share = largest.div_ceil(task.geometry.query_len());
-        Needs { row_best: false, lists: affordable(task, largest.min(SHORTEST.max(SHARES * share))) }
+        ScanRequest { row_best: false, lists: affordable(task, largest.min(SHORTEST.max(SHARES * share))) }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         let count = largest(task, budgets)?;
         let mut turns = Turns::new(task.geometry, count);
         let mut wanted = self.needs(task, count).lists;
         let mut extensions = 0;
-        let mut done = findings.lists.as_ref().is_some_and(|lists| turns.pick(lists));
+        let mut done = scanned.lists.as_ref().is_some_and(|lists| turns.pick(lists));
         while !done {
             wanted = affordable(task, wanted.saturating_mul(GROWTH));
-            let needs = Needs { row_best: false, lists: wanted };
+            let needs = ScanRequest { row_best: false, lists: wanted };
             let found = kernels::pass(task, needs, Some(&turns.free))?;
             extensions += 1;
             done = found.lists.as_ref().is_none_or(|lists| turns.pick(lists));

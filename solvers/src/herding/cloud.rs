@@ -11,7 +11,7 @@ use kantor_theory::rounding::{TINY, UNIT};
 use kantor_theory::{DenseRows, Geometry, Kernel, KernelName, dot};
 use rayon::prelude::*;
 
-use crate::herding::greedy::never;
+use crate::herding::greedy::nan_as_infinity;
 use crate::selector::SelectError;
 use crate::simd;
 use crate::sinkhorn::exp::exp;
@@ -102,7 +102,7 @@ impl<'a> Cloud<'a> {
             }
             self.geometry.row_norms(x, norms);
             self.geometry.closeness_of_rows(x, norms, queries.clone(), block);
-            block.iter_mut().for_each(|s| *s = never(self.family.squared_distance(*s)));
+            block.iter_mut().for_each(|s| *s = nan_as_infinity(self.family.squared_distance(*s)));
         });
         squares
     }

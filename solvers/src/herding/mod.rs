@@ -8,8 +8,8 @@
 //! Everything is decided in `f64` in the canonical order, so neither threads nor block sizes nor instruction sets
 //! change a row.
 //!
-//! Cost: the passes of herding take 2kWd operations for the W rows at work (all N up to 98,304 rows, else at least 4k);
-//! memory is some 32 bytes per row at work and budget, and 130 MB for mutual kernel values. Measured on two Xeon cores
+//! Cost: the passes of herding take 2kWd operations for the W active rows (all N up to 98,304 rows, else at least 4k);
+//! memory is some 32 bytes per active row and budget, and 130 MB for mutual kernel values. Measured on two Xeon cores
 //! with AVX-512: at N = 21,276, d = 384, k = 2,500 (real text) choice, relaxation, bound for all subsets and distance
 //! take 6.2 CPU-seconds, 0.007 % above the bound; the inner products of herding alone are 41 GFLOP of it.
 
@@ -28,7 +28,7 @@ pub use selector::{Energy, Mmd};
 
 use crate::selector::{SelectError, Task};
 use cloud::Cloud;
-use greedy::{Herd, Work};
+use greedy::{ActiveSet, Herd};
 
 /// Most rows of a witness; beyond that it is projected on this many.
 pub const LANDMARKS: usize = 4096;
@@ -115,7 +115,7 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solv
         return Err(SelectError::Memory { method: method(kernel), needed, allowed: task.memory });
     }
     let among_queries = cloud.among_queries()?;
-    let herds = greedy::herd(&cloud, budgets, Work::default(), task.watch)?;
+    let herds = greedy::herd(&cloud, budgets, ActiveSet::default(), task.watch)?;
     let chosen = herds.into_iter().map(|mut herd| {
         let before = value(&herd, among_queries);
         let picked: HashSet<usize> = herd.rows.iter().copied().collect();
@@ -142,7 +142,10 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solv
 pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>, SelectError> {
     crate::greedy::largest(task, &[count])?;
     let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
-    Ok(greedy::herd(&cloud, &[count], Work::default(), task.watch)?.into_iter().flat_map(|herd| herd.rows).collect())
+    Ok(greedy::herd(&cloud, &[count], ActiveSet::default(), task.watch)?
+        .into_iter()
+        .flat_map(|herd| herd.rows)
+        .collect())
 }
 
 /// A measure that proves how close any subset of that size can be.

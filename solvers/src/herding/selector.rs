@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Chosen, LeftOpen, choose};
 use crate::bandwidth::Bandwidth;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task};
 
 /// Minimises the energy distance to the queries: herding, then swaps.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,12 +37,12 @@ impl Selector for Energy {
         false
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs::default()
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest::default()
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        select(task, findings, Kernel::ENERGY, budgets)
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        select(task, scanned, Kernel::ENERGY, budgets)
     }
 }
 
@@ -55,11 +55,11 @@ impl Selector for Mmd {
         false
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs::default()
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest::default()
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         crate::greedy::largest(task, budgets)?;
         if !self.kernel.is_positive_definite() {
             return Err(SelectError::Unsupported {
@@ -73,17 +73,17 @@ impl Selector for Mmd {
                 fault: "needs the rows of pool and queries, not only similarities: give --pool and --query",
             });
         }
-        select(task, findings, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)
+        select(task, scanned, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)
     }
 }
 
 fn select(
     task: &Task<'_>,
-    findings: &Findings,
+    scanned: &PoolScan,
     kernel: Kernel,
     budgets: &[usize],
 ) -> Result<Vec<Selection>, SelectError> {
-    let known = findings.herded.as_ref().filter(|solved| solved.kernel == kernel);
+    let known = scanned.herded.as_ref().filter(|solved| solved.kernel == kernel);
     let known: Option<Vec<&Chosen>> = known.and_then(|solved| {
         budgets.iter().map(|&budget| solved.budgets.iter().find(|chosen| chosen.budget() == budget)).collect()
     });

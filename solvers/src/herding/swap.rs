@@ -4,7 +4,7 @@
 //! (κ − k_ij)/k), where κ = k(x, x). As k_ij ≤ κ, only rows of the subset above the least potential outside, and rows
 //! outside below the greatest inside, can take part. A pass takes the [`LIST`] most promising of both kinds, makes the
 //! best swap among them again and again with their mutual kernel values at hand, and then brings the potentials of all
-//! rows at work up to date.
+//! active rows up to date.
 //!
 //! Limit: per pass (2·[`LIST`])² + 2·swaps·W inner products of 2d operations in `f64`, and one read of the W rows at
 //! work; longer lists only to show that nothing is left. Herding leaves little to do on 21,276 rows of real text (d =
@@ -41,7 +41,7 @@ const SMALLEST: f64 = 1e-12;
 pub(super) struct Swapped {
     /// How many were made.
     pub(super) swaps: usize,
-    /// Whether no swap of two rows at work lowers the distance any more, by as much as is told from rounding.
+    /// Whether no swap of two active rows lowers the distance any more, by as much as is told from rounding.
     pub(super) exhausted: bool,
 }
 
@@ -125,7 +125,7 @@ pub(super) fn swap(
 
 /// Rows that may take part in a swap.
 struct List {
-    /// Positions at work: rows of the subset, then others.
+    /// Positions of active rows: rows of the subset, then others.
     positions: Vec<usize>,
     within: Vec<bool>,
     /// Whether all that may take part are there.

@@ -21,7 +21,7 @@ use kantor_theory::kernel::{BANDWIDTH_RANGE, Kernel, KernelName};
 use serde_json::json;
 
 use crate::knn::{Tradeoff, cost_of, largest_budget, lists_of, rank};
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task};
 
 /// Bytes that lists of neighbours may take: rows come in groups if more were needed.
 const LIST_BYTES: u64 = 896 << 20;
@@ -92,14 +92,14 @@ impl Selector for KnnKde {
         true
     }
 
-    fn needs(&self, task: &Task<'_>, _largest: usize) -> Needs {
-        Needs { row_best: !self.tradeoff.compat_reference, lists: Self::capped(task, self.tradeoff.list_cap) }
+    fn needs(&self, task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest { row_best: !self.tradeoff.compat_reference, lists: Self::capped(task, self.tradeoff.list_cap) }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.check()?;
         let largest = largest_budget(task, budgets)?;
-        let lists = lists_of(findings, self.name())?;
+        let lists = lists_of(scanned, self.name())?;
         let lists = lists.exact(task.geometry, Self::capped(task, self.tradeoff.list_cap));
 
         let mut is_listed = vec![false; task.geometry.pool_len()];
@@ -125,7 +125,7 @@ impl Selector for KnnKde {
             }
         }
 
-        let order = rank::order(task, findings, &mass, largest, &self.tradeoff, self.name())?;
+        let order = rank::order(task, scanned, &mass, largest, &self.tradeoff, self.name())?;
         let cap_reached = lists.first().is_some_and(|list| list.len() < task.geometry.pool_len())
             && (!found.fired || columns.iter().any(|column| level::overflows(column, found.level)));
         let notes = [

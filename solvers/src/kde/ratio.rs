@@ -28,7 +28,7 @@ use super::density;
 use crate::bandwidth::Bandwidth;
 use crate::draw;
 use crate::knn::largest_budget;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task};
 use crate::watch::Stopped;
 
 /// What a density may lack because far pairs were left out; densities are at least 1.
@@ -104,11 +104,11 @@ impl Selector for KdeRatio {
         true
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs { row_best: self.kernel == KernelName::Compact, lists: 0 }
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest { row_best: self.kernel == KernelName::Compact, lists: 0 }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         let largest = largest_budget(task, budgets)?;
         let geometry = task.geometry;
         let (n, m, family) = (geometry.pool_len(), geometry.query_len(), geometry.cost().family());
@@ -147,7 +147,7 @@ impl Selector for KdeRatio {
         let reached = order.len();
         order.truncate(largest);
         let rest = (0..n).filter(|&row| scores[row] == f64::NEG_INFINITY);
-        match &findings.row_best {
+        match &scanned.row_best {
             Some(best) => {
                 order.extend(best.top_of(geometry, rest, largest - order.len()).into_iter().map(|(row, _)| row))
             }

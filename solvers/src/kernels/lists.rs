@@ -45,7 +45,7 @@ struct List {
 impl NeighbourLists {
     /// The `count` nearest pool rows of every query in exact order: closest first, ties to the lower row.
     ///
-    /// `count` is at most what was asked for in [`Needs`](crate::Needs).
+    /// `count` is at most what was asked for in [`ScanRequest`](crate::ScanRequest).
     pub fn exact(&self, geometry: &Geometry<'_>, count: usize) -> Vec<Vec<Neighbour>> {
         let mut wanted: Vec<(u32, u32)> = Vec::new();
         for (query, list) in self.lists.iter().enumerate() {

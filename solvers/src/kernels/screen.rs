@@ -53,7 +53,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Pool rows of the blocks so far that may be bad, see [`Findings::suspects`](crate::Findings::suspects).
+    /// Pool rows of the blocks so far that may be bad, see [`PoolScan::suspects`](crate::PoolScan::suspects).
     pub fn into_suspects(self) -> Vec<usize> {
         self.packed.suspects
     }

@@ -15,7 +15,7 @@ use kantor_theory::Cost;
 
 use crate::draw::Sampling;
 use crate::kernels::lists::{Neighbour, NeighbourLists};
-use crate::selector::{Findings, SelectError, Settings, Task};
+use crate::selector::{PoolScan, SelectError, Settings, Task};
 
 /// The trade-off between closeness and evenness, and the lists on which it is decided.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,9 +73,9 @@ impl Tradeoff {
 }
 
 /// The nearest rows of every query, as the pass found them.
-pub(crate) fn lists_of<'a>(findings: &'a Findings, method: &'static str) -> Result<&'a NeighbourLists, SelectError> {
+pub(crate) fn lists_of<'a>(scanned: &'a PoolScan, method: &'static str) -> Result<&'a NeighbourLists, SelectError> {
     let fault = "was given no neighbour lists: answer its needs first";
-    findings.lists.as_ref().ok_or(SelectError::Unsupported { method, fault })
+    scanned.lists.as_ref().ok_or(SelectError::Unsupported { method, fault })
 }
 
 /// The cost of a listed pair; a pair whose closeness is not a number is infinitely far.

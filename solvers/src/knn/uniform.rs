@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Tradeoff, cost_of, largest_budget, lists_of, rank};
 use crate::kernels::lists::{Neighbour, NeighbourLists};
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task};
 
 /// Lists are evaluated this part longer than K is guessed to be, and at least as many entries.
 const SLACK: usize = 8;
@@ -57,14 +57,14 @@ impl Selector for KnnUniform {
         true
     }
 
-    fn needs(&self, task: &Task<'_>, _largest: usize) -> Needs {
-        Needs { row_best: !self.tradeoff.compat_reference, lists: self.list_len(task) }
+    fn needs(&self, task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest { row_best: !self.tradeoff.compat_reference, lists: self.list_len(task) }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.tradeoff.check()?;
         let largest = largest_budget(task, budgets)?;
-        let lists = lists_of(findings, self.name())?;
+        let lists = lists_of(scanned, self.name())?;
         let (k, fired) = self.settle(task, lists);
         let nearest = lists.nearest(task.geometry, k);
 
@@ -73,7 +73,7 @@ impl Selector for KnnUniform {
         for &row in nearest.iter().flatten() {
             counts[row as usize] += 1.0;
         }
-        let order = rank::order(task, findings, &counts, largest, &self.tradeoff, self.name())?;
+        let order = rank::order(task, scanned, &counts, largest, &self.tradeoff, self.name())?;
         let unit = (k * nearest.len()) as f64;
         let notes = [
             ("neighbours_per_query".to_owned(), json!(k)),

@@ -20,7 +20,7 @@ use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::{Problem, Status};
 
 use crate::sinkhorn::SinkhornNewton;
-use crate::solver::{Effort, Potentials, Solution, SolveError, Solver};
+use crate::solver::{Potentials, Solution, SolveError, Solver, SolverSettings};
 use crate::watch::Watch;
 pub use factor::Factor;
 pub use iterate::{Approximation, Excess};
@@ -31,12 +31,12 @@ const NAME: &str = "low-rank";
 ///
 /// Reads `rank`, `tolerance` (of the marginals), `iterations` (of the low-rank iteration) and `memory`.
 #[derive(Debug, Clone)]
-pub struct LowRank(Effort);
+pub struct LowRank(SolverSettings);
 
 impl LowRank {
-    /// Takes `effort` at its word.
-    pub fn new(effort: &Effort) -> Self {
-        Self(effort.clone())
+    /// Takes `settings` at its word.
+    pub fn new(settings: &SolverSettings) -> Self {
+        Self(settings.clone())
     }
 }
 
@@ -59,7 +59,7 @@ impl Solver for LowRank {
         };
         let better = found.as_ref().map(|found| Potentials { pool: Vec::new(), query: found.potentials.clone() });
         // One pass at the potentials, and those that complete a solution.
-        let evaluation = SinkhornNewton::new(&Effort { iterations: 1, ..self.0.clone() });
+        let evaluation = SinkhornNewton::new(&SolverSettings { iterations: 1, ..self.0.clone() });
         let solution = evaluation.solve(problem, better.as_ref().or(start), watch)?;
         let status = match (solution.status, found.as_ref().map(|found| found.status)) {
             (Status::Interrupted, _) | (_, None | Some(Status::Interrupted)) => Status::Interrupted,

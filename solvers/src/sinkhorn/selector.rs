@@ -11,7 +11,7 @@ use super::costs::{self, Costs};
 use super::penalty::Penalty;
 use super::semidual;
 use crate::knn::largest_budget;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task};
 
 /// Top-k of the pool marginal of an entropic unbalanced plan.
 ///
@@ -52,11 +52,11 @@ impl Selector for Uot {
         true
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs::default()
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest::default()
     }
 
-    fn select(&self, task: &Task<'_>, _findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.check()?;
         let largest = largest_budget(task, budgets)?;
         let cost = costs::published(task.geometry.cost());

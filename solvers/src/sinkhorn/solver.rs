@@ -15,7 +15,7 @@ use super::relax::Relaxed;
 use super::weight::Weight;
 use super::{extend, primal, schedule};
 use crate::linalg::Backend;
-use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
+use crate::solver::{Plan, Potentials, Residuals, Solution, SolveError, Solver, SolverSettings};
 use crate::watch::{Quiet, Stopped, Watch};
 
 /// Pairs from which on weights in `f32` save more than they cost.
@@ -29,26 +29,26 @@ const BULK_TOLERANCE: f64 = 1e-6;
 /// Reads `tolerance` (of the marginals), `iterations` (passes over all pairs) and `memory` (for costs and weights,
 /// which are evaluated again where they do not fit).
 #[derive(Debug, Clone)]
-pub struct Sinkhorn(Effort);
+pub struct Sinkhorn(SolverSettings);
 
 /// Newton's method in the M query potentials, safeguarded by Sinkhorn's updates.
 ///
 /// Reads `tolerance` (of the marginals), `iterations` (passes over all pairs) and `memory` (for costs and weights,
 /// which are evaluated again where they do not fit).
 #[derive(Debug, Clone)]
-pub struct SinkhornNewton(Effort);
+pub struct SinkhornNewton(SolverSettings);
 
 impl Sinkhorn {
-    /// Takes `effort` at its word.
-    pub fn new(effort: &Effort) -> Self {
-        Self(effort.clone())
+    /// Takes `settings` at its word.
+    pub fn new(settings: &SolverSettings) -> Self {
+        Self(settings.clone())
     }
 }
 
 impl SinkhornNewton {
-    /// Takes `effort` at its word.
-    pub fn new(effort: &Effort) -> Self {
-        Self(effort.clone())
+    /// Takes `settings` at its word.
+    pub fn new(settings: &SolverSettings) -> Self {
+        Self(settings.clone())
     }
 }
 
@@ -63,7 +63,7 @@ impl Solver for Sinkhorn {
         start: Option<&Potentials>,
         watch: &dyn Watch,
     ) -> Result<Solution, SolveError> {
-        Entropic { name: self.name(), newton: false, effort: &self.0 }.solve(problem, start, watch)
+        Entropic { name: self.name(), newton: false, settings: &self.0 }.solve(problem, start, watch)
     }
 }
 
@@ -78,7 +78,7 @@ impl Solver for SinkhornNewton {
         start: Option<&Potentials>,
         watch: &dyn Watch,
     ) -> Result<Solution, SolveError> {
-        Entropic { name: self.name(), newton: true, effort: &self.0 }.solve(problem, start, watch)
+        Entropic { name: self.name(), newton: true, settings: &self.0 }.solve(problem, start, watch)
     }
 }
 
@@ -86,7 +86,7 @@ impl Solver for SinkhornNewton {
 struct Entropic<'e> {
     name: &'static str,
     newton: bool,
-    effort: &'e Effort,
+    settings: &'e SolverSettings,
 }
 
 /// One run on points of positive weight.
@@ -165,12 +165,12 @@ impl Entropic<'_> {
         });
         let start = start.filter(|g: &Vec<f64>| g.iter().all(|g| g.is_finite()));
 
-        watch.begin(self.name, self.effort.iterations);
-        let costs = Costs::between(problem.geometry, problem.power, rows, queries, self.effort.memory);
+        watch.begin(self.name, self.settings.iterations);
+        let costs = Costs::between(problem.geometry, problem.power, rows, queries, self.settings.memory);
         let held = costs.hold_if_dear(watch);
         let stopped = held.is_err();
         let costs = held.unwrap_or(costs);
-        let goal = Goal { tolerance: self.effort.tolerance, limit: self.effort.iterations.max(1) };
+        let goal = Goal { tolerance: self.settings.tolerance, limit: self.settings.iterations.max(1) };
         let run = Run { costs: &costs, measures: &measures, penalty, goal, watch };
         let begun = if stopped { Err(Stopped) } else { run.begin(start, self.newton) };
         let mut dual = Dual::<f64>::new(&costs, false, &measures, penalty, watch);

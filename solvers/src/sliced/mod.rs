@@ -18,7 +18,7 @@ use kantor_theory::{Problem, Status, dot};
 use rayon::prelude::*;
 
 use crate::exact::{Masses, masses};
-use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver, Step};
+use crate::solver::{Plan, Potentials, Residuals, Solution, SolveError, Solver, SolverSettings, Step};
 use crate::watch::{Quiet, Stopped, Watch};
 use line::Line;
 use points::{Points, ROWS, Scale, scale};
@@ -31,7 +31,7 @@ const GROUP: usize = 32;
 /// Bounds the linear problem with hard marginals from below by its projections on lines.
 #[derive(Debug, Clone)]
 pub struct Sliced {
-    effort: Effort,
+    settings: SolverSettings,
 }
 
 /// What the projections say. Numbers are in units of c^p.
@@ -56,8 +56,8 @@ pub struct Slices {
 
 impl Sliced {
     /// Reads `directions`, `seed` and `memory`.
-    pub fn new(effort: &Effort) -> Self {
-        Self { effort: effort.clone() }
+    pub fn new(settings: &SolverSettings) -> Self {
+        Self { settings: settings.clone() }
     }
 }
 
@@ -72,7 +72,7 @@ impl Solver for Sliced {
         _start: Option<&Potentials>,
         watch: &dyn Watch,
     ) -> Result<Solution, SolveError> {
-        let found = slices(problem, &self.effort, watch)?;
+        let found = slices(problem, &self.settings, watch)?;
         let status = match (found.interrupted, found.greatest.is_finite()) {
             (true, _) => Status::Interrupted,
             (false, false) => Status::NumericalError,
@@ -92,12 +92,12 @@ impl Solver for Sliced {
     }
 }
 
-/// Projects a problem on `effort.directions` random directions and a few telling ones.
+/// Projects a problem on `settings.directions` random directions and a few telling ones.
 ///
 /// # Errors
 /// If the problem makes no sense, is not one of rows with hard marginals and without entropy, or one direction's
-/// projections exceed `effort.memory`.
-pub fn slices(problem: &Problem<'_>, effort: &Effort, watch: &dyn Watch) -> Result<Slices, SolveError> {
+/// projections exceed `settings.memory`.
+pub fn slices(problem: &Problem<'_>, settings: &SolverSettings, watch: &dyn Watch) -> Result<Slices, SolveError> {
     problem.check()?;
     let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
     if problem.epsilon > 0.0 || (problem.pool, problem.query) != (Marginal::Hard, Marginal::Hard) {
@@ -110,12 +110,12 @@ pub fn slices(problem: &Problem<'_>, effort: &Effort, watch: &dyn Watch) -> Resu
     let masses = masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
     // Projections, order, and masses of one direction.
     let each = 24 * (n as u64 + m as u64);
-    if each > effort.memory {
-        return Err(SolveError::Memory { solver: NAME, needed: each, allowed: effort.memory });
+    if each > settings.memory {
+        return Err(SolveError::Memory { solver: NAME, needed: each, allowed: settings.memory });
     }
-    let group = (effort.memory / each).min(GROUP as u64) as usize;
+    let group = (settings.memory / each).min(GROUP as u64) as usize;
     let search = Search { points, masses, scale: scale(problem.geometry.cost(), problem.power), watch };
-    Ok(search.run(effort, group))
+    Ok(search.run(settings, group))
 }
 
 struct Search<'a> {
@@ -126,12 +126,12 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn run(&self, effort: &Effort, group: usize) -> Slices {
+    fn run(&self, settings: &SolverSettings, group: usize) -> Slices {
         let share = |masses: &[u64]| masses.iter().map(|&x| x as f64 / self.masses.total as f64).collect::<Vec<_>>();
         let (a, b) = (share(&self.masses.supply), share(&self.masses.demand));
         let dim = self.points.dim();
-        self.watch.begin("slices", effort.directions as u64);
-        let mut directions = directions::random(dim, effort.directions, effort.seed);
+        self.watch.begin("slices", settings.directions as u64);
+        let mut directions = directions::random(dim, settings.directions, settings.seed);
         let (telling, mut interrupted) = match directions::telling(&self.points, &a, &b, self.watch) {
             Ok(telling) => (telling, false),
             Err(Stopped) => (Vec::new(), true),
@@ -153,7 +153,7 @@ impl Search<'_> {
                 self.watch.step(&Step { iteration, epsilon: 0.0, residual: f64::INFINITY, dual: best.0 });
             }
         }
-        let sampled = &values[..values.len().min(effort.directions)];
+        let sampled = &values[..values.len().min(settings.directions)];
         let count = sampled.len() as f64;
         let mean = sampled.iter().sum::<f64>() / count;
         let variance = sampled.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (count - 1.0);

@@ -6,7 +6,7 @@ use kantor_solvers::herding::{self, Chosen};
 use kantor_solvers::{Quiet, SelectError, Task};
 use kantor_theory::{
     Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Kernel, KernelName, Objective, Power, Statement, Witness,
-    best_bound, distance_bound, in_turn,
+    best_bound, distance_bound, sequential,
 };
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn objective(kernel: Kernel) -> Objective {
 /// The squared distance of a subset, as certified.
 fn squared(geometry: &Geometry<'_>, kernel: Kernel, rows: &[usize]) -> f64 {
     let problem = Statement::new(geometry, Power::One, rows.len()).under(objective(kernel));
-    distance_bound(geometry, &problem, rows, DistanceEvidence::default(), &in_turn)
+    distance_bound(geometry, &problem, rows, DistanceEvidence::default(), &sequential)
         .unwrap()
         .interval()
         .upper
@@ -39,7 +39,7 @@ fn squared(geometry: &Geometry<'_>, kernel: Kernel, rows: &[usize]) -> f64 {
 
 fn lower(geometry: &Geometry<'_>, kernel: Kernel, k: usize, witness: Witness) -> f64 {
     let problem = Statement::new(geometry, Power::One, k).under(objective(kernel));
-    best_bound(geometry, &problem, witness, Candidates::All, &in_turn).unwrap().lower()
+    best_bound(geometry, &problem, witness, Candidates::All, &sequential).unwrap().lower()
 }
 
 fn choose(geometry: &Geometry<'_>, kernel: Kernel, budgets: &[usize]) -> Vec<Chosen> {

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use crate::bounds::blocks::{BLOCK, check_rows, over_blocks};
 use crate::bounds::feasible::{Feasible, Support};
-use crate::bounds::{Candidates, Spread, Witness, discrepancy, misplaced, transport, tsds};
+use crate::bounds::{Candidates, Executor, Witness, discrepancy, misplaced, transport, tsds};
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
 use crate::rejection::Rejection;
@@ -156,13 +156,13 @@ impl Block<'_> {
 ///
 /// # Errors
 /// If the evidence is of another objective or does not fit the problem, a row is bad, the rows were screened for
-/// something else, or the spread stopped early.
+/// something else, or the executor stopped early.
 pub fn best_bound(
     geometry: &Geometry<'_>,
     problem: &Statement,
     evidence: impl Into<BestEvidence>,
     candidates: Candidates<'_>,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<BestBound, Rejection> {
     problem.check(geometry)?;
     if problem.weights.subset.is_some() {
@@ -172,14 +172,14 @@ pub fn best_bound(
     let listed = candidates.rows(geometry, problem, &evidence)?;
     let lower = match (&evidence, problem.objective, problem.objective.kernel()) {
         (BestEvidence::Potentials(g), Objective::W, _) => {
-            relaxed(geometry, problem, &transport::Potentials::new(geometry, problem, g)?, listed, spread)
+            relaxed(geometry, problem, &transport::Potentials::new(geometry, problem, g)?, listed, executor)
         }
         (BestEvidence::Potentials(g), Objective::Tsds { diversity }, _) => {
-            relaxed(geometry, problem, &tsds::Potentials::new(geometry, problem, diversity, g)?, listed, spread)
+            relaxed(geometry, problem, &tsds::Potentials::new(geometry, problem, diversity, g)?, listed, executor)
         }
         (BestEvidence::Witness(witness), _, Some(kernel)) => {
-            let tangent = discrepancy::Tangent::new(geometry, problem, kernel, witness, spread)?;
-            relaxed(geometry, problem, &tangent, listed, spread)
+            let tangent = discrepancy::Tangent::new(geometry, problem, kernel, witness, executor)?;
+            relaxed(geometry, problem, &tangent, listed, executor)
         }
         (BestEvidence::Potentials(_), other, _) => Err(misplaced("potentials", other)),
         (BestEvidence::Witness(_), other, _) => Err(misplaced("measures on pool rows", other)),
@@ -193,7 +193,7 @@ fn relaxed(
     problem: &Statement,
     relaxation: &impl Relaxation,
     listed: Option<&[usize]>,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<f64, Rejection> {
     let visit = |support: &mut Support, workspace: &mut Vec<f64>, span: Range<usize>| {
         let block = listed.map_or(Block::Span(span.clone()), |rows| Block::Listed(&rows[span.clone()]));
@@ -207,7 +207,7 @@ fn relaxed(
     };
     let rows = listed.map_or(geometry.pool_len(), <[usize]>::len);
     let empty = relaxation.support(Feasible::of(problem));
-    let support = over_blocks(rows, spread, Vec::new, empty, visit, Support::merge)?;
+    let support = over_blocks(rows, executor, Vec::new, empty, visit, Support::merge)?;
     let too_large = "the bound is too large for a double: rescale rows, costs, or the numbers that prove it";
     relaxation.lower(support.upper()).ok_or_else(|| Rejection::new("range", too_large))
 }

@@ -13,20 +13,20 @@ pub(super) const TASK: usize = 1024;
 pub(super) const BLOCK: usize = 64;
 
 /// Runs `task(0)`, …, `task(count − 1)`, each once, in any order and on any thread.
-pub type Spread<'a> = &'a dyn Fn(usize, &(dyn Fn(usize) + Sync));
+pub type Executor<'a> = &'a dyn Fn(usize, &(dyn Fn(usize) + Sync));
 
-/// The [`Spread`] that runs one task after the other on the calling thread.
-pub fn in_turn(count: usize, task: &(dyn Fn(usize) + Sync)) {
+/// The [`Executor`] that runs one task after the other on the calling thread.
+pub fn sequential(count: usize, task: &(dyn Fn(usize) + Sync)) {
     (0..count).for_each(task);
 }
 
 /// Runs all tasks and merges what they return; the first failure in task order wins.
 ///
-/// A spread that leaves a task out (because somebody stopped it) gives an error; a task that it runs twice, or that does
+/// An executor that leaves a task out (because somebody stopped it) gives an error; a task that it runs twice, or that does
 /// not exist, counts once or not at all.
 pub(super) fn gather<T: Send>(
     count: usize,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
     task: impl Fn(usize) -> Result<T, Rejection> + Sync,
     empty: T,
     merge: impl Fn(&mut T, T) + Sync,
@@ -37,7 +37,7 @@ pub(super) fn gather<T: Send>(
         failure: Option<(usize, Rejection)>,
     }
     let state = Mutex::new(State { total: empty, done: vec![false; count], failure: None });
-    spread(count, &|index| {
+    executor(count, &|index| {
         if index >= count {
             return;
         }
@@ -67,7 +67,7 @@ pub(super) fn gather<T: Send>(
 /// Every task has a total of its own, which starts `empty`, and a workspace from `workspace`.
 pub(super) fn over_blocks<T: Clone + Send + Sync, W>(
     count: usize,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
     workspace: impl Fn() -> W + Sync,
     empty: T,
     visit: impl Fn(&mut T, &mut W, Range<usize>) -> Result<(), Rejection> + Sync,
@@ -81,7 +81,7 @@ pub(super) fn over_blocks<T: Clone + Send + Sync, W>(
         }
         Ok(total)
     };
-    gather(count.div_ceil(TASK), spread, task, empty.clone(), merge)
+    gather(count.div_ceil(TASK), executor, task, empty.clone(), merge)
 }
 
 /// Visits the pool rows `rows` in blocks: `visit` takes the total, the position of the first row, the rows, and their
@@ -91,7 +91,7 @@ pub(super) fn over_blocks<T: Clone + Send + Sync, W>(
 pub(super) fn over_closeness<T: Clone + Send + Sync>(
     geometry: &Geometry<'_>,
     rows: &[usize],
-    spread: Spread<'_>,
+    executor: Executor<'_>,
     empty: T,
     visit: impl Fn(&mut T, usize, &[usize], &[f64]) -> Result<(), Rejection> + Sync,
     merge: impl Fn(&mut T, T) + Sync,
@@ -111,7 +111,7 @@ pub(super) fn over_closeness<T: Clone + Send + Sync>(
             None => visit(total, first, block, closeness),
         }
     };
-    over_blocks(rows.len(), spread, || vec![0.0; BLOCK * m], empty, visit, merge)
+    over_blocks(rows.len(), executor, || vec![0.0; BLOCK * m], empty, visit, merge)
 }
 
 /// Checks that the pool rows can be measured.

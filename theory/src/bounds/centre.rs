@@ -8,7 +8,7 @@
 //! Limit: one pass over the rows.
 
 use crate::bounds::blocks::{BLOCK, TASK, gather};
-use crate::bounds::{Interval, Spread, check_subset};
+use crate::bounds::{Executor, Interval, check_subset};
 use crate::cost::Family;
 use crate::cost_bounds::Power;
 use crate::dot;
@@ -31,12 +31,12 @@ struct Sums {
 /// O((k + M)·d) time, O(d) memory per task.
 ///
 /// # Errors
-/// If the geometry is a matrix, rows or weights do not fit it, a row is bad, or the spread stopped early.
+/// If the geometry is a matrix, rows or weights do not fit it, a row is bad, or the executor stopped early.
 pub fn mean_difference(
     geometry: &Geometry<'_>,
     rows: &[usize],
     weights: &Weights,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<Interval, Rejection> {
     let statement = Statement::new(geometry, Power::One, rows.len()).weighted(weights.clone());
     statement.check(geometry)?;
@@ -51,12 +51,12 @@ pub fn mean_difference(
             None => Ok(()),
         }
     };
-    let subset = side(dim, family, rows.len(), weights.subset.as_deref(), spread, read)?;
+    let subset = side(dim, family, rows.len(), weights.subset.as_deref(), executor, read)?;
     let copy = |position: usize, x: &mut [f64]| {
         x.copy_from_slice(&queries[position * dim..(position + 1) * dim]);
         Ok(())
     };
-    let query = side(dim, family, geometry.query_len(), weights.query.as_deref(), spread, copy)?;
+    let query = side(dim, family, geometry.query_len(), weights.query.as_deref(), executor, copy)?;
     let difference: Vec<f64> = subset.mean.iter().zip(&query.mean).map(|(a, b)| a - b).collect();
     let length = dot::dot(&difference, &difference).sqrt();
     // The difference of the two means is rounded once, each coordinate by at most u of both.
@@ -83,7 +83,7 @@ fn side(
     family: Family,
     count: usize,
     weights: Option<&[f64]>,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
     read: impl Fn(usize, &mut [f64]) -> Result<(), Rejection> + Sync,
 ) -> Result<Mean, Rejection> {
     let task = |index: usize| {
@@ -115,7 +115,7 @@ fn side(
         total.exact.iter_mut().zip(&part.exact).for_each(|(total, part)| total.merge(part));
         total.length.merge(&part.length);
     };
-    let sums = gather(count.div_ceil(TASK), spread, task, Sums::default(), merge)?;
+    let sums = gather(count.div_ceil(TASK), executor, task, Sums::default(), merge)?;
     let mass = match weights {
         Some(weights) => total(weights),
         None => exact_count(count),

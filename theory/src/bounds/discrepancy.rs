@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::best::{Block, Relaxation};
 use crate::bounds::blocks::{check_rows, over_blocks};
 use crate::bounds::feasible::{Feasible, Support};
-use crate::bounds::{Interval, Spread, kernel_means, ratio_down};
+use crate::bounds::{Executor, Interval, kernel_means, ratio_down};
 use crate::cost_bounds::CostBounds;
 use crate::dot;
 use crate::geometry::Geometry;
@@ -192,9 +192,9 @@ pub(super) fn interval(
     geometry: &Geometry<'_>,
     kernel: Kernel,
     rows: &[usize],
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<Interval, Rejection> {
-    kernel_means(geometry, kernel, rows, &Weights::default(), spread)?.distance()
+    kernel_means(geometry, kernel, rows, &Weights::default(), executor)?.distance()
 }
 
 /// The plane that touches the squared distance at a witness: below it for all subsets.
@@ -218,7 +218,7 @@ impl<'a, 'g> Tangent<'a, 'g> {
         problem: &Statement,
         kernel: Kernel,
         witness: &'a Witness,
-        spread: Spread<'_>,
+        executor: Executor<'_>,
     ) -> Result<Self, Rejection> {
         let mass = check_witness(witness, problem.pool)?;
         let landmarks = geometry.to_rows(&witness.rows).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
@@ -227,12 +227,12 @@ impl<'a, 'g> Tangent<'a, 'g> {
         let queries = among_queries(geometry, kernel)?.lower.unwrap_or(f64::NEG_INFINITY);
         let budget = problem.budget;
         let tangent = Self { geometry, landmarks, budget, mass, to_witness, to_queries, length: 0.0, queries };
-        let length = tangent.self_product(witness, spread)?;
+        let length = tangent.self_product(witness, executor)?;
         Ok(Self { length, ..tangent })
     }
 
     /// A number ≥ ⟨w, w⟩.
-    fn self_product(&self, Witness { rows, weights }: &Witness, spread: Spread<'_>) -> Result<f64, Rejection> {
+    fn self_product(&self, Witness { rows, weights }: &Witness, executor: Executor<'_>) -> Result<f64, Rejection> {
         let visit = |sum: &mut ExactSum, (): &mut (), span: Range<usize>| {
             let ends = self.to_witness.of_rows(&self.landmarks, &rows[span.clone()], &[End::Lower, End::Upper])?;
             for (offset, &weight) in weights[span].iter().enumerate() {
@@ -241,7 +241,7 @@ impl<'a, 'g> Tangent<'a, 'g> {
             Ok(())
         };
         let merge = |total: &mut ExactSum, part: ExactSum| total.merge(&part);
-        let sum = over_blocks(rows.len(), spread, || (), ExactSum::default(), visit, merge)?;
+        let sum = over_blocks(rows.len(), executor, || (), ExactSum::default(), visit, merge)?;
         Ok(-ratio_down(ratio_down(-sum.up(), &self.mass), &self.mass))
     }
 }

@@ -1,6 +1,6 @@
 //! A proved interval around the distance of one subset, under any objective.
 
-use crate::bounds::{BestBound, Interval, Spread, discrepancy, misplaced, transport, tsds};
+use crate::bounds::{BestBound, Executor, Interval, discrepancy, misplaced, transport, tsds};
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
 use crate::kernel::Kernel;
@@ -77,23 +77,23 @@ impl DistanceBound {
 /// and 16·k·M bytes for TSDS.
 ///
 /// # Errors
-/// If the evidence does not fit the problem, a row is bad, the spread stopped early, or the bounds contradict each
+/// If the evidence does not fit the problem, a row is bad, the executor stopped early, or the bounds contradict each
 /// other, which would mean a defect here.
 pub fn distance_bound(
     geometry: &Geometry<'_>,
     problem: &Statement,
     rows: &[usize],
     evidence: DistanceEvidence,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<DistanceBound, Rejection> {
     problem.check(geometry)?;
     check_subset(rows, problem)?;
     let interval = match problem.objective {
-        Objective::W => transport::interval(geometry, problem, rows, &evidence, spread),
+        Objective::W => transport::interval(geometry, problem, rows, &evidence, executor),
         other if evidence != DistanceEvidence::default() => Err(misplaced("potentials and plans", other)),
-        Objective::Energy => discrepancy::interval(geometry, Kernel::ENERGY, rows, spread),
-        Objective::Mmd(kernel) => discrepancy::interval(geometry, kernel, rows, spread),
-        Objective::Tsds { diversity } => tsds::interval(geometry, problem, diversity, rows, spread),
+        Objective::Energy => discrepancy::interval(geometry, Kernel::ENERGY, rows, executor),
+        Objective::Mmd(kernel) => discrepancy::interval(geometry, kernel, rows, executor),
+        Objective::Tsds { diversity } => tsds::interval(geometry, problem, diversity, rows, executor),
     }?;
     if let Interval { lower: Some(lower), upper: Some(upper) } = interval
         && lower > upper

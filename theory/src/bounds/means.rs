@@ -18,7 +18,7 @@
 use std::ops::Range;
 
 use crate::bounds::blocks::gather;
-use crate::bounds::{Interval, Spread, check_subset, ratio_down};
+use crate::bounds::{Executor, Interval, check_subset, ratio_down};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::dot;
 use crate::geometry::{Geometry, row_fault};
@@ -115,13 +115,13 @@ impl KernelMeans {
 ///
 /// # Errors
 /// If the geometry is a matrix, which does not say how close pool rows are to each other; if rows or weights do not fit
-/// it, a row is bad, or the spread stopped early.
+/// it, a row is bad, or the executor stopped early.
 pub fn kernel_means(
     geometry: &Geometry<'_>,
     kernel: Kernel,
     rows: &[usize],
     weights: &Weights,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<KernelMeans, Rejection> {
     let statement = Statement::new(geometry, Power::One, rows.len()).weighted(weights.clone());
     statement.check(geometry)?;
@@ -149,7 +149,7 @@ pub fn kernel_means(
         total.iter_mut().zip(&part).for_each(|(total, part)| total.merge(part));
     };
     let [subset_low, subset_high, low, high, query_low, query_high] =
-        gather(jobs.len(), spread, task, Default::default(), merge)?;
+        gather(jobs.len(), executor, task, Default::default(), merge)?;
     let (a, b) = (total(&subset.weights), total(&queries.weights));
     Ok(KernelMeans {
         kernel,

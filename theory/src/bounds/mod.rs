@@ -1,6 +1,6 @@
 //! What evidence proves, as formulas that the maker and the checker of a certificate share.
 //!
-//! The work is cut into tasks over rows. This crate starts no thread: the caller passes a [`Spread`] that runs the
+//! The work is cut into tasks over rows. This crate starts no thread: the caller passes a [`Executor`] that runs the
 //! tasks, one after the other or in parallel. Sums are exact, so the result does not depend on it.
 
 mod below;
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use below::transport_at_least;
 pub use best::{BestBound, BestEvidence, best_bound};
-pub use blocks::{Spread, in_turn};
+pub use blocks::{Executor, sequential};
 pub use centre::mean_difference;
 pub use discrepancy::Witness;
 pub(crate) use distance::check_subset;

@@ -12,7 +12,7 @@
 //! Limit: k·M inner products in `f64`, see [`dot`](crate::dot), and one comparison per pair and side.
 
 use crate::bounds::blocks::over_closeness;
-use crate::bounds::{Interval, Spread, check_subset};
+use crate::bounds::{Executor, Interval, check_subset};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
@@ -90,13 +90,13 @@ impl Least {
 /// O(k·M·d) time, O(M) memory per task.
 ///
 /// # Errors
-/// If rows or weights do not fit the geometry, a row is bad or a closeness not finite, or the spread stopped early.
+/// If rows or weights do not fit the geometry, a row is bad or a closeness not finite, or the executor stopped early.
 pub fn nearest_distances(
     geometry: &Geometry<'_>,
     power: Power,
     rows: &[usize],
     weights: &Weights,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<NearestDistances, Rejection> {
     let statement = Statement::new(geometry, power, rows.len()).weighted(weights.clone());
     statement.check(geometry)?;
@@ -133,7 +133,7 @@ pub fn nearest_distances(
         total.1.iter_mut().zip(part.1).for_each(|(total, part)| *total = total.or(part));
     };
     let empty = (Least::default(), vec![Closest::NOBODY; m]);
-    let (to_query, closest) = over_closeness(geometry, rows, spread, empty, visit, merge)?;
+    let (to_query, closest) = over_closeness(geometry, rows, executor, empty, visit, merge)?;
     let mut to_subset = Least::default();
     for (query, &found) in closest.iter().enumerate().filter(|&(query, _)| counts(&weights.query, query)) {
         to_subset.add(weight(&weights.query, query), cost(found, query));

@@ -9,7 +9,7 @@
 use crate::bounds::best::{Block, Relaxation};
 use crate::bounds::blocks::over_closeness;
 use crate::bounds::feasible::{Feasible, Support};
-use crate::bounds::{DistanceEvidence, Interval, Spread, check_potentials};
+use crate::bounds::{DistanceEvidence, Executor, Interval, check_potentials};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
@@ -35,7 +35,7 @@ pub(super) fn interval(
     problem: &Statement,
     rows: &[usize],
     evidence: &DistanceEvidence,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<Interval, Rejection> {
     let m = geometry.query_len();
     let costs = CostBounds::new(geometry, problem.p);
@@ -78,7 +78,7 @@ pub(super) fn interval(
         total.largest = total.largest.max(part.largest);
         total.smallest = total.smallest.min(part.smallest);
     };
-    let sums = over_closeness(geometry, rows, spread, Sums::default(), visit, merge)?;
+    let sums = over_closeness(geometry, rows, executor, Sums::default(), visit, merge)?;
 
     let lower = evidence.potentials.as_ref().map(|g| {
         let spent = match problem.weights.subset.as_deref() {

@@ -14,7 +14,7 @@
 use crate::bounds::best::{Block, Relaxation};
 use crate::bounds::blocks::over_closeness;
 use crate::bounds::feasible::{Feasible, Support};
-use crate::bounds::{Interval, Spread, check_potentials};
+use crate::bounds::{Executor, Interval, check_potentials};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
@@ -31,9 +31,9 @@ pub(super) fn interval(
     problem: &Statement,
     diversity: f64,
     rows: &[usize],
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<Interval, Rejection> {
-    let columns = columns(geometry, rows, spread)?;
+    let columns = columns(geometry, rows, executor)?;
     let (k, n, m) = (rows.len(), problem.pool as f64, columns.len() as f64);
 
     // Σ_j of the l-th least costs, to find K and g by; nothing rests on it.
@@ -131,7 +131,7 @@ fn dual(problem: &Statement, diversity: f64, g: &[f64], heights: f64, signed: bo
 }
 
 /// For every query the costs of all rows, sorted.
-fn columns(geometry: &Geometry<'_>, rows: &[usize], spread: Spread<'_>) -> Result<Vec<Ends>, Rejection> {
+fn columns(geometry: &Geometry<'_>, rows: &[usize], executor: Executor<'_>) -> Result<Vec<Ends>, Rejection> {
     let m = geometry.query_len();
     let costs = CostBounds::new(geometry, Power::One);
     let visit = |columns: &mut Vec<Ends>, _: usize, block: &[usize], closeness: &[f64]| {
@@ -146,7 +146,7 @@ fn columns(geometry: &Geometry<'_>, rows: &[usize], spread: Spread<'_>) -> Resul
         let sides = all.iter_mut().flatten().zip(part.into_iter().flatten());
         sides.for_each(|(all, part)| all.extend(part));
     };
-    let mut columns = over_closeness(geometry, rows, spread, vec![Ends::default(); m], visit, join)?;
+    let mut columns = over_closeness(geometry, rows, executor, vec![Ends::default(); m], visit, join)?;
     columns.iter_mut().flatten().for_each(|ends| ends.sort_unstable_by(f64::total_cmp));
     Ok(columns)
 }

@@ -118,11 +118,6 @@ impl Objective {
         div_up(1.0, self.alpha)
     }
 
-    /// The range when p ≥ `least` > 0 is known: f_α(least).
-    pub fn range_above(self, least: f64) -> f64 {
-        library_up(self.value(least))
-    }
-
     /// c_α = α/(1 − 2^{−α}), rounded up: 1[answer is wrong] ≤ c_α·f_α(p); 1/ln 2 at α = 0.
     pub fn error_constant(self) -> f64 {
         let ln2 = std::f64::consts::LN_2;

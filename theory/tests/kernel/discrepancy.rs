@@ -3,9 +3,9 @@
 
 use dashu::float::FBig;
 use kantor_theory::{
-    Candidates, Certificate, Cost, DenseRows, DistanceEvidence, Geometry, Interval, Kernel, KernelName, Objective,
-    Power, Rejection, Screened, SparsePlan, Spread, Statement, Verdict, Weights, Witness, best_bound, distance_bound,
-    in_turn,
+    Candidates, Certificate, Cost, DenseRows, DistanceEvidence, Executor, Geometry, Interval, Kernel, KernelName,
+    Objective, Power, Rejection, Screened, SparsePlan, Statement, Verdict, Weights, Witness, best_bound,
+    distance_bound, sequential,
 };
 use proptest::prelude::*;
 
@@ -240,16 +240,16 @@ fn the_order_in_which_tasks_run_changes_no_bit() {
         std::thread::scope(|scope| (0..count).for_each(|t| drop(scope.spawn(move || task(t)))));
     };
     let stopped = |count: usize, task: &(dyn Fn(usize) + Sync)| (1..count).for_each(task);
-    let distance = |spread| distance_bound(&geometry, &problem, &rows, DistanceEvidence::default(), spread);
-    let best = |k, spread| {
+    let distance = |executor| distance_bound(&geometry, &problem, &rows, DistanceEvidence::default(), executor);
+    let best = |k, executor| {
         let problem = Statement { budget: k, ..problem.clone() };
-        best_bound(&geometry, &problem, witness.clone(), Candidates::All, spread)
+        best_bound(&geometry, &problem, witness.clone(), Candidates::All, executor)
     };
-    let spreads: [Spread<'_>; 2] = [&backwards, &threads];
-    for spread in spreads {
-        assert_eq!(distance(spread).unwrap(), distance(&in_turn).unwrap());
+    let executors: [Executor<'_>; 2] = [&backwards, &threads];
+    for executor in executors {
+        assert_eq!(distance(executor).unwrap(), distance(&sequential).unwrap());
         for k in [1, 3, 2500, 3000] {
-            assert_eq!(best(k, spread).unwrap(), best(k, &in_turn).unwrap());
+            assert_eq!(best(k, executor).unwrap(), best(k, &sequential).unwrap());
         }
     }
     assert_eq!(distance(&stopped).unwrap_err().rule, "complete");
@@ -265,7 +265,7 @@ fn a_screen_of_potentials_says_nothing_of_a_witness() {
         #[allow(unsafe_code)]
         let all = unsafe { Screened::assume(geometry, Power::One, Vec::new(), (0..instance.n).collect()) };
         let problem = statement(geometry, objective, 1);
-        let best = best_bound(geometry, &problem, witness, Candidates::Screened(&all), &in_turn);
+        let best = best_bound(geometry, &problem, witness, Candidates::Screened(&all), &sequential);
         assert_eq!(best.unwrap_err().rule, "screen");
     });
 }
@@ -306,9 +306,9 @@ fn objectives_are_not_mixed_up() {
         let one = Witness { rows: vec![0], weights: vec![1.0] };
         let evidence = || DistanceEvidence { potentials: Some(vec![0.0; instance.m]), plan: None };
         let rule = |result: Result<(), Rejection>| result.unwrap_err().rule;
-        assert_eq!(rule(best_bound(geometry, &w, one.clone(), Candidates::All, &in_turn).map(drop)), "objective");
-        assert_eq!(rule(distance_bound(geometry, &kernel, &[0], evidence(), &in_turn).map(drop)), "objective");
-        let best = best_bound(geometry, &kernel, vec![0.0; instance.m], Candidates::All, &in_turn);
+        assert_eq!(rule(best_bound(geometry, &w, one.clone(), Candidates::All, &sequential).map(drop)), "objective");
+        assert_eq!(rule(distance_bound(geometry, &kernel, &[0], evidence(), &sequential).map(drop)), "objective");
+        let best = best_bound(geometry, &kernel, vec![0.0; instance.m], Candidates::All, &sequential);
         assert_eq!(rule(best.map(drop)), "objective");
         // Kernels that make no distance, powers, weights.
         let compact = Kernel::new(KernelName::Compact, Some(1.0)).unwrap();
@@ -325,7 +325,7 @@ fn objectives_are_not_mixed_up() {
     let matrix = DenseRows::from_f64(4, vec![0.5; 8]).unwrap();
     let geometry = Geometry::from_matrix(&matrix, Cost::Cosine).unwrap();
     let problem = Statement::new(&geometry, Power::One, 1).under(Objective::Mmd(cosine));
-    let refused = distance_bound(&geometry, &problem, &[0], DistanceEvidence::default(), &in_turn).unwrap_err();
+    let refused = distance_bound(&geometry, &problem, &[0], DistanceEvidence::default(), &sequential).unwrap_err();
     assert!(refused.to_string().contains("matrix"), "{refused}");
 }
 

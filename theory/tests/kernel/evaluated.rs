@@ -3,7 +3,7 @@
 use kantor_theory::certificate::MadeBy;
 use kantor_theory::{
     BestBound, BestEvidence, Candidates, Certificate, DistanceEvidence, Geometry, Interval, Objective, Power, Proved,
-    Rejection, Statement, best_bound, distance_bound, in_turn,
+    Rejection, Statement, best_bound, distance_bound, sequential,
 };
 use serde_json::Value;
 
@@ -19,13 +19,13 @@ pub(crate) fn statement(geometry: &Geometry<'_>, objective: Objective, k: usize)
 pub(crate) fn value(instance: &Instance, objective: Objective, subset: &[usize]) -> Interval {
     instance.with(|geometry| {
         let problem = statement(geometry, objective, subset.len());
-        distance_bound(geometry, &problem, subset, DistanceEvidence::default(), &in_turn).unwrap().interval()
+        distance_bound(geometry, &problem, subset, DistanceEvidence::default(), &sequential).unwrap().interval()
     })
 }
 
 /// The rule by which a subset of row 0 is refused.
 pub(crate) fn refused(geometry: &Geometry<'_>, problem: &Statement) -> &'static str {
-    distance_bound(geometry, problem, &[0], DistanceEvidence::default(), &in_turn).unwrap_err().rule
+    distance_bound(geometry, problem, &[0], DistanceEvidence::default(), &sequential).unwrap_err().rule
 }
 
 /// What this evidence proves of all subsets of k rows.
@@ -35,16 +35,17 @@ pub(crate) fn lower(
     k: usize,
     evidence: impl Into<BestEvidence>,
 ) -> Result<BestBound, Rejection> {
-    instance
-        .with(|geometry| best_bound(geometry, &statement(geometry, objective, k), evidence, Candidates::All, &in_turn))
+    instance.with(|geometry| {
+        best_bound(geometry, &statement(geometry, objective, k), evidence, Candidates::All, &sequential)
+    })
 }
 
 pub(crate) fn certificate(instance: &Instance, objective: Objective, evidence: impl Into<BestEvidence>) -> Certificate {
     instance.with(|geometry| {
         let problem = statement(geometry, objective, instance.subset.len());
         let distance =
-            distance_bound(geometry, &problem, &instance.subset, DistanceEvidence::default(), &in_turn).unwrap();
-        let best = best_bound(geometry, &problem, evidence, Candidates::All, &in_turn).unwrap();
+            distance_bound(geometry, &problem, &instance.subset, DistanceEvidence::default(), &sequential).unwrap();
+        let best = best_bound(geometry, &problem, evidence, Candidates::All, &sequential).unwrap();
         let facts = instance.facts();
         let made_by = MadeBy { tool: "test".into(), version: "1".into(), selector: None };
         Certificate::new(facts.inputs, facts.dropped, &distance, Some(&best), made_by).unwrap()

@@ -262,7 +262,7 @@ fn other_input_is_noticed() {
     let certificate = instance.certificate();
     let mut facts = instance.facts();
     let with = |facts: &kantor_theory::Facts| {
-        instance.with(|geometry| kantor_theory::verify(&certificate, facts, geometry, &kantor_theory::in_turn))
+        instance.with(|geometry| kantor_theory::verify(&certificate, facts, geometry, &kantor_theory::sequential))
     };
     assert_eq!(with(&facts).name(), "verified");
     facts.inputs[0].name = "elsewhere.npy".into();
@@ -287,7 +287,7 @@ fn other_input_is_noticed() {
     assert_eq!(other.check(&certificate).name(), "cannot-check");
     // Even if they did not, nothing false is believed.
     let verdict = other
-        .with(|geometry| kantor_theory::verify(&certificate, &instance.facts(), geometry, &kantor_theory::in_turn));
+        .with(|geometry| kantor_theory::verify(&certificate, &instance.facts(), geometry, &kantor_theory::sequential));
     let truth = &mut Truth { instance: &other, best: HashMap::new() };
     if let Some(proved) = verdict.proved() {
         truth.assert_holds(&certificate, &proved, "other rows");

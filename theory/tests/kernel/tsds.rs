@@ -4,7 +4,7 @@
 use dashu::float::FBig;
 use kantor_theory::{
     Candidates, Certificate, Cost, DistanceEvidence, Interval, Objective, Power, Rejection, Screened, SparsePlan,
-    Statement, Verdict, Weights, Witness, best_bound, distance_bound, in_turn,
+    Statement, Verdict, Weights, Witness, best_bound, distance_bound, sequential,
 };
 use proptest::prelude::*;
 
@@ -154,11 +154,11 @@ proptest! {
             let bounds = kantor_theory::CostBounds::new(geometry, Power::One);
             let counts = |i: &usize| (0..instance.m).any(|j| g[j] > bounds.lower(geometry.closeness(*i, j)));
             let rows: Vec<usize> = (0..instance.n).filter(counts).collect();
-            let all = best_bound(geometry, &problem, g.clone(), Candidates::All, &in_turn).unwrap();
+            let all = best_bound(geometry, &problem, g.clone(), Candidates::All, &sequential).unwrap();
             // SAFETY: every other row has the lower end of its cost at or above the potential, for every query.
             #[allow(unsafe_code)]
             let left = unsafe { Screened::assume(geometry, Power::One, g.clone(), rows) };
-            let few = best_bound(geometry, &problem, g.clone(), Candidates::Screened(&left), &in_turn).unwrap();
+            let few = best_bound(geometry, &problem, g.clone(), Candidates::Screened(&left), &sequential).unwrap();
             prop_assert_eq!(all, few);
             Ok(())
         })?;
@@ -205,9 +205,9 @@ fn what_makes_no_problem_is_refused() {
         let good = statement(geometry, tsds(diversity), 1);
         let g = vec![0.0; instance.m];
         let evidence = DistanceEvidence { potentials: Some(g.clone()), plan: None };
-        assert_eq!(rule(distance_bound(geometry, &good, &[0], evidence, &in_turn).map(drop)), "objective");
+        assert_eq!(rule(distance_bound(geometry, &good, &[0], evidence, &sequential).map(drop)), "objective");
         let witness = Witness { rows: vec![0], weights: vec![1.0] };
-        assert_eq!(rule(best_bound(geometry, &good, witness, Candidates::All, &in_turn).map(drop)), "objective");
+        assert_eq!(rule(best_bound(geometry, &good, witness, Candidates::All, &sequential).map(drop)), "objective");
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let problem = statement(geometry, tsds(bad), 1);
             assert_eq!(refused(geometry, &problem), "objective", "{bad}");
@@ -217,10 +217,10 @@ fn what_makes_no_problem_is_refused() {
         let weighted = good.clone().weighted(Weights { subset: None, query: Some(vec![1.0; instance.m]) });
         assert_eq!(refused(geometry, &weighted), "objective");
         for bad in [vec![f64::NAN; instance.m], vec![f64::INFINITY; instance.m], vec![0.0; instance.m + 1]] {
-            let best = best_bound(geometry, &good, bad, Candidates::All, &in_turn);
+            let best = best_bound(geometry, &good, bad, Candidates::All, &sequential);
             assert_eq!(rule(best.map(drop)), "potentials");
         }
-        let huge = best_bound(geometry, &good, vec![f64::MAX; instance.m], Candidates::All, &in_turn);
+        let huge = best_bound(geometry, &good, vec![f64::MAX; instance.m], Candidates::All, &sequential);
         assert!(huge.is_err() || huge.unwrap().lower() == 0.0);
     });
 }
