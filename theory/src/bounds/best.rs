@@ -1,7 +1,7 @@
 //! A lower bound for **every** subset of k rows, under any objective, from evidence that need not be believed.
 //!
-//! Every such bound splits in two (theorem T15): the objective and the evidence give a constant and one value v_i a pool
-//! row ([`Relaxation`]), the subsets that may be chosen bound the sum of their values ([`Feasible`]):
+//! Every such bound splits in two (`notes/priced-support.md`): the objective and the evidence give a constant and one
+//! value v_i a pool row ([`Relaxation`]), the subsets that may be chosen bound the sum of their values ([`Feasible`]):
 //! - W: v_i = max_j(g_j − c_ij^p), Σ_j b_j g_j − (1/k) Σ_{i∈S} v_i ≤ W_p(S)^p (`notes/best-subset.md`);
 //! - energy and MMD: v_i = −h(x_i), see [`discrepancy`];
 //! - TSDS: v_i = Σ_j max(0, g_j − c_ij), see [`tsds`].
@@ -83,8 +83,8 @@ impl BestBound {
     }
 }
 
-/// What an objective D and evidence say of every subset S (theorem T15): one value v_i a pool row, and a number ≤ D(S)
-/// that falls as Σ_{i∈S} v_i rises.
+/// What an objective D and evidence say of every subset S (`notes/priced-support.md`): one value v_i a pool row, and a
+/// number ≤ D(S) that falls as Σ_{i∈S} v_i rises.
 pub(super) trait Relaxation: Sync {
     /// Which bound of Σ_{i∈S} v_i it is made for.
     fn support(&self, feasible: Feasible) -> Support;

@@ -1,5 +1,5 @@
 //! The subsets of which a bound for all subsets speaks, and how much one value a row can add up to on such a subset
-//! (theorem T15).
+//! (`notes/priced-support.md`).
 //!
 //! For values v_i of the pool rows and any price σ, every set S of k rows has
 //! Σ_{i∈S} v_i ≤ σk + Σ_i max(0, v_i − σ). The least such number is the support function of these sets: with the k-th
