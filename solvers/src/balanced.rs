@@ -11,14 +11,11 @@
 //!
 //! Limit: one pass over the pool for every group, with that group's queries; and the method's own work for every group.
 
-use std::collections::BTreeMap;
-
 use kantor_theory::{Geometry, PickedRows, Status};
 use serde_json::json;
 
-use crate::greedy::largest;
 use crate::kernels::scan;
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
 
 /// How much longer than its share a group's order is at first, if orders are nested: rows that several groups want are
 /// then found without asking twice.
@@ -96,9 +93,8 @@ impl Balanced {
         }
         let selections = || hands.iter().map(|hand| &hand.selection);
         let status = selections().map(|selection| selection.status).find(|status| !status.is_success());
-        let notes: Vec<_> = selections().map(|selection| &selection.notes).collect();
-        let notes =
-            BTreeMap::from([("balanced-groups".to_owned(), json!(count)), ("by-group".to_owned(), json!(notes))]);
+        let by_group: Vec<_> = selections().map(|selection| &selection.notes).collect();
+        let notes = notes([("balanced-groups", json!(count)), ("by-group", json!(by_group))]);
         Ok(Selection { rows, scores, status: status.unwrap_or(Status::Uncertified), notes })
     }
 }
@@ -137,18 +133,11 @@ impl Selector for Balanced {
         if self.groups.len() < 2 {
             return self.inner.select(task, scanned, budgets);
         }
-        let count = largest(task, budgets)?;
+        let count = task.largest(budgets)?;
         if !self.nested() {
             return budgets.iter().map(|&budget| self.choose(task, budget)).collect();
         }
         // Turns through fixed orders: what is taken first does not depend on how long it goes on.
-        let Selection { rows, scores, status, notes } = self.choose(task, count)?;
-        let prefix = |&budget: &usize| Selection {
-            rows: rows[..budget].to_vec(),
-            scores: scores[..budget].to_vec(),
-            status,
-            notes: notes.clone(),
-        };
-        Ok(budgets.iter().map(prefix).collect())
+        Ok(self.choose(task, count)?.prefixes(budgets))
     }
 }

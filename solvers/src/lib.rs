@@ -30,8 +30,9 @@ pub mod sinkhorn;
 pub mod sliced;
 pub mod solver;
 pub mod watch;
+mod weights;
 
 pub use divergence::{Divergence, sinkhorn_divergence};
 pub use selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task};
-pub use solver::{Plan, Potentials, Residuals, Solution, SolveError, Solver, SolverSettings};
+pub use solver::{BuiltIn, Plan, Potentials, Residuals, Solution, SolveError, Solver, SolverSettings};
 pub use watch::{Quiet, Stopped, Watch};

@@ -1,16 +1,16 @@
 //! The lists of selectors and solvers: command line, tables, tests and studies all read them.
 
-use crate::exact::{Exact, Optimal, Partial};
+use crate::exact::{Optimal, exact, partial};
 use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
 use crate::herding::{Energy, Mmd};
 use crate::kde::KnnKde;
 use crate::kde::ratio::KdeRatio;
 use crate::knn::tv::KnnTv;
 use crate::knn::uniform::KnnUniform;
-use crate::lowrank::LowRank;
+use crate::lowrank::low_rank;
 use crate::selector::{Selector, Settings};
-use crate::sinkhorn::{Sinkhorn, SinkhornNewton, Uot};
-use crate::sliced::Sliced;
+use crate::sinkhorn::{Uot, sinkhorn, sinkhorn_newton};
+use crate::sliced::sliced;
 use crate::solver::{Solver, SolverSettings};
 
 /// One selector and what users are told of it.
@@ -127,42 +127,42 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "the linear problem by the network simplex; primal and dual agree",
         problems: "hard marginals, or a capacity on one side; no entropy",
         entropic: false,
-        build: |settings| Box::new(Exact::new(settings)),
+        build: |settings| Box::new(exact(settings)),
     },
     SolverEntry {
         name: "partial",
         summary: "total-variation penalties as transport with truncated costs; primal and dual agree",
         problems: "hard or TV marginals, no entropy",
         entropic: false,
-        build: |settings| Box::new(Partial::new(settings)),
+        build: |settings| Box::new(partial(settings)),
     },
     SolverEntry {
         name: "sliced",
         summary: "exact transport of projections on lines; the largest is a lower bound",
         problems: "hard marginals, no entropy; rows, not matrices",
         entropic: false,
-        build: |settings| Box::new(Sliced::new(settings)),
+        build: |settings| Box::new(sliced(settings)),
     },
     SolverEntry {
         name: "sinkhorn",
         summary: "alternating updates with over-relaxation in the log domain, from larger to smaller ε; least memory",
         problems: "entropy; hard marginals or KL penalties",
         entropic: true,
-        build: |settings| Box::new(Sinkhorn::new(settings)),
+        build: |settings| Box::new(sinkhorn(settings)),
     },
     SolverEntry {
         name: "sinkhorn-newton",
         summary: "Newton's method in the query potentials, safeguarded by Sinkhorn's; fastest to high accuracy",
         problems: "entropy; hard marginals or KL penalties",
         entropic: true,
-        build: |settings| Box::new(SinkhornNewton::new(settings)),
+        build: |settings| Box::new(sinkhorn_newton(settings)),
     },
     SolverEntry {
         name: "low-rank",
         summary: "alternating updates with a positive low-rank kernel, judged with the true one; for large ε",
         problems: "entropy; hard marginals or KL penalties; rows whose kernel is positive definite",
         entropic: true,
-        build: |settings| Box::new(LowRank::new(settings)),
+        build: |settings| Box::new(low_rank(settings)),
     },
 ];
 

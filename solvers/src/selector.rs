@@ -30,7 +30,27 @@ pub struct Task<'a> {
     pub watch: &'a dyn Watch,
 }
 
-/// What a selector wants to know of the pool before it decides; the needs of several selectors are met by one pass.
+impl Task<'_> {
+    /// The largest budget.
+    ///
+    /// # Errors
+    /// If one of them does not fit the pool.
+    pub fn largest(&self, budgets: &[usize]) -> Result<usize, SelectError> {
+        let pool = self.geometry.pool_len();
+        match budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
+            Some(&budget) => Err(SelectError::Budget { budget, pool }),
+            None => Ok(budgets.iter().copied().max().unwrap_or(0)),
+        }
+    }
+
+    /// Refuses what would take more bytes than allowed.
+    pub(crate) fn afford(&self, method: &'static str, needed: u64) -> Result<(), SelectError> {
+        let allowed = self.memory;
+        if needed > allowed { Err(SelectError::Memory { method, needed, allowed }) } else { Ok(()) }
+    }
+}
+
+/// What a selector asks of the pass over the pool; the requests of several selectors are met by one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ScanRequest {
     /// The closest query of every pool row.
@@ -40,7 +60,7 @@ pub struct ScanRequest {
 }
 
 impl ScanRequest {
-    /// The needs of both.
+    /// What answers both.
     pub fn union(self, other: ScanRequest) -> ScanRequest {
         ScanRequest { row_best: self.row_best || other.row_best, lists: self.lists.max(other.lists) }
     }
@@ -162,6 +182,23 @@ impl Selection {
     pub fn budget(&self) -> usize {
         self.rows.len()
     }
+
+    /// One selection per budget, each the beginning of this one.
+    #[must_use]
+    pub fn prefixes(self, budgets: &[usize]) -> Vec<Selection> {
+        let prefix = |&budget: &usize| Selection {
+            rows: self.rows[..budget].to_vec(),
+            scores: self.scores[..budget].to_vec(),
+            status: self.status,
+            notes: self.notes.clone(),
+        };
+        budgets.iter().map(prefix).collect()
+    }
+}
+
+/// Notes by name.
+pub(crate) fn notes<const N: usize>(notes: [(&str, Value); N]) -> BTreeMap<String, Value> {
+    notes.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Why a selector could not select.

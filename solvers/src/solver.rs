@@ -135,6 +135,11 @@ pub enum SolveError {
     },
 }
 
+/// Refuses what would take more bytes than allowed.
+pub(crate) fn within(solver: &'static str, needed: u64, allowed: u64) -> Result<(), SolveError> {
+    if needed > allowed { Err(SolveError::Memory { solver, needed, allowed }) } else { Ok(()) }
+}
+
 /// What an error speaks of: a solver, whose name is one word, or else what is made of its solution, such as `the plan`.
 fn named(name: &str) -> String {
     if name.contains(' ') { name.to_owned() } else { format!("solver `{name}`") }
@@ -159,4 +164,31 @@ pub trait Solver: Send + Sync {
         start: Option<&Potentials>,
         watch: &dyn Watch,
     ) -> Result<Solution, SolveError>;
+}
+
+/// What a built-in solver does: it reads of the settings what concerns it.
+pub(crate) type Solve =
+    fn(&Problem<'_>, Option<&Potentials>, &SolverSettings, &dyn Watch) -> Result<Solution, SolveError>;
+
+/// A solver of this crate with its settings.
+#[derive(Debug, Clone)]
+pub struct BuiltIn {
+    pub(crate) name: &'static str,
+    pub(crate) solve: Solve,
+    pub(crate) settings: SolverSettings,
+}
+
+impl Solver for BuiltIn {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn solve(
+        &self,
+        problem: &Problem<'_>,
+        start: Option<&Potentials>,
+        watch: &dyn Watch,
+    ) -> Result<Solution, SolveError> {
+        (self.solve)(problem, start, &self.settings, watch)
+    }
 }

@@ -14,9 +14,10 @@ use kantor_theory::{DenseRows, Geometry, Problem, Status};
 
 pub use symmetric::SelfTransport;
 
-use crate::exact::masses;
+use crate::exact::masses_of;
 use crate::solver::{Solution, SolveError, Solver, SolverSettings};
 use crate::watch::Watch;
+use crate::weights::positive_shares;
 use symmetric::Symmetric;
 
 const NAME: &str = "the Sinkhorn divergence";
@@ -62,35 +63,25 @@ pub fn sinkhorn_divergence(
         return Err(refuse("wants rows: a matrix does not say how far rows are from each other"));
     };
     // Both sides' weights are checked by the same rule as everywhere.
+    masses_of(problem)?;
     let (n, m) = (problem.row_count(), problem.geometry.query_len());
-    masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
 
     let dim = pool.dim();
-    let (kept, weights) = positive(problem.weights.subset.as_deref(), n);
+    let (weights, kept) = positive_shares(problem.weights.subset.as_deref(), n);
+    let kept = kept.unwrap_or_else(|| (0..n).collect());
     let mut rows = vec![0.0; kept.len() * dim];
     for (&position, row) in kept.iter().zip(rows.chunks_exact_mut(dim)) {
         pool.read_row(problem.row(position), row);
     }
     let pool = with_itself(problem, rows, &weights, penalty, settings, watch)?;
-    let (kept, weights) = positive(problem.weights.query.as_deref(), m);
+    let (weights, kept) = positive_shares(problem.weights.query.as_deref(), m);
+    let kept = kept.unwrap_or_else(|| (0..m).collect());
     let rows = kept.iter().flat_map(|&j| queries[j * dim..(j + 1) * dim].iter().copied()).collect();
     let query = with_itself(problem, rows, &weights, penalty, settings, watch)?;
     let cross = solver.solve(problem, None, watch)?;
     let all = [cross.status, pool.status, query.status];
     let status = all.into_iter().find(|status| *status != Status::Optimal).unwrap_or(Status::Optimal);
     Ok(Divergence { value: cross.dual - 0.5 * (pool.value + query.value), cross, pool, query, status })
-}
-
-/// Which points have weight, and their weights divided by the sum.
-fn positive(weights: Option<&[f64]>, count: usize) -> (Vec<usize>, Vec<f64>) {
-    let Some(weights) = weights else { return ((0..count).collect(), vec![1.0 / count as f64; count]) };
-    // Scaled first, so that a sum of huge or of subnormal weights neither overflows nor vanishes.
-    let largest = weights.iter().copied().fold(0.0, f64::max);
-    let sum: f64 = weights.iter().map(|w| w / largest).sum();
-    let share = |&i: &usize| weights[i] / largest / sum;
-    let kept: Vec<usize> = (0..count).filter(|i| share(i) > 0.0).collect();
-    let weights = kept.iter().map(share).collect();
-    (kept, weights)
 }
 
 fn with_itself(

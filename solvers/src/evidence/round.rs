@@ -14,8 +14,8 @@ use kantor_theory::{Problem, SparsePlan};
 use rayon::prelude::*;
 
 use super::rows::{blocks, costs_of, gibbs_row, log_reference};
-use crate::exact::{Masses, masses};
-use crate::solver::{Plan, Solution, SolveError};
+use crate::exact::{Masses, masses_of};
+use crate::solver::{Plan, Solution, SolveError, within};
 
 /// Entries smaller than this share of the largest in their row are not worth keeping.
 const FAINT: f64 = 1e-4;
@@ -39,8 +39,8 @@ pub fn round(
     potentials: &[f64],
     memory: u64,
 ) -> Result<SparsePlan, SolveError> {
-    let (n, m) = (problem.row_count(), problem.geometry.query_len());
-    let mut masses = masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
+    let m = problem.geometry.query_len();
+    let mut masses = masses_of(problem)?;
     refine(&mut masses);
     let source = Source::new(problem, solution);
     let columns = source.columns(problem, &masses);
@@ -73,8 +73,7 @@ pub fn round(
 }
 
 fn check(entries: usize, memory: u64) -> Result<(), SolveError> {
-    let needed = entries as u64 * ENTRY;
-    if needed > memory { Err(SolveError::Memory { solver: "the plan", needed, allowed: memory }) } else { Ok(()) }
+    within("the plan", entries as u64 * ENTRY, memory)
 }
 
 /// Cuts the units into as many equal parts as there is room for: a plan that is not a vertex needs them.
@@ -232,7 +231,7 @@ mod tests {
 
     #[test]
     fn units_are_cut_finely_and_stay_equal() {
-        let mut uniform = masses(6, None, 4, None).unwrap();
+        let mut uniform = crate::exact::masses(6, None, 4, None).unwrap();
         refine(&mut uniform);
         assert!(uniform.total > UNITS / 2 && uniform.total <= UNITS);
         assert!(uniform.supply.iter().all(|&x| x == uniform.total / 6));

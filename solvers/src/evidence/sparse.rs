@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use sprs::CsMat;
 
 use super::rows::{blocks, costs_of, gibbs_row, log_reference};
-use crate::solver::{Plan, Solution, SolveError};
+use crate::solver::{Plan, Solution, SolveError, within};
 
 /// Bytes of an entry: its column and its mass.
 const ENTRY: u64 = 16;
@@ -111,11 +111,7 @@ impl Kept {
             }
         }
         self.indptr.push(self.indices.len());
-        let needed = self.indices.len() as u64 * ENTRY;
-        if needed > self.memory {
-            return Err(SolveError::Memory { solver: "the plan", needed, allowed: self.memory });
-        }
-        Ok(())
+        within("the plan", self.indices.len() as u64 * ENTRY, self.memory)
     }
 
     fn finish(self, rows: usize, queries: usize) -> Thresholded {

@@ -78,16 +78,14 @@ pub fn needs(task: &Task<'_>, largest: usize) -> ScanRequest {
 /// If a budget does not fit the pool, memory does not suffice, or the observer asks to stop.
 pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Solved, SelectError> {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
-    if let Some(&budget) = budgets.iter().find(|&&budget| budget == 0 || budget > n) {
-        return Err(SelectError::Budget { budget, pool: n });
-    }
+    let largest = task.largest(budgets)?;
     task.power.check(task.geometry)?;
-    let Some(&largest) = budgets.iter().max() else { return Ok(Solved { budgets: Vec::new(), lists: None }) };
+    if budgets.is_empty() {
+        return Ok(Solved { budgets: Vec::new(), lists: None });
+    }
     let fraction = if budgets.iter().any(|k| k % m > 0) { 2 } else { 1 };
     let needed = fraction * Exchange::bytes(m, largest) + 8 * (largest as u64 + m as u64) * m as u64 + 4 * n as u64;
-    if needed > task.memory {
-        return Err(SelectError::Memory { method: super::candidates::NAME, needed, allowed: task.memory });
-    }
+    task.afford(super::candidates::NAME, needed)?;
     let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
     let candidates = Candidates::new(task, scanned.lists.as_ref(), asked, first)?;
     let mut pool = Slots::new(candidates, n, m, n.min(largest + AHEAD * m));

@@ -84,10 +84,7 @@ impl<'a> Candidates<'a> {
         let n = self.task.geometry.pool_len();
         if self.length >= self.asked {
             self.asked = (self.asked * GROWTH).min(n);
-            let (needed, allowed) = (list_bytes(self.task, self.asked), self.task.memory);
-            if needed > allowed {
-                return Err(SelectError::Memory { method: NAME, needed, allowed });
-            }
+            self.task.afford(NAME, list_bytes(self.task, self.asked))?;
             self.rescan()?;
         }
         self.read((2 * self.length).min(self.asked));

@@ -1,12 +1,10 @@
 //! The selector `optimal`: the subset that nobody can beat, and the potentials that prove it.
 
-use std::collections::BTreeMap;
-
 use kantor_theory::Status;
 
 use super::budgeted::{self, Budgeted};
 use super::candidates::NAME;
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
 
 /// Minimises the transport cost over all subsets of the size asked for.
 ///
@@ -41,12 +39,6 @@ impl Selector for Optimal {
 }
 
 fn selection(found: &Budgeted) -> Selection {
-    let notes =
-        [("prefix-of-one-order".to_owned(), found.prefix.into()), ("relaxed-value".to_owned(), found.lp_value.into())];
-    Selection {
-        rows: found.rows.clone(),
-        scores: found.scores.clone(),
-        status: Status::Uncertified,
-        notes: BTreeMap::from(notes),
-    }
+    let notes = notes([("prefix-of-one-order", found.prefix.into()), ("relaxed-value", found.lp_value.into())]);
+    Selection { rows: found.rows.clone(), scores: found.scores.clone(), status: Status::Uncertified, notes }
 }

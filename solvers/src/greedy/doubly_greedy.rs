@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{largest, prefixes};
+use super::prefixes;
 use crate::kernels;
 use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
@@ -24,13 +24,13 @@ impl Selector for DoublyGreedy {
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let count = largest(task, budgets)?;
+        let count = task.largest(budgets)?;
         let order = match &scanned.row_best {
             Some(best) => best.top(task.geometry, count),
             None => kernels::scan(task, self.needs(task, count))?
                 .row_best
                 .map_or_else(Vec::new, |best| best.top(task.geometry, count)),
         };
-        Ok(prefixes(&order, budgets, &BTreeMap::new()))
+        Ok(prefixes(order, budgets, BTreeMap::new()))
     }
 }

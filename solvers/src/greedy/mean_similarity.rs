@@ -15,7 +15,7 @@ use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Geometry, Power, dot};
 use rayon::prelude::*;
 
-use super::{largest, prefixes};
+use super::prefixes;
 use crate::kernels::pairs::{decisive, matrix_sign};
 use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
@@ -45,7 +45,7 @@ impl Selector for MeanSimilarity {
     }
 
     fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let count = largest(task, budgets)?;
+        let count = task.largest(budgets)?;
         task.power.check(task.geometry)?;
         let n = task.geometry.pool_len();
         let means_of = Means::new(task.geometry, task.power);
@@ -63,7 +63,7 @@ impl Selector for MeanSimilarity {
         }
         order.truncate(count);
         order.par_sort_unstable_by(closest_first);
-        Ok(prefixes(&order, budgets, &BTreeMap::new()))
+        Ok(prefixes(order, budgets, BTreeMap::new()))
     }
 }
 

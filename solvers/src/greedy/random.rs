@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{largest, prefixes};
+use super::prefixes;
 use crate::draw::without_replacement;
 use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
@@ -24,9 +24,9 @@ impl Selector for Random {
     }
 
     fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let count = largest(task, budgets)?;
+        let count = task.largest(budgets)?;
         let rows = without_replacement(task.seed, 0, task.geometry.pool_len(), count);
         let order: Vec<(usize, f64)> = rows.into_iter().map(|row| (row, 0.0)).collect();
-        Ok(prefixes(&order, budgets, &BTreeMap::new()))
+        Ok(prefixes(order, budgets, BTreeMap::new()))
     }
 }

@@ -11,15 +11,15 @@
 //! Limit: memory latency; a resolved row is somewhere in the pool.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use kantor_theory::Geometry;
 
-use super::{largest, prefixes};
+use super::prefixes;
 use crate::kernels::lists::NeighbourLists;
 use crate::kernels::pairs::{Pairs, closeness_of};
 use crate::kernels::{self, key_row, key_value, list_bytes};
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
 
 /// First list length in multiples of a query's fair share k/M: rows wanted by up to this many queries are on it.
 const SHARES: usize = 32;
@@ -52,23 +52,20 @@ impl Selector for RoundRobin {
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let count = largest(task, budgets)?;
+        let count = task.largest(budgets)?;
         let mut turns = Turns::new(task.geometry, count);
         let mut wanted = self.needs(task, count).lists;
         let mut extensions = 0;
         let mut done = scanned.lists.as_ref().is_some_and(|lists| turns.pick(lists));
         while !done {
             wanted = affordable(task, wanted.saturating_mul(GROWTH));
-            let needs = ScanRequest { row_best: false, lists: wanted };
-            let found = kernels::pass(task, needs, Some(&turns.free))?;
+            let request = ScanRequest { row_best: false, lists: wanted };
+            let found = kernels::pass(task, request, Some(&turns.free))?;
             extensions += 1;
             done = found.lists.as_ref().is_none_or(|lists| turns.pick(lists));
         }
-        let notes = BTreeMap::from([
-            ("list_extensions".to_owned(), extensions.into()),
-            ("resolved_pairs".to_owned(), turns.resolved.into()),
-        ]);
-        Ok(prefixes(&turns.order(), budgets, &notes))
+        let notes = notes([("list_extensions", extensions.into()), ("resolved_pairs", turns.resolved.into())]);
+        Ok(prefixes(turns.order(), budgets, notes))
     }
 }
 

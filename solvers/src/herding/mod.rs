@@ -108,12 +108,9 @@ pub struct Solved {
 /// If a budget does not fit, the geometry is a matrix, the kernel makes no distance, memory does not suffice or the
 /// observer asks to stop.
 pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solved, SelectError> {
-    let largest = crate::greedy::largest(task, budgets)?;
+    let largest = task.largest(budgets)?;
     let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
-    let needed = bytes(task, largest, budgets.len());
-    if needed > task.memory {
-        return Err(SelectError::Memory { method: method(kernel), needed, allowed: task.memory });
-    }
+    task.afford(method(kernel), bytes(task, largest, budgets.len()))?;
     let among_queries = cloud.among_queries()?;
     let herds = greedy::herd(&cloud, budgets, ActiveSet::default(), task.watch)?;
     let chosen = herds.into_iter().map(|mut herd| {
@@ -140,7 +137,7 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solv
 /// # Errors
 /// As [`choose`].
 pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>, SelectError> {
-    crate::greedy::largest(task, &[count])?;
+    task.largest(&[count])?;
     let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
     Ok(greedy::herd(&cloud, &[count], ActiveSet::default(), task.watch)?
         .into_iter()

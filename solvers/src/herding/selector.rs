@@ -1,13 +1,11 @@
 //! The selectors `energy` and `mmd`.
 
-use std::collections::BTreeMap;
-
 use kantor_theory::{Kernel, KernelName, Status};
 use serde_json::json;
 
 use super::{Chosen, LeftOpen, choose};
 use crate::bandwidth::Bandwidth;
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
 
 /// Minimises the energy distance to the queries: herding, then swaps.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,7 +58,7 @@ impl Selector for Mmd {
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        crate::greedy::largest(task, budgets)?;
+        task.largest(budgets)?;
         if !self.kernel.is_positive_definite() {
             return Err(SelectError::Unsupported {
                 method: "mmd",
@@ -94,7 +92,7 @@ fn select(
 }
 
 fn selection(chosen: &Chosen, kernel: Kernel) -> Selection {
-    let notes = [
+    let notes = notes([
         ("kernel", json!(kernel)),
         ("squared-distance-after-herding", json!(chosen.values[0])),
         ("squared-distance", json!(chosen.values[1])),
@@ -105,11 +103,6 @@ fn selection(chosen: &Chosen, kernel: Kernel) -> Selection {
         ("rows-compared", json!(chosen.compared)),
         // The herded rows of a smaller budget are a prefix of the order that herding picks.
         ("rows-in-herding-order", json!(chosen.herded)),
-    ];
-    Selection {
-        rows: chosen.rows().to_vec(),
-        scores: chosen.scores().to_vec(),
-        status: Status::Uncertified,
-        notes: BTreeMap::from(notes.map(|(name, value)| (name.to_owned(), value))),
-    }
+    ]);
+    Selection { rows: chosen.rows().to_vec(), scores: chosen.scores().to_vec(), status: Status::Uncertified, notes }
 }

@@ -20,8 +20,8 @@ use kantor_theory::Status;
 use kantor_theory::kernel::{BANDWIDTH_RANGE, Kernel, KernelName};
 use serde_json::json;
 
-use crate::knn::{Tradeoff, cost_of, largest_budget, lists_of, rank};
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task};
+use crate::knn::{Tradeoff, cost_of, lists_of, rank};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
 
 /// Bytes that lists of neighbours may take: rows come in groups if more were needed.
 const LIST_BYTES: u64 = 896 << 20;
@@ -98,7 +98,7 @@ impl Selector for KnnKde {
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.check()?;
-        let largest = largest_budget(task, budgets)?;
+        let largest = task.largest(budgets)?;
         let lists = lists_of(scanned, self.name())?;
         let lists = lists.exact(task.geometry, Self::capped(task, self.tradeoff.list_cap));
 
@@ -128,21 +128,14 @@ impl Selector for KnnKde {
         let order = rank::order(task, scanned, &mass, largest, &self.tradeoff, self.name())?;
         let cap_reached = lists.first().is_some_and(|list| list.len() < task.geometry.pool_len())
             && (!found.fired || columns.iter().any(|column| level::overflows(column, found.level)));
-        let notes = [
-            ("level".to_owned(), json!(found.level)),
-            ("list_cap_reached".to_owned(), json!(cap_reached)),
-            ("sampling".to_owned(), json!(self.tradeoff.sampling)),
-            ("rows_with_mass".to_owned(), json!(mass.iter().filter(|&&m| m > 0.0).count())),
-            ("rows_with_density".to_owned(), json!(listed.len())),
-        ];
-        Ok(budgets
-            .iter()
-            .map(|&budget| Selection {
-                rows: order[..budget].to_vec(),
-                scores: order[..budget].iter().map(|&row| mass[row]).collect(),
-                status: Status::Uncertified,
-                notes: notes.iter().cloned().collect(),
-            })
-            .collect())
+        let notes = notes([
+            ("level", json!(found.level)),
+            ("list_cap_reached", json!(cap_reached)),
+            ("sampling", json!(self.tradeoff.sampling)),
+            ("rows_with_mass", json!(mass.iter().filter(|&&m| m > 0.0).count())),
+            ("rows_with_density", json!(listed.len())),
+        ]);
+        let scores = order.iter().map(|&row| mass[row]).collect();
+        Ok(Selection { rows: order, scores, status: Status::Uncertified, notes }.prefixes(budgets))
     }
 }

@@ -22,13 +22,12 @@ use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};
 use kantor_theory::{DenseRows, Element, Geometry, Rows, Status};
 use rayon::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::density;
 use crate::bandwidth::Bandwidth;
 use crate::draw;
-use crate::knn::largest_budget;
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
 use crate::watch::Stopped;
 
 /// What a density may lack because far pairs were left out; densities are at least 1.
@@ -74,9 +73,7 @@ impl KdeRatio {
         }
         let sample = draw::sample(task.seed, n, self.sample);
         let needed = (sample.len() * (points.dim() * 8 + rayon::current_num_threads() * LINES * 8)) as u64;
-        if needed > task.memory {
-            return Err(SelectError::Memory { method: self.name(), needed, allowed: task.memory });
-        }
+        task.afford(self.name(), needed)?;
         let chosen = gather(points, &sample);
         let among = Geometry::new(points, &chosen, task.geometry.cost())
             .map_err(|_| self.unsupported("cannot measure some pool row under this cost"))?;
@@ -109,7 +106,7 @@ impl Selector for KdeRatio {
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let largest = largest_budget(task, budgets)?;
+        let largest = task.largest(budgets)?;
         let geometry = task.geometry;
         let (n, m, family) = (geometry.pool_len(), geometry.query_len(), geometry.cost().family());
         if matches!(self.kernel, KernelName::Energy | KernelName::Cosine) {
@@ -154,7 +151,7 @@ impl Selector for KdeRatio {
             None => order.extend(rest.take(largest - order.len())),
         }
 
-        let notes: [(&str, Value); 7] = [
+        let notes = notes([
             ("kernel", json!(kernel.name())),
             ("bandwidth", json!(kernel.bandwidth())),
             ("pool_density_rows", json!(pool.rows)),
@@ -162,18 +159,10 @@ impl Selector for KdeRatio {
             ("pool_density_omits_at_most", json!(pool.omitted)),
             ("rows_reached", json!(reached)),
             ("effective_rows", json!(effective(&ln_ratio))),
-        ];
-        let notes = notes.map(|(name, value)| (name.to_owned(), value));
-        Ok(budgets
-            .iter()
-            .map(|&budget| Selection {
-                rows: order[..budget].to_vec(),
-                // The least number stands for −∞, which JSON cannot say.
-                scores: order[..budget].iter().map(|&row| scores[row].max(f64::MIN)).collect(),
-                status: Status::Uncertified,
-                notes: notes.iter().cloned().collect(),
-            })
-            .collect())
+        ]);
+        // The least number stands for −∞, which JSON cannot say.
+        let scores = order.iter().map(|&row| scores[row].max(f64::MIN)).collect();
+        Ok(Selection { rows: order, scores, status: Status::Uncertified, notes }.prefixes(budgets))
     }
 }
 

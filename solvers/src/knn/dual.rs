@@ -61,11 +61,8 @@ pub fn bytes(task: &Task<'_>, largest: usize) -> u64 {
 /// # Errors
 /// If a budget does not fit the pool, memory does not suffice, or the observer asks to stop.
 pub fn duals(task: &Task<'_>, diversity: f64, budgets: &[usize]) -> Result<Vec<Dual>, SelectError> {
-    let largest = super::largest_budget(task, budgets)?;
-    let needed = bytes(task, largest);
-    if needed > task.memory {
-        return Err(SelectError::Memory { method: "--diversity", needed, allowed: task.memory });
-    }
+    let largest = task.largest(budgets)?;
+    task.afford("tsds", bytes(task, largest))?;
     let problem = Problem::new(task, diversity)?;
     let nearest = problem.nearest(largest + 1);
     budgets.iter().map(|&budget| problem.ascend(task, budget, &nearest)).collect()

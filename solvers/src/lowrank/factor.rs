@@ -20,7 +20,7 @@ use super::NAME;
 use crate::exact::costs;
 use crate::simd;
 use crate::sinkhorn::exp;
-use crate::solver::SolveError;
+use crate::solver::{SolveError, within};
 use crate::watch::{Stopped, Watch};
 
 /// Rows of one task.
@@ -72,9 +72,7 @@ impl Factor {
         let rank = rank.clamp(1, m);
         let width = |rank: usize| (rank + 1).next_multiple_of(LANES);
         let needed = 8 * ((n + m) as u64 * width(rank) as u64 + (m * m) as u64);
-        if needed > memory {
-            return Err(SolveError::Memory { solver: NAME, needed, allowed: memory });
-        }
+        within(NAME, needed, memory)?;
         let Some(points) = DenseRows::from_f64(dim, query.to_vec()) else { unreachable!("whole rows of the problem") };
         let Ok(among) = Geometry::new(&points, &points, problem.geometry.cost()) else {
             unreachable!("the problem took these queries")

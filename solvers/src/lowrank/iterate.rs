@@ -4,7 +4,7 @@ use kantor_theory::{Problem, Status};
 use rayon::prelude::*;
 
 use super::factor::{Factor, LANES, ROWS, inner};
-use crate::exact::{costs, masses};
+use crate::exact::{costs, masses_of};
 use crate::simd;
 use crate::solver::{Potentials, SolveError, SolverSettings, Step};
 use crate::watch::{Stopped, Watch};
@@ -57,8 +57,7 @@ struct Sums {
 
 impl Terms {
     fn new(problem: &Problem<'_>, penalties: (f64, f64)) -> Result<Self, SolveError> {
-        let (n, m) = (problem.row_count(), problem.geometry.query_len());
-        let masses = masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
+        let masses = masses_of(problem)?;
         let share = |side: &[u64]| side.iter().map(|&x| x as f64 / masses.total as f64).collect();
         let epsilon = problem.epsilon;
         let exponent = |rho: f64| if rho == f64::INFINITY { 1.0 } else { rho / (rho + epsilon) };

@@ -19,8 +19,8 @@ mod iterate;
 use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::{Problem, Status};
 
-use crate::sinkhorn::SinkhornNewton;
-use crate::solver::{Potentials, Solution, SolveError, Solver, SolverSettings};
+use crate::sinkhorn::sinkhorn_newton;
+use crate::solver::{BuiltIn, Potentials, Solution, SolveError, Solver, SolverSettings};
 use crate::watch::Watch;
 pub use factor::Factor;
 pub use iterate::{Approximation, Excess};
@@ -30,46 +30,34 @@ const NAME: &str = "low-rank";
 /// Solves entropic problems with a low-rank kernel and evaluates the result with the true one.
 ///
 /// Reads `rank`, `tolerance` (of the marginals), `iterations` (of the low-rank iteration) and `memory`.
-#[derive(Debug, Clone)]
-pub struct LowRank(SolverSettings);
-
-impl LowRank {
-    /// Takes `settings` at its word.
-    pub fn new(settings: &SolverSettings) -> Self {
-        Self(settings.clone())
-    }
+pub fn low_rank(settings: &SolverSettings) -> BuiltIn {
+    BuiltIn { name: NAME, solve, settings: settings.clone() }
 }
 
-impl Solver for LowRank {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn solve(
-        &self,
-        problem: &Problem<'_>,
-        start: Option<&Potentials>,
-        watch: &dyn Watch,
-    ) -> Result<Solution, SolveError> {
-        let penalties = penalties(problem)?;
-        let found = match Factor::new(problem, self.0.rank, self.0.memory, watch)? {
-            Ok(factor) => Some(factor.solve(problem, penalties, start, &self.0, watch)?),
-            // Stopped: what was given is still evaluated.
-            Err(_) => None,
-        };
-        let better = found.as_ref().map(|found| Potentials { pool: Vec::new(), query: found.potentials.clone() });
-        // One pass at the potentials, and those that complete a solution.
-        let evaluation = SinkhornNewton::new(&SolverSettings { iterations: 1, ..self.0.clone() });
-        let solution = evaluation.solve(problem, better.as_ref().or(start), watch)?;
-        let status = match (solution.status, found.as_ref().map(|found| found.status)) {
-            (Status::Interrupted, _) | (_, None | Some(Status::Interrupted)) => Status::Interrupted,
-            (Status::Optimal, _) => Status::Optimal,
-            (_, Some(Status::Optimal)) => Status::GapNotMet,
-            (_, Some(status)) => status,
-        };
-        let iterations = solution.iterations + found.map_or(0, |found| found.iterations);
-        Ok(Solution { status, iterations, ..solution })
-    }
+fn solve(
+    problem: &Problem<'_>,
+    start: Option<&Potentials>,
+    settings: &SolverSettings,
+    watch: &dyn Watch,
+) -> Result<Solution, SolveError> {
+    let penalties = penalties(problem)?;
+    let found = match Factor::new(problem, settings.rank, settings.memory, watch)? {
+        Ok(factor) => Some(factor.solve(problem, penalties, start, settings, watch)?),
+        // Stopped: what was given is still evaluated.
+        Err(_) => None,
+    };
+    let better = found.as_ref().map(|found| Potentials { pool: Vec::new(), query: found.potentials.clone() });
+    // One pass at the potentials, and those that complete a solution.
+    let evaluation = sinkhorn_newton(&SolverSettings { iterations: 1, ..settings.clone() });
+    let solution = evaluation.solve(problem, better.as_ref().or(start), watch)?;
+    let status = match (solution.status, found.as_ref().map(|found| found.status)) {
+        (Status::Interrupted, _) | (_, None | Some(Status::Interrupted)) => Status::Interrupted,
+        (Status::Optimal, _) => Status::Optimal,
+        (_, Some(Status::Optimal)) => Status::GapNotMet,
+        (_, Some(status)) => status,
+    };
+    let iterations = solution.iterations + found.map_or(0, |found| found.iterations);
+    Ok(Solution { status, iterations, ..solution })
 }
 
 /// ρ of the pool and of the queries, infinite where hard.

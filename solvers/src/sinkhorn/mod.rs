@@ -39,4 +39,4 @@ pub use costs::Costs;
 pub use penalty::Penalty;
 pub use selector::Uot;
 pub use semidual::Transport;
-pub use solver::{Sinkhorn, SinkhornNewton};
+pub use solver::{sinkhorn, sinkhorn_newton};

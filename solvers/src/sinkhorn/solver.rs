@@ -15,7 +15,7 @@ use super::relax::Relaxed;
 use super::weight::Weight;
 use super::{extend, primal, schedule};
 use crate::linalg::Backend;
-use crate::solver::{Plan, Potentials, Residuals, Solution, SolveError, Solver, SolverSettings};
+use crate::solver::{BuiltIn, Plan, Potentials, Residuals, Solution, SolveError, SolverSettings};
 use crate::watch::{Quiet, Stopped, Watch};
 
 /// Pairs from which on weights in `f32` save more than they cost.
@@ -28,58 +28,19 @@ const BULK_TOLERANCE: f64 = 1e-6;
 ///
 /// Reads `tolerance` (of the marginals), `iterations` (passes over all pairs) and `memory` (for costs and weights,
 /// which are evaluated again where they do not fit).
-#[derive(Debug, Clone)]
-pub struct Sinkhorn(SolverSettings);
-
-/// Newton's method in the M query potentials, safeguarded by Sinkhorn's updates.
-///
-/// Reads `tolerance` (of the marginals), `iterations` (passes over all pairs) and `memory` (for costs and weights,
-/// which are evaluated again where they do not fit).
-#[derive(Debug, Clone)]
-pub struct SinkhornNewton(SolverSettings);
-
-impl Sinkhorn {
-    /// Takes `settings` at its word.
-    pub fn new(settings: &SolverSettings) -> Self {
-        Self(settings.clone())
-    }
+pub fn sinkhorn(settings: &SolverSettings) -> BuiltIn {
+    let solve = |problem: &Problem<'_>, start: Option<&Potentials>, settings: &SolverSettings, watch: &dyn Watch| {
+        Entropic { name: "sinkhorn", newton: false, settings }.solve(problem, start, watch)
+    };
+    BuiltIn { name: "sinkhorn", solve, settings: settings.clone() }
 }
 
-impl SinkhornNewton {
-    /// Takes `settings` at its word.
-    pub fn new(settings: &SolverSettings) -> Self {
-        Self(settings.clone())
-    }
-}
-
-impl Solver for Sinkhorn {
-    fn name(&self) -> &'static str {
-        "sinkhorn"
-    }
-
-    fn solve(
-        &self,
-        problem: &Problem<'_>,
-        start: Option<&Potentials>,
-        watch: &dyn Watch,
-    ) -> Result<Solution, SolveError> {
-        Entropic { name: self.name(), newton: false, settings: &self.0 }.solve(problem, start, watch)
-    }
-}
-
-impl Solver for SinkhornNewton {
-    fn name(&self) -> &'static str {
-        "sinkhorn-newton"
-    }
-
-    fn solve(
-        &self,
-        problem: &Problem<'_>,
-        start: Option<&Potentials>,
-        watch: &dyn Watch,
-    ) -> Result<Solution, SolveError> {
-        Entropic { name: self.name(), newton: true, settings: &self.0 }.solve(problem, start, watch)
-    }
+/// Newton's method in the M query potentials, safeguarded by Sinkhorn's updates. Reads what [`sinkhorn`] reads.
+pub fn sinkhorn_newton(settings: &SolverSettings) -> BuiltIn {
+    let solve = |problem: &Problem<'_>, start: Option<&Potentials>, settings: &SolverSettings, watch: &dyn Watch| {
+        Entropic { name: "sinkhorn-newton", newton: true, settings }.solve(problem, start, watch)
+    };
+    BuiltIn { name: "sinkhorn-newton", solve, settings: settings.clone() }
 }
 
 /// What both have in common.

@@ -17,8 +17,8 @@ use kantor_theory::problem::Marginal;
 use kantor_theory::{Problem, Status, dot};
 use rayon::prelude::*;
 
-use crate::exact::{Masses, masses};
-use crate::solver::{Plan, Potentials, Residuals, Solution, SolveError, Solver, SolverSettings, Step};
+use crate::exact::{Masses, masses_of};
+use crate::solver::{BuiltIn, Plan, Potentials, Residuals, Solution, SolveError, SolverSettings, Step, within};
 use crate::watch::{Quiet, Stopped, Watch};
 use line::Line;
 use points::{Points, ROWS, Scale, scale};
@@ -27,12 +27,6 @@ const NAME: &str = "sliced";
 
 /// Directions whose projections are held at a time, at most.
 const GROUP: usize = 32;
-
-/// Bounds the linear problem with hard marginals from below by its projections on lines.
-#[derive(Debug, Clone)]
-pub struct Sliced {
-    settings: SolverSettings,
-}
 
 /// What the projections say. Numbers are in units of c^p.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,42 +48,36 @@ pub struct Slices {
     pub interrupted: bool,
 }
 
-impl Sliced {
-    /// Reads `directions`, `seed` and `memory`.
-    pub fn new(settings: &SolverSettings) -> Self {
-        Self { settings: settings.clone() }
-    }
+/// Bounds the linear problem with hard marginals from below by its projections on lines.
+///
+/// Reads `directions`, `seed` and `memory`.
+pub fn sliced(settings: &SolverSettings) -> BuiltIn {
+    BuiltIn { name: NAME, solve, settings: settings.clone() }
 }
 
-impl Solver for Sliced {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn solve(
-        &self,
-        problem: &Problem<'_>,
-        _start: Option<&Potentials>,
-        watch: &dyn Watch,
-    ) -> Result<Solution, SolveError> {
-        let found = slices(problem, &self.settings, watch)?;
-        let status = match (found.interrupted, found.greatest.is_finite()) {
-            (true, _) => Status::Interrupted,
-            (false, false) => Status::NumericalError,
-            // It did what it can do, which is to bound one side.
-            (false, true) => Status::Uncertified,
-        };
-        Ok(Solution {
-            status,
-            potentials: found.potentials,
-            plan: Plan::Absent,
-            primal: f64::INFINITY,
-            dual: found.greatest,
-            transport: f64::NAN,
-            residuals: Residuals::default(),
-            iterations: found.directions as u64,
-        })
-    }
+fn solve(
+    problem: &Problem<'_>,
+    _start: Option<&Potentials>,
+    settings: &SolverSettings,
+    watch: &dyn Watch,
+) -> Result<Solution, SolveError> {
+    let found = slices(problem, settings, watch)?;
+    let status = match (found.interrupted, found.greatest.is_finite()) {
+        (true, _) => Status::Interrupted,
+        (false, false) => Status::NumericalError,
+        // It did what it can do, which is to bound one side.
+        (false, true) => Status::Uncertified,
+    };
+    Ok(Solution {
+        status,
+        potentials: found.potentials,
+        plan: Plan::Absent,
+        primal: f64::INFINITY,
+        dual: found.greatest,
+        transport: f64::NAN,
+        residuals: Residuals::default(),
+        iterations: found.directions as u64,
+    })
 }
 
 /// Projects a problem on `settings.directions` random directions and a few telling ones.
@@ -107,12 +95,10 @@ pub fn slices(problem: &Problem<'_>, settings: &SolverSettings, watch: &dyn Watc
         return refuse("projects rows: it cannot work on a matrix of costs or similarities");
     };
     let (n, m) = (problem.row_count(), problem.geometry.query_len());
-    let masses = masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
+    let masses = masses_of(problem)?;
     // Projections, order, and masses of one direction.
     let each = 24 * (n as u64 + m as u64);
-    if each > settings.memory {
-        return Err(SolveError::Memory { solver: NAME, needed: each, allowed: settings.memory });
-    }
+    within(NAME, each, settings.memory)?;
     let group = (settings.memory / each).min(GROUP as u64) as usize;
     let search = Search { points, masses, scale: scale(problem.geometry.cost(), problem.power), watch };
     Ok(search.run(settings, group))

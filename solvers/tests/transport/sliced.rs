@@ -2,7 +2,7 @@
 
 use kantor_solvers::sliced::slices;
 use kantor_solvers::{
-    Plan, Quiet, Solution, SolveError, Solver, SolverSettings, Stopped, Watch, registry, sliced::Sliced,
+    Plan, Quiet, Solution, SolveError, Solver, SolverSettings, Stopped, Watch, registry, sliced::sliced,
 };
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status, Weights};
 use proptest::prelude::*;
@@ -47,7 +47,7 @@ proptest! {
                 let geometry = Geometry::new(&pool, &queries, cost).unwrap();
                 let weights = Weights { subset: subset.clone(), query: query.clone() };
                 let problem = Problem { weights, ..Problem::new(&geometry, power) };
-                let (truth, found) = (exact(&problem), Sliced::new(&settings).solve(&problem, None, &Quiet).unwrap());
+                let (truth, found) = (exact(&problem), sliced(&settings).solve(&problem, None, &Quiet).unwrap());
                 prop_assert!(found.dual <= truth.primal + 1e-12, "{cost}: {} above {}", found.dual, truth.primal);
                 prop_assert_eq!(found.status, Status::Uncertified);
                 prop_assert_eq!((found.primal, &found.plan), (f64::INFINITY, &Plan::Absent));
