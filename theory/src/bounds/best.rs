@@ -1,7 +1,7 @@
 //! A lower bound for **every** subset of k rows, under any objective, from evidence that need not be believed.
 //!
 //! Every such bound splits in two (`notes/priced-support.md`): the objective and the evidence give a constant and one
-//! value v_i a pool row ([`Relaxation`]), the subsets that may be chosen bound the sum of their values ([`Feasible`]):
+//! value v_i a pool row ([`Relaxation`]), the subsets that may be chosen bound the sum of their values (module `feasible`):
 //! - W: v_i = max_j(g_j − c_ij^p), Σ_j b_j g_j − (1/k) Σ_{i∈S} v_i ≤ W_p(S)^p (`notes/best-subset.md`);
 //! - energy and MMD: v_i = −h(x_i), see [`discrepancy`];
 //! - TSDS: v_i = Σ_j max(0, g_j − c_ij), see [`tsds`].
@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use crate::bounds::blocks::{BLOCK, check_rows, over_blocks};
-use crate::bounds::feasible::{Feasible, Support};
+use crate::bounds::feasible::Support;
 use crate::bounds::{Candidates, Executor, Witness, discrepancy, misplaced, transport, tsds};
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
@@ -83,71 +83,43 @@ impl BestBound {
     }
 }
 
+/// Numbers ≥ v_i for some pool rows, into the last argument; the first is a workspace. None is +∞.
+type Values<'a> = Box<dyn Fn(&mut Vec<f64>, &[usize], &mut [f64]) -> Result<(), Rejection> + Sync + 'a>;
+
 /// What an objective D and evidence say of every subset S (`notes/priced-support.md`): one value v_i a pool row, and a
 /// number ≤ D(S) that falls as Σ_{i∈S} v_i rises.
-pub(super) trait Relaxation: Sync {
-    /// Which bound of Σ_{i∈S} v_i it is made for.
-    fn support(&self, feasible: Feasible) -> Support;
-
-    /// Numbers ≥ v_i for some pool rows, into `out`; none is +∞.
-    fn values(&self, rows: Block<'_>, workspace: &mut Vec<f64>, out: &mut [f64]) -> Result<(), Rejection>;
-
-    /// A number ≤ D(S) for all S whose values add up to at most `support`; `None` if it is too large for a double.
-    fn lower(&self, support: f64) -> Option<f64>;
+pub(super) struct Relaxation<'a> {
+    /// The bound of Σ_{i∈S} v_i for which it is made.
+    pub(super) support: Support,
+    pub(super) values: Values<'a>,
+    /// A number ≤ D(S) for all S whose values add up to at most this; `None` if it is too large for a double.
+    pub(super) lower: Box<dyn Fn(f64) -> Option<f64> + 'a>,
 }
 
-/// Some pool rows that are looked at together.
-#[derive(Clone)]
-pub(super) enum Block<'a> {
-    /// Neighbours.
-    Span(Range<usize>),
-    /// Any.
-    Listed(&'a [usize]),
-}
-
-impl Block<'_> {
-    /// The row at this offset.
-    pub(super) fn row(&self, offset: usize) -> usize {
-        match self {
-            Block::Span(span) => span.start + offset,
-            Block::Listed(rows) => rows[offset],
+/// Values that `of` finds from the closeness of rows to all queries; it writes +∞ where that is not finite.
+pub(super) fn values_of_closeness<'a>(
+    geometry: &'a Geometry<'_>,
+    of: impl Fn(&[f64], &mut [f64]) + Sync + 'a,
+) -> Values<'a> {
+    Box::new(move |workspace, rows, out| {
+        workspace.resize(BLOCK * geometry.query_len(), 0.0);
+        let closeness = &mut workspace[..rows.len() * geometry.query_len()];
+        // A block is read faster than row by row.
+        if rows.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
+            geometry.closeness_block(rows[0]..rows[0] + rows.len(), closeness);
+        } else {
+            geometry.closeness_gather(rows, closeness);
         }
-    }
-
-    /// Checks that no value of these rows is +∞, which stands for a closeness that is not finite.
-    pub(super) fn check_finite(&self, values: &[f64]) -> Result<(), Rejection> {
-        match values.iter().position(|&value| value == f64::INFINITY) {
+        check_rows(geometry, rows.iter().copied())?;
+        of(closeness, out);
+        match out.iter().position(|&value| value == f64::INFINITY) {
             Some(at) => {
-                let place = format!("pool row {} has a closeness that is not finite", self.row(at));
+                let place = format!("pool row {} has a closeness that is not finite", rows[at]);
                 Err(Rejection::new("rows", place))
             }
             None => Ok(()),
         }
-    }
-
-    /// Checks the rows and evaluates their closeness to all queries.
-    pub(super) fn closeness<'w>(
-        &self,
-        geometry: &Geometry<'_>,
-        workspace: &'w mut Vec<f64>,
-    ) -> Result<&'w [f64], Rejection> {
-        let m = geometry.query_len();
-        workspace.resize(BLOCK * m, 0.0);
-        match self {
-            Block::Span(span) => {
-                let closeness = &mut workspace[..span.len() * m];
-                geometry.closeness_block(span.clone(), closeness);
-                check_rows(geometry, span.clone())?;
-                Ok(closeness)
-            }
-            Block::Listed(rows) => {
-                let closeness = &mut workspace[..rows.len() * m];
-                geometry.closeness_gather(rows, closeness);
-                check_rows(geometry, rows.iter().copied())?;
-                Ok(closeness)
-            }
-        }
-    }
+    })
 }
 
 /// Evaluates the bound for subsets of `problem.budget` rows, in units of the distance.
@@ -170,44 +142,39 @@ pub fn best_bound(
     }
     let evidence = evidence.into();
     let listed = candidates.rows(geometry, problem, &evidence)?;
-    let lower = match (&evidence, problem.objective, problem.objective.kernel()) {
-        (BestEvidence::Potentials(g), Objective::W, _) => {
-            relaxed(geometry, problem, &transport::Potentials::new(geometry, problem, g)?, listed, executor)
-        }
+    let relaxation = match (&evidence, problem.objective, problem.objective.kernel()) {
+        (BestEvidence::Potentials(g), Objective::W, _) => transport::relaxation(geometry, problem, g)?,
         (BestEvidence::Potentials(g), Objective::Tsds { diversity }, _) => {
-            relaxed(geometry, problem, &tsds::Potentials::new(geometry, problem, diversity, g)?, listed, executor)
+            tsds::relaxation(geometry, problem, diversity, g)?
         }
         (BestEvidence::Witness(witness), _, Some(kernel)) => {
-            let tangent = discrepancy::Tangent::new(geometry, problem, kernel, witness, executor)?;
-            relaxed(geometry, problem, &tangent, listed, executor)
+            discrepancy::relaxation(geometry, problem, kernel, witness, executor)?
         }
-        (BestEvidence::Potentials(_), other, _) => Err(misplaced("potentials", other)),
-        (BestEvidence::Witness(_), other, _) => Err(misplaced("measures on pool rows", other)),
-    }?;
+        (BestEvidence::Potentials(_), other, _) => return Err(misplaced("potentials", other)),
+        (BestEvidence::Witness(_), other, _) => return Err(misplaced("measures on pool rows", other)),
+    };
+    let lower = relaxed(geometry.pool_len(), relaxation, listed, executor)?;
     Ok(BestBound { geometry: geometry.id(), statement: problem.clone(), evidence, lower })
 }
 
-/// A number ≤ D(S) for all feasible S; rows that are not `listed` have v_i ≤ 0.
+/// A number ≤ D(S) for all feasible S; rows of the pool that are not `listed` have v_i ≤ 0.
 fn relaxed(
-    geometry: &Geometry<'_>,
-    problem: &Statement,
-    relaxation: &impl Relaxation,
+    pool: usize,
+    Relaxation { support, values: evaluate, lower }: Relaxation<'_>,
     listed: Option<&[usize]>,
     executor: Executor<'_>,
 ) -> Result<f64, Rejection> {
+    // Where rows are left out, no other may count for less than they do.
+    let least = if listed.is_some() { 0.0 } else { f64::NEG_INFINITY };
     let visit = |support: &mut Support, workspace: &mut Vec<f64>, span: Range<usize>| {
-        let block = listed.map_or(Block::Span(span.clone()), |rows| Block::Listed(&rows[span.clone()]));
+        let rows: Vec<usize> = listed.map_or_else(|| span.clone().collect(), |rows| rows[span.clone()].to_vec());
         let mut values = [0.0; BLOCK];
-        let values = &mut values[..span.len()];
-        relaxation.values(block, workspace, values)?;
-        // Where rows are left out, no other may count for less than they do.
-        let least = listed.map_or(f64::NEG_INFINITY, |_| 0.0);
-        values.iter().for_each(|value| support.add(value.max(least)));
+        evaluate(workspace, &rows, &mut values[..rows.len()])?;
+        values[..rows.len()].iter().for_each(|value| support.add(value.max(least)));
         Ok(())
     };
-    let rows = listed.map_or(geometry.pool_len(), <[usize]>::len);
-    let empty = relaxation.support(Feasible::of(problem));
-    let support = over_blocks(rows, executor, Vec::new, empty, visit, Support::merge)?;
+    let count = listed.map_or(pool, <[usize]>::len);
+    let support = over_blocks(count, executor, Vec::new, support, visit, Support::merge)?;
     let too_large = "the bound is too large for a double: rescale rows, costs, or the numbers that prove it";
-    relaxation.lower(support.upper()).ok_or_else(|| Rejection::new("range", too_large))
+    lower(support.upper()).ok_or_else(|| Rejection::new("range", too_large))
 }

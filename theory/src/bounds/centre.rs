@@ -8,14 +8,14 @@
 //! Limit: one pass over the rows.
 
 use crate::bounds::blocks::{BLOCK, TASK, gather};
-use crate::bounds::{Executor, Interval, check_subset};
+use crate::bounds::{Executor, Interval, check_weighted};
 use crate::cost::Family;
 use crate::cost_bounds::Power;
 use crate::dot;
 use crate::geometry::{Geometry, row_fault};
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, TINY, UNIT};
-use crate::statement::{Statement, Weights, total};
+use crate::statement::{Weights, total};
 
 /// The mean of one side: what is added up, coordinate by coordinate.
 #[derive(Default)]
@@ -38,9 +38,7 @@ pub fn mean_difference(
     weights: &Weights,
     executor: Executor<'_>,
 ) -> Result<Interval, Rejection> {
-    let statement = Statement::new(geometry, Power::One, rows.len()).weighted(weights.clone());
-    statement.check(geometry)?;
-    check_subset(rows, &statement)?;
+    check_weighted(geometry, Power::One, rows, weights)?;
     let defect = || Rejection::new("objective", "a matrix does not say where its points are");
     let (pool, queries) = (geometry.points().ok_or_else(defect)?, geometry.queries().ok_or_else(defect)?.0);
     let (dim, family) = (pool.dim(), geometry.cost().family());

@@ -17,9 +17,9 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::best::{Block, Relaxation};
+use crate::bounds::best::Relaxation;
 use crate::bounds::blocks::{check_rows, over_blocks};
-use crate::bounds::feasible::{Feasible, Support};
+use crate::bounds::feasible::Feasible;
 use crate::bounds::{Executor, Interval, kernel_means, ratio_down};
 use crate::cost_bounds::CostBounds;
 use crate::dot;
@@ -197,81 +197,62 @@ pub(super) fn interval(
     kernel_means(geometry, kernel, rows, &Weights::default(), executor)?.distance()
 }
 
-/// The plane that touches the squared distance at a witness: below it for all subsets.
-pub(super) struct Tangent<'a, 'g> {
-    geometry: &'a Geometry<'g>,
-    landmarks: Geometry<'g>,
-    budget: usize,
-    /// The exact total of the witness.
-    mass: ExactSum,
-    to_witness: Sums<'a>,
-    to_queries: Sums<'static>,
-    /// A number ≥ ⟨w, w⟩.
-    length: f64,
-    /// A number ≤ ⟨Q, Q⟩.
-    queries: f64,
-}
-
-impl<'a, 'g> Tangent<'a, 'g> {
-    pub(super) fn new(
-        geometry: &'a Geometry<'g>,
-        problem: &Statement,
-        kernel: Kernel,
-        witness: &'a Witness,
-        executor: Executor<'_>,
-    ) -> Result<Self, Rejection> {
-        let mass = check_witness(witness, problem.pool)?;
-        let landmarks = geometry.to_rows(&witness.rows).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
-        let to_witness = Sums::new(&landmarks, kernel, witness.weights.as_slice().into())?;
-        let to_queries = Sums::new(geometry, kernel, vec![1.0; geometry.query_len()].into())?;
-        let queries = among_queries(geometry, kernel)?.lower.unwrap_or(f64::NEG_INFINITY);
-        let budget = problem.budget;
-        let tangent = Self { geometry, landmarks, budget, mass, to_witness, to_queries, length: 0.0, queries };
-        let length = tangent.self_product(witness, executor)?;
-        Ok(Self { length, ..tangent })
-    }
-
-    /// A number ≥ ⟨w, w⟩.
-    fn self_product(&self, Witness { rows, weights }: &Witness, executor: Executor<'_>) -> Result<f64, Rejection> {
-        let visit = |sum: &mut ExactSum, (): &mut (), span: Range<usize>| {
-            let ends = self.to_witness.of_rows(&self.landmarks, &rows[span.clone()], &[End::Lower, End::Upper])?;
-            for (offset, &weight) in weights[span].iter().enumerate() {
-                sum.add_product(weight, ends[usize::from(weight >= 0.0)][offset]);
+/// What a witness says of all subsets.
+pub(super) fn relaxation<'a>(
+    geometry: &'a Geometry<'_>,
+    problem: &Statement,
+    kernel: Kernel,
+    witness: &'a Witness,
+    executor: Executor<'_>,
+) -> Result<Relaxation<'a>, Rejection> {
+    let mass = check_witness(witness, problem.pool)?;
+    let landmarks = geometry.to_rows(&witness.rows).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
+    let to_witness = Sums::new(&landmarks, kernel, witness.weights.as_slice().into())?;
+    let to_queries = Sums::new(geometry, kernel, vec![1.0; geometry.query_len()].into())?;
+    let queries = among_queries(geometry, kernel)?.lower.unwrap_or(f64::NEG_INFINITY);
+    let length = self_product(&to_witness, &landmarks, witness, &mass, executor)?;
+    let (m, budget) = (geometry.query_len() as f64, problem.budget as f64);
+    Ok(Relaxation {
+        support: Feasible::of(problem).best_priced(),
+        // −h(x).
+        values: Box::new(move |_, rows, out| {
+            let pulls = to_witness.of_rows(&landmarks, rows, &[End::Lower])?;
+            let queries = to_queries.of_rows(geometry, rows, &[End::Upper])?;
+            for ((out, &pull), &query) in out.iter_mut().zip(&pulls[0]).zip(&queries[0]) {
+                *out = add_up(div_up(query, m), -ratio_down(pull, &mass));
             }
-            Ok(())
-        };
-        let merge = |total: &mut ExactSum, part: ExactSum| total.merge(&part);
-        let sum = over_blocks(rows.len(), executor, || (), ExactSum::default(), visit, merge)?;
-        Ok(-ratio_down(ratio_down(-sum.up(), &self.mass), &self.mass))
-    }
+            // A number that is not one would hide among the smallest.
+            match out.iter().position(|value| !value.is_finite()) {
+                Some(at) => Err(Rejection::new("range", format!("pool row {} overflows", rows[at]))),
+                None => Ok(()),
+            }
+        }),
+        lower: Box::new(move |support| {
+            let height = div_down(-support, budget);
+            let squared = add_down(sub_down(2.0 * height, length), queries);
+            squared.is_finite().then(|| sqrt_down(squared.max(0.0)))
+        }),
+    })
 }
 
-impl Relaxation for Tangent<'_, '_> {
-    fn support(&self, feasible: Feasible) -> Support {
-        feasible.best_priced()
-    }
-
-    /// Numbers ≥ −h(x).
-    fn values(&self, block: Block<'_>, _: &mut Vec<f64>, out: &mut [f64]) -> Result<(), Rejection> {
-        let rows: Vec<usize> = (0..out.len()).map(|offset| block.row(offset)).collect();
-        let pulls = self.to_witness.of_rows(&self.landmarks, &rows, &[End::Lower])?;
-        let queries = self.to_queries.of_rows(self.geometry, &rows, &[End::Upper])?;
-        let m = self.geometry.query_len() as f64;
-        for ((out, &pull), &query) in out.iter_mut().zip(&pulls[0]).zip(&queries[0]) {
-            *out = add_up(div_up(query, m), -ratio_down(pull, &self.mass));
+/// A number ≥ ⟨w, w⟩.
+fn self_product(
+    to_witness: &Sums<'_>,
+    landmarks: &Geometry<'_>,
+    Witness { rows, weights }: &Witness,
+    mass: &ExactSum,
+    executor: Executor<'_>,
+) -> Result<f64, Rejection> {
+    let visit = |sum: &mut ExactSum, (): &mut (), span: Range<usize>| {
+        let ends = to_witness.of_rows(landmarks, &rows[span.clone()], &[End::Lower, End::Upper])?;
+        for (offset, &weight) in weights[span].iter().enumerate() {
+            sum.add_product(weight, ends[usize::from(weight >= 0.0)][offset]);
         }
-        // A number that is not one would hide among the smallest.
-        match out.iter().position(|value| !value.is_finite()) {
-            Some(at) => Err(Rejection::new("range", format!("pool row {} overflows", rows[at]))),
-            None => Ok(()),
-        }
-    }
-
-    fn lower(&self, support: f64) -> Option<f64> {
-        let height = div_down(-support, self.budget as f64);
-        let squared = add_down(sub_down(2.0 * height, self.length), self.queries);
-        squared.is_finite().then(|| sqrt_down(squared.max(0.0)))
-    }
+        Ok(())
+    };
+    let merge = |total: &mut ExactSum, part: ExactSum| total.merge(&part);
+    let sum = over_blocks(rows.len(), executor, || (), ExactSum::default(), visit, merge)?;
+    Ok(-ratio_down(ratio_down(-sum.up(), mass), mass))
 }
 
 /// Checks that a witness is a measure on distinct pool rows and returns its total, which is positive.

@@ -1,12 +1,13 @@
 //! A proved interval around the distance of one subset, under any objective.
 
 use crate::bounds::{BestBound, Executor, Interval, discrepancy, misplaced, transport, tsds};
+use crate::cost_bounds::Power;
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
 use crate::kernel::Kernel;
 use crate::plan::SparsePlan;
 use crate::rejection::Rejection;
-use crate::statement::{Objective, Statement};
+use crate::statement::{Objective, Statement, Weights};
 
 /// What proves a transport distance: potentials its lower bound, a plan its upper bound; either may be missing. Other
 /// objectives are evaluated and need none.
@@ -104,7 +105,7 @@ pub fn distance_bound(
 }
 
 /// Checks that a subset has as many rows as the budget, all distinct and in the pool.
-pub(crate) fn check_subset(rows: &[usize], problem: &Statement) -> Result<(), Rejection> {
+fn check_subset(rows: &[usize], problem: &Statement) -> Result<(), Rejection> {
     if rows.len() != problem.budget {
         let place = format!("{} rows for a budget of {}", rows.len(), problem.budget);
         return Err(Rejection::new("subset", place));
@@ -121,4 +122,16 @@ pub(crate) fn check_subset(rows: &[usize], problem: &Statement) -> Result<(), Re
         }
     }
     Ok(())
+}
+
+/// Checks that pool rows and weights fit the geometry.
+pub(super) fn check_weighted(
+    geometry: &Geometry<'_>,
+    power: Power,
+    rows: &[usize],
+    weights: &Weights,
+) -> Result<(), Rejection> {
+    let statement = Statement::new(geometry, power, rows.len()).weighted(weights.clone());
+    statement.check(geometry)?;
+    check_subset(rows, &statement)
 }

@@ -18,7 +18,7 @@
 use std::ops::Range;
 
 use crate::bounds::blocks::gather;
-use crate::bounds::{Executor, Interval, check_subset, ratio_down};
+use crate::bounds::{Executor, Interval, check_weighted, ratio_down};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::dot;
 use crate::geometry::{Geometry, row_fault};
@@ -27,7 +27,7 @@ use crate::rejection::Rejection;
 use crate::rounding::{
     ExactSum, TINY, UNIT, add_down, add_up, div_down, mul_down, mul_up, sqrt_down, sqrt_up, sub_down,
 };
-use crate::statement::{Statement, Weights, total};
+use crate::statement::{Weights, total};
 
 /// Numbers in a tile, roughly: half a megabyte.
 const TILE: usize = 1 << 16;
@@ -123,9 +123,7 @@ pub fn kernel_means(
     weights: &Weights,
     executor: Executor<'_>,
 ) -> Result<KernelMeans, Rejection> {
-    let statement = Statement::new(geometry, Power::One, rows.len()).weighted(weights.clone());
-    statement.check(geometry)?;
-    check_subset(rows, &statement)?;
+    check_weighted(geometry, Power::One, rows, weights)?;
     let defect = || Rejection::new("objective", "a matrix does not say how close pool rows are to each other");
     let squares = CostBounds::squared_distance(geometry).ok_or_else(defect)?;
     let subset = Points { rows: Some(rows), weights: scaled(weights.subset.as_deref(), rows.len())? };

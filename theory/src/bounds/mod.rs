@@ -23,7 +23,7 @@ pub use best::{BestBound, BestEvidence, best_bound};
 pub use blocks::{Executor, sequential};
 pub use centre::mean_difference;
 pub use discrepancy::Witness;
-pub(crate) use distance::check_subset;
+use distance::check_weighted;
 pub use distance::{DistanceBound, DistanceEvidence, distance_bound};
 pub use means::{KernelMeans, kernel_means};
 pub use nearest::{NearestDistances, nearest_distances};

@@ -12,12 +12,12 @@
 //! Limit: k·M inner products in `f64`, see [`dot`](crate::dot), and one comparison per pair and side.
 
 use crate::bounds::blocks::over_closeness;
-use crate::bounds::{Executor, Interval, check_subset};
+use crate::bounds::{Executor, Interval, check_weighted};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, div_down, div_up};
-use crate::statement::{Statement, Weights, total};
+use crate::statement::{Weights, total};
 
 /// The three distances, enclosed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -98,9 +98,7 @@ pub fn nearest_distances(
     weights: &Weights,
     executor: Executor<'_>,
 ) -> Result<NearestDistances, Rejection> {
-    let statement = Statement::new(geometry, power, rows.len()).weighted(weights.clone());
-    statement.check(geometry)?;
-    check_subset(rows, &statement)?;
+    check_weighted(geometry, power, rows, weights)?;
     let m = geometry.query_len();
     let costs = CostBounds::new(geometry, power);
     let cost = |found: Closest, query: usize| {

@@ -6,9 +6,9 @@
 //!   where missing = Σ_i (a_i − Σ_j x_ij)₊ + Σ_j (Σ_i x_ij − b_j)₊. Uniform marginals must be met exactly, as integers,
 //!   and then nothing is missing.
 
-use crate::bounds::best::{Block, Relaxation};
+use crate::bounds::best::{Relaxation, values_of_closeness};
 use crate::bounds::blocks::over_closeness;
-use crate::bounds::feasible::{Feasible, Support};
+use crate::bounds::feasible::Feasible;
 use crate::bounds::{DistanceEvidence, Executor, Interval, check_potentials};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
@@ -101,36 +101,21 @@ pub(super) fn interval(
     Ok(Interval { lower, upper })
 }
 
-/// Potentials of a bound for all subsets.
-pub(super) struct Potentials<'a, 'g> {
-    geometry: &'a Geometry<'g>,
+/// What potentials say of all subsets.
+pub(super) fn relaxation<'a>(
+    geometry: &'a Geometry<'_>,
     problem: &'a Statement,
-    costs: CostBounds,
     g: &'a [f64],
-}
-
-impl<'a, 'g> Potentials<'a, 'g> {
-    pub(super) fn new(geometry: &'a Geometry<'g>, problem: &'a Statement, g: &'a [f64]) -> Result<Self, Rejection> {
-        check_potentials(g, problem.queries, "best potentials")?;
-        Ok(Self { geometry, problem, costs: CostBounds::new(geometry, problem.p), g })
-    }
-}
-
-impl Relaxation for Potentials<'_, '_> {
-    fn support(&self, feasible: Feasible) -> Support {
-        feasible.priced()
-    }
-
-    fn values(&self, rows: Block<'_>, workspace: &mut Vec<f64>, out: &mut [f64]) -> Result<(), Rejection> {
-        let closeness = rows.closeness(self.geometry, workspace)?;
-        self.costs.best_replies(self.g, closeness, out);
-        rows.check_finite(out)
-    }
-
-    fn lower(&self, support: f64) -> Option<f64> {
-        let Self { problem, costs, g, .. } = self;
-        let value = sub_down(problem.mean_potential_down(g), div_up(support, problem.budget as f64));
-        let lower = if costs.signed() { value } else { value.max(0.0) };
-        lower.is_finite().then(|| problem.p.root_down(lower))
-    }
+) -> Result<Relaxation<'a>, Rejection> {
+    check_potentials(g, problem.queries, "best potentials")?;
+    let costs = CostBounds::new(geometry, problem.p);
+    Ok(Relaxation {
+        support: Feasible::of(problem).priced(),
+        values: values_of_closeness(geometry, move |closeness, out| costs.best_replies(g, closeness, out)),
+        lower: Box::new(move |support| {
+            let value = sub_down(problem.mean_potential_down(g), div_up(support, problem.budget as f64));
+            let lower = if costs.signed() { value } else { value.max(0.0) };
+            lower.is_finite().then(|| problem.p.root_down(lower))
+        }),
+    })
 }

@@ -11,9 +11,9 @@
 //! Limit: k·M inner products and M sorts of k costs for one subset, N·M inner products in `f64` for all, see
 //! [`dot`](crate::dot).
 
-use crate::bounds::best::{Block, Relaxation};
+use crate::bounds::best::{Relaxation, values_of_closeness};
 use crate::bounds::blocks::over_closeness;
-use crate::bounds::feasible::{Feasible, Support};
+use crate::bounds::feasible::Feasible;
 use crate::bounds::{Executor, Interval, check_potentials};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::geometry::Geometry;
@@ -82,41 +82,20 @@ pub(super) fn interval(
     }
 }
 
-/// Potentials of a bound for all subsets.
-pub(super) struct Potentials<'a, 'g> {
-    geometry: &'a Geometry<'g>,
+/// What potentials say of all subsets.
+pub(super) fn relaxation<'a>(
+    geometry: &'a Geometry<'_>,
     problem: &'a Statement,
     diversity: f64,
-    costs: CostBounds,
     g: &'a [f64],
-}
-
-impl<'a, 'g> Potentials<'a, 'g> {
-    pub(super) fn new(
-        geometry: &'a Geometry<'g>,
-        problem: &'a Statement,
-        diversity: f64,
-        g: &'a [f64],
-    ) -> Result<Self, Rejection> {
-        check_potentials(g, problem.queries, "best potentials")?;
-        Ok(Self { geometry, problem, diversity, costs: CostBounds::new(geometry, Power::One), g })
-    }
-}
-
-impl Relaxation for Potentials<'_, '_> {
-    fn support(&self, feasible: Feasible) -> Support {
-        feasible.best_priced()
-    }
-
-    fn values(&self, rows: Block<'_>, workspace: &mut Vec<f64>, out: &mut [f64]) -> Result<(), Rejection> {
-        let closeness = rows.closeness(self.geometry, workspace)?;
-        self.costs.reply_sums(self.g, closeness, out);
-        rows.check_finite(out)
-    }
-
-    fn lower(&self, support: f64) -> Option<f64> {
-        dual(self.problem, self.diversity, self.g, support, self.costs.signed())
-    }
+) -> Result<Relaxation<'a>, Rejection> {
+    check_potentials(g, problem.queries, "best potentials")?;
+    let costs = CostBounds::new(geometry, Power::One);
+    Ok(Relaxation {
+        support: Feasible::of(problem).best_priced(),
+        values: values_of_closeness(geometry, move |closeness, out| costs.reply_sums(g, closeness, out)),
+        lower: Box::new(move |support| dual(problem, diversity, g, support, costs.signed())),
+    })
 }
 
 /// A number ≤ mean g + min over 1/k ≤ t ≤ 1 of t·(λ − s/M) − λ/N, for any s ≤ `heights`; `None` if it is too large for a
