@@ -14,7 +14,7 @@ use crate::sliced::sliced;
 use crate::solver::{Solver, SolverSettings};
 
 /// One selector and what users are told of it.
-pub struct Entry {
+pub struct SelectorEntry {
     /// The name on the command line.
     pub name: &'static str,
     /// One line for `kantor methods`.
@@ -26,74 +26,74 @@ pub struct Entry {
 }
 
 /// All selectors, in the order in which they are listed to users.
-pub static SELECTORS: &[Entry] = &[
-    Entry {
+pub static SELECTORS: &[SelectorEntry] = &[
+    SelectorEntry {
         name: "optimal",
         summary: "least transport distance of all subsets if the number of queries divides the budget, else near to it",
         settings: &[],
         build: |_| Box::new(Optimal),
     },
-    Entry {
+    SelectorEntry {
         name: "random",
         summary: "rows drawn without replacement from --seed: the baseline",
         settings: &[],
         build: |_| Box::new(Random),
     },
-    Entry {
+    SelectorEntry {
         name: "mean-similarity",
         summary: "the rows closest to the queries on average, by mean cost^p",
         settings: &[],
         build: |_| Box::new(MeanSimilarity),
     },
-    Entry {
+    SelectorEntry {
         name: "round-robin",
         summary: "queries take turns, each taking its closest row that is still free",
         settings: &[],
         build: |_| Box::new(RoundRobin),
     },
-    Entry {
+    SelectorEntry {
         name: "doubly-greedy",
         summary: "the rows closest to any query",
         settings: &[],
         build: |_| Box::new(DoublyGreedy),
     },
-    Entry {
+    SelectorEntry {
         name: "knn-uniform",
         summary: "mass 1/(KM) to each query's K nearest rows, K by the TSDS rule; ranked by mass, then closeness",
         settings: &["alpha", "tradeoff-c", "diversity", "list-cap", "sampling", "compat-reference"],
         build: |settings| Box::new(KnnUniform::new(settings)),
     },
-    Entry {
+    SelectorEntry {
         name: "knn-kde",
         summary: "as knn-uniform, but mass is divided by the density around each row, so near-copies share it",
         settings: &["alpha", "tradeoff-c", "diversity", "list-cap", "sigma", "kde-cap", "sampling", "compat-reference"],
         build: |settings| Box::new(KnnKde::new(settings)),
     },
-    Entry {
+    SelectorEntry {
         name: "knn-tv",
         summary: "1/(MN) to each row hardly farther from a query than its nearest, which gets the rest of its mass",
         settings: &["alpha", "tradeoff-c", "diversity", "sampling", "compat-reference"],
         build: |settings| Box::new(KnnTv::new(settings)),
     },
-    Entry {
+    SelectorEntry {
         name: "kde-ratio",
         summary: "rows drawn without replacement in proportion to query density over pool density",
         settings: &["kernel", "density-bandwidth", "density-sample"],
         build: |settings| Box::new(KdeRatio::new(settings)),
     },
-    Entry {
+    SelectorEntry {
         name: "uot",
         summary: "pool marginal of entropic unbalanced transport (cost half-cosine for directions), top k",
         settings: &["epsilon", "rho"],
         build: |settings| Box::new(Uot::new(settings)),
     },
-    Entry {
+    SelectorEntry {
         name: "energy",
         summary: "small energy distance: rows herded one by one, then swapped while swaps help; see --objective energy",
         settings: &[],
         build: |_| Box::new(Energy),
     },
-    Entry {
+    SelectorEntry {
         name: "mmd",
         summary: "the same for the maximum mean discrepancy under --kernel; see --objective mmd",
         settings: &["kernel", "bandwidth"],
@@ -102,7 +102,7 @@ pub static SELECTORS: &[Entry] = &[
 ];
 
 /// The selector of that name.
-pub fn selector(name: &str) -> Option<&'static Entry> {
+pub fn selector(name: &str) -> Option<&'static SelectorEntry> {
     SELECTORS.iter().find(|entry| entry.name == name)
 }
 

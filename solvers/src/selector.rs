@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::bandwidth::Bandwidth;
 use crate::draw::Sampling;
-use crate::exact::Solved;
+use crate::exact::BudgetedOptima;
 use crate::herding;
 use crate::kernels::best::RowBest;
 use crate::kernels::lists::NeighbourLists;
@@ -77,9 +77,9 @@ pub struct PoolScan {
     /// them.
     pub suspects: Vec<usize>,
     /// Present if the best subsets have been solved for already.
-    pub optimum: Option<Solved>,
+    pub optimum: Option<BudgetedOptima>,
     /// Present if subsets of least energy distance or discrepancy have been chosen already.
-    pub herded: Option<herding::Solved>,
+    pub herded: Option<herding::HerdedSubsets>,
 }
 
 /// The parameters of all selectors, by the name of their flag. Defaults are the published ones.

@@ -7,7 +7,7 @@ use kantor_solvers::Watch;
 use kantor_solvers::evidence::{conjugate, round};
 use kantor_solvers::exact::{Budgeted, TransportError, WeightError, costs, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
-use kantor_solvers::knn::dual::Dual;
+use kantor_solvers::knn::dual::TsdsDual;
 use kantor_solvers::screened::active_rows;
 use kantor_solvers::{Solution, SolveError};
 use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, distance_bound};
@@ -165,7 +165,7 @@ pub fn best_under(
 ///
 /// # Errors
 /// If the objective is another or the potentials are refused.
-pub fn best_tsds(geometry: &Geometry<'_>, objective: Objective, dual: &Dual) -> Result<BestBound, CertifyError> {
+pub fn best_tsds(geometry: &Geometry<'_>, objective: Objective, dual: &TsdsDual) -> Result<BestBound, CertifyError> {
     let problem = Statement::new(geometry, Power::One, dual.budget).under(objective);
     // A gathered row costs more than one of a block.
     let few = 4 * dual.screened.rows().len() <= geometry.pool_len();

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use kantor_solvers::Settings;
-use kantor_solvers::registry::{Entry, SELECTORS, SOLVERS};
+use kantor_solvers::registry::{SELECTORS, SOLVERS, SelectorEntry};
 use kantor_theory::Cost;
 use kantor_theory::generalization::selectors::{SCOPE, optimises};
 use serde_json::{Value, json};
@@ -34,13 +34,13 @@ pub(super) struct MethodArguments {
 const WIDTH: usize = 80;
 
 /// What is proved of a method, in the order of the table's columns.
-fn proved(entry: &Entry) -> [&'static str; 3] {
+fn proved(entry: &SelectorEntry) -> [&'static str; 3] {
     optimises(entry.name)
         .map_or(["–", "–", "nothing is stated here; certify the result"], |o| [o.exactly, o.relation, o.guarantee])
 }
 
 /// The defaults of the settings that a method reads.
-fn defaults(entry: &Entry) -> Value {
+fn defaults(entry: &SelectorEntry) -> Value {
     let all = serde_json::to_value(Settings::default()).unwrap_or_default();
     entry.settings.iter().map(|name| ((*name).to_owned(), all[*name].clone())).collect::<serde_json::Map<_, _>>().into()
 }

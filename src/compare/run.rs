@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use kantor_solvers::Watch;
 use kantor_solvers::kernels::scan;
-use kantor_solvers::registry::{Entry, SELECTORS};
+use kantor_solvers::registry::{SELECTORS, SelectorEntry};
 use kantor_solvers::{SelectError, Task};
 use kantor_theory::{Cost, Geometry, PickedRows, Rows};
 
@@ -150,15 +150,16 @@ fn methods(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> (Vec<String
     if !request.selecting.methods.iter().any(|name| name == ALL) {
         return (request.selecting.methods.clone(), Vec::new());
     }
-    let takes =
-        |entry: &&Entry| request.costs.iter().all(|&cost| takes(inputs, &request.selecting, entry, cost, watch));
-    let (taking, others): (Vec<&Entry>, Vec<&Entry>) = SELECTORS.iter().partition(takes);
-    let names = |entries: Vec<&Entry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
+    let takes = |entry: &&SelectorEntry| {
+        request.costs.iter().all(|&cost| takes(inputs, &request.selecting, entry, cost, watch))
+    };
+    let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) = SELECTORS.iter().partition(takes);
+    let names = |entries: Vec<&SelectorEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     (names(taking).into_iter().map(str::to_owned).collect(), names(others))
 }
 
 /// Whether a method does not refuse such inputs: asked for one row, by one query, of one row if there are rows.
-fn takes(inputs: &Inputs, selecting: &Selecting, entry: &Entry, cost: Cost, watch: &dyn Watch) -> bool {
+fn takes(inputs: &Inputs, selecting: &Selecting, entry: &SelectorEntry, cost: Cost, watch: &dyn Watch) -> bool {
     let query = PickedRows::new(inputs.queries(), vec![0]);
     let row = inputs.points().map(|(pool, _)| PickedRows::new(pool, vec![0]));
     let geometry = match &row {

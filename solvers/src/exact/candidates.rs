@@ -39,7 +39,7 @@ pub(super) struct Candidate {
 }
 
 /// Lists of the nearest rows, and the costs of any row.
-pub(super) struct Candidates<'a> {
+pub(super) struct CandidateLists<'a> {
     task: &'a Task<'a>,
     /// The lists of the pass: those given, or those of a later pass.
     given: Option<&'a NeighbourLists>,
@@ -50,7 +50,7 @@ pub(super) struct Candidates<'a> {
     length: usize,
 }
 
-impl<'a> Candidates<'a> {
+impl<'a> CandidateLists<'a> {
     /// The first `length` rows of every list; `given` was asked for `asked`.
     pub(super) fn new(
         task: &'a Task<'a>,

@@ -19,7 +19,7 @@ mod start;
 pub mod transport;
 mod tree;
 
-pub use budgeted::{Budgeted, Solved, needs, solve};
+pub use budgeted::{Budgeted, BudgetedOptima, needs, solve};
 pub use masses::{Masses, WeightError, masses};
 pub(crate) use masses::{check_weights, masses_of};
 pub use partial::partial;

@@ -17,7 +17,7 @@ use kantor_theory::Geometry;
 
 use super::prefixes;
 use crate::kernels::lists::NeighbourLists;
-use crate::kernels::pairs::{Pairs, closeness_of};
+use crate::kernels::pairs::{PairCloseness, closeness_of};
 use crate::kernels::{self, key_row, key_value, list_bytes};
 use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
 
@@ -128,7 +128,7 @@ impl<'a> Turns<'a> {
     /// Picks until all rows are chosen (true) or a query's next row may not be on its list (false).
     fn pick(&mut self, lists: &NeighbourLists) -> bool {
         let m = self.geometry.query_len();
-        let mut pairs = Pairs::new(self.geometry);
+        let mut pairs = PairCloseness::new(self.geometry);
         let mut hands = vec![Hand::default(); m];
         while self.picks.len() < self.count {
             let query = self.picks.len() % m;
@@ -145,7 +145,7 @@ impl<'a> Turns<'a> {
         query: usize,
         hand: &mut Hand,
         lists: &NeighbourLists,
-        pairs: &mut Pairs<'_>,
+        pairs: &mut PairCloseness<'_>,
     ) -> Option<usize> {
         let keys = lists.keys(query);
         while hand.best.peek().is_some_and(|best| !self.free[best.row]) {

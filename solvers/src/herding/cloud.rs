@@ -24,14 +24,14 @@ const COLUMNS: usize = 128;
 
 /// Pool and queries as points under a kernel.
 #[derive(Clone, Copy)]
-pub(super) struct Cloud<'a> {
+pub(super) struct KernelPoints<'a> {
     pub(super) geometry: &'a Geometry<'a>,
     pub(super) kernel: Kernel,
     family: Family,
     dim: usize,
 }
 
-impl<'a> Cloud<'a> {
+impl<'a> KernelPoints<'a> {
     /// # Errors
     /// If there are no points, or the kernel makes no distance between them.
     pub(super) fn new(geometry: &'a Geometry<'a>, kernel: Kernel, method: &'static str) -> Result<Self, SelectError> {
@@ -116,7 +116,7 @@ impl<'a> Cloud<'a> {
         let m = norms.len();
         let Some(rows) = DenseRows::from_f64(self.dim, queries.to_vec()) else { return Ok(0.0) };
         let around = Geometry::new(&rows, &rows, self.geometry.cost())?;
-        let means = Cloud { geometry: &around, ..*self }.query_means(&(0..m).collect::<Vec<_>>());
+        let means = KernelPoints { geometry: &around, ..*self }.query_means(&(0..m).collect::<Vec<_>>());
         Ok(means.iter().sum::<f64>() / m as f64)
     }
 

@@ -20,7 +20,7 @@
 
 use rayon::prelude::*;
 
-use crate::herding::cloud::Cloud;
+use crate::herding::cloud::KernelPoints;
 use crate::selector::SelectError;
 use crate::watch::Watch;
 
@@ -64,14 +64,14 @@ pub(super) struct Field {
 }
 
 impl Field {
-    fn new(cloud: &Cloud<'_>, rows: Vec<usize>) -> Self {
+    fn new(cloud: &KernelPoints<'_>, rows: Vec<usize>) -> Self {
         let queries = cloud.query_means(&rows);
         let sums = vec![0.0; rows.len()];
         Self { rows, queries, sums }
     }
 
     /// Adds Σ weight·k(x, z) for some rows z.
-    pub(super) fn add(&mut self, cloud: &Cloud<'_>, rows: &[usize], weights: &[f64]) -> Result<(), SelectError> {
+    pub(super) fn add(&mut self, cloud: &KernelPoints<'_>, rows: &[usize], weights: &[f64]) -> Result<(), SelectError> {
         if !rows.is_empty() {
             cloud.add(&self.rows, &cloud.geometry.to_rows(rows)?, weights, &mut self.sums);
         }
@@ -108,7 +108,7 @@ pub(super) struct Herd {
 /// # Errors
 /// If the observer asks to stop or a row is bad.
 pub(super) fn herd(
-    cloud: &Cloud<'_>,
+    cloud: &KernelPoints<'_>,
     budgets: &[usize],
     active: ActiveSet,
     watch: &dyn Watch,
@@ -177,7 +177,7 @@ pub(super) fn herd(
 }
 
 /// At most `count` rows that are near to a query: those that stand first among the nearest rows of one.
-fn nearest(cloud: &Cloud<'_>, count: usize) -> Vec<usize> {
+fn nearest(cloud: &KernelPoints<'_>, count: usize) -> Vec<usize> {
     let (n, m) = (cloud.geometry.pool_len(), cloud.geometry.query_len());
     // Lists overlap, so they are longer than would do if they did not.
     let length = (16 * count / m).clamp(1, count);
@@ -218,7 +218,7 @@ fn surveyed(passes: &[usize], survey: usize) -> usize {
 }
 
 /// Brings new rows up to date pass by pass, so that their sums are those which they would have had all along.
-fn replay(cloud: &Cloud<'_>, field: &mut Field, order: &[usize], passes: &[usize]) -> Result<(), SelectError> {
+fn replay(cloud: &KernelPoints<'_>, field: &mut Field, order: &[usize], passes: &[usize]) -> Result<(), SelectError> {
     let mut start = 0;
     for &end in passes {
         field.add(cloud, &order[start..end], &vec![1.0; end - start])?;
@@ -283,7 +283,7 @@ mod tests {
     fn near_rows_stay_at_work_beside_far_clusters() {
         let (pool, query) = clustered(6000, 30, 8);
         let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-        let cloud = Cloud::new(&geometry, Kernel::ENERGY, "energy").unwrap();
+        let cloud = KernelPoints::new(&geometry, Kernel::ENERGY, "energy").unwrap();
         let among = cloud.among_queries().unwrap();
         let k = 450;
         let solve = |active: ActiveSet| {

@@ -11,7 +11,7 @@
 use kantor_theory::{Witness, dot};
 use rayon::prelude::*;
 
-use crate::herding::cloud::Cloud;
+use crate::herding::cloud::KernelPoints;
 use crate::selector::SelectError;
 
 /// Iterations: the residual is then a matter of near-copies, which hardly count.
@@ -22,7 +22,7 @@ const ITERATIONS: usize = 60;
 ///
 /// # Errors
 /// If a row is bad.
-pub(super) fn project(cloud: &Cloud<'_>, measure: &Witness, count: usize) -> Result<Witness, SelectError> {
+pub(super) fn project(cloud: &KernelPoints<'_>, measure: &Witness, count: usize) -> Result<Witness, SelectError> {
     let total = measure.rows.len();
     if total <= count {
         return Ok(measure.clone());

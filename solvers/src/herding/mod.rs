@@ -27,7 +27,7 @@ use kantor_theory::{Kernel, Witness};
 pub use selector::{Energy, Mmd};
 
 use crate::selector::{SelectError, Task};
-use cloud::Cloud;
+use cloud::KernelPoints;
 use greedy::{ActiveSet, Herd};
 
 /// Most rows of a witness; beyond that it is projected on this many.
@@ -95,7 +95,7 @@ impl Chosen {
 }
 
 /// What was chosen for all budgets under one kernel.
-pub struct Solved {
+pub struct HerdedSubsets {
     /// The kernel.
     pub kernel: Kernel,
     /// In the order of the budgets asked for.
@@ -107,9 +107,9 @@ pub struct Solved {
 /// # Errors
 /// If a budget does not fit, the geometry is a matrix, the kernel makes no distance, memory does not suffice or the
 /// observer asks to stop.
-pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solved, SelectError> {
+pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<HerdedSubsets, SelectError> {
     let largest = task.largest(budgets)?;
-    let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
+    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
     task.afford(method(kernel), bytes(task, largest, budgets.len()))?;
     let among_queries = cloud.among_queries()?;
     let herds = greedy::herd(&cloud, budgets, ActiveSet::default(), task.watch)?;
@@ -129,7 +129,7 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solv
         };
         Ok(Chosen { herd, values, swaps: swapped.swaps, least_gain, compared, left_open, herded, among_queries })
     });
-    Ok(Solved { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
+    Ok(HerdedSubsets { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
 }
 
 /// The first `count` rows of the order in which herding picks them, of which the order for fewer is a prefix; no swaps.
@@ -138,7 +138,7 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solv
 /// As [`choose`].
 pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>, SelectError> {
     task.largest(&[count])?;
-    let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
+    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
     Ok(greedy::herd(&cloud, &[count], ActiveSet::default(), task.watch)?
         .into_iter()
         .flat_map(|herd| herd.rows)
@@ -150,7 +150,7 @@ pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>
 /// # Errors
 /// If a row is bad or the observer asks to stop.
 pub fn witness(task: &Task<'_>, kernel: Kernel, chosen: &Chosen) -> Result<Witness, SelectError> {
-    let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
+    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
     let field = chosen.herd.field.clone();
     let positions: Vec<usize> = chosen.rows().iter().filter_map(|&row| field.position(row)).collect();
     let measure = relax::relax(&cloud, field, &positions, chosen.among_queries, task.watch)?;

@@ -13,7 +13,7 @@
 
 use kantor_theory::Witness;
 
-use crate::herding::cloud::Cloud;
+use crate::herding::cloud::KernelPoints;
 use crate::herding::greedy::{Field, least_of};
 use crate::selector::SelectError;
 use crate::simd;
@@ -56,7 +56,7 @@ fn gap(field: &Field, mass: &[f64], k: usize, among_queries: f64) -> (Gap, Vec<f
 /// # Errors
 /// If the observer asks to stop or a row is bad.
 pub(super) fn relax(
-    cloud: &Cloud<'_>,
+    cloud: &KernelPoints<'_>,
     mut field: Field,
     positions: &[usize],
     among_queries: f64,

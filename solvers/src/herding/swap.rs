@@ -12,7 +12,7 @@
 //! faer would do, as few columns at a time leave it to memory. In pools of crowds it is more: at N = 197,000, d = 512, k
 //! = 10,000 48 passes, a quarter of all the time.
 
-use crate::herding::cloud::Cloud;
+use crate::herding::cloud::KernelPoints;
 use crate::herding::greedy::{Herd, least_of};
 use crate::selector::SelectError;
 use crate::watch::Watch;
@@ -51,7 +51,7 @@ pub(super) struct Swapped {
 /// A potential is a difference of two means of kernel values, each summed with an error of at most
 /// [`SMALLEST`]·(their sizes); what the kernel values err by themselves is added four times, for two potentials of two
 /// means.
-pub(super) fn unnoticed(cloud: &Cloud<'_>, herd: &Herd) -> f64 {
+pub(super) fn unnoticed(cloud: &KernelPoints<'_>, herd: &Herd) -> f64 {
     let k = herd.rows.len() as f64;
     let sizes = herd.field.sums.iter().zip(&herd.field.queries).map(|(sum, query)| sum.abs() / k + query.abs());
     let size = sizes.filter(|size| size.is_finite()).fold(cloud.kernel.value(0.0).abs(), f64::max);
@@ -63,7 +63,7 @@ pub(super) fn unnoticed(cloud: &Cloud<'_>, herd: &Herd) -> f64 {
 /// # Errors
 /// If the observer asks to stop or a row is bad.
 pub(super) fn swap(
-    cloud: &Cloud<'_>,
+    cloud: &KernelPoints<'_>,
     herd: &mut Herd,
     squared_distance: f64,
     watch: &dyn Watch,

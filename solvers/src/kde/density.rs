@@ -20,7 +20,7 @@ use kantor_theory::Rows;
 use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};
 
-use super::cloud::{BLOCK, Cloud, Scratch};
+use super::cloud::{BLOCK, PairWorkspace, SortedPoints};
 use super::search::{Pair, Search, Work};
 use crate::watch::{Stopped, Watch};
 
@@ -66,7 +66,7 @@ pub fn densities(
     tolerance: f64,
     watch: &dyn Watch,
 ) -> Result<Densities, Stopped> {
-    let cloud = Cloud::new(points, rows, family);
+    let cloud = SortedPoints::new(points, rows, family);
     let epsilon = tolerance / rows.len().max(1) as f64;
     let within = reach(&kernel, epsilon);
     let search = Search::new(&cloud, within);
@@ -123,12 +123,12 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Squared distances of pairs of one tile, in their order.
-fn evaluate(cloud: &Cloud<'_>, pairs: &[Pair], out: &mut Vec<f64>) {
+fn evaluate(cloud: &SortedPoints<'_>, pairs: &[Pair], out: &mut Vec<f64>) {
     /// Pairs, as a part of all, from which all of a tile are evaluated.
     const DENSE: usize = 6;
     /// Rows of a tile that are evaluated together.
     const LINES: usize = 48;
-    let (mut scratch, mut squared, mut others) = (Scratch::default(), Vec::new(), Vec::new());
+    let (mut scratch, mut squared, mut others) = (PairWorkspace::default(), Vec::new(), Vec::new());
     let Some(first) = pairs.first() else { return };
     let columns = cloud.block(first.b as usize / BLOCK);
     for lines in pairs.chunk_by(|x, y| x.a as usize / LINES == y.a as usize / LINES) {

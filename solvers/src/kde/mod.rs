@@ -110,10 +110,10 @@ impl Selector for KnnKde {
         let density = self.densities(task, &listed)?;
 
         let cost = task.geometry.cost();
-        let columns: Vec<Vec<level::Entry>> = lists
+        let columns: Vec<Vec<level::ListEntry>> = lists
             .iter()
             .map(|list| {
-                let entry = |n| level::Entry { distance: cost_of(cost, n), weight: 1.0 / density[n.row] };
+                let entry = |n| level::ListEntry { distance: cost_of(cost, n), weight: 1.0 / density[n.row] };
                 list.iter().map(entry).collect()
             })
             .collect();

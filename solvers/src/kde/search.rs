@@ -24,7 +24,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use kantor_theory::cost::Family;
 use rayon::prelude::*;
 
-use super::cloud::{BLOCK, Cloud, Scratch};
+use super::cloud::{BLOCK, PairWorkspace, SortedPoints};
 use super::lift::Lift;
 use crate::simd;
 use crate::watch::{Stopped, Watch};
@@ -109,7 +109,7 @@ impl<F: Fn(&[Pair]) -> Result<(), Halt> + Sync> Taker for F {
 
 /// A radius around every row.
 pub(crate) struct Search<'a, 'b> {
-    cloud: &'b Cloud<'a>,
+    cloud: &'b SortedPoints<'a>,
     /// The squared radius, with slack.
     within: f64,
     /// By position: cosines below this lie beyond the radius.
@@ -126,14 +126,14 @@ struct Buffers {
     left: Vec<f32>,
     right: Vec<f32>,
     pairs: Vec<Pair>,
-    scratch: Scratch,
+    scratch: PairWorkspace,
     others: Vec<u32>,
     squared: Vec<f64>,
 }
 
 impl<'a, 'b> Search<'a, 'b> {
     /// Pairs at squared distance up to `squared_radius`, which may be infinite.
-    pub(crate) fn new(cloud: &'b Cloud<'a>, squared_radius: f64) -> Self {
+    pub(crate) fn new(cloud: &'b SortedPoints<'a>, squared_radius: f64) -> Self {
         let least: Vec<f32> = (0..cloud.len()).map(|at| least(cloud, at, squared_radius)).collect();
         let over_blocks = |number: usize| least[cloud.block(number)].iter().copied().fold(f32::INFINITY, f32::min);
         let least_of_block = (0..cloud.blocks()).map(over_blocks).collect();
@@ -273,7 +273,14 @@ impl<'a, 'b> Search<'a, 'b> {
     }
 
     /// Replaces the bounds of the pairs of one row by cosines.
-    fn cosines(&self, u: usize, others: &[u32], scratch: &mut Scratch, squared: &mut Vec<f64>, pairs: &mut [Pair]) {
+    fn cosines(
+        &self,
+        u: usize,
+        others: &[u32],
+        scratch: &mut PairWorkspace,
+        squared: &mut Vec<f64>,
+        pairs: &mut [Pair],
+    ) {
         let cloud = self.cloud;
         cloud.squared(scratch, u, others, squared);
         for (pair, &squared) in pairs.iter_mut().zip(&*squared) {
@@ -291,7 +298,7 @@ impl<'a, 'b> Search<'a, 'b> {
 }
 
 /// A screened cosine below which a row lies farther from the one at this position than that squared distance.
-fn least(cloud: &Cloud<'_>, position: usize, squared: f64) -> f32 {
+fn least(cloud: &SortedPoints<'_>, position: usize, squared: f64) -> f32 {
     let norm = cloud.norms[position];
     let cosine = match cloud.family {
         Family::Angle => 1.0 - squared / 2.0,

@@ -2,7 +2,7 @@
 //!
 //! One blocked pass ([`scan`]) collects what the selectors need ([`ScanRequest`]): the closest query of every row
 //! ([`best::RowBest`]) and the nearest rows of every query ([`lists::NeighbourLists`]). It works on screened values
-//! ([`screen::Screen`]); whatever the screen cannot decide is decided on exact pairs ([`pairs::Pairs`]).
+//! ([`screen::Screen`]); whatever the screen cannot decide is decided on exact pairs ([`pairs::PairCloseness`]).
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +23,7 @@ pub(crate) use key::{row as key_row, value as key_value};
 
 use best::{Best, RowBest};
 use lists::{Collector, NeighbourLists};
-use screen::{Scratch, Screen};
+use screen::{Screen, ScreenWorkspace};
 
 /// Makes one pass over the pool and answers `needs`.
 ///
@@ -71,7 +71,7 @@ pub(crate) fn pass(task: &Task<'_>, needs: ScanRequest, eligible: Option<&[bool]
     task.watch.begin("comparing pool with queries", n as u64);
     let run = |_| {
         let mut collector = (needs.lists > 0 && !everything).then(|| Collector::new(needs.lists, m, &screen));
-        let mut scratch = Scratch::default();
+        let mut scratch = ScreenWorkspace::default();
         let mut values = vec![0.0f32; block * m];
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();

@@ -37,7 +37,7 @@ const ROWS: usize = 512;
 
 /// Potentials for one budget.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dual {
+pub struct TsdsDual {
     /// The subset size k.
     pub budget: usize,
     /// One number per query.
@@ -60,7 +60,7 @@ pub fn bytes(task: &Task<'_>, largest: usize) -> u64 {
 ///
 /// # Errors
 /// If a budget does not fit the pool, memory does not suffice, or the observer asks to stop.
-pub fn duals(task: &Task<'_>, diversity: f64, budgets: &[usize]) -> Result<Vec<Dual>, SelectError> {
+pub fn duals(task: &Task<'_>, diversity: f64, budgets: &[usize]) -> Result<Vec<TsdsDual>, SelectError> {
     let largest = task.largest(budgets)?;
     task.afford("tsds", bytes(task, largest))?;
     let problem = Problem::new(task, diversity)?;
@@ -109,7 +109,7 @@ impl<'a> Problem<'a> {
         (0..self.m).into_par_iter().map(of).collect()
     }
 
-    fn ascend(&self, task: &Task<'_>, budget: usize, nearest: &[Vec<f64>]) -> Result<Dual, SelectError> {
+    fn ascend(&self, task: &Task<'_>, budget: usize, nearest: &[Vec<f64>]) -> Result<TsdsDual, SelectError> {
         let (mut g, mut point) = self.start(budget, nearest);
         let (mut best, mut value) = (g.clone(), point.value);
         let (mut seen, mut stride, mut stalled) = (f64::INFINITY, 1.0, 0);
@@ -140,7 +140,7 @@ impl<'a> Problem<'a> {
             }
         }
         let screened = self.costs.rows_below(&best);
-        Ok(Dual { budget, potentials: best, screened, value, seen })
+        Ok(TsdsDual { budget, potentials: best, screened, value, seen })
     }
 
     /// The better of the two points where D is greatest in a simpler problem.

@@ -44,7 +44,7 @@ enum Tally {
 
 /// Memory that one slice after another is worked through in.
 #[derive(Default)]
-pub(crate) struct Scratch {
+pub(crate) struct PanelWorkspace {
     /// Weights, in lines of [`ROWS`] per query.
     panel: Vec<f64>,
     /// Costs likewise, 0 where they are not finite.
@@ -57,7 +57,7 @@ pub(crate) struct Scratch {
 pub(crate) struct Panels<'w, 'a, 's, W> {
     pub(crate) worker: &'w mut Worker<'a>,
     pub(crate) slice: &'w mut Slice<'s, W>,
-    pub(crate) scratch: &'w mut Scratch,
+    pub(crate) scratch: &'w mut PanelWorkspace,
     /// Whether m_i stand in the slice, those of potentials near by.
     pub(crate) shifts_known: bool,
 }
@@ -78,7 +78,7 @@ impl<W> pulp::WithSimd for Panels<'_, '_, '_, W> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) {
         let Self { worker, slice: Slice { rows, greatest, logs, shares, state, .. }, scratch, shifts_known } = self;
-        let Scratch { panel, prices, gram, chosen } = scratch;
+        let PanelWorkspace { panel, prices, gram, chosen } = scratch;
         let frame = worker.frame;
         let m = frame.reference.len();
         let tally = match (logs.is_empty(), frame.shares.is_empty()) {

@@ -20,7 +20,7 @@ pub enum LogitNorm {
 
 /// f_α for one α ≥ 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Objective {
+pub struct LossObjective {
     alpha: f64,
 }
 
@@ -46,7 +46,7 @@ fn answer(logits: &[f64], right: usize) -> Answer {
     Answer { log_p, p: log_p.exp(), rest: wrong / total, others: weights.into_iter().map(|w| w / total).collect() }
 }
 
-impl Objective {
+impl LossObjective {
     /// `None` unless α is finite and not negative.
     pub fn new(alpha: f64) -> Option<Self> {
         (alpha.is_finite() && alpha >= 0.0).then_some(Self { alpha })
@@ -160,7 +160,7 @@ pub fn el2n(logits: &[f64], right: usize) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholded {
     /// The objective.
-    pub objective: Objective,
+    pub objective: LossObjective,
     /// τ in (0, 1).
     pub threshold: f64,
 }
