@@ -12,11 +12,7 @@
 //! far ones, and those are needed later.
 //!
 //! Limit: k·W inner products for W active rows, 2kWd operations in `f64`, as many roots or exponentials as pairs, and one
-//! read of the W rows per pass of up to 128 picks. Measured with AVX-512, swaps included, in CPU-seconds: N = W = 21,276,
-//! d = 384, k = 2,500 (real text, `f16`) 41 GFLOP in 2.3 s for energy, 18 GFLOP/s, and in 3.1 s for a Gaussian; N =
-//! 197,000, d = 512, k = 10,000 some 1,200 GFLOP in 78 s, 15 GFLOP/s, 220 times a pass in single precision. Plain faer
-//! would do 39 GFLOP/s of `f64` a core (half of what it does in single precision), so this is some 40 to 45 % of the
-//! limit; the rest goes into the canonical order of sums, roots, swaps and reading rows.
+//! read of the W rows per pass of up to 128 picks.
 
 use rayon::prelude::*;
 

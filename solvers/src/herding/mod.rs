@@ -9,9 +9,7 @@
 //! change a row.
 //!
 //! Cost: the passes of herding take 2kWd operations for the W active rows (all N up to 98,304 rows, else at least 4k);
-//! memory is some 32 bytes per active row and budget, and 130 MB for mutual kernel values. Measured on two Xeon cores
-//! with AVX-512: at N = 21,276, d = 384, k = 2,500 (real text) choice, relaxation, bound for all subsets and distance
-//! take 6.2 CPU-seconds, 0.007 % above the bound; the inner products of herding alone are 41 GFLOP of it.
+//! memory is some 32 bytes per active row and budget, and 130 MB for mutual kernel values.
 
 mod cloud;
 mod greedy;

@@ -6,11 +6,8 @@
 //! best swap among them again and again with their mutual kernel values at hand, and then brings the potentials of all
 //! active rows up to date.
 //!
-//! Limit: per pass (2·[`LIST`])² + 2·swaps·W inner products of 2d operations in `f64`, and one read of the W rows at
-//! work; longer lists only to show that nothing is left. Herding leaves little to do on 21,276 rows of real text (d =
-//! 384): 6 to 200 swaps in 2 to 5 passes; 1.8 GFLOP in 0.15 CPU-seconds at k = 2,500, 12 GFLOP/s, a third of what plain
-//! faer would do, as few columns at a time leave it to memory. In pools of crowds it is more: at N = 197,000, d = 512, k
-//! = 10,000 48 passes, a quarter of all the time.
+//! Limit: per pass (2·[`LIST`])² + 2·swaps·W inner products of 2d operations in `f64`, and one read of the W active
+//! rows; longer lists only show that nothing is left.
 
 use crate::herding::cloud::KernelPoints;
 use crate::herding::greedy::{Herd, least_of};

@@ -7,10 +7,7 @@
 //! pairs between groups are looked at twice.
 //!
 //! Limit: the search's; and for each of the `cap` rows that are left to a row 2·d operations in `f64` and the 4·d bytes of
-//! that row, block by block, so that most come from the second-level cache. Measured in CPU-seconds at N = 197,000, d =
-//! 512, cap 1,000, σ = 0.75: 20 for 87,697 listed rows of even clusters; 100 for 102,959 of which half stand in a few
-//! crowds, where 1.2·10⁹ pairs pass all sieves: a fifth is matrix products, a quarter reading rows for exact distances (12
-//! GB/s a core, half of what it reads in order), a third keeps lists.
+//! that row, block by block, so that most come from the second-level cache.
 
 use std::ops::Range;
 use std::sync::Mutex;

@@ -15,8 +15,7 @@
 //! counting as it does in p: 1 + (N − 1)·(mean of k over the other sampled rows), which has the mean N·p(u).
 //!
 //! Limit: 2NMd + 2N·min(N/2, sample)·d operations in `f64` at the speed of [`kantor_theory::dot`], and as many
-//! exponentials as pairs. Measured with AVX-512 at N = 21,276, M = 81, d = 384 and a sample of 5,000: 83 GFLOP in 4.8
-//! CPU-seconds of a loaded core, 17 GFLOP/s, some 45 % of what plain faer would do in `f64`.
+//! exponentials as pairs.
 
 use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};

@@ -4,10 +4,8 @@
 //! The query potentials found are a start for the true problem: passes over its costs give their dual value, a feasible
 //! plan and the residual, so the bracket returned is about the problem asked for, however bad the factor was.
 //!
-//! When it pays: seldom. The factor has to have as many columns as the kernel has directions at the scale of ε, and its
-//! iterations save only what passes over N·M stored weights cost, not the evaluation at the end. With up to a thousand
-//! queries one of the other entropic solvers reached the same gap sooner in every case measured (N = 20,000; M = 100 and
-//! 400; d = 3 and 64; ε from 0.03 to 3).
+//! It seldom pays: the factor has to have as many columns as the kernel has directions at the scale of ε, and its
+//! iterations save only what passes over N·M stored weights cost, not the evaluation at the end.
 //!
 //! Limit of an iteration: reading the N×(r + 1) factor once, four operations per number.
 //!

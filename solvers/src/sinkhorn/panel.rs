@@ -10,9 +10,7 @@
 //! are computed.
 //!
 //! Limit: reading 8 bytes and about 28 vector operations per pair, 8 lanes at a time on AVX-512 (four more where the
-//! matrix holds cosines). At N = 197,000, M = 100 a pass took 0.042–0.055 CPU-s on a machine on which reading the matrix in
-//! order took 0.025; costs of the plan took 0.015, second derivatives from drawn rows 0.008, from all rows (module
-//! `gram`) 0.05; a first pass in which 0 does not serve takes 0.05 more.
+//! matrix holds cosines). A first pass in which 0 does not serve reads the costs twice more.
 
 use std::ops::{Range, RangeInclusive};
 

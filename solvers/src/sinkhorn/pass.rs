@@ -14,10 +14,8 @@
 //!
 //! Where the costs are a matrix that lies in memory query by query, weights are never kept: module `panel`.
 //!
-//! Limit: a pass over kept weights reads 8 bytes (or 4) and does four operations per pair. At N = 197,000, M = 100 it
-//! takes 0.020 CPU-s, 8 GB/s, where one core reads 13 GB/s in a matrix-vector product; weights in `f32` take 0.018, no
-//! longer for want of memory. Where h changes, an exponential per pair is added, about 40 operations, and the first
-//! touch of the memory. Second derivatives add M/2 multiply-adds per pair (module `outer`), 0.06 CPU-s.
+//! Limit: a pass over kept weights reads 8 bytes (or 4) and does four operations per pair. Where h changes, an exponential per pair is added, about 40 operations, and the first
+//! touch of the memory. Second derivatives add M/2 multiply-adds per pair (module `outer`).
 
 use rayon::prelude::*;
 
