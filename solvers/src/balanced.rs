@@ -1,7 +1,7 @@
 //! Any method, balanced over groups of queries: none of them goes short because another has more queries.
 //!
 //! The method chooses for each group's queries alone. The groups then take turns, in the order of their first query, each
-//! taking the first row of its own selection that nobody took before, so that pick r is group r mod G's ([`turns`]) and
+//! taking the first row of its own selection that is not taken yet, so that pick r is group r mod G's ([`turns`]) and
 //! the groups' numbers of rows differ by at most one: by none if G divides the budget. With fewer rows than groups the
 //! last ones get none. A group whose selection is used up asks its method for twice as many rows; at
 //! the whole budget there is always a free one among them. With one group it is the method itself. Certificates

@@ -35,7 +35,7 @@ pub static SELECTORS: &[SelectorEntry] = &[
     },
     SelectorEntry {
         name: "random",
-        summary: "rows drawn without replacement from --seed: the baseline",
+        summary: "rows drawn without replacement from `seed`: the baseline",
         settings: &[],
         build: |_| Box::new(Random),
     },
@@ -89,13 +89,13 @@ pub static SELECTORS: &[SelectorEntry] = &[
     },
     SelectorEntry {
         name: "energy",
-        summary: "small energy distance: rows herded one by one, then swapped while swaps help; see --objective energy",
+        summary: "small energy distance: rows herded one by one, then swapped while swaps help; see `objective` energy",
         settings: &[],
         build: |_| Box::new(Energy),
     },
     SelectorEntry {
         name: "mmd",
-        summary: "the same for the maximum mean discrepancy under --kernel; see --objective mmd",
+        summary: "the same for the maximum mean discrepancy under `kernel`; see `objective` mmd",
         settings: &["kernel", "bandwidth"],
         build: |settings| Box::new(Mmd::new(settings)),
     },

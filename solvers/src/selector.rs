@@ -173,7 +173,7 @@ pub struct Selection {
     pub scores: Vec<f64>,
     /// How the search ended.
     pub status: Status,
-    /// What the selector wants recorded, by name: levels found, limits reached, iterations, residuals.
+    /// What is recorded of the search, by name: levels found, limits reached, iterations, residuals.
     pub notes: BTreeMap<String, Value>,
 }
 
@@ -205,7 +205,7 @@ pub(crate) fn notes<const N: usize>(notes: [(&str, Value); N]) -> BTreeMap<Strin
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SelectError {
     /// A parameter has a value that makes no sense.
-    #[error("--{name} is {value}: {rule}")]
+    #[error("`{name}` is {value}: {rule}")]
     Setting {
         /// Name of the flag.
         name: &'static str,
@@ -239,7 +239,7 @@ pub enum SelectError {
         fault: &'static str,
     },
     /// It would take more memory than allowed.
-    #[error("method `{method}` needs about {needed} bytes but --max-memory allows {allowed}")]
+    #[error("method `{method}` needs about {needed} bytes but `max-memory` allows {allowed}")]
     Memory {
         /// Name of the selector.
         method: &'static str,
@@ -267,7 +267,7 @@ pub trait Selector: Send + Sync {
     /// Whether the selection for a smaller budget is a prefix of that for a larger one.
     fn nested(&self) -> bool;
 
-    /// What it wants to know of the pool before choosing up to `largest` rows.
+    /// What it asks of the pass over the pool before choosing up to `largest` rows.
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest;
 
     /// Chooses one selection per budget, in the order of `budgets`.

@@ -124,7 +124,7 @@ pub enum SolveError {
         fault: &'static str,
     },
     /// It would take more memory than allowed.
-    #[error("{} needs about {needed} bytes but --max-memory allows {allowed}", named(solver))]
+    #[error("{} needs about {needed} bytes but `max-memory` allows {allowed}", named(solver))]
     Memory {
         /// Its name; or what is made of its solution, such as `the plan`.
         solver: &'static str,

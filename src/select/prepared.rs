@@ -206,7 +206,7 @@ fn of_every_subset(error: Error) -> Error {
     }
 }
 
-/// Bytes that the pass, its scanned and the proof for `certified` rows of each budget (costs, and closeness
+/// Bytes that the pass, what it finds and the proof for `certified` rows of each budget (costs, and closeness
 /// remembered) take beyond the input.
 fn bytes(task: &Task<'_>, needs: ScanRequest, objective: Objective, certified: usize, budgets: usize) -> u64 {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());

@@ -1,4 +1,4 @@
-//! Pool, queries and a cost, evaluated by block in `f64`; never an N×M matrix unless somebody asks for it.
+//! Pool, queries and a cost, evaluated by block in `f64`; an N×M matrix is made only on request.
 
 use std::ops::Range;
 
@@ -138,7 +138,7 @@ impl<'a> Geometry<'a> {
     /// If there are no such rows, one of them is bad, or the geometry is a matrix, which does not say how close pool
     /// rows are to each other.
     pub fn to_rows(&self, rows: &[usize]) -> Result<Geometry<'a>, GeometryError> {
-        let fault = "as a matrix does not say how close pool rows are to each other: give --pool and --query";
+        let fault = "as a matrix does not say how close pool rows are to each other: give `pool` and `query`";
         let pool = self.points().ok_or(GeometryError::WrongCost { cost: self.cost, fault })?;
         if rows.is_empty() {
             return Err(GeometryError::Empty("list of rows"));

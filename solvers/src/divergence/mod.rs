@@ -52,15 +52,15 @@ pub fn sinkhorn_divergence(
     problem.check()?;
     let refuse = |fault| SolveError::Unsupported { solver: NAME, fault };
     if problem.epsilon <= 0.0 || problem.reference != Reference::Product {
-        return Err(refuse("wants --epsilon above 0 and the product of the weights as reference"));
+        return Err(refuse("needs `epsilon` above 0 and the product of the weights as reference"));
     }
     let penalty = match (problem.pool, problem.query) {
         (Marginal::Hard, Marginal::Hard) => f64::INFINITY,
         (Marginal::Kl(pool), Marginal::Kl(query)) if pool == query => pool,
-        _ => return Err(refuse("wants the same marginals on both sides, hard or KL")),
+        _ => return Err(refuse("needs the same marginals on both sides, hard or KL")),
     };
     let (Some(pool), Some((queries, _))) = (problem.geometry.points(), problem.geometry.queries()) else {
-        return Err(refuse("wants rows: a matrix does not say how far rows are from each other"));
+        return Err(refuse("needs rows: a matrix does not say how far rows are from each other"));
     };
     // Both sides' weights are checked by the same rule as everywhere.
     masses_of(problem)?;

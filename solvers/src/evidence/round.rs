@@ -161,7 +161,7 @@ fn scale(line: &mut [f64]) {
     line.iter_mut().for_each(|x| *x *= factor);
 }
 
-/// More units than rounding down can leave in a row of `supply`, and hardly any all the same.
+/// At least as many units as rounding down can leave in a row of `supply`: few beside the supply.
 fn max_rounding_residue(supply: u64, queries: usize) -> u64 {
     (supply >> 40) + queries as u64
 }

@@ -37,10 +37,10 @@ fn solve(
     problem.check()?;
     let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
     if problem.epsilon > 0.0 {
-        return refuse("solves problems without entropy: take --epsilon 0");
+        return refuse("solves problems without entropy: take `epsilon` 0");
     }
     let (Some(pool), Some(query)) = (price(problem.pool), price(problem.query)) else {
-        return refuse("wants hard marginals or TV penalties");
+        return refuse("needs hard marginals or TV penalties");
     };
     let (n, m) = (problem.row_count(), problem.geometry.query_len());
     within(NAME, 8 * n as u64 * m as u64, settings.memory)?;
@@ -115,7 +115,7 @@ impl Hub {
         let enter: Vec<f64> = (0..self.nearest_row.len()).map(|j| self.enter(j)).collect();
         for (i, line) in costs.chunks_exact_mut(enter.len()).enumerate() {
             let leave = self.leave(i);
-            // Not f64::min: a cost that is no number must be found by whoever reads the costs.
+            // Not f64::min: a cost that is no number must reach the check of the costs.
             line.iter_mut().zip(&enter).for_each(|(c, enter)| *c = if leave + enter < *c { leave + enter } else { *c });
         }
     }

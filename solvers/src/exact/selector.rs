@@ -1,4 +1,4 @@
-//! The selector `optimal`: the subset that nobody can beat, and the potentials that prove it.
+//! The selector `optimal`: a subset of least transport distance, and the potentials that prove it.
 
 use kantor_theory::Status;
 

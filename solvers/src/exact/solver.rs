@@ -33,19 +33,19 @@ fn solve(
     problem.check()?;
     let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
     if problem.epsilon > 0.0 {
-        return refuse("solves problems without entropy: take --epsilon 0, or an entropic solver");
+        return refuse("solves problems without entropy: take `epsilon` 0, or an entropic solver");
     }
     let scaled = match (problem.pool, problem.query) {
         (Marginal::Hard, Marginal::Hard) => None,
         (Marginal::Capacity(factor), Marginal::Hard) => Some(Scaled::Pool(factor)),
         (Marginal::Hard, Marginal::Capacity(factor)) => Some(Scaled::Query(factor)),
         (Marginal::Capacity(_), Marginal::Capacity(_)) => {
-            return refuse("wants one hard marginal: capacities on both sides are met by sending nothing");
+            return refuse("needs one hard marginal: capacities on both sides are met by sending nothing");
         }
         (Marginal::Kl(_), _) | (_, Marginal::Kl(_)) => {
-            return refuse("wants hard marginals or a capacity: KL penalties need --epsilon above 0");
+            return refuse("needs hard marginals or a capacity: KL penalties need `epsilon` above 0");
         }
-        _ => return refuse("wants hard marginals or a capacity: TV penalties are for solver `partial`"),
+        _ => return refuse("needs hard marginals or a capacity: TV penalties are for solver `partial`"),
     };
     let (n, m) = (problem.row_count(), problem.geometry.query_len());
     let held = match scaled {

@@ -8,7 +8,7 @@ use super::simplex::{closest, two_closest};
 /// An edge of a tree: a row, a query, and the mass that goes from one to the other.
 pub(super) type Edge = (u32, u32, u64);
 
-/// Shipments that meet all masses, by row: each row goes to the query of least c_ij − g_j that still wants mass, and
+/// Shipments that meet all masses, by row: each row goes to the query of least c_ij − g_j that still lacks mass, and
 /// the rows whose second choice costs them most go first. Every shipment uses up its row or its query, so there is no
 /// cycle among them.
 pub(super) fn shipments(

@@ -38,12 +38,12 @@ impl<'a> KernelPoints<'a> {
         let refuse = |fault| Err(SelectError::Unsupported { method, fault });
         let family = geometry.cost().family();
         let Some(points) = geometry.points() else {
-            return refuse("needs the rows of pool and queries, not only similarities: give --pool and --query");
+            return refuse("needs the rows of pool and queries, not only similarities: give `pool` and `query`");
         };
         match kernel.name() {
             KernelName::Compact => refuse("needs a positive definite kernel, which `compact` is not"),
             KernelName::Cosine if family != Family::Angle => {
-                refuse("under the cosine kernel needs unit rows: give a cost of directions, such as --cost cosine")
+                refuse("under the cosine kernel needs unit rows: give a cost of directions, such as `cost` cosine")
             }
             _ => Ok(Self { geometry, kernel, family, dim: points.dim() }),
         }

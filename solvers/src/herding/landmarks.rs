@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::herding::cloud::KernelPoints;
 use crate::selector::SelectError;
 
-/// Iterations: the residual is then a matter of near-copies, which hardly count.
+/// Iterations: the residual is then due to near-copies, which barely change the bound.
 const ITERATIONS: usize = 60;
 
 /// Keeps every (|p|/count)-th row of `measure`, in the order in which its rows stand, and finds the best weights for

@@ -68,7 +68,7 @@ impl Selector for Mmd {
         if task.geometry.points().is_none() {
             return Err(SelectError::Unsupported {
                 method: "mmd",
-                fault: "needs the rows of pool and queries, not only similarities: give --pool and --query",
+                fault: "needs the rows of pool and queries, not only similarities: give `pool` and `query`",
             });
         }
         select(task, scanned, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)

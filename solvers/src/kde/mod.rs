@@ -66,7 +66,7 @@ impl KnnKde {
                 return Err(SelectError::Unsupported {
                     method: self.name(),
                     fault: "needs the representations of the pool for its densities, not only similarities: \
-                            give --pool and --query, or --sigma 0 for equal densities",
+                            give `pool` and `query`, or `sigma` 0 for equal densities",
                 });
             };
             let (family, cap) = (task.geometry.cost().family(), Self::capped(task, self.kde_cap));

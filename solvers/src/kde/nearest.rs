@@ -1,9 +1,8 @@
 //! Densities that count only the `cap` nearest rows, as KNN-KDE has them.
 //!
 //! Every row keeps a list of candidates: pairs come from the pruned search ([`search`](super::search)) with bounds of
-//! their distance, and once a list is full, its `cap`-th upper bound is a bar that tells the search which pairs are of
-//! no more use to the row. What stays is evaluated in `f64`, so neither the bounds nor the order of pairs changes a
-//! density. Lists stay within a stated number of bytes: if those of all rows would not, rows are taken in groups, and
+//! their distance, and once a list is full, its `cap`-th upper bound is a bar beyond which the search skips pairs for
+//! that row. What stays is evaluated in `f64`, so neither the bounds nor the order of pairs changes a density. Lists stay within a stated number of bytes: if those of all rows would not, rows are taken in groups, and
 //! pairs between groups are looked at twice.
 //!
 //! Limit: the search's; and for each of the `cap` rows that are left to a row 2·d operations in `f64` and the 4·d bytes of

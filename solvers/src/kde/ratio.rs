@@ -115,7 +115,7 @@ impl Selector for KdeRatio {
         }
         let Some(points) = geometry.points() else {
             return Err(self.unsupported(
-                "needs the representations of the pool for its densities, not only similarities: give --pool and --query",
+                "needs the representations of the pool for its densities, not only similarities: give `pool` and `query`",
             ));
         };
         // Where all rows are alike no rule finds a width, and any width gives the same densities.

@@ -88,7 +88,7 @@ pub(crate) trait Taker: Sync {
     /// Takes pairs of rows of the same two blocks.
     ///
     /// # Errors
-    /// If it wants or can hold no more.
+    /// If it can take no more pairs.
     fn take(&self, pairs: &[Pair]) -> Result<(), Halt>;
 
     /// A cosine below which a pair is of no use to the row at this position, though it may be to the other one. It may

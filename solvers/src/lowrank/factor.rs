@@ -60,13 +60,13 @@ impl Factor {
         problem.check()?;
         let refuse = |fault| SolveError::Unsupported { solver: NAME, fault };
         if problem.epsilon <= 0.0 {
-            return Err(refuse("factorises exp(−c/ε): it wants --epsilon above 0"));
+            return Err(refuse("factorises exp(−c/ε): it needs `epsilon` above 0"));
         }
         let (Some(pool), Some((query, _))) = (problem.geometry.points(), problem.geometry.queries()) else {
-            return Err(refuse("wants rows: a matrix does not say how far queries are from each other"));
+            return Err(refuse("needs rows: a matrix does not say how far queries are from each other"));
         };
         if !is_positive_definite(problem.geometry.cost(), problem.power) {
-            return Err(refuse("wants a cost whose kernel is positive definite: with --p 2 only euclidean"));
+            return Err(refuse("needs a cost whose kernel is positive definite: with `p` 2 only euclidean"));
         }
         let (n, m, dim) = (problem.row_count(), problem.geometry.query_len(), pool.dim());
         let rank = rank.clamp(1, m);

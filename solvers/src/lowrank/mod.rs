@@ -62,7 +62,7 @@ fn solve(
 fn penalties(problem: &Problem<'_>) -> Result<(f64, f64), SolveError> {
     let refuse = |fault| SolveError::Unsupported { solver: NAME, fault };
     if problem.reference != Reference::Product {
-        return Err(refuse("wants the product of the weights as reference"));
+        return Err(refuse("needs the product of the weights as reference"));
     }
     let strength = |marginal| match marginal {
         Marginal::Hard => Ok(f64::INFINITY),

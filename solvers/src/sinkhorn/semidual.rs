@@ -72,7 +72,7 @@ pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<S
 ///
 /// Costs that are not negative exceed no potential by more than its own size: if that is at most [`Weight::DRIFT`]·ε,
 /// nothing overflows, and the reference potentials stay. Below ε costs could not be told from their weights. Newton's
-/// method wants weights for several ε.
+/// method needs weights for several ε.
 fn starts_anywhere(costs: &Costs<'_>, penalty: &Penalty, g: &[f64]) -> bool {
     let greatest = g.iter().copied().fold(0.0, f64::max);
     !newton::is_of_use(penalty)

@@ -85,10 +85,10 @@ impl Entropic<'_> {
             Marginal::Hard => Ok(f64::INFINITY),
             Marginal::Kl(rho) => Ok(rho),
             Marginal::Tv(_) => {
-                Err("takes hard marginals and KL penalties: for TV take --epsilon 0 and the solver `partial`")
+                Err("takes hard marginals and KL penalties: for TV take `epsilon` 0 and the solver `partial`")
             }
             Marginal::Capacity(_) => {
-                Err("takes hard marginals and KL penalties: for capacities take --epsilon 0 and the solver `exact`")
+                Err("takes hard marginals and KL penalties: for capacities take `epsilon` 0 and the solver `exact`")
             }
         };
         let strength = |marginal| strength(marginal).map_err(unsupported);
@@ -97,9 +97,9 @@ impl Entropic<'_> {
         match (penalty.epsilon > 0.0, penalty.pool.is_infinite() && penalty.query.is_infinite()) {
             (true, _) => Ok(penalty),
             (false, true) => {
-                Err(unsupported("solves problems with entropy: take --epsilon above 0, or the solver `exact`"))
+                Err(unsupported("solves problems with entropy: take `epsilon` above 0, or the solver `exact`"))
             }
-            (false, false) => Err(unsupported("solves problems with entropy: KL penalties need --epsilon above 0")),
+            (false, false) => Err(unsupported("solves problems with entropy: KL penalties need `epsilon` above 0")),
         }
     }
 
@@ -140,7 +140,7 @@ impl Entropic<'_> {
             Err(Stopped) => Reached { g: vec![0.0; measures.queries.len()], point: None, end: Err(Stopped), passes: 0 },
         };
 
-        // What was found is completed even if somebody asked to stop: two passes.
+        // What was found is completed even if the run was stopped: two passes.
         dual.penalty = penalty;
         dual.watch = &Quiet;
         dual.passes = reached.passes;

@@ -89,7 +89,7 @@ pub fn slices(problem: &Problem<'_>, settings: &SolverSettings, watch: &dyn Watc
     problem.check()?;
     let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
     if problem.epsilon > 0.0 || (problem.pool, problem.query) != (Marginal::Hard, Marginal::Hard) {
-        return refuse("wants hard marginals and --epsilon 0");
+        return refuse("needs hard marginals and `epsilon` 0");
     }
     let Some(points) = Points::new(problem) else {
         return refuse("projects rows: it cannot work on a matrix of costs or similarities");

@@ -22,7 +22,7 @@ pub fn sequential(count: usize, task: &(dyn Fn(usize) + Sync)) {
 
 /// Runs all tasks and merges what they return; the first failure in task order wins.
 ///
-/// An executor that leaves a task out (because somebody stopped it) gives an error; a task that it runs twice, or that does
+/// An executor that leaves a task out (because it was stopped) gives an error; a task that it runs twice, or that does
 /// not exist, counts once or not at all.
 pub(super) fn gather<T: Send>(
     count: usize,

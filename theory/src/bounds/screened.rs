@@ -2,7 +2,7 @@
 //!
 //! A row with g_j ≤ c_ij^p for every query j adds nothing to such a bound. That it is one must be known for every row
 //! that is left out: it cannot be seen from the rows that are left. Safe code therefore looks at all rows, or holds a
-//! [`Screened`], which says so and can only be made by whoever takes responsibility for it.
+//! [`Screened`], which says so and can only be made by unsafe code.
 
 use crate::bounds::BestEvidence;
 use crate::cost_bounds::Power;
