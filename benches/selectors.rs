@@ -19,9 +19,9 @@ use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
 use kantor::output::ResultDirectory;
 use kantor::select::{InputSpec, Inputs, Request, Run};
-use kantor_solvers::{Needs, Quiet, Settings, Task, exact, herding, kernels, registry};
+use kantor_solvers::{Quiet, ScanRequest, Settings, Task, exact, herding, kernels, registry};
 use kantor_theory::bounds::{Candidates, best_bound};
-use kantor_theory::{Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, in_turn};
+use kantor_theory::{Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, sequential};
 use npyz::WriterBuilder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -43,13 +43,13 @@ fn main() {
 
     let select = |name: &str, k: usize| {
         let selector = (registry::selector(name).unwrap().build)(&Settings::default());
-        let findings = kernels::scan(&task, selector.needs(&task, k)).unwrap();
-        selector.select(&task, &findings, &[k]).unwrap().remove(0)
+        let scanned = kernels::scan(&task, selector.needs(&task, k)).unwrap();
+        selector.select(&task, &scanned, &[k]).unwrap().remove(0)
     };
     let solve = || {
-        let findings = kernels::scan(&task, exact::needs(&task, budget)).unwrap();
-        let mut solved = exact::solve(&task, &findings, &[budget]).unwrap();
-        (solved.budgets.remove(0), solved.lists.or(findings.lists))
+        let scanned = kernels::scan(&task, exact::needs(&task, budget)).unwrap();
+        let mut solved = exact::solve(&task, &scanned, &[budget]).unwrap();
+        (solved.budgets.remove(0), solved.lists.or(scanned.lists))
     };
     let only = std::env::var("ONLY").unwrap_or_default();
     let wanted = |name: &str| only.is_empty() || only.split(',').any(|word| name.contains(word));
@@ -59,7 +59,7 @@ fn main() {
     let files = wanted("files").then(|| Files::write(&x, &q, d));
 
     let mut candidates: Vec<(String, Box<dyn Fn() + '_>)> = vec![
-        ("bare pass".into(), Box::new(|| drop(black_box(kernels::scan(&task, Needs::default()))))),
+        ("bare pass".into(), Box::new(|| drop(black_box(kernels::scan(&task, ScanRequest::default()))))),
         ("faer, row blocks".into(), Box::new(|| blocked_product(&x, &q, m, d, block))),
         ("faer, one product".into(), Box::new(|| whole_product(&x, &q, m, d))),
     ];
@@ -79,7 +79,7 @@ fn main() {
             Box::new(|| {
                 let problem = Statement::new(&geometry, Power::One, budget);
                 let all = Candidates::All;
-                black_box(best_bound(&geometry, &problem, best.potentials.clone(), all, &in_turn).unwrap());
+                black_box(best_bound(&geometry, &problem, best.potentials.clone(), all, &sequential).unwrap());
             }),
         ));
         candidates.push((

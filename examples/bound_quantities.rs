@@ -24,8 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let geometry = inputs.geometry_with(&seen, Cost::Angular)?;
     let task = Task { geometry: &geometry, power: Power::One, seed: 0, block: 512, memory: u64::MAX, watch: &Quiet };
     let selector = (registry::selector("round-robin").ok_or("no such method")?.build)(&Settings::default());
-    let findings = kernels::scan(&task, selector.needs(&task, 500))?;
-    let selection = selector.select(&task, &findings, &[500])?.remove(0);
+    let scanned = kernels::scan(&task, selector.needs(&task, 500))?;
+    let selection = selector.select(&task, &scanned, &[500])?.remove(0);
 
     let subject = Subject {
         pool,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use kantor::certify;
 use kantor::select::{InputSpec, Inputs, Request, select};
-use kantor::solvers::{Effort, Potentials, Quiet, Solver, registry};
+use kantor::solvers::{Potentials, Quiet, Solver, SolverSettings, registry};
 use kantor::theory::{Power, Problem};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,8 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let chosen = select(&inputs, &request, &Quiet)?;
     let order = &chosen.chosen[0].selections[0].selection.rows;
 
-    let effort = Effort { tolerance: 1e-8, ..Effort::default() };
-    let make = |name: &str| registry::solver(name).map(|entry| (entry.build)(&effort)).ok_or("no such solver");
+    let settings = SolverSettings { tolerance: 1e-8, ..SolverSettings::default() };
+    let make = |name: &str| registry::solver(name).map(|entry| (entry.build)(&settings)).ok_or("no such solver");
     println!("solver           budget  epsilon  passes cold  warm   certified distance");
     for name in ["sinkhorn", "sinkhorn-newton"] {
         let solver: Box<dyn Solver> = make(name)?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use kantor::certify::{self, Certified, Terms};
 use kantor::select::{InputSpec, Inputs};
 use kantor::solvers::greedy::RoundRobin;
-use kantor::solvers::{Findings, Needs, Quiet, SelectError, Selection, Selector, Task, exact, kernels};
+use kantor::solvers::{PoolScan, Quiet, ScanRequest, SelectError, Selection, Selector, Task, exact, kernels};
 use kantor::theory::{Cost, DenseRows, Geometry, Power, Status};
 
 /// The rows closest to any query, but none that is too close to a row chosen before.
@@ -25,13 +25,13 @@ impl Selector for Distinct {
         true
     }
 
-    fn needs(&self, _: &Task<'_>, _: usize) -> Needs {
-        Needs { row_best: true, lists: 0 }
+    fn needs(&self, _: &Task<'_>, _: usize) -> ScanRequest {
+        ScanRequest { row_best: true, lists: 0 }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         let fault = |fault| SelectError::Unsupported { method: self.name(), fault };
-        let best = findings.row_best.as_ref().ok_or(fault("needs the closest query of every row"))?;
+        let best = scanned.row_best.as_ref().ok_or(fault("needs the closest query of every row"))?;
         let largest = budgets.iter().copied().max().unwrap_or(0);
         let (mut rows, mut scores) = (Vec::new(), Vec::new());
         for (row, closeness) in best.top(task.geometry, task.geometry.pool_len()) {
@@ -58,10 +58,10 @@ impl Selector for Distinct {
 /// Chooses and certifies 500 rows.
 fn certified(geometry: &Geometry<'_>, selector: &dyn Selector) -> Result<Certified, Box<dyn std::error::Error>> {
     let task = Task { geometry, power: Power::One, seed: 0, block: 512, memory: u64::MAX, watch: &Quiet };
-    let findings = kernels::scan(&task, selector.needs(&task, 500).union(exact::needs(&task, 500)))?;
-    let optimum = exact::solve(&task, &findings, &[500])?;
+    let scanned = kernels::scan(&task, selector.needs(&task, 500).union(exact::needs(&task, 500)))?;
+    let optimum = exact::solve(&task, &scanned, &[500])?;
     let best = certify::best(geometry, Power::One, &optimum.budgets[0], optimum.lists.as_ref())?;
-    let selection = selector.select(&task, &findings, &[500])?.remove(0);
+    let selection = selector.select(&task, &scanned, &[500])?.remove(0);
     Ok(Certified::new(certify::distance(geometry, &Terms::default(), &selection.rows)?, Some(best))?)
 }
 

@@ -23,7 +23,7 @@ use kantor::statistics::spearman;
 use kantor::theory::generalization::lipschitz::{gap, mean_loss, truncate, truncated_gap};
 use kantor::theory::generalization::metric::Capacity;
 use kantor::theory::generalization::objective::LogitNorm;
-use kantor::theory::generalization::{Cloud, Metric, MetricDistance, Objective};
+use kantor::theory::generalization::{Cloud, LossObjective, Metric, MetricDistance};
 use kantor::theory::{Cost, DenseRows, Geometry, Power, Rows, SparsePlan};
 
 /// The three sources of the queries.
@@ -129,7 +129,7 @@ fn line(z: &Mat<f64>, i: usize) -> Vec<f64> {
 
 /// Accelerated gradient descent on mean −ln p + ridge; the logits' curvature is at most ½ and rows have length one.
 fn train(data: &Labelled, classes: usize) -> Mat<f64> {
-    let negative_log = Objective::new(0.0).unwrap_or_else(|| unreachable!("0 is an objective"));
+    let negative_log = LossObjective::new(0.0).unwrap_or_else(|| unreachable!("0 is an objective"));
     let (n, d) = (data.x.nrows(), data.x.ncols());
     let rate = 1.0 / (0.5 + RIDGE);
     let mut probe: Mat<f64> = Mat::zeros(classes, d);
@@ -156,7 +156,7 @@ fn train(data: &Labelled, classes: usize) -> Mat<f64> {
 /// In x: √2·W*·‖A − mean row‖ (softmax ignores what all logits share), and ‖A‖ ≤ ‖(AAᵀ)⁴‖_F^{1/8}, the Schatten
 /// 16-norm. A change of answer moves the loss by at most 1 and the embedding by √2·scale; the two add up by Cauchy and
 /// Schwarz. A relative slack of 1e-9 covers the rounding of some ten thousand terms a thousand times.
-fn joint_lipschitz(probe: &Mat<f64>, loss: Objective) -> f64 {
+fn joint_lipschitz(probe: &Mat<f64>, loss: LossObjective) -> f64 {
     let classes = probe.nrows();
     let mean: Vec<f64> =
         (0..probe.ncols()).map(|j| (0..classes).map(|c| probe[(c, j)]).sum::<f64>() / classes as f64).collect();
@@ -168,7 +168,7 @@ fn joint_lipschitz(probe: &Mat<f64>, loss: Objective) -> f64 {
     (in_x.powi(2) + 1.0 / (2.0 * SCALE * SCALE)).sqrt() * (1.0 + 1e-9)
 }
 
-fn losses(probe: &Mat<f64>, data: &Labelled, loss: Objective) -> Vec<f64> {
+fn losses(probe: &Mat<f64>, data: &Labelled, loss: LossObjective) -> Vec<f64> {
     let z = logits(probe, &data.x);
     (0..data.labels.len()).map(|i| loss.of_logits(&line(&z, i), data.labels[i])).collect()
 }
@@ -200,7 +200,7 @@ pub(crate) fn study(budgets: &[usize], methods: &[&str]) -> Result<Vec<Finding>,
     let geometry = Geometry::new(&rows, &targets, Cost::Euclidean)?;
     let task = Task { geometry: &geometry, power: Power::One, seed: 0, block: 512, memory: u64::MAX, watch: &Quiet };
     let largest = budgets.iter().copied().max().unwrap_or(0);
-    let loss = Objective::new(1.0).ok_or("α = 1")?;
+    let loss = LossObjective::new(1.0).ok_or("α = 1")?;
     let mut findings = Vec::new();
     for entry in SELECTORS.iter().filter(|entry| methods.is_empty() || methods.contains(&entry.name)) {
         let selector = (entry.build)(&Settings::default());

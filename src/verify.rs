@@ -4,7 +4,7 @@
 //! bad, what the digests are and which tensor was read is found out here, and compared.
 
 use kantor_solvers::Watch;
-use kantor_theory::bounds::Spread;
+use kantor_theory::bounds::Executor;
 use kantor_theory::{Certificate, Verdict, checker};
 
 use crate::certify;
@@ -20,7 +20,7 @@ use crate::select::{Error, InputSpec, Inputs};
 pub fn verify(
     certificate: &Certificate,
     files: &InputSpec,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
     watch: &dyn Watch,
 ) -> Result<Verdict, Error> {
     let drops = !certificate.dropped.pool.is_empty() || !certificate.dropped.query.is_empty();
@@ -44,7 +44,7 @@ pub fn verify(
         if let Err(error) = inputs.check_power(&geometry, certificate.problem.p) {
             return other_input(error, named);
         }
-        Ok::<_, Error>(checker::verify(certificate, &facts, &geometry, spread))
+        Ok::<_, Error>(checker::verify(certificate, &facts, &geometry, executor))
     })?;
     inputs.check_unchanged()?;
     Ok(verdict)

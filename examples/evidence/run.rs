@@ -6,7 +6,7 @@ use std::path::Path;
 use kantor::certify::{self, Metric, Terms, measure};
 use kantor::select::{InputSpec, Inputs};
 use kantor::solvers::kernels::scan;
-use kantor::solvers::{Needs, Quiet, Settings, Task, exact, folds, registry};
+use kantor::solvers::{Quiet, ScanRequest, Settings, Task, exact, folds, registry};
 use kantor::statistics::mean;
 use kantor::theory::{Cost, Geometry, PickedRows, Power};
 use rayon::prelude::*;
@@ -51,18 +51,18 @@ fn choose(geometry: &Geometry<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Ve
     let selectors: Vec<_> =
         METHODS.iter().filter_map(|name| Some((registry::selector(name)?.build)(&Settings::default()))).collect();
     let exact = exact::needs(&task(0), largest);
-    let needs = selectors.iter().fold(exact, |all: Needs, selector| all.union(selector.needs(&task(0), largest)));
-    let mut findings = scan(&task(0), needs)?;
-    let solved = exact::solve(&task(0), &findings, budgets)?;
-    let lists = solved.lists.as_ref().or(findings.lists.as_ref());
+    let needs = selectors.iter().fold(exact, |all: ScanRequest, selector| all.union(selector.needs(&task(0), largest)));
+    let mut scanned = scan(&task(0), needs)?;
+    let solved = exact::solve(&task(0), &scanned, budgets)?;
+    let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
     let best = |found| certify::best(geometry, Power::One, found, lists).map(|bound| bound.lower());
     let bests = solved.budgets.iter().map(best).collect::<Result<_, _>>()?;
-    findings.optimum = Some(solved);
+    scanned.optimum = Some(solved);
     let mut choices = Vec::new();
     for selector in selectors {
         let seeds = if selector.name() == "random" { SEEDS } else { 1 };
         for seed in 0..seeds {
-            let selections = selector.select(&task(seed), &findings, budgets)?;
+            let selections = selector.select(&task(seed), &scanned, budgets)?;
             let choice = |(at, rows)| Choice { method: selector.name(), at, rows };
             choices.extend(selections.into_iter().map(|selection| selection.rows).enumerate().map(choice));
         }
@@ -92,9 +92,9 @@ pub(crate) fn cells<'a>(
     budgets: &[usize],
 ) -> Result<Vec<Cell<'a>>, Box<dyn Error>> {
     let inputs = Inputs::open(&spec(data, &queries.name), Cost::Cosine, &Quiet)?;
-    let geometry = inputs.geometry(Cost::Cosine)?.remembering();
+    let geometry = inputs.geometry(Cost::Cosine)?.with_cache();
     let (choices, bests) = choose(&geometry, budgets)?;
-    geometry.forget();
+    geometry.clear_cache();
     let shortest: Vec<usize> = (0..budgets.len())
         .map(|at| choices.iter().filter(|c| c.at == at).map(|c| pool.tokens(&c.rows)).min().unwrap_or(0))
         .collect();

@@ -10,7 +10,7 @@ use kantor::certify::{self, Terms};
 use kantor::data::{JsonlRows, OnBadRow, OpenOptions, Representation};
 use kantor_solvers::Quiet;
 use kantor_theory::cost::Family;
-use kantor_theory::{Certificate, Cost, DenseRows, Facts, Geometry, Rows, Verdict, in_turn, verify};
+use kantor_theory::{Certificate, Cost, DenseRows, Facts, Geometry, Rows, Verdict, sequential, verify};
 
 /// Files of rows: read whole, checked, digested and described.
 pub fn npy(data: &[u8]) {
@@ -45,7 +45,7 @@ pub fn certificate(data: &[u8]) {
     let Ok(geometry) = Geometry::new(&pool, &query, certificate.problem.cost) else { return };
     // As if the files at hand were the ones that it names.
     let facts = Facts { inputs: certificate.inputs.clone(), dropped: certificate.dropped.clone() };
-    let Verdict::Verified(_) = verify(&certificate, &facts, &geometry, &in_turn) else { return };
+    let Verdict::Verified(_) = verify(&certificate, &facts, &geometry, &sequential) else { return };
     let terms = Terms {
         power: certificate.problem.p,
         weights: certificate.problem.weights.clone(),

@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use kantor_solvers::{Effort, Quiet, registry};
+use kantor_solvers::{Quiet, SolverSettings, registry};
 use kantor_theory::problem::Marginal;
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem};
 
@@ -38,8 +38,8 @@ fn main() {
         query: marginal(number(2).unwrap()),
         ..Problem::new(&geometry, Power::One)
     };
-    let effort = Effort { tolerance: number(3).unwrap_or(1e-9), ..Effort::default() };
-    let solver = (registry::solver(solver).unwrap().build)(&effort);
+    let settings = SolverSettings { tolerance: number(3).unwrap_or(1e-9), ..SolverSettings::default() };
+    let solver = (registry::solver(solver).unwrap().build)(&settings);
     let (before, start) = (cpu_seconds(), Instant::now());
     let found = solver.solve(&problem, None, &Quiet).unwrap();
     let (cpu, wall) = (cpu_seconds() - before, start.elapsed().as_secs_f64());

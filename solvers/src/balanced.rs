@@ -1,7 +1,7 @@
 //! Any method, balanced over groups of queries: none of them goes short because another has more queries.
 //!
 //! The method chooses for each group's queries alone. The groups then take turns, in the order of their first query, each
-//! taking the first row of its own selection that nobody took before, so that pick r is group r mod G's ([`turns`]) and
+//! taking the first row of its own selection that is not taken yet, so that pick r is group r mod G's ([`turns`]) and
 //! the groups' numbers of rows differ by at most one: by none if G divides the budget. With fewer rows than groups the
 //! last ones get none. A group whose selection is used up asks its method for twice as many rows; at
 //! the whole budget there is always a free one among them. With one group it is the method itself. Certificates
@@ -11,14 +11,11 @@
 //!
 //! Limit: one pass over the pool for every group, with that group's queries; and the method's own work for every group.
 
-use std::collections::BTreeMap;
-
 use kantor_theory::{Geometry, PickedRows, Status};
 use serde_json::json;
 
-use crate::greedy::largest;
 use crate::kernels::scan;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
 
 /// How much longer than its share a group's order is at first, if orders are nested: rows that several groups want are
 /// then found without asking twice.
@@ -63,8 +60,8 @@ impl Balanced {
             (None, None) => unreachable!("a geometry is of points or a matrix"),
         };
         let task = Task { geometry: &geometry, ..*task };
-        let findings = scan(&task, self.inner.needs(&task, budget))?;
-        let mut selections = self.inner.select(&task, &findings, &[budget])?;
+        let scanned = scan(&task, self.inner.needs(&task, budget))?;
+        let mut selections = self.inner.select(&task, &scanned, &[budget])?;
         let Some(selection) = selections.pop() else { unreachable!("one selection per budget") };
         Ok(selection)
     }
@@ -96,9 +93,8 @@ impl Balanced {
         }
         let selections = || hands.iter().map(|hand| &hand.selection);
         let status = selections().map(|selection| selection.status).find(|status| !status.is_success());
-        let notes: Vec<_> = selections().map(|selection| &selection.notes).collect();
-        let notes =
-            BTreeMap::from([("balanced-groups".to_owned(), json!(count)), ("by-group".to_owned(), json!(notes))]);
+        let by_group: Vec<_> = selections().map(|selection| &selection.notes).collect();
+        let notes = notes([("balanced-groups", json!(count)), ("by-group", json!(by_group))]);
         Ok(Selection { rows, scores, status: status.unwrap_or(Status::Uncertified), notes })
     }
 }
@@ -129,26 +125,19 @@ impl Selector for Balanced {
         self.inner.nested()
     }
 
-    fn needs(&self, task: &Task<'_>, largest: usize) -> Needs {
-        if self.groups.len() > 1 { Needs::default() } else { self.inner.needs(task, largest) }
+    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
+        if self.groups.len() > 1 { ScanRequest::default() } else { self.inner.needs(task, largest) }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         if self.groups.len() < 2 {
-            return self.inner.select(task, findings, budgets);
+            return self.inner.select(task, scanned, budgets);
         }
-        let count = largest(task, budgets)?;
+        let count = task.largest(budgets)?;
         if !self.nested() {
             return budgets.iter().map(|&budget| self.choose(task, budget)).collect();
         }
         // Turns through fixed orders: what is taken first does not depend on how long it goes on.
-        let Selection { rows, scores, status, notes } = self.choose(task, count)?;
-        let prefix = |&budget: &usize| Selection {
-            rows: rows[..budget].to_vec(),
-            scores: scores[..budget].to_vec(),
-            status,
-            notes: notes.clone(),
-        };
-        Ok(budgets.iter().map(prefix).collect())
+        Ok(self.choose(task, count)?.prefixes(budgets))
     }
 }

@@ -3,7 +3,7 @@
 //! Nothing here reads files, prints, or decides what is certified. Data enters through [`kantor_theory::Rows`],
 //! progress leaves through [`Watch`], and what is found goes up as a [`Selection`].
 //!
-//! The way through: a selector says what it [`Needs`] of the pool; one blocked [`scan`](kernels::scan) collects the
+//! The way through: a selector says what it [`ScanRequest`] of the pool; one blocked [`scan`](kernels::scan) collects the
 //! needs of all selectors; each selector then decides on exact `f64` closeness and returns its selections.
 
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
@@ -30,8 +30,9 @@ pub mod sinkhorn;
 pub mod sliced;
 pub mod solver;
 pub mod watch;
+mod weights;
 
 pub use divergence::{Divergence, sinkhorn_divergence};
-pub use selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
-pub use solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
+pub use selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task};
+pub use solver::{BuiltIn, Plan, Potentials, Residuals, Solution, SolveError, Solver, SolverSettings};
 pub use watch::{Quiet, Stopped, Watch};

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::bandwidth::Bandwidth;
 use crate::draw::Sampling;
-use crate::exact::Solved;
+use crate::exact::BudgetedOptima;
 use crate::herding;
 use crate::kernels::best::RowBest;
 use crate::kernels::lists::NeighbourLists;
@@ -30,25 +30,45 @@ pub struct Task<'a> {
     pub watch: &'a dyn Watch,
 }
 
-/// What a selector wants to know of the pool before it decides; the needs of several selectors are met by one pass.
+impl Task<'_> {
+    /// The largest budget.
+    ///
+    /// # Errors
+    /// If one of them does not fit the pool.
+    pub fn largest(&self, budgets: &[usize]) -> Result<usize, SelectError> {
+        let pool = self.geometry.pool_len();
+        match budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
+            Some(&budget) => Err(SelectError::Budget { budget, pool }),
+            None => Ok(budgets.iter().copied().max().unwrap_or(0)),
+        }
+    }
+
+    /// Refuses what would take more bytes than allowed.
+    pub(crate) fn afford(&self, method: &'static str, needed: u64) -> Result<(), SelectError> {
+        let allowed = self.memory;
+        if needed > allowed { Err(SelectError::Memory { method, needed, allowed }) } else { Ok(()) }
+    }
+}
+
+/// What a selector asks of the pass over the pool; the requests of several selectors are met by one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Needs {
+pub struct ScanRequest {
     /// The closest query of every pool row.
     pub row_best: bool,
     /// The nearest pool rows of every query: this many, 0 for none.
     pub lists: usize,
 }
 
-impl Needs {
-    /// The needs of both.
-    pub fn union(self, other: Needs) -> Needs {
-        Needs { row_best: self.row_best || other.row_best, lists: self.lists.max(other.lists) }
+impl ScanRequest {
+    /// What answers both.
+    pub fn union(self, other: ScanRequest) -> ScanRequest {
+        ScanRequest { row_best: self.row_best || other.row_best, lists: self.lists.max(other.lists) }
     }
 }
 
-/// What the pass found, as asked for by [`Needs`].
+/// What the pass found, as asked for by [`ScanRequest`].
 #[derive(Default)]
-pub struct Findings {
+pub struct PoolScan {
     /// Present if `row_best` was asked for.
     pub row_best: Option<RowBest>,
     /// Present if `lists` was asked for; at least that long, or as long as the pool.
@@ -57,9 +77,9 @@ pub struct Findings {
     /// them.
     pub suspects: Vec<usize>,
     /// Present if the best subsets have been solved for already.
-    pub optimum: Option<Solved>,
+    pub optimum: Option<BudgetedOptima>,
     /// Present if subsets of least energy distance or discrepancy have been chosen already.
-    pub herded: Option<herding::Solved>,
+    pub herded: Option<herding::HerdedSubsets>,
 }
 
 /// The parameters of all selectors, by the name of their flag. Defaults are the published ones.
@@ -153,7 +173,7 @@ pub struct Selection {
     pub scores: Vec<f64>,
     /// How the search ended.
     pub status: Status,
-    /// What the selector wants recorded, by name: levels found, limits reached, iterations, residuals.
+    /// What is recorded of the search, by name: levels found, limits reached, iterations, residuals.
     pub notes: BTreeMap<String, Value>,
 }
 
@@ -162,13 +182,30 @@ impl Selection {
     pub fn budget(&self) -> usize {
         self.rows.len()
     }
+
+    /// One selection per budget, each the beginning of this one.
+    #[must_use]
+    pub fn prefixes(self, budgets: &[usize]) -> Vec<Selection> {
+        let prefix = |&budget: &usize| Selection {
+            rows: self.rows[..budget].to_vec(),
+            scores: self.scores[..budget].to_vec(),
+            status: self.status,
+            notes: self.notes.clone(),
+        };
+        budgets.iter().map(prefix).collect()
+    }
+}
+
+/// Notes by name.
+pub(crate) fn notes<const N: usize>(notes: [(&str, Value); N]) -> BTreeMap<String, Value> {
+    notes.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Why a selector could not select.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SelectError {
     /// A parameter has a value that makes no sense.
-    #[error("--{name} is {value}: {rule}")]
+    #[error("`{name}` is {value}: {rule}")]
     Setting {
         /// Name of the flag.
         name: &'static str,
@@ -202,7 +239,7 @@ pub enum SelectError {
         fault: &'static str,
     },
     /// It would take more memory than allowed.
-    #[error("method `{method}` needs about {needed} bytes but --max-memory allows {allowed}")]
+    #[error("method `{method}` needs about {needed} bytes but `max-memory` allows {allowed}")]
     Memory {
         /// Name of the selector.
         method: &'static str,
@@ -230,14 +267,14 @@ pub trait Selector: Send + Sync {
     /// Whether the selection for a smaller budget is a prefix of that for a larger one.
     fn nested(&self) -> bool;
 
-    /// What it wants to know of the pool before choosing up to `largest` rows.
-    fn needs(&self, task: &Task<'_>, largest: usize) -> Needs;
+    /// What it asks of the pass over the pool before choosing up to `largest` rows.
+    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest;
 
     /// Chooses one selection per budget, in the order of `budgets`.
     ///
-    /// `findings` answers [`Selector::needs`] for the largest budget.
+    /// `scanned` answers [`Selector::needs`] for the largest budget.
     ///
     /// # Errors
     /// If a setting or a budget makes no sense, or the task lacks what the selector needs.
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError>;
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError>;
 }

@@ -82,7 +82,7 @@ pub struct Step {
 
 /// How long and how hard to work. Each solver reads what concerns it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Effort {
+pub struct SolverSettings {
     /// Largest residual, or relative gap, at which to stop.
     pub tolerance: f64,
     /// Iterations at most.
@@ -97,7 +97,7 @@ pub struct Effort {
     pub memory: u64,
 }
 
-impl Default for Effort {
+impl Default for SolverSettings {
     fn default() -> Self {
         Self { tolerance: 1e-9, iterations: 10_000, rank: 256, directions: 100, seed: 0, memory: u64::MAX }
     }
@@ -124,7 +124,7 @@ pub enum SolveError {
         fault: &'static str,
     },
     /// It would take more memory than allowed.
-    #[error("{} needs about {needed} bytes but --max-memory allows {allowed}", named(solver))]
+    #[error("{} needs about {needed} bytes but `max-memory` allows {allowed}", named(solver))]
     Memory {
         /// Its name; or what is made of its solution, such as `the plan`.
         solver: &'static str,
@@ -133,6 +133,11 @@ pub enum SolveError {
         /// Bytes allowed.
         allowed: u64,
     },
+}
+
+/// Refuses what would take more bytes than allowed.
+pub(crate) fn within(solver: &'static str, needed: u64, allowed: u64) -> Result<(), SolveError> {
+    if needed > allowed { Err(SolveError::Memory { solver, needed, allowed }) } else { Ok(()) }
 }
 
 /// What an error speaks of: a solver, whose name is one word, or else what is made of its solution, such as `the plan`.
@@ -159,4 +164,31 @@ pub trait Solver: Send + Sync {
         start: Option<&Potentials>,
         watch: &dyn Watch,
     ) -> Result<Solution, SolveError>;
+}
+
+/// What a built-in solver does: it reads of the settings what concerns it.
+pub(crate) type Solve =
+    fn(&Problem<'_>, Option<&Potentials>, &SolverSettings, &dyn Watch) -> Result<Solution, SolveError>;
+
+/// A solver of this crate with its settings.
+#[derive(Debug, Clone)]
+pub struct BuiltIn {
+    pub(crate) name: &'static str,
+    pub(crate) solve: Solve,
+    pub(crate) settings: SolverSettings,
+}
+
+impl Solver for BuiltIn {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn solve(
+        &self,
+        problem: &Problem<'_>,
+        start: Option<&Potentials>,
+        watch: &dyn Watch,
+    ) -> Result<Solution, SolveError> {
+        (self.solve)(problem, start, &self.settings, watch)
+    }
 }

@@ -306,7 +306,7 @@ impl<'a> Batch<'a> {
     fn share(&self, opened: &Opened, places: &[usize], watch: &dyn Watch) -> Result<(), Stopped> {
         let inputs = &opened.inputs;
         let geometry = match inputs.geometry(self.plan.request.cost) {
-            Ok(geometry) if self.plan.request.certify => geometry.remembering(),
+            Ok(geometry) if self.plan.request.certify => geometry.with_cache(),
             Ok(geometry) => geometry,
             Err(error) => return self.fail_on(inputs, places, &error),
         };

@@ -4,8 +4,8 @@
 use kantor_solvers::divergence::sinkhorn_divergence;
 use kantor_solvers::evidence::{conjugate, round};
 use kantor_solvers::linalg::Backend;
-use kantor_solvers::sinkhorn::SinkhornNewton;
-use kantor_solvers::{Effort, Solver};
+use kantor_solvers::sinkhorn::sinkhorn_newton;
+use kantor_solvers::{Solver, SolverSettings};
 use kantor_theory::generalization::bracket::{divergence, entropic_interval, uniform_excess};
 use kantor_theory::generalization::partial::partial_plan_cost;
 use kantor_theory::generalization::projection::Projected;
@@ -82,8 +82,8 @@ impl Study<'_> {
             "W₁ itself is at most",
         )];
         let problem = Problem { epsilon, ..Problem::new(pairs.geometry(), Power::One) };
-        let effort = Effort { memory: self.terms.memory, ..Effort::default() };
-        let solver = SinkhornNewton::new(&effort);
+        let effort = SolverSettings { memory: self.terms.memory, ..SolverSettings::default() };
+        let solver = sinkhorn_newton(&effort);
         let (solution, value) = if k <= PAIRWISE {
             let found = sinkhorn_divergence(&problem, &solver, &effort, self.watch).map_err(CertifyError::from)?;
             (found.cross, Some(found.value))

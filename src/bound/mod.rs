@@ -13,7 +13,7 @@ mod solve;
 mod transport;
 
 use kantor_solvers::Watch;
-use kantor_theory::generalization::{Cloud, Metric, MetricDistance, Objective, Refusal, Theorem};
+use kantor_theory::generalization::{Cloud, LossObjective, Metric, MetricDistance, Refusal, Theorem};
 use kantor_theory::{Cost, Rows};
 
 use crate::report::memory;
@@ -60,7 +60,7 @@ pub struct Terms {
     /// δ.
     pub delta: f64,
     /// The training objective.
-    pub objective: Option<Objective>,
+    pub objective: Option<LossObjective>,
     /// Lipschitz constant of row ↦ logits, with an objective.
     pub logit_lipschitz: Option<f64>,
     /// ε of entropic transport in units of the metric; else a share of the mean distance.

@@ -1,6 +1,6 @@
 //! Distances besides transport, each with a proved interval and with what it says of transport.
 
-use kantor_theory::bounds::{Interval, Spread, kernel_means, mean_difference, nearest_distances, transport_at_least};
+use kantor_theory::bounds::{Executor, Interval, kernel_means, mean_difference, nearest_distances, transport_at_least};
 use kantor_theory::{Geometry, Kernel, Rejection};
 use serde::Serialize;
 
@@ -41,18 +41,18 @@ pub struct Measured {
 /// Evaluates `metric` for these rows and the queries, outwards.
 ///
 /// # Errors
-/// If the metric needs rows and there is a matrix, if rows or weights do not fit, or if the spread stopped early.
+/// If the metric needs rows and there is a matrix, if rows or weights do not fit, or if the executor stopped early.
 pub fn measure(
     geometry: &Geometry<'_>,
     metric: Metric,
     terms: &Terms,
     rows: &[usize],
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<Measured, Rejection> {
     let Terms { power, weights, .. } = terms;
     let plain = |interval: Interval, transport_at_least| Measured { interval, squared: None, transport_at_least };
-    let kernel = |kernel| kernel_means(geometry, kernel, rows, weights, spread);
-    let nearest = || nearest_distances(geometry, *power, rows, weights, spread);
+    let kernel = |kernel| kernel_means(geometry, kernel, rows, weights, executor);
+    let nearest = || nearest_distances(geometry, *power, rows, weights, executor);
     match metric {
         Metric::Energy => distance_of(geometry, &kernel(Kernel::ENERGY)?),
         Metric::Mmd(of) => distance_of(geometry, &kernel(of)?),
@@ -65,7 +65,7 @@ pub fn measure(
         Metric::ChamferToQuery => nearest().map(|x| plain(x.chamfer_to_query, x.chamfer_to_query.lower)),
         Metric::Hausdorff => nearest().map(|x| plain(x.hausdorff, None)),
         Metric::MeanDifference => {
-            let interval = mean_difference(geometry, rows, weights, spread)?;
+            let interval = mean_difference(geometry, rows, weights, executor)?;
             Ok(plain(interval, transport_at_least(geometry.cost(), interval.lower.unwrap_or(0.0))))
         }
     }

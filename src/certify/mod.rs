@@ -7,13 +7,10 @@ use kantor_solvers::Watch;
 use kantor_solvers::evidence::{conjugate, round};
 use kantor_solvers::exact::{Budgeted, TransportError, WeightError, costs, masses, transport};
 use kantor_solvers::kernels::lists::NeighbourLists;
-use kantor_solvers::knn::dual::Dual;
+use kantor_solvers::knn::dual::TsdsDual;
 use kantor_solvers::screened::active_rows;
 use kantor_solvers::{Solution, SolveError};
-use kantor_theory::bounds::{
-    BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, best_discrepancy_bound, best_tsds_bound,
-    discrepancy_bound, distance_bound, tsds_bound,
-};
+use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, distance_bound};
 use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
@@ -89,10 +86,8 @@ pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize)
 /// If weights or costs are no numbers to solve with, or the evidence is refused.
 pub fn distance(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Result<DistanceBound, CertifyError> {
     let problem = terms.problem(geometry, rows.len());
-    match terms.objective {
-        Objective::W => {}
-        Objective::Tsds { .. } => return Ok(tsds_bound(geometry, &problem, rows, &in_parallel)?),
-        Objective::Energy | Objective::Mmd(_) => return Ok(discrepancy_bound(geometry, &problem, rows, &in_parallel)?),
+    if terms.objective != Objective::W {
+        return Ok(distance_bound(geometry, &problem, rows, DistanceEvidence::default(), &in_parallel)?);
     }
     let Weights { subset, query } = &terms.weights;
     let masses = masses(rows.len(), subset.as_deref(), geometry.query_len(), query.as_deref())?;
@@ -163,19 +158,19 @@ pub fn best_under(
     witness: Witness,
 ) -> Result<BestBound, CertifyError> {
     let problem = Statement::new(geometry, Power::One, budget).under(objective);
-    Ok(best_discrepancy_bound(geometry, &problem, witness, &in_parallel)?)
+    Ok(best_bound(geometry, &problem, witness, Candidates::All, &in_parallel)?)
 }
 
 /// Proves how small TSDS's objective can be for any subset of `dual.budget` rows.
 ///
 /// # Errors
 /// If the objective is another or the potentials are refused.
-pub fn best_tsds(geometry: &Geometry<'_>, objective: Objective, dual: &Dual) -> Result<BestBound, CertifyError> {
+pub fn best_tsds(geometry: &Geometry<'_>, objective: Objective, dual: &TsdsDual) -> Result<BestBound, CertifyError> {
     let problem = Statement::new(geometry, Power::One, dual.budget).under(objective);
     // A gathered row costs more than one of a block.
     let few = 4 * dual.screened.rows().len() <= geometry.pool_len();
     let candidates = if few { Candidates::Screened(&dual.screened) } else { Candidates::All };
-    Ok(best_tsds_bound(geometry, &problem, dual.potentials.clone(), candidates, &in_parallel)?)
+    Ok(best_bound(geometry, &problem, dual.potentials.clone(), candidates, &in_parallel)?)
 }
 
 /// Who is close to whom between some rows and the queries.

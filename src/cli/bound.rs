@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use kantor_theory::generalization::{Assumption, Kind, Objective};
+use kantor_theory::generalization::{Assumption, Kind, LossObjective};
 use kantor_theory::{Interval, Rows, json};
 use serde_json::{Value, json};
 
@@ -154,7 +154,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         range: constants.range,
         diameter: constants.diameter,
         delta: constants.delta,
-        objective: constants.alpha.and_then(Objective::new),
+        objective: constants.alpha.and_then(LossObjective::new),
         logit_lipschitz: constants.logit_lipschitz,
         epsilon: arguments.epsilon,
         gradients: (arguments.gradients.gradients)

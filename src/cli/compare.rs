@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::builder::PossibleValuesParser;
-use kantor_solvers::Effort;
+use kantor_solvers::SolverSettings;
 use kantor_solvers::registry::{self, SOLVERS};
 use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Status};
@@ -70,10 +70,10 @@ struct SolverArguments {
     #[arg(long, value_name = "E[,E…]", value_delimiter = ',', default_value = "0.01", requires = "solver", value_parser = epsilon)]
     solver_epsilon: Vec<f64>,
     /// Largest residual, or relative gap, at which a solver stops
-    #[arg(long, value_name = "X", default_value_t = Effort::default().tolerance, requires = "solver")]
+    #[arg(long, value_name = "X", default_value_t = SolverSettings::default().tolerance, requires = "solver")]
     solver_tolerance: f64,
     /// Iterations of a solver at most
-    #[arg(long, value_name = "COUNT", default_value_t = Effort::default().iterations, requires = "solver", value_parser = count::<u64>)]
+    #[arg(long, value_name = "COUNT", default_value_t = SolverSettings::default().iterations, requires = "solver", value_parser = count::<u64>)]
     solver_iterations: u64,
 }
 
@@ -95,7 +95,7 @@ impl SolverArguments {
         let names = without_repeats(self.solver.clone());
         let entries = names.iter().filter_map(|name| registry::solver(name)).collect();
         let (tolerance, iterations) = (self.solver_tolerance, self.solver_iterations);
-        let effort = Effort { tolerance, iterations, seed, memory, ..Effort::default() };
+        let effort = SolverSettings { tolerance, iterations, seed, memory, ..SolverSettings::default() };
         Ok(Some(Solvers { entries, epsilons: without_repeats(self.solver_epsilon.clone()), effort }))
     }
 }

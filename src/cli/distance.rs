@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use kantor_solvers::divergence::sinkhorn_divergence;
-use kantor_solvers::evidence::{Thresholded, compressed, thresholded};
+use kantor_solvers::evidence::{ThresholdedPlan, compressed, thresholded};
 use kantor_solvers::{Solution, SolveError, Watch};
 use kantor_theory::{DistanceBound, Geometry, Problem, Status, Weights};
 use serde_json::json;
@@ -242,7 +242,7 @@ fn solve(
         Some(mut file) => {
             let (n, m) = (problem.row_count(), geometry.query_len());
             let found = match distance.evidence().plan.as_ref().filter(|_| words.rounded) {
-                Some(plan) => Thresholded { plan: compressed(plan, n, m), kept: 1.0, dropped: 0.0 },
+                Some(plan) => ThresholdedPlan { plan: compressed(plan, n, m), kept: 1.0, dropped: 0.0 },
                 None => thresholded(&problem, &solution, words.threshold, memory)?,
             };
             let kind = if words.rounded { "rounded" } else { "solver" };

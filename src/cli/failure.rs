@@ -11,6 +11,7 @@ use crate::select::Error;
 use kantor_solvers::{SelectError, SolveError};
 use kantor_theory::GeometryError;
 
+use super::quantities::with_flags;
 use super::signals::INTERRUPTED;
 
 /// Exit code: the words of the command line make no sense.
@@ -57,6 +58,17 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn io(path: &Path, error: &std::io::Error) -> Self {
         Failure::InputOutput(format!("{}: {error}", readable(path)))
+    }
+
+    /// What is said of it, with the flags that set what it names.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Failure::Solve(_) | Failure::Certify(_) => with_flags(&self.to_string()),
+            Failure::Select(error) if !matches!(error, Error::Data(_) | Error::Output(_)) => {
+                with_flags(&error.to_string())
+            }
+            _ => self.to_string(),
+        }
     }
 
     /// The code for scripts.

@@ -17,6 +17,7 @@ mod output;
 mod parse_error;
 mod problem;
 mod quantiles;
+mod quantities;
 mod registries;
 mod select;
 mod settings;
@@ -96,7 +97,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         tell(format_args!("kantor: if an input is cut while it is read, that ends the program ({error})"));
     }
     limits::check_open_files().and_then(|()| parse(words.into_iter().collect())).unwrap_or_else(|failure| {
-        tell(format_args!("kantor: {failure}"));
+        tell(format_args!("kantor: {}", failure.message()));
         ExitCode::from(failure.exit_code())
     })
 }

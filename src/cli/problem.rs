@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use kantor_solvers::Effort;
+use kantor_solvers::SolverSettings;
 use kantor_solvers::registry::{self, SOLVERS, SolverEntry};
 use kantor_theory::Problem;
 use kantor_theory::problem::{Marginal, Reference};
@@ -31,19 +31,19 @@ pub(super) struct SolverArguments {
     #[arg(long, value_name = "MEASURE", default_value = "product", value_parser = reference_parser())]
     reference: Reference,
     /// Largest residual, or relative gap, at which to stop
-    #[arg(long, value_name = "X", default_value_t = Effort::default().tolerance)]
+    #[arg(long, value_name = "X", default_value_t = SolverSettings::default().tolerance)]
     tolerance: f64,
     /// Iterations at most
-    #[arg(long, value_name = "COUNT", default_value_t = Effort::default().iterations, value_parser = count::<u64>)]
+    #[arg(long, value_name = "COUNT", default_value_t = SolverSettings::default().iterations, value_parser = count::<u64>)]
     iterations: u64,
     /// Rank of the kernel's approximation
-    #[arg(long, value_name = "R", default_value_t = Effort::default().rank, value_parser = count::<usize>)]
+    #[arg(long, value_name = "R", default_value_t = SolverSettings::default().rank, value_parser = count::<usize>)]
     rank: usize,
     /// Directions of projection
-    #[arg(long, value_name = "COUNT", default_value_t = Effort::default().directions, value_parser = count::<usize>)]
+    #[arg(long, value_name = "COUNT", default_value_t = SolverSettings::default().directions, value_parser = count::<usize>)]
     directions: usize,
     /// Seed of random choices
-    #[arg(long, default_value_t = Effort::default().seed)]
+    #[arg(long, default_value_t = SolverSettings::default().seed)]
     seed: u64,
     /// Print the Sinkhorn divergence too: the value without what rows and queries cost to themselves
     #[arg(long)]
@@ -77,7 +77,7 @@ impl SolverArguments {
     }
 
     /// How hard it is to work, within `memory` bytes.
-    pub(super) fn effort(&self, memory: u64) -> Result<Effort, Failure> {
+    pub(super) fn effort(&self, memory: u64) -> Result<SolverSettings, Failure> {
         if !(self.tolerance > 0.0 && self.tolerance.is_finite()) {
             return Err(Failure::Usage(format!("--tolerance {}: it must be positive and finite", self.tolerance)));
         }
@@ -90,7 +90,7 @@ impl SolverArguments {
                 return Err(Failure::Usage(format!("{flag} {count}: it must lie between 1 and {}", 1 << 20)));
             }
         }
-        Ok(Effort { tolerance, iterations, rank, directions, seed, memory })
+        Ok(SolverSettings { tolerance, iterations, rank, directions, seed, memory })
     }
 
     /// Puts penalties, entropy and reference into `problem`.

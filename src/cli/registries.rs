@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use kantor_solvers::Settings;
-use kantor_solvers::registry::{Entry, SELECTORS, SOLVERS};
+use kantor_solvers::registry::{SELECTORS, SOLVERS, SelectorEntry};
 use kantor_theory::Cost;
 use kantor_theory::generalization::selectors::{SCOPE, optimises};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use crate::report::table;
 
 use super::failure::Failure;
 use super::output::say;
+use super::quantities::with_flags;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -34,13 +35,14 @@ pub(super) struct MethodArguments {
 const WIDTH: usize = 80;
 
 /// What is proved of a method, in the order of the table's columns.
-fn proved(entry: &Entry) -> [&'static str; 3] {
+fn proved(entry: &SelectorEntry) -> [String; 3] {
     optimises(entry.name)
         .map_or(["–", "–", "nothing is stated here; certify the result"], |o| [o.exactly, o.relation, o.guarantee])
+        .map(with_flags)
 }
 
 /// The defaults of the settings that a method reads.
-fn defaults(entry: &Entry) -> Value {
+fn defaults(entry: &SelectorEntry) -> Value {
     let all = serde_json::to_value(Settings::default()).unwrap_or_default();
     entry.settings.iter().map(|name| ((*name).to_owned(), all[*name].clone())).collect::<serde_json::Map<_, _>>().into()
 }
@@ -61,7 +63,7 @@ pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> 
             .iter()
             .map(|entry| {
                 let [exactly, relation, guarantee] = proved(entry);
-                let mut method = json!({"name": entry.name, "summary": entry.summary, "defaults": defaults(entry),
+                let mut method = json!({"name": entry.name, "summary": with_flags(entry.summary), "defaults": defaults(entry),
                     "guarantee": guarantee});
                 if arguments.theory {
                     method["theory"] = json!({"optimises": exactly, "relation": relation, "guarantee": guarantee});
@@ -69,7 +71,7 @@ pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> 
                 method
             })
             .collect();
-        say(json!({"schema": "kantor/methods/1", "methods": methods, "scope": SCOPE}))?;
+        say(json!({"schema": "kantor/methods/1", "methods": methods, "scope": with_flags(SCOPE)}))?;
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.theory {
@@ -80,7 +82,7 @@ pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> 
                 say(format_args!("  {what:<17}  {words}"))?;
             }
         }
-        say(table::paragraph(SCOPE, 0, WIDTH))?;
+        say(table::paragraph(&with_flags(SCOPE), 0, WIDTH))?;
         return Ok(ExitCode::SUCCESS);
     }
     for entry in SELECTORS {
@@ -90,13 +92,13 @@ pub(super) fn methods(arguments: &MethodArguments) -> Result<ExitCode, Failure> 
             _ => Vec::new(),
         };
         let [_, _, guarantee] = proved(entry);
-        let parts = [("", entry.summary), ("guarantee: ", guarantee), ("defaults: ", &flags.join(" "))];
+        let parts = [("", with_flags(entry.summary)), ("guarantee: ", guarantee), ("defaults: ", flags.join(" "))];
         say(entry.name)?;
         for (title, text) in parts.into_iter().filter(|(_, text)| !text.is_empty()) {
             say(table::paragraph(&format!("{title}{text}"), 2, WIDTH))?;
         }
     }
-    say(table::paragraph(SCOPE, 0, WIDTH))?;
+    say(table::paragraph(&with_flags(SCOPE), 0, WIDTH))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -118,12 +120,12 @@ pub(super) fn costs(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.json {
         let costs: Vec<Value> = Cost::ALL
             .iter()
-            .map(|cost| json!({"name": cost.name(), "summary": cost.summary(), "metric": cost.is_metric()}))
+            .map(|cost| json!({"name": cost.name(), "summary": with_flags(cost.summary()), "metric": cost.is_metric()}))
             .collect();
         say(json!({"schema": "kantor/costs/1", "costs": costs}))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let rows = Cost::ALL.iter().map(|cost| vec![cost.name().to_owned(), cost.summary().to_owned()]);
+    let rows = Cost::ALL.iter().map(|cost| vec![cost.name().to_owned(), with_flags(cost.summary())]);
     say(table::plain(&["cost", "what it is"], rows))?;
     Ok(ExitCode::SUCCESS)
 }

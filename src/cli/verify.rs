@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use kantor_theory::certificate::{Input, Role};
-use kantor_theory::{Certificate, Objective, Spread, Statement, Verdict, in_turn};
+use kantor_theory::{Certificate, Executor, Objective, Statement, Verdict, sequential};
 use serde_json::json;
 
 use crate::certify;
@@ -112,8 +112,8 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         ..InputSpec::default()
     };
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
-    let spread: Spread<'_> = if arguments.threads == 1 { &in_turn } else { &certify::in_parallel };
-    Ok(verify(certificate, &files, spread, &progress)?)
+    let executor: Executor<'_> = if arguments.threads == 1 { &sequential } else { &certify::in_parallel };
+    Ok(verify(certificate, &files, executor, &progress)?)
 }
 
 /// The files that a certificate speaks of.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use kantor_solvers::Watch;
 use kantor_solvers::kernels::scan;
-use kantor_solvers::registry::{Entry, SELECTORS};
+use kantor_solvers::registry::{SELECTORS, SelectorEntry};
 use kantor_solvers::{SelectError, Task};
 use kantor_theory::{Cost, Geometry, PickedRows, Rows};
 
@@ -101,7 +101,7 @@ fn compare_all(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         references.extend(drawn);
         overlaps.extend(overlapping(cost, &selecting, &outcome));
         if let Some(solvers) = &request.solvers {
-            let geometry = inputs.geometry(cost)?.remembering();
+            let geometry = inputs.geometry(cost)?.with_cache();
             solved.extend(solve(&geometry, selecting.power, &outcome, solvers, watch)?);
         }
         outcomes.push((selecting, outcome));
@@ -150,15 +150,16 @@ fn methods(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> (Vec<String
     if !request.selecting.methods.iter().any(|name| name == ALL) {
         return (request.selecting.methods.clone(), Vec::new());
     }
-    let takes =
-        |entry: &&Entry| request.costs.iter().all(|&cost| takes(inputs, &request.selecting, entry, cost, watch));
-    let (taking, others): (Vec<&Entry>, Vec<&Entry>) = SELECTORS.iter().partition(takes);
-    let names = |entries: Vec<&Entry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
+    let takes = |entry: &&SelectorEntry| {
+        request.costs.iter().all(|&cost| takes(inputs, &request.selecting, entry, cost, watch))
+    };
+    let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) = SELECTORS.iter().partition(takes);
+    let names = |entries: Vec<&SelectorEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     (names(taking).into_iter().map(str::to_owned).collect(), names(others))
 }
 
 /// Whether a method does not refuse such inputs: asked for one row, by one query, of one row if there are rows.
-fn takes(inputs: &Inputs, selecting: &Selecting, entry: &Entry, cost: Cost, watch: &dyn Watch) -> bool {
+fn takes(inputs: &Inputs, selecting: &Selecting, entry: &SelectorEntry, cost: Cost, watch: &dyn Watch) -> bool {
     let query = PickedRows::new(inputs.queries(), vec![0]);
     let row = inputs.points().map(|(pool, _)| PickedRows::new(pool, vec![0]));
     let geometry = match &row {
@@ -194,7 +195,7 @@ fn draw(
     let (n, m) = (geometry.pool_len(), geometry.query_len());
     // Draws that together cover the pool meet its rows again and again.
     let remember = seeds.saturating_mul(largest) >= n && (8 * n * m) as u64 <= selecting.memory / 4;
-    let geometry: Geometry<'_> = if remember { geometry.remembering() } else { geometry };
+    let geometry: Geometry<'_> = if remember { geometry.with_cache() } else { geometry };
     random::references(&geometry, &terms, &budgets, (seeds, selecting.seed), selecting.memory, watch)
 }
 

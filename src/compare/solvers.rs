@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use kantor_solvers::registry::SolverEntry;
-use kantor_solvers::{Effort, Watch};
+use kantor_solvers::{SolverSettings, Watch};
 use kantor_theory::{Geometry, Power, Problem, Status};
 
 use super::record::SolverRow;
@@ -20,7 +20,7 @@ pub struct Solvers {
     /// Values of ε for those with entropy; the others solve without.
     pub epsilons: Vec<f64>,
     /// Tolerance and the like.
-    pub effort: Effort,
+    pub effort: SolverSettings,
 }
 
 /// Solves plain or entropic transport for every selection by every solver, one after the other.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use kantor_solvers::evidence::Thresholded;
+use kantor_solvers::evidence::ThresholdedPlan;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 /// What the plan's `format` says in the metadata.
@@ -16,7 +16,7 @@ pub const FORMAT: &str = "kantor/plan/1";
 ///
 /// # Errors
 /// If the system refuses.
-pub fn write(out: &mut dyn Write, found: &Thresholded, about: &[(&str, String)]) -> io::Result<()> {
+pub fn write(out: &mut dyn Write, found: &ThresholdedPlan, about: &[(&str, String)]) -> io::Result<()> {
     let plan = &found.plan;
     let (rows, queries) = plan.shape();
     let place = |x: &usize| (*x as u64).to_le_bytes();

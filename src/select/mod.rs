@@ -268,7 +268,7 @@ fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) 
 /// As [`select`].
 pub(crate) fn select_only(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
     let geometry = inputs.geometry(request.cost)?;
-    let geometry = if request.certify { geometry.remembering() } else { geometry };
+    let geometry = if request.certify { geometry.with_cache() } else { geometry };
     let choice = choose(inputs, &geometry, request, watch)?;
     crossfit::measure(inputs, request, watch, choice)
 }

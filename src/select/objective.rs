@@ -95,7 +95,7 @@ pub(super) fn bests(
     task: &Task<'_>,
     objective: Objective,
     budgets: &[usize],
-) -> Result<(Vec<BestBound>, Option<herding::Solved>), Error> {
+) -> Result<(Vec<BestBound>, Option<herding::HerdedSubsets>), Error> {
     if let Objective::Tsds { diversity } = objective {
         let duals = dual::duals(task, diversity, budgets)?;
         let bounds = duals.iter().map(|dual| certify::best_tsds(task.geometry, objective, dual));

@@ -10,7 +10,7 @@ use kantor_solvers::herding;
 use kantor_solvers::kernels::{list_bytes, scan};
 use kantor_solvers::knn::dual;
 use kantor_solvers::registry::{SELECTORS, selector};
-use kantor_solvers::{Findings, Needs, SelectError, Selection, Selector, Settings, Task, Watch};
+use kantor_solvers::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, Watch};
 use kantor_theory::{BestBound, Geometry, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
@@ -48,7 +48,7 @@ pub struct Prepared<'a> {
     request: &'a Request,
     task: Task<'a>,
     objective: Objective,
-    findings: Findings,
+    scanned: PoolScan,
     bests: Vec<BestBound>,
     scan_seconds: f64,
     best_seconds: f64,
@@ -82,7 +82,7 @@ impl<'a> Prepared<'a> {
         let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory, watch };
         let largest = request.budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
-        let mut needs = if transport { exact::needs(&task, largest) } else { Needs::default() };
+        let mut needs = if transport { exact::needs(&task, largest) } else { ScanRequest::default() };
         for name in &request.methods {
             needs = needs.union(selector_of(name, request)?.needs(&task, largest));
         }
@@ -92,20 +92,20 @@ impl<'a> Prepared<'a> {
             return Err(Error::Memory { needed, allowed: memory });
         }
         let begun = Instant::now();
-        let mut findings = scan(&task, needs)?;
-        inputs.check_suspects(request.cost, &findings.suspects)?;
+        let mut scanned = scan(&task, needs)?;
+        inputs.check_suspects(request.cost, &scanned.suspects)?;
         let scan_seconds = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         let bests = if request.certify {
             let label = format!("every subset, {}", progress::budgets(&request.budgets));
             let watch = Labelled::new(watch, label);
             let task = Task { watch: &watch, ..task };
-            bests(&task, objective, &mut findings, &request.budgets).map_err(of_every_subset)?
+            bests(&task, objective, &mut scanned, &request.budgets).map_err(of_every_subset)?
         } else {
             Vec::new()
         };
         let best_seconds = begun.elapsed().as_secs_f64();
-        Ok(Self { request, task, objective, findings, bests, scan_seconds, best_seconds })
+        Ok(Self { request, task, objective, scanned, bests, scan_seconds, best_seconds })
     }
 
     /// What a method of the request chooses by this seed for some budgets of the request, certified if that was asked
@@ -120,7 +120,7 @@ impl<'a> Prepared<'a> {
         let task = Task { geometry, power, seed, block, memory, watch: &watch };
         let selector = selector_of(name, self.request)?;
         let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
-        let selections = selector.select(&task, &self.findings, budgets)?;
+        let selections = selector.select(&task, &self.scanned, budgets)?;
         let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
         let selections =
             selections.into_iter().map(|selection| self.prove(name, selection)).collect::<Result<_, _>>()?;
@@ -175,14 +175,14 @@ impl<'a> Prepared<'a> {
         watch.begin("certifying", 0);
         watch.advance(0)?;
         let terms = Terms { power: request.power, objective: self.objective, ..Terms::default() };
-        let solved = self.findings.optimum.iter().flat_map(|optimum| &optimum.budgets);
+        let solved = self.scanned.optimum.iter().flat_map(|optimum| &optimum.budgets);
         let solved = solved.into_iter().find(|found| found.rows == selection.rows);
         let found = solved.map(|found| certify::found_distance(geometry, request.power, found)).transpose()?.flatten();
         let distance = match found {
             Some(distance) => distance,
             None => {
                 // What the search for the best subset looked at is of little use for another one.
-                geometry.forget();
+                geometry.clear_cache();
                 certify::distance(geometry, &terms, &selection.rows)?
             }
         };
@@ -206,9 +206,9 @@ fn of_every_subset(error: Error) -> Error {
     }
 }
 
-/// Bytes that the pass, its findings and the proof for `certified` rows of each budget (costs, and closeness
+/// Bytes that the pass, what it finds and the proof for `certified` rows of each budget (costs, and closeness
 /// remembered) take beyond the input.
-fn bytes(task: &Task<'_>, needs: Needs, objective: Objective, certified: usize, budgets: usize) -> u64 {
+fn bytes(task: &Task<'_>, needs: ScanRequest, objective: Objective, certified: usize, budgets: usize) -> u64 {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     let dim = task.geometry.points().map_or(0, |rows| rows.dim());
     let block = rayon::current_num_threads() * task.block.min(n) * 4 * (m + dim);
@@ -223,22 +223,22 @@ fn bytes(task: &Task<'_>, needs: Needs, objective: Objective, certified: usize, 
     (block + best) as u64 + lists + proof
 }
 
-/// Proves for every budget how close any subset of that size can be, and leaves the best subsets in `findings`.
+/// Proves for every budget how close any subset of that size can be, and leaves the best subsets in `scanned`.
 fn bests(
     task: &Task<'_>,
     objective: Objective,
-    findings: &mut Findings,
+    scanned: &mut PoolScan,
     budgets: &[usize],
 ) -> Result<Vec<BestBound>, Error> {
     if objective != Objective::W {
         let (bounds, herded) = objective::bests(task, objective, budgets)?;
-        findings.herded = herded;
+        scanned.herded = herded;
         return Ok(bounds);
     }
-    let solved = exact::solve(task, findings, budgets)?;
-    let lists = solved.lists.as_ref().or(findings.lists.as_ref());
+    let solved = exact::solve(task, scanned, budgets)?;
+    let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
     let bounds = solved.budgets.iter().map(|found| certify::best(task.geometry, task.power, found, lists));
     let bounds = bounds.collect::<Result<_, _>>()?;
-    findings.optimum = Some(solved);
+    scanned.optimum = Some(solved);
     Ok(bounds)
 }

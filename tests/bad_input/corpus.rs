@@ -27,7 +27,7 @@ fn nothing_in_the_corpus_panics_or_is_believed_wrongly() {
 
 #[test]
 fn certificates_of_the_corpus_are_true_of_its_points() {
-    use kantor_theory::{Certificate, Facts, Geometry, Verdict, in_turn, verify};
+    use kantor_theory::{Certificate, Facts, Geometry, Verdict, sequential, verify};
     let (pool, query) = fuzz::points();
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/certificate");
     for entry in fs::read_dir(corpus).unwrap() {
@@ -35,7 +35,7 @@ fn certificates_of_the_corpus_are_true_of_its_points() {
         let certificate = Certificate::parse(&fs::read(&path).unwrap()).unwrap();
         let geometry = Geometry::new(&pool, &query, certificate.problem.cost).unwrap();
         let facts = Facts { inputs: certificate.inputs.clone(), dropped: certificate.dropped.clone() };
-        let verdict = verify(&certificate, &facts, &geometry, &in_turn);
+        let verdict = verify(&certificate, &facts, &geometry, &sequential);
         assert!(matches!(verdict, Verdict::Verified(_)), "{}: {verdict:?}", path.display());
     }
 }

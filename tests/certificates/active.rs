@@ -2,8 +2,8 @@
 
 use kantor::solvers::kernels::scan;
 use kantor::solvers::screened::active_rows;
-use kantor::solvers::{Needs, Quiet, Task};
-use kantor::theory::{Candidates, Cost, DenseRows, Geometry, Power, Statement, best_bound, in_turn};
+use kantor::solvers::{Quiet, ScanRequest, Task};
+use kantor::theory::{Candidates, Cost, DenseRows, Geometry, Power, Statement, best_bound, sequential};
 use proptest::prelude::*;
 
 use crate::support::numbers;
@@ -11,10 +11,10 @@ use crate::support::numbers;
 /// Both bounds of these potentials, and how many rows the lists left; `None` if the lists are too short.
 fn both(geometry: &Geometry<'_>, power: Power, count: usize, g: &[f64]) -> Option<(f64, f64, usize)> {
     let task = Task { geometry, power, seed: 0, block: 7, memory: u64::MAX, watch: &Quiet };
-    let lists = scan(&task, Needs { row_best: false, lists: count }).unwrap().lists.unwrap();
+    let lists = scan(&task, ScanRequest { row_best: false, lists: count }).unwrap().lists.unwrap();
     let left = active_rows(geometry, &lists, power, g)?;
     let problem = Statement::new(geometry, power, 1 + geometry.pool_len() / 3);
-    let bound = |candidates| best_bound(geometry, &problem, g.to_vec(), candidates, &in_turn).unwrap().lower();
+    let bound = |candidates| best_bound(geometry, &problem, g.to_vec(), candidates, &sequential).unwrap().lower();
     Some((bound(Candidates::All), bound(Candidates::Screened(&left)), left.rows().len()))
 }
 

@@ -112,7 +112,7 @@ fn what_makes_no_distance_is_refused() {
     for sigma in [0.0, -1.0, f64::NAN] {
         let settings = Settings { bandwidth: Bandwidth::Given(sigma), ..Settings::default() };
         let said = refused(&points, &request(Cost::Euclidean, Target::Mmd, settings));
-        assert!(said.contains("--bandwidth"), "{said}");
+        assert!(said.contains("`bandwidth`"), "{said}");
     }
     let two =
         Request { power: kantor::theory::Power::Two, ..request(Cost::Euclidean, Target::Energy, Settings::default()) };

@@ -8,7 +8,7 @@ use kantor::data::OnBadRow;
 use kantor::select::{InputSpec, Inputs, Request, select};
 use kantor::solvers::Quiet;
 use kantor::solvers::registry::SELECTORS;
-use kantor::theory::{Certificate, Cost, Facts, Geometry, Power, Proved, Status, Verdict, in_turn, verify};
+use kantor::theory::{Certificate, Cost, Facts, Geometry, Power, Proved, Status, Verdict, sequential, verify};
 use tempfile::TempDir;
 
 /// How numbers are stored.
@@ -130,7 +130,7 @@ pub(crate) fn written(certificate: &Certificate, facts: &Facts, geometry: &Geome
     let bytes = certificate.to_json();
     let read = Certificate::parse(&bytes).unwrap();
     assert_eq!(&read, certificate, "what is written reads back as it was");
-    (verify(&read, facts, geometry, &in_turn), bytes)
+    (verify(&read, facts, geometry, &sequential), bytes)
 }
 
 /// Selects with all methods and asserts of every certificate all that must hold of any.

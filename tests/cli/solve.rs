@@ -39,6 +39,17 @@ fn every_solver_is_listed() {
     }
 }
 
+/// The solvers' crate says `epsilon`, the command line `--epsilon`.
+#[test]
+fn what_a_solver_refuses_is_said_with_flags() {
+    let work = tempfile::tempdir().unwrap();
+    let rows = work.path().join("rows.txt");
+    let refused = distance(&rows, &["--solver", "exact", "--epsilon", "0.1"]).assert().code(2);
+    refused.stderr(contains("solver `exact` solves problems without entropy: take --epsilon 0"));
+    let scope = printed_json(kantor().args(["methods", "--json"]))["scope"].to_string();
+    assert!(scope.contains("--balance-groups"), "{scope}");
+}
+
 #[test]
 fn exact_by_name_prints_the_same_interval_and_what_it_did() {
     let work = tempfile::tempdir().unwrap();

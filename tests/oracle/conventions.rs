@@ -1,7 +1,7 @@
 //! The words of POT 0.9.7.post1 and OTT-JAX 0.6.0 for a problem, against numbers that they produced.
 
 use kantor_solvers::evidence::thresholded;
-use kantor_solvers::{Effort, Plan, Potentials, Quiet, Residuals, Solution, registry};
+use kantor_solvers::{Plan, Potentials, Quiet, Residuals, Solution, SolverSettings, registry};
 use kantor_theory::conventions::{
     OTT_REFERENCE, RegType, marginal_of_reg_m, marginal_of_tau, potential_of_log_scaling, reg_m, tau,
     total_cost_of_value, under_counting, under_product, value_of_ent_reg_cost, value_of_total_cost,
@@ -83,7 +83,7 @@ fn evaluate(problem: &Problem<'_>, f: Vec<f64>, g: Vec<f64>) -> Evaluated {
 /// Every registered solver that takes the problem finds the same value.
 fn assert_solved(problem: &Problem<'_>, value: f64) {
     for entry in registry::SOLVERS {
-        let solver = (entry.build)(&Effort { tolerance: 1e-11, ..Effort::default() });
+        let solver = (entry.build)(&SolverSettings { tolerance: 1e-11, ..SolverSettings::default() });
         if let Ok(found) = solver.solve(problem, None, &Quiet)
             && found.status.is_success()
         {

@@ -1,6 +1,6 @@
 //! The Sinkhorn divergence against POT 0.9.7.post1.
 
-use kantor_solvers::{Effort, Quiet, registry, sinkhorn_divergence};
+use kantor_solvers::{Quiet, SolverSettings, registry, sinkhorn_divergence};
 use kantor_theory::{Cost, Geometry, Power, Problem, Status};
 
 use crate::support::{indices, pool_and_query, record};
@@ -9,7 +9,7 @@ use crate::support::{indices, pool_and_query, record};
 fn divergence_and_entropic_value_by_every_entropic_solver() {
     let (pool, query) = pool_and_query();
     let geometry = Geometry::new(&pool, &query, Cost::Sqeuclidean).unwrap();
-    let effort = Effort { tolerance: 1e-11, ..Effort::default() };
+    let effort = SolverSettings { tolerance: 1e-11, ..SolverSettings::default() };
     for case in record()["sinkhorn_divergence"].as_array().unwrap() {
         let rows = indices(case["subset"].as_str().unwrap());
         let epsilon = case["eps"].as_f64().unwrap();

@@ -1,6 +1,6 @@
 //! The solvers of entropic transport against POT 0.9.7.post1.
 
-use kantor_solvers::{Effort, Quiet, registry};
+use kantor_solvers::{Quiet, SolverSettings, registry};
 use kantor_theory::problem::Marginal;
 use kantor_theory::{Cost, Geometry, Power, Problem, Status};
 
@@ -23,7 +23,10 @@ fn values_and_marginals_of_unbalanced_and_balanced_transport() {
                 query: marginal(&case["rho_query"]),
                 ..Problem::new(&geometry, Power::One)
             };
-            let solver = (registry::solver(name).unwrap().build)(&Effort { tolerance: 1e-10, ..Effort::default() });
+            let solver = (registry::solver(name).unwrap().build)(&SolverSettings {
+                tolerance: 1e-10,
+                ..SolverSettings::default()
+            });
             let found = solver.solve(&problem, None, &Quiet).unwrap();
             assert_eq!(found.status, Status::Optimal, "{name} {case}: {:?}", found.residuals);
             let mass: Vec<f64> = match problem.pool {

@@ -1,6 +1,8 @@
 //! Energy distance and maximum mean discrepancy against NumPy 2.4.6 in double precision.
 
-use kantor_theory::{Cost, Geometry, Kernel, KernelName, Objective, Power, Statement, discrepancy_bound, in_turn};
+use kantor_theory::{
+    Cost, DistanceEvidence, Geometry, Kernel, KernelName, Objective, Power, Statement, distance_bound, sequential,
+};
 
 use crate::support::{indices, pool_and_query, record};
 
@@ -17,7 +19,8 @@ fn squared_distances_of_kernels_are_those_of_numpy() {
     assert!(cases.len() >= 3);
     for (objective, wanted) in cases {
         let problem = Statement::new(&geometry, Power::One, rows.len()).under(objective);
-        let interval = discrepancy_bound(&geometry, &problem, &rows, &in_turn).unwrap().interval();
+        let interval =
+            distance_bound(&geometry, &problem, &rows, DistanceEvidence::default(), &sequential).unwrap().interval();
         let (lower, upper) = (interval.lower.unwrap(), interval.upper.unwrap());
         assert!((lower * lower - wanted).abs() < 1e-12 && (upper * upper - wanted).abs() < 1e-12, "{objective:?}");
         assert!(upper - lower < 1e-11, "{objective:?}: {lower} {upper}");

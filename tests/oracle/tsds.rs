@@ -4,7 +4,8 @@
 use kantor_solvers::knn::dual;
 use kantor_solvers::{Quiet, Settings, Task, kernels, registry};
 use kantor_theory::{
-    Candidates, Cost, DenseRows, Geometry, Objective, Power, Statement, best_tsds_bound, in_turn, tsds_bound,
+    Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Objective, Power, Statement, best_bound, distance_bound,
+    sequential,
 };
 use serde_json::Value;
 
@@ -85,10 +86,11 @@ fn regularised_values_are_those_of_the_linear_programme() {
         let diversity = (1.0 - alpha) / alpha;
         let problem = Statement::new(&geometry, Power::One, n).under(Objective::Tsds { diversity });
         let rows: Vec<usize> = (0..n).collect();
-        let around = tsds_bound(&geometry, &problem, &rows, &in_turn).unwrap().interval();
+        let around =
+            distance_bound(&geometry, &problem, &rows, DistanceEvidence::default(), &sequential).unwrap().interval();
         let task = Task { geometry: &geometry, seed: 0, power: Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
         let dual = dual::duals(&task, diversity, &[n]).unwrap().remove(0);
-        let best = best_tsds_bound(&geometry, &problem, dual.potentials, Candidates::All, &in_turn).unwrap().lower();
+        let best = best_bound(&geometry, &problem, dual.potentials, Candidates::All, &sequential).unwrap().lower();
         for (programme, constant) in [("uniform", diversity / n as f64), ("two_sided", 0.0)] {
             let optimum = case[programme]["value"].as_f64().unwrap() / alpha - constant;
             for value in [around.lower.unwrap(), around.upper.unwrap(), best] {

@@ -1,7 +1,7 @@
 //! Certificates: a claim about a subset, the evidence for it, and the input that both speak of.
 //!
 //! A certificate is JSON of schema [`SCHEMA`]. Everything in it is either part of the statement (`problem`, `inputs`,
-//! `dropped`, `subset`), the claim (`distance`, `best`), the evidence, or a remark that nobody relies on (`made_by`,
+//! `dropped`, `subset`), the claim (`distance`, `best`), the evidence, or a remark that proves nothing (`made_by`,
 //! names of inputs). Numbers are written so that reading them gives the same bits; masses are integers.
 
 use std::io;

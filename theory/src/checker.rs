@@ -8,8 +8,7 @@
 //! the number of rows of the witness.
 
 use crate::bounds::{
-    Candidates, DistanceEvidence, Interval, Spread, Witness, best_bound, best_discrepancy_bound, best_tsds_bound,
-    discrepancy_bound, distance_bound, excess, tsds_bound,
+    BestEvidence, Candidates, DistanceEvidence, Executor, Interval, Witness, best_bound, distance_bound, excess,
 };
 use crate::certificate::{Certificate, Dropped, Input, Role, SCHEMA, check_order, kept_rows};
 use crate::geometry::Geometry;
@@ -91,16 +90,16 @@ impl Verdict {
 /// Checks a certificate against the input it names.
 ///
 /// `geometry` must hold the rows of the files in `facts`, concatenated, without the dropped ones: this function sees
-/// neither the files nor the rows that were dropped, and takes [`Facts`] as they are. The verdict does not depend on `spread`; [`in_turn`](crate::bounds::in_turn) uses one thread. O(N·M·d) time, O(M) memory per task beside
+/// neither the files nor the rows that were dropped, and takes [`Facts`] as they are. The verdict does not depend on `executor`; [`sequential`](crate::bounds::sequential) uses one thread. O(N·M·d) time, O(M) memory per task beside
 /// the certificate.
-pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>, spread: Spread<'_>) -> Verdict {
+pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>, executor: Executor<'_>) -> Verdict {
     if let Err(rejection) = check_statement(certificate) {
         return Verdict::Rejected(rejection);
     }
     if let Err(reason) = check_facts(certificate, facts, geometry) {
         return Verdict::CannotCheck(reason);
     }
-    match prove(certificate, geometry, spread) {
+    match prove(certificate, geometry, executor) {
         Err(rejection) if rejection.rule == "complete" => Verdict::CannotCheck(rejection.to_string()),
         Err(rejection) => Verdict::Rejected(rejection),
         Ok(proved) if implies(&proved, certificate) => Verdict::Verified(proved),
@@ -186,7 +185,7 @@ fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>
 }
 
 /// Recomputes everything that the evidence proves.
-fn prove(certificate: &Certificate, geometry: &Geometry<'_>, spread: Spread<'_>) -> Result<Proved, Rejection> {
+fn prove(certificate: &Certificate, geometry: &Geometry<'_>, executor: Executor<'_>) -> Result<Proved, Rejection> {
     let (problem, evidence) = (&certificate.problem, &certificate.evidence);
     let kept = kept_rows(&certificate.dropped.pool, geometry.pool_len())?;
     let numbered = |field: &str, rows: &[usize]| -> Result<Vec<usize>, Rejection> {
@@ -197,29 +196,17 @@ fn prove(certificate: &Certificate, geometry: &Geometry<'_>, spread: Spread<'_>)
         rows.iter().enumerate().map(number).collect()
     };
     let rows = numbered("subset", &certificate.subset)?;
-    let all = Candidates::All;
-    let (distance, best) = match problem.objective {
-        Objective::W => {
-            let (potentials, plan) = (evidence.distance_potentials.clone(), evidence.plan.clone());
-            let for_all = |g: &Vec<f64>| best_bound(geometry, problem, g.clone(), all, spread);
-            (
-                distance_bound(geometry, problem, &rows, DistanceEvidence { potentials, plan }, spread)?,
-                evidence.best_potentials.as_ref().map(for_all).transpose()?,
-            )
+    let (potentials, plan) = (evidence.distance_potentials.clone(), evidence.plan.clone());
+    let distance = distance_bound(geometry, problem, &rows, DistanceEvidence { potentials, plan }, executor)?;
+    let of_all = match (&evidence.best_potentials, &evidence.witness) {
+        (Some(g), _) => Some(BestEvidence::Potentials(g.clone())),
+        (None, Some(Witness { rows, weights })) => {
+            let rows = numbered("witness.rows", rows)?;
+            Some(BestEvidence::Witness(Witness { rows, weights: weights.clone() }))
         }
-        Objective::Tsds { .. } => {
-            let for_all = |g: &Vec<f64>| best_tsds_bound(geometry, problem, g.clone(), all, spread);
-            let best = evidence.best_potentials.as_ref().map(for_all).transpose()?;
-            (tsds_bound(geometry, problem, &rows, spread)?, best)
-        }
-        Objective::Energy | Objective::Mmd(_) => {
-            let for_all = |Witness { rows, weights }: &Witness| {
-                let witness = Witness { rows: numbered("witness.rows", rows)?, weights: weights.clone() };
-                best_discrepancy_bound(geometry, problem, witness, spread)
-            };
-            (discrepancy_bound(geometry, problem, &rows, spread)?, evidence.witness.as_ref().map(for_all).transpose()?)
-        }
+        (None, None) => None,
     };
+    let best = of_all.map(|evidence| best_bound(geometry, problem, evidence, Candidates::All, executor)).transpose()?;
     let (distance, best) = (distance.interval(), best.map(|best| best.lower()));
     check_order(distance, best)?;
     Ok(Proved { distance, best })

@@ -77,7 +77,7 @@ impl Cost {
             Cost::Euclidean => "‖x − q‖ on the rows as given; a metric",
             Cost::Sqeuclidean => "‖x − q‖² on the rows as given; not a metric",
             Cost::Angular => "arccos(cos)/π, in [0, 1]; rows are normalised; a metric on directions",
-            Cost::Precomputed => "the entries of the matrix given with --similarity are the costs (lower is closer)",
+            Cost::Precomputed => "the entries of the matrix given with `similarity` are the costs (lower is closer)",
         }
     }
 

@@ -375,7 +375,7 @@ fn reply_by(g: &[f64], closeness: &[f64], lower: impl Fn(f64) -> f64) -> f64 {
         return f64::INFINITY;
     }
     // Rounding is monotone, so moving the largest difference outwards moves all of them. A difference is zero only if
-    // it is exactly that; left alone, rows that cannot count add nothing, whether somebody looks at them or not.
+    // it is exactly that; rows that cannot count then add nothing, whether they are evaluated or not.
     let best = best.into_iter().fold(f64::NEG_INFINITY, f64::max);
     if best == 0.0 { 0.0 } else { best.next_up() }
 }

@@ -1,12 +1,12 @@
-//! Pool, queries and a cost, evaluated by block in `f64`; never an N×M matrix unless somebody asks for it.
+//! Pool, queries and a cost, evaluated by block in `f64`; an N×M matrix is made only on request.
 
 use std::ops::Range;
 
+use crate::cache::ClosenessCache;
 use crate::cost::{Cost, Family};
 use crate::dot;
 use crate::identity::GeometryId;
 use crate::matrix::Matrix;
-use crate::memory::Memory;
 use crate::rows::{Element, Rows};
 
 pub use crate::fault::{
@@ -31,7 +31,7 @@ pub struct Geometry<'a> {
     query_len: usize,
     /// Whether all values on both sides are short enough for [`dot::dots_of_short`].
     short: bool,
-    memory: Option<Memory>,
+    cache: Option<ClosenessCache>,
 }
 
 enum Side<'a> {
@@ -94,7 +94,7 @@ impl<'a> Geometry<'a> {
     }
 
     fn of(pool: &'a dyn Rows, cost: Cost, side: Side<'a>, query_len: usize, short: bool) -> Self {
-        Self { id: GeometryId::fresh(), pool, cost, side, query_len, short, memory: None }
+        Self { id: GeometryId::fresh(), pool, cost, side, query_len, short, cache: None }
     }
 
     /// Which geometry this is.
@@ -102,16 +102,16 @@ impl<'a> Geometry<'a> {
         self.id
     }
 
-    /// The same geometry, which from now on remembers the rows that [`Self::closeness_gather`] evaluates, 8·M bytes for
+    /// The same geometry, which from now on keeps the rows that [`Self::closeness_gather`] evaluates, 8·M bytes for
     /// each distinct row, and those that passed [`Self::check_rows`]: for callers who ask for the same rows again.
     #[must_use]
-    pub fn remembering(self) -> Self {
-        Self { memory: Some(Memory::default()), ..self }
+    pub fn with_cache(self) -> Self {
+        Self { cache: Some(ClosenessCache::default()), ..self }
     }
 
-    /// Forgets all rows remembered.
-    pub fn forget(&self) {
-        self.memory.iter().for_each(Memory::clear);
+    /// Empties the cache, if there is one.
+    pub fn clear_cache(&self) {
+        self.cache.iter().for_each(ClosenessCache::clear);
     }
 
     /// Number of pool rows, N.
@@ -138,7 +138,7 @@ impl<'a> Geometry<'a> {
     /// If there are no such rows, one of them is bad, or the geometry is a matrix, which does not say how close pool
     /// rows are to each other.
     pub fn to_rows(&self, rows: &[usize]) -> Result<Geometry<'a>, GeometryError> {
-        let fault = "as a matrix does not say how close pool rows are to each other: give --pool and --query";
+        let fault = "as a matrix does not say how close pool rows are to each other: give `pool` and `query`";
         let pool = self.points().ok_or(GeometryError::WrongCost { cost: self.cost, fault })?;
         if rows.is_empty() {
             return Err(GeometryError::Empty("list of rows"));
@@ -169,14 +169,6 @@ impl<'a> Geometry<'a> {
         let norms = list.iter().map(|&j| norms[j]).collect();
         let side = Side::Points { query, norms };
         Some(Ok(Self::of(self.pool, self.cost, side, list.len(), self.short)))
-    }
-
-    /// The same rows under another cost of the same family.
-    pub fn with_cost(self, cost: Cost) -> Result<Self, GeometryError> {
-        if cost.family() != self.cost.family() {
-            return Err(GeometryError::WrongCost { cost, fault: "is not of the same family" });
-        }
-        Ok(Self { cost, ..self })
     }
 
     /// The pool rows, unless the geometry is a matrix.
@@ -269,8 +261,8 @@ impl<'a> Geometry<'a> {
     pub fn closeness_gather(&self, rows: &[usize], out: &mut [f64]) {
         let m = self.query_len;
         assert_eq!(out.len(), rows.len() * m, "closeness block of the wrong size");
-        let Some(memory) = &self.memory else { return self.evaluate(rows, out) };
-        let missing = memory.recall(rows, out);
+        let Some(cache) = &self.cache else { return self.evaluate(rows, out) };
+        let missing = cache.recall(rows, out);
         if missing.is_empty() {
             return;
         }
@@ -280,10 +272,10 @@ impl<'a> Geometry<'a> {
         for (&position, values) in missing.iter().zip(values.chunks_exact(m)) {
             out[position * m..][..m].copy_from_slice(values);
         }
-        memory.keep(&new, values);
+        cache.keep(&new, values);
     }
 
-    /// As [`Self::closeness_gather`], whatever is remembered.
+    /// As [`Self::closeness_gather`], past the cache.
     fn evaluate(&self, rows: &[usize], out: &mut [f64]) {
         let m = self.query_len;
         match &self.side {
@@ -330,10 +322,10 @@ impl<'a> Geometry<'a> {
             let fault = row_fault(self.cost.family(), &x);
             fault.map_or(Ok(()), |fault| Err(GeometryError::BadRow { side: "pool", row, fault }))
         };
-        let Some(memory) = &self.memory else { return rows.into_iter().try_for_each(check) };
-        let new = memory.unchecked(rows.into_iter());
+        let Some(cache) = &self.cache else { return rows.into_iter().try_for_each(check) };
+        let new = cache.unchecked(rows.into_iter());
         new.iter().try_for_each(|&row| check(row))?;
-        memory.keep_good(&new);
+        cache.keep_good(&new);
         Ok(())
     }
 

@@ -10,6 +10,7 @@
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod bounds;
+mod cache;
 pub mod certificate;
 pub mod checker;
 pub mod conventions;
@@ -23,7 +24,6 @@ mod identity;
 pub mod json;
 pub mod kernel;
 mod matrix;
-mod memory;
 mod parse;
 pub mod plan;
 pub mod problem;
@@ -34,9 +34,9 @@ pub mod statement;
 pub mod status;
 
 pub use bounds::{
-    BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, KernelMeans, NearestDistances,
-    Screened, Spread, Witness, best_bound, best_discrepancy_bound, best_tsds_bound, discrepancy_bound, distance_bound,
-    excess, in_turn, kernel_means, mean_difference, nearest_distances, transport_at_least, tsds_bound,
+    BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Executor, Interval, KernelMeans,
+    NearestDistances, Screened, Witness, best_bound, distance_bound, excess, kernel_means, mean_difference,
+    nearest_distances, sequential, transport_at_least,
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};

@@ -40,18 +40,6 @@ impl SparsePlan {
         Some(plan)
     }
 
-    /// The plan whose masses are proportional to these numbers, up to 2⁻⁶¹ of their sum each.
-    ///
-    /// For weights that are not uniform. `None` if a mass is negative or not finite, or all are zero.
-    pub fn from_masses(entries: &[(usize, usize, f64)]) -> Option<Self> {
-        let total: f64 = entries.iter().map(|entry| entry.2).sum();
-        if !(total > 0.0 && total.is_finite()) || entries.iter().any(|entry| entry.2.is_nan() || entry.2 < 0.0) {
-            return None;
-        }
-        let unit = (1u64 << 60) as f64;
-        Self::new(entries.iter().map(|&(i, j, x)| (i, j, (x / total * unit).round() as u64)).collect())
-    }
-
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.mass.len()

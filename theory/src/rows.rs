@@ -115,7 +115,7 @@ fn exponent(x: f64) -> i32 {
 
 /// A read-only table of `len` rows with `dim` numbers each.
 ///
-/// Implementations convert on the way out and by block; nobody above ever holds a converted copy of a whole file.
+/// Implementations convert on the way out and by block; no caller holds a converted copy of a whole file.
 ///
 /// Whoever implements it promises that the same question always has the same answer, whichever function is asked. What
 /// is proved is proved of the numbers that were read; a table that changes meanwhile is beyond what this crate can see.

@@ -43,7 +43,7 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// The word for it in results; on the command line `tsds` is `--diversity`.
+    /// The word for it in results.
     pub fn name(self) -> &'static str {
         match self {
             Objective::W => "w",

@@ -14,9 +14,10 @@ use kantor_theory::{DenseRows, Geometry, Problem, Status};
 
 pub use symmetric::SelfTransport;
 
-use crate::exact::masses;
-use crate::solver::{Effort, Solution, SolveError, Solver};
+use crate::exact::masses_of;
+use crate::solver::{Solution, SolveError, Solver, SolverSettings};
 use crate::watch::Watch;
+use crate::weights::positive_shares;
 use symmetric::Symmetric;
 
 const NAME: &str = "the Sinkhorn divergence";
@@ -36,7 +37,7 @@ pub struct Divergence {
     pub status: Status,
 }
 
-/// The divergence between the two measures of `problem`; `solver` is any that solves the problem itself, `effort` is for
+/// The divergence between the two measures of `problem`; `solver` is any that solves the problem itself, `settings` is for
 /// the other two.
 ///
 /// # Errors
@@ -45,52 +46,42 @@ pub struct Divergence {
 pub fn sinkhorn_divergence(
     problem: &Problem<'_>,
     solver: &dyn Solver,
-    effort: &Effort,
+    settings: &SolverSettings,
     watch: &dyn Watch,
 ) -> Result<Divergence, SolveError> {
     problem.check()?;
     let refuse = |fault| SolveError::Unsupported { solver: NAME, fault };
     if problem.epsilon <= 0.0 || problem.reference != Reference::Product {
-        return Err(refuse("wants --epsilon above 0 and the product of the weights as reference"));
+        return Err(refuse("needs `epsilon` above 0 and the product of the weights as reference"));
     }
     let penalty = match (problem.pool, problem.query) {
         (Marginal::Hard, Marginal::Hard) => f64::INFINITY,
         (Marginal::Kl(pool), Marginal::Kl(query)) if pool == query => pool,
-        _ => return Err(refuse("wants the same marginals on both sides, hard or KL")),
+        _ => return Err(refuse("needs the same marginals on both sides, hard or KL")),
     };
     let (Some(pool), Some((queries, _))) = (problem.geometry.points(), problem.geometry.queries()) else {
-        return Err(refuse("wants rows: a matrix does not say how far rows are from each other"));
+        return Err(refuse("needs rows: a matrix does not say how far rows are from each other"));
     };
     // Both sides' weights are checked by the same rule as everywhere.
+    masses_of(problem)?;
     let (n, m) = (problem.row_count(), problem.geometry.query_len());
-    masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
 
     let dim = pool.dim();
-    let (kept, weights) = positive(problem.weights.subset.as_deref(), n);
+    let (weights, kept) = positive_shares(problem.weights.subset.as_deref(), n);
+    let kept = kept.unwrap_or_else(|| (0..n).collect());
     let mut rows = vec![0.0; kept.len() * dim];
     for (&position, row) in kept.iter().zip(rows.chunks_exact_mut(dim)) {
         pool.read_row(problem.row(position), row);
     }
-    let pool = with_itself(problem, rows, &weights, penalty, effort, watch)?;
-    let (kept, weights) = positive(problem.weights.query.as_deref(), m);
+    let pool = with_itself(problem, rows, &weights, penalty, settings, watch)?;
+    let (weights, kept) = positive_shares(problem.weights.query.as_deref(), m);
+    let kept = kept.unwrap_or_else(|| (0..m).collect());
     let rows = kept.iter().flat_map(|&j| queries[j * dim..(j + 1) * dim].iter().copied()).collect();
-    let query = with_itself(problem, rows, &weights, penalty, effort, watch)?;
+    let query = with_itself(problem, rows, &weights, penalty, settings, watch)?;
     let cross = solver.solve(problem, None, watch)?;
     let all = [cross.status, pool.status, query.status];
     let status = all.into_iter().find(|status| *status != Status::Optimal).unwrap_or(Status::Optimal);
     Ok(Divergence { value: cross.dual - 0.5 * (pool.value + query.value), cross, pool, query, status })
-}
-
-/// Which points have weight, and their weights divided by the sum.
-fn positive(weights: Option<&[f64]>, count: usize) -> (Vec<usize>, Vec<f64>) {
-    let Some(weights) = weights else { return ((0..count).collect(), vec![1.0 / count as f64; count]) };
-    // Scaled first, so that a sum of huge or of subnormal weights neither overflows nor vanishes.
-    let largest = weights.iter().copied().fold(0.0, f64::max);
-    let sum: f64 = weights.iter().map(|w| w / largest).sum();
-    let share = |&i: &usize| weights[i] / largest / sum;
-    let kept: Vec<usize> = (0..count).filter(|i| share(i) > 0.0).collect();
-    let weights = kept.iter().map(share).collect();
-    (kept, weights)
 }
 
 fn with_itself(
@@ -98,7 +89,7 @@ fn with_itself(
     rows: Vec<f64>,
     weights: &[f64],
     penalty: f64,
-    effort: &Effort,
+    settings: &SolverSettings,
     watch: &dyn Watch,
 ) -> Result<SelfTransport, SolveError> {
     let dim = rows.len() / weights.len();
@@ -106,6 +97,6 @@ fn with_itself(
     let Ok(geometry) = Geometry::new(&rows, &rows, problem.geometry.cost()) else {
         return Err(SolveError::Unsupported { solver: NAME, fault: "found a row that its cost cannot measure" });
     };
-    let symmetric = Symmetric::new(&geometry, problem.power, weights, problem.epsilon, penalty, effort.memory);
-    Ok(symmetric.solve(effort, watch))
+    let symmetric = Symmetric::new(&geometry, problem.power, weights, problem.epsilon, penalty, settings.memory);
+    Ok(symmetric.solve(settings, watch))
 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::exact::costs;
 use crate::simd;
 use crate::sinkhorn::exp;
-use crate::solver::{Effort, Step};
+use crate::solver::{SolverSettings, Step};
 use crate::watch::{Stopped, Watch};
 
 /// Rows of one task; whole tiles of [`Geometry`]'s blocks.
@@ -62,8 +62,8 @@ impl<'a> Symmetric<'a> {
         Self { geometry, power, weights, epsilon, rho, held }
     }
 
-    pub(super) fn solve(&self, effort: &Effort, watch: &dyn Watch) -> SelfTransport {
-        watch.begin("transport with itself", effort.iterations);
+    pub(super) fn solve(&self, settings: &SolverSettings, watch: &dyn Watch) -> SelfTransport {
+        watch.begin("transport with itself", settings.iterations);
         let mut f = vec![0.0; self.weights.len()];
         let hardness = if self.rho == f64::INFINITY { 1.0 } else { self.rho / (self.rho + self.epsilon) };
         let mut found = SelfTransport {
@@ -73,7 +73,7 @@ impl<'a> Symmetric<'a> {
             iterations: 0,
             status: Status::IterationLimit,
         };
-        while found.iterations < effort.iterations.max(1) {
+        while found.iterations < settings.iterations.max(1) {
             let Ok(logs) = self.logs(&f, watch) else {
                 found.status = Status::Interrupted;
                 break;
@@ -89,7 +89,7 @@ impl<'a> Symmetric<'a> {
                 (found.value, found.residual) = (value, residual);
                 found.potentials.clone_from(&f);
             }
-            if residual <= effort.tolerance {
+            if residual <= settings.tolerance {
                 found.status = Status::Optimal;
                 break;
             }

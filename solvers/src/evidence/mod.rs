@@ -18,4 +18,4 @@ mod sparse;
 
 pub use conjugate::conjugate;
 pub use round::round;
-pub use sparse::{Thresholded, compressed, thresholded};
+pub use sparse::{ThresholdedPlan, compressed, thresholded};

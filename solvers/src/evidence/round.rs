@@ -14,8 +14,8 @@ use kantor_theory::{Problem, SparsePlan};
 use rayon::prelude::*;
 
 use super::rows::{blocks, costs_of, gibbs_row, log_reference};
-use crate::exact::{Masses, masses};
-use crate::solver::{Plan, Solution, SolveError};
+use crate::exact::{Masses, masses_of};
+use crate::solver::{Plan, Solution, SolveError, within};
 
 /// Entries smaller than this share of the largest in their row are not worth keeping.
 const FAINT: f64 = 1e-4;
@@ -39,8 +39,8 @@ pub fn round(
     potentials: &[f64],
     memory: u64,
 ) -> Result<SparsePlan, SolveError> {
-    let (n, m) = (problem.row_count(), problem.geometry.query_len());
-    let mut masses = masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
+    let m = problem.geometry.query_len();
+    let mut masses = masses_of(problem)?;
     refine(&mut masses);
     let source = Source::new(problem, solution);
     let columns = source.columns(problem, &masses);
@@ -61,7 +61,7 @@ pub fn round(
     // What rounding down left fits into entries that are there already, for the most part.
     for at in 0..entries.len() {
         let (position, query, _) = entries[at];
-        left.ship(position, query, crumbs(masses.supply[position], m), &mut entries);
+        left.ship(position, query, max_rounding_residue(masses.supply[position], m), &mut entries);
     }
     left.fill_cheap(problem, potentials, &masses, &mut entries);
     left.fill_in_order(&mut entries);
@@ -73,8 +73,7 @@ pub fn round(
 }
 
 fn check(entries: usize, memory: u64) -> Result<(), SolveError> {
-    let needed = entries as u64 * ENTRY;
-    if needed > memory { Err(SolveError::Memory { solver: "the plan", needed, allowed: memory }) } else { Ok(()) }
+    within("the plan", entries as u64 * ENTRY, memory)
 }
 
 /// Cuts the units into as many equal parts as there is room for: a plan that is not a vertex needs them.
@@ -162,8 +161,8 @@ fn scale(line: &mut [f64]) {
     line.iter_mut().for_each(|x| *x *= factor);
 }
 
-/// More units than rounding down can leave in a row of `supply`, and hardly any all the same.
-fn crumbs(supply: u64, queries: usize) -> u64 {
+/// At least as many units as rounding down can leave in a row of `supply`: few beside the supply.
+fn max_rounding_residue(supply: u64, queries: usize) -> u64 {
     (supply >> 40) + queries as u64
 }
 
@@ -194,7 +193,8 @@ impl Left {
     ) {
         let m = self.columns.len();
         for span in blocks(problem) {
-            let wanting: Vec<usize> = span.filter(|&i| self.rows[i] > crumbs(masses.supply[i], m)).collect();
+            let wanting: Vec<usize> =
+                span.filter(|&i| self.rows[i] > max_rounding_residue(masses.supply[i], m)).collect();
             let rows: Vec<usize> = wanting.iter().map(|&position| problem.row(position)).collect();
             let costs = crate::exact::costs(problem.geometry, problem.power, &rows);
             for (&position, costs) in wanting.iter().zip(costs.chunks_exact(m)) {
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn units_are_cut_finely_and_stay_equal() {
-        let mut uniform = masses(6, None, 4, None).unwrap();
+        let mut uniform = crate::exact::masses(6, None, 4, None).unwrap();
         refine(&mut uniform);
         assert!(uniform.total > UNITS / 2 && uniform.total <= UNITS);
         assert!(uniform.supply.iter().all(|&x| x == uniform.total / 6));

@@ -8,6 +8,7 @@ use kantor_theory::problem::Reference;
 use crate::exact::costs;
 use crate::simd;
 use crate::sinkhorn::exp;
+use crate::weights::shares;
 
 /// Costs held at a time.
 const HELD: usize = 1 << 20;
@@ -23,15 +24,6 @@ pub(super) fn blocks(problem: &Problem<'_>) -> impl Iterator<Item = Range<usize>
 pub(super) fn costs_of(problem: &Problem<'_>, span: Range<usize>) -> Vec<f64> {
     let rows: Vec<usize> = span.map(|position| problem.row(position)).collect();
     costs(problem.geometry, problem.power, &rows)
-}
-
-/// Weights of total 1, uniform where none are given.
-pub(super) fn shares(weights: Option<&[f64]>, count: usize) -> Vec<f64> {
-    let Some(weights) = weights else { return vec![1.0 / count as f64; count] };
-    // Scaled first, so that the sum neither overflows nor vanishes.
-    let largest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    let sum: f64 = weights.iter().map(|w| w / largest).sum();
-    weights.iter().map(|w| w / largest / sum).collect()
 }
 
 /// ln of one side's factor in the reference: ln w, or 0 under the counting measure, −∞ at weight 0 under either.

@@ -5,14 +5,14 @@ use rayon::prelude::*;
 use sprs::CsMat;
 
 use super::rows::{blocks, costs_of, gibbs_row, log_reference};
-use crate::solver::{Plan, Solution, SolveError};
+use crate::solver::{Plan, Solution, SolveError, within};
 
 /// Bytes of an entry: its column and its mass.
 const ENTRY: u64 = 16;
 
 /// A plan and what was left out of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Thresholded {
+pub struct ThresholdedPlan {
     /// Masses by row (taking part) and query.
     pub plan: CsMat<f64>,
     /// Sum of the masses that are in it.
@@ -33,7 +33,7 @@ pub fn thresholded(
     solution: &Solution,
     threshold: f64,
     memory: u64,
-) -> Result<Thresholded, SolveError> {
+) -> Result<ThresholdedPlan, SolveError> {
     let (n, m) = (problem.row_count(), problem.geometry.query_len());
     let mut kept = Kept { indptr: vec![0], indices: Vec::new(), values: Vec::new(), dropped: 0.0, threshold, memory };
     let absent = SolveError::Unsupported { solver: "the plan", fault: "is not made by this solver: take another" };
@@ -111,16 +111,12 @@ impl Kept {
             }
         }
         self.indptr.push(self.indices.len());
-        let needed = self.indices.len() as u64 * ENTRY;
-        if needed > self.memory {
-            return Err(SolveError::Memory { solver: "the plan", needed, allowed: self.memory });
-        }
-        Ok(())
+        within("the plan", self.indices.len() as u64 * ENTRY, self.memory)
     }
 
-    fn finish(self, rows: usize, queries: usize) -> Thresholded {
+    fn finish(self, rows: usize, queries: usize) -> ThresholdedPlan {
         let kept = self.values.iter().sum();
         let plan = CsMat::new((rows, queries), self.indptr, self.indices, self.values);
-        Thresholded { plan, kept, dropped: self.dropped }
+        ThresholdedPlan { plan, kept, dropped: self.dropped }
     }
 }

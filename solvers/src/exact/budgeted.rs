@@ -11,13 +11,13 @@
 
 use rayon::prelude::*;
 
-use super::candidates::{Candidates, list_length};
+use super::candidates::{CandidateLists, list_length};
 use super::exchange::Exchange;
 use super::grid::Grid;
 use super::masses::{gcd, masses};
 use super::transport::transport;
 use crate::kernels::lists::NeighbourLists;
-use crate::selector::{Findings, Needs, SelectError, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Task};
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -58,7 +58,7 @@ pub struct Budgeted {
 
 /// What was found for all budgets.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Solved {
+pub struct BudgetedOptima {
     /// In the order of the budgets asked for.
     pub budgets: Vec<Budgeted>,
     /// Longer lists than those given, if the search had to make them.
@@ -66,30 +66,28 @@ pub struct Solved {
 }
 
 /// What [`solve`] needs of the pass over the pool for budgets up to `largest`.
-pub fn needs(task: &Task<'_>, largest: usize) -> Needs {
-    Needs { row_best: false, lists: list_length(task, largest) }
+pub fn needs(task: &Task<'_>, largest: usize) -> ScanRequest {
+    ScanRequest { row_best: false, lists: list_length(task, largest) }
 }
 
 /// Solves the budgeted problem for all budgets.
 ///
-/// `findings` answers [`needs`] for the largest budget; without lists, the pool is scanned here.
+/// `scanned` answers [`needs`] for the largest budget; without lists, the pool is scanned here.
 ///
 /// # Errors
 /// If a budget does not fit the pool, memory does not suffice, or the observer asks to stop.
-pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Solved, SelectError> {
+pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<BudgetedOptima, SelectError> {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
-    if let Some(&budget) = budgets.iter().find(|&&budget| budget == 0 || budget > n) {
-        return Err(SelectError::Budget { budget, pool: n });
-    }
+    let largest = task.largest(budgets)?;
     task.power.check(task.geometry)?;
-    let Some(&largest) = budgets.iter().max() else { return Ok(Solved { budgets: Vec::new(), lists: None }) };
+    if budgets.is_empty() {
+        return Ok(BudgetedOptima { budgets: Vec::new(), lists: None });
+    }
     let fraction = if budgets.iter().any(|k| k % m > 0) { 2 } else { 1 };
     let needed = fraction * Exchange::bytes(m, largest) + 8 * (largest as u64 + m as u64) * m as u64 + 4 * n as u64;
-    if needed > task.memory {
-        return Err(SelectError::Memory { method: super::candidates::NAME, needed, allowed: task.memory });
-    }
+    task.afford(super::candidates::NAME, needed)?;
     let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
-    let candidates = Candidates::new(task, findings.lists.as_ref(), asked, first)?;
+    let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?;
     let mut pool = Slots::new(candidates, n, m, n.min(largest + AHEAD * m));
 
     let mut state = State::new(&mut pool, m);
@@ -146,7 +144,7 @@ pub fn solve(task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<
         Ok(Budgeted { budget, rows, scores, potentials, lp_value, value, prefix, takers })
     };
     let found = bounds.into_iter().zip(budgets).map(finish).collect::<Result<_, SelectError>>()?;
-    Ok(Solved { budgets: found, lists: pool.candidates.into_longer_lists() })
+    Ok(BudgetedOptima { budgets: found, lists: pool.candidates.into_longer_lists() })
 }
 
 /// The bound for one budget, and for a fractional optimum its rounding: (slot, score).
@@ -189,7 +187,7 @@ fn fractional(
 
 /// Rows whose costs are known, shared by all states of the search.
 struct Slots<'a> {
-    candidates: Candidates<'a>,
+    candidates: CandidateLists<'a>,
     m: usize,
     /// How many rows will be needed, about.
     expected: usize,
@@ -199,7 +197,7 @@ struct Slots<'a> {
 }
 
 impl<'a> Slots<'a> {
-    fn new(candidates: Candidates<'a>, n: usize, m: usize, expected: usize) -> Self {
+    fn new(candidates: CandidateLists<'a>, n: usize, m: usize, expected: usize) -> Self {
         Self { candidates, m, expected, rows: Vec::new(), costs: Vec::new(), slot_of: vec![NONE; n] }
     }
 

@@ -8,7 +8,7 @@ use kantor_theory::{Geometry, Power};
 
 use crate::kernels::lists::NeighbourLists;
 use crate::kernels::{list_bytes, scan};
-use crate::selector::{Needs, SelectError, Task};
+use crate::selector::{ScanRequest, SelectError, Task};
 use crate::watch::Stopped;
 
 /// Name of the method on the command line, for its messages.
@@ -39,7 +39,7 @@ pub(super) struct Candidate {
 }
 
 /// Lists of the nearest rows, and the costs of any row.
-pub(super) struct Candidates<'a> {
+pub(super) struct CandidateLists<'a> {
     task: &'a Task<'a>,
     /// The lists of the pass: those given, or those of a later pass.
     given: Option<&'a NeighbourLists>,
@@ -50,7 +50,7 @@ pub(super) struct Candidates<'a> {
     length: usize,
 }
 
-impl<'a> Candidates<'a> {
+impl<'a> CandidateLists<'a> {
     /// The first `length` rows of every list; `given` was asked for `asked`.
     pub(super) fn new(
         task: &'a Task<'a>,
@@ -84,10 +84,7 @@ impl<'a> Candidates<'a> {
         let n = self.task.geometry.pool_len();
         if self.length >= self.asked {
             self.asked = (self.asked * GROWTH).min(n);
-            let (needed, allowed) = (list_bytes(self.task, self.asked), self.task.memory);
-            if needed > allowed {
-                return Err(SelectError::Memory { method: NAME, needed, allowed });
-            }
+            self.task.afford(NAME, list_bytes(self.task, self.asked))?;
             self.rescan()?;
         }
         self.read((2 * self.length).min(self.asked));
@@ -107,8 +104,8 @@ impl<'a> Candidates<'a> {
     }
 
     fn rescan(&mut self) -> Result<(), Stopped> {
-        let findings = scan(self.task, Needs { row_best: false, lists: self.asked })?;
-        self.scanned = findings.lists;
+        let scanned = scan(self.task, ScanRequest { row_best: false, lists: self.asked })?;
+        self.scanned = scanned.lists;
         Ok(())
     }
 

@@ -64,7 +64,7 @@ impl Shelf {
 
 /// One move of a path: `row` goes from one query to the other.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
+pub(super) struct ExchangeStep {
     pub(super) row: u32,
     pub(super) from: u32,
     pub(super) to: u32,
@@ -101,7 +101,7 @@ pub(super) struct Exchange {
     /// Infinite once settled, else 0.
     closed: Vec<f64>,
     order: Vec<usize>,
-    path: Vec<Step>,
+    path: Vec<ExchangeStep>,
     moves: Vec<f64>,
 }
 
@@ -258,7 +258,7 @@ impl Exchange {
             }) else {
                 unreachable!("a settled query got its distance from one settled before it");
             };
-            self.path.push(Step { row: self.head[from * self.m + to], from: from as u32, to: to as u32 });
+            self.path.push(ExchangeStep { row: self.head[from * self.m + to], from: from as u32, to: to as u32 });
             from = to;
         }
     }

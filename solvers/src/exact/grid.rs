@@ -32,13 +32,13 @@ impl Grid {
 
 /// The costs of a subset, n×m, row-major, rounded to a grid as they are read.
 #[derive(Clone, Copy)]
-pub(super) struct Costs<'a> {
+pub(super) struct GridCosts<'a> {
     pub(super) values: &'a [f64],
     pub(super) m: usize,
     pub(super) grid: Grid,
 }
 
-impl<'a> Costs<'a> {
+impl<'a> GridCosts<'a> {
     /// The costs of a row as given, not rounded.
     #[inline(always)]
     pub(super) fn line(&self, row: u32) -> &'a [f64] {

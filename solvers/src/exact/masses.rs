@@ -1,5 +1,9 @@
 //! Weights as whole numbers over one denominator, so that marginals add up exactly.
 
+use kantor_theory::{Problem, Weights};
+
+use crate::weights::shares;
+
 /// Largest common total of non-integer weights: far below overflow, and fine enough that weights which differ by
 /// twelve orders of magnitude keep six digits.
 const TOTAL: u64 = 1 << 62;
@@ -74,6 +78,12 @@ pub fn masses(
     Ok(Masses { supply: apportion(w, total), demand: apportion(v, total), total })
 }
 
+/// Whole masses of the rows and queries of a problem.
+pub(crate) fn masses_of(problem: &Problem<'_>) -> Result<Masses, WeightError> {
+    let Weights { subset, query } = &problem.weights;
+    masses(problem.row_count(), subset.as_deref(), problem.geometry.query_len(), query.as_deref())
+}
+
 /// Whether these are weights of a measure.
 ///
 /// # Errors
@@ -96,11 +106,12 @@ fn apportion(weights: &[f64], total: u64) -> Vec<u64> {
     if let Some(sum) = whole(weights).filter(|&sum| total.is_multiple_of(sum)) {
         return weights.iter().map(|&x| x as u64 * (total / sum)).collect();
     }
-    let largest = weights.iter().copied().fold(0.0, f64::max);
-    // Scaled first, so that a sum of huge or of subnormal weights neither overflows nor vanishes.
-    let sum: f64 = weights.iter().map(|x| x / largest).sum();
-    let mut masses: Vec<u64> =
-        weights.iter().map(|&x| ((x / largest / sum * total as f64) as u64).max(u64::from(x > 0.0))).collect();
+    let least = |&weight: &f64| u64::from(weight > 0.0);
+    let mut masses: Vec<u64> = shares(Some(weights), weights.len())
+        .iter()
+        .zip(weights)
+        .map(|(share, weight)| ((share * total as f64) as u64).max(least(weight)))
+        .collect();
     let Some(at) = (0..masses.len()).max_by_key(|&i| (masses[i], std::cmp::Reverse(i))) else { return masses };
     // What rounding left over is about n·2⁻⁵³ of the total; the largest mass is at least total/n.
     let rest: u64 = masses.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, mass)| mass).sum();

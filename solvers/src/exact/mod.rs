@@ -19,11 +19,11 @@ mod start;
 pub mod transport;
 mod tree;
 
-pub use budgeted::{Budgeted, Solved, needs, solve};
-pub(crate) use masses::check_weights;
+pub use budgeted::{Budgeted, BudgetedOptima, needs, solve};
 pub use masses::{Masses, WeightError, masses};
-pub use partial::Partial;
+pub(crate) use masses::{check_weights, masses_of};
+pub use partial::partial;
 pub use path::{Capped, capacity_path, capped};
 pub use selector::Optimal;
-pub use solver::{Exact, costs};
+pub use solver::{costs, exact};
 pub use transport::{Shipment, Transport, TransportError, transport};

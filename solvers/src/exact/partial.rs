@@ -13,60 +13,48 @@ use kantor_theory::problem::Marginal;
 use kantor_theory::{Power, Problem, Status};
 use sprs::TriMat;
 
-use super::masses::{Masses, masses};
-use super::solver::{all_costs, within};
+use super::masses::{Masses, masses_of};
+use super::solver::all_costs;
 use super::transport::{Transport, transport};
-use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
+use crate::solver::{BuiltIn, Plan, Potentials, Residuals, Solution, SolveError, SolverSettings, within};
 use crate::watch::Watch;
 
 const NAME: &str = "partial";
 
 /// Solves problems without entropy whose marginals are hard or penalised by total variation.
-#[derive(Debug, Clone)]
-pub struct Partial {
-    memory: u64,
+///
+/// Reads `memory`: it holds all costs.
+pub fn partial(settings: &SolverSettings) -> BuiltIn {
+    BuiltIn { name: NAME, solve, settings: settings.clone() }
 }
 
-impl Partial {
-    /// Reads `memory`: it holds all costs.
-    pub fn new(effort: &Effort) -> Self {
-        Self { memory: effort.memory }
+fn solve(
+    problem: &Problem<'_>,
+    _start: Option<&Potentials>,
+    settings: &SolverSettings,
+    _watch: &dyn Watch,
+) -> Result<Solution, SolveError> {
+    problem.check()?;
+    let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
+    if problem.epsilon > 0.0 {
+        return refuse("solves problems without entropy: take `epsilon` 0");
     }
-}
-
-impl Solver for Partial {
-    fn name(&self) -> &'static str {
-        NAME
+    let (Some(pool), Some(query)) = (price(problem.pool), price(problem.query)) else {
+        return refuse("needs hard marginals or TV penalties");
+    };
+    let (n, m) = (problem.row_count(), problem.geometry.query_len());
+    within(NAME, 8 * n as u64 * m as u64, settings.memory)?;
+    let masses = masses_of(problem)?;
+    let mut costs = all_costs(problem);
+    let hub = Hub::new(&costs, m, pool, query);
+    if hub.cheapest() < -(pool + query) {
+        return refuse("finds no least value: some cost is below minus the sum of both penalties");
     }
-
-    fn solve(
-        &self,
-        problem: &Problem<'_>,
-        _start: Option<&Potentials>,
-        _watch: &dyn Watch,
-    ) -> Result<Solution, SolveError> {
-        problem.check()?;
-        let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
-        if problem.epsilon > 0.0 {
-            return refuse("solves problems without entropy: take --epsilon 0");
-        }
-        let (Some(pool), Some(query)) = (price(problem.pool), price(problem.query)) else {
-            return refuse("wants hard marginals or TV penalties");
-        };
-        let (n, m) = (problem.row_count(), problem.geometry.query_len());
-        within(NAME, 8 * n as u64 * m as u64, self.memory)?;
-        let masses = masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
-        let mut costs = all_costs(problem);
-        let hub = Hub::new(&costs, m, pool, query);
-        if hub.cheapest() < -(pool + query) {
-            return refuse("finds no least value: some cost is below minus the sum of both penalties");
-        }
-        hub.truncate(&mut costs);
-        let found = transport(&costs, &masses)?;
-        let potentials = hub.potentials(&costs, &found.potentials);
-        let plan = hub.plan(problem, &found);
-        Ok(hub.solution(problem, &masses, potentials, &plan, found.pivots))
-    }
+    hub.truncate(&mut costs);
+    let found = transport(&costs, &masses)?;
+    let potentials = hub.potentials(&costs, &found.potentials);
+    let plan = hub.plan(problem, &found);
+    Ok(hub.solution(problem, &masses, potentials, &plan, found.pivots))
 }
 
 /// What a unit of mass too little or too much costs.
@@ -127,7 +115,7 @@ impl Hub {
         let enter: Vec<f64> = (0..self.nearest_row.len()).map(|j| self.enter(j)).collect();
         for (i, line) in costs.chunks_exact_mut(enter.len()).enumerate() {
             let leave = self.leave(i);
-            // Not f64::min: a cost that is no number must be found by whoever reads the costs.
+            // Not f64::min: a cost that is no number must reach the check of the costs.
             line.iter_mut().zip(&enter).for_each(|(c, enter)| *c = if leave + enter < *c { leave + enter } else { *c });
         }
     }

@@ -1,12 +1,10 @@
-//! The selector `optimal`: the subset that nobody can beat, and the potentials that prove it.
-
-use std::collections::BTreeMap;
+//! The selector `optimal`: a subset of least transport distance, and the potentials that prove it.
 
 use kantor_theory::Status;
 
 use super::budgeted::{self, Budgeted};
 use super::candidates::NAME;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
 
 /// Minimises the transport cost over all subsets of the size asked for.
 ///
@@ -25,28 +23,22 @@ impl Selector for Optimal {
         false
     }
 
-    fn needs(&self, task: &Task<'_>, largest: usize) -> Needs {
+    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
         budgeted::needs(task, largest)
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let known = findings.optimum.as_ref().map_or(&[][..], |solved| &solved.budgets);
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let known = scanned.optimum.as_ref().map_or(&[][..], |solved| &solved.budgets);
         let known: Option<Vec<&Budgeted>> =
             budgets.iter().map(|&budget| known.iter().find(|found| found.budget == budget)).collect();
         match known {
             Some(found) => Ok(found.into_iter().map(selection).collect()),
-            None => Ok(budgeted::solve(task, findings, budgets)?.budgets.iter().map(selection).collect()),
+            None => Ok(budgeted::solve(task, scanned, budgets)?.budgets.iter().map(selection).collect()),
         }
     }
 }
 
 fn selection(found: &Budgeted) -> Selection {
-    let notes =
-        [("prefix-of-one-order".to_owned(), found.prefix.into()), ("relaxed-value".to_owned(), found.lp_value.into())];
-    Selection {
-        rows: found.rows.clone(),
-        scores: found.scores.clone(),
-        status: Status::Uncertified,
-        notes: BTreeMap::from(notes),
-    }
+    let notes = notes([("prefix-of-one-order", found.prefix.into()), ("relaxed-value", found.lp_value.into())]);
+    Selection { rows: found.rows.clone(), scores: found.scores.clone(), status: Status::Uncertified, notes }
 }

@@ -10,7 +10,7 @@
 //! cheapest exchanges between any two queries cost more to keep up to date than the searches that read them: with as
 //! many queries as rows and general weights, thirty times as much as here.
 
-use super::grid::Costs;
+use super::grid::GridCosts;
 use super::start;
 use super::tree::Tree;
 use crate::simd;
@@ -25,19 +25,19 @@ const ROWS: (usize, usize) = (2, 16);
 const LANES: usize = 16;
 
 /// An optimal tree.
-pub(super) struct Solved {
+pub(super) struct SimplexResult {
     pub(super) tree: Tree,
     pub(super) pivots: u64,
 }
 
 /// Solves from potentials; `None` if those on the way leave the range in which the grid is exact.
 pub(super) fn solve(
-    costs: Costs<'_>,
+    costs: GridCosts<'_>,
     rows: &[u32],
     supply: &[u64],
     demand: &[u64],
     mut offers: Vec<f64>,
-) -> Option<Solved> {
+) -> Option<SimplexResult> {
     // A query without demand is left out.
     offers.iter_mut().zip(demand).filter(|(_, demand)| **demand == 0).for_each(|(offer, _)| *offer = f64::NEG_INFINITY);
     let mut edges = start::shipments(costs, rows, supply, demand, &offers);
@@ -60,11 +60,11 @@ pub(super) fn solve(
             (pivots, clean) = (pivots + 1, 0);
         }
     }
-    Some(Solved { tree, pivots })
+    Some(SimplexResult { tree, pivots })
 }
 
 /// The edge that gains most among those of the given rows, if any gains.
-fn price(costs: Costs<'_>, rows: &[u32], tree: &Tree) -> Option<(u32, u32)> {
+fn price(costs: GridCosts<'_>, rows: &[u32], tree: &Tree) -> Option<(u32, u32)> {
     let (gain, row, least) = simd::wide(
         #[inline(always)]
         || {
@@ -86,7 +86,7 @@ fn price(costs: Costs<'_>, rows: &[u32], tree: &Tree) -> Option<(u32, u32)> {
 }
 
 #[inline(always)]
-fn least_by_lane(costs: Costs<'_>, row: u32, potentials: &[f64]) -> [f64; LANES] {
+fn least_by_lane(costs: GridCosts<'_>, row: u32, potentials: &[f64]) -> [f64; LANES] {
     let (line, grid) = (costs.line(row), costs.grid);
     let ((lines, line), (offers, rest)) = (line.as_chunks::<LANES>(), potentials.as_chunks::<LANES>());
     let mut least = [f64::INFINITY; LANES];
@@ -117,7 +117,7 @@ fn least_of(mut lanes: [f64; LANES]) -> f64 {
     lanes[0]
 }
 
-fn least(costs: Costs<'_>, row: u32, potentials: &[f64]) -> f64 {
+fn least(costs: GridCosts<'_>, row: u32, potentials: &[f64]) -> f64 {
     simd::wide(
         #[inline(always)]
         || least_of(least_by_lane(costs, row, potentials)),
@@ -125,7 +125,7 @@ fn least(costs: Costs<'_>, row: u32, potentials: &[f64]) -> f64 {
 }
 
 /// The first query of which c_ij − g_j has this value.
-fn position(costs: Costs<'_>, row: u32, potentials: &[f64], value: f64) -> u32 {
+fn position(costs: GridCosts<'_>, row: u32, potentials: &[f64], value: f64) -> u32 {
     let (line, grid) = (costs.line(row), costs.grid);
     let at = simd::wide(
         #[inline(always)]
@@ -146,13 +146,13 @@ fn position(costs: Costs<'_>, row: u32, potentials: &[f64], value: f64) -> u32 {
 }
 
 /// The least c_ij − g_j of a row, and the first query that has it.
-pub(super) fn closest(costs: Costs<'_>, row: u32, potentials: &[f64]) -> (f64, u32) {
+pub(super) fn closest(costs: GridCosts<'_>, row: u32, potentials: &[f64]) -> (f64, u32) {
     let least = least(costs, row, potentials);
     (least, position(costs, row, potentials, least))
 }
 
 /// The least and the second least c_ij − g_j of a row, and the first query that has the least.
-pub(super) fn two_closest(costs: Costs<'_>, row: u32, potentials: &[f64]) -> (f64, f64, u32) {
+pub(super) fn two_closest(costs: GridCosts<'_>, row: u32, potentials: &[f64]) -> (f64, f64, u32) {
     let (line, grid) = (costs.line(row), costs.grid);
     let (first, second) = simd::wide(
         #[inline(always)]

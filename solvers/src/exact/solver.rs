@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use sprs::TriMat;
 
 use super::capacity::{self, Scaled};
-use super::masses::masses;
+use super::masses::masses_of;
 use super::transport::transport;
-use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
+use crate::solver::{BuiltIn, Plan, Potentials, Residuals, Solution, SolveError, SolverSettings, within};
 use crate::watch::Watch;
 
 const NAME: &str = "exact";
@@ -18,85 +18,66 @@ const ROWS: usize = 256;
 
 /// Solves the linear problem exactly on the grid of costs of [`transport`](super::transport()): both marginals hard, or
 /// one of them a capacity (theorem T3).
-#[derive(Debug, Clone)]
-pub struct Exact {
-    memory: u64,
+///
+/// Reads `memory`: it holds all costs.
+pub fn exact(settings: &SolverSettings) -> BuiltIn {
+    BuiltIn { name: NAME, solve, settings: settings.clone() }
 }
 
-impl Exact {
-    /// Reads `memory`: it holds all costs.
-    pub fn new(effort: &Effort) -> Self {
-        Self { memory: effort.memory }
+fn solve(
+    problem: &Problem<'_>,
+    _start: Option<&Potentials>,
+    settings: &SolverSettings,
+    _watch: &dyn Watch,
+) -> Result<Solution, SolveError> {
+    problem.check()?;
+    let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
+    if problem.epsilon > 0.0 {
+        return refuse("solves problems without entropy: take `epsilon` 0, or an entropic solver");
     }
-}
-
-impl Solver for Exact {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn solve(
-        &self,
-        problem: &Problem<'_>,
-        _start: Option<&Potentials>,
-        _watch: &dyn Watch,
-    ) -> Result<Solution, SolveError> {
-        problem.check()?;
-        let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
-        if problem.epsilon > 0.0 {
-            return refuse("solves problems without entropy: take --epsilon 0, or an entropic solver");
+    let scaled = match (problem.pool, problem.query) {
+        (Marginal::Hard, Marginal::Hard) => None,
+        (Marginal::Capacity(factor), Marginal::Hard) => Some(Scaled::Pool(factor)),
+        (Marginal::Hard, Marginal::Capacity(factor)) => Some(Scaled::Query(factor)),
+        (Marginal::Capacity(_), Marginal::Capacity(_)) => {
+            return refuse("needs one hard marginal: capacities on both sides are met by sending nothing");
         }
-        let scaled = match (problem.pool, problem.query) {
-            (Marginal::Hard, Marginal::Hard) => None,
-            (Marginal::Capacity(factor), Marginal::Hard) => Some(Scaled::Pool(factor)),
-            (Marginal::Hard, Marginal::Capacity(factor)) => Some(Scaled::Query(factor)),
-            (Marginal::Capacity(_), Marginal::Capacity(_)) => {
-                return refuse("wants one hard marginal: capacities on both sides are met by sending nothing");
-            }
-            (Marginal::Kl(_), _) | (_, Marginal::Kl(_)) => {
-                return refuse("wants hard marginals or a capacity: KL penalties need --epsilon above 0");
-            }
-            _ => return refuse("wants hard marginals or a capacity: TV penalties are for solver `partial`"),
-        };
-        let (n, m) = (problem.row_count(), problem.geometry.query_len());
-        let held = match scaled {
-            None => n as u64 * m as u64,
-            Some(Scaled::Pool(_)) => n as u64 * (m as u64 + 1),
-            Some(Scaled::Query(_)) => (n as u64 + 1) * m as u64,
-        };
-        within(NAME, 8 * held, self.memory)?;
-        let mut costs = all_costs(problem);
-        let found = match scaled {
-            None => {
-                transport(&costs, &masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?)?
-            }
-            Some(scaled) => capacity::solve(&mut costs, n, m, &problem.weights, scaled)?,
-        };
-        // A capacity adds a point of cost 0, whose potential is 0.
-        let slack = if let Some(Scaled::Pool(_)) = scaled { 0.0 } else { f64::INFINITY };
-        let stride = if slack == 0.0 { m + 1 } else { m };
-        let reply = |line: &[f64]| line.iter().zip(&found.potentials).map(|(cost, g)| cost - g).fold(slack, f64::min);
-        let pool = costs.par_chunks_exact(stride).take(n).map(reply).collect();
-        let mut plan = TriMat::with_capacity((n, m), found.plan.len());
-        for entry in &found.plan {
-            plan.add_triplet(entry.row, entry.query, entry.mass as f64 / found.total as f64);
+        (Marginal::Kl(_), _) | (_, Marginal::Kl(_)) => {
+            return refuse("needs hard marginals or a capacity: KL penalties need `epsilon` above 0");
         }
-        Ok(Solution {
-            status: Status::Optimal,
-            potentials: Potentials { pool, query: found.potentials },
-            plan: Plan::Sparse(plan.to_csr()),
-            primal: found.value,
-            dual: found.dual,
-            transport: found.value,
-            residuals: Residuals::default(),
-            iterations: found.pivots,
-        })
+        _ => return refuse("needs hard marginals or a capacity: TV penalties are for solver `partial`"),
+    };
+    let (n, m) = (problem.row_count(), problem.geometry.query_len());
+    let held = match scaled {
+        None => n as u64 * m as u64,
+        Some(Scaled::Pool(_)) => n as u64 * (m as u64 + 1),
+        Some(Scaled::Query(_)) => (n as u64 + 1) * m as u64,
+    };
+    within(NAME, 8 * held, settings.memory)?;
+    let mut costs = all_costs(problem);
+    let found = match scaled {
+        None => transport(&costs, &masses_of(problem)?)?,
+        Some(scaled) => capacity::solve(&mut costs, n, m, &problem.weights, scaled)?,
+    };
+    // A capacity adds a point of cost 0, whose potential is 0.
+    let slack = if let Some(Scaled::Pool(_)) = scaled { 0.0 } else { f64::INFINITY };
+    let stride = if slack == 0.0 { m + 1 } else { m };
+    let reply = |line: &[f64]| line.iter().zip(&found.potentials).map(|(cost, g)| cost - g).fold(slack, f64::min);
+    let pool = costs.par_chunks_exact(stride).take(n).map(reply).collect();
+    let mut plan = TriMat::with_capacity((n, m), found.plan.len());
+    for entry in &found.plan {
+        plan.add_triplet(entry.row, entry.query, entry.mass as f64 / found.total as f64);
     }
-}
-
-/// Refuses what would take more bytes than allowed.
-pub(crate) fn within(solver: &'static str, needed: u64, allowed: u64) -> Result<(), SolveError> {
-    if needed > allowed { Err(SolveError::Memory { solver, needed, allowed }) } else { Ok(()) }
+    Ok(Solution {
+        status: Status::Optimal,
+        potentials: Potentials { pool, query: found.potentials },
+        plan: Plan::Sparse(plan.to_csr()),
+        primal: found.value,
+        dual: found.dual,
+        transport: found.value,
+        residuals: Residuals::default(),
+        iterations: found.pivots,
+    })
 }
 
 /// c^p between the rows of a problem that take part and all queries, n×M, row-major.

@@ -2,16 +2,22 @@
 //!
 //! Limit: two looks at every cost.
 
-use super::grid::Costs;
+use super::grid::GridCosts;
 use super::simplex::{closest, two_closest};
 
 /// An edge of a tree: a row, a query, and the mass that goes from one to the other.
 pub(super) type Edge = (u32, u32, u64);
 
-/// Shipments that meet all masses, by row: each row goes to the query of least c_ij − g_j that still wants mass, and
+/// Shipments that meet all masses, by row: each row goes to the query of least c_ij − g_j that still lacks mass, and
 /// the rows whose second choice costs them most go first. Every shipment uses up its row or its query, so there is no
 /// cycle among them.
-pub(super) fn shipments(costs: Costs<'_>, rows: &[u32], supply: &[u64], demand: &[u64], offers: &[f64]) -> Vec<Edge> {
+pub(super) fn shipments(
+    costs: GridCosts<'_>,
+    rows: &[u32],
+    supply: &[u64],
+    demand: &[u64],
+    offers: &[f64],
+) -> Vec<Edge> {
     let wish = |&row: &u32| {
         let (first, second, query) = two_closest(costs, row, offers);
         (second - first, row, query)
@@ -40,7 +46,7 @@ pub(super) fn shipments(costs: Costs<'_>, rows: &[u32], supply: &[u64], demand: 
 }
 
 /// Joins the trees of a forest by edges without mass, from a row of one tree to a query of those joined before.
-pub(super) fn join(costs: Costs<'_>, rows: usize, edges: &mut Vec<Edge>, offers: &[f64]) {
+pub(super) fn join(costs: GridCosts<'_>, rows: usize, edges: &mut Vec<Edge>, offers: &[f64]) {
     let graph = Graph::new(costs.m, rows, edges);
     let mut joined = vec![f64::NEG_INFINITY; costs.m];
     let (mut first, mut links) = (true, Vec::new());

@@ -7,9 +7,9 @@
 //!
 //! Limit: some ten passes over the n×m costs and a few pivots per row, each O(m) and less.
 
-use super::grid::{Costs, Grid};
+use super::grid::{Grid, GridCosts};
 use super::masses::Masses;
-use super::simplex::{self, Solved};
+use super::simplex::{self, SimplexResult};
 use super::tree::Tree;
 
 /// Rows per query below which no sample is taken.
@@ -146,11 +146,11 @@ fn lower(costs: &[f64], supply: &[u64], rows: &[f64], potentials: &mut [f64], ch
 }
 
 /// Solves on the first grid on which nothing is rounded on the way.
-fn solve(costs: &[f64], supply: &[u64], demand: &[u64]) -> Result<Solved, TransportError> {
+fn solve(costs: &[f64], supply: &[u64], demand: &[u64]) -> Result<SimplexResult, TransportError> {
     let rows: Vec<u32> = (0..supply.len() as u32).filter(|&i| supply[i as usize] > 0).collect();
     let mut grid = Some(Grid::new(costs.iter().fold(0.0, |largest: f64, cost| largest.max(cost.abs()))));
     while let Some(on) = grid {
-        let costs = Costs { values: costs, m: demand.len(), grid: on };
+        let costs = GridCosts { values: costs, m: demand.len(), grid: on };
         if let Some(solved) = solve_by_samples(costs, &rows, supply, demand) {
             return Ok(solved);
         }
@@ -160,7 +160,7 @@ fn solve(costs: &[f64], supply: &[u64], demand: &[u64]) -> Result<Solved, Transp
 }
 
 /// Solves from the potentials of the same problem on a sample of the rows, itself solved that way.
-fn solve_by_samples(costs: Costs<'_>, rows: &[u32], supply: &[u64], demand: &[u64]) -> Option<Solved> {
+fn solve_by_samples(costs: GridCosts<'_>, rows: &[u32], supply: &[u64], demand: &[u64]) -> Option<SimplexResult> {
     // A sample by position would pick up the period of selection orders that go round the queries.
     let mixed = |row: u32| (u64::from(row) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
     let sample: Vec<u32> = rows.iter().copied().filter(|&row| mixed(row) % THINNING == 0).collect();
@@ -188,7 +188,7 @@ fn shipments(tree: &Tree) -> Vec<Shipment> {
 }
 
 /// For every query the cost of its nearest row.
-fn nearest(costs: Costs<'_>, rows: &[u32]) -> Vec<f64> {
+fn nearest(costs: GridCosts<'_>, rows: &[u32]) -> Vec<f64> {
     let mut least = vec![f64::INFINITY; costs.m];
     for &row in rows {
         for (least, &cost) in least.iter_mut().zip(costs.line(row)) {
@@ -226,7 +226,7 @@ mod tests {
         let costs: Vec<f64> = (0..n * m).map(|at| ((at * 7919 + 13) % 1009) as f64 / 1009.0).collect();
         let (supply, demand) = (vec![2; n], vec![5; m]);
         let rows: Vec<u32> = (0..n as u32).collect();
-        let on = |grid| solve_by_samples(Costs { values: &costs, m, grid }, &rows, &supply, &demand);
+        let on = |grid| solve_by_samples(GridCosts { values: &costs, m, grid }, &rows, &supply, &demand);
         let fine = Grid::new(0.01);
         assert!(on(fine).is_none(), "the costs alone are out of its reach");
         let (Some(coarse), Ok(usual)) = (fine.coarser().and_then(on), solve(&costs, &supply, &demand)) else {

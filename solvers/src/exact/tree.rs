@@ -5,7 +5,7 @@
 //!
 //! Limit: a pivot follows pointers around one cycle and through one subtree.
 
-use super::grid::Costs;
+use super::grid::GridCosts;
 use super::start::{Edge, Graph};
 
 const NONE: u32 = u32::MAX;
@@ -43,7 +43,7 @@ pub(super) struct Tree {
 
 impl Tree {
     /// The tree of these edges (row, query, mass), sorted by row; `offers` is finite for the queries in it.
-    pub(super) fn new(costs: Costs<'_>, rows: usize, edges: &[Edge], offers: &[f64]) -> Self {
+    pub(super) fn new(costs: GridCosts<'_>, rows: usize, edges: &[Edge], offers: &[f64]) -> Self {
         let mut tree =
             Self { m: costs.m as u32, nodes: vec![Node::ALONE; costs.m + rows], potentials: offers.to_vec() };
         let (m, graph) = (tree.m, Graph::new(costs.m, rows, edges));
@@ -87,7 +87,7 @@ impl Tree {
     /// Brings the edge from `row` to `query`, of negative reduced cost, into the tree in place of another. Returns the
     /// largest magnitude of a potential that changed.
     #[inline(never)]
-    pub(super) fn pivot(&mut self, costs: Costs<'_>, row: u32, query: u32) -> f64 {
+    pub(super) fn pivot(&mut self, costs: GridCosts<'_>, row: u32, query: u32) -> f64 {
         let m = self.m;
         let entering = m + row;
         let holder = self.holder(row);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{largest, prefixes};
+use super::prefixes;
 use crate::kernels;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
 /// The rows closest to any query, closest first (arXiv:2602.14696). The score is the closeness to the closest query.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,18 +19,18 @@ impl Selector for DoublyGreedy {
         true
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs { row_best: true, lists: 0 }
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest { row_best: true, lists: 0 }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let count = largest(task, budgets)?;
-        let order = match &findings.row_best {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let count = task.largest(budgets)?;
+        let order = match &scanned.row_best {
             Some(best) => best.top(task.geometry, count),
             None => kernels::scan(task, self.needs(task, count))?
                 .row_best
                 .map_or_else(Vec::new, |best| best.top(task.geometry, count)),
         };
-        Ok(prefixes(&order, budgets, &BTreeMap::new()))
+        Ok(prefixes(order, budgets, BTreeMap::new()))
     }
 }

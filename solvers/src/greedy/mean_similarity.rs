@@ -16,9 +16,9 @@ use kantor_theory::rounding::scale_of;
 use kantor_theory::{Cost, Geometry, Power, dot};
 use rayon::prelude::*;
 
-use super::{largest, prefixes};
+use super::prefixes;
 use crate::kernels::pairs::{decisive, matrix_sign};
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
 /// Rows widened at a time: they stay in cache.
 const CHUNK: usize = 8;
@@ -41,12 +41,12 @@ impl Selector for MeanSimilarity {
         true
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs::default()
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest::default()
     }
 
-    fn select(&self, task: &Task<'_>, _findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let count = largest(task, budgets)?;
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let count = task.largest(budgets)?;
         task.power.check(task.geometry)?;
         let n = task.geometry.pool_len();
         let means_of = Means::new(task.geometry, task.power);
@@ -64,7 +64,7 @@ impl Selector for MeanSimilarity {
         }
         order.truncate(count);
         order.par_sort_unstable_by(closest_first);
-        Ok(prefixes(&order, budgets, &BTreeMap::new()))
+        Ok(prefixes(order, budgets, BTreeMap::new()))
     }
 }
 

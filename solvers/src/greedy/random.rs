@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{largest, prefixes};
+use super::prefixes;
 use crate::draw::without_replacement;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
 /// Uniform without replacement, by ChaCha8 from the task's seed. Scores are 0.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,14 +19,14 @@ impl Selector for Random {
         true
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs::default()
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest::default()
     }
 
-    fn select(&self, task: &Task<'_>, _findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let count = largest(task, budgets)?;
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let count = task.largest(budgets)?;
         let rows = without_replacement(task.seed, 0, task.geometry.pool_len(), count);
         let order: Vec<(usize, f64)> = rows.into_iter().map(|row| (row, 0.0)).collect();
-        Ok(prefixes(&order, budgets, &BTreeMap::new()))
+        Ok(prefixes(order, budgets, BTreeMap::new()))
     }
 }

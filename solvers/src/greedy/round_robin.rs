@@ -11,15 +11,15 @@
 //! Limit: memory latency; a resolved row is somewhere in the pool.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use kantor_theory::Geometry;
 
-use super::{largest, prefixes};
+use super::prefixes;
 use crate::kernels::lists::NeighbourLists;
-use crate::kernels::pairs::{Pairs, closeness_of};
+use crate::kernels::pairs::{PairCloseness, closeness_of};
 use crate::kernels::{self, key_row, key_value, list_bytes};
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
 
 /// First list length in multiples of a query's fair share k/M: rows wanted by up to this many queries are on it.
 const SHARES: usize = 32;
@@ -46,29 +46,26 @@ impl Selector for RoundRobin {
         true
     }
 
-    fn needs(&self, task: &Task<'_>, largest: usize) -> Needs {
+    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
         let share = largest.div_ceil(task.geometry.query_len());
-        Needs { row_best: false, lists: affordable(task, largest.min(SHORTEST.max(SHARES * share))) }
+        ScanRequest { row_best: false, lists: affordable(task, largest.min(SHORTEST.max(SHARES * share))) }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let count = largest(task, budgets)?;
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let count = task.largest(budgets)?;
         let mut turns = Turns::new(task.geometry, count);
         let mut wanted = self.needs(task, count).lists;
         let mut extensions = 0;
-        let mut done = findings.lists.as_ref().is_some_and(|lists| turns.pick(lists));
+        let mut done = scanned.lists.as_ref().is_some_and(|lists| turns.pick(lists));
         while !done {
             wanted = affordable(task, wanted.saturating_mul(GROWTH));
-            let needs = Needs { row_best: false, lists: wanted };
-            let found = kernels::pass(task, needs, Some(&turns.free))?;
+            let request = ScanRequest { row_best: false, lists: wanted };
+            let found = kernels::pass(task, request, Some(&turns.free))?;
             extensions += 1;
             done = found.lists.as_ref().is_none_or(|lists| turns.pick(lists));
         }
-        let notes = BTreeMap::from([
-            ("list_extensions".to_owned(), extensions.into()),
-            ("resolved_pairs".to_owned(), turns.resolved.into()),
-        ]);
-        Ok(prefixes(&turns.order(), budgets, &notes))
+        let notes = notes([("list_extensions", extensions.into()), ("resolved_pairs", turns.resolved.into())]);
+        Ok(prefixes(turns.order(), budgets, notes))
     }
 }
 
@@ -131,7 +128,7 @@ impl<'a> Turns<'a> {
     /// Picks until all rows are chosen (true) or a query's next row may not be on its list (false).
     fn pick(&mut self, lists: &NeighbourLists) -> bool {
         let m = self.geometry.query_len();
-        let mut pairs = Pairs::new(self.geometry);
+        let mut pairs = PairCloseness::new(self.geometry);
         let mut hands = vec![Hand::default(); m];
         while self.picks.len() < self.count {
             let query = self.picks.len() % m;
@@ -148,7 +145,7 @@ impl<'a> Turns<'a> {
         query: usize,
         hand: &mut Hand,
         lists: &NeighbourLists,
-        pairs: &mut Pairs<'_>,
+        pairs: &mut PairCloseness<'_>,
     ) -> Option<usize> {
         let keys = lists.keys(query);
         while hand.best.peek().is_some_and(|best| !self.free[best.row]) {

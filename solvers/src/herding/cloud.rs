@@ -11,7 +11,7 @@ use kantor_theory::rounding::{TINY, UNIT};
 use kantor_theory::{DenseRows, Geometry, Kernel, KernelName, dot};
 use rayon::prelude::*;
 
-use crate::herding::greedy::never;
+use crate::herding::greedy::nan_as_infinity;
 use crate::selector::SelectError;
 use crate::simd;
 use crate::sinkhorn::exp::exp;
@@ -24,26 +24,26 @@ const COLUMNS: usize = 128;
 
 /// Pool and queries as points under a kernel.
 #[derive(Clone, Copy)]
-pub(super) struct Cloud<'a> {
+pub(super) struct KernelPoints<'a> {
     pub(super) geometry: &'a Geometry<'a>,
     pub(super) kernel: Kernel,
     family: Family,
     dim: usize,
 }
 
-impl<'a> Cloud<'a> {
+impl<'a> KernelPoints<'a> {
     /// # Errors
     /// If there are no points, or the kernel makes no distance between them.
     pub(super) fn new(geometry: &'a Geometry<'a>, kernel: Kernel, method: &'static str) -> Result<Self, SelectError> {
         let refuse = |fault| Err(SelectError::Unsupported { method, fault });
         let family = geometry.cost().family();
         let Some(points) = geometry.points() else {
-            return refuse("needs the rows of pool and queries, not only similarities: give --pool and --query");
+            return refuse("needs the rows of pool and queries, not only similarities: give `pool` and `query`");
         };
         match kernel.name() {
             KernelName::Compact => refuse("needs a positive definite kernel, which `compact` is not"),
             KernelName::Cosine if family != Family::Angle => {
-                refuse("under the cosine kernel needs unit rows: give a cost of directions, such as --cost cosine")
+                refuse("under the cosine kernel needs unit rows: give a cost of directions, such as `cost` cosine")
             }
             _ => Ok(Self { geometry, kernel, family, dim: points.dim() }),
         }
@@ -102,7 +102,7 @@ impl<'a> Cloud<'a> {
             }
             self.geometry.row_norms(x, norms);
             self.geometry.closeness_of_rows(x, norms, queries.clone(), block);
-            block.iter_mut().for_each(|s| *s = never(self.family.squared_distance(*s)));
+            block.iter_mut().for_each(|s| *s = nan_as_infinity(self.family.squared_distance(*s)));
         });
         squares
     }
@@ -116,7 +116,7 @@ impl<'a> Cloud<'a> {
         let m = norms.len();
         let Some(rows) = DenseRows::from_f64(self.dim, queries.to_vec()) else { return Ok(0.0) };
         let around = Geometry::new(&rows, &rows, self.geometry.cost())?;
-        let means = Cloud { geometry: &around, ..*self }.query_means(&(0..m).collect::<Vec<_>>());
+        let means = KernelPoints { geometry: &around, ..*self }.query_means(&(0..m).collect::<Vec<_>>());
         Ok(means.iter().sum::<f64>() / m as f64)
     }
 

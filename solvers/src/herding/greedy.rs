@@ -2,25 +2,21 @@
 //!
 //! After t picks with sums s(x) = Σ k(x, z) over the picks and q(x) the mean of k to the queries, the next row is the
 //! free one with the least s(x)/(t + 1) − q(x): the squared distance after t + 1 picks is, up to terms that do not
-//! depend on x, 2/(t + 1) times that. A pass brings s up to date on the rows at work; then a block of picks is decided
+//! depend on x, 2/(t + 1) times that. A pass brings s up to date on the active rows; then a block of picks is decided
 //! on a short list of the rows that were least, with their mutual kernel values at hand, so that every pick sees all
 //! picks before it. Block and list depend on t alone: the order for a smaller budget is a prefix of that for a larger
 //! one.
 //!
-//! All rows are at work if there are few; else, after the first [`Work::survey`] picks, those, the rows nearest to every
+//! All rows are active if there are few; else, after the first [`ActiveSet::warmup`] picks, those, the rows nearest to every
 //! query, and the rows that are then least. The least alone would not do: few picks leave near rows between them above
 //! far ones, and those are needed later.
 //!
-//! Limit: k·W inner products for W rows at work, 2kWd operations in `f64`, as many roots or exponentials as pairs, and one
-//! read of the W rows per pass of up to 128 picks. Measured with AVX-512, swaps included, in CPU-seconds: N = W = 21,276,
-//! d = 384, k = 2,500 (real text, `f16`) 41 GFLOP in 2.3 s for energy, 18 GFLOP/s, and in 3.1 s for a Gaussian; N =
-//! 197,000, d = 512, k = 10,000 some 1,200 GFLOP in 78 s, 15 GFLOP/s, 220 times a pass in single precision. Plain faer
-//! would do 39 GFLOP/s of `f64` a core (half of what it does in single precision), so this is some 40 to 45 % of the
-//! limit; the rest goes into the canonical order of sums, roots, swaps and reading rows.
+//! Limit: k·W inner products for W active rows, 2kWd operations in `f64`, as many roots or exponentials as pairs, and one
+//! read of the W rows per pass of up to 128 picks.
 
 use rayon::prelude::*;
 
-use crate::herding::cloud::Cloud;
+use crate::herding::cloud::KernelPoints;
 use crate::selector::SelectError;
 use crate::watch::Watch;
 
@@ -30,29 +26,29 @@ const TOGETHER: usize = 4;
 /// Most picks per pass.
 const BLOCK: usize = 128;
 
-/// When a part of the rows is put to work, and how large a part.
+/// When a part of the rows is made active, and how large a part.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Work {
-    /// Picks after which the rows at work are chosen.
-    pub(super) survey: usize,
-    /// Rows at work to begin with.
-    pub(super) few: usize,
+pub(super) struct ActiveSet {
+    /// Picks after which the active rows are chosen.
+    pub(super) warmup: usize,
+    /// Active rows to begin with.
+    pub(super) min_size: usize,
 }
 
-impl Default for Work {
+impl Default for ActiveSet {
     fn default() -> Self {
-        Self { survey: 512, few: 98_304 }
+        Self { warmup: 512, min_size: 98_304 }
     }
 }
 
-impl Work {
-    /// How many rows are at work from `picks` picks on, unless the pool has fewer.
+impl ActiveSet {
+    /// How many rows are active from `picks` picks on, unless the pool has fewer.
     fn rows(self, picks: usize) -> usize {
-        self.few.max(4 * picks.next_power_of_two())
+        self.min_size.max(4 * picks.next_power_of_two())
     }
 }
 
-/// Rows at work, and what is known of them.
+/// Active rows, and what is known of them.
 #[derive(Clone)]
 pub(super) struct Field {
     /// Pool rows, ascending.
@@ -64,23 +60,23 @@ pub(super) struct Field {
 }
 
 impl Field {
-    fn new(cloud: &Cloud<'_>, rows: Vec<usize>) -> Self {
+    fn new(cloud: &KernelPoints<'_>, rows: Vec<usize>) -> Self {
         let queries = cloud.query_means(&rows);
         let sums = vec![0.0; rows.len()];
         Self { rows, queries, sums }
     }
 
     /// Adds Σ weight·k(x, z) for some rows z.
-    pub(super) fn add(&mut self, cloud: &Cloud<'_>, rows: &[usize], weights: &[f64]) -> Result<(), SelectError> {
+    pub(super) fn add(&mut self, cloud: &KernelPoints<'_>, rows: &[usize], weights: &[f64]) -> Result<(), SelectError> {
         if !rows.is_empty() {
             cloud.add(&self.rows, &cloud.geometry.to_rows(rows)?, weights, &mut self.sums);
         }
         Ok(())
     }
 
-    /// The potential h(x) = Σ k(x, z)/count − q(x) of every row; NaN is +∞, which nobody wants.
+    /// The potential h(x) = Σ k(x, z)/count − q(x) of every row; NaN is +∞.
     pub(super) fn potentials(&self, count: f64) -> Vec<f64> {
-        let potential = |(sum, query): (&f64, &f64)| never(sum / count - query);
+        let potential = |(sum, query): (&f64, &f64)| nan_as_infinity(sum / count - query);
         self.sums.iter().zip(&self.queries).map(potential).collect()
     }
 
@@ -90,8 +86,8 @@ impl Field {
     }
 }
 
-/// NaN never wins: it is the largest.
-pub(super) fn never(x: f64) -> f64 {
+/// NaN counts as +∞, so that it is never the least.
+pub(super) fn nan_as_infinity(x: f64) -> f64 {
     if x.is_nan() { f64::INFINITY } else { x }
 }
 
@@ -108,33 +104,33 @@ pub(super) struct Herd {
 /// # Errors
 /// If the observer asks to stop or a row is bad.
 pub(super) fn herd(
-    cloud: &Cloud<'_>,
+    cloud: &KernelPoints<'_>,
     budgets: &[usize],
-    work: Work,
+    active: ActiveSet,
     watch: &dyn Watch,
 ) -> Result<Vec<Herd>, SelectError> {
     let n = cloud.geometry.pool_len();
     let largest = budgets.iter().copied().max().unwrap_or(0);
     watch.begin("herding", largest as u64);
     let mut field = Field::new(cloud, (0..n).collect());
-    // The whole pool as it was surveyed, from which rows are put to work.
+    // The whole pool as it was surveyed, from which rows are made active.
     let mut survey: Option<Field> = None;
     let (mut order, mut scores): (Vec<usize>, Vec<f64>) = Default::default();
     let mut passes: Vec<usize> = Vec::new();
     let mut herds: Vec<Option<Herd>> = budgets.iter().map(|_| None).collect();
     while order.len() < largest {
         let t = order.len();
-        let wanted = work.rows(t);
-        if t >= work.survey && wanted < n && (survey.is_none() || wanted > field.rows.len()) {
+        let wanted = active.rows(t);
+        if t >= active.warmup && wanted < n && (survey.is_none() || wanted > field.rows.len()) {
             let whole = survey.get_or_insert_with(|| field.clone());
             let mut chosen = nearest(cloud, wanted / 2);
             let mut free = vec![true; n];
             chosen.iter().for_each(|&row| free[row] = false);
             let others = (0..n).filter(|&row| free[row]).collect();
-            let potentials = whole.potentials(surveyed(&passes, work.survey) as f64);
+            let potentials = whole.potentials(surveyed(&passes, active.warmup) as f64);
             let count = wanted - chosen.len();
             chosen.extend(least_of(&potentials, others, count));
-            // What has been picked stays at work, though its neighbourhood may be crowded by now.
+            // What has been picked stays active, though its neighbourhood may be crowded by now.
             chosen.extend(&order);
             chosen.sort_unstable();
             chosen.dedup();
@@ -151,7 +147,7 @@ pub(super) fn herd(
         let mut sums: Vec<f64> = list.iter().map(|&at| field.sums[at]).collect();
         let mut taken = vec![false; list.len()];
         for picked in t..largest.min(t + block.min(list.len())) {
-            let value = |at: usize| never(sums[at] / (picked + 1) as f64 - field.queries[list[at]]);
+            let value = |at: usize| nan_as_infinity(sums[at] / (picked + 1) as f64 - field.queries[list[at]]);
             let best = (0..list.len()).filter(|&at| !taken[at]).min_by(|&a, &b| value(a).total_cmp(&value(b)));
             let Some(best) = best else { break };
             scores.push(-value(best));
@@ -177,7 +173,7 @@ pub(super) fn herd(
 }
 
 /// At most `count` rows that are near to a query: those that stand first among the nearest rows of one.
-fn nearest(cloud: &Cloud<'_>, count: usize) -> Vec<usize> {
+fn nearest(cloud: &KernelPoints<'_>, count: usize) -> Vec<usize> {
     let (n, m) = (cloud.geometry.pool_len(), cloud.geometry.query_len());
     // Lists overlap, so they are longer than would do if they did not.
     let length = (16 * count / m).clamp(1, count);
@@ -218,7 +214,7 @@ fn surveyed(passes: &[usize], survey: usize) -> usize {
 }
 
 /// Brings new rows up to date pass by pass, so that their sums are those which they would have had all along.
-fn replay(cloud: &Cloud<'_>, field: &mut Field, order: &[usize], passes: &[usize]) -> Result<(), SelectError> {
+fn replay(cloud: &KernelPoints<'_>, field: &mut Field, order: &[usize], passes: &[usize]) -> Result<(), SelectError> {
     let mut start = 0;
     for &end in passes {
         field.add(cloud, &order[start..end], &vec![1.0; end - start])?;
@@ -227,7 +223,7 @@ fn replay(cloud: &Cloud<'_>, field: &mut Field, order: &[usize], passes: &[usize
     Ok(())
 }
 
-/// Positions at work that are not among `rows`.
+/// Positions of active rows that are not among `rows`.
 fn free_positions(field: &Field, rows: &[usize]) -> Vec<usize> {
     let mut free = vec![true; field.rows.len()];
     for &row in rows {
@@ -255,7 +251,7 @@ mod tests {
     use crate::herding::{relax, swap};
     use crate::watch::Quiet;
     use kantor_theory::{
-        Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, best_discrepancy_bound, in_turn,
+        Candidates, Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, best_bound, sequential,
     };
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -277,17 +273,17 @@ mod tests {
         (rows(n, 40), rows(m, 6))
     }
 
-    /// Rows at work were once those of least potential after the first picks, among which far rows took the places of
-    /// near ones: the distance was a multiple of what it is with all rows at work, and the bound was 0.
+    /// Active rows were once those of least potential after the first picks, among which far rows took the places of
+    /// near ones: the distance was a multiple of what it is with all active rows, and the bound was 0.
     #[test]
     fn near_rows_stay_at_work_beside_far_clusters() {
         let (pool, query) = clustered(6000, 30, 8);
         let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-        let cloud = Cloud::new(&geometry, Kernel::ENERGY, "energy").unwrap();
+        let cloud = KernelPoints::new(&geometry, Kernel::ENERGY, "energy").unwrap();
         let among = cloud.among_queries().unwrap();
         let k = 450;
-        let solve = |work: Work| {
-            let mut herd = herd(&cloud, &[k], work, &Quiet).unwrap().remove(0);
+        let solve = |active: ActiveSet| {
+            let mut herd = herd(&cloud, &[k], active, &Quiet).unwrap().remove(0);
             let value = crate::herding::value(&herd, among);
             let at_work = herd.field.rows.len();
             swap::swap(&cloud, &mut herd, value, &Quiet).unwrap();
@@ -295,13 +291,13 @@ mod tests {
             let swapped = crate::herding::value(&herd, among);
             let witness = relax::relax(&cloud, herd.field, &positions, among, &Quiet).unwrap();
             let problem = Statement::new(&geometry, Power::One, k).under(Objective::Energy);
-            let bound = best_discrepancy_bound(&geometry, &problem, witness, &in_turn).unwrap().lower();
+            let bound = best_bound(&geometry, &problem, witness, Candidates::All, &sequential).unwrap().lower();
             (at_work, swapped.sqrt(), bound)
         };
-        let (all, least, proved) = solve(Work::default());
-        let (part, value, bound) = solve(Work { survey: 40, few: 2400 });
-        assert!(all == 6000 && part < 3000, "{part} rows at work");
+        let (all, least, proved) = solve(ActiveSet::default());
+        let (part, value, bound) = solve(ActiveSet { warmup: 40, min_size: 2400 });
+        assert!(all == 6000 && part < 3000, "{part} active rows");
         assert!(bound <= value && value <= 1.02 * bound, "{value} {bound}");
-        assert!(value <= 1.02 * least && bound >= 0.98 * proved, "{value} {bound}, all at work {least} {proved}");
+        assert!(value <= 1.02 * least && bound >= 0.98 * proved, "{value} {bound}, all active {least} {proved}");
     }
 }

@@ -4,17 +4,15 @@
 //! x_i), by conjugate gradients on vectors of sum zero, on which K is positive semidefinite. The bound that the result
 //! proves is valid wherever the iteration stops.
 //!
-//! Limit: L·(L + |p|) inner products of 2d operations in `f64`, then 8·L² bytes read per iteration. Measured for L =
-//! 4,096, |p| = 8,000, d = 384 on two cores: 38 GFLOP in 2.0 CPU-seconds, 19 GFLOP/s, about half of what plain faer would
-//! do; 60 iterations read 8 GB in 0.57 s, 14 GB/s where one core alone can read 24.
+//! Limit: L·(L + |p|) inner products of 2d operations in `f64`, then 8·L² bytes read per iteration.
 
 use kantor_theory::{Witness, dot};
 use rayon::prelude::*;
 
-use crate::herding::cloud::Cloud;
+use crate::herding::cloud::KernelPoints;
 use crate::selector::SelectError;
 
-/// Iterations: the residual is then a matter of near-copies, which hardly count.
+/// Iterations: the residual is then due to near-copies, which barely change the bound.
 const ITERATIONS: usize = 60;
 
 /// Keeps every (|p|/count)-th row of `measure`, in the order in which its rows stand, and finds the best weights for
@@ -22,7 +20,7 @@ const ITERATIONS: usize = 60;
 ///
 /// # Errors
 /// If a row is bad.
-pub(super) fn project(cloud: &Cloud<'_>, measure: &Witness, count: usize) -> Result<Witness, SelectError> {
+pub(super) fn project(cloud: &KernelPoints<'_>, measure: &Witness, count: usize) -> Result<Witness, SelectError> {
     let total = measure.rows.len();
     if total <= count {
         return Ok(measure.clone());

@@ -8,10 +8,8 @@
 //! Everything is decided in `f64` in the canonical order, so neither threads nor block sizes nor instruction sets
 //! change a row.
 //!
-//! Cost: the passes of herding take 2kWd operations for the W rows at work (all N up to 98,304 rows, else at least 4k);
-//! memory is some 32 bytes per row at work and budget, and 130 MB for mutual kernel values. Measured on two Xeon cores
-//! with AVX-512: at N = 21,276, d = 384, k = 2,500 (real text) choice, relaxation, bound for all subsets and distance
-//! take 6.2 CPU-seconds, 0.007 % above the bound; the inner products of herding alone are 41 GFLOP of it.
+//! Cost: the passes of herding take 2kWd operations for the W active rows (all N up to 98,304 rows, else at least 4k);
+//! memory is some 32 bytes per active row and budget, and 130 MB for mutual kernel values.
 
 mod cloud;
 mod greedy;
@@ -27,8 +25,8 @@ use kantor_theory::{Kernel, Witness};
 pub use selector::{Energy, Mmd};
 
 use crate::selector::{SelectError, Task};
-use cloud::Cloud;
-use greedy::{Herd, Work};
+use cloud::KernelPoints;
+use greedy::{ActiveSet, Herd};
 
 /// Most rows of a witness; beyond that it is projected on this many.
 pub const LANDMARKS: usize = 4096;
@@ -95,7 +93,7 @@ impl Chosen {
 }
 
 /// What was chosen for all budgets under one kernel.
-pub struct Solved {
+pub struct HerdedSubsets {
     /// The kernel.
     pub kernel: Kernel,
     /// In the order of the budgets asked for.
@@ -107,15 +105,12 @@ pub struct Solved {
 /// # Errors
 /// If a budget does not fit, the geometry is a matrix, the kernel makes no distance, memory does not suffice or the
 /// observer asks to stop.
-pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solved, SelectError> {
-    let largest = crate::greedy::largest(task, budgets)?;
-    let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
-    let needed = bytes(task, largest, budgets.len());
-    if needed > task.memory {
-        return Err(SelectError::Memory { method: method(kernel), needed, allowed: task.memory });
-    }
+pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<HerdedSubsets, SelectError> {
+    let largest = task.largest(budgets)?;
+    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
+    task.afford(method(kernel), bytes(task, largest, budgets.len()))?;
     let among_queries = cloud.among_queries()?;
-    let herds = greedy::herd(&cloud, budgets, Work::default(), task.watch)?;
+    let herds = greedy::herd(&cloud, budgets, ActiveSet::default(), task.watch)?;
     let chosen = herds.into_iter().map(|mut herd| {
         let before = value(&herd, among_queries);
         let picked: HashSet<usize> = herd.rows.iter().copied().collect();
@@ -132,7 +127,7 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solv
         };
         Ok(Chosen { herd, values, swaps: swapped.swaps, least_gain, compared, left_open, herded, among_queries })
     });
-    Ok(Solved { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
+    Ok(HerdedSubsets { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
 }
 
 /// The first `count` rows of the order in which herding picks them, of which the order for fewer is a prefix; no swaps.
@@ -140,9 +135,12 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Solv
 /// # Errors
 /// As [`choose`].
 pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>, SelectError> {
-    crate::greedy::largest(task, &[count])?;
-    let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
-    Ok(greedy::herd(&cloud, &[count], Work::default(), task.watch)?.into_iter().flat_map(|herd| herd.rows).collect())
+    task.largest(&[count])?;
+    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
+    Ok(greedy::herd(&cloud, &[count], ActiveSet::default(), task.watch)?
+        .into_iter()
+        .flat_map(|herd| herd.rows)
+        .collect())
 }
 
 /// A measure that proves how close any subset of that size can be.
@@ -150,7 +148,7 @@ pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>
 /// # Errors
 /// If a row is bad or the observer asks to stop.
 pub fn witness(task: &Task<'_>, kernel: Kernel, chosen: &Chosen) -> Result<Witness, SelectError> {
-    let cloud = Cloud::new(task.geometry, kernel, method(kernel))?;
+    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
     let field = chosen.herd.field.clone();
     let positions: Vec<usize> = chosen.rows().iter().filter_map(|&row| field.position(row)).collect();
     let measure = relax::relax(&cloud, field, &positions, chosen.among_queries, task.watch)?;

@@ -6,14 +6,12 @@
 //! potential that have room. It chooses the pair as sequential minimal optimisation does (second order; Fan, Chen and
 //! Lin 2005) and has all mutual kernel values at hand.
 //!
-//! Limit: per round [`CORE`]² + moved·W inner products of 2d operations in `f64` and one read of the W rows at work,
-//! then three sweeps over [`CORE`] numbers (24 bytes each) per pair step, in the second-level cache. Measured at N = W =
-//! 21,276, d = 384, k = 2,500: one round, 10.3 GFLOP in 0.55 CPU-seconds, 19 GFLOP/s or about half of what plain faer
-//! would do (products in the canonical order); its pair steps take 0.01 s.
+//! Limit: per round [`CORE`]² + moved·W inner products of 2d operations in `f64` and one read of the W active rows,
+//! then three sweeps over [`CORE`] numbers (24 bytes each) per pair step, in the second-level cache.
 
 use kantor_theory::Witness;
 
-use crate::herding::cloud::Cloud;
+use crate::herding::cloud::KernelPoints;
 use crate::herding::greedy::{Field, least_of};
 use crate::selector::SelectError;
 use crate::simd;
@@ -56,7 +54,7 @@ fn gap(field: &Field, mass: &[f64], k: usize, among_queries: f64) -> (Gap, Vec<f
 /// # Errors
 /// If the observer asks to stop or a row is bad.
 pub(super) fn relax(
-    cloud: &Cloud<'_>,
+    cloud: &KernelPoints<'_>,
     mut field: Field,
     positions: &[usize],
     among_queries: f64,

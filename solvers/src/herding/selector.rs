@@ -1,13 +1,11 @@
 //! The selectors `energy` and `mmd`.
 
-use std::collections::BTreeMap;
-
 use kantor_theory::{Kernel, KernelName, Status};
 use serde_json::json;
 
 use super::{Chosen, LeftOpen, choose};
 use crate::bandwidth::Bandwidth;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
 
 /// Minimises the energy distance to the queries: herding, then swaps.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,12 +35,12 @@ impl Selector for Energy {
         false
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs::default()
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest::default()
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        select(task, findings, Kernel::ENERGY, budgets)
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        select(task, scanned, Kernel::ENERGY, budgets)
     }
 }
 
@@ -55,12 +53,12 @@ impl Selector for Mmd {
         false
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs::default()
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest::default()
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        crate::greedy::largest(task, budgets)?;
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        task.largest(budgets)?;
         if !self.kernel.is_positive_definite() {
             return Err(SelectError::Unsupported {
                 method: "mmd",
@@ -70,20 +68,20 @@ impl Selector for Mmd {
         if task.geometry.points().is_none() {
             return Err(SelectError::Unsupported {
                 method: "mmd",
-                fault: "needs the rows of pool and queries, not only similarities: give --pool and --query",
+                fault: "needs the rows of pool and queries, not only similarities: give `pool` and `query`",
             });
         }
-        select(task, findings, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)
+        select(task, scanned, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)
     }
 }
 
 fn select(
     task: &Task<'_>,
-    findings: &Findings,
+    scanned: &PoolScan,
     kernel: Kernel,
     budgets: &[usize],
 ) -> Result<Vec<Selection>, SelectError> {
-    let known = findings.herded.as_ref().filter(|solved| solved.kernel == kernel);
+    let known = scanned.herded.as_ref().filter(|solved| solved.kernel == kernel);
     let known: Option<Vec<&Chosen>> = known.and_then(|solved| {
         budgets.iter().map(|&budget| solved.budgets.iter().find(|chosen| chosen.budget() == budget)).collect()
     });
@@ -94,7 +92,7 @@ fn select(
 }
 
 fn selection(chosen: &Chosen, kernel: Kernel) -> Selection {
-    let notes = [
+    let notes = notes([
         ("kernel", json!(kernel)),
         ("squared-distance-after-herding", json!(chosen.values[0])),
         ("squared-distance", json!(chosen.values[1])),
@@ -105,11 +103,6 @@ fn selection(chosen: &Chosen, kernel: Kernel) -> Selection {
         ("rows-compared", json!(chosen.compared)),
         // The herded rows of a smaller budget are a prefix of the order that herding picks.
         ("rows-in-herding-order", json!(chosen.herded)),
-    ];
-    Selection {
-        rows: chosen.rows().to_vec(),
-        scores: chosen.scores().to_vec(),
-        status: Status::Uncertified,
-        notes: BTreeMap::from(notes.map(|(name, value)| (name.to_owned(), value))),
-    }
+    ]);
+    Selection { rows: chosen.rows().to_vec(), scores: chosen.scores().to_vec(), status: Status::Uncertified, notes }
 }

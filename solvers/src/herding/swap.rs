@@ -4,15 +4,12 @@
 //! (κ − k_ij)/k), where κ = k(x, x). As k_ij ≤ κ, only rows of the subset above the least potential outside, and rows
 //! outside below the greatest inside, can take part. A pass takes the [`LIST`] most promising of both kinds, makes the
 //! best swap among them again and again with their mutual kernel values at hand, and then brings the potentials of all
-//! rows at work up to date.
+//! active rows up to date.
 //!
-//! Limit: per pass (2·[`LIST`])² + 2·swaps·W inner products of 2d operations in `f64`, and one read of the W rows at
-//! work; longer lists only to show that nothing is left. Herding leaves little to do on 21,276 rows of real text (d =
-//! 384): 6 to 200 swaps in 2 to 5 passes; 1.8 GFLOP in 0.15 CPU-seconds at k = 2,500, 12 GFLOP/s, a third of what plain
-//! faer would do, as few columns at a time leave it to memory. In pools of crowds it is more: at N = 197,000, d = 512, k
-//! = 10,000 48 passes, a quarter of all the time.
+//! Limit: per pass (2·[`LIST`])² + 2·swaps·W inner products of 2d operations in `f64`, and one read of the W active
+//! rows; longer lists only show that nothing is left.
 
-use crate::herding::cloud::Cloud;
+use crate::herding::cloud::KernelPoints;
 use crate::herding::greedy::{Herd, least_of};
 use crate::selector::SelectError;
 use crate::watch::Watch;
@@ -41,7 +38,7 @@ const SMALLEST: f64 = 1e-12;
 pub(super) struct Swapped {
     /// How many were made.
     pub(super) swaps: usize,
-    /// Whether no swap of two rows at work lowers the distance any more, by as much as is told from rounding.
+    /// Whether no swap of two active rows lowers the distance any more, by as much as is told from rounding.
     pub(super) exhausted: bool,
 }
 
@@ -51,7 +48,7 @@ pub(super) struct Swapped {
 /// A potential is a difference of two means of kernel values, each summed with an error of at most
 /// [`SMALLEST`]·(their sizes); what the kernel values err by themselves is added four times, for two potentials of two
 /// means.
-pub(super) fn unnoticed(cloud: &Cloud<'_>, herd: &Herd) -> f64 {
+pub(super) fn unnoticed(cloud: &KernelPoints<'_>, herd: &Herd) -> f64 {
     let k = herd.rows.len() as f64;
     let sizes = herd.field.sums.iter().zip(&herd.field.queries).map(|(sum, query)| sum.abs() / k + query.abs());
     let size = sizes.filter(|size| size.is_finite()).fold(cloud.kernel.value(0.0).abs(), f64::max);
@@ -63,7 +60,7 @@ pub(super) fn unnoticed(cloud: &Cloud<'_>, herd: &Herd) -> f64 {
 /// # Errors
 /// If the observer asks to stop or a row is bad.
 pub(super) fn swap(
-    cloud: &Cloud<'_>,
+    cloud: &KernelPoints<'_>,
     herd: &mut Herd,
     squared_distance: f64,
     watch: &dyn Watch,
@@ -125,7 +122,7 @@ pub(super) fn swap(
 
 /// Rows that may take part in a swap.
 struct List {
-    /// Positions at work: rows of the subset, then others.
+    /// Positions of active rows: rows of the subset, then others.
     positions: Vec<usize>,
     within: Vec<bool>,
     /// Whether all that may take part are there.

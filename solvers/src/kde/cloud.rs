@@ -5,9 +5,8 @@
 //! directions 2(1 − cos), between rows as given ‖x − y‖². Whatever is decided on them depends on no block size, thread
 //! count or instruction set.
 //!
-//! Limit: 2d operations and the d numbers of one row per pair, the other row held: nearly all pairs are ruled out before
-//! they come here (module [`search`](super::search)). All of `knn-kde` beyond the lists takes 1.1 CPU-seconds at N = 21,276,
-//! d = 384 (5,000 rows of each of 81 lists).
+//! Limit: 2d operations and the d numbers of one row per pair, the other row held: module [`search`](super::search)
+//! rules out nearly all pairs before.
 
 use std::ops::Range;
 
@@ -24,7 +23,7 @@ pub(crate) const BLOCK: usize = 512;
 const GATHER: usize = 8;
 
 /// Distinct rows of a table, by *position*: an order of their own.
-pub(crate) struct Cloud<'a> {
+pub(crate) struct SortedPoints<'a> {
     points: &'a dyn Rows,
     pub(crate) family: Family,
     /// Row at each position.
@@ -41,7 +40,7 @@ pub(crate) struct Cloud<'a> {
     pub(crate) eta: f64,
 }
 
-impl<'a> Cloud<'a> {
+impl<'a> SortedPoints<'a> {
     /// `rows` of `points`, compared as `family` says.
     pub(crate) fn new(points: &'a dyn Rows, rows: &[usize], family: Family) -> Self {
         Self::led(points, rows, 0, family)
@@ -114,7 +113,7 @@ impl<'a> Cloud<'a> {
     }
 
     /// Evaluates the squared distances of the row at `a` to those at `others`, into `out`.
-    pub(crate) fn squared(&self, scratch: &mut Scratch, a: usize, others: &[u32], out: &mut Vec<f64>) {
+    pub(crate) fn squared(&self, scratch: &mut PairWorkspace, a: usize, others: &[u32], out: &mut Vec<f64>) {
         let dim = self.dim();
         let left = aligned(&mut scratch.left, dim);
         let rights = aligned(&mut scratch.right, GATHER * dim);
@@ -133,7 +132,13 @@ impl<'a> Cloud<'a> {
     }
 
     /// Evaluates all squared distances between two ranges of positions, into `out` (row-major).
-    pub(crate) fn squared_block(&self, scratch: &mut Scratch, a: Range<usize>, b: Range<usize>, out: &mut Vec<f64>) {
+    pub(crate) fn squared_block(
+        &self,
+        scratch: &mut PairWorkspace,
+        a: Range<usize>,
+        b: Range<usize>,
+        out: &mut Vec<f64>,
+    ) {
         let dim = self.dim();
         for (range, wide) in [(&a, &mut scratch.left), (&b, &mut scratch.right)] {
             wide.resize(range.len() * dim, 0.0);
@@ -179,7 +184,7 @@ fn aligned(space: &mut Vec<f64>, len: usize) -> &mut [f64] {
 
 /// Widened rows of one thread.
 #[derive(Default)]
-pub(crate) struct Scratch {
+pub(crate) struct PairWorkspace {
     left: Vec<f64>,
     right: Vec<f64>,
 }

@@ -10,9 +10,7 @@
 //!   since it is at least 1, that is also the bound of its relative error. The inverse multiquadric is cut nowhere.
 //!
 //! Limit: the search's, see there; and for what it leaves, canonical products in `f64`, 2·d operations a pair, and one
-//! value of the kernel. A kernel that reaches everywhere leaves all pairs: 21,276 rows of real text, d = 384, Gaussian of
-//! bandwidth 0.2, take 174 GFLOP in 23 CPU-seconds of loaded cores, 7.5 GFLOP/s or a fifth of what plain faer would do; a
-//! third of the time are the products themselves, the rest exponentials, the screen and the lists of pairs.
+//! value of the kernel. A kernel that reaches everywhere leaves all pairs.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -20,7 +18,7 @@ use kantor_theory::Rows;
 use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};
 
-use super::cloud::{BLOCK, Cloud, Scratch};
+use super::cloud::{BLOCK, PairWorkspace, SortedPoints};
 use super::search::{Pair, Search, Work};
 use crate::watch::{Stopped, Watch};
 
@@ -66,7 +64,7 @@ pub fn densities(
     tolerance: f64,
     watch: &dyn Watch,
 ) -> Result<Densities, Stopped> {
-    let cloud = Cloud::new(points, rows, family);
+    let cloud = SortedPoints::new(points, rows, family);
     let epsilon = tolerance / rows.len().max(1) as f64;
     let within = reach(&kernel, epsilon);
     let search = Search::new(&cloud, within);
@@ -123,12 +121,12 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Squared distances of pairs of one tile, in their order.
-fn evaluate(cloud: &Cloud<'_>, pairs: &[Pair], out: &mut Vec<f64>) {
+fn evaluate(cloud: &SortedPoints<'_>, pairs: &[Pair], out: &mut Vec<f64>) {
     /// Pairs, as a part of all, from which all of a tile are evaluated.
     const DENSE: usize = 6;
     /// Rows of a tile that are evaluated together.
     const LINES: usize = 48;
-    let (mut scratch, mut squared, mut others) = (Scratch::default(), Vec::new(), Vec::new());
+    let (mut scratch, mut squared, mut others) = (PairWorkspace::default(), Vec::new(), Vec::new());
     let Some(first) = pairs.first() else { return };
     let columns = cloud.block(first.b as usize / BLOCK);
     for lines in pairs.chunk_by(|x, y| x.a as usize / LINES == y.a as usize / LINES) {

@@ -3,8 +3,7 @@
 //! Entries of all lists are visited by their accumulated weight W. Visiting entry k of one list raises the price of
 //! evenness by (d_{k+1} − d_k)·W_k, which is never negative: the running total only grows and nothing cancels.
 //!
-//! Limit: M·L entries of 16 bytes, each read once, and a heap of M: O(M·L·log M) comparisons. Measured for 100 lists of
-//! 2,127: 7 ms, 33 ns an entry, which is the heap's time and not that of memory; 2 % of the whole method.
+//! Limit: M·L entries of 16 bytes, each read once, and a heap of M: O(M·L·log M) comparisons.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,7 +12,7 @@ use crate::knn::Tradeoff;
 
 /// One row on a query's list, nearest first.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Entry {
+pub(crate) struct ListEntry {
     /// Its cost.
     pub(crate) distance: f64,
     /// 1/ρ.
@@ -48,7 +47,7 @@ impl Ord for Weight {
 }
 
 /// The least accumulated weight at which the trade-off turns against further filling.
-pub(crate) fn sweep(columns: &[Vec<Entry>], tradeoff: &Tradeoff) -> Level {
+pub(crate) fn sweep(columns: &[Vec<ListEntry>], tradeoff: &Tradeoff) -> Level {
     // The last entry of a list has no successor to compare with, so it is never visited.
     let mut heap: BinaryHeap<Reverse<(Weight, usize, usize)>> = columns
         .iter()
@@ -75,7 +74,7 @@ pub(crate) fn sweep(columns: &[Vec<Entry>], tradeoff: &Tradeoff) -> Level {
 /// What part of its query's mass each entry takes: min(w/s, what is left), all that is left for the last entry.
 ///
 /// The parts of one list sum to 1, also where the first entry alone weighs more than s.
-pub(crate) fn shares(column: &[Entry], level: f64) -> impl Iterator<Item = f64> + '_ {
+pub(crate) fn shares(column: &[ListEntry], level: f64) -> impl Iterator<Item = f64> + '_ {
     let mut before = 0.0;
     column.iter().enumerate().map_while(move |(k, entry)| {
         if before >= level {
@@ -90,7 +89,7 @@ pub(crate) fn shares(column: &[Entry], level: f64) -> impl Iterator<Item = f64> 
 }
 
 /// Whether the list ended before the level, so that its last entry takes more than its weight allows.
-pub(crate) fn overflows(column: &[Entry], level: f64) -> bool {
+pub(crate) fn overflows(column: &[ListEntry], level: f64) -> bool {
     let mut accumulated = 0.0;
     for entry in column {
         accumulated += entry.weight;

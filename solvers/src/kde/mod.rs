@@ -20,8 +20,8 @@ use kantor_theory::Status;
 use kantor_theory::kernel::{BANDWIDTH_RANGE, Kernel, KernelName};
 use serde_json::json;
 
-use crate::knn::{Tradeoff, cost_of, largest_budget, lists_of, rank};
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::knn::{Tradeoff, cost_of, lists_of, rank};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
 
 /// Bytes that lists of neighbours may take: rows come in groups if more were needed.
 const LIST_BYTES: u64 = 896 << 20;
@@ -66,7 +66,7 @@ impl KnnKde {
                 return Err(SelectError::Unsupported {
                     method: self.name(),
                     fault: "needs the representations of the pool for its densities, not only similarities: \
-                            give --pool and --query, or --sigma 0 for equal densities",
+                            give `pool` and `query`, or `sigma` 0 for equal densities",
                 });
             };
             let (family, cap) = (task.geometry.cost().family(), Self::capped(task, self.kde_cap));
@@ -92,14 +92,14 @@ impl Selector for KnnKde {
         true
     }
 
-    fn needs(&self, task: &Task<'_>, _largest: usize) -> Needs {
-        Needs { row_best: !self.tradeoff.compat_reference, lists: Self::capped(task, self.tradeoff.list_cap) }
+    fn needs(&self, task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest { row_best: !self.tradeoff.compat_reference, lists: Self::capped(task, self.tradeoff.list_cap) }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.check()?;
-        let largest = largest_budget(task, budgets)?;
-        let lists = lists_of(findings, self.name())?;
+        let largest = task.largest(budgets)?;
+        let lists = lists_of(scanned, self.name())?;
         let lists = lists.exact(task.geometry, Self::capped(task, self.tradeoff.list_cap));
 
         let mut is_listed = vec![false; task.geometry.pool_len()];
@@ -110,10 +110,10 @@ impl Selector for KnnKde {
         let density = self.densities(task, &listed)?;
 
         let cost = task.geometry.cost();
-        let columns: Vec<Vec<level::Entry>> = lists
+        let columns: Vec<Vec<level::ListEntry>> = lists
             .iter()
             .map(|list| {
-                let entry = |n| level::Entry { distance: cost_of(cost, n), weight: 1.0 / density[n.row] };
+                let entry = |n| level::ListEntry { distance: cost_of(cost, n), weight: 1.0 / density[n.row] };
                 list.iter().map(entry).collect()
             })
             .collect();
@@ -125,24 +125,17 @@ impl Selector for KnnKde {
             }
         }
 
-        let order = rank::order(task, findings, &mass, largest, &self.tradeoff, self.name())?;
+        let order = rank::order(task, scanned, &mass, largest, &self.tradeoff, self.name())?;
         let cap_reached = lists.first().is_some_and(|list| list.len() < task.geometry.pool_len())
             && (!found.fired || columns.iter().any(|column| level::overflows(column, found.level)));
-        let notes = [
-            ("level".to_owned(), json!(found.level)),
-            ("list_cap_reached".to_owned(), json!(cap_reached)),
-            ("sampling".to_owned(), json!(self.tradeoff.sampling)),
-            ("rows_with_mass".to_owned(), json!(mass.iter().filter(|&&m| m > 0.0).count())),
-            ("rows_with_density".to_owned(), json!(listed.len())),
-        ];
-        Ok(budgets
-            .iter()
-            .map(|&budget| Selection {
-                rows: order[..budget].to_vec(),
-                scores: order[..budget].iter().map(|&row| mass[row]).collect(),
-                status: Status::Uncertified,
-                notes: notes.iter().cloned().collect(),
-            })
-            .collect())
+        let notes = notes([
+            ("level", json!(found.level)),
+            ("list_cap_reached", json!(cap_reached)),
+            ("sampling", json!(self.tradeoff.sampling)),
+            ("rows_with_mass", json!(mass.iter().filter(|&&m| m > 0.0).count())),
+            ("rows_with_density", json!(listed.len())),
+        ]);
+        let scores = order.iter().map(|&row| mass[row]).collect();
+        Ok(Selection { rows: order, scores, status: Status::Uncertified, notes }.prefixes(budgets))
     }
 }

@@ -1,16 +1,12 @@
 //! Densities that count only the `cap` nearest rows, as KNN-KDE has them.
 //!
 //! Every row keeps a list of candidates: pairs come from the pruned search ([`search`](super::search)) with bounds of
-//! their distance, and once a list is full, its `cap`-th upper bound is a bar that tells the search which pairs are of
-//! no more use to the row. What stays is evaluated in `f64`, so neither the bounds nor the order of pairs changes a
-//! density. Lists stay within a stated number of bytes: if those of all rows would not, rows are taken in groups, and
+//! their distance, and once a list is full, its `cap`-th upper bound is a bar beyond which the search skips pairs for
+//! that row. What stays is evaluated in `f64`, so neither the bounds nor the order of pairs changes a density. Lists stay within a stated number of bytes: if those of all rows would not, rows are taken in groups, and
 //! pairs between groups are looked at twice.
 //!
 //! Limit: the search's; and for each of the `cap` rows that are left to a row 2·d operations in `f64` and the 4·d bytes of
-//! that row, block by block, so that most come from the second-level cache. Measured in CPU-seconds at N = 197,000, d =
-//! 512, cap 1,000, σ = 0.75: 20 for 87,697 listed rows of even clusters; 100 for 102,959 of which half stand in a few
-//! crowds, where 1.2·10⁹ pairs pass all sieves: a fifth is matrix products, a quarter reading rows for exact distances (12
-//! GB/s a core, half of what it reads in order), a third keeps lists.
+//! that row, block by block, so that most come from the second-level cache.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -21,7 +17,7 @@ use kantor_theory::cost::Family;
 use kantor_theory::kernel::Kernel;
 use rayon::prelude::*;
 
-use super::cloud::{BLOCK, Cloud, Scratch};
+use super::cloud::{BLOCK, PairWorkspace, SortedPoints};
 use super::density::{Densities, ONE, densities, fixed, lock, number, reach};
 use super::search::{Halt, Pair, Search, Taker, Work};
 use crate::watch::{Stopped, Watch};
@@ -44,7 +40,7 @@ pub fn nearest(
     if cap >= rows.len() {
         return densities(points, rows, family, kernel, 0.0, watch);
     }
-    let cloud = Cloud::new(points, rows, family);
+    let cloud = SortedPoints::new(points, rows, family);
     let search = Search::new(&cloud, reach(&kernel, 0.0));
     // Itself is always among the nearest.
     let others = cap - 1;
@@ -89,7 +85,7 @@ struct Near {
 /// Lists of the nearest rows of a range of positions.
 struct Lists<'a, 'b> {
     search: &'b Search<'a, 'b>,
-    cloud: &'b Cloud<'a>,
+    cloud: &'b SortedPoints<'a>,
     cap: usize,
     scope: Range<usize>,
     blocks: Vec<Mutex<Vec<Vec<Near>>>>,
@@ -117,7 +113,13 @@ impl Taker for Lists<'_, '_> {
 }
 
 impl<'a, 'b> Lists<'a, 'b> {
-    fn new(search: &'b Search<'a, 'b>, cloud: &'b Cloud<'a>, cap: usize, scope: Range<usize>, limit: u64) -> Self {
+    fn new(
+        search: &'b Search<'a, 'b>,
+        cloud: &'b SortedPoints<'a>,
+        cap: usize,
+        scope: Range<usize>,
+        limit: u64,
+    ) -> Self {
         let blocks = (scope.start / BLOCK..scope.end.div_ceil(BLOCK))
             .map(|number| Mutex::new(vec![Vec::new(); cloud.block(number).len()]))
             .collect();
@@ -168,7 +170,7 @@ impl<'a, 'b> Lists<'a, 'b> {
         if list.len() > full(self.cap) - self.cap / 16 - 16 {
             let mut exact = Vec::new();
             let positions: Vec<u32> = list.iter().map(|near| near.position).collect();
-            self.cloud.squared(&mut Scratch::default(), u, &positions, &mut exact);
+            self.cloud.squared(&mut PairWorkspace::default(), u, &positions, &mut exact);
             let mut order: Vec<usize> = (0..exact.len()).collect();
             // Which of equally near rows stay changes no sum.
             order.select_nth_unstable_by(self.cap - 1, |&x, &y| exact[x].total_cmp(&exact[y]));
@@ -211,7 +213,7 @@ impl<'a, 'b> Lists<'a, 'b> {
     /// The squared distances of all candidates of the rows from `start` on, whose lists are ascending: those in one
     /// block of positions after the other.
     fn exact(&self, start: usize, lists: &[Vec<Near>]) -> Vec<Vec<f64>> {
-        let mut scratch = Scratch::default();
+        let mut scratch = PairWorkspace::default();
         let (mut positions, mut values) = (Vec::new(), Vec::new());
         let mut squared: Vec<Vec<f64>> = lists.iter().map(|list| Vec::with_capacity(list.len())).collect();
         for number in 0..self.cloud.blocks() {

@@ -15,20 +15,18 @@
 //! counting as it does in p: 1 + (N − 1)·(mean of k over the other sampled rows), which has the mean N·p(u).
 //!
 //! Limit: 2NMd + 2N·min(N/2, sample)·d operations in `f64` at the speed of [`kantor_theory::dot`], and as many
-//! exponentials as pairs. Measured with AVX-512 at N = 21,276, M = 81, d = 384 and a sample of 5,000: 83 GFLOP in 4.8
-//! CPU-seconds of a loaded core, 17 GFLOP/s, some 45 % of what plain faer would do in `f64`.
+//! exponentials as pairs.
 
 use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};
 use kantor_theory::{DenseRows, Element, Geometry, Rows, Status};
 use rayon::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::density;
 use crate::bandwidth::Bandwidth;
 use crate::draw;
-use crate::knn::largest_budget;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
 use crate::watch::Stopped;
 
 /// What a density may lack because far pairs were left out; densities are at least 1.
@@ -74,9 +72,7 @@ impl KdeRatio {
         }
         let sample = draw::sample(task.seed, n, self.sample);
         let needed = (sample.len() * (points.dim() * 8 + rayon::current_num_threads() * LINES * 8)) as u64;
-        if needed > task.memory {
-            return Err(SelectError::Memory { method: self.name(), needed, allowed: task.memory });
-        }
+        task.afford(self.name(), needed)?;
         let chosen = gather(points, &sample);
         let among = Geometry::new(points, &chosen, task.geometry.cost())
             .map_err(|_| self.unsupported("cannot measure some pool row under this cost"))?;
@@ -104,12 +100,12 @@ impl Selector for KdeRatio {
         true
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs { row_best: self.kernel == KernelName::Compact, lists: 0 }
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest { row_best: self.kernel == KernelName::Compact, lists: 0 }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let largest = largest_budget(task, budgets)?;
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let largest = task.largest(budgets)?;
         let geometry = task.geometry;
         let (n, m, family) = (geometry.pool_len(), geometry.query_len(), geometry.cost().family());
         if matches!(self.kernel, KernelName::Energy | KernelName::Cosine) {
@@ -119,7 +115,7 @@ impl Selector for KdeRatio {
         }
         let Some(points) = geometry.points() else {
             return Err(self.unsupported(
-                "needs the representations of the pool for its densities, not only similarities: give --pool and --query",
+                "needs the representations of the pool for its densities, not only similarities: give `pool` and `query`",
             ));
         };
         // Where all rows are alike no rule finds a width, and any width gives the same densities.
@@ -147,14 +143,14 @@ impl Selector for KdeRatio {
         let reached = order.len();
         order.truncate(largest);
         let rest = (0..n).filter(|&row| scores[row] == f64::NEG_INFINITY);
-        match &findings.row_best {
+        match &scanned.row_best {
             Some(best) => {
                 order.extend(best.top_of(geometry, rest, largest - order.len()).into_iter().map(|(row, _)| row))
             }
             None => order.extend(rest.take(largest - order.len())),
         }
 
-        let notes: [(&str, Value); 7] = [
+        let notes = notes([
             ("kernel", json!(kernel.name())),
             ("bandwidth", json!(kernel.bandwidth())),
             ("pool_density_rows", json!(pool.rows)),
@@ -162,18 +158,10 @@ impl Selector for KdeRatio {
             ("pool_density_omits_at_most", json!(pool.omitted)),
             ("rows_reached", json!(reached)),
             ("effective_rows", json!(effective(&ln_ratio))),
-        ];
-        let notes = notes.map(|(name, value)| (name.to_owned(), value));
-        Ok(budgets
-            .iter()
-            .map(|&budget| Selection {
-                rows: order[..budget].to_vec(),
-                // The least number stands for −∞, which JSON cannot say.
-                scores: order[..budget].iter().map(|&row| scores[row].max(f64::MIN)).collect(),
-                status: Status::Uncertified,
-                notes: notes.iter().cloned().collect(),
-            })
-            .collect())
+        ]);
+        // The least number stands for −∞, which JSON cannot say.
+        let scores = order.iter().map(|&row| scores[row].max(f64::MIN)).collect();
+        Ok(Selection { rows: order, scores, status: Status::Uncertified, notes }.prefixes(budgets))
     }
 }
 

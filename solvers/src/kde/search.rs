@@ -12,10 +12,7 @@
 //! arcsin(R/‖u‖), so cosines are compared with √(1 − R²/‖u‖²), one threshold per row.
 //!
 //! Limit: matrix products in single precision. Sieve 2 takes 2·32 operations per pair (2·128 where it is refined), sieve
-//! 3 2·d for the blocks that pass; packing reads 2·d numbers per 512 pairs. Measured with σ = 0.75 in CPU-seconds, on a loaded machine:
-//! - 89,213 rows in ten clusters, d = 512: sieve 2 bounds 3.8·10⁹ pairs and leaves 17 %, 0.94·10¹² operations in 15 s:
-//!   64·10⁹ per second, some 83 % of plain faer. All pairs by symmetry would be 4.1·10¹², without it 8.1·10¹².
-//! - 21,276 sentence embeddings, d = 384: 23 % of the pairs reach sieve 3 (75 % without the refinement); 1.9 s.
+//! 3 2·d for the blocks that pass; packing reads 2·d numbers per 512 pairs.
 
 use std::ops::Range;
 
@@ -24,7 +21,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use kantor_theory::cost::Family;
 use rayon::prelude::*;
 
-use super::cloud::{BLOCK, Cloud, Scratch};
+use super::cloud::{BLOCK, PairWorkspace, SortedPoints};
 use super::lift::Lift;
 use crate::simd;
 use crate::watch::{Stopped, Watch};
@@ -91,7 +88,7 @@ pub(crate) trait Taker: Sync {
     /// Takes pairs of rows of the same two blocks.
     ///
     /// # Errors
-    /// If it wants or can hold no more.
+    /// If it can take no more pairs.
     fn take(&self, pairs: &[Pair]) -> Result<(), Halt>;
 
     /// A cosine below which a pair is of no use to the row at this position, though it may be to the other one. It may
@@ -109,7 +106,7 @@ impl<F: Fn(&[Pair]) -> Result<(), Halt> + Sync> Taker for F {
 
 /// A radius around every row.
 pub(crate) struct Search<'a, 'b> {
-    cloud: &'b Cloud<'a>,
+    cloud: &'b SortedPoints<'a>,
     /// The squared radius, with slack.
     within: f64,
     /// By position: cosines below this lie beyond the radius.
@@ -126,14 +123,14 @@ struct Buffers {
     left: Vec<f32>,
     right: Vec<f32>,
     pairs: Vec<Pair>,
-    scratch: Scratch,
+    scratch: PairWorkspace,
     others: Vec<u32>,
     squared: Vec<f64>,
 }
 
 impl<'a, 'b> Search<'a, 'b> {
     /// Pairs at squared distance up to `squared_radius`, which may be infinite.
-    pub(crate) fn new(cloud: &'b Cloud<'a>, squared_radius: f64) -> Self {
+    pub(crate) fn new(cloud: &'b SortedPoints<'a>, squared_radius: f64) -> Self {
         let least: Vec<f32> = (0..cloud.len()).map(|at| least(cloud, at, squared_radius)).collect();
         let over_blocks = |number: usize| least[cloud.block(number)].iter().copied().fold(f32::INFINITY, f32::min);
         let least_of_block = (0..cloud.blocks()).map(over_blocks).collect();
@@ -273,7 +270,14 @@ impl<'a, 'b> Search<'a, 'b> {
     }
 
     /// Replaces the bounds of the pairs of one row by cosines.
-    fn cosines(&self, u: usize, others: &[u32], scratch: &mut Scratch, squared: &mut Vec<f64>, pairs: &mut [Pair]) {
+    fn cosines(
+        &self,
+        u: usize,
+        others: &[u32],
+        scratch: &mut PairWorkspace,
+        squared: &mut Vec<f64>,
+        pairs: &mut [Pair],
+    ) {
         let cloud = self.cloud;
         cloud.squared(scratch, u, others, squared);
         for (pair, &squared) in pairs.iter_mut().zip(&*squared) {
@@ -291,7 +295,7 @@ impl<'a, 'b> Search<'a, 'b> {
 }
 
 /// A screened cosine below which a row lies farther from the one at this position than that squared distance.
-fn least(cloud: &Cloud<'_>, position: usize, squared: f64) -> f32 {
+fn least(cloud: &SortedPoints<'_>, position: usize, squared: f64) -> f32 {
     let norm = cloud.norms[position];
     let cosine = match cloud.family {
         Family::Angle => 1.0 - squared / 2.0,

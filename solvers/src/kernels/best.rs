@@ -4,7 +4,7 @@ use kantor_theory::Geometry;
 use rayon::prelude::*;
 
 use crate::kernels::key;
-use crate::kernels::pairs::Pairs;
+use crate::kernels::pairs::PairCloseness;
 use crate::kernels::screen::Screen;
 use crate::simd;
 
@@ -57,7 +57,7 @@ impl RowBest {
         let mut order: Vec<(usize, f64)> = rows
             .par_chunks(GRAIN)
             .map_init(
-                || Pairs::new(geometry),
+                || PairCloseness::new(geometry),
                 |pairs, rows| rows.iter().map(|&row| (row, self.exact(row, pairs))).collect::<Vec<_>>(),
             )
             .flatten_iter()
@@ -67,7 +67,7 @@ impl RowBest {
         order
     }
 
-    fn exact(&self, row: usize, pairs: &mut Pairs<'_>) -> f64 {
+    fn exact(&self, row: usize, pairs: &mut PairCloseness<'_>) -> f64 {
         let best = self.best[row];
         let closeness = pairs.closeness(row, best.query as usize);
         match best.rival {

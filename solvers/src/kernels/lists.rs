@@ -7,7 +7,7 @@ use kantor_theory::{Geometry, GeometryId};
 use rayon::prelude::*;
 
 use crate::kernels::key;
-use crate::kernels::pairs::{self, Pairs};
+use crate::kernels::pairs::{self, PairCloseness};
 use crate::kernels::screen::Screen;
 use crate::simd;
 
@@ -45,7 +45,7 @@ struct List {
 impl NeighbourLists {
     /// The `count` nearest pool rows of every query in exact order: closest first, ties to the lower row.
     ///
-    /// `count` is at most what was asked for in [`Needs`](crate::Needs).
+    /// `count` is at most what was asked for in [`ScanRequest`](crate::ScanRequest).
     pub fn exact(&self, geometry: &Geometry<'_>, count: usize) -> Vec<Vec<Neighbour>> {
         let mut wanted: Vec<(u32, u32)> = Vec::new();
         for (query, list) in self.lists.iter().enumerate() {
@@ -85,7 +85,7 @@ impl NeighbourLists {
             let near = keys.partition_point(|&key| key <= limit);
             let mut rows: Vec<u32> = keys[..near].iter().map(|&key| key::row(key) as u32).collect();
             if near > count {
-                let mut pairs = Pairs::new(geometry);
+                let mut pairs = PairCloseness::new(geometry);
                 let evaluate = |&row: &u32| (pairs.closeness(row as usize, query), row);
                 let mut open: Vec<(f64, u32)> = rows[certain..].iter().map(evaluate).collect();
                 open.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));

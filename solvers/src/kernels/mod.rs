@@ -1,15 +1,15 @@
 //! Passes over the pool that all families share.
 //!
-//! One blocked pass ([`scan`]) collects what the selectors need ([`Needs`]): the closest query of every row
+//! One blocked pass ([`scan`]) collects what the selectors need ([`ScanRequest`]): the closest query of every row
 //! ([`best::RowBest`]) and the nearest rows of every query ([`lists::NeighbourLists`]). It works on screened values
-//! ([`screen::Screen`]); whatever the screen cannot decide is decided on exact pairs ([`pairs::Pairs`]).
+//! ([`screen::Screen`]); whatever the screen cannot decide is decided on exact pairs ([`pairs::PairCloseness`]).
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::selector::{Findings, Needs, Task};
+use crate::selector::{PoolScan, ScanRequest, Task};
 use crate::watch::Stopped;
 
 pub mod best;
@@ -23,7 +23,7 @@ pub(crate) use key::{row as key_row, value as key_value};
 
 use best::{Best, RowBest};
 use lists::{Collector, NeighbourLists};
-use screen::{Scratch, Screen};
+use screen::{Screen, ScreenWorkspace};
 
 /// Makes one pass over the pool and answers `needs`.
 ///
@@ -34,7 +34,7 @@ use screen::{Scratch, Screen};
 ///
 /// # Panics
 /// If the pool has more than 2³² rows.
-pub fn scan(task: &Task<'_>, needs: Needs) -> Result<Findings, Stopped> {
+pub fn scan(task: &Task<'_>, needs: ScanRequest) -> Result<PoolScan, Stopped> {
     pass(task, needs, None)
 }
 
@@ -46,7 +46,7 @@ pub fn list_bytes(task: &Task<'_>, count: usize) -> u64 {
 }
 
 /// As [`scan`], with only `eligible` rows on the lists.
-pub(crate) fn pass(task: &Task<'_>, needs: Needs, eligible: Option<&[bool]>) -> Result<Findings, Stopped> {
+pub(crate) fn pass(task: &Task<'_>, needs: ScanRequest, eligible: Option<&[bool]>) -> Result<PoolScan, Stopped> {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     assert!(n <= u32::MAX as usize && m < 1 << 31, "row numbers are held in 32 bits");
     let block = task.block.clamp(1, n);
@@ -71,7 +71,7 @@ pub(crate) fn pass(task: &Task<'_>, needs: Needs, eligible: Option<&[bool]>) -> 
     task.watch.begin("comparing pool with queries", n as u64);
     let run = |_| {
         let mut collector = (needs.lists > 0 && !everything).then(|| Collector::new(needs.lists, m, &screen));
-        let mut scratch = Scratch::default();
+        let mut scratch = ScreenWorkspace::default();
         let mut values = vec![0.0f32; block * m];
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -107,7 +107,7 @@ pub(crate) fn pass(task: &Task<'_>, needs: Needs, eligible: Option<&[bool]>) -> 
             Some(NeighbourLists::merge(collectors, eligible, suspects.clone(), &screen))
         }
     };
-    Ok(Findings { row_best, lists, suspects, optimum: None, herded: None })
+    Ok(PoolScan { row_best, lists, suspects, optimum: None, herded: None })
 }
 
 /// One unit of work: rows, and where their results go.

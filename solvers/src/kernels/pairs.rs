@@ -9,14 +9,14 @@ use rayon::prelude::*;
 const GRAIN: usize = 2048;
 
 /// Evaluates pairs of one geometry with a buffer of its own.
-pub struct Pairs<'a> {
+pub struct PairCloseness<'a> {
     geometry: &'a Geometry<'a>,
     row: Vec<f64>,
     norm: [f64; 1],
     held: usize,
 }
 
-impl<'a> Pairs<'a> {
+impl<'a> PairCloseness<'a> {
     /// Evaluates pairs of `geometry`.
     pub fn new(geometry: &'a Geometry<'a>) -> Self {
         let dim = geometry.points().map_or(0, |points| points.dim());
@@ -46,7 +46,7 @@ impl<'a> Pairs<'a> {
 pub(crate) fn closeness_of(geometry: &Geometry<'_>, pairs: &[(u32, u32)]) -> Vec<f64> {
     let mut values = vec![0.0; pairs.len()];
     values.par_chunks_mut(GRAIN).zip(pairs.par_chunks(GRAIN)).for_each_init(
-        || Pairs::new(geometry),
+        || PairCloseness::new(geometry),
         |evaluator, (values, pairs)| {
             for (value, &(row, query)) in values.iter_mut().zip(pairs) {
                 *value = evaluator.closeness(row as usize, query as usize);

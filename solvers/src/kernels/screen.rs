@@ -48,12 +48,12 @@ enum Kind {
 
 /// Buffers of one thread.
 #[derive(Default)]
-pub struct Scratch {
+pub struct ScreenWorkspace {
     packed: pack::Packed,
 }
 
-impl Scratch {
-    /// Pool rows of the blocks so far that may be bad, see [`Findings::suspects`](crate::Findings::suspects).
+impl ScreenWorkspace {
+    /// Pool rows of the blocks so far that may be bad, see [`PoolScan::suspects`](crate::PoolScan::suspects).
     pub fn into_suspects(self) -> Vec<usize> {
         self.packed.suspects
     }
@@ -113,7 +113,7 @@ impl<'a> Screen<'a> {
     ///
     /// # Panics
     /// If the rows lie outside the pool or `out` has another size.
-    pub fn block(&self, rows: Range<usize>, scratch: &mut Scratch, out: &mut [f32]) {
+    pub fn block(&self, rows: Range<usize>, scratch: &mut ScreenWorkspace, out: &mut [f32]) {
         let m = self.geometry.query_len();
         assert_eq!(out.len(), rows.len() * m, "closeness block of the wrong size");
         let packed = &mut scratch.packed;

@@ -7,9 +7,7 @@
 //! large g. From the better of the two, subgradient steps of Polyak's length lead upwards, towards the value of the
 //! best subset that the k largest h_i made on the way. Whatever comes out is a valid bound.
 //!
-//! Limit: a step reads N·M costs once, two operations each, and k·M of them again; memory bandwidth, 8·N·M bytes. On real
-//! text (N = 21,276, M = 81, k = 500 and 2,500, λ from 0.3 to 3,000) at most 48 steps close the gap to 0.1 %;
-//! selection at random with its certificate then takes 0.3 (λ = 1) to 0.5 CPU-seconds (λ = 30) in all, k = 2,500.
+//! Limit: a step reads N·M costs once, two operations each, and k·M of them again; memory bandwidth, 8·N·M bytes.
 
 use std::cmp::Ordering;
 
@@ -37,7 +35,7 @@ const ROWS: usize = 512;
 
 /// Potentials for one budget.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dual {
+pub struct TsdsDual {
     /// The subset size k.
     pub budget: usize,
     /// One number per query.
@@ -60,12 +58,9 @@ pub fn bytes(task: &Task<'_>, largest: usize) -> u64 {
 ///
 /// # Errors
 /// If a budget does not fit the pool, memory does not suffice, or the observer asks to stop.
-pub fn duals(task: &Task<'_>, diversity: f64, budgets: &[usize]) -> Result<Vec<Dual>, SelectError> {
-    let largest = super::largest_budget(task, budgets)?;
-    let needed = bytes(task, largest);
-    if needed > task.memory {
-        return Err(SelectError::Memory { method: "--diversity", needed, allowed: task.memory });
-    }
+pub fn duals(task: &Task<'_>, diversity: f64, budgets: &[usize]) -> Result<Vec<TsdsDual>, SelectError> {
+    let largest = task.largest(budgets)?;
+    task.afford("tsds", bytes(task, largest))?;
     let problem = Problem::new(task, diversity)?;
     let nearest = problem.nearest(largest + 1);
     budgets.iter().map(|&budget| problem.ascend(task, budget, &nearest)).collect()
@@ -112,7 +107,7 @@ impl<'a> Problem<'a> {
         (0..self.m).into_par_iter().map(of).collect()
     }
 
-    fn ascend(&self, task: &Task<'_>, budget: usize, nearest: &[Vec<f64>]) -> Result<Dual, SelectError> {
+    fn ascend(&self, task: &Task<'_>, budget: usize, nearest: &[Vec<f64>]) -> Result<TsdsDual, SelectError> {
         let (mut g, mut point) = self.start(budget, nearest);
         let (mut best, mut value) = (g.clone(), point.value);
         let (mut seen, mut stride, mut stalled) = (f64::INFINITY, 1.0, 0);
@@ -143,7 +138,7 @@ impl<'a> Problem<'a> {
             }
         }
         let screened = self.costs.rows_below(&best);
-        Ok(Dual { budget, potentials: best, screened, value, seen })
+        Ok(TsdsDual { budget, potentials: best, screened, value, seen })
     }
 
     /// The better of the two points where D is greatest in a simpler problem.

@@ -15,7 +15,7 @@ use kantor_theory::Cost;
 
 use crate::draw::Sampling;
 use crate::kernels::lists::{Neighbour, NeighbourLists};
-use crate::selector::{Findings, SelectError, Settings, Task};
+use crate::selector::{PoolScan, SelectError, Settings};
 
 /// The trade-off between closeness and evenness, and the lists on which it is decided.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,21 +73,12 @@ impl Tradeoff {
 }
 
 /// The nearest rows of every query, as the pass found them.
-pub(crate) fn lists_of<'a>(findings: &'a Findings, method: &'static str) -> Result<&'a NeighbourLists, SelectError> {
+pub(crate) fn lists_of<'a>(scanned: &'a PoolScan, method: &'static str) -> Result<&'a NeighbourLists, SelectError> {
     let fault = "was given no neighbour lists: answer its needs first";
-    findings.lists.as_ref().ok_or(SelectError::Unsupported { method, fault })
+    scanned.lists.as_ref().ok_or(SelectError::Unsupported { method, fault })
 }
 
 /// The cost of a listed pair; a pair whose closeness is not a number is infinitely far.
 pub(crate) fn cost_of(cost: Cost, neighbour: &Neighbour) -> f64 {
     if neighbour.closeness.is_nan() { f64::INFINITY } else { cost.from_closeness(neighbour.closeness) }
-}
-
-/// Checks that every budget lies in 1..=N and returns the largest.
-pub(crate) fn largest_budget(task: &Task<'_>, budgets: &[usize]) -> Result<usize, SelectError> {
-    let pool = task.geometry.pool_len();
-    match budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
-        Some(&budget) => Err(SelectError::Budget { budget, pool }),
-        None => Ok(budgets.iter().copied().max().unwrap_or(0)),
-    }
 }

@@ -9,14 +9,14 @@
 
 use super::Tradeoff;
 use crate::draw::{self, Sampling};
-use crate::selector::{Findings, SelectError, Task};
+use crate::selector::{PoolScan, SelectError, Task};
 
 /// The first `count` rows of the order.
 ///
 /// Rows without mass come after all others, ranked by the same second key.
 pub(crate) fn order(
     task: &Task<'_>,
-    findings: &Findings,
+    scanned: &PoolScan,
     mass: &[f64],
     count: usize,
     tradeoff: &Tradeoff,
@@ -38,7 +38,7 @@ pub(crate) fn order(
         return Ok(rows);
     }
 
-    let Some(best) = &findings.row_best else {
+    let Some(best) = &scanned.row_best else {
         return Err(SelectError::Unsupported {
             method,
             fault: "was not given the closest query of every row: answer its needs first",

@@ -11,10 +11,10 @@ use kantor_theory::Status;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::{Tradeoff, largest_budget, lists_of, rank};
+use super::{Tradeoff, lists_of, rank};
 use crate::kernels::lists::Neighbour;
 use crate::knn::cost_of;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
 
 /// TSDS with the total-variation regulariser (arXiv 2410.11303).
 #[derive(Debug, Clone, PartialEq)]
@@ -38,15 +38,15 @@ impl Selector for KnnTv {
         true
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs { row_best: !self.tradeoff.compat_reference, lists: 1 }
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest { row_best: !self.tradeoff.compat_reference, lists: 1 }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.tradeoff.check()?;
-        let largest = largest_budget(task, budgets)?;
+        let largest = task.largest(budgets)?;
         let (geometry, n, m) = (task.geometry, task.geometry.pool_len(), task.geometry.query_len());
-        let nearest: Vec<Neighbour> = lists_of(findings, self.name())?.exact(geometry, 1).concat();
+        let nearest: Vec<Neighbour> = lists_of(scanned, self.name())?.exact(geometry, 1).concat();
         let least: Vec<f64> = nearest.iter().map(|neighbour| cost_of(geometry.cost(), neighbour)).collect();
 
         // In units of 1/(MN), so that rows tie exactly when they should.
@@ -83,21 +83,14 @@ impl Selector for KnnTv {
             units[neighbour.row] += n as u64 - kept;
         }
         let mass: Vec<f64> = units.iter().map(|&units| units as f64).collect();
-        let order = rank::order(task, findings, &mass, largest, &self.tradeoff, self.name())?;
+        let order = rank::order(task, scanned, &mass, largest, &self.tradeoff, self.name())?;
         let total = m as f64 * n as f64;
-        let notes = [
-            ("rows_with_mass".to_owned(), json!(units.iter().filter(|&&units| units > 0).count())),
-            ("pairs_with_mass".to_owned(), json!(kept.iter().sum::<u64>())),
-            ("sampling".to_owned(), json!(self.tradeoff.sampling)),
-        ];
-        Ok(budgets
-            .iter()
-            .map(|&budget| Selection {
-                rows: order[..budget].to_vec(),
-                scores: order[..budget].iter().map(|&row| mass[row] / total).collect(),
-                status: Status::Uncertified,
-                notes: notes.iter().cloned().collect(),
-            })
-            .collect())
+        let notes = notes([
+            ("rows_with_mass", json!(units.iter().filter(|&&units| units > 0).count())),
+            ("pairs_with_mass", json!(kept.iter().sum::<u64>())),
+            ("sampling", json!(self.tradeoff.sampling)),
+        ]);
+        let scores = order.iter().map(|&row| mass[row] / total).collect();
+        Ok(Selection { rows: order, scores, status: Status::Uncertified, notes }.prefixes(budgets))
     }
 }

@@ -7,9 +7,9 @@
 use kantor_theory::{Cost, Status};
 use serde_json::json;
 
-use super::{Tradeoff, cost_of, largest_budget, lists_of, rank};
+use super::{Tradeoff, cost_of, lists_of, rank};
 use crate::kernels::lists::{Neighbour, NeighbourLists};
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
 
 /// Lists are evaluated this part longer than K is guessed to be, and at least as many entries.
 const SLACK: usize = 8;
@@ -57,14 +57,14 @@ impl Selector for KnnUniform {
         true
     }
 
-    fn needs(&self, task: &Task<'_>, _largest: usize) -> Needs {
-        Needs { row_best: !self.tradeoff.compat_reference, lists: self.list_len(task) }
+    fn needs(&self, task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest { row_best: !self.tradeoff.compat_reference, lists: self.list_len(task) }
     }
 
-    fn select(&self, task: &Task<'_>, findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.tradeoff.check()?;
-        let largest = largest_budget(task, budgets)?;
-        let lists = lists_of(findings, self.name())?;
+        let largest = task.largest(budgets)?;
+        let lists = lists_of(scanned, self.name())?;
         let (k, fired) = self.settle(task, lists);
         let nearest = lists.nearest(task.geometry, k);
 
@@ -73,23 +73,16 @@ impl Selector for KnnUniform {
         for &row in nearest.iter().flatten() {
             counts[row as usize] += 1.0;
         }
-        let order = rank::order(task, findings, &counts, largest, &self.tradeoff, self.name())?;
+        let order = rank::order(task, scanned, &counts, largest, &self.tradeoff, self.name())?;
         let unit = (k * nearest.len()) as f64;
-        let notes = [
-            ("neighbours_per_query".to_owned(), json!(k)),
-            ("list_cap_reached".to_owned(), json!(!fired && k < task.geometry.pool_len())),
-            ("sampling".to_owned(), json!(self.tradeoff.sampling)),
-            ("rows_with_mass".to_owned(), json!(counts.iter().filter(|&&count| count > 0.0).count())),
-        ];
-        Ok(budgets
-            .iter()
-            .map(|&budget| Selection {
-                rows: order[..budget].to_vec(),
-                scores: order[..budget].iter().map(|&row| counts[row] / unit).collect(),
-                status: Status::Uncertified,
-                notes: notes.iter().cloned().collect(),
-            })
-            .collect())
+        let notes = notes([
+            ("neighbours_per_query", json!(k)),
+            ("list_cap_reached", json!(!fired && k < task.geometry.pool_len())),
+            ("sampling", json!(self.tradeoff.sampling)),
+            ("rows_with_mass", json!(counts.iter().filter(|&&count| count > 0.0).count())),
+        ]);
+        let scores = order.iter().map(|&row| counts[row] / unit).collect();
+        Ok(Selection { rows: order, scores, status: Status::Uncertified, notes }.prefixes(budgets))
     }
 }
 

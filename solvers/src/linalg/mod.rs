@@ -22,7 +22,7 @@ pub enum Backend {
     Lapack,
 }
 
-/// LAPACK where it was built in: whoever asks for it wants it used.
+/// LAPACK where it was built in.
 impl Default for Backend {
     fn default() -> Self {
         Backend::ALL[Backend::ALL.len() - 1]

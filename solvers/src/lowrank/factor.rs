@@ -20,7 +20,7 @@ use super::NAME;
 use crate::exact::costs;
 use crate::simd;
 use crate::sinkhorn::exp;
-use crate::solver::SolveError;
+use crate::solver::{SolveError, within};
 use crate::watch::{Stopped, Watch};
 
 /// Rows of one task.
@@ -60,21 +60,19 @@ impl Factor {
         problem.check()?;
         let refuse = |fault| SolveError::Unsupported { solver: NAME, fault };
         if problem.epsilon <= 0.0 {
-            return Err(refuse("factorises exp(−c/ε): it wants --epsilon above 0"));
+            return Err(refuse("factorises exp(−c/ε): it needs `epsilon` above 0"));
         }
         let (Some(pool), Some((query, _))) = (problem.geometry.points(), problem.geometry.queries()) else {
-            return Err(refuse("wants rows: a matrix does not say how far queries are from each other"));
+            return Err(refuse("needs rows: a matrix does not say how far queries are from each other"));
         };
         if !is_positive_definite(problem.geometry.cost(), problem.power) {
-            return Err(refuse("wants a cost whose kernel is positive definite: with --p 2 only euclidean"));
+            return Err(refuse("needs a cost whose kernel is positive definite: with `p` 2 only euclidean"));
         }
         let (n, m, dim) = (problem.row_count(), problem.geometry.query_len(), pool.dim());
         let rank = rank.clamp(1, m);
         let width = |rank: usize| (rank + 1).next_multiple_of(LANES);
         let needed = 8 * ((n + m) as u64 * width(rank) as u64 + (m * m) as u64);
-        if needed > memory {
-            return Err(SolveError::Memory { solver: NAME, needed, allowed: memory });
-        }
+        within(NAME, needed, memory)?;
         let Some(points) = DenseRows::from_f64(dim, query.to_vec()) else { unreachable!("whole rows of the problem") };
         let Ok(among) = Geometry::new(&points, &points, problem.geometry.cost()) else {
             unreachable!("the problem took these queries")

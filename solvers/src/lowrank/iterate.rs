@@ -4,9 +4,9 @@ use kantor_theory::{Problem, Status};
 use rayon::prelude::*;
 
 use super::factor::{Factor, LANES, ROWS, inner};
-use crate::exact::{costs, masses};
+use crate::exact::{costs, masses_of};
 use crate::simd;
-use crate::solver::{Effort, Potentials, SolveError, Step};
+use crate::solver::{Potentials, SolveError, SolverSettings, Step};
 use crate::watch::{Stopped, Watch};
 
 /// The optimum with the low-rank kernel, as far as it was found.
@@ -57,8 +57,7 @@ struct Sums {
 
 impl Terms {
     fn new(problem: &Problem<'_>, penalties: (f64, f64)) -> Result<Self, SolveError> {
-        let (n, m) = (problem.row_count(), problem.geometry.query_len());
-        let masses = masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
+        let masses = masses_of(problem)?;
         let share = |side: &[u64]| side.iter().map(|&x| x as f64 / masses.total as f64).collect();
         let epsilon = problem.epsilon;
         let exponent = |rho: f64| if rho == f64::INFINITY { 1.0 } else { rho / (rho + epsilon) };
@@ -79,7 +78,7 @@ impl Factor {
         problem: &Problem<'_>,
         penalties: (f64, f64),
         start: Option<&Potentials>,
-        effort: &Effort,
+        settings: &SolverSettings,
         watch: &dyn Watch,
     ) -> Result<Approximation, SolveError> {
         let terms = Terms::new(problem, penalties)?;
@@ -93,8 +92,8 @@ impl Factor {
             iterations: 0,
             status: Status::IterationLimit,
         };
-        watch.begin("low-rank iteration", effort.iterations);
-        while found.iterations < effort.iterations.max(1) {
+        watch.begin("low-rank iteration", settings.iterations);
+        while found.iterations < settings.iterations.max(1) {
             let v: Vec<f64> = g.iter().map(|g| (g / terms.epsilon).exp()).collect();
             let Ok(sums) = self.pass(&terms, &v, watch) else {
                 found.status = Status::Interrupted;
@@ -117,7 +116,7 @@ impl Factor {
                 (found.value, found.residual) = (value, residual);
                 found.potentials.clone_from(&g);
             }
-            if residual <= effort.tolerance {
+            if residual <= settings.tolerance {
                 found.status = Status::Optimal;
                 break;
             }
@@ -135,10 +134,10 @@ impl Factor {
     pub fn optimum(
         &self,
         problem: &Problem<'_>,
-        effort: &Effort,
+        settings: &SolverSettings,
         watch: &dyn Watch,
     ) -> Result<Approximation, SolveError> {
-        self.solve(problem, super::penalties(problem)?, None, effort, watch)
+        self.solve(problem, super::penalties(problem)?, None, settings, watch)
     }
 
     /// One pass over all costs: how far this kernel is from the true one.

@@ -4,10 +4,8 @@
 //! The query potentials found are a start for the true problem: passes over its costs give their dual value, a feasible
 //! plan and the residual, so the bracket returned is about the problem asked for, however bad the factor was.
 //!
-//! When it pays: seldom. The factor has to have as many columns as the kernel has directions at the scale of ε, and its
-//! iterations save only what passes over N·M stored weights cost, not the evaluation at the end. With up to a thousand
-//! queries one of the other entropic solvers reached the same gap sooner in every case measured (N = 20,000; M = 100 and
-//! 400; d = 3 and 64; ε from 0.03 to 3).
+//! It seldom pays: the factor has to have as many columns as the kernel has directions at the scale of ε, and its
+//! iterations save only what passes over N·M stored weights cost, not the evaluation at the end.
 //!
 //! Limit of an iteration: reading the N×(r + 1) factor once, four operations per number.
 //!
@@ -19,8 +17,8 @@ mod iterate;
 use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::{Problem, Status};
 
-use crate::sinkhorn::SinkhornNewton;
-use crate::solver::{Effort, Potentials, Solution, SolveError, Solver};
+use crate::sinkhorn::sinkhorn_newton;
+use crate::solver::{BuiltIn, Potentials, Solution, SolveError, Solver, SolverSettings};
 use crate::watch::Watch;
 pub use factor::Factor;
 pub use iterate::{Approximation, Excess};
@@ -30,53 +28,41 @@ const NAME: &str = "low-rank";
 /// Solves entropic problems with a low-rank kernel and evaluates the result with the true one.
 ///
 /// Reads `rank`, `tolerance` (of the marginals), `iterations` (of the low-rank iteration) and `memory`.
-#[derive(Debug, Clone)]
-pub struct LowRank(Effort);
-
-impl LowRank {
-    /// Takes `effort` at its word.
-    pub fn new(effort: &Effort) -> Self {
-        Self(effort.clone())
-    }
+pub fn low_rank(settings: &SolverSettings) -> BuiltIn {
+    BuiltIn { name: NAME, solve, settings: settings.clone() }
 }
 
-impl Solver for LowRank {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn solve(
-        &self,
-        problem: &Problem<'_>,
-        start: Option<&Potentials>,
-        watch: &dyn Watch,
-    ) -> Result<Solution, SolveError> {
-        let penalties = penalties(problem)?;
-        let found = match Factor::new(problem, self.0.rank, self.0.memory, watch)? {
-            Ok(factor) => Some(factor.solve(problem, penalties, start, &self.0, watch)?),
-            // Stopped: what was given is still evaluated.
-            Err(_) => None,
-        };
-        let better = found.as_ref().map(|found| Potentials { pool: Vec::new(), query: found.potentials.clone() });
-        // One pass at the potentials, and those that complete a solution.
-        let evaluation = SinkhornNewton::new(&Effort { iterations: 1, ..self.0.clone() });
-        let solution = evaluation.solve(problem, better.as_ref().or(start), watch)?;
-        let status = match (solution.status, found.as_ref().map(|found| found.status)) {
-            (Status::Interrupted, _) | (_, None | Some(Status::Interrupted)) => Status::Interrupted,
-            (Status::Optimal, _) => Status::Optimal,
-            (_, Some(Status::Optimal)) => Status::GapNotMet,
-            (_, Some(status)) => status,
-        };
-        let iterations = solution.iterations + found.map_or(0, |found| found.iterations);
-        Ok(Solution { status, iterations, ..solution })
-    }
+fn solve(
+    problem: &Problem<'_>,
+    start: Option<&Potentials>,
+    settings: &SolverSettings,
+    watch: &dyn Watch,
+) -> Result<Solution, SolveError> {
+    let penalties = penalties(problem)?;
+    let found = match Factor::new(problem, settings.rank, settings.memory, watch)? {
+        Ok(factor) => Some(factor.solve(problem, penalties, start, settings, watch)?),
+        // Stopped: what was given is still evaluated.
+        Err(_) => None,
+    };
+    let better = found.as_ref().map(|found| Potentials { pool: Vec::new(), query: found.potentials.clone() });
+    // One pass at the potentials, and those that complete a solution.
+    let evaluation = sinkhorn_newton(&SolverSettings { iterations: 1, ..settings.clone() });
+    let solution = evaluation.solve(problem, better.as_ref().or(start), watch)?;
+    let status = match (solution.status, found.as_ref().map(|found| found.status)) {
+        (Status::Interrupted, _) | (_, None | Some(Status::Interrupted)) => Status::Interrupted,
+        (Status::Optimal, _) => Status::Optimal,
+        (_, Some(Status::Optimal)) => Status::GapNotMet,
+        (_, Some(status)) => status,
+    };
+    let iterations = solution.iterations + found.map_or(0, |found| found.iterations);
+    Ok(Solution { status, iterations, ..solution })
 }
 
 /// ρ of the pool and of the queries, infinite where hard.
 fn penalties(problem: &Problem<'_>) -> Result<(f64, f64), SolveError> {
     let refuse = |fault| SolveError::Unsupported { solver: NAME, fault };
     if problem.reference != Reference::Product {
-        return Err(refuse("wants the product of the weights as reference"));
+        return Err(refuse("needs the product of the weights as reference"));
     }
     let strength = |marginal| match marginal {
         Marginal::Hard => Ok(f64::INFINITY),

@@ -8,7 +8,7 @@
 use super::Costs;
 use super::exp;
 use super::measures::Measures;
-use super::pass::{Ask, Kernel, Sums};
+use super::pass::{Ask, PassLoop, Sums};
 use super::penalty::Penalty;
 use super::weight::Weight;
 use crate::solver::Step;
@@ -64,7 +64,7 @@ pub(crate) enum End {
 
 /// A problem and its weights.
 pub(crate) struct Dual<'a, W> {
-    kernel: Kernel<'a, W>,
+    kernel: PassLoop<'a, W>,
     pub(crate) measures: &'a Measures,
     pub(crate) penalty: Penalty,
     pub(crate) watch: &'a dyn Watch,
@@ -83,7 +83,7 @@ impl<'a, W: Weight> Dual<'a, W> {
         watch: &'a dyn Watch,
     ) -> Self {
         let (best, best_at) = (Vec::new(), (f64::NAN, f64::NAN));
-        Self { kernel: Kernel::new(costs, inverts), measures, penalty, watch, passes: 0, best, best_at }
+        Self { kernel: PassLoop::new(costs, inverts), measures, penalty, watch, passes: 0, best, best_at }
     }
 
     /// D at `g`, with the best pool potentials unless relaxed ones are asked for.

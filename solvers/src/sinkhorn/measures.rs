@@ -5,6 +5,7 @@
 use kantor_theory::problem::Reference;
 
 use crate::exact::{WeightError, check_weights};
+use crate::weights::positive_shares;
 
 /// Positive masses of N rows and M queries. The reference measure is r_ij = α_i β_j: both sides' masses for
 /// [`Reference::Product`], ones for [`Reference::Counting`].
@@ -68,14 +69,9 @@ pub(crate) fn shares(
     weights: Option<&[f64]>,
     count: usize,
 ) -> Result<(Vec<f64>, Option<Vec<usize>>), WeightError> {
-    let Some(weights) = weights else { return Ok((vec![1.0 / count as f64; count], None)) };
-    assert!(weights.len() == count, "as many weights as points");
-    check_weights(side, weights)?;
-    // Scaled first, so that a sum of huge or of subnormal weights neither overflows nor vanishes.
-    let largest = weights.iter().copied().fold(0.0, f64::max);
-    let total: f64 = weights.chunks(1024).map(|chunk| chunk.iter().map(|w| w / largest).sum::<f64>()).sum();
-    let share = |w: &f64| w / largest / total;
-    let positive: Vec<usize> = (0..count).filter(|&i| share(&weights[i]) > 0.0).collect();
-    let shares = positive.iter().map(|&i| share(&weights[i])).collect();
-    Ok((shares, (positive.len() < count).then_some(positive)))
+    if let Some(weights) = weights {
+        assert!(weights.len() == count, "as many weights as points");
+        check_weights(side, weights)?;
+    }
+    Ok(positive_shares(weights, count))
 }

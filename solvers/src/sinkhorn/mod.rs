@@ -38,5 +38,5 @@ mod weight;
 pub use costs::Costs;
 pub use penalty::Penalty;
 pub use selector::Uot;
-pub use semidual::Transport;
-pub use solver::{Sinkhorn, SinkhornNewton};
+pub use semidual::SemidualTransport;
+pub use solver::{sinkhorn, sinkhorn_newton};

@@ -47,12 +47,12 @@ const CHORD: f64 = 0.01;
 const CHORD_RATE: f64 = 0.1;
 
 /// Solves a positive definite system in place, or says that it is none.
-pub(crate) type Factor = fn(&mut [f64], &mut [f64]) -> bool;
+pub(crate) type NewtonFactor = fn(&mut [f64], &mut [f64]) -> bool;
 
 /// What goes on from one ε to the next.
 pub(crate) struct Newton {
     damping: f64,
-    factor: Factor,
+    factor: NewtonFactor,
     /// Whether second derivatives have to be in `f64`.
     exact: bool,
     /// Rows that they are estimated from while that is good enough, or 0.
@@ -66,7 +66,7 @@ pub(crate) struct Newton {
 }
 
 impl Newton {
-    pub(crate) fn new(factor: Factor, ends_with_rows: bool) -> Self {
+    pub(crate) fn new(factor: NewtonFactor, ends_with_rows: bool) -> Self {
         Self {
             damping: LEAST_DAMPING,
             factor,

@@ -10,9 +10,7 @@
 //! are computed.
 //!
 //! Limit: reading 8 bytes and about 28 vector operations per pair, 8 lanes at a time on AVX-512 (four more where the
-//! matrix holds cosines). At N = 197,000, M = 100 a pass took 0.042–0.055 CPU-s on a machine on which reading the matrix in
-//! order took 0.025; costs of the plan took 0.015, second derivatives from drawn rows 0.008, from all rows (module
-//! `gram`) 0.05; a first pass in which 0 does not serve takes 0.05 more.
+//! matrix holds cosines). A first pass in which 0 does not serve reads the costs twice more.
 
 use std::ops::{Range, RangeInclusive};
 
@@ -44,7 +42,7 @@ enum Tally {
 
 /// Memory that one slice after another is worked through in.
 #[derive(Default)]
-pub(crate) struct Scratch {
+pub(crate) struct PanelWorkspace {
     /// Weights, in lines of [`ROWS`] per query.
     panel: Vec<f64>,
     /// Costs likewise, 0 where they are not finite.
@@ -57,7 +55,7 @@ pub(crate) struct Scratch {
 pub(crate) struct Panels<'w, 'a, 's, W> {
     pub(crate) worker: &'w mut Worker<'a>,
     pub(crate) slice: &'w mut Slice<'s, W>,
-    pub(crate) scratch: &'w mut Scratch,
+    pub(crate) scratch: &'w mut PanelWorkspace,
     /// Whether m_i stand in the slice, those of potentials near by.
     pub(crate) shifts_known: bool,
 }
@@ -78,7 +76,7 @@ impl<W> pulp::WithSimd for Panels<'_, '_, '_, W> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) {
         let Self { worker, slice: Slice { rows, greatest, logs, shares, state, .. }, scratch, shifts_known } = self;
-        let Scratch { panel, prices, gram, chosen } = scratch;
+        let PanelWorkspace { panel, prices, gram, chosen } = scratch;
         let frame = worker.frame;
         let m = frame.reference.len();
         let tally = match (logs.is_empty(), frame.shares.is_empty()) {

@@ -14,19 +14,17 @@
 //!
 //! Where the costs are a matrix that lies in memory query by query, weights are never kept: module `panel`.
 //!
-//! Limit: a pass over kept weights reads 8 bytes (or 4) and does four operations per pair. At N = 197,000, M = 100 it
-//! takes 0.020 CPU-s, 8 GB/s, where one core reads 13 GB/s in a matrix-vector product; weights in `f32` take 0.018, no
-//! longer for want of memory. Where h changes, an exponential per pair is added, about 40 operations, and the first
-//! touch of the memory. Second derivatives add M/2 multiply-adds per pair (module `outer`), 0.06 CPU-s.
+//! Limit: a pass over kept weights reads 8 bytes (or 4) and does four operations per pair. Where h changes, an exponential per pair is added, about 40 operations, and the first
+//! touch of the memory. Second derivatives add M/2 multiply-adds per pair (module `outer`).
 
 use rayon::prelude::*;
 
 use super::costs::Costs;
 use super::exp;
 use super::measures::Measures;
-use super::panel::{Panels, Scratch};
+use super::panel::{PanelWorkspace, Panels};
 use super::penalty::Penalty;
-use super::slice::{LANES, Run, STEP, Slice, Worker};
+use super::slice::{LANES, STEP, Slice, SliceRun, Worker};
 use super::weight::Weight;
 use crate::watch::{Stopped, Watch};
 
@@ -54,10 +52,10 @@ pub(crate) enum Ask<'r> {
         /// Per query.
         toll: &'r [f64],
     },
-    /// Pool potentials that follow the queries' by over-relaxation instead of being the best ones; see [`Relaxation`].
+    /// Pool potentials that follow the queries' by over-relaxation instead of being the best ones; see [`OverRelaxation`].
     Relaxed {
         /// How far.
-        relaxation: Relaxation,
+        relaxation: OverRelaxation,
         /// f (N), before and after; NaN stands for none so far.
         rows: &'r mut [f64],
     },
@@ -65,7 +63,7 @@ pub(crate) enum Ask<'r> {
 
 /// How far potentials go beyond the best reply to the other side's.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Relaxation {
+pub(crate) struct OverRelaxation {
     /// ω in [1, 2).
     pub(crate) factor: f64,
     /// Step lengths in units of ε (up) and ρ (down) beyond which ω is taken as 1.
@@ -147,7 +145,7 @@ pub(crate) struct Frame<'p> {
     pub(crate) shares: Vec<f64>,
     /// toll_j, then zeros; empty unless asked for.
     pub(crate) toll: Vec<f64>,
-    pub(crate) relaxation: Relaxation,
+    pub(crate) relaxation: OverRelaxation,
     /// Whether costs are read off their weights where they are wanted.
     pub(crate) inverts: bool,
     pub(crate) with_outer: bool,
@@ -198,7 +196,7 @@ impl Sampler {
 }
 
 /// The weights of all pairs for reference potentials.
-pub(crate) struct Kernel<'a, W> {
+pub(crate) struct PassLoop<'a, W> {
     costs: &'a Costs<'a>,
     epsilon: f64,
     reference: Vec<f64>,
@@ -212,7 +210,7 @@ pub(crate) struct Kernel<'a, W> {
     filled: bool,
 }
 
-impl<'a, W: Weight> Kernel<'a, W> {
+impl<'a, W: Weight> PassLoop<'a, W> {
     /// No weights yet. They will be kept if they fit beside held costs, or costs that need not be held, unless costs
     /// lie in memory query by query.
     ///
@@ -268,7 +266,7 @@ impl<'a, W: Weight> Kernel<'a, W> {
             factors,
             shares: Vec::new(),
             toll: Vec::new(),
-            relaxation: Relaxation { factor: 1.0, reach: 0.0, shift: 0.0 },
+            relaxation: OverRelaxation { factor: 1.0, reach: 0.0, shift: 0.0 },
             inverts: self.inverts,
             with_outer: matches!(ask, Ask::Outer { .. }),
             exact: matches!(ask, Ask::Outer { exact: true, .. }),
@@ -319,14 +317,14 @@ impl<'a, W: Weight> Kernel<'a, W> {
         for wave in slices.chunks_mut(wave) {
             let parts: Result<Vec<Sums>, Stopped> = wave
                 .par_iter_mut()
-                .map_init(Scratch::default, |scratch, slice| {
+                .map_init(PanelWorkspace::default, |scratch, slice| {
                     watch.advance(0)?;
                     let mut worker = Worker::new(&frame);
                     if lines {
                         let panels = Panels { worker: &mut worker, slice, scratch, shifts_known: self.filled };
                         pulp::Arch::new().dispatch(panels);
                     } else {
-                        pulp::Arch::new().dispatch(Run { worker: &mut worker, slice, filled: self.filled });
+                        pulp::Arch::new().dispatch(SliceRun { worker: &mut worker, slice, filled: self.filled });
                     }
                     Ok(worker.sums)
                 })

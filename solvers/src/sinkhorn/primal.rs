@@ -21,7 +21,7 @@ use super::weight::Weight;
 use crate::watch::Stopped;
 
 /// Best pool potentials and values of their plan.
-pub(crate) struct Certificate {
+pub(crate) struct PrimalCertificate {
     /// f (N).
     pub(crate) rows: Vec<f64>,
     /// Objective of a feasible plan, or a little more; +∞ if there is none.
@@ -43,7 +43,7 @@ fn kl(x: f64, w: f64) -> f64 {
 }
 
 /// One pass at a point that has the best pool potentials.
-pub(crate) fn certify<W: Weight>(dual: &mut Dual<'_, W>, point: &Point) -> Result<Certificate, Stopped> {
+pub(crate) fn certify<W: Weight>(dual: &mut Dual<'_, W>, point: &Point) -> Result<PrimalCertificate, Stopped> {
     let Penalty { epsilon, pool, query } = dual.penalty;
     let (m, masses, columns) = (point.g.len(), &dual.measures.queries, &point.sums.columns);
     let (hard_pool, hard_query) = (pool == f64::INFINITY, query == f64::INFINITY);
@@ -112,5 +112,5 @@ pub(crate) fn certify<W: Weight>(dual: &mut Dual<'_, W>, point: &Point) -> Resul
         }
     }
     let feasible = primal.is_finite() && !stranded && (!hard_query || columns.iter().all(|&t| t > 0.0));
-    Ok(Certificate { rows, primal: if feasible { primal } else { f64::INFINITY }, transport: found.transport })
+    Ok(PrimalCertificate { rows, primal: if feasible { primal } else { f64::INFINITY }, transport: found.transport })
 }

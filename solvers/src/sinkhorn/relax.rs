@@ -14,7 +14,7 @@
 
 use super::dual::{Dual, End, Goal, Patience, Point};
 use super::exp;
-use super::pass::{Ask, Relaxation};
+use super::pass::{Ask, OverRelaxation};
 use super::penalty::Penalty;
 use super::weight::Weight;
 use crate::watch::Stopped;
@@ -50,7 +50,7 @@ impl Relaxed {
         let mut rate = Rate::new();
         let mut before = f64::NEG_INFINITY;
         loop {
-            let relaxation = Relaxation { factor: self.factor, reach: reach(self.factor), shift: self.shift };
+            let relaxation = OverRelaxation { factor: self.factor, reach: reach(self.factor), shift: self.shift };
             let point = dual.evaluate(g, Ask::Relaxed { relaxation, rows: &mut self.rows })?;
             if point.residual <= goal.tolerance {
                 self.shift = 0.0;

@@ -10,8 +10,7 @@ use serde_json::json;
 use super::costs::{self, Costs};
 use super::penalty::Penalty;
 use super::semidual;
-use crate::knn::largest_budget;
-use crate::selector::{Findings, Needs, SelectError, Selection, Selector, Settings, Task};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
 
 /// Top-k of the pool marginal of an entropic unbalanced plan.
 ///
@@ -52,13 +51,13 @@ impl Selector for Uot {
         true
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> Needs {
-        Needs::default()
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest::default()
     }
 
-    fn select(&self, task: &Task<'_>, _findings: &Findings, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.check()?;
-        let largest = largest_budget(task, budgets)?;
+        let largest = task.largest(budgets)?;
         let cost = costs::published(task.geometry.cost());
         let costs = Costs::new(task.geometry, cost, task.memory);
         let penalty = Penalty { epsilon: self.epsilon, pool: self.rho, query: f64::INFINITY };
@@ -71,23 +70,16 @@ impl Selector for Uot {
             order.truncate(largest);
         }
         order.par_sort_unstable_by(by_mass);
-        let notes = [
-            ("cost".to_owned(), json!(cost.name())),
-            ("passes".to_owned(), json!(found.passes)),
-            ("residual".to_owned(), json!(found.residual)),
-            ("residual_tolerance".to_owned(), json!(semidual::TOLERANCE)),
-            ("objective".to_owned(), json!(found.objective)),
-            ("transport_cost".to_owned(), json!(found.transport)),
-        ];
+        let notes = notes([
+            ("cost", json!(cost.name())),
+            ("passes", json!(found.passes)),
+            ("residual", json!(found.residual)),
+            ("residual_tolerance", json!(semidual::TOLERANCE)),
+            ("objective", json!(found.objective)),
+            ("transport_cost", json!(found.transport)),
+        ]);
         let status = if found.converged { Status::Uncertified } else { Status::IterationLimit };
-        Ok(budgets
-            .iter()
-            .map(|&budget| Selection {
-                rows: order[..budget].to_vec(),
-                scores: order[..budget].iter().map(|&row| found.log_marginal[row].exp()).collect(),
-                status,
-                notes: notes.iter().cloned().collect(),
-            })
-            .collect())
+        let scores = order.iter().map(|&row| found.log_marginal[row].exp()).collect();
+        Ok(Selection { rows: order, scores, status, notes }.prefixes(budgets))
     }
 }

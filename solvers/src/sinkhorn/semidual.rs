@@ -27,7 +27,7 @@ const SAMPLE: usize = 960;
 
 /// What the iteration found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Transport {
+pub struct SemidualTransport {
     /// Query potentials g (M), in units of the cost.
     pub potentials: Vec<f64>,
     /// ln s_i (N): larger rows receive more. Never underflows.
@@ -50,7 +50,7 @@ pub struct Transport {
 ///
 /// # Errors
 /// If the observer asks to stop.
-pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<Transport, Stopped> {
+pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<SemidualTransport, Stopped> {
     watch.begin("unbalanced transport", PASS_LIMIT as u64);
     let measures = Measures::uniform(costs.pool_len(), costs.query_len());
     let goal = Goal { tolerance: TOLERANCE, limit: PASS_LIMIT as u64 };
@@ -72,7 +72,7 @@ pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<T
 ///
 /// Costs that are not negative exceed no potential by more than its own size: if that is at most [`Weight::DRIFT`]·ε,
 /// nothing overflows, and the reference potentials stay. Below ε costs could not be told from their weights. Newton's
-/// method wants weights for several ε.
+/// method needs weights for several ε.
 fn starts_anywhere(costs: &Costs<'_>, penalty: &Penalty, g: &[f64]) -> bool {
     let greatest = g.iter().copied().fold(0.0, f64::max);
     !newton::is_of_use(penalty)
@@ -82,7 +82,7 @@ fn starts_anywhere(costs: &Costs<'_>, penalty: &Penalty, g: &[f64]) -> bool {
 }
 
 /// Solves the problem from `g` on and collects what is to be told about it.
-fn finish(mut dual: Dual<'_, f64>, g: Vec<f64>, goal: Goal) -> Result<Transport, Stopped> {
+fn finish(mut dual: Dual<'_, f64>, g: Vec<f64>, goal: Goal) -> Result<SemidualTransport, Stopped> {
     let (mut point, _) = Newton::new(fixed::solve, true).run(&mut dual, g, goal)?;
     if point.sums.logs.is_empty() {
         point = dual.evaluate(point.g, Ask::Rows)?;
@@ -92,7 +92,7 @@ fn finish(mut dual: Dual<'_, f64>, g: Vec<f64>, goal: Goal) -> Result<Transport,
     let theta = dual.penalty.theta();
     // 0·(−∞) is no number: under a hard pool marginal a row without any finite cost keeps its prior.
     let follow = |log: f64| if theta > 0.0 { theta * log } else { 0.0 };
-    Ok(Transport {
+    Ok(SemidualTransport {
         log_marginal: log_rows.iter().map(|&log| log_prior + follow(log)).collect(),
         log_rows,
         objective: point.dual,

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::exp;
 use super::outer::Outer;
-use super::pass::{Frame, Relaxation, Sums, stride};
+use super::pass::{Frame, OverRelaxation, Sums, stride};
 use super::weight::Weight;
 
 /// Consecutive pool rows and what belongs to them; weights and maxima are empty if they are not kept, the rest if it is
@@ -57,7 +57,7 @@ struct Step<'s, W> {
 }
 
 /// What a step knows of its rows; sums of 1 and masses of 0 fill it up.
-pub(crate) struct Masses {
+pub(crate) struct RowMasses {
     /// Σ_j w_ij u_j.
     pub(crate) row_sum: [f64; STEP],
     /// ln s_i.
@@ -135,7 +135,7 @@ impl<'a> Worker<'a> {
         greatest: &[f64],
         logs: &mut [f64],
         state: &mut [f64],
-    ) -> Masses {
+    ) -> RowMasses {
         let mut log_s = [0.0; STEP];
         log_s[..greatest.len()].copy_from_slice(greatest);
         row_sum[greatest.len()..].fill(1.0);
@@ -148,13 +148,13 @@ impl<'a> Worker<'a> {
         for (log, (value, sum)) in logs.iter_mut().zip(log_s.iter().zip(&row_sum)) {
             *log = if *sum > 0.0 { *value } else { f64::NEG_INFINITY };
         }
-        let masses = Masses { row_sum, log_s, mass: [0.0; STEP], scale: [0.0; STEP] };
+        let masses = RowMasses { row_sum, log_s, mass: [0.0; STEP], scale: [0.0; STEP] };
         if state.is_empty() { self.best(rows, masses) } else { self.relaxed(rows, masses, state) }
     }
 
     /// Masses of rows with the best potentials, and their share of the value.
     #[inline(always)]
-    fn best(&mut self, rows: Range<usize>, mut masses: Masses) -> Masses {
+    fn best(&mut self, rows: Range<usize>, mut masses: RowMasses) -> RowMasses {
         let (epsilon, rho, theta) = (self.frame.penalty.epsilon, self.frame.penalty.pool, self.frame.penalty.theta());
         let mut prior = [0.0; STEP];
         prior[..rows.len()].copy_from_slice(&self.frame.measures.rows[rows.clone()]);
@@ -179,9 +179,9 @@ impl<'a> Worker<'a> {
 
     /// Masses of rows whose potentials go a factor beyond the best ones, where that is safe.
     #[inline(always)]
-    fn relaxed(&mut self, rows: Range<usize>, mut masses: Masses, state: &mut [f64]) -> Masses {
+    fn relaxed(&mut self, rows: Range<usize>, mut masses: RowMasses, state: &mut [f64]) -> RowMasses {
         let (epsilon, rho, theta) = (self.frame.penalty.epsilon, self.frame.penalty.pool, self.frame.penalty.theta());
-        let Relaxation { factor, reach, shift } = self.frame.relaxation;
+        let OverRelaxation { factor, reach, shift } = self.frame.relaxation;
         let hard = rho == f64::INFINITY;
         let (mut prior, mut old) = ([0.0; STEP], [0.0; STEP]);
         prior[..rows.len()].copy_from_slice(&self.frame.measures.rows[rows.clone()]);
@@ -257,7 +257,7 @@ impl<'a> Worker<'a> {
 
     /// Adds Σ T_i r_i r_iᵀ, r_i = weights of row i over their sum with factors; rows that cannot matter are left out.
     #[inline(always)]
-    fn add_outer<S: pulp::Simd, W: Weight>(&mut self, simd: S, count: usize, weights: &[W], masses: &Masses) {
+    fn add_outer<S: pulp::Simd, W: Weight>(&mut self, simd: S, count: usize, weights: &[W], masses: &RowMasses) {
         let width = self.frame.factors.len();
         let mut sampler = self.frame.sampler(0);
         let outer = &mut self.outer;
@@ -320,13 +320,13 @@ fn paid<W: Weight>(weights: &[W], factors: &[f64], reference: &[f64], epsilon: f
 }
 
 /// One slice, compiled for every instruction set.
-pub(crate) struct Run<'w, 'a, 's, W> {
+pub(crate) struct SliceRun<'w, 'a, 's, W> {
     pub(crate) worker: &'w mut Worker<'a>,
     pub(crate) slice: &'w mut Slice<'s, W>,
     pub(crate) filled: bool,
 }
 
-impl<W: Weight> pulp::WithSimd for Run<'_, '_, '_, W> {
+impl<W: Weight> pulp::WithSimd for SliceRun<'_, '_, '_, W> {
     type Output = ();
 
     #[inline(always)]

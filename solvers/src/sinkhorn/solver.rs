@@ -15,7 +15,7 @@ use super::relax::Relaxed;
 use super::weight::Weight;
 use super::{extend, primal, schedule};
 use crate::linalg::Backend;
-use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver};
+use crate::solver::{BuiltIn, Plan, Potentials, Residuals, Solution, SolveError, SolverSettings};
 use crate::watch::{Quiet, Stopped, Watch};
 
 /// Pairs from which on weights in `f32` save more than they cost.
@@ -28,65 +28,26 @@ const BULK_TOLERANCE: f64 = 1e-6;
 ///
 /// Reads `tolerance` (of the marginals), `iterations` (passes over all pairs) and `memory` (for costs and weights,
 /// which are evaluated again where they do not fit).
-#[derive(Debug, Clone)]
-pub struct Sinkhorn(Effort);
-
-/// Newton's method in the M query potentials, safeguarded by Sinkhorn's updates.
-///
-/// Reads `tolerance` (of the marginals), `iterations` (passes over all pairs) and `memory` (for costs and weights,
-/// which are evaluated again where they do not fit).
-#[derive(Debug, Clone)]
-pub struct SinkhornNewton(Effort);
-
-impl Sinkhorn {
-    /// Takes `effort` at its word.
-    pub fn new(effort: &Effort) -> Self {
-        Self(effort.clone())
-    }
+pub fn sinkhorn(settings: &SolverSettings) -> BuiltIn {
+    let solve = |problem: &Problem<'_>, start: Option<&Potentials>, settings: &SolverSettings, watch: &dyn Watch| {
+        Entropic { name: "sinkhorn", newton: false, settings }.solve(problem, start, watch)
+    };
+    BuiltIn { name: "sinkhorn", solve, settings: settings.clone() }
 }
 
-impl SinkhornNewton {
-    /// Takes `effort` at its word.
-    pub fn new(effort: &Effort) -> Self {
-        Self(effort.clone())
-    }
-}
-
-impl Solver for Sinkhorn {
-    fn name(&self) -> &'static str {
-        "sinkhorn"
-    }
-
-    fn solve(
-        &self,
-        problem: &Problem<'_>,
-        start: Option<&Potentials>,
-        watch: &dyn Watch,
-    ) -> Result<Solution, SolveError> {
-        Entropic { name: self.name(), newton: false, effort: &self.0 }.solve(problem, start, watch)
-    }
-}
-
-impl Solver for SinkhornNewton {
-    fn name(&self) -> &'static str {
-        "sinkhorn-newton"
-    }
-
-    fn solve(
-        &self,
-        problem: &Problem<'_>,
-        start: Option<&Potentials>,
-        watch: &dyn Watch,
-    ) -> Result<Solution, SolveError> {
-        Entropic { name: self.name(), newton: true, effort: &self.0 }.solve(problem, start, watch)
-    }
+/// Newton's method in the M query potentials, safeguarded by Sinkhorn's updates. Reads what [`sinkhorn`] reads.
+pub fn sinkhorn_newton(settings: &SolverSettings) -> BuiltIn {
+    let solve = |problem: &Problem<'_>, start: Option<&Potentials>, settings: &SolverSettings, watch: &dyn Watch| {
+        Entropic { name: "sinkhorn-newton", newton: true, settings }.solve(problem, start, watch)
+    };
+    BuiltIn { name: "sinkhorn-newton", solve, settings: settings.clone() }
 }
 
 /// What both have in common.
 struct Entropic<'e> {
     name: &'static str,
     newton: bool,
-    effort: &'e Effort,
+    settings: &'e SolverSettings,
 }
 
 /// One run on points of positive weight.
@@ -124,10 +85,10 @@ impl Entropic<'_> {
             Marginal::Hard => Ok(f64::INFINITY),
             Marginal::Kl(rho) => Ok(rho),
             Marginal::Tv(_) => {
-                Err("takes hard marginals and KL penalties: for TV take --epsilon 0 and the solver `partial`")
+                Err("takes hard marginals and KL penalties: for TV take `epsilon` 0 and the solver `partial`")
             }
             Marginal::Capacity(_) => {
-                Err("takes hard marginals and KL penalties: for capacities take --epsilon 0 and the solver `exact`")
+                Err("takes hard marginals and KL penalties: for capacities take `epsilon` 0 and the solver `exact`")
             }
         };
         let strength = |marginal| strength(marginal).map_err(unsupported);
@@ -136,9 +97,9 @@ impl Entropic<'_> {
         match (penalty.epsilon > 0.0, penalty.pool.is_infinite() && penalty.query.is_infinite()) {
             (true, _) => Ok(penalty),
             (false, true) => {
-                Err(unsupported("solves problems with entropy: take --epsilon above 0, or the solver `exact`"))
+                Err(unsupported("solves problems with entropy: take `epsilon` above 0, or the solver `exact`"))
             }
-            (false, false) => Err(unsupported("solves problems with entropy: KL penalties need --epsilon above 0")),
+            (false, false) => Err(unsupported("solves problems with entropy: KL penalties need `epsilon` above 0")),
         }
     }
 
@@ -165,12 +126,12 @@ impl Entropic<'_> {
         });
         let start = start.filter(|g: &Vec<f64>| g.iter().all(|g| g.is_finite()));
 
-        watch.begin(self.name, self.effort.iterations);
-        let costs = Costs::between(problem.geometry, problem.power, rows, queries, self.effort.memory);
+        watch.begin(self.name, self.settings.iterations);
+        let costs = Costs::between(problem.geometry, problem.power, rows, queries, self.settings.memory);
         let held = costs.hold_if_dear(watch);
         let stopped = held.is_err();
         let costs = held.unwrap_or(costs);
-        let goal = Goal { tolerance: self.effort.tolerance, limit: self.effort.iterations.max(1) };
+        let goal = Goal { tolerance: self.settings.tolerance, limit: self.settings.iterations.max(1) };
         let run = Run { costs: &costs, measures: &measures, penalty, goal, watch };
         let begun = if stopped { Err(Stopped) } else { run.begin(start, self.newton) };
         let mut dual = Dual::<f64>::new(&costs, false, &measures, penalty, watch);
@@ -179,7 +140,7 @@ impl Entropic<'_> {
             Err(Stopped) => Reached { g: vec![0.0; measures.queries.len()], point: None, end: Err(Stopped), passes: 0 },
         };
 
-        // What was found is completed even if somebody asked to stop: two passes.
+        // What was found is completed even if the run was stopped: two passes.
         dual.penalty = penalty;
         dual.watch = &Quiet;
         dual.passes = reached.passes;

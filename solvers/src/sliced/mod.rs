@@ -17,8 +17,8 @@ use kantor_theory::problem::Marginal;
 use kantor_theory::{Problem, Status, dot};
 use rayon::prelude::*;
 
-use crate::exact::{Masses, masses};
-use crate::solver::{Effort, Plan, Potentials, Residuals, Solution, SolveError, Solver, Step};
+use crate::exact::{Masses, masses_of};
+use crate::solver::{BuiltIn, Plan, Potentials, Residuals, Solution, SolveError, SolverSettings, Step, within};
 use crate::watch::{Quiet, Stopped, Watch};
 use line::Line;
 use points::{Points, ROWS, Scale, scale};
@@ -27,12 +27,6 @@ const NAME: &str = "sliced";
 
 /// Directions whose projections are held at a time, at most.
 const GROUP: usize = 32;
-
-/// Bounds the linear problem with hard marginals from below by its projections on lines.
-#[derive(Debug, Clone)]
-pub struct Sliced {
-    effort: Effort,
-}
 
 /// What the projections say. Numbers are in units of c^p.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,68 +48,60 @@ pub struct Slices {
     pub interrupted: bool,
 }
 
-impl Sliced {
-    /// Reads `directions`, `seed` and `memory`.
-    pub fn new(effort: &Effort) -> Self {
-        Self { effort: effort.clone() }
-    }
+/// Bounds the linear problem with hard marginals from below by its projections on lines.
+///
+/// Reads `directions`, `seed` and `memory`.
+pub fn sliced(settings: &SolverSettings) -> BuiltIn {
+    BuiltIn { name: NAME, solve, settings: settings.clone() }
 }
 
-impl Solver for Sliced {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn solve(
-        &self,
-        problem: &Problem<'_>,
-        _start: Option<&Potentials>,
-        watch: &dyn Watch,
-    ) -> Result<Solution, SolveError> {
-        let found = slices(problem, &self.effort, watch)?;
-        let status = match (found.interrupted, found.greatest.is_finite()) {
-            (true, _) => Status::Interrupted,
-            (false, false) => Status::NumericalError,
-            // It did what it can do, which is to bound one side.
-            (false, true) => Status::Uncertified,
-        };
-        Ok(Solution {
-            status,
-            potentials: found.potentials,
-            plan: Plan::Absent,
-            primal: f64::INFINITY,
-            dual: found.greatest,
-            transport: f64::NAN,
-            residuals: Residuals::default(),
-            iterations: found.directions as u64,
-        })
-    }
+fn solve(
+    problem: &Problem<'_>,
+    _start: Option<&Potentials>,
+    settings: &SolverSettings,
+    watch: &dyn Watch,
+) -> Result<Solution, SolveError> {
+    let found = slices(problem, settings, watch)?;
+    let status = match (found.interrupted, found.greatest.is_finite()) {
+        (true, _) => Status::Interrupted,
+        (false, false) => Status::NumericalError,
+        // It did what it can do, which is to bound one side.
+        (false, true) => Status::Uncertified,
+    };
+    Ok(Solution {
+        status,
+        potentials: found.potentials,
+        plan: Plan::Absent,
+        primal: f64::INFINITY,
+        dual: found.greatest,
+        transport: f64::NAN,
+        residuals: Residuals::default(),
+        iterations: found.directions as u64,
+    })
 }
 
-/// Projects a problem on `effort.directions` random directions and a few telling ones.
+/// Projects a problem on `settings.directions` random directions and a few telling ones.
 ///
 /// # Errors
 /// If the problem makes no sense, is not one of rows with hard marginals and without entropy, or one direction's
-/// projections exceed `effort.memory`.
-pub fn slices(problem: &Problem<'_>, effort: &Effort, watch: &dyn Watch) -> Result<Slices, SolveError> {
+/// projections exceed `settings.memory`.
+pub fn slices(problem: &Problem<'_>, settings: &SolverSettings, watch: &dyn Watch) -> Result<Slices, SolveError> {
     problem.check()?;
     let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
     if problem.epsilon > 0.0 || (problem.pool, problem.query) != (Marginal::Hard, Marginal::Hard) {
-        return refuse("wants hard marginals and --epsilon 0");
+        return refuse("needs hard marginals and `epsilon` 0");
     }
     let Some(points) = Points::new(problem) else {
         return refuse("projects rows: it cannot work on a matrix of costs or similarities");
     };
     let (n, m) = (problem.row_count(), problem.geometry.query_len());
-    let masses = masses(n, problem.weights.subset.as_deref(), m, problem.weights.query.as_deref())?;
+    let masses = masses_of(problem)?;
     // Projections, order, and masses of one direction.
     let each = 24 * (n as u64 + m as u64);
-    if each > effort.memory {
-        return Err(SolveError::Memory { solver: NAME, needed: each, allowed: effort.memory });
-    }
-    let group = (effort.memory / each).min(GROUP as u64) as usize;
+    within(NAME, each, settings.memory)?;
+    let group = (settings.memory / each).min(GROUP as u64) as usize;
     let search = Search { points, masses, scale: scale(problem.geometry.cost(), problem.power), watch };
-    Ok(search.run(effort, group))
+    Ok(search.run(settings, group))
 }
 
 struct Search<'a> {
@@ -126,12 +112,12 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn run(&self, effort: &Effort, group: usize) -> Slices {
+    fn run(&self, settings: &SolverSettings, group: usize) -> Slices {
         let share = |masses: &[u64]| masses.iter().map(|&x| x as f64 / self.masses.total as f64).collect::<Vec<_>>();
         let (a, b) = (share(&self.masses.supply), share(&self.masses.demand));
         let dim = self.points.dim();
-        self.watch.begin("slices", effort.directions as u64);
-        let mut directions = directions::random(dim, effort.directions, effort.seed);
+        self.watch.begin("slices", settings.directions as u64);
+        let mut directions = directions::random(dim, settings.directions, settings.seed);
         let (telling, mut interrupted) = match directions::telling(&self.points, &a, &b, self.watch) {
             Ok(telling) => (telling, false),
             Err(Stopped) => (Vec::new(), true),
@@ -153,7 +139,7 @@ impl Search<'_> {
                 self.watch.step(&Step { iteration, epsilon: 0.0, residual: f64::INFINITY, dual: best.0 });
             }
         }
-        let sampled = &values[..values.len().min(effort.directions)];
+        let sampled = &values[..values.len().min(settings.directions)];
         let count = sampled.len() as f64;
         let mean = sampled.iter().sum::<f64>() / count;
         let variance = sampled.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (count - 1.0);

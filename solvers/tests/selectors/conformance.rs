@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::support::{MEMORY, clustered, double, geometry, matrix_of, run, single};
 use kantor_solvers::balanced::Balanced;
-use kantor_solvers::registry::{Entry, SELECTORS, selector};
+use kantor_solvers::registry::{SELECTORS, SelectorEntry, selector};
 use kantor_solvers::{Quiet, SelectError, Selection, Selector, Settings, Task, kernels};
 use kantor_theory::{Cost, DenseRows, Geometry, PickedRows, Power, Rows};
 
@@ -19,7 +19,7 @@ const DRAWN: [&str; 2] = ["random", "kde-ratio"];
 const POINT_COSTS: [Cost; 5] = [Cost::Cosine, Cost::HalfCosine, Cost::Euclidean, Cost::Sqeuclidean, Cost::Angular];
 
 /// Calls `check` for every selector and geometry it supports: point costs on both number types, and matrices.
-fn everywhere(check: impl Fn(&Entry, &Geometry<'_>, &str)) {
+fn everywhere(check: impl Fn(&SelectorEntry, &Geometry<'_>, &str)) {
     let pool = clustered(N, DIM, 5, 1);
     let query = clustered(M, DIM, 5, 2);
     let everything: [Box<dyn Rows>; 2] = [Box::new(single(DIM, &pool)), Box::new(double(DIM, &pool))];
@@ -48,7 +48,7 @@ fn everywhere(check: impl Fn(&Entry, &Geometry<'_>, &str)) {
 }
 
 /// Whether the selector takes this geometry; anything but a plain refusal is an error.
-fn supported(entry: &Entry, geometry: &Geometry<'_>) -> bool {
+fn supported(entry: &SelectorEntry, geometry: &Geometry<'_>) -> bool {
     match run(entry, geometry, &[1], 64, MEMORY) {
         Ok(_) => true,
         Err(SelectError::Unsupported { method, .. }) => {
@@ -59,7 +59,7 @@ fn supported(entry: &Entry, geometry: &Geometry<'_>) -> bool {
     }
 }
 
-fn choose(entry: &Entry, geometry: &Geometry<'_>, budgets: &[usize]) -> Vec<Selection> {
+fn choose(entry: &SelectorEntry, geometry: &Geometry<'_>, budgets: &[usize]) -> Vec<Selection> {
     run(entry, geometry, budgets, 64, MEMORY).unwrap()
 }
 
@@ -253,7 +253,7 @@ fn norms_from_1e_minus_30_to_1e30_are_taken() {
     }
 }
 
-fn balanced(entry: &Entry, geometry: &Geometry<'_>, labels: &[usize], budgets: &[usize]) -> Vec<Selection> {
+fn balanced(entry: &SelectorEntry, geometry: &Geometry<'_>, labels: &[usize], budgets: &[usize]) -> Vec<Selection> {
     let task = Task { geometry, seed: 3, power: Power::One, block: 64, memory: MEMORY, watch: &Quiet };
     let selector = Balanced::new((entry.build)(&Settings::default()), labels);
     assert_eq!(selector.name(), entry.name);

@@ -5,8 +5,10 @@ use kantor_solvers::exact::{self, masses, transport};
 use kantor_solvers::herding::{self, LeftOpen};
 use kantor_solvers::registry::selector;
 use kantor_solvers::screened::active_rows;
-use kantor_solvers::{Findings, Needs, Quiet, SelectError, Selection, Settings, Task, kernels};
-use kantor_theory::{Candidates, Cost, DenseRows, Geometry, Kernel, KernelName, Power, Statement, best_bound, in_turn};
+use kantor_solvers::{PoolScan, Quiet, ScanRequest, SelectError, Selection, Settings, Task, kernels};
+use kantor_theory::{
+    Candidates, Cost, DenseRows, Geometry, Kernel, KernelName, Power, Statement, best_bound, sequential,
+};
 use proptest::prelude::*;
 
 use crate::support::{MEMORY, clustered, double, matrix_of};
@@ -29,8 +31,8 @@ fn try_select(
 ) -> Result<Vec<Selection>, SelectError> {
     let task = task(geometry, power);
     let selector = (selector(method).unwrap().build)(settings);
-    let findings = kernels::scan(&task, selector.needs(&task, *budgets.iter().max().unwrap())).unwrap();
-    selector.select(&task, &findings, budgets)
+    let scanned = kernels::scan(&task, selector.needs(&task, *budgets.iter().max().unwrap())).unwrap();
+    selector.select(&task, &scanned, budgets)
 }
 
 fn select(geometry: &Geometry<'_>, power: Power, method: &str, budgets: &[usize]) -> Vec<Selection> {
@@ -108,11 +110,11 @@ proptest! {
         let n = k + seed as usize % 3;
         everywhere(seed, n, m, |geometry| for power in POWERS {
             let c = costs(geometry, power);
-            let found = exact::solve(&task(geometry, power), &Findings::default(), &[k]).unwrap().budgets.remove(0);
+            let found = exact::solve(&task(geometry, power), &PoolScan::default(), &[k]).unwrap().budgets.remove(0);
             let least = least(n, k, |rows| transported(&c, rows));
             assert!((transported(&c, &found.rows) - least).abs() <= 1e-12, "{} {power:?}", geometry.cost());
             let statement = Statement::new(geometry, power, k);
-            let proved = best_bound(geometry, &statement, found.potentials, Candidates::All, &in_turn).unwrap().lower();
+            let proved = best_bound(geometry, &statement, found.potentials, Candidates::All, &sequential).unwrap().lower();
             let proved = if power == Power::Two { proved * proved } else { proved };
             assert!(proved <= least + 1e-12 && proved >= least - 1e-9, "{} {power:?}", geometry.cost());
         });
@@ -291,7 +293,7 @@ fn lists_prove_nothing_of_another_geometry_or_of_bad_rows() {
     let (pool, query) = (double(3, &clustered(50, 3, 3, 1)), double(3, &clustered(3, 3, 3, 2)));
     let far = double(3, &clustered(3, 3, 3, 2).iter().map(|x| x + 50.0).collect::<Vec<_>>());
     let lists = |geometry: &Geometry<'_>| {
-        kernels::scan(&task(geometry, Power::One), Needs { row_best: false, lists: 20 }).unwrap().lists.unwrap()
+        kernels::scan(&task(geometry, Power::One), ScanRequest { row_best: false, lists: 20 }).unwrap().lists.unwrap()
     };
     for cost in [Cost::Euclidean, Cost::Cosine] {
         let (here, there) = (Geometry::new(&pool, &query, cost).unwrap(), Geometry::new(&pool, &far, cost).unwrap());

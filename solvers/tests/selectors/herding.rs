@@ -5,8 +5,8 @@ use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::herding::{self, Chosen};
 use kantor_solvers::{Quiet, SelectError, Task};
 use kantor_theory::{
-    Cost, DenseRows, Geometry, Kernel, KernelName, Objective, Power, Statement, Witness, best_discrepancy_bound,
-    discrepancy_bound, in_turn,
+    Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Kernel, KernelName, Objective, Power, Statement, Witness,
+    best_bound, distance_bound, sequential,
 };
 use proptest::prelude::*;
 
@@ -29,12 +29,17 @@ fn objective(kernel: Kernel) -> Objective {
 /// The squared distance of a subset, as certified.
 fn squared(geometry: &Geometry<'_>, kernel: Kernel, rows: &[usize]) -> f64 {
     let problem = Statement::new(geometry, Power::One, rows.len()).under(objective(kernel));
-    discrepancy_bound(geometry, &problem, rows, &in_turn).unwrap().interval().upper.unwrap().powi(2)
+    distance_bound(geometry, &problem, rows, DistanceEvidence::default(), &sequential)
+        .unwrap()
+        .interval()
+        .upper
+        .unwrap()
+        .powi(2)
 }
 
 fn lower(geometry: &Geometry<'_>, kernel: Kernel, k: usize, witness: Witness) -> f64 {
     let problem = Statement::new(geometry, Power::One, k).under(objective(kernel));
-    best_discrepancy_bound(geometry, &problem, witness, &in_turn).unwrap().lower()
+    best_bound(geometry, &problem, witness, Candidates::All, &sequential).unwrap().lower()
 }
 
 fn choose(geometry: &Geometry<'_>, kernel: Kernel, budgets: &[usize]) -> Vec<Chosen> {

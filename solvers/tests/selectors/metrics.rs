@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use kantor_solvers::exact::{masses, transport};
 use kantor_solvers::folds::folds;
-use kantor_theory::bounds::in_turn;
+use kantor_theory::bounds::sequential;
 use kantor_theory::cost::Family;
 use kantor_theory::{
     Cost, DenseRows, Geometry, Interval, Kernel, KernelMeans, KernelName, NearestDistances, PickedRows, Power, Rows,
@@ -48,17 +48,17 @@ impl Clouds {
 
     fn means(&self, kernel: Kernel) -> KernelMeans {
         let all: Vec<usize> = (0..self.n()).collect();
-        self.with(|geometry| kernel_means(geometry, kernel, &all, &self.weights(), &in_turn).unwrap())
+        self.with(|geometry| kernel_means(geometry, kernel, &all, &self.weights(), &sequential).unwrap())
     }
 
     fn nearest(&self, power: Power) -> NearestDistances {
         let all: Vec<usize> = (0..self.n()).collect();
-        self.with(|geometry| nearest_distances(geometry, power, &all, &self.weights(), &in_turn).unwrap())
+        self.with(|geometry| nearest_distances(geometry, power, &all, &self.weights(), &sequential).unwrap())
     }
 
     fn mean_difference(&self) -> Interval {
         let all: Vec<usize> = (0..self.n()).collect();
-        self.with(|geometry| mean_difference(geometry, &all, &self.weights(), &in_turn).unwrap())
+        self.with(|geometry| mean_difference(geometry, &all, &self.weights(), &sequential).unwrap())
     }
 
     /// The same with pool and queries exchanged.
@@ -276,13 +276,13 @@ fn tiles_cover_every_pair_once() {
     };
     let rows: Vec<usize> = (0..2500).rev().collect();
     clouds.with(|geometry| {
-        let evaluate = |spread: kantor_theory::Spread<'_>| {
+        let evaluate = |executor: kantor_theory::Executor<'_>| {
             let weights = Weights::default();
-            let means = kernel_means(geometry, Kernel::ENERGY, &rows, &weights, spread).unwrap();
-            let nearest = nearest_distances(geometry, Power::One, &rows, &weights, spread).unwrap();
-            (means, nearest, mean_difference(geometry, &rows, &weights, spread).unwrap())
+            let means = kernel_means(geometry, Kernel::ENERGY, &rows, &weights, executor).unwrap();
+            let nearest = nearest_distances(geometry, Power::One, &rows, &weights, executor).unwrap();
+            (means, nearest, mean_difference(geometry, &rows, &weights, executor).unwrap())
         };
-        let found = evaluate(&in_turn);
+        let found = evaluate(&sequential);
         let tasks = Mutex::new(0);
         let backwards = |count: usize, task: &(dyn Fn(usize) + Sync)| {
             *tasks.lock().unwrap() += count;
@@ -316,8 +316,8 @@ fn weights_far_apart_are_refused_and_small_ones_are_not() {
         assert!(holds(scaled.squared(), ends(plain.squared()).0, 1e-12));
     }
     let far = clouds(vec![1e-200, 1e200, 1.0]);
-    let refused =
-        far.with(|geometry| kernel_means(geometry, Kernel::ENERGY, &[0, 1, 2], &far.weights(), &in_turn).unwrap_err());
+    let refused = far
+        .with(|geometry| kernel_means(geometry, Kernel::ENERGY, &[0, 1, 2], &far.weights(), &sequential).unwrap_err());
     assert_eq!(refused.rule, "weights");
     // One point with weight has no pair of different points.
     assert_eq!(clouds(vec![0.0, 1.0, 0.0]).means(Kernel::ENERGY).unbiased(), None);
@@ -328,11 +328,11 @@ fn weights_far_apart_are_refused_and_small_ones_are_not() {
 fn negative_costs_have_a_mean_and_no_mean_square() {
     let matrix = DenseRows::from_f64(2, vec![-3.0, 1.0]).unwrap();
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-    let of = |power| nearest_distances(&geometry, power, &[0, 1], &Weights::default(), &in_turn);
+    let of = |power| nearest_distances(&geometry, power, &[0, 1], &Weights::default(), &sequential);
     assert!(holds(of(Power::One).unwrap().chamfer_to_subset, -3.0, 1e-14));
     assert!(of(Power::Two).unwrap_err().to_string().contains("negative"));
-    assert!(kernel_means(&geometry, Kernel::ENERGY, &[0], &Weights::default(), &in_turn).is_err());
-    assert!(mean_difference(&geometry, &[0], &Weights::default(), &in_turn).is_err());
+    assert!(kernel_means(&geometry, Kernel::ENERGY, &[0], &Weights::default(), &sequential).is_err());
+    assert!(mean_difference(&geometry, &[0], &Weights::default(), &sequential).is_err());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The screen's error bound, on rows made to break it.
 
 use crate::support::{double, geometry, matrix_of, single};
-use kantor_solvers::kernels::screen::{Scratch, Screen};
+use kantor_solvers::kernels::screen::{Screen, ScreenWorkspace};
 use kantor_theory::{Cost, DenseRows, Geometry, Rows};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -11,7 +11,7 @@ fn check(geometry: &Geometry<'_>) -> f64 {
     let (n, m) = (geometry.pool_len(), geometry.query_len());
     let screen = Screen::new(geometry);
     let mut values = vec![0.0f32; n * m];
-    screen.block(0..n, &mut Scratch::default(), &mut values);
+    screen.block(0..n, &mut ScreenWorkspace::default(), &mut values);
     let mut exact = vec![0.0; n * m];
     geometry.closeness_block(0..n, &mut exact);
     let worst = values

@@ -1,7 +1,7 @@
 //! What unbalanced transport is meant to do, on random clouds, and what published code got wrong.
 
 use kantor_solvers::sinkhorn::{Costs, Penalty, semidual};
-use kantor_solvers::{Findings, Quiet, SelectError, Selection, Settings, Task, registry};
+use kantor_solvers::{PoolScan, Quiet, SelectError, Selection, Settings, Task, registry};
 use kantor_theory::{Cost, DenseRows, Geometry, Status};
 use proptest::prelude::*;
 use rand::RngExt;
@@ -30,7 +30,7 @@ fn try_select(
 ) -> Result<Vec<Selection>, SelectError> {
     let settings = Settings { epsilon, rho, ..Settings::default() };
     let task = Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 64, memory, watch: &Quiet };
-    (registry::selector("uot").unwrap().build)(&settings).select(&task, &Findings::default(), budgets)
+    (registry::selector("uot").unwrap().build)(&settings).select(&task, &PoolScan::default(), budgets)
 }
 
 fn select(geometry: &Geometry<'_>, epsilon: f64, rho: f64, budget: usize) -> Selection {

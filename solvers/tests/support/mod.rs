@@ -1,7 +1,7 @@
 //! Data and runs that the tests share; no test uses all of them.
 #![allow(dead_code)]
 
-use kantor_solvers::registry::Entry;
+use kantor_solvers::registry::SelectorEntry;
 use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task, kernels};
 use kantor_theory::{Cost, DenseRows, Geometry, Rows};
 use rand::{RngExt, SeedableRng};
@@ -45,7 +45,7 @@ pub(crate) fn geometry<'a>(pool: &'a dyn Rows, query: &dyn Rows, cost: Cost) -> 
 
 /// Runs a selector as the library does: one pass for its needs, then the choice.
 pub(crate) fn run(
-    entry: &Entry,
+    entry: &SelectorEntry,
     geometry: &Geometry<'_>,
     budgets: &[usize],
     block: usize,

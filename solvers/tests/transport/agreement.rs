@@ -9,9 +9,9 @@ use crate::support::{clustered, double, geometry};
 use kantor_solvers::evidence::{conjugate, round};
 use kantor_solvers::exact::{costs, masses, transport};
 use kantor_solvers::registry::{SOLVERS, solver};
-use kantor_solvers::{Effort, Plan, Quiet, Solution, SolveError};
+use kantor_solvers::{Plan, Quiet, Solution, SolveError, SolverSettings};
 use kantor_theory::problem::{Marginal, Reference};
-use kantor_theory::{Cost, DistanceEvidence, Geometry, Power, Problem, Statement, Weights, distance_bound, in_turn};
+use kantor_theory::{Cost, DistanceEvidence, Geometry, Power, Problem, Statement, Weights, distance_bound, sequential};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -71,8 +71,8 @@ fn problems<'a>(geometry: &'a Geometry<'a>, seed: u64) -> Vec<(String, Problem<'
 /// The solution, unless the solver does not solve this kind of problem.
 fn solve(entry: &kantor_solvers::registry::SolverEntry, problem: &Problem<'_>) -> Option<Solution> {
     // A rank that represents the kernel of this many rows in full.
-    let effort = Effort { tolerance: 1e-9, rank: ROWS, ..Effort::default() };
-    match (entry.build)(&effort).solve(problem, None, &Quiet) {
+    let settings = SolverSettings { tolerance: 1e-9, rank: ROWS, ..SolverSettings::default() };
+    match (entry.build)(&settings).solve(problem, None, &Quiet) {
         Ok(found) => Some(found),
         Err(SolveError::Unsupported { .. }) => None,
         Err(error) => panic!("{}: {error}", entry.name),
@@ -87,12 +87,13 @@ fn regression_a_refusal_named_a_solver_that_refuses_too() {
     let mut named = 0;
     for (name, problem) in problems(&geometry, 1) {
         for entry in SOLVERS {
-            let refused = (entry.build)(&Effort::default()).solve(&problem, None, &Quiet);
+            let refused = (entry.build)(&SolverSettings::default()).solve(&problem, None, &Quiet);
             let Err(SolveError::Unsupported { fault, .. }) = refused else { continue };
-            let Some(other) = fault.split('`').nth(1) else { continue };
+            let Some(other) = fault.split('`').skip(1).step_by(2).find(|word| *word != "epsilon") else { continue };
             let other = solver(other).unwrap_or_else(|| panic!("{}: {fault}", entry.name));
-            let epsilon = if fault.contains("--epsilon 0") { 0.0 } else { problem.epsilon };
-            let taken = (other.build)(&Effort::default()).solve(&Problem { epsilon, ..problem.clone() }, None, &Quiet);
+            let epsilon = if fault.contains("`epsilon` 0") { 0.0 } else { problem.epsilon };
+            let taken =
+                (other.build)(&SolverSettings::default()).solve(&Problem { epsilon, ..problem.clone() }, None, &Quiet);
             assert!(taken.is_ok(), "{}: {name}: {fault}, but {taken:?}", entry.name);
             named += 1;
         }
@@ -162,7 +163,7 @@ fn every_solution_becomes_an_interval_around_the_distance() {
             let plan = round(&problem, &solution, &g, u64::MAX).unwrap();
             let statement = Statement::new(&geometry, problem.power, ROWS).weighted(problem.weights.clone());
             let evidence = DistanceEvidence { potentials: Some(g), plan: Some(plan) };
-            let interval = distance_bound(&geometry, &statement, &all, evidence, &in_turn).unwrap().interval();
+            let interval = distance_bound(&geometry, &statement, &all, evidence, &sequential).unwrap().interval();
             let power = |x: f64| if problem.power == Power::Two { x * x } else { x };
             let (lower, upper) = (power(interval.lower.unwrap()), power(interval.upper.unwrap()));
             let holds = lower <= exact + ROUNDING && exact <= upper + ROUNDING;

@@ -1,20 +1,20 @@
 //! What is true of the Sinkhorn divergence (theorem T5).
 
-use kantor_solvers::{Divergence, Effort, Quiet, SolveError, Solver, registry, sinkhorn_divergence};
+use kantor_solvers::{Divergence, Quiet, SolveError, Solver, SolverSettings, registry, sinkhorn_divergence};
 use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status, Weights};
 use proptest::prelude::*;
 
-fn effort() -> Effort {
-    Effort { tolerance: 1e-11, ..Effort::default() }
+fn settings() -> SolverSettings {
+    SolverSettings { tolerance: 1e-11, ..SolverSettings::default() }
 }
 
 fn solver(name: &str) -> Box<dyn Solver> {
-    (registry::solver(name).unwrap().build)(&effort())
+    (registry::solver(name).unwrap().build)(&settings())
 }
 
 fn divergence(problem: &Problem<'_>) -> Divergence {
-    let found = sinkhorn_divergence(problem, &*solver("sinkhorn-newton"), &effort(), &Quiet).unwrap();
+    let found = sinkhorn_divergence(problem, &*solver("sinkhorn-newton"), &settings(), &Quiet).unwrap();
     assert_eq!(found.status, Status::Optimal, "{found:?}");
     found
 }
@@ -98,7 +98,7 @@ proptest! {
         let (pool, queries) = (rows(3, &x), rows(3, &y));
         let geometry = Geometry::new(&pool, &queries, COSTS[which]).unwrap();
         let problem = Problem::new(&geometry, Power::One);
-        let exact = (registry::solver("exact").unwrap().build)(&effort()).solve(&problem, None, &Quiet).unwrap().primal;
+        let exact = (registry::solver("exact").unwrap().build)(&settings()).solve(&problem, None, &Quiet).unwrap().primal;
         let sharp = divergence(&Problem { epsilon: 0.002, ..problem.clone() }).value;
         prop_assert!((sharp - exact).abs() < 0.002 * 5f64.ln() + 1e-9, "{sharp} {exact}");
         let mean = |p: &DenseRows, q: &DenseRows, n: usize, m: usize| {
@@ -119,8 +119,8 @@ fn costs_that_do_not_fit_are_evaluated_again_to_the_same_bits() {
     let geometry = Geometry::new(&pool, &queries, Cost::Cosine).unwrap();
     let problem = Problem { epsilon: 0.05, ..Problem::new(&geometry, Power::One) };
     let with = |memory| {
-        let effort = Effort { memory, ..effort() };
-        sinkhorn_divergence(&problem, &*solver("sinkhorn"), &effort, &Quiet).unwrap().pool
+        let settings = SolverSettings { memory, ..settings() };
+        sinkhorn_divergence(&problem, &*solver("sinkhorn"), &settings, &Quiet).unwrap().pool
     };
     assert_eq!(with(u64::MAX), with(0));
 }
@@ -141,7 +141,7 @@ fn what_it_is_not_defined_for_is_refused() {
         Problem { epsilon: 1.0, ..Problem::new(&of_matrix, Power::One) },
     ];
     for problem in bad {
-        let found = sinkhorn_divergence(&problem, &*solver("sinkhorn"), &effort(), &Quiet);
+        let found = sinkhorn_divergence(&problem, &*solver("sinkhorn"), &settings(), &Quiet);
         assert!(matches!(found, Err(SolveError::Unsupported { .. })));
     }
     assert!(divergence(&good).value > 0.0);
@@ -152,8 +152,8 @@ fn who_stops_early_says_so() {
     let (pool, queries) = (rows(1, &[0.0, 1.0, 3.0]), rows(1, &[2.0]));
     let geometry = Geometry::new(&pool, &queries, Cost::Euclidean).unwrap();
     let problem = Problem { epsilon: 0.1, ..Problem::new(&geometry, Power::One) };
-    let effort = Effort { iterations: 1, ..effort() };
-    let found = sinkhorn_divergence(&problem, &*solver("sinkhorn"), &effort, &Quiet).unwrap();
+    let settings = SolverSettings { iterations: 1, ..settings() };
+    let found = sinkhorn_divergence(&problem, &*solver("sinkhorn"), &settings, &Quiet).unwrap();
     assert_eq!((found.pool.status, found.status), (Status::IterationLimit, Status::IterationLimit));
     assert!(found.pool.residual > 1e-3);
 }

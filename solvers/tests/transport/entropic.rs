@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kantor_solvers::solver::Step;
-use kantor_solvers::{Effort, Plan, Potentials, Quiet, Solution, SolveError, Stopped, Watch, registry};
+use kantor_solvers::{Plan, Potentials, Quiet, Solution, SolveError, SolverSettings, Stopped, Watch, registry};
 use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::statement::Weights;
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status};
@@ -38,12 +38,12 @@ fn rows(values: &[f64]) -> DenseRows {
     DenseRows::from_f64(3, values.to_vec()).unwrap()
 }
 
-fn try_solve(name: &str, problem: &Problem<'_>, effort: &Effort) -> Result<Solution, SolveError> {
-    (registry::solver(name).unwrap().build)(effort).solve(problem, None, &Quiet)
+fn try_solve(name: &str, problem: &Problem<'_>, settings: &SolverSettings) -> Result<Solution, SolveError> {
+    (registry::solver(name).unwrap().build)(settings).solve(problem, None, &Quiet)
 }
 
 fn solve(name: &str, problem: &Problem<'_>) -> Solution {
-    try_solve(name, problem, &Effort::default()).unwrap()
+    try_solve(name, problem, &SolverSettings::default()).unwrap()
 }
 
 /// Costs, both sides' masses and the reference of a problem.
@@ -180,13 +180,13 @@ proptest! {
         prop_assert_eq!(best.status, Status::Optimal);
         let slack = 1e-11 * (1.0 + best.dual.abs());
         for name in BOTH {
-            let effort = Effort { iterations: limit, ..Effort::default() };
-            let early = try_solve(name, &problem, &effort).unwrap();
+            let settings = SolverSettings { iterations: limit, ..SolverSettings::default() };
+            let early = try_solve(name, &problem, &settings).unwrap();
             prop_assert!(matches!(early.status, Status::IterationLimit | Status::Optimal));
             prop_assert!(early.dual <= best.primal + slack, "{}: {} over {}", name, early.dual, best.primal);
             prop_assert!(early.primal >= best.dual - slack, "{}: {} under {}", name, early.primal, best.dual);
             let record = Record::default();
-            (registry::solver(name).unwrap().build)(&Effort::default()).solve(&problem, None, &record).unwrap();
+            (registry::solver(name).unwrap().build)(&SolverSettings::default()).solve(&problem, None, &record).unwrap();
             let steps = record.0.into_inner().unwrap();
             prop_assert!(!steps.is_empty());
             for pair in steps.windows(2).filter(|pair| name == "sinkhorn" && pair[0].epsilon == pair[1].epsilon) {
@@ -278,14 +278,14 @@ proptest! {
         ];
         for name in BOTH {
             for start in &starts {
-                let solver = (registry::solver(name).unwrap().build)(&Effort::default());
+                let solver = (registry::solver(name).unwrap().build)(&SolverSettings::default());
                 let found = solver.solve(&problem, Some(&start.potentials), &Quiet).unwrap();
                 prop_assert!(found.dual <= cold.primal + 1e-12 && cold.dual <= found.primal + 1e-12);
                 if converged(name, &found) {
                     prop_assert!((found.dual - cold.dual).abs() < 1e-8);
                 }
             }
-            let solver = (registry::solver(name).unwrap().build)(&Effort::default());
+            let solver = (registry::solver(name).unwrap().build)(&SolverSettings::default());
             prop_assert!(solver.solve(&problem, Some(&cold.potentials), &Quiet).unwrap().iterations <= 4);
         }
     }
@@ -323,7 +323,9 @@ fn every_scale_is_solved_or_refused_honestly() {
                 for name in BOTH {
                     let pool = if rho == f64::INFINITY { Marginal::Hard } else { Marginal::Kl(rho) };
                     let problem = Problem { pool, epsilon, ..Problem::new(&geometry, Power::One) };
-                    let found = try_solve(name, &problem, &Effort { iterations: 3000, ..Effort::default() }).unwrap();
+                    let found =
+                        try_solve(name, &problem, &SolverSettings { iterations: 3000, ..SolverSettings::default() })
+                            .unwrap();
                     let label = format!("{name} scale {scale:e} epsilon {epsilon:e} rho {rho:e}: {found:?}");
                     let all = found.potentials.pool.iter().chain(&found.potentials.query);
                     assert!(all.copied().all(f64::is_finite), "{label}");
@@ -412,7 +414,8 @@ fn neither_threads_nor_memory_matter() {
     for name in BOTH {
         let with = |threads: usize, memory: u64| {
             let workers = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            workers.install(|| try_solve(name, &problem, &Effort { memory, ..Effort::default() }).unwrap())
+            workers
+                .install(|| try_solve(name, &problem, &SolverSettings { memory, ..SolverSettings::default() }).unwrap())
         };
         let one = with(1, u64::MAX);
         assert_eq!(one, with(3, 0));
@@ -521,7 +524,7 @@ fn an_interrupted_run_keeps_its_best_potentials() {
     for name in BOTH {
         let mut last = f64::NEG_INFINITY;
         for calls in [0, 20, 200] {
-            let solver = (registry::solver(name).unwrap().build)(&Effort::default());
+            let solver = (registry::solver(name).unwrap().build)(&SolverSettings::default());
             let found = solver.solve(&problem, None, &Impatient(AtomicU64::new(calls))).unwrap();
             assert_eq!(found.status, Status::Interrupted);
             assert!(found.dual <= best.primal && found.primal >= best.dual && found.dual >= last);
@@ -543,11 +546,11 @@ fn what_they_do_not_solve_is_refused_with_a_remedy() {
             (Problem { query: Marginal::Capacity(2.0), ..problem.clone() }, "solver `exact`"),
             (Problem { pool: Marginal::Kl(-1.0), ..problem.clone() }, "penalty"),
         ] {
-            let error = try_solve(name, &bad, &Effort::default()).unwrap_err().to_string();
+            let error = try_solve(name, &bad, &SolverSettings::default()).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
         let weights = Weights { subset: Some(vec![0.0; 5]), query: None };
-        let error = try_solve(name, &Problem { weights, ..problem.clone() }, &Effort::default()).unwrap_err();
+        let error = try_solve(name, &Problem { weights, ..problem.clone() }, &SolverSettings::default()).unwrap_err();
         assert!(matches!(error, SolveError::Weights(_)));
     }
 }

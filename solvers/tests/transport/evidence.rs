@@ -5,7 +5,7 @@ use kantor_solvers::exact::{costs, masses, transport};
 use kantor_solvers::{Plan, Potentials, Residuals, Solution};
 use kantor_theory::problem::Reference;
 use kantor_theory::{
-    Cost, DenseRows, DistanceEvidence, Geometry, Power, Problem, Statement, Status, Weights, distance_bound, in_turn,
+    Cost, DenseRows, DistanceEvidence, Geometry, Power, Problem, Statement, Status, Weights, distance_bound, sequential,
 };
 use proptest::prelude::*;
 use sprs::{CsMat, TriMat};
@@ -124,7 +124,7 @@ proptest! {
         let statement = Statement::new(&geometry, case.power, n).weighted(case.weights.clone());
         let all: Vec<usize> = (0..n).collect();
         let evidence = DistanceEvidence { potentials: Some(g), plan: Some(plan) };
-        let interval = distance_bound(&geometry, &statement, &all, evidence, &in_turn).unwrap().interval();
+        let interval = distance_bound(&geometry, &statement, &all, evidence, &sequential).unwrap().interval();
         let (subset, targets) = (case.weights.subset.as_deref(), case.weights.query.as_deref());
         let exact = transport(&costs(&geometry, case.power, &all), &masses(n, subset, m, targets).unwrap()).unwrap();
         let value = case.power.root_up(exact.value.max(0.0));

@@ -1,12 +1,12 @@
 //! Exact solvers with marginals that are not hard: capacities (theorem T3) and total variation (theorems T4 and T1b).
 
-use kantor_solvers::{Effort, Plan, Quiet, Solution, SolveError, registry};
+use kantor_solvers::{Plan, Quiet, Solution, SolveError, SolverSettings, registry};
 use kantor_theory::problem::Marginal;
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Weights};
 use proptest::prelude::*;
 
 fn run(solver: &str, problem: &Problem<'_>) -> Result<Solution, SolveError> {
-    (registry::solver(solver).unwrap().build)(&Effort::default()).solve(problem, None, &Quiet)
+    (registry::solver(solver).unwrap().build)(&SolverSettings::default()).solve(problem, None, &Quiet)
 }
 
 /// Rows × queries of a plan.

@@ -1,7 +1,7 @@
 //! What a low-rank kernel is worth.
 
-use kantor_solvers::lowrank::{Factor, LowRank};
-use kantor_solvers::{Effort, Quiet, Solution, SolveError, Solver, registry};
+use kantor_solvers::lowrank::{Factor, low_rank};
+use kantor_solvers::{Quiet, Solution, SolveError, Solver, SolverSettings, registry};
 use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status, Weights};
 use proptest::prelude::*;
@@ -19,12 +19,13 @@ fn rows(dim: usize, values: &[f64]) -> DenseRows {
     DenseRows::from_f64(dim, values.to_vec()).unwrap()
 }
 
-fn effort(rank: usize) -> Effort {
-    Effort { tolerance: 1e-12, rank, ..Effort::default() }
+fn settings(rank: usize) -> SolverSettings {
+    SolverSettings { tolerance: 1e-12, rank, ..SolverSettings::default() }
 }
 
 fn truth(problem: &Problem<'_>) -> Solution {
-    let found = (registry::solver("sinkhorn-newton").unwrap().build)(&effort(0)).solve(problem, None, &Quiet).unwrap();
+    let found =
+        (registry::solver("sinkhorn-newton").unwrap().build)(&settings(0)).solve(problem, None, &Quiet).unwrap();
     assert_eq!(found.status, Status::Optimal);
     found
 }
@@ -86,7 +87,7 @@ proptest! {
                     }
                 }
             }
-            let near = factor.optimum(&problem, &effort(rank), &Quiet).unwrap();
+            let near = factor.optimum(&problem, &settings(rank), &Quiet).unwrap();
             prop_assert_eq!(near.status, Status::Optimal);
             let excess = factor.excess(&problem, &near.potentials).unwrap();
             let slack = 1e-9 * (1.0 + problem.epsilon);
@@ -96,7 +97,7 @@ proptest! {
             let hard = (pool_marginal, query_marginal) == (Marginal::Hard, Marginal::Hard);
             prop_assert!(!hard || excess.mean <= excess.largest * mass);
 
-            let solved = LowRank::new(&effort(rank)).solve(&problem, None, &Quiet).unwrap();
+            let solved = low_rank(&settings(rank)).solve(&problem, None, &Quiet).unwrap();
             prop_assert!(solved.dual <= exact.primal + slack && exact.dual <= solved.primal + slack);
             prop_assert!(solved.primal - solved.dual <= 2.0 * (excess.largest + slack) + excess.mean.abs());
             prop_assert!(matches!(solved.status, Status::Optimal | Status::GapNotMet));
@@ -113,7 +114,7 @@ fn queries_that_repeat_themselves_need_few_pivots() {
     let geometry = Geometry::new(&pool, &queries, Cost::Sqeuclidean).unwrap();
     let problem = Problem { epsilon: 0.7, ..Problem::new(&geometry, Power::One) };
     assert_eq!(factor(&problem, 15).rank(), 5);
-    let solved = LowRank::new(&Effort { tolerance: 1e-8, rank: 15, ..Effort::default() });
+    let solved = low_rank(&SolverSettings { tolerance: 1e-8, rank: 15, ..SolverSettings::default() });
     let solved = solved.solve(&problem, None, &Quiet).unwrap();
     assert_eq!(solved.status, Status::Optimal);
     assert!((solved.dual - truth(&problem).dual).abs() < 1e-9);
@@ -128,7 +129,7 @@ fn potentials_of_a_poor_rank_are_honest_and_of_use() {
     let exact = truth(&problem);
     let mut gaps = Vec::new();
     for rank in [2, 8, 20, 40] {
-        let solved = LowRank::new(&Effort { rank, tolerance: 1e-10, ..Effort::default() });
+        let solved = low_rank(&SolverSettings { rank, tolerance: 1e-10, ..SolverSettings::default() });
         let solved = solved.solve(&problem, None, &Quiet).unwrap();
         assert!(solved.dual <= exact.dual + 1e-12 && exact.dual <= solved.primal + 1e-12, "rank {rank}");
         gaps.push(exact.dual - solved.dual);
@@ -147,7 +148,7 @@ fn the_same_bits_for_any_number_of_threads() {
     let problem = Problem { epsilon: 0.5, ..Problem::new(&geometry, Power::One) };
     let run = |threads: usize| {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        threads.install(|| factor(&problem, 9).optimum(&problem, &effort(9), &Quiet).unwrap())
+        threads.install(|| factor(&problem, 9).optimum(&problem, &settings(9), &Quiet).unwrap())
     };
     assert_eq!(run(1), run(3));
 }
@@ -167,9 +168,9 @@ fn kernels_that_are_not_positive_definite_and_other_problems_are_refused() {
         Problem { epsilon: 1.0, ..Problem::new(&of_matrix, Power::One) },
     ];
     for problem in bad {
-        let found = LowRank::new(&Effort::default()).solve(&problem, None, &Quiet);
+        let found = low_rank(&SolverSettings::default()).solve(&problem, None, &Quiet);
         assert!(matches!(found, Err(SolveError::Unsupported { solver: "low-rank", .. })), "{found:?}");
     }
-    let small = LowRank::new(&Effort { memory: 10, ..Effort::default() });
+    let small = low_rank(&SolverSettings { memory: 10, ..SolverSettings::default() });
     assert!(matches!(small.solve(&good, None, &Quiet), Err(SolveError::Memory { .. })));
 }

@@ -1,14 +1,16 @@
 //! Projections on lines bound transport from below (theorem T6).
 
 use kantor_solvers::sliced::slices;
-use kantor_solvers::{Effort, Plan, Quiet, Solution, SolveError, Solver, Stopped, Watch, registry, sliced::Sliced};
+use kantor_solvers::{
+    Plan, Quiet, Solution, SolveError, Solver, SolverSettings, Stopped, Watch, registry, sliced::sliced,
+};
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status, Weights};
 use proptest::prelude::*;
 
 const COSTS: [Cost; 5] = [Cost::Cosine, Cost::HalfCosine, Cost::Euclidean, Cost::Sqeuclidean, Cost::Angular];
 
 fn exact(problem: &Problem<'_>) -> Solution {
-    (registry::solver("exact").unwrap().build)(&Effort::default()).solve(problem, None, &Quiet).unwrap()
+    (registry::solver("exact").unwrap().build)(&SolverSettings::default()).solve(problem, None, &Quiet).unwrap()
 }
 
 fn rows(dim: usize, values: &[f64]) -> DenseRows {
@@ -38,14 +40,14 @@ proptest! {
     /// and have the value claimed. On the line itself nothing is lost.
     #[test]
     fn slices_are_lower_bounds((dim, x, y, subset, query) in case(), seed in 0u64..1000) {
-        let effort = Effort { directions: 7, seed, ..Effort::default() };
+        let settings = SolverSettings { directions: 7, seed, ..SolverSettings::default() };
         let (pool, queries) = (rows(dim, &x), rows(dim, &y));
         for cost in COSTS {
             for power in [Power::One, Power::Two] {
                 let geometry = Geometry::new(&pool, &queries, cost).unwrap();
                 let weights = Weights { subset: subset.clone(), query: query.clone() };
                 let problem = Problem { weights, ..Problem::new(&geometry, power) };
-                let (truth, found) = (exact(&problem), Sliced::new(&effort).solve(&problem, None, &Quiet).unwrap());
+                let (truth, found) = (exact(&problem), sliced(&settings).solve(&problem, None, &Quiet).unwrap());
                 prop_assert!(found.dual <= truth.primal + 1e-12, "{cost}: {} above {}", found.dual, truth.primal);
                 prop_assert_eq!(found.status, Status::Uncertified);
                 prop_assert_eq!((found.primal, &found.plan), (f64::INFINITY, &Plan::Absent));
@@ -65,7 +67,7 @@ proptest! {
                 let inner = |w: Vec<f64>, f: &[f64]| w.iter().zip(f).map(|(w, f)| w * f).sum::<f64>();
                 let dual = inner(share(&subset, f.len()), f) + inner(share(&query, g.len()), g);
                 prop_assert!((dual - found.dual).abs() < 1e-12, "{dual} {}", found.dual);
-                let slices = slices(&problem, &effort, &Quiet).unwrap();
+                let slices = slices(&problem, &settings, &Quiet).unwrap();
                 prop_assert!(slices.mean <= slices.greatest + 1e-15);
                 if dim == 1 && matches!(cost, Cost::Euclidean | Cost::Sqeuclidean) {
                     prop_assert!((found.dual - truth.primal).abs() < 1e-12);
@@ -80,10 +82,10 @@ proptest! {
         let shifted: Vec<f64> = x.iter().enumerate().map(|(at, x)| x + v[at % dim]).collect();
         let length = v[..dim].iter().map(|x| x * x).sum::<f64>().sqrt();
         let (pool, queries) = (rows(dim, &x), rows(dim, &shifted));
-        let effort = Effort { directions: 0, ..Effort::default() };
+        let settings = SolverSettings { directions: 0, ..SolverSettings::default() };
         for (cost, value) in [(Cost::Euclidean, length), (Cost::Sqeuclidean, length * length)] {
             let geometry = Geometry::new(&pool, &queries, cost).unwrap();
-            let found = slices(&Problem::new(&geometry, Power::One), &effort, &Quiet).unwrap();
+            let found = slices(&Problem::new(&geometry, Power::One), &settings, &Quiet).unwrap();
             prop_assert!((found.greatest - value).abs() < 1e-12);
             prop_assert!(found.mean.is_nan());
         }
@@ -95,13 +97,13 @@ proptest! {
         let taken: Vec<usize> = (0..12).map(|i| (i * 5 + turn) % 12).take(7).collect();
         let copied: Vec<f64> = taken.iter().flat_map(|&i| x[3 * i..3 * i + 3].to_vec()).collect();
         let (pool, alone, queries) = (rows(3, &x), rows(3, &copied), rows(3, &y));
-        let effort = Effort { directions: 5, ..Effort::default() };
+        let settings = SolverSettings { directions: 5, ..SolverSettings::default() };
         for cost in COSTS {
             let whole = Geometry::new(&pool, &queries, cost).unwrap();
             let part = Geometry::new(&alone, &queries, cost).unwrap();
             let chosen = Problem { rows: Some(&taken), ..Problem::new(&whole, Power::One) };
-            let first = slices(&chosen, &effort, &Quiet).unwrap();
-            prop_assert_eq!(first, slices(&Problem::new(&part, Power::One), &effort, &Quiet).unwrap());
+            let first = slices(&chosen, &settings, &Quiet).unwrap();
+            prop_assert_eq!(first, slices(&Problem::new(&part, Power::One), &settings, &Quiet).unwrap());
         }
     }
 }
@@ -120,7 +122,7 @@ fn value_on_the_line_is_the_area_between_the_distribution_functions() {
     let area: f64 = cuts.windows(2).map(|c| (below(&x, c[0]) - below(&y, c[0])).abs() * (c[1] - c[0])).sum();
     let (pool, queries) = (rows(1, &x), rows(1, &y));
     let geometry = Geometry::new(&pool, &queries, Cost::Euclidean).unwrap();
-    let found = slices(&Problem::new(&geometry, Power::One), &Effort::default(), &Quiet).unwrap();
+    let found = slices(&Problem::new(&geometry, Power::One), &SolverSettings::default(), &Quiet).unwrap();
     assert!((found.greatest - area).abs() < 1e-14);
     assert!((found.mean - area).abs() < 1e-14 && found.standard_error < 1e-15);
 }
@@ -129,10 +131,10 @@ fn value_on_the_line_is_the_area_between_the_distribution_functions() {
 fn mean_over_the_sphere_is_estimated() {
     // Two points at distance 1 in three dimensions: E|θ·v| = 1/2, E(θ·v)² = 1/3.
     let (pool, queries) = (rows(3, &[0.0; 3]), rows(3, &[0.6, 0.0, 0.8]));
-    let effort = Effort { directions: 20_000, ..Effort::default() };
+    let settings = SolverSettings { directions: 20_000, ..SolverSettings::default() };
     for (cost, mean) in [(Cost::Euclidean, 0.5), (Cost::Sqeuclidean, 1.0 / 3.0)] {
         let geometry = Geometry::new(&pool, &queries, cost).unwrap();
-        let found = slices(&Problem::new(&geometry, Power::One), &effort, &Quiet).unwrap();
+        let found = slices(&Problem::new(&geometry, Power::One), &settings, &Quiet).unwrap();
         assert!((found.mean - mean).abs() < 4.0 * found.standard_error && found.standard_error < 0.003);
     }
 }
@@ -144,14 +146,16 @@ fn result_depends_on_the_seed_and_on_nothing_else() {
     let problem = Problem::new(&geometry, Power::One);
     let run = |seed, memory, threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| slices(&problem, &Effort { seed, memory, ..Effort::default() }, &Quiet).unwrap())
+        pool.install(|| {
+            slices(&problem, &SolverSettings { seed, memory, ..SolverSettings::default() }, &Quiet).unwrap()
+        })
     };
     let first = run(0, u64::MAX, 1);
     assert_eq!(first, run(0, u64::MAX, 3));
     assert_eq!(first, run(0, 24 * 940, 2));
     assert_ne!(first.mean, run(1, u64::MAX, 1).mean);
     assert!(matches!(
-        slices(&problem, &Effort { memory: 1000, ..Effort::default() }, &Quiet),
+        slices(&problem, &SolverSettings { memory: 1000, ..SolverSettings::default() }, &Quiet),
         Err(SolveError::Memory { .. })
     ));
 }
@@ -169,7 +173,7 @@ fn whoever_stops_it_gets_what_was_found() {
     let (pool, queries) = (rows(4, &noise(400, 5)), rows(4, &noise(40, 6)));
     let geometry = Geometry::new(&pool, &queries, Cost::Cosine).unwrap();
     let problem = Problem::new(&geometry, Power::One);
-    let found = slices(&problem, &Effort::default(), &Impatient(0.into())).unwrap();
+    let found = slices(&problem, &SolverSettings::default(), &Impatient(0.into())).unwrap();
     assert!(found.interrupted && found.directions == 32 && found.greatest > 0.0);
     assert_eq!(found.potentials.pool.len(), 100);
 }
@@ -178,6 +182,6 @@ fn whoever_stops_it_gets_what_was_found() {
 fn matrices_have_no_lines() {
     let matrix = rows(2, &[0.1, 0.2]);
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-    let refused = slices(&Problem::new(&geometry, Power::One), &Effort::default(), &Quiet);
+    let refused = slices(&Problem::new(&geometry, Power::One), &SolverSettings::default(), &Quiet);
     assert!(matches!(refused, Err(SolveError::Unsupported { solver: "sliced", .. })));
 }

@@ -7,7 +7,7 @@ use kantor::data::OnBadRow;
 use kantor::select::{InputSpec, Inputs, Request, Target, select};
 use kantor::solvers::{Quiet, Settings};
 use kantor::theory::certificate::BestClaim;
-use kantor::theory::{Certificate, Cost, Power, Weights, in_turn};
+use kantor::theory::{Certificate, Cost, Power, Weights, sequential};
 use kantor::verify::verify;
 
 use crate::support::{Kind, facts, npy, npz, numbers, safetensors};
@@ -93,7 +93,7 @@ fn weighted(mut certificate: Certificate, spec: &InputSpec, weights: Weights) ->
     if certificate.best.is_some() {
         // Any potentials prove something: claim all that these prove.
         certificate.best = Some(BestClaim { lower: 0.0 });
-        let proved = verify(&certificate, spec, &in_turn, &Quiet).unwrap().proved().unwrap();
+        let proved = verify(&certificate, spec, &sequential, &Quiet).unwrap().proved().unwrap();
         certificate.best = proved.best.map(|lower| BestClaim { lower });
     }
     certificate

@@ -16,7 +16,7 @@ use assert_cmd::cargo::cargo_bin_cmd;
 use kantor::data::DataError;
 use kantor::select::{Error, InputSpec};
 use kantor::solvers::Quiet;
-use kantor::theory::{Certificate, Power, Proved, Verdict, in_turn};
+use kantor::theory::{Certificate, Power, Proved, Verdict, sequential};
 use kantor::verify::verify;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -86,7 +86,7 @@ fn judged(base: &Base, bytes: &[u8]) -> Verdict {
         Ok(certificate) => certificate,
         Err(rejection) => return Verdict::Rejected(rejection),
     };
-    match verify(&certificate, &spec, &in_turn, &Quiet) {
+    match verify(&certificate, &spec, &sequential, &Quiet) {
         Ok(verdict) => verdict,
         // Neither says which.
         Err(Error::Data(error @ DataError::Tensor { .. })) => Verdict::CannotCheck(error.to_string()),

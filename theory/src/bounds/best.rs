@@ -1,18 +1,24 @@
-//! A lower bound for **every** subset of k rows, from one number per query.
+//! A lower bound for **every** subset of k rows, under any objective, from evidence that need not be believed.
 //!
-//! For any g and any S of k distinct rows, weighted 1/k each (weak duality of the capped transport problem,
-//! `notes/best-subset.md`): Σ_j b_j g_j − (1/k) Σ_{i∈pool} max(0, max_j(g_j − c_ij^p)) ≤ W_p(S)^p.
-//! Rows with max_j(g_j − c_ij^p) ≤ 0 add nothing. Whoever has proved that of rows may leave them out ([`Screened`]);
-//! the checker leaves none out.
+//! Every such bound splits in two (`notes/priced-support.md`): the objective and the evidence give a constant and one
+//! value v_i a pool row ([`Relaxation`]), the subsets that may be chosen bound the sum of their values (module `feasible`):
+//! - W: v_i = max_j(g_j − c_ij^p), Σ_j b_j g_j − (1/k) Σ_{i∈S} v_i ≤ W_p(S)^p (`notes/best-subset.md`);
+//! - energy and MMD: v_i = −h(x_i), see [`discrepancy`];
+//! - TSDS: v_i = Σ_j max(0, g_j − c_ij), see [`tsds`].
+//!
+//! Whoever has proved that v_i ≤ 0 for rows under W or TSDS may leave them out ([`Screened`]); the checker leaves none
+//! out.
 //!
 //! [`Screened`]: crate::bounds::Screened
 
-use crate::bounds::{BLOCK, Candidates, Spread, TASK, Witness, check_potentials, check_transport, gather};
-use crate::cost_bounds::CostBounds;
+use std::ops::Range;
+
+use crate::bounds::blocks::{BLOCK, check_rows, over_blocks};
+use crate::bounds::feasible::Support;
+use crate::bounds::{Candidates, Executor, Witness, discrepancy, misplaced, transport, tsds};
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
 use crate::rejection::Rejection;
-use crate::rounding::{ExactSum, div_up, sub_down};
 use crate::statement::{Objective, Statement};
 
 /// What proves a bound for all subsets.
@@ -22,6 +28,18 @@ pub enum BestEvidence {
     Potentials(Vec<f64>),
     /// Of the distance of a kernel.
     Witness(Witness),
+}
+
+impl From<Vec<f64>> for BestEvidence {
+    fn from(potentials: Vec<f64>) -> Self {
+        Self::Potentials(potentials)
+    }
+}
+
+impl From<Witness> for BestEvidence {
+    fn from(witness: Witness) -> Self {
+        Self::Witness(witness)
+    }
 }
 
 /// A proved lower bound for the distance of every k-subset, with what proves it.
@@ -34,11 +52,6 @@ pub struct BestBound {
 }
 
 impl BestBound {
-    /// What was proved on this geometry.
-    pub(super) fn proved(geometry: &Geometry<'_>, problem: &Statement, evidence: BestEvidence, lower: f64) -> Self {
-        Self { geometry: geometry.id(), statement: problem.clone(), evidence, lower }
-    }
-
     /// Which geometry it is about.
     pub(crate) fn geometry(&self) -> GeometryId {
         self.geometry
@@ -70,83 +83,98 @@ impl BestBound {
     }
 }
 
-/// Evaluates the bound for subsets of `problem.budget` rows, in units of the distance (p-th root taken).
+/// Numbers ≥ v_i for some pool rows, into the last argument; the first is a workspace. None is +∞.
+type Values<'a> = Box<dyn Fn(&mut Vec<f64>, &[usize], &mut [f64]) -> Result<(), Rejection> + Sync + 'a>;
+
+/// What an objective D and evidence say of every subset S (`notes/priced-support.md`): one value v_i a pool row, and a
+/// number ≤ D(S) that falls as Σ_{i∈S} v_i rises.
+pub(super) struct Relaxation<'a> {
+    /// The bound of Σ_{i∈S} v_i for which it is made.
+    pub(super) support: Support,
+    pub(super) values: Values<'a>,
+    /// A number ≤ D(S) for all S whose values add up to at most this; `None` if it is too large for a double.
+    pub(super) lower: Box<dyn Fn(f64) -> Option<f64> + 'a>,
+}
+
+/// Values that `of` finds from the closeness of rows to all queries; it writes +∞ where that is not finite.
+pub(super) fn values_of_closeness<'a>(
+    geometry: &'a Geometry<'_>,
+    of: impl Fn(&[f64], &mut [f64]) + Sync + 'a,
+) -> Values<'a> {
+    Box::new(move |workspace, rows, out| {
+        workspace.resize(BLOCK * geometry.query_len(), 0.0);
+        let closeness = &mut workspace[..rows.len() * geometry.query_len()];
+        // A block is read faster than row by row.
+        if rows.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
+            geometry.closeness_block(rows[0]..rows[0] + rows.len(), closeness);
+        } else {
+            geometry.closeness_gather(rows, closeness);
+        }
+        check_rows(geometry, rows.iter().copied())?;
+        of(closeness, out);
+        match out.iter().position(|&value| value == f64::INFINITY) {
+            Some(at) => {
+                let place = format!("pool row {} has a closeness that is not finite", rows[at]);
+                Err(Rejection::new("rows", place))
+            }
+            None => Ok(()),
+        }
+    })
+}
+
+/// Evaluates the bound for subsets of `problem.budget` rows, in units of the distance.
 ///
-/// O(rows·M·d) time, O(M) memory per task.
+/// O(rows·M·d) time, for kernels O(N·(L + M)·d) with L rows of the witness; O(M) memory per task, and O(k) but for W.
 ///
 /// # Errors
-/// If a potential is missing or not finite, a row is bad, the rows were screened for something else, or the spread
-/// stopped early.
+/// If the evidence is of another objective or does not fit the problem, a row is bad, the rows were screened for
+/// something else, or the executor stopped early.
 pub fn best_bound(
     geometry: &Geometry<'_>,
     problem: &Statement,
-    potentials: Vec<f64>,
+    evidence: impl Into<BestEvidence>,
     candidates: Candidates<'_>,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<BestBound, Rejection> {
     problem.check(geometry)?;
     if problem.weights.subset.is_some() {
         return Err(Rejection::new("best", "bounds for all subsets are proved for uniform subsets only"));
     }
-    check_transport(problem)?;
-    check_potentials(&potentials, geometry.query_len(), "best potentials")?;
-    let candidates = candidates.rows(geometry, problem, &potentials)?;
-    let costs = CostBounds::new(geometry, problem.p);
-    let reply = |closeness: &[f64], replies: &mut [f64]| costs.best_replies(&potentials, closeness, replies);
-    let merge = |total: &mut ExactSum, part: ExactSum| total.merge(&part);
-    let replies = over_rows(geometry, candidates, spread, reply, ExactSum::add, merge)?;
-    let spent = div_up(replies.up(), problem.budget as f64);
-    let value = sub_down(problem.mean_potential_down(&potentials), spent);
-    let lower = if costs.signed() { value } else { value.max(0.0) };
-    if !lower.is_finite() {
-        return Err(Rejection::new("range", "the bound is too large for a double: rescale potentials or costs"));
-    }
-    Ok(BestBound::proved(geometry, problem, BestEvidence::Potentials(potentials), problem.p.root_down(lower)))
+    let evidence = evidence.into();
+    let listed = candidates.rows(geometry, problem, &evidence)?;
+    let relaxation = match (&evidence, problem.objective, problem.objective.kernel()) {
+        (BestEvidence::Potentials(g), Objective::W, _) => transport::relaxation(geometry, problem, g)?,
+        (BestEvidence::Potentials(g), Objective::Tsds { diversity }, _) => {
+            tsds::relaxation(geometry, problem, diversity, g)?
+        }
+        (BestEvidence::Witness(witness), _, Some(kernel)) => {
+            discrepancy::relaxation(geometry, problem, kernel, witness, executor)?
+        }
+        (BestEvidence::Potentials(_), other, _) => return Err(misplaced("potentials", other)),
+        (BestEvidence::Witness(_), other, _) => return Err(misplaced("measures on pool rows", other)),
+    };
+    let lower = relaxed(geometry.pool_len(), relaxation, listed, executor)?;
+    Ok(BestBound { geometry: geometry.id(), statement: problem.clone(), evidence, lower })
 }
 
-/// Collects the positive ones of a number per row, which `of` finds from the row's closeness to all queries: +∞ if that
-/// is not finite, and at most 0 for all rows that are not among `listed`.
-pub(super) fn over_rows<T: Default + Send>(
-    geometry: &Geometry<'_>,
+/// A number ≤ D(S) for all feasible S; rows of the pool that are not `listed` have v_i ≤ 0.
+fn relaxed(
+    pool: usize,
+    Relaxation { support, values: evaluate, lower }: Relaxation<'_>,
     listed: Option<&[usize]>,
-    spread: Spread<'_>,
-    of: impl Fn(&[f64], &mut [f64]) + Sync,
-    add: impl Fn(&mut T, f64) + Sync,
-    merge: impl Fn(&mut T, T) + Sync,
-) -> Result<T, Rejection> {
-    let m = geometry.query_len();
-    let rows = listed.map_or(geometry.pool_len(), <[usize]>::len);
-    let task = |index: usize| {
-        let mut sum = T::default();
-        let mut closeness = vec![0.0; BLOCK * m];
-        let mut replies = [0.0; BLOCK];
-        let end = ((index + 1) * TASK).min(rows);
-        for first in (index * TASK..end).step_by(BLOCK) {
-            let span = first..(first + BLOCK).min(end);
-            let (closeness, replies) = (&mut closeness[..span.len() * m], &mut replies[..span.len()]);
-            let checked = match listed {
-                None => {
-                    geometry.closeness_block(span.clone(), closeness);
-                    geometry.check_rows(span)
-                }
-                Some(rows) => {
-                    geometry.closeness_gather(&rows[span.clone()], closeness);
-                    geometry.check_rows(rows[span].iter().copied())
-                }
-            };
-            checked.map_err(|fault| Rejection::new("rows", fault.to_string()))?;
-            of(closeness, replies);
-            for (offset, &reply) in replies.iter().enumerate() {
-                if reply == f64::INFINITY {
-                    let row = listed.map_or(first + offset, |rows| rows[first + offset]);
-                    return Err(Rejection::new("rows", format!("pool row {row} has a closeness that is not finite")));
-                }
-                if reply > 0.0 {
-                    add(&mut sum, reply);
-                }
-            }
-        }
-        Ok(sum)
+    executor: Executor<'_>,
+) -> Result<f64, Rejection> {
+    // Where rows are left out, no other may count for less than they do.
+    let least = if listed.is_some() { 0.0 } else { f64::NEG_INFINITY };
+    let visit = |support: &mut Support, workspace: &mut Vec<f64>, span: Range<usize>| {
+        let rows: Vec<usize> = listed.map_or_else(|| span.clone().collect(), |rows| rows[span.clone()].to_vec());
+        let mut values = [0.0; BLOCK];
+        evaluate(workspace, &rows, &mut values[..rows.len()])?;
+        values[..rows.len()].iter().for_each(|value| support.add(value.max(least)));
+        Ok(())
     };
-    gather(rows.div_ceil(TASK), spread, task, T::default(), merge)
+    let count = listed.map_or(pool, <[usize]>::len);
+    let support = over_blocks(count, executor, Vec::new, support, visit, Support::merge)?;
+    let too_large = "the bound is too large for a double: rescale rows, costs, or the numbers that prove it";
+    lower(support.upper()).ok_or_else(|| Rejection::new("range", too_large))
 }

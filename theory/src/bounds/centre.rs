@@ -7,14 +7,15 @@
 //!
 //! Limit: one pass over the rows.
 
-use crate::bounds::{BLOCK, Interval, Spread, TASK, check_subset, gather};
+use crate::bounds::blocks::{BLOCK, TASK, gather};
+use crate::bounds::{Executor, Interval, check_weighted};
 use crate::cost::Family;
 use crate::cost_bounds::Power;
 use crate::dot;
 use crate::geometry::{Geometry, row_fault};
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, TINY, UNIT};
-use crate::statement::{Statement, Weights, total};
+use crate::statement::{Weights, total};
 
 /// The mean of one side: what is added up, coordinate by coordinate.
 #[derive(Default)]
@@ -30,16 +31,14 @@ struct Sums {
 /// O((k + M)·d) time, O(d) memory per task.
 ///
 /// # Errors
-/// If the geometry is a matrix, rows or weights do not fit it, a row is bad, or the spread stopped early.
+/// If the geometry is a matrix, rows or weights do not fit it, a row is bad, or the executor stopped early.
 pub fn mean_difference(
     geometry: &Geometry<'_>,
     rows: &[usize],
     weights: &Weights,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<Interval, Rejection> {
-    let statement = Statement::new(geometry, Power::One, rows.len()).weighted(weights.clone());
-    statement.check(geometry)?;
-    check_subset(rows, &statement)?;
+    check_weighted(geometry, Power::One, rows, weights)?;
     let defect = || Rejection::new("objective", "a matrix does not say where its points are");
     let (pool, queries) = (geometry.points().ok_or_else(defect)?, geometry.queries().ok_or_else(defect)?.0);
     let (dim, family) = (pool.dim(), geometry.cost().family());
@@ -50,12 +49,12 @@ pub fn mean_difference(
             None => Ok(()),
         }
     };
-    let subset = side(dim, family, rows.len(), weights.subset.as_deref(), spread, read)?;
+    let subset = side(dim, family, rows.len(), weights.subset.as_deref(), executor, read)?;
     let copy = |position: usize, x: &mut [f64]| {
         x.copy_from_slice(&queries[position * dim..(position + 1) * dim]);
         Ok(())
     };
-    let query = side(dim, family, geometry.query_len(), weights.query.as_deref(), spread, copy)?;
+    let query = side(dim, family, geometry.query_len(), weights.query.as_deref(), executor, copy)?;
     let difference: Vec<f64> = subset.mean.iter().zip(&query.mean).map(|(a, b)| a - b).collect();
     let length = dot::dot(&difference, &difference).sqrt();
     // The difference of the two means is rounded once, each coordinate by at most u of both.
@@ -82,7 +81,7 @@ fn side(
     family: Family,
     count: usize,
     weights: Option<&[f64]>,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
     read: impl Fn(usize, &mut [f64]) -> Result<(), Rejection> + Sync,
 ) -> Result<Mean, Rejection> {
     let task = |index: usize| {
@@ -114,7 +113,7 @@ fn side(
         total.exact.iter_mut().zip(&part.exact).for_each(|(total, part)| total.merge(part));
         total.length.merge(&part.length);
     };
-    let sums = gather(count.div_ceil(TASK), spread, task, Sums::default(), merge)?;
+    let sums = gather(count.div_ceil(TASK), executor, task, Sums::default(), merge)?;
     let mass = match weights {
         Some(weights) => total(weights),
         None => exact_count(count),

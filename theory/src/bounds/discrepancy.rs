@@ -12,20 +12,21 @@
 //! Limit: N·(L + M) inner products of length d in `f64`, see [`dot`], where L is the number of rows of w; then one root
 //! or exponential per pair. Columns are taken [`COLUMNS`] at a time so that they stay in cache.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::{
-    BLOCK, BestBound, BestEvidence, DistanceBound, DistanceEvidence, Interval, Spread, TASK, check_subset, gather,
-    kernel_means, ratio_down,
-};
+use crate::bounds::best::Relaxation;
+use crate::bounds::blocks::{check_rows, over_blocks};
+use crate::bounds::feasible::Feasible;
+use crate::bounds::{Executor, Interval, kernel_means, ratio_down};
 use crate::cost_bounds::CostBounds;
 use crate::dot;
 use crate::geometry::Geometry;
 use crate::kernel::Kernel;
 use crate::rejection::Rejection;
-use crate::rounding::{ExactSum, TINY, UNIT, add_down, div_down, div_up, sqrt_down, sub_down};
+use crate::rounding::{ExactSum, TINY, UNIT, add_down, add_up, div_down, div_up, sqrt_down, sub_down};
 use crate::rows::DenseRows;
 use crate::statement::{Statement, Weights, total};
 
@@ -50,34 +51,33 @@ enum End {
 }
 
 /// Weighted sums of kernel values towards the columns of a geometry, enclosed.
-struct Sums<'a, 'g> {
-    geometry: &'a Geometry<'g>,
+struct Sums<'a> {
     squares: CostBounds,
     kernel: Kernel,
-    weights: &'a [f64],
+    weights: Cow<'a, [f64]>,
     sizes: Vec<f64>,
 }
 
-impl<'a, 'g> Sums<'a, 'g> {
-    fn new(geometry: &'a Geometry<'g>, kernel: Kernel, weights: &'a [f64]) -> Result<Self, Rejection> {
+impl<'a> Sums<'a> {
+    fn new(geometry: &Geometry<'_>, kernel: Kernel, weights: Cow<'a, [f64]>) -> Result<Self, Rejection> {
         let squares = CostBounds::squared_distance(geometry).ok_or_else(|| {
             Rejection::new("objective", "a matrix does not say how close pool rows are to each other")
         })?;
         let sizes = weights.iter().map(|w| w.abs()).collect();
-        Ok(Self { geometry, squares, kernel, weights, sizes })
+        Ok(Self { squares, kernel, weights, sizes })
     }
 
-    /// For each of the pool rows a number ≤ (for [`End::Lower`]) or ≥ Σ_l w_l k(x, z_l), for each of `ends`.
-    fn of_rows(&self, rows: &[usize], ends: &[End]) -> Result<Vec<Vec<f64>>, Rejection> {
-        let bad = |fault: &dyn std::fmt::Display| Rejection::new("rows", fault.to_string());
-        let Some(points) = self.geometry.points() else { return Err(bad(&"a matrix has no rows")) };
-        self.geometry.check_rows(rows.iter().copied()).map_err(|fault| bad(&fault))?;
+    /// For each of the pool rows a number ≤ (for [`End::Lower`]) or ≥ Σ_l w_l k(x, z_l), for each of `ends`; on the
+    /// geometry that the sums were made for.
+    fn of_rows(&self, geometry: &Geometry<'_>, rows: &[usize], ends: &[End]) -> Result<Vec<Vec<f64>>, Rejection> {
+        let Some(points) = geometry.points() else { return Err(Rejection::new("rows", "a matrix has no rows")) };
+        check_rows(geometry, rows.iter().copied())?;
         let (dim, count) = (points.dim(), self.weights.len());
         let (mut x, mut norms) = (vec![0.0; rows.len() * dim], vec![0.0; rows.len()]);
         for (&row, x) in rows.iter().zip(x.chunks_exact_mut(dim)) {
             points.read_row(row, x);
         }
-        self.geometry.row_norms(&x, &mut norms);
+        geometry.row_norms(&x, &mut norms);
         let mut sums = vec![vec![[0.0; 2]; rows.len()]; ends.len()];
         let mut closeness = vec![0.0; rows.len() * COLUMNS.min(count)];
         let (mut values, mut parts) = (closeness.clone(), vec![0.0; rows.len()]);
@@ -85,13 +85,14 @@ impl<'a, 'g> Sums<'a, 'g> {
             let columns = first..(first + COLUMNS).min(count);
             let (size, width) = (rows.len() * columns.len(), columns.len());
             let (closeness, values) = (&mut closeness[..size], &mut values[..size]);
-            self.geometry.closeness_of_rows(&x, &norms, columns.clone(), closeness);
+            geometry.closeness_of_rows(&x, &norms, columns.clone(), closeness);
             if let Some(at) = closeness.iter().position(|s| !s.is_finite()) {
                 let (row, column) = (rows[at / width], first + at % width);
-                return Err(bad(&format_args!("pool row {row} has no finite closeness to row {column}")));
+                let place = format!("pool row {row} has no finite closeness to row {column}");
+                return Err(Rejection::new("rows", place));
             }
             for (&end, sums) in ends.iter().zip(&mut sums) {
-                self.values(rows, columns.clone(), closeness, end, values);
+                self.kernel_values(geometry, rows, columns.clone(), closeness, end, values);
                 dot::dots(width, values, &self.weights[columns.clone()], &mut parts);
                 sums.iter_mut().zip(&parts).for_each(|(sum, part)| sum[0] += part);
                 values.iter_mut().for_each(|value| *value = value.abs());
@@ -111,7 +112,15 @@ impl<'a, 'g> Sums<'a, 'g> {
     }
 
     /// The ends of the kernel that make this end of the sum, for a block of rows: a negative weight turns them round.
-    fn values(&self, rows: &[usize], columns: Range<usize>, closeness: &[f64], end: End, out: &mut [f64]) {
+    fn kernel_values(
+        &self,
+        geometry: &Geometry<'_>,
+        rows: &[usize],
+        columns: Range<usize>,
+        closeness: &[f64],
+        end: End,
+        out: &mut [f64],
+    ) {
         let &Self { squares, kernel, .. } = self;
         pulp::Arch::new().dispatch(Fill { squares, kernel, end, closeness, out });
         let width = columns.len();
@@ -128,7 +137,7 @@ impl<'a, 'g> Sums<'a, 'g> {
         for (position, (line, out)) in closeness.chunks_exact(width).zip(out.chunks_exact_mut(width)).enumerate() {
             for (at, (&s, out)) in line.iter().zip(out).enumerate() {
                 let lowers = (end == End::Lower) == (self.weights[columns.start + at] >= 0.0);
-                if squares.lower(s) == 0.0 && lowers && self.geometry.same_row(rows[position], columns.start + at) {
+                if squares.lower(s) == 0.0 && lowers && geometry.same_row(rows[position], columns.start + at) {
                     *out = kernel.lower(0.0);
                 }
             }
@@ -170,7 +179,7 @@ fn among_queries(geometry: &Geometry<'_>, kernel: Kernel) -> Result<Interval, Re
         Geometry::new(&rows, &rows, geometry.cost()).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
     let (m, ones) = (norms.len(), vec![1.0; norms.len()]);
     let all: Vec<usize> = (0..m).collect();
-    let found = Sums::new(&around, kernel, &ones)?.of_rows(&all, &[End::Lower, End::Upper])?;
+    let found = Sums::new(&around, kernel, ones.into())?.of_rows(&around, &all, &[End::Lower, End::Upper])?;
     let [mut lower, mut upper] = [ExactSum::default(), ExactSum::default()];
     found[0].iter().for_each(|&x| lower.add(x));
     found[1].iter().for_each(|&x| upper.add(x));
@@ -178,105 +187,72 @@ fn among_queries(geometry: &Geometry<'_>, kernel: Kernel) -> Result<Interval, Re
     Ok(Interval { lower: Some(div_down(div_down(lower.down(), m), m)), upper: Some(div_up(div_up(upper.up(), m), m)) })
 }
 
-/// Evaluates the distance of the pool rows `rows` to the queries, under the kernel of `problem.objective`.
-///
-/// O((k + M)²·d) time, O(1) rows of memory per task.
-///
-/// # Errors
-/// If the statement is about transport or does not fit the geometry, a row is bad, or the spread stopped early.
-pub fn discrepancy_bound(
+/// Encloses the distance of the pool rows `rows` to the queries under `kernel`.
+pub(super) fn interval(
     geometry: &Geometry<'_>,
-    problem: &Statement,
+    kernel: Kernel,
     rows: &[usize],
-    spread: Spread<'_>,
-) -> Result<DistanceBound, Rejection> {
-    problem.check(geometry)?;
-    check_subset(rows, problem)?;
-    let kernel = kernel_of(problem)?;
-    let interval = kernel_means(geometry, kernel, rows, &Weights::default(), spread)?.distance()?;
-    Ok(DistanceBound::proved(geometry, problem, rows, DistanceEvidence::default(), interval))
+    executor: Executor<'_>,
+) -> Result<Interval, Rejection> {
+    kernel_means(geometry, kernel, rows, &Weights::default(), executor)?.distance()
 }
 
-/// Proves how close any subset of `problem.budget` rows can be, under the kernel of `problem.objective`.
-///
-/// O(N·(L + M)·d) time, O(N + L·d) memory.
-///
-/// # Errors
-/// If the witness is no measure on pool rows, a row is bad, or the spread stopped early.
-pub fn best_discrepancy_bound(
-    geometry: &Geometry<'_>,
+/// What a witness says of all subsets.
+pub(super) fn relaxation<'a>(
+    geometry: &'a Geometry<'_>,
     problem: &Statement,
-    witness: Witness,
-    spread: Spread<'_>,
-) -> Result<BestBound, Rejection> {
-    problem.check(geometry)?;
-    let kernel = kernel_of(problem)?;
-    let mass = check_witness(&witness, problem.pool)?;
-    let landmarks = among(geometry, &witness.rows)?;
-    let ones = vec![1.0; geometry.query_len()];
-    let to_witness = Sums::new(&landmarks, kernel, &witness.weights)?;
-    let to_queries = Sums::new(geometry, kernel, &ones)?;
-    let (n, m) = (geometry.pool_len(), geometry.query_len() as f64);
-    let task = |index: usize| {
-        let mut heights = Vec::with_capacity(TASK);
-        let end = ((index + 1) * TASK).min(n);
-        for first in (index * TASK..end).step_by(BLOCK) {
-            let block: Vec<usize> = (first..(first + BLOCK).min(end)).collect();
-            let pulls = to_witness.of_rows(&block, &[End::Lower])?;
-            let queries = to_queries.of_rows(&block, &[End::Upper])?;
-            let height = |(&pull, &query)| sub_down(ratio_down(pull, &mass), div_up(query, m));
-            heights.extend(pulls[0].iter().zip(&queries[0]).map(height));
-        }
-        // A number that is not one would hide among the largest.
-        match heights.iter().position(|h: &f64| !h.is_finite()) {
-            Some(at) => Err(Rejection::new("range", format!("pool row {} overflows", index * TASK + at))),
-            None => Ok(heights),
-        }
-    };
-    let join = |all: &mut Vec<f64>, part: Vec<f64>| all.extend(part);
-    let mut heights = gather(n.div_ceil(TASK), spread, task, Vec::with_capacity(n), join)?;
-    if problem.budget < n {
-        heights.select_nth_unstable_by(problem.budget, f64::total_cmp);
-    }
-    let mut smallest = ExactSum::default();
-    heights[..problem.budget].iter().for_each(|&h| smallest.add(h));
-    let mean = div_down(smallest.down(), problem.budget as f64);
-
-    let length = self_product(&to_witness, &witness, &mass, spread)?;
+    kernel: Kernel,
+    witness: &'a Witness,
+    executor: Executor<'_>,
+) -> Result<Relaxation<'a>, Rejection> {
+    let mass = check_witness(witness, problem.pool)?;
+    let landmarks = geometry.to_rows(&witness.rows).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
+    let to_witness = Sums::new(&landmarks, kernel, witness.weights.as_slice().into())?;
+    let to_queries = Sums::new(geometry, kernel, vec![1.0; geometry.query_len()].into())?;
     let queries = among_queries(geometry, kernel)?.lower.unwrap_or(f64::NEG_INFINITY);
-    let lower = add_down(sub_down(2.0 * mean, length), queries);
-    if !lower.is_finite() {
-        return Err(Rejection::new("range", "the bound is too large for a double: rescale weights or rows"));
-    }
-    let lower = sqrt_down(lower.max(0.0));
-    Ok(BestBound::proved(geometry, problem, BestEvidence::Witness(witness), lower))
+    let length = self_product(&to_witness, &landmarks, witness, &mass, executor)?;
+    let (m, budget) = (geometry.query_len() as f64, problem.budget as f64);
+    Ok(Relaxation {
+        support: Feasible::of(problem).best_priced(),
+        // −h(x).
+        values: Box::new(move |_, rows, out| {
+            let pulls = to_witness.of_rows(&landmarks, rows, &[End::Lower])?;
+            let queries = to_queries.of_rows(geometry, rows, &[End::Upper])?;
+            for ((out, &pull), &query) in out.iter_mut().zip(&pulls[0]).zip(&queries[0]) {
+                *out = add_up(div_up(query, m), -ratio_down(pull, &mass));
+            }
+            // A number that is not one would hide among the smallest.
+            match out.iter().position(|value| !value.is_finite()) {
+                Some(at) => Err(Rejection::new("range", format!("pool row {} overflows", rows[at]))),
+                None => Ok(()),
+            }
+        }),
+        lower: Box::new(move |support| {
+            let height = div_down(-support, budget);
+            let squared = add_down(sub_down(2.0 * height, length), queries);
+            squared.is_finite().then(|| sqrt_down(squared.max(0.0)))
+        }),
+    })
 }
 
 /// A number ≥ ⟨w, w⟩.
-fn self_product(sums: &Sums<'_, '_>, witness: &Witness, mass: &ExactSum, spread: Spread<'_>) -> Result<f64, Rejection> {
-    let Witness { rows, weights } = witness;
-    let task = |index: usize| {
-        let mut sum = ExactSum::default();
-        for first in (index * TASK..((index + 1) * TASK).min(rows.len())).step_by(BLOCK) {
-            let span = first..(first + BLOCK).min(rows.len()).min((index + 1) * TASK);
-            let ends = sums.of_rows(&rows[span.clone()], &[End::Lower, End::Upper])?;
-            for (offset, &weight) in weights[span].iter().enumerate() {
-                sum.add_product(weight, ends[usize::from(weight >= 0.0)][offset]);
-            }
+fn self_product(
+    to_witness: &Sums<'_>,
+    landmarks: &Geometry<'_>,
+    Witness { rows, weights }: &Witness,
+    mass: &ExactSum,
+    executor: Executor<'_>,
+) -> Result<f64, Rejection> {
+    let visit = |sum: &mut ExactSum, (): &mut (), span: Range<usize>| {
+        let ends = to_witness.of_rows(landmarks, &rows[span.clone()], &[End::Lower, End::Upper])?;
+        for (offset, &weight) in weights[span].iter().enumerate() {
+            sum.add_product(weight, ends[usize::from(weight >= 0.0)][offset]);
         }
-        Ok(sum)
+        Ok(())
     };
-    let sum = gather(rows.len().div_ceil(TASK), spread, task, ExactSum::default(), |total, part| total.merge(&part))?;
+    let merge = |total: &mut ExactSum, part: ExactSum| total.merge(&part);
+    let sum = over_blocks(rows.len(), executor, || (), ExactSum::default(), visit, merge)?;
     Ok(-ratio_down(ratio_down(-sum.up(), mass), mass))
-}
-
-fn kernel_of(problem: &Statement) -> Result<Kernel, Rejection> {
-    let missing = || Rejection::new("objective", "the statement is about transport, not about a kernel");
-    problem.objective.kernel().ok_or_else(missing)
-}
-
-fn among<'g>(geometry: &Geometry<'g>, rows: &[usize]) -> Result<Geometry<'g>, Rejection> {
-    geometry.to_rows(rows).map_err(|fault| Rejection::new("rows", fault.to_string()))
 }
 
 /// Checks that a witness is a measure on distinct pool rows and returns its total, which is positive.

@@ -17,7 +17,8 @@
 
 use std::ops::Range;
 
-use crate::bounds::{Interval, Spread, check_subset, gather, ratio_down};
+use crate::bounds::blocks::gather;
+use crate::bounds::{Executor, Interval, check_weighted, ratio_down};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::dot;
 use crate::geometry::{Geometry, row_fault};
@@ -26,7 +27,7 @@ use crate::rejection::Rejection;
 use crate::rounding::{
     ExactSum, TINY, UNIT, add_down, add_up, div_down, mul_down, mul_up, sqrt_down, sqrt_up, sub_down,
 };
-use crate::statement::{Statement, Weights, total};
+use crate::statement::{Weights, total};
 
 /// Numbers in a tile, roughly: half a megabyte.
 const TILE: usize = 1 << 16;
@@ -114,17 +115,15 @@ impl KernelMeans {
 ///
 /// # Errors
 /// If the geometry is a matrix, which does not say how close pool rows are to each other; if rows or weights do not fit
-/// it, a row is bad, or the spread stopped early.
+/// it, a row is bad, or the executor stopped early.
 pub fn kernel_means(
     geometry: &Geometry<'_>,
     kernel: Kernel,
     rows: &[usize],
     weights: &Weights,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<KernelMeans, Rejection> {
-    let statement = Statement::new(geometry, Power::One, rows.len()).weighted(weights.clone());
-    statement.check(geometry)?;
-    check_subset(rows, &statement)?;
+    check_weighted(geometry, Power::One, rows, weights)?;
     let defect = || Rejection::new("objective", "a matrix does not say how close pool rows are to each other");
     let squares = CostBounds::squared_distance(geometry).ok_or_else(defect)?;
     let subset = Points { rows: Some(rows), weights: scaled(weights.subset.as_deref(), rows.len())? };
@@ -148,7 +147,7 @@ pub fn kernel_means(
         total.iter_mut().zip(&part).for_each(|(total, part)| total.merge(part));
     };
     let [subset_low, subset_high, low, high, query_low, query_high] =
-        gather(jobs.len(), spread, task, Default::default(), merge)?;
+        gather(jobs.len(), executor, task, Default::default(), merge)?;
     let (a, b) = (total(&subset.weights), total(&queries.weights));
     Ok(KernelMeans {
         kernel,

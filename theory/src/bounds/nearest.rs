@@ -11,12 +11,13 @@
 //!
 //! Limit: k·M inner products in `f64`, see [`dot`](crate::dot), and one comparison per pair and side.
 
-use crate::bounds::{BLOCK, Interval, Spread, TASK, check_subset, gather};
+use crate::bounds::blocks::over_closeness;
+use crate::bounds::{Executor, Interval, check_weighted};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, div_down, div_up};
-use crate::statement::{Statement, Weights, total};
+use crate::statement::{Weights, total};
 
 /// The three distances, enclosed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +49,7 @@ impl Closest {
 }
 
 /// A mean of least costs and the largest of them, enclosed.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Least {
     low: ExactSum,
     high: ExactSum,
@@ -89,17 +90,15 @@ impl Least {
 /// O(k·M·d) time, O(M) memory per task.
 ///
 /// # Errors
-/// If rows or weights do not fit the geometry, a row is bad or a closeness not finite, or the spread stopped early.
+/// If rows or weights do not fit the geometry, a row is bad or a closeness not finite, or the executor stopped early.
 pub fn nearest_distances(
     geometry: &Geometry<'_>,
     power: Power,
     rows: &[usize],
     weights: &Weights,
-    spread: Spread<'_>,
+    executor: Executor<'_>,
 ) -> Result<NearestDistances, Rejection> {
-    let statement = Statement::new(geometry, power, rows.len()).weighted(weights.clone());
-    statement.check(geometry)?;
-    check_subset(rows, &statement)?;
+    check_weighted(geometry, power, rows, weights)?;
     let m = geometry.query_len();
     let costs = CostBounds::new(geometry, power);
     let cost = |found: Closest, query: usize| {
@@ -108,45 +107,31 @@ pub fn nearest_distances(
     let counts = |side: &Option<Vec<f64>>, at: usize| side.as_ref().is_none_or(|weights| weights[at] > 0.0);
     let weight = |side: &Option<Vec<f64>>, at: usize| side.as_ref().map_or(1.0, |weights| weights[at]);
 
-    let task = |index: usize| {
-        let mut least = Least::default();
-        let mut closest = vec![Closest::NOBODY; m];
-        let mut closeness = vec![0.0; BLOCK * m];
-        let end = ((index + 1) * TASK).min(rows.len());
-        for first in (index * TASK..end).step_by(BLOCK) {
-            let block = &rows[first..(first + BLOCK).min(end)];
-            let closeness = &mut closeness[..block.len() * m];
-            geometry.check_rows(block.iter().copied()).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
-            geometry.closeness_gather(block, closeness);
-            if let Some(at) = closeness.iter().position(|s| !s.is_finite()) {
-                let place = format!("the closeness of pool row {} and query {} is not finite", block[at / m], at % m);
-                return Err(Rejection::new("rows", place));
+    let visit = |(least, closest): &mut (Least, Vec<Closest>), first: usize, block: &[usize], closeness: &[f64]| {
+        for ((position, &row), line) in (first..).zip(block).zip(closeness.chunks_exact(m)) {
+            if !counts(&weights.subset, position) {
+                continue;
             }
-            for ((position, &row), line) in (first..).zip(block).zip(closeness.chunks_exact(m)) {
-                if !counts(&weights.subset, position) {
-                    continue;
+            let mut nearest = (Closest::NOBODY, 0);
+            for (query, (&closeness, closest)) in line.iter().zip(closest.iter_mut()).enumerate() {
+                let pair = Closest { closeness, row };
+                if closeness >= closest.closeness {
+                    *closest = closest.or(pair);
                 }
-                let mut nearest = (Closest::NOBODY, 0);
-                for (query, (&closeness, closest)) in line.iter().zip(&mut closest).enumerate() {
-                    let pair = Closest { closeness, row };
-                    if closeness >= closest.closeness {
-                        *closest = closest.or(pair);
-                    }
-                    if closeness > nearest.0.closeness && counts(&weights.query, query) {
-                        nearest = (pair, query);
-                    }
+                if closeness > nearest.0.closeness && counts(&weights.query, query) {
+                    nearest = (pair, query);
                 }
-                least.add(weight(&weights.subset, position), cost(nearest.0, nearest.1));
             }
+            least.add(weight(&weights.subset, position), cost(nearest.0, nearest.1));
         }
-        Ok((least, closest))
+        Ok(())
     };
     let merge = |total: &mut (Least, Vec<Closest>), part: (Least, Vec<Closest>)| {
         total.0.merge(&part.0);
         total.1.iter_mut().zip(part.1).for_each(|(total, part)| *total = total.or(part));
     };
     let empty = (Least::default(), vec![Closest::NOBODY; m]);
-    let (to_query, closest) = gather(rows.len().div_ceil(TASK), spread, task, empty, merge)?;
+    let (to_query, closest) = over_closeness(geometry, rows, executor, empty, visit, merge)?;
     let mut to_subset = Least::default();
     for (query, &found) in closest.iter().enumerate().filter(|&(query, _)| counts(&weights.query, query)) {
         to_subset.add(weight(&weights.query, query), cost(found, query));

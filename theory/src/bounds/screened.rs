@@ -2,9 +2,9 @@
 //!
 //! A row with g_j ≤ c_ij^p for every query j adds nothing to such a bound. That it is one must be known for every row
 //! that is left out: it cannot be seen from the rows that are left. Safe code therefore looks at all rows, or holds a
-//! [`Screened`], which says so and can only be made by whoever takes responsibility for it.
+//! [`Screened`], which says so and can only be made by unsafe code.
 
-use crate::cost::Cost;
+use crate::bounds::BestEvidence;
 use crate::cost_bounds::Power;
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
@@ -16,7 +16,7 @@ use crate::statement::Statement;
 pub enum Candidates<'a> {
     /// All of them.
     All,
-    /// Those that a screen left, for the potentials, cost, power and geometry that it was made for.
+    /// Those that a screen left, for the potentials, power and geometry that it was made for.
     Screened(&'a Screened),
 }
 
@@ -33,7 +33,6 @@ pub enum Candidates<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Screened {
     geometry: GeometryId,
-    cost: Cost,
     power: Power,
     potentials: Vec<f64>,
     rows: Vec<usize>,
@@ -50,7 +49,7 @@ impl Screened {
     /// - `potentials[j]` ≤ c_ij^p for every query j, c being the geometry's cost and p `power`.
     #[allow(unsafe_code, reason = "the one way to a bound that does not look at all rows; safe code has no other")]
     pub unsafe fn assume(geometry: &Geometry<'_>, power: Power, potentials: Vec<f64>, rows: Vec<usize>) -> Self {
-        Self { geometry: geometry.id(), cost: geometry.cost(), power, potentials, rows }
+        Self { geometry: geometry.id(), power, potentials, rows }
     }
 
     /// The rows that count.
@@ -68,16 +67,18 @@ impl<'a> Candidates<'a> {
         self,
         geometry: &Geometry<'_>,
         problem: &Statement,
-        potentials: &[f64],
+        evidence: &BestEvidence,
     ) -> Result<Option<&'a [usize]>, Rejection> {
         let Candidates::Screened(screened) = self else { return Ok(None) };
-        let Screened { geometry: id, cost, power, potentials: of, rows } = screened;
-        let same = of.len() == potentials.len() && of.iter().zip(potentials).all(|(a, b)| a.to_bits() == b.to_bits());
-        if (*id, *cost, *power) != (geometry.id(), problem.cost, problem.p) || !same {
-            return Err(Rejection::new(
-                "screen",
-                "the rows were screened for another geometry, cost, power or potentials",
-            ));
+        let Screened { geometry: id, power, potentials: of, rows } = screened;
+        let same = match evidence {
+            BestEvidence::Potentials(g) => {
+                of.len() == g.len() && of.iter().zip(g).all(|(a, b)| a.to_bits() == b.to_bits())
+            }
+            BestEvidence::Witness(_) => false,
+        };
+        if (*id, *power) != (geometry.id(), problem.p) || !same {
+            return Err(Rejection::new("screen", "the rows were screened for another geometry, power or potentials"));
         }
         match rows.iter().find(|row| **row >= problem.pool) {
             Some(row) => Err(Rejection::new("screen", format!("row {row} of a pool of {}", problem.pool))),

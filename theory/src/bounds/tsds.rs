@@ -11,39 +11,29 @@
 //! Limit: k·M inner products and M sorts of k costs for one subset, N·M inner products in `f64` for all, see
 //! [`dot`](crate::dot).
 
-use std::cmp::Reverse;
-
-use crate::bounds::best::over_rows;
-use crate::bounds::{
-    BLOCK, BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Interval, Spread, TASK,
-    check_potentials, check_subset, gather,
-};
+use crate::bounds::best::{Relaxation, values_of_closeness};
+use crate::bounds::blocks::over_closeness;
+use crate::bounds::feasible::Feasible;
+use crate::bounds::{Executor, Interval, check_potentials};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_down, add_up, div_down, div_up, mul_up, sub_down};
-use crate::statement::{Objective, Statement};
+use crate::statement::Statement;
 
 /// Costs of one query and all rows of a subset, lower and upper ends, each sorted by itself: the l-th least cost lies
 /// between the l-th of both.
 type Ends = [Vec<f64>; 2];
 
-/// Evaluates F_λ of the pool rows `rows`, with λ from `problem.objective`.
-///
-/// O(k·M·(d + log k)) time, 16·k·M bytes.
-///
-/// # Errors
-/// If the statement is about something else or does not fit the geometry, a row is bad, or the spread stopped early.
-pub fn tsds_bound(
+/// Evaluates F_λ of the pool rows `rows` for λ = `diversity`.
+pub(super) fn interval(
     geometry: &Geometry<'_>,
     problem: &Statement,
+    diversity: f64,
     rows: &[usize],
-    spread: Spread<'_>,
-) -> Result<DistanceBound, Rejection> {
-    problem.check(geometry)?;
-    check_subset(rows, problem)?;
-    let diversity = diversity_of(problem)?;
-    let columns = columns(geometry, rows, spread)?;
+    executor: Executor<'_>,
+) -> Result<Interval, Rejection> {
+    let columns = columns(geometry, rows, executor)?;
     let (k, n, m) = (rows.len(), problem.pool as f64, columns.len() as f64);
 
     // Σ_j of the l-th least costs, to find K and g by; nothing rests on it.
@@ -85,97 +75,57 @@ pub fn tsds_bound(
         }
     }
     let signed = CostBounds::new(geometry, Power::One).signed();
-    let lower = dual(problem, diversity, &g, heights.up(), signed)?;
-    if !upper.is_finite() {
-        return Err(Rejection::new("range", "a bound is too large for a double: rescale diversity or costs"));
+    let lower = dual(problem, diversity, &g, heights.up(), signed);
+    match lower.filter(|_| upper.is_finite()) {
+        Some(lower) => Ok(Interval { lower: Some(lower), upper: Some(upper) }),
+        None => Err(Rejection::new("range", "a bound is too large for a double: rescale diversity or costs")),
     }
-    if lower > upper {
-        return Err(Rejection::new("contradiction", format!("lower bound {lower} is above upper bound {upper}")));
-    }
-    let interval = Interval { lower: Some(lower), upper: Some(upper) };
-    Ok(DistanceBound::proved(geometry, problem, rows, DistanceEvidence::default(), interval))
 }
 
-/// Evaluates the bound below F_λ of every subset of `problem.budget` rows, with λ from `problem.objective`.
-///
-/// O(rows·M·d) time, O(N + M) memory per task.
-///
-/// # Errors
-/// If a potential is missing or not finite, a row is bad, the rows were screened for something else, or the spread
-/// stopped early.
-pub fn best_tsds_bound(
-    geometry: &Geometry<'_>,
-    problem: &Statement,
-    potentials: Vec<f64>,
-    candidates: Candidates<'_>,
-    spread: Spread<'_>,
-) -> Result<BestBound, Rejection> {
-    problem.check(geometry)?;
-    let diversity = diversity_of(problem)?;
-    check_potentials(&potentials, problem.queries, "best potentials")?;
-    let candidates = candidates.rows(geometry, problem, &potentials)?;
+/// What potentials say of all subsets.
+pub(super) fn relaxation<'a>(
+    geometry: &'a Geometry<'_>,
+    problem: &'a Statement,
+    diversity: f64,
+    g: &'a [f64],
+) -> Result<Relaxation<'a>, Rejection> {
+    check_potentials(g, problem.queries, "best potentials")?;
     let costs = CostBounds::new(geometry, Power::One);
-    let height = |closeness: &[f64], heights: &mut [f64]| costs.reply_sums(&potentials, closeness, heights);
-    let join = |all: &mut Vec<f64>, part: Vec<f64>| all.extend(part);
-    let mut heights = over_rows(geometry, candidates, spread, height, Vec::push, join)?;
-    if problem.budget < heights.len() {
-        heights.select_nth_unstable_by_key(problem.budget, |h| Reverse(h.to_bits()));
-        heights.truncate(problem.budget);
-    }
-    let mut largest = ExactSum::default();
-    heights.iter().for_each(|&h| largest.add(h));
-    let lower = dual(problem, diversity, &potentials, largest.up(), costs.signed())?;
-    Ok(BestBound::proved(geometry, problem, BestEvidence::Potentials(potentials), lower))
+    Ok(Relaxation {
+        support: Feasible::of(problem).best_priced(),
+        values: values_of_closeness(geometry, move |closeness, out| costs.reply_sums(g, closeness, out)),
+        lower: Box::new(move |support| dual(problem, diversity, g, support, costs.signed())),
+    })
 }
 
-/// A number ≤ mean g + min over 1/k ≤ t ≤ 1 of t·(λ − s/M) − λ/N, for any s ≤ `heights`.
-fn dual(problem: &Statement, diversity: f64, g: &[f64], heights: f64, signed: bool) -> Result<f64, Rejection> {
+/// A number ≤ mean g + min over 1/k ≤ t ≤ 1 of t·(λ − s/M) − λ/N, for any s ≤ `heights`; `None` if it is too large for a
+/// double.
+fn dual(problem: &Statement, diversity: f64, g: &[f64], heights: f64, signed: bool) -> Option<f64> {
     let slope = sub_down(diversity, div_up(heights, problem.queries as f64));
     let least = if slope >= 0.0 { div_down(slope, problem.budget as f64) } else { slope };
     let constant = div_up(diversity, problem.pool as f64);
     let value = sub_down(add_down(problem.mean_potential_down(g), least), constant);
-    if !value.is_finite() {
-        return Err(Rejection::new("range", "the bound is too large for a double: rescale potentials or costs"));
-    }
     // Neither part of F_λ is negative unless costs are.
-    Ok(if signed { value } else { value.max(0.0) })
+    value.is_finite().then(|| if signed { value } else { value.max(0.0) })
 }
 
 /// For every query the costs of all rows, sorted.
-fn columns(geometry: &Geometry<'_>, rows: &[usize], spread: Spread<'_>) -> Result<Vec<Ends>, Rejection> {
+fn columns(geometry: &Geometry<'_>, rows: &[usize], executor: Executor<'_>) -> Result<Vec<Ends>, Rejection> {
     let m = geometry.query_len();
     let costs = CostBounds::new(geometry, Power::One);
-    let task = |index: usize| {
-        let mut columns = vec![Ends::default(); m];
-        let mut closeness = vec![0.0; BLOCK * m];
-        for block in rows[index * TASK..((index + 1) * TASK).min(rows.len())].chunks(BLOCK) {
-            let closeness = &mut closeness[..block.len() * m];
-            geometry.check_rows(block.iter().copied()).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
-            geometry.closeness_gather(block, closeness);
-            for (at, &s) in closeness.iter().enumerate() {
-                let (row, query) = (block[at / m], at % m);
-                if !s.is_finite() {
-                    let place = format!("the closeness of pool row {row} and query {query} is not finite");
-                    return Err(Rejection::new("rows", place));
-                }
-                columns[query][0].push(costs.lower(s));
-                columns[query][1].push(costs.upper(s, || geometry.same_row(row, query)));
-            }
+    let visit = |columns: &mut Vec<Ends>, _: usize, block: &[usize], closeness: &[f64]| {
+        for (at, &s) in closeness.iter().enumerate() {
+            let (row, query) = (block[at / m], at % m);
+            columns[query][0].push(costs.lower(s));
+            columns[query][1].push(costs.upper(s, || geometry.same_row(row, query)));
         }
-        Ok(columns)
+        Ok(())
     };
     let join = |all: &mut Vec<Ends>, part: Vec<Ends>| {
         let sides = all.iter_mut().flatten().zip(part.into_iter().flatten());
         sides.for_each(|(all, part)| all.extend(part));
     };
-    let mut columns = gather(rows.len().div_ceil(TASK), spread, task, vec![Ends::default(); m], join)?;
+    let mut columns = over_closeness(geometry, rows, executor, vec![Ends::default(); m], visit, join)?;
     columns.iter_mut().flatten().for_each(|ends| ends.sort_unstable_by(f64::total_cmp));
     Ok(columns)
-}
-
-fn diversity_of(problem: &Statement) -> Result<f64, Rejection> {
-    match problem.objective {
-        Objective::Tsds { diversity } => Ok(diversity),
-        other => Err(Rejection::new("objective", format!("the statement is about `{}`, not about TSDS", other.name()))),
-    }
 }

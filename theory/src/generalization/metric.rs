@@ -5,7 +5,7 @@
 //! of such a space in `f64`; chords are measured as Euclidean distances of normalised rows, whose rounding enters every
 //! enclosure as a slack of at most 2(D + 8)u per pair, D = [`depth`]`(d)`.
 
-use crate::bounds::{Candidates, DistanceEvidence, Interval, Spread, best_bound, distance_bound};
+use crate::bounds::{Candidates, DistanceEvidence, Executor, Interval, best_bound, distance_bound};
 use crate::cost::Cost;
 use crate::cost_bounds::{CostBounds, Power};
 use crate::dot::{self, depth};
@@ -281,13 +281,13 @@ impl<'a> Pairs<'a> {
         &self,
         problem: &Statement,
         evidence: DistanceEvidence,
-        spread: Spread<'_>,
+        executor: Executor<'_>,
     ) -> Result<MetricDistance, Rejection> {
         if problem.p != Power::One {
             return Err(Rejection::new("power", "the distance of a metric is W₁"));
         }
         let rows: Vec<usize> = (0..self.geometry.pool_len()).collect();
-        let bound = distance_bound(&self.geometry, problem, &rows, evidence, spread)?;
+        let bound = distance_bound(&self.geometry, problem, &rows, evidence, executor)?;
         let distance = MetricDistance::new(bound.interval());
         let distance = distance.ok_or_else(|| Rejection::new("plan", "an upper bound needs a plan"))?;
         Ok(distance.widened(self.slack))
@@ -349,9 +349,9 @@ impl<'a> Pairs<'a> {
     ///
     /// # Errors
     /// As [`best_bound`].
-    pub fn best_subset(&self, budget: usize, potentials: Vec<f64>, spread: Spread<'_>) -> Result<Bound, Rejection> {
+    pub fn best_subset(&self, budget: usize, potentials: Vec<f64>, executor: Executor<'_>) -> Result<Bound, Rejection> {
         let problem = Statement::new(&self.geometry, Power::One, budget);
-        let lower = best_bound(&self.geometry, &problem, potentials, Candidates::All, spread)?.lower();
+        let lower = best_bound(&self.geometry, &problem, potentials, Candidates::All, executor)?.lower();
         let lower = sub_down(lower, self.slack).max(0.0);
         Ok(Bound::new(Theorem::BestSubset, Kind::Deterministic, lower, [], &[("k", budget as f64)]).below())
     }

@@ -34,5 +34,5 @@ pub mod theorem;
 pub use assumption::{Assumption, Refusal};
 pub use bound::{Bound, Kind};
 pub use metric::{Cloud, Metric, MetricDistance, Pairs};
-pub use objective::Objective;
+pub use objective::LossObjective;
 pub use theorem::Theorem;

@@ -20,7 +20,7 @@ pub enum LogitNorm {
 
 /// f_α for one α ≥ 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Objective {
+pub struct LossObjective {
     alpha: f64,
 }
 
@@ -46,7 +46,7 @@ fn answer(logits: &[f64], right: usize) -> Answer {
     Answer { log_p, p: log_p.exp(), rest: wrong / total, others: weights.into_iter().map(|w| w / total).collect() }
 }
 
-impl Objective {
+impl LossObjective {
     /// `None` unless α is finite and not negative.
     pub fn new(alpha: f64) -> Option<Self> {
         (alpha.is_finite() && alpha >= 0.0).then_some(Self { alpha })
@@ -118,11 +118,6 @@ impl Objective {
         div_up(1.0, self.alpha)
     }
 
-    /// The range when p ≥ `least` > 0 is known: f_α(least).
-    pub fn range_above(self, least: f64) -> f64 {
-        library_up(self.value(least))
-    }
-
     /// c_α = α/(1 − 2^{−α}), rounded up: 1[answer is wrong] ≤ c_α·f_α(p); 1/ln 2 at α = 0.
     pub fn error_constant(self) -> f64 {
         let ln2 = std::f64::consts::LN_2;
@@ -165,7 +160,7 @@ pub fn el2n(logits: &[f64], right: usize) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholded {
     /// The objective.
-    pub objective: Objective,
+    pub objective: LossObjective,
     /// τ in (0, 1).
     pub threshold: f64,
 }

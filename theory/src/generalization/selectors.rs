@@ -16,7 +16,7 @@ pub struct Optimises {
 }
 
 /// What every guarantee is about, in one sentence for all methods.
-pub const SCOPE: &str = "Guarantees are for a method by itself, up to the rounding of f64: with --balance-groups they hold for every \
+pub const SCOPE: &str = "Guarantees are for a method by itself, up to the rounding of f64: with `balance-groups` they hold for every \
      group's queries alone, not for the rows that the groups take in turns.";
 
 /// All selectors of which something is proved.
@@ -59,14 +59,14 @@ pub static OPTIMISES: &[Optimises] = &[
         relation: "its plan is a coupling, so its cost ≥ W₁ between queries and the *weighted* pool",
         guarantee: "its masses are optimal for TSDS's problem with G_∞ one-sided (the published one up to K = N/2), unless the \
                     list cap decides, which the manifest then says; the k rows taken are certified against every k-subset with \
-                    --diversity",
+                    `diversity`",
     },
     Optimises {
         method: "knn-kde",
         exactly: "the same with masses divided by a density estimate",
         relation: "as knn-uniform; r copies of a row share the mass of one if no other row is within sigma and the caps allow r",
         guarantee: "its masses are optimal for TSDS's problem with G_KDE one-sided, for the densities among the listed rows (at most \
-                    --kde-cap neighbours and a tenth of the pool count), unless the list cap decides, which the manifest then \
+                    `kde-cap` neighbours and a tenth of the pool count), unless the list cap decides, which the manifest then \
                     says; none after taking k rows",
     },
     Optimises {
@@ -74,7 +74,7 @@ pub static OPTIMISES: &[Optimises] = &[
         exactly: "TSDS's regularised transport over plans, total-variation penalty, with the cost itself whatever p; then k rows by mass",
         relation: "as knn-uniform",
         guarantee: "its masses are optimal for TSDS's problem with G_TV; that is the even plan where no cost exceeds its query's \
-                    least by (1 − α)C/α (495 by default), or by --diversity; none after taking k rows",
+                    least by (1 − α)C/α (495 by default), or by `diversity`; none after taking k rows",
     },
     Optimises {
         method: "kde-ratio",
@@ -97,13 +97,13 @@ pub static OPTIMISES: &[Optimises] = &[
         relation: "half its square is a lower bound of W₁ of the Euclidean distance between the points compared (T6)",
         guarantee: "no swap of two rows takes more than the manifest's `least-gain-noticed`, a matter of rounding, from the squared \
                     energy distance, or the manifest says why that is left open; certified against every k-subset with \
-                    --objective energy",
+                    `objective` energy",
     },
     Optimises {
         method: "mmd",
         exactly: "nothing: a local minimum of the maximum mean discrepancy under swaps",
         relation: "σ·MMD is a lower bound of W₁ of the Euclidean distance between the points compared, for the Gaussian kernel (T6)",
-        guarantee: "as `energy`, for the squared discrepancy; certified against every k-subset with --objective mmd",
+        guarantee: "as `energy`, for the squared discrepancy; certified against every k-subset with `objective` mmd",
     },
 ];
 

@@ -1,6 +1,6 @@
 //! Composition: the weakest kind, all assumptions, probabilities that add up.
 
-use kantor_theory::bounds::{Interval, in_turn};
+use kantor_theory::bounds::{Interval, sequential};
 use kantor_theory::generalization::assumption::require_held_out;
 use kantor_theory::generalization::heldout::{held_out_distance, same_queries_distance};
 use kantor_theory::generalization::{
@@ -72,7 +72,7 @@ fn distances_of_another_power_are_none_of_a_metric() {
     let pairs = rows.pairs(&columns).unwrap();
     let of = |power| {
         let evidence = DistanceEvidence { potentials: None, plan: SparsePlan::new(vec![(0, 0, 1), (1, 1, 1)]) };
-        pairs.distance(&Statement::new(pairs.geometry(), power, 2), evidence, &in_turn)
+        pairs.distance(&Statement::new(pairs.geometry(), power, 2), evidence, &sequential)
     };
     assert!((of(Power::One).unwrap().upper() - 1.0).abs() < 1e-12);
     assert_eq!(of(Power::Two).unwrap_err().rule, "power");

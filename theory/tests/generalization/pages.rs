@@ -127,3 +127,17 @@ fn code_carries_no_unknown_id() {
     let unused: Vec<_> = known.iter().filter(|id| id.starts_with('T') && !seen.contains(**id)).collect();
     assert!(unused.is_empty(), "no code names {unused:?}");
 }
+
+/// The lower crates know no command line: messages and comments name quantities.
+#[test]
+fn lower_crates_name_no_flag() {
+    let root = crate_dir().parent().unwrap();
+    for path in ["theory/src", "solvers/src"].iter().flat_map(|dir| files(&root.join(dir), "rs")) {
+        let text = fs::read_to_string(&path).unwrap();
+        for line in text.lines() {
+            let flag =
+                line.split("--").skip(1).any(|after| after.starts_with(|c: char| c.is_ascii_lowercase() || c == '{'));
+            assert!(!flag, "{}: {line}", path.display());
+        }
+    }
+}

@@ -4,7 +4,7 @@
 #[path = "../kernel/support.rs"]
 mod kernel;
 
-use kantor_theory::bounds::in_turn;
+use kantor_theory::bounds::sequential;
 use kantor_theory::generalization::metric::Capacity;
 use kantor_theory::generalization::{Cloud, Metric, MetricDistance, Pairs};
 use kantor_theory::{DenseRows, DistanceEvidence, Power, Rows, SparsePlan, Statement, Weights};
@@ -73,7 +73,7 @@ pub(crate) fn weighted(s: &Cloud, q: &Cloud, weights: Weights) -> MetricDistance
     let (plan, potentials) = transport(&costs(&pairs), &supply, &demand);
     let evidence = DistanceEvidence { potentials: Some(potentials), plan: SparsePlan::new(plan) };
     let problem = Statement::new(pairs.geometry(), Power::One, k).weighted(weights);
-    pairs.distance(&problem, evidence, &in_turn).unwrap()
+    pairs.distance(&problem, evidence, &sequential).unwrap()
 }
 
 /// A plan of least cost among those that take at most λ/k from each row and serve each query its 1/M.

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use kantor_theory::{
-    Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Power, Screened, SparsePlan, Spread, Statement, Verdict,
-    Weights, best_bound, distance_bound, excess, in_turn,
+    Candidates, Cost, DenseRows, DistanceEvidence, Executor, Geometry, Power, Screened, SparsePlan, Statement, Verdict,
+    Weights, best_bound, distance_bound, excess, sequential,
 };
 use proptest::prelude::*;
 
@@ -132,12 +132,12 @@ fn the_order_in_which_tasks_run_changes_no_bit() {
         std::thread::scope(|scope| (0..count).for_each(|t| drop(scope.spawn(move || task(t)))));
     };
     let stopped = |count: usize, task: &(dyn Fn(usize) + Sync)| (1..count).for_each(task);
-    let distance = distance_bound(&geometry, &problem, &rows, evidence.clone(), &in_turn).unwrap();
-    let best = best_bound(&geometry, &problem, g.clone(), Candidates::All, &in_turn).unwrap();
-    let spreads: [Spread<'_>; 3] = [&backwards, &twice, &threads];
-    for spread in spreads {
-        assert_eq!(distance_bound(&geometry, &problem, &rows, evidence.clone(), spread).unwrap(), distance);
-        assert_eq!(best_bound(&geometry, &problem, g.clone(), Candidates::All, spread).unwrap(), best);
+    let distance = distance_bound(&geometry, &problem, &rows, evidence.clone(), &sequential).unwrap();
+    let best = best_bound(&geometry, &problem, g.clone(), Candidates::All, &sequential).unwrap();
+    let executors: [Executor<'_>; 3] = [&backwards, &twice, &threads];
+    for executor in executors {
+        assert_eq!(distance_bound(&geometry, &problem, &rows, evidence.clone(), executor).unwrap(), distance);
+        assert_eq!(best_bound(&geometry, &problem, g.clone(), Candidates::All, executor).unwrap(), best);
     }
     assert_eq!(distance_bound(&geometry, &problem, &rows, evidence, &stopped).unwrap_err().rule, "complete");
     assert_eq!(best_bound(&geometry, &problem, g, Candidates::All, &stopped).unwrap_err().rule, "complete");
@@ -152,11 +152,11 @@ fn rows_that_add_nothing_may_be_left_out() {
     let mut active: Vec<usize> = (0..3000).filter(|&i| (0..4).any(|j| g[j] - geometry.cost_of(i, j) > -1e-9)).collect();
     assert!(active.len() > 50 && active.len() < 1000);
     active.reverse();
-    let all = best_bound(&geometry, &problem, g.clone(), Candidates::All, &in_turn).unwrap();
+    let all = best_bound(&geometry, &problem, g.clone(), Candidates::All, &sequential).unwrap();
     let calls = Cell::new(0);
     let counted = |count: usize, task: &(dyn Fn(usize) + Sync)| {
         calls.set(calls.get() + count);
-        in_turn(count, task);
+        sequential(count, task);
     };
     // SAFETY: the costs of all other rows exceed the potentials by more than rounding.
     #[allow(unsafe_code)]
@@ -219,10 +219,10 @@ fn rows_that_cannot_be_measured_prove_nothing() {
         let pool = DenseRows::from_f64(2, [vec![1.0, 1.0], bad.to_vec()].concat()).unwrap();
         let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
         let problem = Statement::new(&geometry, Power::One, 1);
-        let best = best_bound(&geometry, &problem, vec![0.1], Candidates::All, &in_turn);
+        let best = best_bound(&geometry, &problem, vec![0.1], Candidates::All, &sequential);
         assert_eq!(best.unwrap_err().rule, "rows", "{bad:?}");
         let evidence = DistanceEvidence { potentials: Some(vec![0.1]), plan: None };
-        assert_eq!(distance_bound(&geometry, &problem, &[1], evidence, &in_turn).unwrap_err().rule, "rows");
+        assert_eq!(distance_bound(&geometry, &problem, &[1], evidence, &sequential).unwrap_err().rule, "rows");
     }
 }
 

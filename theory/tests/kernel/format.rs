@@ -71,7 +71,7 @@ fn dropped_rows_shift_nothing() {
         let stored = |row: usize| if row == 0 { 1 } else { row + 2 };
         assert_eq!(certificate.subset, instance.subset.iter().map(|&row| stored(row)).collect::<Vec<_>>());
         let verify = |certificate: &Certificate, facts: &Facts| {
-            kantor_theory::verify(certificate, facts, geometry, &kantor_theory::in_turn).name()
+            kantor_theory::verify(certificate, facts, geometry, &kantor_theory::sequential).name()
         };
         assert_eq!(verify(&certificate, &facts), "verified");
         assert_eq!(verify(&certificate, &instance.facts()), "cannot-check");

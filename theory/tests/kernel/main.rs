@@ -1,13 +1,14 @@
 //! What the kernel promises: bounds that hold in exact arithmetic, and a checker that nothing fools.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod cache;
 mod discrepancy;
 mod duality;
+mod evaluated;
 mod exact_replay;
 mod format;
 mod kernels;
 mod matrix;
-mod memory;
 mod metrics;
 mod mutations;
 mod rounding;

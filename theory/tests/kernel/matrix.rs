@@ -3,7 +3,7 @@
 use kantor_theory::geometry::{Entry, cosine_allowance};
 use kantor_theory::{
     Cost, DenseRows, DistanceEvidence, Element, Geometry, GeometryError, Power, Problem, Statement, Weights,
-    distance_bound, in_turn, nearest_distances,
+    distance_bound, nearest_distances, sequential,
 };
 
 const COSINES: [Cost; 3] = [Cost::Cosine, Cost::HalfCosine, Cost::Angular];
@@ -87,9 +87,9 @@ fn negative_costs_are_not_squared() {
     named(Power::Two.check(&geometry).unwrap_err().to_string());
     let evidence = || DistanceEvidence { potentials: Some(vec![0.0; 2]), plan: None };
     let statement = |power| Statement::new(&geometry, power, 1);
-    assert!(distance_bound(&geometry, &statement(Power::One), &[2], evidence(), &in_turn).is_ok());
-    named(distance_bound(&geometry, &statement(Power::Two), &[0], evidence(), &in_turn).unwrap_err().to_string());
-    let chamfer = |power| nearest_distances(&geometry, power, &[0], &Weights::default(), &in_turn);
+    assert!(distance_bound(&geometry, &statement(Power::One), &[2], evidence(), &sequential).is_ok());
+    named(distance_bound(&geometry, &statement(Power::Two), &[0], evidence(), &sequential).unwrap_err().to_string());
+    let chamfer = |power| nearest_distances(&geometry, power, &[0], &Weights::default(), &sequential);
     assert!(chamfer(Power::One).is_ok());
     named(chamfer(Power::Two).unwrap_err().to_string());
     assert!(Problem::new(&geometry, Power::One).check().is_ok());

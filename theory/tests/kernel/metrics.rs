@@ -1,7 +1,7 @@
 //! Chamfer, Hausdorff, kernel means and mean difference, weighted, against exact arithmetic on the input bits.
 
 use dashu::float::FBig;
-use kantor_theory::bounds::in_turn;
+use kantor_theory::bounds::sequential;
 use kantor_theory::{
     Cost, Interval, Kernel, KernelName, kernel_means, mean_difference, nearest_distances, transport_at_least,
 };
@@ -65,7 +65,7 @@ fn printed_distances_hold_in_exact_arithmetic() {
         let hausdorff = largest(columns.iter().map(|&j| of_query(j)).chain(rows.iter().map(|&i| of_row(i))));
         let scale = costs.iter().flatten().map(size).fold(real(1e-300), |a, x| if x > a { x } else { a });
         let found = instance
-            .with(|geometry| nearest_distances(geometry, instance.p, &instance.subset, weights, &in_turn))
+            .with(|geometry| nearest_distances(geometry, instance.p, &instance.subset, weights, &sequential))
             .unwrap();
         let cases =
             [(found.chamfer_to_subset, &to_subset), (found.chamfer_to_query, &to_query), (found.hausdorff, &hausdorff)];
@@ -100,7 +100,7 @@ fn printed_distances_hold_in_exact_arithmetic() {
             let cross = mean(&s, &a, &q, &b, false)?;
             Some(mean(&s, &a, &s, &a, apart)? - cross * real(2.0) + mean(&q, &b, &q, &b, apart)?)
         };
-        let means = instance.with(|geometry| kernel_means(geometry, kernel, &s, weights, &in_turn)).unwrap();
+        let means = instance.with(|geometry| kernel_means(geometry, kernel, &s, weights, &sequential)).unwrap();
         let biased = squared(false).unwrap();
         let (low, high) = ends(means.squared());
         assert!(
@@ -128,7 +128,7 @@ fn printed_distances_hold_in_exact_arithmetic() {
         };
         let exact = sum(&mut (0..instance.dim).map(coordinate)).sqrt();
         let scale = largest(x.iter().chain(&y).flatten().map(size)) + real(1e-300);
-        let (low, high) = ends(instance.with(|geometry| mean_difference(geometry, &s, weights, &in_turn)).unwrap());
+        let (low, high) = ends(instance.with(|geometry| mean_difference(geometry, &s, weights, &sequential)).unwrap());
         assert!(
             real(low) <= &exact + slack(&scale) && real(high) >= &exact - slack(&scale),
             "seed {seed} {instance:?}"

@@ -66,49 +66,79 @@ impl Truth<'_> {
 
 /// What became of the mutants.
 #[derive(Debug, Default)]
-struct Tally {
-    tried: u32,
-    refused: u32,
-    weaker: u32,
-    verified: u32,
+pub(crate) struct Tally {
+    pub(crate) tried: u32,
+    pub(crate) refused: u32,
+    pub(crate) weaker: u32,
+    pub(crate) verified: u32,
 }
 
-/// Reads and checks one mutant; what is verified or proved must be true.
-fn try_one(truth: &mut Truth<'_>, tally: &mut Tally, bytes: &[u8], what: &str) {
-    tally.tried += 1;
-    let Ok(certificate) = Certificate::parse(bytes) else {
-        tally.refused += 1;
-        return;
-    };
-    match truth.instance.check(&certificate) {
-        Verdict::Rejected(_) | Verdict::CannotCheck(_) => tally.refused += 1,
-        Verdict::Weaker(proved) => {
-            tally.weaker += 1;
-            truth.assert_holds(&certificate, &proved, what);
+impl Tally {
+    /// Reads and checks one mutant; `holds` looks whether what is verified or proved is true.
+    pub(crate) fn attempt(
+        &mut self,
+        instance: &Instance,
+        bytes: &[u8],
+        what: &str,
+        holds: &mut dyn FnMut(&Certificate, &Proved, &str),
+    ) {
+        self.tried += 1;
+        let Ok(certificate) = Certificate::parse(bytes) else {
+            self.refused += 1;
+            return;
+        };
+        match instance.check(&certificate) {
+            Verdict::Rejected(_) | Verdict::CannotCheck(_) => self.refused += 1,
+            Verdict::Weaker(proved) => {
+                self.weaker += 1;
+                holds(&certificate, &proved, what);
+            }
+            Verdict::Verified(proved) => {
+                self.verified += 1;
+                holds(&certificate, &proved, what);
+                let best = certificate.best.map(|best| best.lower);
+                holds(&certificate, &Proved { distance: certificate.distance, best }, what);
+            }
         }
-        Verdict::Verified(proved) => {
-            tally.verified += 1;
-            truth.assert_holds(&certificate, &proved, what);
-            let best = certificate.best.map(|best| best.lower);
-            truth.assert_holds(&certificate, &Proved { distance: certificate.distance, best }, what);
+    }
+}
+
+/// Hands over the certificate with every bit turned, and with every value in the place of every other.
+pub(crate) fn each_change(bytes: &[u8], mut attempt: impl FnMut(&[u8], &str)) {
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut mutant = bytes.to_vec();
+            mutant[at] ^= 1 << bit;
+            attempt(&mutant, &format!("bit {bit} of byte {at}"));
+        }
+    }
+    let value: Value = serde_json::from_slice(bytes).unwrap();
+    for place in paths(&value) {
+        for variant in variants(value.pointer(&place).unwrap()) {
+            let what = format!("{place} = {variant}");
+            let mut mutant = value.clone();
+            *mutant.pointer_mut(&place).unwrap() = variant;
+            attempt(&serde_json::to_vec(&mutant).unwrap(), &what);
         }
     }
 }
 
 /// Every value in a JSON tree, by path.
-pub(crate) fn paths(value: &Value, path: &str, out: &mut Vec<String>) {
-    out.push(path.to_owned());
+fn paths(value: &Value) -> Vec<String> {
+    let below = |(key, value): (String, &Value)| paths(value).into_iter().map(move |path| format!("/{key}{path}"));
+    let mut out = vec![String::new()];
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| paths(value, &format!("{path}/{key}"), out)),
+        Value::Object(map) => out.extend(map.iter().map(|(key, value)| (key.clone(), value)).flat_map(below)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(i, value)| paths(value, &format!("{path}/{i}"), out));
+            out.extend(items.iter().enumerate().map(|(i, value)| (i.to_string(), value)).flat_map(below));
         }
         _ => {}
     }
+    out
 }
 
 /// What may be put in the place of a value.
-pub(crate) fn variants(value: &Value) -> Vec<Value> {
+fn variants(value: &Value) -> Vec<Value> {
     let mut variants =
         vec![Value::Null, json!([]), json!({}), json!("x"), json!(true), json!(0), json!(-1), json!(1), json!(2)];
     match value {
@@ -166,31 +196,21 @@ fn mutate(instance: &Instance) -> Tally {
     let bytes = certificate.to_json();
     assert_eq!(instance.check(&certificate).name(), "verified");
     let mut truth = Truth { instance, best: HashMap::new() };
+    let mut holds =
+        |certificate: &Certificate, proved: &Proved, what: &str| truth.assert_holds(certificate, proved, what);
     let mut tally = Tally::default();
+    let mut attempt = |bytes: &[u8], what: &str| tally.attempt(instance, bytes, what, &mut holds);
     let random = &mut Random(7);
 
+    each_change(&bytes, &mut attempt);
     for at in 0..bytes.len() {
-        for bit in 0..8 {
-            let mut mutant = bytes.clone();
-            mutant[at] ^= 1 << bit;
-            try_one(&mut truth, &mut tally, &mutant, &format!("bit {bit} of byte {at}"));
-        }
-        try_one(&mut truth, &mut tally, &bytes[..at], &format!("cut at {at}"));
+        attempt(&bytes[..at], &format!("cut at {at}"));
         let mut mutant = bytes.clone();
         mutant.insert(at, b"0123456789-+.eE,[]{}\" \0"[random.below(23)]);
-        try_one(&mut truth, &mut tally, &mutant, &format!("insertion at {at}"));
+        attempt(&mutant, &format!("insertion at {at}"));
     }
     let value: Value = serde_json::from_slice(&bytes).unwrap();
-    let mut places = Vec::new();
-    paths(&value, "", &mut places);
-    for place in &places {
-        for variant in variants(value.pointer(place).unwrap()) {
-            let what = format!("{place} = {variant}");
-            let mut mutant = value.clone();
-            *mutant.pointer_mut(place).unwrap() = variant;
-            try_one(&mut truth, &mut tally, &serde_json::to_vec(&mutant).unwrap(), &what);
-        }
-    }
+    let places = paths(&value);
     // Two fields at once, so that a mutant can be consistent.
     for _ in 0..2000 {
         let mut mutant = value.clone();
@@ -204,7 +224,7 @@ fn mutate(instance: &Instance) -> Tally {
                 *mutant.pointer_mut(place).unwrap() = variant;
             }
         }
-        try_one(&mut truth, &mut tally, &serde_json::to_vec(&mutant).unwrap(), &what);
+        attempt(&serde_json::to_vec(&mutant).unwrap(), &what);
     }
     tally
 }
@@ -242,7 +262,7 @@ fn other_input_is_noticed() {
     let certificate = instance.certificate();
     let mut facts = instance.facts();
     let with = |facts: &kantor_theory::Facts| {
-        instance.with(|geometry| kantor_theory::verify(&certificate, facts, geometry, &kantor_theory::in_turn))
+        instance.with(|geometry| kantor_theory::verify(&certificate, facts, geometry, &kantor_theory::sequential))
     };
     assert_eq!(with(&facts).name(), "verified");
     facts.inputs[0].name = "elsewhere.npy".into();
@@ -267,7 +287,7 @@ fn other_input_is_noticed() {
     assert_eq!(other.check(&certificate).name(), "cannot-check");
     // Even if they did not, nothing false is believed.
     let verdict = other
-        .with(|geometry| kantor_theory::verify(&certificate, &instance.facts(), geometry, &kantor_theory::in_turn));
+        .with(|geometry| kantor_theory::verify(&certificate, &instance.facts(), geometry, &kantor_theory::sequential));
     let truth = &mut Truth { instance: &other, best: HashMap::new() };
     if let Some(proved) = verdict.proved() {
         truth.assert_holds(&certificate, &proved, "other rows");

@@ -1,9 +1,9 @@
-//! Proofs serve only what they were made for: a screen one geometry, cost, power and potentials; bounds one problem.
+//! Proofs serve only what they were made for: a screen one geometry, power and potentials; bounds one problem.
 
 use kantor_theory::certificate::{Dropped, MadeBy};
 use kantor_theory::{
     BestBound, Candidates, Certificate, Cost, DenseRows, DistanceBound, DistanceEvidence, Facts, Geometry, Power,
-    Rejection, Screened, SparsePlan, Statement, Weights, best_bound, distance_bound, in_turn,
+    Rejection, Screened, SparsePlan, Statement, Weights, best_bound, distance_bound, sequential,
 };
 
 /// Four points on a line, and two queries.
@@ -29,7 +29,7 @@ fn a_screen_serves_only_what_it_was_made_for() {
     let g = [1.5, 1.0];
     let bound = |geometry: &Geometry<'_>, power, g: &[f64], screened: &Screened| -> Result<BestBound, Rejection> {
         let problem = Statement::new(geometry, power, 2);
-        best_bound(geometry, &problem, g.to_vec(), Candidates::Screened(screened), &in_turn)
+        best_bound(geometry, &problem, g.to_vec(), Candidates::Screened(screened), &sequential)
     };
     let screened = all_rows(&geometry, Power::One, &g);
     assert!(bound(&geometry, Power::One, &g, &screened).unwrap().lower() > 0.0);
@@ -42,7 +42,7 @@ fn a_screen_serves_only_what_it_was_made_for() {
     for refused in refused {
         assert!(matches!(refused.unwrap_err().rule, "screen" | "potentials"));
     }
-    let squared = geometry.with_cost(Cost::Sqeuclidean).unwrap();
+    let squared = Geometry::new(&pool, &query, Cost::Sqeuclidean).unwrap();
     assert_eq!(bound(&squared, Power::One, &g, &screened).unwrap_err().rule, "screen");
     // SAFETY: no row of the pool is left out; one is listed that does not exist.
     #[allow(unsafe_code)]
@@ -56,12 +56,12 @@ fn a_certificate_joins_only_bounds_of_one_problem_on_one_geometry() {
     let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
     let twin = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
     let best = |geometry: &Geometry<'_>, problem: Statement| {
-        best_bound(geometry, &problem, vec![0.1, 0.1], Candidates::All, &in_turn).unwrap()
+        best_bound(geometry, &problem, vec![0.1, 0.1], Candidates::All, &sequential).unwrap()
     };
     let distance = |geometry: &Geometry<'_>, problem: &Statement| -> DistanceBound {
         let plan = SparsePlan::new(vec![(0, 0, 1), (1, 1, 1)]);
         let evidence = DistanceEvidence { potentials: Some(vec![0.1, 0.1]), plan };
-        distance_bound(geometry, problem, &[0, 1], evidence, &in_turn).unwrap()
+        distance_bound(geometry, problem, &[0, 1], evidence, &sequential).unwrap()
     };
     let plain = Statement::new(&geometry, Power::One, 2);
     let of = distance(&geometry, &plain);
@@ -80,7 +80,7 @@ fn a_certificate_joins_only_bounds_of_one_problem_on_one_geometry() {
     for other in &others {
         assert_eq!(join(other).unwrap_err().rule, "best");
     }
-    let squared = geometry.with_cost(Cost::Sqeuclidean).unwrap();
+    let squared = Geometry::new(&pool, &query, Cost::Sqeuclidean).unwrap();
     let other = best(&squared, Statement::new(&squared, Power::One, 2));
     assert_eq!(join(&other).unwrap_err().rule, "best");
     let unordered = Dropped { pool: vec![3, 1], query: vec![] };
@@ -89,15 +89,15 @@ fn a_certificate_joins_only_bounds_of_one_problem_on_one_geometry() {
 }
 
 #[test]
-fn a_spread_that_runs_other_tasks_than_asked_changes_nothing() {
+fn an_executor_that_runs_other_tasks_than_asked_changes_nothing() {
     let (pool, query) = rows();
     let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
     let problem = Statement::new(&geometry, Power::One, 2);
-    let bound = |spread: kantor_theory::Spread<'_>| {
-        best_bound(&geometry, &problem, vec![1.5, 1.0], Candidates::All, spread).map(|best| best.lower())
+    let bound = |executor: kantor_theory::Executor<'_>| {
+        best_bound(&geometry, &problem, vec![1.5, 1.0], Candidates::All, executor).map(|best| best.lower())
     };
     let more = |count: usize, task: &(dyn Fn(usize) + Sync)| (0..2 * count + 3).for_each(task);
     let none = |_: usize, _: &(dyn Fn(usize) + Sync)| {};
-    assert_eq!(bound(&more), bound(&in_turn));
+    assert_eq!(bound(&more), bound(&sequential));
     assert_eq!(bound(&none).unwrap_err().rule, "complete");
 }

@@ -1,6 +1,6 @@
 //! Small instances of every awkward kind, and a transport solver simple enough to be believed.
 
-use kantor_theory::bounds::in_turn;
+use kantor_theory::bounds::sequential;
 use kantor_theory::certificate::{Dropped, Input, MadeBy, Role};
 use kantor_theory::{
     BestBound, Candidates, Certificate, Cost, DenseRows, DistanceBound, DistanceEvidence, Facts, Geometry, Power,
@@ -146,14 +146,14 @@ impl Instance {
         geometry: &Geometry<'_>,
         evidence: DistanceEvidence,
     ) -> Result<DistanceBound, Rejection> {
-        distance_bound(geometry, &self.problem(geometry), &self.subset, evidence, &in_turn)
+        distance_bound(geometry, &self.problem(geometry), &self.subset, evidence, &sequential)
     }
 
     /// What these potentials prove of all subsets of `budget` rows.
     pub(crate) fn best(&self, geometry: &Geometry<'_>, budget: usize, g: Vec<f64>) -> Result<BestBound, Rejection> {
         let weights = Weights { subset: None, query: self.weights.query.clone() };
         let problem = Statement::new(geometry, self.p, budget).weighted(weights);
-        best_bound(geometry, &problem, g, Candidates::All, &in_turn)
+        best_bound(geometry, &problem, g, Candidates::All, &sequential)
     }
 
     /// A certificate with optimal evidence; with a bound for all subsets unless the subset is weighted.
@@ -173,7 +173,7 @@ impl Instance {
 
     /// What the checker says of it.
     pub(crate) fn check(&self, certificate: &Certificate) -> Verdict {
-        self.with(|geometry| verify(certificate, &self.facts(), geometry, &in_turn))
+        self.with(|geometry| verify(certificate, &self.facts(), geometry, &sequential))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a geometry has found out about pool rows before, for whoever asks for the same rows again.
+//! A cache of the closeness of pool rows to all queries, for callers who ask for the same rows again.
 //!
 //! Limit: one copy of M numbers per row, where evaluating them takes M·d products.
 
@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Closeness of pool rows to all queries, and which rows are good.
 #[derive(Default)]
-pub(crate) struct Memory(RwLock<Known>);
+pub(crate) struct ClosenessCache(RwLock<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -19,7 +19,7 @@ struct Known {
     good: HashSet<usize>,
 }
 
-impl Memory {
+impl ClosenessCache {
     /// Copies what is known of `rows` into `out` (rows×M); returns the positions of the others.
     pub(crate) fn recall(&self, rows: &[usize], out: &mut [f64]) -> Vec<usize> {
         let Known { blocks, places, .. } = &*self.read();
@@ -49,12 +49,12 @@ impl Memory {
         rows.filter(|row| !good.contains(row)).collect()
     }
 
-    /// Remembers that these rows are good.
+    /// Notes that these rows are good.
     pub(crate) fn keep_good(&self, rows: &[usize]) {
         self.write().good.extend(rows);
     }
 
-    /// Forgets everything.
+    /// Empties the cache.
     pub(crate) fn clear(&self) {
         *self.write() = Known::default();
     }

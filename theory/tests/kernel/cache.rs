@@ -1,11 +1,11 @@
-//! What a geometry remembers is what it would evaluate.
+//! What a geometry has cached is what it would evaluate.
 
 use kantor_theory::{Cost, DenseRows, Geometry};
 
 use crate::support::Random;
 
 #[test]
-fn remembered_rows_have_the_bits_of_evaluated_ones() {
+fn cached_rows_have_the_bits_of_evaluated_ones() {
     let (n, m, d) = (60, 7, 19);
     let mut random = Random(5);
     let mut values = |count: usize| (0..count).map(|_| random.signed()).collect::<Vec<f64>>();
@@ -13,12 +13,7 @@ fn remembered_rows_have_the_bits_of_evaluated_ones() {
     let (pool, query) = (DenseRows::from_f64(d, pool).unwrap(), DenseRows::from_f64(d, query).unwrap());
     for cost in [Cost::Cosine, Cost::Euclidean] {
         let plain = Geometry::new(&pool, &query, cost).unwrap();
-        // Closeness is the same under all costs of a family, so what was remembered serves another one too.
-        let other = if cost == Cost::Cosine { Cost::Angular } else { Cost::Sqeuclidean };
-        let remembering = Geometry::new(&pool, &query, other).unwrap().remembering();
-        let before: Vec<usize> = (0..n).step_by(3).collect();
-        remembering.closeness_gather(&before, &mut vec![0.0; before.len() * m]);
-        let remembering = remembering.with_cost(cost).unwrap();
+        let cached = Geometry::new(&pool, &query, cost).unwrap().with_cache();
         let mut random = Random(6);
         for round in 0..50 {
             // Repeats within a request, and rows of earlier requests.
@@ -26,10 +21,10 @@ fn remembered_rows_have_the_bits_of_evaluated_ones() {
             let mut expected = vec![0.0; rows.len() * m];
             let mut found = expected.clone();
             plain.closeness_gather(&rows, &mut expected);
-            remembering.closeness_gather(&rows, &mut found);
+            cached.closeness_gather(&rows, &mut found);
             assert!(expected.iter().zip(&found).all(|(a, b)| a.to_bits() == b.to_bits()), "{rows:?}");
             if round == 25 {
-                remembering.forget();
+                cached.clear_cache();
             }
         }
     }
