@@ -123,9 +123,10 @@ impl Cut {
         };
         let smallest = whole.len() / count;
         if smallest < take {
+            let less = if smallest > 0 { format!("take at most {smallest}, or ") } else { String::new() };
             let of = if focus_bin.is_some() { "focus bin" } else { "pool" };
             return refuse(format!(
-                "{count} bins of the {} rows of the {of} hold {smallest} rows, but --take asks for {take} of each: take at most {smallest}, or cut into fewer bins",
+                "{count} bins of the {} rows of the {of} hold {smallest} rows, but --take asks for {take} of each: {less}cut into fewer bins",
                 whole.len()
             ));
         }

@@ -29,7 +29,7 @@ pub struct SelectorEntry {
 pub static SELECTORS: &[SelectorEntry] = &[
     SelectorEntry {
         name: "optimal",
-        summary: "least transport distance of all subsets if the number of queries divides the budget, else near to it",
+        summary: "least transport distance of all subsets if the number of queries divides the budget, else a rounding of the relaxation",
         settings: &[],
         build: |_| Box::new(Optimal),
     },

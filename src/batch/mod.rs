@@ -89,6 +89,17 @@ pub struct Grid {
     pub seeds: Vec<u64>,
 }
 
+/// Jobs that one file may ask for; several files may share a directory of results.
+pub const MOST_JOBS: usize = 1_000_000;
+
+/// How many jobs these grids ask for, repeats counted.
+pub fn job_count(tasks: usize, grids: &[Grid]) -> usize {
+    let of = |grid: &Grid| {
+        [grid.budgets.len(), grid.seeds.len(), tasks].into_iter().fold(grid.methods.len(), usize::saturating_mul)
+    };
+    grids.iter().map(of).fold(0, usize::saturating_add)
+}
+
 /// The jobs of these grids for every task, each once.
 pub fn jobs<'a>(tasks: impl IntoIterator<Item = &'a String>, grids: &[Grid]) -> Vec<Job> {
     let mut seen = HashSet::new();

@@ -13,7 +13,7 @@ use kantor_theory::{Interval, Status, json};
 use serde::{Deserialize, Serialize};
 
 use crate::data::whole::{self, Whole};
-use crate::output::{MANIFEST, OutputError, OutputFile, scratch};
+use crate::output::{MANIFEST, OutputError, OutputFile, Written, scratch};
 
 use super::Job;
 
@@ -100,7 +100,7 @@ struct JobFile {
 #[derive(Deserialize)]
 struct Manifest {
     results: Vec<Entry>,
-    outputs: Vec<Output>,
+    outputs: Vec<Written>,
 }
 
 #[derive(Deserialize)]
@@ -112,12 +112,6 @@ struct Entry {
     status: Status,
     seconds: f64,
     certify_seconds: f64,
-}
-
-#[derive(Deserialize)]
-struct Output {
-    path: PathBuf,
-    bytes: u64,
 }
 
 impl Store {
@@ -142,8 +136,9 @@ impl Store {
         }
         let manifest = whole::read(&directory.join(MANIFEST), Whole::Record).ok()?;
         let manifest: Manifest = json::from_slice(&manifest).ok()?;
-        let whole = |output: &Output| {
-            fs::metadata(directory.join(&output.path)).is_ok_and(|file| file.is_file() && file.len() == output.bytes)
+        let whole = |output: &Written| {
+            let path = directory.join(&output.path);
+            is_file_or_nothing(&path) && output.is_content_of(&path).is_ok_and(|same| same)
         };
         if !manifest.outputs.iter().all(whole) {
             return None;

@@ -15,7 +15,7 @@ use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
 use kantor_theory::{
-    Certificate, Facts, Geometry, Objective, Problem, Rejection, Statement, Status, Weights, Witness, excess,
+    Certificate, Facts, Geometry, Interval, Objective, Problem, Rejection, Statement, Status, Weights, Witness, excess,
 };
 use rayon::prelude::*;
 
@@ -182,6 +182,14 @@ pub struct Nearest {
     pub of_queries: Vec<f64>,
 }
 
+/// The word for a distance that was proved: `optimal` if its interval closes.
+pub fn closed(interval: Interval) -> Status {
+    match (interval.lower, interval.upper) {
+        (Some(lower), Some(upper)) if upper - lower <= CLOSED * lower.abs() => Status::Optimal,
+        _ => Status::Certified,
+    }
+}
+
 /// Finds [`Nearest`] of these rows, in `f64`.
 pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Nearest {
     let m = geometry.query_len();
@@ -237,10 +245,8 @@ impl Certified {
 
     /// The word for it: `optimal` if the interval between the best possible and its own distance closes.
     pub fn status(&self) -> Status {
-        match (self.distance.interval().upper, &self.best) {
-            (Some(upper), Some(best)) if upper - best.lower() <= CLOSED * best.lower().abs() => Status::Optimal,
-            _ => Status::Certified,
-        }
+        let upper = self.distance.interval().upper;
+        self.best.as_ref().map_or(Status::Certified, |best| closed(Interval { lower: Some(best.lower()), upper }))
     }
 
     /// The certificate over these inputs.

@@ -269,8 +269,8 @@ pub(super) struct RunArguments {
     /// Worker threads, at most four per processor; 0 takes one per processor. Results do not depend on it
     #[arg(long, value_name = "COUNT", default_value = "0", value_parser = threads::number)]
     pub(super) threads: usize,
-    /// Memory that may be used beyond the input files, such as 500M or 4G (what is unpacked counts); by default what the
-    /// system has free. Refuses before allocating more
+    /// Memory that may be used beyond the input files, such as 500M or 4G (what is unpacked counts); by default
+    /// three quarters of what the system has free. Refuses before allocating more
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(super) max_memory: Option<u64>,
     /// Print one JSON object on standard output instead of text

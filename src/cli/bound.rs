@@ -9,7 +9,7 @@ use kantor_theory::{Interval, Rows, json};
 use serde_json::{Value, json};
 
 use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
-use crate::data::list::{read_list, read_rows};
+use crate::data::list::read_list;
 use crate::data::name::readable;
 use crate::data::whole::{self, Whole};
 use crate::data::{DataError, OnBadRow, OpenOptions, Representation, overlap};
@@ -21,10 +21,11 @@ use crate::report::table;
 use crate::select::Inputs;
 
 use super::args::{InputArguments, RunArguments};
-use super::count::count;
+use super::count::repeats;
 use super::failure::Failure;
 use super::output::{doubt, say};
 use super::signals;
+use super::subset;
 
 /// What the distance of a subset implies for losses, with which assumptions, and when it implies nothing.
 #[derive(Debug, clap::Args)]
@@ -47,10 +48,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "E", value_parser = positive)]
     epsilon: Option<f64>,
     /// Random half-splits of the queries
-    #[arg(long, help_heading = "Resampling", value_name = "COUNT", default_value_t = 10, value_parser = count::<usize>)]
+    #[arg(long, help_heading = "Resampling", value_name = "COUNT", default_value_t = 10, value_parser = repeats)]
     splits: usize,
     /// Random subsets of the same size
-    #[arg(long, help_heading = "Resampling", value_name = "COUNT", default_value_t = 19, value_parser = count::<usize>)]
+    #[arg(long, help_heading = "Resampling", value_name = "COUNT", default_value_t = 19, value_parser = repeats)]
     references: usize,
     /// Seed of splits and subsets
     #[arg(long, help_heading = "Resampling", default_value_t = 0)]
@@ -139,7 +140,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let why = "bounds need distances between all rows: give --pool and --query, not --similarity";
         return Err(Failure::Usage(why.to_owned()));
     };
-    let subset = inputs.kept_rows(&read_rows(&arguments.subset, inputs.original_pool_len())?, &arguments.subset)?;
+    let subset = subset::read(&arguments.subset, &inputs)?;
     let held_out = arguments.heldout_query.as_deref().map(|path| open_held_out(arguments, path, pool, &progress));
     let held_out = held_out.transpose()?;
     let shared = match (&held_out, &arguments.heldout_query) {
@@ -257,7 +258,7 @@ fn read_losses(
 ) -> Result<Losses, Failure> {
     let read = |path: &Option<PathBuf>, expected: &[usize], what: &str| -> Result<Option<Vec<f64>>, Failure> {
         let Some(path) = path else { return Ok(None) };
-        let losses = read_list(path)?;
+        let losses = read_list(path, expected.iter().copied().max().unwrap_or_default())?;
         if !expected.contains(&losses.len()) {
             let counts: Vec<String> = expected.iter().map(usize::to_string).collect();
             let (found, counts) = (losses.len(), counts.join(" or "));

@@ -7,8 +7,8 @@ use std::time::Instant;
 use clap::builder::PossibleValuesParser;
 use kantor_solvers::SolverSettings;
 use kantor_solvers::registry::{self, SOLVERS};
-use kantor_theory::Cost;
 use kantor_theory::cost::Family;
+use kantor_theory::{Cost, Status};
 use serde_json::json;
 
 use crate::compare::{ALL, Comparison, Request, Solvers, Warning, compare, write};
@@ -20,9 +20,10 @@ use crate::report::terminal::tell;
 use crate::select::{InputSpec, Inputs, Request as Selecting};
 
 use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, name, without_repeats};
-use super::count::count;
+use super::count::{count, repeats};
 use super::failure::Failure;
 use super::output::{Place, doubt, say};
+use super::settings::tell_idle;
 use super::signals;
 
 /// Compare methods, budgets, costs and solvers on one pool and query set.
@@ -42,7 +43,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     selection: SelectionArguments,
     /// Random subsets of every budget that selections are compared with; 0 for none
-    #[arg(long, help_heading = "Selection", value_name = "R", default_value_t = 20, value_parser = count::<usize>)]
+    #[arg(long, help_heading = "Selection", value_name = "R", default_value_t = 20, value_parser = repeats)]
     random_seeds: usize,
     /// Leave out energy distances that take more than 2·10⁹ multiplications and a quarter of those of the pass over the
     /// pool
@@ -119,6 +120,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         balance: selection.balance(&inputs),
         ..selection.request(arguments.method, strictest, &arguments.run)
     };
+    if !selecting.methods.iter().any(|name| name == ALL) {
+        tell_idle(&selecting, &arguments.run);
+    }
     let request = Request {
         solvers: arguments.solvers.solvers(selecting.seed, selecting.memory)?,
         selecting,
@@ -146,11 +150,21 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             place.say_written(begun.elapsed().as_secs_f64())?;
         }
     }
-    Ok(if succeeded(comparison) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let unmet = unmet(comparison);
+    for line in &unmet {
+        tell(format_args!("kantor: the tolerance was not met: {line}"));
+    }
+    Ok(if unmet.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether every method and solver met its tolerance.
-fn succeeded(comparison: &Comparison) -> bool {
-    let statuses = comparison.results.iter().map(|row| row.status);
-    statuses.chain(comparison.solvers.iter().map(|row| row.status)).all(|status| status.is_success())
+/// The methods and solvers that did not meet their tolerance, with budget and status.
+fn unmet(comparison: &Comparison) -> Vec<String> {
+    let line = |name: &str, budget: usize, status: Status| format!("{name}, budget {budget}: {status}");
+    let failed = |status: &Status| !status.is_success();
+    let methods = comparison.results.iter().filter(|row| failed(&row.status));
+    let solvers = comparison.solvers.iter().filter(|row| failed(&row.status));
+    let methods = methods.map(|row| line(&row.method, row.budget, row.status));
+    methods
+        .chain(solvers.map(|row| line(&format!("{} on {}", row.solver, row.method), row.budget, row.status)))
+        .collect()
 }

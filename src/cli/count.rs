@@ -1,5 +1,8 @@
 //! Numbers of things on the command line.
 
+/// Repeats of something random from which on more tell nothing.
+const REPEATS: usize = 100_000;
+
 /// Reads `500`, `1_000`, `10k` and `2M`: digits, groups of which `_` may part, and perhaps a factor of a thousand or a
 /// million.
 pub(super) fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
@@ -16,6 +19,14 @@ pub(super) fn count<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     let number: u64 = digits.replace('_', "").parse().map_err(|_| refuse())?;
     let number = number.checked_mul(factor).and_then(|number| T::try_from(number).ok());
     number.ok_or_else(|| "that is more than can be counted".to_owned())
+}
+
+/// Reads how often something random is to be repeated.
+pub(super) fn repeats(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        number if number <= REPEATS => Ok(number),
+        _ => Err(format!("give at most {REPEATS}")),
+    }
 }
 
 #[cfg(test)]

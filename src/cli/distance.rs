@@ -11,7 +11,7 @@ use kantor_theory::{DistanceBound, Geometry, Problem, Status, Weights};
 use serde_json::json;
 
 use crate::certify::{self, Certified, Terms};
-use crate::data::list::{read_rows, read_weights};
+use crate::data::list::read_weights;
 use crate::output::{OutputFile, distinct};
 use crate::report::escape::Text;
 use crate::report::progress::Progress;
@@ -26,6 +26,7 @@ use super::metric::MetricArguments;
 use super::output::{doubt, say};
 use super::problem::SolverArguments;
 use super::signals;
+use super::subset;
 
 /// Certified transport distance between a subset of the pool and the queries.
 #[derive(Debug, clap::Args)]
@@ -85,7 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let geometry = inputs.geometry(cost)?;
     inputs.check_power(&geometry, power)?;
     let rows = match &arguments.subset {
-        Some(path) => inputs.kept_rows(&read_rows(path, inputs.original_pool_len())?, path)?,
+        Some(path) => subset::read(path, &inputs)?,
         None => (0..geometry.pool_len()).collect(),
     };
     let weights = Weights {
@@ -120,7 +121,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         written.push(file);
     }
     inputs.check_unchanged()?;
-    written.into_iter().try_for_each(OutputFile::commit)?;
+    OutputFile::commit_all(written)?;
     let interval = certified.distance().interval();
     if arguments.run.json {
         let (lower, upper) = (interval.lower, interval.upper);

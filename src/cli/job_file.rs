@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory, Parser};
 use toml::{Table, Value};
 
-use crate::batch::{Grid, Plan, jobs};
+use crate::batch::{Grid, MOST_JOBS, Plan, job_count, jobs};
 use crate::data::name::readable;
 use crate::select::{InputSpec, Request, method};
 
@@ -78,6 +78,11 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
     let grids = file.grids()?;
     for name in grids.iter().flat_map(|grid| &grid.methods) {
         method(name, &request.settings).map_err(|error| file.refuse(&error.to_string()))?;
+    }
+    let count = job_count(specs.len(), &grids);
+    if count > MOST_JOBS {
+        let fault = format!("its grids ask for {count} jobs: ask for at most {MOST_JOBS} in one file, and share `out`");
+        return Err(file.refuse(&fault));
     }
     let jobs = jobs(specs.keys(), &grids);
     Ok(Plan { out, tasks: specs, jobs, request })

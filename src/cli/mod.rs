@@ -11,6 +11,7 @@ mod distance;
 mod failure;
 mod inspect;
 mod job_file;
+mod limits;
 mod metric;
 mod output;
 mod parse_error;
@@ -22,6 +23,7 @@ mod select;
 mod settings;
 mod signals;
 mod study;
+mod subset;
 mod threads;
 mod verify;
 
@@ -90,11 +92,11 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 tolerance not met or rejected, 2
 /// 5 resource limit, 130 interrupted.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     panic::set_hook(Box::new(tell_of_defect));
-    signals::fail_at_the_size_limit();
+    limits::fail_at_the_size_limit();
     if let Err(error) = outlive_cuts() {
         tell(format_args!("kantor: if an input is cut while it is read, that ends the program ({error})"));
     }
-    parse(words.into_iter().collect()).unwrap_or_else(|failure| {
+    limits::check_open_files().and_then(|()| parse(words.into_iter().collect())).unwrap_or_else(|failure| {
         tell(format_args!("kantor: {}", failure.message()));
         ExitCode::from(failure.exit_code())
     })

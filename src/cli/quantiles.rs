@@ -19,7 +19,7 @@ use super::args::{InputArguments, RunArguments, TermsArguments, check_methods};
 use super::count::count;
 use super::failure::Failure;
 use super::output::{Place, say, warn};
-use super::settings::SettingsArguments;
+use super::settings::{SettingsArguments, tell_idle};
 use super::signals;
 
 /// Order the whole pool by a method, cut the order into bins, and write some rows of each with their distance
@@ -68,6 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
     warn(&inputs, &arguments.run);
+    tell_idle(&request, &arguments.run);
     let place = Place::new(&arguments.out);
     let staging = ResultDirectory::begin(&arguments.out, arguments.force, &inputs.paths())?;
     let cut = Cut { bins: arguments.bins, take: arguments.take, focus_bin: arguments.focus_bin };

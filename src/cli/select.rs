@@ -18,6 +18,7 @@ use crate::select::{Inputs, Law, Request, Run, select, write};
 use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods, name};
 use super::failure::Failure;
 use super::output::{Place, say, warn};
+use super::settings::tell_idle;
 use super::signals;
 
 /// Choose k pool rows for the queries and write them out.
@@ -58,6 +59,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ..selection.request(arguments.method, cost, &arguments.run)
     };
     warn(&inputs, &arguments.run);
+    tell_idle(&request, &arguments.run);
     let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
     let outcome = select(&inputs, &request, &progress)?;

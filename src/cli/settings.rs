@@ -4,10 +4,15 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kantor_solvers::Settings;
 use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::draw::Sampling;
+use kantor_solvers::registry::selector;
 use kantor_theory::KernelName;
+use serde_json::Value;
 
+use super::args::RunArguments;
 use super::count::count;
 use crate::report::suggest::closest;
+use crate::report::terminal::tell;
+use crate::select::{Request, Target};
 
 /// Parameters of the methods; each method lists in `kantor methods` which it reads.
 #[derive(Debug, clap::Args)]
@@ -80,6 +85,25 @@ impl SettingsArguments {
             density_bandwidth: self.density_bandwidth,
             density_sample: self.density_sample,
             compat_reference: self.compat_reference || self.compat.is_some(),
+        }
+    }
+}
+
+/// Says which settings were changed though none of these methods reads them.
+pub(super) fn tell_idle(request: &Request, run: &RunArguments) {
+    let changed = |settings: &Settings| serde_json::to_value(settings).ok();
+    let (Some(Value::Object(given)), Some(usual)) = (changed(&request.settings), changed(&Settings::default())) else {
+        return;
+    };
+    let read: Vec<&str> =
+        request.methods.iter().filter_map(|name| selector(name)).flat_map(|entry| entry.settings).copied().collect();
+    let judged: &[&str] =
+        if request.objective == Target::Mmd { &["diversity", "kernel", "bandwidth"] } else { &["diversity"] };
+    for (name, value) in given {
+        let known = |names: &[&str]| names.contains(&&name[..]);
+        if usual[&name] != value && !run.quiet && !known(&read) && !known(judged) {
+            let methods = request.methods.join(", ");
+            tell(format_args!("kantor: warning: --{name} changes nothing here, as it is not for {methods}"));
         }
     }
 }

@@ -5,16 +5,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use kantor_solvers::Watch;
 use serde_json::json;
 
 use crate::data::name::split_once;
 use crate::output::{OutputFile, distinct};
 use crate::report::escape::Text;
+use crate::report::progress::{Detail, Progress};
 use crate::report::{page, table};
+use crate::select::Error;
 use crate::study::{Joined, Outcome, Published, Run, joined, published, published_files};
 
 use super::failure::Failure;
 use super::output::say;
+use super::signals;
 
 /// Whether distance predicts the outcome of training: in published tables, or in your own results
 #[derive(Debug, clap::Args)]
@@ -65,11 +69,14 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let progress = Progress::new(Detail::Quiet, signals::stop_flag());
     let page = arguments.page()?;
     if let Some(directory) = &arguments.tables {
         let found = published(directory)?;
         if let Some(file) = page {
-            file.finish(page::published(&found)?.html.as_bytes())?;
+            let page = page::published(&found)?;
+            progress.advance(0).map_err(Error::from)?;
+            file.finish(page.html.as_bytes())?;
         }
         if arguments.json {
             let Published { correlations, budgets } = &found;
@@ -82,7 +89,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     } else if let Some(results) = &arguments.results {
         let found = joined(results, &arguments.runs)?;
         if let Some(file) = page {
-            file.finish(page::joined(&found)?.html.as_bytes())?;
+            let page = page::joined(&found)?;
+            progress.advance(0).map_err(Error::from)?;
+            file.finish(page.html.as_bytes())?;
         }
         if arguments.json {
             let mut object = json!({"schema": "kantor/study/1"});

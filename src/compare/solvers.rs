@@ -52,17 +52,21 @@ pub(super) fn solve(
                         return Err(kantor_solvers::Stopped.into());
                     }
                     let residual = solution.residuals.largest();
+                    let distance = certify::bracket(&problem, &solution, solvers.effort.memory)?.interval();
+                    // What a solver calls solved is so within its tolerance: what is proved is another thing.
+                    let met = solution.status.is_success();
+                    let status = if met { certify::closed(distance) } else { solution.status };
                     rows.push(SolverRow {
                         cost: geometry.cost(),
                         method: chosen.method.clone(),
                         budget: subset.len(),
                         solver: entry.name.to_owned(),
                         epsilon,
-                        distance: certify::bracket(&problem, &solution, solvers.effort.memory)?.interval(),
+                        distance,
                         value: Some(solution.primal).filter(|value| value.is_finite()),
                         iterations: usize::try_from(solution.iterations).unwrap_or(usize::MAX),
                         residual: Some(residual).filter(|residual| residual.is_finite()),
-                        status: solution.status,
+                        status,
                         seconds,
                         cpu_seconds,
                     });

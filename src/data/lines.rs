@@ -18,7 +18,7 @@ const MAX_LINE: usize = 256 << 20;
 const BUFFER: usize = 1 << 20;
 
 const LINE: &str = "a single line";
-const LINE_REMEDY: &str = "check that it has line breaks: one JSON object per line";
+const LINE_REMEDY: &str = "check that it has line breaks, one JSON object per line, or allow more with --max-memory";
 
 /// The lines of a file, unpacked.
 pub(crate) struct Lines<'a> {
@@ -65,8 +65,9 @@ impl<'a> Lines<'a> {
             let end = memchr::memchr(b'\n', bytes).map(|at| at + 1);
             let part = &bytes[..end.unwrap_or(bytes.len())];
             if self.line.len() + part.len() > MAX_LINE {
-                let (file, bytes) = (self.path.to_owned(), MAX_LINE as u64);
-                return Err(DataError::Memory { file, what: LINE, bytes, remedy: LINE_REMEDY });
+                let fault = format!("it has more than {MAX_LINE} bytes, the most that a line may have");
+                let (file, line) = (self.path.to_owned(), self.number);
+                return Err(DataError::Line { file, line, fault, remedy: LINE_REMEDY });
             }
             self.claim.room(&mut self.line, part.len(), LINE, LINE_REMEDY)?;
             self.line.extend_from_slice(part);

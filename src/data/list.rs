@@ -1,6 +1,7 @@
 //! Lists of numbers, one per row: chosen rows, weights. A 1-d `.npy` array, or text with one number a line; chosen rows
 //! also as `selection.jsonl`.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,26 +22,29 @@ const NUMBERS: &str = "the list";
 const SELECTIONS: &str =
     "give the selection.jsonl or the indices.npy of a selection, or text with one row number a line";
 
-/// Reads the numbers, integers exactly.
+/// Reads at most `most` numbers, integers exactly.
 ///
 /// # Errors
-/// If the file cannot be read, is no list of numbers, or changes while it is read.
-pub fn read_list(path: &Path) -> Result<Vec<f64>, DataError> {
+/// If the file cannot be read, is no list of numbers or one of more than that, or changes while it is read.
+pub fn read_list(path: &Path, most: usize) -> Result<Vec<f64>, DataError> {
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
-    let numbers = numbers(path, &source);
+    let numbers = numbers(path, &source, most);
     // The list is kept, and the file is not looked at again.
     source.check_unchanged().and(numbers)
 }
 
-fn numbers(path: &Path, source: &Arc<Source>) -> Result<Vec<f64>, DataError> {
+fn numbers(path: &Path, source: &Arc<Source>, most: usize) -> Result<Vec<f64>, DataError> {
     let (bytes, total) = (source.bytes(), source.identity.bytes);
     refuse_foreign(path, bytes, Expected::List)?;
     if !bytes.starts_with(npy::MAGIC) {
-        return parse_text(path, bytes);
+        return parse_text(path, bytes, most);
     }
     let header = npy::parse(path, &bytes[..bytes.len().min(npy::MAX_PREFIX)], total)?;
     let layout = header.list_layout(path, total)?;
+    if layout.rows > most {
+        return Err(too_many(path, layout.rows, most));
+    }
     let span = header.length..header.length + layout.rows * layout.number.size();
     let shard = Shard { source: source.clone(), tensor: None, bytes: Bytes::Mapped, span, layout };
     shard.check_exact()?;
@@ -59,8 +63,8 @@ pub fn read_rows(path: &Path, rows: usize) -> Result<Vec<usize>, DataError> {
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
     let numbers = match source.bytes().first() {
-        Some(b'{') => parse_selection(path, source.bytes()),
-        _ => numbers(path, &source),
+        Some(b'{') => parse_selection(path, source.bytes(), rows),
+        _ => numbers(path, &source, rows),
     };
     // The list is kept, and the file is not looked at again.
     let numbers = source.check_unchanged().and(numbers)?;
@@ -90,7 +94,7 @@ pub fn read_rows(path: &Path, rows: usize) -> Result<Vec<usize>, DataError> {
 /// # Errors
 /// If the file is no such list; the message names the place and the value.
 pub fn read_weights(path: &Path, expected: usize) -> Result<Vec<f64>, DataError> {
-    let weights = read_list(path)?;
+    let weights = read_list(path, expected)?;
     if weights.len() != expected {
         let fault = format!("holds {} weights for {expected} rows", weights.len());
         return Err(DataError::malformed(path, fault, "give one weight per row"));
@@ -114,34 +118,50 @@ struct Chosen {
     index: u64,
 }
 
-fn parse_selection(path: &Path, bytes: &[u8]) -> Result<Vec<f64>, DataError> {
-    let lines = bytes.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
-    let index = |(at, line): (usize, &[u8])| match json::from_slice::<Chosen>(line) {
-        // Exact for all that can be a row number.
-        Ok(chosen) => Ok(chosen.index as f64),
-        Err(error) => {
-            let fault = format!("is no line of a selection: {error}");
-            Err(DataError::Line { file: path.to_owned(), line: at + 1, fault, remedy: SELECTIONS })
-        }
-    };
-    lines.map(index).collect()
+fn too_many(path: &Path, found: impl Display, most: usize) -> DataError {
+    DataError::malformed(path, format!("holds {found} numbers for {most} rows"), "give at most one number per row")
 }
 
-fn parse_text(path: &Path, bytes: &[u8]) -> Result<Vec<f64>, DataError> {
-    let refuse = |fault: String| DataError::malformed(path, fault, Expected::List.remedy());
-    let text = std::str::from_utf8(bytes).map_err(|_| refuse("is neither .npy nor text".to_owned()))?;
+/// Adds a number to a list of at most `most`.
+fn add(numbers: &mut Vec<f64>, number: f64, path: &Path, most: usize) -> Result<(), DataError> {
+    if numbers.len() == most {
+        return Err(too_many(path, format_args!("more than {most}"), most));
+    }
+    reserve(numbers, 1, path, NUMBERS)?;
+    numbers.push(number);
+    Ok(())
+}
+
+fn parse_selection(path: &Path, bytes: &[u8], most: usize) -> Result<Vec<f64>, DataError> {
     let mut numbers = Vec::new();
-    for (line, word) in text.lines().enumerate() {
-        match word.trim().parse::<f64>() {
-            Ok(number) => {
-                reserve(&mut numbers, 1, path, NUMBERS)?;
-                numbers.push(number);
-            }
-            Err(_) => {
-                let word: String = word.trim().chars().take(40).collect();
-                return Err(refuse(format!("line {} is not a number but `{word}`", line + 1)));
-            }
+    for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
         }
+        let Chosen { index, .. } = json::from_slice(line).map_err(|error| {
+            let fault = format!("is no line of a selection: {error}");
+            DataError::Line { file: path.to_owned(), line: at + 1, fault, remedy: SELECTIONS }
+        })?;
+        // Exact for all that can be a row number.
+        add(&mut numbers, index as f64, path, most)?;
+    }
+    Ok(numbers)
+}
+
+fn parse_text(path: &Path, bytes: &[u8], most: usize) -> Result<Vec<f64>, DataError> {
+    let refuse = |fault: String| DataError::malformed(path, fault, Expected::List.remedy());
+    let mut numbers = Vec::new();
+    let mut lines = bytes.split(|&byte| byte == b'\n').enumerate().peekable();
+    while let Some((line, word)) = lines.next() {
+        if word.is_empty() && lines.peek().is_none() {
+            break;
+        }
+        let word = std::str::from_utf8(word).map_err(|_| refuse("is neither .npy nor text".to_owned()))?.trim();
+        let number = word.parse::<f64>().map_err(|_| {
+            let word: String = word.chars().take(40).collect();
+            refuse(format!("line {} is not a number but `{word}`", line + 1))
+        })?;
+        add(&mut numbers, number, path, most)?;
     }
     if numbers.is_empty() {
         return Err(DataError::Empty { file: path.to_owned(), fault: "the list is empty" });

@@ -134,6 +134,10 @@ impl ResultDirectory {
             let is_back = FileState::at(new).is_ok_and(|at| at.id == new_id);
             return Err(if is_back { taken() } else { self.left() });
         }
+        // The older one goes only when no power failure can bring its name back.
+        if let Err(error) = sync_directory(&self.place.parent) {
+            return exchange(new, target, &self.scratch.aside()).map_err(&failed).and(Err(failed(error)));
+        }
         if owned.remove(new) { Ok(()) } else { Err(self.left()) }
     }
 
@@ -196,7 +200,11 @@ fn look(place: &Place, force: bool) -> Result<Before, OutputError> {
         return Ok(Before::Empty(state.id, data.permissions()));
     }
     match force {
-        true => Ok(Before::Result(state.id, data.permissions(), Owned::of(&place.path, &place.named)?)),
+        true => {
+            let owned = Owned::of(&place.path, &place.named)?;
+            owned.check_removable(&place.path, &place.named)?;
+            Ok(Before::Result(state.id, data.permissions(), owned))
+        }
         false => Err(OutputError::Exists(place.named.clone())),
     }
 }

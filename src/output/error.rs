@@ -63,6 +63,13 @@ pub enum OutputError {
         /// The file.
         file: PathBuf,
     },
+    /// A directory of the older result cannot be changed by this user.
+    #[error(
+        "{} may not be changed, so the older result could not be removed: give yourself the right to (chmod u+w), or \
+         choose another name",
+        readable(.0)
+    )]
+    Protected(PathBuf),
     /// An input lies inside the directory that is to be replaced.
     #[error("input {} lies inside {}: choose another directory for the results", readable(input), readable(target))]
     InputInside {
@@ -121,7 +128,8 @@ pub enum OutputError {
 impl OutputError {
     /// Whether the names that the user gave are at fault, rather than what happened while they were used.
     pub fn is_usage(&self) -> bool {
-        !matches!(self, OutputError::Taken(_) | OutputError::Left { .. } | OutputError::Io { .. })
+        use OutputError::{Io, Left, Protected, Taken};
+        !matches!(self, Taken(_) | Protected(_) | Left { .. } | Io { .. })
     }
 }
 

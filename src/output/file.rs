@@ -1,8 +1,9 @@
 //! One file of output that appears whole or not at all, and what outputs may be called.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{OutputError, io_error};
 use super::place::Place;
@@ -29,6 +30,7 @@ impl OutputFile {
     /// If something is at `target` and `force` is not given, if it is no regular file, or if the system refuses.
     pub fn create(target: &Path, force: bool) -> Result<Self, OutputError> {
         let place = Place::new(target)?;
+        recover(&place.path);
         let before = match place.state()? {
             None => None,
             Some((data, _)) if !data.is_file() => return Err(OutputError::NotAFile(target.to_owned())),
@@ -37,7 +39,6 @@ impl OutputFile {
         };
         // A directory that is missing is more likely a slip than a wish.
         fs::metadata(&place.parent).map_err(io_error(target))?;
-        recover(&place.path);
         let scratch = Scratch::new(&place)?;
         let out = BufWriter::new(scratch.file(Path::new(NAME)).map_err(io_error(target))?);
         Ok(Self { place, before, scratch, out })
@@ -62,39 +63,94 @@ impl OutputFile {
     /// # Errors
     /// If what is at the target is not what was there at first, or the system refuses; then the target is left as it is.
     pub fn commit(self) -> Result<(), OutputError> {
-        let Self { place, before, mut scratch, mut out } = self;
-        let failed = io_error(&place.named);
-        out.flush().and_then(|()| out.get_ref().sync_all()).map_err(&failed)?;
+        Self::commit_all(vec![self])
+    }
+
+    /// Syncs several files and makes them visible, all of them or none.
+    ///
+    /// # Errors
+    /// As [`OutputFile::commit`], for the first of them that cannot take its place.
+    pub fn commit_all(mut files: Vec<Self>) -> Result<(), OutputError> {
+        for Self { place, out, .. } in &mut files {
+            out.flush().and_then(|()| out.get_ref().sync_all()).map_err(io_error(&place.named))?;
+        }
         let no_cleanup = scratch::committing();
-        let new = scratch.directory().join(NAME);
+        let _locks = lock_parents(&files)?;
+        for (at, file) in files.iter().enumerate() {
+            if let Err(error) = file.show() {
+                // In the order in which they came, the last one first.
+                files[..at].iter().rev().try_for_each(Self::hide)?;
+                return Err(error);
+            }
+        }
+        let removed: Vec<_> = files.iter().map(Self::remove_older).collect();
+        files.iter_mut().for_each(|file| file.scratch.keep_parents());
+        drop(no_cleanup);
+        removed.into_iter().collect::<Result<(), _>>()?;
+        files.iter().try_for_each(|Self { place, .. }| sync_directory(&place.parent).map_err(io_error(&place.named)))
+    }
+
+    /// Where the new file is while it is hidden, and the older one while it is not.
+    fn hidden(&self) -> PathBuf {
+        self.scratch.directory().join(NAME)
+    }
+
+    /// Puts the new file in its place; the older one is hidden then.
+    fn show(&self) -> Result<(), OutputError> {
+        let Self { place, before, scratch, .. } = self;
+        let (new, failed) = (self.hidden(), io_error(&place.named));
         let taken = || OutputError::Taken(place.named.clone());
         let refused = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound => taken(),
             _ => failed(error),
         };
-        match &before {
-            None => rename_new(&new, &place.path).map_err(refused)?,
-            Some((before, permissions)) => {
-                fs::set_permissions(&new, permissions.clone()).map_err(&failed)?;
-                let _lock = lock_directory(&place.parent).map_err(&failed)?;
-                if FileState::at(&place.path).ok().as_ref() != Some(before) {
-                    return Err(taken());
-                }
-                // Should the run be killed before the older file is removed, the next one does that.
-                scratch.adopt(Path::new(NAME), before.id).map_err(&failed)?;
-                exchange(&new, &place.path, &scratch.aside()).map_err(refused)?;
-                // Somebody may have been quicker than the exchange.
-                if !FileState::at(&new).is_ok_and(|at| at.same_content(before)) {
-                    exchange(&new, &place.path, &scratch.aside()).map_err(&failed)?;
-                    return Err(taken());
-                }
-                fs::remove_file(&new).map_err(&failed)?;
-            }
+        let Some((before, permissions)) = before else {
+            return rename_new(&new, &place.path).map_err(refused);
+        };
+        fs::set_permissions(&new, permissions.clone()).map_err(&failed)?;
+        if FileState::at(&place.path).ok().as_ref() != Some(before) {
+            return Err(taken());
         }
-        scratch.keep_parents();
-        drop(no_cleanup);
-        sync_directory(&place.parent).map_err(&failed)
+        // Should the run be killed before the older file is removed, the next one does that.
+        scratch.adopt(Path::new(NAME), before.id).map_err(&failed)?;
+        exchange(&new, &place.path, &scratch.aside()).map_err(refused)?;
+        // Somebody may have been quicker than the exchange.
+        if !FileState::at(&new).is_ok_and(|at| at.same_content(before)) {
+            exchange(&new, &place.path, &scratch.aside()).map_err(&failed)?;
+            return Err(taken());
+        }
+        Ok(())
     }
+
+    /// Takes back what [`Self::show`] did, unless somebody changed the file since.
+    fn hide(&self) -> Result<(), OutputError> {
+        let Self { place, before, scratch, out } = self;
+        let (new, failed) = (self.hidden(), io_error(&place.named));
+        let made = FileId::of(&out.get_ref().metadata().map_err(&failed)?);
+        if !FileState::at(&place.path).is_ok_and(|at| at.id == made) {
+            return Err(OutputError::Taken(place.named.clone()));
+        }
+        match before {
+            None => rename_new(&place.path, &new),
+            Some(_) => exchange(&new, &place.path, &scratch.aside()),
+        }
+        .map_err(&failed)
+    }
+
+    fn remove_older(&self) -> Result<(), OutputError> {
+        let left = |_| OutputError::Left { target: self.place.named.clone(), left: self.hidden() };
+        if self.before.is_some() { fs::remove_file(self.hidden()).map_err(left) } else { Ok(()) }
+    }
+}
+
+/// Locks the directories in which files are replaced, each once, in an order that is the same for all programs.
+fn lock_parents(files: &[OutputFile]) -> Result<Vec<Option<File>>, OutputError> {
+    let mut parents = BTreeMap::new();
+    for OutputFile { place, .. } in files.iter().filter(|file| file.before.is_some()) {
+        let id = fs::metadata(&place.parent).map_err(io_error(&place.named))?;
+        parents.entry(FileId::of(&id).numbers()).or_insert(place);
+    }
+    parents.values().map(|place| lock_directory(&place.parent).map_err(io_error(&place.named))).collect()
 }
 
 impl Write for OutputFile {
@@ -121,7 +177,7 @@ pub fn distinct<'a>(
         let name = place.parent.canonicalize().map(|parent| parent.join(place.path.file_name().unwrap_or_default()));
         Ok((name.unwrap_or(place.path), fs::metadata(path).ok().map(|data| FileId::of(&data))))
     };
-    let one = |a: &(std::path::PathBuf, Option<FileId>), b: &(std::path::PathBuf, Option<FileId>)| {
+    let one = |a: &(PathBuf, Option<FileId>), b: &(PathBuf, Option<FileId>)| {
         a.0 == b.0 || matches!((a.1, b.1), (Some(a), Some(b)) if a == b && a.numbers().is_some())
     };
     let named = outputs.iter().map(|(_, path)| known(path)).collect::<Result<Vec<_>, _>>()?;

@@ -25,6 +25,9 @@ pub use file::{OutputFile, distinct};
 /// Name of the file that lists all others of a result.
 pub const MANIFEST: &str = "manifest.json";
 
+/// Name of the proof beside the rows that it is about.
+pub const CERTIFICATE: &str = "certificate.json";
+
 /// A file of a result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {

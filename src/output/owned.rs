@@ -1,6 +1,6 @@
 //! What an older result may lose: the files that its manifest lists, as long as they are as kantor wrote them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{OutputError, io_error};
 use super::removal::remove;
+use super::system::may_change;
 use super::{MANIFEST, Written};
 use crate::data::hexadecimal;
 use crate::file_state::{FileId, FileState};
@@ -39,7 +40,8 @@ impl Owned {
             let data = fs::symlink_metadata(&path).map_err(io_error(&path))?;
             // Taken before the content is read: a change in between is then noticed.
             let state = FileState::of(&data);
-            if data.is_dir() && listed.iter().flat_map(BTreeMap::keys).any(|listed| listed.starts_with(&file)) {
+            let around = |listed: &PathBuf| listed != &file && listed.starts_with(&file);
+            if data.is_dir() && listed.iter().flat_map(BTreeMap::keys).any(around) {
                 owned.insert(file, state);
                 continue;
             }
@@ -47,7 +49,7 @@ impl Owned {
                 return Err(OutputError::NotOurs { target: named.to_owned(), stranger: file });
             }
             if let Some(written) = written
-                && !(data.len() == written.bytes && digest(&path).map_err(io_error(&path))? == written.sha256)
+                && !written.is_content_of(&path).map_err(io_error(&path))?
             {
                 return Err(OutputError::Edited { target: named.to_owned(), file });
             }
@@ -65,6 +67,16 @@ impl Owned {
     pub(super) fn is_all_of(&self, directory: &Path) -> bool {
         let same = |file: &PathBuf| FileState::at(&directory.join(file)).ok().as_ref() == self.0.get(file);
         list(directory).is_ok_and(|present| present.len() == self.0.len() && present.iter().all(same))
+    }
+
+    /// Fails if the system would not let this user remove these files.
+    ///
+    /// # Errors
+    /// Names the directory that may not be changed.
+    pub(super) fn check_removable(&self, directory: &Path, named: &Path) -> Result<(), OutputError> {
+        let inside: BTreeSet<&Path> = self.0.keys().flat_map(|file| file.ancestors().skip(1)).collect();
+        let closed = inside.into_iter().find(|inside| !may_change(&directory.join(inside)));
+        closed.map_or(Ok(()), |inside| Err(OutputError::Protected(named.join(inside))))
     }
 
     /// Removes these files, unless they changed, and the directories that are empty then. Says whether all is gone.
@@ -111,6 +123,13 @@ fn listed(manifest: &Path) -> io::Result<Option<BTreeMap<PathBuf, Written>>> {
     let Ok(listed) = json::from_slice::<Listed>(&fs::read(manifest)?) else { return Ok(None) };
     let outputs = listed.outputs.into_iter().map(|written| (PathBuf::from(&written.path), written));
     Ok(listed.schema.starts_with("kantor/").then(|| outputs.collect()))
+}
+
+impl Written {
+    /// Whether the file at `path` has this length and digest.
+    pub(crate) fn is_content_of(&self, path: &Path) -> io::Result<bool> {
+        Ok(fs::metadata(path)?.len() == self.bytes && digest(path)? == self.sha256)
+    }
 }
 
 fn digest(path: &Path) -> io::Result<String> {

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use kantor_theory::json;
 use serde::{Deserialize, Serialize};
@@ -152,9 +153,16 @@ pub(super) fn committing() -> MutexGuard<'static, ()> {
 }
 
 /// Removes what this process has begun to write, for an end that runs no destructors: from then on, nothing is committed.
-/// Best effort; what stays is removed by the next run for the same target.
-pub fn abandon_all() {
-    let Ok(no_commit) = COMMITTING.try_lock() else { return };
+/// A commit that has begun gets this long to end. Best effort; what stays is removed by the next run for the same target.
+pub fn abandon_all(patience: Duration) {
+    let begun = Instant::now();
+    let no_commit = loop {
+        match COMMITTING.try_lock() {
+            Ok(no_commit) => break no_commit,
+            Err(_) if begun.elapsed() < patience => std::thread::sleep(Duration::from_millis(2)),
+            Err(_) => return,
+        }
+    };
     std::mem::forget(no_commit);
     // Whoever holds the lock may be the very thread that calls this.
     if let Ok(open) = OPEN.try_lock() {
@@ -251,7 +259,7 @@ pub(crate) fn recover(target: &Path) {
             && let Some(files) = files_of(&path)
         {
             let (directory, aside) = (path.with_extension(""), path.with_extension(ASIDE));
-            let _ = rename_new(&aside, target);
+            bring_back(&aside, target, &files);
             // What was moved aside may go once the result that was to take its place is there.
             let done = files.iter().any(|(file, made)| is_one_of(made, &target.join(file)));
             for older in [&directory].into_iter().chain(done.then_some(&aside)) {
@@ -261,6 +269,22 @@ pub(crate) fn recover(target: &Path) {
             }
             clear(&path);
         }
+    }
+}
+
+/// Brings what was moved aside back to its name, if that is free.
+fn bring_back(aside: &Path, target: &Path, files: &BTreeMap<PathBuf, Vec<Option<Made>>>) {
+    let Ok(older) = fs::symlink_metadata(aside) else { return };
+    if older.is_dir() {
+        // An empty directory may hold the name for the result that was to come.
+        if rename_new(aside, target).is_err() && target.symlink_metadata().is_ok_and(|at| at.is_dir()) {
+            let _ = fs::rename(aside, target);
+        }
+    } else if rename_new(aside, target).is_err()
+        && files.values().any(|made| is_one_of(made, aside) && is_one_of(made, target))
+    {
+        // The file that took its place, or the older one itself by its second name.
+        let _ = fs::remove_file(aside);
     }
 }
 
@@ -309,4 +333,72 @@ fn clear(journal: &Path) {
 
 fn is_name(component: Component<'_>) -> bool {
     matches!(component, Component::Normal(_))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::output::ResultDirectory;
+
+    /// What a run leaves that is killed between the two renames of a file system without an exchange.
+    #[test]
+    fn an_older_result_that_was_set_aside_comes_back() {
+        for claimed in [false, true] {
+            let work = tempfile::tempdir().unwrap();
+            let target = work.path().join("out");
+            let mut older = ResultDirectory::begin(&target, false, &[]).unwrap();
+            older.file("a", |out| out.write_all(b"older")).unwrap();
+            older.commit().unwrap();
+            let place = Place::new(&target).unwrap();
+            let scratch = Scratch::new(&place).unwrap();
+            scratch.file(Path::new("a")).unwrap().write_all(b"newer").unwrap();
+            fs::rename(&target, scratch.aside()).unwrap();
+            if claimed {
+                fs::create_dir(&target).unwrap();
+            }
+            // The lock goes with the process, and the files stay.
+            let (journal, text) = (scratch.journal.clone(), fs::read(&scratch.journal).unwrap());
+            let (directory, away) = (scratch.directory.clone(), work.path().join("away"));
+            fs::rename(&directory, &away).unwrap();
+            drop(scratch);
+            fs::rename(&away, &directory).unwrap();
+            fs::write(&journal, text).unwrap();
+
+            recover(&target);
+            assert_eq!(fs::read(target.join("a")).unwrap(), b"older");
+            assert_eq!(fs::read_dir(work.path()).unwrap().count(), 1, "claimed: {claimed}");
+        }
+    }
+
+    /// The same for one file, which has two names for a moment.
+    #[test]
+    fn a_file_that_was_set_aside_comes_back() {
+        for state in ["free", "second name", "replaced"] {
+            let work = tempfile::tempdir().unwrap();
+            let target = work.path().join("out");
+            fs::write(&target, "older").unwrap();
+            let scratch = Scratch::new(&Place::new(&target).unwrap()).unwrap();
+            scratch.file(Path::new("file")).unwrap().write_all(b"newer").unwrap();
+            scratch.adopt(Path::new("file"), FileState::at(&target).unwrap().id).unwrap();
+            fs::hard_link(&target, scratch.aside()).unwrap();
+            match state {
+                "free" => fs::remove_file(&target).unwrap(),
+                "replaced" => fs::rename(scratch.directory.join("file"), &target).unwrap(),
+                _ => {}
+            }
+            let (journal, text) = (scratch.journal.clone(), fs::read(&scratch.journal).unwrap());
+            let away = work.path().join("away");
+            fs::rename(&scratch.directory, &away).unwrap();
+            let directory = scratch.directory.clone();
+            drop(scratch);
+            fs::rename(&away, &directory).unwrap();
+            fs::write(&journal, text).unwrap();
+
+            recover(&target);
+            let kept = if state == "replaced" { "newer" } else { "older" };
+            assert_eq!(fs::read_to_string(&target).unwrap(), kept, "{state}");
+            assert_eq!(fs::read_dir(work.path()).unwrap().count(), 1, "{state}");
+        }
+    }
 }

@@ -37,12 +37,17 @@ pub(super) fn exchange(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
         Err(error) if lacks(&error) => {}
         done => return done,
     }
-    rename_new(to, aside)?;
+    set_aside(to, aside)?;
     let lost = |error: io::Error| io::Error::other(format!("{error}; what was there is now {}", aside.display()));
     match rename_new(from, to) {
         Ok(()) => rename_new(aside, from).map_err(lost),
         Err(error) => rename_new(aside, to).map_err(lost).and(Err(error)),
     }
+}
+
+/// [`rename_claimed`] to a hidden name of this program: no claim is left behind by a kill, as nobody else takes it.
+fn set_aside(from: &Path, aside: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(from)?.is_dir() { fs::rename(from, aside) } else { rename_claimed(from, aside) }
 }
 
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
@@ -56,6 +61,20 @@ fn lacks(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let unknown = [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP];
     unknown.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Whether this user may remove what is in this directory, as far as the system tells beforehand.
+pub(super) fn may_change(directory: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, AtFlags, CWD, accessat};
+        accessat(CWD, directory, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) != Err(rustix::io::Errno::ACCESS)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = directory;
+        true
+    }
 }
 
 /// How long a run waits for another one that is just replacing a result in the same directory.

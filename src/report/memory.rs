@@ -7,9 +7,10 @@ pub fn peak() -> Option<u64> {
     field("/proc/self/status", "VmHWM:")
 }
 
-/// Bytes that can be allocated without pushing anything out: what work may use if nobody sets a limit.
+/// What work may use if nobody sets a limit: three quarters of the bytes that can be allocated without pushing anything
+/// out, as estimates are rough and other programs need some too.
 pub fn available() -> Option<u64> {
-    field("/proc/meminfo", "MemAvailable:")
+    field("/proc/meminfo", "MemAvailable:").map(|free| free / 4 * 3)
 }
 
 fn field(file: &str, name: &str) -> Option<u64> {

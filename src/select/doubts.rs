@@ -1,8 +1,8 @@
 //! What is unusual of inputs that can be used all the same, in words.
 
 use super::Inputs;
-use crate::data::SourceFile;
 use crate::data::name::readable;
+use crate::data::{JsonlRows, SourceFile};
 
 impl Inputs {
     /// Doubts that the files are those that were meant: a pool is what is chosen from, so it is the larger, it is not the
@@ -10,14 +10,18 @@ impl Inputs {
     pub fn doubts(&self) -> Vec<String> {
         let (pool, queries) = (self.original_pool_len(), self.queries().len());
         let larger = queries > pool;
+        let some_ids = |rows: &JsonlRows| (1..rows.len()).contains(&rows.rows_with_id()).then(|| rows.rows_with_id());
+        let ids = self.examples().and_then(some_ids).map(|with_id| {
+            format!("{with_id} of {pool} lines of the pool's examples have an `id`, so rows are named by number: give all of them one")
+        });
         let Some((of_pool, of_queries)) = self.points() else {
             let transposed = format!(
                 "the matrix has {queries} rows, one for each query, and {pool} columns, one for each row of the pool: is \
                  it transposed?"
             );
-            return Vec::from_iter(larger.then_some(transposed));
+            return ids.into_iter().chain(larger.then_some(transposed)).collect();
         };
-        let mut doubts = Vec::new();
+        let mut doubts = Vec::from_iter(ids);
         if larger {
             doubts
                 .push(format!("the query set has {queries} rows and the pool {pool}: are --pool and --query swapped?"));

@@ -104,6 +104,11 @@ impl Inputs {
             Ok(())
         };
         let (tables, overlap) = match (&spec.similarity, &spec.query) {
+            (Some(_), _) if spec.forbid_overlap != ForbidOverlap::No => {
+                let fault = "--forbid-overlap compares rows: give --pool and --query instead of --similarity, or check the \
+                             matrix for entries near 1 yourself";
+                return Err(Error::Request(fault.to_owned()));
+            }
             (Some(path), _) => {
                 let matrix = open(std::slice::from_ref(path))?;
                 matrix.validate_matrix(cost, watch).or_else(|error| matrix.check_content().and(Err(error)))?;

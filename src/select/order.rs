@@ -16,13 +16,16 @@ use crate::statistics::spearman;
 /// Relative differences of W below this say nothing of the loss.
 const TELLING: f64 = 0.02;
 
+/// Rows for each query from which on one more or less matters little.
+const FEW: usize = 4;
+
 /// Pairs of methods that are named in words; the others are counted.
 const NAMED: usize = 3;
 
 /// Something that the reader of a result should know.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Note {
-    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups` or `swaps-left-open`.
+    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares` or `swaps-left-open`.
     pub kind: &'static str,
     /// The budget that it is about.
     pub budget: usize,
@@ -44,6 +47,7 @@ struct Placed<'a> {
 /// What to say of all results.
 pub(crate) fn notes(inputs: &Inputs, request: &Request, chosen: &[Chosen]) -> Vec<Note> {
     let mut notes = inputs.groups().map_or_else(Vec::new, |groups| uneven(groups, request));
+    notes.extend(request.budgets.iter().filter_map(|&budget| unequal_shares(budget, inputs.queries().len(), request)));
     for (at, &budget) in request.budgets.iter().enumerate() {
         let (mut placed, mut left_out) = (Vec::new(), None);
         for Chosen { method, selections, .. } in chosen {
@@ -65,6 +69,19 @@ pub(crate) fn notes(inputs: &Inputs, request: &Request, chosen: &[Chosen]) -> Ve
         notes.extend(disagreement(budget, &placed));
     }
     notes
+}
+
+/// What to say of a budget that round robin cannot share out equally, if that shows: the order of the queries matters.
+fn unequal_shares(budget: usize, queries: usize, request: &Request) -> Option<Note> {
+    let takes_turns = request.balance.is_none() && request.methods.iter().any(|method| method == "round-robin");
+    let (each, more) = (budget / queries, budget % queries);
+    (takes_turns && more > 0 && each < FEW).then(|| {
+        let text = format!(
+            "at budget {budget} round-robin serves the first {more} of {queries} queries once more than the others \
+             ({each}×): shuffle the queries if they are sorted, or take a multiple of {queries}"
+        );
+        Note { kind: "unequal-shares", budget, text, details: json!({"first": more, "queries": queries}) }
+    })
 }
 
 /// What to say of a method that swaps rows if it is not shown that no swap helps.

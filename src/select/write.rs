@@ -9,7 +9,7 @@ use kantor_theory::{Facts, Geometry, Objective, Status};
 
 use crate::certify::{self, Certified};
 use crate::data::OnBadRow;
-use crate::output::{MANIFEST, ResultDirectory, Written};
+use crate::output::{CERTIFICATE, MANIFEST, ResultDirectory, Written};
 use crate::report::files::{self, Line};
 use crate::report::manifest::{self, BestRecord, InputRecord, Manifest, Parameters, Provenance, ResultRecord};
 use crate::report::memory;
@@ -273,7 +273,7 @@ impl<'a> SelectionWriter<'a> {
         }
         if let Some(certified) = &proved.certified {
             let certificate = certified.certificate(&self.facts, Some(method))?;
-            staging.file(&format!("{dir}/certificate.json"), |out| out.write_all(&certificate.to_json()))?;
+            staging.file(&format!("{dir}/{CERTIFICATE}"), |out| out.write_all(&certificate.to_json()))?;
         }
         Ok(())
     }

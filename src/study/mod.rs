@@ -13,6 +13,9 @@ pub use tables::{BudgetResult, Correlation, Outcome, Published, published, publi
 use crate::data::DataError;
 use crate::data::whole::{self, Whole};
 
+/// Size up to which numbers can be added up and squared.
+const LARGEST: f64 = 1e100;
+
 /// Two sides of a correlation.
 type Paired = (Vec<f64>, Vec<f64>);
 
@@ -29,6 +32,13 @@ fn read_csv<L: DeserializeOwned, T>(path: &Path, take: impl Fn(L) -> Option<T>) 
     let mut lines = Vec::new();
     for (at, record) in reader.records().enumerate() {
         let record = record.map_err(|error| malformed(at + 2, format!("cannot be read: {error}")))?;
+        let large = |field: &&str| {
+            field.starts_with(|c: char| "+-.".contains(c) || c.is_ascii_digit())
+                && field.trim().parse().is_ok_and(|number: f64| number.is_finite() && number.abs() > LARGEST)
+        };
+        if let Some(field) = record.iter().find(large) {
+            return Err(malformed(at + 2, format!("has `{field}`: numbers beyond {LARGEST:e} have no mean")));
+        }
         let line =
             record.deserialize(Some(&header)).map_err(|error| malformed(at + 2, fault(&error, &header, &record)))?;
         lines.push(take(line).ok_or_else(|| malformed(at + 2, "lacks a value".to_owned()))?);

@@ -190,7 +190,12 @@ fn read(path: &Path, outcome: Outcome) -> Result<Vec<Cell>, DataError> {
     super::read_csv(path, |line: Line| {
         let value = if outcome == Outcome::Loss { line.dev } else { line.true_metric };
         let level = line.num_samples.or(line.bin.map(u64::from));
-        Some(Cell { task: line.dataset, method: line.method, level: level?, value: value? })
+        Some(Cell {
+            task: line.dataset,
+            method: line.method,
+            level: level?,
+            value: value.filter(|value| value.is_finite())?,
+        })
     })
 }
 

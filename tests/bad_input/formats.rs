@@ -113,7 +113,7 @@ fn other_formats_in_the_place_of_labels_lists_certificates_settings_records_and_
     ];
     for (bytes, name) in binaries {
         refused(bytes, |path| Labels::read(path, 2, &Quiet), &[name, "not a file of labels", "one label a line"]);
-        refused(bytes, |path| read_list(path), &[name, "not a list of numbers", "1-d .npy array"]);
+        refused(bytes, |path| read_list(path, 9), &[name, "not a list of numbers", "1-d .npy array"]);
         refused(bytes, read(Whole::Certificate), &[name, "not a certificate", "certificate.json"]);
         refused(bytes, read(Whole::Settings), &[name, "not a file of settings", "write TOML"]);
         refused(bytes, read(Whole::Record), &[name, "manifest.json"]);
@@ -122,11 +122,11 @@ fn other_formats_in_the_place_of_labels_lists_certificates_settings_records_and_
     let packed = gzip(b"{}");
     refused(&packed, read(Whole::Certificate), &["gzip-compressed, not a certificate"]);
     refused(&packed, read(Whole::Settings), &["gzip-compressed, not a file of settings"]);
-    refused(&packed, |path| read_list(path), &["gzip-compressed, not a list of numbers"]);
+    refused(&packed, |path| read_list(path, 9), &["gzip-compressed, not a list of numbers"]);
     refused(&table, read(Whole::Certificate), &["a numpy array (.npy), not a certificate"]);
     refused(b" {\"cost\": 1}", read(Whole::Settings), &["JSON, not a file of settings"]);
     let files = Files::new();
-    says(read_list(&files.put("l", "1\n[2]\n")), &["line 2 is not a number but `[2]`", "one number a line"]);
+    says(read_list(&files.put("l", "1\n[2]\n"), 9), &["line 2 is not a number but `[2]`", "one number a line"]);
     // What only begins like a format is the text that it is.
     assert_eq!(Labels::read(&files.put("labels", "PAR1\nBZh9\n"), 2, &Quiet).unwrap().names, ["PAR1", "BZh9"]);
 }

@@ -65,7 +65,7 @@ fn files_read_as_a_whole_have_a_longest_length_by_kind() {
         let error = says(whole::read(&path, kind), &[&words[0], &words[1], "is it the right file?"]);
         assert_eq!(error.kind(), Kind::Resource);
         if kind == Whole::List {
-            says(read_list(&path), &[&words[0], &words[1]]);
+            says(read_list(&path, 9), &[&words[0], &words[1]]);
         }
     }
     let mut file = File::create(files.path("settings")).unwrap();
@@ -91,7 +91,7 @@ fn pipes_devices_and_directories_are_refused_by_every_reader() {
         for kind in kinds {
             assert_eq!(says(whole::read(&path, kind), &[what, "give a file on disk"]).kind(), Kind::BadInput);
         }
-        says(read_list(&path), &[what]);
+        says(read_list(&path, 9), &[what]);
         says(open(&path), &[what]);
         says(JsonlRows::scan(std::slice::from_ref(&path), None, &Quiet), &[what]);
         says(Labels::read(&path, 2, &Quiet), &[what]);

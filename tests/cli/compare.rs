@@ -160,6 +160,26 @@ fn solvers_are_compared_on_every_selection() {
 }
 
 #[test]
+fn a_solver_is_called_optimal_only_where_its_interval_closes() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    let words = ["--method", "random", "--budget", "50", "--solver", "exact,sinkhorn,low-rank", "--json"];
+    let found = printed_json(compare_example(&out, &words).args(["--solver-epsilon=0.5", "--solver-tolerance=0.4"]));
+    for row in found["solvers"].as_array().unwrap() {
+        let end = |side: &str| row["distance"][side].as_f64().unwrap();
+        let closed = end("upper") - end("lower") <= 1e-9 * end("lower");
+        assert_eq!(row["status"], if closed { "optimal" } else { "certified" }, "{row}");
+        assert_eq!(closed, row["solver"] == "exact");
+    }
+    // Where one falls short, standard error says which.
+    let again = work.path().join("again");
+    let words =
+        ["--method=random", "--budget=50", "--solver=sinkhorn", "--solver-iterations=1", "--solver-epsilon=0.001"];
+    let run = compare_example(&again, &words).assert().code(1);
+    run.stderr(contains("the tolerance was not met: sinkhorn on random, budget 50: iteration_limit"));
+}
+
+#[test]
 fn groups_are_reported_and_balanced() {
     let work = tempfile::tempdir().unwrap();
     let labels = work.path().join("labels.txt");

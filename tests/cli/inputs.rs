@@ -200,3 +200,74 @@ fn a_file_that_is_given_twice_is_named() {
     let said = select(&query, &[&pool, &other]);
     assert!(said.contains(twice) && said.contains("other.npy twice"), "{said}");
 }
+
+#[test]
+fn overlap_cannot_be_forbidden_of_a_matrix() {
+    let work = tempfile::tempdir().unwrap();
+    write_npy(&work.path().join("s.npy"), 3, &[1.0, 0.5, 0.25, 0.5, 0.25, 0.75]);
+    for (command, flag) in
+        [("select", "--forbid-overlap"), ("select", "--forbid-overlap=0.9"), ("compare", "--forbid-overlap")]
+    {
+        let mut run = kantor();
+        run.current_dir(work.path()).args([command, "--similarity", "s.npy", "--budget=1", "-o", "out", flag]);
+        run.assert().code(2).stderr(contains("--forbid-overlap compares rows")).stderr(contains("--pool"));
+        assert!(!work.path().join("out").exists());
+    }
+}
+
+#[test]
+fn ids_that_only_some_rows_have_are_not_dropped_in_silence() {
+    let work = tempfile::tempdir().unwrap();
+    write_npy(&work.path().join("p.npy"), 2, &[1.0, 0.5, 0.25, 1.0, 0.5, 0.75]);
+    for (lines, said) in [
+        ("{\"id\":\"a\"}\n{\"text\":\"x\"}\n{\"id\":7}\n", true),
+        ("{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":7}\n", false),
+        ("{}\n{}\n{}\n", false),
+    ] {
+        fs::write(work.path().join("p.jsonl"), lines).unwrap();
+        let mut run = kantor();
+        run.current_dir(work.path()).args("select --pool p.npy --query p.npy --pool-jsonl p.jsonl".split(' '));
+        let run = run.args(["--budget=1", "--force", "-o", "out"]).assert().success();
+        let printed = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        assert_eq!(printed.contains("2 of 3 lines of the pool's examples have an `id`"), said, "{printed}");
+    }
+}
+
+#[test]
+fn settings_that_change_nothing_are_named() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    for (words, idle) in [
+        (&["--method=round-robin", "--alpha=0.5"][..], Some("--alpha")),
+        (&["--method=round-robin,uot", "--epsilon=0.5"], None),
+        (&["--method=mmd", "--density-sample=9"], Some("--density-sample")),
+        (&["--method=random", "--kernel=laplace"], Some("--kernel")),
+        (&["--method=random", "--kernel=laplace", "--objective=mmd"], None),
+        (&["--method=random", "--diversity=0.5"], None),
+    ] {
+        let run = select_example(&out, &[&["--budget=3", "--force"], words].concat()).assert().success();
+        let printed = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        assert_eq!(printed.contains("changes nothing here"), idle.is_some(), "{words:?}: {printed}");
+        assert!(printed.contains(idle.unwrap_or_default()), "{printed}");
+    }
+}
+
+#[test]
+fn a_budget_that_favours_the_first_queries_is_noted() {
+    let work = tempfile::tempdir().unwrap();
+    for (method, budget, noted) in [
+        ("round-robin", "150", true),
+        ("round-robin", "200", false),
+        ("round-robin", "450", false),
+        ("random", "150", false),
+    ] {
+        let out = work.path().join(format!("{method}{budget}"));
+        let run = select_example(&out, &["--no-certify", "--method", method, "--budget", budget]).assert().success();
+        let printed = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        assert_eq!(
+            printed.contains("serves the first 50 of 100 queries once more than the others (1×)"),
+            noted,
+            "{method} {budget}: {printed}"
+        );
+    }
+}

@@ -166,3 +166,12 @@ fn a_limit_of_file_sizes_is_a_failure_of_output_that_leaves_nothing() {
     assert_eq!(names(), ["out"]);
     assert_eq!(fs::read(out.join("manifest.json")).unwrap(), before);
 }
+
+#[test]
+fn repeats_without_end_are_refused() {
+    for (command, flag) in [("compare", "--random-seeds"), ("bound", "--splits"), ("bound", "--references")] {
+        let mut run = kantor();
+        run.args([command, "--pool", "p.npy", "--query", "q.npy", flag, "9223372036854775807"]);
+        run.assert().code(2).stderr(contains(flag)).stderr(contains("at most 100000"));
+    }
+}

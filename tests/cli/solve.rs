@@ -234,3 +234,20 @@ fn traces_follow_the_iterations() {
     assert!((number(last, "dual") - number(&printed, "dual")).abs() < 1e-6);
     distance(&rows, &["--solver", "exact", "--trace", "/no/such/directory/t.jsonl"]).assert().code(4);
 }
+
+#[test]
+fn penalties_and_capacities_beyond_all_need_leave_the_dual_value_right() {
+    for words in [
+        &["--solver", "partial", "--pool-marginal", "tv:1e308"][..],
+        &["--solver", "partial", "--query-marginal", "tv:1e100"],
+        &["--solver", "partial", "--pool-marginal", "tv:1e30", "--query-marginal", "tv:1e30"],
+        &["--solver", "exact", "--pool-marginal", "capacity:1e16"],
+        &["--solver", "exact", "--query-marginal", "capacity:1e300"],
+    ] {
+        let mut run = kantor();
+        run.args(["distance", "--json", "--quiet", "--pool"]).arg(example("pool.embed.npy"));
+        let printed = printed_json(run.arg("--query").arg(example("query_gsm8k.embed.npy")).args(words));
+        let of = |key: &str| printed[key].as_f64().unwrap();
+        assert!((of("value") - of("dual")).abs() < 1e-9, "{words:?}: {} and {}", of("value"), of("dual"));
+    }
+}

@@ -132,3 +132,17 @@ fn a_page_never_takes_the_place_of_a_file_that_is_read() {
         assert_eq!(fs::read(input).unwrap(), before);
     }
 }
+
+#[test]
+fn values_without_a_mean_are_refused_by_line() {
+    let work = tempfile::tempdir().unwrap();
+    let results = work.path().join("results.csv");
+    select_example(&work.path().join("out"), &["--budget=3"]).assert().success();
+    for value in ["1e308", "-1e101"] {
+        fs::write(&results, format!("task,method,budget,seed,value\na,round-robin,3,0,{value}\n")).unwrap();
+        let mut study = kantor();
+        study.args(["study", "--results"]).arg(&results).arg("--run");
+        let run = study.arg(format!("a={}", work.path().join("out").display())).assert().code(3);
+        run.stderr(contains("results.csv")).stderr(contains("line 2")).stderr(contains(value));
+    }
+}

@@ -75,6 +75,25 @@ fn a_selection_is_a_subset_wherever_one_is_read() {
 }
 
 #[test]
+fn row_numbers_of_another_pool_are_refused() {
+    let work = tempfile::tempdir().unwrap();
+    let (small, out) = (work.path().join("small.npy"), work.path().join("out"));
+    write_npy(&small, 2, &[1.0, 0.5, 0.25, 1.0, 0.5, 0.75, 0.0, 1.0]);
+    let mut select = kantor();
+    select.args(["select", "--budget=2", "--pool"]).arg(&small).arg("--query").arg(&small).arg("-o").arg(&out);
+    select.assert().success();
+    for (word, list) in [("distance", "selection.jsonl"), ("distance", "indices.npy"), ("bound", "indices.npy")] {
+        let subset = out.join("round-robin/k2").join(list);
+        let run = on_example(word, &subset, &[]).assert().code(3);
+        run.stderr(contains(list)).stderr(contains("a pool of 4 rows")).stderr(contains("this one has 5005"));
+        // Elsewhere, nothing says where the numbers come from.
+        let copy = work.path().join(list);
+        fs::copy(&subset, &copy).unwrap();
+        on_example(word, &copy, &["--quiet"]).assert().success();
+    }
+}
+
+#[test]
 fn a_bound_that_takes_too_much_is_left_out_and_that_is_said() {
     let work = tempfile::tempdir().unwrap();
     let rows = work.path().join("rows.txt");

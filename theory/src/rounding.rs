@@ -68,6 +68,13 @@ pub fn sqrt_up(x: f64) -> f64 {
     if x == 0.0 { 0.0 } else { x.sqrt().next_up() }
 }
 
+/// The power of two at or below the largest size of these numbers, by which division is exact for all that count beside
+/// that: squares of the quotients neither overflow nor underflow.
+pub fn scale_of(numbers: &[f64]) -> f64 {
+    let largest = numbers.iter().fold(f64::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
+    f64::from_bits(largest.to_bits() & (0x7ff << 52)).min(f64::MAX)
+}
+
 /// A number ≤ √x and ≥ 0, for x ≥ 0.
 #[inline(always)]
 pub fn sqrt_down(x: f64) -> f64 {

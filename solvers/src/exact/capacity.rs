@@ -32,6 +32,11 @@ pub(super) fn solve(
     scaled: Scaled,
 ) -> Result<Transport, SolveError> {
     let (w, v) = (weights.subset.as_deref(), weights.query.as_deref());
+    // What no plan needs would take the place of digits that it does need.
+    let scaled = match scaled {
+        Scaled::Pool(factor) => Scaled::Pool(factor.min(needed(w, n))),
+        Scaled::Query(factor) => Scaled::Query(factor.min(needed(v, m))),
+    };
     let mut found = match scaled {
         Scaled::Pool(factor) => {
             costs.resize(n * (m + 1), 0.0);
@@ -58,6 +63,13 @@ pub(super) fn solve(
     let sent: u64 = found.plan.iter().map(|s| s.mass).sum();
     let scale = found.total as f64 / sent as f64;
     Ok(Transport { total: sent, value: found.value * scale, dual: found.dual * scale, ..found })
+}
+
+/// 1/min w over the positive weights w, which add up to 1: with that factor, one point may give all.
+fn needed(weights: Option<&[f64]>, count: usize) -> f64 {
+    let Some(weights) = weights else { return count as f64 };
+    let least = weights.iter().copied().filter(|&w| w > 0.0).fold(f64::INFINITY, f64::min);
+    weights.iter().map(|w| w / least).sum()
 }
 
 /// The weights of the hard side, and of a point that takes λ − 1 times their sum.

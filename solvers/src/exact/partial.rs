@@ -54,7 +54,7 @@ fn solve(
     let found = transport(&costs, &masses)?;
     let potentials = hub.potentials(&costs, &found.potentials);
     let plan = hub.plan(problem, &found);
-    Ok(hub.solution(problem, &masses, potentials, plan, found.pivots))
+    Ok(hub.solution(problem, &masses, potentials, &plan, found.pivots))
 }
 
 /// What a unit of mass too little or too much costs.
@@ -128,36 +128,30 @@ impl Hub {
         // and the other too.
         let low = (0..query.len()).map(|j| query[j] - self.enter(j)).fold(f64::NEG_INFINITY, f64::max);
         let high = (0..pool.len()).map(|i| self.leave(i) - pool[i]).fold(f64::INFINITY, f64::min);
-        let hub = if high.is_finite() {
-            high
-        } else if low.is_finite() {
-            low
-        } else {
-            0.0
-        };
+        // The least one, as a large one would cost the others their last digits.
+        let hub = 0.0_f64.max(low).min(high);
         Potentials {
             pool: pool.into_iter().map(|f| (f + hub).clamp(-self.pool, self.pool)).collect(),
             query: query.iter().map(|g| (g - hub).clamp(-self.query, self.query)).collect(),
         }
     }
 
-    /// The plan whose mass goes the ways that the truncated costs stand for.
-    fn plan(&self, problem: &Problem<'_>, found: &Transport) -> TriMat<f64> {
-        let mut plan = TriMat::with_capacity((self.nearest_query.len(), self.nearest_row.len()), found.plan.len());
+    /// The masses that go the ways that the truncated costs stand for: row, query and mass.
+    fn plan(&self, problem: &Problem<'_>, found: &Transport) -> Vec<(usize, usize, u64)> {
+        let mut plan = Vec::with_capacity(found.plan.len());
         for shipment in &found.plan {
-            let (i, j) = (shipment.row, shipment.query);
-            let mass = shipment.mass as f64 / found.total as f64;
+            let (i, j, mass) = (shipment.row, shipment.query, shipment.mass);
             if cost(problem, i, j) <= self.leave(i) + self.enter(j) {
-                plan.add_triplet(i, j, mass);
+                plan.push((i, j, mass));
                 continue;
             }
             let (least, via) = self.nearest_query[i];
             if least + self.query < self.pool {
-                plan.add_triplet(i, via, mass);
+                plan.push((i, via, mass));
             }
             let (least, via) = self.nearest_row[j];
             if least + self.pool < self.query {
-                plan.add_triplet(via, j, mass);
+                plan.push((via, j, mass));
             }
         }
         plan
@@ -168,31 +162,34 @@ impl Hub {
         problem: &Problem<'_>,
         masses: &Masses,
         potentials: Potentials,
-        plan: TriMat<f64>,
+        plan: &[(usize, usize, u64)],
         iterations: u64,
     ) -> Solution {
-        let plan = plan.to_csr();
-        let weight = |mass: &u64| *mass as f64 / masses.total as f64;
-        let mut pool: Vec<f64> = masses.supply.iter().map(weight).collect();
-        let mut query: Vec<f64> = masses.demand.iter().map(weight).collect();
-        let gain =
-            |weights: &[f64], potentials: &[f64]| weights.iter().zip(potentials).map(|(w, f)| w * f).sum::<f64>();
-        let dual = gain(&pool, &potentials.pool) + gain(&query, &potentials.query);
+        let weight = |mass: f64| mass / masses.total as f64;
+        let gain = |masses: &[u64], potentials: &[f64]| {
+            masses.iter().zip(potentials).map(|(&w, f)| weight(w as f64) * f).sum::<f64>()
+        };
+        let dual = gain(&masses.supply, &potentials.pool) + gain(&masses.demand, &potentials.query);
+        // What is missed is counted in whole units, as a large price would be paid for rounding too.
+        let signed = |masses: &[u64]| masses.iter().map(|&mass| i128::from(mass)).collect::<Vec<_>>();
+        let (mut pool, mut query) = (signed(&masses.supply), signed(&masses.demand));
         let mut transport = 0.0;
-        for (&mass, (i, j)) in &plan {
-            pool[i] -= mass;
-            query[j] -= mass;
+        let mut entries = TriMat::with_capacity((pool.len(), query.len()), plan.len());
+        for &(i, j, mass) in plan {
+            pool[i] -= i128::from(mass);
+            query[j] -= i128::from(mass);
+            let mass = weight(mass as f64);
+            entries.add_triplet(i, j, mass);
             transport += mass * cost(problem, i, j);
         }
-        let missed = |rest: &[f64]| rest.iter().map(|x| x.abs()).sum::<f64>();
+        let missed = |rest: &[i128]| weight(rest.iter().map(|x| x.unsigned_abs()).sum::<u128>() as f64);
         let (pool, query) = (missed(&pool), missed(&query));
-        // A hard marginal is met up to the rounding of these sums.
         let paid = |price: f64, missed: f64| if price.is_finite() { price * missed } else { 0.0 };
         let left = |price: f64, missed: f64| if price.is_finite() { 0.0 } else { missed };
         Solution {
             status: Status::Optimal,
             potentials,
-            plan: Plan::Sparse(plan),
+            plan: Plan::Sparse(entries.to_csr()),
             primal: transport + paid(self.pool, pool) + paid(self.query, query),
             dual,
             transport,

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use kantor_theory::cost::Family;
+use kantor_theory::rounding::scale_of;
 use kantor_theory::{Cost, Geometry, Power, dot};
 use rayon::prelude::*;
 
@@ -68,7 +69,7 @@ enum Means {
     /// By the mean unit query.
     Direction(Vec<f64>),
     /// By the mean query, and the mean squared distance of the queries to it.
-    Point(Vec<f64>, f64),
+    Point { first: Vec<f64>, offset: Vec<f64>, spread: f64 },
     /// By the sum of the entries of a matrix.
     Entries,
     /// Cost by cost, raised to a power.
@@ -89,21 +90,29 @@ impl Means {
         let dim = queries.len() / norms.len();
         let angle = geometry.cost().family() == Family::Angle;
         let m = norms.len() as f64;
-        let mut centre = vec![0.0; dim];
+        // Far from the origin, the mean of points is known well only from one of them: rounding is then relative to the
+        // distances between points.
+        let first = if angle { vec![0.0; dim] } else { queries[..dim].to_vec() };
+        let mut mean = vec![0.0; dim];
         for (query, norm) in queries.chunks_exact(dim).zip(norms) {
             let weight = if angle { 1.0 / norm } else { 1.0 };
-            for (sum, x) in centre.iter_mut().zip(query) {
-                *sum += x * weight;
+            for ((sum, x), first) in mean.iter_mut().zip(query).zip(&first) {
+                *sum += (x - first) * weight;
             }
         }
-        for sum in &mut centre {
+        for sum in &mut mean {
             *sum /= m;
         }
         if angle {
-            return Self::Direction(centre);
+            return Self::Direction(mean);
         }
-        let spread = queries.chunks_exact(dim).map(|query| dot::squared_distance(query, &centre)).sum::<f64>() / m;
-        Self::Point(centre, spread)
+        let mut moved = vec![0.0; dim];
+        let mut spread = 0.0;
+        for query in queries.chunks_exact(dim) {
+            moved.iter_mut().zip(query).zip(&first).for_each(|((moved, x), first)| *moved = x - first);
+            spread += dot::squared_distance(&moved, &mean) / m;
+        }
+        Self::Point { first, offset: mean, spread }
     }
 
     /// What the pool rows `rows` are ordered by, the largest first.
@@ -127,10 +136,13 @@ impl Means {
         for (chunk, out) in out.chunks_mut(CHUNK).enumerate() {
             let wide = &mut wide[..out.len() * dim];
             points.read(rows.start + chunk * CHUNK, 0..dim, wide);
-            for (mean, x) in out.iter_mut().zip(wide.chunks_exact(dim)) {
+            for (mean, x) in out.iter_mut().zip(wide.chunks_exact_mut(dim)) {
                 *mean = match self {
                     Self::Direction(centre) => dot::dot(x, centre) / dot::dot(x, x).sqrt(),
-                    Self::Point(centre, spread) => -(dot::squared_distance(x, centre) + spread),
+                    Self::Point { first, offset, spread } => {
+                        x.iter_mut().zip(first).for_each(|(x, first)| *x -= first);
+                        -(dot::squared_distance(x, offset) + spread)
+                    }
                     Self::Entries | Self::Costs(_) => continue,
                 };
             }
@@ -159,9 +171,7 @@ fn by_costs(geometry: &Geometry<'_>, power: Power, rows: Range<usize>, out: &mut
 
 /// √(mean c²) without overflow or underflow of the squares.
 fn root_mean_square(costs: &mut [f64]) -> f64 {
-    let largest = costs.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    // The power of two at or below it, by which division is exact.
-    let unit = f64::from_bits(largest.to_bits() & (0x7ff << 52));
+    let unit = scale_of(costs);
     costs.iter_mut().for_each(|cost| *cost /= unit);
     (dot::dot(costs, costs) / costs.len() as f64).sqrt() * unit
 }

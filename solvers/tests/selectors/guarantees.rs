@@ -237,6 +237,31 @@ fn mean_similarity_is_by_mean_closeness_where_that_is_the_mean_cost() {
     });
 }
 
+/// Far from the origin, where every difference is still exact, mean costs are as good as the costs.
+#[test]
+fn the_least_mean_cost_is_found_far_from_the_origin() {
+    let (far, step) = (2f64.powi(27), 2f64.powi(-25));
+    let mut state = 1u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for (cost, power) in [(Cost::Sqeuclidean, Power::One), (Cost::Euclidean, Power::Two)] {
+        for _ in 0..200 {
+            let (n, m) = (6, 3 + random(57) as usize);
+            let mut steps = |count: usize| (0..count).map(|_| random(7) as f64 - 3.0).collect::<Vec<_>>();
+            let (pool, query) = (steps(n), steps(m));
+            let rows = |steps: &[f64]| DenseRows::from_f64(1, steps.iter().map(|x| far + step * x).collect()).unwrap();
+            let (p, q) = (rows(&pool), rows(&query));
+            let geometry = Geometry::new(&p, &q, cost).unwrap();
+            let total = |x: f64| query.iter().map(|y| (x - y) * (x - y)).sum::<f64>();
+            let found = select(&geometry, power, "mean-similarity", &[1]).remove(0);
+            let least = pool.iter().map(|&x| total(x)).fold(f64::INFINITY, f64::min);
+            assert_eq!(total(pool[found.rows[0]]), least);
+        }
+    }
+}
+
 /// Squares of small and large costs neither vanish nor overflow, so that they still order.
 #[test]
 fn means_of_squares_order_at_any_scale() {

@@ -42,6 +42,17 @@ fn mistakes_in_the_job_file_name_file_and_key() {
 }
 
 #[test]
+fn a_small_file_that_asks_for_too_many_jobs_is_refused_at_once() {
+    let list = |count: usize| (1..=count).map(|number| number.to_string()).collect::<Vec<_>>().join(", ");
+    let work = Work::new(&format!("budgets = [{}]\nseeds = [{}]", list(100), list(50_000)));
+    for words in [&[][..], &["--status"]] {
+        let run = work.batch(words).assert().code(2);
+        run.stderr(contains("jobs.toml")).stderr(contains("10000000 jobs")).stderr(contains("at most 1000000"));
+    }
+    assert!(!work.path("results").exists());
+}
+
+#[test]
 fn the_bundled_job_file_does_what_it_says() {
     let work = tempfile::tempdir().unwrap();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/jobs.toml");

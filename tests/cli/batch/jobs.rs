@@ -45,6 +45,23 @@ fn a_job_is_done_once_and_again_only_if_its_result_is_not_whole() {
 }
 
 #[test]
+fn a_result_that_was_edited_is_not_called_done() {
+    let work = Work::new(GRID);
+    work.printed(&[], 0);
+    let selection = work.path("results/a/round-robin-k5-seed0/round-robin/k5/selection.jsonl");
+    let text = fs::read_to_string(&selection).unwrap();
+    // Of the same length.
+    let edited: String = text.chars().map(|c| if c.is_ascii_digit() { '7' } else { c }).collect();
+    assert_ne!(text, edited);
+    fs::write(&selection, &edited).unwrap();
+    let status = work.printed(&["--status"], 0);
+    assert_eq!(names(&status, |job| job["state"] != "done"), ["a/round-robin-k5-seed0"]);
+    let printed = work.printed(&[], 1);
+    assert_eq!(names(&printed, |job| job["state"] == "failed"), ["a/round-robin-k5-seed0"]);
+    assert_eq!(fs::read_to_string(&selection).unwrap(), edited);
+}
+
+#[test]
 fn jobs_that_share_a_pass_choose_what_each_would_alone() {
     let methods = [
         "optimal",

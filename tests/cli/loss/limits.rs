@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::Work;
+use crate::support::example;
 
 /// Runs the program with these words under a shell that first does `limit`.
 fn limited(work: &Work, limit: &str, command: &str, more: &[&str]) -> std::process::Output {
@@ -71,4 +72,57 @@ fn a_full_disk_ends_with_4_and_leaves_the_older_result() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "out\nk3\n", "{said}");
+}
+
+#[test]
+fn too_few_open_files_end_with_5_before_anything_is_made() {
+    let work = Work::new();
+    for files in [3, 4, 8, 16] {
+        let output = limited(&work, &format!("ulimit -n {files}"), "select", &["--budget=5", "--quiet"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        // With fewer still, the system cannot even load the program.
+        assert!(matches!(output.status.code(), Some(5 | 127)), "{files}: {:?} {said}", output.status);
+        assert!(work.names().is_empty(), "{files}");
+    }
+    let output = limited(&work, "ulimit -n 24", "select", &["--budget=5", "--quiet"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn an_older_result_that_may_not_be_removed_is_refused_before_the_work() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let work = Work::new();
+    let nobody = 65534;
+    let is_root = rustix::process::geteuid().is_root();
+    // Where another user may run and read them.
+    let program = assert_cmd::cargo::cargo_bin!("kantor").to_owned();
+    let copies =
+        [("kantor", program), ("pool", example("pool.embed.npy")), ("query", example("query_gsm8k.embed.npy"))];
+    for (name, from) in copies {
+        fs::copy(from, work.path(name)).unwrap();
+    }
+    let set = |path: &std::path::Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    set(&work.path(""), 0o777);
+    let run = || {
+        let mut command = Command::new(work.path("kantor"));
+        let words = "select --pool pool --query query --budget 3 --quiet --force -o out";
+        command.current_dir(work.path("")).args(words.split(' '));
+        if is_root {
+            command.uid(nobody);
+        }
+        command.output().unwrap()
+    };
+    assert_eq!(run().status.code(), Some(0));
+    let before = work.names();
+    for closed in ["out/round-robin/k3", "out"] {
+        set(&work.path(closed), 0o555);
+        let output = run();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{said}");
+        assert!(said.contains(closed) && said.contains("chmod u+w"), "{said}");
+        set(&work.path(closed), 0o755);
+        assert_eq!((super::whole_result(&work.path("out")), work.names()), (3, before.clone()));
+    }
+    assert_eq!(run().status.code(), Some(0));
 }

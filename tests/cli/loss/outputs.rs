@@ -177,3 +177,14 @@ fn a_private_target_stays_private() {
     distance(&work, &["--certificate", "old", "--force"]).success();
     assert_eq!(mode("old"), 0o700);
 }
+
+#[test]
+fn an_empty_directory_in_the_place_of_a_file_of_the_result_is_spared() {
+    let work = Work::new();
+    work.select(3, &[]).success();
+    let listed = work.path("out/round-robin/k3/indices.npy");
+    fs::remove_file(&listed).unwrap();
+    fs::create_dir(&listed).unwrap();
+    work.select(4, &["--force"]).code(2).stderr(contains("indices.npy"));
+    assert!(listed.is_dir());
+}

@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use super::{LONG, Work, inode, whole_result};
 use crate::run::Run;
+use crate::support::example;
 
 /// Commands that write a directory, with words that make them take a while.
 const COMMANDS: [(&str, &[&str]); 3] = [
@@ -163,6 +165,52 @@ fn of_four_runs_with_one_target_one_wins() {
         assert!((300..=330).contains(&whole_result(&work.path("out"))));
         assert_eq!(work.names(), ["out"]);
     }
+}
+
+#[test]
+fn of_several_files_none_is_new_if_one_cannot_take_its_place() {
+    const NAMES: [&str; 3] = ["certificate", "plan", "trace"];
+    // About a second's work that ends short of its tolerance.
+    let effort = ["--solver=sinkhorn", "--epsilon=0.0001", "--tolerance=1e-15", "--iterations=1500", "--quiet"];
+    for older in [false, true] {
+        let work = Work::new();
+        if older {
+            NAMES.iter().for_each(|name| keep(&work.path(name)));
+        }
+        let mut program = Command::new(assert_cmd::cargo::cargo_bin!("kantor"));
+        program.args(["distance", "--threads=1", "--force", "--pool"]).arg(example("pool.embed.npy"));
+        program.arg("--query").arg(example("query_gsm8k.embed.npy")).args(effort);
+        for name in NAMES {
+            program.arg(format!("--{name}")).arg(work.path(name));
+        }
+        let mut run = Run::of(program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+        run.stop_when(|| work.hidden().iter().filter(|path| path.is_dir()).count() == NAMES.len());
+        // The certificate is the last of them.
+        fs::write(work.path("certificate"), "of somebody else").unwrap();
+        let (code, said) = run.go_on();
+        assert_eq!(code, Some(4), "{said}");
+        assert_eq!(fs::read_to_string(work.path("certificate")).unwrap(), "of somebody else");
+        match older {
+            true => assert!(NAMES[1..].iter().all(|name| kept(&work.path(name)))),
+            false => assert_eq!(work.names(), ["certificate"]),
+        }
+        assert!(work.hidden().is_empty());
+    }
+}
+
+#[test]
+fn a_study_that_is_interrupted_leaves_nothing() {
+    let work = Work::new();
+    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/published");
+    let mut program = Command::new(assert_cmd::cargo::cargo_bin!("kantor"));
+    program.arg("study").arg("--tables").arg(published).arg("-o").arg(work.path("page.html"));
+    let mut run = Run::of(program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    run.stop_when(|| work.hidden().iter().any(|path| path.is_dir()));
+    run.signal("TERM");
+    // It may be past the last look at signals when it goes on: then the page is there.
+    let (code, said) = run.go_on();
+    let expected: &[&str] = if code == Some(130) { &[] } else { &["page.html"] };
+    assert!(matches!(code, Some(0 | 130)) && work.names() == expected, "{code:?} {said} {:?}", work.names());
 }
 
 #[test]

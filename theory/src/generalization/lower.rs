@@ -6,7 +6,9 @@ use super::kernel::Enclosure;
 use super::metric::{Cloud, Metric, MetricDistance};
 use super::theorem::Theorem;
 use crate::dot::{self, depth};
-use crate::rounding::{ExactSum, UNIT, add_up, div_down, div_up, mul_down, mul_up, sqrt_down, sqrt_up, sub_down};
+use crate::rounding::{
+    ExactSum, TINY, UNIT, add_up, div_down, div_up, mul_down, mul_up, scale_of, sqrt_down, sqrt_up, sub_down,
+};
 use crate::rows::Rows;
 
 /// ‖mean of a − mean of b‖ ≤ W₁, enclosed; also T8's ‖ḡ_Q − ḡ_S‖.
@@ -108,10 +110,15 @@ pub fn projected_distance(a: &Cloud, b: &Cloud, direction: &[f64]) -> Result<f64
         return Err(Refusal::new(Theorem::T6, Assumption::Metric, "angles cannot be projected on a direction"));
     }
     let steps = (depth(direction.len()) as f64 + 8.0) * UNIT;
-    let norm = mul_up(sqrt_up(dot::dot(direction, direction)), 1.0 + steps);
+    // A direction has no size: near 1, its squares do not underflow.
+    let scale = scale_of(direction);
+    let direction: Vec<f64> = direction.iter().map(|x| x / scale).collect();
+    let norm = mul_up(sqrt_up(dot::dot(&direction, &direction)), 1.0 + steps);
     if norm == 0.0 || !norm.is_finite() {
         return Ok(0.0);
     }
+    // What may underflow in the products of one projection.
+    let underflow = (direction.len() as f64 + 4.0) * TINY;
     let mut largest: f64 = 0.0;
     let mut project = |cloud: &Cloud| -> Vec<f64> {
         let mut row = vec![0.0; direction.len()];
@@ -119,12 +126,13 @@ pub fn projected_distance(a: &Cloud, b: &Cloud, direction: &[f64]) -> Result<f64
             .map(|i| {
                 cloud.rows().read_row(i, &mut row);
                 largest = largest.max(dot::dot(&row, &row));
-                dot::dot(&row, direction)
+                dot::dot(&row, &direction)
             })
             .collect()
     };
     let (x, y) = (project(a), project(b));
-    let error = mul_up(mul_up(2.0 * steps, norm), sqrt_up(largest));
+    let error = mul_up(mul_up(2.0 * steps, norm), sqrt_up(add_up(largest, underflow)));
+    let error = add_up(error, 2.0 * underflow);
     let chord = if a.metric() == Metric::Chord { 2.0 * steps } else { 0.0 };
     let value = sub_down(one_dimensional_down(&x, &y), error).max(0.0);
     Ok(sub_down(div_down(value, norm), chord).max(0.0))

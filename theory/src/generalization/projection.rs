@@ -5,7 +5,7 @@ use super::bound::{Bound, Kind};
 use super::metric::{Cloud, Metric, MetricDistance};
 use super::theorem::Theorem;
 use crate::dot::{depth, dot};
-use crate::rounding::{UNIT, add_up, div_down, div_up, library_up, mul_up, sqrt_up};
+use crate::rounding::{TINY, UNIT, add_up, div_down, div_up, library_up, mul_up, scale_of, sqrt_up};
 use crate::rows::{DenseRows, Rows};
 
 /// Subset and queries after a projection, with what it leaves out of both.
@@ -74,14 +74,23 @@ impl Image {
         let (mut values, mut moved) = (Vec::with_capacity(n * u.len() / dim), 0.0);
         for x in rows.chunks_exact(dim) {
             values.extend(u.chunks_exact(dim).map(|line| dot(line, x)));
-            // |error| ≤ unit·‖u_r‖·‖x‖ in every coordinate.
-            moved = add_up(moved, mul_up(unit * size, sqrt_up(dot(x, x)) * (1.0 + 1e-9)));
+            // |error| ≤ unit·‖u_r‖·‖x‖ in every coordinate, and what underflows.
+            let error = mul_up(unit * size, norm_up(x) * (1.0 + 1e-9));
+            moved = add_up(moved, add_up(error, (u.len() + dim) as f64 * TINY));
         }
         let table = DenseRows::from_f64(u.len() / dim, values)?;
         let cloud = Cloud::new(Metric::Euclidean, &table, 0..n)?;
         let (residual, defect) = residual(u, &rows, dim);
         Some(Self { cloud, residual, defect, moved: div_up(moved, n as f64) })
     }
+}
+
+/// A number ≥ ‖x‖, whatever the size of its numbers.
+fn norm_up(x: &[f64]) -> f64 {
+    let scale = scale_of(x);
+    let scaled: Vec<f64> = x.iter().map(|x| x / scale).collect();
+    // What is lost in numbers far below the largest is less than the rounding of the sum.
+    mul_up(scale, mul_up(sqrt_up(dot(&scaled, &scaled)), 1.0 + (x.len() as f64 + 8.0) * UNIT))
 }
 
 /// T7: W₁(US, UQ)/‖U‖ ≤ W₁(S, Q) ≤ ‖U‖·W₁(US, UQ) + E_S‖x − UᵀUx‖ + E_Q‖x − UᵀUx‖ for Euclidean distances.
@@ -117,15 +126,18 @@ pub fn residual(u: &[f64], rows: &[f64], dim: usize) -> (f64, f64) {
     let size: f64 = add_up(1.0, norms.iter().map(|n| n * n).sum::<f64>() * (1.0 + unit));
     let mut total = 0.0;
     for x in rows.chunks_exact(dim) {
-        let mut left = x.to_vec();
+        // With the largest number near 1, no square that counts underflows or overflows.
+        let scale = scale_of(x);
+        let x: Vec<f64> = x.iter().map(|x| x / scale).collect();
+        let mut left = x.clone();
         for line in u.chunks_exact(dim) {
-            let along = dot(line, x);
+            let along = dot(line, &x);
             left.iter_mut().zip(line).for_each(|(left, u)| *left -= along * u);
         }
         // |error| ≤ 4·unit·‖x‖·(1 + Σ‖u_r‖²).
-        let slack = mul_up(4.0 * unit, mul_up(sqrt_up(dot(x, x)), size));
+        let slack = mul_up(4.0 * unit, mul_up(norm_up(&x), size));
         let norm = mul_up(sqrt_up(dot(&left, &left)), 1.0 + unit);
-        total = add_up(total, add_up(norm, slack));
+        total = add_up(total, mul_up(scale, add_up(norm, slack)));
     }
     let mut defect = 0.0;
     for (i, a) in u.chunks_exact(dim).enumerate() {

@@ -82,3 +82,17 @@ fn t6_sliced_constants() {
     let along = projected_distance(&a, &b, &[1.0, 0.0, 0.0]).unwrap();
     assert!(along <= 1.0 && along > 0.999_999 && along / sliced_constant(3) > 1.9);
 }
+
+/// The distance along a direction is a lower bound whatever the sizes of direction and points.
+#[test]
+fn t6_projection_on_tiny_directions_and_of_tiny_points_is_below() {
+    for size in [1e-155, 1e-162, 1e-170, 1e-300, 1e150] {
+        for points in [1.0, 1e-150, 1e-165, 1e-310] {
+            let a = cloud(Metric::Euclidean, 3, &[points, 0.5 * points, 0.0]);
+            let b = cloud(Metric::Euclidean, 3, &[0.0, points, 0.25 * points]);
+            let truth = points * (1.0f64 + 0.25 + 0.0625).sqrt();
+            let found = projected_distance(&a, &b, &[size, -0.3 * size, 0.7 * size]).unwrap();
+            assert!((0.0..=truth * (1.0 + 1e-15)).contains(&found), "{size} {points}: {found} is above {truth}");
+        }
+    }
+}

@@ -113,3 +113,26 @@ fn t7_random_projection_table() {
         assert!(*b <= (1.0 + epsilon).sqrt() * a && *b >= (1.0 - epsilon).sqrt() * a);
     }
 }
+
+/// T7 holds whatever the size of the numbers: squares that underflow are counted all the same.
+#[test]
+fn t7_counts_what_underflows() {
+    for size in [1e-152, 1e-160, 1e-200, 1e-300, 5e-324, 1e152, 1e200, 1e300_f64] {
+        let d = 1000;
+        let u: Vec<f64> = (0..d).map(|i| f64::from(u8::from(i == 0))).collect();
+        let mut q = vec![0.0; d];
+        q[0] = size;
+        let mut p = vec![(size * 1.5e-10).max(5e-324); d];
+        p[0] = size;
+        // ‖p − q‖, as a multiple of one of its d − 1 equal numbers.
+        let truth = p[1] * ((d - 1) as f64).sqrt();
+        let (left, _) = residual(&u, &p, d);
+        assert!(left >= truth * (1.0 - 1e-12), "{size}: {left} is below {truth}");
+        let (p, q) = (cloud(Metric::Euclidean, d, &p), cloud(Metric::Euclidean, d, &q));
+        let projected = Projected::new(&u, &p, &q).unwrap();
+        let (ps, pq) = projected.clouds();
+        let (lower, upper) = projected.bracket(certified(ps, pq));
+        assert!(lower.value() <= truth && truth * (1.0 - 1e-12) <= upper.value(), "{size}: {}", upper.value());
+        assert!(size > 1e-150 || upper.value() <= 1e-150);
+    }
+}
