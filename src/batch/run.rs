@@ -234,6 +234,8 @@ impl<'a> Batch<'a> {
     fn unit(&self, places: &[usize]) -> Result<Vec<usize>, Stopped> {
         self.watch.advance(0)?;
         let (mut held, mut locks, mut busy): (Vec<usize>, Vec<File>, Vec<usize>) = Default::default();
+        // The clock may have been set back since a record was written.
+        let since_then = |failure: &Failure| (self.begun..=store::now()).contains(&failure.at);
         for &at in places {
             let (job, digest) = (self.jobs[at], self.digest(at));
             match self.store.lock(job) {
@@ -241,7 +243,7 @@ impl<'a> Batch<'a> {
                     // Another run may have ended it since it was looked at.
                     if let Some(summary) = self.store.finished(job, digest) {
                         self.settle(at, State::Done(summary), false);
-                    } else if let Some(failure) = self.store.failure(job, digest).filter(|f| f.at >= self.begun) {
+                    } else if let Some(failure) = self.store.failure(job, digest).filter(since_then) {
                         self.settle(at, State::Failed(failure), false);
                     } else {
                         held.push(at);

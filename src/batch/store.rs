@@ -70,10 +70,14 @@ pub enum State {
 }
 
 impl Failure {
-    /// The record in this file; `None` if it is not one.
+    /// The record in this file; `None` if it is not one, byte for byte as this program writes it.
     fn read(path: &Path) -> Option<Self> {
-        let found: Self = json::from_slice(&whole::read(path, Whole::Record).ok()?).ok()?;
-        (found.schema == FAILURE).then_some(found)
+        if !is_file_or_nothing(path) {
+            return None;
+        }
+        let text = whole::read(path, Whole::Record).ok()?;
+        let found: Self = json::from_slice(&text).ok()?;
+        (found.schema == FAILURE && serde_json::to_vec_pretty(&found).ok()? == text).then_some(found)
     }
 
     pub(super) fn new(digest: &str, error: String) -> Self {

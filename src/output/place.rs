@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::error::{OutputError, io_error};
 use crate::file_state::FileState;
@@ -24,8 +24,16 @@ impl Place {
             return Err(no_name());
         }
         // `out/..` has no name, and `out/` has one.
-        let absolute = std::path::absolute(named).map_err(|_| no_name())?;
+        if named.as_os_str().is_empty() {
+            return Err(no_name());
+        }
+        // The current directory may be gone.
+        let absolute = std::path::absolute(named).map_err(io_error(named))?;
         let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else { return Err(no_name()) };
+        // What `..` leads to is known only where the directory before it is there.
+        if parent.components().any(|step| step == Component::ParentDir) {
+            fs::metadata(parent).map_err(io_error(named))?;
+        }
         Ok(Self { named: named.to_owned(), path: parent.join(name), parent: parent.to_owned() })
     }
 

@@ -247,6 +247,43 @@ fn a_pipe_or_a_link_in_the_place_of_a_lock_fails_its_job_and_hangs_nothing() {
 }
 
 #[test]
+fn records_of_failures_that_others_touched_are_spared_and_not_believed() {
+    let work = Work::new("budgets = [5]");
+    let blocker = work.path("results/a/round-robin-k5-seed0/note");
+    let record = work.path("results/.batch/a/round-robin-k5-seed0.failed.json");
+    let block = || {
+        fs::create_dir_all(blocker.parent().unwrap()).unwrap();
+        fs::write(&blocker, "x").unwrap();
+        work.printed(&[], 1);
+        fs::remove_file(&blocker).unwrap();
+    };
+    // As if the clock had been set back five hours since.
+    block();
+    let text = fs::read_to_string(&record).unwrap();
+    let at = json(&record)["at"].as_u64().unwrap();
+    fs::write(&record, text.replace(&at.to_string(), &(at + 18_000_000).to_string())).unwrap();
+    assert_eq!(work.printed(&[], 0)["counts"]["failed"], 0);
+    assert!(!record.exists());
+    // With a word of the user's, and as a link.
+    for touched in ["annotated", "link"] {
+        fs::remove_dir_all(blocker.parent().unwrap()).unwrap();
+        block();
+        let text = fs::read_to_string(&record).unwrap();
+        if touched == "link" {
+            fs::rename(&record, work.path("user.json")).unwrap();
+            std::os::unix::fs::symlink(work.path("user.json"), &record).unwrap();
+        } else {
+            fs::write(&record, text.replacen('{', "{\n  \"my notes\": \"ask\",", 1)).unwrap();
+        }
+        let before = fs::read(&record).unwrap();
+        work.printed(&[], 0);
+        assert_eq!(fs::read(&record).unwrap(), before, "{touched}");
+        assert_eq!(fs::symlink_metadata(&record).unwrap().is_symlink(), touched == "link");
+        fs::remove_file(&record).unwrap();
+    }
+}
+
+#[test]
 fn a_result_of_another_command_is_no_place_for_jobs() {
     let work = Work::new(GRID);
     let mut select = kantor();

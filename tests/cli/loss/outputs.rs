@@ -188,3 +188,25 @@ fn an_empty_directory_in_the_place_of_a_file_of_the_result_is_spared() {
     work.select(4, &["--force"]).code(2).stderr(contains("indices.npy"));
     assert!(listed.is_dir());
 }
+
+#[test]
+fn places_that_cannot_be_are_named_as_the_system_does() {
+    let work = Work::new();
+    inputs(&work);
+    let before = work.names();
+    for more in [&[][..], &["--force"]] {
+        distance(&work, &[&["--certificate", "missing/../new"], more].concat())
+            .code(4)
+            .stderr(contains("missing/../new"));
+    }
+    distance(&work, &["--certificate", ""]).code(2);
+    assert_eq!(work.names(), before);
+    let script = "mkdir gone && cd gone && rmdir ../gone && exec \"$@\"";
+    let mut shell = std::process::Command::new("sh");
+    shell.current_dir(work.path("")).args(["-c", script, "sh"]).arg(assert_cmd::cargo::cargo_bin!("kantor"));
+    shell.args(["select", "--budget=1", "-o", "out", "--pool"]).arg(work.path("p.npy")).arg("--query");
+    let output = shell.arg(work.path("q.npy")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("out: No such file or directory"), "{said}");
+}
