@@ -267,8 +267,10 @@ pub trait Selector: Send + Sync {
     /// Whether the selection for a smaller budget is a prefix of that for a larger one.
     fn nested(&self) -> bool;
 
-    /// What it asks of the pass over the pool before choosing up to `largest` rows.
-    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest;
+    /// What it asks of the pass over the pool before choosing up to `largest` rows; nothing, unless it says so.
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest::default()
+    }
 
     /// Chooses one selection per budget, in the order of `budgets`.
     ///

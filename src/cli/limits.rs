@@ -26,6 +26,18 @@ pub(super) fn check_open_files() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Lets the user who runs the program read and write what it makes, whatever `umask` says: files are read again before
+/// they get their names, and by later runs.
+pub(super) fn keep_own_access() {
+    #[cfg(unix)]
+    {
+        use rustix::fs::Mode;
+        use rustix::process::umask;
+        let mask = umask(Mode::RWXU | Mode::RWXG | Mode::RWXO);
+        umask(mask.difference(Mode::RWXU));
+    }
+}
+
 /// Lets a write beyond the limit of the size of files (`ulimit -f`) fail instead of ending the program: what writes
 /// learns of the limit by its error, and cleans up.
 pub(super) fn fail_at_the_size_limit() {

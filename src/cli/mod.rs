@@ -93,6 +93,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 tolerance not met or rejected, 2
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     panic::set_hook(Box::new(tell_of_defect));
     limits::fail_at_the_size_limit();
+    limits::keep_own_access();
     if let Err(error) = outlive_cuts() {
         tell(format_args!("kantor: if an input is cut while it is read, that ends the program ({error})"));
     }

@@ -12,7 +12,7 @@ use super::source::{Identity, open};
 /// A kind of file that is read as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whole {
-    /// Settings and job files, in TOML: 16 MiB.
+    /// Settings and job files, in TOML: 1 MiB, as reading takes some eighty times their length.
     Settings,
     /// Certificates: 4 GiB, some twenty million rows of evidence.
     Certificate,
@@ -27,7 +27,7 @@ pub enum Whole {
 impl Whole {
     fn most(self) -> u64 {
         match self {
-            Whole::Settings => 16 << 20,
+            Whole::Settings => 1 << 20,
             Whole::Record | Whole::Results => 1 << 30,
             Whole::Certificate | Whole::List => 4 << 30,
         }

@@ -97,6 +97,8 @@ impl ResultDirectory {
         if !self.is_as_written() {
             return Err(OutputError::Taken(self.scratch.directory().to_owned()));
         }
+        let replaces = matches!(self.before, Before::Result(..));
+        let _lock = if replaces { lock_directory(&self.place.parent).map_err(&failed)? } else { None };
         let no_cleanup = scratch::committing();
         if let Before::Empty(_, permissions) | Before::Result(_, permissions, _) = &self.before {
             fs::set_permissions(self.scratch.directory(), permissions.clone()).map_err(&failed)?;
@@ -115,13 +117,12 @@ impl ResultDirectory {
         sync_directory(&self.place.parent).map_err(&failed)
     }
 
-    /// Puts the new result in the place of an older one and removes that.
+    /// Puts the new result in the place of an older one and removes that. To be called under the lock of the parent.
     fn replace(&self, id: FileId, owned: &Owned) -> Result<(), OutputError> {
         let (new, target) = (self.scratch.directory(), &self.place.path);
         let failed = io_error(&self.place.named);
         let taken = || OutputError::Taken(self.place.named.clone());
         let new_id = FileState::at(new).map_err(&failed)?.id;
-        let _lock = lock_directory(&self.place.parent).map_err(&failed)?;
         let as_before = |path: &Path| FileState::at(path).is_ok_and(|at| at.id == id) && owned.is_all_of(path);
         if !as_before(target) {
             return Err(taken());

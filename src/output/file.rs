@@ -74,8 +74,8 @@ impl OutputFile {
         for Self { place, out, .. } in &mut files {
             out.flush().and_then(|()| out.get_ref().sync_all()).map_err(io_error(&place.named))?;
         }
-        let no_cleanup = scratch::committing();
         let _locks = lock_parents(&files)?;
+        let no_cleanup = scratch::committing();
         for (at, file) in files.iter().enumerate() {
             if let Err(error) = file.show() {
                 // In the order in which they came, the last one first.

@@ -10,7 +10,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use kantor_theory::json;
@@ -48,6 +48,9 @@ static OPEN: Mutex<Vec<(PathBuf, Vec<PathBuf>)>> = Mutex::new(Vec::new());
 /// Held while names are exchanged.
 static COMMITTING: Mutex<()> = Mutex::new(());
 
+/// Held for reading while something hidden is made and noted.
+static MAKING: RwLock<()> = RwLock::new(());
+
 /// A line of a journal. Each file has one before it is made and one before anything is written to it.
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -76,6 +79,7 @@ impl Scratch {
     /// Makes one beside `place`, and the directories above if they are missing.
     pub(super) fn new(place: &Place) -> Result<Self, OutputError> {
         let failed = io_error(&place.parent);
+        let _making = making();
         let parents = create_parents(&place.parent).map_err(&failed)?;
         let begin = || -> io::Result<Self> {
             let (journal, lines) = open_journal(place)?;
@@ -111,6 +115,7 @@ impl Scratch {
     /// Makes a new file in it.
     pub(super) fn file(&self, relative: &Path) -> io::Result<File> {
         let path = self.directory.join(relative);
+        let _making = making();
         self.note(relative, None)?;
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
@@ -147,28 +152,40 @@ impl Drop for Scratch {
     }
 }
 
+/// Until this is dropped, [`abandon_all`] waits, so that it knows all that was made.
+fn making() -> RwLockReadGuard<'static, ()> {
+    MAKING.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Until this is dropped, [`abandon_all`] removes nothing: in the steps of a commit the hidden names change their meaning.
 pub(super) fn committing() -> MutexGuard<'static, ()> {
     COMMITTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes what this process has begun to write, for an end that runs no destructors: from then on, nothing is committed.
-/// A commit that has begun gets this long to end. Best effort; what stays is removed by the next run for the same target.
+/// Removes what this process has begun to write, for an end that runs no destructors: from then on, nothing more is made
+/// and nothing is committed. A commit that has begun gets this long to end. Best effort; what stays is removed by the next
+/// run for the same target.
 pub fn abandon_all(patience: Duration) {
-    let begun = Instant::now();
-    let no_commit = loop {
-        match COMMITTING.try_lock() {
-            Ok(no_commit) => break no_commit,
-            Err(_) if begun.elapsed() < patience => std::thread::sleep(Duration::from_millis(2)),
-            Err(_) => return,
-        }
-    };
+    let Some(no_commit) = within(patience, || COMMITTING.try_lock().ok()) else { return };
     std::mem::forget(no_commit);
+    // Where the calling thread holds it itself, what it was making may stay.
+    std::mem::forget(within(patience, || MAKING.try_write().ok()));
     // Whoever holds the lock may be the very thread that calls this.
     if let Ok(open) = OPEN.try_lock() {
         for (journal, parents) in open.iter() {
             clear(journal);
             parents.iter().rev().for_each(|parent| drop(fs::remove_dir(parent)));
+        }
+    }
+}
+
+/// What `ask` gives in this time, if it does.
+fn within<T>(patience: Duration, ask: impl Fn() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    loop {
+        match ask() {
+            None if begun.elapsed() < patience => std::thread::sleep(Duration::from_millis(2)),
+            answer => return answer,
         }
     }
 }

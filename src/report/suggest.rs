@@ -5,8 +5,14 @@ use strsim::{jaro_winkler, osa_distance};
 /// Names less alike than this are not suggested.
 const ALIKE: f64 = 0.8;
 
+/// Bytes of a word that may still be a slip for a name.
+const LONGEST: usize = 64;
+
 /// The known name that is most like `word`, if any is.
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > LONGEST {
+        return None;
+    }
     let word = word.to_lowercase();
     // One letter more, less, changed or swapped is a slip even in a short word.
     let is_slip = |name: &str| word.len() > 2 && osa_distance(&word, name) == 1;

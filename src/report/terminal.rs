@@ -18,9 +18,16 @@ pub fn print(what: impl Printable) -> io::Result<()> {
     }
 }
 
+/// Letters of a message that somebody reads; what is longer repeats what was read.
+const LONGEST: usize = 20_000;
+
 /// Says something on standard error. If that fails there is nobody left to be told.
 pub fn tell(what: impl Printable) {
-    let _ = writeln!(stderr().lock(), "{}", what.shown());
+    let shown = what.shown();
+    let _ = match shown.char_indices().nth(LONGEST) {
+        None => writeln!(stderr().lock(), "{shown}"),
+        Some((end, _)) => writeln!(stderr().lock(), "{} … ({} bytes more)", &shown[..end], shown.len() - end),
+    };
 }
 
 /// Whether what is said on standard error is seen as it is said.

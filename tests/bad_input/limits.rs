@@ -52,7 +52,7 @@ fn two_members_of_one_name_are_refused() {
 fn files_read_as_a_whole_have_a_longest_length_by_kind() {
     let files = Files::new();
     for (kind, most) in [
-        (Whole::Settings, 16u64 << 20),
+        (Whole::Settings, 1u64 << 20),
         (Whole::Record, 1 << 30),
         (Whole::Results, 1 << 30),
         (Whole::Certificate, 4 << 30),

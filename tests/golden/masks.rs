@@ -46,6 +46,12 @@ const UNITS: [(&str, &str); 2] = [(" s", "measured seconds"), (" MiB<", "memory 
 /// speaks of the threads and of the memory that they need.
 const LINES: [(&str, &str); 1] = [("  select ", " (rough)")];
 
+/// Whether a line of printed text tells how far the work is, which it does where that takes long.
+fn is_progress(line: &str) -> bool {
+    let percent = line.strip_suffix(" %").and_then(|line| line.rsplit_once(": "));
+    percent.is_some_and(|(_, percent)| !percent.is_empty() && percent.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
 /// What stands for a masked value.
 const MASK: &str = "#";
 
@@ -65,7 +71,7 @@ pub(crate) fn printed(text: &str) -> String {
         None if times => narrow(line),
         None => line.to_owned(),
     };
-    masked.lines().map(|text| line(text) + "\n").collect()
+    masked.lines().filter(|text| !is_progress(text)).map(|text| line(text) + "\n").collect()
 }
 
 /// A JSON file, JSON lines or other text.

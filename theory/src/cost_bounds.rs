@@ -18,6 +18,7 @@ use crate::dot::depth;
 use crate::fault::{LARGE_COST, NEGATIVE_COST};
 use crate::geometry::{Entry, Geometry, GeometryError};
 use crate::rounding::{TINY, UNIT, mul_down, mul_up, sqrt_down, sqrt_up};
+use crate::simd;
 
 /// The largest dimension for which the error bounds are proved.
 pub const LARGEST_DIM: usize = 1 << 28;
@@ -191,7 +192,13 @@ impl CostBounds {
     /// If a length differs.
     pub fn ends(&self, closeness: &[f64], low: &mut [f64], high: &mut [f64]) {
         assert!(closeness.len() == low.len() && closeness.len() == high.len(), "ends of different length");
-        pulp::Arch::new().dispatch(Ends { costs: self, closeness, low, high });
+        simd::wide(
+            #[inline(always)]
+            || {
+                self.each_lower(closeness, low, |cost| cost);
+                self.each_upper(closeness, high, |cost| cost);
+            },
+        );
     }
 
     /// Writes `of` a number ≤ the enclosed quantity of every pair.
@@ -222,7 +229,19 @@ impl CostBounds {
     /// Limit: one pass over the block, a few operations per pair.
     pub fn best_replies(&self, g: &[f64], block: &[f64], out: &mut [f64]) {
         debug_assert_eq!(block.len(), g.len() * out.len());
-        pulp::Arch::new().dispatch(Replies { costs: self, g, block, out });
+        simd::wide(
+            #[inline(always)]
+            || {
+                for (reply, closeness) in out.iter_mut().zip(block.chunks_exact(g.len())) {
+                    *reply = match self.rule {
+                        Rule::OneMinus(scale) => reply_by(g, closeness, |s| self.lower_by(s, |s| one_minus(scale, s))),
+                        Rule::Angle(slack) => reply_by(g, closeness, |s| self.lower_by(s, |s| angle(s + slack))),
+                        Rule::Minus => reply_by(g, closeness, |s| self.lower_by(s, |s| -s)),
+                        Rule::Root => reply_by(g, closeness, |s| self.lower_by(s, |s| (-s).sqrt())),
+                    };
+                }
+            },
+        );
     }
 
     /// For each row of `block` a number ≥ Σ_j max(0, g_j − c_ij^p), into `out`; exactly 0 where every g_j is at most the
@@ -231,7 +250,24 @@ impl CostBounds {
     /// Limit: one pass over the block, a few operations per pair.
     pub fn reply_sums(&self, g: &[f64], block: &[f64], out: &mut [f64]) {
         debug_assert_eq!(block.len(), g.len() * out.len());
-        pulp::Arch::new().dispatch(ReplySums { costs: self, g, block, out });
+        let mut low = vec![0.0; g.len()];
+        // A difference and a sum of M terms that are not negative err by at most (M + 1)u relatively.
+        let slack = 1.0 + (2.0 * g.len() as f64 + 8.0) * UNIT;
+        simd::wide(
+            #[inline(always)]
+            || {
+                for (reply, closeness) in out.iter_mut().zip(block.chunks_exact(g.len())) {
+                    self.each_lower(closeness, &mut low, |cost| cost);
+                    let sum = positive_sum(g, &low);
+                    let finite = closeness.iter().fold(true, |finite, s| finite & s.is_finite());
+                    *reply = match sum {
+                        _ if !finite => f64::INFINITY,
+                        0.0 => 0.0,
+                        sum => (sum * slack).next_up(),
+                    };
+                }
+            },
+        );
     }
 
     #[inline(always)]
@@ -260,62 +296,6 @@ fn angle(s: f64) -> f64 {
     s.clamp(-1.0, 1.0).acos() / std::f64::consts::PI
 }
 
-/// What is dispatched by [`CostBounds::best_replies`]; a struct, so that it is inlined where it is compiled for the
-/// instruction set.
-struct Replies<'a> {
-    costs: &'a CostBounds,
-    g: &'a [f64],
-    block: &'a [f64],
-    out: &'a mut [f64],
-}
-
-impl pulp::NullaryFnOnce for Replies<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { costs, g, block, out } = self;
-        for (reply, closeness) in out.iter_mut().zip(block.chunks_exact(g.len())) {
-            *reply = match costs.rule {
-                Rule::OneMinus(scale) => reply_by(g, closeness, |s| costs.lower_by(s, |s| one_minus(scale, s))),
-                Rule::Angle(slack) => reply_by(g, closeness, |s| costs.lower_by(s, |s| angle(s + slack))),
-                Rule::Minus => reply_by(g, closeness, |s| costs.lower_by(s, |s| -s)),
-                Rule::Root => reply_by(g, closeness, |s| costs.lower_by(s, |s| (-s).sqrt())),
-            };
-        }
-    }
-}
-
-/// What is dispatched by [`CostBounds::reply_sums`].
-struct ReplySums<'a> {
-    costs: &'a CostBounds,
-    g: &'a [f64],
-    block: &'a [f64],
-    out: &'a mut [f64],
-}
-
-impl pulp::NullaryFnOnce for ReplySums<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { costs, g, block, out } = self;
-        let mut low = vec![0.0; g.len()];
-        // A difference and a sum of M terms that are not negative err by at most (M + 1)u relatively.
-        let slack = 1.0 + (2.0 * g.len() as f64 + 8.0) * UNIT;
-        for (reply, closeness) in out.iter_mut().zip(block.chunks_exact(g.len())) {
-            costs.each_lower(closeness, &mut low, |cost| cost);
-            let sum = positive_sum(g, &low);
-            let finite = closeness.iter().fold(true, |finite, s| finite & s.is_finite());
-            *reply = match sum {
-                _ if !finite => f64::INFINITY,
-                0.0 => 0.0,
-                sum => (sum * slack).next_up(),
-            };
-        }
-    }
-}
-
 /// Σ_j max(0, g_j − low_j), in lanes.
 #[inline(always)]
 fn positive_sum(g: &[f64], low: &[f64]) -> f64 {
@@ -328,25 +308,6 @@ fn positive_sum(g: &[f64], low: &[f64]) -> f64 {
         }
     }
     sums.iter().sum::<f64>() + g_rest.iter().zip(low_rest).map(|(g, low)| (g - low).max(0.0)).sum::<f64>()
-}
-
-/// What is dispatched by [`CostBounds::ends`].
-struct Ends<'a> {
-    costs: &'a CostBounds,
-    closeness: &'a [f64],
-    low: &'a mut [f64],
-    high: &'a mut [f64],
-}
-
-impl pulp::NullaryFnOnce for Ends<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { costs, closeness, low, high } = self;
-        costs.each_lower(closeness, low, |cost| cost);
-        costs.each_upper(closeness, high, |cost| cost);
-    }
 }
 
 /// Lanes of the maximum over queries.

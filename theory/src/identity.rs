@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Which geometry a finding is about: that of a geometry is no other's in this process. Costs of one family, between
-/// which [`Geometry::with_cost`](crate::Geometry::with_cost) changes, share it, as closeness is the same for them.
+/// Which geometry, and so which cost, a finding is about: that of a geometry is no other's in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GeometryId(u64);
 

@@ -27,6 +27,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::rounding::{TINY, UNIT, add_up, div_down, div_up, sqrt_down, sqrt_up, sub_down};
+use crate::simd;
 
 /// Bandwidths outside this range are refused: inside it no argument of a kernel over- or underflows.
 pub const BANDWIDTH_RANGE: (f64, f64) = (1e-70, 1e70);
@@ -233,7 +234,19 @@ impl Kernel {
     /// If the lengths differ.
     pub fn ends(&self, low: &mut [f64], high: &mut [f64]) {
         assert_eq!(low.len(), high.len(), "ends of different length");
-        pulp::Arch::new().dispatch(Ends { kernel: self, low, high });
+        simd::wide(
+            #[inline(always)]
+            || {
+                // Roots go several at a time; exponentials are calls.
+                if self.name == KernelName::Energy {
+                    low.iter_mut().for_each(|x| *x = -sqrt_down(*x));
+                    high.iter_mut().for_each(|x| *x = -sqrt_up(*x));
+                } else {
+                    low.iter_mut().for_each(|x| *x = self.upper(*x));
+                    high.iter_mut().for_each(|x| *x = self.lower(*x));
+                }
+            },
+        );
     }
 
     /// A number ≤ k for every pair whose squared distance is at most `squared` (finite, ≥ 0).
@@ -263,31 +276,6 @@ impl Kernel {
             KernelName::Energy => -sqrt_down(squared),
             KernelName::Cosine => add_up(1.0, -0.5 * squared),
             KernelName::Compact => add_up(1.0, -down(squared / (sigma * sigma))).max(0.0),
-        }
-    }
-}
-
-/// What is dispatched by [`Kernel::ends`]; a struct, so that it is inlined where it is compiled for the instruction
-/// set.
-struct Ends<'a> {
-    kernel: &'a Kernel,
-    low: &'a mut [f64],
-    high: &'a mut [f64],
-}
-
-impl pulp::NullaryFnOnce for Ends<'_> {
-    type Output = ();
-
-    /// Roots go several at a time; exponentials are calls.
-    #[inline(always)]
-    fn call(self) {
-        let Self { kernel, low, high } = self;
-        if kernel.name == KernelName::Energy {
-            low.iter_mut().for_each(|x| *x = -sqrt_down(*x));
-            high.iter_mut().for_each(|x| *x = -sqrt_up(*x));
-        } else {
-            low.iter_mut().for_each(|x| *x = kernel.upper(*x));
-            high.iter_mut().for_each(|x| *x = kernel.lower(*x));
         }
     }
 }

@@ -30,6 +30,7 @@ pub mod problem;
 pub mod rejection;
 pub mod rounding;
 pub mod rows;
+pub mod simd;
 pub mod statement;
 pub mod status;
 

@@ -12,9 +12,8 @@ mod symmetric;
 use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::{DenseRows, Geometry, Problem, Status};
 
-pub use symmetric::SelfTransport;
-
 use crate::exact::masses_of;
+use crate::fixed_point::FixedPoint;
 use crate::solver::{Solution, SolveError, Solver, SolverSettings};
 use crate::watch::Watch;
 use crate::weights::positive_shares;
@@ -30,9 +29,9 @@ pub struct Divergence {
     /// OT_ε between rows and queries.
     pub cross: Solution,
     /// OT_ε of the rows with themselves.
-    pub pool: SelfTransport,
+    pub pool: FixedPoint,
     /// OT_ε of the queries with themselves.
-    pub query: SelfTransport,
+    pub query: FixedPoint,
     /// The first status of the three that is not `optimal`.
     pub status: Status,
 }
@@ -91,7 +90,7 @@ fn with_itself(
     penalty: f64,
     settings: &SolverSettings,
     watch: &dyn Watch,
-) -> Result<SelfTransport, SolveError> {
+) -> Result<FixedPoint, SolveError> {
     let dim = rows.len() / weights.len();
     let Some(rows) = DenseRows::from_f64(dim, rows) else { unreachable!("whole rows of the problem") };
     let Ok(geometry) = Geometry::new(&rows, &rows, problem.geometry.cost()) else {

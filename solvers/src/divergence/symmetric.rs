@@ -5,13 +5,14 @@
 //! 1955, Mann 1953); near the optimum −R' is (1 − θ) times a Markov matrix, whose eigenvalues lie in [0, 1] if
 //! exp(−c/ε) is positive definite, and each step then leaves at most half of the error, whatever ε is.
 
-use kantor_theory::{Geometry, Power, Status};
+use kantor_theory::{Geometry, Power};
 use rayon::prelude::*;
 
 use crate::exact::costs;
+use crate::fixed_point::{FixedPoint, iterate};
 use crate::simd;
 use crate::sinkhorn::exp;
-use crate::solver::{SolverSettings, Step};
+use crate::solver::SolverSettings;
 use crate::watch::{Stopped, Watch};
 
 /// Rows of one task; whole tiles of [`Geometry`]'s blocks.
@@ -19,21 +20,6 @@ const ROWS: usize = 192;
 
 /// Lanes of a sum.
 const LANES: usize = 8;
-
-/// Entropic transport of a measure with itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SelfTransport {
-    /// The dual value of the potentials, in units of c^p.
-    pub value: f64,
-    /// f of every point with weight.
-    pub potentials: Vec<f64>,
-    /// Σ_i |x_i − a_i e^{−f_i/ρ}| for the marginal x of the plan.
-    pub residual: f64,
-    /// Iterations.
-    pub iterations: u64,
-    /// Whether the residual fell to the tolerance.
-    pub status: Status,
-}
 
 pub(super) struct Symmetric<'a> {
     geometry: &'a Geometry<'a>,
@@ -62,40 +48,15 @@ impl<'a> Symmetric<'a> {
         Self { geometry, power, weights, epsilon, rho, held }
     }
 
-    pub(super) fn solve(&self, settings: &SolverSettings, watch: &dyn Watch) -> SelfTransport {
+    pub(super) fn solve(&self, settings: &SolverSettings, watch: &dyn Watch) -> FixedPoint {
         watch.begin("transport with itself", settings.iterations);
-        let mut f = vec![0.0; self.weights.len()];
         let hardness = if self.rho == f64::INFINITY { 1.0 } else { self.rho / (self.rho + self.epsilon) };
-        let mut found = SelfTransport {
-            value: f64::NEG_INFINITY,
-            potentials: f.clone(),
-            residual: f64::INFINITY,
-            iterations: 0,
-            status: Status::IterationLimit,
-        };
-        while found.iterations < settings.iterations.max(1) {
-            let Ok(logs) = self.logs(&f, watch) else {
-                found.status = Status::Interrupted;
-                break;
-            };
-            found.iterations += 1;
-            let (value, residual) = self.evaluate(&f, &logs);
-            if !(value.is_finite() && residual.is_finite()) {
-                found.status = Status::NumericalError;
-                break;
-            }
-            watch.step(&Step { iteration: found.iterations, epsilon: self.epsilon, residual, dual: value });
-            if residual < found.residual {
-                (found.value, found.residual) = (value, residual);
-                found.potentials.clone_from(&f);
-            }
-            if residual <= settings.tolerance {
-                found.status = Status::Optimal;
-                break;
-            }
-            f.iter_mut().zip(&logs).for_each(|(f, log)| *f = 0.5 * (*f - self.epsilon * hardness * log));
-        }
-        found
+        iterate(vec![0.0; self.weights.len()], self.epsilon, settings, watch, |f| {
+            let logs = self.logs(f, watch)?;
+            let (value, residual) = self.evaluate(f, &logs);
+            let next = f.iter().zip(&logs).map(|(f, log)| 0.5 * (f - self.epsilon * hardness * log));
+            Ok((value, residual, next.collect()))
+        })
     }
 
     /// D(f, f) = 2 Σ a p(f) − ε Σ x + ε and the residual, for the marginal x_i = a_i exp(f_i/ε) s_i of the plan.

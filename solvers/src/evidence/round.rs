@@ -28,8 +28,9 @@ const ENTRY: u64 = 48;
 
 /// Turns the plan of `solution` into one with exactly the weights of `problem` as marginals, in whole units.
 ///
-/// Uniform weights are met exactly; others as [`masses()`] represents them. `potentials` say which pairs are cheap;
-/// they decide how good the plan is, never whether it is one. Without a plan all mass goes to the cheapest pairs.
+/// Uniform weights are met exactly; others as [`masses`](crate::exact::masses()) represents them. `potentials` say which
+/// pairs are cheap; they decide how good the plan is, never whether it is one. Without a plan all mass goes to the
+/// cheapest pairs.
 ///
 /// # Errors
 /// If the weights make no measure or the entries would take more than `memory` bytes.

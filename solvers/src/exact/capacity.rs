@@ -34,8 +34,8 @@ pub(super) fn solve(
     let (w, v) = (weights.subset.as_deref(), weights.query.as_deref());
     // What no plan needs would take the place of digits that it does need.
     let scaled = match scaled {
-        Scaled::Pool(factor) => Scaled::Pool(factor.min(needed(w, n))),
-        Scaled::Query(factor) => Scaled::Query(factor.min(needed(v, m))),
+        Scaled::Pool(factor) => Scaled::Pool(factor.min(enough(w, n))),
+        Scaled::Query(factor) => Scaled::Query(factor.min(enough(v, m))),
     };
     let mut found = match scaled {
         Scaled::Pool(factor) => {
@@ -65,11 +65,12 @@ pub(super) fn solve(
     Ok(Transport { total: sent, value: found.value * scale, dual: found.dual * scale, ..found })
 }
 
-/// 1/min w over the positive weights w, which add up to 1: with that factor, one point may give all.
-fn needed(weights: Option<&[f64]>, count: usize) -> f64 {
-    let Some(weights) = weights else { return count as f64 };
+/// 2/min w over the positive weights w, which add up to 1: with half of it one point may give all, so no capacity binds
+/// and none has a price, which would not be that of a larger factor.
+fn enough(weights: Option<&[f64]>, count: usize) -> f64 {
+    let Some(weights) = weights else { return 2.0 * count as f64 };
     let least = weights.iter().copied().filter(|&w| w > 0.0).fold(f64::INFINITY, f64::min);
-    weights.iter().map(|w| w / least).sum()
+    2.0 * weights.iter().map(|w| w / least).sum::<f64>()
 }
 
 /// The weights of the hard side, and of a point that takes λ − 1 times their sum.

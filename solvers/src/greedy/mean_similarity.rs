@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use super::prefixes;
 use crate::kernels::pairs::{decisive, matrix_sign};
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, SelectError, Selection, Selector, Task};
 
 /// Rows widened at a time: they stay in cache.
 const CHUNK: usize = 8;
@@ -39,10 +39,6 @@ impl Selector for MeanSimilarity {
 
     fn nested(&self) -> bool {
         true
-    }
-
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
-        ScanRequest::default()
     }
 
     fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::prefixes;
 use crate::draw::without_replacement;
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
+use crate::selector::{PoolScan, SelectError, Selection, Selector, Task};
 
 /// Uniform without replacement, by ChaCha8 from the task's seed. Scores are 0.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,10 +17,6 @@ impl Selector for Random {
 
     fn nested(&self) -> bool {
         true
-    }
-
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
-        ScanRequest::default()
     }
 
     fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Chosen, LeftOpen, choose};
 use crate::bandwidth::Bandwidth;
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
+use crate::selector::{PoolScan, SelectError, Selection, Selector, Settings, Task, notes};
 
 /// Minimises the energy distance to the queries: herding, then swaps.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,10 +35,6 @@ impl Selector for Energy {
         false
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
-        ScanRequest::default()
-    }
-
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         select(task, scanned, Kernel::ENERGY, budgets)
     }
@@ -51,10 +47,6 @@ impl Selector for Mmd {
 
     fn nested(&self) -> bool {
         false
-    }
-
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
-        ScanRequest::default()
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {

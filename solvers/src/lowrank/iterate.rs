@@ -1,28 +1,14 @@
 //! Sinkhorn's updates with the factor of the kernel, and what the factor changes.
 
-use kantor_theory::{Problem, Status};
+use kantor_theory::Problem;
 use rayon::prelude::*;
 
 use super::factor::{Factor, LANES, ROWS, inner};
 use crate::exact::{costs, masses_of};
+use crate::fixed_point::{FixedPoint, iterate};
 use crate::simd;
-use crate::solver::{Potentials, SolveError, SolverSettings, Step};
+use crate::solver::{Potentials, SolveError, SolverSettings};
 use crate::watch::{Stopped, Watch};
-
-/// The optimum with the low-rank kernel, as far as it was found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Approximation {
-    /// Dual value with the low-rank kernel, in units of c^p: at most the optimum of the problem itself, up to rounding.
-    pub value: f64,
-    /// g (M).
-    pub potentials: Vec<f64>,
-    /// Σ_j |b_j q'(g_j) − T̃_.j|.
-    pub residual: f64,
-    /// Iterations.
-    pub iterations: u64,
-    /// Whether the residual fell to the tolerance.
-    pub status: Status,
-}
 
 /// How much larger the low-rank kernel is than the true one, as costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,26 +66,15 @@ impl Factor {
         start: Option<&Potentials>,
         settings: &SolverSettings,
         watch: &dyn Watch,
-    ) -> Result<Approximation, SolveError> {
+    ) -> Result<FixedPoint, SolveError> {
         let terms = Terms::new(problem, penalties)?;
         let m = terms.b.len();
         let given = start.map(|start| &start.query).filter(|g| g.len() == m && g.iter().all(|g| g.is_finite()));
-        let mut g = given.cloned().unwrap_or_else(|| vec![0.0; m]);
-        let mut found = Approximation {
-            value: f64::NEG_INFINITY,
-            potentials: g.clone(),
-            residual: f64::INFINITY,
-            iterations: 0,
-            status: Status::IterationLimit,
-        };
+        let start = given.cloned().unwrap_or_else(|| vec![0.0; m]);
         watch.begin("low-rank iteration", settings.iterations);
-        while found.iterations < settings.iterations.max(1) {
+        Ok(iterate(start, terms.epsilon, settings, watch, |g| {
             let v: Vec<f64> = g.iter().map(|g| (g / terms.epsilon).exp()).collect();
-            let Ok(sums) = self.pass(&terms, &v, watch) else {
-                found.status = Status::Interrupted;
-                break;
-            };
-            found.iterations += 1;
+            let sums = self.pass(&terms, &v, watch)?;
             let (mut value, mut residual) = (sums.gain + terms.epsilon, 0.0);
             for (((g, v), t), b) in g.iter().zip(&v).zip(&sums.columns).zip(&terms.b) {
                 let mass = b * v * t;
@@ -107,24 +82,9 @@ impl Factor {
                 value += b * gain(*g, terms.penalties.1) - terms.epsilon * mass;
                 residual += (target - mass).abs();
             }
-            if !(value.is_finite() && residual.is_finite()) {
-                found.status = Status::NumericalError;
-                break;
-            }
-            watch.step(&Step { iteration: found.iterations, epsilon: terms.epsilon, residual, dual: value });
-            if residual < found.residual {
-                (found.value, found.residual) = (value, residual);
-                found.potentials.clone_from(&g);
-            }
-            if residual <= settings.tolerance {
-                found.status = Status::Optimal;
-                break;
-            }
-            for (g, t) in g.iter_mut().zip(&sums.columns) {
-                *g = -terms.epsilon * terms.query * t.ln();
-            }
-        }
-        Ok(found)
+            let next = sums.columns.iter().map(|t| -terms.epsilon * terms.query * t.ln());
+            Ok((value, residual, next.collect()))
+        }))
     }
 
     /// Solves the problem with this kernel in place of its own, ignoring nothing else of it.
@@ -136,7 +96,7 @@ impl Factor {
         problem: &Problem<'_>,
         settings: &SolverSettings,
         watch: &dyn Watch,
-    ) -> Result<Approximation, SolveError> {
+    ) -> Result<FixedPoint, SolveError> {
         self.solve(problem, super::penalties(problem)?, None, settings, watch)
     }
 

@@ -21,7 +21,7 @@ use crate::sinkhorn::sinkhorn_newton;
 use crate::solver::{BuiltIn, Potentials, Solution, SolveError, Solver, SolverSettings};
 use crate::watch::Watch;
 pub use factor::Factor;
-pub use iterate::{Approximation, Excess};
+pub use iterate::Excess;
 
 const NAME: &str = "low-rank";
 

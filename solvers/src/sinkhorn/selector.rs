@@ -10,7 +10,7 @@ use serde_json::json;
 use super::costs::{self, Costs};
 use super::penalty::Penalty;
 use super::semidual;
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
+use crate::selector::{PoolScan, SelectError, Selection, Selector, Settings, Task, notes};
 
 /// Top-k of the pool marginal of an entropic unbalanced plan.
 ///
@@ -49,10 +49,6 @@ impl Selector for Uot {
 
     fn nested(&self) -> bool {
         true
-    }
-
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
-        ScanRequest::default()
     }
 
     fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {

@@ -101,6 +101,18 @@ fn points(n: usize) -> impl Strategy<Value = Vec<f64>> {
     prop::collection::vec(-1.0..1.0f64, 2 * n)
 }
 
+/// A factor that was cut to what is just enough left a price on a capacity that the stated problem does not use up.
+#[test]
+fn a_capacity_that_nothing_uses_up_has_no_price() {
+    for pool in [false, true] {
+        let (n, m) = if pool { (2, 1) } else { (1, 2) };
+        for factor in [2.0, 2.5, 3.168_426_206_285_688_7, 100.0] {
+            let value = check_capacity(&[0.0, -0.233_323_930_706_543_03], n, m, &Weights::default(), factor, pool);
+            assert!((value + 0.233_323_930_706_543_03).abs() < 1e-12);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 

@@ -88,41 +88,67 @@ fn too_few_open_files_end_with_5_before_anything_is_made() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The program and its inputs in a directory where another user may run and read them, and that user's shell.
+struct Elsewhere(Work);
+
+impl Elsewhere {
+    fn new() -> Self {
+        let work = Work::new();
+        let program = assert_cmd::cargo::cargo_bin!("kantor").to_owned();
+        let copies =
+            [("kantor", program), ("pool", example("pool.embed.npy")), ("query", example("query_gsm8k.embed.npy"))];
+        for (name, from) in copies {
+            fs::copy(from, work.path(name)).unwrap();
+        }
+        set_mode(&work.path(""), 0o777);
+        Self(work)
+    }
+
+    /// Runs a script by a user who is not root.
+    fn shell(&self, script: &str) -> std::process::Output {
+        use std::os::unix::process::CommandExt;
+        let mut shell = Command::new("sh");
+        shell.current_dir(self.0.path("")).args(["-c", script]);
+        if rustix::process::geteuid().is_root() {
+            shell.uid(65534).gid(65534);
+        }
+        shell.output().unwrap()
+    }
+}
+
+fn set_mode(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+const SELECT: &str = "./kantor select --pool pool --query query --budget 3 --quiet --force -o out";
+
 #[test]
 fn an_older_result_that_may_not_be_removed_is_refused_before_the_work() {
-    use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::process::CommandExt;
-    let work = Work::new();
-    let nobody = 65534;
-    let is_root = rustix::process::geteuid().is_root();
-    // Where another user may run and read them.
-    let program = assert_cmd::cargo::cargo_bin!("kantor").to_owned();
-    let copies =
-        [("kantor", program), ("pool", example("pool.embed.npy")), ("query", example("query_gsm8k.embed.npy"))];
-    for (name, from) in copies {
-        fs::copy(from, work.path(name)).unwrap();
-    }
-    let set = |path: &std::path::Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    set(&work.path(""), 0o777);
-    let run = || {
-        let mut command = Command::new(work.path("kantor"));
-        let words = "select --pool pool --query query --budget 3 --quiet --force -o out";
-        command.current_dir(work.path("")).args(words.split(' '));
-        if is_root {
-            command.uid(nobody);
-        }
-        command.output().unwrap()
-    };
-    assert_eq!(run().status.code(), Some(0));
+    let elsewhere = Elsewhere::new();
+    let work = &elsewhere.0;
+    assert_eq!(elsewhere.shell(SELECT).status.code(), Some(0));
     let before = work.names();
     for closed in ["out/round-robin/k3", "out"] {
-        set(&work.path(closed), 0o555);
-        let output = run();
+        set_mode(&work.path(closed), 0o555);
+        let output = elsewhere.shell(SELECT);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(4), "{said}");
         assert!(said.contains(closed) && said.contains("chmod u+w"), "{said}");
-        set(&work.path(closed), 0o755);
+        set_mode(&work.path(closed), 0o755);
         assert_eq!((super::whole_result(&work.path("out")), work.names()), (3, before.clone()));
     }
-    assert_eq!(run().status.code(), Some(0));
+    assert_eq!(elsewhere.shell(SELECT).status.code(), Some(0));
+}
+
+#[test]
+fn a_umask_that_takes_the_users_own_rights_leaves_nothing_behind() {
+    for mask in ["400", "577", "777"] {
+        let elsewhere = Elsewhere::new();
+        let distance = "./kantor distance --pool pool --query query --quiet --certificate certificate";
+        let output = elsewhere.shell(&format!("umask {mask}; {SELECT} && {distance}"));
+        assert_eq!(output.status.code(), Some(0), "{mask}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(elsewhere.0.names(), ["certificate", "kantor", "out", "pool", "query"], "{mask}");
+        assert_eq!(super::whole_result(&elsewhere.0.path("out")), 3);
+    }
 }

@@ -225,6 +225,26 @@ fn an_interrupt_or_a_request_to_end_leaves_nothing() {
 }
 
 #[test]
+fn two_signals_at_once_leave_nothing_of_what_is_being_written() {
+    let budgets: Vec<String> = (1..60).map(|budget: u32| budget.to_string()).collect();
+    let words = ["--method=random", "--no-certify", "--quiet", "--budget", &budgets.join(",")];
+    let mut at_work = 0;
+    for round in 0..8 {
+        let work = Work::new();
+        let mut run = work.spawn("select", &words);
+        if run.try_stop_when(|| work.hidden_files() > 5 * round) {
+            at_work += usize::from(!work.path("out").exists());
+            run.signal("TERM");
+            run.signal("INT");
+        }
+        let (code, said) = run.go_on();
+        let expected: &[&str] = if code == Some(130) { &[] } else { &["out"] };
+        assert!(matches!(code, Some(0 | 130)) && work.names() == expected, "{code:?} {said} {:?}", work.names());
+    }
+    assert!(at_work > 0, "no run was stopped while it wrote");
+}
+
+#[test]
 fn directories_made_for_a_result_go_with_it() {
     let work = Work::new();
     let out = work.path("a/b/out");

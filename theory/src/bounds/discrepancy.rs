@@ -28,6 +28,7 @@ use crate::kernel::Kernel;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, TINY, UNIT, add_down, add_up, div_down, div_up, sqrt_down, sub_down};
 use crate::rows::DenseRows;
+use crate::simd;
 use crate::statement::{Statement, Weights, total};
 
 /// Columns whose rows are held in cache together.
@@ -122,7 +123,16 @@ impl<'a> Sums<'a> {
         out: &mut [f64],
     ) {
         let &Self { squares, kernel, .. } = self;
-        pulp::Arch::new().dispatch(Fill { squares, kernel, end, closeness, out });
+        simd::wide(
+            #[inline(always)]
+            // The energy kernel by name, so that its loops hold nothing but roots.
+            || match (end, kernel == Kernel::ENERGY) {
+                (End::Lower, true) => squares.each_upper(closeness, out, |d| Kernel::ENERGY.lower(d)),
+                (End::Upper, true) => squares.each_lower(closeness, out, |d| Kernel::ENERGY.upper(d)),
+                (End::Lower, false) => squares.each_upper(closeness, out, |d| kernel.lower(d)),
+                (End::Upper, false) => squares.each_lower(closeness, out, |d| kernel.upper(d)),
+            },
+        );
         let width = columns.len();
         let turned: Vec<usize> = (0..width).filter(|&at| self.weights[columns.start + at] < 0.0).collect();
         for (line, out) in closeness.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
@@ -141,31 +151,6 @@ impl<'a> Sums<'a> {
                     *out = kernel.lower(0.0);
                 }
             }
-        }
-    }
-}
-
-/// Kernel values at one end for weights that are not negative, compiled for the instruction set.
-struct Fill<'a> {
-    squares: CostBounds,
-    kernel: Kernel,
-    end: End,
-    closeness: &'a [f64],
-    out: &'a mut [f64],
-}
-
-impl pulp::NullaryFnOnce for Fill<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let Self { squares, kernel, end, closeness, out } = self;
-        // The energy kernel by name, so that its loops hold nothing but roots.
-        match (end, kernel == Kernel::ENERGY) {
-            (End::Lower, true) => squares.each_upper(closeness, out, |d| Kernel::ENERGY.lower(d)),
-            (End::Upper, true) => squares.each_lower(closeness, out, |d| Kernel::ENERGY.upper(d)),
-            (End::Lower, false) => squares.each_upper(closeness, out, |d| kernel.lower(d)),
-            (End::Upper, false) => squares.each_lower(closeness, out, |d| kernel.upper(d)),
         }
     }
 }

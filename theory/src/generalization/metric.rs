@@ -98,6 +98,11 @@ pub struct MetricDistance {
 }
 
 impl MetricDistance {
+    /// The mean of `count` distances, from the sums of their ends.
+    fn mean(low: &ExactSum, high: &ExactSum, count: usize) -> Self {
+        Self { lower: div_down(low.down(), count as f64), upper: div_up(high.up(), count as f64) }
+    }
+
     /// From an interval that was proved; a missing lower end is zero.
     ///
     /// `None` if there is no upper end, or the ends are no distances.
@@ -364,8 +369,7 @@ impl<'a> Pairs<'a> {
             lower.iter().for_each(|&x| low.add(x));
             upper.iter().for_each(|&x| high.add(x));
         });
-        let pairs = (k * m) as f64;
-        MetricDistance { lower: div_down(low.down(), pairs), upper: div_up(high.up(), pairs) }
+        MetricDistance::mean(&low, &high, k * m)
     }
 
     /// Where each column's nearest row is (ties to the lower row), and the two directed means of nearest distances.
@@ -384,8 +388,7 @@ impl<'a> Pairs<'a> {
                 }
             }
         });
-        let rows_to_columns =
-            MetricDistance { lower: div_down(low.down(), k as f64), upper: div_up(high.up(), k as f64) };
+        let rows_to_columns = MetricDistance::mean(&low, &high, k);
         let (mut low, mut high) = (ExactSum::default(), ExactSum::default());
         let mut counts = vec![0; k];
         for &(l, u, row) in &nearest {
@@ -393,8 +396,7 @@ impl<'a> Pairs<'a> {
             high.add(u);
             counts[row] += 1;
         }
-        let columns_to_rows =
-            MetricDistance { lower: div_down(low.down(), m as f64), upper: div_up(high.up(), m as f64) };
+        let columns_to_rows = MetricDistance::mean(&low, &high, m);
         let hausdorff = nearest.iter().map(|n| n.1).fold(0.0, f64::max);
         Chamfer { columns_to_rows, rows_to_columns, hausdorff, counts }
     }

