@@ -15,7 +15,7 @@ pub mod list;
 pub mod memory;
 mod mmap;
 pub mod name;
-mod npy;
+pub(crate) mod npy;
 mod npz;
 mod number;
 pub mod open;

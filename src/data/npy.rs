@@ -4,6 +4,7 @@
 //! tuple of integers. Lengths are capped and compared with the file before anything is allocated; nothing nests, so
 //! nothing recurses. (General parsers of Python literals backtrack exponentially on nested brackets.)
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::error::DataError;
@@ -57,6 +58,15 @@ pub(crate) fn parse(file: &Path, prefix: &[u8], total: u64) -> Result<Header, Da
     let mut header = Dictionary { rest: text }.parse().map_err(|fault| bad(format!("in the .npy header, {fault}")))?;
     header.length = start + claimed;
     Ok(header)
+}
+
+/// Writes the header of a list of `length` little-endian int64. The numbers follow it at byte 128.
+pub(crate) fn write_header(length: usize, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(MAGIC)?;
+    // Version 1.0 and the length of the text, which ends with a newline.
+    out.write_all(&[1, 0, 118, 0])?;
+    let text = format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({length}, ), }}");
+    writeln!(out, "{text:<117}")
 }
 
 impl Header {

@@ -3,17 +3,15 @@
 use std::io::{self, Write};
 
 use kantor_solvers::Selection;
-use npyz::WriterBuilder;
 use serde::Serialize;
+
+use crate::data::npy;
 
 /// `indices.npy`: row numbers in selection order, little-endian int64.
 pub fn indices(rows: &[usize], out: &mut dyn Write) -> io::Result<()> {
-    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&[rows.len() as u64]).writer(out).begin_nd()?;
-    for &row in rows {
-        // A row number is at most the length of a file in memory, far below 2^63.
-        writer.push(&(row as i64))?;
-    }
-    writer.finish()
+    npy::write_header(rows.len(), out)?;
+    // A row number is at most the length of a file in memory, far below 2^63.
+    rows.iter().try_for_each(|&row| out.write_all(&(row as i64).to_le_bytes()))
 }
 
 /// A line of `selection.jsonl`.

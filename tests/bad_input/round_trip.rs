@@ -6,6 +6,7 @@ use half::{bf16, f16};
 use kantor::data::{OpenOptions, Representation};
 use kantor_solvers::Quiet;
 use kantor_theory::Rows;
+use npyz::WriterBuilder as _;
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -164,4 +165,17 @@ fn files_written_by_numpy_are_read() {
     assert!((norms.min - 0.9999999076542151).abs() < 1e-14 && (norms.max - 1.0000000877578028).abs() < 1e-14);
     says(open(&golden("round_robin_order.npy")), &["(integer)"]);
     says(open(&golden("weights_query.npy")), &["shape (20,)"]);
+}
+
+#[test]
+fn indices_are_the_bytes_that_another_writer_of_npy_writes() {
+    for rows in [vec![], vec![7], (0..300).rev().collect(), vec![usize::MAX >> 1]] {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        kantor::report::files::indices(&rows, &mut ours).unwrap();
+        let options = npyz::WriteOptions::new().default_dtype().shape(&[rows.len() as u64]);
+        let mut writer = options.writer(&mut theirs).begin_nd().unwrap();
+        writer.extend(rows.iter().map(|&row| row as i64)).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(ours, theirs);
+    }
 }

@@ -6,6 +6,7 @@ mod evidence;
 #[path = "../../examples/theory_meets_practice.rs"]
 mod theory;
 
+mod documents;
 mod language_model;
 mod signs;
 mod theory_meets_practice;
