@@ -1,12 +1,36 @@
 //! kantor selects training data by optimal transport and proves how good the selection is.
 //!
-//! Data flows one way: files become a [`data::Representation`], two of them and a cost make a
-//! [`Geometry`](kantor_theory::Geometry), selectors choose rows of it ([`select()`]), and [`report`] writes them out
-//! with a record of how. What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate
-//! talks to people.
+//! # In memory
+//!
+//! Pool and queries are rows ([`ArrayRows`] of `ndarray` views, or your own [`Rows`](kantor_theory::Rows)); with a cost
+//! they make a [`Geometry`](kantor_theory::Geometry), from which [`choose()`] takes what a [`Request`](select::Request)
+//! asks for:
+//!
+//! ```
+//! use kantor::prelude::*;
+//! let (pool, query) = (ndarray::array![[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], ndarray::array![[0.9, 0.1]]);
+//! let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
+//! let geometry = Geometry::new(&pool, &query, Cost::Cosine)?.with_cache();
+//! let request = Request { methods: vec!["optimal".into()], budgets: vec![1], ..Request::default() };
+//! let outcome = choose(&geometry, &request, &Quiet)?;
+//! let best = &outcome.chosen[0].selections[0];
+//! assert_eq!((&best.selection.rows[..], best.status()), (&[0][..], Status::Optimal));
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A selector of your own goes into [`Request::own`](select::Request::own), and its name wherever a method's goes.
+//!
+//! # From files
+//!
+//! Files become a [`data::Representation`], two of them [`Inputs`](select::Inputs); [`select()`] chooses from them and
+//! describes them by digest, [`write`](select::write) writes the result with certificates, and [`verify`](verify::verify)
+//! checks one against the files that it speaks of.
+//!
+//! What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate talks to people.
 
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
+mod array;
 pub mod batch;
 pub mod bound;
 pub mod certify;
@@ -16,6 +40,7 @@ pub mod data;
 mod file_state;
 pub mod inspect;
 pub mod output;
+pub mod prelude;
 pub mod quantiles;
 pub mod report;
 pub mod select;
@@ -23,6 +48,7 @@ pub mod statistics;
 pub mod study;
 pub mod verify;
 
+pub use array::{ArrayRows, Scalar};
 pub use kantor_solvers as solvers;
 pub use kantor_theory as theory;
-pub use select::select;
+pub use select::{choose, select};

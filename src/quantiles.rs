@@ -14,9 +14,7 @@ use crate::data::OnBadRow;
 use crate::output::{MANIFEST, ResultDirectory, Written};
 use crate::report::manifest::{Parameters, Provenance};
 use crate::report::memory;
-use crate::select::{
-    Error, Inputs, Prepared, Proved, Request, SelectionWriter, copies, method, parameters, provenance,
-};
+use crate::select::{Error, Inputs, Prepared, Proved, Request, SelectionWriter, copies, parameters, provenance};
 
 /// Version of the format of the manifest.
 pub const SCHEMA: &str = "kantor/quantiles-manifest/1";
@@ -152,7 +150,7 @@ pub fn quantiles(
     let [name] = &request.methods[..] else {
         return Err(Error::Request("give one --method".to_owned()));
     };
-    if !method(name, &request.settings)?.nested() {
+    if !request.selector(name)?.nested() {
         let nested = SELECTORS.iter().filter(|entry| (entry.build)(&request.settings).nested());
         let names: Vec<&str> = nested.map(|entry| entry.name).collect();
         return Err(Error::Request(format!(
@@ -161,9 +159,9 @@ pub fn quantiles(
         )));
     }
     // Bounds for all subsets say nothing of bins: the order is made without proof.
-    let whole = Request { budgets: vec![rows], certify: false, cross_fit: None, ..request.clone() };
+    let whole = Request { budgets: vec![rows], certify: false, cross_fit: None, ..inputs.within(request) };
     let begun = Instant::now();
-    let prepared = Prepared::new(inputs, &geometry, &whole, watch)?;
+    let prepared = Prepared::new(&geometry, &whole, watch).map_err(|error| inputs.named(error, request.cost))?;
     let order = prepared.choose(name, &whole.budgets, request.seed)?;
     let seconds = begun.elapsed().as_secs_f64();
     let objective = prepared.objective();

@@ -11,7 +11,7 @@
 //!
 //! Limit: one pass over the pool for every group, with that group's queries; and the method's own work for every group.
 
-use kantor_theory::{Geometry, PickedRows, Status};
+use kantor_theory::Status;
 use serde_json::json;
 
 use crate::kernels::scan;
@@ -49,21 +49,13 @@ impl Balanced {
 
     /// What the method chooses for one group.
     fn ask(&self, task: &Task<'_>, group: usize, budget: usize) -> Result<Selection, SelectError> {
-        let queries = &self.groups[group];
-        let picked;
-        let geometry = match (task.geometry.matrix(), task.geometry.for_queries(queries)) {
-            (_, Some(geometry)) => geometry?,
-            (Some(matrix), None) => {
-                picked = PickedRows::new(matrix, queries.clone());
-                Geometry::from_matrix(&picked, task.geometry.cost())?
-            }
-            (None, None) => unreachable!("a geometry is of points or a matrix"),
-        };
-        let task = Task { geometry: &geometry, ..*task };
-        let scanned = scan(&task, self.inner.needs(&task, budget))?;
-        let mut selections = self.inner.select(&task, &scanned, &[budget])?;
-        let Some(selection) = selections.pop() else { unreachable!("one selection per budget") };
-        Ok(selection)
+        task.geometry.with_queries(&self.groups[group], |geometry| {
+            let task = Task { geometry, ..*task };
+            let scanned = scan(&task, self.inner.needs(&task, budget))?;
+            let mut selections = self.inner.select(&task, &scanned, &[budget])?;
+            let Some(selection) = selections.pop() else { unreachable!("one selection per budget") };
+            Ok(selection)
+        })?
     }
 
     /// One selection by all groups.

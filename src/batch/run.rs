@@ -321,8 +321,9 @@ impl<'a> Batch<'a> {
         if fit.is_empty() {
             return Ok(());
         }
-        let request = self.request(&fit);
-        match Prepared::new(inputs, &geometry, &request, watch) {
+        let request = inputs.within(&self.request(&fit));
+        let prepared = Prepared::new(&geometry, &request, watch);
+        match prepared.map_err(|error| inputs.named(error, request.cost)) {
             Ok(prepared) => {
                 let together = |&a: &usize, &b: &usize| {
                     (self.jobs[a].seed, &self.jobs[a].method) == (self.jobs[b].seed, &self.jobs[b].method)
@@ -363,7 +364,7 @@ impl<'a> Batch<'a> {
     fn group(&self, opened: &Opened, prepared: &Prepared<'_>, places: &[usize]) -> Result<(), Stopped> {
         let (begun, inputs) = (Instant::now(), &opened.inputs);
         let request = self.request(places);
-        let mut outcome = match prepared.part(inputs, &request) {
+        let mut outcome = match prepared.part(&request) {
             Ok(outcome) => outcome,
             // What fails for one budget may do for another; to stop is no failure.
             Err(error) if places.len() > 1 => {

@@ -70,14 +70,20 @@ pub enum State {
 }
 
 impl Failure {
-    /// The record in this file; `None` if it is not one, byte for byte as this program writes it.
+    /// The record in this file; `None` if it is not one.
     fn read(path: &Path) -> Option<Self> {
-        if !is_file_or_nothing(path) {
-            return None;
-        }
-        let text = whole::read(path, Whole::Record).ok()?;
-        let found: Self = json::from_slice(&text).ok()?;
-        (found.schema == FAILURE && serde_json::to_vec_pretty(&found).ok()? == text).then_some(found)
+        let found: Self = json::from_slice(&whole::read(path, Whole::Record).ok()?).ok()?;
+        (found.schema == FAILURE).then_some(found)
+    }
+
+    /// Whether this is a record byte for byte as this program writes it, which may be removed.
+    fn is_own(path: &Path) -> bool {
+        let written = |text: &Vec<u8>| {
+            let found = json::from_slice::<Self>(text).ok()?;
+            (serde_json::to_vec_pretty(&found).ok()? == *text).then_some(())
+        };
+        let text = whole::read(path, Whole::Record).ok().filter(|_| is_file_or_nothing(path));
+        text.as_ref().and_then(written).is_some()
     }
 
     pub(super) fn new(digest: &str, error: String) -> Self {
@@ -231,14 +237,14 @@ impl Store {
         let path = self.record(job, "failed.json");
         let text = serde_json::to_vec_pretty(failure);
         let text = text.map_err(|error| OutputError::Io { path: path.clone(), error: error.into() })?;
-        OutputFile::create(&path, Failure::read(&path).is_some())?.finish(&text)
+        OutputFile::create(&path, Failure::is_own(&path))?.finish(&text)
     }
 
     /// Forgets the failures of a job that is done now. To be called under its lock.
     pub(super) fn forget_failure(&self, job: &Job) {
         // What stays is overruled by the result.
         let path = self.record(job, "failed.json");
-        if Failure::read(&path).is_some() {
+        if Failure::is_own(&path) {
             let _ = fs::remove_file(path);
         }
     }

@@ -67,7 +67,8 @@ pub(super) fn of_size(
         memory: run.max_memory.unwrap_or(default.memory),
         ..default
     };
-    match Prepared::new(inputs, geometry, &request, watch) {
+    let request = inputs.within(&request);
+    match Prepared::new(geometry, &request, watch).map_err(|error| inputs.named(error, request.cost)) {
         Ok(prepared) => Ok(prepared.best(size).cloned()),
         Err(Error::Memory { needed, allowed } | Error::BoundMemory { needed, allowed }) if auto => {
             leave_out(&format!("it takes about {needed} bytes but --max-memory allows {allowed}"))

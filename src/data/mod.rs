@@ -17,7 +17,7 @@ mod mmap;
 pub mod name;
 pub(crate) mod npy;
 mod npz;
-mod number;
+pub(crate) mod number;
 pub mod open;
 pub mod overlap;
 pub mod representation;

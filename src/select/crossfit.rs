@@ -14,10 +14,10 @@ use kantor_theory::generalization::cross_fit::{Fold, fold_bounds};
 use kantor_theory::generalization::metric::chord_from_cosine;
 use kantor_theory::generalization::{Bound, Metric, MetricDistance};
 use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
-use kantor_theory::{Cost, Geometry, Interval, Objective, PickedRows, Power};
+use kantor_theory::{Cost, Geometry, Interval, Objective, Power};
 use serde::Serialize;
 
-use super::{Error, Inputs, Outcome, Request, beside, choose};
+use super::{Error, Outcome, Request, beside, choose_by_all};
 use crate::certify::{self, Terms};
 use crate::report::progress::{Labelled, budgets};
 
@@ -60,14 +60,14 @@ pub struct HeldOut {
 
 /// Adds to an outcome what [`Request::cross_fit`] asks for.
 pub(super) fn measure(
-    inputs: &Inputs,
+    geometry: &Geometry<'_>,
     request: &Request,
     watch: &dyn Watch,
     mut outcome: Outcome,
 ) -> Result<Outcome, Error> {
     let Some(count) = request.cross_fit else { return Ok(outcome) };
     let begun = Instant::now();
-    let m = inputs.queries().len();
+    let m = geometry.query_len();
     if count < 2 || count > m {
         return Err(Error::Request(format!("--cross-fit {count} is not between 2 and the {m} queries")));
     }
@@ -83,18 +83,18 @@ pub(super) fn measure(
         let others: Vec<usize> = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
         let balance = request.balance.as_ref().map(|labels| others.iter().map(|&query| labels[query]).collect());
         let plain = Request { balance, ..plain.clone() };
-        let pick = |list| PickedRows::new(inputs.queries(), list);
-        let (held, seen) = (pick(fold.clone()), pick(others));
-        let held = inputs.geometry_with(&held, request.cost)?;
-        let seen = inputs.geometry_with(&seen, request.cost)?;
-        let choice = choose(inputs, &seen, &plain, watch)?;
-        for (chosen, found) in choice.chosen.iter().zip(&mut found) {
-            for (proved, found) in chosen.selections.iter().zip(found) {
-                let rows = &proved.selection.rows;
-                let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
-                found.push([means(&held, &terms, request, rows, watch)?, means(&seen, &terms, request, rows, watch)?]);
+        let mut measured = |held: &Geometry<'_>, seen: &Geometry<'_>| -> Result<(), Error> {
+            for (chosen, found) in choose_by_all(seen, &plain, watch)?.chosen.iter().zip(&mut found) {
+                for (proved, found) in chosen.selections.iter().zip(found) {
+                    let rows = &proved.selection.rows;
+                    let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
+                    found
+                        .push([means(held, &terms, request, rows, watch)?, means(seen, &terms, request, rows, watch)?]);
+                }
             }
-        }
+            Ok(())
+        };
+        geometry.with_queries(fold, |held| geometry.with_queries(&others, |seen| measured(held, seen)))???;
     }
     for (chosen, found) in outcome.chosen.iter_mut().zip(&found) {
         for (proved, parts) in chosen.selections.iter_mut().zip(found) {
@@ -102,7 +102,8 @@ pub(super) fn measure(
                 distance: mean(parts.iter().map(|part| part[side].distance)),
                 energy: parts.iter().map(|part| part[side].energy).collect::<Option<Vec<_>>>().map(mean),
             };
-            let law = if terms.objective == Objective::W { law(request, &folds, parts) } else { None };
+            let law =
+                if terms.objective == Objective::W { law(geometry.cost(), request.power, &folds, parts) } else { None };
             proved.held_out = Some(HeldOut { folds: count, held_out: side(0), seen: side(1), law });
         }
     }
@@ -111,11 +112,11 @@ pub(super) fn measure(
 }
 
 /// T10 for all folds at once, from the number of held-out queries of each and the distances to these and to the others.
-fn law(request: &Request, folds: &[Vec<usize>], parts: &[[Means; 2]]) -> Option<Law> {
-    let metric = Metric::behind(request.cost)?;
-    let diameter = metric.diameter().filter(|_| request.power == Power::One)?;
+fn law(cost: Cost, power: Power, folds: &[Vec<usize>], parts: &[[Means; 2]]) -> Option<Law> {
+    let metric = Metric::behind(cost)?;
+    let diameter = metric.diameter().filter(|_| power == Power::One)?;
     let distance = |of: Interval| {
-        let upper = match request.cost {
+        let upper = match cost {
             Cost::Cosine => chord_from_cosine(of.upper?),
             Cost::HalfCosine => chord_from_cosine(2.0 * of.upper?),
             _ => of.upper?,

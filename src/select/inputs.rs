@@ -14,8 +14,8 @@ use crate::data::{
 use crate::report::manifest::{DroppedRecord, InputRecord};
 use crate::report::memory;
 
-use super::Error;
 use super::forbid::{ForbidOverlap, shared};
+use super::{Error, Request};
 
 /// Which files to read and how.
 #[derive(Debug, Clone, Default)]
@@ -65,8 +65,6 @@ pub struct Inputs {
     groups: Option<Labels>,
     dropped: Vec<DroppedRecord>,
     overlap: usize,
-    /// Whether the rows of the pool are still to be checked.
-    unchecked: bool,
     taken: u64,
 }
 
@@ -93,7 +91,7 @@ impl Inputs {
         Self::open_as(spec, cost, cost.family() == Family::Angle && spec.on_bad_row == OnBadRow::Error, watch)
     }
 
-    fn open_as(spec: &InputSpec, cost: Cost, mut unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
+    fn open_as(spec: &InputSpec, cost: Cost, unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
         let options = OpenOptions { tensor: spec.tensor.clone(), cast: spec.cast };
         let allowance = Allowance::new(spec.memory.or_else(memory::available).unwrap_or(u64::MAX));
         let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
@@ -112,7 +110,6 @@ impl Inputs {
             (Some(path), _) => {
                 let matrix = open(std::slice::from_ref(path))?;
                 matrix.validate_matrix(cost, watch).or_else(|error| matrix.check_content().and(Err(error)))?;
-                unchecked = false;
                 (Tables::Matrix(matrix), Vec::new())
             }
             (None, Some(path)) => {
@@ -130,8 +127,7 @@ impl Inputs {
         };
         let count = overlap.len();
         let (examples, query_examples, groups) = (None, None, None);
-        let mut inputs =
-            Self { tables, examples, query_examples, groups, dropped, overlap: count, unchecked, taken: 0 };
+        let mut inputs = Self { tables, examples, query_examples, groups, dropped, overlap: count, taken: 0 };
         if let (Some(&(query, row)), false) = (overlap.first(), spec.forbid_overlap == ForbidOverlap::No) {
             inputs.check_content()?;
             let (query, row) = (inputs.original_query(query), inputs.original_row(row));
@@ -160,11 +156,23 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Completes a check that was left to the pass, which suspects these pool rows.
-    pub(super) fn check_suspects(&self, cost: Cost, suspects: &[usize]) -> Result<(), Error> {
-        match &self.tables {
-            Tables::Points { pool, .. } if self.unchecked => Ok(pool.validate_rows(cost.family(), suspects)?),
-            _ => Ok(()),
+    /// The same request with the memory that is left of it after opening.
+    pub(crate) fn within(&self, request: &Request) -> Request {
+        Request { memory: request.memory.saturating_sub(self.taken), ..request.clone() }
+    }
+
+    /// What is wrong with rows or entries of these inputs, by file and place.
+    pub(crate) fn named(&self, error: Error, cost: Cost) -> Error {
+        match (&self.tables, error) {
+            (Tables::Points { pool, .. }, Error::Geometry(fault @ GeometryError::BadRow { side: "pool", .. })) => {
+                // The first one is known; the message counts all.
+                let all = Vec::from_iter(0..pool.len());
+                pool.validate_rows(cost.family(), &all).map_or_else(Error::from, |()| fault.into())
+            }
+            (Tables::Matrix(matrix), Error::Geometry(GeometryError::BadEntry { query, pool, value, .. })) => {
+                power_fault(matrix, query, pool, value).into()
+            }
+            (_, error) => error,
         }
     }
 
@@ -181,18 +189,7 @@ impl Inputs {
     /// # Errors
     /// Names the first entry of the matrix of costs that is negative or too large, if they are to be squared.
     pub fn check_power(&self, geometry: &Geometry<'_>, power: Power) -> Result<(), Error> {
-        match (power.check(geometry), &self.tables) {
-            (Err(GeometryError::BadEntry { query, pool, value, .. }), Tables::Matrix(matrix)) => {
-                let (file, query) = matrix.locate(query);
-                let file = file.path.clone();
-                Err(if value < 0.0 {
-                    DataError::NegativeCost { file, query, pool, value }.into()
-                } else {
-                    DataError::LargeCost { file, query, pool, value }.into()
-                })
-            }
-            (checked, _) => Ok(checked?),
-        }
+        power.check(geometry).map_err(|error| self.named(error.into(), geometry.cost()))
     }
 
     /// The query rows; those of the matrix if that is what was given.
@@ -431,5 +428,16 @@ impl Inputs {
             Tables::Points { pool, .. } => pool.original_len(),
             Tables::Matrix(matrix) => matrix.dim(),
         }
+    }
+}
+
+/// What is wrong with an entry of a matrix of costs that cannot be squared.
+fn power_fault(matrix: &Representation, query: usize, pool: usize, value: f64) -> DataError {
+    let (file, query) = matrix.locate(query);
+    let file = file.path.clone();
+    if value < 0.0 {
+        DataError::NegativeCost { file, query, pool, value }
+    } else {
+        DataError::LargeCost { file, query, pool, value }
     }
 }

@@ -9,6 +9,7 @@ mod guard;
 mod inputs;
 mod objective;
 mod order;
+mod own;
 mod prepared;
 mod write;
 
@@ -33,6 +34,7 @@ pub use inputs::{InputSpec, Inputs};
 pub use objective::Target;
 pub use order::Note;
 pub(crate) use order::notes;
+pub use own::Own;
 pub use prepared::{Prepared, method};
 pub use write::{Run, write};
 pub(crate) use write::{
@@ -122,8 +124,10 @@ impl From<Stopped> for Error {
 /// What to select, from inputs already open.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Names of methods, as `kantor methods` lists them.
+    /// Names of methods, as `kantor methods` lists them, or of [`Request::own`].
     pub methods: Vec<String>,
+    /// Selectors of the caller's; a name that is in the registry too means these.
+    pub own: Vec<Own>,
     /// Numbers of rows to choose.
     pub budgets: Vec<usize>,
     /// Pairwise cost.
@@ -152,6 +156,7 @@ impl Default for Request {
     fn default() -> Self {
         Self {
             methods: vec!["round-robin".to_owned()],
+            own: Vec::new(),
             budgets: Vec::new(),
             cost: Cost::default(),
             power: Power::default(),
@@ -216,7 +221,7 @@ pub struct Chosen {
 /// What all methods chose.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The input files with their digests.
+    /// The input files with their digests; none if the rows are not from files.
     pub inputs: Vec<InputRecord>,
     /// Which distance was certified.
     pub objective: Objective,
@@ -269,8 +274,21 @@ fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) 
 pub(crate) fn select_only(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
     let geometry = inputs.geometry(request.cost)?;
     let geometry = if request.certify { geometry.with_cache() } else { geometry };
-    let choice = choose(inputs, &geometry, request, watch)?;
-    crossfit::measure(inputs, request, watch, choice)
+    choose(&geometry, &inputs.within(request), watch).map_err(|error| inputs.named(error, request.cost))
+}
+
+/// Chooses rows of any pool, in memory or elsewhere, by every method for every budget, with one pass over the pool for
+/// what the methods share, and proves how good they are.
+///
+/// The cost is that of `geometry`; no file is read or described. With [`Geometry::with_cache`], proofs look at no row
+/// twice.
+///
+/// # Errors
+/// If the request makes no sense here, a row of the pool cannot be measured, a method cannot work on it, or `watch` asks
+/// to stop.
+pub fn choose(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    let choice = choose_by_all(geometry, request, watch)?;
+    crossfit::measure(geometry, request, watch, choice)
 }
 
 /// Stops work in the background once there is no use for it.
@@ -284,9 +302,9 @@ impl Watch for Unless<'_> {
     }
 }
 
-/// What all methods chose; the input files are not described.
-fn choose(inputs: &Inputs, geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
-    let prepared = Prepared::new(inputs, geometry, request, watch)?;
+/// What all methods chose by all queries.
+fn choose_by_all(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    let prepared = Prepared::new(geometry, request, watch)?;
     let chosen = request.methods.iter().map(|name| prepared.choose(name, &request.budgets, request.seed));
     let chosen = chosen.collect::<Result<_, _>>()?;
     Ok(prepared.outcome(chosen))

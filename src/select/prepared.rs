@@ -18,7 +18,7 @@ use crate::report::progress::{self, Labelled};
 use crate::report::suggest::did_you_mean;
 use crate::report::{cpu, memory};
 
-use super::{BLOCK, Beside, Chosen, Error, Inputs, Outcome, Proved, Request, crossfit, objective};
+use super::{BLOCK, Beside, Chosen, Error, Outcome, Proved, Request, crossfit, objective};
 
 /// The selector of that name with these settings.
 ///
@@ -34,9 +34,22 @@ pub fn method(name: &str, settings: &Settings) -> Result<Box<dyn Selector>, Erro
     Ok((entry.build)(settings))
 }
 
+impl Request {
+    /// The selector of that name: one of the caller's, else one of the registry.
+    ///
+    /// # Errors
+    /// If there is none; the message lists those there are.
+    pub fn selector(&self, name: &str) -> Result<Box<dyn Selector>, Error> {
+        match self.own.iter().find(|own| own.name() == name) {
+            Some(own) => Ok(Box::new(own.clone())),
+            None => method(name, &self.settings),
+        }
+    }
+}
+
 /// The selector of that name as the request wants it.
 fn selector_of(name: &str, request: &Request) -> Result<Box<dyn Selector>, Error> {
-    let plain = method(name, &request.settings)?;
+    let plain = request.selector(name)?;
     Ok(match &request.balance {
         Some(labels) => Box::new(Balanced::new(plain, labels)),
         None => plain,
@@ -55,16 +68,12 @@ pub struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Checks the request and does what its methods share.
+    /// Checks the request and does what its methods share. The cost is that of `geometry`.
     ///
     /// # Errors
-    /// If the request makes no sense for these inputs, needs too much memory, or `watch` asks to stop.
-    pub fn new(
-        inputs: &Inputs,
-        geometry: &'a Geometry<'a>,
-        request: &'a Request,
-        watch: &'a dyn Watch,
-    ) -> Result<Self, Error> {
+    /// If the request makes no sense here, a row of the pool cannot be measured, it needs too much memory, or `watch` asks
+    /// to stop.
+    pub fn new(geometry: &'a Geometry<'a>, request: &'a Request, watch: &'a dyn Watch) -> Result<Self, Error> {
         let pool = geometry.pool_len();
         if request.methods.is_empty() || request.budgets.is_empty() {
             return Err(Error::Request("give at least one --method and one --budget".to_owned()));
@@ -72,13 +81,13 @@ impl<'a> Prepared<'a> {
         if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
             return Err(SelectError::Budget { budget, pool }.into());
         }
-        inputs.check_power(geometry, request.power)?;
+        request.power.check(geometry)?;
         let objective = request.objective.objective(geometry, &request.settings)?;
         if objective != Objective::W && request.power != Power::One {
             let other = if request.settings.diversity.is_some() { "--diversity" } else { request.objective.name() };
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
-        let memory = request.memory.saturating_sub(inputs.taken());
+        let memory = request.memory;
         let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory, watch };
         let largest = request.budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
@@ -93,7 +102,7 @@ impl<'a> Prepared<'a> {
         }
         let begun = Instant::now();
         let mut scanned = scan(&task, needs)?;
-        inputs.check_suspects(request.cost, &scanned.suspects)?;
+        geometry.check_rows(scanned.suspects.iter().copied())?;
         let scan_seconds = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         let bests = if request.certify {
@@ -145,10 +154,10 @@ impl<'a> Prepared<'a> {
     }
 
     /// The outcome of `request`, which asks for one method of the whole request and some of its budgets, by any seed.
-    pub(crate) fn part(&self, inputs: &Inputs, request: &Request) -> Result<Outcome, Error> {
+    pub(crate) fn part(&self, request: &Request) -> Result<Outcome, Error> {
         let chosen = request.methods.iter().map(|name| self.choose(name, &request.budgets, request.seed));
         let outcome = self.outcome(chosen.collect::<Result<_, _>>()?);
-        crossfit::measure(inputs, request, self.task.watch, outcome)
+        crossfit::measure(self.task.geometry, request, self.task.watch, outcome)
     }
 
     fn prove(&self, name: &str, selection: Selection) -> Result<Proved, Error> {

@@ -5,6 +5,7 @@ mod active;
 mod complete;
 mod corpus;
 mod kernels;
+mod memory;
 mod mutated;
 mod real;
 mod support;

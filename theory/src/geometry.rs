@@ -7,7 +7,7 @@ use crate::cost::{Cost, Family};
 use crate::dot;
 use crate::identity::GeometryId;
 use crate::matrix::Matrix;
-use crate::rows::{Element, Rows};
+use crate::rows::{Element, PickedRows, Rows};
 
 pub use crate::fault::{
     GeometryError, LARGEST_COST, LARGEST_SQUARED_COST, SQUARED_NORM_RANGE, cosine_allowance, entry_fault,
@@ -52,6 +52,9 @@ impl<'a> Geometry<'a> {
         }
         if query.is_empty() {
             return Err(GeometryError::Empty("query set"));
+        }
+        if pool.dim() == 0 {
+            return Err(GeometryError::Empty("list of columns"));
         }
         if pool.dim() != query.dim() {
             return Err(GeometryError::Dimensions { pool: pool.dim(), query: query.dim() });
@@ -154,21 +157,28 @@ impl<'a> Geometry<'a> {
         Ok(Self::of(pool, self.cost, Side::Points { query, norms }, query_len, short))
     }
 
-    /// The same pool and the queries that `list` names, which must exist; `None` for a matrix, whose rows
-    /// [`PickedRows`](crate::PickedRows) picks.
+    /// What `work` says of the same pool and the queries that `list` names, which must exist.
     ///
     /// # Errors
     /// If the list is empty.
-    pub fn for_queries(&self, list: &[usize]) -> Option<Result<Geometry<'a>, GeometryError>> {
-        let Side::Points { query, norms } = &self.side else { return None };
+    pub fn with_queries<T>(&self, list: &[usize], work: impl FnOnce(&Geometry<'_>) -> T) -> Result<T, GeometryError> {
+        match &self.side {
+            Side::Points { query, norms } => Ok(work(&self.picked(query, norms, list)?)),
+            Side::Matrix(matrix) => {
+                let lines = PickedRows::new(matrix, list.to_vec());
+                Ok(work(&Geometry::from_matrix(&lines, self.cost)?))
+            }
+        }
+    }
+
+    fn picked(&self, query: &[f64], norms: &[f64], list: &[usize]) -> Result<Geometry<'a>, GeometryError> {
         if list.is_empty() {
-            return Some(Err(GeometryError::Empty("list of queries")));
+            return Err(GeometryError::Empty("list of queries"));
         }
         let dim = self.pool.dim();
         let query = list.iter().flat_map(|&j| &query[j * dim..(j + 1) * dim]).copied().collect();
         let norms = list.iter().map(|&j| norms[j]).collect();
-        let side = Side::Points { query, norms };
-        Some(Ok(Self::of(self.pool, self.cost, side, list.len(), self.short)))
+        Ok(Self::of(self.pool, self.cost, Side::Points { query, norms }, list.len(), self.short))
     }
 
     /// The pool rows, unless the geometry is a matrix.

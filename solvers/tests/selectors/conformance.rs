@@ -7,7 +7,7 @@ use crate::support::{MEMORY, clustered, double, geometry, matrix_of, run, single
 use kantor_solvers::balanced::Balanced;
 use kantor_solvers::registry::{SELECTORS, SelectorEntry, selector};
 use kantor_solvers::{Quiet, SelectError, Selection, Selector, Settings, Task, kernels};
-use kantor_theory::{Cost, DenseRows, Geometry, PickedRows, Power, Rows};
+use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows};
 
 const N: usize = 300;
 const M: usize = 7;
@@ -277,14 +277,9 @@ fn balanced_groups_take_turns_through_their_own_orders() {
         }
         let whole = &selections[2].rows;
         assert!(selections.iter().all(|selection| whole.starts_with(&selection.rows)), "{case}: not nested");
-        let orders = groups.each_ref().map(|queries| {
-            let picked = geometry.matrix().map(|matrix| PickedRows::new(matrix, queries.clone()));
-            let alone = match &picked {
-                Some(picked) => Geometry::from_matrix(picked, geometry.cost()).unwrap(),
-                None => geometry.for_queries(queries).unwrap().unwrap(),
-            };
-            choose(entry, &alone, &[N]).remove(0).rows
-        });
+        let orders = groups
+            .each_ref()
+            .map(|queries| geometry.with_queries(queries, |alone| choose(entry, alone, &[N]).remove(0).rows).unwrap());
         let mut taken = HashSet::new();
         for (turn, &row) in whole.iter().enumerate() {
             let first = orders[turn % 3].iter().find(|row| !taken.contains(*row));
@@ -307,8 +302,7 @@ fn balanced_methods_that_are_not_nested_take_shares() {
         let entry = selector(name).unwrap();
         let found = balanced(entry, &geometry, &[0, 0, 0, 1, 1, 1], &[9]).remove(0).rows;
         for (group, share) in [(vec![0, 1, 2], 5), (vec![3, 4, 5], 4)] {
-            let alone = geometry.for_queries(&group).unwrap().unwrap();
-            let own = choose(entry, &alone, &[share]).remove(0).rows;
+            let own = geometry.with_queries(&group, |alone| choose(entry, alone, &[share]).remove(0).rows).unwrap();
             let taken: Vec<usize> = found.iter().copied().skip(group[0] / 3).step_by(2).collect();
             assert_eq!(taken, own, "{name}: group of {group:?}");
         }

@@ -1,0 +1,7 @@
+//! What a program that chooses rows needs: `use kantor::prelude::*`.
+
+pub use kantor_solvers::{Quiet, Settings, Watch};
+pub use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows, Status};
+
+pub use crate::ArrayRows;
+pub use crate::select::{InputSpec, Inputs, Outcome, Own, Request, Target, choose, select};

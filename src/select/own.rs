@@ -1,0 +1,41 @@
+//! Selectors of the caller's.
+
+use std::fmt;
+use std::sync::Arc;
+
+use kantor_solvers::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
+
+/// A selector that is in no registry. A request that holds it takes its name as a method.
+#[derive(Clone)]
+pub struct Own(Arc<dyn Selector>);
+
+impl Own {
+    /// Shares a selector between the copies of a request.
+    pub fn new(selector: impl Selector + 'static) -> Self {
+        Self(Arc::new(selector))
+    }
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Selector for Own {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn nested(&self) -> bool {
+        self.0.nested()
+    }
+
+    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
+        self.0.needs(task, largest)
+    }
+
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        self.0.select(task, scanned, budgets)
+    }
+}

@@ -1,0 +1,154 @@
+//! Rows in memory: the same choice and the same proof as from files, in any memory order.
+
+use half::{bf16, f16};
+use kantor::prelude::*;
+use kantor::select::Proved;
+use kantor::solvers::{PoolScan, SelectError, Selection, Selector, Task, registry};
+use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder, s};
+
+use super::support::{Instance, Kind};
+
+const DIM: usize = 5;
+
+/// Numbers that every type holds exactly.
+fn numbers(count: usize, seed: u64) -> Vec<f64> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 57) as f64 - 60.0) / 16.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn request(method: &str) -> Request {
+    let methods = vec![method.to_owned()];
+    Request { methods, budgets: vec![3, 8], cost: Cost::Euclidean, cross_fit: Some(2), ..Request::default() }
+}
+
+fn chosen(pool: &dyn Rows, query: &dyn Rows, request: &Request) -> Vec<Proved> {
+    let geometry = Geometry::new(pool, query, Cost::Euclidean).unwrap().with_cache();
+    choose(&geometry, request, &Quiet).unwrap().chosen.remove(0).selections
+}
+
+/// All that is said of selections, to the last bit.
+fn said(selections: &[Proved]) -> Vec<(Vec<usize>, Vec<u64>, Vec<Option<u64>>)> {
+    let bits = |x: Option<f64>| x.map(f64::to_bits);
+    let of = |proved: &Proved| {
+        let certified = proved.certified.as_ref().unwrap();
+        let (interval, held) = (certified.distance().interval(), proved.held_out.unwrap());
+        let ends = [interval.lower, interval.upper, certified.best().map(|best| best.lower())];
+        let held = [held.held_out.distance, held.seen.distance].map(|mean| [mean.lower, mean.upper]);
+        let scores = proved.selection.scores.iter().map(|score| score.to_bits()).collect();
+        let ends = ends.into_iter().chain(held.into_iter().flatten()).map(bits).collect();
+        (proved.selection.rows.clone(), scores, ends)
+    };
+    selections.iter().map(of).collect()
+}
+
+fn typed<T: Clone>(values: &[f64], rows: usize, convert: impl Fn(f64) -> T) -> [Array2<T>; 2] {
+    let of = |x: &f64| convert(*x);
+    let standard = Array2::from_shape_vec((rows, DIM), values.iter().map(of).collect()).unwrap();
+    let mut fortran = Array2::from_elem((rows, DIM).f(), convert(0.0));
+    fortran.assign(&standard);
+    [standard, fortran]
+}
+
+/// Views that show the same rows: by rows, by columns, a part of a larger array, and both axes backwards twice.
+fn checked<T: kantor::Scalar + PartialEq>(
+    pool: &[f64],
+    query: &[f64],
+    convert: impl Fn(f64) -> T + Copy,
+    files: &[Proved],
+    method: &str,
+) {
+    let (n, m) = (pool.len() / DIM, query.len() / DIM);
+    let [query, _] = typed(query, m, convert);
+    let query = ArrayRows::new(query.view());
+    let [standard, fortran] = typed(pool, n, convert);
+    let mut larger = Array2::from_elem((2 * n + 3, DIM + 4), convert(7.0));
+    larger.slice_mut(s![1..2 * n;2, 2..DIM + 2]).assign(&standard);
+    let mut backwards = standard.clone();
+    backwards.invert_axis(Axis(0));
+    backwards.invert_axis(Axis(1));
+    let mut backwards = backwards.as_standard_layout().into_owned();
+    backwards.invert_axis(Axis(0));
+    backwards.invert_axis(Axis(1));
+    let views: [ArrayView2<'_, T>; 4] =
+        [standard.view(), fortran.view(), larger.slice(s![1..2 * n;2, 2..DIM + 2]), backwards.view()];
+    for view in views {
+        assert_eq!(view, standard);
+        let strides = view.strides().to_vec();
+        let found = chosen(&ArrayRows::new(view), &query, &request(method));
+        assert_eq!(said(&found), said(files), "{method} {} {strides:?}", T::ELEMENT.name());
+    }
+}
+
+#[test]
+fn rows_in_memory_give_what_files_give_in_any_order_and_type() {
+    let (pool, query) = (numbers(40 * DIM, 1), numbers(6 * DIM, 2));
+    for method in ["optimal", "round-robin", "knn-kde", "energy"] {
+        let instance = Instance::points(Kind::F32, DIM, &[&pool[..]], &query);
+        let files =
+            select(&instance.open(Cost::Euclidean), &request(method), &Quiet).unwrap().chosen.remove(0).selections;
+        checked(&pool, &query, |x| x, &files, method);
+        checked(&pool, &query, |x| x as f32, &files, method);
+        checked(&pool, &query, f16::from_f64, &files, method);
+        checked(&pool, &query, bf16::from_f64, &files, method);
+    }
+}
+
+/// Takes the rows from the last one on.
+struct Last;
+
+impl Selector for Last {
+    fn name(&self) -> &'static str {
+        "last"
+    }
+
+    fn nested(&self) -> bool {
+        true
+    }
+
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let of = |&budget: &usize| Selection {
+            rows: (0..task.geometry.pool_len()).rev().take(budget).collect(),
+            scores: vec![0.0; budget],
+            status: Status::Uncertified,
+            notes: Default::default(),
+        };
+        Ok(budgets.iter().map(of).collect())
+    }
+}
+
+#[test]
+fn a_selector_of_ones_own_goes_where_a_name_goes() {
+    assert!(registry::selector("last").is_none());
+    let (pool, query) = (numbers(40 * DIM, 1), numbers(6 * DIM, 2));
+    let request = Request { methods: vec!["last".into(), "random".into()], own: vec![Own::new(Last)], ..request("") };
+    let instance = Instance::points(Kind::F64, DIM, &[&pool[..]], &query);
+    let outcome = select(&instance.open(Cost::Euclidean), &request, &Quiet).unwrap();
+    assert_eq!(outcome.chosen[0].method, "last");
+    for (proved, budget) in outcome.chosen[0].selections.iter().zip([3, 8]) {
+        assert_eq!(proved.selection.rows, (0..40).rev().take(budget).collect::<Vec<_>>());
+        let certified = proved.certified.as_ref().unwrap();
+        assert!(certified.best().unwrap().lower() <= certified.distance().interval().upper.unwrap());
+        assert!(proved.held_out.is_some());
+    }
+    let unknown = Request { own: Vec::new(), ..request };
+    let refused = select(&instance.open(Cost::Euclidean), &unknown, &Quiet).unwrap_err().to_string();
+    assert!(refused.contains("unknown method `last`"), "{refused}");
+}
+
+#[test]
+fn what_is_wrong_with_rows_in_memory_is_an_error() {
+    let (pool, query) = (Array2::<f64>::zeros((3, 2)), ndarray::array![[1.0, 2.0]]);
+    let (zero, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
+    let geometry = Geometry::new(&zero, &query, Cost::Cosine).unwrap();
+    let request = Request { budgets: vec![1], ..Request::default() };
+    let refused = choose(&geometry, &request, &Quiet).unwrap_err().to_string();
+    assert!(refused.contains("pool row 0"), "{refused}");
+    let (nothing, no_columns) = (Array2::<f64>::zeros((0, 2)), Array2::<f64>::zeros((2, 0)));
+    for (pool, query) in [(nothing.view(), query.clone()), (no_columns.view(), ArrayRows::new(no_columns.view()))] {
+        assert!(Geometry::new(&ArrayRows::new(pool), &query, Cost::Euclidean).is_err());
+    }
+}
