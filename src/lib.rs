@@ -46,6 +46,7 @@ pub mod report;
 pub mod select;
 pub mod statistics;
 pub mod study;
+mod thread;
 pub mod verify;
 
 pub use array::{ArrayRows, Scalar};

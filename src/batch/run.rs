@@ -221,7 +221,7 @@ impl<'a> Batch<'a> {
         std::thread::scope(|scope| {
             for _ in 1..self.options.parallel.min(units.len()) {
                 // Without it the tasks are left to fewer threads.
-                let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+                let _ = crate::thread::builder().spawn_scoped(scope, work);
             }
             work();
         });

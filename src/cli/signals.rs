@@ -14,8 +14,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handler and returns the flag that it sets.
+/// Installs the handler and returns the flag that it sets. Signals that are ignored from the start stay so: `nohup` and
+/// shells see to that for work that is to go on.
 pub(super) fn stop_flag() -> &'static AtomicBool {
+    let ignored = ignored::signals();
     let installed = ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
             scratch::abandon_all(PATIENCE);
@@ -26,5 +28,43 @@ pub(super) fn stop_flag() -> &'static AtomicBool {
     if let Err(error) = installed {
         tell(format_args!("kantor: signals end the program at once ({error})"));
     }
+    ignored::ignore(ignored);
     &STOP
+}
+
+#[cfg(unix)]
+mod ignored {
+    #![allow(unsafe_code)]
+
+    use std::mem::MaybeUninit;
+    use std::ptr::null_mut;
+
+    use libc::{SIG_IGN, SIGHUP, SIGINT, SIGTERM, c_int};
+
+    /// Those of the signals that ask the program to end which it was told to ignore.
+    pub(super) fn signals() -> Vec<c_int> {
+        let is_ignored = |&signal: &c_int| {
+            let mut now = MaybeUninit::<libc::sigaction>::zeroed();
+            // SAFETY: without a new action, the present one is written to the place that is given; all zeros are one.
+            unsafe {
+                libc::sigaction(signal, null_mut(), now.as_mut_ptr()) == 0 && now.assume_init().sa_sigaction == SIG_IGN
+            }
+        };
+        [SIGHUP, SIGINT, SIGTERM].into_iter().filter(is_ignored).collect()
+    }
+
+    /// Ignores them again.
+    pub(super) fn ignore(signals: Vec<c_int>) {
+        for signal in signals {
+            // SAFETY: to ignore a signal runs no code.
+            unsafe { libc::signal(signal, SIG_IGN) };
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod ignored {
+    pub(super) fn signals() {}
+
+    pub(super) fn ignore(_none: ()) {}
 }

@@ -62,7 +62,7 @@ fn table(source: &Arc<Source>, options: &OpenOptions, allowance: &Allowance) -> 
     } else if bytes.starts_with(npz::MAGIC) {
         (Format::Npz, named(npz::table(path, bytes, name, cast, allowance)?))
     } else if safetensors::looks_like(bytes) || path.extension().is_some_and(|e| e == "safetensors") {
-        (Format::Safetensors, named(safetensors::table(path, bytes, name, cast)?))
+        (Format::Safetensors, named(safetensors::table(path, bytes, name, cast, allowance)?))
     } else {
         return Err(no_rows(path, bytes));
     };

@@ -147,7 +147,7 @@ impl Representation {
         };
         let mut digests = std::thread::scope(|scope| {
             // Fewer threads if the system gives no more.
-            let helper = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+            let helper = |_| crate::thread::builder().spawn_scoped(scope, work).ok();
             let others: Vec<_> = (1..threads).filter_map(helper).collect();
             let mut all = work();
             for other in others {

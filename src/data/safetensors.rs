@@ -13,12 +13,16 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorInfo};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::error::DataError;
+use super::memory::{Allowance, Claim};
 use super::npy;
 use super::number::Number;
 use super::shard::{Bytes, Layout, Order};
 
 /// Longest header accepted: the limit of the format's own implementation.
 const MAX_HEADER: u64 = 100_000_000;
+
+/// Bytes that a byte of the header takes while it is read, at most.
+const PARSED: u64 = 16;
 
 /// Whether the bytes look like this format: a length, then a JSON object.
 pub(crate) fn looks_like(bytes: &[u8]) -> bool {
@@ -31,6 +35,7 @@ pub(crate) fn table(
     bytes: &[u8],
     name: Option<&str>,
     cast: bool,
+    allowance: &Allowance,
 ) -> Result<(String, Bytes, usize, Layout), DataError> {
     let rewrite = "write it again: safetensors.numpy.save_file({'x': a}, 'fixed.safetensors')";
     let bad = |fault: String| DataError::malformed(file, fault, rewrite);
@@ -42,6 +47,8 @@ pub(crate) fn table(
     if length > MAX_HEADER {
         return Err(bad(format!("the safetensors header claims {length} bytes; at most {MAX_HEADER} are accepted")));
     }
+    let mut claim = Claim::new(allowance, file);
+    claim.add(PARSED * length, "the list of its tensors", "allow more with --max-memory")?;
     let start = 8 + length as usize;
     let entries: Entries = json::from_slice(&bytes[8..start])
         .map_err(|error| bad(format!("the safetensors header is damaged: {error}")))?;

@@ -219,7 +219,7 @@ fn together<T: Sync>(items: &[T], work: impl Fn(&T) -> io::Result<()> + Sync) ->
     };
     thread::scope(|scope| {
         // Fewer threads if the system gives no more.
-        let helper = |_| thread::Builder::new().spawn_scoped(scope, some).ok();
+        let helper = |_| crate::thread::builder().spawn_scoped(scope, some).ok();
         let others: Vec<_> = (1..items.len().min(AT_ONCE)).filter_map(helper).collect();
         let joined =
             others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));

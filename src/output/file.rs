@@ -74,6 +74,8 @@ impl OutputFile {
         for Self { place, out, .. } in &mut files {
             out.flush().and_then(|()| out.get_ref().sync_all()).map_err(io_error(&place.named))?;
         }
+        // The same order for all programs: of two that want the same names, one gets all of them.
+        files.sort_by(|a, b| a.place.path.cmp(&b.place.path));
         let _locks = lock_parents(&files)?;
         let no_cleanup = scratch::committing();
         for (at, file) in files.iter().enumerate() {

@@ -82,11 +82,12 @@ impl Owned {
     /// Removes these files, unless they changed, and the directories that are empty then. Says whether all is gone.
     pub(super) fn remove(&self, directory: &Path) -> bool {
         let ours = |file: &Path, state: &FileState| self.0.get(file) == Some(state);
-        // The manifest goes last: should the run be killed on the way, the next one still knows whose the rest is.
+        // The manifest goes last, and only alone: the next run then still knows whose the rest is.
         let (last, first): (Vec<&Path>, Vec<&Path>) =
             self.0.keys().map(PathBuf::as_path).partition(|path| *path == Path::new(MANIFEST));
         remove(directory, first.into_iter(), ours);
-        remove(directory, last.into_iter(), ours)
+        let alone = list(directory).is_ok_and(|left| left.iter().all(|file| file == Path::new(MANIFEST)));
+        alone && remove(directory, last.into_iter(), ours)
     }
 }
 
@@ -144,4 +145,32 @@ fn digest(path: &Path) -> io::Result<String> {
         file.consume(length);
     }
     Ok(hexadecimal(hash))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::output::ResultDirectory;
+
+    #[test]
+    fn the_manifest_stays_with_what_could_not_be_removed() {
+        let work = tempfile::tempdir().unwrap();
+        let target = work.path().join("out");
+        let mut result = ResultDirectory::begin(&target, false, &[]).unwrap();
+        for name in ["a/b", "c"] {
+            result.file(name, |out| out.write_all(name.as_bytes())).unwrap();
+        }
+        let outputs = serde_json::to_value(result.written()).unwrap();
+        let manifest = serde_json::json!({"schema": "kantor/select/1", "outputs": outputs}).to_string();
+        result.file(MANIFEST, |out| out.write_all(manifest.as_bytes())).unwrap();
+        result.commit().unwrap();
+        let owned = Owned::of(&target, &target).unwrap();
+        fs::write(target.join("a/b"), "edited").unwrap();
+        assert!(!owned.remove(&target));
+        assert!(target.join(MANIFEST).exists() && target.join("a/b").exists() && !target.join("c").exists());
+        // The next one finds it as it was written, and takes all.
+        fs::write(target.join("a/b"), "a/b").unwrap();
+        assert!(Owned::of(&target, &target).unwrap().remove(&target) && !target.exists());
+    }
 }

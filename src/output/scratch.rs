@@ -58,6 +58,12 @@ struct Line {
     made: Option<Made>,
 }
 
+/// The line of a journal that names the directories above which were made for it, the lowest first.
+#[derive(Serialize, Deserialize)]
+struct Above {
+    above: Vec<Made>,
+}
+
 /// Which file it is, where the system tells files apart.
 #[derive(Serialize, Deserialize)]
 struct Made {
@@ -87,6 +93,11 @@ impl Scratch {
             let mut scratch = Self { directory, id: None, journal, lines, parents: parents.clone() };
             let open = (scratch.journal.clone(), parents.clone());
             OPEN.lock().unwrap_or_else(PoisonError::into_inner).push(open);
+            let made = |parent: &PathBuf| Ok(Made { id: FileState::at(parent)?.id.numbers() });
+            let above = scratch.parents.iter().rev().map(made).collect::<io::Result<Vec<_>>>()?;
+            if !above.is_empty() {
+                scratch.write_line(&Above { above })?;
+            }
             fs::create_dir(&scratch.directory)?;
             scratch.id = Some(FileState::at(&scratch.directory)?.id);
             Ok(scratch)
@@ -131,7 +142,11 @@ impl Scratch {
     }
 
     fn note(&self, relative: &Path, made: Option<Made>) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&Line { path: relative.to_owned(), made })?;
+        self.write_line(&Line { path: relative.to_owned(), made })
+    }
+
+    fn write_line(&self, line: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(line)?;
         line.push(b'\n');
         (&self.lines).write_all(&line)
     }
@@ -284,7 +299,26 @@ pub(crate) fn recover(target: &Path) {
                     owned.remove(older);
                 }
             }
+            let above = above_of(&path);
             clear(&path);
+            remove_empty(parent, &above);
+        }
+    }
+}
+
+/// What a journal says of the directories above.
+fn above_of(journal: &Path) -> Vec<Made> {
+    let text = fs::read(journal).unwrap_or_default();
+    let lines = text.split(|&byte| byte == b'\n');
+    lines.filter_map(|line| json::from_slice(line).ok()).flat_map(|Above { above }| above).collect()
+}
+
+/// Removes `lowest` and the directories above it as long as they are these and empty.
+fn remove_empty(lowest: &Path, made: &[Made]) {
+    for (directory, Made { id }) in lowest.ancestors().zip(made) {
+        let same = FileState::at(directory).is_ok_and(|at| id.is_some() && at.id.numbers() == *id);
+        if !same || fs::remove_dir(directory).is_err() {
+            return;
         }
     }
 }

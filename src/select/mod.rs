@@ -23,6 +23,7 @@ use crate::data::DataError;
 use crate::output::OutputError;
 use crate::report::manifest::InputRecord;
 use crate::report::memory;
+use crate::thread;
 
 pub use beside::Beside;
 pub use crossfit::{HeldOut, Law};
@@ -253,7 +254,7 @@ fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) 
     }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let helper = std::thread::Builder::new().spawn_scoped(scope, || inputs.records(&Unless(&abandoned)));
+        let helper = thread::builder().spawn_scoped(scope, || inputs.records(&Unless(&abandoned)));
         let choice = select_only(inputs, request, watch);
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         // Why nothing was chosen goes first: the records were then stopped.

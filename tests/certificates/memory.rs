@@ -30,8 +30,11 @@ fn chosen(pool: &dyn Rows, query: &dyn Rows, request: &Request) -> Vec<Proved> {
     choose(&geometry, request, &Quiet).unwrap().chosen.remove(0).selections
 }
 
-/// All that is said of selections, to the last bit.
-fn said(selections: &[Proved]) -> Vec<(Vec<usize>, Vec<u64>, Vec<Option<u64>>)> {
+/// Rows, scores, and the ends of all intervals, to the last bit.
+type Said = (Vec<usize>, Vec<u64>, Vec<Option<u64>>);
+
+/// What is said of selections.
+fn said(selections: &[Proved]) -> Vec<Said> {
     let bits = |x: Option<f64>| x.map(f64::to_bits);
     let of = |proved: &Proved| {
         let certified = proved.certified.as_ref().unwrap();

@@ -123,3 +123,22 @@ fn a_forged_journal_reaches_nothing_behind_a_link() {
     work.select(8, &["--force"]).success();
     assert_eq!(super::files(&work.path("whole")), before);
 }
+
+#[test]
+fn directories_that_a_killed_run_made_go_with_what_it_left() {
+    let work = Work::new();
+    let select = |budget: &str| {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("kantor"));
+        command.args(["select", "--method=energy", "--quiet", "--budget", budget, "--pool"]);
+        command.arg(crate::support::example("pool.embed.npy")).arg("--query");
+        command.arg(crate::support::example("query_gsm8k.embed.npy")).arg("-o").arg(work.path("new/sub/out"));
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+        crate::run::Run::of(command.spawn().unwrap())
+    };
+    let mut run = select("300");
+    run.stop_when(|| fs::read_dir(work.path("new/sub")).is_ok_and(|entries| entries.count() == 2));
+    run.kill();
+    // One that fails makes them anew for itself, and takes them away.
+    assert_eq!(select("9999").end().0, Some(3));
+    assert!(work.names().is_empty(), "{:?}", work.names());
+}

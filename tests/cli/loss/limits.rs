@@ -152,3 +152,11 @@ fn a_umask_that_takes_the_users_own_rights_leaves_nothing_behind() {
         assert_eq!(super::whole_result(&elsewhere.0.path("out")), 3);
     }
 }
+
+#[test]
+fn the_stack_of_threads_does_not_depend_on_the_environment() {
+    let work = Work::new();
+    let mut command = crate::support::kantor();
+    let words = work.words("select", &["--budget=5", "--quiet", "--method=round-robin,energy"]);
+    command.env("RUST_MIN_STACK", "1000").args(words).assert().success();
+}

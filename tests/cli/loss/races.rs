@@ -185,14 +185,14 @@ fn of_several_files_none_is_new_if_one_cannot_take_its_place() {
         }
         let mut run = Run::of(program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
         run.stop_when(|| work.hidden().iter().filter(|path| path.is_dir()).count() == NAMES.len());
-        // The certificate is the last of them.
-        fs::write(work.path("certificate"), "of somebody else").unwrap();
+        // The last of them.
+        fs::write(work.path("trace"), "of somebody else").unwrap();
         let (code, said) = run.go_on();
         assert_eq!(code, Some(4), "{said}");
-        assert_eq!(fs::read_to_string(work.path("certificate")).unwrap(), "of somebody else");
+        assert_eq!(fs::read_to_string(work.path("trace")).unwrap(), "of somebody else");
         match older {
-            true => assert!(NAMES[1..].iter().all(|name| kept(&work.path(name)))),
-            false => assert_eq!(work.names(), ["certificate"]),
+            true => assert!(NAMES[..2].iter().all(|name| kept(&work.path(name)))),
+            false => assert_eq!(work.names(), ["trace"]),
         }
         assert!(work.hidden().is_empty());
     }
@@ -221,6 +221,23 @@ fn an_interrupt_or_a_request_to_end_leaves_nothing() {
         run.signal(signal);
         assert_eq!(run.go_on().0, Some(130), "{signal}");
         assert!(work.names().is_empty(), "{signal}");
+    }
+}
+
+#[test]
+fn a_signal_that_is_ignored_from_the_start_stays_ignored() {
+    for signal in ["HUP", "INT", "TERM"] {
+        let work = Work::new();
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("trap '' {signal}; exec \"$@\""), "sh"])
+            .arg(assert_cmd::cargo::cargo_bin!("kantor"));
+        shell.args(work.words("select", LONG)).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut run = Run::of(shell.spawn().unwrap());
+        run.stop_when(|| work.hidden().iter().any(|path| path.is_dir()));
+        run.signal(signal);
+        assert_eq!(run.go_on().0, Some(0), "{signal}");
+        assert_eq!(work.names(), ["out"]);
     }
 }
 
