@@ -4,11 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kantor::certify::{self, Certified, Terms};
-use kantor::select::{InputSpec, Inputs};
-use kantor::solvers::greedy::RoundRobin;
-use kantor::solvers::{PoolScan, Quiet, ScanRequest, SelectError, Selection, Selector, Task, exact, kernels};
-use kantor::theory::{Cost, DenseRows, Geometry, Power, Status};
+use kantor::prelude::*;
+use kantor::solvers::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
 
 /// The rows closest to any query, but none that is too close to a row chosen before.
 struct Distinct {
@@ -55,16 +52,6 @@ impl Selector for Distinct {
     }
 }
 
-/// Chooses and certifies 500 rows.
-fn certified(geometry: &Geometry<'_>, selector: &dyn Selector) -> Result<Certified, Box<dyn std::error::Error>> {
-    let task = Task { geometry, power: Power::One, seed: 0, block: 512, memory: u64::MAX, watch: &Quiet };
-    let scanned = kernels::scan(&task, selector.needs(&task, 500).union(exact::needs(&task, 500)))?;
-    let optimum = exact::solve(&task, &scanned, &[500])?;
-    let best = certify::best(geometry, Power::One, &optimum.budgets[0], optimum.lists.as_ref())?;
-    let selection = selector.select(&task, &scanned, &[500])?.remove(0);
-    Ok(Certified::new(certify::distance(geometry, &Terms::default(), &selection.rows)?, Some(best))?)
-}
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
     let spec = InputSpec {
@@ -86,18 +73,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let matrix = DenseRows::from_f64(n, values.collect()).ok_or("no rows")?;
     let charged = Geometry::from_matrix(&matrix, Cost::Precomputed)?;
 
-    let distinct = Distinct { limit: 0.7 };
-    let runs: [(_, _, &dyn Selector); 3] =
-        [("1 − cos", &cosine, &distinct), ("1 − cos", &cosine, &RoundRobin), ("with length", &charged, &RoundRobin)];
-    for (name, geometry, selector) in runs {
-        let found = certified(geometry, selector)?;
-        let bytes: usize = found.distance().rows().iter().map(|row| lines[row].len()).sum();
-        println!(
-            "{:<12} under {name:<12} distance {:.4}, at most {:>5.2} % above the best possible; {bytes} bytes of text",
-            selector.name(),
-            found.distance().interval().upper.unwrap_or(f64::NAN),
-            100.0 * found.excess().unwrap_or(f64::NAN),
-        );
+    let request = Request {
+        methods: vec!["distinct".into(), "round-robin".into()],
+        own: vec![Own::new(Distinct { limit: 0.7 })],
+        budgets: vec![500],
+        ..Request::default()
+    };
+    let by_length = Request { methods: vec!["round-robin".into()], ..request.clone() };
+    for (name, geometry, request) in [("1 − cos", &cosine, &request), ("with length", &charged, &by_length)] {
+        for chosen in choose(geometry, request, &Quiet)?.chosen {
+            let found = chosen.selections[0].certified.as_ref().ok_or("nothing was certified")?;
+            let bytes: usize = found.distance().rows().iter().map(|row| lines[row].len()).sum();
+            println!(
+                "{:<12} under {name:<12} distance {:.4}, at most {:>5.2} % above the best possible; {bytes} bytes of text",
+                chosen.method,
+                found.distance().interval().upper.unwrap_or(f64::NAN),
+                100.0 * found.excess().unwrap_or(f64::NAN),
+            );
+        }
     }
     Ok(())
 }

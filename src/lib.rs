@@ -34,11 +34,13 @@ mod array;
 pub mod batch;
 pub mod bound;
 pub mod certify;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
 pub mod data;
 mod file_state;
 pub mod inspect;
+mod label;
 pub mod output;
 pub mod prelude;
 pub mod quantiles;
@@ -53,3 +55,8 @@ pub use array::{ArrayRows, Scalar};
 pub use kantor_solvers as solvers;
 pub use kantor_theory as theory;
 pub use select::{choose, select};
+
+/// The code in README is run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

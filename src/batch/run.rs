@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use kantor_solvers::{SelectError, Stopped, Watch};
 
 use crate::data::{DataError, Digests};
+use crate::label::Labelled;
 use crate::output::{OutputError, ResultDirectory};
 use crate::report::manifest::InputRecord;
-use crate::report::progress::Labelled;
 use crate::select::{Error, InputSpec, Inputs, Outcome, Prepared, Request, Run, copies, write_with};
 
 use super::identity::{Identity, digest_all};

@@ -8,9 +8,9 @@ use kantor_solvers::Settings;
 use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
 
+use super::progress::Detail;
 use crate::compare::ALL;
 use crate::data::OnBadRow;
-use crate::report::progress::Detail;
 use crate::select::{ForbidOverlap, InputSpec, Inputs, Request, Target, method};
 
 use super::count::count;

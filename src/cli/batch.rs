@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use kantor_solvers::SelectError;
 use serde_json::{Value, json};
 
+use super::progress::{Detail, Progress};
 use crate::batch::{self, Event, Line, Options, Report, Shard, State};
 use crate::data::name::readable;
 use crate::report::escape::Text;
-use crate::report::progress::{Detail, Progress};
 use crate::report::table;
 use crate::report::terminal::tell;
 use crate::select::Error;

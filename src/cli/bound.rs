@@ -8,6 +8,7 @@ use kantor_theory::generalization::{Assumption, Kind, LossObjective};
 use kantor_theory::{Interval, Rows, json};
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
 use crate::data::list::read_list;
 use crate::data::name::readable;
@@ -16,7 +17,6 @@ use crate::data::{DataError, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
 use crate::report::escape::Text;
 use crate::report::memory;
-use crate::report::progress::Progress;
 use crate::report::table;
 use crate::select::Inputs;
 

@@ -11,11 +11,11 @@ use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Status};
 use serde_json::json;
 
+use super::progress::Progress;
 use crate::compare::{ALL, Comparison, Request, Solvers, Warning, compare, write};
 use crate::data::name::readable;
 use crate::output::ResultDirectory;
 use crate::report::page;
-use crate::report::progress::Progress;
 use crate::report::terminal::tell;
 use crate::select::{InputSpec, Inputs, Request as Selecting};
 

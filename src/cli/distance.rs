@@ -10,11 +10,11 @@ use kantor_solvers::{Solution, SolveError, Watch};
 use kantor_theory::{DistanceBound, Geometry, Problem, Status, Weights};
 use serde_json::json;
 
+use super::progress::Progress;
 use crate::certify::{self, Certified, Terms};
 use crate::data::list::read_weights;
 use crate::output::{OutputFile, distinct};
 use crate::report::escape::Text;
-use crate::report::progress::Progress;
 use crate::report::trace::Trace;
 use crate::report::{memory, plan, table};
 use crate::select::Inputs;

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::progress::{Detail, Progress};
 use crate::data::OpenOptions;
 use crate::inspect::{NearOptions, inspect_near};
-use crate::report::progress::{Detail, Progress};
 
 use super::args::cosine;
 use super::count::count;

@@ -9,9 +9,9 @@ use kantor_theory::cost::Family;
 use kantor_theory::{Geometry, Kernel, KernelName, Rejection, Status};
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use crate::certify::{CertifyError, Measured, Metric, Terms, measure, watched};
 use crate::report::escape::Text;
-use crate::report::progress::Progress;
 use crate::report::table;
 use crate::select::{Error, Inputs};
 

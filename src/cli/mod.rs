@@ -16,6 +16,7 @@ mod metric;
 mod output;
 mod parse_error;
 mod problem;
+mod progress;
 mod quantiles;
 mod quantities;
 mod registries;

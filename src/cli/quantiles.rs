@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use kantor_theory::Interval;
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use crate::data::name::readable;
 use crate::output::ResultDirectory;
 use crate::quantiles::{self, Cut, Manifest};
 use crate::report::escape::Text;
-use crate::report::progress::Progress;
 use crate::report::table;
 use crate::select::{Inputs, Request};
 use crate::statistics::spearman;

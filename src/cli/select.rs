@@ -6,11 +6,11 @@ use std::time::Instant;
 use kantor_theory::{Interval, Objective};
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use crate::data::name::readable;
 use crate::output::ResultDirectory;
 use crate::report::escape::Text;
 use crate::report::manifest::Manifest;
-use crate::report::progress::Progress;
 use crate::report::table;
 use crate::report::terminal::tell;
 use crate::select::{Inputs, Law, Request, Run, select, write};

@@ -12,13 +12,20 @@ pub(super) const INTERRUPTED: u8 = 130;
 /// Time for a commit that has begun, before the program ends at once.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Whether signals mean something: not while some that are to be ignored are heard for a moment.
+static LISTENING: AtomicBool = AtomicBool::new(false);
+
 static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Installs the handler and returns the flag that it sets. Signals that are ignored from the start stay so: `nohup` and
 /// shells see to that for work that is to go on.
 pub(super) fn stop_flag() -> &'static AtomicBool {
     let ignored = ignored::signals();
+    LISTENING.store(ignored.is_empty(), Ordering::SeqCst);
     let installed = ctrlc::set_handler(|| {
+        if !LISTENING.load(Ordering::SeqCst) {
+            return;
+        }
         if STOP.swap(true, Ordering::Relaxed) {
             scratch::abandon_all(PATIENCE);
             std::process::exit(i32::from(INTERRUPTED));
@@ -29,6 +36,7 @@ pub(super) fn stop_flag() -> &'static AtomicBool {
         tell(format_args!("kantor: signals end the program at once ({error})"));
     }
     ignored::ignore(ignored);
+    LISTENING.store(true, Ordering::SeqCst);
     &STOP
 }
 
@@ -64,7 +72,9 @@ mod ignored {
 
 #[cfg(not(unix))]
 mod ignored {
-    pub(super) fn signals() {}
+    pub(super) fn signals() -> Vec<()> {
+        Vec::new()
+    }
 
-    pub(super) fn ignore(_none: ()) {}
+    pub(super) fn ignore(_none: Vec<()>) {}
 }

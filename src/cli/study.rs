@@ -8,10 +8,10 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use kantor_solvers::Watch;
 use serde_json::json;
 
+use super::progress::{Detail, Progress};
 use crate::data::name::split_once;
 use crate::output::{OutputFile, distinct};
 use crate::report::escape::Text;
-use crate::report::progress::{Detail, Progress};
 use crate::report::{page, table};
 use crate::select::Error;
 use crate::study::{Joined, Outcome, Published, Run, joined, published, published_files};

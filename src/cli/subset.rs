@@ -13,30 +13,42 @@ use crate::select::Inputs;
 
 use super::failure::Failure;
 
+/// Names of the lists that a selection holds.
+const LISTS: [&str; 2] = ["indices.npy", "selection.jsonl"];
+
 /// Reads them, as rows of `inputs`.
 ///
 /// # Errors
-/// If the file is no list of rows, one of them was left out of the pool, or the certificate beside the file says that
-/// they were chosen from a pool of another size: then their numbers mean other rows here.
+/// If the file is no list of rows, one of them was left out of the pool, or it is a selection from a pool of another
+/// size: then its numbers mean other rows here.
 pub(super) fn read(path: &Path, inputs: &Inputs) -> Result<Vec<usize>, Failure> {
     let rows = read_rows(path, inputs.original_pool_len());
-    if let (Some(chosen_from), here) = (pool_rows(path), inputs.original_pool_len())
-        && chosen_from != here
-    {
-        return Err(Failure::BadInput(format!(
-            "{}: was chosen from a pool of {chosen_from} rows, as {CERTIFICATE} beside it says, and this one has {here}: \
-             give the pool that it was chosen from",
+    let here = inputs.original_pool_len();
+    match chosen_from(path, rows.as_ref().ok()) {
+        Some(there) if there != here => Err(Failure::BadInput(format!(
+            "{}: was chosen from a pool of {there} rows, as {CERTIFICATE} beside it says, and this one has {here}: give \
+             the pool that it was chosen from",
             readable(path)
-        )));
+        ))),
+        _ => Ok(inputs.kept_rows(&rows?, path)?),
     }
-    Ok(inputs.kept_rows(&rows?, path)?)
 }
 
-/// Rows of the pool from which a selection was made, if its certificate lies beside it.
-fn pool_rows(subset: &Path) -> Option<usize> {
-    let beside = subset.with_file_name(CERTIFICATE);
-    beside.symlink_metadata().ok()?;
+/// Rows of the pool from which a selection was made, as the certificate of these rows says that lies beside the list.
+fn chosen_from(list: &Path, rows: Option<&Vec<usize>>) -> Option<usize> {
+    let beside = list.with_file_name(CERTIFICATE);
+    if !LISTS.iter().any(|name| list.ends_with(name)) || beside.symlink_metadata().is_err() {
+        return None;
+    }
     let certificate = Certificate::parse(&whole::read(&beside, Whole::Certificate).ok()?).ok()?;
+    let sorted = |rows: &[usize]| {
+        let mut rows = rows.to_vec();
+        rows.sort_unstable();
+        rows
+    };
+    if rows.is_some_and(|rows| sorted(rows) != sorted(&certificate.subset)) {
+        return None;
+    }
     let of = |role: Role| certificate.inputs.iter().filter(move |input| input.role == role);
     match of(Role::Similarity).next() {
         Some(matrix) => Some(matrix.dim),

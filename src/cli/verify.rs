@@ -7,10 +7,10 @@ use kantor_theory::certificate::{Input, Role};
 use kantor_theory::{Certificate, Executor, Objective, Statement, Verdict, sequential};
 use serde_json::json;
 
+use super::progress::{Detail, Progress};
 use crate::certify;
 use crate::data::whole::{self, Whole};
 use crate::report::escape::Text;
-use crate::report::progress::{Detail, Progress};
 use crate::report::table;
 use crate::select::InputSpec;
 use crate::verify::verify;

@@ -15,7 +15,7 @@ use super::text::{BINS, Texts};
 use super::{near, nearest, overlap, random, warnings};
 use crate::certify::Terms;
 use crate::data::OnBadRow;
-use crate::report::progress::Labelled;
+use crate::label::Labelled;
 use crate::report::{cpu, files, memory};
 use crate::select::{
     BLOCK, Chosen, Error, Inputs, Outcome, Proved, Request as Selecting, coverage, named_groups, notes, parameters,

@@ -8,8 +8,8 @@ use kantor_theory::{Geometry, Power, Problem, Status};
 
 use super::record::SolverRow;
 use crate::certify::{self, CertifyError};
+use crate::label::{Labelled, budgets};
 use crate::report::cpu;
-use crate::report::progress::{Labelled, budgets};
 use crate::select::{Error, Outcome};
 
 /// Which solvers, and how hard they are to work.

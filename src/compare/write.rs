@@ -24,7 +24,7 @@ use serde::Serialize;
 use super::record::{Comparison, Row};
 use super::run::{Compared, Request};
 use crate::output::ResultDirectory;
-use crate::report::page::Page;
+use crate::report::Page;
 use crate::select::{Error, Inputs, Run, finish, manifest, write_selections};
 
 /// A line of `results.csv`.

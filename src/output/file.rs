@@ -66,7 +66,7 @@ impl OutputFile {
         Self::commit_all(vec![self])
     }
 
-    /// Syncs several files and makes them visible, all of them or none.
+    /// Syncs several files and makes them visible, all of them or none; only a kill between the renames leaves some.
     ///
     /// # Errors
     /// As [`OutputFile::commit`], for the first of them that cannot take its place.
@@ -165,7 +165,8 @@ impl Write for OutputFile {
     }
 }
 
-/// Checks that no output, named by its flag, is the same file as an input or another output.
+/// Checks that no output, named by its flag, is the same file as an input or another output, and removes what killed runs
+/// left of them.
 ///
 /// # Errors
 /// Names the two that are one.
@@ -195,6 +196,9 @@ pub fn distinct<'a>(
             let flags = [outputs[other].0, outputs[at].0];
             return Err(OutputError::Same { flags, output: outputs[at].1.to_owned() });
         }
+    }
+    for (_, output) in outputs {
+        recover(&Place::new(output)?.path);
     }
     Ok(())
 }

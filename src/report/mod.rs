@@ -1,14 +1,23 @@
-//! What leaves kantor: files that appear whole or not at all, the manifest, tables and progress.
+//! What leaves kantor: the manifest, tables, pages with figures, and what is printed.
 
 pub mod cpu;
 pub mod escape;
 pub mod files;
 pub mod manifest;
 pub mod memory;
+#[cfg(feature = "pages")]
 pub mod page;
 pub mod plan;
-pub mod progress;
 pub mod suggest;
 pub mod table;
 pub mod terminal;
 pub mod trace;
+
+/// A page of HTML and its figures.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The whole page.
+    pub html: String,
+    /// File names of the figures and each as an SVG file that stands alone; the page holds the same drawings.
+    pub figures: Vec<(String, String)>,
+}

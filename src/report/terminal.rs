@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods)]
 
-use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::io::{self, ErrorKind, Write, stderr, stdout};
 
 use super::escape::Printable;
 
@@ -31,6 +31,7 @@ pub fn tell(what: impl Printable) {
 }
 
 /// Whether what is said on standard error is seen as it is said.
-pub(super) fn is_watched() -> bool {
-    stderr().is_terminal()
+#[cfg(feature = "cli")]
+pub(crate) fn is_watched() -> bool {
+    std::io::IsTerminal::is_terminal(&stderr())
 }

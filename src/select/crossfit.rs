@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::{Error, Outcome, Request, beside, choose_by_all};
 use crate::certify::{self, Terms};
-use crate::report::progress::{Labelled, budgets};
+use crate::label::{Labelled, budgets};
 
 /// With what probability T10 may fail.
 const DELTA: f64 = 0.05;

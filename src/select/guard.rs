@@ -52,6 +52,7 @@ fn held() -> MutexGuard<'static, Held> {
 }
 
 /// Says that there was a panic: at once, or inside [`Inputs::guarded`] once no file that was cut explains it.
+#[cfg(feature = "cli")]
 pub(crate) fn unless_explained(say: impl FnOnce() + Send + 'static) {
     let mut held = held();
     if held.guards > 0 {

@@ -30,6 +30,7 @@ pub use crossfit::{HeldOut, Law};
 pub use forbid::ForbidOverlap;
 pub use groups::GroupCoverage;
 pub(crate) use groups::coverage;
+#[cfg(feature = "cli")]
 pub(crate) use guard::unless_explained;
 pub use inputs::{InputSpec, Inputs};
 pub use objective::Target;

@@ -14,7 +14,7 @@ use kantor_solvers::{PoolScan, ScanRequest, SelectError, Selection, Selector, Se
 use kantor_theory::{BestBound, Geometry, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
-use crate::report::progress::{self, Labelled};
+use crate::label::{self, Labelled};
 use crate::report::suggest::did_you_mean;
 use crate::report::{cpu, memory};
 
@@ -106,7 +106,7 @@ impl<'a> Prepared<'a> {
         let scan_seconds = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         let bests = if request.certify {
-            let label = format!("every subset, {}", progress::budgets(&request.budgets));
+            let label = format!("every subset, {}", label::budgets(&request.budgets));
             let watch = Labelled::new(watch, label);
             let task = Task { watch: &watch, ..task };
             bests(&task, objective, &mut scanned, &request.budgets).map_err(of_every_subset)?
@@ -124,7 +124,7 @@ impl<'a> Prepared<'a> {
     /// If the method cannot work on these inputs, or the observer asks to stop.
     pub fn choose(&self, name: &str, budgets: &[usize], seed: u64) -> Result<Chosen, Error> {
         let Task { geometry, power, block, memory, watch, .. } = self.task;
-        let watch = Labelled::new(watch, format!("{name}, {}", progress::budgets(budgets)));
+        let watch = Labelled::new(watch, format!("{name}, {}", label::budgets(budgets)));
         watch.begin("choosing", 0);
         let task = Task { geometry, power, seed, block, memory, watch: &watch };
         let selector = selector_of(name, self.request)?;
@@ -164,7 +164,7 @@ impl<'a> Prepared<'a> {
         if !self.request.certify {
             return Ok(self.leave(selection));
         }
-        let label = format!("{name}, {}", progress::budgets(&[selection.budget()]));
+        let label = format!("{name}, {}", label::budgets(&[selection.budget()]));
         self.certify(&label, selection)
     }
 

@@ -86,10 +86,14 @@ fn row_numbers_of_another_pool_are_refused() {
         let subset = out.join("round-robin/k2").join(list);
         let run = on_example(word, &subset, &[]).assert().code(3);
         run.stderr(contains(list)).stderr(contains("a pool of 4 rows")).stderr(contains("this one has 5005"));
-        // Elsewhere, nothing says where the numbers come from.
+        // Elsewhere, nothing says where the numbers come from; nor does a certificate of other rows, or beside a list that
+        // is no selection's.
         let copy = work.path().join(list);
         fs::copy(&subset, &copy).unwrap();
         on_example(word, &copy, &["--quiet"]).assert().success();
+        let own = subset.with_file_name("rows.txt");
+        fs::write(&own, "0\n1\n").unwrap();
+        on_example(word, &own, &["--quiet"]).assert().success();
     }
 }
 

@@ -7,7 +7,7 @@ use super::figures::{self, Figures};
 use super::numbers::{count, mebibytes, seconds};
 use super::render::{self, Gallery};
 use super::table::Table;
-use super::{Page, PageError, tables};
+use super::{Page, PageError, tables, with_figures};
 use crate::compare::{Comparison, NearestExamples, Warning};
 
 /// Letters of a text that are shown.
@@ -81,7 +81,7 @@ pub fn comparison(found: &Comparison) -> Result<Page, PageError> {
         sections,
         nearest: found.nearest.iter().map(nearest).collect(),
     };
-    Ok(Page::new(render::render("comparison.html", &report)?, drawn))
+    Ok(with_figures(render::render("comparison.html", &report)?, drawn))
 }
 
 fn section(found: &Comparison, cost: Cost, figures: Gallery) -> Section {

@@ -18,22 +18,12 @@ use plotters::drawing::DrawingAreaErrorKind;
 pub use comparison::comparison;
 pub use study::{joined, published};
 
+use super::Page;
 use figures::Figure;
 
-/// A page and its figures.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// The whole page.
-    pub html: String,
-    /// File names of the figures and each as an SVG file that stands alone; the page holds the same drawings.
-    pub figures: Vec<(String, String)>,
-}
-
-impl Page {
-    fn new(html: String, figures: Vec<Figure>) -> Self {
-        let figures = figures.into_iter().map(|figure| (format!("{}.svg", figure.name), figure.alone)).collect();
-        Self { html, figures }
-    }
+fn with_figures(html: String, figures: Vec<Figure>) -> Page {
+    let figures = figures.into_iter().map(|figure| (format!("{}.svg", figure.name), figure.alone)).collect();
+    Page { html, figures }
 }
 
 /// Why there is no page.

@@ -8,7 +8,7 @@ use super::figures::{self, Figure};
 use super::numbers::{count, signed};
 use super::render::{self, Drawn};
 use super::table::{Body, Cell, Table};
-use super::{Page, PageError};
+use super::{Page, PageError, with_figures};
 use crate::study::{BudgetResult, Correlation, Joined, Outcome, Published};
 
 /// One pool and model.
@@ -74,7 +74,7 @@ pub fn published(found: &Published) -> Result<Page, PageError> {
     }
     let title = "Does distance predict what training gives? Published tables".to_owned();
     let page = Tables { title, figures: top, correlations: correlation_table(found), experiments };
-    Ok(Page::new(render::render("published.html", &page)?, all))
+    Ok(with_figures(render::render("published.html", &page)?, all))
 }
 
 fn correlation_table(found: &Published) -> Table {
@@ -182,5 +182,5 @@ pub fn joined(found: &Joined) -> Result<Page, PageError> {
             .map(|(task, method, budget)| format!("{task}, {method}, {}", count(*budget)))
             .collect(),
     };
-    Ok(Page::new(render::render("joined.html", &page)?, figures))
+    Ok(with_figures(render::render("joined.html", &page)?, figures))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use kantor::compare::Comparison;
-use kantor::report::page::{self, Page};
+use kantor::report::{Page, page};
 use kantor::study::{self, Cell, Joined, Pair};
 use kantor_theory::{Cost, Interval, Objective};
 use roxmltree::{Document, Node, ParsingOptions};

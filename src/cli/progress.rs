@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use kantor_solvers::solver::Step;
 use kantor_solvers::{Stopped, Watch};
 
-use super::escape::OneLine;
-use super::terminal::{self, tell};
+use crate::report::escape::OneLine;
+use crate::report::terminal::{self, tell};
 
 /// A stage is worth showing once it has taken this long.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -19,7 +18,7 @@ const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How much to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
+pub(super) enum Detail {
     /// Nothing.
     Quiet,
     /// Long stages.
@@ -29,7 +28,7 @@ pub enum Detail {
 }
 
 /// Shows the progress of long stages, and carries the wish to stop.
-pub struct Progress {
+pub(super) struct Progress {
     detail: Detail,
     terminal: bool,
     stop: &'static AtomicBool,
@@ -47,7 +46,7 @@ struct Stage {
 
 impl Progress {
     /// Progress that stops the computation once `stop` is set.
-    pub fn new(detail: Detail, stop: &'static AtomicBool) -> Self {
+    pub(super) fn new(detail: Detail, stop: &'static AtomicBool) -> Self {
         let stage = Stage { name: String::new(), total: 0, done: 0, begun: Instant::now(), shown: None, bar: None };
         Self { detail, terminal: terminal::is_watched(), stop, stage: Mutex::new(stage) }
     }
@@ -98,38 +97,4 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.begin("", 0);
     }
-}
-
-/// Says with every stage what it is for: "herding: energy, budget 500".
-pub struct Labelled<'a> {
-    inner: &'a dyn Watch,
-    label: String,
-}
-
-impl<'a> Labelled<'a> {
-    /// Stages of this, whatever it is, are told to `inner`.
-    pub fn new(inner: &'a dyn Watch, label: impl Into<String>) -> Self {
-        Self { inner, label: label.into() }
-    }
-}
-
-impl Watch for Labelled<'_> {
-    fn begin(&self, stage: &str, total: u64) {
-        let separator = if stage.contains(": ") { ", " } else { ": " };
-        self.inner.begin(&format!("{stage}{separator}{}", self.label), total);
-    }
-
-    fn advance(&self, units: u64) -> Result<(), Stopped> {
-        self.inner.advance(units)
-    }
-
-    fn step(&self, step: &Step) {
-        self.inner.step(step);
-    }
-}
-
-/// `budget 500`, `budgets 500, 1000`.
-pub fn budgets(budgets: &[usize]) -> String {
-    let list: Vec<String> = budgets.iter().map(usize::to_string).collect();
-    format!("budget{} {}", if list.len() == 1 { "" } else { "s" }, list.join(", "))
 }
