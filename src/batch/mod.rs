@@ -89,8 +89,9 @@ pub struct Grid {
     pub seeds: Vec<u64>,
 }
 
-/// Jobs that one file may ask for; several files may share a directory of results.
-pub const MOST_JOBS: usize = 1_000_000;
+/// Jobs that one file may ask for, each of which takes some three kilobytes; several files may share a directory of
+/// results.
+pub const MOST_JOBS: usize = 100_000;
 
 /// How many jobs these grids ask for, repeats counted.
 pub fn job_count(tasks: usize, grids: &[Grid]) -> usize {

@@ -1,6 +1,6 @@
 //! Works through the jobs of a plan: shared passes, one result per job, failures kept apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -119,7 +119,8 @@ impl<'a> Batch<'a> {
         let jobs: Vec<&Job> = plan.jobs.iter().enumerate().filter_map(meant).collect();
         let mut digests = Digests::default();
         let mut unread: BTreeMap<&str, String> = BTreeMap::new();
-        for (task, spec) in plan.tasks.iter().filter(|(task, _)| jobs.iter().any(|job| job.task == **task)) {
+        let meant: BTreeSet<&str> = jobs.iter().map(|job| &job.task[..]).collect();
+        for (task, spec) in plan.tasks.iter().filter(|(task, _)| meant.contains(&task[..])) {
             match digest_all(spec, &mut digests, watch) {
                 Ok(()) => {}
                 Err(DataError::Stopped(stopped)) => return Err(stopped),

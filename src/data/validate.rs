@@ -26,6 +26,9 @@ const LANES: usize = 32;
 /// How many bad rows a message lists.
 const LISTED: usize = 5;
 
+/// Rows that may be dropped: each takes a line of the manifest.
+const MOST_DROPPED: usize = 1_000_000;
+
 /// What to do with rows that cannot be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -60,7 +63,8 @@ impl Representation {
     /// Advances `watch` by rows.
     ///
     /// # Errors
-    /// If a row is bad and `on_bad` is [`OnBadRow::Error`], if no row is left, or if `watch` asks to stop.
+    /// If a row is bad and `on_bad` is [`OnBadRow::Error`], if no row is left or a million are dropped, or if `watch` asks
+    /// to stop.
     pub fn validate(&mut self, family: Family, on_bad: OnBadRow, watch: &dyn Watch) -> Result<Dropped, DataError> {
         let rows = self.dropped(&faults(self, family, watch)?)?;
         if rows.is_empty() {
@@ -73,6 +77,13 @@ impl Representation {
         }
         if rows.len() == self.len() {
             return Err(DataError::Empty { file: self.files()[0].path.clone(), fault: "every row is bad" });
+        }
+        if rows.len() > MOST_DROPPED {
+            let fault = format!(
+                "{} rows cannot be measured, which are more than the {MOST_DROPPED} that may be dropped",
+                rows.len()
+            );
+            return Err(DataError::malformed(&self.files()[0].path, fault, "write the file again without them"));
         }
         self.hide(&rows)?;
         Ok(Dropped { rows })

@@ -16,8 +16,9 @@ use super::{MANIFEST, Written};
 use crate::data::hexadecimal;
 use crate::file_state::{FileId, FileState};
 
-/// Bytes of a manifest that is worth reading; kantor's have some kilobytes for each selection.
-const LARGEST_MANIFEST: u64 = 64 << 20;
+/// Bytes of a manifest that is worth reading; kantor's have some kilobytes for each selection, and a hundred bytes for each
+/// of at most a million dropped rows.
+const LARGEST_MANIFEST: u64 = 256 << 20;
 
 /// Files of an older result, each in the state in which it was found to be kantor's.
 #[derive(Debug)]

@@ -175,3 +175,19 @@ fn a_wish_to_stop_is_heard() {
     assert_eq!(kinds, [Kind::Interrupted; 3]);
     assert!(overlap(&rows, &rows, &Impatient).is_err());
 }
+
+#[test]
+fn a_file_of_bad_rows_is_no_table_to_drop_them_from() {
+    let files = Files::new();
+    let mut values = vec![0u8; 2 * 1_000_003];
+    values[..2].copy_from_slice(&half::f16::ONE.to_le_bytes());
+    let rows =
+        |bytes: &[u8]| npy_with_header(1, &npy_header("<f2", false, &format!("({}, 1)", bytes.len() / 2)), bytes);
+    let dropped = |name: &str, bytes: &[u8]| {
+        let mut table = open(&files.put(name, rows(bytes))).unwrap();
+        table.validate(Family::Angle, OnBadRow::Drop, &Quiet)
+    };
+    let error = says(dropped("many.npy", &values), &["many.npy", "1000002 rows cannot be measured", "without them"]);
+    assert_eq!(error.kind(), Kind::BadInput);
+    assert_eq!(dropped("few.npy", &values[..2 * 1_000_001]).unwrap().rows.len(), 1_000_000);
+}

@@ -47,7 +47,7 @@ fn a_small_file_that_asks_for_too_many_jobs_is_refused_at_once() {
     let work = Work::new(&format!("budgets = [{}]\nseeds = [{}]", list(100), list(50_000)));
     for words in [&[][..], &["--status"]] {
         let run = work.batch(words).assert().code(2);
-        run.stderr(contains("jobs.toml")).stderr(contains("10000000 jobs")).stderr(contains("at most 1000000"));
+        run.stderr(contains("jobs.toml")).stderr(contains("10000000 jobs")).stderr(contains("at most 100000"));
     }
     assert!(!work.path("results").exists());
 }
