@@ -16,6 +16,9 @@ use super::failure::Failure;
 /// Names of the lists that a selection holds.
 const LISTS: [&str; 2] = ["indices.npy", "selection.jsonl"];
 
+/// Bytes of a certificate that is worth reading for this.
+const LARGEST: u64 = 16 << 20;
+
 /// Reads them, as rows of `inputs`.
 ///
 /// # Errors
@@ -37,7 +40,8 @@ pub(super) fn read(path: &Path, inputs: &Inputs) -> Result<Vec<usize>, Failure> 
 /// Rows of the pool from which a selection was made, as the certificate of these rows says that lies beside the list.
 fn chosen_from(list: &Path, rows: Option<&Vec<usize>>) -> Option<usize> {
     let beside = list.with_file_name(CERTIFICATE);
-    if !LISTS.iter().any(|name| list.ends_with(name)) || beside.symlink_metadata().is_err() {
+    let length = beside.symlink_metadata().ok()?.len();
+    if !LISTS.iter().any(|name| list.ends_with(name)) || length > LARGEST {
         return None;
     }
     let certificate = Certificate::parse(&whole::read(&beside, Whole::Certificate).ok()?).ok()?;
@@ -52,6 +56,6 @@ fn chosen_from(list: &Path, rows: Option<&Vec<usize>>) -> Option<usize> {
     let of = |role: Role| certificate.inputs.iter().filter(move |input| input.role == role);
     match of(Role::Similarity).next() {
         Some(matrix) => Some(matrix.dim),
-        None => Some(of(Role::Pool).map(|input| input.rows).sum()),
+        None => Some(of(Role::Pool).fold(0, |sum, input| sum.saturating_add(input.rows))),
     }
 }

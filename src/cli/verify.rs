@@ -26,13 +26,13 @@ pub(super) struct Arguments {
     /// The certificate
     #[arg(value_name = "CERT")]
     certificate: PathBuf,
-    /// Pool rows, as they were given when the certificate was made
-    #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
+    /// Pool rows, as they were given when the certificate was made; the files that it names if left out
+    #[arg(long, value_name = "FILE")]
     pool: Vec<PathBuf>,
-    /// Query rows
-    #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
+    /// Query rows; the file that the certificate names if left out
+    #[arg(long, value_name = "FILE")]
     query: Option<PathBuf>,
-    /// The matrix, if the certificate was made from one
+    /// The matrix, if the certificate was made from one; the file that it names if left out
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     similarity: Option<PathBuf>,
     /// Name of the tensor, where a file holds several; the one that the certificate names if left out
@@ -103,10 +103,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Failure> {
+    let named = |role: Role| {
+        let of = certificate.inputs.iter().filter(move |input| input.role == role);
+        of.map(|input| PathBuf::from(&input.name)).collect::<Vec<_>>()
+    };
+    // A matrix stands for both.
+    let rows = arguments.similarity.is_none();
+    let similarity = arguments.similarity.clone().or_else(|| {
+        let given = !arguments.pool.is_empty() || arguments.query.is_some();
+        if given { None } else { named(Role::Similarity).pop() }
+    });
     let files = InputSpec {
-        pool: arguments.pool.clone(),
-        query: arguments.query.clone(),
-        similarity: arguments.similarity.clone(),
+        pool: if rows && arguments.pool.is_empty() { named(Role::Pool) } else { arguments.pool.clone() },
+        query: arguments.query.clone().or_else(|| if rows { named(Role::Query).pop() } else { None }),
+        similarity,
         tensor: arguments.tensor.clone(),
         cast: arguments.cast,
         ..InputSpec::default()

@@ -159,7 +159,11 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        clear(&self.journal);
+        match self.id {
+            Some(_) => clear(&self.journal),
+            // It has made no directory.
+            None => drop(fs::remove_file(&self.journal)),
+        }
         for parent in self.parents.iter().rev() {
             let _ = fs::remove_dir(parent);
         }
@@ -237,6 +241,11 @@ fn open_journal(place: &Place) -> io::Result<(PathBuf, File)> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             file => file?,
         };
+        // What has the name of its directory is somebody else's, if only of a process with the same number.
+        if path.with_extension("").symlink_metadata().is_ok() {
+            let _ = fs::remove_file(&path);
+            continue;
+        }
         // Another run may have taken it for abandoned before it was locked, and removed it.
         if lock(&file) && is_at(&file, &path) {
             let begun = file.write_all(format!("{JOURNAL} {name}\n").as_bytes());
@@ -420,6 +429,22 @@ mod tests {
             assert_eq!(fs::read(target.join("a")).unwrap(), b"older");
             assert_eq!(fs::read_dir(work.path()).unwrap().count(), 1, "claimed: {claimed}");
         }
+    }
+
+    #[test]
+    fn a_directory_of_the_same_name_is_spared() {
+        let work = tempfile::tempdir().unwrap();
+        let target = work.path().join("out");
+        let next = NUMBER.load(Ordering::Relaxed);
+        // Numbers that this process may use next; other tests take some of them.
+        let of = |number: u64| work.path().join(format!("{}{}-{number}", prefix(&target), std::process::id()));
+        (next..next + 200).for_each(|number| fs::create_dir(of(number)).unwrap());
+        fs::write(of(next).join("keep"), "keep").unwrap();
+        let mut result = ResultDirectory::begin(&target, false, &[]).unwrap();
+        result.file("a", |out| out.write_all(b"a")).unwrap();
+        result.commit().unwrap();
+        assert_eq!(fs::read(target.join("a")).unwrap(), b"a");
+        assert_eq!(fs::read_dir(work.path()).unwrap().count(), 201);
     }
 
     /// The same for one file, which has two names for a moment.

@@ -232,3 +232,34 @@ fn verify_says_what_its_numbers_are_about() {
     assert_eq!(printed["kernel"], serde_json::json!({"kernel": "gaussian", "bandwidth": 0.5}));
     assert_eq!(printed_json(on_example("verify", &["--json"]).arg(&diverse))["diversity"], 0.2);
 }
+
+#[test]
+fn verify_takes_the_files_that_the_certificate_names() {
+    let work = tempfile::tempdir().unwrap();
+    for (name, from) in [("pool.npy", "pool.embed.npy"), ("query.npy", "query_gsm8k.embed.npy")] {
+        fs::copy(example(from), work.path().join(name)).unwrap();
+    }
+    let run = |words: &str| {
+        let mut command = kantor();
+        command.current_dir(work.path()).args(words.split(' '));
+        command.assert()
+    };
+    run("select --pool pool.npy --query query.npy --budget 5 -o out").success();
+    let certificate = "out/round-robin/k5/certificate.json";
+    run(&format!("verify {certificate}")).success().stdout(contains("verified"));
+    run(&format!("verify {certificate} --query query.npy")).success().stdout(contains("verified"));
+    run(&format!("verify {certificate} --query pool.npy")).code(1);
+    fs::rename(work.path().join("pool.npy"), work.path().join("moved.npy")).unwrap();
+    run(&format!("verify {certificate}")).code(4).stderr(contains("pool.npy"));
+    run(&format!("verify {certificate} --pool moved.npy")).success();
+    let matrix = [1.0, 0.5, 0.25, 0.5, 0.25, 0.75];
+    crate::support::write_npy(&work.path().join("s.npy"), 3, &matrix);
+    run("select --similarity s.npy --budget 1 -o of-matrix").success();
+    run("verify of-matrix/round-robin/k1/certificate.json").success();
+    // What names no files needs them from the user.
+    let text = fs::read_to_string(work.path().join(certificate)).unwrap();
+    let mut unnamed: Value = serde_json::from_str(&text).unwrap();
+    unnamed["inputs"] = Value::Array(Vec::new());
+    fs::write(work.path().join("unnamed.json"), unnamed.to_string()).unwrap();
+    run("verify unnamed.json").code(2).stderr(contains("--pool"));
+}
