@@ -89,8 +89,10 @@ pub struct Grid {
     pub seeds: Vec<u64>,
 }
 
-/// Jobs that one file may ask for, each of which takes some three kilobytes; several files may share a directory of
-/// results.
+/// Memory that a job takes until its line is printed, roughly.
+pub const JOB_BYTES: u64 = 3000;
+
+/// Jobs that one file may ask for; several files may share a directory of results.
 pub const MOST_JOBS: usize = 100_000;
 
 /// How many jobs these grids ask for, repeats counted.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory, Parser};
 use toml::{Table, Value};
 
-use crate::batch::{Grid, MOST_JOBS, Plan, job_count, jobs};
+use crate::batch::{Grid, JOB_BYTES, MOST_JOBS, Plan, job_count, jobs};
 use crate::data::name::readable;
 use crate::select::{InputSpec, Request, method};
 
@@ -83,6 +83,12 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
     if count > MOST_JOBS {
         let fault = format!("its grids ask for {count} jobs: ask for at most {MOST_JOBS} in one file, and share `out`");
         return Err(file.refuse(&fault));
+    }
+    let needed = JOB_BYTES * count as u64;
+    // A few megabytes are in every program.
+    if let Some(allowed) = run.max_memory.filter(|&allowed| needed > allowed.max(16 << 20)) {
+        let fault = format!("{count} jobs take about {needed} bytes but --max-memory allows {allowed}: ask for fewer");
+        return Err(Failure::Resource(format!("{}: {fault}", readable(path))));
     }
     let jobs = jobs(specs.keys(), &grids);
     Ok(Plan { out, tasks: specs, jobs, request })

@@ -96,7 +96,7 @@ impl Header {
             _ => Err(DataError::malformed(
                 file,
                 format!("has shape {}, not (rows,)", self.shape()),
-                "save a list of numbers: np.save('x.npy', a.ravel())",
+                "save a list of numbers: np.save('x.npy', a.ravel()) if it has one column",
             )),
         }
     }
@@ -184,7 +184,10 @@ fn number(file: &Path, descr: &str, cast: bool) -> Result<(Number, bool), DataEr
                     "pickles are never run; save numbers: np.save('x.npy', np.stack(a).astype('float32'))",
                 ),
                 Some('c') => refuse(" (complex)", "save real numbers, for example a.real or abs(a)"),
-                Some('b') => refuse(" (boolean)", convert),
+                Some('b') => refuse(
+                    " (boolean)",
+                    "save numbers: np.save('x.npy', a.astype('float32')), or np.flatnonzero(a) if it marks rows",
+                ),
                 Some('f') => refuse(" (extended precision)", "save a.astype('float64')"),
                 Some('V') => refuse(
                     " (raw bytes)",

@@ -40,7 +40,10 @@ pub(super) fn exchange(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
     set_aside(to, aside)?;
     let lost = |error: io::Error| io::Error::other(format!("{error}; what was there is now {}", aside.display()));
     match rename_new(from, to) {
-        Ok(()) => rename_new(aside, from).map_err(lost),
+        Ok(()) => rename_new(aside, from).or_else(|error| {
+            // Back to how it was.
+            rename_new(to, from).and_then(|()| rename_new(aside, to)).map_err(lost).and(Err(error))
+        }),
         Err(error) => rename_new(aside, to).map_err(lost).and(Err(error)),
     }
 }

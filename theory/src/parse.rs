@@ -12,6 +12,7 @@ use crate::rejection::Rejection;
 
 /// Reads the schema and passes over the rest, so that another version is called that and not malformed.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with the key `schema`, as a certificate is")]
 struct Header {
     schema: String,
 }

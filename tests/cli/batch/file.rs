@@ -49,6 +49,8 @@ fn a_small_file_that_asks_for_too_many_jobs_is_refused_at_once() {
         let run = work.batch(words).assert().code(2);
         run.stderr(contains("jobs.toml")).stderr(contains("10000000 jobs")).stderr(contains("at most 100000"));
     }
+    work.jobs(&format!("budgets = [{}]\nseeds = [{}]", list(100), list(400)));
+    work.batch(&["--max-memory", "100M"]).assert().code(5).stderr(contains("80000 jobs take"));
     assert!(!work.path("results").exists());
 }
 
