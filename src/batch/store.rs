@@ -13,7 +13,7 @@ use kantor_theory::{Interval, Status, json};
 use serde::{Deserialize, Serialize};
 
 use crate::data::whole::{self, Whole};
-use crate::output::{MANIFEST, OutputError, OutputFile, Written, scratch};
+use crate::output::{MANIFEST, OutputError, OutputFile, Written, journal, recover};
 
 use super::Job;
 
@@ -220,10 +220,10 @@ impl Store {
             let names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
             for job in jobs {
                 let directory = self.directory(job);
-                if names.iter().any(|name| scratch::belongs(name, &directory))
+                if names.iter().any(|name| journal::belongs(name, &directory))
                     && let Ok(Some(_lock)) = self.lock(job)
                 {
-                    scratch::recover(&directory);
+                    recover::recover(&directory);
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 
 use super::count::count;
 use super::failure::Failure;
-use crate::thread::STACK;
+use crate::thread::stack;
 
 /// Numbers above this one are taken for a mistake.
 const MOST: usize = 1024;
@@ -41,7 +41,7 @@ pub(super) fn start(threads: usize) -> Result<(), Failure> {
     let said = || std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok().filter(|&threads| threads > 0);
     let wanted = if threads > 0 { threads } else { said().unwrap_or_else(processors) };
     let started = capped(wanted);
-    rayon::ThreadPoolBuilder::new().num_threads(started).stack_size(STACK).build_global().map_err(|error| {
+    rayon::ThreadPoolBuilder::new().num_threads(started).stack_size(stack()).build_global().map_err(|error| {
         Failure::Resource(format!(
             "the system refuses {started} threads: {error}; ask for fewer with --threads, or raise the limits of \
              processes (ulimit -u) and of memory (ulimit -v)"

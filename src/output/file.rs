@@ -6,13 +6,15 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{OutputError, io_error};
+use super::group::{Group, Member};
 use super::place::Place;
-use super::scratch::{self, Scratch, recover};
+use super::recover::recover;
+use super::scratch::{self, Scratch};
 use super::system::{exchange, lock_directory, rename_new, sync_directory};
 use crate::file_state::{FileId, FileState};
 
 /// Name of the file while it is written.
-const NAME: &str = "file";
+pub(super) const NAME: &str = "file";
 
 /// A file being written. Without [`OutputFile::commit`] nothing of it stays.
 pub struct OutputFile {
@@ -66,7 +68,8 @@ impl OutputFile {
         Self::commit_all(vec![self])
     }
 
-    /// Syncs several files and makes them visible, all of them or none; only a kill between the renames leaves some.
+    /// Syncs several files and makes them visible, all of them or none; after a kill between the renames, the next run for
+    /// one of them takes the others back.
     ///
     /// # Errors
     /// As [`OutputFile::commit`], for the first of them that cannot take its place.
@@ -78,6 +81,14 @@ impl OutputFile {
         files.sort_by(|a, b| a.place.path.cmp(&b.place.path));
         let _locks = lock_parents(&files)?;
         let no_cleanup = scratch::committing();
+        if files.len() > 1 {
+            let member =
+                |file: &Self| Member { target: file.place.path.clone(), journal: file.scratch.journal().to_owned() };
+            let group = Group::new(files.iter().map(member).collect());
+            for Self { place, scratch, .. } in &files {
+                scratch.write_line(&group).map_err(io_error(&place.named))?;
+            }
+        }
         for (at, file) in files.iter().enumerate() {
             if let Err(error) = file.show() {
                 // In the order in which they came, the last one first.
@@ -201,4 +212,64 @@ pub fn distinct<'a>(
         recover(&Place::new(output)?.path);
     }
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// As if a run were killed after it had shown the first `shown` of three files.
+    fn killed(work: &Path, older: bool, shown: usize) {
+        let targets = ["a", "b", "c"].map(|name| work.join(name));
+        let open = |target: &PathBuf| {
+            if older {
+                fs::write(target, "older").unwrap();
+            }
+            let mut file = OutputFile::create(target, older).unwrap();
+            file.write_all(b"newer").unwrap();
+            file.flush().unwrap();
+            file
+        };
+        let files = targets.each_ref().map(open);
+        let member =
+            |file: &OutputFile| Member { target: file.place.path.clone(), journal: file.scratch.journal().to_owned() };
+        let group = Group::new(files.iter().map(member).collect());
+        files.iter().for_each(|file| file.scratch.write_line(&group).unwrap());
+        files[..shown].iter().for_each(|file| file.show().unwrap());
+        // The locks go with the process, and the files stay.
+        for file in files {
+            let (journal, away) = (file.scratch.journal().to_owned(), work.join("away"));
+            fs::rename(&journal, &away).unwrap();
+            drop(file);
+            fs::rename(&away, &journal).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_a_kill_between_renames_leaves_is_taken_back_or_kept_whole() {
+        for older in [false, true] {
+            for shown in 0..=3 {
+                for asked in ["a", "b", "c"] {
+                    let work = tempfile::tempdir().unwrap();
+                    killed(work.path(), older, shown);
+                    // The next run for one of them, then for the others.
+                    ["a", "b", "c"].iter().filter(|name| **name == asked).chain(&["a", "b", "c"]).for_each(|name| {
+                        recover(&work.path().join(name));
+                    });
+                    let content = |name| fs::read_to_string(work.path().join(name)).ok();
+                    let expected = match (shown, older) {
+                        (3, _) => Some("newer".to_owned()),
+                        (_, true) => Some("older".to_owned()),
+                        (_, false) => None,
+                    };
+                    for name in ["a", "b", "c"] {
+                        assert_eq!(content(name), expected, "{name} after {shown}, older: {older}, asked: {asked}");
+                    }
+                    let left = fs::read_dir(work.path()).unwrap().count();
+                    assert_eq!(left, if expected.is_some() { 3 } else { 0 }, "{shown} {older} {asked}");
+                }
+            }
+        }
+    }
 }

@@ -10,8 +10,11 @@
 mod directory;
 mod error;
 mod file;
+mod group;
+pub(crate) mod journal;
 mod owned;
 mod place;
+pub(crate) mod recover;
 mod removal;
 pub mod scratch;
 mod system;

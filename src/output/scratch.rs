@@ -1,46 +1,21 @@
 //! Hidden directories in which results are made.
 //!
-//! Beside each lies its journal: which files the run made in it, by inode. The run holds a lock on the journal, so what
-//! a killed run left behind is known by a journal that nobody has locked, and the next run for the same target removes
-//! the files that the journal names, and no others.
+//! Beside each lies its [`journal`](super::journal). What a killed run left behind is known by a journal that nobody has
+//! locked, and the next run for the same target [recovers](super::recover) from it.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use kantor_theory::json;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde::Serialize;
 
 use super::error::{OutputError, io_error};
-use super::owned::Owned;
+use super::journal::{ASIDE, Above, Line, Made, open_journal};
 use super::place::Place;
-use super::removal::remove;
-use super::system::rename_new;
+use super::recover::clear;
 use crate::file_state::{FileId, FileState};
-
-/// First line of a journal.
-const JOURNAL: &str = "kantor/journal/1";
-
-/// Extension of a journal's name; the directory has the same name without it.
-const EXTENSION: &str = "journal";
-
-/// Extension of the name under which an older result waits where two names cannot change places in one step.
-const ASIDE: &str = "old";
-
-/// Bytes of a journal that is worth reading; a file takes some two hundred.
-const LARGEST: u64 = 64 << 20;
-
-/// Names tried for a directory before giving up.
-const TRIES: u32 = 1000;
-
-/// Numbers of the directories of this process.
-static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Journals of this process, with the directories made for them, for [`abandon_all`].
 static OPEN: Mutex<Vec<(PathBuf, Vec<PathBuf>)>> = Mutex::new(Vec::new());
@@ -50,25 +25,6 @@ static COMMITTING: Mutex<()> = Mutex::new(());
 
 /// Held for reading while something hidden is made and noted.
 static MAKING: RwLock<()> = RwLock::new(());
-
-/// A line of a journal. Each file has one before it is made and one before anything is written to it.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    path: PathBuf,
-    made: Option<Made>,
-}
-
-/// The line of a journal that names the directories above which were made for it, the lowest first.
-#[derive(Serialize, Deserialize)]
-struct Above {
-    above: Vec<Made>,
-}
-
-/// Which file it is, where the system tells files apart.
-#[derive(Serialize, Deserialize)]
-struct Made {
-    id: Option<(u64, u64)>,
-}
 
 /// A hidden directory beside a target. What is in it goes with it, unless it is renamed away.
 pub(super) struct Scratch {
@@ -108,6 +64,18 @@ impl Scratch {
         })
     }
 
+    /// Its journal.
+    pub(super) fn journal(&self) -> &Path {
+        &self.journal
+    }
+
+    /// Notes what else is known to whoever finds the journal of a killed run.
+    pub(super) fn write_line(&self, line: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(line)?;
+        line.push(b'\n');
+        (&self.lines).write_all(&line)
+    }
+
     /// Where it is.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
@@ -143,12 +111,6 @@ impl Scratch {
 
     fn note(&self, relative: &Path, made: Option<Made>) -> io::Result<()> {
         self.write_line(&Line { path: relative.to_owned(), made })
-    }
-
-    fn write_line(&self, line: &impl Serialize) -> io::Result<()> {
-        let mut line = serde_json::to_vec(line)?;
-        line.push(b'\n');
-        (&self.lines).write_all(&line)
     }
 
     /// Keeps the directories above, which hold a result now.
@@ -218,186 +180,13 @@ fn create_parents(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(made)
 }
 
-/// What the hidden names for a target begin with. They are short whatever the target's name is.
-fn prefix(target: &Path) -> String {
-    let name = target.file_name().unwrap_or_default();
-    let hash = Sha256::digest(name.as_encoded_bytes());
-    let digits: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    format!(".kantor-{digits}-")
-}
-
-/// Whether a hidden name belongs to a target.
-pub(crate) fn belongs(hidden: &OsStr, target: &Path) -> bool {
-    hidden.as_encoded_bytes().starts_with(prefix(target).as_bytes())
-}
-
-/// A new journal, locked.
-fn open_journal(place: &Place) -> io::Result<(PathBuf, File)> {
-    for _ in 0..TRIES {
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}{}-{number}.journal", prefix(&place.path), std::process::id());
-        let path = place.parent.join(&name);
-        let mut file = match File::options().read(true).append(true).create_new(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            file => file?,
-        };
-        // What has the name of its directory is somebody else's, if only of a process with the same number.
-        if path.with_extension("").symlink_metadata().is_ok() {
-            let _ = fs::remove_file(&path);
-            continue;
-        }
-        // Another run may have taken it for abandoned before it was locked, and removed it.
-        if lock(&file) && is_at(&file, &path) {
-            let begun = file.write_all(format!("{JOURNAL} {name}\n").as_bytes());
-            return begun.map(|()| (path.clone(), file)).inspect_err(|_| drop(fs::remove_file(&path)));
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, "all hidden names for it are taken"))
-}
-
-/// Whether nobody else has this file locked, which is then locked by this process. Some file systems know no locks:
-/// there a process cannot tell that others are at work.
-fn lock(file: &File) -> bool {
-    !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
-}
-
-fn is_at(file: &File, path: &Path) -> bool {
-    let (open, at) = (file.metadata(), fs::symlink_metadata(path));
-    matches!((open, at), (Ok(open), Ok(at)) if at.is_file() && FileId::of(&open) == FileId::of(&at))
-}
-
-/// Whether this user made the file: what others wrote about files is not believed.
-fn is_own(file: &File) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        file.metadata().is_ok_and(|data| data.uid() == rustix::process::geteuid().as_raw())
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = file;
-        true
-    }
-}
-
-/// Brings an older result back that a killed run had moved aside, and removes what killed runs for this target left
-/// behind. Best effort: what stays costs only disk space.
-pub(crate) fn recover(target: &Path) {
-    let Some(parent) = target.parent() else { return };
-    let Ok(entries) = fs::read_dir(parent) else { return };
-    for entry in entries.flatten() {
-        let (name, path) = (entry.file_name(), entry.path());
-        let is_journal = path.extension() == Some(OsStr::new(EXTENSION)) && belongs(&name, target);
-        if !is_journal || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            continue;
-        }
-        // Where locks are not known, journals of runs that are at work cannot be told from others.
-        // A lock may need a file that can be written to.
-        if let Ok(journal) = File::options().read(true).append(true).open(&path)
-            && journal.try_lock().is_ok()
-            && is_at(&journal, &path)
-            && is_own(&journal)
-            && let Some(files) = files_of(&path)
-        {
-            let (directory, aside) = (path.with_extension(""), path.with_extension(ASIDE));
-            bring_back(&aside, target, &files);
-            // What was moved aside may go once the result that was to take its place is there.
-            let done = files.iter().any(|(file, made)| is_one_of(made, &target.join(file)));
-            for older in [&directory].into_iter().chain(done.then_some(&aside)) {
-                if let Ok(owned) = Owned::of(older, older) {
-                    owned.remove(older);
-                }
-            }
-            let above = above_of(&path);
-            clear(&path);
-            remove_empty(parent, &above);
-        }
-    }
-}
-
-/// What a journal says of the directories above.
-fn above_of(journal: &Path) -> Vec<Made> {
-    let text = fs::read(journal).unwrap_or_default();
-    let lines = text.split(|&byte| byte == b'\n');
-    lines.filter_map(|line| json::from_slice(line).ok()).flat_map(|Above { above }| above).collect()
-}
-
-/// Removes `lowest` and the directories above it as long as they are these and empty.
-fn remove_empty(lowest: &Path, made: &[Made]) {
-    for (directory, Made { id }) in lowest.ancestors().zip(made) {
-        let same = FileState::at(directory).is_ok_and(|at| id.is_some() && at.id.numbers() == *id);
-        if !same || fs::remove_dir(directory).is_err() {
-            return;
-        }
-    }
-}
-
-/// Brings what was moved aside back to its name, if that is free.
-fn bring_back(aside: &Path, target: &Path, files: &BTreeMap<PathBuf, Vec<Option<Made>>>) {
-    let Ok(older) = fs::symlink_metadata(aside) else { return };
-    if older.is_dir() {
-        // An empty directory may hold the name for the result that was to come.
-        if rename_new(aside, target).is_err() && target.symlink_metadata().is_ok_and(|at| at.is_dir()) {
-            let _ = fs::rename(aside, target);
-        }
-    } else if rename_new(aside, target).is_err()
-        && files.values().any(|made| is_one_of(made, aside) && is_one_of(made, target))
-    {
-        // The file that took its place, or the older one itself by its second name.
-        let _ = fs::remove_file(aside);
-    }
-}
-
-/// What a journal says of each file; `None` if it is no journal.
-fn files_of(journal: &Path) -> Option<BTreeMap<PathBuf, Vec<Option<Made>>>> {
-    if fs::symlink_metadata(journal).ok()?.len() > LARGEST {
-        return None;
-    }
-    let text = fs::read(journal).ok()?;
-    let mut lines = text.split(|&byte| byte == b'\n');
-    let first = [JOURNAL.as_bytes(), journal.file_name().unwrap_or_default().as_encoded_bytes()].join(&b' ');
-    // A run that was killed before its first line had made nothing.
-    if lines.next() != Some(&first) && !text.is_empty() {
-        return None;
-    }
-    let mut files: BTreeMap<PathBuf, Vec<Option<Made>>> = BTreeMap::new();
-    for Line { path, made } in lines.filter_map(|line| json::from_slice(line).ok()) {
-        if path.components().all(is_name) {
-            files.entry(path).or_default().push(made);
-        }
-    }
-    Some(files)
-}
-
-/// Whether the file of this name is one of those that were made.
-fn is_one_of(made: &[Option<Made>], path: &Path) -> bool {
-    FileState::at(path).is_ok_and(|state| made.iter().flatten().any(|made| made.id == state.id.numbers()))
-}
-
-/// Removes the files that a journal names and that are still the ones that were made, then their directories, and the
-/// journal once nothing is left.
-fn clear(journal: &Path) {
-    let Some(files) = files_of(journal) else { return };
-    let ours = |file: &Path, state: &FileState| {
-        let made = files.get(file).map_or(&[][..], Vec::as_slice);
-        // Killed between the two lines: nothing had been written.
-        made.iter().flatten().any(|made| made.id == state.id.numbers()) || state.is_empty() && !made.is_empty()
-    };
-    // An older result that was moved aside is still to be brought back.
-    let aside = journal.with_extension(ASIDE);
-    let files = files.keys().map(PathBuf::as_path);
-    if remove(&journal.with_extension(""), files, ours) && aside.symlink_metadata().is_err() {
-        let _ = fs::remove_file(journal);
-    }
-}
-
-fn is_name(component: Component<'_>) -> bool {
-    matches!(component, Component::Normal(_))
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::Ordering;
+
+    use super::super::journal::{NUMBER, prefix};
+    use super::super::recover::recover;
     use super::*;
     use crate::output::ResultDirectory;
 

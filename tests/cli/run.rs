@@ -7,6 +7,13 @@ use std::time::{Duration, Instant};
 /// Longest wait for a state that a run reaches in a second.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The program, with signals as a terminal has them: what runs in the background may be told to ignore some.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,HUP,TERM", "--"]).arg(assert_cmd::cargo::cargo_bin!("kantor"));
+    command
+}
+
 /// A process.
 pub(crate) struct Run {
     child: Child,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
@@ -77,7 +77,7 @@ impl Work {
     }
 
     fn spawn(&self, words: &[&str]) -> Child {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("kantor"));
+        let mut command = crate::run::program();
         command.arg("batch").arg(self.path("jobs.toml")).args(["--threads", "1"]).args(words);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }

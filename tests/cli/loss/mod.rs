@@ -8,7 +8,7 @@ mod races;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::run::Run;
 use crate::support::{example, json};
@@ -44,7 +44,7 @@ impl Work {
     }
 
     fn spawn(&self, command: &str, more: &[&str]) -> Run {
-        let mut program = Command::new(assert_cmd::cargo::cargo_bin!("kantor"));
+        let mut program = crate::run::program();
         program.args(self.words(command, more)).stdout(Stdio::null()).stderr(Stdio::piped());
         Run::of(program.spawn().unwrap())
     }
