@@ -45,6 +45,9 @@ const OUT: &str = "out";
 const TASKS: &str = "tasks";
 const GRID: &str = "grid";
 
+/// Settings and files of all tasks together, those that they share counted for each.
+const MOST_SHARED: usize = 2_000_000;
+
 /// Reads a job file. `out` is the directory of results if the command line names one.
 pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Result<Plan, Failure> {
     let file = JobFile { path, table: config::read(path)? };
@@ -68,6 +71,15 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
     };
     let settings: Vec<(&String, &Value)> =
         file.table.iter().filter(|(key, _)| shared.contains(&key.as_str())).collect();
+    let shared_values: usize = settings.iter().map(|(_, value)| value.as_array().map_or(1, Vec::len)).sum();
+    if shared_values.saturating_mul(tasks.len()) > MOST_SHARED {
+        let fault = format!(
+            "{} tasks that share {shared_values} settings and files are too many for one file: give fewer tasks, and share \
+             `out`",
+            tasks.len()
+        );
+        return Err(file.refuse(&fault));
+    }
     let mut specs = std::collections::BTreeMap::new();
     let mut request = Request::default();
     for (name, task) in tasks {

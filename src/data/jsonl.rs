@@ -14,7 +14,7 @@ use super::error::DataError;
 use super::format::Expected;
 use super::json::Json;
 use super::lines::Lines;
-use super::memory::{Allowance, Claim, reserve};
+use super::memory::{Allowance, Claim};
 use super::source::Identity;
 
 /// Checked rows of text, in the order of the vectors.
@@ -26,6 +26,8 @@ pub struct JsonlRows {
     /// By file, if every row of all files has one.
     ids: Option<Vec<Ids>>,
     with_id: usize,
+    /// Bytes that may still be taken after the scan.
+    left: u64,
 }
 
 /// One file of rows.
@@ -42,6 +44,7 @@ pub struct JsonlFile {
     identity: Identity,
 }
 
+const CHOSEN_REMEDY: &str = "allow more with --max-memory, or choose fewer rows at a time";
 const IDS: &str = "the ids of the rows";
 const IDS_REMEDY: &str = "allow more with --max-memory, or leave out the field `id`";
 
@@ -116,7 +119,7 @@ impl JsonlRows {
             return Err(DataError::Empty { file: last.clone(), fault: "there is no row" });
         }
         let complete = with_id == rows;
-        let read = Self { files, starts, ids: complete.then_some(ids), with_id };
+        let read = Self { files, starts, ids: complete.then_some(ids), with_id, left: allowance.left() };
         read.check_ids(allowance)?;
         Ok(read)
     }
@@ -154,7 +157,8 @@ impl JsonlRows {
     /// Rows may repeat and come in any order. Advances `watch` by rows passed.
     ///
     /// # Errors
-    /// If a file changed since it was scanned or cannot be read, or if `watch` asks to stop.
+    /// If a file changed since it was scanned or cannot be read, the rows take more than was left of what reading may take,
+    /// or `watch` asks to stop.
     ///
     /// # Panics
     /// If a row is out of range.
@@ -168,8 +172,9 @@ impl JsonlRows {
             DataError::Memory { file, what, bytes: (wanted.len() * size_of::<(usize, Box<[u8]>)>()) as u64, remedy }
         })?;
         // What unpacking takes was allowed when the files were scanned.
-        let again = Allowance::unlimited();
+        let (again, chosen) = (Allowance::unlimited(), Allowance::new(self.left));
         for (file, &start) in self.files.iter().zip(&self.starts) {
+            let mut claim = Claim::new(&chosen, &file.path);
             let mut here = wanted.range(start..start + file.rows).peekable();
             if here.peek().is_none() {
                 continue;
@@ -183,7 +188,7 @@ impl JsonlRows {
                 };
                 if row == next {
                     let mut bytes = Vec::new();
-                    reserve(&mut bytes, line.len() + 1, &file.path, "the chosen rows")?;
+                    claim.room(&mut bytes, line.len() + 1, "the chosen rows", CHOSEN_REMEDY)?;
                     bytes.extend_from_slice(line);
                     if bytes.last() != Some(&b'\n') {
                         bytes.push(b'\n');
@@ -196,6 +201,7 @@ impl JsonlRows {
                     watch.advance(1024)?;
                 }
             }
+            claim.keep();
             file.identity.check(&file.path)?;
         }
         Ok(copied)

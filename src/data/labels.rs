@@ -18,6 +18,9 @@ use kantor_solvers::Watch;
 /// The field of JSON lines that holds the label if none is named.
 const FIELD: &str = "task";
 
+/// Bytes of a label: it stands in tables, pages and manifests.
+const LONGEST: usize = 1000;
+
 /// The label of every query.
 #[derive(Debug, Clone)]
 pub struct Labels {
@@ -137,6 +140,10 @@ impl Parsed {
             };
             if label.is_empty() {
                 return refuse(number, "the label is empty".to_owned(), "give every query a label");
+            }
+            if label.len() > LONGEST {
+                let fault = format!("the label has {} bytes, which are more than {LONGEST}", label.len());
+                return refuse(number, fault, "name the field that holds the labels as FILE:FIELD");
             }
             let place = *places.entry(label.clone()).or_insert_with(|| {
                 self.names.push(label);

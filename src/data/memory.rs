@@ -29,6 +29,11 @@ impl Allowance {
         self.taken.load(Ordering::Relaxed)
     }
 
+    /// Bytes that may still be taken.
+    pub(crate) fn left(&self) -> u64 {
+        self.allowed - self.taken.load(Ordering::Relaxed)
+    }
+
     /// Counts `bytes` as taken, unless that is more than is left: then the error says what is.
     fn take(&self, bytes: u64) -> Result<(), u64> {
         let room = |taken: u64| taken.checked_add(bytes).filter(|&sum| sum <= self.allowed);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kantor::data::{DataError, JsonlRows, Kind};
+use kantor::data::{Allowance, DataError, JsonlRows, Kind};
 use kantor_solvers::Quiet;
 
 use crate::support::*;
@@ -209,4 +209,16 @@ fn a_file_that_changes_between_scan_and_copy() {
     let error = says(rows.copy(&[1], &Quiet), &["x.jsonl", "changed while it was read"]);
     assert_eq!(error.kind(), Kind::Io);
     says(rows.check_unchanged(), &["length differs"]);
+}
+
+#[test]
+fn chosen_rows_count_towards_what_may_be_taken() {
+    let files = Files::new();
+    let line = format!("{{\"text\": \"{}\"}}\n", "x".repeat(1 << 20));
+    let path = files.put("rows.jsonl", line.repeat(20));
+    let rows = JsonlRows::scan_within(&[path], Some(20), &Allowance::new(8 << 20), &Quiet).unwrap();
+    assert_eq!(rows.copy(&[3, 7], &Quiet).unwrap().len(), 2);
+    let all: Vec<usize> = (0..20).collect();
+    let error = says(rows.copy(&all, &Quiet), &["rows.jsonl", "the chosen rows", "--max-memory"]);
+    assert_eq!(error.kind(), Kind::Resource);
 }

@@ -55,6 +55,16 @@ fn a_small_file_that_asks_for_too_many_jobs_is_refused_at_once() {
 }
 
 #[test]
+fn tasks_that_share_too_much_are_refused_at_once() {
+    let work = Work::new("");
+    let (pool, tasks) =
+        ("\"p\",".repeat(50_000), (0..100).map(|task| format!("t{task} = \"q\"\n")).collect::<String>());
+    let text = format!("out = \"results\"\nbudgets = [5]\npool = [{pool}]\n[tasks]\n{tasks}");
+    fs::write(work.path("jobs.toml"), text).unwrap();
+    work.batch(&["--status"]).assert().code(2).stderr(contains("100 tasks that share 50")).stderr(contains("too many"));
+}
+
+#[test]
 fn the_bundled_job_file_does_what_it_says() {
     let work = tempfile::tempdir().unwrap();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/jobs.toml");
