@@ -106,7 +106,7 @@ fn swaps_that_rounding_hides_are_left_open_in_manifest_and_on_the_terminal() {
 fn a_text_is_no_label() {
     let work = tempfile::tempdir().unwrap();
     let labels = work.path().join("labels.txt");
-    fs::write(&labels, format!("{}\n{}", "a\n".repeat(99), "x".repeat(1001))).unwrap();
+    fs::write(&labels, format!("{}{}", "a\n".repeat(99), "x".repeat(1001))).unwrap();
     let mut command = select_example(&work.path().join("out"), &["--budget", "5", "--query-groups"]);
     command.arg(&labels).assert().code(3).stderr(contains("labels.txt:100: ")).stderr(contains("1001 bytes"));
 }
