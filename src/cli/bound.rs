@@ -13,7 +13,7 @@ use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, 
 use crate::data::list::read_list;
 use crate::data::name::readable;
 use crate::data::whole::{self, Whole};
-use crate::data::{DataError, OnBadRow, OpenOptions, Representation, overlap};
+use crate::data::{Allowance, DataError, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
 use crate::report::escape::Text;
 use crate::report::memory;
@@ -204,7 +204,8 @@ fn open_held_out(
     let input = &arguments.input;
     let files = &input.files;
     let options = OpenOptions { tensor: files.tensor.clone(), cast: files.cast };
-    let mut rows = Representation::open(&[path.to_owned()], &options)?;
+    let allowance = Allowance::new(arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX));
+    let mut rows = Representation::open_within(&[path.to_owned()], &options, &allowance)?;
     rows.check_same_dim(pool)?;
     let on_bad = if files.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error };
     rows.validate(input.cost.family(), on_bad, progress)?;

@@ -57,15 +57,21 @@ impl Directory {
 
 #[cfg(unix)]
 mod system {
-    use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat, unlinkat};
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags, fchmod, fstat, openat, statat, unlinkat};
 
     use super::{Directory, FileState, OsStr, Path, io};
 
     const ONLY_DIRECTORIES: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
     impl Directory {
+        /// A directory that is to go, which may have got the mode of the place that it was made for.
         pub(super) fn open(path: &Path) -> io::Result<Self> {
-            Ok(Self { open: openat(CWD, path, ONLY_DIRECTORIES, Mode::empty())? })
+            let open = openat(CWD, path, ONLY_DIRECTORIES, Mode::empty())?;
+            let mode = Mode::from_raw_mode(fstat(&open)?.st_mode);
+            if !mode.contains(Mode::RWXU) {
+                let _ = fchmod(&open, mode | Mode::RWXU);
+            }
+            Ok(Self { open })
         }
 
         pub(super) fn child(&self, name: &OsStr) -> io::Result<Self> {

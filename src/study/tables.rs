@@ -239,20 +239,21 @@ fn at_budget(
     budget: u64,
     values: &BTreeMap<(u64, &str, &str), f64>,
 ) -> Vec<BudgetResult> {
-    let here = || values.iter().filter(|(key, _)| key.0 == budget);
+    let mut by_task: BTreeMap<&str, Vec<(&str, f64)>> = BTreeMap::new();
+    let mut by_method: BTreeMap<&str, Vec<(&str, f64)>> = BTreeMap::new();
+    for (&(_, task, method), &value) in values.range((budget, "", "")..).take_while(|(key, _)| key.0 == budget) {
+        by_task.entry(task).or_default().push((method, value));
+        by_method.entry(method).or_default().push((task, value));
+    }
     let mut rank_of: BTreeMap<(&str, &str), f64> = BTreeMap::new();
-    for task in here().map(|(key, _)| key.1).collect::<BTreeSet<_>>() {
-        let (methods, mut scores): (Vec<&str>, Vec<f64>) =
-            here().filter(|(key, _)| key.1 == task).map(|(key, value)| (key.2, *value)).unzip();
+    for (task, found) in by_task {
+        let (methods, mut scores): (Vec<&str>, Vec<f64>) = found.into_iter().unzip();
         if outcome == Outcome::Metric {
             scores.iter_mut().for_each(|score| *score = -*score);
         }
         rank_of.extend(methods.iter().zip(ranks(&scores)).map(|(method, rank)| ((task, *method), rank)));
     }
-    let methods: BTreeSet<&str> = here().map(|(key, _)| key.2).collect();
-    let result = |method: &str| {
-        let own: Vec<(&str, f64)> =
-            here().filter(|(key, _)| key.2 == method).map(|(key, value)| (key.1, *value)).collect();
+    let result = |(method, own): (&str, Vec<(&str, f64)>)| {
         let differences: Vec<f64> = (own.iter().filter(|_| method != RANDOM))
             .filter_map(|(task, value)| Some(value - values.get(&(budget, *task, RANDOM))?))
             .collect();
@@ -269,5 +270,5 @@ fn at_budget(
             p_value: sign_flip(&differences),
         }
     };
-    methods.into_iter().map(result).collect()
+    by_method.into_iter().map(result).collect()
 }

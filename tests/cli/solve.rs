@@ -236,6 +236,16 @@ fn traces_follow_the_iterations() {
 }
 
 #[test]
+fn kl_penalties_that_rounding_would_drown_are_refused() {
+    for rho in ["1e13", "1e100", "1e308"] {
+        let mut run = kantor();
+        run.args(["distance", "--solver", "sinkhorn", "--epsilon", "0.1", "--pool-marginal", &format!("kl:{rho}")]);
+        run.arg("--pool").arg(example("pool.embed.npy")).arg("--query").arg(example("query_gsm8k.embed.npy"));
+        run.assert().code(2).stderr(contains("at most 1e12")).stderr(contains("hard"));
+    }
+}
+
+#[test]
 fn penalties_and_capacities_beyond_all_need_leave_the_dual_value_right() {
     for words in [
         &["--solver", "partial", "--pool-marginal", "tv:1e308"][..],

@@ -23,6 +23,9 @@ pub enum Marginal {
     Capacity(f64),
 }
 
+/// Largest strength of a KL penalty.
+const HARDEST: f64 = 1e12;
+
 /// The measure against which the entropy of a plan is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reference {
@@ -107,6 +110,10 @@ impl<'a> Problem<'a> {
             match marginal {
                 Marginal::Kl(rho) | Marginal::Tv(rho) if !(rho > 0.0 && rho.is_finite()) => {
                     return bad(what, rho, "a penalty must be positive and finite (leave it out for a hard marginal)");
+                }
+                // The divergence of equal measures is rounding, and that would be paid for too.
+                Marginal::Kl(rho) if rho > HARDEST => {
+                    return bad(what, rho, "a KL penalty must be at most 1e12 (leave it out for a hard marginal)");
                 }
                 Marginal::Capacity(factor) if !(factor >= 1.0 && factor.is_finite()) => {
                     return bad(what, factor, "a capacity must be at least 1 and finite");

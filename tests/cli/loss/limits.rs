@@ -160,3 +160,27 @@ fn the_stack_of_threads_does_not_depend_on_the_environment() {
     let words = work.words("select", &["--budget=5", "--quiet", "--method=round-robin,energy"]);
     command.env("RUST_MIN_STACK", "1000").args(words).assert().success();
 }
+
+#[test]
+fn a_place_of_which_nothing_may_be_removed_leaves_nothing_of_the_runs_that_lose_it() {
+    let elsewhere = Elsewhere::new();
+    let work = &elsewhere.0;
+    elsewhere.shell("mkdir out && chmod 555 out");
+    // A long run, stopped when it has begun to write; another takes the place meanwhile.
+    let script = format!("{} --method energy --budget 300", SELECT.replace(" --budget 3", ""));
+    let run = || {
+        use std::os::unix::process::CommandExt;
+        let mut shell = Command::new("sh");
+        shell.current_dir(work.path("")).args(["-c", &format!("exec {script}")]);
+        if rustix::process::geteuid().is_root() {
+            shell.uid(65534).gid(65534);
+        }
+        crate::run::Run::of(shell.stderr(std::process::Stdio::piped()).spawn().unwrap())
+    };
+    let mut loser = run();
+    loser.stop_when(|| work.hidden().iter().any(|path| path.is_dir()));
+    assert_eq!(elsewhere.shell(SELECT).status.code(), Some(0));
+    let (code, said) = loser.go_on();
+    assert_eq!(code, Some(4), "{said}");
+    assert_eq!(work.names(), ["kantor", "out", "pool", "query"], "{said}");
+}
