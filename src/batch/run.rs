@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -148,6 +149,13 @@ impl<'a> Batch<'a> {
     fn line(&self, at: usize, state: State, ran: bool) -> Line {
         let job = self.jobs[at];
         Line { job: job.clone(), directory: self.store.directory(job), state, ran, replaced: false }
+    }
+
+    /// The input files of all tasks: none of them may go with an outdated result.
+    fn files(&self) -> Vec<&Path> {
+        let all: BTreeSet<&Path> =
+            self.plan.tasks.values().flat_map(|spec| spec.files().map(|(_, path)| path)).collect();
+        all.into_iter().collect()
     }
 
     /// Notes how a job ended.
@@ -395,7 +403,7 @@ impl<'a> Batch<'a> {
                 chosen.selections.retain(|proved| proved.selection.budget() == job.budget);
             }
             let write = || {
-                let mut staging = ResultDirectory::begin(&self.store.directory(job), true, &inputs.paths())?;
+                let mut staging = ResultDirectory::begin(&self.store.directory(job), true, &self.files())?;
                 let identity = Identity::new(job, spec, &self.plan.request, &self.digests);
                 let of = serde_json::json!({
                     "schema": "kantor/job/1", "task": job.task, "digest": digest, "depends_on": identity,

@@ -47,6 +47,8 @@ impl ResultDirectory {
         let place = Place::new(target)?;
         recover(&place.path);
         let before = look(&place, force)?;
+        // Nothing lies in what is not there.
+        let inputs = if matches!(before, Before::Nothing) { &[] } else { inputs };
         for input in inputs {
             let inside = match (input.canonicalize(), place.path.canonicalize()) {
                 (Ok(input), Ok(target)) => input.starts_with(target),

@@ -247,6 +247,22 @@ fn a_pipe_or_a_link_in_the_place_of_a_lock_fails_its_job_and_hangs_nothing() {
 }
 
 #[test]
+fn an_outdated_result_that_is_an_input_of_another_task_is_spared() {
+    let work = Work::new("budgets = [5]");
+    work.printed(&[], 0);
+    let copies = work.path("results/a/round-robin-k5-seed0/round-robin/k5/selected.jsonl");
+    let before = fs::read(&copies).unwrap();
+    // Other parameters; and a task whose pool is described by what the first one chose.
+    write_npy(&work.path("few.npy"), DIM, &numbers(5 * DIM, 9));
+    let own = "c = { query = \"b.npy\", pool = \"few.npy\", pool-jsonl = \"results/a/round-robin-k5-seed0/round-robin/k5/selected.jsonl\" }";
+    work.jobs(&format!("budgets = [5]\ncost = \"angular\"\n---{own}"));
+    let printed = work.printed(&[], 1);
+    assert_eq!(names(&printed, |job| job["state"] == "failed"), ["a/round-robin-k5-seed0"]);
+    assert!(printed.to_string().contains("lies inside"), "{printed}");
+    assert_eq!(fs::read(&copies).unwrap(), before);
+}
+
+#[test]
 fn records_of_failures_that_others_touched_are_spared_and_not_believed() {
     let work = Work::new("budgets = [5]");
     let blocker = work.path("results/a/round-robin-k5-seed0/note");
