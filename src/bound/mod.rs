@@ -3,6 +3,7 @@
 //! This module draws (random subsets, half-splits), solves (transports) and asks; what may be called a bound is decided in
 //! [`kantor_theory::generalization`], which takes solved plans as evidence and evaluates them on the safe side.
 
+mod contradicted;
 mod evidence;
 mod gradients;
 mod line;
@@ -201,6 +202,7 @@ pub fn bounds(subject: &Subject<'_>, terms: &Terms, watch: &dyn Watch) -> Result
     study.part("among other subsets");
     study.gradients()?;
     study.part("gradients");
+    study.refuse_contradicted()?;
     Ok(Report { metric, diameter: study.diameter, lines: study.lines })
 }
 

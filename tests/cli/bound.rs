@@ -266,3 +266,36 @@ fn methods_say_what_they_optimise() {
     let plain = printed_json(plain.args(["methods", "--json"]));
     assert!(plain["methods"][0].get("theory").is_none());
 }
+
+/// Losses that were measured may show that B or L was chosen too small, or that losses are negative: no bound that rests on
+/// that is printed.
+#[test]
+fn losses_that_contradict_an_assumption_leave_no_bound_that_rests_on_it() {
+    let dir = tempdir().unwrap();
+    let rows = subset(dir.path(), 10);
+    let of = |subset_losses: &str, query_losses: &str, more: &[&str]| {
+        let (on_subset, on_query) = (dir.path().join("on-subset.txt"), dir.path().join("on-query.txt"));
+        fs::write(&on_subset, subset_losses.repeat(10)).unwrap();
+        fs::write(&on_query, query_losses.repeat(50)).unwrap();
+        let mut command = bound("query_gsm8k.embed.npy", &rows, more);
+        command.arg("--json").arg("--losses").arg(&on_subset).arg("--query-losses").arg(&on_query);
+        printed_json(&mut command)
+    };
+    let resting = |printed: &Value, assumption: &str| -> Vec<String> {
+        let rests = |r: &&Value| r["assumptions"].as_array().unwrap().iter().any(|a| a["name"] == assumption);
+        let lines = results(printed).iter().filter(rests);
+        lines.map(|r| r["status"].as_str().unwrap().to_owned()).collect()
+    };
+    // Half of the query losses are 10, the others and those of the subset 0.
+    for (assumption, contradicting, agreeing) in [
+        ("bounded", &["--range", "1"][..], &["--range", "20"][..]),
+        ("lipschitz", &["--range", "20", "--lipschitz", "0.001"], &["--range", "20", "--lipschitz", "1e6"]),
+    ] {
+        let refused = resting(&of("0\n", "0\n10\n", contradicting), assumption);
+        assert!(!refused.is_empty() && refused.iter().all(|status| status == "refused"), "{assumption}: {refused:?}");
+        let kept = resting(&of("0\n", "0\n10\n", agreeing), assumption);
+        assert!(kept.iter().any(|status| status != "refused"), "{assumption}: {kept:?}");
+    }
+    let words = ["--range", "20", "--lipschitz", "1e6"];
+    assert!(resting(&of("0\n", "-1\n10\n", &words), "non-negative").iter().all(|status| status == "refused"));
+}
