@@ -202,7 +202,6 @@ pub fn run(
 ) -> Result<Manifest, Error> {
     let begun = Instant::now();
     let (found, objective, order_seconds) = inputs.guarded(watch, |watch| quantiles(inputs, request, cut, watch))?;
-    let geometry = inputs.geometry(request.cost)?;
     let records = inputs.records(watch)?;
     let copies = copies(inputs, found.iter().map(|bin| &bin.proved.selection.rows[..]), watch)?;
     let writer = SelectionWriter::new(inputs, &records, copies.as_ref());
@@ -228,9 +227,9 @@ pub fn run(
     let bad = results.iter().map(|result| result.status).find(|status| !status.is_success());
     let manifest = Manifest {
         schema: SCHEMA,
-        provenance: provenance(inputs, request, &geometry, records),
+        provenance: provenance(inputs, request, records),
         cut,
-        parameters: Parameters { budgets: vec![geometry.pool_len()], ..parameters(request, objective, on_bad_row) },
+        parameters: Parameters { budgets: vec![inputs.pool_len()], ..parameters(request, objective, on_bad_row) },
         status: bad.or_else(|| results.first().map(|result| result.status)).unwrap_or(Status::Uncertified),
         results,
         outputs: staging.written().to_vec(),

@@ -20,6 +20,27 @@ impl Study<'_> {
         Ok(())
     }
 
+    /// Fails if a row of the subset and a query are farther apart than the diameter that was given for all points.
+    pub(super) fn check_diameter(&self) -> Result<(), Error> {
+        let Some(diameter) = self.diameter else { return Ok(()) };
+        let mut farthest = (0.0, 0, 0);
+        self.subset.pairs(&self.query)?.for_each_row(|row, lower, _| {
+            for (column, &distance) in lower.iter().enumerate() {
+                if distance > farthest.0 {
+                    farthest = (distance, row, column);
+                }
+            }
+        });
+        let (distance, row, column) = farthest;
+        if distance > diameter {
+            return Err(Error::Request(format!(
+                "row {row} of the subset and query {column} are at least {distance} apart, so the diameter of all points \
+                 is not {diameter}: give a larger --diameter"
+            )));
+        }
+        Ok(())
+    }
+
     fn all_losses(&self) -> impl Iterator<Item = f64> {
         let losses = self.subject.losses;
         [&losses.subset, &losses.query, &losses.held_out].into_iter().flatten().flatten().copied()

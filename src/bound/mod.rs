@@ -153,7 +153,7 @@ struct Study<'a> {
 /// All quantities that these inputs allow.
 ///
 /// # Errors
-/// If the cost has no metric behind it, memory does not suffice, a transport cannot be solved or certified, or `watch`
+/// If the cost has no metric behind it, two of the points are farther apart than the given diameter, memory does not suffice, a transport cannot be solved or certified, or `watch`
 /// asks to stop.
 pub fn bounds(subject: &Subject<'_>, terms: &Terms, watch: &dyn Watch) -> Result<Report, Error> {
     let Some(metric) = Metric::behind(subject.cost) else {
@@ -185,6 +185,7 @@ pub fn bounds(subject: &Subject<'_>, terms: &Terms, watch: &dyn Watch) -> Result
         watch,
         lines: Vec::new(),
     };
+    study.check_diameter()?;
     study.cost_itself();
     study.objective();
     study.part("constants");

@@ -138,5 +138,5 @@ pub fn write(
     let run = Run { begun: request.begun, on_bad_row: request.on_bad_row };
     let under = request.write_selections.then(|| request.under(selecting.cost));
     let outputs = staging.written().to_vec();
-    finish(staging, &manifest(inputs, selecting, outcome, run, under.as_deref(), outputs)?)
+    finish(staging, &manifest(inputs, selecting, outcome, run, under.as_deref(), outputs))
 }

@@ -1,7 +1,7 @@
 //! Hidden directories in which results are made.
 //!
-//! Beside each lies its [`journal`](super::journal). What a killed run left behind is known by a journal that nobody has
-//! locked, and the next run for the same target [recovers](super::recover) from it.
+//! Beside each lies its journal. What a killed run left behind is known by a journal that nobody has locked, and the next
+//! run for the same target recovers from it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

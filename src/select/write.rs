@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use kantor_solvers::{Quiet, Watch};
-use kantor_theory::{Facts, Geometry, Objective, Status};
+use kantor_theory::{Facts, Objective, Status};
 
 use crate::certify::{self, Certified};
 use crate::data::OnBadRow;
@@ -52,7 +52,7 @@ pub(crate) fn write_with(
 ) -> Result<Manifest, Error> {
     write_files(&mut staging, inputs, outcome, "", copies)?;
     inputs.check_unchanged()?;
-    let manifest = manifest(inputs, request, outcome, run, Some(""), staging.written().to_vec())?;
+    let manifest = manifest(inputs, request, outcome, run, Some(""), staging.written().to_vec());
     finish(staging, &manifest)?;
     Ok(manifest)
 }
@@ -124,18 +124,13 @@ pub(crate) fn parameters(request: &Request, objective: Objective, on_bad_row: On
 }
 
 /// What a result of this request is made from.
-pub(crate) fn provenance(
-    inputs: &Inputs,
-    request: &Request,
-    geometry: &Geometry<'_>,
-    records: Vec<InputRecord>,
-) -> Provenance {
+pub(crate) fn provenance(inputs: &Inputs, request: &Request, records: Vec<InputRecord>) -> Provenance {
     Provenance {
         kantor: env!("CARGO_PKG_VERSION"),
         inputs: records,
         dropped_rows: inputs.dropped().to_vec(),
-        pool_rows: geometry.pool_len(),
-        query_rows: geometry.query_len(),
+        pool_rows: inputs.pool_len(),
+        query_rows: inputs.queries().len(),
         overlap: inputs.overlap(),
         seed: request.seed,
         rng: "ChaCha8",
@@ -144,9 +139,6 @@ pub(crate) fn provenance(
 }
 
 /// The record of how these selections were made. Their directories begin with `under`, if they are written at all.
-///
-/// # Errors
-/// If pool, queries and cost do not go together.
 pub(crate) fn manifest(
     inputs: &Inputs,
     request: &Request,
@@ -154,8 +146,7 @@ pub(crate) fn manifest(
     run: Run,
     under: Option<&str>,
     outputs: Vec<Written>,
-) -> Result<Manifest, Error> {
-    let geometry = inputs.geometry(request.cost)?;
+) -> Manifest {
     let record = |chosen: &Chosen, proved: &Proved| ResultRecord {
         method: chosen.method.clone(),
         budget: proved.selection.budget(),
@@ -178,9 +169,9 @@ pub(crate) fn manifest(
         .flat_map(|chosen| chosen.selections.iter().map(move |proved| record(chosen, proved)))
         .collect();
     let status = results.iter().map(|result| result.status).find(|status| !status.is_success());
-    Ok(Manifest {
+    Manifest {
         schema: manifest::SCHEMA,
-        provenance: provenance(inputs, request, &geometry, outcome.inputs.clone()),
+        provenance: provenance(inputs, request, outcome.inputs.clone()),
         groups: named_groups(inputs),
         parameters: parameters(request, outcome.objective, run.on_bad_row),
         threads: rayon::current_num_threads(),
@@ -193,7 +184,7 @@ pub(crate) fn manifest(
         cross_fit_seconds: outcome.cross_fit_seconds,
         seconds: run.begun.elapsed().as_secs_f64(),
         peak_memory_bytes: memory::peak(),
-    })
+    }
 }
 
 /// The labels of the queries with their numbers of queries.

@@ -299,3 +299,15 @@ fn losses_that_contradict_an_assumption_leave_no_bound_that_rests_on_it() {
     let words = ["--range", "20", "--lipschitz", "1e6"];
     assert!(resting(&of("0\n", "-1\n10\n", &words), "non-negative").iter().all(|status| status == "refused"));
 }
+
+#[test]
+fn a_diameter_below_a_distance_is_refused() {
+    let dir = tempdir().unwrap();
+    let rows = subset(dir.path(), 10);
+    let with = |diameter: &str| {
+        let mut command = bound("query_gsm8k.embed.npy", &rows, &["--cost", "euclidean", "--diameter", diameter]);
+        command.assert()
+    };
+    with("0.001").code(2).stderr(predicates::str::contains("farther").or(predicates::str::contains("apart")));
+    with("10").success();
+}
