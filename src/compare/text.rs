@@ -32,6 +32,12 @@ pub const FIELDS: [&str; 16] = [
     "completion",
 ];
 
+/// The field that names where a line comes from.
+const SOURCE: &str = "source";
+
+/// Letters of a source's name that tell it from others.
+const NAME: usize = 200;
+
 /// Upper ends of the bins of lengths in tokens; the last bin is open.
 pub(super) const BINS: [u64; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 
@@ -68,7 +74,8 @@ impl Texts {
             let text = fields.text();
             any |= text.is_some();
             tokens.push(text.map_or(0, |text| count(&text)));
-            let source = fields.get("source").and_then(Json::text).map(Cow::into_owned);
+            let name = |text: Cow<'_, str>| text.chars().take(NAME).collect::<String>();
+            let source = fields.get(SOURCE).and_then(Json::text).map(name);
             let next = places.len();
             named.push(*places.entry(source).or_insert(next));
         })?;
@@ -126,14 +133,16 @@ fn ranked(
     (named.into_iter().map(|place| rank[place]).collect(), sources)
 }
 
-/// The fields of a line.
+/// The fields of a line that are looked at.
 struct Fields<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
 impl<'a> Fields<'a> {
     /// Of a line that was found to be an object; none of another.
     fn of(line: &'a [u8]) -> Self {
         let fields = Json::fields_of(std::str::from_utf8(line).unwrap_or_default());
-        Self(fields.flatten().filter_map(|(name, value)| Some((name.text()?, value))).collect())
+        let looked_at = |name: &str| name == SOURCE || FIELDS.contains(&name);
+        let named = fields.flatten().filter_map(|(name, value)| Some((name.text()?, value)));
+        Self(named.filter(|(name, _)| looked_at(name)).collect())
     }
 
     fn get(&self, name: &str) -> Option<Json<'a>> {
@@ -203,6 +212,14 @@ mod tests {
         let odd = r#"{"score": NaN, "weight": 1e999, "text": "a\ud800b", "input": {"value": ["c", Infinity]}}"#;
         assert_eq!(text(odd).as_deref(), Some("c\na\\ud800b"));
         assert_eq!(text(&format!(r#"{{"text": {}"deep"{}}}"#, "[".repeat(100_000), "]".repeat(100_000))), None);
+    }
+
+    #[test]
+    fn fields_that_nobody_looks_at_are_not_kept() {
+        let many: String = (0..1000).map(|field| format!("\"f{field}\": 0, ")).collect();
+        let line = format!("{{{many}\"source\": \"s\", \"text\": \"t\"}}");
+        let fields = Fields::of(line.as_bytes());
+        assert_eq!((fields.0.len(), fields.get(SOURCE).is_some(), fields.text().as_deref()), (2, true, Some("t")));
     }
 
     #[test]
