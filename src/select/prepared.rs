@@ -20,6 +20,9 @@ use crate::report::{cpu, memory};
 
 use super::{BLOCK, Beside, Chosen, Error, Outcome, Proved, Request, crossfit, objective};
 
+/// Bytes that are kept of a chosen row: its number, score, closest query and the cost to that.
+const CHOSEN_ROW: u64 = 32;
+
 /// The selector of that name with these settings.
 ///
 /// # Errors
@@ -96,7 +99,9 @@ impl<'a> Prepared<'a> {
             needs = needs.union(selector_of(name, request)?.needs(&task, largest));
         }
         let certified = if request.certify { largest } else { 0 };
-        let needed = bytes(&task, needs, objective, certified, request.budgets.len());
+        let chosen = request.budgets.iter().fold(0, |sum: u64, &budget| sum.saturating_add(budget as u64));
+        let held = chosen.saturating_mul(request.methods.len() as u64 * CHOSEN_ROW);
+        let needed = bytes(&task, needs, objective, certified, request.budgets.len()).saturating_add(held);
         if needed > memory {
             return Err(Error::Memory { needed, allowed: memory });
         }
@@ -162,6 +167,7 @@ impl<'a> Prepared<'a> {
 
     fn prove(&self, name: &str, selection: Selection) -> Result<Proved, Error> {
         if !self.request.certify {
+            self.task.watch.advance(0)?;
             return Ok(self.leave(selection));
         }
         let label = format!("{name}, {}", label::budgets(&[selection.budget()]));

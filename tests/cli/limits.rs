@@ -175,3 +175,12 @@ fn repeats_without_end_are_refused() {
         run.assert().code(2).stderr(contains(flag)).stderr(contains("at most 100000"));
     }
 }
+
+#[test]
+fn selections_of_many_budgets_are_counted_before_they_are_made() {
+    let work = tempfile::tempdir().unwrap();
+    let budgets: Vec<String> = (1..=5000).map(|budget| budget.to_string()).collect();
+    let words = ["--method=random", "--no-certify", "--max-memory=100M", "--budget", &budgets.join(",")];
+    select_example(&work.path().join("out"), &words).assert().code(5).stderr(contains("--max-memory"));
+    assert!(!work.path().join("out").exists());
+}
