@@ -95,6 +95,8 @@ struct Batch<'a> {
     jobs: Vec<&'a Job>,
     /// The digest of every job, or why its inputs cannot be read.
     identities: Vec<Result<String, String>>,
+    /// The input files of all tasks: none of them may go with an outdated result.
+    files: Vec<&'a Path>,
     settled: Mutex<BTreeMap<usize, Line>>,
     watch: &'a dyn Watch,
     tell: &'a (dyn Fn(&Event<'_>) + Sync),
@@ -138,8 +140,9 @@ impl<'a> Batch<'a> {
         };
         let identities = jobs.iter().map(identity).collect();
         let store = Store::new(&plan.out);
-        let (settled, begun) = (Mutex::default(), store::now());
-        Ok(Self { plan, options, store, digests, jobs, identities, settled, watch, tell, begun })
+        let files: BTreeSet<&Path> = plan.tasks.values().flat_map(|spec| spec.files().map(|(_, path)| path)).collect();
+        let (files, settled, begun) = (Vec::from_iter(files), Mutex::default(), store::now());
+        Ok(Self { plan, options, store, digests, jobs, identities, files, settled, watch, tell, begun })
     }
 
     fn digest(&self, at: usize) -> &str {
@@ -149,13 +152,6 @@ impl<'a> Batch<'a> {
     fn line(&self, at: usize, state: State, ran: bool) -> Line {
         let job = self.jobs[at];
         Line { job: job.clone(), directory: self.store.directory(job), state, ran, replaced: false }
-    }
-
-    /// The input files of all tasks: none of them may go with an outdated result.
-    fn files(&self) -> Vec<&Path> {
-        let all: BTreeSet<&Path> =
-            self.plan.tasks.values().flat_map(|spec| spec.files().map(|(_, path)| path)).collect();
-        all.into_iter().collect()
     }
 
     /// Notes how a job ended.
@@ -403,7 +399,8 @@ impl<'a> Batch<'a> {
                 chosen.selections.retain(|proved| proved.selection.budget() == job.budget);
             }
             let write = || {
-                let mut staging = ResultDirectory::begin(&self.store.directory(job), true, &self.files())?;
+                self.store.check_place(job)?;
+                let mut staging = ResultDirectory::begin(&self.store.directory(job), true, &self.files)?;
                 let identity = Identity::new(job, spec, &self.plan.request, &self.digests);
                 let of = serde_json::json!({
                     "schema": "kantor/job/1", "task": job.task, "digest": digest, "depends_on": identity,

@@ -12,8 +12,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use kantor_theory::{Interval, Status, json};
 use serde::{Deserialize, Serialize};
 
+use crate::data::name::readable;
 use crate::data::whole::{self, Whole};
 use crate::output::{MANIFEST, OutputError, OutputFile, Written, journal, recover};
+use crate::select::Error;
 
 use super::Job;
 
@@ -162,6 +164,23 @@ impl Store {
     fn digest(&self, job: &Job) -> Option<String> {
         let record = whole::read(&self.directory(job).join(JOB), Whole::Record).ok()?;
         json::from_slice(&record).ok().map(|JobFile { digest }| digest)
+    }
+
+    /// Fails if the place of this job holds the result of another command, which only its user may let go.
+    pub(super) fn check_place(&self, job: &Job) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Listed {
+            outputs: Vec<Written>,
+        }
+        let directory = self.directory(job);
+        let listed = whole::read(&directory.join(MANIFEST), Whole::Record).ok();
+        match listed.and_then(|text| json::from_slice::<Listed>(&text).ok()) {
+            Some(Listed { outputs }) if !outputs.iter().any(|output| output.path == JOB) => {
+                let what = "holds the result of another command: move it away, or give the jobs another directory";
+                Err(Error::Request(format!("{} {what}", readable(&directory))))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether there is a result of other inputs or parameters.

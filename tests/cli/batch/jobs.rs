@@ -263,6 +263,20 @@ fn an_outdated_result_that_is_an_input_of_another_task_is_spared() {
 }
 
 #[test]
+fn a_result_of_another_command_at_the_place_of_a_job_is_spared() {
+    let work = Work::new("budgets = [5]");
+    let place = work.path("results/a/round-robin-k5-seed0");
+    let mut select = kantor();
+    select.args(["select", "--budget=7", "--pool"]).arg(work.path("pool.npy")).arg("--query");
+    select.arg(work.path("a.npy")).arg("-o").arg(&place).assert().success();
+    let before = fs::read(place.join("manifest.json")).unwrap();
+    let printed = work.printed(&[], 1);
+    assert_eq!(names(&printed, |job| job["state"] == "failed"), ["a/round-robin-k5-seed0"]);
+    assert!(printed.to_string().contains("result of another command"), "{printed}");
+    assert_eq!(fs::read(place.join("manifest.json")).unwrap(), before);
+}
+
+#[test]
 fn records_of_failures_that_others_touched_are_spared_and_not_believed() {
     let work = Work::new("budgets = [5]");
     let blocker = work.path("results/a/round-robin-k5-seed0/note");
