@@ -42,8 +42,22 @@ impl Group {
     }
 }
 
-/// Takes back what a killed run put in place of the files of which the journal `found_by` speaks, unless it had put all of them. The
-/// caller holds the lock of it.
+/// A file whose journal is there, and how far its run had come.
+struct Found<'a> {
+    target: &'a Path,
+    /// The hidden path of the new file; after an exchange, of the older one.
+    hidden: PathBuf,
+    aside: PathBuf,
+    /// Device and inode of the new file.
+    new: (u64, u64),
+    /// Whether something is at the hidden path: the new file, or the older one that it has replaced.
+    kept: bool,
+    /// Whether that is the new file.
+    is_hidden: bool,
+}
+
+/// Takes back what a killed run put in place of the files of which the journal `found_by` speaks, unless it had put all
+/// of them. The caller holds the lock of it.
 pub(super) fn take_back(found_by: &Path, name: &str) {
     let members = Group::of(found_by);
     // Locked until all is done.
@@ -60,17 +74,23 @@ pub(super) fn take_back(found_by: &Path, name: &str) {
         let made = journal::made(of, name);
         let Some(new) = made.first().and_then(|made| made.id) else { return };
         let hidden = of.with_extension("").join(name);
-        let older = FileState::at(&hidden).ok();
-        let is_hidden = older.as_ref().is_some_and(|at| at.id.numbers() == Some(new));
-        found.push((target, hidden, of.with_extension(journal::ASIDE), new, older.is_some(), is_hidden));
+        let at_hidden = FileState::at(&hidden).ok();
+        found.push(Found {
+            target,
+            aside: of.with_extension(journal::ASIDE),
+            new,
+            kept: at_hidden.is_some(),
+            is_hidden: at_hidden.is_some_and(|at| at.id.numbers() == Some(new)),
+            hidden,
+        });
     }
-    if !found.iter().any(|(.., is_hidden)| *is_hidden) {
+    if !found.iter().any(|file| file.is_hidden) {
         return;
     }
-    for (target, hidden, aside, new, replaced, _) in found.iter().filter(|(.., is_hidden)| !is_hidden) {
+    for Found { target, hidden, aside, new, kept, .. } in found.iter().filter(|file| !file.is_hidden) {
         if FileState::at(target).is_ok_and(|at| at.id.numbers() == Some(*new)) {
             let back: io::Result<()> =
-                if *replaced { exchange(hidden, target, aside) } else { rename_new(target, hidden) };
+                if *kept { exchange(hidden, target, aside) } else { rename_new(target, hidden) };
             // What cannot go back stays where it is, whole.
             let _ = back;
         }
