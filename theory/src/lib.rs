@@ -13,6 +13,7 @@ pub mod bounds;
 mod cache;
 pub mod certificate;
 pub mod checker;
+pub mod constraints;
 pub mod conventions;
 pub mod cost;
 pub mod cost_bounds;
@@ -36,11 +37,12 @@ pub mod status;
 
 pub use bounds::{
     BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Executor, Interval, KernelMeans,
-    NearestDistances, Screened, Witness, best_bound, distance_bound, excess, kernel_means, mean_difference,
-    nearest_distances, sequential, transport_at_least,
+    NearestDistances, Screened, Witness, best_bound, constrained_best_bound, distance_bound, excess, kernel_means,
+    mean_difference, nearest_distances, sequential, transport_at_least,
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};
+pub use constraints::{Column, Constraints, FeasibleSet, Price};
 pub use cost::Cost;
 pub use cost_bounds::{CostBounds, Power};
 pub use geometry::{Geometry, GeometryError};

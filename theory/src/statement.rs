@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::constraints::Constraints;
 use crate::cost::{Cost, Family};
 use crate::cost_bounds::{LARGEST_DIM, Power};
 use crate::geometry::Geometry;
@@ -111,6 +112,9 @@ pub struct Statement {
     pub queries: usize,
     /// Weights of subset rows and queries.
     pub weights: Weights,
+    /// Which subsets may be chosen; absent in files if all.
+    #[serde(default, skip_serializing_if = "Constraints::are_none")]
+    pub constraints: Constraints,
     /// Which distance; absent in files if it is W.
     #[serde(default, skip_serializing_if = "Objective::is_w")]
     pub objective: Objective,
@@ -128,6 +132,7 @@ impl Statement {
             pool: geometry.pool_len(),
             queries: geometry.query_len(),
             weights: Weights::default(),
+            constraints: Constraints::default(),
             objective: Objective::W,
             convention: CONVENTION.to_owned(),
         }
@@ -136,6 +141,11 @@ impl Statement {
     /// The same problem with these weights.
     pub fn weighted(self, weights: Weights) -> Self {
         Self { weights, ..self }
+    }
+
+    /// The same problem for subsets that obey these constraints.
+    pub fn constrained(self, constraints: Constraints) -> Self {
+        Self { constraints, ..self }
     }
 
     /// The same problem under another distance.
@@ -171,6 +181,7 @@ impl Statement {
         {
             return Err(Rejection::new("objective", format!("kernel `{kernel}` is not positive definite")));
         }
+        self.constraints.check_alone()?;
         if self.objective != Objective::W {
             self.check_plain_terms()?;
         }

@@ -14,8 +14,9 @@
 use std::ops::Range;
 
 use crate::bounds::blocks::{BLOCK, check_rows, over_blocks};
-use crate::bounds::feasible::Support;
+use crate::bounds::feasible::{Feasible, Support};
 use crate::bounds::{Candidates, Executor, Witness, discrepancy, misplaced, transport, tsds};
+use crate::constraints::{FeasibleSet, Price};
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
 use crate::rejection::Rejection;
@@ -48,6 +49,7 @@ pub struct BestBound {
     geometry: GeometryId,
     statement: Statement,
     evidence: BestEvidence,
+    prices: Vec<Price>,
     lower: f64,
 }
 
@@ -77,6 +79,11 @@ impl BestBound {
         &self.evidence
     }
 
+    /// Prices of the limits of its constraints, which prove it too.
+    pub fn prices(&self) -> &[Price] {
+        &self.prices
+    }
+
     /// The subset size k for which it was proved.
     pub fn budget(&self) -> usize {
         self.statement.budget
@@ -89,8 +96,8 @@ type Values<'a> = Box<dyn Fn(&mut Vec<f64>, &[usize], &mut [f64]) -> Result<(), 
 /// What an objective D and evidence say of every subset S (`notes/priced-support.md`): one value v_i a pool row, and a
 /// number ≤ D(S) that falls as Σ_{i∈S} v_i rises.
 pub(super) struct Relaxation<'a> {
-    /// The bound of Σ_{i∈S} v_i for which it is made.
-    pub(super) support: Support,
+    /// Whether the values hold the price σ of a row already.
+    pub(super) holds_price: bool,
     pub(super) values: Values<'a>,
     /// A number ≤ D(S) for all S whose values add up to at most this; `None` if it is too large for a double.
     pub(super) lower: Box<dyn Fn(f64) -> Option<f64> + 'a>,
@@ -136,11 +143,42 @@ pub fn best_bound(
     candidates: Candidates<'_>,
     executor: Executor<'_>,
 ) -> Result<BestBound, Rejection> {
+    if !problem.constraints.are_none() {
+        return Err(Rejection::new("constraints", "the statement has constraints, which this bound does not know of"));
+    }
+    bound_among(geometry, problem, evidence.into(), candidates, Feasible::of(problem), &[], executor)
+}
+
+/// The same for the subsets that obey the constraints of the problem, which are those of `feasible` (T15); `prices` are of
+/// its limits. Looks at all rows.
+///
+/// # Errors
+/// As [`best_bound`]; and if constraints or prices do not fit.
+pub fn constrained_best_bound(
+    geometry: &Geometry<'_>,
+    problem: &Statement,
+    evidence: impl Into<BestEvidence>,
+    feasible: &FeasibleSet,
+    prices: &[Price],
+    executor: Executor<'_>,
+) -> Result<BestBound, Rejection> {
+    let among = Feasible::among(problem, feasible, prices)?;
+    bound_among(geometry, problem, evidence.into(), Candidates::All, among, prices, executor)
+}
+
+fn bound_among(
+    geometry: &Geometry<'_>,
+    problem: &Statement,
+    evidence: BestEvidence,
+    candidates: Candidates<'_>,
+    feasible: Feasible<'_>,
+    prices: &[Price],
+    executor: Executor<'_>,
+) -> Result<BestBound, Rejection> {
     problem.check(geometry)?;
     if problem.weights.subset.is_some() {
         return Err(Rejection::new("best", "bounds for all subsets are proved for uniform subsets only"));
     }
-    let evidence = evidence.into();
     let listed = candidates.rows(geometry, problem, &evidence)?;
     let relaxation = match (&evidence, problem.objective, problem.objective.kernel()) {
         (BestEvidence::Potentials(g), Objective::W, _) => transport::relaxation(geometry, problem, g)?,
@@ -153,28 +191,29 @@ pub fn best_bound(
         (BestEvidence::Potentials(_), other, _) => return Err(misplaced("potentials", other)),
         (BestEvidence::Witness(_), other, _) => return Err(misplaced("measures on pool rows", other)),
     };
-    let lower = relaxed(geometry.pool_len(), relaxation, listed, executor)?;
-    Ok(BestBound { geometry: geometry.id(), statement: problem.clone(), evidence, lower })
+    let lower = relaxed(geometry.pool_len(), &feasible, relaxation, listed, executor)?;
+    Ok(BestBound { geometry: geometry.id(), statement: problem.clone(), evidence, prices: prices.to_vec(), lower })
 }
 
 /// A number ≤ D(S) for all feasible S; rows of the pool that are not `listed` have v_i ≤ 0.
 fn relaxed(
     pool: usize,
-    Relaxation { support, values: evaluate, lower }: Relaxation<'_>,
+    feasible: &Feasible<'_>,
+    Relaxation { holds_price, values: evaluate, lower }: Relaxation<'_>,
     listed: Option<&[usize]>,
     executor: Executor<'_>,
 ) -> Result<f64, Rejection> {
     // Where rows are left out, no other may count for less than they do.
     let least = if listed.is_some() { 0.0 } else { f64::NEG_INFINITY };
-    let visit = |support: &mut Support, workspace: &mut Vec<f64>, span: Range<usize>| {
+    let visit = |support: &mut Support<'_>, workspace: &mut Vec<f64>, span: Range<usize>| {
         let rows: Vec<usize> = listed.map_or_else(|| span.clone().collect(), |rows| rows[span.clone()].to_vec());
         let mut values = [0.0; BLOCK];
         evaluate(workspace, &rows, &mut values[..rows.len()])?;
-        values[..rows.len()].iter().for_each(|value| support.add(value.max(least)));
+        rows.iter().zip(&values).for_each(|(&row, value)| support.add(row, value.max(least)));
         Ok(())
     };
     let count = listed.map_or(pool, <[usize]>::len);
-    let support = over_blocks(count, executor, Vec::new, support, visit, Support::merge)?;
+    let support = over_blocks(count, executor, Vec::new, feasible.support(holds_price), visit, Support::merge)?;
     let too_large = "the bound is too large for a double: rescale rows, costs, or the numbers that prove it";
     lower(support.upper()).ok_or_else(|| Rejection::new("range", too_large))
 }

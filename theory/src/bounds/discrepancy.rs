@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::best::Relaxation;
 use crate::bounds::blocks::{check_rows, over_blocks};
-use crate::bounds::feasible::Feasible;
 use crate::bounds::{Executor, Interval, kernel_means, ratio_down};
 use crate::cost_bounds::CostBounds;
 use crate::dot;
@@ -198,7 +197,7 @@ pub(super) fn relaxation<'a>(
     let length = self_product(&to_witness, &landmarks, witness, &mass, executor)?;
     let (m, budget) = (geometry.query_len() as f64, problem.budget as f64);
     Ok(Relaxation {
-        support: Feasible::of(problem).best_priced(),
+        holds_price: false,
         // −h(x).
         values: Box::new(move |_, rows, out| {
             let pulls = to_witness.of_rows(&landmarks, rows, &[End::Lower])?;

@@ -1,51 +1,73 @@
 //! The subsets of which a bound for all subsets speaks, and how much one value a row can add up to on such a subset
-//! (`notes/priced-support.md`).
+//! (`notes/priced-support.md`, `notes/T15.md`).
 //!
 //! For values v_i of the pool rows and any price σ, every set S of k rows has
 //! Σ_{i∈S} v_i ≤ σk + Σ_i max(0, v_i − σ). The least such number is the support function of these sets: with the k-th
-//! largest value for σ it is the sum of the k largest.
+//! largest value for σ it is the sum of the k largest. Constraints are priced first ([`FeasibleSet`]).
 
-use crate::rounding::ExactSum;
+use crate::constraints::{FeasibleSet, Price, Priced};
+use crate::rejection::Rejection;
+use crate::rounding::{ExactSum, add_up};
 use crate::statement::Statement;
 
-/// The subsets that may be chosen: any k distinct pool rows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Feasible {
+/// The subsets that may be chosen: any k distinct pool rows, as far as constraints allow.
+#[derive(Debug, Clone)]
+pub(super) struct Feasible<'a> {
     budget: usize,
+    constrained: Option<(&'a FeasibleSet, Priced)>,
 }
 
-impl Feasible {
-    /// Those of a problem.
+impl<'a> Feasible<'a> {
+    /// Those of a problem without constraints.
     pub(super) fn of(problem: &Statement) -> Self {
-        Self { budget: problem.budget }
+        Self { budget: problem.budget, constrained: None }
     }
 
-    /// The bound at price zero, for values that hold the price already: a constant added to all potentials is one.
-    pub(super) fn priced(self) -> Support {
-        Support { budget: self.budget, keeps: false, positive: ExactSum::default(), largest: Vec::new() }
+    /// Those of a problem with the constraints of `set`, at these prices.
+    pub(super) fn among(problem: &Statement, set: &'a FeasibleSet, prices: &[Price]) -> Result<Self, Rejection> {
+        if set.constraints() != &problem.constraints || set.pool() != problem.pool {
+            return Err(Rejection::new("constraints", "the rows were prepared for other constraints or another pool"));
+        }
+        Ok(Self { budget: problem.budget, constrained: Some((set, set.priced(prices)?)) })
     }
 
-    /// The bound at the best price.
-    pub(super) fn best_priced(self) -> Support {
-        Support { keeps: true, ..self.priced() }
+    /// The bound at the best price σ, or at zero if `values` hold it already: a constant added to all potentials is one.
+    pub(super) fn support(&self, holds_price: bool) -> Support<'_> {
+        let room = self.budget - self.constrained.as_ref().map_or(0, |(set, _)| set.included().min(self.budget));
+        let keeps = !holds_price || self.constrained.is_some();
+        Support { of: self, room, keeps, positive: ExactSum::default(), largest: Vec::new() }
     }
 }
 
 /// A bound of Σ_{i∈S} v_i for all feasible S, while the values come in. A row without a value counts as one with zero.
 #[derive(Debug, Clone)]
-pub(super) struct Support {
-    budget: usize,
+pub(super) struct Support<'a> {
+    of: &'a Feasible<'a>,
+    /// Rows to choose beside those that must be chosen.
+    room: usize,
     /// Whether values are kept until the best price is known.
     keeps: bool,
-    /// Σ_i max(0, v_i) over values that were not kept.
+    /// Σ_i max(0, v_i) over values that were not kept, and those of rows that must be chosen.
     positive: ExactSum,
-    /// The k largest values and perhaps others.
+    /// The largest values and perhaps others.
     largest: Vec<f64>,
 }
 
-impl Support {
+impl Support<'_> {
     /// Takes in the value of one more row.
-    pub(super) fn add(&mut self, value: f64) {
+    pub(super) fn add(&mut self, row: usize, value: f64) {
+        let value = match &self.of.constrained {
+            None => value,
+            Some((set, _)) if set.is_excluded(row) => return,
+            Some((set, priced)) => {
+                let value = add_up(value, -priced.discounts[row]);
+                if set.is_included(row) {
+                    self.positive.add(value);
+                    return;
+                }
+                value
+            }
+        };
         if self.keeps {
             self.largest.push(value);
         } else if value > 0.0 {
@@ -54,11 +76,11 @@ impl Support {
     }
 
     /// Takes in the values of other rows.
-    pub(super) fn merge(&mut self, other: Support) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.positive.merge(&other.positive);
         self.largest.extend(other.largest);
         // Sorting out once in k values costs O(1) each and O(k) memory in all.
-        if self.largest.len() / 2 >= self.budget {
+        if self.largest.len() / 2 >= self.room {
             self.sort_out();
         }
     }
@@ -67,13 +89,16 @@ impl Support {
     pub(super) fn upper(mut self) -> f64 {
         self.sort_out();
         self.largest.iter().for_each(|&value| self.positive.add(value));
+        if let Some((_, priced)) = &self.of.constrained {
+            self.positive.merge(&priced.constant);
+        }
         self.positive.up()
     }
 
     fn sort_out(&mut self) {
-        if self.budget < self.largest.len() {
-            self.largest.select_nth_unstable_by(self.budget, |a, b| b.total_cmp(a));
-            self.largest.truncate(self.budget);
+        if self.room < self.largest.len() {
+            self.largest.select_nth_unstable_by(self.room, |a, b| b.total_cmp(a));
+            self.largest.truncate(self.room);
         }
     }
 }

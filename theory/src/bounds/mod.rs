@@ -19,7 +19,7 @@ mod tsds;
 use serde::{Deserialize, Serialize};
 
 pub use below::transport_at_least;
-pub use best::{BestBound, BestEvidence, best_bound};
+pub use best::{BestBound, BestEvidence, best_bound, constrained_best_bound};
 pub use blocks::{Executor, sequential};
 pub use centre::mean_difference;
 pub use discrepancy::Witness;

@@ -8,7 +8,6 @@
 
 use crate::bounds::best::{Relaxation, values_of_closeness};
 use crate::bounds::blocks::over_closeness;
-use crate::bounds::feasible::Feasible;
 use crate::bounds::{DistanceEvidence, Executor, Interval, check_potentials};
 use crate::cost_bounds::CostBounds;
 use crate::geometry::Geometry;
@@ -110,7 +109,7 @@ pub(super) fn relaxation<'a>(
     check_potentials(g, problem.queries, "best potentials")?;
     let costs = CostBounds::new(geometry, problem.p);
     Ok(Relaxation {
-        support: Feasible::of(problem).priced(),
+        holds_price: true,
         values: values_of_closeness(geometry, move |closeness, out| costs.best_replies(g, closeness, out)),
         lower: Box::new(move |support| {
             let value = sub_down(problem.mean_potential_down(g), div_up(support, problem.budget as f64));

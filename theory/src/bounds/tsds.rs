@@ -13,7 +13,6 @@
 
 use crate::bounds::best::{Relaxation, values_of_closeness};
 use crate::bounds::blocks::over_closeness;
-use crate::bounds::feasible::Feasible;
 use crate::bounds::{Executor, Interval, check_potentials};
 use crate::cost_bounds::{CostBounds, Power};
 use crate::geometry::Geometry;
@@ -92,7 +91,7 @@ pub(super) fn relaxation<'a>(
     check_potentials(g, problem.queries, "best potentials")?;
     let costs = CostBounds::new(geometry, Power::One);
     Ok(Relaxation {
-        support: Feasible::of(problem).best_priced(),
+        holds_price: false,
         values: values_of_closeness(geometry, move |closeness, out| costs.reply_sums(g, closeness, out)),
         lower: Box::new(move |support| dual(problem, diversity, g, support, costs.signed())),
     })

@@ -17,7 +17,7 @@ use crate::support::{Instance, Random};
 const POINT_COSTS: [Cost; 5] = [Cost::Cosine, Cost::HalfCosine, Cost::Angular, Cost::Euclidean, Cost::Sqeuclidean];
 
 /// An instance of points, and an objective whose kernel tells its points apart.
-fn instance(random: &mut Random, cost: Cost, n: usize, m: usize, dim: usize) -> (Instance, Objective) {
+pub(crate) fn instance(random: &mut Random, cost: Cost, n: usize, m: usize, dim: usize) -> (Instance, Objective) {
     let mut instance = Instance::random(random, cost, n, m, dim);
     while instance.dim == 0 {
         instance = Instance::random(random, cost, n, m, dim);
@@ -38,7 +38,7 @@ fn instance(random: &mut Random, cost: Cost, n: usize, m: usize, dim: usize) -> 
 }
 
 /// Some measure of positive total; kinds: uniform on a subset, positive, of both signs.
-fn some_witness(random: &mut Random, n: usize) -> Witness {
+pub(crate) fn some_witness(random: &mut Random, n: usize) -> Witness {
     let mut rows: Vec<usize> = (0..n).collect();
     random.shuffle(&mut rows);
     rows.truncate(1 + random.below(n));

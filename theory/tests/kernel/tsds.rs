@@ -14,7 +14,7 @@ use crate::exact_replay::{costs, real};
 use crate::support::{Instance, Random};
 
 /// An instance in terms that the objective knows, and a weight of the size of its costs.
-fn instance(random: &mut Random, cost: Cost, n: usize, m: usize, dim: usize) -> (Instance, f64) {
+pub(crate) fn instance(random: &mut Random, cost: Cost, n: usize, m: usize, dim: usize) -> (Instance, f64) {
     let mut instance = Instance::random(random, cost, n, m, dim);
     instance.p = Power::One;
     instance.weights = Weights::default();
@@ -31,7 +31,7 @@ fn tsds(diversity: f64) -> Objective {
 }
 
 /// Potentials around the costs, some far off.
-fn some_potentials(random: &mut Random, instance: &Instance) -> Vec<f64> {
+pub(crate) fn some_potentials(random: &mut Random, instance: &Instance) -> Vec<f64> {
     let stretch = [0.3, 1.0, 1.0, 1e3][random.below(4)];
     instance.with(|geometry| {
         (0..instance.m)
