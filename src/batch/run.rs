@@ -344,7 +344,21 @@ impl<'a> Batch<'a> {
                 self.share(opened, less, watch)?;
                 self.share(opened, more, watch)
             }
-            Err(error) => self.fail_on(inputs, &fit, &error),
+            Err(error) => {
+                // What one method does not take, others may.
+                let (failed, others): (Vec<usize>, Vec<usize>) = match &error {
+                    Error::Selector(SelectError::Unsupported { method, .. }) => {
+                        fit.iter().partition(|&&at| self.jobs[at].method == *method)
+                    }
+                    _ => (fit, Vec::new()),
+                };
+                self.fail_on(inputs, &failed, &error)?;
+                if failed.is_empty() {
+                    self.fail_on(inputs, &others, &error)
+                } else {
+                    self.share(opened, &others, watch)
+                }
+            }
         }
     }
 
