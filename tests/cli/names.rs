@@ -78,7 +78,7 @@ fn settings_out_of_range_are_refused_before_anything_is_read() {
         ("epsilon", "0", "must be positive"),
         ("list-cap", "0", "at least 1"),
         ("density-bandwidth", "-1", "between 1e-70 and 1e70"),
-        ("bandwidth", "nan", "between 1e-70 and 1e70"),
+        ("bandwidth", "-2", "between 1e-70 and 1e70"),
     ] {
         let select = |words: &[&str]| {
             let mut command = kantor();
