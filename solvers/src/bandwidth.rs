@@ -59,8 +59,9 @@ enum Written {
 impl From<Bandwidth> for Written {
     fn from(bandwidth: Bandwidth) -> Self {
         match bandwidth {
-            Bandwidth::Given(sigma) => Written::Number(sigma),
-            rule => Written::Word(rule.to_string()),
+            Bandwidth::Given(sigma) if sigma.is_finite() => Written::Number(sigma),
+            // JSON has no number that is not finite.
+            other => Written::Word(other.to_string()),
         }
     }
 }

@@ -85,22 +85,8 @@ pub static SELECTORS: &[SelectorEntry] = &[
 ];
 
 /// The order in which users see settings, and in which `batch` has digested them; any others follow.
-const ORDER: [&str; 14] = [
-    "epsilon",
-    "rho",
-    "alpha",
-    "tradeoff-c",
-    "diversity",
-    "list-cap",
-    "sigma",
-    "kde-cap",
-    "sampling",
-    "kernel",
-    "bandwidth",
-    "density-bandwidth",
-    "density-sample",
-    "compat-reference",
-];
+const ORDER: &str = "epsilon rho alpha tradeoff-c diversity list-cap sigma kde-cap sampling kernel bandwidth density-bandwidth \
+                     density-sample compat-reference";
 
 /// The settings of all selectors and objectives.
 pub fn settings() -> &'static [Setting] {
@@ -111,7 +97,7 @@ pub fn settings() -> &'static [Setting] {
                 all.push(setting);
             }
         }
-        all.sort_by_key(|setting| ORDER.iter().position(|name| *name == setting.name).unwrap_or(ORDER.len()));
+        all.sort_by_key(|setting| ORDER.split(' ').position(|name| name == setting.name).unwrap_or(usize::MAX));
         all
     });
     &SETTINGS

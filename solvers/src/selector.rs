@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kantor_theory::generalization::selectors::{Optimises, optimises};
 use kantor_theory::{Geometry, GeometryError, Power, Status};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::exact::BudgetedOptima;
@@ -49,7 +50,7 @@ impl Task<'_> {
 }
 
 /// What a selector asks of the pass over the pool; the requests of several selectors are met by one pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ScanRequest {
     /// The closest query of every pool row.
     pub row_best: bool,

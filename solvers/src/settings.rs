@@ -75,46 +75,26 @@ impl SettingValue for Option<f64> {
     }
 
     fn from_json(value: &Value) -> Option<Self> {
-        if value.is_null() { Some(None) } else { number(value).map(Some) }
+        Some(if value.is_null() { None } else { Some(number(value)?) })
     }
 }
 
-impl SettingValue for Bandwidth {
-    fn kind() -> Kind {
-        Kind::Bandwidth
-    }
-
-    fn to_json(&self) -> Value {
-        if let Bandwidth::Given(sigma) = self { sigma.to_json() } else { Value::from(self.to_string()) }
-    }
-
-    fn from_json(value: &Value) -> Option<Self> {
-        value.as_f64().map(Bandwidth::Given).or_else(|| value.as_str()?.parse().ok())
-    }
+macro_rules! values {
+    ($($type:ty: $kind:expr),* $(,)?) => {
+        $(impl SettingValue for $type {
+            fn kind() -> Kind {
+                $kind
+            }
+        })*
+    };
 }
 
-impl SettingValue for usize {
-    fn kind() -> Kind {
-        Kind::Count
-    }
-}
-
-impl SettingValue for bool {
-    fn kind() -> Kind {
-        Kind::Switch
-    }
-}
-
-impl SettingValue for Sampling {
-    fn kind() -> Kind {
-        Kind::Word(Sampling::ALL.map(Sampling::name).into())
-    }
-}
-
-impl SettingValue for KernelName {
-    fn kind() -> Kind {
-        Kind::Word(KernelName::ALL.map(KernelName::name).into())
-    }
+values! {
+    usize: Kind::Count,
+    bool: Kind::Switch,
+    Bandwidth: Kind::Bandwidth,
+    Sampling: Kind::Word(Sampling::ALL.map(Sampling::name).into()),
+    KernelName: Kind::Word(KernelName::ALL.map(KernelName::name).into()),
 }
 
 /// A setting as users are told of it.

@@ -344,21 +344,16 @@ impl<'a> Batch<'a> {
                 self.share(opened, less, watch)?;
                 self.share(opened, more, watch)
             }
-            Err(error) => {
-                // What one method does not take, others may.
-                let (failed, others): (Vec<usize>, Vec<usize>) = match &error {
-                    Error::Selector(SelectError::Unsupported { method, .. }) => {
-                        fit.iter().partition(|&&at| self.jobs[at].method == *method)
-                    }
-                    _ => (fit, Vec::new()),
-                };
-                self.fail_on(inputs, &failed, &error)?;
-                if failed.is_empty() {
-                    self.fail_on(inputs, &others, &error)
-                } else {
-                    self.share(opened, &others, watch)
-                }
+            // What one method does not take, others may.
+            Err(Error::Selector(error @ SelectError::Unsupported { method, .. }))
+                if fit.iter().any(|&at| self.jobs[at].method == method) =>
+            {
+                let (failed, others): (Vec<usize>, Vec<usize>) =
+                    fit.iter().partition(|&&at| self.jobs[at].method == method);
+                self.fail_on(inputs, &failed, &error.into())?;
+                self.share(opened, &others, watch)
             }
+            Err(error) => self.fail_on(inputs, &fit, &error),
         }
     }
 

@@ -10,6 +10,7 @@ mod knn_properties;
 mod metrics;
 mod screen;
 mod settings;
+mod summary;
 #[path = "../support/mod.rs"]
 mod support;
 mod uot_properties;
