@@ -178,7 +178,7 @@ pub fn quantiles(
             notes: order.notes.clone(),
         };
         let proved = if request.certify {
-            prepared.certify(&format!("bin {bin}"), selection)?
+            prepared.certify(&format!("bin {bin}"), None, selection)?
         } else {
             prepared.leave(selection)
         };

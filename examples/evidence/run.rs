@@ -6,7 +6,7 @@ use std::path::Path;
 use kantor::certify::{self, Metric, Terms, measure};
 use kantor::select::{InputSpec, Inputs};
 use kantor::solvers::kernels::scan;
-use kantor::solvers::{Quiet, ScanRequest, Settings, Task, exact, folds, registry};
+use kantor::solvers::{Optimum, Quiet, ScanRequest, Settings, Task, exact, folds, registry};
 use kantor::statistics::mean;
 use kantor::theory::{Cost, Geometry, PickedRows, Power};
 use rayon::prelude::*;
@@ -52,17 +52,18 @@ fn choose(geometry: &Geometry<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Ve
         METHODS.iter().filter_map(|name| Some((registry::selector(name)?.build)(&Settings::default()))).collect();
     let exact = exact::needs(&task(0), largest);
     let needs = selectors.iter().fold(exact, |all: ScanRequest, selector| all.union(selector.needs(&task(0), largest)));
-    let mut scanned = scan(&task(0), needs)?;
+    let scanned = scan(&task(0), needs)?;
     let solved = exact::solve(&task(0), &scanned, budgets)?;
     let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
     let best = |found| certify::best(geometry, Power::One, found, lists).map(|bound| bound.lower());
     let bests = solved.budgets.iter().map(best).collect::<Result<_, _>>()?;
-    scanned.optimum = Some(solved);
+    let optimum = Optimum::Transport(solved);
     let mut choices = Vec::new();
     for selector in selectors {
         let seeds = if selector.name() == "random" { SEEDS } else { 1 };
         for seed in 0..seeds {
-            let selections = selector.select(&task(seed), &scanned, budgets)?;
+            let known = selector.of_optimum(&task(seed), &optimum, budgets);
+            let selections = known.map_or_else(|| selector.select(&task(seed), &scanned, budgets), Ok)?;
             let choice = |(at, rows)| Choice { method: selector.name(), at, rows };
             choices.extend(selections.into_iter().map(|selection| selection.rows).enumerate().map(choice));
         }

@@ -16,6 +16,7 @@ use kantor_theory::generalization::selectors::Optimises;
 use serde_json::json;
 
 use crate::kernels::scan;
+use crate::optimum::Optimum;
 use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
 
 /// How much longer than its share a group's order is at first, if orders are nested: rows that several groups want are
@@ -129,6 +130,10 @@ impl Selector for Balanced {
 
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
         if self.groups.len() > 1 { ScanRequest::default() } else { self.inner.needs(task, largest) }
+    }
+
+    fn of_optimum(&self, task: &Task<'_>, optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
+        if self.groups.len() > 1 { None } else { self.inner.of_optimum(task, optimum, budgets) }
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {

@@ -7,10 +7,9 @@ use kantor_theory::{Geometry, GeometryError, Power, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::exact::BudgetedOptima;
-use crate::herding;
 use crate::kernels::best::RowBest;
 use crate::kernels::lists::NeighbourLists;
+use crate::optimum::Optimum;
 use crate::watch::{Stopped, Watch};
 
 /// One selection task: pool, queries and cost, and the terms under which to work.
@@ -75,10 +74,6 @@ pub struct PoolScan {
     /// Rows whose norms the pass saw to be not finite or near the ends of their range, ascending: all bad rows are among
     /// them.
     pub suspects: Vec<usize>,
-    /// Present if the best subsets have been solved for already.
-    pub optimum: Option<BudgetedOptima>,
-    /// Present if subsets of least energy distance or discrepancy have been chosen already.
-    pub herded: Option<herding::HerdedSubsets>,
 }
 
 /// Chosen rows, in the order in which they were chosen.
@@ -208,6 +203,11 @@ pub trait Selector: Send + Sync {
     /// What it asks of the pass over the pool before choosing up to `largest` rows; nothing, unless it says so.
     fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
         ScanRequest::default()
+    }
+
+    /// The selections that [`Selector::select`] would make, if they are those of the objective which was solved already.
+    fn of_optimum(&self, _task: &Task<'_>, _optimum: &Optimum, _budgets: &[usize]) -> Option<Vec<Selection>> {
+        None
     }
 
     /// Chooses one selection per budget, in the order of `budgets`.

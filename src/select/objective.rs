@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use kantor_solvers::knn::dual;
 use kantor_solvers::settings::Setting;
-use kantor_solvers::{ObjectiveSettings, SelectError, SettingGroup, Task, herding};
+use kantor_solvers::{ObjectiveSettings, Optimum, SelectError, SettingGroup, Task, herding};
 use kantor_theory::{BestBound, Geometry, Objective};
 use serde::Serialize;
 
@@ -91,8 +91,8 @@ impl FromStr for Target {
     }
 }
 
-/// Proves for every budget how close any subset of that size can be, if the objective is not W; subsets that were
-/// herded on the way are returned too.
+/// Proves for every budget how close any subset of that size can be, if the objective is not W; what was
+/// solved for that comes with it.
 ///
 /// # Errors
 /// If nothing can be chosen, or the evidence is refused.
@@ -100,18 +100,18 @@ pub(super) fn bests(
     task: &Task<'_>,
     objective: Objective,
     budgets: &[usize],
-) -> Result<(Vec<BestBound>, Option<herding::HerdedSubsets>), Error> {
+) -> Result<(Vec<BestBound>, Optimum), Error> {
     if let Objective::Tsds { diversity } = objective {
         let duals = dual::duals(task, diversity, budgets)?;
         let bounds = duals.iter().map(|dual| certify::best_tsds(task.geometry, objective, dual));
-        return Ok((bounds.collect::<Result<_, _>>()?, None));
+        return Ok((bounds.collect::<Result<_, _>>()?, Optimum::Unknown));
     }
-    let Some(kernel) = objective.kernel() else { return Ok((Vec::new(), None)) };
+    let Some(kernel) = objective.kernel() else { return Ok((Vec::new(), Optimum::Unknown)) };
     let solved = herding::choose(task, kernel, budgets)?;
     let mut bounds = Vec::with_capacity(budgets.len());
     for chosen in &solved.budgets {
         let witness = herding::witness(task, kernel, chosen)?;
         bounds.push(certify::best_under(task.geometry, objective, chosen.budget(), witness)?);
     }
-    Ok((bounds, Some(solved)))
+    Ok((bounds, Optimum::Kernel(solved)))
 }

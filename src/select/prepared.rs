@@ -5,12 +5,12 @@
 use std::time::Instant;
 
 use kantor_solvers::balanced::Balanced;
-use kantor_solvers::exact;
+use kantor_solvers::exact::{self, Budgeted};
 use kantor_solvers::herding;
 use kantor_solvers::kernels::{list_bytes, scan};
 use kantor_solvers::knn::dual;
 use kantor_solvers::registry::{SELECTORS, selector};
-use kantor_solvers::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, Watch};
+use kantor_solvers::{Optimum, PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, Watch};
 use kantor_theory::{BestBound, Geometry, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
@@ -65,6 +65,7 @@ pub struct Prepared<'a> {
     task: Task<'a>,
     objective: Objective,
     scanned: PoolScan,
+    optimum: Optimum,
     bests: Vec<BestBound>,
     scan_seconds: f64,
     best_seconds: f64,
@@ -109,20 +110,20 @@ impl<'a> Prepared<'a> {
             return Err(Error::Memory { needed, allowed: memory });
         }
         let begun = Instant::now();
-        let mut scanned = scan(&task, needs)?;
+        let scanned = scan(&task, needs)?;
         geometry.check_rows(scanned.suspects.iter().copied())?;
         let scan_seconds = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
-        let bests = if request.certify {
+        let (bests, optimum) = if request.certify {
             let label = format!("every subset, {}", label::budgets(&request.budgets));
             let watch = Labelled::new(watch, label);
             let task = Task { watch: &watch, ..task };
-            bests(&task, objective, &mut scanned, &request.budgets).map_err(of_every_subset)?
+            bests(&task, objective, &scanned, &request.budgets).map_err(of_every_subset)?
         } else {
-            Vec::new()
+            Default::default()
         };
         let best_seconds = begun.elapsed().as_secs_f64();
-        Ok(Self { request, task, objective, scanned, bests, scan_seconds, best_seconds })
+        Ok(Self { request, task, objective, scanned, optimum, bests, scan_seconds, best_seconds })
     }
 
     /// What a method of the request chooses by this seed for some budgets of the request, certified if that was asked
@@ -137,10 +138,13 @@ impl<'a> Prepared<'a> {
         let task = Task { geometry, power, seed, block, memory, watch: &watch };
         let selector = selector_of(name, self.request)?;
         let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
-        let selections = selector.select(&task, &self.scanned, budgets)?;
+        let known = selector.of_optimum(&task, &self.optimum, budgets);
+        let is_optimum = known.is_some();
+        let selections = known.map_or_else(|| selector.select(&task, &self.scanned, budgets), Ok)?;
         let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
-        let selections =
-            selections.into_iter().map(|selection| self.prove(name, selection)).collect::<Result<_, _>>()?;
+        let found = |selection: &Selection| self.optimum.of_transport(selection.budget()).filter(|_| is_optimum);
+        let selections = selections.into_iter().map(|selection| self.prove(name, found(&selection), selection));
+        let selections = selections.collect::<Result<_, _>>()?;
         let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), memory::peak());
         Ok(Chosen { method, nested, selections, seconds, cpu_seconds, peak_memory })
     }
@@ -168,13 +172,13 @@ impl<'a> Prepared<'a> {
         crossfit::measure(self.task.geometry, request, self.task.watch, outcome)
     }
 
-    fn prove(&self, name: &str, selection: Selection) -> Result<Proved, Error> {
+    fn prove(&self, name: &str, found: Option<&Budgeted>, selection: Selection) -> Result<Proved, Error> {
         if !self.request.certify {
             self.task.watch.advance(0)?;
             return Ok(self.leave(selection));
         }
         let label = format!("{name}, {}", label::budgets(&[selection.budget()]));
-        self.certify(&label, selection)
+        self.certify(&label, found, selection)
     }
 
     /// Leaves a selection unproved.
@@ -185,17 +189,16 @@ impl<'a> Prepared<'a> {
         Proved { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
     }
 
-    /// Certifies the distance of a selection, `label` to those who watch, whether or not the request asks for that.
-    pub(crate) fn certify(&self, label: &str, selection: Selection) -> Result<Proved, Error> {
+    /// Certifies the distance of a selection, `label` to those who watch, whether or not the request asks for that; from
+    /// what was `found` of it, if it is an optimum.
+    pub(crate) fn certify(&self, label: &str, found: Option<&Budgeted>, selection: Selection) -> Result<Proved, Error> {
         let begun = Instant::now();
         let (Task { geometry, watch, .. }, request) = (&self.task, self.request);
         let watch = &Labelled::new(*watch, label);
         watch.begin("certifying", 0);
         watch.advance(0)?;
         let terms = Terms { power: request.power, objective: self.objective, ..Terms::default() };
-        let solved = self.scanned.optimum.iter().flat_map(|optimum| &optimum.budgets);
-        let solved = solved.into_iter().find(|found| found.rows == selection.rows);
-        let found = solved.map(|found| certify::found_distance(geometry, request.power, found)).transpose()?.flatten();
+        let found = found.map(|found| certify::found_distance(geometry, request.power, found)).transpose()?.flatten();
         let distance = match found {
             Some(distance) => distance,
             None => {
@@ -241,22 +244,19 @@ fn bytes(task: &Task<'_>, needs: ScanRequest, objective: Objective, certified: u
     (block + best) as u64 + lists + proof
 }
 
-/// Proves for every budget how close any subset of that size can be, and leaves the best subsets in `scanned`.
+/// Proves for every budget how close any subset of that size can be; the best subsets come with it.
 fn bests(
     task: &Task<'_>,
     objective: Objective,
-    scanned: &mut PoolScan,
+    scanned: &PoolScan,
     budgets: &[usize],
-) -> Result<Vec<BestBound>, Error> {
+) -> Result<(Vec<BestBound>, Optimum), Error> {
     if objective != Objective::W {
-        let (bounds, herded) = objective::bests(task, objective, budgets)?;
-        scanned.herded = herded;
-        return Ok(bounds);
+        return objective::bests(task, objective, budgets);
     }
     let solved = exact::solve(task, scanned, budgets)?;
     let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
     let bounds = solved.budgets.iter().map(|found| certify::best(task.geometry, task.power, found, lists));
     let bounds = bounds.collect::<Result<_, _>>()?;
-    scanned.optimum = Some(solved);
-    Ok(bounds)
+    Ok((bounds, Optimum::Transport(solved)))
 }

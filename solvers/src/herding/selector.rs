@@ -7,6 +7,7 @@ use super::cloud::comparable;
 use super::{Chosen, LeftOpen, choose};
 use crate::bandwidth::Bandwidth;
 use crate::objective::ObjectiveSettings;
+use crate::optimum::Optimum;
 use crate::selector::{PoolScan, SelectError, Selection, Selector, Task, notes};
 use crate::settings::{SettingGroup, settings};
 
@@ -36,8 +37,12 @@ impl Selector for Energy {
         comparable(task.geometry, KernelName::Energy, self.name())
     }
 
-    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        select(task, scanned, Kernel::ENERGY, budgets)
+    fn of_optimum(&self, _task: &Task<'_>, optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
+        known(optimum, Kernel::ENERGY, budgets)
+    }
+
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        select(task, Kernel::ENERGY, budgets)
     }
 }
 
@@ -61,27 +66,24 @@ impl Selector for Mmd {
         comparable(task.geometry, self.kernel, self.name())
     }
 
-    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    fn of_optimum(&self, task: &Task<'_>, optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
+        known(optimum, self.bandwidth.for_queries(self.kernel, task.geometry).ok()?, budgets)
+    }
+
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.supports(task)?;
         task.largest(budgets)?;
-        select(task, scanned, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)
+        select(task, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)
     }
 }
 
-fn select(
-    task: &Task<'_>,
-    scanned: &PoolScan,
-    kernel: Kernel,
-    budgets: &[usize],
-) -> Result<Vec<Selection>, SelectError> {
-    let known = scanned.herded.as_ref().filter(|solved| solved.kernel == kernel);
-    let known: Option<Vec<&Chosen>> = known.and_then(|solved| {
-        budgets.iter().map(|&budget| solved.budgets.iter().find(|chosen| chosen.budget() == budget)).collect()
-    });
-    match known {
-        Some(known) => Ok(known.into_iter().map(|chosen| selection(chosen, kernel)).collect()),
-        None => Ok(choose(task, kernel, budgets)?.budgets.iter().map(|chosen| selection(chosen, kernel)).collect()),
-    }
+fn known(optimum: &Optimum, kernel: Kernel, budgets: &[usize]) -> Option<Vec<Selection>> {
+    let of = |&budget: &usize| optimum.of_kernel(kernel, budget).map(|chosen| selection(chosen, kernel));
+    budgets.iter().map(of).collect()
+}
+
+fn select(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    Ok(choose(task, kernel, budgets)?.budgets.iter().map(|chosen| selection(chosen, kernel)).collect())
 }
 
 fn selection(chosen: &Chosen, kernel: Kernel) -> Selection {
