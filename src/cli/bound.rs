@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kantor_theory::generalization::{Assumption, Kind, LossObjective};
-use kantor_theory::{Interval, Rows, json};
+use kantor_theory::{Interval, Rows};
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
+use crate::bound::{BoundTerms, GradientTerms, Line, Losses, Report, Says, Subject, UnseenQueries, bounds};
 use crate::data::list::read_list;
 use crate::data::name::readable;
-use crate::data::whole::{self, Whole};
 use crate::data::{Allowance, DataError, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
+use crate::record::Manifest;
 use crate::report::escape::Text;
 use crate::report::memory;
 use crate::report::table;
@@ -149,7 +149,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         _ => 0,
     };
     let losses = read_losses(arguments, &inputs, &subset, query.len(), held_out.as_ref().map_or(0, |rows| rows.len()))?;
-    let terms = Terms {
+    let terms = BoundTerms {
         lipschitz: constants.lipschitz,
         range: constants.range,
         diameter: constants.diameter,
@@ -168,7 +168,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         pool,
         query,
         subset: &subset,
-        held_out: held_out.as_ref().map(|rows| HeldOut { rows, shared }),
+        held_out: held_out.as_ref().map(|rows| UnseenQueries { rows, shared }),
         cost: input.cost,
         losses: &losses,
     };
@@ -212,42 +212,24 @@ fn open_held_out(
     Ok(rows)
 }
 
-/// What a manifest says that it is.
-#[derive(serde::Deserialize)]
-struct Header {
-    schema: String,
-}
-
-/// A manifest, as far as it is read here.
-#[derive(serde::Deserialize)]
-struct Manifest {
-    inputs: Vec<Record>,
-}
-
-#[derive(serde::Deserialize)]
-struct Record {
-    role: String,
-    sha256: String,
-}
-
 /// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries.
 fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> Result<bool, Failure> {
     let path = subset.ancestors().skip(1).take(3).map(|dir| dir.join(MANIFEST)).find(|path| path.is_file());
     let Some(path) = path else { return Ok(false) };
-    let bytes = whole::read(&path, Whole::Record)?;
-    match json::from_slice::<Header>(&bytes) {
-        Ok(Header { schema }) if schema.starts_with("kantor/") => {}
+    let manifest = match Manifest::read(&path) {
+        Ok(Some(manifest)) => manifest,
         // Other programs have manifests too.
-        _ => return Ok(false),
-    }
-    let manifest: Manifest = json::from_slice(&bytes).map_err(|error| {
-        let remedy =
-            "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
-        Failure::BadInput(format!("{}: is a damaged manifest: {error}; {remedy}", readable(&path)))
-    })?;
+        Ok(None) => return Ok(false),
+        Err(DataError::Malformed { file, fault, .. }) => {
+            let remedy =
+                "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
+            return Err(DataError::Malformed { file, fault, remedy: remedy.to_owned() }.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
     let digests = held_out.digests(progress)?;
-    let of_queries = |record: &&Record| record.role == "query";
-    Ok(manifest.inputs.iter().filter(of_queries).any(|record| digests.contains(&record.sha256)))
+    let mut of_queries = manifest.inputs.iter().filter(|input| input.role == "query");
+    Ok(of_queries.any(|record| digests.contains(&record.sha256)))
 }
 
 fn read_losses(

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use kantor_theory::{Cost, Interval};
+use kantor_theory::Cost;
 
-use super::record::{Comparison, Row, SolverRow};
+use crate::record::{Comparison, SolverRow};
 use crate::report::escape::Text;
 use crate::report::table;
 
@@ -36,33 +36,8 @@ impl Comparison {
     }
 
     fn results_under(&self, cost: Cost) -> Text {
-        let distance = table::distance_name(self.objective());
-        let (folds, random) = (self.parameters.cross_fit.is_some(), !self.references.is_empty());
-        let groups = !self.groups.is_empty();
-        let mut header = vec!["method", "budget", distance, "above best", "energy", "chamfer"];
-        header.extend(["held-out", "its energy"].into_iter().filter(|_| folds));
-        header.extend(["closer random"].into_iter().filter(|_| random));
-        header.extend(["worst group"].into_iter().filter(|_| groups));
-        header.extend(["time", "status"]);
-        let cells = |row: &Row| {
-            let value = |interval: Option<Interval>| interval.map_or_else(|| "–".to_owned(), table::value);
-            let mut cells = vec![
-                row.method.clone(),
-                row.budget.to_string(),
-                table::interval(row.distance),
-                row.excess.map_or_else(|| "–".to_owned(), |excess| format!("≤ {}", table::percent_up(excess))),
-                value(row.energy),
-                value(Some(row.chamfer)),
-            ];
-            if let Some(held) = row.held_out.filter(|_| folds) {
-                cells.extend([value(Some(held.held_out.distance)), value(held.held_out.energy)]);
-            }
-            cells.extend(row.against_random.map(|place| format!("{:.0} %", 100.0 * place.percentile)));
-            cells.extend(table::worst_group(&self.groups, &row.groups));
-            cells.extend([format!("{:.2} s", row.seconds), row.status.to_string()]);
-            cells
-        };
-        table::plain(&header, self.results.iter().filter(|row| row.cost == cost).map(cells))
+        let results = self.results.iter().filter(|row| row.cost == Some(cost));
+        table::selections(|column| column.compare, self.context(), results)
     }
 
     fn solver_table(&self) -> Text {

@@ -2,8 +2,6 @@
 
 pub mod cpu;
 pub mod escape;
-pub mod files;
-pub mod manifest;
 pub mod memory;
 #[cfg(feature = "pages")]
 pub mod page;

@@ -2,23 +2,11 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
-use kantor_theory::{Interval, Objective};
+use kantor_theory::Interval;
 
 use super::escape::{OneLine, Text};
-use crate::select::GroupCoverage;
-
-/// Letters of a group's name that a table has room for.
-const GROUP_NAME: usize = 16;
-
-/// What people call the value of an objective.
-pub fn distance_name(objective: Objective) -> &'static str {
-    match objective {
-        Objective::W => "distance",
-        Objective::Energy => "energy distance",
-        Objective::Mmd(_) => "discrepancy",
-        Objective::Tsds { .. } => "regularised cost",
-    }
-}
+use crate::record::SelectionRecord;
+use crate::record::columns::{COLUMNS, Cell, Column, Context, Heading, Shown};
 
 /// An interval for people, rounded outwards to six decimals, or to seven digits if it is very large or small.
 pub fn interval(interval: Interval) -> String {
@@ -78,17 +66,6 @@ pub fn percent_up(share: f64) -> String {
     format!("{:.0e} %", (percent / unit).next_up().ceil() * unit)
 }
 
-/// The group whose queries are farthest from their closest chosen row, with its mean cost; nothing without groups. A long
-/// name is cut.
-pub fn worst_group(names: &[(String, usize)], coverage: &[GroupCoverage]) -> Option<String> {
-    let worst = names.iter().zip(coverage).max_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
-    worst.map(|((name, _), group)| {
-        let cut: String = name.chars().take(GROUP_NAME).collect();
-        let rest = if cut.len() < name.len() { "…" } else { "" };
-        format!("{:.4} {cut}{rest}", group.cost)
-    })
-}
-
 /// Text in lines of at most `width` characters, broken at spaces, each after `indent` of them; longer words stand alone.
 pub fn paragraph(text: &str, indent: usize, width: usize) -> Text {
     let mut lines = vec![String::new()];
@@ -111,6 +88,35 @@ pub fn plain(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Te
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(header.iter().copied()).add_rows(escaped(rows));
     table.trim_fmt().lines().collect()
+}
+
+/// Selections of a result, with the columns that `which` table has.
+pub(crate) fn selections<'a>(
+    which: fn(&Column) -> Heading,
+    of: Context<'a>,
+    results: impl Iterator<Item = &'a SelectionRecord>,
+) -> Text {
+    let shown = COLUMNS.iter().filter_map(|column| Some((which(column)(&of)?, column)));
+    let (header, columns): (Vec<&str>, Vec<&Column>) = shown.unzip();
+    let row = |found| columns.iter().map(|column| cell((column.cell)(&Shown { of, found }))).collect();
+    plain(&header, results.map(row))
+}
+
+/// A value for people, or a dash if it is not known.
+fn cell(value: Option<Cell<'_>>) -> String {
+    match value {
+        None => "–".to_owned(),
+        Some(Cell::Word(word)) => word.to_owned(),
+        Some(Cell::Text(text)) => text,
+        Some(Cell::Count(number) | Cell::Bytes(number)) => number.to_string(),
+        Some(Cell::Interval(around)) => interval(around),
+        Some(Cell::Value(around)) => self::value(around),
+        Some(Cell::Number(number)) => number.to_string(),
+        Some(Cell::Excess(share)) => format!("≤ {}", percent_up(share)),
+        Some(Cell::Share(share)) => format!("{:.0} %", 100.0 * share),
+        Some(Cell::Seconds(seconds)) => format!("{seconds:.2} s"),
+        Some(Cell::Status(status)) => status.to_string(),
+    }
 }
 
 /// No cell ends a line of the table.

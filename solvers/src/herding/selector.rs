@@ -3,7 +3,7 @@
 use kantor_theory::{Kernel, KernelName, Status};
 use serde_json::json;
 
-use super::{Chosen, LeftOpen, choose};
+use super::{KernelSubset, LeftOpen, choose};
 use crate::bandwidth::Bandwidth;
 use crate::selector::{PoolScan, SelectError, Selection, Selector, Settings, Task, notes};
 
@@ -74,7 +74,7 @@ fn select(
     budgets: &[usize],
 ) -> Result<Vec<Selection>, SelectError> {
     let known = scanned.herded.as_ref().filter(|solved| solved.kernel == kernel);
-    let known: Option<Vec<&Chosen>> = known.and_then(|solved| {
+    let known: Option<Vec<&KernelSubset>> = known.and_then(|solved| {
         budgets.iter().map(|&budget| solved.budgets.iter().find(|chosen| chosen.budget() == budget)).collect()
     });
     match known {
@@ -83,7 +83,7 @@ fn select(
     }
 }
 
-fn selection(chosen: &Chosen, kernel: Kernel) -> Selection {
+fn selection(chosen: &KernelSubset, kernel: Kernel) -> Selection {
     let notes = notes([
         ("kernel", json!(kernel)),
         ("squared-distance-after-herding", json!(chosen.values[0])),

@@ -8,7 +8,7 @@ use super::numbers::{count, mebibytes, seconds};
 use super::render::{self, Gallery};
 use super::table::Table;
 use super::{Page, PageError, tables, with_figures};
-use crate::compare::{Comparison, NearestExamples, Warning};
+use crate::record::{Comparison, NearestExamples, Warning};
 
 /// Letters of a text that are shown.
 const LETTERS: usize = 1500;

@@ -2,7 +2,7 @@
 
 use kantor_theory::Interval;
 
-use crate::compare::SolverRow;
+use crate::record::SolverRow;
 use crate::report::table;
 
 /// Digits in groups of three, thin spaces between them.

@@ -9,7 +9,7 @@ use super::numbers::{count, signed};
 use super::render::{self, Drawn};
 use super::table::{Body, Cell, Table};
 use super::{Page, PageError, with_figures};
-use crate::study::{BudgetResult, Correlation, Joined, Outcome, Published};
+use crate::study::{BudgetResult, Correlation, Joined, Published, TrainingOutcome};
 
 /// One pool and model.
 #[derive(Debug, Serialize)]
@@ -42,7 +42,7 @@ struct Own {
 /// As [`comparison`](super::comparison).
 pub fn published(found: &Published) -> Result<Page, PageError> {
     let mut all: Vec<Figure> = Vec::new();
-    for outcome in Outcome::ALL {
+    for outcome in TrainingOutcome::ALL {
         all.extend(figures::correlations(found, outcome)?);
     }
     let top = all.iter().map(Drawn::from).collect();
@@ -57,11 +57,11 @@ pub fn published(found: &Published) -> Result<Page, PageError> {
     let mut experiments = Vec::new();
     for ((pool, model), (correlations, budgets)) in &by_model {
         let mut own: Vec<Figure> = Vec::new();
-        for outcome in Outcome::ALL {
+        for outcome in TrainingOutcome::ALL {
             let lines: Vec<_> = correlations.iter().copied().filter(|line| line.outcome == outcome).collect();
             own.extend(figures::quantiles(&lines)?);
         }
-        for outcome in Outcome::ALL {
+        for outcome in TrainingOutcome::ALL {
             let lines: Vec<_> = budgets.iter().copied().filter(|line| line.outcome == outcome).collect();
             own.extend(figures::ranks(&lines)?);
         }
@@ -92,7 +92,7 @@ fn correlation_table(found: &Published) -> Table {
         let rows = bodies.entry((line.pool, &line.model)).or_default();
         let row = rows.entry((&line.task, &line.representation)).or_default();
         row.0 = line.bins;
-        row.1[usize::from(line.outcome == Outcome::Metric)] = line.spearman;
+        row.1[usize::from(line.outcome == TrainingOutcome::Metric)] = line.spearman;
     }
     let text = |value: Option<f64>| Cell::from(value.map(signed).unwrap_or_default());
     let bodies = bodies.into_iter().map(|((pool, model), rows)| Body {
@@ -117,7 +117,7 @@ fn budget_table(lines: &[&BudgetResult]) -> Table {
         ("minus Random", "mean over tasks of the difference from Random"),
         ("p", "sign-flip test of these differences, paired by task"),
     ];
-    let mut bodies: BTreeMap<(Outcome, u64), Vec<&BudgetResult>> = BTreeMap::new();
+    let mut bodies: BTreeMap<(TrainingOutcome, u64), Vec<&BudgetResult>> = BTreeMap::new();
     for line in lines {
         bodies.entry((line.outcome, line.budget)).or_default().push(line);
     }
@@ -135,8 +135,11 @@ fn budget_table(lines: &[&BudgetResult]) -> Table {
                 decimals(line.p_value),
             ]
         };
-        let word =
-            if outcome == Outcome::Loss { "query loss, lower is better" } else { "task score, higher is better" };
+        let word = if outcome == TrainingOutcome::Loss {
+            "query loss, lower is better"
+        } else {
+            "task score, higher is better"
+        };
         Body {
             heading: Some(format!("{} examples · {word}", count(budget))),
             rows: rows.into_iter().map(row).collect(),

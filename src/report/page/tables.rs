@@ -4,74 +4,57 @@ use kantor_theory::{Cost, Status};
 
 use super::numbers::{count, excess_percent, interval, mebibytes, seconds, solver_name, value};
 use super::table::{Body, Cell, Table};
-use crate::compare::{Comparison, Reference, Row};
 use crate::data::name::readable;
+use crate::record::columns::{self, COLUMNS, Column, Shown};
+use crate::record::{Comparison, RandomReference, SelectionRecord};
 use crate::report::table::bound;
-
-const RESULTS: [(&str, &str); 16] = [
-    ("method|", "how the rows were chosen"),
-    ("distance", "proved to hold the distance to the queries; bold: no other method is proved closer"),
-    ("excess ≤\u{a0}%", "at most this much above the best subset of the size"),
-    ("energy", "energy distance to the queries"),
-    ("chamfer Q→S", "mean cost from a query to its closest chosen row"),
-    ("held-out", "mean distance to queries that took no part in the choice"),
-    ("held-out energy", "mean energy distance to queries that took no part in the choice"),
-    ("random ≤\u{a0}%", "share of random subsets at least as close, in per cent"),
-    ("p", "permutation test against random subsets"),
-    ("tokens", "tokens of the chosen examples"),
-    ("near\u{2011}dup. %", "chosen rows that nearly repeat another chosen row, in per cent"),
-    ("select\u{a0}s", "wall-clock seconds of the method's own work, all budgets together"),
-    ("CPU\u{a0}s", "processor seconds of the same"),
-    ("certify\u{a0}s", "wall-clock seconds of the certificate"),
-    ("peak MiB", "largest resident memory of the process by the end of this method"),
-    ("status|", "how the search ended, or what was proved"),
-];
 
 /// Methods under budgets.
 pub(super) fn results(found: &Comparison, cost: Cost) -> Table {
+    let shown = COLUMNS.iter().filter_map(|column| Some((column.page?, column)));
+    let (headings, columns): (Vec<_>, Vec<&Column>) = shown.unzip();
+    let of = found.context();
     let bodies = found.budgets().iter().map(|budget| {
-        let here = |row: &&Row| row.cost == cost && row.budget == *budget;
+        let here = |row: &&SelectionRecord| row.cost == Some(cost) && row.budget == *budget;
         let rows = || found.results.iter().filter(here);
-        let closest = rows().filter_map(|row| row.distance.upper).fold(f64::INFINITY, f64::min);
+        let closest = rows().filter_map(|row| row.distance?.upper).fold(f64::INFINITY, f64::min);
+        let cells = |found| columns.iter().map(|column| cell((column.cell)(&Shown { of, found }), closest)).collect();
         let mut heading = format!("{} rows", count(*budget as u64));
-        if let Some(best) = rows().map(|row| row.best).reduce(f64::max) {
+        if let Some(best) = rows().filter_map(|row| Some(row.best?.lower())).reduce(f64::max) {
             heading.push_str(&format!(" · best possible ≥ {}", bound(best, true)));
         }
-        if let Some(Reference { mean, range: (low, high), distances, .. }) =
+        if let Some(RandomReference { mean, range: (low, high), distances, .. }) =
             found.references.iter().find(|reference| reference.cost == cost && reference.budget == *budget)
         {
             heading.push_str(&format!(" · random {mean:.4} ({low:.4} to {high:.4}, {} seeds)", distances.len()));
         }
-        Body { heading: Some(heading), rows: rows().map(|row| result(row, closest)).collect() }
+        Body { heading: Some(heading), rows: rows().map(cells).collect() }
     });
     let caption =
         "Methods at each budget. Distances are proved intervals. Compare them within one budget, never across.";
-    Table::new(caption, &RESULTS, bodies.collect())
+    Table::new(caption, &headings, bodies.collect())
 }
 
-fn result(row: &Row, closest: f64) -> Vec<Cell> {
-    let leads = row.distance.lower.is_some_and(|lower| lower <= closest);
-    let held_out = row.held_out.as_ref().map(|held| held.held_out);
-    let energy = held_out.and_then(|means| means.energy).map(value);
-    let random = row.against_random;
-    vec![
-        row.method.clone().into(),
-        Cell::marked(interval(row.distance), leads),
-        row.excess.map(excess_percent).unwrap_or_default().into(),
-        row.energy.map(value).unwrap_or_default().into(),
-        value(row.chamfer).into(),
-        held_out.map(|means| value(means.distance)).unwrap_or_default().into(),
-        energy.unwrap_or_default().into(),
-        random.map(|random| format!("{:.1}", 100.0 * random.percentile)).unwrap_or_default().into(),
-        random.map(|random| format!("{:.3}", random.p_value)).unwrap_or_default().into(),
-        row.tokens.map(count).unwrap_or_default().into(),
-        row.near_duplicates.map(|share| format!("{:.1}", 100.0 * share)).unwrap_or_default().into(),
-        seconds(row.seconds).into(),
-        seconds(row.cpu_seconds).into(),
-        seconds(row.certify_seconds).into(),
-        row.peak_memory_bytes.map(mebibytes).unwrap_or_default().into(),
-        status(row.status),
-    ]
+/// A value as the page writes it; the interval of the closest method stands out.
+fn cell(value: Option<columns::Cell<'_>>, closest: f64) -> Cell {
+    use columns::Cell as Kind;
+    let text = match value {
+        None => String::new(),
+        Some(Kind::Interval(around)) => {
+            return Cell::marked(interval(around), around.lower.is_some_and(|lower| lower <= closest));
+        }
+        Some(Kind::Status(ended)) => return status(ended),
+        Some(Kind::Word(word)) => word.to_owned(),
+        Some(Kind::Text(text)) => text,
+        Some(Kind::Count(number)) => count(number),
+        Some(Kind::Value(around)) => self::value(around),
+        Some(Kind::Number(number)) => format!("{number:.3}"),
+        Some(Kind::Excess(share)) => excess_percent(share),
+        Some(Kind::Share(share)) => format!("{:.1}", 100.0 * share),
+        Some(Kind::Seconds(time)) => seconds(time),
+        Some(Kind::Bytes(bytes)) => mebibytes(bytes),
+    };
+    text.into()
 }
 
 fn status(status: Status) -> Cell {
@@ -110,9 +93,9 @@ pub(super) fn solvers(found: &Comparison, cost: Cost) -> Table {
 }
 
 /// The selections of a cost at the largest budget.
-fn at_largest(found: &Comparison, cost: Cost) -> Vec<&Row> {
+fn at_largest(found: &Comparison, cost: Cost) -> Vec<&SelectionRecord> {
     let largest = found.budgets().iter().copied().max().unwrap_or(0);
-    found.results.iter().filter(|row| row.cost == cost && row.budget == largest).collect()
+    found.results.iter().filter(|row| row.cost == Some(cost) && row.budget == largest).collect()
 }
 
 /// Lines of the tables of groups and sources; `results.json` has all.
@@ -124,10 +107,10 @@ pub(super) fn groups(found: &Comparison, cost: Cost) -> Table {
     let largest = found.budgets().iter().max();
     let budgets = found.budgets().iter().filter(|budget| found.groups.len() <= LINES / 3 || Some(*budget) == largest);
     let bodies = budgets.map(|budget| {
-        let rows: Vec<&Row> = found
+        let rows: Vec<&SelectionRecord> = found
             .results
             .iter()
-            .filter(|row| row.cost == cost && row.budget == *budget && !row.groups.is_empty())
+            .filter(|row| row.cost == Some(cost) && row.budget == *budget && !row.groups.is_empty())
             .collect();
         let groups = found.groups.iter().take(LINES).enumerate().filter(|_| !rows.is_empty()).map(
             |(group, (label, queries))| {
@@ -155,16 +138,20 @@ pub(super) fn groups(found: &Comparison, cost: Cost) -> Table {
 
 /// Chosen rows by source at the largest budget.
 pub(super) fn sources(found: &Comparison, cost: Cost) -> Table {
-    let rows: Vec<&Row> = at_largest(found, cost).into_iter().filter(|row| !row.sources.is_empty()).collect();
+    let all = at_largest(found, cost);
+    let rows: Vec<(&SelectionRecord, &Vec<usize>)> = all
+        .into_iter()
+        .filter_map(|row| Some((row, row.sources.as_ref().filter(|sources| !sources.is_empty())?)))
+        .collect();
     let lines = found.sources.iter().take(LINES).enumerate().map(|(source, (name, number))| {
         let mut cells: Vec<Cell> = vec![name.clone().into(), count(*number as u64).into()];
-        let counts = rows.iter().map(|row| row.sources.get(source).copied().unwrap_or(0));
+        let counts = rows.iter().map(|(_, sources)| sources.get(source).copied().unwrap_or(0));
         cells.extend(counts.map(|number| Cell::from(count(number as u64))));
         cells
     });
     let mut columns = vec![("source|", "as the examples name it"), ("pool", "rows in the pool")];
-    columns.extend(rows.iter().map(|row| (row.method.as_str(), "rows chosen")));
-    let largest = rows.first().map_or(0, |row| row.budget);
+    columns.extend(rows.iter().map(|(row, _)| (row.method.as_str(), "rows chosen")));
+    let largest = rows.first().map_or(0, |(row, _)| row.budget);
     let caption = format!("Chosen rows by source at {} rows", count(largest as u64));
     Table::new(caption, &columns, vec![Body { heading: None, rows: lines.collect() }])
 }
@@ -182,10 +169,10 @@ pub(super) fn inputs(found: &Comparison) -> Table {
     let rows = found.inputs.iter().map(|input| {
         vec![
             readable(&input.path).into_owned().into(),
-            input.role.to_owned().into(),
+            input.role.clone().into_owned().into(),
             count(input.rows as u64).into(),
             input.columns.map(|columns| count(columns as u64)).unwrap_or_default().into(),
-            input.dtype.unwrap_or(input.format).to_owned().into(),
+            input.dtype.clone().unwrap_or(input.format.clone()).into_owned().into(),
             input.sha256.chars().take(12).collect::<String>().into(),
         ]
     });

@@ -6,10 +6,13 @@ use super::Figure;
 use super::heat::{Cell, Heat};
 use super::palette::{BLUE, VERMILLION};
 use crate::report::page::PageError;
-use crate::study::{Outcome, Published};
+use crate::study::{Published, TrainingOutcome};
 
 /// One figure for an outcome; none without numbers.
-pub(in crate::report::page) fn correlations(found: &Published, outcome: Outcome) -> Result<Option<Figure>, PageError> {
+pub(in crate::report::page) fn correlations(
+    found: &Published,
+    outcome: TrainingOutcome,
+) -> Result<Option<Figure>, PageError> {
     let lines = || found.correlations.iter().filter(|line| line.outcome == outcome);
     let mut tasks: Vec<String> = Vec::new();
     let mut rows: BTreeMap<(&str, &str, &str), BTreeMap<&str, f64>> = BTreeMap::new();
@@ -33,7 +36,7 @@ pub(in crate::report::page) fn correlations(found: &Published, outcome: Outcome)
         None => Cell { text: "–".to_owned(), ink: BLUE, shade: 0.0 },
     };
     let known: Vec<f64> = lines().filter_map(|line| line.spearman).collect();
-    let wanted = known.iter().filter(|value| (outcome == Outcome::Loss) == (**value > 0.0)).count();
+    let wanted = known.iter().filter(|value| (outcome == TrainingOutcome::Loss) == (**value > 0.0)).count();
     let description = format!(
         "{} rank correlations of distance quantile and {}; {wanted} of {} have the sign that a useful distance gives. The \
          table has the numbers.",
@@ -51,8 +54,8 @@ pub(in crate::report::page) fn correlations(found: &Published, outcome: Outcome)
         columns: tasks,
     };
     let (word, sign) = match outcome {
-        Outcome::Loss => ("query loss", "+1 (blue): the farther the quantile, the higher the loss"),
-        Outcome::Metric => ("task score", "−1 (orange): the farther the quantile, the lower the score"),
+        TrainingOutcome::Loss => ("query loss", "+1 (blue): the farther the quantile, the higher the loss"),
+        TrainingOutcome::Metric => ("task score", "−1 (orange): the farther the quantile, the lower the score"),
     };
     let caption =
         format!("Spearman correlation of distance quantile and {word}. A distance that predicts it has {sign}.");

@@ -14,8 +14,8 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let mut description =
         format!("Cost from a query to its closest of {} rows; median and worst:", count(view.largest() as u64));
     let mut series = Vec::new();
-    for (place, row) in view.at_largest() {
-        let mut costs: Vec<f64> = row.query_costs.iter().copied().filter(|cost| cost.is_finite()).collect();
+    for (place, row, examined) in view.examined() {
+        let mut costs: Vec<f64> = examined.query_costs.iter().copied().filter(|cost| cost.is_finite()).collect();
         costs.sort_by(f64::total_cmp);
         let (Some(worst), Some(median)) = (costs.last(), costs.get(costs.len() / 2)) else { continue };
         description.push_str(&format!(" {} {median:.4} and {worst:.4},", row.method));

@@ -8,7 +8,7 @@ use crate::report::page::PageError;
 use crate::report::page::numbers::count;
 
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
-    let series = view.series(|row| middle(row.distance));
+    let series = view.series(|row| middle(row.distance?));
     if series.is_empty() {
         return Ok(None);
     }
@@ -53,7 +53,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
             ink: Look::of(place).ink,
             opacity: 0.3,
             ends: (view.rows(method))
-                .filter_map(|row| Some((view.across(place, row.budget), row.distance.lower?, row.distance.upper?)))
+                .filter_map(|row| Some((view.across(place, row.budget), row.distance?.lower?, row.distance?.upper?)))
                 .collect(),
         });
     }
@@ -67,7 +67,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
         count(largest as u64)
     );
     for (_, row) in view.at_largest() {
-        if let Some(value) = middle(row.distance) {
+        if let Some(value) = row.distance.and_then(middle) {
             description.push_str(&format!(" {} {value:.4},", row.method));
         }
     }

@@ -10,16 +10,17 @@ use crate::report::page::numbers::count;
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let mut series = Vec::new();
     let mut description = format!("Tokens of the {} chosen examples in all:", count(view.largest() as u64));
-    for (place, row) in view.at_largest().into_iter().filter(|(_, row)| !row.lengths.is_empty()) {
-        let all = row.lengths.iter().sum::<usize>().max(1) as f64;
-        let shares = row.lengths.iter().enumerate().map(|(bin, number)| (bin as f64, 100.0 * *number as f64 / all));
+    for (place, row, examined) in view.examined().filter(|(.., examined)| !examined.lengths.is_empty()) {
+        let all = examined.lengths.iter().sum::<usize>().max(1) as f64;
+        let shares =
+            examined.lengths.iter().enumerate().map(|(bin, number)| (bin as f64, 100.0 * *number as f64 / all));
         series.push(Series {
             label: row.method.clone(),
             look: Look::of(place),
             points: shares.collect(),
             joined: true,
         });
-        if let Some(tokens) = row.tokens {
+        if let Some(tokens) = examined.tokens {
             description.push_str(&format!(" {} {},", row.method, count(tokens)));
         }
     }

@@ -29,7 +29,7 @@ use kantor_theory::{Cost, Interval};
 use plotters::drawing::DrawingAreaErrorKind;
 
 use super::PageError;
-use crate::compare::{Comparison, Reference, Row};
+use crate::record::{Comparison, Examined, RandomReference, SelectionRecord};
 use chart::Series;
 use palette::Look;
 
@@ -114,9 +114,9 @@ impl<'a> View<'a> {
     }
 
     /// The random reference at these budgets.
-    fn references(&self) -> impl Iterator<Item = &'a Reference> {
+    fn references(&self) -> impl Iterator<Item = &'a RandomReference> {
         let (cost, budgets) = (self.cost, &self.budgets);
-        let here = move |reference: &&Reference| reference.cost == cost && budgets.contains(&reference.budget);
+        let here = move |reference: &&RandomReference| reference.cost == cost && budgets.contains(&reference.budget);
         self.found.references.iter().filter(here)
     }
 
@@ -125,21 +125,26 @@ impl<'a> View<'a> {
     }
 
     /// The rows of a method, by budget.
-    fn rows(&self, method: &str) -> impl Iterator<Item = &'a Row> {
+    fn rows(&self, method: &str) -> impl Iterator<Item = &'a SelectionRecord> {
         let cost = self.cost;
         self.budgets.iter().filter_map(move |budget| {
             let rows = &self.found.results;
-            rows.iter().find(|row| row.cost == cost && row.budget == *budget && row.method == method)
+            rows.iter().find(|row| row.cost == Some(cost) && row.budget == *budget && row.method == method)
         })
     }
 
     /// The row of each method that has one at the largest budget, with the method's place.
-    fn at_largest(&self) -> Vec<(usize, &'a Row)> {
+    fn at_largest(&self) -> Vec<(usize, &'a SelectionRecord)> {
         let found: &'a Comparison = self.found;
         let methods = found.methods().iter().enumerate();
         let rows = methods
             .filter_map(|(place, method)| Some((place, self.rows(method).find(|row| row.budget == self.largest())?)));
         rows.collect()
+    }
+
+    /// As [`View::at_largest`], with what was found out besides.
+    fn examined(&self) -> impl Iterator<Item = (usize, &'a SelectionRecord, &'a Examined)> {
+        self.at_largest().into_iter().filter_map(|(place, row)| Some((place, row, row.examined.as_ref()?)))
     }
 
     /// Where a method's number at a budget goes. With one budget only, the methods are spread over its width.
@@ -169,13 +174,14 @@ impl<'a> View<'a> {
     fn best(&self) -> Vec<(usize, f64)> {
         let best = |budget: usize| {
             let rows = self.found.results.iter();
-            rows.filter(|row| row.cost == self.cost && row.budget == budget).map(|row| row.best).reduce(f64::max)
+            let here = rows.filter(|row| row.cost == Some(self.cost) && row.budget == budget);
+            here.filter_map(|row| Some(row.best?.lower())).reduce(f64::max)
         };
         self.budgets.iter().filter_map(|budget| Some((*budget, best(*budget)?))).collect()
     }
 
     /// One series per method.
-    fn series(&self, value: impl Fn(&Row) -> Option<f64>) -> Vec<Series> {
+    fn series(&self, value: impl Fn(&SelectionRecord) -> Option<f64>) -> Vec<Series> {
         let methods = self.found.methods().iter().enumerate();
         let series = methods.map(|(place, method)| Series {
             label: method.clone(),

@@ -1,4 +1,4 @@
-//! Outcome against distance quantile, a panel per task.
+//! TrainingOutcome against distance quantile, a panel per task.
 
 use super::Figure;
 use super::axis::Axis;
@@ -6,7 +6,7 @@ use super::chart::{Chart, Series};
 use super::palette::Look;
 use super::panels;
 use crate::report::page::PageError;
-use crate::study::{Correlation, Outcome};
+use crate::study::{Correlation, TrainingOutcome};
 
 /// The figure of one pool, model and outcome, whose lines these are.
 pub(in crate::report::page) fn quantiles(lines: &[&Correlation]) -> Result<Option<Figure>, PageError> {
@@ -23,8 +23,8 @@ pub(in crate::report::page) fn quantiles(lines: &[&Correlation]) -> Result<Optio
         }
     }
     let word = match first.outcome {
-        Outcome::Loss => "query loss",
-        Outcome::Metric => "task score",
+        TrainingOutcome::Loss => "query loss",
+        TrainingOutcome::Metric => "task score",
     };
     let charts = tasks.iter().map(|task| {
         let series = lines.iter().filter(|line| line.task == *task).map(|line| {
@@ -50,7 +50,7 @@ pub(in crate::report::page) fn quantiles(lines: &[&Correlation]) -> Result<Optio
     let caption = format!(
         "{model} on the {pool} pool: {word} after training on each quantile of the pool by distance, 0 being the nearest; a \
          useful distance makes the lines {}.",
-        if *outcome == Outcome::Loss { "rise" } else { "fall" }
+        if *outcome == TrainingOutcome::Loss { "rise" } else { "fall" }
     );
     let title = format!("{model}, {pool}: {word} by distance quantile");
     let name = super::slug(&format!("quantiles-{pool}-{model}-{}", outcome.name()));

@@ -5,7 +5,7 @@ use super::axis::Axis;
 use super::chart::{Chart, Series};
 use super::palette::Look;
 use crate::report::page::PageError;
-use crate::study::{BudgetResult, Outcome};
+use crate::study::{BudgetResult, TrainingOutcome};
 
 /// The figure of one pool, model and outcome, whose lines these are.
 pub(in crate::report::page) fn ranks(lines: &[&BudgetResult]) -> Result<Option<Figure>, PageError> {
@@ -30,7 +30,7 @@ pub(in crate::report::page) fn ranks(lines: &[&BudgetResult]) -> Result<Option<F
         series: series.collect(),
         heading: None,
     };
-    let word = if *outcome == Outcome::Loss { "query loss" } else { "task score" };
+    let word = if *outcome == TrainingOutcome::Loss { "query loss" } else { "task score" };
     let last = lines.iter().map(|line| line.budget).max().unwrap_or(0);
     let at_last = lines.iter().filter(|line| line.budget == last);
     let at_last: String = at_last.map(|line| format!(" {} {:.1},", line.method, line.rank)).collect();

@@ -27,7 +27,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     }
     let mut bars = vec![("the pool".to_owned(), sources.iter().map(|source| source.1).collect::<Vec<_>>())];
     for (_, row) in view.at_largest() {
-        bars.push((row.method.clone(), row.sources.clone()));
+        bars.push((row.method.clone(), row.sources.clone().unwrap_or_default()));
     }
     // Text is not read well on black, however thin.
     let inks: Vec<Ink> = SERIES.into_iter().filter(|ink| ink.class != "black").collect();

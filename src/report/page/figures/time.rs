@@ -7,7 +7,7 @@ use crate::report::page::PageError;
 
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     // Nothing takes no time: a clock that says so is too coarse.
-    let series = view.series(|row| Some(f64::max(row.seconds + row.certify_seconds, 1e-4)));
+    let series = view.series(|row| Some(f64::max(row.total_seconds(), 1e-4)));
     if series.is_empty() {
         return Ok(None);
     }
@@ -16,7 +16,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let y = Axis::logarithmic("seconds", values);
     let mut description = "Wall-clock seconds of choosing and certifying, at the largest budget:".to_owned();
     for (_, row) in view.at_largest() {
-        description.push_str(&format!(" {} {:.3},", row.method, row.seconds + row.certify_seconds));
+        description.push_str(&format!(" {} {:.3},", row.method, row.total_seconds()));
     }
     let chart = Chart { x, y, bands: Vec::new(), series, heading: None };
     let caption = "Wall-clock seconds of a method's own choosing, which is done for all budgets together, and of \

@@ -3,26 +3,27 @@
 //! Lists are in the order of the request: costs, then methods, then budgets. What cannot be known from the inputs (tokens
 //! without text, groups without labels) is absent rather than zero.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::{Cost, Interval, Objective, Status};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::report::manifest::{InputRecord, Parameters};
-use crate::select::{GroupCoverage, HeldOut};
+use crate::data::InputRecord;
+
+use super::{Parameters, SelectionRecord};
 
 /// Version of the format of `results.json`.
-pub const SCHEMA: &str = "kantor/compare/1";
+pub const COMPARISON_SCHEMA: &str = "kantor/compare/1";
 
 /// All results of a comparison.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// [`SCHEMA`].
-    pub schema: &'static str,
+    /// [`COMPARISON_SCHEMA`].
+    pub schema: Cow<'static, str>,
     /// Version of kantor.
-    pub kantor: &'static str,
+    pub kantor: Cow<'static, str>,
     /// The words of the command line.
     pub command: Vec<String>,
     /// Input files with their digests.
@@ -44,9 +45,9 @@ pub struct Comparison {
     /// What a reader must know before the numbers.
     pub warnings: Vec<Warning>,
     /// One entry per cost, method and budget.
-    pub results: Vec<Row>,
+    pub results: Vec<SelectionRecord>,
     /// One entry per cost and budget.
-    pub references: Vec<Reference>,
+    pub references: Vec<RandomReference>,
     /// One entry per cost and budget, if there are at least two methods.
     pub overlaps: Vec<Overlap>,
     /// One entry per selection and solver, if solvers were asked for.
@@ -55,7 +56,7 @@ pub struct Comparison {
     pub groups: Vec<(String, usize)>,
     /// Sources named in the pool's examples, with their numbers of rows, most first.
     pub sources: Vec<(String, usize)>,
-    /// Upper ends of the bins of [`Row::lengths`], in tokens, ends included; the last bin holds all that is longer than
+    /// Upper ends of the bins of [`Examined::lengths`](super::Examined::lengths), in tokens, ends included; the last bin holds all that is longer than
     /// the bin before it, whatever its end. Empty without text.
     pub length_bins: Vec<u64>,
     /// A few queries with the pool examples closest to them, if text is given.
@@ -69,79 +70,19 @@ pub struct Comparison {
 }
 
 /// Something that the reader must know.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Warning {
     /// A word for scripts: `order`, `across-budgets`, `overlap`, `dropped-rows`, `near-duplicates`, `length`,
     /// `uncertified`, `energy-left-out`,
     /// `methods-left-out`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// In words.
     pub text: String,
 }
 
-/// One selection: a method at a budget under a cost.
-#[derive(Debug, Clone, Serialize)]
-pub struct Row {
-    /// Pairwise cost.
-    pub cost: Cost,
-    /// Name of the method.
-    pub method: String,
-    /// Number of rows chosen.
-    pub budget: usize,
-    /// Where its files are, relative to the result directory; absent if the selections are not written.
-    pub dir: Option<PathBuf>,
-    /// Proved to hold the distance under the objective.
-    pub distance: Interval,
-    /// No subset of this size is closer.
-    pub best: f64,
-    /// At most this share above the best possible; absent if that is 0.
-    pub excess: Option<f64>,
-    /// Proved to hold the energy distance.
-    pub energy: Option<Interval>,
-    /// Proved to hold the mean cost from a query to its closest chosen row.
-    pub chamfer: Interval,
-    /// Means over folds of queries that took no part in the choice.
-    pub held_out: Option<HeldOut>,
-    /// Against the random reference; absent if there is none.
-    pub against_random: Option<AgainstRandom>,
-    /// Tokens (runs of letters or digits, and single marks) of the chosen examples, if text is given.
-    pub tokens: Option<u64>,
-    /// Chosen examples by length: one count per bin of [`Comparison::length_bins`].
-    pub lengths: Vec<usize>,
-    /// Share of the chosen rows that are a near-duplicate of another chosen row.
-    pub near_duplicates: Option<f64>,
-    /// For each query the cost to its closest chosen row, an `f64` value.
-    pub query_costs: Vec<f64>,
-    /// For each query how many chosen rows have it as their closest.
-    pub query_rows: Vec<usize>,
-    /// Per group of queries, in the order of [`Comparison::groups`].
-    pub groups: Vec<GroupCoverage>,
-    /// Chosen rows per source, in the order of [`Comparison::sources`].
-    pub sources: Vec<usize>,
-    /// How the search ended, or what was proved.
-    pub status: Status,
-    /// Wall-clock seconds of the method's own work for all budgets together.
-    pub seconds: f64,
-    /// Processor seconds of the same.
-    pub cpu_seconds: f64,
-    /// Wall-clock seconds of the certificate.
-    pub certify_seconds: f64,
-    /// Largest resident memory of the process by the end of this method, in bytes.
-    pub peak_memory_bytes: Option<u64>,
-}
-
-/// A selection's place among random subsets of its size.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct AgainstRandom {
-    /// Share of random subsets that are at least as close.
-    pub percentile: f64,
-    /// Exact p-value of the permutation test: (1 + number at least as close) / (1 + number drawn).
-    pub p_value: f64,
-}
-
 /// Distances of random subsets.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reference {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RandomReference {
     /// Pairwise cost.
     pub cost: Cost,
     /// Number of rows drawn.
@@ -157,7 +98,7 @@ pub struct Reference {
 }
 
 /// How much methods choose the same rows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Overlap {
     /// Pairwise cost.
     pub cost: Cost,
@@ -170,7 +111,7 @@ pub struct Overlap {
 }
 
 /// What a transport solver says of one selection.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SolverRow {
     /// Pairwise cost.
     pub cost: Cost,
@@ -199,7 +140,7 @@ pub struct SolverRow {
 }
 
 /// A query and what is closest to it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NearestExamples {
     /// Row of the query.
     pub query: usize,
@@ -210,7 +151,7 @@ pub struct NearestExamples {
 }
 
 /// A pool example.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NearestExample {
     /// Row of the pool.
     pub row: usize,
@@ -246,8 +187,8 @@ impl Comparison {
     }
 
     /// Results of one cost and budget by method.
-    pub fn at(&self, cost: Cost, budget: usize) -> BTreeMap<&str, &Row> {
-        let here = self.results.iter().filter(|row| row.cost == cost && row.budget == budget);
+    pub fn at(&self, cost: Cost, budget: usize) -> BTreeMap<&str, &SelectionRecord> {
+        let here = self.results.iter().filter(|row| row.cost == Some(cost) && row.budget == budget);
         here.map(|row| (row.method.as_str(), row)).collect()
     }
 }
