@@ -10,7 +10,6 @@ use super::progress::Progress;
 use crate::output::ResultDirectory;
 use crate::quantiles;
 use crate::record::{Cut, Manifest};
-use crate::report::table;
 use crate::select::{Inputs, Request};
 use crate::statistics::spearman;
 
@@ -76,8 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.run.json {
         say(as_json(&manifest, &arguments.out))?;
     } else {
-        let bins = manifest.results.iter();
-        say(table::selections(|column| column.quantiles, manifest.context(), bins))?;
+        say(manifest.text())?;
         if !arguments.run.quiet {
             if let Some(rank) = correlation(&manifest) {
                 say(format_args!("rank correlation of bin and distance: {rank:.2}"))?;

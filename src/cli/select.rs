@@ -72,7 +72,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if arguments.run.json {
         say(as_json(&manifest, &selection.out))?;
     } else {
-        say(table::selections(|column| column.select, manifest.context(), manifest.results.iter()))?;
+        say(manifest.text())?;
         let laws: Vec<_> = manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))).collect();
         if let Some((_, law)) = laws.first() {
             let (likely, metric) = (1.0 - law.delta, law.metric.name());

@@ -113,6 +113,7 @@ pub(crate) struct Column {
     pub(crate) compare: Heading,
     /// In the table of `quantiles`.
     pub(crate) quantiles: Heading,
+    #[cfg_attr(not(feature = "pages"), expect(dead_code, reason = "only pages read it"))]
     /// Heading and meaning on the page of `compare`; a heading that ends in `|` is that of a column of words.
     pub(crate) page: Option<(&'static str, &'static str)>,
     /// The value; `None` if it is not known.

@@ -5,8 +5,8 @@ use comfy_table::{ContentArrangement, Table};
 use kantor_theory::Interval;
 
 use super::escape::{OneLine, Text};
-use crate::record::SelectionRecord;
 use crate::record::columns::{COLUMNS, Cell, Column, Context, Heading, Shown};
+use crate::record::{Manifest, SelectionRecord};
 
 /// An interval for people, rounded outwards to six decimals, or to seven digits if it is very large or small.
 pub fn interval(interval: Interval) -> String {
@@ -100,6 +100,15 @@ pub(crate) fn selections<'a>(
     let (header, columns): (Vec<&str>, Vec<&Column>) = shown.unzip();
     let row = |found| columns.iter().map(|column| cell((column.cell)(&Shown { of, found }))).collect();
     plain(&header, results.map(row))
+}
+
+impl Manifest {
+    /// Its selections as a table for people.
+    pub fn text(&self) -> Text {
+        let which: fn(&Column) -> Heading =
+            if self.cut.is_some() { |column| column.quantiles } else { |column| column.select };
+        selections(which, self.context(), self.results.iter())
+    }
 }
 
 /// A value for people, or a dash if it is not known.
