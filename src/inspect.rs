@@ -18,8 +18,8 @@ use serde::Serialize;
 use crate::data::memory::reserve;
 use crate::data::validate::{Values, by_block};
 use crate::data::{Allowance, DataError, Format, OpenOptions, Representation, name};
-use crate::report::escape::Text;
-use crate::report::memory;
+use crate::probe;
+use crate::view::escape::Text;
 
 /// How many rows of a kind are listed.
 const LISTED: usize = 5;
@@ -184,7 +184,7 @@ pub fn inspect_near(
     near: NearOptions,
     watch: &dyn Watch,
 ) -> Result<Inspection, DataError> {
-    let allowance = Allowance::new(memory::available().unwrap_or(u64::MAX));
+    let allowance = Allowance::new(probe::available_memory().unwrap_or(u64::MAX));
     let table = Representation::open_within(&[path.to_owned()], options, &allowance)?;
     watch.begin("inspect", table.len() as u64);
     let blocks = by_block(&table, watch, |block| {

@@ -48,14 +48,16 @@ pub mod inspect;
 mod label;
 pub mod output;
 pub mod prelude;
+mod probe;
 pub mod quantiles;
 pub mod record;
-pub mod report;
 pub mod select;
 pub mod statistics;
 pub mod study;
+mod suggest;
 mod thread;
 pub mod verify;
+pub mod view;
 
 pub use array::{ArrayRows, Scalar};
 pub use kantor_solvers as solvers;

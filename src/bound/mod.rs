@@ -17,7 +17,7 @@ use kantor_solvers::Watch;
 use kantor_theory::generalization::{Cloud, LossObjective, Metric, MetricDistance, Refusal, Theorem};
 use kantor_theory::{Cost, Rows};
 
-use crate::report::memory;
+use crate::probe;
 use crate::select::Error;
 
 pub use line::{Line, Says};
@@ -93,7 +93,7 @@ impl Default for BoundTerms {
             seed: 0,
             splits: 10,
             references: 19,
-            memory: memory::available().unwrap_or(u64::MAX),
+            memory: probe::available_memory().unwrap_or(u64::MAX),
         }
     }
 }

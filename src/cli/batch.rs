@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::progress::{Detail, Progress};
 use crate::batch::{self, BatchReport, Event, JobLine, Options, Shard, State};
 use crate::data::name::readable;
-use crate::report::escape::Text;
-use crate::report::table;
-use crate::report::terminal::tell;
 use crate::select::Error;
+use crate::view::escape::Text;
+use crate::view::table;
+use crate::view::terminal::tell;
 
 use super::args::RunArguments;
 use super::failure::Failure;

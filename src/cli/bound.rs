@@ -14,11 +14,11 @@ use crate::data::list::read_list;
 use crate::data::name::readable;
 use crate::data::{Allowance, DataError, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
+use crate::probe;
 use crate::record::Manifest;
-use crate::report::escape::Text;
-use crate::report::memory;
-use crate::report::table;
 use crate::select::Inputs;
+use crate::view::escape::Text;
+use crate::view::table;
 
 use super::args::{InputArguments, RunArguments};
 use super::count::repeats;
@@ -162,7 +162,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         seed: arguments.seed,
         splits: arguments.splits,
         references: arguments.references,
-        memory: arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX),
+        memory: arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX),
     };
     let subject = Subject {
         pool,
@@ -204,7 +204,7 @@ fn open_held_out(
     let input = &arguments.input;
     let files = &input.files;
     let options = OpenOptions { tensor: files.tensor.clone(), cast: files.cast };
-    let allowance = Allowance::new(arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX));
+    let allowance = Allowance::new(arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
     let mut rows = Representation::open_within(&[path.to_owned()], &options, &allowance)?;
     rows.check_same_dim(pool)?;
     let on_bad = if files.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error };

@@ -16,9 +16,9 @@ use crate::compare::{ALL, CompareRequest, Solvers, compare, write};
 use crate::data::name::readable;
 use crate::output::ResultDirectory;
 use crate::record::{Comparison, Warning};
-use crate::report::page;
-use crate::report::terminal::tell;
 use crate::select::{InputSpec, Inputs, Request};
+use crate::view::page;
+use crate::view::terminal::tell;
 
 use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, name, without_repeats};
 use super::count::{count, repeats};

@@ -6,8 +6,8 @@ use crate::certify::CertifyError;
 use crate::data::name::readable;
 use crate::data::{DataError, FaultKind};
 use crate::output::OutputError;
-use crate::report::page::PageError;
 use crate::select::Error;
+use crate::view::page::PageError;
 use kantor_solvers::{SelectError, SolveError};
 use kantor_theory::GeometryError;
 

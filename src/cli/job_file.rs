@@ -17,7 +17,7 @@ use super::count::count;
 use super::failure::Failure;
 use super::parse_error;
 use super::settings::SettingsArguments;
-use crate::report::suggest::did_you_mean;
+use crate::suggest::did_you_mean;
 
 /// The part of the file that says what flags say.
 #[derive(Debug, Parser)]

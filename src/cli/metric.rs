@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use crate::certify::{CertifyError, Measured, SubsetMetric, Terms, measure, watched};
-use crate::report::escape::Text;
-use crate::report::table;
 use crate::select::{Error, Inputs};
+use crate::view::escape::Text;
+use crate::view::table;
 
 use super::failure::Failure;
 use super::output::say;

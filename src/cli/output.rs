@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::data::name::readable;
 use crate::output::MANIFEST;
 use crate::record::SelectionRecord;
-use crate::report::escape::Printable;
-use crate::report::terminal::{print, tell};
 use crate::select::Inputs;
+use crate::view::escape::Printable;
+use crate::view::terminal::{print, tell};
 
 use super::args::RunArguments;
 use super::failure::Failure;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::progress::Progress;
 use crate::output::ResultDirectory;
 use crate::record::{Manifest, Run, SelectionRecord, write};
-use crate::report::table;
-use crate::report::terminal::tell;
 use crate::select::{Inputs, Law, Request, select};
+use crate::view::table;
+use crate::view::terminal::tell;
 
 use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods, name};
 use super::failure::Failure;

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::args::RunArguments;
 use super::count::count;
-use crate::report::suggest::closest;
-use crate::report::terminal::tell;
 use crate::select::{Request, Target};
+use crate::suggest::closest;
+use crate::view::terminal::tell;
 
 /// Parameters of the methods; each method lists in `kantor methods` which it reads.
 #[derive(Debug, clap::Args)]

@@ -11,10 +11,10 @@ use serde_json::json;
 use super::progress::{Detail, Progress};
 use crate::data::name::split_once;
 use crate::output::{OutputFile, distinct};
-use crate::report::escape::Text;
-use crate::report::{page, table};
 use crate::select::Error;
 use crate::study::{Joined, Published, TaskRun, TrainingOutcome, joined, published, published_files};
+use crate::view::escape::Text;
+use crate::view::{page, table};
 
 use super::failure::Failure;
 use super::output::say;

@@ -11,10 +11,10 @@ use super::progress::{Detail, Progress};
 use crate::certify;
 use crate::data::whole::{self, Whole};
 use crate::record::columns::distance_name;
-use crate::report::escape::Text;
-use crate::report::table;
 use crate::select::InputSpec;
 use crate::verify::verify;
+use crate::view::escape::Text;
+use crate::view::table;
 
 use super::failure::Failure;
 use super::output::say;

@@ -6,7 +6,6 @@ mod overlap;
 mod random;
 mod run;
 mod solvers;
-mod table;
 mod text;
 mod warnings;
 mod write;

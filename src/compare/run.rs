@@ -15,11 +15,11 @@ use super::{near, nearest, overlap, random, warnings};
 use crate::certify::Terms;
 use crate::data::OnBadRow;
 use crate::label::Labelled;
+use crate::probe;
 use crate::record::{
     Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, RandomReference, SelectionRecord,
     directory, rows,
 };
-use crate::report::{cpu, memory};
 use crate::select::{BLOCK, Error, Inputs, Outcome, ProvedSelection, Request as Selecting, notes, select_only};
 
 /// What stands for every method.
@@ -134,8 +134,8 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         length_bins: if has_text { BINS.to_vec() } else { Vec::new() },
         nearest,
         seconds: request.begun.elapsed().as_secs_f64(),
-        cpu_seconds: cpu::seconds(),
-        peak_memory_bytes: memory::peak(),
+        cpu_seconds: probe::cpu_seconds(),
+        peak_memory_bytes: probe::peak_memory(),
     };
     let notes: Vec<_> = outcomes.iter().map(|outcome| notes(inputs.groups(), outcome)).collect();
     comparison.warnings = warnings::warnings(inputs, &comparison, &left_out, &notes);

@@ -8,8 +8,8 @@ use kantor_theory::{Geometry, Problem, Status};
 
 use crate::certify::{self, CertifyError};
 use crate::label::{Labelled, budgets};
+use crate::probe;
 use crate::record::SolverRow;
-use crate::report::cpu;
 use crate::select::{Error, Outcome};
 
 /// Which solvers, and how hard they are to work.
@@ -43,9 +43,9 @@ pub(super) fn solve(
                 watch.advance(0)?;
                 let problem = Problem { rows: Some(subset), epsilon, ..Problem::new(geometry, outcome.request.power) };
                 let solver = (entry.build)(&solvers.effort);
-                let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
+                let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
                 let solution = solver.solve(&problem, None, watch).map_err(CertifyError::from)?;
-                let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
+                let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), probe::cpu_seconds() - cpu_begun);
                 if solution.status == Status::Interrupted {
                     return Err(kantor_solvers::Stopped.into());
                 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::whole::{self, Whole};
 use crate::data::{DataError, DroppedRecord, InputRecord, OnBadRow};
 use crate::output::{Header, Written};
-use crate::report::memory;
+use crate::probe;
 use crate::select::{Chosen, Note, Outcome, ProvedSelection, Request, notes};
 
 use super::selection::{SelectionRecord, worst};
@@ -180,7 +180,7 @@ impl Manifest {
             best_seconds: outcome.best_seconds,
             cross_fit_seconds: outcome.cross_fit_seconds,
             seconds: run.begun.elapsed().as_secs_f64(),
-            peak_memory_bytes: memory::peak(),
+            peak_memory_bytes: probe::peak_memory(),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::data::{
     Allowance, DataError, Digests, DroppedRecord, InputRecord, JsonlRows, Labels, OnBadRow, OpenOptions,
     Representation, SourceFile,
 };
-use crate::report::memory;
+use crate::probe;
 
 use super::forbid::{ForbidOverlap, shared};
 use super::{Error, Request};
@@ -93,7 +93,7 @@ impl Inputs {
 
     fn open_as(spec: &InputSpec, cost: Cost, unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
         let options = OpenOptions { tensor: spec.tensor.clone(), cast: spec.cast };
-        let allowance = Allowance::new(spec.memory.or_else(memory::available).unwrap_or(u64::MAX));
+        let allowance = Allowance::new(spec.memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
         let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
         let mut dropped = Vec::new();
         let mut check = |role: &'static str, rows: &mut Representation| -> Result<(), Error> {

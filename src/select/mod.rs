@@ -20,7 +20,7 @@ use kantor_theory::{Cost, Geometry, GeometryError, Objective, Power, Status};
 use crate::certify::{Certified, CertifyError};
 use crate::data::{DataError, InputRecord};
 use crate::output::OutputError;
-use crate::report::memory;
+use crate::probe;
 use crate::thread;
 
 pub use beside::Beside;
@@ -163,7 +163,7 @@ impl Default for Request {
             balance: None,
             settings: Settings::default(),
             seed: 0,
-            memory: memory::available().unwrap_or(u64::MAX),
+            memory: probe::available_memory().unwrap_or(u64::MAX),
         }
     }
 }

@@ -15,8 +15,8 @@ use kantor_theory::{BestBound, Geometry, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
 use crate::label::{self, Labelled};
-use crate::report::suggest::did_you_mean;
-use crate::report::{cpu, memory};
+use crate::probe;
+use crate::suggest::did_you_mean;
 
 use super::{BLOCK, Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit, objective};
 
@@ -133,12 +133,12 @@ impl<'a> Prepared<'a> {
         watch.begin("choosing", 0);
         let task = Task { geometry, power, seed, block, memory, watch: &watch };
         let selector = selector_of(name, self.request)?;
-        let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
+        let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
         let selections = selector.select(&task, &self.scanned, budgets)?;
-        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
+        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), probe::cpu_seconds() - cpu_begun);
         let selections =
             selections.into_iter().map(|selection| self.prove(name, selection)).collect::<Result<_, _>>()?;
-        let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), memory::peak());
+        let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), probe::peak_memory());
         Ok(Chosen { method, nested, selections, seconds, cpu_seconds, peak_memory })
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use assert_cmd::Command;
-use kantor::report::escape::is_hidden;
+use kantor::view::escape::is_hidden;
 use serde_json::{Value, json};
 
 use crate::support::{example, json, kantor, select_example, write_npy};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use kantor::record::{Best, Comparison};
-use kantor::report::{Page, page};
 use kantor::study::{self, Cell, Joined, Pair};
+use kantor::view::{Page, page};
 use kantor_theory::{Cost, Interval, Objective};
 use roxmltree::{Document, Node, ParsingOptions};
 
@@ -165,7 +165,7 @@ fn the_report_says_warnings_then_numbers_then_figures() {
     for row in &found.results {
         let distance = row.distance.unwrap();
         let (lower, upper) = (distance.lower.unwrap(), distance.upper.unwrap());
-        let shown = kantor::report::table::interval(distance);
+        let shown = kantor::view::table::interval(distance);
         let ends: Vec<f64> = shown.trim_matches(['[', ']']).split(", ").map(|end| end.parse().unwrap()).collect();
         assert!(page.html.contains(&shown) && ends[0] <= lower && upper <= ends[1]);
     }

@@ -3,7 +3,7 @@
 use kantor_theory::Interval;
 
 use crate::record::SolverRow;
-use crate::report::table;
+use crate::view::table;
 
 /// Digits in groups of three, thin spaces between them.
 pub(super) fn count(number: u64) -> String {

@@ -4,8 +4,8 @@ use super::axis::Axis;
 use super::chart::{Band, Chart, Series};
 use super::palette::{Look, MUTED, SHADE};
 use super::{Figure, View, distance_name, middle};
-use crate::report::page::PageError;
-use crate::report::page::numbers::count;
+use crate::view::page::PageError;
+use crate::view::page::numbers::count;
 
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let series = view.series(|row| middle(row.distance?));

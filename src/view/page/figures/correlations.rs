@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::Figure;
 use super::heat::{Cell, Heat};
 use super::palette::{BLUE, VERMILLION};
-use crate::report::page::PageError;
 use crate::study::{Published, TrainingOutcome};
+use crate::view::page::PageError;
 
 /// One figure for an outcome; none without numbers.
-pub(in crate::report::page) fn correlations(
+pub(in crate::view::page) fn correlations(
     found: &Published,
     outcome: TrainingOutcome,
 ) -> Result<Option<Figure>, PageError> {

@@ -7,7 +7,7 @@ use super::table::{Body, Cell, Table};
 use crate::data::name::readable;
 use crate::record::columns::{self, COLUMNS, Column, Shown};
 use crate::record::{Comparison, RandomReference, SelectionRecord};
-use crate::report::table::bound;
+use crate::view::table::bound;
 
 /// Methods under budgets.
 pub(super) fn results(found: &Comparison, cost: Cost) -> Table {

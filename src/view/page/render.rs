@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::PageError;
 use super::figures::{Figure, Figures, STYLE};
-use crate::report::escape::OneLine;
+use crate::view::escape::OneLine;
 
 const TEMPLATES: [(&str, &str); 5] = [
     ("page.html", include_str!("templates/page.html")),

@@ -1,12 +1,11 @@
-//! What leaves kantor: the manifest, tables, pages with figures, and what is printed.
+//! Records as people and other programs see them: tables, CSV, pages with figures, and what is printed.
 
-pub mod cpu;
+mod comparison;
+pub(crate) mod csv;
 pub mod escape;
-pub mod memory;
 #[cfg(feature = "pages")]
 pub mod page;
 pub mod plan;
-pub mod suggest;
 pub mod table;
 pub mod terminal;
 pub mod trace;

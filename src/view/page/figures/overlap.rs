@@ -3,8 +3,8 @@
 use super::heat::{Cell, Heat};
 use super::palette::BLUE;
 use super::{Figure, View};
-use crate::report::page::PageError;
-use crate::report::page::numbers::count;
+use crate::view::page::PageError;
+use crate::view::page::numbers::count;
 
 /// One figure per budget, the largest last.
 pub(super) fn figures(view: &View<'_>) -> Result<Vec<Figure>, PageError> {

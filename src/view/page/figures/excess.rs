@@ -4,8 +4,8 @@ use super::axis::Axis;
 use super::chart::{Chart, Series};
 use super::palette::Look;
 use super::{Figure, View};
-use crate::report::page::PageError;
-use crate::report::page::numbers::{count, excess_percent};
+use crate::view::page::PageError;
+use crate::view::page::numbers::{count, excess_percent};
 
 /// Per cent below which nothing is told apart: differences of the distance below 2 % say nothing of the loss.
 const FLOOR: f64 = 0.01;

@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::chart::Chart;
 use super::{Figure, View};
-use crate::report::page::PageError;
+use crate::view::page::PageError;
 
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     // Nothing takes no time: a clock that says so is too coarse.

@@ -8,8 +8,8 @@ use super::canvas::{self, LETTER, SMALL, WIDTH, short, style, width};
 use super::legend::{Entry, Legend, NAME};
 use super::palette::{Ink, MUTED, SERIES, TEXT};
 use super::{Figure, View};
-use crate::report::page::PageError;
-use crate::report::page::numbers::count;
+use crate::view::page::PageError;
+use crate::view::page::numbers::count;
 
 /// Height of a bar with the space below it.
 const BAR: i32 = 56;

@@ -6,8 +6,8 @@ use super::axis::Axis;
 use super::chart::{Chart, Series};
 use super::palette::Look;
 use super::{Figure, View};
-use crate::report::page::PageError;
-use crate::report::page::numbers::solver_name;
+use crate::view::page::PageError;
+use crate::view::page::numbers::solver_name;
 
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let mut names: Vec<String> = Vec::new();

@@ -5,15 +5,15 @@ use super::axis::Axis;
 use super::chart::{Chart, Series};
 use super::palette::Look;
 use super::panels;
-use crate::report::page::PageError;
-use crate::report::page::numbers::{count, signed};
 use crate::study::{Cell, Joined};
+use crate::view::page::PageError;
+use crate::view::page::numbers::{count, signed};
 
 /// One figure per task, of at most this many panels.
 const PANELS: usize = 12;
 
 /// The figures of all tasks.
-pub(in crate::report::page) fn outcomes(found: &Joined) -> Result<Vec<Figure>, PageError> {
+pub(in crate::view::page) fn outcomes(found: &Joined) -> Result<Vec<Figure>, PageError> {
     let mut methods: Vec<&str> = Vec::new();
     let mut tasks: Vec<&str> = Vec::new();
     for cell in &found.cells {

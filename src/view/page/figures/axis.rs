@@ -134,7 +134,7 @@ pub(super) fn number(value: f64) -> String {
     if value.abs() < 1e3 {
         return format!("{:.6}", value).trim_end_matches('0').trim_end_matches('.').to_owned();
     }
-    crate::report::page::numbers::count(value.round() as u64)
+    crate::view::page::numbers::count(value.round() as u64)
 }
 
 /// No minus before nothing.

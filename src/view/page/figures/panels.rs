@@ -3,7 +3,7 @@
 use super::canvas::{self, Drawing};
 use super::chart::Chart;
 use super::legend::{Entry, Legend};
-use crate::report::page::PageError;
+use crate::view::page::PageError;
 
 /// Height of a panel.
 const PANEL: u32 = 470;

@@ -4,11 +4,11 @@ use super::Figure;
 use super::axis::Axis;
 use super::chart::{Chart, Series};
 use super::palette::Look;
-use crate::report::page::PageError;
 use crate::study::{BudgetResult, TrainingOutcome};
+use crate::view::page::PageError;
 
 /// The figure of one pool, model and outcome, whose lines these are.
-pub(in crate::report::page) fn ranks(lines: &[&BudgetResult]) -> Result<Option<Figure>, PageError> {
+pub(in crate::view::page) fn ranks(lines: &[&BudgetResult]) -> Result<Option<Figure>, PageError> {
     let Some(first) = lines.first() else { return Ok(None) };
     let mut methods: Vec<&str> = Vec::new();
     for line in lines {

@@ -6,7 +6,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::canvas::{self, Drawing, LETTER, SMALL, WIDTH, short, style, width};
 use super::palette::{Ink, TEXT};
-use crate::report::page::PageError;
+use crate::view::page::PageError;
 
 /// Height of a row.
 const ROW: i32 = 52;

@@ -9,7 +9,7 @@ use super::canvas::{self, Area, Drawing, LETTER, short, style, width};
 use super::legend::{Entry, Legend, NAME};
 use super::marks;
 use super::palette::{GRID, Ink, Look, MUTED, TEXT};
-use crate::report::page::PageError;
+use crate::view::page::PageError;
 
 /// Points that belong together.
 #[derive(Debug, Clone)]

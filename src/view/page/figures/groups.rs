@@ -3,8 +3,8 @@
 use super::heat::{Cell, Heat};
 use super::palette::VERMILLION;
 use super::{Figure, View};
-use crate::report::page::PageError;
-use crate::report::page::numbers::count;
+use crate::view::page::PageError;
+use crate::view::page::numbers::count;
 
 /// Groups that are shown, the worst covered ones if there are more.
 const SHOWN: usize = 40;

@@ -4,8 +4,8 @@ use super::axis::Axis;
 use super::chart::{Chart, Series};
 use super::palette::Look;
 use super::{Figure, View};
-use crate::report::page::PageError;
-use crate::report::page::numbers::count;
+use crate::view::page::PageError;
+use crate::view::page::numbers::count;
 
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let mut series = Vec::new();

@@ -5,8 +5,8 @@ use std::fmt;
 use kantor_theory::Cost;
 
 use crate::record::{Comparison, SolverRow};
-use crate::report::escape::Text;
-use crate::report::table;
+use crate::view::escape::Text;
+use crate::view::table;
 
 impl fmt::Display for Comparison {
     /// Its results, a table per cost, and those of the solvers.

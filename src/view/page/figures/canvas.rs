@@ -6,8 +6,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::Fault;
 use super::palette::{self, Ink};
-use crate::report::escape::{OneLine, in_lines};
-use crate::report::page::PageError;
+use crate::view::escape::{OneLine, in_lines};
+use crate::view::page::PageError;
 
 /// Width of every figure. Twice what is shown: plotters rounds to whole units.
 pub(super) const WIDTH: u32 = 1120;
@@ -25,7 +25,7 @@ const LETTER_WIDTH: f64 = 0.6;
 const PLOTTERS_SCALE: f64 = 1.24;
 
 /// Colours on dark ground.
-pub(in crate::report::page) const STYLE: &str = include_str!("../templates/figure.css");
+pub(in crate::view::page) const STYLE: &str = include_str!("../templates/figure.css");
 
 /// Something to draw on.
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;

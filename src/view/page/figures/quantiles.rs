@@ -5,11 +5,11 @@ use super::axis::Axis;
 use super::chart::{Chart, Series};
 use super::palette::Look;
 use super::panels;
-use crate::report::page::PageError;
 use crate::study::{Correlation, TrainingOutcome};
+use crate::view::page::PageError;
 
 /// The figure of one pool, model and outcome, whose lines these are.
-pub(in crate::report::page) fn quantiles(lines: &[&Correlation]) -> Result<Option<Figure>, PageError> {
+pub(in crate::view::page) fn quantiles(lines: &[&Correlation]) -> Result<Option<Figure>, PageError> {
     let Some(first) = lines.first().filter(|_| lines.iter().any(|line| !line.values.is_empty())) else {
         return Ok(None);
     };
