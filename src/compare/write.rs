@@ -5,7 +5,7 @@ use kantor_solvers::Watch;
 
 use super::run::{CompareRequest, Compared};
 use crate::output::ResultDirectory;
-use crate::record::{Manifest, Origin, Run, directory, finish, write_selections};
+use crate::record::{Manifest, Origin, Run, copies, directory, finish, rows, write_selections};
 use crate::select::{Error, Inputs};
 use crate::view::{Page, csv};
 
@@ -25,7 +25,9 @@ pub fn write(
     let Compared { comparison, outcomes } = compared;
     if request.write_selections {
         for outcome in outcomes {
-            write_selections(&mut staging, inputs, outcome, &request.under(outcome.request.cost), watch)?;
+            let copies = copies(inputs, rows(outcome), watch)?;
+            let under = request.under(outcome.request.cost);
+            write_selections(&mut staging, inputs, outcome, &under, copies.as_ref())?;
         }
     }
     staging.file("results.csv", |out| csv::write(comparison, out))?;

@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use kantor_solvers::Quiet;
-
 use crate::data::{DroppedRecord, Labels};
-use crate::select::{Error, Inputs};
+use crate::select::Inputs;
 
 /// Files, or nothing if the rows are in memory: then a row is known by its place alone.
 #[derive(Clone, Copy)]
@@ -43,13 +41,5 @@ impl<'a> Origin<'a> {
 
     pub(super) fn overlap(self) -> usize {
         self.0.map_or(0, Inputs::overlap)
-    }
-
-    /// What `work` finds, unless a file changed under it.
-    pub(super) fn guarded<T>(self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        match self.0 {
-            Some(inputs) => inputs.guarded(&Quiet, |_| work()),
-            None => work(),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Writes what was selected from files: the files of every selection, and the manifest last.
 
-use kantor_solvers::Watch;
+use kantor_solvers::{Quiet, Watch};
 use kantor_theory::Facts;
 
 use crate::certify;
@@ -35,7 +35,7 @@ pub(crate) fn write_with(
     run: Run,
     copies: Option<&Copies>,
 ) -> Result<Manifest, Error> {
-    write_files(&mut staging, inputs, outcome, "", copies)?;
+    write_selections(&mut staging, inputs, outcome, "", copies)?;
     inputs.check_unchanged()?;
     let outputs = staging.written().to_vec();
     let manifest = Manifest::of(Origin(Some(inputs)), outcome, run, |c, p| Some(directory("", c, p)), outputs);
@@ -58,19 +58,8 @@ pub(crate) fn finish(mut staging: ResultDirectory, manifest: &Manifest) -> Resul
 /// Writes the files of every selection, in directories whose names begin with `under`.
 ///
 /// # Errors
-/// If the pool's examples cannot be read again, a certificate contradicts itself, or the system refuses.
+/// If a certificate contradicts itself, or the system refuses.
 pub(crate) fn write_selections(
-    staging: &mut ResultDirectory,
-    inputs: &Inputs,
-    outcome: &Outcome,
-    under: &str,
-    watch: &dyn Watch,
-) -> Result<(), Error> {
-    let copies = copies(inputs, rows(outcome), watch)?;
-    write_files(staging, inputs, outcome, under, copies.as_ref())
-}
-
-fn write_files(
     staging: &mut ResultDirectory,
     inputs: &Inputs,
     outcome: &Outcome,
@@ -102,7 +91,7 @@ pub(crate) fn copies<'a>(
 
 /// Writes the files of one selection after the other.
 pub(crate) struct SelectionWriter<'a> {
-    origin: Origin<'a>,
+    inputs: &'a Inputs,
     facts: Facts,
     copies: Option<&'a Copies>,
 }
@@ -110,7 +99,7 @@ pub(crate) struct SelectionWriter<'a> {
 impl<'a> SelectionWriter<'a> {
     /// For selections from these inputs, whose `records` certificates bind themselves to.
     pub(crate) fn new(inputs: &'a Inputs, records: &[InputRecord], copies: Option<&'a Copies>) -> Self {
-        Self { origin: Origin(Some(inputs)), facts: certify::facts(records, inputs.dropped()), copies }
+        Self { inputs, facts: certify::facts(records, inputs.dropped()), copies }
     }
 
     /// Writes the files of one selection, which `method` made, into the directory `dir` of the result.
@@ -121,7 +110,8 @@ impl<'a> SelectionWriter<'a> {
         method: &str,
         proved: &ProvedSelection,
     ) -> Result<(), Error> {
-        self.origin
-            .guarded(|| SelectionFiles::of(self.origin, &self.facts, method, proved)?.write(staging, dir, self.copies))
+        let origin = Origin(Some(self.inputs));
+        let mut work = || SelectionFiles::of(origin, &self.facts, method, proved)?.write(staging, dir, self.copies);
+        self.inputs.guarded(&Quiet, |_| work())
     }
 }
