@@ -56,7 +56,7 @@ pub struct BoundTerms {
     pub lipschitz: Option<f64>,
     /// B.
     pub range: Option<f64>,
-    /// D, if the metric has none of its own.
+    /// D; if the metric has one of its own, only a smaller one says more.
     pub diameter: Option<f64>,
     /// δ.
     pub delta: f64,
@@ -176,7 +176,7 @@ pub fn bounds(subject: &Subject<'_>, terms: &BoundTerms, watch: &dyn Watch) -> R
         subject,
         terms,
         metric,
-        diameter: metric.diameter().or(terms.diameter),
+        diameter: metric.diameter().into_iter().chain(terms.diameter).reduce(f64::min),
         subset: cloud(subject.pool, &mut subject.subset.iter().copied())?,
         query: all(subject.query)?,
         held_out: subject.held_out.as_ref().map(|held| all(held.rows)).transpose()?,

@@ -334,7 +334,9 @@ fn row(line: &Line, letters: &[(Assumption, String)], reasons: &[&str]) -> Vec<S
             (false, _) => '≈',
         };
         let kind = match bound.kind() {
-            Kind::HighProbability(delta) => format!("w.p. ≥ {}", 1.0 - delta),
+            // The difference from 1 may be too small for a double.
+            Kind::HighProbability(delta) if delta < 1e-6 => format!("w.p. ≥ 1 − {delta:e}"),
+            Kind::HighProbability(delta) => format!("w.p. ≥ {}", ((1.0 - delta) * 1e6).floor() / 1e6),
             kind => kind.name().to_owned(),
         };
         let value = bound.value();

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use kantor_solvers::divergence::sinkhorn_divergence;
 use kantor_solvers::evidence::{ThresholdedPlan, compressed, thresholded};
 use kantor_solvers::{Solution, SolveError, Watch};
-use kantor_theory::{DistanceBound, Geometry, Problem, Status, Weights};
+use kantor_theory::{DistanceBound, Geometry, Power, Problem, Status, Weights};
 use serde_json::json;
 
 use super::progress::Progress;
@@ -70,6 +70,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let transport = arguments.metric.is_transport()?;
     if !transport && (arguments.certificate.is_some() || arguments.best == When::Always) {
         return Err(Failure::Usage("--certificate and --best always go with --metric transport".to_owned()));
+    }
+    if !transport && arguments.power.get() != Power::One {
+        let fault = "--p 2 goes with --metric transport: the other metrics have no power";
+        return Err(Failure::Usage(fault.to_owned()));
     }
     if !transport && !arguments.solver.are_default() {
         let fault = "--solver and what goes with it are for --metric transport: the other metrics have a formula";

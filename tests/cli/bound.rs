@@ -395,4 +395,9 @@ fn a_diameter_below_a_distance_is_refused() {
     };
     with("0.001").code(2).stderr(predicates::str::contains("farther").or(predicates::str::contains("apart")));
     with("10").success();
+    // Directions are at most 2 apart, and some of these are.
+    let mut angles = bound("query_gsm8k.embed.npy", &rows, &["--diameter", "0.5"]);
+    angles.assert().code(2).stderr(predicates::str::contains("apart"));
+    let probability = bound("query_gsm8k.embed.npy", &rows, &["--delta", "1e-17"]).assert().success();
+    probability.stdout(predicates::str::contains("w.p. ≥ 1 − 1e-17"));
 }

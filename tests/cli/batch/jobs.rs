@@ -348,3 +348,13 @@ fn the_summary_counts_done_and_failed_jobs_apart() {
     work.batch(&[]).assert().code(1).stdout(contains("2 of 4 jobs done, 2 of them in this run, 2 failed"));
     work.batch(&[]).assert().code(1).stdout(contains("2 of 4 jobs done, 2 failed"));
 }
+
+#[test]
+fn tasks_whose_directories_are_one_are_refused_before_any_work() {
+    let work = Work::new(GRID);
+    fs::create_dir_all(work.path("results/b")).unwrap();
+    std::os::unix::fs::symlink("b", work.path("results/a")).unwrap();
+    let failed = work.batch(&[]).assert().code(2);
+    failed.stderr(contains("the tasks a and b have one directory"));
+    assert_eq!(fs::read_dir(work.path("results/b")).unwrap().count(), 0);
+}
