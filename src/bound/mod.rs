@@ -102,6 +102,8 @@ impl Default for BoundTerms {
 pub struct UnseenQueries<'a> {
     /// The rows.
     pub rows: &'a dyn Rows,
+    /// What messages call them; by their place, if empty.
+    pub numbers: &'a [usize],
     /// Known to have taken part.
     pub shared: usize,
 }
@@ -112,6 +114,8 @@ pub struct Subject<'a> {
     pub pool: &'a dyn Rows,
     /// Query rows.
     pub query: &'a dyn Rows,
+    /// What messages call them; by their place, if empty.
+    pub query_numbers: &'a [usize],
     /// The subset: distinct pool rows.
     pub subset: &'a [usize],
     /// Queries that the selection did not see.

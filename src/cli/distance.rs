@@ -1,7 +1,7 @@
 //! `kantor distance`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kantor_solvers::divergence::sinkhorn_divergence;
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// One weight per subset row; uniform if left out
     #[arg(long, value_name = "FILE")]
     subset_weights: Option<PathBuf>,
-    /// One weight per query; uniform if left out
+    /// One weight per query, dropped ones included; uniform if left out
     #[arg(long, value_name = "FILE")]
     query_weights: Option<PathBuf>,
     #[command(flatten)]
@@ -62,6 +62,12 @@ pub(super) struct Arguments {
     solver: SolverArguments,
     #[command(flatten)]
     run: RunArguments,
+}
+
+/// One weight for every query that was not dropped, from one for every row of the file.
+fn query_weights(path: &Path, inputs: &Inputs) -> Result<Vec<f64>, Failure> {
+    let all = read_weights(path, inputs.original_query_len())?;
+    Ok((0..inputs.queries().len()).map(|query| all[inputs.original_query(query)]).collect())
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -96,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let weights = Weights {
         subset: arguments.subset_weights.as_deref().map(|path| read_weights(path, rows.len())).transpose()?,
-        query: arguments.query_weights.as_deref().map(|path| read_weights(path, geometry.query_len())).transpose()?,
+        query: arguments.query_weights.as_deref().map(|path| query_weights(path, &inputs)).transpose()?,
     };
     let terms = Terms { power, weights, ..Terms::default() };
     if !transport {

@@ -62,7 +62,7 @@ impl Parameters {
             energy: request.energy,
             cross_fit: request.cross_fit,
             balance_groups: request.balance.is_some(),
-            settings: request.settings.clone(),
+            settings: request.settings.resolved(),
             on_bad_row,
         }
     }
