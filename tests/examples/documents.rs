@@ -65,7 +65,8 @@ fn no_public_type_name_stands_twice() {
                 let words = ["struct ", "enum ", "trait ", "type "];
                 let Some(rest) = words.iter().find_map(|word| line.strip_prefix(word)) else { continue };
                 let name: String = rest.chars().take_while(|letter| letter.is_alphanumeric()).collect();
-                if let Some(other) = places.insert(name.clone(), path.clone()) {
+                // A macro has no name yet for what it makes.
+                if let (false, Some(other)) = (name.is_empty(), places.insert(name.clone(), path.clone())) {
                     panic!("`{name}` is a public type of {} and of {}", other.display(), path.display());
                 }
             }
