@@ -23,8 +23,13 @@
 //! # From files
 //!
 //! Files become a [`data::Representation`], two of them [`Inputs`](select::Inputs); [`select()`] chooses from them and
-//! describes them by digest, [`write`](select::write) writes the result with certificates, and [`verify`](verify::verify)
+//! describes them by digest, [`record::write`] writes the result with certificates, and [`verify`](verify::verify)
 //! checks one against the files that it speaks of.
+//!
+//! # Results
+//!
+//! [`Outcome::save`](select::Outcome::save) writes what was chosen in memory as `kantor select` does, and
+//! [`Record::load`](record::Record::load) reads the result of any command with its rows and certificates.
 //!
 //! What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate talks to people.
 
@@ -43,13 +48,16 @@ pub mod inspect;
 mod label;
 pub mod output;
 pub mod prelude;
+mod probe;
 pub mod quantiles;
-pub mod report;
+pub mod record;
 pub mod select;
 pub mod statistics;
 pub mod study;
+mod suggest;
 mod thread;
 pub mod verify;
+pub mod view;
 
 pub use array::{ArrayRows, Scalar};
 pub use kantor_solvers as solvers;

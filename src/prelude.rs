@@ -5,4 +5,5 @@ pub use kantor_solvers::{Quiet, SettingGroup, Settings, Watch};
 pub use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows, Status};
 
 pub use crate::ArrayRows;
+pub use crate::record::Record;
 pub use crate::select::{InputSpec, Inputs, Outcome, Own, Request, Target, choose, select};

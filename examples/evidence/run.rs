@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use kantor::certify::{self, Metric, Terms, measure};
+use kantor::certify::{self, SubsetMetric, Terms, measure};
 use kantor::select::{InputSpec, Inputs};
 use kantor::solvers::kernels::scan;
 use kantor::solvers::{Optimum, Quiet, ScanRequest, Settings, Task, exact, folds, registry};
@@ -77,7 +77,12 @@ fn distances(geometry: &Geometry<'_>, rows: &[usize]) -> Result<[f64; 5], String
     let mut found = [f64::NAN; 5];
     let transport = certify::distance(geometry, &terms, rows).map_err(|error| error.to_string())?;
     found[W] = transport.interval().upper.unwrap_or(f64::NAN);
-    let others = [Metric::Energy, Metric::ChamferToSubset, Metric::ChamferToQuery, Metric::MeanDifference];
+    let others = [
+        SubsetMetric::Energy,
+        SubsetMetric::ChamferToSubset,
+        SubsetMetric::ChamferToQuery,
+        SubsetMetric::MeanDifference,
+    ];
     for (found, metric) in found[ENERGY..].iter_mut().zip(others) {
         let measured = measure(geometry, metric, &terms, rows, &certify::in_parallel);
         *found = measured.map_err(|error| error.to_string())?.interval.upper.unwrap_or(f64::NAN);

@@ -6,7 +6,7 @@
 use kantor_theory::Kernel;
 
 use crate::exact::{Budgeted, BudgetedOptima};
-use crate::herding::{Chosen, HerdedSubsets};
+use crate::herding::{HerdedSubsets, KernelSubset};
 
 /// The solved objective.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Optimum {
     }
 
     /// The subset of that size that was found under this kernel.
-    pub fn of_kernel(&self, kernel: Kernel, budget: usize) -> Option<&Chosen> {
+    pub fn of_kernel(&self, kernel: Kernel, budget: usize) -> Option<&KernelSubset> {
         match self {
             Optimum::Kernel(solved) if solved.kernel == kernel => {
                 solved.budgets.iter().find(|chosen| chosen.budget() == budget)

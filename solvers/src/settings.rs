@@ -17,7 +17,7 @@ use crate::selector::SelectError;
 
 /// What values a setting takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum SettingKind {
     /// Numbers, perhaps infinite.
     Number,
     /// Numbers of rows.
@@ -33,7 +33,7 @@ pub enum Kind {
 /// A type that settings have.
 pub trait SettingValue: Serialize + for<'de> Deserialize<'de> {
     /// What users are told of its values.
-    fn kind() -> Kind;
+    fn kind() -> SettingKind;
 
     /// The value as JSON.
     fn to_json(&self) -> Value {
@@ -52,8 +52,8 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 impl SettingValue for f64 {
-    fn kind() -> Kind {
-        Kind::Number
+    fn kind() -> SettingKind {
+        SettingKind::Number
     }
 
     fn to_json(&self) -> Value {
@@ -66,8 +66,8 @@ impl SettingValue for f64 {
 }
 
 impl SettingValue for Option<f64> {
-    fn kind() -> Kind {
-        Kind::Number
+    fn kind() -> SettingKind {
+        SettingKind::Number
     }
 
     fn to_json(&self) -> Value {
@@ -82,7 +82,7 @@ impl SettingValue for Option<f64> {
 macro_rules! values {
     ($($type:ty: $kind:expr),* $(,)?) => {
         $(impl SettingValue for $type {
-            fn kind() -> Kind {
+            fn kind() -> SettingKind {
                 $kind
             }
         })*
@@ -90,11 +90,11 @@ macro_rules! values {
 }
 
 values! {
-    usize: Kind::Count,
-    bool: Kind::Switch,
-    Bandwidth: Kind::Bandwidth,
-    Sampling: Kind::Word(Sampling::ALL.map(Sampling::name).into()),
-    KernelName: Kind::Word(KernelName::ALL.map(KernelName::name).into()),
+    usize: SettingKind::Count,
+    bool: SettingKind::Switch,
+    Bandwidth: SettingKind::Bandwidth,
+    Sampling: SettingKind::Word(Sampling::ALL.map(Sampling::name).into()),
+    KernelName: SettingKind::Word(KernelName::ALL.map(KernelName::name).into()),
 }
 
 /// A setting as users are told of it.
@@ -105,7 +105,7 @@ pub struct Setting {
     /// What it does, in one sentence.
     pub help: String,
     /// What values it takes.
-    pub kind: Kind,
+    pub kind: SettingKind,
     /// The value where none is given; `null` is off.
     pub default: Value,
     /// What stands for the value in the help.
@@ -122,8 +122,8 @@ impl Setting {
     /// Of a field and its documentation.
     pub(crate) fn new<T: SettingValue>(field: &str, help: &[&str], default: &T) -> Self {
         let value_name = match T::kind() {
-            Kind::Count => "ROWS".to_owned(),
-            Kind::Bandwidth => "SIGMA|RULE".to_owned(),
+            SettingKind::Count => "ROWS".to_owned(),
+            SettingKind::Bandwidth => "SIGMA|RULE".to_owned(),
             _ => field.to_uppercase(),
         };
         Self {
@@ -181,11 +181,13 @@ impl Setting {
 
     fn values(&self) -> String {
         match &self.kind {
-            Kind::Number => "give a number".to_owned(),
-            Kind::Count => "give a whole number".to_owned(),
-            Kind::Switch => "give true or false".to_owned(),
-            Kind::Word(words) => format!("give one of {}", words.join(", ")),
-            Kind::Bandwidth => format!("give a number or one of {}", Bandwidth::RULES.map(|rule| rule.0).join(", ")),
+            SettingKind::Number => "give a number".to_owned(),
+            SettingKind::Count => "give a whole number".to_owned(),
+            SettingKind::Switch => "give true or false".to_owned(),
+            SettingKind::Word(words) => format!("give one of {}", words.join(", ")),
+            SettingKind::Bandwidth => {
+                format!("give a number or one of {}", Bandwidth::RULES.map(|rule| rule.0).join(", "))
+            }
         }
     }
 }

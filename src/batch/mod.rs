@@ -30,13 +30,13 @@ use crate::data::name::readable;
 use crate::output::MANIFEST;
 use crate::select::{Error, InputSpec, Request};
 
-pub use report::{Event, Line, Options, Report};
+pub use report::{BatchReport, Event, JobLine, Options};
 pub use run::{run, status};
-pub use store::{Failure, State, Summary};
+pub use store::{JobFailure, State};
 
 /// Everything to do, from the job file.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct JobPlan {
     /// Directory of all results.
     pub out: PathBuf,
     /// Inputs of every task.
@@ -47,7 +47,7 @@ pub struct Plan {
     pub request: Request,
 }
 
-impl Plan {
+impl JobPlan {
     /// Fails if the output directory is a result itself: that would no longer be one that `--force` may replace.
     fn check_out(&self) -> Result<(), Error> {
         if self.out.join(MANIFEST).is_file() {

@@ -4,7 +4,7 @@ use kantor_theory::Facts;
 use kantor_theory::certificate::{Dropped, Input, Role};
 
 use crate::data::name::readable;
-use crate::report::manifest::{DroppedRecord, InputRecord};
+use crate::data::{DroppedRecord, InputRecord};
 
 /// The facts that a certificate binds itself to and that a check compares with.
 pub fn facts(inputs: &[InputRecord], dropped: &[DroppedRecord]) -> Facts {
@@ -18,13 +18,13 @@ pub fn facts(inputs: &[InputRecord], dropped: &[DroppedRecord]) -> Facts {
         .iter()
         .filter_map(|record| {
             Some(Input {
-                role: role(record.role)?,
+                role: role(&record.role)?,
                 name: readable(&record.path).into_owned(),
                 sha256: record.sha256.clone(),
                 tensor: record.tensor.clone(),
                 rows: record.rows,
                 dim: record.columns?,
-                dtype: record.dtype?.to_owned(),
+                dtype: record.dtype.clone()?.into_owned(),
             })
         })
         .collect();

@@ -20,7 +20,7 @@ use kantor_theory::{
 use rayon::prelude::*;
 
 pub use facts::facts;
-pub use metric::{Measured, Metric, measure};
+pub use metric::{Measured, SubsetMetric, measure};
 
 /// Rows of a subset that one task looks at.
 const ROWS: usize = 256;

@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kantor_theory::generalization::{Assumption, Kind, LossObjective};
-use kantor_theory::{Interval, Rows, json};
+use kantor_theory::{Interval, Rows};
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
+use crate::bound::{BoundTerms, GradientTerms, Line, Losses, Report, Says, Subject, UnseenQueries, bounds};
 use crate::data::list::read_list;
 use crate::data::name::readable;
-use crate::data::whole::{self, Whole};
 use crate::data::{Allowance, DataError, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
-use crate::report::escape::Text;
-use crate::report::memory;
-use crate::report::table;
+use crate::probe;
+use crate::record::Manifest;
 use crate::select::Inputs;
+use crate::view::escape::Text;
+use crate::view::table;
 
 use super::args::{InputArguments, RunArguments};
 use super::count::repeats;
@@ -151,7 +151,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let losses = read_losses(arguments, &inputs, &subset, query, held_out.as_ref())?;
     let numbers = |rows: &Representation| (0..rows.len()).map(|row| rows.original_row(row)).collect::<Vec<_>>();
     let (query_numbers, held_out_numbers) = (numbers(query), held_out.as_ref().map_or_else(Vec::new, numbers));
-    let terms = Terms {
+    let terms = BoundTerms {
         lipschitz: constants.lipschitz,
         range: constants.range,
         diameter: constants.diameter,
@@ -164,14 +164,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         seed: arguments.seed,
         splits: arguments.splits,
         references: arguments.references,
-        memory: arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX),
+        memory: arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX),
     };
     let subject = Subject {
         pool,
         query,
         query_numbers: &query_numbers,
         subset: &subset,
-        held_out: held_out.as_ref().map(|rows| HeldOut { rows, numbers: &held_out_numbers, shared }),
+        held_out: held_out.as_ref().map(|rows| UnseenQueries { rows, numbers: &held_out_numbers, shared }),
         cost: input.cost,
         losses: &losses,
     };
@@ -207,7 +207,7 @@ fn open_held_out(
     let input = &arguments.input;
     let files = &input.files;
     let options = OpenOptions { tensor: files.tensor.clone(), cast: files.cast };
-    let allowance = Allowance::new(arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX));
+    let allowance = Allowance::new(arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
     let mut rows = Representation::open_within(&[path.to_owned()], &options, &allowance)?;
     rows.check_same_dim(pool)?;
     let on_bad = if files.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error };
@@ -215,42 +215,24 @@ fn open_held_out(
     Ok(rows)
 }
 
-/// What a manifest says that it is.
-#[derive(serde::Deserialize)]
-struct Header {
-    schema: String,
-}
-
-/// A manifest, as far as it is read here.
-#[derive(serde::Deserialize)]
-struct Manifest {
-    inputs: Vec<Record>,
-}
-
-#[derive(serde::Deserialize)]
-struct Record {
-    role: String,
-    sha256: String,
-}
-
 /// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries.
 fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> Result<bool, Failure> {
     let path = subset.ancestors().skip(1).take(3).map(|dir| dir.join(MANIFEST)).find(|path| path.is_file());
     let Some(path) = path else { return Ok(false) };
-    let bytes = whole::read(&path, Whole::Record)?;
-    match json::from_slice::<Header>(&bytes) {
-        Ok(Header { schema }) if schema.starts_with("kantor/") => {}
+    let manifest = match Manifest::read(&path) {
+        Ok(Some(manifest)) => manifest,
         // Other programs have manifests too.
-        _ => return Ok(false),
-    }
-    let manifest: Manifest = json::from_slice(&bytes).map_err(|error| {
-        let remedy =
-            "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
-        Failure::BadInput(format!("{}: is a damaged manifest: {error}; {remedy}", readable(&path)))
-    })?;
+        Ok(None) => return Ok(false),
+        Err(DataError::Malformed { file, fault, .. }) => {
+            let remedy =
+                "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
+            return Err(DataError::Malformed { file, fault, remedy: remedy.to_owned() }.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
     let digests = held_out.digests(progress)?;
-    let of_queries = |record: &&Record| record.role == "query";
-    Ok(manifest.inputs.iter().filter(of_queries).any(|record| digests.contains(&record.sha256)))
+    let mut of_queries = manifest.inputs.iter().filter(|input| input.role == "query");
+    Ok(of_queries.any(|record| digests.contains(&record.sha256)))
 }
 
 fn read_losses(

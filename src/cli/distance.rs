@@ -14,10 +14,11 @@ use super::progress::Progress;
 use crate::certify::{self, Certified, Terms};
 use crate::data::list::read_weights;
 use crate::output::{OutputFile, distinct};
-use crate::report::escape::Text;
-use crate::report::trace::Trace;
-use crate::report::{memory, plan, table};
+use crate::probe;
 use crate::select::Inputs;
+use crate::view::escape::Text;
+use crate::view::trace::Trace;
+use crate::view::{plan, table};
 
 use super::args::{InputArguments, PowerArgument, RunArguments};
 use super::best::{self, When};
@@ -222,7 +223,7 @@ fn solve(
 ) -> Result<(DistanceBound, Solved), Failure> {
     let words = &arguments.solver;
     let entry = words.entry()?;
-    let memory = arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX);
+    let memory = arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX);
     let effort = words.effort(memory)?;
     let solver = (entry.build)(&effort);
     let whole = Problem { weights: terms.weights.clone(), ..Problem::new(geometry, terms.power) };

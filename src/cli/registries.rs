@@ -8,7 +8,7 @@ use kantor_theory::Cost;
 use kantor_theory::generalization::selectors::SCOPE;
 use serde_json::{Value, json};
 
-use crate::report::table;
+use crate::view::table;
 
 use super::failure::Failure;
 use super::output::say;

@@ -5,15 +5,15 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::registry::{selector, settings};
-use kantor_solvers::settings::{Kind, Setting, SettingValue};
+use kantor_solvers::settings::{Setting, SettingKind, SettingValue};
 use kantor_solvers::{SelectError, Settings};
 use serde_json::Value;
 
 use super::args::RunArguments;
 use super::count::count;
-use crate::report::suggest::closest;
-use crate::report::terminal::tell;
 use crate::select::Request;
+use crate::suggest::closest;
+use crate::view::terminal::tell;
 
 /// The setting that has an older flag too: `--compat reference`.
 const COMPAT: (&str, &str) = ("compat", "compat-reference");
@@ -45,7 +45,7 @@ impl clap::FromArgMatches for SettingsArguments {
         let mut given = Settings::default();
         for setting in settings() {
             let value = match setting.kind {
-                Kind::Switch => {
+                SettingKind::Switch => {
                     let older = setting.name == COMPAT.1 && matches.contains_id(COMPAT.0);
                     Some(Value::from(older || matches.get_flag(&setting.name)))
                 }
@@ -68,11 +68,11 @@ impl clap::FromArgMatches for SettingsArguments {
 fn flag(setting: &'static Setting) -> Arg {
     let flag = Arg::new(&setting.name).long(&setting.name).help(&setting.help);
     let parser: ValueParser = match &setting.kind {
-        Kind::Switch => return flag.action(ArgAction::SetTrue),
-        Kind::Number => checked(setting, |text| text.parse::<f64>().map_err(|error| error.to_string())),
-        Kind::Count => checked(setting, count::<usize>),
-        Kind::Bandwidth => checked(setting, bandwidth),
-        Kind::Word(words) => PossibleValuesParser::new(words).map(Value::from).into(),
+        SettingKind::Switch => return flag.action(ArgAction::SetTrue),
+        SettingKind::Number => checked(setting, |text| text.parse::<f64>().map_err(|error| error.to_string())),
+        SettingKind::Count => checked(setting, count::<usize>),
+        SettingKind::Bandwidth => checked(setting, bandwidth),
+        SettingKind::Word(words) => PossibleValuesParser::new(words).map(Value::from).into(),
     };
     let default = match &setting.default {
         Value::String(word) => Some(word.clone()),

@@ -10,10 +10,11 @@ use serde_json::json;
 use super::progress::{Detail, Progress};
 use crate::certify;
 use crate::data::whole::{self, Whole};
-use crate::report::escape::Text;
-use crate::report::table;
+use crate::record::columns::distance_name;
 use crate::select::InputSpec;
 use crate::verify::verify;
+use crate::view::escape::Text;
+use crate::view::table;
 
 use super::failure::Failure;
 use super::output::say;
@@ -80,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         say(verdict.name())?;
         if let Some(problem) = problem.filter(|_| verdict.proved().is_some()) {
             say(terms(problem))?;
-            let distance = table::distance_name(problem.objective);
+            let distance = distance_name(problem.objective);
             say(format_args!("{distance} of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
                 say(format_args!("every subset of that size: at least {best}"))?;

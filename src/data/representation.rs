@@ -11,8 +11,8 @@ use super::error::DataError;
 use super::memory::{Allowance, reserve};
 use super::number::Target;
 use super::open::{self, Format, OpenOptions};
+use super::record::DroppedRow;
 use super::shard::Shard;
-use super::validate::DroppedRow;
 
 /// Where some of the rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

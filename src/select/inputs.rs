@@ -9,10 +9,10 @@ use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
 use crate::data::jsonl::JsonlFile;
 use crate::data::name::readable;
 use crate::data::{
-    Allowance, DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile,
+    Allowance, DataError, Digests, DroppedRecord, InputRecord, JsonlRows, Labels, OnBadRow, OpenOptions,
+    Representation, SourceFile,
 };
-use crate::report::manifest::{DroppedRecord, InputRecord};
-use crate::report::memory;
+use crate::probe;
 
 use super::forbid::{ForbidOverlap, shared};
 use super::{Error, Request};
@@ -93,12 +93,12 @@ impl Inputs {
 
     fn open_as(spec: &InputSpec, cost: Cost, unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
         let options = OpenOptions { tensor: spec.tensor.clone(), cast: spec.cast };
-        let allowance = Allowance::new(spec.memory.or_else(memory::available).unwrap_or(u64::MAX));
+        let allowance = Allowance::new(spec.memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
         let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
         let mut dropped = Vec::new();
-        let mut check = |role, rows: &mut Representation| -> Result<(), Error> {
-            let Dropped { rows } = rows.validate(cost.family(), spec.on_bad_row, watch)?;
-            dropped.extend(rows.into_iter().map(|row| DroppedRecord { role, row }));
+        let mut check = |role: &'static str, rows: &mut Representation| -> Result<(), Error> {
+            let rows = rows.validate(cost.family(), spec.on_bad_row, watch)?;
+            dropped.extend(rows.into_iter().map(|row| DroppedRecord { role: role.into(), row }));
             Ok(())
         };
         let (tables, overlap) = match (&spec.similarity, &spec.query) {
@@ -322,13 +322,13 @@ impl Inputs {
         for (role, table) in self.tables() {
             for (file, sha256) in table.files().iter().zip(digests(table)?) {
                 records.push(InputRecord {
-                    role,
+                    role: role.into(),
                     path: file.path.clone(),
-                    format: file.format.name(),
+                    format: file.format.name().into(),
                     tensor: file.tensor.clone(),
                     rows: file.rows,
                     columns: Some(file.dim),
-                    dtype: Some(file.dtype),
+                    dtype: Some(file.dtype.into()),
                     bytes: file.bytes,
                     sha256,
                 });
@@ -336,9 +336,9 @@ impl Inputs {
         }
         for (role, file) in self.texts() {
             records.push(InputRecord {
-                role,
+                role: role.into(),
                 path: file.path.clone(),
-                format: "jsonl",
+                format: "jsonl".into(),
                 tensor: None,
                 rows: file.rows,
                 columns: None,
@@ -348,9 +348,9 @@ impl Inputs {
             });
         }
         records.extend(self.groups.iter().map(|Labels { file, .. }| InputRecord {
-            role: "query-groups",
+            role: "query-groups".into(),
             path: file.path.clone(),
-            format: file.format,
+            format: file.format.into(),
             tensor: None,
             rows: file.rows,
             columns: None,

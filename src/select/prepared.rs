@@ -15,10 +15,10 @@ use kantor_theory::{BestBound, Geometry, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
 use crate::label::{self, Labelled};
-use crate::report::suggest::did_you_mean;
-use crate::report::{cpu, memory};
+use crate::probe;
+use crate::suggest::did_you_mean;
 
-use super::{BLOCK, Beside, Chosen, Error, Outcome, Proved, Request, crossfit, objective};
+use super::{BLOCK, Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit, objective};
 
 /// Bytes that are kept of a chosen row: its number, score, closest query and the cost to that.
 const CHOSEN_ROW: u64 = 32;
@@ -137,15 +137,15 @@ impl<'a> Prepared<'a> {
         watch.begin("choosing", 0);
         let task = Task { geometry, power, seed, block, memory, watch: &watch };
         let selector = selector_of(name, self.request)?;
-        let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
+        let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
         let known = selector.of_optimum(&task, &self.optimum, budgets);
         let is_optimum = known.is_some();
         let selections = known.map_or_else(|| selector.select(&task, &self.scanned, budgets), Ok)?;
-        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
+        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), probe::cpu_seconds() - cpu_begun);
         let found = |selection: &Selection| self.optimum.of_transport(selection.budget()).filter(|_| is_optimum);
         let selections = selections.into_iter().map(|selection| self.prove(name, found(&selection), selection));
         let selections = selections.collect::<Result<_, _>>()?;
-        let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), memory::peak());
+        let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), probe::peak_memory());
         Ok(Chosen { method, nested, selections, seconds, cpu_seconds, peak_memory })
     }
 
@@ -162,17 +162,28 @@ impl<'a> Prepared<'a> {
     /// These choices as the outcome of the request; the input files are not described.
     pub fn outcome(&self, chosen: Vec<Chosen>) -> Outcome {
         let Self { objective, scan_seconds, best_seconds, .. } = *self;
-        Outcome { inputs: Vec::new(), objective, chosen, scan_seconds, best_seconds, cross_fit_seconds: 0.0 }
+        let (pool_rows, query_rows) = (self.task.geometry.pool_len(), self.task.geometry.query_len());
+        Outcome {
+            request: self.request.clone(),
+            inputs: Vec::new(),
+            pool_rows,
+            query_rows,
+            objective,
+            chosen,
+            scan_seconds,
+            best_seconds,
+            cross_fit_seconds: 0.0,
+        }
     }
 
     /// The outcome of `request`, which asks for one method of the whole request and some of its budgets, by any seed.
     pub(crate) fn part(&self, request: &Request) -> Result<Outcome, Error> {
         let chosen = request.methods.iter().map(|name| self.choose(name, &request.budgets, request.seed));
-        let outcome = self.outcome(chosen.collect::<Result<_, _>>()?);
+        let outcome = Outcome { request: request.clone(), ..self.outcome(chosen.collect::<Result<_, _>>()?) };
         crossfit::measure(self.task.geometry, request, self.task.watch, outcome)
     }
 
-    fn prove(&self, name: &str, found: Option<&Budgeted>, selection: Selection) -> Result<Proved, Error> {
+    fn prove(&self, name: &str, found: Option<&Budgeted>, selection: Selection) -> Result<ProvedSelection, Error> {
         if !self.request.certify {
             self.task.watch.advance(0)?;
             return Ok(self.leave(selection));
@@ -182,16 +193,21 @@ impl<'a> Prepared<'a> {
     }
 
     /// Leaves a selection unproved.
-    pub(crate) fn leave(&self, selection: Selection) -> Proved {
+    pub(crate) fn leave(&self, selection: Selection) -> ProvedSelection {
         let Nearest { of_rows: nearest, of_queries: query_costs } =
             certify::nearest(self.task.geometry, &selection.rows);
         let (certified, beside, held_out) = (None, None, None);
-        Proved { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
+        ProvedSelection { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
     }
 
     /// Certifies the distance of a selection, `label` to those who watch, whether or not the request asks for that; from
     /// what was `found` of it, if it is an optimum.
-    pub(crate) fn certify(&self, label: &str, found: Option<&Budgeted>, selection: Selection) -> Result<Proved, Error> {
+    pub(crate) fn certify(
+        &self,
+        label: &str,
+        found: Option<&Budgeted>,
+        selection: Selection,
+    ) -> Result<ProvedSelection, Error> {
         let begun = Instant::now();
         let (Task { geometry, watch, .. }, request) = (&self.task, self.request);
         let watch = &Labelled::new(*watch, label);
@@ -212,7 +228,7 @@ impl<'a> Prepared<'a> {
         let beside = Some(Beside::of(geometry, &terms, distance.interval(), request.energy, &selection.rows, watch)?);
         let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
-        Ok(Proved { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
+        Ok(ProvedSelection { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
     }
 }
 

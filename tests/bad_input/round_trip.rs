@@ -171,7 +171,7 @@ fn files_written_by_numpy_are_read() {
 fn indices_are_the_bytes_that_another_writer_of_npy_writes() {
     for rows in [vec![], vec![7], (0..300).rev().collect(), vec![usize::MAX >> 1]] {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        kantor::report::files::indices(&rows, &mut ours).unwrap();
+        kantor::record::indices(rows.iter().copied(), &mut ours).unwrap();
         let options = npyz::WriteOptions::new().default_dtype().shape(&[rows.len() as u64]);
         let mut writer = options.writer(&mut theirs).begin_nd().unwrap();
         writer.extend(rows.iter().map(|&row| row as i64)).unwrap();

@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 use kantor::prelude::*;
-use kantor::select::Proved;
+use kantor::select::ProvedSelection;
 use kantor::solvers::{PoolScan, SelectError, Selection, Selector, Task, registry};
 use kantor::theory::KernelName;
 use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder, s};
@@ -26,7 +26,7 @@ fn request(method: &str) -> Request {
     Request { methods, budgets: vec![3, 8], cost: Cost::Euclidean, cross_fit: Some(2), ..Request::default() }
 }
 
-fn chosen(pool: &dyn Rows, query: &dyn Rows, request: &Request) -> Vec<Proved> {
+fn chosen(pool: &dyn Rows, query: &dyn Rows, request: &Request) -> Vec<ProvedSelection> {
     let geometry = Geometry::new(pool, query, Cost::Euclidean).unwrap().with_cache();
     choose(&geometry, request, &Quiet).unwrap().chosen.remove(0).selections
 }
@@ -35,9 +35,9 @@ fn chosen(pool: &dyn Rows, query: &dyn Rows, request: &Request) -> Vec<Proved> {
 type Said = (Vec<usize>, Vec<u64>, Vec<Option<u64>>);
 
 /// What is said of selections.
-fn said(selections: &[Proved]) -> Vec<Said> {
+fn said(selections: &[ProvedSelection]) -> Vec<Said> {
     let bits = |x: Option<f64>| x.map(f64::to_bits);
-    let of = |proved: &Proved| {
+    let of = |proved: &ProvedSelection| {
         let certified = proved.certified.as_ref().unwrap();
         let (interval, held) = (certified.distance().interval(), proved.held_out.unwrap());
         let ends = [interval.lower, interval.upper, certified.best().map(|best| best.lower())];
@@ -62,7 +62,7 @@ fn checked<T: kantor::Scalar + PartialEq>(
     pool: &[f64],
     query: &[f64],
     convert: impl Fn(f64) -> T + Copy,
-    files: &[Proved],
+    files: &[ProvedSelection],
     method: &str,
 ) {
     let (n, m) = (pool.len() / DIM, query.len() / DIM);

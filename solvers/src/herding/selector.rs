@@ -4,7 +4,7 @@ use kantor_theory::{Kernel, KernelName, Status};
 use serde_json::json;
 
 use super::cloud::comparable;
-use super::{Chosen, LeftOpen, choose};
+use super::{KernelSubset, LeftOpen, choose};
 use crate::bandwidth::Bandwidth;
 use crate::objective::ObjectiveSettings;
 use crate::optimum::Optimum;
@@ -86,7 +86,7 @@ fn select(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Vec<Sele
     Ok(choose(task, kernel, budgets)?.budgets.iter().map(|chosen| selection(chosen, kernel)).collect())
 }
 
-fn selection(chosen: &Chosen, kernel: Kernel) -> Selection {
+fn selection(chosen: &KernelSubset, kernel: Kernel) -> Selection {
     let notes = notes([
         ("kernel", json!(kernel)),
         ("squared-distance-after-herding", json!(chosen.values[0])),

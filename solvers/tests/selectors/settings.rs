@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::registry::{SELECTORS, settings};
-use kantor_solvers::settings::Kind;
+use kantor_solvers::settings::SettingKind;
 use kantor_solvers::{KnnKde, KnnTv, Mmd, SelectError, SettingGroup, Settings, Tradeoff, Uot};
 use serde_json::{Value, json};
 
@@ -81,5 +81,5 @@ fn values_that_make_no_sense_are_refused_by_the_name_of_the_setting() {
         assert!(matches!(refused, Err(SelectError::Setting { name, .. }) if name == "epsilon"), "{epsilon}");
     }
     assert!(Mmd { bandwidth: Bandwidth::Given(f64::NAN), ..Mmd::default() }.check().is_err());
-    assert!(settings().iter().any(|setting| setting.kind == Kind::Bandwidth));
+    assert!(settings().iter().any(|setting| setting.kind == SettingKind::Bandwidth));
 }
