@@ -202,7 +202,7 @@ pub fn run(
 ) -> Result<Manifest, Error> {
     let begun = Instant::now();
     let (found, objective, order_seconds) = inputs.guarded(watch, |watch| quantiles(inputs, request, cut, watch))?;
-    let records = inputs.records(watch)?;
+    let records = inputs.records(request.certify, watch)?;
     let copies = copies(inputs, found.iter().map(|bin| &bin.proved.selection.rows[..]), watch)?;
     let writer = SelectionWriter::new(inputs, &records, copies.as_ref());
     let digits = (cut.bins - 1).to_string().len().max(2);

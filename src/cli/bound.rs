@@ -203,7 +203,7 @@ fn open_held_out(
 ) -> Result<Representation, Failure> {
     let input = &arguments.input;
     let files = &input.files;
-    let options = OpenOptions { tensor: files.tensor.clone(), cast: files.cast };
+    let options = OpenOptions { tensor: files.tensor.clone(), cast: files.cast, ..OpenOptions::default() };
     let allowance = Allowance::new(arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX));
     let mut rows = Representation::open_within(&[path.to_owned()], &options, &allowance)?;
     rows.check_same_dim(pool)?;

@@ -106,7 +106,7 @@ fn compare_all(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         }
         outcomes.push((selecting, outcome));
     }
-    let records = inputs.records(watch)?;
+    let records = inputs.records(request.write_selections, watch)?;
     outcomes.iter_mut().for_each(|(_, outcome)| outcome.inputs.clone_from(&records));
     let largest =
         request.selecting.budgets.iter().enumerate().max_by_key(|(_, budget)| **budget).map_or(0, |(at, _)| at);

@@ -26,6 +26,7 @@ mod shard;
 mod source;
 mod unpack;
 pub mod validate;
+mod values;
 pub mod whole;
 
 pub use digest::Digests;
@@ -39,3 +40,4 @@ pub use overlap::overlap;
 pub use representation::{Representation, SourceFile};
 pub(crate) use source::hexadecimal;
 pub use validate::{Dropped, DroppedRow, OnBadRow};
+pub use values::FileDigests;

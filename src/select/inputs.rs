@@ -9,7 +9,7 @@ use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
 use crate::data::jsonl::JsonlFile;
 use crate::data::name::readable;
 use crate::data::{
-    Allowance, DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile,
+    Allowance, DataError, Digests, Dropped, FileDigests, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile,
 };
 use crate::report::manifest::{DroppedRecord, InputRecord};
 use crate::report::memory;
@@ -34,6 +34,8 @@ pub struct InputSpec {
     pub query_groups: Option<PathBuf>,
     /// Name of the tensor, where a file holds several.
     pub tensor: Option<String>,
+    /// Whether that name is a hint: of a file without it, the only table is read.
+    pub tensor_is_hint: bool,
     /// Read integers as numbers.
     pub cast: bool,
     /// What to do with rows that cannot be measured.
@@ -92,7 +94,7 @@ impl Inputs {
     }
 
     fn open_as(spec: &InputSpec, cost: Cost, unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
-        let options = OpenOptions { tensor: spec.tensor.clone(), cast: spec.cast };
+        let options = OpenOptions { tensor: spec.tensor.clone(), tensor_is_hint: spec.tensor_is_hint, cast: spec.cast };
         let allowance = Allowance::new(spec.memory.or_else(memory::available).unwrap_or(u64::MAX));
         let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
         let mut dropped = Vec::new();
@@ -290,22 +292,38 @@ impl Inputs {
         self.overlap
     }
 
-    /// What the manifest says of the input files; computes their digests.
+    /// What the manifest says of the input files; computes their digests, those of the values of rows too if `certified`:
+    /// certificates bind themselves to them.
     ///
     /// # Errors
     /// If a file cannot be read any more.
-    pub fn records(&self, watch: &dyn Watch) -> Result<Vec<InputRecord>, Error> {
-        self.records_by(|table| Ok(table.digests(watch)?))
+    pub fn records(&self, certified: bool, watch: &dyn Watch) -> Result<Vec<InputRecord>, Error> {
+        self.records_by(|table| {
+            if certified {
+                let digests = table.digests_with_values(watch)?.into_iter();
+                return Ok(digests.map(|FileDigests { sha256, blake3 }| (sha256, Some(blake3))).collect());
+            }
+            Ok(table.digests(watch)?.into_iter().map(|sha256| (sha256, None)).collect())
+        })
     }
 
-    /// As [`Inputs::records`], with digests that are known already.
+    /// As [`Inputs::records`], with digests of the files that are known already.
     ///
     /// # Errors
     /// If a file is not among them, or changed since it was digested or since it was opened.
-    pub fn records_known(&self, digests: &Digests) -> Result<Vec<InputRecord>, Error> {
+    pub fn records_known(
+        &self,
+        digests: &Digests,
+        certified: bool,
+        watch: &dyn Watch,
+    ) -> Result<Vec<InputRecord>, Error> {
         let records = self.records_by(|table| {
             let known = |file: &SourceFile| digests.get(&file.path).unwrap_or_default().to_owned();
-            Ok(table.files().iter().map(known).collect())
+            let known = table.files().iter().map(known);
+            if certified {
+                return Ok(known.zip(table.value_digests(watch)?.into_iter().map(Some)).collect());
+            }
+            Ok(known.map(|sha256| (sha256, None)).collect())
         })?;
         self.check_unchanged()?;
         for InputRecord { path, sha256, .. } in &records {
@@ -317,13 +335,14 @@ impl Inputs {
         Ok(records)
     }
 
+    /// `digests` finds for every file of a table the digest of the file and, if wanted, that of the values in it.
     fn records_by(
         &self,
-        digests: impl Fn(&Representation) -> Result<Vec<String>, Error>,
+        digests: impl Fn(&Representation) -> Result<Vec<(String, Option<String>)>, Error>,
     ) -> Result<Vec<InputRecord>, Error> {
         let mut records = Vec::new();
         for (role, table) in self.tables() {
-            for (file, sha256) in table.files().iter().zip(digests(table)?) {
+            for (file, (sha256, blake3)) in table.files().iter().zip(digests(table)?) {
                 records.push(InputRecord {
                     role,
                     path: file.path.clone(),
@@ -334,6 +353,7 @@ impl Inputs {
                     dtype: Some(file.dtype),
                     bytes: file.bytes,
                     sha256,
+                    blake3,
                 });
             }
         }
@@ -348,6 +368,7 @@ impl Inputs {
                 dtype: None,
                 bytes: file.bytes,
                 sha256: file.digest.clone(),
+                blake3: None,
             });
         }
         records.extend(self.groups.iter().map(|Labels { file, .. }| InputRecord {
@@ -360,6 +381,7 @@ impl Inputs {
             dtype: None,
             bytes: file.bytes,
             sha256: file.sha256.clone(),
+            blake3: None,
         }));
         Ok(records)
     }
@@ -415,7 +437,7 @@ impl Inputs {
         pool.chain(self.query_examples.iter().flat_map(JsonlRows::files).map(|file| ("query-jsonl", file)))
     }
 
-    fn tables(&self) -> Vec<(&'static str, &Representation)> {
+    pub(crate) fn tables(&self) -> Vec<(&'static str, &Representation)> {
         match &self.tables {
             Tables::Points { pool, query } => vec![("pool", pool), ("query", query)],
             Tables::Matrix(matrix) => vec![("similarity", matrix)],

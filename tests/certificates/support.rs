@@ -110,7 +110,7 @@ impl Instance {
 
 /// What the checker needs to know of open inputs.
 pub(crate) fn facts(inputs: &Inputs) -> Facts {
-    certify::facts(&inputs.records(&Quiet).unwrap(), inputs.dropped())
+    certify::facts(&inputs.records(true, &Quiet).unwrap(), inputs.dropped())
 }
 
 /// All methods that work on these inputs.
