@@ -9,7 +9,8 @@ use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
 use crate::data::jsonl::JsonlFile;
 use crate::data::name::readable;
 use crate::data::{
-    Allowance, DataError, Digests, Dropped, FileDigests, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile,
+    Allowance, DataError, Digests, Dropped, FileDigests, JsonlRows, Labels, OnBadRow, OpenOptions, Representation,
+    SourceFile,
 };
 use crate::report::manifest::{DroppedRecord, InputRecord};
 use crate::report::memory;
