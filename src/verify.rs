@@ -1,4 +1,4 @@
-//! Checks a certificate against the files that it speaks of.
+//! Checks a certificate against files that hold its rows.
 //!
 //! What the certificate says of its input decides how the files are opened and which ranges of rows are digested, never
 //! what is found in them: which rows are bad, what the digests are and which tensor was read is found out here, and
@@ -30,7 +30,7 @@ pub fn verify(
     let named = files.tensor.is_none() && certificate.inputs.iter().any(|input| input.tensor.is_some());
     let files = InputSpec {
         tensor: files.tensor.clone().or_else(|| only_tensor(certificate)),
-        tensor_is_hint: named && certificate.schema != SCHEMA_1,
+        tensor_is_hint: files.tensor_is_hint || named && certificate.schema != SCHEMA_1,
         on_bad_row: if drops { OnBadRow::Drop } else { OnBadRow::Error },
         ..files.clone()
     };

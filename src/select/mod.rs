@@ -11,6 +11,7 @@ mod objective;
 mod order;
 mod own;
 mod prepared;
+mod records;
 mod write;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -167,10 +167,11 @@ fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>
         return Err("the certificate leaves out other rows than those left out here".to_owned());
     }
     // The two counts come from the caller; they are compared so that a mix-up cannot pass for a proof.
-    let count = |role, size: fn(&Input) -> usize| found.iter().filter(|i| i.role == role).map(size).sum::<usize>();
+    let of = |role| found.iter().filter(move |input| input.role == role);
+    let count = |role| of(role).map(|input| input.rows).sum::<usize>();
     let (n, m) = match geometry.points() {
-        Some(_) => (count(Role::Pool, |i| i.rows), count(Role::Query, |i| i.rows)),
-        None => (count(Role::Similarity, |i| i.dim), count(Role::Similarity, |i| i.rows)),
+        Some(_) => (count(Role::Pool), count(Role::Query)),
+        None => (of(Role::Similarity).next().map_or(0, |input| input.dim), count(Role::Similarity)),
     };
     if n != geometry.pool_len() + facts.dropped.pool.len() || m != geometry.query_len() + facts.dropped.query.len() {
         return Err("the inputs that the certificate names do not make up the rows at hand".to_owned());

@@ -60,6 +60,15 @@ fn ranges_divide_the_rows_in_any_way_that_covers_them_once() {
             "{pools:?} {verdict:?}"
         );
     }
+    // A matrix has one line per query.
+    let matrix = Instance::random(&mut Random(3), Cost::Precomputed, 6, 4, 5);
+    let line = |at| range(Role::Similarity, at, 1, matrix.n, "0");
+    let lines: Vec<Input> = (0..matrix.m).map(line).collect();
+    let facts = Facts { inputs: lines.clone(), dropped: Dropped::default() };
+    let certificate = with(&matrix.certificate(), &lines);
+    let found =
+        matrix.with(|geometry| kantor_theory::verify(&certificate, &facts, geometry, &kantor_theory::sequential));
+    assert!(matrix.m > 1 && found.name() == "verified", "{found:?}");
     // Rows that nobody has, and fewer rows than there are.
     for rows in [n - 1, n + 1] {
         let inputs = [pool(0, rows), whole.clone()];
