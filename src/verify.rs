@@ -10,6 +10,7 @@ use kantor_theory::certificate::{Content, Input, SCHEMA_1};
 use kantor_theory::{Certificate, Facts, Rows, Verdict, checker};
 
 use crate::certify;
+use crate::data::name::readable;
 use crate::data::{DataError, OnBadRow};
 use crate::select::{Error, InputSpec, Inputs};
 
@@ -71,9 +72,14 @@ fn facts(inputs: &Inputs, certificate: &Certificate, watch: &dyn Watch) -> Resul
         let rows = claim.range(table.original_len());
         let (start, dim) = (rows.start, table.dim());
         let (dtype, blake3) = table.values_of(rows.clone(), watch)?;
-        let name = Some((*role).to_owned());
+        let files: Vec<_> = table.files_of(rows.clone()).map(|file| readable(&file.path)).collect();
+        let name = match &files[..] {
+            [] => (*role).to_owned(),
+            [file] => file.to_string(),
+            [first, .., last] => format!("{first} … {last}"),
+        };
         let content = Content::Values { start, blake3 };
-        found.push(Input { role: claim.role, name, tensor: None, rows: rows.len(), dim, dtype, content });
+        found.push(Input { role: claim.role, name: Some(name), tensor: None, rows: rows.len(), dim, dtype, content });
     }
     Ok(Facts { inputs: found, dropped: certify::dropped_rows(inputs.dropped()) })
 }

@@ -185,10 +185,19 @@ impl Representation {
 
     /// The shards in which some rows lie, dropped ones counted, with the rows' numbers within.
     pub(crate) fn parts(&self, rows: Range<usize>) -> impl Iterator<Item = (&Shard, Range<usize>)> {
-        self.shards.iter().zip(&self.starts).filter_map(move |(shard, &start)| {
-            let within = |row: usize| row.clamp(start, start + shard.layout.rows) - start;
-            let rows = within(rows.start)..within(rows.end);
-            (!rows.is_empty()).then_some((shard, rows))
+        self.within(rows).map(|(at, rows)| (&self.shards[at], rows))
+    }
+
+    /// The files in which some rows lie, dropped ones counted.
+    pub(crate) fn files_of(&self, rows: Range<usize>) -> impl Iterator<Item = &SourceFile> {
+        self.within(rows).map(|(at, _)| &self.files[at])
+    }
+
+    fn within(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let bounds = self.starts.windows(2).map(|bounds| (bounds[0], bounds[1])).enumerate();
+        bounds.filter_map(move |(at, (start, end))| {
+            let rows = rows.start.clamp(start, end) - start..rows.end.clamp(start, end) - start;
+            (!rows.is_empty()).then_some((at, rows))
         })
     }
 

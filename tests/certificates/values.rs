@@ -100,6 +100,8 @@ fn the_same_rows_verify_from_any_shards_formats_and_orders() {
         ] {
             let verdict = with(other.clone());
             assert_eq!(verdict.name(), "cannot-check", "{other:?}");
+            let reason = verdict.reason().unwrap();
+            assert!(reason.contains(".npy") || reason.contains("not make up the rows"), "{reason}");
         }
         // The same numbers in rows of another length.
         let wide = InputSpec {
