@@ -51,7 +51,7 @@ impl Task<'_> {
 }
 
 /// What a selector asks of the pass over the pool; the requests of several selectors are met by one pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ScanRequest {
     /// The closest query of every pool row.
     pub row_best: bool,

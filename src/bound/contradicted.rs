@@ -1,44 +1,88 @@
-//! What measured losses say against the assumptions on which bounds rest: such bounds are refused.
+//! What points and measured losses say against the assumptions on which bounds rest: such bounds are refused.
 
 use kantor_theory::generalization::lipschitz::Carried;
-use kantor_theory::generalization::{Assumption, Refusal};
+use kantor_theory::generalization::{Assumption, Cloud, Refusal};
 
-use super::{Says, Study};
+use super::{PAIRWISE, Says, Study};
 use crate::select::Error;
 
+/// Points with a name, and their losses where they are known.
+struct Side<'a> {
+    name: &'static str,
+    points: &'a Cloud,
+    losses: Option<&'a [f64]>,
+}
+
+/// What the inputs contradict: bounds that rest on all of these.
+struct Contradiction {
+    assumptions: &'static [Assumption],
+    why: String,
+}
+
 impl Study<'_> {
-    /// Takes back the bounds that rest on an assumption which the given losses contradict.
+    /// Takes back the bounds that rest on assumptions which the given losses contradict.
     pub(super) fn refuse_contradicted(&mut self) -> Result<(), Error> {
-        let found = [self.beyond_the_range(), self.below_zero(), self.steeper()?];
-        let found: Vec<(Assumption, String)> = found.into_iter().flatten().collect();
+        let found = [self.beyond_the_range(), self.below_zero(), self.above_the_range(), self.steeper()?];
+        let found: Vec<Contradiction> = found.into_iter().flatten().collect();
         for line in self.lines.iter_mut().filter(|line| line.bound().is_some()) {
             let rests_on = line.assumptions();
-            if let Some((assumption, why)) = found.iter().find(|(assumption, _)| rests_on.contains(assumption)) {
-                line.says = Says::Refused(Refusal::new(line.theorem(), *assumption, why));
+            let contradicts = |c: &&Contradiction| c.assumptions.iter().all(|assumption| rests_on.contains(assumption));
+            if let Some(Contradiction { assumptions, why }) = found.iter().find(contradicts) {
+                line.says = Says::Refused(Refusal::new(line.theorem(), assumptions[0], why));
             }
         }
         Ok(())
     }
 
-    /// Fails if a row of the subset and a query are farther apart than the diameter that was given for all points.
+    /// Fails if two of the given points are farther apart than the diameter that was given for all points.
     pub(super) fn check_diameter(&self) -> Result<(), Error> {
         let Some(diameter) = self.diameter else { return Ok(()) };
-        let mut farthest = (0.0, 0, 0);
-        self.subset.pairs(&self.query)?.for_each_row(|row, lower, _| {
-            for (column, &distance) in lower.iter().enumerate() {
-                if distance > farthest.0 {
-                    farthest = (distance, row, column);
-                }
-            }
-        });
-        let (distance, row, column) = farthest;
-        if distance > diameter {
-            return Err(Error::Request(format!(
-                "row {row} of the subset and query {column} are at least {distance} apart, so the diameter of all points \
-                 is not {diameter}: give a larger --diameter"
-            )));
+        let farthest = self.most_of_pairs(|_| true, |_, lower, _| lower)?;
+        match farthest {
+            Some((distance, between)) if distance > diameter => Err(Error::Request(format!(
+                "{between} are at least {distance} apart, so the diameter of all points is not {diameter}: give a larger \
+                 --diameter"
+            ))),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn sides<'a>(&'a self) -> Vec<Side<'a>> {
+        let losses = self.subject.losses;
+        let of =
+            |name, points: &'a Cloud, losses: &'a Option<Vec<f64>>| Side { name, points, losses: losses.as_deref() };
+        let mut sides = vec![of("subset row", &self.subset, &losses.subset), of("query", &self.query, &losses.query)];
+        sides.extend(self.held_out.as_ref().map(|points| of("held-out query", points, &losses.held_out)));
+        sides
+    }
+
+    /// The largest `value(losses, lower, upper)` of all pairs of points on the sides `of`, and which pair that is: its
+    /// losses, if they are known, and the ends of its distance. A large subset is not compared with itself.
+    fn most_of_pairs(
+        &self,
+        of: impl Fn(&Side<'_>) -> bool,
+        value: impl Fn([f64; 2], f64, f64) -> f64,
+    ) -> Result<Option<(f64, String)>, Error> {
+        let sides: Vec<Side<'_>> = self.sides().into_iter().filter(|side| of(side)).collect();
+        let mut most: Option<(f64, [(&str, usize); 2])> = None;
+        for (at, a) in sides.iter().enumerate() {
+            for b in &sides[at..] {
+                if std::ptr::eq(a, b) && a.points.len() > PAIRWISE {
+                    continue;
+                }
+                self.watch.advance(0)?;
+                let loss = |side: &Side<'_>, at: usize| side.losses.map_or(0.0, |losses| losses[at]);
+                a.points.pairs(b.points)?.for_each_row(|row, lower, upper| {
+                    for (column, (&lower, &upper)) in lower.iter().zip(upper).enumerate() {
+                        let found = value([loss(a, row), loss(b, column)], lower, upper);
+                        if most.as_ref().is_none_or(|(most, ..)| found > *most) {
+                            most = Some((found, [(a.name, row), (b.name, column)]));
+                        }
+                    }
+                });
+            }
+        }
+        Ok(most.map(|(value, [(a, row), (b, column)])| (value, format!("{a} {row} and {b} {column}"))))
     }
 
     fn all_losses(&self) -> impl Iterator<Item = f64> {
@@ -46,36 +90,38 @@ impl Study<'_> {
         [&losses.subset, &losses.query, &losses.held_out].into_iter().flatten().flatten().copied()
     }
 
-    fn beyond_the_range(&self) -> Option<(Assumption, String)> {
+    fn beyond_the_range(&self) -> Option<Contradiction> {
         let (least, most) = (self.all_losses().reduce(f64::min)?, self.all_losses().reduce(f64::max)?);
         let range = self.range.filter(|&range| (most - least).next_down() > range)?;
         let why = format!("the given losses lie between {least} and {most}, farther apart than B = {range}");
-        Some((Assumption::Bounded, why))
+        Some(Contradiction { assumptions: &[Assumption::Bounded], why })
     }
 
-    fn below_zero(&self) -> Option<(Assumption, String)> {
+    fn below_zero(&self) -> Option<Contradiction> {
         let least = self.all_losses().reduce(f64::min).filter(|&least| least < 0.0)?;
-        Some((Assumption::NonNegative, format!("a given loss is {least}; add a constant to all losses")))
+        let why = format!("a given loss is {least}; add a constant to all losses");
+        Some(Contradiction { assumptions: &[Assumption::NonNegative], why })
     }
 
-    fn steeper(&self) -> Result<Option<(Assumption, String)>, Error> {
-        let losses = self.subject.losses;
-        let (Some(l), Some(subset), Some(query)) = (self.lipschitz, &losses.subset, &losses.query) else {
-            return Ok(None);
+    /// Losses in an interval of length B that are never negative need not begin at zero, but what is said of [0, B] does
+    /// not hold for them.
+    fn above_the_range(&self) -> Option<Contradiction> {
+        let most = self.all_losses().reduce(f64::max)?;
+        let range = self.range.filter(|&range| most > range)?;
+        let why =
+            format!("a given loss is {most}, above B = {range}; take a constant from all losses, or give a larger B");
+        Some(Contradiction { assumptions: &[Assumption::Bounded, Assumption::NonNegative], why })
+    }
+
+    fn steeper(&self) -> Result<Option<Contradiction>, Error> {
+        let Some(l) = self.lipschitz else { return Ok(None) };
+        let ratio = |[subset_loss, query_loss]: [f64; 2], _, distance| {
+            Carried { mass: 1, distance, subset_loss, query_loss }.ratio()
         };
-        let mut steepest = (0.0, 0, 0);
-        self.subset.pairs(&self.query)?.for_each_row(|row, _, upper| {
-            for (column, (&distance, &query_loss)) in upper.iter().zip(query).enumerate() {
-                let ratio = Carried { mass: 1, distance, subset_loss: subset[row], query_loss }.ratio();
-                if ratio > steepest.0 {
-                    steepest = (ratio, row, column);
-                }
-            }
-        });
-        let (ratio, row, column) = steepest;
-        let why = format!(
-            "the losses of subset row {row} and query {column} differ by {ratio:.4} times their distance, more than L = {l}"
-        );
-        Ok((ratio > l).then_some((Assumption::Lipschitz, why)))
+        let steepest = self.most_of_pairs(|side| side.losses.is_some(), ratio)?;
+        Ok(steepest.filter(|(ratio, _)| *ratio > l).map(|(ratio, between)| Contradiction {
+            assumptions: &[Assumption::Lipschitz],
+            why: format!("the losses of {between} differ by {ratio:.4} times their distance, more than L = {l}"),
+        }))
     }
 }

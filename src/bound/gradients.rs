@@ -39,7 +39,12 @@ impl Study<'_> {
         match (terms.step, terms.smoothness) {
             (Some(step), Some(beta)) => {
                 let bound = loss_change_gap(step, mismatch.upper, beta);
-                self.push(Line::against("loss change on Q against S", bound, self.range, "losses are at most B ="));
+                self.push(Line::against(
+                    "loss change on Q against S",
+                    bound,
+                    self.range,
+                    "losses never differ by more than B =",
+                ));
             }
             _ => self.skip("loss change on Q against S", Theorem::T8, "needs --step and --smoothness"),
         }

@@ -277,6 +277,16 @@ fn read_losses(
     let given = &arguments.losses;
     let pool = inputs.original_pool_len();
     let of_subset = read(&given.losses, &[subset.len(), pool], "subset row or one per pool row")?;
+    if let (Some(path), Some(_)) = (&given.losses, &of_subset)
+        && subset.len() == pool
+        && !subset.is_sorted()
+    {
+        return Err(Failure::BadInput(format!(
+            "{}: holds {pool} losses, which are one per subset row as well as one per pool row, but the subset is in \
+             another order than the pool: give a subset in the order of the pool, then both are the same",
+            readable(path)
+        )));
+    }
     let of_subset = of_subset.map(|losses| match losses.len() {
         all if all == pool => subset.iter().map(|&row| losses[inputs.original_row(row)]).collect(),
         _ => losses,

@@ -134,15 +134,21 @@ impl ResultDirectory {
         // Somebody may have been quicker than the exchange. Now that the older one has a name that nobody knows, what is
         // seen of it is final.
         if !as_before(new) {
-            exchange(new, target, &self.scratch.aside()).map_err(&failed)?;
+            exchange(new, target, &self.scratch.aside()).map_err(|_| self.stays())?;
             let is_back = FileState::at(new).is_ok_and(|at| at.id == new_id);
             return Err(if is_back { taken() } else { self.left() });
         }
         // The older one goes only when no power failure can bring its name back.
         if let Err(error) = sync_directory(&self.place.parent) {
-            return exchange(new, target, &self.scratch.aside()).map_err(&failed).and(Err(failed(error)));
+            return exchange(new, target, &self.scratch.aside()).map_err(|_| self.stays()).and(Err(failed(error)));
         }
         if owned.remove(new) { Ok(()) } else { Err(self.left()) }
+    }
+
+    /// What was at the target cannot go back: it stays where it is for good.
+    fn stays(&self) -> OutputError {
+        self.scratch.leave();
+        self.left()
     }
 
     fn left(&self) -> OutputError {

@@ -103,7 +103,7 @@ pub enum OutputError {
     /// Something appeared at a target that was free, or took the place of what was there.
     #[error("{} was made or changed by somebody else meanwhile: it was left as it is, and nothing was written", readable(.0))]
     Taken(PathBuf),
-    /// The new result is in place, but not all of the older one could go.
+    /// The new result is in place, but not all of the older one could go, or go back.
     #[error(
         "the new result is at {}, but what could not be removed of the older one is at {}: look there before removing it",
         readable(target),

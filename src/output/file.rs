@@ -6,7 +6,6 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::{OutputError, io_error};
-use super::group::{Group, Member};
 use super::place::Place;
 use super::recover::recover;
 use super::scratch::{self, Scratch};
@@ -68,8 +67,8 @@ impl OutputFile {
         Self::commit_all(vec![self])
     }
 
-    /// Syncs several files and makes them visible, all of them or none; after a kill between the renames, the next run for
-    /// one of them takes the others back.
+    /// Syncs several files and makes them visible, all of them or none. If the process is killed between the renames, each
+    /// file is the older or the newer one.
     ///
     /// # Errors
     /// As [`OutputFile::commit`], for the first of them that cannot take its place.
@@ -81,19 +80,11 @@ impl OutputFile {
         files.sort_by(|a, b| a.place.path.cmp(&b.place.path));
         let _locks = lock_parents(&files)?;
         let no_cleanup = scratch::committing();
-        if files.len() > 1 {
-            let member =
-                |file: &Self| Member { target: file.place.path.clone(), journal: file.scratch.journal().to_owned() };
-            let group = Group::new(files.iter().map(member).collect());
-            for Self { place, scratch, .. } in &files {
-                scratch.write_line(&group).map_err(io_error(&place.named))?;
-            }
-        }
-        for (at, file) in files.iter().enumerate() {
-            if let Err(error) = file.show() {
-                // In the order in which they came, the last one first.
-                files[..at].iter().rev().try_for_each(Self::hide)?;
-                return Err(error);
+        for at in 0..files.len() {
+            if let Err(error) = files[at].show() {
+                // Each goes back whatever becomes of the others; the first that could not is told.
+                let back: Vec<_> = files[..at].iter().rev().map(Self::hide).collect();
+                return back.into_iter().collect::<Result<(), _>>().and(Err(error));
             }
         }
         let removed: Vec<_> = files.iter().map(Self::remove_older).collect();
@@ -129,7 +120,7 @@ impl OutputFile {
         exchange(&new, &place.path, &scratch.aside()).map_err(refused)?;
         // Somebody may have been quicker than the exchange.
         if !FileState::at(&new).is_ok_and(|at| at.same_content(before)) {
-            exchange(&new, &place.path, &scratch.aside()).map_err(&failed)?;
+            exchange(&new, &place.path, &scratch.aside()).map_err(|_| self.left())?;
             return Err(taken());
         }
         Ok(())
@@ -138,16 +129,20 @@ impl OutputFile {
     /// Takes back what [`Self::show`] did, unless somebody changed the file since.
     fn hide(&self) -> Result<(), OutputError> {
         let Self { place, before, scratch, out } = self;
-        let (new, failed) = (self.hidden(), io_error(&place.named));
-        let made = FileId::of(&out.get_ref().metadata().map_err(&failed)?);
-        if !FileState::at(&place.path).is_ok_and(|at| at.id == made) {
-            return Err(OutputError::Taken(place.named.clone()));
+        let (new, made) = (self.hidden(), out.get_ref().metadata().map(|data| FileId::of(&data)).ok());
+        if made.is_none() || FileState::at(&place.path).ok().map(|at| at.id) != made {
+            return Err(if before.is_some() { self.left() } else { OutputError::Taken(place.named.clone()) });
         }
         match before {
-            None => rename_new(&place.path, &new),
-            Some(_) => exchange(&new, &place.path, &scratch.aside()),
+            None => rename_new(&place.path, &new).map_err(io_error(&place.named)),
+            Some(_) => exchange(&new, &place.path, &scratch.aside()).map_err(|_| self.left()),
         }
-        .map_err(&failed)
+    }
+
+    /// The older file, or what was in its place, cannot go back to its name: it stays where it is.
+    fn left(&self) -> OutputError {
+        self.scratch.leave();
+        OutputError::Left { target: self.place.named.clone(), left: self.hidden() }
     }
 
     fn remove_older(&self) -> Result<(), OutputError> {
@@ -219,57 +214,52 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// As if a run were killed after it had shown the first `shown` of three files.
-    fn killed(work: &Path, older: bool, shown: usize) {
-        let targets = ["a", "b", "c"].map(|name| work.join(name));
+    /// Two files that are to replace older ones, and where these are.
+    fn two(work: &Path) -> (Vec<OutputFile>, [PathBuf; 2]) {
+        let targets = ["a", "b"].map(|name| work.join(name));
         let open = |target: &PathBuf| {
-            if older {
-                fs::write(target, "older").unwrap();
-            }
-            let mut file = OutputFile::create(target, older).unwrap();
+            fs::write(target, "older").unwrap();
+            let mut file = OutputFile::create(target, true).unwrap();
             file.write_all(b"newer").unwrap();
             file.flush().unwrap();
             file
         };
-        let files = targets.each_ref().map(open);
-        let member =
-            |file: &OutputFile| Member { target: file.place.path.clone(), journal: file.scratch.journal().to_owned() };
-        let group = Group::new(files.iter().map(member).collect());
-        files.iter().for_each(|file| file.scratch.write_line(&group).unwrap());
-        files[..shown].iter().for_each(|file| file.show().unwrap());
+        (targets.iter().map(open).collect(), targets)
+    }
+
+    #[test]
+    fn what_stands_in_its_place_after_a_kill_is_not_touched_by_the_next_run() {
+        let work = tempfile::tempdir().unwrap();
+        let (files, [a, b]) = two(work.path());
+        files[0].show().unwrap();
         // The locks go with the process, and the files stay.
         for file in files {
-            let (journal, away) = (file.scratch.journal().to_owned(), work.join("away"));
+            let (journal, away) = (file.scratch.directory().with_extension("journal"), work.path().join("away"));
             fs::rename(&journal, &away).unwrap();
             drop(file);
             fs::rename(&away, &journal).unwrap();
         }
+        // In place, so that its inode stays that of the file which was made.
+        File::options().append(true).open(&a).unwrap().write_all(b", and notes").unwrap();
+        [&a, &b].into_iter().for_each(|target| recover(target));
+        assert_eq!(fs::read_to_string(&a).unwrap(), "newer, and notes");
+        assert_eq!(fs::read_to_string(&b).unwrap(), "older");
+        assert_eq!(fs::read_dir(work.path()).unwrap().count(), 2);
     }
 
     #[test]
-    fn what_a_kill_between_renames_leaves_is_taken_back_or_kept_whole() {
-        for older in [false, true] {
-            for shown in 0..=3 {
-                for asked in ["a", "b", "c"] {
-                    let work = tempfile::tempdir().unwrap();
-                    killed(work.path(), older, shown);
-                    // The next run for one of them, then for the others.
-                    ["a", "b", "c"].iter().filter(|name| **name == asked).chain(&["a", "b", "c"]).for_each(|name| {
-                        recover(&work.path().join(name));
-                    });
-                    let content = |name| fs::read_to_string(work.path().join(name)).ok();
-                    let expected = match (shown, older) {
-                        (3, _) => Some("newer".to_owned()),
-                        (_, true) => Some("older".to_owned()),
-                        (_, false) => None,
-                    };
-                    for name in ["a", "b", "c"] {
-                        assert_eq!(content(name), expected, "{name} after {shown}, older: {older}, asked: {asked}");
-                    }
-                    let left = fs::read_dir(work.path()).unwrap().count();
-                    assert_eq!(left, if expected.is_some() { 3 } else { 0 }, "{shown} {older} {asked}");
-                }
-            }
-        }
+    fn an_older_file_that_cannot_go_back_is_kept_and_named() {
+        let work = tempfile::tempdir().unwrap();
+        let (files, [a, b]) = two(work.path());
+        files[0].show().unwrap();
+        // Somebody puts another file in the place of the first, and the second cannot be shown.
+        fs::rename(&a, work.path().join("taken away")).unwrap();
+        fs::write(&a, "stranger").unwrap();
+        let Err(OutputError::Left { left, .. }) = files[0].hide() else { panic!("it went back") };
+        drop(files);
+        recover(&a);
+        assert_eq!(fs::read_to_string(&left).unwrap(), "older");
+        assert_eq!(fs::read_to_string(&a).unwrap(), "stranger");
+        assert_eq!(fs::read_to_string(&b).unwrap(), "older");
     }
 }

@@ -124,18 +124,6 @@ pub(super) fn abandoned(journal: &Path) -> Option<File> {
     (open.try_lock().is_ok() && is_at(&open, journal) && is_own(&open)).then_some(open)
 }
 
-/// Whether a journal of this name lies beside `target` and is about it.
-pub(super) fn is_journal_of(journal: &Path, target: &Path) -> bool {
-    let name = journal.file_name().unwrap_or_default();
-    journal.parent() == target.parent() && journal.extension() == Some(OsStr::new(EXTENSION)) && belongs(name, target)
-}
-
-/// The files that a journal says were made under this name, in order.
-pub(super) fn made(journal: &Path, name: &str) -> Vec<Made> {
-    let all = files_of(journal).and_then(|mut files| files.remove(Path::new(name))).unwrap_or_default();
-    all.into_iter().flatten().collect()
-}
-
 /// What a journal says of the directories above.
 pub(super) fn above_of(journal: &Path) -> Vec<Made> {
     let text = fs::read(journal).unwrap_or_default();

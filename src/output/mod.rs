@@ -10,7 +10,6 @@
 mod directory;
 mod error;
 mod file;
-mod group;
 pub(crate) mod journal;
 mod owned;
 mod place;

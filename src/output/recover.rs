@@ -6,8 +6,6 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::file;
-use super::group;
 use super::journal::{ASIDE, EXTENSION, Made, abandoned, above_of, belongs, files_of, is_one_of};
 use super::owned::Owned;
 use super::removal::remove;
@@ -28,7 +26,6 @@ pub(crate) fn recover(target: &Path) {
         if let Some(_lock) = abandoned(&path)
             && let Some(files) = files_of(&path)
         {
-            group::take_back(&path, file::NAME);
             let (directory, aside) = (path.with_extension(""), path.with_extension(ASIDE));
             bring_back(&aside, target, &files);
             // What was moved aside may go once the result that was to take its place is there.

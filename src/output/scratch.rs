@@ -64,13 +64,12 @@ impl Scratch {
         })
     }
 
-    /// Its journal.
-    pub(super) fn journal(&self) -> &Path {
-        &self.journal
+    /// Leaves the directory with what is in it for good: from then on, nobody knows that it was made here.
+    pub(super) fn leave(&self) {
+        let _ = fs::remove_file(&self.journal);
     }
 
-    /// Notes what else is known to whoever finds the journal of a killed run.
-    pub(super) fn write_line(&self, line: &impl Serialize) -> io::Result<()> {
+    fn write_line(&self, line: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(line)?;
         line.push(b'\n');
         (&self.lines).write_all(&line)

@@ -1,9 +1,8 @@
 //! Processor time of this process.
 
-use rustix::time::{ClockId, clock_gettime};
+use cpu_time::ProcessTime;
 
-/// Seconds that all threads of this process have run so far, in user and kernel mode.
+/// Seconds that all threads of this process have run so far, in user and kernel mode; 0 where the system does not tell.
 pub fn seconds() -> f64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
+    ProcessTime::try_now().map_or(0.0, |time| time.as_duration().as_secs_f64())
 }

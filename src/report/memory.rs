@@ -1,21 +1,24 @@
-//! Memory, as far as the system tells (Linux's `/proc`).
+//! Memory, as far as the system tells.
 
 use std::fs;
 
-/// Largest resident memory of this process so far, in bytes.
+use sysinfo::System;
+
+/// Largest resident memory of this process so far, in bytes (Linux's `/proc`).
 pub fn peak() -> Option<u64> {
-    field("/proc/self/status", "VmHWM:")
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// What work may use if nobody sets a limit: three quarters of the bytes that can be allocated without pushing anything
-/// out, as estimates are rough and other programs need some too.
+/// out, as estimates are rough and other programs need some too. A limit of the control group (containers, batch
+/// systems) counts; pages of files that it caches do not, since they can be given up.
 pub fn available() -> Option<u64> {
-    field("/proc/meminfo", "MemAvailable:").map(|free| free / 4 * 3)
-}
-
-fn field(file: &str, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(file).ok()?;
-    let line = text.lines().find(|line| line.starts_with(name))?;
-    let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
+    let mut system = System::new();
+    system.refresh_memory();
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
+    let free = system.available_memory().min(group);
+    (free > 0).then_some(free / 4 * 3)
 }

@@ -1,13 +1,15 @@
 //! Does distance predict what training gives? Published tables, and a user's own results.
 
 mod own;
+mod runs;
 mod tables;
 
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-pub use own::{Cell, Joined, Pair, Run, joined};
+pub use own::{Cell, Joined, Pair, joined};
+pub use runs::Run;
 pub use tables::{BudgetResult, Correlation, Outcome, Published, published, published_files};
 
 use crate::data::DataError;

@@ -4,15 +4,13 @@
 //! budget while the loss falls.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use kantor_theory::json;
 use serde::{Deserialize, Serialize};
 
 use super::Paired;
+use super::runs::{Run, distances};
 use crate::data::DataError;
-use crate::data::whole::{self, Whole};
-use crate::output::MANIFEST;
 use crate::statistics::{mean, spearman};
 
 /// One line of the results: what training on a selection gave.
@@ -23,43 +21,6 @@ struct Measured {
     budget: u64,
     seed: Option<u64>,
     value: f64,
-}
-
-/// A result directory of `kantor select` and the task whose queries it was made for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    /// The task's name in the results.
-    pub task: String,
-    /// The directory, or its manifest.
-    pub path: PathBuf,
-}
-
-impl Run {
-    /// The manifest that is read.
-    pub fn manifest(&self) -> PathBuf {
-        if self.path.is_dir() { self.path.join(MANIFEST) } else { self.path.clone() }
-    }
-}
-
-/// A manifest, as far as it is read.
-#[derive(Debug, Deserialize)]
-struct Manifest {
-    schema: String,
-    seed: u64,
-    results: Vec<Entry>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Entry {
-    method: String,
-    budget: u64,
-    distance: Option<Ends>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Ends {
-    lower: Option<f64>,
-    upper: Option<f64>,
 }
 
 /// A selection with its certified distance and what came of it.
@@ -103,7 +64,8 @@ pub struct Joined {
 /// seeds, a result belongs to the run of its own seed.
 ///
 /// # Errors
-/// If a file cannot be read or nothing matches.
+/// If a file cannot be read, nothing matches, or distances of one task do not make one list: of different measures, of one seed and
+/// different queries, or two of one selection.
 pub fn joined(results: &Path, runs: &[Run]) -> Result<Joined, DataError> {
     let measured: Vec<Measured> = super::read_csv(results, Some)?;
     if let Some(Measured { task, method, budget, value, .. }) = measured.iter().find(|line| !line.value.is_finite()) {
@@ -113,16 +75,7 @@ pub fn joined(results: &Path, runs: &[Run]) -> Result<Joined, DataError> {
         let remedy = "leave the line out, or give the number that training ended with".to_owned();
         return Err(DataError::Malformed { file: results.to_owned(), fault, remedy });
     }
-    let mut distances: BTreeMap<(String, String, u64), BTreeMap<u64, f64>> = BTreeMap::new();
-    for run in runs {
-        let manifest = manifest(run.manifest())?;
-        for entry in manifest.results {
-            if let Some(Ends { lower: Some(lower), upper: Some(upper) }) = entry.distance {
-                let key = (run.task.clone(), entry.method, entry.budget);
-                distances.entry(key).or_default().insert(manifest.seed, f64::midpoint(lower, upper));
-            }
-        }
-    }
+    let distances = distances(runs)?;
     let mut groups: BTreeMap<(String, u64), BTreeMap<String, Paired>> = BTreeMap::new();
     let mut without_distance = Vec::new();
     for line in measured {
@@ -167,19 +120,4 @@ fn cell(task: String, budget: u64, methods: BTreeMap<String, Paired>) -> Cell {
     let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().map(|pair| (pair.distance, pair.value)).unzip();
     let spearman = if pairs.len() < 3 { None } else { spearman(&x, &y) };
     Cell { task, budget, pairs, spearman }
-}
-
-fn manifest(path: PathBuf) -> Result<Manifest, DataError> {
-    let bytes = whole::read(&path, Whole::Record)?;
-    let malformed = |fault: String| DataError::Malformed {
-        file: path.clone(),
-        fault,
-        remedy: "give a directory that kantor select wrote, or its manifest.json".to_owned(),
-    };
-    let manifest: Manifest = json::from_slice(&bytes).map_err(|error| malformed(format!("is no manifest: {error}")))?;
-    if manifest.schema.starts_with("kantor/manifest/") {
-        Ok(manifest)
-    } else {
-        Err(malformed(format!("is of schema `{}`", manifest.schema)))
-    }
 }

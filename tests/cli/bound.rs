@@ -1,5 +1,6 @@
 //! `kantor bound`: what it prints, what it refuses to call a bound, and that what it prints holds.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -298,6 +299,90 @@ fn losses_that_contradict_an_assumption_leave_no_bound_that_rests_on_it() {
     }
     let words = ["--range", "20", "--lipschitz", "1e6"];
     assert!(resting(&of("0\n", "-1\n10\n", &words), "non-negative").iter().all(|status| status == "refused"));
+    // In an interval of length B that does not begin at zero, gaps are bounded, and nothing is said of [0, B].
+    let offset = of("15\n", "16\n15.5\n", &["--range", "2"]);
+    assert_eq!(line(&offset, "critical L on these queries")["status"], "refused");
+    assert_ne!(line(&offset, "R_Q − R_S, measured on the plan")["status"], "refused");
+}
+
+/// Points and losses of one side contradict what is claimed of all as well as those of two sides do.
+#[test]
+fn pairs_within_a_side_and_held_out_points_are_looked_at() {
+    let dir = tempdir().unwrap();
+    let put = |name: &str, rows: &[[f32; 2]]| {
+        let path = dir.path().join(name);
+        write_npy(&path, 2, rows.as_flattened());
+        path
+    };
+    let near = put("near.npy", &[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]);
+    let (apart, far) = (put("apart.npy", &[[0.5, 0.97], [0.5, -0.97]]), put("far.npy", &[[0.0, 90.0], [0.0, 91.0]]));
+    let rows = dir.path().join("rows.txt");
+    fs::write(&rows, "0\n1\n").unwrap();
+    let of = |query: &Path, more: &[&OsStr]| {
+        let mut command = kantor();
+        command.args(["bound", "--cost", "euclidean", "--json", "--pool"]).arg(&near).arg("--query").arg(query);
+        command.arg("--subset").arg(&rows).args(more).assert()
+    };
+    let diameter =
+        |query: &Path, more: &[&OsStr]| of(query, &[&["--diameter".as_ref(), "1.9".as_ref()], more].concat());
+    diameter(&near, &[]).success();
+    diameter(&apart, &[]).code(2).stderr(predicates::str::contains("query 0 and query 1 are at least"));
+    let held_out: [&OsStr; 2] = ["--heldout-query".as_ref(), far.as_ref()];
+    diameter(&near, &held_out).code(2).stderr(predicates::str::contains("held-out query 1"));
+
+    // Two chosen rows at distance 1 with losses 0 and 1.
+    let losses = dir.path().join("losses.txt");
+    fs::write(&losses, "0\n1\n").unwrap();
+    let more: [&OsStr; 6] = [
+        "--losses".as_ref(),
+        losses.as_ref(),
+        "--range".as_ref(),
+        "1".as_ref(),
+        "--lipschitz".as_ref(),
+        "0.1".as_ref(),
+    ];
+    let printed: Value = serde_json::from_slice(&of(&near, &more).success().get_output().stdout).unwrap();
+    let rests = |r: &&Value| r["assumptions"].as_array().unwrap().iter().any(|a| a["name"] == "lipschitz");
+    let resting: Vec<&Value> = results(&printed).iter().filter(rests).collect();
+    assert!(!resting.is_empty() && resting.iter().all(|r| r["status"] == "refused"), "{resting:?}");
+}
+
+/// Where the subset is the whole pool, the order of the losses is known only if both orders are one.
+#[test]
+fn losses_of_all_rows_in_another_order_are_refused() {
+    let dir = tempdir().unwrap();
+    let pool = dir.path().join("pool.npy");
+    write_npy(&pool, 1, &[0.0, 1.0, 2.0]);
+    let (rows, losses) = (dir.path().join("rows.txt"), dir.path().join("losses.txt"));
+    fs::write(&losses, "1\n2\n3\n").unwrap();
+    let of = |order: &str| {
+        fs::write(&rows, order).unwrap();
+        let mut command = kantor();
+        command.args(["bound", "--cost", "euclidean", "--pool"]).arg(&pool).arg("--query").arg(&pool);
+        command.arg("--subset").arg(&rows).arg("--losses").arg(&losses).assert()
+    };
+    of("0\n1\n2\n").success();
+    of("2\n1\n0\n").code(3).stderr(predicates::str::contains("in the order of the pool"));
+}
+
+/// Held-out losses of 0 bound no risk by a rate of errors if others may be 100.
+#[test]
+fn a_rate_of_errors_is_no_risk_where_losses_may_be_larger() {
+    let dir = tempdir().unwrap();
+    let (rows, losses) = (subset(dir.path(), 10), dir.path().join("losses.txt"));
+    let held_out = example("query_humaneval.embed.npy");
+    let count = 100;
+    fs::write(&losses, "0\n".repeat(count)).unwrap();
+    let errors = |range: &str| {
+        let mut command = bound("query_gsm8k.embed.npy", &rows, &["--json", "--range", range]);
+        command.arg("--heldout-query").arg(&held_out).arg("--heldout-losses").arg(&losses);
+        let printed = printed_json(&mut command);
+        let of = |r: &&Value| r["quantity"].as_str().unwrap().ends_with("Clopper–Pearson");
+        results(&printed).iter().find(of).cloned()
+    };
+    assert_eq!(errors("100"), None);
+    let names = errors("1").unwrap()["assumptions"].to_string();
+    assert!(names.contains("zero-one"), "{names}");
 }
 
 #[test]

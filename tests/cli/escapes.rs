@@ -261,7 +261,8 @@ fn results_of_others_are_harmless_in_studies_and_batches() {
     let work = tempfile::tempdir().unwrap();
     let path = |name: &str| work.path().join(name);
     let entry = |method: &str| json!({"method": method, "budget": 5, "distance": {"lower": 0.5, "upper": 0.5}});
-    let manifest = json!({"schema": "kantor/manifest/1", "seed": 0, "results": [entry(NASTY)]});
+    let measure = json!({"cost": "cosine", "p": 1, "objective": "w"});
+    let manifest = json!({"schema": "kantor/manifest/1", "seed": 0, "parameters": measure, "results": [entry(NASTY)]});
     fs::write(path("manifest.json"), manifest.to_string()).unwrap();
     let mut lines = csv::Writer::from_path(path("results.csv")).unwrap();
     lines.write_record(["task", "method", "budget", "seed", "value"]).unwrap();

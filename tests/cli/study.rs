@@ -6,7 +6,7 @@ use std::path::Path;
 use predicates::str::contains;
 use serde_json::Value;
 
-use super::support::{json, kantor, printed_json, select_example};
+use super::support::{example, json, kantor, printed_json, select_example};
 
 fn tables() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/published")
@@ -145,4 +145,89 @@ fn values_without_a_mean_are_refused_by_line() {
         let run = study.arg(format!("a={}", work.path().join("out").display())).assert().code(3);
         run.stderr(contains("results.csv")).stderr(contains("line 2")).stderr(contains(value));
     }
+}
+
+/// The message of `study --results` on these runs of task `a`, which it refuses.
+fn refused(work: &Path, runs: &[&str]) -> String {
+    let results = work.join("results.csv");
+    fs::write(&results, "task,method,budget,seed,value\na,round-robin,3,0,1.0\n").unwrap();
+    let mut study = kantor();
+    study.arg("study").arg("--results").arg(&results);
+    for run in runs {
+        study.arg("--run").arg(format!("a={}", work.join(run).display()));
+    }
+    let message = String::from_utf8_lossy(&study.assert().code(3).get_output().stderr).into_owned();
+    for run in runs {
+        let manifest = work.join(run).join("manifest.json");
+        assert!(message.contains(&*manifest.to_string_lossy()), "{run} is not named: {message}");
+    }
+    message
+}
+
+#[test]
+fn distances_of_different_measures_were_ranked_as_one_list() {
+    let work = tempfile::tempdir().unwrap();
+    let select = |name: &str, more: &[&str]| {
+        let more: Vec<&str> = ["--budget=3"].iter().chain(more).copied().collect();
+        select_example(&work.path().join(name), &more).assert().success();
+    };
+    select("w", &["--method=round-robin"]);
+    // Other methods and seeds: what differs is the measure alone.
+    select("euclidean", &["--method=random", "--cost=euclidean"]);
+    select("squared", &["--method=random", "--p=2"]);
+    select("narrow", &["--method=random", "--seed=1", "--objective=mmd", "--bandwidth=0.5"]);
+    select("wide", &["--method=random", "--objective=mmd", "--bandwidth=1"]);
+    select("laplace", &["--method=random", "--objective=mmd", "--bandwidth=1", "--kernel=laplace"]);
+    for (pair, words) in [
+        (["w", "euclidean"], ["cost", "\"cosine\" and \"euclidean\""]),
+        (["w", "squared"], ["p differs", "1 and 2"]),
+        (["w", "wide"], ["objective", "\"w\" and {\"mmd\""]),
+        (["narrow", "wide"], ["objective", "0.5"]),
+        (["wide", "laplace"], ["objective", "laplace"]),
+    ] {
+        let message = refused(work.path(), &pair);
+        assert!(words.iter().all(|word| message.contains(word)) && message.contains("task name"), "{message}");
+    }
+}
+
+#[test]
+fn of_two_distances_of_one_selection_the_last_won() {
+    let work = tempfile::tempdir().unwrap();
+    for (name, epsilon) in [("one", "0.1"), ("other", "5")] {
+        let more = ["--budget=20", "--method=uot", "--epsilon", epsilon];
+        select_example(&work.path().join(name), &more).assert().success();
+    }
+    let message = refused(work.path(), &["one", "other"]);
+    assert!(message.contains("method uot, budget 20, seed 0") && message.contains("leave out"), "{message}");
+
+    // Two runs that agree on a selection say one thing.
+    select_example(&work.path().join("again"), &["--budget=20,30", "--method=uot", "--epsilon=0.1"]).assert().success();
+    let results = work.path().join("results.csv");
+    fs::write(&results, "task,method,budget,seed,value\na,uot,20,0,1.0\n").unwrap();
+    let run = |name: &str| format!("--run=a={}", work.path().join(name).display());
+    let mut study = kantor();
+    study.arg("study").arg("--results").arg(&results).args([run("one"), run("again")]).assert().success();
+}
+
+#[test]
+fn distances_to_different_queries_were_ranked_as_one_list() {
+    let work = tempfile::tempdir().unwrap();
+    let select = |name: &str, queries: &str, seed: &str| {
+        let mut select = kantor();
+        select.arg("select").arg("--pool").arg(example("pool.embed.npy")).arg("--query").arg(example(queries));
+        select.args(["--budget=3", "--method=random", "--seed", seed, "-o"]).arg(work.path().join(name));
+        select.assert().success();
+    };
+    select_example(&work.path().join("gsm8k"), &["--budget=3"]).assert().success();
+    select("humaneval", "query_humaneval.embed.npy", "0");
+    select("humaneval-1", "query_humaneval.embed.npy", "1");
+    let message = refused(work.path(), &["gsm8k", "humaneval"]);
+    assert!(message.contains("queries differ for seed 0"), "{message}");
+
+    // Every seed may have its own draw of queries.
+    let results = work.path().join("results.csv");
+    fs::write(&results, "task,method,budget,seed,value\na,round-robin,3,0,1.0\na,random,3,1,1.0\n").unwrap();
+    let run = |name: &str| format!("--run=a={}", work.path().join(name).display());
+    let mut study = kantor();
+    study.arg("study").arg("--results").arg(&results).args([run("gsm8k"), run("humaneval-1")]).assert().success();
 }

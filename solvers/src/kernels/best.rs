@@ -2,10 +2,10 @@
 
 use kantor_theory::Geometry;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::kernels::key;
 use crate::kernels::pairs::PairCloseness;
-use crate::kernels::screen::Screen;
 use crate::simd;
 
 /// Rows evaluated by one task.
@@ -19,8 +19,9 @@ pub struct RowBest {
 }
 
 /// The screened closest query of one row, and who else may be the closest.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Best {
+    #[serde(with = "key::bit")]
     value: f32,
     query: u32,
     /// The query that screens within twice the error, or [`NOBODY`] or [`MANY`].
@@ -31,8 +32,9 @@ const NOBODY: u32 = u32::MAX;
 const MANY: u32 = u32::MAX - 1;
 
 impl RowBest {
-    pub(crate) fn new(best: Vec<Best>, screen: &Screen<'_>) -> Self {
-        Self { best, margin: 2.0 * screen.error() }
+    /// One `best` a row; `margin` is twice the error of the screen.
+    pub(crate) fn new(best: Vec<Best>, margin: f64) -> Self {
+        Self { best, margin }
     }
 
     /// The `count` pool rows closest to their closest query: (row, closeness), closest first, ties to the lower row.

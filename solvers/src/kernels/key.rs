@@ -65,6 +65,32 @@ pub(crate) fn in_order(order: i32) -> f32 {
     f32::from_bits((order ^ ((order >> 31) & i32::MAX)).cast_unsigned())
 }
 
+/// Single-precision numbers as their bits, so that any text format holds infinite ones too.
+pub(crate) mod bit {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+        value.to_bits().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+        u32::deserialize(deserializer).map(f32::from_bits)
+    }
+}
+
+/// The same for several.
+pub(crate) mod bits {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(values.iter().map(|value| value.to_bits()))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+        Ok(Vec::<u32>::deserialize(deserializer)?.into_iter().map(f32::from_bits).collect())
+    }
+}
+
 fn rank(value: f32) -> u32 {
     let bits = value.to_bits();
     !(if bits >> 31 == 1 { !bits } else { bits ^ (1 << 31) })

@@ -1,14 +1,16 @@
 //! The nearest pool rows of every query.
 //!
 //! Limit: one comparison per cell of the pass. Few cells pass a threshold that rises with what was found: each
-//! thread keeps, per query, a buffer of at least twice the wanted length, cut back whenever it is full.
+//! thread keeps, per query, a buffer of at least twice the wanted length, cut back whenever it is full. Lists of the
+//! whole pool are never cut.
 
 use kantor_theory::{Geometry, GeometryId};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::kernels::key;
+use crate::kernels::key::{self, bits};
 use crate::kernels::pairs::{self, PairCloseness};
-use crate::kernels::screen::Screen;
+use crate::kernels::summary::Scale;
 use crate::simd;
 
 /// A pool row on a query's list.
@@ -134,80 +136,62 @@ impl NeighbourLists {
         self.unit
     }
 
-    /// Lists of all rows, from unsorted keys.
-    pub(crate) fn complete(
-        columns: Vec<Vec<u64>>,
-        eligible: Option<&[bool]>,
-        suspects: Vec<usize>,
-        screen: &Screen<'_>,
-    ) -> Self {
-        let lists = columns
-            .into_par_iter()
-            .map(|mut keys| {
-                if let Some(eligible) = eligible {
-                    keys.retain(|&key| eligible[key::row(key)]);
-                }
-                keys.sort_unstable();
-                List { keys, cut: None }
-            })
-            .collect();
-        Self::of(lists, eligible, suspects, screen)
-    }
-
-    fn of(lists: Vec<List>, eligible: Option<&[bool]>, suspects: Vec<usize>, screen: &Screen<'_>) -> Self {
-        let whole = eligible.is_none().then(|| screen.geometry().id());
-        Self { whole, suspects, lists, error: screen.error(), unit: screen.unit() }
-    }
-
-    /// The lists of all threads in one; there is at least one thread.
-    pub(crate) fn merge(
-        collectors: Vec<Collector>,
-        eligible: Option<&[bool]>,
-        suspects: Vec<usize>,
-        screen: &Screen<'_>,
-    ) -> Self {
-        let count = collectors.first().map_or(0, |collector| collector.count);
-        let mut parts: Vec<Vec<(Vec<u64>, f32)>> = Vec::new();
-        for collector in collectors {
-            parts.resize_with(collector.buffers.len(), Vec::new);
-            for ((part, buffer), cut) in parts.iter_mut().zip(collector.buffers).zip(collector.cuts) {
-                part.push((buffer.keys, cut));
-            }
-        }
-        let merge = |parts: Vec<(Vec<u64>, f32)>| {
-            let dropped = parts.iter().map(|(_, cut)| *cut).fold(f32::NEG_INFINITY, f32::max);
-            let mut keys: Vec<u64> = parts.into_iter().flat_map(|(keys, _)| keys).collect();
-            let cut = key::keep_nearest(&mut keys, count, 2.0 * screen.error());
+    /// What was collected from the whole pool: from `whole`, if no row was kept off the lists.
+    pub(crate) fn new(collected: Collector, scale: Scale, whole: Option<GeometryId>, suspects: &[usize]) -> Self {
+        let Collector { count, margin, cuts, buffers } = collected;
+        let list = |(Buffer { mut keys, .. }, dropped): (Buffer, f32)| {
+            let cut = key::keep_nearest(&mut keys, count, margin);
             keys.sort_unstable();
-            // A thread that cut saw `count` values above its cut, so the joint cut is no lower.
+            // Whoever cut before saw `count` values above that cut, so the joint cut is no lower.
             let cut = cut.or((dropped > f32::NEG_INFINITY).then_some(dropped));
             List { keys, cut }
         };
-        Self::of(parts.into_par_iter().map(merge).collect(), eligible, suspects, screen)
+        let lists = buffers.into_par_iter().zip(cuts).map(list).collect();
+        Self { whole, suspects: suspects.to_vec(), lists, error: scale.error, unit: scale.unit }
     }
 }
 
-/// Collects the nearest rows of all queries from the blocks that one thread sees.
+/// Collects the nearest rows of all queries from blocks of rows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Collector {
     count: usize,
     margin: f64,
     /// Values below these cannot be among the nearest.
+    #[serde(with = "bits")]
     cuts: Vec<f32>,
     buffers: Vec<Buffer>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Buffer {
     keys: Vec<u64>,
     full: usize,
 }
 
 impl Collector {
-    /// Keeps the `count` nearest rows of each of `m` queries.
-    pub(crate) fn new(count: usize, m: usize, screen: &Screen<'_>) -> Self {
-        let full = 2 * count.max(32);
+    /// Keeps the `count` nearest rows of each of `m` queries, and those that screen less than `margin` below them.
+    pub(crate) fn new(count: usize, m: usize, margin: f64) -> Self {
+        let full = count.max(32).saturating_mul(2);
         let buffers = vec![Buffer { keys: Vec::new(), full }; m];
-        Self { count, margin: 2.0 * screen.error(), cuts: vec![f32::NEG_INFINITY; m], buffers }
+        Self { count, margin, cuts: vec![f32::NEG_INFINITY; m], buffers }
+    }
+
+    /// Adds `first` to all row numbers.
+    pub(crate) fn renumber(&mut self, first: usize) {
+        self.buffers.iter_mut().flat_map(|buffer| &mut buffer.keys).for_each(|key| *key += first as u64);
+    }
+
+    /// Takes in what another has collected from other rows.
+    pub(crate) fn merge(&mut self, other: Collector) {
+        let Self { count, margin, cuts, buffers } = self;
+        let join = |((buffer, cut), (more, other_cut)): ((&mut Buffer, &mut f32), (Buffer, f32))| {
+            buffer.keys.extend(more.keys);
+            *cut = cut.max(other_cut);
+            if buffer.keys.len() >= buffer.full {
+                buffer.cut(*count, *margin, cut);
+            }
+        };
+        buffers.par_iter_mut().zip(cuts).zip(other.buffers.into_par_iter().zip(other.cuts)).for_each(join);
     }
 
     /// Takes in a block of screened values (rows×M) that starts at row `first`.
@@ -248,11 +232,17 @@ impl Collector {
 
     #[inline(never)]
     fn cut(&mut self, query: usize) {
-        let buffer = &mut self.buffers[query];
-        if let Some(cut) = key::keep_nearest(&mut buffer.keys, self.count, self.margin) {
-            self.cuts[query] = cut;
+        self.buffers[query].cut(self.count, self.margin, &mut self.cuts[query]);
+    }
+}
+
+impl Buffer {
+    /// Drops what cannot be among the nearest, and raises the cut.
+    fn cut(&mut self, count: usize, margin: f64, cut: &mut f32) {
+        if let Some(higher) = key::keep_nearest(&mut self.keys, count, margin) {
+            *cut = higher;
         }
         // Many near-ties would otherwise be cut again and again.
-        buffer.full = buffer.full.max(2 * buffer.keys.len());
+        self.full = self.full.max(2 * self.keys.len());
     }
 }

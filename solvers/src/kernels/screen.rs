@@ -50,18 +50,35 @@ enum Kind {
 #[derive(Default)]
 pub struct ScreenWorkspace {
     packed: pack::Packed,
+    values: Vec<f32>,
 }
 
 impl ScreenWorkspace {
     /// Pool rows of the blocks so far that may be bad, see [`PoolScan::suspects`](crate::PoolScan::suspects).
-    pub fn into_suspects(self) -> Vec<usize> {
-        self.packed.suspects
+    pub fn suspects(&mut self) -> &mut Vec<usize> {
+        &mut self.packed.suspects
     }
 }
 
 impl<'a> Screen<'a> {
     /// Prepares the queries; reads the pool once if the cost needs its largest norm or entry.
     pub fn new(geometry: &'a Geometry<'a>) -> Self {
+        Self::with_largest(geometry, Self::largest(geometry))
+    }
+
+    /// The largest norm or entry of the pool, if the scale depends on it: what parts of a pool must agree on before their
+    /// screened values can be compared. That of the whole is the largest of the parts'.
+    pub fn largest(geometry: &Geometry<'_>) -> f64 {
+        match geometry.points() {
+            Some(_) if geometry.cost().family() == Family::Angle => 0.0,
+            Some(_) => pack::largest_norm(geometry),
+            None if exact_entries(geometry) => 0.0,
+            None => pack::largest_entry(geometry),
+        }
+    }
+
+    /// As [`Screen::new`], for a part of a pool in which no norm or entry is above `largest`.
+    pub fn with_largest(geometry: &'a Geometry<'a>, largest: f64) -> Self {
         match geometry.queries() {
             Some((rows, norms)) if geometry.cost().family() == Family::Angle => {
                 let dim = rows.len() / norms.len();
@@ -72,7 +89,7 @@ impl<'a> Screen<'a> {
             }
             Some((rows, norms)) => {
                 let dim = rows.len() / norms.len();
-                let largest = norms.iter().copied().fold(pack::largest_norm(geometry), f64::max);
+                let largest = norms.iter().copied().fold(largest, f64::max);
                 let bound = power_of_two_above(largest, 400);
                 let factor = 1.0 / bound;
                 let squared = rows.chunks_exact(dim).map(|row| (dot::dot(row, row) * factor * factor) as f32).collect();
@@ -82,12 +99,11 @@ impl<'a> Screen<'a> {
                 Self { geometry, kind, unit: bound * bound, error: outward(error) }
             }
             None => {
-                let exact = geometry.matrix().is_none_or(|matrix| matrix.element() != Element::F64);
                 let sign = pairs::matrix_sign(geometry.cost());
-                let (unit, error) = if exact {
+                let (unit, error) = if exact_entries(geometry) {
                     (1.0, 0.0)
                 } else {
-                    (power_of_two_above(pack::largest_entry(geometry), 1022), (-23.0f64).exp2())
+                    (power_of_two_above(largest, 1022), (-23.0f64).exp2())
                 };
                 Self { geometry, kind: Kind::Matrix { factor: sign / unit }, unit, error }
             }
@@ -109,14 +125,15 @@ impl<'a> Screen<'a> {
         self.unit
     }
 
-    /// Screened closeness of pool rows `rows` to every query, into `out` (rows×M, row-major); NaN becomes −∞.
+    /// Screened closeness of pool rows `rows` to every query (rows×M, row-major); NaN becomes −∞.
     ///
     /// # Panics
-    /// If the rows lie outside the pool or `out` has another size.
-    pub fn block(&self, rows: Range<usize>, scratch: &mut ScreenWorkspace, out: &mut [f32]) {
+    /// If the rows lie outside the pool.
+    pub fn block<'w>(&self, rows: Range<usize>, workspace: &'w mut ScreenWorkspace) -> &'w [f32] {
         let m = self.geometry.query_len();
-        assert_eq!(out.len(), rows.len() * m, "closeness block of the wrong size");
-        let packed = &mut scratch.packed;
+        let ScreenWorkspace { packed, values } = workspace;
+        values.resize(rows.len() * m, 0.0);
+        let out = values.as_mut_slice();
         match &self.kind {
             Kind::Angle { queries } => {
                 packed.angle(self.geometry, rows);
@@ -130,7 +147,13 @@ impl<'a> Screen<'a> {
             }
             Kind::Matrix { factor } => packed.matrix(self.geometry, rows, *factor, out),
         }
+        out
     }
+}
+
+/// Whether the entries of a matrix have at most 24 bits.
+fn exact_entries(geometry: &Geometry<'_>) -> bool {
+    geometry.matrix().is_none_or(|matrix| matrix.element() != Element::F64)
 }
 
 /// `out` = rows · queriesᵀ on the calling thread.

@@ -10,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 fn check(geometry: &Geometry<'_>) -> f64 {
     let (n, m) = (geometry.pool_len(), geometry.query_len());
     let screen = Screen::new(geometry);
-    let mut values = vec![0.0f32; n * m];
-    screen.block(0..n, &mut ScreenWorkspace::default(), &mut values);
+    let mut workspace = ScreenWorkspace::default();
+    let values = screen.block(0..n, &mut workspace);
     let mut exact = vec![0.0; n * m];
     geometry.closeness_block(0..n, &mut exact);
     let worst = values

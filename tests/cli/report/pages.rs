@@ -239,7 +239,9 @@ fn a_study_writes_its_page_but_not_over_the_results() {
     std::fs::write(&results, text).unwrap();
     let manifest = directory.path().join("manifest.json");
     let entry = r#"{"method":"random","budget":500,"distance":{"lower":0.5,"upper":0.5}}"#;
-    std::fs::write(&manifest, format!(r#"{{"schema":"kantor/manifest/1","seed":0,"results":[{entry}]}}"#)).unwrap();
+    let measure = r#"{"cost":"cosine","p":1,"objective":"w"}"#;
+    let record = format!(r#"{{"schema":"kantor/manifest/1","seed":0,"parameters":{measure},"results":[{entry}]}}"#);
+    std::fs::write(&manifest, record).unwrap();
     let study = |html: &Path| {
         let run = format!("gsm8k={}", manifest.display());
         kantor()

@@ -25,11 +25,12 @@ pub enum Assumption {
     RawGradients,
     FrozenMask,
     RandomProjection,
+    ZeroOne,
 }
 
 impl Assumption {
     /// All of them.
-    pub const ALL: [Assumption; 19] = [
+    pub const ALL: [Assumption; 20] = [
         Assumption::Lipschitz,
         Assumption::Bounded,
         Assumption::NonNegative,
@@ -49,6 +50,7 @@ impl Assumption {
         Assumption::RawGradients,
         Assumption::FrozenMask,
         Assumption::RandomProjection,
+        Assumption::ZeroOne,
     ];
 
     /// The name for scripts.
@@ -100,6 +102,7 @@ impl Assumption {
             Assumption::Metric => ("metric", "the cost obeys the triangle inequality"),
             Assumption::RawGradients => ("raw-gradients", "the rows are gradients of the loss, not normalised"),
             Assumption::FrozenMask => ("frozen-mask", "which tokens count was fixed with the base model"),
+            Assumption::ZeroOne => ("zero-one", "every loss is 0 or 1: an error or none"),
             Assumption::RandomProjection => (
                 "random-projection",
                 "the rows are Gaussian random projections, drawn without looking at the data, of the rows that are meant",

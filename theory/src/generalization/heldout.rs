@@ -161,7 +161,8 @@ pub fn weighted_deviation(range: f64, weights: &[f64], delta: f64) -> f64 {
     mul_up(range, sqrt_up(div_up(mul_up(share, log_inverse(delta)), 2.0)))
 }
 
-/// T12, Clopper and Pearson 1934: the error rate is at most this with probability ≥ 1 − δ, after `errors` of n.
+/// T12, Clopper and Pearson 1934: the error rate is at most this with probability ≥ 1 − δ, after `errors` of n. It is the
+/// risk where all losses, not only those seen, are 0 or 1.
 ///
 /// The least rate p at which so few errors have probability ≤ δ, found by halving and then checked with every error of
 /// rounding against it; never below errors/n, where half of the mass lies. `None` if `errors` > n or n = 0.
@@ -177,7 +178,7 @@ pub fn clopper_pearson(errors: u64, n: u64, delta: f64) -> Option<Bound> {
         }
     }
     let inputs = [("errors", errors as f64), ("M held out", n as f64), ("δ", delta)];
-    let assumptions = [Assumption::ModelHeldOut, Assumption::QueriesIid];
+    let assumptions = [Assumption::ModelHeldOut, Assumption::QueriesIid, Assumption::ZeroOne];
     Some(Bound::new(Theorem::T12, Kind::HighProbability(delta), high, assumptions, &inputs))
 }
 

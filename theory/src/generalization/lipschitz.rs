@@ -95,15 +95,17 @@ pub fn observed_lipschitz(plan: &[Carried]) -> Bound {
     Bound::new(Theorem::T9, Kind::Estimate, value, [Assumption::OneModel], &[])
 }
 
-/// The critical Lipschitz constant: only below it does R_P ≤ R_S + L·(W₁ + statistical term) say more than R_P ≤ B.
+/// The critical Lipschitz constant: only below it does R_P ≤ R_S + L·(W₁ + statistical term) say more than R_P ≤ B, for
+/// losses in [0, B].
 ///
 /// `statistical` is the part that is added to the distance for fresh queries; 0 for the queries at hand.
 pub fn critical_lipschitz(range: f64, subset_loss: f64, distance: MetricDistance, statistical: f64) -> Bound {
     let per_unit = add_up(distance.upper(), statistical);
     let room = sub_down(range, subset_loss).max(0.0);
     let value = if per_unit > 0.0 { div_down(room, per_unit) } else { f64::INFINITY };
+    let assumptions = [Assumption::Bounded, Assumption::NonNegative, Assumption::OneModel];
     let inputs = [("B", range), ("R_S", subset_loss), ("W", distance.upper()), ("statistical term", statistical)];
-    Bound::new(Theorem::T1, Kind::Deterministic, value, [Assumption::Bounded, Assumption::OneModel], &inputs).below()
+    Bound::new(Theorem::T1, Kind::Deterministic, value, assumptions, &inputs).below()
 }
 
 /// The mean of losses, enclosed; uniform weights if none are given.
