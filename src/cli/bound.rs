@@ -13,7 +13,7 @@ use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, 
 use crate::data::list::read_list;
 use crate::data::name::readable;
 use crate::data::whole::{self, Whole};
-use crate::data::{Allowance, DataError, OnBadRow, OpenOptions, Representation, overlap};
+use crate::data::{Allowance, DataError, FileDigests, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
 use crate::report::escape::Text;
 use crate::report::memory;
@@ -228,9 +228,12 @@ struct Manifest {
 struct Record {
     role: String,
     sha256: String,
+    /// Of the values; absent from results that were not certified.
+    blake3: Option<String>,
 }
 
-/// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries.
+/// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries, or for the same
+/// rows in another file.
 fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> Result<bool, Failure> {
     let path = subset.ancestors().skip(1).take(3).map(|dir| dir.join(MANIFEST)).find(|path| path.is_file());
     let Some(path) = path else { return Ok(false) };
@@ -245,9 +248,12 @@ fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> R
             "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
         Failure::BadInput(format!("{}: is a damaged manifest: {error}; {remedy}", readable(&path)))
     })?;
-    let digests = held_out.digests(progress)?;
-    let of_queries = |record: &&Record| record.role == "query";
-    Ok(manifest.inputs.iter().filter(of_queries).any(|record| digests.contains(&record.sha256)))
+    let digests = held_out.digests_with_values(progress)?;
+    let same = |record: &Record, held_out: &FileDigests| {
+        record.sha256 == held_out.sha256 || record.blake3.as_ref() == Some(&held_out.blake3)
+    };
+    let mut queries = manifest.inputs.iter().filter(|record| record.role == "query");
+    Ok(queries.any(|record| digests.iter().any(|held_out| same(record, held_out))))
 }
 
 fn read_losses(
