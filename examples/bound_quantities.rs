@@ -30,8 +30,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let subject = Subject {
         pool,
         query: &seen,
+        query_numbers: &halves[0],
         subset: &selection.rows,
-        held_out: Some(HeldOut { rows: &unseen, shared: 0 }),
+        held_out: Some(HeldOut { rows: &unseen, numbers: &halves[1], shared: 0 }),
         cost: Cost::Angular,
         losses: &Losses::default(),
     };

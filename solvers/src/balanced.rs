@@ -12,6 +12,7 @@
 //! Limit: one pass over the pool for every group, with that group's queries; and the method's own work for every group.
 
 use kantor_theory::Status;
+use kantor_theory::generalization::selectors::Optimises;
 use serde_json::json;
 
 use crate::kernels::scan;
@@ -115,6 +116,15 @@ impl Selector for Balanced {
 
     fn nested(&self) -> bool {
         self.inner.nested()
+    }
+
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        self.inner.supports(task)
+    }
+
+    /// With several groups, that of the method holds for every group's queries alone.
+    fn guarantee(&self) -> Option<&'static Optimises> {
+        self.inner.guarantee().filter(|_| self.groups.len() < 2)
     }
 
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {

@@ -50,11 +50,20 @@ pub struct Plan {
 impl Plan {
     /// Fails if the output directory is a result itself: that would no longer be one that `--force` may replace.
     fn check_out(&self) -> Result<(), Error> {
-        if !self.out.join(MANIFEST).is_file() {
-            return Ok(());
+        if self.out.join(MANIFEST).is_file() {
+            let what = "is the result of another command, with a manifest.json of its own: choose another directory";
+            return Err(Error::Request(format!("{} {what} for those of the jobs", readable(&self.out))));
         }
-        let what = "is the result of another command, with a manifest.json of its own: choose another directory";
-        Err(Error::Request(format!("{} {what} for those of the jobs", readable(&self.out))))
+        let mut known: BTreeMap<PathBuf, &str> = BTreeMap::new();
+        for task in self.tasks.keys() {
+            // Through links, and on systems that do not tell upper case from lower.
+            let Ok(place) = self.out.join(task).canonicalize() else { continue };
+            if let Some(other) = known.insert(place, task) {
+                let what = "have one directory for their results: rename one of them, or remove the link";
+                return Err(Error::Request(format!("the tasks {other} and {task} {what}")));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -344,6 +344,15 @@ impl<'a> Batch<'a> {
                 self.share(opened, less, watch)?;
                 self.share(opened, more, watch)
             }
+            // What one method does not take, others may.
+            Err(Error::Selector(error @ SelectError::Unsupported { method, .. }))
+                if fit.iter().any(|&at| self.jobs[at].method == method) =>
+            {
+                let (failed, others): (Vec<usize>, Vec<usize>) =
+                    fit.iter().partition(|&&at| self.jobs[at].method == method);
+                self.fail_on(inputs, &failed, &error.into())?;
+                self.share(opened, &others, watch)
+            }
             Err(error) => self.fail_on(inputs, &fit, &error),
         }
     }

@@ -56,7 +56,7 @@ pub struct Terms {
     pub lipschitz: Option<f64>,
     /// B.
     pub range: Option<f64>,
-    /// D, if the metric has none of its own.
+    /// D; if the metric has one of its own, only a smaller one says more.
     pub diameter: Option<f64>,
     /// δ.
     pub delta: f64,
@@ -102,6 +102,8 @@ impl Default for Terms {
 pub struct HeldOut<'a> {
     /// The rows.
     pub rows: &'a dyn Rows,
+    /// What messages call them; by their place, if empty.
+    pub numbers: &'a [usize],
     /// Known to have taken part.
     pub shared: usize,
 }
@@ -112,6 +114,8 @@ pub struct Subject<'a> {
     pub pool: &'a dyn Rows,
     /// Query rows.
     pub query: &'a dyn Rows,
+    /// What messages call them; by their place, if empty.
+    pub query_numbers: &'a [usize],
     /// The subset: distinct pool rows.
     pub subset: &'a [usize],
     /// Queries that the selection did not see.
@@ -176,7 +180,7 @@ pub fn bounds(subject: &Subject<'_>, terms: &Terms, watch: &dyn Watch) -> Result
         subject,
         terms,
         metric,
-        diameter: metric.diameter().or(terms.diameter),
+        diameter: metric.diameter().into_iter().chain(terms.diameter).reduce(f64::min),
         subset: cloud(subject.pool, &mut subject.subset.iter().copied())?,
         query: all(subject.query)?,
         held_out: subject.held_out.as_ref().map(|held| all(held.rows)).transpose()?,

@@ -67,10 +67,10 @@ struct LossArguments {
     /// One loss per subset row, in its order, or one per pool row
     #[arg(long, value_name = "FILE")]
     losses: Option<PathBuf>,
-    /// One loss per query
+    /// One loss per query, dropped ones included
     #[arg(long, value_name = "FILE")]
     query_losses: Option<PathBuf>,
-    /// One loss per held-out query
+    /// One loss per held-out query, dropped ones included
     #[arg(long, value_name = "FILE", requires = "heldout_query")]
     heldout_losses: Option<PathBuf>,
 }
@@ -148,7 +148,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         (Some(rows), _) => overlap(query, rows, &progress).map_err(DataError::from)?.len(),
         _ => 0,
     };
-    let losses = read_losses(arguments, &inputs, &subset, query.len(), held_out.as_ref().map_or(0, |rows| rows.len()))?;
+    let losses = read_losses(arguments, &inputs, &subset, query, held_out.as_ref())?;
+    let numbers = |rows: &Representation| (0..rows.len()).map(|row| rows.original_row(row)).collect::<Vec<_>>();
+    let (query_numbers, held_out_numbers) = (numbers(query), held_out.as_ref().map_or_else(Vec::new, numbers));
     let terms = Terms {
         lipschitz: constants.lipschitz,
         range: constants.range,
@@ -167,8 +169,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let subject = Subject {
         pool,
         query,
+        query_numbers: &query_numbers,
         subset: &subset,
-        held_out: held_out.as_ref().map(|rows| HeldOut { rows, shared }),
+        held_out: held_out.as_ref().map(|rows| HeldOut { rows, numbers: &held_out_numbers, shared }),
         cost: input.cost,
         losses: &losses,
     };
@@ -260,8 +263,8 @@ fn read_losses(
     arguments: &Arguments,
     inputs: &Inputs,
     subset: &[usize],
-    queries: usize,
-    held_out: usize,
+    queries: &Representation,
+    held_out: Option<&Representation>,
 ) -> Result<Losses, Failure> {
     let read = |path: &Option<PathBuf>, expected: &[usize], what: &str| -> Result<Option<Vec<f64>>, Failure> {
         let Some(path) = path else { return Ok(None) };
@@ -283,6 +286,11 @@ fn read_losses(
     let given = &arguments.losses;
     let pool = inputs.original_pool_len();
     let of_subset = read(&given.losses, &[subset.len(), pool], "subset row or one per pool row")?;
+    let of_rows = |path: &Option<PathBuf>, rows: Option<&Representation>, what: &str| -> Result<_, Failure> {
+        let all = read(path, &[rows.map_or(0, Representation::original_len)], what)?;
+        let kept = |all: Vec<f64>| rows.map(|rows| (0..rows.len()).map(|row| all[rows.original_row(row)]).collect());
+        Ok(all.and_then(kept))
+    };
     if let (Some(path), Some(_)) = (&given.losses, &of_subset)
         && subset.len() == pool
         && !subset.is_sorted()
@@ -299,8 +307,8 @@ fn read_losses(
     });
     Ok(Losses {
         subset: of_subset,
-        query: read(&given.query_losses, &[queries], "query")?,
-        held_out: read(&given.heldout_losses, &[held_out], "held-out query")?,
+        query: of_rows(&given.query_losses, Some(queries), "query, dropped ones included")?,
+        held_out: of_rows(&given.heldout_losses, held_out, "held-out query, dropped ones included")?,
     })
 }
 
@@ -358,7 +366,9 @@ fn row(line: &Line, letters: &[(Assumption, String)], reasons: &[&str]) -> Vec<S
             (false, _) => '≈',
         };
         let kind = match bound.kind() {
-            Kind::HighProbability(delta) => format!("w.p. ≥ {}", 1.0 - delta),
+            // The difference from 1 may be too small for a double.
+            Kind::HighProbability(delta) if delta < 1e-6 => format!("w.p. ≥ 1 − {delta:e}"),
+            Kind::HighProbability(delta) => format!("w.p. ≥ {}", ((1.0 - delta) * 1e6).floor() / 1e6),
             kind => kind.name().to_owned(),
         };
         let value = bound.value();

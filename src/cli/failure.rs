@@ -93,7 +93,10 @@ impl Failure {
                 SelectError::Memory { .. } => RESOURCE,
                 SelectError::Stopped(_) => INTERRUPTED,
                 SelectError::Budget { .. } | SelectError::Row(_) => BAD_INPUT,
-                SelectError::Setting { .. } | SelectError::Unsupported { .. } | SelectError::Distance { .. } => USAGE,
+                SelectError::Setting { .. }
+                | SelectError::UnknownSetting { .. }
+                | SelectError::Unsupported { .. }
+                | SelectError::Distance { .. } => USAGE,
             },
         }
     }

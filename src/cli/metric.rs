@@ -69,6 +69,10 @@ impl MetricArguments {
         if let Some(Bandwidth::Given(sigma)) = self.bandwidth.filter(|_| !name.has_bandwidth()) {
             return Err(Failure::Usage(format!("--bandwidth is {sigma}, but kernel `{name}` has none")));
         }
+        if self.kernel == Some(KernelName::Cosine) && geometry.cost().family() != Family::Angle {
+            let fault = "--kernel cosine is for rows of length one: give a cost of directions, such as --cost cosine";
+            return Err(Failure::Usage(fault.to_owned()));
+        }
         let kernel = || {
             (self.bandwidth.unwrap_or_default().for_queries(name, geometry))
                 .map_err(|error| Failure::Select(Error::Selector(error)))

@@ -4,10 +4,9 @@
 use std::time::Instant;
 
 use kantor_solvers::Watch;
-use kantor_solvers::kernels::scan;
 use kantor_solvers::registry::{SELECTORS, SelectorEntry};
 use kantor_solvers::{SelectError, Task};
-use kantor_theory::{Cost, Geometry, PickedRows, Rows};
+use kantor_theory::{Cost, Geometry, Rows};
 
 use super::record::{Comparison, Overlap, Reference, Row, SCHEMA};
 use super::solvers::{Solvers, solve};
@@ -150,32 +149,18 @@ fn methods(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> (Vec<String
     if !request.selecting.methods.iter().any(|name| name == ALL) {
         return (request.selecting.methods.clone(), Vec::new());
     }
+    // Whatever else is wrong shows when the method is asked in earnest.
+    let geometries: Vec<_> = request.costs.iter().filter_map(|&cost| inputs.geometry(cost).ok()).collect();
+    let Selecting { power, seed, memory, ref settings, .. } = request.selecting;
     let takes = |entry: &&SelectorEntry| {
-        request.costs.iter().all(|&cost| takes(inputs, &request.selecting, entry, cost, watch))
+        geometries.iter().all(|geometry| {
+            let task = Task { geometry, power, seed, block: BLOCK, memory, watch };
+            !matches!((entry.build)(settings).supports(&task), Err(SelectError::Unsupported { .. }))
+        })
     };
     let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) = SELECTORS.iter().partition(takes);
     let names = |entries: Vec<&SelectorEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     (names(taking).into_iter().map(str::to_owned).collect(), names(others))
-}
-
-/// Whether a method does not refuse such inputs: asked for one row, by one query, of one row if there are rows.
-fn takes(inputs: &Inputs, selecting: &Selecting, entry: &SelectorEntry, cost: Cost, watch: &dyn Watch) -> bool {
-    let query = PickedRows::new(inputs.queries(), vec![0]);
-    let row = inputs.points().map(|(pool, _)| PickedRows::new(pool, vec![0]));
-    let geometry = match &row {
-        Some(row) => Geometry::new(row, &query, cost),
-        None => Geometry::from_matrix(&query, cost),
-    };
-    // Whatever else is wrong shows when the method is asked in earnest.
-    let Ok(geometry) = geometry else { return true };
-    let Selecting { power, seed, memory, .. } = *selecting;
-    let task = Task { geometry: &geometry, power, seed, block: BLOCK, memory, watch };
-    let selector = (entry.build)(&selecting.settings);
-    let Ok(findings) = scan(&task, selector.needs(&task, 1)) else { return true };
-    !matches!(
-        selector.select(&task, &findings, &[1]),
-        Err(SelectError::Unsupported { .. } | SelectError::Distance { .. })
-    )
 }
 
 /// Random subsets under the objective of the outcome.

@@ -139,10 +139,7 @@ impl Inputs {
                 Some(JsonlRows::scan_within(&spec.pool_jsonl, Some(rows), &allowance, watch)?)
             };
         }
-        let rows = match &inputs.tables {
-            Tables::Points { query, .. } => query.original_len(),
-            Tables::Matrix(matrix) => matrix.original_len(),
-        };
+        let rows = inputs.original_query_len();
         if let Some(path) = &spec.query_jsonl {
             inputs.query_examples =
                 Some(JsonlRows::scan_within(std::slice::from_ref(path), Some(rows), &allowance, watch)?);
@@ -345,6 +342,14 @@ impl Inputs {
         match &self.tables {
             Tables::Points { pool, query } => vec![("pool", pool), ("query", query)],
             Tables::Matrix(matrix) => vec![("similarity", matrix)],
+        }
+    }
+
+    /// Rows of the file of queries, dropped ones included.
+    pub fn original_query_len(&self) -> usize {
+        match &self.tables {
+            Tables::Points { query, .. } => query.original_len(),
+            Tables::Matrix(matrix) => matrix.original_len(),
         }
     }
 

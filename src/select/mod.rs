@@ -125,6 +125,13 @@ impl From<Stopped> for Error {
 }
 
 /// What to select, from inputs already open.
+///
+/// ```
+/// use kantor::prelude::*;
+/// let settings = Uot { epsilon: 0.05, ..Uot::default() }.into();
+/// let request = Request { methods: vec!["uot".into()], budgets: vec![100], settings, ..Request::default() };
+/// assert_eq!(request.settings.read::<Uot>().epsilon, 0.05);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Names of methods, as `kantor methods` lists them, or of [`Request::own`].
@@ -147,7 +154,7 @@ pub struct Request {
     pub cross_fit: Option<usize>,
     /// The group of every query, by any number, if every method is to balance its choice over these groups.
     pub balance: Option<Vec<usize>>,
-    /// Parameters of the methods.
+    /// Settings of the methods and the objective; of several, [`Settings::with`].
     pub settings: Settings,
     /// Seed of every random choice.
     pub seed: u64,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use kantor_solvers::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
+use kantor_theory::generalization::selectors::Optimises;
 
 /// A selector that is in no registry. A request that holds it takes its name as a method.
 #[derive(Clone)]
@@ -29,6 +30,14 @@ impl Selector for Own {
 
     fn nested(&self) -> bool {
         self.0.nested()
+    }
+
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        self.0.supports(task)
+    }
+
+    fn guarantee(&self) -> Option<&'static Optimises> {
+        self.0.guarantee()
     }
 
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {

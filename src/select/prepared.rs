@@ -85,9 +85,10 @@ impl<'a> Prepared<'a> {
             return Err(SelectError::Budget { budget, pool }.into());
         }
         request.power.check(geometry)?;
-        let objective = request.objective.objective(geometry, &request.settings)?;
+        let objective = request.objective.objective(geometry, &request.settings.read())?;
         if objective != Objective::W && request.power != Power::One {
-            let other = if request.settings.diversity.is_some() { "--diversity" } else { request.objective.name() };
+            let diverse = matches!(objective, Objective::Tsds { .. });
+            let other = if diverse { "--diversity" } else { request.objective.name() };
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
         let memory = request.memory;
@@ -96,7 +97,9 @@ impl<'a> Prepared<'a> {
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { exact::needs(&task, largest) } else { ScanRequest::default() };
         for name in &request.methods {
-            needs = needs.union(selector_of(name, request)?.needs(&task, largest));
+            let selector = selector_of(name, request)?;
+            selector.supports(&task)?;
+            needs = needs.union(selector.needs(&task, largest));
         }
         let certified = if request.certify { largest } else { 0 };
         let chosen = request.budgets.iter().fold(0, |sum: u64, &budget| sum.saturating_add(budget as u64));

@@ -118,7 +118,7 @@ pub(crate) fn parameters(request: &Request, objective: Objective, on_bad_row: On
         energy: request.energy,
         cross_fit: request.cross_fit,
         balance_groups: request.balance.is_some(),
-        settings: request.settings.clone(),
+        settings: request.settings.resolved(),
         on_bad_row,
     }
 }

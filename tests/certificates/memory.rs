@@ -4,6 +4,7 @@ use half::{bf16, f16};
 use kantor::prelude::*;
 use kantor::select::Proved;
 use kantor::solvers::{PoolScan, SelectError, Selection, Selector, Task, registry};
+use kantor::theory::KernelName;
 use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder, s};
 
 use super::support::{Instance, Kind};
@@ -154,4 +155,54 @@ fn what_is_wrong_with_rows_in_memory_is_an_error() {
     for (pool, query) in [(nothing.view(), query.clone()), (no_columns.view(), ArrayRows::new(no_columns.view()))] {
         assert!(Geometry::new(&ArrayRows::new(pool), &query, Cost::Euclidean).is_err());
     }
+}
+
+/// Fails if any work begins.
+struct Idle;
+
+impl Watch for Idle {
+    fn begin(&self, stage: &str, _: u64) {
+        panic!("{stage} began");
+    }
+
+    fn advance(&self, _: u64) -> Result<(), kantor::solvers::Stopped> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_selector_cannot_do_is_said_before_the_pass() {
+    let rows = |count, seed| DenseRows::from_f64(DIM, numbers(count * DIM, seed)).unwrap();
+    let (pool, query, matrix) = (rows(40, 1), rows(5, 2), DenseRows::from_f64(40, vec![0.5; 200]).unwrap());
+    let points = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
+    let matrix = Geometry::from_matrix(&matrix, Cost::Cosine).unwrap();
+    let (plain, uot) = (Settings::default(), Settings::from(Uot { epsilon: 0.0, ..Uot::default() }));
+    let cosine = Settings::default().with(&Mmd { kernel: KernelName::Cosine, ..Mmd::default() });
+    for (geometry, method, settings, said) in [
+        (&matrix, "kde-ratio", &plain, "not only similarities"),
+        (&matrix, "knn-kde", &plain, "not only similarities"),
+        (&matrix, "energy", &plain, "not only similarities"),
+        (&points, "mmd", &cosine, "unit rows"),
+        (&points, "uot", &uot, "`epsilon` is 0: it must be positive"),
+    ] {
+        let methods = vec!["round-robin".to_owned(), method.to_owned()];
+        let request = Request { methods, budgets: vec![3], settings: settings.clone(), ..Request::default() };
+        let refused = choose(geometry, &request, &Idle).unwrap_err().to_string();
+        assert!(refused.contains(said), "{method}: {refused}");
+    }
+}
+
+/// A selector of the registry with settings of its own goes where a name goes, and where settings go.
+#[test]
+fn settings_are_those_of_the_request_or_of_the_selector() {
+    let (pool, query) = (numbers(60 * DIM, 3), numbers(6 * DIM, 4));
+    let rows = |values| DenseRows::from_f64(DIM, values).unwrap();
+    let (pool, query) = (rows(pool), rows(query));
+    let uot = Uot { epsilon: 5.0, ..Uot::default() };
+    let usual = said(&chosen(&pool, &query, &request("uot")));
+    let by_settings = Request { settings: uot.clone().into(), ..request("uot") };
+    let own = Request { own: vec![Own::new(uot)], ..request("uot") };
+    let found = said(&chosen(&pool, &query, &by_settings));
+    assert_eq!(found, said(&chosen(&pool, &query, &own)));
+    assert_ne!(found, usual);
 }

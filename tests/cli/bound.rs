@@ -409,4 +409,41 @@ fn a_diameter_below_a_distance_is_refused() {
     };
     with("0.001").code(2).stderr(predicates::str::contains("farther").or(predicates::str::contains("apart")));
     with("10").success();
+    // Directions are at most 2 apart, and some of these are.
+    let mut angles = bound("query_gsm8k.embed.npy", &rows, &["--diameter", "0.5"]);
+    angles.assert().code(2).stderr(predicates::str::contains("apart"));
+    let probability = bound("query_gsm8k.embed.npy", &rows, &["--delta", "1e-17"]).assert().success();
+    probability.stdout(predicates::str::contains("w.p. ≥ 1 − 1e-17"));
+}
+
+/// Queries are called by their rows of the file, and have a loss each, also those that were dropped.
+#[test]
+fn queries_behind_a_dropped_one_keep_their_numbers() {
+    let dir = tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    write_npy(&path("pool.npy"), 1, &[0.0, 1.0]);
+    write_npy(&path("query.npy"), 1, &[0.5, f32::NAN, 1.0, 5.0]);
+    fs::write(path("rows.txt"), "0\n1\n").unwrap();
+    let of = |more: &[&str]| {
+        let mut command = kantor();
+        command.args(["bound", "--cost", "euclidean", "--on-bad-row", "drop", "--json", "--pool"]);
+        command.arg(path("pool.npy")).arg("--query").arg(path("query.npy")).arg("--subset").arg(path("rows.txt"));
+        command.args(more).assert()
+    };
+    of(&["--diameter", "2"]).code(2).stderr(predicates::str::contains("query 3 are at least"));
+    let losses = |text: &str| {
+        fs::write(path("losses.txt"), text).unwrap();
+        of(&["--query-losses", path("losses.txt").to_str().unwrap()])
+    };
+    losses("1\n1\n1\n").code(3).stderr(predicates::str::contains("dropped ones included"));
+    losses("1\n1\n1\n1\n").success();
+    let weights = |text: &str| {
+        fs::write(path("weights.txt"), text).unwrap();
+        let mut command = kantor();
+        command.args(["distance", "--cost", "euclidean", "--on-bad-row", "drop", "--json", "--pool"]);
+        command.arg(path("pool.npy")).arg("--query").arg(path("query.npy"));
+        printed_json(command.arg("--query-weights").arg(path("weights.txt")))["upper"].as_f64().unwrap()
+    };
+    // All of the weight is on the query at 1.
+    assert!((weights("0\n7\n1\n0\n") - 0.5).abs() < 1e-9);
 }

@@ -3,25 +3,22 @@
 use kantor_theory::{Kernel, KernelName, Status};
 use serde_json::json;
 
+use super::cloud::comparable;
 use super::{Chosen, LeftOpen, choose};
 use crate::bandwidth::Bandwidth;
-use crate::selector::{PoolScan, SelectError, Selection, Selector, Settings, Task, notes};
+use crate::objective::ObjectiveSettings;
+use crate::selector::{PoolScan, SelectError, Selection, Selector, Task, notes};
+use crate::settings::{SettingGroup, settings};
 
 /// Minimises the energy distance to the queries: herding, then swaps.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Energy;
 
-/// Minimises the maximum mean discrepancy to the queries under a positive definite kernel: herding, then swaps.
-#[derive(Debug, Clone, Copy)]
-pub struct Mmd {
-    kernel: KernelName,
-    bandwidth: Bandwidth,
-}
-
-impl Mmd {
-    /// Reads `kernel` and `bandwidth`.
-    pub fn new(settings: &Settings) -> Self {
-        Self { kernel: settings.kernel, bandwidth: settings.bandwidth }
+settings! {
+    /// Minimises the maximum mean discrepancy to the queries under a positive definite kernel: herding, then swaps.
+    pub struct Mmd {
+        kernel: KernelName as ObjectiveSettings;
+        bandwidth: Bandwidth as ObjectiveSettings;
     }
 }
 
@@ -33,6 +30,10 @@ impl Selector for Energy {
     /// The part that herding picks is a prefix of one order, but swaps need not respect it.
     fn nested(&self) -> bool {
         false
+    }
+
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        comparable(task.geometry, KernelName::Energy, self.name())
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
@@ -49,20 +50,20 @@ impl Selector for Mmd {
         false
     }
 
-    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        task.largest(budgets)?;
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        self.check()?;
         if !self.kernel.is_positive_definite() {
             return Err(SelectError::Unsupported {
-                method: "mmd",
+                method: self.name(),
                 fault: "needs a positive definite kernel: gaussian, laplace, inverse-multiquadric or cosine",
             });
         }
-        if task.geometry.points().is_none() {
-            return Err(SelectError::Unsupported {
-                method: "mmd",
-                fault: "needs the rows of pool and queries, not only similarities: give `pool` and `query`",
-            });
-        }
+        comparable(task.geometry, self.kernel, self.name())
+    }
+
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        self.supports(task)?;
+        task.largest(budgets)?;
         select(task, scanned, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)
     }
 }

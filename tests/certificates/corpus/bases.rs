@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kantor::certify::{self, Terms};
 use kantor::data::OnBadRow;
 use kantor::select::{InputSpec, Inputs, Request, Target, select};
-use kantor::solvers::{Quiet, Settings};
+use kantor::solvers::{ObjectiveSettings, Quiet};
 use kantor::theory::certificate::BestClaim;
 use kantor::theory::{Certificate, Cost, Power, Weights, sequential};
 use kantor::verify::verify;
@@ -122,7 +122,7 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
         bases.push(Base { name, spec, certificate, remake, in_python });
     };
 
-    let diversity = Settings { diversity: Some(0.7), ..Settings::default() };
+    let diversity = ObjectiveSettings { diversity: Some(0.7), ..ObjectiveSettings::default() }.into();
     let kinds = [
         ("cosine", Kind::F32, request("optimal", Cost::Cosine, Power::One)),
         ("euclidean-2", Kind::F64, request("round-robin", Cost::Euclidean, Power::Two)),
