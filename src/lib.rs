@@ -18,13 +18,15 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What was proved becomes a certificate of these rows with [`certify::facts_of`], which names no file.
+//!
 //! A selector of your own goes into [`Request::own`](select::Request::own), and its name wherever a method's goes.
 //!
 //! # From files
 //!
 //! Files become a [`data::Representation`], two of them [`Inputs`](select::Inputs); [`select()`] chooses from them and
 //! describes them by digest, [`record::write`] writes the result with certificates, and [`verify`](verify::verify)
-//! checks one against the files that it speaks of.
+//! checks one against any files that hold the same rows.
 //!
 //! # Results
 //!

@@ -126,7 +126,7 @@ pub fn run(
 ) -> Result<Manifest, Error> {
     let begun = Instant::now();
     let Bins { mut outcome, ranks } = inputs.guarded(watch, |watch| quantiles(inputs, request, cut, watch))?;
-    outcome.inputs = inputs.records(watch)?;
+    outcome.inputs = inputs.records(request.certify, watch)?;
     let copies = copies(inputs, rows(&outcome), watch)?;
     let writer = SelectionWriter::new(inputs, &outcome.inputs, copies.as_ref());
     let digits = (cut.bins - 1).to_string().len().max(2);

@@ -284,7 +284,7 @@ impl<'a> Batch<'a> {
             let memory = spec.memory.map(|memory| memory / self.options.parallel as u64);
             let spec = InputSpec { memory, ..spec.clone() };
             let inputs = Inputs::open_to_select(&spec, self.plan.request.cost, &watch)?;
-            let records = inputs.records_known(&self.digests)?;
+            let records = inputs.records_known(&self.digests, self.plan.request.certify, &watch)?;
             Ok(Opened { inputs, records })
         };
         // What is wrong with a file that is no longer the one that was digested is that.

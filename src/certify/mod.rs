@@ -19,7 +19,8 @@ use kantor_theory::{
 };
 use rayon::prelude::*;
 
-pub use facts::facts;
+pub use facts::{Tables, facts, facts_for, facts_of};
+pub(crate) use facts::{dropped_rows, file_facts};
 pub use metric::{Measured, SubsetMetric, measure};
 
 /// Rows of a subset that one task looks at.

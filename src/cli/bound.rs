@@ -12,7 +12,7 @@ use super::progress::Progress;
 use crate::bound::{BoundTerms, GradientTerms, Line, Losses, Report, Says, Subject, UnseenQueries, bounds};
 use crate::data::list::read_list;
 use crate::data::name::readable;
-use crate::data::{Allowance, DataError, OnBadRow, OpenOptions, Representation, overlap};
+use crate::data::{Allowance, DataError, FileDigests, InputRecord, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
 use crate::probe;
 use crate::record::Manifest;
@@ -206,7 +206,7 @@ fn open_held_out(
 ) -> Result<Representation, Failure> {
     let input = &arguments.input;
     let files = &input.files;
-    let options = OpenOptions { tensor: files.tensor.clone(), cast: files.cast };
+    let options = OpenOptions { tensor: files.tensor.clone(), cast: files.cast, ..OpenOptions::default() };
     let allowance = Allowance::new(arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
     let mut rows = Representation::open_within(&[path.to_owned()], &options, &allowance)?;
     rows.check_same_dim(pool)?;
@@ -215,7 +215,8 @@ fn open_held_out(
     Ok(rows)
 }
 
-/// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries.
+/// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries, or for the same
+/// rows in another file.
 fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> Result<bool, Failure> {
     let path = subset.ancestors().skip(1).take(3).map(|dir| dir.join(MANIFEST)).find(|path| path.is_file());
     let Some(path) = path else { return Ok(false) };
@@ -230,9 +231,12 @@ fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> R
         }
         Err(error) => return Err(error.into()),
     };
-    let digests = held_out.digests(progress)?;
-    let mut of_queries = manifest.inputs.iter().filter(|input| input.role == "query");
-    Ok(of_queries.any(|record| digests.contains(&record.sha256)))
+    let digests = held_out.digests_with_values(progress)?;
+    let same = |record: &InputRecord, held_out: &FileDigests| {
+        record.sha256 == held_out.sha256 || record.blake3.as_ref() == Some(&held_out.blake3)
+    };
+    let mut queries = manifest.inputs.iter().filter(|record| record.role == "query");
+    Ok(queries.any(|record| digests.iter().any(|held_out| same(record, held_out))))
 }
 
 fn read_losses(

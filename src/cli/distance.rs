@@ -126,7 +126,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());
     let status = status.unwrap_or(certified.status());
     if let Some(mut file) = certificate {
-        let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
+        let facts = certify::facts(&inputs.records(true, &progress)?, inputs.dropped());
         let text = certified.certificate(&facts, None)?.to_json();
         file.write_all(&text).map_err(|error| file.failed(error))?;
         written.push(file);

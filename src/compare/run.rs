@@ -101,7 +101,7 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         }
         outcomes.push(outcome);
     }
-    let records = inputs.records(watch)?;
+    let records = inputs.records(request.write_selections, watch)?;
     outcomes.iter_mut().for_each(|outcome| outcome.inputs.clone_from(&records));
     let largest =
         request.selecting.budgets.iter().enumerate().max_by_key(|(_, budget)| **budget).map_or(0, |(at, _)| at);

@@ -27,6 +27,7 @@ mod shard;
 mod source;
 mod unpack;
 pub mod validate;
+mod values;
 pub mod whole;
 
 pub use digest::Digests;
@@ -41,3 +42,4 @@ pub use record::{DroppedRecord, DroppedRow, InputRecord};
 pub use representation::{Representation, SourceFile};
 pub(crate) use source::hexadecimal;
 pub use validate::OnBadRow;
+pub use values::FileDigests;

@@ -32,6 +32,9 @@ pub struct InputRecord {
     pub bytes: u64,
     /// Digest of the file.
     pub sha256: String,
+    /// Digest of the values of its rows, as certificates have it; absent for text, and if nothing was certified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<String>,
 }
 
 /// A row that was left out on request.

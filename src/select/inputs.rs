@@ -8,10 +8,7 @@ use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
 
 use crate::data::jsonl::JsonlFile;
 use crate::data::name::readable;
-use crate::data::{
-    Allowance, DataError, Digests, DroppedRecord, InputRecord, JsonlRows, Labels, OnBadRow, OpenOptions,
-    Representation, SourceFile,
-};
+use crate::data::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
 use crate::probe;
 
 use super::forbid::{ForbidOverlap, shared};
@@ -34,6 +31,8 @@ pub struct InputSpec {
     pub query_groups: Option<PathBuf>,
     /// Name of the tensor, where a file holds several.
     pub tensor: Option<String>,
+    /// Whether that name is a hint: of a file without it, the only table is read.
+    pub tensor_is_hint: bool,
     /// Read integers as numbers.
     pub cast: bool,
     /// What to do with rows that cannot be measured.
@@ -92,7 +91,7 @@ impl Inputs {
     }
 
     fn open_as(spec: &InputSpec, cost: Cost, unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
-        let options = OpenOptions { tensor: spec.tensor.clone(), cast: spec.cast };
+        let options = OpenOptions { tensor: spec.tensor.clone(), tensor_is_hint: spec.tensor_is_hint, cast: spec.cast };
         let allowance = Allowance::new(spec.memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
         let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
         let mut dropped = Vec::new();
@@ -287,80 +286,6 @@ impl Inputs {
         self.overlap
     }
 
-    /// What the manifest says of the input files; computes their digests.
-    ///
-    /// # Errors
-    /// If a file cannot be read any more.
-    pub fn records(&self, watch: &dyn Watch) -> Result<Vec<InputRecord>, Error> {
-        self.records_by(|table| Ok(table.digests(watch)?))
-    }
-
-    /// As [`Inputs::records`], with digests that are known already.
-    ///
-    /// # Errors
-    /// If a file is not among them, or changed since it was digested or since it was opened.
-    pub fn records_known(&self, digests: &Digests) -> Result<Vec<InputRecord>, Error> {
-        let records = self.records_by(|table| {
-            let known = |file: &SourceFile| digests.get(&file.path).unwrap_or_default().to_owned();
-            Ok(table.files().iter().map(known).collect())
-        })?;
-        self.check_unchanged()?;
-        for InputRecord { path, sha256, .. } in &records {
-            digests.check_unchanged(path)?;
-            if digests.get(path) != Some(sha256) {
-                return Err(DataError::Changed { file: path.clone(), what: "its digest differs" }.into());
-            }
-        }
-        Ok(records)
-    }
-
-    fn records_by(
-        &self,
-        digests: impl Fn(&Representation) -> Result<Vec<String>, Error>,
-    ) -> Result<Vec<InputRecord>, Error> {
-        let mut records = Vec::new();
-        for (role, table) in self.tables() {
-            for (file, sha256) in table.files().iter().zip(digests(table)?) {
-                records.push(InputRecord {
-                    role: role.into(),
-                    path: file.path.clone(),
-                    format: file.format.name().into(),
-                    tensor: file.tensor.clone(),
-                    rows: file.rows,
-                    columns: Some(file.dim),
-                    dtype: Some(file.dtype.into()),
-                    bytes: file.bytes,
-                    sha256,
-                });
-            }
-        }
-        for (role, file) in self.texts() {
-            records.push(InputRecord {
-                role: role.into(),
-                path: file.path.clone(),
-                format: "jsonl".into(),
-                tensor: None,
-                rows: file.rows,
-                columns: None,
-                dtype: None,
-                bytes: file.bytes,
-                sha256: file.digest.clone(),
-            });
-        }
-        records.extend(self.groups.iter().map(|Labels { file, .. }| InputRecord {
-            role: "query-groups".into(),
-            path: file.path.clone(),
-            format: file.format.into(),
-            tensor: None,
-            rows: file.rows,
-            columns: None,
-            dtype: None,
-            bytes: file.bytes,
-            sha256: file.sha256.clone(),
-        }));
-        Ok(records)
-    }
-
     /// Whether a file that is mapped was cut.
     pub(super) fn is_cut(&self) -> bool {
         match &self.tables {
@@ -407,12 +332,12 @@ impl Inputs {
             .collect()
     }
 
-    fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {
         let pool = self.examples.iter().flat_map(JsonlRows::files).map(|file| ("pool-jsonl", file));
         pool.chain(self.query_examples.iter().flat_map(JsonlRows::files).map(|file| ("query-jsonl", file)))
     }
 
-    fn tables(&self) -> Vec<(&'static str, &Representation)> {
+    pub(crate) fn tables(&self) -> Vec<(&'static str, &Representation)> {
         match &self.tables {
             Tables::Points { pool, query } => vec![("pool", pool), ("query", query)],
             Tables::Matrix(matrix) => vec![("similarity", matrix)],

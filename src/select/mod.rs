@@ -11,6 +11,7 @@ mod objective;
 mod order;
 mod own;
 mod prepared;
+mod records;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -265,11 +266,11 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
 fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
     if rayon::current_num_threads() == 1 {
         let outcome = select_only(inputs, request, watch)?;
-        return Ok(Outcome { inputs: inputs.records(watch)?, ..outcome });
+        return Ok(Outcome { inputs: inputs.records(request.certify, watch)?, ..outcome });
     }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let helper = thread::builder().spawn_scoped(scope, || inputs.records(&Unless(&abandoned)));
+        let helper = thread::builder().spawn_scoped(scope, || inputs.records(request.certify, &Unless(&abandoned)));
         let choice = select_only(inputs, request, watch);
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         // Why nothing was chosen goes first: the records were then stopped.
@@ -277,7 +278,7 @@ fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) 
         let records = match helper {
             Ok(helper) => helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             // The system gives no more threads.
-            Err(_) => inputs.records(watch),
+            Err(_) => inputs.records(request.certify, watch),
         };
         Ok(Outcome { inputs: records?, ..outcome })
     })

@@ -32,7 +32,7 @@ fn several_tables_must_be_named() {
     let path = files.put("x.npz", zip(&[("a.npy", &a), ("b.npy", &b)], true));
     let error = says(open(&path), &["2 arrays are 2-d", "`a` (2, 2)", "`b` (3, 2)", "--tensor"]);
     assert_eq!(error.kind(), FaultKind::Usage);
-    let options = OpenOptions { tensor: Some("b".into()), cast: false };
+    let options = OpenOptions { tensor: Some("b".into()), ..OpenOptions::default() };
     assert_eq!(Representation::open(&[path], &options).unwrap().len(), 3);
 }
 

@@ -104,7 +104,7 @@ proptest! {
             paths.push(path);
             expected.extend(read);
         }
-        let options = OpenOptions { tensor: None, cast: true };
+        let options = OpenOptions { cast: true, ..OpenOptions::default() };
         let table = Representation::open(&paths, &options).unwrap();
         let rows = expected.len() / dim;
         prop_assert_eq!((table.len(), table.dim()), (rows, dim));
@@ -159,7 +159,7 @@ fn files_written_by_numpy_are_read() {
     assert_eq!(last[63], 0.24394643306732178);
     let digest = "411aab4121602046be3c341a7894b2ee8be1a96177e4c8d843513a63bf51cda8";
     assert_eq!(pool.digests(&Quiet).unwrap(), [digest]);
-    let options = OpenOptions { tensor: None, cast: true };
+    let options = OpenOptions { cast: true, ..OpenOptions::default() };
     let seen = kantor::inspect::inspect(&golden("pool.npy"), &options, &Quiet).unwrap();
     let norms = seen.norms.unwrap();
     assert!((norms.min - 0.9999999076542151).abs() < 1e-14 && (norms.max - 1.0000000877578028).abs() < 1e-14);

@@ -219,7 +219,7 @@ fn one_of_several_tensors_must_be_named() {
     let error = says(open(&path), &["2 tensors are 2-d", "`a` (1, 2)", "`b` (2, 2)", "`ids` (1,)", "--tensor NAME"]);
     assert_eq!(error.kind(), FaultKind::Usage);
     let named = |name: &str| {
-        let options = OpenOptions { tensor: Some(name.into()), cast: false };
+        let options = OpenOptions { tensor: Some(name.into()), ..OpenOptions::default() };
         Representation::open(std::slice::from_ref(&path), &options)
     };
     assert_eq!(named("b").unwrap().len(), 2);

@@ -185,6 +185,20 @@ fn inputs_that_contradict_an_assumption_are_refused() {
     let other = example("query_humaneval.embed.npy").display().to_string();
     let printed = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--heldout-query", &other]));
     assert_eq!(line(&printed, "W₁(S, P), from held-out queries")["kind"], "high-probability");
+    // The same rows in a file of another byte order: known by value from a result that was certified.
+    let certified = dir.path().join("certified");
+    select_example(&certified, &["--budget", "50", "--quiet"]).assert().success();
+    let mut bytes = fs::read(&query).unwrap();
+    let data = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let order = bytes.windows(3).position(|text| text == b"<f4").unwrap();
+    bytes[order] = b'>';
+    bytes[data..].chunks_exact_mut(4).for_each(<[u8]>::reverse);
+    let swapped = dir.path().join("swapped.npy");
+    fs::write(&swapped, bytes).unwrap();
+    let rows_of = certified.join("round-robin/k50/indices.npy");
+    let words = ["--json", "--heldout-query", swapped.to_str().unwrap()];
+    let printed = printed_json(&mut bound("query_humaneval.embed.npy", &rows_of, &words));
+    assert_eq!(line(&printed, "W₁(S, P), from held-out queries")["status"], "refused");
     // Unit rows are no raw gradients.
     let printed = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--gradients"]));
     let refused = line(&printed, "loss change on Q against S");

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::constraints::Constraints;
 use crate::cost::{Cost, Family};
 use crate::cost_bounds::{LARGEST_DIM, Power};
 use crate::geometry::Geometry;
@@ -114,6 +115,9 @@ pub struct Statement {
     /// Which distance; absent in files if it is W.
     #[serde(default, skip_serializing_if = "Objective::is_w")]
     pub objective: Objective,
+    /// Which subsets `best` is about; absent in files if it is about all.
+    #[serde(default, skip_serializing_if = "Constraints::are_none")]
+    pub constraints: Constraints,
     /// [`Objective::convention`], word for word.
     pub convention: String,
 }
@@ -129,6 +133,7 @@ impl Statement {
             queries: geometry.query_len(),
             weights: Weights::default(),
             objective: Objective::W,
+            constraints: Constraints::default(),
             convention: CONVENTION.to_owned(),
         }
     }

@@ -75,6 +75,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             dtype: Some("f16".into()),
             bytes: 1,
             sha256: "0123456789abcdef".repeat(4),
+            blake3: None,
         }],
         pool_rows: 5005,
         query_rows: queries,

@@ -11,6 +11,7 @@ mod kernels;
 mod matrix;
 mod metrics;
 mod mutations;
+mod ranges;
 mod rounding;
 mod rows;
 mod screened;

@@ -1,54 +1,32 @@
 //! Certificates: a claim about a subset, the evidence for it, and the input that both speak of.
 //!
-//! A certificate is JSON of schema [`SCHEMA`]. Everything in it is either part of the statement (`problem`, `inputs`,
-//! `dropped`, `subset`), the claim (`distance`, `best`), the evidence, or a remark that proves nothing (`made_by`,
-//! names of inputs). Numbers are written so that reading them gives the same bits; masses are integers.
+//! A certificate is JSON of schema [`SCHEMA`]; those of [`SCHEMA_1`] are read and checked too. Everything in it is either
+//! part of the statement (`problem`, `inputs`, `dropped`, `subset`), the claim (`distance`, `best`), the evidence, or a
+//! remark that proves nothing (`made_by`, names of inputs). Numbers are written so that reading them gives the same bits;
+//! masses are integers.
 
-use std::io;
+mod input;
+mod layout;
+mod parse;
 
 use serde::{Deserialize, Serialize};
-use serde_json::ser::{Formatter, Serializer};
+use serde_json::ser::Serializer;
 
 use crate::bounds::{BestBound, BestEvidence, DistanceBound, Interval, Witness};
 use crate::plan::SparsePlan;
 use crate::rejection::Rejection;
 use crate::statement::Statement;
 
+pub(crate) use input::check_inputs;
+pub use input::{Content, Input, Role};
+use layout::Layout;
+pub(crate) use parse::check_schema;
+
 /// Name and version of the format.
-pub const SCHEMA: &str = "kantor/certificate/1";
+pub const SCHEMA: &str = "kantor/certificate/2";
 
-/// What an input file is to the problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Pool rows; several are concatenated in order.
-    Pool,
-    /// Query rows; several are concatenated in order.
-    Query,
-    /// The M×N matrix of similarities, or of costs if the cost is `precomputed`.
-    Similarity,
-}
-
-/// One input file as it was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Input {
-    /// What it is.
-    pub role: Role,
-    /// What it was called; not relied on.
-    pub name: String,
-    /// SHA-256 of the whole file, lower-case hexadecimal.
-    pub sha256: String,
-    /// Which of the file's tensors it is; absent for files that do not name them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tensor: Option<String>,
-    /// Rows in it.
-    pub rows: usize,
-    /// Numbers per row.
-    pub dim: usize,
-    /// Their type.
-    pub dtype: String,
-}
+/// The version before, whose inputs are whole files.
+pub const SCHEMA_1: &str = "kantor/certificate/1";
 
 /// Rows of the concatenated input that are left out of the problem, ascending.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -102,13 +80,13 @@ pub struct MadeBy {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Certificate {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`] or [`SCHEMA_1`].
     pub schema: String,
     /// The terms of the statement.
     pub problem: Statement,
-    /// The files that it speaks of.
+    /// The rows that it speaks of: all those of the pool, then all queries; or a matrix.
     pub inputs: Vec<Input>,
-    /// Rows of these files that it leaves out.
+    /// Rows among them that it leaves out.
     pub dropped: Dropped,
     /// The distance of the subset lies in here.
     pub distance: Interval,
@@ -128,8 +106,8 @@ impl Certificate {
     /// [`verify`](crate::checker::verify) to find out.
     ///
     /// # Errors
-    /// If the two bounds are not about one problem on one geometry, `dropped` is out of order, or they contradict each
-    /// other (which would mean a defect here).
+    /// If the two bounds are not about one problem on one geometry, `inputs` are no ranges that follow one another,
+    /// `dropped` is out of order, or the bounds contradict each other (which would mean a defect here).
     pub fn new(
         inputs: Vec<Input>,
         dropped: Dropped,
@@ -139,6 +117,7 @@ impl Certificate {
     ) -> Result<Self, Rejection> {
         let problem = distance.statement().clone();
         let kept = kept_rows(&dropped.pool, problem.pool)?;
+        check_inputs(SCHEMA, &inputs)?;
         best.map_or(Ok(()), |best| distance.check_same_problem(best))?;
         check_order(distance.interval(), best.map(BestBound::lower))?;
         let stored = |rows: &[usize]| rows.iter().map(|&row| kept[row]).collect();
@@ -206,60 +185,4 @@ pub(crate) fn check_order(distance: Interval, best: Option<f64>) -> Result<(), R
         }
     }
     Ok(())
-}
-
-/// JSON layout: one key per line in objects, arrays of scalars on one line, objects in arrays on a line each.
-#[derive(Default)]
-struct Layout {
-    depth: usize,
-    arrays: usize,
-}
-
-impl Layout {
-    fn line(&self, out: &mut (impl io::Write + ?Sized)) -> io::Result<()> {
-        write!(out, "\n{:1$}", "", self.depth)
-    }
-}
-
-impl Formatter for Layout {
-    fn begin_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.arrays += 1;
-        out.write_all(b"[")
-    }
-
-    fn end_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.arrays -= 1;
-        out.write_all(b"]")
-    }
-
-    fn begin_object<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        if self.arrays > 0 {
-            self.line(out)?;
-        }
-        self.depth += 1;
-        out.write_all(b"{")
-    }
-
-    fn end_object<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        if self.arrays == 0 {
-            self.line(out)?;
-        }
-        out.write_all(b"}")
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
-        if !first {
-            out.write_all(b",")?;
-        }
-        match (self.arrays, first) {
-            (0, _) => self.line(out),
-            (_, false) => out.write_all(b" "),
-            (_, true) => Ok(()),
-        }
-    }
-
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        out.write_all(b": ")
-    }
 }

@@ -5,10 +5,11 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::certificate::{Certificate, SCHEMA};
 use crate::json;
 use crate::plan::SparsePlan;
 use crate::rejection::Rejection;
+
+use super::{Certificate, SCHEMA, SCHEMA_1};
 
 /// Reads the schema and passes over the rest, so that another version is called that and not malformed.
 #[derive(Deserialize)]
@@ -21,15 +22,22 @@ impl Certificate {
     /// Reads a certificate. It is not believed yet.
     ///
     /// # Errors
-    /// If the bytes are no certificate of schema [`SCHEMA`]: other version, unknown or duplicate key, wrong type (an array
-    /// for an object among them), number that is not finite, trailing data.
+    /// If the bytes are no certificate of schema [`SCHEMA`] or [`SCHEMA_1`]: other version, unknown or duplicate key
+    /// (constraints among them that this version does not know), wrong type (an array for an object among them), number
+    /// that is not finite, trailing data.
     pub fn parse(bytes: &[u8]) -> Result<Self, Rejection> {
         let malformed = |fault: serde_json::Error| Rejection::new("json", fault.to_string());
         let header: Header = json::from_slice(bytes).map_err(malformed)?;
-        if header.schema != SCHEMA {
-            return Err(Rejection::new("schema", format!("`{}` is not `{SCHEMA}`", header.schema)));
-        }
+        check_schema(&header.schema)?;
         json::from_slice(bytes).map_err(malformed)
+    }
+}
+
+/// Checks that this is a version that is known.
+pub(crate) fn check_schema(schema: &str) -> Result<(), Rejection> {
+    match schema {
+        SCHEMA | SCHEMA_1 => Ok(()),
+        other => Err(Rejection::new("schema", format!("`{other}` is neither `{SCHEMA}` nor `{SCHEMA_1}`"))),
     }
 }
 
