@@ -18,7 +18,8 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
 use kantor::output::ResultDirectory;
-use kantor::select::{InputSpec, Inputs, Request, Run};
+use kantor::record::Run;
+use kantor::select::{InputSpec, Inputs, Request};
 use kantor_solvers::{Quiet, ScanRequest, Settings, Task, exact, herding, kernels, registry};
 use kantor_theory::bounds::{Candidates, best_bound};
 use kantor_theory::{Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, sequential};
@@ -196,7 +197,7 @@ impl Files {
         let staging = ResultDirectory::begin(&self.0.join("out"), true, &inputs.paths()).unwrap();
         let outcome = kantor::select::select(&inputs, &request, &Quiet).unwrap();
         let run = Run { begun, on_bad_row: spec.on_bad_row };
-        kantor::select::write(staging, &inputs, &request, &outcome, run, &Quiet).unwrap();
+        kantor::record::write(staging, &inputs, &outcome, run, &Quiet).unwrap();
     }
 }
 

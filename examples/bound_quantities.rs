@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use kantor::bound::{HeldOut, Losses, Says, Subject, Terms, bounds};
+use kantor::bound::{BoundTerms, Losses, Says, Subject, UnseenQueries, bounds};
 use kantor::select::{InputSpec, Inputs};
 use kantor::solvers::folds::folds;
 use kantor::solvers::{Quiet, Settings, Task, kernels, registry};
@@ -30,13 +30,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let subject = Subject {
         pool,
         query: &seen,
+        query_numbers: &halves[0],
         subset: &selection.rows,
-        held_out: Some(HeldOut { rows: &unseen, shared: 0 }),
+        held_out: Some(UnseenQueries { rows: &unseen, numbers: &halves[1], shared: 0 }),
         cost: Cost::Angular,
         losses: &Losses::default(),
     };
     // A loss in [0, 1] that moves by at most 2 when a row turns by half a circle: both are claims of whoever gives them.
-    let terms = Terms { lipschitz: Some(2.0), range: Some(1.0), references: 9, ..Terms::default() };
+    let terms = BoundTerms { lipschitz: Some(2.0), range: Some(1.0), references: 9, ..BoundTerms::default() };
     let report = bounds(&subject, &terms, &Quiet)?;
     println!("500 rows for 50 queries, in the metric {}", report.metric.name());
     for line in &report.lines {

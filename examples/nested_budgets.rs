@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use kantor::select::{InputSpec, Inputs, Proved, Request, select};
+use kantor::select::{InputSpec, Inputs, ProvedSelection, Request, select};
 use kantor::solvers::Quiet;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     println!("budget  distance   above best possible  status     from the rows before: kept  first");
     let mut before: &[usize] = &[];
-    for Proved { selection, certified, .. } in &outcome.chosen[0].selections {
+    for ProvedSelection { selection, certified, .. } in &outcome.chosen[0].selections {
         let certified = certified.as_ref().ok_or("not certified")?;
         let rows = &selection.rows;
         let kept = before.iter().filter(|row| rows.contains(row)).count();

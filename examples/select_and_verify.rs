@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use kantor::certify;
 use kantor::output::ResultDirectory;
-use kantor::select::{InputSpec, Inputs, Request, Run, select, write};
+use kantor::record::{Run, write};
+use kantor::select::{InputSpec, Inputs, Request, select};
 use kantor::solvers::Quiet;
 use kantor::theory::Certificate;
 use kantor::verify::verify;
@@ -29,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let target = std::env::temp_dir().join(format!("kantor-example-{}", std::process::id()));
     let staging = ResultDirectory::begin(&target, false, &inputs.paths())?;
-    let manifest = write(staging, &inputs, &request, &outcome, Run { begun, on_bad_row: spec.on_bad_row }, &Quiet)?;
+    let manifest = write(staging, &inputs, &outcome, Run { begun, on_bad_row: spec.on_bad_row }, &Quiet)?;
     println!("{} files in {}", manifest.outputs.len() + 1, target.display());
     let bytes = std::fs::read(target.join("round-robin/k500/certificate.json"))?;
     std::fs::remove_dir_all(target)?;

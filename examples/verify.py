@@ -3,9 +3,10 @@
 
     python verify.py certificate.json --pool pool.npy [--pool more.npy] --query query.npy   (or --similarity s.npy)
 
-It checks certificates of transport over .npy files of floats, and says `cannot-check` of all others. Nothing in one is
-believed: it must have exactly the keys and types of CERTIFICATE below, speak of the files that are given, leave out
-exactly the rows that have no cost, and its claims must follow from its evidence.
+It checks certificates of transport against .npy files of floats, and says `cannot-check` of all others. Nothing in one is
+believed: it must have exactly the keys and types of CERTIFICATE below, speak of the rows that are given, leave out exactly
+those that have no cost, and its claims must follow from its evidence. Rows are known by their values, whatever files they
+lie in; in version 1 of the format, by the file.
 
 Only costs are in doubt: inner products of d terms are off by less than (4d + 64) units of 2^-53. Sums are exact. What is
 printed lies outside of that doubt, a claim passes if it lies within: its p-th power by 1e-12 for cosines of 512 terms.
@@ -21,6 +22,11 @@ from fractions import Fraction
 
 import numpy as np
 
+try:
+    from blake3 import blake3
+except ImportError:
+    from blake3_numpy import blake3  # beside this file
+
 U, TINY, LARGEST = 2.0**-53, 5e-324, float(np.finfo(np.float64).max)
 BLOCK = 256  # rows whose costs are in memory at a time
 NORMS = 1e-140, 1e140  # least and largest squared norm of a row that has a direction
@@ -31,7 +37,8 @@ CONVENTION = (
     "best = lower bound of the distance of every subset of `budget` distinct pool rows with equal weights"
 )
 
-# The format: objects, arrays of one kind, leaves by test. What stands in parentheses may be null or missing.
+# The format: objects, arrays of one kind, leaves by test. What stands in parentheses may be null or missing; what has a
+# default may be missing.
 text = lambda x: type(x) is str and not any("\ud800" <= c <= "\udfff" for c in x)
 whole = lambda x: type(x) is int and 0 <= x < 2**64
 real = lambda x: type(x) in (int, float) and math.isfinite(x)
@@ -40,10 +47,9 @@ CERTIFICATE = {
     "problem": {
         **{"cost": text, "p": whole, "budget": whole, "pool": whole, "queries": whole, "convention": text},
         **{"weights": {"subset": ([real],), "query": ([real],)}, "objective": lambda x: True},
+        "constraints": lambda x: type(x) is dict and not x,  # none is known
     },
-    "inputs": [
-        {"role": text, "name": text, "sha256": text, "tensor": (text,), "rows": whole, "dim": whole, "dtype": text}
-    ],
+    "inputs": [],
     "dropped": {"pool": [whole], "query": [whole]},
     "distance": {"lower": (real,), "upper": (real,)},
     "best": ({"lower": real},),
@@ -55,6 +61,12 @@ CERTIFICATE = {
     },
     "made_by": {"tool": text, "version": text, "selector": (text,)},
 }
+INPUT = {"role": text, "tensor": (text,), "rows": whole, "dim": whole, "dtype": text}
+INPUTS = {
+    "kantor/certificate/1": {**INPUT, "name": text, "sha256": text},
+    "kantor/certificate/2": {**INPUT, "name": (text,), "start": whole, "blake3": text},
+}
+DEFAULTS = {"objective": "w", "constraints": {}}
 
 
 class Stop(Exception):
@@ -71,7 +83,7 @@ def fit(value, form, place):
         need(type(value) is dict, f"json: {place} is no object")
         need(set(value) <= set(form), f"json: {place} has the unknown key {[*(set(value) - set(form))][:1]}")
         for key, of in form.items():
-            fit(value.setdefault(key, "w" if key == "objective" else None), of, f"{place}.{key}")
+            fit(value.setdefault(key, DEFAULTS.get(key)), of, f"{place}.{key}")
     elif isinstance(form, list):
         need(type(value) is list, f"json: {place} is no array")
         for item in value:
@@ -93,12 +105,15 @@ def read(path):
         cert = json.loads(content, object_pairs_hook=unique, parse_int=integer, parse_constant=constant)
     except (ValueError, RecursionError) as fault:
         raise Stop("rejected", f"json: {fault}")
-    fit(cert, CERTIFICATE, "certificate")
+    schema = cert.get("schema") if type(cert) is dict else None
+    known = type(schema) is str and schema in INPUTS
+    need(known or type(schema) is not str, "schema: another format")
+    fit(cert, {**CERTIFICATE, "inputs": [INPUTS[schema]] if known else []}, "certificate")
     return cert
 
 
-# The array in a file, if that is the one that this input of the certificate was made from.
-def table(path, claim):
+# The array in a file, its number type, and the digest of the file.
+def table(path):
     need(os.path.isfile(path), f"{path} is no file", "cannot-check")
     try:
         with open(path, "rb") as file:
@@ -110,20 +125,49 @@ def table(path, claim):
     except Exception as fault:  # whatever NumPy says of what is no .npy file
         raise Stop("cannot-check", f"{path} cannot be read here: {fault!r}")
     dtype = {"f2": "f16", "f4": "f32", "f8": "f64"}.get(array.dtype.str[1:])
-    said = tuple(claim[key] for key in ("sha256", "rows", "dim", "dtype", "tensor"))
-    same = said == (digest.hexdigest(), *array.shape, dtype, None) and array.size > 0 and not rest
-    need(same, f"{path} is not the file that the certificate speaks of", "cannot-check")
-    return array
+    need(dtype and array.ndim == 2 and array.size > 0 and not rest, f"{path} is no table of floats", "cannot-check")
+    return array, dtype, digest.hexdigest()
+
+
+# Version 1: the inputs are these files.
+def files_are(tables, roles, inputs):
+    keys = ("role", "sha256", "rows", "dim", "dtype", "tensor")
+    said = [tuple(claim[key] for key in keys) for claim in inputs]
+    found = [(role, digest, *array.shape, dtype, None) for role, (array, dtype, digest) in zip(roles, tables)]
+    need(said == found, "inputs: these are not the files that the certificate speaks of", "cannot-check")
+
+
+# Version 2: the inputs are ranges that cover the rows of each role once and in order, and have these values.
+def values_are(tables, roles, inputs):
+    kinds = list(dict.fromkeys(roles))
+    need(set(kinds) == {claim["role"] for claim in inputs}, "inputs: other files are given", "cannot-check")
+    need(inputs == sorted(inputs, key=lambda claim: kinds.index(claim["role"])), "inputs: roles out of order")
+    for kind in kinds:
+        parts, at = [table for table, role in zip(tables, roles) if role == kind], 0
+        for claim in (claim for claim in inputs if claim["role"] == kind):
+            need(claim["start"] == at and claim["rows"] > 0, "inputs: ranges overlap, leave gaps or are out of order")
+            at, begin, digest = at + claim["rows"], 0, blake3()
+            for array, dtype, _ in parts:
+                rows = array[max(claim["start"] - begin, 0) : max(at - begin, 0)]
+                begin += len(array)
+                same = len(rows) == 0 or (dtype, rows.shape[1]) == (claim["dtype"], claim["dim"])
+                need(same, f"inputs: the {kind} rows are of another type or length", "cannot-check")
+                if len(rows):
+                    rows = np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<"))
+                    digest.update(memoryview(rows).cast("B"))
+            need(at <= begin, f"inputs: there are fewer {kind} rows", "cannot-check")
+            need(digest.hexdigest() == claim["blake3"], f"inputs: the {kind} rows have other values", "cannot-check")
+        need(at == sum(len(array) for array, _, _ in parts), f"inputs: there are more {kind} rows", "cannot-check")
 
 
 # The pool and query rows that have a cost, or a matrix alone; the certificate must leave out the others, and no more.
 def rows_of(cert, args):
-    cost, dropped, inputs = cert["problem"]["cost"], cert["dropped"], cert["inputs"]
+    cost, dropped = cert["problem"]["cost"], cert["dropped"]
     files = [(role, path) for role in ("pool", "query", "similarity") for path in getattr(args, role)]
-    complete = len(files) == 1 if args.similarity else args.pool and args.query
-    same = [role for role, _ in files] == [claim["role"] for claim in inputs]
-    need(complete and same, "inputs: other files are given", "cannot-check")
-    arrays = [table(path, claim) for (_, path), claim in zip(files, inputs)]
+    need(len(files) == 1 if args.similarity else args.pool and args.query, "inputs: files are missing", "cannot-check")
+    tables, roles = [table(path) for _, path in files], [role for role, _ in files]
+    (files_are if cert["schema"].endswith("1") else values_are)(tables, roles, cert["inputs"])
+    arrays = [array for array, _, _ in tables]
     need(len({array.shape[1] for array in arrays}) == 1, "inputs: the files differ in columns", "cannot-check")
     allowed = (*ANGLES, "precomputed") if args.similarity else (*ANGLES, *DISTANCES)
     need(cost in allowed, "inputs: rows and matrices have costs of their own", "cannot-check")
@@ -266,7 +310,6 @@ def prove(cert, args):
 def check(args):
     cert = read(args.certificate)
     problem, (cost, p) = cert["problem"], (cert["problem"]["cost"], cert["problem"]["p"])
-    need(cert["schema"] == "kantor/certificate/1", "schema: another format")
     need(problem["objective"] == "w", "objective: only transport is checked here", "cannot-check")
     need(problem["convention"] == CONVENTION, "convention: not the one of this format")
     need(cost in (*ANGLES, *DISTANCES, "precomputed") and p in (1, 2), "problem: unknown cost or power")

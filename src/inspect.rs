@@ -18,8 +18,8 @@ use serde::Serialize;
 use crate::data::memory::reserve;
 use crate::data::validate::{Values, by_block};
 use crate::data::{Allowance, DataError, Format, OpenOptions, Representation, name};
-use crate::report::escape::Text;
-use crate::report::memory;
+use crate::probe;
+use crate::view::escape::Text;
 
 /// How many rows of a kind are listed.
 const LISTED: usize = 5;
@@ -51,7 +51,7 @@ pub struct Inspection {
     /// Rows equal to an earlier one, bit for bit.
     pub duplicate_rows: Duplicates,
     /// Rows whose direction is nearly that of an earlier one; `None` if it was not looked for.
-    pub near_duplicates: Option<NearDuplicates>,
+    pub near_duplicates: Option<NearDuplicateReport>,
     /// Euclidean norms of the rows without non-finite values; `None` if there are none.
     pub norms: Option<Quantiles>,
     /// What `select` would take.
@@ -93,7 +93,7 @@ impl Default for NearOptions {
 
 /// Rows near an earlier row, rows equal to it included. Rows of zeros and rows that are not finite are left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NearDuplicates {
+pub struct NearDuplicateReport {
     /// The least cosine that counts.
     pub cosine: f64,
     /// Rows that were compared, each with each.
@@ -184,7 +184,7 @@ pub fn inspect_near(
     near: NearOptions,
     watch: &dyn Watch,
 ) -> Result<Inspection, DataError> {
-    let allowance = Allowance::new(memory::available().unwrap_or(u64::MAX));
+    let allowance = Allowance::new(probe::available_memory().unwrap_or(u64::MAX));
     let table = Representation::open_within(&[path.to_owned()], options, &allowance)?;
     watch.begin("inspect", table.len() as u64);
     let blocks = by_block(&table, watch, |block| {
@@ -281,7 +281,7 @@ fn near_rows(
     facts: &[RowFacts],
     options: NearOptions,
     watch: &dyn Watch,
-) -> Result<Option<NearDuplicates>, DataError> {
+) -> Result<Option<NearDuplicateReport>, DataError> {
     let (least, most) = SQUARED_NORM_RANGE;
     let measurable = |row: &RowFacts| row.non_finite == 0 && (least..=most).contains(&row.squared);
     let mut rows: Vec<usize> = (0..facts.len()).filter(|&row| measurable(&facts[row])).collect();
@@ -293,7 +293,7 @@ fn near_rows(
         rows = draw::sample(0, rows.len(), options.rows).into_iter().map(|at| rows[at]).collect();
     }
     let found = near_duplicates(table, &rows, options.cosine, watch)?;
-    Ok(Some(NearDuplicates {
+    Ok(Some(NearDuplicateReport {
         cosine: options.cosine,
         rows_compared: rows.len(),
         sampled,
@@ -367,7 +367,7 @@ impl fmt::Display for Duplicates {
     }
 }
 
-impl fmt::Display for NearDuplicates {
+impl fmt::Display for NearDuplicateReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows: Vec<String> = self.first.iter().map(|(first, row)| format!("{row} ~ {first}")).collect();
         listed(f, self.count, &rows)?;

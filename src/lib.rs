@@ -18,13 +18,20 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! What was proved becomes a certificate of these rows with [`certify::facts_of`], which names no file.
+//!
 //! A selector of your own goes into [`Request::own`](select::Request::own), and its name wherever a method's goes.
 //!
 //! # From files
 //!
 //! Files become a [`data::Representation`], two of them [`Inputs`](select::Inputs); [`select()`] chooses from them and
-//! describes them by digest, [`write`](select::write) writes the result with certificates, and [`verify`](verify::verify)
-//! checks one against the files that it speaks of.
+//! describes them by digest, [`record::write`] writes the result with certificates, and [`verify`](verify::verify)
+//! checks one against any files that hold the same rows.
+//!
+//! # Results
+//!
+//! [`Outcome::save`](select::Outcome::save) writes what was chosen in memory as `kantor select` does, and
+//! [`Record::load`](record::Record::load) reads the result of any command with its rows and certificates.
 //!
 //! What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate talks to people.
 
@@ -43,13 +50,16 @@ pub mod inspect;
 mod label;
 pub mod output;
 pub mod prelude;
+mod probe;
 pub mod quantiles;
-pub mod report;
+pub mod record;
 pub mod select;
 pub mod statistics;
 pub mod study;
+mod suggest;
 mod thread;
 pub mod verify;
+pub mod view;
 
 pub use array::{ArrayRows, Scalar};
 pub use kantor_solvers as solvers;

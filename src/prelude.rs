@@ -1,7 +1,9 @@
 //! What a program that chooses rows needs: `use kantor::prelude::*`.
 
-pub use kantor_solvers::{Quiet, Settings, Watch};
+pub use kantor_solvers::{KdeRatio, KnnKde, KnnTv, KnnUniform, Mmd, ObjectiveSettings, Tradeoff, Uot};
+pub use kantor_solvers::{Quiet, SettingGroup, Settings, Watch};
 pub use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows, Status};
 
 pub use crate::ArrayRows;
+pub use crate::record::Record;
 pub use crate::select::{InputSpec, Inputs, Outcome, Own, Request, Target, choose, select};

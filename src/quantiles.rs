@@ -7,89 +7,22 @@ use std::time::Instant;
 
 use kantor_solvers::registry::SELECTORS;
 use kantor_solvers::{Selection, Watch};
-use kantor_theory::{Interval, Objective, Status};
-use serde::Serialize;
 
 use crate::data::OnBadRow;
-use crate::output::{MANIFEST, ResultDirectory, Written};
-use crate::report::manifest::{Parameters, Provenance};
-use crate::report::memory;
-use crate::select::{Error, Inputs, Prepared, Proved, Request, SelectionWriter, copies, parameters, provenance};
+use crate::output::ResultDirectory;
+use crate::record::{Cut, Manifest, Origin, RankRange, Run, SelectionWriter, copies, finish, rows};
+use crate::select::{Chosen, Error, Inputs, Outcome, Prepared, Request};
 
 /// Version of the format of the manifest.
 pub const SCHEMA: &str = "kantor/quantiles-manifest/1";
 
-/// How to cut the order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Cut {
-    /// Number of bins.
-    pub bins: usize,
-    /// Rows to take of each, the first in the order.
-    pub take: usize,
-    /// Cut this bin once more, into as many, and take these instead.
-    pub focus_bin: Option<usize>,
-}
-
-/// A bin and the rows taken of it.
+/// The bins of an order, each with its first rows.
 #[derive(Debug, Clone)]
-pub struct Bin {
-    /// Which, the nearest first.
-    pub bin: usize,
-    /// Its places in the order.
-    pub ranks: Range<usize>,
-    /// Its first rows, and what was proved of them.
-    pub proved: Proved,
-}
-
-/// What one bin was found to be.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct BinRecord {
-    /// Which, the nearest first.
-    pub bin: usize,
-    /// Where its files are, relative to the manifest.
-    pub dir: String,
-    /// Its first place in the order, from 0.
-    pub first_rank: usize,
-    /// Its last place in the order.
-    pub last_rank: usize,
-    /// How many rows were taken of it.
-    pub rows: usize,
-    /// Proved to hold the distance of these rows; `null` if nothing was proved.
-    pub distance: Option<Interval>,
-    /// Proved to hold their energy distance; `null` if it was left out.
-    pub energy: Option<Interval>,
-    /// Proved to hold the mean cost of a query and its closest of these rows; `null` if nothing was proved.
-    pub chamfer: Option<Interval>,
-    /// How it ended.
-    pub status: Status,
-    /// Wall-clock seconds of the proof.
-    pub seconds: f64,
-}
-
-/// The record of a result.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Manifest {
-    /// [`SCHEMA`].
-    pub schema: &'static str,
-    /// What it was made from, and by what.
-    #[serde(flatten)]
-    pub provenance: Provenance,
-    /// How the order was cut.
-    pub cut: Cut,
-    /// How it was made; the budget is the whole pool.
-    pub parameters: Parameters,
-    /// The bins.
-    pub results: Vec<BinRecord>,
-    /// Every other file of this result.
-    pub outputs: Vec<Written>,
-    /// Wall-clock seconds of ordering the pool.
-    pub order_seconds: f64,
-    /// Wall-clock seconds from start to just before the manifest was written.
-    pub seconds: f64,
-    /// Largest resident memory so far, where the system tells.
-    pub peak_memory_bytes: Option<u64>,
-    /// The worst status of all bins.
-    pub status: Status,
+pub struct Bins {
+    /// One selection for each bin, the nearest first.
+    pub outcome: Outcome,
+    /// Places of the order by bin.
+    pub ranks: Vec<Range<usize>>,
 }
 
 /// Cuts places of the order into bins of equal size; if that does not come out even, the first bins hold one more.
@@ -134,19 +67,12 @@ impl Cut {
 
 /// Orders the pool by the one method of `request`, cuts the order, and certifies rows of every bin if that was asked for.
 ///
-/// Returns the seconds that the order took too.
-///
 /// # Errors
 /// If the method orders nothing or not the whole pool, the cut makes no sense for it, or `watch` asks to stop.
-pub fn quantiles(
-    inputs: &Inputs,
-    request: &Request,
-    cut: Cut,
-    watch: &dyn Watch,
-) -> Result<(Vec<Bin>, Objective, f64), Error> {
+pub fn quantiles(inputs: &Inputs, request: &Request, cut: Cut, watch: &dyn Watch) -> Result<Bins, Error> {
     let geometry = inputs.geometry(request.cost)?;
     let rows = geometry.pool_len();
-    let ranges = cut.apply(rows)?;
+    let ranks = cut.apply(rows)?;
     let [name] = &request.methods[..] else {
         return Err(Error::Request("give one --method".to_owned()));
     };
@@ -162,30 +88,28 @@ pub fn quantiles(
     let whole = Request { budgets: vec![rows], certify: false, cross_fit: None, ..inputs.within(request) };
     let begun = Instant::now();
     let prepared = Prepared::new(&geometry, &whole, watch).map_err(|error| inputs.named(error, request.cost))?;
-    let order = prepared.choose(name, &whole.budgets, request.seed)?;
+    let mut order = prepared.choose(name, &whole.budgets, request.seed)?;
     let seconds = begun.elapsed().as_secs_f64();
-    let objective = prepared.objective();
-    let order = order.selections.into_iter().next().map(|proved| proved.selection);
-    let Some(order) = order.filter(|order| order.rows.len() == rows) else {
+    let whole_order = order.selections.pop().map(|proved| proved.selection);
+    let Some(whole_order) = whole_order.filter(|order| order.rows.len() == rows) else {
         return Err(Error::Request(format!("method `{name}` does not order the whole pool, so it has no quantiles")));
     };
-    let bin = |(bin, ranks): (usize, Range<usize>)| {
+    let bin = |(bin, ranks): (usize, &Range<usize>)| {
         let taken = ranks.start..ranks.start + cut.take;
         let selection = Selection {
-            rows: order.rows[taken.clone()].to_vec(),
-            scores: order.scores[taken].to_vec(),
-            status: order.status,
-            notes: order.notes.clone(),
+            rows: whole_order.rows[taken.clone()].to_vec(),
+            scores: whole_order.scores[taken].to_vec(),
+            status: whole_order.status,
+            notes: whole_order.notes.clone(),
         };
-        let proved = if request.certify {
-            prepared.certify(&format!("bin {bin}"), selection)?
-        } else {
-            prepared.leave(selection)
-        };
-        Ok(Bin { bin, ranks, proved })
+        match request.certify {
+            true => prepared.certify(&format!("bin {bin}"), None, selection),
+            false => Ok(prepared.leave(selection)),
+        }
     };
-    let found = ranges.into_iter().enumerate().map(bin).collect::<Result<_, Error>>()?;
-    Ok((found, objective, seconds))
+    let selections = ranks.iter().enumerate().map(bin).collect::<Result<_, _>>()?;
+    let outcome = prepared.outcome(vec![Chosen { selections, seconds, ..order }]);
+    Ok(Bins { outcome: Outcome { request: Request { certify: request.certify, ..whole.clone() }, ..outcome }, ranks })
 }
 
 /// Orders the pool, cuts it, and writes the bins into `staging`'s target, all at once.
@@ -201,47 +125,26 @@ pub fn run(
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
     let begun = Instant::now();
-    let (found, objective, order_seconds) = inputs.guarded(watch, |watch| quantiles(inputs, request, cut, watch))?;
-    let records = inputs.records(watch)?;
-    let copies = copies(inputs, found.iter().map(|bin| &bin.proved.selection.rows[..]), watch)?;
-    let writer = SelectionWriter::new(inputs, &records, copies.as_ref());
+    let Bins { mut outcome, ranks } = inputs.guarded(watch, |watch| quantiles(inputs, request, cut, watch))?;
+    outcome.inputs = inputs.records(request.certify, watch)?;
+    let copies = copies(inputs, rows(&outcome), watch)?;
+    let writer = SelectionWriter::new(inputs, &outcome.inputs, copies.as_ref());
     let digits = (cut.bins - 1).to_string().len().max(2);
-    let mut results = Vec::new();
-    for Bin { bin, ranks, proved } in &found {
-        let dir = format!("bin{bin:0digits$}");
-        writer.write(&mut staging, &dir, &request.methods[0], proved)?;
-        results.push(BinRecord {
-            bin: *bin,
-            dir,
-            first_rank: ranks.start,
-            last_rank: ranks.end - 1,
-            rows: proved.selection.budget(),
-            distance: proved.certified.as_ref().map(|certified| certified.distance().interval()),
-            energy: proved.beside.and_then(|beside| beside.energy),
-            chamfer: proved.beside.map(|beside| beside.chamfer),
-            status: proved.status(),
-            seconds: proved.seconds,
-        });
+    let dir = |bin: usize| format!("bin{bin:0digits$}");
+    for (bin, (chosen, proved)) in outcome.selections().enumerate() {
+        writer.write(&mut staging, &dir(bin), &chosen.method, proved)?;
     }
     inputs.check_unchanged()?;
-    let bad = results.iter().map(|result| result.status).find(|status| !status.is_success());
-    let manifest = Manifest {
-        schema: SCHEMA,
-        provenance: provenance(inputs, request, records),
-        cut,
-        parameters: Parameters { budgets: vec![inputs.pool_len()], ..parameters(request, objective, on_bad_row) },
-        status: bad.or_else(|| results.first().map(|result| result.status)).unwrap_or(Status::Uncertified),
-        results,
-        outputs: staging.written().to_vec(),
-        order_seconds,
-        seconds: begun.elapsed().as_secs_f64(),
-        peak_memory_bytes: memory::peak(),
-    };
-    staging.file(MANIFEST, |out| {
-        serde_json::to_writer_pretty(&mut *out, &manifest)?;
-        out.write_all(b"\n")
-    })?;
-    staging.commit()?;
+    let run = Run { begun, on_bad_row };
+    let made = Manifest::of(Origin(Some(inputs)), &outcome, run, |_, _| None, staging.written().to_vec());
+    let order_seconds = outcome.chosen.first().map(|order| order.seconds);
+    // Budgets are not what bins are about, and notes are about budgets.
+    let mut manifest = Manifest { schema: SCHEMA.into(), cut: Some(cut), notes: Vec::new(), order_seconds, ..made };
+    for (bin, (result, ranks)) in manifest.results.iter_mut().zip(ranks).enumerate() {
+        (result.bin, result.dir, result.seconds) = (Some(bin), Some(dir(bin)), result.certify_seconds);
+        result.ranks = Some(RankRange { first_rank: ranks.start, last_rank: ranks.end - 1, rows: result.budget });
+    }
+    finish(staging, &manifest)?;
     Ok(manifest)
 }
 

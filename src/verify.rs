@@ -1,18 +1,22 @@
-//! Checks a certificate against the files that it speaks of.
+//! Checks a certificate against files that hold its rows.
 //!
-//! What the certificate says of its input decides how the files are opened, never what is found in them: which rows are
-//! bad, what the digests are and which tensor was read is found out here, and compared.
+//! What the certificate says of its input decides how the files are opened and which ranges of rows are digested, never
+//! what is found in them: which rows are bad, what the digests are and which tensor was read is found out here, and
+//! compared.
 
 use kantor_solvers::Watch;
 use kantor_theory::bounds::Executor;
-use kantor_theory::{Certificate, Verdict, checker};
+use kantor_theory::certificate::{Content, Input, SCHEMA_1};
+use kantor_theory::{Certificate, Facts, Rows, Verdict, checker};
 
 use crate::certify;
+use crate::data::name::readable;
 use crate::data::{DataError, OnBadRow};
 use crate::select::{Error, InputSpec, Inputs};
 
-/// Checks `certificate` against these files. A tensor that they do not name is the one that the certificate names, and
-/// rows that cannot be measured are left out if the certificate leaves any out.
+/// Checks `certificate` against these files. A tensor that they do not name is the one that the certificate names (which
+/// is but a hint where rows are known by value), and rows that cannot be measured are left out if the certificate leaves
+/// any out.
 ///
 /// # Errors
 /// If a file cannot be read or is no table, or changes meanwhile. Files that the certificate does not speak of are no
@@ -27,6 +31,7 @@ pub fn verify(
     let named = files.tensor.is_none() && certificate.inputs.iter().any(|input| input.tensor.is_some());
     let files = InputSpec {
         tensor: files.tensor.clone().or_else(|| only_tensor(certificate)),
+        tensor_is_hint: files.tensor_is_hint || named && certificate.schema != SCHEMA_1,
         on_bad_row: if drops { OnBadRow::Drop } else { OnBadRow::Error },
         ..files.clone()
     };
@@ -35,8 +40,12 @@ pub fn verify(
         Ok(inputs) => inputs,
         Err(error) => return other_input(error, named),
     };
+    // Before its ranges are gone through.
+    if let Err(rejection) = checker::check_statement(certificate) {
+        return Ok(Verdict::Rejected(rejection));
+    }
     let verdict = inputs.guarded(watch, |watch| {
-        let facts = certify::facts(&inputs.records(watch)?, inputs.dropped());
+        let facts = facts(&inputs, certificate, watch)?;
         let geometry = match inputs.geometry(cost) {
             Ok(geometry) => geometry,
             Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
@@ -48,6 +57,31 @@ pub fn verify(
     })?;
     inputs.check_unchanged()?;
     Ok(verdict)
+}
+
+/// What the files hold in the ranges of a certificate; of version 1, which files they are.
+fn facts(inputs: &Inputs, certificate: &Certificate, watch: &dyn Watch) -> Result<Facts, Error> {
+    if certificate.schema == SCHEMA_1 {
+        return Ok(certify::file_facts(&inputs.records(false, watch)?, inputs.dropped()));
+    }
+    let tables = inputs.tables();
+    watch.begin("digest", tables.iter().map(|(_, table)| table.value_bytes()).sum());
+    let mut found = Vec::new();
+    for claim in &certificate.inputs {
+        let Some((role, table)) = tables.iter().find(|(role, _)| *role == claim.role.name()) else { continue };
+        let rows = claim.range(table.original_len());
+        let (start, dim) = (rows.start, table.dim());
+        let (dtype, blake3) = table.values_of(rows.clone(), watch)?;
+        let files: Vec<_> = table.files_of(rows.clone()).map(|file| readable(&file.path)).collect();
+        let name = match &files[..] {
+            [] => (*role).to_owned(),
+            [file] => file.to_string(),
+            [first, .., last] => format!("{first} … {last}"),
+        };
+        let content = Content::Values { start, blake3 };
+        found.push(Input { role: claim.role, name: Some(name), tensor: None, rows: rows.len(), dim, dtype, content });
+    }
+    Ok(Facts { inputs: found, dropped: certify::dropped_rows(inputs.dropped()) })
 }
 
 /// The name of the tensors that the certificate speaks of, if all have one name. If not, every file that it was made

@@ -3,10 +3,10 @@
 use std::error::Error;
 use std::path::Path;
 
-use kantor::certify::{self, Metric, Terms, measure};
+use kantor::certify::{self, SubsetMetric, Terms, measure};
 use kantor::select::{InputSpec, Inputs};
 use kantor::solvers::kernels::scan;
-use kantor::solvers::{Quiet, ScanRequest, Settings, Task, exact, folds, registry};
+use kantor::solvers::{Optimum, Quiet, ScanRequest, Settings, Task, exact, folds, registry};
 use kantor::statistics::mean;
 use kantor::theory::{Cost, Geometry, PickedRows, Power};
 use rayon::prelude::*;
@@ -52,17 +52,18 @@ fn choose(geometry: &Geometry<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Ve
         METHODS.iter().filter_map(|name| Some((registry::selector(name)?.build)(&Settings::default()))).collect();
     let exact = exact::needs(&task(0), largest);
     let needs = selectors.iter().fold(exact, |all: ScanRequest, selector| all.union(selector.needs(&task(0), largest)));
-    let mut scanned = scan(&task(0), needs)?;
+    let scanned = scan(&task(0), needs)?;
     let solved = exact::solve(&task(0), &scanned, budgets)?;
     let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
     let best = |found| certify::best(geometry, Power::One, found, lists).map(|bound| bound.lower());
     let bests = solved.budgets.iter().map(best).collect::<Result<_, _>>()?;
-    scanned.optimum = Some(solved);
+    let optimum = Optimum::Transport(solved);
     let mut choices = Vec::new();
     for selector in selectors {
         let seeds = if selector.name() == "random" { SEEDS } else { 1 };
         for seed in 0..seeds {
-            let selections = selector.select(&task(seed), &scanned, budgets)?;
+            let known = selector.of_optimum(&task(seed), &optimum, budgets);
+            let selections = known.map_or_else(|| selector.select(&task(seed), &scanned, budgets), Ok)?;
             let choice = |(at, rows)| Choice { method: selector.name(), at, rows };
             choices.extend(selections.into_iter().map(|selection| selection.rows).enumerate().map(choice));
         }
@@ -76,7 +77,12 @@ fn distances(geometry: &Geometry<'_>, rows: &[usize]) -> Result<[f64; 5], String
     let mut found = [f64::NAN; 5];
     let transport = certify::distance(geometry, &terms, rows).map_err(|error| error.to_string())?;
     found[W] = transport.interval().upper.unwrap_or(f64::NAN);
-    let others = [Metric::Energy, Metric::ChamferToSubset, Metric::ChamferToQuery, Metric::MeanDifference];
+    let others = [
+        SubsetMetric::Energy,
+        SubsetMetric::ChamferToSubset,
+        SubsetMetric::ChamferToQuery,
+        SubsetMetric::MeanDifference,
+    ];
     for (found, metric) in found[ENERGY..].iter_mut().zip(others) {
         let measured = measure(geometry, metric, &terms, rows, &certify::in_parallel);
         *found = measured.map_err(|error| error.to_string())?.interval.upper.unwrap_or(f64::NAN);

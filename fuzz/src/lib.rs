@@ -84,13 +84,14 @@ fn rows(data: &[u8]) {
     let file = file(data);
     let path = [PathBuf::from(file.path())];
     for (tensor, cast) in [(None, true), (Some("x".to_owned()), false)] {
-        let options = OpenOptions { tensor, cast };
+        let options = OpenOptions { tensor, cast, ..OpenOptions::default() };
         let Ok(mut table) = Representation::open(&path, &options) else { continue };
         let mut row = vec![0.0; table.dim()];
         (0..table.len().min(64)).for_each(|number| table.read_row(number, &mut row));
         let _ = table.validate_matrix(Cost::Cosine, &Quiet);
         let _ = table.validate(Family::Angle, OnBadRow::Drop, &Quiet);
-        table.digests(&Quiet).expect("the file did not change");
+        let digests = table.digests_with_values(&Quiet).expect("the file did not change");
+        assert_eq!(table.value_digests(&Quiet).expect("the file did not change"), [&digests[0].blake3[..]]);
         kantor::inspect::inspect(Path::new(&path[0]), &options, &Quiet).expect("it was opened before");
     }
 }

@@ -12,9 +12,11 @@
 //! Limit: one pass over the pool for every group, with that group's queries; and the method's own work for every group.
 
 use kantor_theory::Status;
+use kantor_theory::generalization::selectors::Optimises;
 use serde_json::json;
 
 use crate::kernels::scan;
+use crate::optimum::Optimum;
 use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
 
 /// How much longer than its share a group's order is at first, if orders are nested: rows that several groups want are
@@ -117,8 +119,21 @@ impl Selector for Balanced {
         self.inner.nested()
     }
 
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        self.inner.supports(task)
+    }
+
+    /// With several groups, that of the method holds for every group's queries alone.
+    fn guarantee(&self) -> Option<&'static Optimises> {
+        self.inner.guarantee().filter(|_| self.groups.len() < 2)
+    }
+
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
         if self.groups.len() > 1 { ScanRequest::default() } else { self.inner.needs(task, largest) }
+    }
+
+    fn of_optimum(&self, task: &Task<'_>, optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
+        if self.groups.len() > 1 { None } else { self.inner.of_optimum(task, optimum, budgets) }
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {

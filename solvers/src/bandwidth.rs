@@ -17,6 +17,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use kantor_theory::cost::Family;
+use kantor_theory::kernel::BANDWIDTH_RANGE;
 use kantor_theory::{DenseRows, Geometry, Kernel, KernelName, Rows, dot};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,13 @@ use crate::selector::SelectError;
 
 /// Rows that stand for all.
 const SAMPLE: usize = 1000;
+
+/// What bandwidths must be.
+pub(crate) const RANGE: &str = "it must lie between 1e-70 and 1e70";
+
+pub(crate) fn in_range(sigma: f64) -> bool {
+    (BANDWIDTH_RANGE.0..=BANDWIDTH_RANGE.1).contains(&sigma)
+}
 
 /// A bandwidth or a rule for one.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -51,8 +59,9 @@ enum Written {
 impl From<Bandwidth> for Written {
     fn from(bandwidth: Bandwidth) -> Self {
         match bandwidth {
-            Bandwidth::Given(sigma) => Written::Number(sigma),
-            rule => Written::Word(rule.to_string()),
+            Bandwidth::Given(sigma) if sigma.is_finite() => Written::Number(sigma),
+            // JSON has no number that is not finite.
+            other => Written::Word(other.to_string()),
         }
     }
 }
@@ -107,15 +116,16 @@ impl Bandwidth {
     pub fn kernel(self, name: KernelName, points: &dyn Rows, family: Family) -> Result<Kernel, SelectError> {
         let (sigma, rule) = match self {
             _ if !name.has_bandwidth() => (None, ""),
-            Bandwidth::Given(sigma) => (Some(sigma), "it must lie between 1e-70 and 1e70"),
+            Bandwidth::Given(sigma) => (Some(sigma), RANGE),
             rule => {
                 let fault =
                     "that is what the rule gives for these rows, which are too much alike: give a positive number";
                 (Some(rule.of(points, family)), fault)
             }
         };
-        let value = sigma.unwrap_or_default();
-        Kernel::new(name, sigma).map_err(|_| SelectError::Setting { name: "bandwidth", value, rule })
+        let value = sigma.unwrap_or_default().to_string();
+        let refused = || SelectError::Setting { name: "bandwidth".to_owned(), value, rule: rule.to_owned() };
+        Kernel::new(name, sigma).map_err(|_| refused())
     }
 
     /// The same for the queries of a geometry; a rule that finds nothing there asks the pool, and takes 1 where all rows

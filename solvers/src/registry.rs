@@ -1,4 +1,6 @@
-//! The lists of selectors and solvers: command line, tables, tests and studies all read them.
+//! The lists of selectors, their settings and solvers: command line, tables, tests and studies all read them.
+
+use std::sync::LazyLock;
 
 use crate::exact::{Optimal, exact, partial};
 use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
@@ -8,7 +10,9 @@ use crate::kde::ratio::KdeRatio;
 use crate::knn::tv::KnnTv;
 use crate::knn::uniform::KnnUniform;
 use crate::lowrank::low_rank;
-use crate::selector::{Selector, Settings};
+use crate::objective::ObjectiveSettings;
+use crate::selector::Selector;
+use crate::settings::{Setting, SettingGroup, Settings};
 use crate::sinkhorn::{Uot, sinkhorn, sinkhorn_newton};
 use crate::sliced::sliced;
 use crate::solver::{Solver, SolverSettings};
@@ -19,87 +23,85 @@ pub struct SelectorEntry {
     pub name: &'static str,
     /// One line for `kantor methods`.
     pub summary: &'static str,
-    /// The flags that it reads, by field name of [`Settings`] in kebab case.
-    pub settings: &'static [&'static str],
-    /// Makes it with these settings; they are checked when it selects.
+    /// The settings that it reads.
+    pub settings: fn() -> Vec<Setting>,
+    /// Makes it with these settings.
     pub build: fn(&Settings) -> Box<dyn Selector>,
+}
+
+impl SelectorEntry {
+    /// Of a selector without settings.
+    const fn plain<T: Selector + Default + 'static>(name: &'static str, summary: &'static str) -> Self {
+        Self { name, summary, settings: Vec::new, build: |_| Box::new(T::default()) }
+    }
+
+    /// Of a selector that is its settings.
+    const fn with<T: Selector + SettingGroup + 'static>(name: &'static str, summary: &'static str) -> Self {
+        Self { name, summary, settings: T::described, build: |settings| Box::new(settings.read::<T>()) }
+    }
 }
 
 /// All selectors, in the order in which they are listed to users.
 pub static SELECTORS: &[SelectorEntry] = &[
-    SelectorEntry {
-        name: "optimal",
-        summary: "least transport distance of all subsets if the number of queries divides the budget, else a rounding of the relaxation",
-        settings: &[],
-        build: |_| Box::new(Optimal),
-    },
-    SelectorEntry {
-        name: "random",
-        summary: "rows drawn without replacement from `seed`: the baseline",
-        settings: &[],
-        build: |_| Box::new(Random),
-    },
-    SelectorEntry {
-        name: "mean-similarity",
-        summary: "the rows closest to the queries on average, by mean cost^p",
-        settings: &[],
-        build: |_| Box::new(MeanSimilarity),
-    },
-    SelectorEntry {
-        name: "round-robin",
-        summary: "queries take turns, each taking its closest row that is still free",
-        settings: &[],
-        build: |_| Box::new(RoundRobin),
-    },
-    SelectorEntry {
-        name: "doubly-greedy",
-        summary: "the rows closest to any query",
-        settings: &[],
-        build: |_| Box::new(DoublyGreedy),
-    },
-    SelectorEntry {
-        name: "knn-uniform",
-        summary: "mass 1/(KM) to each query's K nearest rows, K by the TSDS rule; ranked by mass, then closeness",
-        settings: &["alpha", "tradeoff-c", "diversity", "list-cap", "sampling", "compat-reference"],
-        build: |settings| Box::new(KnnUniform::new(settings)),
-    },
-    SelectorEntry {
-        name: "knn-kde",
-        summary: "as knn-uniform, but mass is divided by the density around each row, so near-copies share it",
-        settings: &["alpha", "tradeoff-c", "diversity", "list-cap", "sigma", "kde-cap", "sampling", "compat-reference"],
-        build: |settings| Box::new(KnnKde::new(settings)),
-    },
-    SelectorEntry {
-        name: "knn-tv",
-        summary: "1/(MN) to each row hardly farther from a query than its nearest, which gets the rest of its mass",
-        settings: &["alpha", "tradeoff-c", "diversity", "sampling", "compat-reference"],
-        build: |settings| Box::new(KnnTv::new(settings)),
-    },
-    SelectorEntry {
-        name: "kde-ratio",
-        summary: "rows drawn without replacement in proportion to query density over pool density",
-        settings: &["kernel", "density-bandwidth", "density-sample"],
-        build: |settings| Box::new(KdeRatio::new(settings)),
-    },
-    SelectorEntry {
-        name: "uot",
-        summary: "pool marginal of entropic unbalanced transport (cost half-cosine for directions), top k",
-        settings: &["epsilon", "rho"],
-        build: |settings| Box::new(Uot::new(settings)),
-    },
-    SelectorEntry {
-        name: "energy",
-        summary: "small energy distance: rows herded one by one, then swapped while swaps help; see `objective` energy",
-        settings: &[],
-        build: |_| Box::new(Energy),
-    },
-    SelectorEntry {
-        name: "mmd",
-        summary: "the same for the maximum mean discrepancy under `kernel`; see `objective` mmd",
-        settings: &["kernel", "bandwidth"],
-        build: |settings| Box::new(Mmd::new(settings)),
-    },
+    SelectorEntry::plain::<Optimal>(
+        "optimal",
+        "least transport distance of all subsets if the number of queries divides the budget, else a rounding of the relaxation",
+    ),
+    SelectorEntry::plain::<Random>("random", "rows drawn without replacement from `seed`: the baseline"),
+    SelectorEntry::plain::<MeanSimilarity>(
+        "mean-similarity",
+        "the rows closest to the queries on average, by mean cost^p",
+    ),
+    SelectorEntry::plain::<RoundRobin>(
+        "round-robin",
+        "queries take turns, each taking its closest row that is still free",
+    ),
+    SelectorEntry::plain::<DoublyGreedy>("doubly-greedy", "the rows closest to any query"),
+    SelectorEntry::with::<KnnUniform>(
+        "knn-uniform",
+        "mass 1/(KM) to each query's K nearest rows, K by the TSDS rule; ranked by mass, then closeness",
+    ),
+    SelectorEntry::with::<KnnKde>(
+        "knn-kde",
+        "as knn-uniform, but mass is divided by the density around each row, so near-copies share it",
+    ),
+    SelectorEntry::with::<KnnTv>(
+        "knn-tv",
+        "1/(MN) to each row hardly farther from a query than its nearest, which gets the rest of its mass",
+    ),
+    SelectorEntry::with::<KdeRatio>(
+        "kde-ratio",
+        "rows drawn without replacement in proportion to query density over pool density",
+    ),
+    SelectorEntry::with::<Uot>(
+        "uot",
+        "pool marginal of entropic unbalanced transport (cost half-cosine for directions), top k",
+    ),
+    SelectorEntry::plain::<Energy>(
+        "energy",
+        "small energy distance: rows herded one by one, then swapped while swaps help; see `objective` energy",
+    ),
+    SelectorEntry::with::<Mmd>("mmd", "the same for the maximum mean discrepancy under `kernel`; see `objective` mmd"),
 ];
+
+/// The order in which users see settings, and in which `batch` has digested them; any others follow.
+const ORDER: &str = "epsilon rho alpha tradeoff-c diversity list-cap sigma kde-cap sampling kernel bandwidth density-bandwidth \
+                     density-sample compat-reference";
+
+/// The settings of all selectors and objectives.
+pub fn settings() -> &'static [Setting] {
+    static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+        let mut all = ObjectiveSettings::described();
+        for setting in SELECTORS.iter().flat_map(|entry| (entry.settings)()) {
+            if all.iter().all(|known| known.name != setting.name) {
+                all.push(setting);
+            }
+        }
+        all.sort_by_key(|setting| ORDER.split(' ').position(|name| name == setting.name).unwrap_or(usize::MAX));
+        all
+    });
+    &SETTINGS
+}
 
 /// The selector of that name.
 pub fn selector(name: &str) -> Option<&'static SelectorEntry> {

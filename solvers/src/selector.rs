@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use kantor_theory::{Geometry, GeometryError, KernelName, Power, Status};
+use kantor_theory::generalization::selectors::{Optimises, optimises};
+use kantor_theory::{Geometry, GeometryError, Power, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::bandwidth::Bandwidth;
-use crate::draw::Sampling;
-use crate::exact::BudgetedOptima;
-use crate::herding;
 use crate::kernels::best::RowBest;
 use crate::kernels::lists::NeighbourLists;
+use crate::optimum::Optimum;
 use crate::watch::{Stopped, Watch};
 
 /// One selection task: pool, queries and cost, and the terms under which to work.
@@ -76,92 +74,6 @@ pub struct PoolScan {
     /// Rows whose norms the pass saw to be not finite or near the ends of their range, ascending: all bad rows are among
     /// them.
     pub suspects: Vec<usize>,
-    /// Present if the best subsets have been solved for already.
-    pub optimum: Option<BudgetedOptima>,
-    /// Present if subsets of least energy distance or discrepancy have been chosen already.
-    pub herded: Option<herding::HerdedSubsets>,
-}
-
-/// The parameters of all selectors, by the name of their flag. Defaults are the published ones.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Settings {
-    /// Entropic regularisation ε of `uot`.
-    pub epsilon: f64,
-    /// Strength ρ of the KL penalty on the pool marginal of `uot`; infinite makes it hard.
-    #[serde(with = "perhaps_infinite")]
-    pub rho: f64,
-    /// Trade-off α of the KNN methods: 0 spreads out, 1 takes the nearest only.
-    pub alpha: f64,
-    /// Scale C of the KNN methods' trade-off.
-    pub tradeoff_c: f64,
-    /// Weight λ of evenness in TSDS's problem, ⟨c, γ⟩ + λ·G(γ): takes the place of α and C, for which λ is (1 − α)C/α.
-    pub diversity: Option<f64>,
-    /// Longest neighbour list of the KNN methods.
-    pub list_cap: usize,
-    /// Support radius σ of the density kernel of `knn-kde`.
-    pub sigma: f64,
-    /// Most neighbours that count towards a density in `knn-kde`.
-    pub kde_cap: usize,
-    /// How the KNN methods take rows by their masses.
-    pub sampling: Sampling,
-    /// Kernel of `mmd` and `kde-ratio`.
-    pub kernel: KernelName,
-    /// Bandwidth of the kernel of `mmd`: a number, or a rule that finds it from the queries.
-    pub bandwidth: Bandwidth,
-    /// Bandwidth of the kernel of `kde-ratio`: a number, or a rule that finds it from the pool.
-    pub density_bandwidth: Bandwidth,
-    /// Rows that stand for the pool in the pool density of `kde-ratio`; 0 for all.
-    pub density_sample: usize,
-    /// Reproduce the tie rule of the published code instead of kantor's.
-    pub compat_reference: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            epsilon: 0.01,
-            rho: 1e-4,
-            alpha: 0.01,
-            tradeoff_c: 5.0,
-            diversity: None,
-            list_cap: 5000,
-            sigma: 0.75,
-            kde_cap: 1000,
-            sampling: Sampling::TopK,
-            kernel: KernelName::Gaussian,
-            bandwidth: Bandwidth::Median,
-            density_bandwidth: Bandwidth::Given(0.2),
-            density_sample: 5000,
-            compat_reference: false,
-        }
-    }
-}
-
-/// Numbers that may be infinite, which JSON cannot say: then the word `inf` is written.
-mod perhaps_infinite {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Number(f64),
-        Word(String),
-    }
-
-    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        let finite = value.is_finite();
-        let written = if finite { Written::Number(*value) } else { Written::Word(value.to_string()) };
-        written.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        match Written::deserialize(deserializer)? {
-            Written::Number(value) => Ok(value),
-            Written::Word(word) => word.parse().map_err(|_| D::Error::custom(format!("`{word}` is not a number"))),
-        }
-    }
 }
 
 /// Chosen rows, in the order in which they were chosen.
@@ -204,15 +116,23 @@ pub(crate) fn notes<const N: usize>(notes: [(&str, Value); N]) -> BTreeMap<Strin
 /// Why a selector could not select.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SelectError {
-    /// A parameter has a value that makes no sense.
+    /// A setting has a value that makes no sense.
     #[error("`{name}` is {value}: {rule}")]
     Setting {
-        /// Name of the flag.
-        name: &'static str,
+        /// Its name.
+        name: String,
         /// What it was set to.
-        value: f64,
+        value: String,
         /// What it must be.
-        rule: &'static str,
+        rule: String,
+    },
+    /// No selector has this setting.
+    #[error("there is no setting `{name}` (known: {known})")]
+    UnknownSetting {
+        /// The name given.
+        name: String,
+        /// All names.
+        known: String,
     },
     /// The budget does not fit the pool.
     #[error("budget {budget} is not between 1 and the {pool} rows of the pool")]
@@ -267,9 +187,27 @@ pub trait Selector: Send + Sync {
     /// Whether the selection for a smaller budget is a prefix of that for a larger one.
     fn nested(&self) -> bool;
 
+    /// Whether it can choose here, which is asked before anything is computed; it can, unless it says why not.
+    ///
+    /// # Errors
+    /// If a setting makes no sense, or the task lacks what the selector needs.
+    fn supports(&self, _task: &Task<'_>) -> Result<(), SelectError> {
+        Ok(())
+    }
+
+    /// What is proved of its choices by themselves: by default what the theory states of its name.
+    fn guarantee(&self) -> Option<&'static Optimises> {
+        optimises(self.name())
+    }
+
     /// What it asks of the pass over the pool before choosing up to `largest` rows; nothing, unless it says so.
     fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
         ScanRequest::default()
+    }
+
+    /// The selections that [`Selector::select`] would make, if they are those of the objective which was solved already.
+    fn of_optimum(&self, _task: &Task<'_>, _optimum: &Optimum, _budgets: &[usize]) -> Option<Vec<Selection>> {
+        None
     }
 
     /// Chooses one selection per budget, in the order of `budgets`.
@@ -277,6 +215,6 @@ pub trait Selector: Send + Sync {
     /// `scanned` answers [`Selector::needs`] for the largest budget.
     ///
     /// # Errors
-    /// If a setting or a budget makes no sense, or the task lacks what the selector needs.
+    /// As [`Selector::supports`]; or if a budget makes no sense, memory does not suffice, or the observer asks to stop.
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError>;
 }

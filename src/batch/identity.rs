@@ -30,7 +30,7 @@ pub(super) struct Identity<'a> {
     energy: bool,
     cross_fit: Option<usize>,
     balance: Option<&'a [usize]>,
-    settings: &'a Settings,
+    settings: Settings,
 }
 
 impl<'a> Identity<'a> {
@@ -53,7 +53,7 @@ impl<'a> Identity<'a> {
             energy: request.energy,
             cross_fit: request.cross_fit,
             balance: request.balance.as_deref(),
-            settings: &request.settings,
+            settings: request.settings.resolved(),
         }
     }
 

@@ -30,13 +30,13 @@ use crate::data::name::readable;
 use crate::output::MANIFEST;
 use crate::select::{Error, InputSpec, Request};
 
-pub use report::{Event, Line, Options, Report};
+pub use report::{BatchReport, Event, JobLine, Options};
 pub use run::{run, status};
-pub use store::{Failure, State, Summary};
+pub use store::{JobFailure, State};
 
 /// Everything to do, from the job file.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct JobPlan {
     /// Directory of all results.
     pub out: PathBuf,
     /// Inputs of every task.
@@ -47,14 +47,23 @@ pub struct Plan {
     pub request: Request,
 }
 
-impl Plan {
+impl JobPlan {
     /// Fails if the output directory is a result itself: that would no longer be one that `--force` may replace.
     fn check_out(&self) -> Result<(), Error> {
-        if !self.out.join(MANIFEST).is_file() {
-            return Ok(());
+        if self.out.join(MANIFEST).is_file() {
+            let what = "is the result of another command, with a manifest.json of its own: choose another directory";
+            return Err(Error::Request(format!("{} {what} for those of the jobs", readable(&self.out))));
         }
-        let what = "is the result of another command, with a manifest.json of its own: choose another directory";
-        Err(Error::Request(format!("{} {what} for those of the jobs", readable(&self.out))))
+        let mut known: BTreeMap<PathBuf, &str> = BTreeMap::new();
+        for task in self.tasks.keys() {
+            // Through links, and on systems that do not tell upper case from lower.
+            let Ok(place) = self.out.join(task).canonicalize() else { continue };
+            if let Some(other) = known.insert(place, task) {
+                let what = "have one directory for their results: rename one of them, or remove the link";
+                return Err(Error::Request(format!("the tasks {other} and {task} {what}")));
+            }
+        }
+        Ok(())
     }
 }
 

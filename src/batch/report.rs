@@ -16,7 +16,7 @@ pub struct Options {
 
 /// A job and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Line {
+pub struct JobLine {
     /// The job.
     pub job: Job,
     /// Its directory.
@@ -31,9 +31,9 @@ pub struct Line {
 
 /// All jobs that were meant.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub struct BatchReport {
     /// In the order of the plan.
-    pub lines: Vec<Line>,
+    pub lines: Vec<JobLine>,
     /// Whether the observer asked to stop before the end.
     pub stopped: bool,
 }
@@ -42,7 +42,7 @@ pub struct Report {
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A job is done or failed: so many of so many are.
-    Settled(&'a Line, usize, usize),
+    Settled(&'a JobLine, usize, usize),
     /// Something about the inputs of a task.
     Warning(String),
     /// Only so many jobs are left that another run works on.

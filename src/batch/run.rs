@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use kantor_solvers::{SelectError, Stopped, Watch};
 
-use crate::data::{DataError, Digests};
+use crate::data::{DataError, Digests, InputRecord};
 use crate::label::Labelled;
 use crate::output::{OutputError, ResultDirectory};
-use crate::report::manifest::InputRecord;
-use crate::select::{Error, InputSpec, Inputs, Outcome, Prepared, Request, Run, copies, write_with};
+use crate::record::{Run, copies, rows, write_with};
+use crate::select::{Error, InputSpec, Inputs, Outcome, Prepared, Request};
 
 use super::identity::{Identity, digest_all};
-use super::report::{Event, Line, Options, Report};
-use super::store::{self, Failure, JOB, State, Store};
-use super::{Job, Plan, Shard, panic_message};
+use super::report::{BatchReport, Event, JobLine, Options};
+use super::store::{self, JOB, JobFailure, State, Store};
+use super::{Job, JobPlan, Shard, panic_message};
 
 /// Most jobs that share a pass: each has a file open, of which a process may have about a thousand.
 const TOGETHER: usize = 64;
@@ -31,17 +31,17 @@ const PATIENCE: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// If the output directory is the result of another command, or the observer asks to stop.
-pub fn status(plan: &Plan, shard: Shard, watch: &dyn Watch) -> Result<Report, Error> {
+pub fn status(plan: &JobPlan, shard: Shard, watch: &dyn Watch) -> Result<BatchReport, Error> {
     plan.check_out()?;
     let batch = Batch::new(plan, Options { parallel: 1, shard }, watch, &|_| {})?;
     let line = |at: usize| {
         let state = match &batch.identities[at] {
             Ok(digest) => batch.store.state(batch.jobs[at], digest),
-            Err(error) => State::Failed(Failure::new("", error.clone())),
+            Err(error) => State::Failed(JobFailure::new("", error.clone())),
         };
         batch.line(at, state, false)
     };
-    Ok(Report { lines: (0..batch.jobs.len()).map(line).collect(), stopped: false })
+    Ok(BatchReport { lines: (0..batch.jobs.len()).map(line).collect(), stopped: false })
 }
 
 /// Does every job that is not done yet and says where all of them stand then.
@@ -52,23 +52,23 @@ pub fn status(plan: &Plan, shard: Shard, watch: &dyn Watch) -> Result<Report, Er
 /// # Errors
 /// If the output directory is the result of another command, or nothing can be written to it.
 pub fn run(
-    plan: &Plan,
+    plan: &JobPlan,
     options: Options,
     watch: &dyn Watch,
     tell: &(dyn Fn(&Event<'_>) + Sync),
-) -> Result<Report, Error> {
+) -> Result<BatchReport, Error> {
     plan.check_out()?;
     fs::create_dir_all(&plan.out).map_err(|error| OutputError::Io { path: plan.out.clone(), error })?;
     let Ok(batch) = Batch::new(plan, options, watch, tell) else {
-        return Ok(Report { lines: Vec::new(), stopped: true });
+        return Ok(BatchReport { lines: Vec::new(), stopped: true });
     };
     batch.store.sweep(&batch.jobs);
     let mut left = Vec::new();
     for (at, identity) in batch.identities.iter().enumerate() {
         match identity {
-            Err(error) => batch.settle(at, State::Failed(Failure::new("", error.clone())), true),
+            Err(error) => batch.settle(at, State::Failed(JobFailure::new("", error.clone())), true),
             Ok(digest) => match batch.store.finished(batch.jobs[at], digest) {
-                Some(summary) => batch.settle(at, State::Done(summary), false),
+                Some(found) => batch.settle(at, State::Done(found), false),
                 None => left.push(at),
             },
         }
@@ -88,7 +88,7 @@ pub fn run(
 
 /// A run of the jobs that are meant; jobs go by their place among them.
 struct Batch<'a> {
-    plan: &'a Plan,
+    plan: &'a JobPlan,
     options: Options,
     store: Store,
     digests: Digests,
@@ -97,7 +97,7 @@ struct Batch<'a> {
     identities: Vec<Result<String, String>>,
     /// The input files of all tasks: none of them may go with an outdated result.
     files: Vec<&'a Path>,
-    settled: Mutex<BTreeMap<usize, Line>>,
+    settled: Mutex<BTreeMap<usize, JobLine>>,
     watch: &'a dyn Watch,
     tell: &'a (dyn Fn(&Event<'_>) + Sync),
     /// When the run began.
@@ -113,7 +113,7 @@ struct Opened {
 impl<'a> Batch<'a> {
     /// Digests every input file once.
     fn new(
-        plan: &'a Plan,
+        plan: &'a JobPlan,
         options: Options,
         watch: &'a dyn Watch,
         tell: &'a (dyn Fn(&Event<'_>) + Sync),
@@ -149,9 +149,9 @@ impl<'a> Batch<'a> {
         self.identities[at].as_deref().unwrap_or_default()
     }
 
-    fn line(&self, at: usize, state: State, ran: bool) -> Line {
+    fn line(&self, at: usize, state: State, ran: bool) -> JobLine {
         let job = self.jobs[at];
-        Line { job: job.clone(), directory: self.store.directory(job), state, ran, replaced: false }
+        JobLine { job: job.clone(), directory: self.store.directory(job), state, ran, replaced: false }
     }
 
     /// Notes how a job ended.
@@ -159,7 +159,7 @@ impl<'a> Batch<'a> {
         self.note(at, self.line(at, state, ran));
     }
 
-    fn note(&self, at: usize, line: Line) {
+    fn note(&self, at: usize, line: JobLine) {
         let mut settled = self.settled.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         settled.insert(at, line.clone());
         (self.tell)(&Event::Settled(&line, settled.len(), self.jobs.len()));
@@ -189,7 +189,7 @@ impl<'a> Batch<'a> {
     }
 
     fn fail_with(&self, at: usize, error: String) {
-        let mut failure = Failure::new(self.digest(at), error);
+        let mut failure = JobFailure::new(self.digest(at), error);
         if let Err(unrecorded) = self.store.fail(self.jobs[at], &failure) {
             failure.error.push_str(&format!(" (and this could not be recorded: {unrecorded})"));
         }
@@ -197,7 +197,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Where all jobs stand at the end of the run, which stopped early if some are not settled.
-    fn report(self) -> Report {
+    fn report(self) -> BatchReport {
         let mut settled = std::mem::take(&mut *self.settled.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
         let stopped = settled.len() < self.jobs.len();
         let line = |at: usize| {
@@ -205,7 +205,7 @@ impl<'a> Batch<'a> {
                 .remove(&at)
                 .unwrap_or_else(|| self.line(at, self.store.state(self.jobs[at], self.digest(at)), false))
         };
-        Report { lines: (0..self.jobs.len()).map(line).collect(), stopped }
+        BatchReport { lines: (0..self.jobs.len()).map(line).collect(), stopped }
     }
 
     /// Works on these jobs, and returns those that another run works on.
@@ -240,7 +240,7 @@ impl<'a> Batch<'a> {
         self.watch.advance(0)?;
         let (mut held, mut locks, mut busy): (Vec<usize>, Vec<File>, Vec<usize>) = Default::default();
         // The clock may have been set back since a record was written.
-        let since_then = |failure: &Failure| (self.begun..=store::now()).contains(&failure.at);
+        let since_then = |failure: &JobFailure| (self.begun..=store::now()).contains(&failure.at);
         for &at in places {
             let (job, digest) = (self.jobs[at], self.digest(at));
             match self.store.lock(job) {
@@ -256,7 +256,7 @@ impl<'a> Batch<'a> {
                     }
                 }
                 Ok(None) => busy.push(at),
-                Err(error) => self.settle(at, State::Failed(Failure::new(digest, error.to_string())), true),
+                Err(error) => self.settle(at, State::Failed(JobFailure::new(digest, error.to_string())), true),
             }
         }
         if held.is_empty() {
@@ -284,7 +284,7 @@ impl<'a> Batch<'a> {
             let memory = spec.memory.map(|memory| memory / self.options.parallel as u64);
             let spec = InputSpec { memory, ..spec.clone() };
             let inputs = Inputs::open_to_select(&spec, self.plan.request.cost, &watch)?;
-            let records = inputs.records_known(&self.digests)?;
+            let records = inputs.records_known(&self.digests, self.plan.request.certify, &watch)?;
             Ok(Opened { inputs, records })
         };
         // What is wrong with a file that is no longer the one that was digested is that.
@@ -344,6 +344,15 @@ impl<'a> Batch<'a> {
                 self.share(opened, less, watch)?;
                 self.share(opened, more, watch)
             }
+            // What one method does not take, others may.
+            Err(Error::Selector(error @ SelectError::Unsupported { method, .. }))
+                if fit.iter().any(|&at| self.jobs[at].method == method) =>
+            {
+                let (failed, others): (Vec<usize>, Vec<usize>) =
+                    fit.iter().partition(|&&at| self.jobs[at].method == method);
+                self.fail_on(inputs, &failed, &error.into())?;
+                self.share(opened, &others, watch)
+            }
             Err(error) => self.fail_on(inputs, &fit, &error),
         }
     }
@@ -385,16 +394,14 @@ impl<'a> Batch<'a> {
     /// Writes the results of jobs of one task, method and seed.
     fn write(&self, opened: &Opened, outcome: &Outcome, places: &[usize], begun: Instant) -> Result<(), Stopped> {
         let inputs = &opened.inputs;
-        let all = outcome.chosen.iter().flat_map(|chosen| &chosen.selections);
-        let copies = match copies(inputs, all.map(|proved| &proved.selection.rows[..]), self.watch) {
+        let copies = match copies(inputs, rows(outcome), self.watch) {
             Ok(copies) => copies,
             Err(error) => return self.fail_on(inputs, places, &error),
         };
         for &at in places {
             let (job, digest) = (self.jobs[at], self.digest(at));
             let spec = &self.plan.tasks[&job.task];
-            let request = self.request(&[at]);
-            let mut single = outcome.clone();
+            let mut single = Outcome { request: self.request(&[at]), ..outcome.clone() };
             for chosen in &mut single.chosen {
                 chosen.selections.retain(|proved| proved.selection.budget() == job.budget);
             }
@@ -407,13 +414,13 @@ impl<'a> Batch<'a> {
                 });
                 staging.file(JOB, |out| Ok(serde_json::to_writer_pretty(out, &of)?))?;
                 let run = Run { begun, on_bad_row: spec.on_bad_row };
-                write_with(staging, inputs, &request, &single, run, copies.as_ref())
+                write_with(staging, inputs, &single, run, copies.as_ref())
             };
             let replaced = self.store.is_outdated(job, digest);
             match write().map(|_| self.store.finished(job, digest)) {
                 Ok(Some(summary)) => {
                     self.store.forget_failure(job);
-                    self.note(at, Line { replaced, ..self.line(at, State::Done(summary), true) });
+                    self.note(at, JobLine { replaced, ..self.line(at, State::Done(summary), true) });
                 }
                 Ok(None) => self.fail_with(at, "the result was changed while it was written".to_owned()),
                 Err(error) => self.fail_on(inputs, &[at], &error)?,

@@ -9,12 +9,13 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use kantor_theory::{Interval, Status, json};
+use kantor_theory::json;
 use serde::{Deserialize, Serialize};
 
 use crate::data::name::readable;
 use crate::data::whole::{self, Whole};
-use crate::output::{MANIFEST, OutputError, OutputFile, Written, journal, recover};
+use crate::output::{MANIFEST, OutputError, OutputFile, Written, journal, listed, recover};
+use crate::record::{Manifest, SelectionRecord};
 use crate::select::Error;
 
 use super::Job;
@@ -25,26 +26,9 @@ pub(super) const JOB: &str = "job.json";
 /// Version of the record of a failure.
 const FAILURE: &str = "kantor/job-failure/1";
 
-/// What is said of a job that is done.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
-    /// How it ended; not every end is what was asked for.
-    pub status: Status,
-    /// Where the files of the selection are, relative to the directory of the job.
-    pub selection: String,
-    /// Proved to hold the distance; `null` if nothing was proved.
-    pub distance: Option<Interval>,
-    /// How far the subset can be above the best possible one.
-    pub excess: Option<f64>,
-    /// Proved to hold the energy distance.
-    pub energy: Option<Interval>,
-    /// Wall-clock seconds of the method for all budgets that it was run for at once, and of the proof for this one.
-    pub seconds: f64,
-}
-
 /// What is said of a job that failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Failure {
+pub struct JobFailure {
     /// Version of this format.
     schema: String,
     /// Of the job as it was tried.
@@ -59,9 +43,9 @@ pub struct Failure {
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
     /// Its result is there.
-    Done(Summary),
+    Done(Box<SelectionRecord>),
     /// The last attempt failed; the next run tries again.
-    Failed(Failure),
+    Failed(JobFailure),
     /// Somebody works on it.
     Running,
     /// Still to be done.
@@ -71,7 +55,7 @@ pub enum State {
     },
 }
 
-impl Failure {
+impl JobFailure {
     /// The record in this file; `None` if it is not one.
     fn read(path: &Path) -> Option<Self> {
         let found: Self = json::from_slice(&whole::read(path, Whole::Record).ok()?).ok()?;
@@ -109,23 +93,6 @@ struct JobFile {
     digest: String,
 }
 
-#[derive(Deserialize)]
-struct Manifest {
-    results: Vec<Entry>,
-    outputs: Vec<Written>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    dir: String,
-    distance: Option<Interval>,
-    excess: Option<f64>,
-    energy: Option<Interval>,
-    status: Status,
-    seconds: f64,
-    certify_seconds: f64,
-}
-
 impl Store {
     pub(super) fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
@@ -141,13 +108,12 @@ impl Store {
     }
 
     /// What is said of the result of this job, if it is there, whole, and bears this digest.
-    pub(super) fn finished(&self, job: &Job, digest: &str) -> Option<Summary> {
+    pub(super) fn finished(&self, job: &Job, digest: &str) -> Option<Box<SelectionRecord>> {
         let directory = self.directory(job);
         if self.digest(job)? != digest {
             return None;
         }
-        let manifest = whole::read(&directory.join(MANIFEST), Whole::Record).ok()?;
-        let manifest: Manifest = json::from_slice(&manifest).ok()?;
+        let manifest = Manifest::read(&directory.join(MANIFEST)).ok()??;
         let whole = |output: &Written| {
             let path = directory.join(&output.path);
             is_file_or_nothing(&path) && output.is_content_of(&path).is_ok_and(|same| same)
@@ -155,9 +121,10 @@ impl Store {
         if !manifest.outputs.iter().all(whole) {
             return None;
         }
-        let Entry { dir, distance, excess, energy, status, seconds, certify_seconds } =
-            manifest.results.into_iter().next()?;
-        Some(Summary { status, selection: dir, distance, excess, energy, seconds: seconds + certify_seconds })
+        let found = manifest.results.into_iter().next()?;
+        found.dir.as_ref()?;
+        // There may be many jobs: what can be large and is not told of them stays in the file.
+        Some(Box::new(SelectionRecord { groups: Vec::new(), notes: BTreeMap::new(), ..found }))
     }
 
     /// The digest that the result in the directory of this job bears.
@@ -168,14 +135,9 @@ impl Store {
 
     /// Fails if the place of this job holds the result of another command, which only its user may let go.
     pub(super) fn check_place(&self, job: &Job) -> Result<(), Error> {
-        #[derive(Deserialize)]
-        struct Listed {
-            outputs: Vec<Written>,
-        }
         let directory = self.directory(job);
-        let listed = whole::read(&directory.join(MANIFEST), Whole::Record).ok();
-        match listed.and_then(|text| json::from_slice::<Listed>(&text).ok()) {
-            Some(Listed { outputs }) if !outputs.iter().any(|output| output.path == JOB) => {
+        match listed(&directory.join(MANIFEST)) {
+            Ok(Some(files)) if !files.contains_key(Path::new(JOB)) => {
                 let what = "holds the result of another command: move it away, or give the jobs another directory";
                 Err(Error::Request(format!("{} {what}", readable(&directory))))
             }
@@ -189,14 +151,14 @@ impl Store {
     }
 
     /// The last failure of this job, if it was tried as it is now and not done since.
-    pub(super) fn failure(&self, job: &Job, digest: &str) -> Option<Failure> {
-        Failure::read(&self.record(job, "failed.json")).filter(|failure| failure.digest == digest)
+    pub(super) fn failure(&self, job: &Job, digest: &str) -> Option<JobFailure> {
+        JobFailure::read(&self.record(job, "failed.json")).filter(|failure| failure.digest == digest)
     }
 
     /// Where a job stands.
     pub(super) fn state(&self, job: &Job, digest: &str) -> State {
-        if let Some(summary) = self.finished(job, digest) {
-            return State::Done(summary);
+        if let Some(found) = self.finished(job, digest) {
+            return State::Done(found);
         }
         let lock = self.record(job, "lock");
         let busy = is_file_or_nothing(&lock) && File::open(&lock).is_ok_and(|file| file.try_lock_shared().is_err());
@@ -252,18 +214,18 @@ impl Store {
     ///
     /// # Errors
     /// If the system refuses.
-    pub(super) fn fail(&self, job: &Job, failure: &Failure) -> Result<(), OutputError> {
+    pub(super) fn fail(&self, job: &Job, failure: &JobFailure) -> Result<(), OutputError> {
         let path = self.record(job, "failed.json");
         let text = serde_json::to_vec_pretty(failure);
         let text = text.map_err(|error| OutputError::Io { path: path.clone(), error: error.into() })?;
-        OutputFile::create(&path, Failure::is_own(&path))?.finish(&text)
+        OutputFile::create(&path, JobFailure::is_own(&path))?.finish(&text)
     }
 
     /// Forgets the failures of a job that is done now. To be called under its lock.
     pub(super) fn forget_failure(&self, job: &Job) {
         // What stays is overruled by the result.
         let path = self.record(job, "failed.json");
-        if Failure::is_own(&path) {
+        if JobFailure::is_own(&path) {
             let _ = fs::remove_file(path);
         }
     }

@@ -10,6 +10,8 @@ use crate::select::Error;
 struct Side<'a> {
     name: &'static str,
     points: &'a Cloud,
+    /// What its points are called; by their place, if empty.
+    numbers: &'a [usize],
     losses: Option<&'a [f64]>,
 }
 
@@ -49,10 +51,19 @@ impl Study<'_> {
 
     fn sides<'a>(&'a self) -> Vec<Side<'a>> {
         let losses = self.subject.losses;
-        let of =
-            |name, points: &'a Cloud, losses: &'a Option<Vec<f64>>| Side { name, points, losses: losses.as_deref() };
-        let mut sides = vec![of("subset row", &self.subset, &losses.subset), of("query", &self.query, &losses.query)];
-        sides.extend(self.held_out.as_ref().map(|points| of("held-out query", points, &losses.held_out)));
+        let of = |name, points: &'a Cloud, numbers, losses: &'a Option<Vec<f64>>| Side {
+            name,
+            points,
+            numbers,
+            losses: losses.as_deref(),
+        };
+        let mut sides = vec![
+            of("subset row", &self.subset, &[], &losses.subset),
+            of("query", &self.query, self.subject.query_numbers, &losses.query),
+        ];
+        if let (Some(points), Some(held_out)) = (&self.held_out, &self.subject.held_out) {
+            sides.push(of("held-out query", points, held_out.numbers, &losses.held_out));
+        }
         sides
     }
 
@@ -64,7 +75,7 @@ impl Study<'_> {
         value: impl Fn([f64; 2], f64, f64) -> f64,
     ) -> Result<Option<(f64, String)>, Error> {
         let sides: Vec<Side<'_>> = self.sides().into_iter().filter(|side| of(side)).collect();
-        let mut most: Option<(f64, [(&str, usize); 2])> = None;
+        let mut most: Option<(f64, [(&Side<'_>, usize); 2])> = None;
         for (at, a) in sides.iter().enumerate() {
             for b in &sides[at..] {
                 if std::ptr::eq(a, b) && a.points.len() > PAIRWISE {
@@ -76,13 +87,15 @@ impl Study<'_> {
                     for (column, (&lower, &upper)) in lower.iter().zip(upper).enumerate() {
                         let found = value([loss(a, row), loss(b, column)], lower, upper);
                         if most.as_ref().is_none_or(|(most, ..)| found > *most) {
-                            most = Some((found, [(a.name, row), (b.name, column)]));
+                            most = Some((found, [(a, row), (b, column)]));
                         }
                     }
                 });
             }
         }
-        Ok(most.map(|(value, [(a, row), (b, column)])| (value, format!("{a} {row} and {b} {column}"))))
+        let name =
+            |(side, at): (&Side<'_>, usize)| format!("{} {}", side.name, side.numbers.get(at).copied().unwrap_or(at));
+        Ok(most.map(|(value, [a, b])| (value, format!("{} and {}", name(a), name(b)))))
     }
 
     fn all_losses(&self) -> impl Iterator<Item = f64> {

@@ -17,7 +17,7 @@ use kantor_solvers::Watch;
 use kantor_theory::generalization::{Cloud, LossObjective, Metric, MetricDistance, Refusal, Theorem};
 use kantor_theory::{Cost, Rows};
 
-use crate::report::memory;
+use crate::probe;
 use crate::select::Error;
 
 pub use line::{Line, Says};
@@ -51,12 +51,12 @@ pub struct GradientTerms {
 
 /// What is known beside the rows; nothing is invented for what is not.
 #[derive(Debug, Clone)]
-pub struct Terms {
+pub struct BoundTerms {
     /// L in the metric.
     pub lipschitz: Option<f64>,
     /// B.
     pub range: Option<f64>,
-    /// D, if the metric has none of its own.
+    /// D; if the metric has one of its own, only a smaller one says more.
     pub diameter: Option<f64>,
     /// δ.
     pub delta: f64,
@@ -78,7 +78,7 @@ pub struct Terms {
     pub memory: u64,
 }
 
-impl Default for Terms {
+impl Default for BoundTerms {
     /// Nothing known, δ = 0.05, ten half-splits, 19 random subsets, and the memory that the system has to give.
     fn default() -> Self {
         Self {
@@ -93,15 +93,17 @@ impl Default for Terms {
             seed: 0,
             splits: 10,
             references: 19,
-            memory: memory::available().unwrap_or(u64::MAX),
+            memory: probe::available_memory().unwrap_or(u64::MAX),
         }
     }
 }
 
 /// Held-out queries, and how many of them are also among the queries of the selection.
-pub struct HeldOut<'a> {
+pub struct UnseenQueries<'a> {
     /// The rows.
     pub rows: &'a dyn Rows,
+    /// What messages call them; by their place, if empty.
+    pub numbers: &'a [usize],
     /// Known to have taken part.
     pub shared: usize,
 }
@@ -112,10 +114,12 @@ pub struct Subject<'a> {
     pub pool: &'a dyn Rows,
     /// Query rows.
     pub query: &'a dyn Rows,
+    /// What messages call them; by their place, if empty.
+    pub query_numbers: &'a [usize],
     /// The subset: distinct pool rows.
     pub subset: &'a [usize],
     /// Queries that the selection did not see.
-    pub held_out: Option<HeldOut<'a>>,
+    pub held_out: Option<UnseenQueries<'a>>,
     /// The cost of the selection; statements use the metric behind it.
     pub cost: Cost,
     /// Losses.
@@ -136,7 +140,7 @@ pub struct Report {
 /// What the parts share.
 struct Study<'a> {
     subject: &'a Subject<'a>,
-    terms: &'a Terms,
+    terms: &'a BoundTerms,
     metric: Metric,
     diameter: Option<f64>,
     subset: Cloud,
@@ -155,7 +159,7 @@ struct Study<'a> {
 /// # Errors
 /// If the cost has no metric behind it, two of the points are farther apart than the given diameter, memory does not suffice, a transport cannot be solved or certified, or `watch`
 /// asks to stop.
-pub fn bounds(subject: &Subject<'_>, terms: &Terms, watch: &dyn Watch) -> Result<Report, Error> {
+pub fn bounds(subject: &Subject<'_>, terms: &BoundTerms, watch: &dyn Watch) -> Result<Report, Error> {
     let Some(metric) = Metric::behind(subject.cost) else {
         return Err(Error::Request(
             "bounds need rows and a metric: `precomputed` costs are not known to be one".to_owned(),
@@ -176,7 +180,7 @@ pub fn bounds(subject: &Subject<'_>, terms: &Terms, watch: &dyn Watch) -> Result
         subject,
         terms,
         metric,
-        diameter: metric.diameter().or(terms.diameter),
+        diameter: metric.diameter().into_iter().chain(terms.diameter).reduce(f64::min),
         subset: cloud(subject.pool, &mut subject.subset.iter().copied())?,
         query: all(subject.query)?,
         held_out: subject.held_out.as_ref().map(|held| all(held.rows)).transpose()?,

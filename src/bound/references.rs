@@ -10,7 +10,7 @@ use kantor_theory::generalization::{Bound, Cloud, Theorem};
 use kantor_theory::{Power, Rows};
 
 use super::solve::Solved;
-use super::{Line, Study, Terms};
+use super::{BoundTerms, Line, Study};
 use crate::certify::{self, CertifyError};
 use crate::select::Error;
 
@@ -81,7 +81,7 @@ impl Study<'_> {
     fn best(&self) -> Result<Option<Bound>, Error> {
         let Some(pool) = self.pool(0) else { return Ok(None) };
         let (pairs, k) = (pool.pairs(&self.query)?, self.subset.len());
-        let Terms { seed, memory, .. } = *self.terms;
+        let BoundTerms { seed, memory, .. } = *self.terms;
         let task =
             Task { geometry: pairs.geometry(), power: Power::One, seed, block: BLOCK, memory, watch: self.watch };
         let findings = scan(&task, exact::needs(&task, k))?;

@@ -8,7 +8,7 @@ use super::Terms;
 
 /// A distance between a subset and the queries that needs no transport plan.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Metric {
+pub enum SubsetMetric {
     /// The root of 2E‖x − q‖ − E‖x − x'‖ − E‖q − q'‖.
     Energy,
     /// Maximum mean discrepancy: ‖E φ(x) − E φ(q)‖ for the feature map of a kernel.
@@ -44,7 +44,7 @@ pub struct Measured {
 /// If the metric needs rows and there is a matrix, if rows or weights do not fit, or if the executor stopped early.
 pub fn measure(
     geometry: &Geometry<'_>,
-    metric: Metric,
+    metric: SubsetMetric,
     terms: &Terms,
     rows: &[usize],
     executor: Executor<'_>,
@@ -54,17 +54,17 @@ pub fn measure(
     let kernel = |kernel| kernel_means(geometry, kernel, rows, weights, executor);
     let nearest = || nearest_distances(geometry, *power, rows, weights, executor);
     match metric {
-        Metric::Energy => distance_of(geometry, &kernel(Kernel::ENERGY)?),
-        Metric::Mmd(of) => distance_of(geometry, &kernel(of)?),
-        Metric::MmdUnbiased(of) => {
+        SubsetMetric::Energy => distance_of(geometry, &kernel(Kernel::ENERGY)?),
+        SubsetMetric::Mmd(of) => distance_of(geometry, &kernel(of)?),
+        SubsetMetric::MmdUnbiased(of) => {
             let few = "needs two rows and two queries with weight";
             let interval = kernel(of)?.unbiased().ok_or_else(|| Rejection { rule: "unbiased", place: few.into() })?;
             Ok(plain(interval, None))
         }
-        Metric::ChamferToSubset => nearest().map(|x| plain(x.chamfer_to_subset, x.chamfer_to_subset.lower)),
-        Metric::ChamferToQuery => nearest().map(|x| plain(x.chamfer_to_query, x.chamfer_to_query.lower)),
-        Metric::Hausdorff => nearest().map(|x| plain(x.hausdorff, None)),
-        Metric::MeanDifference => {
+        SubsetMetric::ChamferToSubset => nearest().map(|x| plain(x.chamfer_to_subset, x.chamfer_to_subset.lower)),
+        SubsetMetric::ChamferToQuery => nearest().map(|x| plain(x.chamfer_to_query, x.chamfer_to_query.lower)),
+        SubsetMetric::Hausdorff => nearest().map(|x| plain(x.hausdorff, None)),
+        SubsetMetric::MeanDifference => {
             let interval = mean_difference(geometry, rows, weights, executor)?;
             Ok(plain(interval, transport_at_least(geometry.cost(), interval.lower.unwrap_or(0.0))))
         }

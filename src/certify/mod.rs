@@ -19,8 +19,9 @@ use kantor_theory::{
 };
 use rayon::prelude::*;
 
-pub use facts::facts;
-pub use metric::{Measured, Metric, measure};
+pub use facts::{Tables, facts, facts_for, facts_of};
+pub(crate) use facts::{dropped_rows, file_facts};
+pub use metric::{Measured, SubsetMetric, measure};
 
 /// Rows of a subset that one task looks at.
 const ROWS: usize = 256;

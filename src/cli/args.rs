@@ -178,13 +178,12 @@ impl FileArguments {
             query: self.query.clone(),
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),
-            query_jsonl: None,
-            query_groups: None,
             tensor: self.tensor.clone(),
             cast: self.cast,
             on_bad_row: if self.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error },
             forbid_overlap: self.forbid_overlap.unwrap_or_default(),
             memory: run.max_memory,
+            ..InputSpec::default()
         }
     }
 }

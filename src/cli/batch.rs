@@ -7,17 +7,17 @@ use kantor_solvers::SelectError;
 use serde_json::{Value, json};
 
 use super::progress::{Detail, Progress};
-use crate::batch::{self, Event, Line, Options, Report, Shard, State};
+use crate::batch::{self, BatchReport, Event, JobLine, Options, Shard, State};
 use crate::data::name::readable;
-use crate::report::escape::Text;
-use crate::report::table;
-use crate::report::terminal::tell;
 use crate::select::Error;
+use crate::view::escape::Text;
+use crate::view::table;
+use crate::view::terminal::tell;
 
 use super::args::RunArguments;
 use super::failure::Failure;
 use super::job_file;
-use super::output::say;
+use super::output::{placed, say};
 use super::signals::{self, INTERRUPTED};
 use super::threads;
 
@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 const OLDER: &str = ", in the place of a result of other inputs or parameters";
 
 /// Whether a job is done and ended as was asked for.
-fn is_good(line: &Line) -> bool {
+fn is_good(line: &JobLine) -> bool {
     matches!(&line.state, State::Done(summary) if summary.status.is_success())
 }
 
@@ -114,7 +114,7 @@ fn is_good(line: &Line) -> bool {
 fn follow(event: &Event<'_>, detail: Detail) {
     match event {
         // Failures are errors.
-        Event::Settled(Line { state: State::Done(_), .. }, ..) | Event::Warning(_) | Event::Waiting(_)
+        Event::Settled(JobLine { state: State::Done(_), .. }, ..) | Event::Warning(_) | Event::Waiting(_)
             if detail == Detail::Quiet => {}
         Event::Warning(text) => tell(format_args!("kantor: warning: {text}")),
         Event::Waiting(count) => {
@@ -125,7 +125,7 @@ fn follow(event: &Event<'_>, detail: Detail) {
                 State::Done(_) if !line.ran && detail != Detail::Verbose => return,
                 State::Done(summary) if line.ran => {
                     let older = if line.replaced { OLDER } else { "" };
-                    format!("{}, {:.2} s{older}", summary.status, summary.seconds)
+                    format!("{}, {:.2} s{older}", summary.status, summary.total_seconds())
                 }
                 State::Done(_) => "was done before".to_owned(),
                 State::Failed(failure) => format!("failed: {}", failure.error),
@@ -146,7 +146,7 @@ fn word(state: &State) -> &'static str {
     }
 }
 
-fn as_json(report: &Report, out: &Path) -> Value {
+fn as_json(report: &BatchReport, out: &Path) -> Value {
     let jobs: Vec<Value> = report
         .lines
         .iter()
@@ -159,11 +159,11 @@ fn as_json(report: &Report, out: &Path) -> Value {
             match &line.state {
                 State::Done(done) => {
                     job["status"] = json!(done.status);
-                    job["selection"] = json!(readable(&line.directory.join(&done.selection)));
+                    job["selection"] = placed(done, &line.directory)["dir"].clone();
                     job["distance"] = json!(done.distance);
                     job["excess"] = json!(done.excess);
                     job["energy"] = json!(done.energy);
-                    job["seconds"] = json!(done.seconds);
+                    job["seconds"] = json!(done.total_seconds());
                 }
                 State::Failed(failure) => {
                     job["error"] = json!(failure.error);
@@ -178,7 +178,7 @@ fn as_json(report: &Report, out: &Path) -> Value {
     json!({"schema": "kantor/batch/1", "out": readable(out), "counts": counts(report), "jobs": jobs})
 }
 
-fn counts(report: &Report) -> Value {
+fn counts(report: &BatchReport) -> Value {
     let count = |name: &str| report.lines.iter().filter(|line| word(&line.state) == name).count();
     let not_met = report.lines.iter().filter(|line| matches!(line.state, State::Done(_)) && !is_good(line)).count();
     let [done, failed, running, pending] = ["done", "failed", "running", "pending"].map(count);
@@ -187,7 +187,7 @@ fn counts(report: &Report) -> Value {
         "ran": ran, "not_met": not_met})
 }
 
-fn as_table(report: &Report) -> Text {
+fn as_table(report: &BatchReport) -> Text {
     let none = || "–".to_owned();
     let rows = report.lines.iter().map(|line| {
         let (mut distance, mut excess, mut time) = (none(), none(), none());
@@ -195,7 +195,7 @@ fn as_table(report: &Report) -> Text {
             State::Done(done) => {
                 distance = done.distance.map_or_else(none, table::interval);
                 excess = done.excess.map_or_else(none, |excess| format!("≤ {}", table::percent_up(excess)));
-                time = format!("{:.2} s", done.seconds);
+                time = format!("{:.2} s", done.total_seconds());
                 if is_good(line) { done.status.to_string() } else { format!("not met: {}", done.status) }
             }
             State::Failed(failure) => format!("failed: {}", failure.error),
@@ -209,7 +209,7 @@ fn as_table(report: &Report) -> Text {
     table::plain(&["task", "method", "budget", "seed", "distance", "above best possible", "time", "state"], rows)
 }
 
-fn summary(report: &Report) -> String {
+fn summary(report: &BatchReport) -> String {
     let counts = counts(report);
     let mut text = format!("{} of {} jobs done", counts["done"], counts["jobs"]);
     let done_now = report.lines.iter().filter(|line| line.ran && matches!(line.state, State::Done(_))).count();

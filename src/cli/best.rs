@@ -4,8 +4,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kantor_solvers::Watch;
 use kantor_theory::{BestBound, Geometry, Power};
 
-use crate::report::terminal::tell;
 use crate::select::{Error, Inputs, Prepared, Request};
+use crate::view::terminal::tell;
 
 use super::args::RunArguments;
 use super::failure::Failure;

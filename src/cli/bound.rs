@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kantor_theory::generalization::{Assumption, Kind, LossObjective};
-use kantor_theory::{Interval, Rows, json};
+use kantor_theory::{Interval, Rows};
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use crate::bound::{GradientTerms, HeldOut, Line, Losses, Report, Says, Subject, Terms, bounds};
+use crate::bound::{BoundTerms, GradientTerms, Line, Losses, Report, Says, Subject, UnseenQueries, bounds};
 use crate::data::list::read_list;
 use crate::data::name::readable;
-use crate::data::whole::{self, Whole};
-use crate::data::{Allowance, DataError, OnBadRow, OpenOptions, Representation, overlap};
+use crate::data::{Allowance, DataError, FileDigests, InputRecord, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
-use crate::report::escape::Text;
-use crate::report::memory;
-use crate::report::table;
+use crate::probe;
+use crate::record::Manifest;
 use crate::select::Inputs;
+use crate::view::escape::Text;
+use crate::view::table;
 
 use super::args::{InputArguments, RunArguments};
 use super::count::repeats;
@@ -67,10 +67,10 @@ struct LossArguments {
     /// One loss per subset row, in its order, or one per pool row
     #[arg(long, value_name = "FILE")]
     losses: Option<PathBuf>,
-    /// One loss per query
+    /// One loss per query, dropped ones included
     #[arg(long, value_name = "FILE")]
     query_losses: Option<PathBuf>,
-    /// One loss per held-out query
+    /// One loss per held-out query, dropped ones included
     #[arg(long, value_name = "FILE", requires = "heldout_query")]
     heldout_losses: Option<PathBuf>,
 }
@@ -148,8 +148,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         (Some(rows), _) => overlap(query, rows, &progress).map_err(DataError::from)?.len(),
         _ => 0,
     };
-    let losses = read_losses(arguments, &inputs, &subset, query.len(), held_out.as_ref().map_or(0, |rows| rows.len()))?;
-    let terms = Terms {
+    let losses = read_losses(arguments, &inputs, &subset, query, held_out.as_ref())?;
+    let numbers = |rows: &Representation| (0..rows.len()).map(|row| rows.original_row(row)).collect::<Vec<_>>();
+    let (query_numbers, held_out_numbers) = (numbers(query), held_out.as_ref().map_or_else(Vec::new, numbers));
+    let terms = BoundTerms {
         lipschitz: constants.lipschitz,
         range: constants.range,
         diameter: constants.diameter,
@@ -162,13 +164,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         seed: arguments.seed,
         splits: arguments.splits,
         references: arguments.references,
-        memory: arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX),
+        memory: arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX),
     };
     let subject = Subject {
         pool,
         query,
+        query_numbers: &query_numbers,
         subset: &subset,
-        held_out: held_out.as_ref().map(|rows| HeldOut { rows, shared }),
+        held_out: held_out.as_ref().map(|rows| UnseenQueries { rows, numbers: &held_out_numbers, shared }),
         cost: input.cost,
         losses: &losses,
     };
@@ -203,8 +206,8 @@ fn open_held_out(
 ) -> Result<Representation, Failure> {
     let input = &arguments.input;
     let files = &input.files;
-    let options = OpenOptions { tensor: files.tensor.clone(), cast: files.cast };
-    let allowance = Allowance::new(arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX));
+    let options = OpenOptions { tensor: files.tensor.clone(), cast: files.cast, ..OpenOptions::default() };
+    let allowance = Allowance::new(arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
     let mut rows = Representation::open_within(&[path.to_owned()], &options, &allowance)?;
     rows.check_same_dim(pool)?;
     let on_bad = if files.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error };
@@ -212,50 +215,36 @@ fn open_held_out(
     Ok(rows)
 }
 
-/// What a manifest says that it is.
-#[derive(serde::Deserialize)]
-struct Header {
-    schema: String,
-}
-
-/// A manifest, as far as it is read here.
-#[derive(serde::Deserialize)]
-struct Manifest {
-    inputs: Vec<Record>,
-}
-
-#[derive(serde::Deserialize)]
-struct Record {
-    role: String,
-    sha256: String,
-}
-
-/// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries.
+/// Whether the subset lies in a result of `kantor select` that was chosen for this very file of queries, or for the same
+/// rows in another file.
 fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> Result<bool, Failure> {
     let path = subset.ancestors().skip(1).take(3).map(|dir| dir.join(MANIFEST)).find(|path| path.is_file());
     let Some(path) = path else { return Ok(false) };
-    let bytes = whole::read(&path, Whole::Record)?;
-    match json::from_slice::<Header>(&bytes) {
-        Ok(Header { schema }) if schema.starts_with("kantor/") => {}
+    let manifest = match Manifest::read(&path) {
+        Ok(Some(manifest)) => manifest,
         // Other programs have manifests too.
-        _ => return Ok(false),
-    }
-    let manifest: Manifest = json::from_slice(&bytes).map_err(|error| {
-        let remedy =
-            "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
-        Failure::BadInput(format!("{}: is a damaged manifest: {error}; {remedy}", readable(&path)))
-    })?;
-    let digests = held_out.digests(progress)?;
-    let of_queries = |record: &&Record| record.role == "query";
-    Ok(manifest.inputs.iter().filter(of_queries).any(|record| digests.contains(&record.sha256)))
+        Ok(None) => return Ok(false),
+        Err(DataError::Malformed { file, fault, .. }) => {
+            let remedy =
+                "whether the held-out queries took part cannot be told: select again, or copy the subset elsewhere";
+            return Err(DataError::Malformed { file, fault, remedy: remedy.to_owned() }.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let digests = held_out.digests_with_values(progress)?;
+    let same = |record: &InputRecord, held_out: &FileDigests| {
+        record.sha256 == held_out.sha256 || record.blake3.as_ref() == Some(&held_out.blake3)
+    };
+    let mut queries = manifest.inputs.iter().filter(|record| record.role == "query");
+    Ok(queries.any(|record| digests.iter().any(|held_out| same(record, held_out))))
 }
 
 fn read_losses(
     arguments: &Arguments,
     inputs: &Inputs,
     subset: &[usize],
-    queries: usize,
-    held_out: usize,
+    queries: &Representation,
+    held_out: Option<&Representation>,
 ) -> Result<Losses, Failure> {
     let read = |path: &Option<PathBuf>, expected: &[usize], what: &str| -> Result<Option<Vec<f64>>, Failure> {
         let Some(path) = path else { return Ok(None) };
@@ -277,6 +266,11 @@ fn read_losses(
     let given = &arguments.losses;
     let pool = inputs.original_pool_len();
     let of_subset = read(&given.losses, &[subset.len(), pool], "subset row or one per pool row")?;
+    let of_rows = |path: &Option<PathBuf>, rows: Option<&Representation>, what: &str| -> Result<_, Failure> {
+        let all = read(path, &[rows.map_or(0, Representation::original_len)], what)?;
+        let kept = |all: Vec<f64>| rows.map(|rows| (0..rows.len()).map(|row| all[rows.original_row(row)]).collect());
+        Ok(all.and_then(kept))
+    };
     if let (Some(path), Some(_)) = (&given.losses, &of_subset)
         && subset.len() == pool
         && !subset.is_sorted()
@@ -293,8 +287,8 @@ fn read_losses(
     });
     Ok(Losses {
         subset: of_subset,
-        query: read(&given.query_losses, &[queries], "query")?,
-        held_out: read(&given.heldout_losses, &[held_out], "held-out query")?,
+        query: of_rows(&given.query_losses, Some(queries), "query, dropped ones included")?,
+        held_out: of_rows(&given.heldout_losses, held_out, "held-out query, dropped ones included")?,
     })
 }
 
@@ -352,7 +346,9 @@ fn row(line: &Line, letters: &[(Assumption, String)], reasons: &[&str]) -> Vec<S
             (false, _) => '≈',
         };
         let kind = match bound.kind() {
-            Kind::HighProbability(delta) => format!("w.p. ≥ {}", 1.0 - delta),
+            // The difference from 1 may be too small for a double.
+            Kind::HighProbability(delta) if delta < 1e-6 => format!("w.p. ≥ 1 − {delta:e}"),
+            Kind::HighProbability(delta) => format!("w.p. ≥ {}", ((1.0 - delta) * 1e6).floor() / 1e6),
             kind => kind.name().to_owned(),
         };
         let value = bound.value();

@@ -12,12 +12,13 @@ use kantor_theory::{Cost, Status};
 use serde_json::json;
 
 use super::progress::Progress;
-use crate::compare::{ALL, Comparison, Request, Solvers, Warning, compare, write};
+use crate::compare::{ALL, CompareRequest, Solvers, compare, write};
 use crate::data::name::readable;
 use crate::output::ResultDirectory;
-use crate::report::page;
-use crate::report::terminal::tell;
-use crate::select::{InputSpec, Inputs, Request as Selecting};
+use crate::record::{Comparison, Warning};
+use crate::select::{InputSpec, Inputs, Request};
+use crate::view::page;
+use crate::view::terminal::tell;
 
 use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, name, without_repeats};
 use super::count::{count, repeats};
@@ -115,7 +116,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     doubt(&inputs, &arguments.run);
     let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
-    let selecting = Selecting {
+    let selecting = Request {
         energy: !arguments.no_energy,
         balance: selection.balance(&inputs),
         ..selection.request(arguments.method, strictest, &arguments.run)
@@ -123,7 +124,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if !selecting.methods.iter().any(|name| name == ALL) {
         tell_idle(&selecting, &arguments.run);
     }
-    let request = Request {
+    let request = CompareRequest {
         solvers: arguments.solvers.solvers(selecting.seed, selecting.memory)?,
         selecting,
         costs,

@@ -10,7 +10,7 @@ use crate::data::name::{readable, split_once};
 use crate::data::whole::{self, Whole};
 
 use super::failure::Failure;
-use crate::report::suggest::did_you_mean;
+use crate::suggest::did_you_mean;
 
 /// The command line and what was added to it.
 pub(super) struct Expanded {

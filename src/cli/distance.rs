@@ -1,23 +1,24 @@
 //! `kantor distance`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kantor_solvers::divergence::sinkhorn_divergence;
 use kantor_solvers::evidence::{ThresholdedPlan, compressed, thresholded};
 use kantor_solvers::{Solution, SolveError, Watch};
-use kantor_theory::{DistanceBound, Geometry, Problem, Status, Weights};
+use kantor_theory::{DistanceBound, Geometry, Power, Problem, Status, Weights};
 use serde_json::json;
 
 use super::progress::Progress;
 use crate::certify::{self, Certified, Terms};
 use crate::data::list::read_weights;
 use crate::output::{OutputFile, distinct};
-use crate::report::escape::Text;
-use crate::report::trace::Trace;
-use crate::report::{memory, plan, table};
+use crate::probe;
 use crate::select::Inputs;
+use crate::view::escape::Text;
+use crate::view::trace::Trace;
+use crate::view::{plan, table};
 
 use super::args::{InputArguments, PowerArgument, RunArguments};
 use super::best::{self, When};
@@ -40,7 +41,7 @@ pub(super) struct Arguments {
     /// One weight per subset row; uniform if left out
     #[arg(long, value_name = "FILE")]
     subset_weights: Option<PathBuf>,
-    /// One weight per query; uniform if left out
+    /// One weight per query, dropped ones included; uniform if left out
     #[arg(long, value_name = "FILE")]
     query_weights: Option<PathBuf>,
     #[command(flatten)]
@@ -63,12 +64,22 @@ pub(super) struct Arguments {
     run: RunArguments,
 }
 
+/// One weight for every query that was not dropped, from one for every row of the file.
+fn query_weights(path: &Path, inputs: &Inputs) -> Result<Vec<f64>, Failure> {
+    let all = read_weights(path, inputs.original_query_len())?;
+    Ok((0..inputs.queries().len()).map(|query| all[inputs.original_query(query)]).collect())
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let transport = arguments.metric.is_transport()?;
     if !transport && (arguments.certificate.is_some() || arguments.best == When::Always) {
         return Err(Failure::Usage("--certificate and --best always go with --metric transport".to_owned()));
+    }
+    if !transport && arguments.power.get() != Power::One {
+        let fault = "--p 2 goes with --metric transport: the other metrics have no power";
+        return Err(Failure::Usage(fault.to_owned()));
     }
     if !transport && !arguments.solver.are_default() {
         let fault = "--solver and what goes with it are for --metric transport: the other metrics have a formula";
@@ -91,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let weights = Weights {
         subset: arguments.subset_weights.as_deref().map(|path| read_weights(path, rows.len())).transpose()?,
-        query: arguments.query_weights.as_deref().map(|path| read_weights(path, geometry.query_len())).transpose()?,
+        query: arguments.query_weights.as_deref().map(|path| query_weights(path, &inputs)).transpose()?,
     };
     let terms = Terms { power, weights, ..Terms::default() };
     if !transport {
@@ -115,7 +126,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());
     let status = status.unwrap_or(certified.status());
     if let Some(mut file) = certificate {
-        let facts = certify::facts(&inputs.records(&progress)?, inputs.dropped());
+        let facts = certify::facts(&inputs.records(true, &progress)?, inputs.dropped());
         let text = certified.certificate(&facts, None)?.to_json();
         file.write_all(&text).map_err(|error| file.failed(error))?;
         written.push(file);
@@ -212,7 +223,7 @@ fn solve(
 ) -> Result<(DistanceBound, Solved), Failure> {
     let words = &arguments.solver;
     let entry = words.entry()?;
-    let memory = arguments.run.max_memory.or_else(memory::available).unwrap_or(u64::MAX);
+    let memory = arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX);
     let effort = words.effort(memory)?;
     let solver = (entry.build)(&effort);
     let whole = Problem { weights: terms.weights.clone(), ..Problem::new(geometry, terms.power) };

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use crate::certify::CertifyError;
 use crate::data::name::readable;
-use crate::data::{DataError, Kind};
+use crate::data::{DataError, FaultKind};
 use crate::output::OutputError;
-use crate::report::page::PageError;
 use crate::select::Error;
+use crate::view::page::PageError;
 use kantor_solvers::{SelectError, SolveError};
 use kantor_theory::GeometryError;
 
@@ -93,7 +93,10 @@ impl Failure {
                 SelectError::Memory { .. } => RESOURCE,
                 SelectError::Stopped(_) => INTERRUPTED,
                 SelectError::Budget { .. } | SelectError::Row(_) => BAD_INPUT,
-                SelectError::Setting { .. } | SelectError::Unsupported { .. } | SelectError::Distance { .. } => USAGE,
+                SelectError::Setting { .. }
+                | SelectError::UnknownSetting { .. }
+                | SelectError::Unsupported { .. }
+                | SelectError::Distance { .. } => USAGE,
             },
         }
     }
@@ -109,10 +112,10 @@ fn solve_code(error: &SolveError) -> u8 {
 
 fn data_code(error: &DataError) -> u8 {
     match error.kind() {
-        Kind::Usage => USAGE,
-        Kind::BadInput => BAD_INPUT,
-        Kind::Io => INPUT_OUTPUT,
-        Kind::Resource => RESOURCE,
-        Kind::Interrupted => INTERRUPTED,
+        FaultKind::Usage => USAGE,
+        FaultKind::BadInput => BAD_INPUT,
+        FaultKind::Io => INPUT_OUTPUT,
+        FaultKind::Resource => RESOURCE,
+        FaultKind::Interrupted => INTERRUPTED,
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     threads::start(0)?;
-    let options = OpenOptions { tensor: arguments.tensor.clone(), cast: arguments.cast };
+    let options = OpenOptions { tensor: arguments.tensor.clone(), cast: arguments.cast, ..OpenOptions::default() };
     let near = NearOptions { cosine: arguments.near, rows: arguments.near_rows };
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let mut inspections = Vec::with_capacity(arguments.files.len());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory, Parser};
 use toml::{Table, Value};
 
-use crate::batch::{Grid, JOB_BYTES, MOST_JOBS, Plan, job_count, jobs};
+use crate::batch::{Grid, JOB_BYTES, JobPlan, MOST_JOBS, job_count, jobs};
 use crate::data::name::readable;
 use crate::select::{InputSpec, Request, method};
 
@@ -17,7 +17,7 @@ use super::count::count;
 use super::failure::Failure;
 use super::parse_error;
 use super::settings::SettingsArguments;
-use crate::report::suggest::did_you_mean;
+use crate::suggest::did_you_mean;
 
 /// The part of the file that says what flags say.
 #[derive(Debug, Parser)]
@@ -49,7 +49,7 @@ const GRID: &str = "grid";
 const MOST_SHARED: usize = 2_000_000;
 
 /// Reads a job file. `out` is the directory of results if the command line names one.
-pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Result<Plan, Failure> {
+pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Result<JobPlan, Failure> {
     let file = JobFile { path, table: config::read(path)? };
     let command = Shared::command();
     let shared: Vec<&str> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
@@ -103,7 +103,7 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
         return Err(Failure::Resource(format!("{}: {fault}", readable(path))));
     }
     let jobs = jobs(specs.keys(), &grids);
-    Ok(Plan { out, tasks: specs, jobs, request })
+    Ok(JobPlan { out, tasks: specs, jobs, request })
 }
 
 struct JobFile<'a> {

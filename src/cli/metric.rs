@@ -10,10 +10,10 @@ use kantor_theory::{Geometry, Kernel, KernelName, Rejection, Status};
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use crate::certify::{CertifyError, Measured, Metric, Terms, measure, watched};
-use crate::report::escape::Text;
-use crate::report::table;
+use crate::certify::{CertifyError, Measured, SubsetMetric, Terms, measure, watched};
 use crate::select::{Error, Inputs};
+use crate::view::escape::Text;
+use crate::view::table;
 
 use super::failure::Failure;
 use super::output::say;
@@ -64,10 +64,14 @@ impl MetricArguments {
         Ok(self.metric == "transport")
     }
 
-    fn metric(&self, geometry: &Geometry<'_>) -> Result<Metric, Failure> {
+    fn metric(&self, geometry: &Geometry<'_>) -> Result<SubsetMetric, Failure> {
         let name = self.kernel.unwrap_or(KernelName::Gaussian);
         if let Some(Bandwidth::Given(sigma)) = self.bandwidth.filter(|_| !name.has_bandwidth()) {
             return Err(Failure::Usage(format!("--bandwidth is {sigma}, but kernel `{name}` has none")));
+        }
+        if self.kernel == Some(KernelName::Cosine) && geometry.cost().family() != Family::Angle {
+            let fault = "--kernel cosine is for rows of length one: give a cost of directions, such as --cost cosine";
+            return Err(Failure::Usage(fault.to_owned()));
         }
         let kernel = || {
             (self.bandwidth.unwrap_or_default().for_queries(name, geometry))
@@ -79,13 +83,13 @@ impl MetricArguments {
             return Err(Failure::Usage(format!("--metric {} {fault}", self.metric)));
         }
         Ok(match self.metric.as_str() {
-            "energy" => Metric::Energy,
-            "mmd" => Metric::Mmd(kernel()?),
-            "mmd-unbiased" => Metric::MmdUnbiased(kernel()?),
-            "chamfer-to-subset" => Metric::ChamferToSubset,
-            "chamfer-to-query" => Metric::ChamferToQuery,
-            "hausdorff" => Metric::Hausdorff,
-            "mean-difference" => Metric::MeanDifference,
+            "energy" => SubsetMetric::Energy,
+            "mmd" => SubsetMetric::Mmd(kernel()?),
+            "mmd-unbiased" => SubsetMetric::MmdUnbiased(kernel()?),
+            "chamfer-to-subset" => SubsetMetric::ChamferToSubset,
+            "chamfer-to-query" => SubsetMetric::ChamferToQuery,
+            "hausdorff" => SubsetMetric::Hausdorff,
+            "mean-difference" => SubsetMetric::MeanDifference,
             other => unreachable!("`{other}` is no metric of the list, or is transport, which is dealt with before"),
         })
     }
@@ -114,14 +118,15 @@ impl MetricArguments {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn json(&self, geometry: &Geometry<'_>, metric: Metric, measured: Measured) -> Value {
+    fn json(&self, geometry: &Geometry<'_>, metric: SubsetMetric, measured: Measured) -> Value {
         let mut object = json!({"schema": "kantor/distance/1", "metric": self.metric, "status": Status::Certified});
         let points = match geometry.cost().family() {
             Family::Angle => Some("unit rows"),
             Family::Distance => Some("rows"),
             Family::Given => None,
         };
-        let by_cost = matches!(metric, Metric::ChamferToSubset | Metric::ChamferToQuery | Metric::Hausdorff);
+        let by_cost =
+            matches!(metric, SubsetMetric::ChamferToSubset | SubsetMetric::ChamferToQuery | SubsetMetric::Hausdorff);
         if let (Some(object), Ok(Value::Object(values))) = (object.as_object_mut(), serde_json::to_value(measured)) {
             object.extend(values);
             object.insert("points".to_owned(), json!(points.filter(|_| !by_cost)));
@@ -133,7 +138,7 @@ impl MetricArguments {
         object
     }
 
-    fn text(&self, geometry: &Geometry<'_>, metric: Metric, measured: Measured, rows: usize) -> Text {
+    fn text(&self, geometry: &Geometry<'_>, metric: SubsetMetric, measured: Measured, rows: usize) -> Text {
         let title = METRICS.iter().find(|(name, _)| *name == self.metric).map_or("distance", |(_, title)| title);
         let kernel = kernel_of(metric).map_or_else(String::new, |kernel| format!(" ({kernel})"));
         let ends = table::interval(measured.interval);
@@ -151,9 +156,9 @@ impl MetricArguments {
     }
 }
 
-fn kernel_of(metric: Metric) -> Option<Kernel> {
+fn kernel_of(metric: SubsetMetric) -> Option<Kernel> {
     match metric {
-        Metric::Mmd(kernel) | Metric::MmdUnbiased(kernel) => Some(kernel),
+        SubsetMetric::Mmd(kernel) | SubsetMetric::MmdUnbiased(kernel) => Some(kernel),
         _ => None,
     }
 }

@@ -39,9 +39,9 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::batch::panic_message;
 use crate::data::outlive_cuts;
-use crate::report::escape::Text;
-use crate::report::terminal::tell;
 use crate::select::unless_explained;
+use crate::view::escape::Text;
+use crate::view::terminal::tell;
 
 use config::Expanded;
 use failure::Failure;

@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use crate::data::name::readable;
 use crate::output::MANIFEST;
-use crate::report::escape::Printable;
-use crate::report::terminal::{print, tell};
+use crate::record::SelectionRecord;
 use crate::select::Inputs;
+use crate::view::escape::Printable;
+use crate::view::terminal::{print, tell};
 
 use super::args::RunArguments;
 use super::failure::Failure;
@@ -33,6 +36,13 @@ impl<'a> Place<'a> {
         let older = if self.older { ", in the place of an older result" } else { "" };
         say(format_args!("written to {} in {seconds:.1} s{older}", readable(self.out)))
     }
+}
+
+/// A selection of the result in `out` as JSON, with the way to its files from here.
+pub(super) fn placed(result: &SelectionRecord, out: &Path) -> Value {
+    let mut object = json!(result);
+    object["dir"] = json!(result.dir.as_ref().map(|dir| readable(&out.join(dir)).into_owned()));
+    object
 }
 
 /// Says what readers of a result should know of its inputs.

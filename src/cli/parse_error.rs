@@ -5,7 +5,7 @@ use clap::Error;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::report::escape::{OneLine, Text};
+use crate::view::escape::{OneLine, Text};
 
 /// The whole message.
 pub(super) fn text(error: Error) -> Text {

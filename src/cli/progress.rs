@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kantor_solvers::{Stopped, Watch};
 
-use crate::report::escape::OneLine;
-use crate::report::terminal::{self, tell};
+use crate::view::escape::OneLine;
+use crate::view::terminal::{self, tell};
 
 /// A stage is worth showing once it has taken this long.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -7,18 +7,16 @@ use kantor_theory::Interval;
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use crate::data::name::readable;
 use crate::output::ResultDirectory;
-use crate::quantiles::{self, Cut, Manifest};
-use crate::report::escape::Text;
-use crate::report::table;
+use crate::quantiles;
+use crate::record::{Cut, Manifest};
 use crate::select::{Inputs, Request};
 use crate::statistics::spearman;
 
 use super::args::{InputArguments, RunArguments, TermsArguments, check_methods};
 use super::count::count;
 use super::failure::Failure;
-use super::output::{Place, say, warn};
+use super::output::{Place, placed, say, warn};
 use super::settings::{SettingsArguments, tell_idle};
 use super::signals;
 
@@ -77,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.run.json {
         say(as_json(&manifest, &arguments.out))?;
     } else {
-        say(as_table(&manifest))?;
+        say(manifest.text())?;
         if !arguments.run.quiet {
             if let Some(rank) = correlation(&manifest) {
                 say(format_args!("rank correlation of bin and distance: {rank:.2}"))?;
@@ -97,49 +95,15 @@ fn correlation(manifest: &Manifest) -> Option<f64> {
 }
 
 fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
-    let results: Vec<Value> = manifest
-        .results
-        .iter()
-        .map(|bin| {
-            json!({
-                "bin": bin.bin,
-                "first_rank": bin.first_rank,
-                "last_rank": bin.last_rank,
-                "rows": bin.rows,
-                "dir": readable(&out.join(&bin.dir)),
-                "distance": bin.distance,
-                "energy": bin.energy,
-                "chamfer": bin.chamfer,
-                "status": bin.status,
-                "seconds": bin.seconds,
-            })
-        })
-        .collect();
+    let results: Vec<Value> = manifest.results.iter().map(|bin| placed(bin, out)).collect();
     json!({
         "schema": "kantor/quantiles/1",
         "method": manifest.parameters.methods[0],
         "objective": manifest.parameters.objective.name(),
-        "bins": manifest.cut.bins,
-        "take": manifest.cut.take,
-        "focus_bin": manifest.cut.focus_bin,
+        "bins": manifest.cut.map(|cut| cut.bins),
+        "take": manifest.cut.map(|cut| cut.take),
+        "focus_bin": manifest.cut.and_then(|cut| cut.focus_bin),
         "results": results,
         "spearman": correlation(manifest),
     })
-}
-
-fn as_table(manifest: &Manifest) -> Text {
-    let none = || "–".to_owned();
-    let value = |interval: Option<Interval>| interval.map_or_else(none, table::value);
-    let rows = manifest.results.iter().map(|bin| {
-        vec![
-            bin.dir.clone(),
-            format!("{}–{}", bin.first_rank, bin.last_rank),
-            bin.rows.to_string(),
-            bin.distance.map_or_else(none, table::interval),
-            value(bin.energy),
-            value(bin.chamfer),
-            bin.status.to_string(),
-        ]
-    });
-    table::plain(&["bin", "ranks", "taken", "distance", "energy", "chamfer Q→S", "status"], rows)
 }

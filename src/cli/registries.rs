@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use kantor_solvers::Settings;
 use kantor_solvers::registry::{SELECTORS, SOLVERS, SelectorEntry};
 use kantor_theory::Cost;
-use kantor_theory::generalization::selectors::{SCOPE, optimises};
+use kantor_theory::generalization::selectors::SCOPE;
 use serde_json::{Value, json};
 
-use crate::report::table;
+use crate::view::table;
 
 use super::failure::Failure;
 use super::output::say;
@@ -36,15 +36,15 @@ const WIDTH: usize = 80;
 
 /// What is proved of a method, in the order of the table's columns.
 fn proved(entry: &SelectorEntry) -> [String; 3] {
-    optimises(entry.name)
+    (entry.build)(&Settings::default())
+        .guarantee()
         .map_or(["–", "–", "nothing is stated here; certify the result"], |o| [o.exactly, o.relation, o.guarantee])
         .map(with_flags)
 }
 
 /// The defaults of the settings that a method reads.
 fn defaults(entry: &SelectorEntry) -> Value {
-    let all = serde_json::to_value(Settings::default()).unwrap_or_default();
-    entry.settings.iter().map(|name| ((*name).to_owned(), all[*name].clone())).collect::<serde_json::Map<_, _>>().into()
+    (entry.settings)().into_iter().map(|setting| (setting.name, setting.default)).collect()
 }
 
 /// A flag with its default, if it has one: values are without the quotes that JSON puts around words. What is off until

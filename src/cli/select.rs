@@ -3,21 +3,18 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use kantor_theory::{Interval, Objective};
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use crate::data::name::readable;
 use crate::output::ResultDirectory;
-use crate::report::escape::Text;
-use crate::report::manifest::Manifest;
-use crate::report::table;
-use crate::report::terminal::tell;
-use crate::select::{Inputs, Law, Request, Run, select, write};
+use crate::record::{Manifest, Run, SelectionRecord, write};
+use crate::select::{Inputs, Law, Request, select};
+use crate::view::table;
+use crate::view::terminal::tell;
 
 use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods, name};
 use super::failure::Failure;
-use super::output::{Place, say, warn};
+use super::output::{Place, placed, say, warn};
 use super::settings::tell_idle;
 use super::signals;
 
@@ -64,7 +61,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
     let outcome = select(&inputs, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
-    let manifest = write(staging, &inputs, &request, &outcome, run, &progress)?;
+    let manifest = write(staging, &inputs, &outcome, run, &progress)?;
     drop(progress);
     for note in &manifest.notes {
         // What is left out shows in the table; why, to those who ask.
@@ -75,10 +72,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if arguments.run.json {
         say(as_json(&manifest, &selection.out))?;
     } else {
-        say(as_table(&manifest))?;
+        say(manifest.text())?;
         let laws: Vec<_> = manifest.results.iter().filter_map(|r| Some((r, r.held_out?.law?))).collect();
         if let Some((_, law)) = laws.first() {
-            let (likely, metric) = (1.0 - law.delta, law.metric);
+            let (likely, metric) = (1.0 - law.delta, law.metric.name());
             say("")?;
             say(format_args!(
                 "if queries are independent draws: W₁ ({metric}) of every fold to their law, w.p. ≥ {likely} (T10)"
@@ -95,61 +92,12 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
-    let results: Vec<Value> = manifest
-        .results
-        .iter()
-        .map(|result| {
-            json!({
-                "method": result.method,
-                "budget": result.budget,
-                "objective": manifest.parameters.objective.name(),
-                "dir": result.dir.as_ref().map(|dir| readable(&out.join(dir)).into_owned()),
-                "distance": result.distance,
-                "best": result.best,
-                "excess": result.excess,
-                "energy": result.energy,
-                "chamfer": result.chamfer,
-                "held_out": result.held_out,
-                "groups": result.groups,
-                "status": result.status,
-                "seconds": result.seconds + result.certify_seconds,
-            })
-        })
-        .collect();
+    let result = |result: &SelectionRecord| {
+        let mut object = placed(result, out);
+        object["objective"] = json!(manifest.parameters.objective.name());
+        object["seconds"] = json!(result.total_seconds());
+        object
+    };
+    let results: Vec<Value> = manifest.results.iter().map(result).collect();
     json!({"schema": "kantor/select/1", "results": results, "groups": manifest.groups, "notes": manifest.notes})
-}
-
-fn as_table(manifest: &Manifest) -> Text {
-    let folds = manifest.parameters.cross_fit.is_some();
-    let distance = table::distance_name(manifest.parameters.objective);
-    // Where the energy distance is the objective, it stands there already.
-    let beside = manifest.parameters.objective != Objective::Energy;
-    let mut header = vec!["method", "budget", distance, "above best possible"];
-    header.extend(["energy"].into_iter().filter(|_| beside));
-    header.push("chamfer Q→S");
-    header.extend(["held-out"].into_iter().filter(|_| folds));
-    header.extend(["held-out energy"].into_iter().filter(|_| folds && beside));
-    let groups = &manifest.groups;
-    header.extend(["worst group"].into_iter().filter(|_| !groups.is_empty()));
-    header.extend(["status", "time"]);
-    let none = || "–".to_owned();
-    let value = |interval: Option<Interval>| interval.map_or_else(none, table::value);
-    let rows = manifest.results.iter().map(|result| {
-        let mut cells = vec![
-            result.method.clone(),
-            result.budget.to_string(),
-            result.distance.map_or_else(none, table::interval),
-            result.excess.map_or_else(none, |excess| format!("≤ {}", table::percent_up(excess))),
-        ];
-        cells.extend(beside.then(|| value(result.energy)));
-        cells.push(value(result.chamfer));
-        if let Some(held_out) = result.held_out {
-            cells.push(value(Some(held_out.held_out.distance)));
-            cells.extend(beside.then(|| value(held_out.held_out.energy)));
-        }
-        cells.extend(table::worst_group(groups, &result.groups));
-        cells.extend([result.status.to_string(), format!("{:.2} s", result.seconds + result.certify_seconds)]);
-        cells
-    });
-    table::plain(&header, rows)
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::output::scratch;
-use crate::report::terminal::tell;
+use crate::view::terminal::tell;
 
 /// Exit code of an interrupted run.
 pub(super) const INTERRUPTED: u8 = 130;

@@ -11,10 +11,10 @@ use serde_json::json;
 use super::progress::{Detail, Progress};
 use crate::data::name::split_once;
 use crate::output::{OutputFile, distinct};
-use crate::report::escape::Text;
-use crate::report::{page, table};
 use crate::select::Error;
-use crate::study::{Joined, Outcome, Published, Run, joined, published, published_files};
+use crate::study::{Joined, Published, TaskRun, TrainingOutcome, joined, published, published_files};
+use crate::view::escape::Text;
+use crate::view::{page, table};
 
 use super::failure::Failure;
 use super::output::say;
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     results: Option<PathBuf>,
     /// What kantor select wrote for a task; repeat it
     #[arg(long = "run", id = "runs", value_name = "TASK=DIR", value_parser = OsStringValueParser::new().try_map(run_of), requires = "results")]
-    runs: Vec<Run>,
+    runs: Vec<TaskRun>,
     /// Write a page of HTML with figures as well
     #[arg(short = 'o', long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -44,10 +44,10 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-fn run_of(word: OsString) -> Result<Run, String> {
+fn run_of(word: OsString) -> Result<TaskRun, String> {
     match split_once(&word, b'=', false).and_then(|(task, path)| Some((task.to_str()?, path))) {
         Some((task, path)) if !task.is_empty() && !path.is_empty() => {
-            Ok(Run { task: task.to_owned(), path: path.into() })
+            Ok(TaskRun { task: task.to_owned(), path: path.into() })
         }
         _ => Err("give TASK=DIR".to_owned()),
     }
@@ -57,7 +57,7 @@ impl Arguments {
     /// The files that are read.
     fn inputs(&self) -> Result<Vec<PathBuf>, Failure> {
         let tables = self.tables.as_deref().map(published_files).transpose()?.unwrap_or_default();
-        Ok(tables.into_iter().chain(self.results.clone()).chain(self.runs.iter().map(Run::manifest)).collect())
+        Ok(tables.into_iter().chain(self.results.clone()).chain(self.runs.iter().map(TaskRun::manifest)).collect())
     }
 
     /// The page that was asked for, hidden until it is complete.
@@ -113,9 +113,9 @@ fn number(value: Option<f64>, decimals: usize) -> String {
 }
 
 fn correlation_table(found: &Published) -> Text {
-    let of = |outcome: Outcome| found.correlations.iter().filter(move |line| line.outcome == outcome);
-    let rows = of(Outcome::Loss).map(|line| {
-        let twin = of(Outcome::Metric).find(|other| {
+    let of = |outcome: TrainingOutcome| found.correlations.iter().filter(move |line| line.outcome == outcome);
+    let rows = of(TrainingOutcome::Loss).map(|line| {
+        let twin = of(TrainingOutcome::Metric).find(|other| {
             (other.pool, &other.model, &other.task, &other.representation)
                 == (line.pool, &line.model, &line.task, &line.representation)
         });

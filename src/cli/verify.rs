@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use kantor_theory::certificate::{Input, Role};
+use kantor_theory::certificate::{Content, Input, Role};
 use kantor_theory::{Certificate, Executor, Objective, Statement, Verdict, sequential};
 use serde_json::json;
 
 use super::progress::{Detail, Progress};
 use crate::certify;
 use crate::data::whole::{self, Whole};
-use crate::report::escape::Text;
-use crate::report::table;
+use crate::record::columns::distance_name;
 use crate::select::InputSpec;
 use crate::verify::verify;
+use crate::view::escape::Text;
+use crate::view::table;
 
 use super::failure::Failure;
 use super::output::say;
@@ -80,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         say(verdict.name())?;
         if let Some(problem) = problem.filter(|_| verdict.proved().is_some()) {
             say(terms(problem))?;
-            let distance = table::distance_name(problem.objective);
+            let distance = distance_name(problem.objective);
             say(format_args!("{distance} of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
                 say(format_args!("every subset of that size: at least {best}"))?;
@@ -105,7 +106,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Failure> {
     let named = |role: Role| {
         let of = certificate.inputs.iter().filter(move |input| input.role == role);
-        of.map(|input| PathBuf::from(&input.name)).collect::<Vec<_>>()
+        of.filter_map(|input| input.name.as_ref()).map(PathBuf::from).collect::<Vec<_>>()
     };
     // A matrix stands for both.
     let rows = arguments.similarity.is_none();
@@ -130,14 +131,15 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
 fn spoken_of(files: &[Input]) -> Text {
     let mut text = Text::default();
     text.push("the certificate speaks of");
-    for Input { role, name, sha256, rows, dim, .. } in files {
-        let flag = match role {
-            Role::Pool => "--pool",
-            Role::Query => "--query",
-            Role::Similarity => "--similarity",
+    for Input { role, name, rows, dim, content, .. } in files {
+        let (at, digest, of_what) = match content {
+            Content::File { sha256 } => (0, sha256, "SHA-256"),
+            Content::Values { start, blake3 } => (*start, blake3, "BLAKE3 of the values"),
         };
-        let digest: String = sha256.chars().take(12).collect();
-        text.push(format_args!("  {flag} {name}: {rows} rows, {dim} columns, SHA-256 {digest}…"));
+        let name = name.as_deref().unwrap_or("(in memory)");
+        let from = if at > 0 { format!(" from row {at} on") } else { String::new() };
+        let digest: String = digest.chars().take(12).collect();
+        text.push(format_args!("  --{} {name}: {rows} rows{from}, {dim} columns, {of_what} {digest}…", role.name()));
     }
     text
 }

@@ -8,9 +8,9 @@ use kantor_solvers::kernels::scan;
 use kantor_solvers::{Selector, Task, Watch};
 use kantor_theory::{Cost, PickedRows, Power};
 
-use super::record::{NearestExample, NearestExamples};
 use super::text::beginning;
 use crate::data::JsonlRows;
+use crate::record::{NearestExample, NearestExamples};
 use crate::select::{BLOCK, Error, Inputs};
 
 /// Queries shown, spread evenly over all of them.

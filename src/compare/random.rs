@@ -12,8 +12,8 @@ use kantor_solvers::{Stopped, Watch};
 use kantor_theory::{Geometry, Objective, Power};
 use rayon::prelude::*;
 
-use super::record::{AgainstRandom, Reference};
 use crate::certify::{self, CertifyError, Terms};
+use crate::record::{AgainstRandom, RandomReference};
 use crate::select::Error;
 use crate::statistics::mean;
 
@@ -34,7 +34,7 @@ pub(super) fn references(
     (seeds, seed): (usize, u64),
     memory: u64,
     watch: &dyn Watch,
-) -> Result<Vec<Reference>, Error> {
+) -> Result<Vec<RandomReference>, Error> {
     if seeds == 0 {
         return Ok(Vec::new());
     }
@@ -62,7 +62,7 @@ pub(super) fn references(
         let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
         let most = distances.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let cost = geometry.cost();
-        Reference { cost, budget, mean: mean(distances.iter().copied()), range: (least, most), best, distances }
+        RandomReference { cost, budget, mean: mean(distances.iter().copied()), range: (least, most), best, distances }
     };
     Ok(budgets.iter().enumerate().map(reference).collect())
 }

@@ -4,30 +4,29 @@
 use std::time::Instant;
 
 use kantor_solvers::Watch;
-use kantor_solvers::kernels::scan;
 use kantor_solvers::registry::{SELECTORS, SelectorEntry};
 use kantor_solvers::{SelectError, Task};
-use kantor_theory::{Cost, Geometry, PickedRows, Rows};
+use kantor_theory::{Cost, Geometry, Rows};
 
-use super::record::{Comparison, Overlap, Reference, Row, SCHEMA};
 use super::solvers::{Solvers, solve};
 use super::text::{BINS, Texts};
 use super::{near, nearest, overlap, random, warnings};
 use crate::certify::Terms;
 use crate::data::OnBadRow;
 use crate::label::Labelled;
-use crate::report::{cpu, files, memory};
-use crate::select::{
-    BLOCK, Chosen, Error, Inputs, Outcome, Proved, Request as Selecting, coverage, named_groups, notes, parameters,
-    select_only,
+use crate::probe;
+use crate::record::{
+    Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, RandomReference, SelectionRecord,
+    directory, rows,
 };
+use crate::select::{BLOCK, Error, Inputs, Outcome, ProvedSelection, Request as Selecting, notes, select_only};
 
 /// What stands for every method.
 pub const ALL: &str = "all";
 
 /// What to compare, from inputs already open.
 #[derive(Clone)]
-pub struct Request {
+pub struct CompareRequest {
     /// Methods, budgets and settings; its cost is not read, and distances are always certified. The method `all` stands
     /// for all that take these inputs under these costs.
     pub selecting: Selecting,
@@ -47,7 +46,7 @@ pub struct Request {
     pub begun: Instant,
 }
 
-impl Request {
+impl CompareRequest {
     /// How the directories of selections under this cost begin: with its name, if there are several.
     pub(super) fn under(&self, cost: Cost) -> String {
         if self.costs.len() > 1 { format!("{cost}/") } else { String::new() }
@@ -59,18 +58,18 @@ pub struct Compared {
     /// What was found.
     pub comparison: Comparison,
     /// The selections, by cost.
-    pub(super) outcomes: Vec<(Selecting, Outcome)>,
+    pub(super) outcomes: Vec<Outcome>,
 }
 
 /// Compares.
 ///
 /// # Errors
 /// If the request makes no sense for these inputs, a method or solver cannot work on them, or `watch` asks to stop.
-pub fn compare(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Compared, Error> {
+pub fn compare(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> Result<Compared, Error> {
     inputs.guarded(watch, |watch| compare_all(inputs, request, watch))
 }
 
-fn compare_all(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Compared, Error> {
+fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> Result<Compared, Error> {
     let Some(&first) = request.costs.first() else { return Err(Error::Request("give at least one --cost".to_owned())) };
     let texts = inputs
         .examples()
@@ -84,108 +83,86 @@ fn compare_all(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<
         let watch = if request.costs.len() > 1 { &labelled } else { watch };
         let selecting = Selecting { cost, certify: true, methods: methods.clone(), ..request.selecting.clone() };
         let outcome = select_only(inputs, &selecting, watch)?;
-        let drawn = draw(inputs, &selecting, &outcome, request.random_seeds, watch)?;
-        let selections: Vec<(&Chosen, &Proved)> = outcome
-            .chosen
-            .iter()
-            .flat_map(|chosen| chosen.selections.iter().map(move |proved| (chosen, proved)))
-            .collect();
-        let rows: Vec<&[usize]> = selections.iter().map(|(_, proved)| &proved.selection.rows[..]).collect();
-        for ((chosen, proved), near) in selections.into_iter().zip(near::shares(inputs, &rows, watch)?) {
+        let drawn = draw(inputs, &outcome, request.random_seeds, watch)?;
+        let subsets: Vec<&[usize]> = rows(&outcome).collect();
+        for ((chosen, proved), near) in outcome.selections().zip(near::shares(inputs, &subsets, watch)?) {
             let reference = drawn.iter().find(|reference| reference.budget == proved.selection.budget());
-            let found = row(inputs, &selecting, chosen, proved, reference, texts.as_ref());
-            let dir = format!("{}{}", request.under(cost), files::directory(&chosen.method, &proved.selection));
-            let dir = request.write_selections.then(|| dir.into());
-            results.push(Row { near_duplicates: near, dir, ..found });
+            let dir = request.write_selections.then(|| directory(&request.under(cost), chosen, proved));
+            let found = SelectionRecord::of(Origin(Some(inputs)), &outcome.request, chosen, proved, dir);
+            let (examined, sources) = examine(inputs, proved, reference, near, texts.as_ref());
+            let (cost, best) = (Some(cost), Some(Best::Number(lower(proved).unwrap_or(0.0))));
+            results.push(SelectionRecord { cost, best, examined: Some(examined), sources: Some(sources), ..found });
         }
         references.extend(drawn);
-        overlaps.extend(overlapping(cost, &selecting, &outcome));
+        overlaps.extend(overlapping(cost, &outcome));
         if let Some(solvers) = &request.solvers {
             let geometry = inputs.geometry(cost)?.with_cache();
-            solved.extend(solve(&geometry, selecting.power, &outcome, solvers, watch)?);
+            solved.extend(solve(&geometry, &outcome, solvers, watch)?);
         }
-        outcomes.push((selecting, outcome));
+        outcomes.push(outcome);
     }
-    let records = inputs.records(watch)?;
-    outcomes.iter_mut().for_each(|(_, outcome)| outcome.inputs.clone_from(&records));
+    let records = inputs.records(request.write_selections, watch)?;
+    outcomes.iter_mut().for_each(|outcome| outcome.inputs.clone_from(&records));
     let largest =
         request.selecting.budgets.iter().enumerate().max_by_key(|(_, budget)| **budget).map_or(0, |(at, _)| at);
-    let (selecting, outcome) = &outcomes[0];
+    let outcome = &outcomes[0];
     let chosen: Vec<(&str, &[usize])> =
         outcome.chosen.iter().map(|c| (c.method.as_str(), &c.selections[largest].selection.rows[..])).collect();
-    let nearest = nearest::nearest(inputs, first, &chosen, selecting.memory, watch)?;
-    let has_text = results.iter().any(|row: &Row| row.tokens.is_some());
+    let nearest = nearest::nearest(inputs, first, &chosen, outcome.request.memory, watch)?;
+    let tokens = |row: &SelectionRecord| row.examined.as_ref()?.tokens;
+    let has_text = results.iter().any(|row| tokens(row).is_some());
     let mut comparison = Comparison {
-        schema: SCHEMA,
-        kantor: env!("CARGO_PKG_VERSION"),
+        schema: COMPARISON_SCHEMA.into(),
+        kantor: env!("CARGO_PKG_VERSION").into(),
         command: request.command.clone(),
         inputs: records,
         pool_rows: inputs.pool_len(),
         query_rows: inputs.queries().len(),
         dimension: inputs.points().map(|(pool, _)| pool.dim()),
         costs: request.costs.clone(),
-        parameters: parameters(selecting, outcome.objective, request.on_bad_row),
-        seed: selecting.seed,
+        parameters: Parameters::of(&outcome.request, outcome.objective, request.on_bad_row),
+        seed: outcome.request.seed,
         random_seeds: request.random_seeds,
         warnings: Vec::new(),
         results,
         references,
         overlaps,
         solvers: solved,
-        groups: named_groups(inputs),
+        groups: Origin(Some(inputs)).groups(),
         sources: texts.map_or_else(Vec::new, |texts| texts.sources),
         length_bins: if has_text { BINS.to_vec() } else { Vec::new() },
         nearest,
         seconds: request.begun.elapsed().as_secs_f64(),
-        cpu_seconds: cpu::seconds(),
-        peak_memory_bytes: memory::peak(),
+        cpu_seconds: probe::cpu_seconds(),
+        peak_memory_bytes: probe::peak_memory(),
     };
-    let notes: Vec<_> = outcomes.iter().map(|(request, outcome)| notes(inputs, request, &outcome.chosen)).collect();
+    let notes: Vec<_> = outcomes.iter().map(|outcome| notes(inputs.groups(), outcome)).collect();
     comparison.warnings = warnings::warnings(inputs, &comparison, &left_out, &notes);
     Ok(Compared { comparison, outcomes })
 }
 
 /// The methods asked for; and if that is all of them, those that do not take these inputs.
-fn methods(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> (Vec<String>, Vec<&'static str>) {
+fn methods(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> (Vec<String>, Vec<&'static str>) {
     if !request.selecting.methods.iter().any(|name| name == ALL) {
         return (request.selecting.methods.clone(), Vec::new());
     }
+    // Whatever else is wrong shows when the method is asked in earnest.
+    let geometries: Vec<_> = request.costs.iter().filter_map(|&cost| inputs.geometry(cost).ok()).collect();
+    let Selecting { power, seed, memory, ref settings, .. } = request.selecting;
     let takes = |entry: &&SelectorEntry| {
-        request.costs.iter().all(|&cost| takes(inputs, &request.selecting, entry, cost, watch))
+        geometries.iter().all(|geometry| {
+            let task = Task { geometry, power, seed, block: BLOCK, memory, watch };
+            !matches!((entry.build)(settings).supports(&task), Err(SelectError::Unsupported { .. }))
+        })
     };
     let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) = SELECTORS.iter().partition(takes);
     let names = |entries: Vec<&SelectorEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     (names(taking).into_iter().map(str::to_owned).collect(), names(others))
 }
 
-/// Whether a method does not refuse such inputs: asked for one row, by one query, of one row if there are rows.
-fn takes(inputs: &Inputs, selecting: &Selecting, entry: &SelectorEntry, cost: Cost, watch: &dyn Watch) -> bool {
-    let query = PickedRows::new(inputs.queries(), vec![0]);
-    let row = inputs.points().map(|(pool, _)| PickedRows::new(pool, vec![0]));
-    let geometry = match &row {
-        Some(row) => Geometry::new(row, &query, cost),
-        None => Geometry::from_matrix(&query, cost),
-    };
-    // Whatever else is wrong shows when the method is asked in earnest.
-    let Ok(geometry) = geometry else { return true };
-    let Selecting { power, seed, memory, .. } = *selecting;
-    let task = Task { geometry: &geometry, power, seed, block: BLOCK, memory, watch };
-    let selector = (entry.build)(&selecting.settings);
-    let Ok(findings) = scan(&task, selector.needs(&task, 1)) else { return true };
-    !matches!(
-        selector.select(&task, &findings, &[1]),
-        Err(SelectError::Unsupported { .. } | SelectError::Distance { .. })
-    )
-}
-
 /// Random subsets under the objective of the outcome.
-fn draw(
-    inputs: &Inputs,
-    selecting: &Selecting,
-    outcome: &Outcome,
-    seeds: usize,
-    watch: &dyn Watch,
-) -> Result<Vec<Reference>, Error> {
+fn draw(inputs: &Inputs, outcome: &Outcome, seeds: usize, watch: &dyn Watch) -> Result<Vec<RandomReference>, Error> {
+    let selecting = &outcome.request;
     let best = |at: usize| outcome.chosen.iter().find_map(|chosen| lower(&chosen.selections[at]));
     let budgets: Vec<(usize, f64)> =
         selecting.budgets.iter().enumerate().map(|(at, &budget)| (budget, best(at).unwrap_or(0.0))).collect();
@@ -200,54 +177,35 @@ fn draw(
 }
 
 /// Below every subset of its size.
-fn lower(proved: &Proved) -> Option<f64> {
+fn lower(proved: &ProvedSelection) -> Option<f64> {
     Some(proved.certified.as_ref()?.best()?.lower())
 }
 
-fn row(
+/// What is said of a selection besides, and its rows by source.
+fn examine(
     inputs: &Inputs,
-    selecting: &Selecting,
-    chosen: &Chosen,
-    proved: &Proved,
-    reference: Option<&Reference>,
+    proved: &ProvedSelection,
+    reference: Option<&RandomReference>,
+    near_duplicates: Option<f64>,
     texts: Option<&Texts>,
-) -> Row {
-    let (Some(certified), Some(beside)) = (&proved.certified, proved.beside) else {
-        unreachable!("comparisons certify every selection")
-    };
-    let distance = certified.distance().interval();
+) -> (Examined, Vec<usize>) {
+    let upper = proved.certified.as_ref().and_then(|certified| certified.distance().interval().upper);
     let originals: Vec<usize> = proved.selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
     let (tokens, lengths) = texts.and_then(|texts| texts.lengths(&originals)).unzip();
     let mut query_rows = vec![0; inputs.queries().len()];
     proved.nearest.iter().for_each(|(query, _)| query_rows[*query] += 1);
-    Row {
-        cost: selecting.cost,
-        method: chosen.method.clone(),
-        budget: proved.selection.budget(),
-        dir: None,
-        distance,
-        best: lower(proved).unwrap_or(0.0),
-        excess: certified.excess(),
-        energy: beside.energy,
-        chamfer: beside.chamfer,
-        held_out: proved.held_out,
-        against_random: reference.map(|drawn| random::place(distance.upper.unwrap_or(f64::INFINITY), &drawn.distances)),
+    let examined = Examined {
+        against_random: reference.map(|drawn| random::place(upper.unwrap_or(f64::INFINITY), &drawn.distances)),
         tokens,
         lengths: lengths.unwrap_or_default(),
-        near_duplicates: None,
+        near_duplicates,
         query_costs: proved.query_costs.clone(),
         query_rows,
-        groups: inputs.groups().map_or_else(Vec::new, |groups| coverage(groups, selecting, proved)),
-        sources: texts.map_or_else(Vec::new, |texts| texts.by_source(&originals)),
-        status: proved.status(),
-        seconds: chosen.seconds,
-        cpu_seconds: chosen.cpu_seconds,
-        certify_seconds: proved.seconds,
-        peak_memory_bytes: chosen.peak_memory,
-    }
+    };
+    (examined, texts.map_or_else(Vec::new, |texts| texts.by_source(&originals)))
 }
 
-fn overlapping(cost: Cost, selecting: &Selecting, outcome: &Outcome) -> Vec<Overlap> {
+fn overlapping(cost: Cost, outcome: &Outcome) -> Vec<Overlap> {
     if outcome.chosen.len() < 2 {
         return Vec::new();
     }
@@ -256,5 +214,5 @@ fn overlapping(cost: Cost, selecting: &Selecting, outcome: &Outcome) -> Vec<Over
         let rows: Vec<&[usize]> = outcome.chosen.iter().map(|c| &c.selections[at].selection.rows[..]).collect();
         Overlap { cost, budget, methods: methods.clone(), jaccard: overlap::jaccard(&rows) }
     };
-    selecting.budgets.iter().enumerate().map(at).collect()
+    outcome.request.budgets.iter().enumerate().map(at).collect()
 }

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use kantor_solvers::registry::SolverEntry;
 use kantor_solvers::{SolverSettings, Watch};
-use kantor_theory::{Geometry, Power, Problem, Status};
+use kantor_theory::{Geometry, Problem, Status};
 
-use super::record::SolverRow;
 use crate::certify::{self, CertifyError};
 use crate::label::{Labelled, budgets};
-use crate::report::cpu;
+use crate::probe;
+use crate::record::SolverRow;
 use crate::select::{Error, Outcome};
 
 /// Which solvers, and how hard they are to work.
@@ -29,48 +29,45 @@ pub struct Solvers {
 /// If a solver refuses the problem, what it found cannot be certified, or `watch` asks to stop.
 pub(super) fn solve(
     geometry: &Geometry<'_>,
-    power: Power,
     outcome: &Outcome,
     solvers: &Solvers,
     watch: &dyn Watch,
 ) -> Result<Vec<SolverRow>, Error> {
     let mut rows = Vec::new();
-    for chosen in &outcome.chosen {
-        for proved in &chosen.selections {
-            let subset = &proved.selection.rows;
-            let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[subset.len()])));
-            for entry in &solvers.entries {
-                let epsilons = if entry.entropic { &solvers.epsilons[..] } else { &[0.0] };
-                for &epsilon in epsilons {
-                    watch.advance(0)?;
-                    let problem = Problem { rows: Some(subset), epsilon, ..Problem::new(geometry, power) };
-                    let solver = (entry.build)(&solvers.effort);
-                    let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
-                    let solution = solver.solve(&problem, None, watch).map_err(CertifyError::from)?;
-                    let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
-                    if solution.status == Status::Interrupted {
-                        return Err(kantor_solvers::Stopped.into());
-                    }
-                    let residual = solution.residuals.largest();
-                    let distance = certify::bracket(&problem, &solution, solvers.effort.memory)?.interval();
-                    // What a solver calls solved is so within its tolerance: what is proved is another thing.
-                    let met = solution.status.is_success();
-                    let status = if met { certify::closed(distance) } else { solution.status };
-                    rows.push(SolverRow {
-                        cost: geometry.cost(),
-                        method: chosen.method.clone(),
-                        budget: subset.len(),
-                        solver: entry.name.to_owned(),
-                        epsilon,
-                        distance,
-                        value: Some(solution.primal).filter(|value| value.is_finite()),
-                        iterations: usize::try_from(solution.iterations).unwrap_or(usize::MAX),
-                        residual: Some(residual).filter(|residual| residual.is_finite()),
-                        status,
-                        seconds,
-                        cpu_seconds,
-                    });
+    for (chosen, proved) in outcome.selections() {
+        let subset = &proved.selection.rows;
+        let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[subset.len()])));
+        for entry in &solvers.entries {
+            let epsilons = if entry.entropic { &solvers.epsilons[..] } else { &[0.0] };
+            for &epsilon in epsilons {
+                watch.advance(0)?;
+                let problem = Problem { rows: Some(subset), epsilon, ..Problem::new(geometry, outcome.request.power) };
+                let solver = (entry.build)(&solvers.effort);
+                let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
+                let solution = solver.solve(&problem, None, watch).map_err(CertifyError::from)?;
+                let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), probe::cpu_seconds() - cpu_begun);
+                if solution.status == Status::Interrupted {
+                    return Err(kantor_solvers::Stopped.into());
                 }
+                let residual = solution.residuals.largest();
+                let distance = certify::bracket(&problem, &solution, solvers.effort.memory)?.interval();
+                // What a solver calls solved is so within its tolerance: what is proved is another thing.
+                let met = solution.status.is_success();
+                let status = if met { certify::closed(distance) } else { solution.status };
+                rows.push(SolverRow {
+                    cost: geometry.cost(),
+                    method: chosen.method.clone(),
+                    budget: subset.len(),
+                    solver: entry.name.to_owned(),
+                    epsilon,
+                    distance,
+                    value: Some(solution.primal).filter(|value| value.is_finite()),
+                    iterations: usize::try_from(solution.iterations).unwrap_or(usize::MAX),
+                    residual: Some(residual).filter(|residual| residual.is_finite()),
+                    status,
+                    seconds,
+                    cpu_seconds,
+                });
             }
         }
     }

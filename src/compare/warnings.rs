@@ -1,6 +1,6 @@
 //! What a reader must know before the numbers.
 
-use super::record::{Comparison, Row, Warning};
+use crate::record::{Comparison, SelectionRecord, Warning};
 use crate::select::{Inputs, Note};
 
 /// Methods whose numbers of tokens differ by more than this share are not compared at equal length.
@@ -18,7 +18,7 @@ pub(super) fn warnings(
     notes: &[Vec<Note>],
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let mut warn = |kind, text| warnings.push(Warning { kind, text });
+    let mut warn = |kind: &str, text| warnings.push(Warning { kind: kind.to_owned().into(), text });
     if let Some(rows) = inputs.overlap_in_words() {
         warn("overlap", format!("{rows}: what is selected by them leaks the target set into training"));
     }
@@ -43,13 +43,14 @@ pub(super) fn warnings(
     for (cost, notes) in comparison.costs.iter().zip(notes) {
         for note in notes {
             let under = if comparison.costs.len() > 1 { format!("under {cost}, ") } else { String::new() };
-            warn(note.kind, format!("{under}{}", note.text));
+            warn(&note.kind, format!("{under}{}", note.text));
         }
     }
     for &cost in &comparison.costs {
         for &budget in comparison.budgets() {
-            let rows = comparison.results.iter().filter(|row| row.cost == cost && row.budget == budget);
-            let tokens: Vec<(u64, &Row)> = rows.filter_map(|row| Some((row.tokens?, row))).collect();
+            let rows = comparison.results.iter().filter(|row| row.cost == Some(cost) && row.budget == budget);
+            let tokens = rows.filter_map(|row| Some((row.examined.as_ref()?.tokens?, row)));
+            let tokens: Vec<(u64, &SelectionRecord)> = tokens.collect();
             let (least, most) = (tokens.iter().min_by_key(|x| x.0), tokens.iter().max_by_key(|x| x.0));
             if let (Some((least, short)), Some((most, long))) = (least, most)
                 && *most as f64 > (1.0 + LENGTHS) * *least as f64
@@ -66,11 +67,10 @@ pub(super) fn warnings(
             }
         }
     }
-    let near = comparison.results.iter().filter(|row| row.near_duplicates.is_some_and(|share| share > NEAR));
-    let worst =
-        near.clone().max_by(|a, b| a.near_duplicates.unwrap_or(0.0).total_cmp(&b.near_duplicates.unwrap_or(0.0)));
-    if let Some(row) = worst {
-        let share = 100.0 * row.near_duplicates.unwrap_or(0.0);
+    let near = comparison.results.iter().filter_map(|row| Some((row.examined.as_ref()?.near_duplicates?, row)));
+    let near = near.filter(|(share, _)| *share > NEAR);
+    if let Some((share, row)) = near.clone().max_by(|a, b| a.0.total_cmp(&b.0)) {
+        let share = 100.0 * share;
         let others = near.count() - 1;
         let also = if others > 0 {
             format!("; {others} more selections have over {:.0} %", 100.0 * NEAR)
@@ -86,7 +86,8 @@ pub(super) fn warnings(
 }
 
 /// Which selection, in words.
-fn place(comparison: &Comparison, row: &Row) -> String {
-    let under = if comparison.costs.len() > 1 { format!(" under {}", row.cost) } else { String::new() };
+fn place(comparison: &Comparison, row: &SelectionRecord) -> String {
+    let several = comparison.costs.len() > 1;
+    let under = row.cost.filter(|_| several).map_or_else(String::new, |cost| format!(" under {cost}"));
     format!("{} at budget {}{under}", row.method, row.budget)
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with a file: every message names the file, the place, the value and what to do about it.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -127,7 +128,7 @@ pub enum DataError {
         /// The first bad row, counted within its file.
         row: usize,
         /// What is wrong with it.
-        fault: &'static str,
+        fault: Cow<'static, str>,
         /// The offending value and its column, if one value is to blame.
         detail: String,
         /// How many rows are bad.
@@ -315,7 +316,7 @@ fn short(value: f64) -> String {
 
 /// Which exit code an error calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FaultKind {
     /// The command line is wrong (2).
     Usage,
     /// The data is wrong (3).
@@ -330,14 +331,14 @@ pub enum Kind {
 
 impl DataError {
     /// Which exit code this calls for.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FaultKind {
         match self {
-            DataError::Io { cause, .. } if cause.kind() == io::ErrorKind::OutOfMemory => Kind::Resource,
-            DataError::Io { .. } | DataError::Changed { .. } => Kind::Io,
-            DataError::Tensor { .. } | DataError::NoFiles(_) => Kind::Usage,
-            DataError::Memory { .. } | DataError::Limit { .. } | DataError::TooLong { .. } => Kind::Resource,
-            DataError::Stopped(_) => Kind::Interrupted,
-            _ => Kind::BadInput,
+            DataError::Io { cause, .. } if cause.kind() == io::ErrorKind::OutOfMemory => FaultKind::Resource,
+            DataError::Io { .. } | DataError::Changed { .. } => FaultKind::Io,
+            DataError::Tensor { .. } | DataError::NoFiles(_) => FaultKind::Usage,
+            DataError::Memory { .. } | DataError::Limit { .. } | DataError::TooLong { .. } => FaultKind::Resource,
+            DataError::Stopped(_) => FaultKind::Interrupted,
+            _ => FaultKind::BadInput,
         }
     }
 

@@ -42,8 +42,20 @@ impl Format {
 pub struct OpenOptions {
     /// Which tensor or array of a file that holds several.
     pub tensor: Option<String>,
+    /// Whether that name is a hint: of a file without it, the only table is read.
+    pub tensor_is_hint: bool,
     /// Whether integers may be converted to `f64`.
     pub cast: bool,
+}
+
+impl OpenOptions {
+    /// Reads the tensor of that name, or the only table if there is none and the name is but a hint.
+    fn read<T>(&self, table: impl Fn(Option<&str>) -> Result<T, DataError>) -> Result<T, DataError> {
+        match table(self.tensor.as_deref()) {
+            Err(DataError::Tensor { .. }) if self.tensor_is_hint => table(None),
+            found => found,
+        }
+    }
 }
 
 /// Opens one file as a table; what must be unpacked counts towards `allowance`.
@@ -54,15 +66,15 @@ pub(crate) fn shard(path: &Path, options: &OpenOptions, allowance: &Allowance) -
 
 fn table(source: &Arc<Source>, options: &OpenOptions, allowance: &Allowance) -> Result<(Shard, Format), DataError> {
     let (path, bytes, total) = (&source.path, source.bytes(), source.identity.bytes);
-    let (name, cast) = (options.tensor.as_deref(), options.cast);
+    let cast = options.cast;
     let named = |(name, place, start, layout)| (Some(name), place, start, layout);
     let (format, (tensor, place, start, layout)) = if bytes.starts_with(npy::MAGIC) {
         let header = npy::parse(path, &bytes[..bytes.len().min(npy::MAX_PREFIX)], total)?;
         (Format::Npy, (None, Bytes::Mapped, header.length, header.layout(path, total, cast)?))
     } else if bytes.starts_with(npz::MAGIC) {
-        (Format::Npz, named(npz::table(path, bytes, name, cast, allowance)?))
+        (Format::Npz, named(options.read(|name| npz::table(path, bytes, name, cast, allowance))?))
     } else if safetensors::looks_like(bytes) || path.extension().is_some_and(|e| e == "safetensors") {
-        (Format::Safetensors, named(safetensors::table(path, bytes, name, cast, allowance)?))
+        (Format::Safetensors, named(options.read(|name| safetensors::table(path, bytes, name, cast, allowance))?))
     } else {
         return Err(no_rows(path, bytes));
     };

@@ -11,8 +11,9 @@ use super::error::DataError;
 use super::memory::{Allowance, reserve};
 use super::number::Target;
 use super::open::{self, Format, OpenOptions};
+use super::record::DroppedRow;
 use super::shard::Shard;
-use super::validate::DroppedRow;
+use super::values::FileDigests;
 
 /// Where some of the rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,23 +130,46 @@ impl Representation {
 
     /// SHA-256 of each file, in hexadecimal. Advances `watch` by bytes.
     ///
-    /// Several files are digested in parallel, by threads of their own: a digest is one long chain of steps, and a
-    /// worker thread that took it up would be missing from the passes over the pool until its end.
+    /// # Errors
+    /// If a file was cut meanwhile, or `watch` asks to stop.
+    pub fn digests(&self, watch: &dyn Watch) -> Result<Vec<String>, DataError> {
+        self.by_shard(watch, |shard| shard.source.digest(watch))
+    }
+
+    /// Digests of each file and of the values of its rows. Advances `watch` by bytes.
     ///
     /// # Errors
-    /// If `watch` asks to stop.
-    pub fn digests(&self, watch: &dyn Watch) -> Result<Vec<String>, DataError> {
+    /// As [`Representation::digests`].
+    pub fn digests_with_values(&self, watch: &dyn Watch) -> Result<Vec<FileDigests>, DataError> {
+        self.by_shard(watch, |shard| shard.digests(watch))
+    }
+
+    /// BLAKE3 of the values of the rows of each file, in hexadecimal.
+    ///
+    /// # Errors
+    /// As [`Representation::digests`].
+    pub fn value_digests(&self, watch: &dyn Watch) -> Result<Vec<String>, DataError> {
+        self.by_shard(watch, |shard| shard.value_digest(watch))
+    }
+
+    /// What is found of every shard, in parallel and by threads of their own: a digest is one long chain of steps, and a
+    /// worker thread that took it up would be missing from the passes over the pool until its end.
+    fn by_shard<T: Send>(
+        &self,
+        watch: &dyn Watch,
+        of: impl Fn(&Shard) -> Result<T, DataError> + Sync,
+    ) -> Result<Vec<T>, DataError> {
         watch.begin("digest", self.files.iter().map(|file| file.bytes).sum());
         let threads = rayon::current_num_threads().min(self.shards.len()).max(1);
         let next = AtomicUsize::new(0);
         let work = || {
             let shards = std::iter::from_fn(|| {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                self.shards.get(at).map(|shard| (at, shard.source.digest(watch)))
+                self.shards.get(at).map(|shard| (at, of(shard)))
             });
             shards.collect::<Vec<_>>()
         };
-        let mut digests = std::thread::scope(|scope| {
+        let mut found = std::thread::scope(|scope| {
             // Fewer threads if the system gives no more.
             let helper = |_| crate::thread::builder().spawn_scoped(scope, work).ok();
             let others: Vec<_> = (1..threads).filter_map(helper).collect();
@@ -155,8 +179,26 @@ impl Representation {
             }
             all
         });
-        digests.sort_unstable_by_key(|(at, _)| *at);
-        digests.into_iter().map(|(_, digest)| digest).collect()
+        found.sort_unstable_by_key(|(at, _)| *at);
+        found.into_iter().map(|(_, found)| found).collect()
+    }
+
+    /// The shards in which some rows lie, dropped ones counted, with the rows' numbers within.
+    pub(crate) fn parts(&self, rows: Range<usize>) -> impl Iterator<Item = (&Shard, Range<usize>)> {
+        self.within(rows).map(|(at, rows)| (&self.shards[at], rows))
+    }
+
+    /// The files in which some rows lie, dropped ones counted.
+    pub(crate) fn files_of(&self, rows: Range<usize>) -> impl Iterator<Item = &SourceFile> {
+        self.within(rows).map(|(at, _)| &self.files[at])
+    }
+
+    fn within(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let bounds = self.starts.windows(2).map(|bounds| (bounds[0], bounds[1])).enumerate();
+        bounds.filter_map(move |(at, (start, end))| {
+            let rows = rows.start.clamp(start, end) - start..rows.end.clamp(start, end) - start;
+            (!rows.is_empty()).then_some((at, rows))
+        })
     }
 
     /// Fails if a file is no longer the one that was opened (length, inode, times of modification and of change), or was

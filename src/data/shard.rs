@@ -81,7 +81,12 @@ impl Shard {
         }
     }
 
-    fn data(&self) -> &[u8] {
+    /// Whether the numbers lie row by row, the least significant byte first.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.layout.order == Order::RowMajor && (!self.layout.big_endian || self.layout.number.size() == 1)
+    }
+
+    pub(crate) fn data(&self) -> &[u8] {
         let bytes = match &self.bytes {
             Bytes::Mapped => self.source.bytes(),
             Bytes::Memory(bytes) => bytes,

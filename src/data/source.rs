@@ -15,7 +15,7 @@ use crate::file_state::FileState;
 pub(crate) use crate::file_state::FileState as Identity;
 
 /// Bytes hashed between two reports of progress.
-const HASH_STEP: usize = 4 << 20;
+const HASH_STEP: usize = 256 << 10;
 
 impl FileState {
     /// Fails if the file at `path` is no longer the one this was taken from.
@@ -149,12 +149,17 @@ impl Source {
     /// SHA-256 of the whole file, in hexadecimal.
     pub(crate) fn digest(&self, watch: &dyn Watch) -> Result<String, DataError> {
         let mut hash = Sha256::new();
-        for chunk in self.map.chunks(HASH_STEP) {
-            hash.update(chunk);
-            watch.advance(chunk.len() as u64)?;
-        }
-        self.check_whole()?;
+        self.each_step(watch, &mut |bytes| hash.update(bytes))?;
         Ok(hexadecimal(hash))
+    }
+
+    /// Hands over all bytes in steps that stay in the cache for as long as they are looked at.
+    pub(crate) fn each_step(&self, watch: &dyn Watch, take: &mut dyn FnMut(&[u8])) -> Result<(), DataError> {
+        for bytes in self.map.chunks(HASH_STEP) {
+            take(bytes);
+            watch.advance(bytes.len() as u64)?;
+        }
+        self.check_whole()
     }
 }
 

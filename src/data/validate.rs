@@ -11,10 +11,11 @@ use kantor_theory::cost::Family;
 use kantor_theory::geometry::{SQUARED_NORM_RANGE, largest_entry, row_fault};
 use kantor_theory::{Cost, Element, Rows};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::DataError;
 use super::memory::reserve;
+use super::record::DroppedRow;
 use super::representation::Representation;
 
 /// Numbers read at a time: they stay in the second-level cache.
@@ -30,7 +31,7 @@ const LISTED: usize = 5;
 const MOST_DROPPED: usize = 1_000_000;
 
 /// What to do with rows that cannot be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnBadRow {
     /// Fail, naming them.
@@ -40,24 +41,8 @@ pub enum OnBadRow {
     Drop,
 }
 
-/// A row that was dropped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DroppedRow {
-    /// Its number over all files, dropped rows counted.
-    pub row: usize,
-    /// What is wrong with it.
-    pub fault: &'static str,
-}
-
-/// The rows that were dropped, ascending.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Dropped {
-    /// The rows.
-    pub rows: Vec<DroppedRow>,
-}
-
 impl Representation {
-    /// Checks every row against the needs of a cost family, and hides bad rows if asked to.
+    /// Checks every row against the needs of a cost family, and hides bad rows if asked to; returns those, ascending.
     ///
     /// After dropping, row numbers count kept rows only; [`Representation::original_row`] maps them back.
     /// Advances `watch` by rows.
@@ -65,10 +50,15 @@ impl Representation {
     /// # Errors
     /// If a row is bad and `on_bad` is [`OnBadRow::Error`], if no row is left or a million are dropped, or if `watch` asks
     /// to stop.
-    pub fn validate(&mut self, family: Family, on_bad: OnBadRow, watch: &dyn Watch) -> Result<Dropped, DataError> {
+    pub fn validate(
+        &mut self,
+        family: Family,
+        on_bad: OnBadRow,
+        watch: &dyn Watch,
+    ) -> Result<Vec<DroppedRow>, DataError> {
         let rows = self.dropped(&faults(self, family, watch)?)?;
         if rows.is_empty() {
-            return Ok(Dropped::default());
+            return Ok(rows);
         }
         // Rows of a file that was cut or written anew meanwhile are not worth a word.
         self.check_content()?;
@@ -86,7 +76,7 @@ impl Representation {
             return Err(DataError::malformed(&self.files()[0].path, fault, "write the file again without them"));
         }
         self.hide(&rows)?;
-        Ok(Dropped { rows })
+        Ok(rows)
     }
 
     /// Checks these rows alone, for callers who have looked at all others.
@@ -112,7 +102,8 @@ impl Representation {
         let mut dropped = Vec::new();
         let count = faults.iter().map(Vec::len).sum();
         reserve(&mut dropped, count, &self.files()[0].path, "the list of bad rows")?;
-        let of = |&(row, fault): &(usize, &'static str)| DroppedRow { row: self.original_row(row), fault };
+        let of =
+            |&(row, fault): &(usize, &'static str)| DroppedRow { row: self.original_row(row), fault: fault.into() };
         dropped.extend(faults.iter().flatten().map(of));
         Ok(dropped)
     }
@@ -172,7 +163,7 @@ impl Representation {
         DataError::BadRows {
             file: file.path.clone(),
             row,
-            fault: first.fault,
+            fault: first.fault.clone(),
             detail,
             count: rows.len(),
             listed: listed.join(", "),

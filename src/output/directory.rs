@@ -163,12 +163,7 @@ impl ResultDirectory {
     fn refused(&self, error: io::Error) -> OutputError {
         use io::ErrorKind::{AlreadyExists, CrossesDevices, DirectoryNotEmpty, NotADirectory, NotFound, ResourceBusy};
         match error.kind() {
-            CrossesDevices | ResourceBusy => {
-                let why = "the system cannot rename it, as it is a mount point or part of a lower layer";
-                let error =
-                    io::Error::new(error.kind(), format!("{error}: {why}; choose another name for the results"));
-                io_error(&self.place.named)(error)
-            }
+            CrossesDevices | ResourceBusy => mounted(&self.place.named, error),
             AlreadyExists | DirectoryNotEmpty | NotADirectory | NotFound => {
                 OutputError::Taken(self.place.named.clone())
             }
@@ -194,6 +189,13 @@ impl ResultDirectory {
     }
 }
 
+/// Why a target cannot be replaced as a whole.
+fn mounted(named: &Path, error: io::Error) -> OutputError {
+    let why = "the system cannot rename it, as it is a mount point or part of a lower layer";
+    let error = io::Error::new(error.kind(), format!("{error}: {why}; choose another name for the results"));
+    io_error(named)(error)
+}
+
 /// What is at the target, if the new result may take its place.
 fn look(place: &Place, force: bool) -> Result<Before, OutputError> {
     let Some((data, state)) = place.state()? else { return Ok(Before::Nothing) };
@@ -205,6 +207,10 @@ fn look(place: &Place, force: bool) -> Result<Before, OutputError> {
         && current.starts_with(target)
     {
         return Err(OutputError::Current(place.named.clone()));
+    }
+    let device = |id: FileId| id.numbers().map(|(device, _)| device);
+    if FileState::at(&place.parent).is_ok_and(|parent| device(parent.id) != device(state.id)) {
+        return Err(mounted(&place.named, io::ErrorKind::CrossesDevices.into()));
     }
     if fs::read_dir(&place.path).map_err(io_error(&place.named))?.next().is_none() {
         return Ok(Before::Empty(state.id, data.permissions()));

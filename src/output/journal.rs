@@ -48,10 +48,18 @@ pub(super) struct Above {
     pub(super) above: Vec<Made>,
 }
 
-/// Which file it is, where the system tells files apart.
+/// Which file it is, where the system tells files apart: its device and inode.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Made {
     pub(super) id: Option<(u64, u64)>,
+}
+
+impl Made {
+    /// The device of a file system may change when it is mounted again. A file that was made lies on that of its journal.
+    fn beside(self, journal: &Path) -> Self {
+        let device = FileState::at(journal).ok().and_then(|at| at.id.numbers()).map(|(device, _)| device);
+        Self { id: self.id.map(|(then, inode)| (device.unwrap_or(then), inode)) }
+    }
 }
 
 /// What the hidden names for a target begin with. They are short whatever the target's name is.
@@ -128,7 +136,8 @@ pub(super) fn abandoned(journal: &Path) -> Option<File> {
 pub(super) fn above_of(journal: &Path) -> Vec<Made> {
     let text = fs::read(journal).unwrap_or_default();
     let lines = text.split(|&byte| byte == b'\n');
-    lines.filter_map(|line| json::from_slice(line).ok()).flat_map(|Above { above }| above).collect()
+    let above = lines.filter_map(|line| json::from_slice(line).ok()).flat_map(|Above { above }| above);
+    above.map(|made| made.beside(journal)).collect()
 }
 
 /// What a journal says of each file; `None` if it is no journal.
@@ -146,7 +155,7 @@ pub(super) fn files_of(journal: &Path) -> Option<BTreeMap<PathBuf, Vec<Option<Ma
     let mut files: BTreeMap<PathBuf, Vec<Option<Made>>> = BTreeMap::new();
     for Line { path, made } in lines.filter_map(|line| json::from_slice(line).ok()) {
         if path.components().all(is_name) {
-            files.entry(path).or_default().push(made);
+            files.entry(path).or_default().push(made.map(|made| made.beside(journal)));
         }
     }
     Some(files)

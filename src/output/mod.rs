@@ -23,12 +23,25 @@ use serde::{Deserialize, Serialize};
 pub use directory::ResultDirectory;
 pub use error::OutputError;
 pub use file::{OutputFile, distinct};
+pub(crate) use owned::listed;
 
 /// Name of the file that lists all others of a result.
 pub const MANIFEST: &str = "manifest.json";
 
 /// Name of the proof beside the rows that it is about.
 pub const CERTIFICATE: &str = "certificate.json";
+
+/// How a manifest of kantor begins, whatever else it says.
+#[derive(Deserialize)]
+pub(crate) struct Header {
+    schema: String,
+}
+
+impl Header {
+    pub(crate) fn is_of_kantor(&self) -> bool {
+        self.schema.starts_with("kantor/")
+    }
+}
 
 /// A file of a result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

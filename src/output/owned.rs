@@ -111,7 +111,7 @@ pub(super) fn list(root: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// The files that an existing manifest lists; `None` if there is none of kantor's.
-fn listed(manifest: &Path) -> io::Result<Option<BTreeMap<PathBuf, Written>>> {
+pub(crate) fn listed(manifest: &Path) -> io::Result<Option<BTreeMap<PathBuf, Written>>> {
     #[derive(Deserialize)]
     struct Listed {
         schema: String,

@@ -219,6 +219,26 @@ mod tests {
         }
     }
 
+    /// The same file system may have another number when it is mounted again.
+    #[test]
+    fn what_a_killed_run_left_is_removed_under_another_device_number() {
+        let work = tempfile::tempdir().unwrap();
+        let target = work.path().join("out");
+        let scratch = Scratch::new(&Place::new(&target).unwrap()).unwrap();
+        scratch.file(Path::new("a")).unwrap().write_all(b"newer").unwrap();
+        let (journal, directory, away) = (scratch.journal.clone(), scratch.directory.clone(), work.path().join("away"));
+        let device = FileState::at(&journal).unwrap().id.numbers().unwrap().0;
+        let text = fs::read_to_string(&journal).unwrap();
+        fs::rename(&directory, &away).unwrap();
+        drop(scratch);
+        fs::rename(&away, &directory).unwrap();
+        let other = text.replace(&format!("[{device},"), &format!("[{},", device + 1));
+        assert_ne!(text, other);
+        fs::write(&journal, other).unwrap();
+        recover(&target);
+        assert_eq!(fs::read_dir(work.path()).unwrap().count(), 0);
+    }
+
     #[test]
     fn a_directory_of_the_same_name_is_spared() {
         let work = tempfile::tempdir().unwrap();

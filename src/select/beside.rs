@@ -9,7 +9,7 @@ use kantor_solvers::{Stopped, Watch};
 use kantor_theory::{Geometry, Interval, Objective, Rejection};
 
 use super::Error;
-use crate::certify::{CertifyError, Metric, Terms, measure, watched};
+use crate::certify::{CertifyError, SubsetMetric, Terms, measure, watched};
 
 /// Multiplications that are always worth an energy distance: some tenths of a second of one processor.
 const CHEAP: f64 = 2e9;
@@ -41,7 +41,7 @@ impl Beside {
             _ => energy(geometry, terms, always, rows, watch)?,
         };
         let (energy, no_energy) = (energy.ok(), energy.err());
-        let chamfer = value(geometry, Metric::ChamferToSubset, terms, rows, watch)?;
+        let chamfer = value(geometry, SubsetMetric::ChamferToSubset, terms, rows, watch)?;
         Ok(Self { energy, no_energy, chamfer })
     }
 }
@@ -64,12 +64,12 @@ pub(super) fn energy(
             "it takes more than 2·10⁹ multiplications and more than a quarter of those of the pass; --energy evaluates it",
         ));
     }
-    value(geometry, Metric::Energy, terms, rows, watch).map(Ok)
+    value(geometry, SubsetMetric::Energy, terms, rows, watch).map(Ok)
 }
 
 fn value(
     geometry: &Geometry<'_>,
-    metric: Metric,
+    metric: SubsetMetric,
     terms: &Terms,
     rows: &[usize],
     watch: &dyn Watch,

@@ -15,7 +15,7 @@ use kantor_theory::generalization::metric::chord_from_cosine;
 use kantor_theory::generalization::{Bound, Metric, MetricDistance};
 use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
 use kantor_theory::{Cost, Geometry, Interval, Objective, Power};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Error, Outcome, Request, beside, choose_by_all};
 use crate::certify::{self, Terms};
@@ -25,7 +25,7 @@ use crate::label::{Labelled, budgets};
 const DELTA: f64 = 0.05;
 
 /// Distances in the mean over folds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Means {
     /// Proved to hold the mean distance under the objective.
     pub distance: Interval,
@@ -34,10 +34,10 @@ pub struct Means {
 }
 
 /// What theorem T10 says of selections by the other folds, if the queries are independent draws from one law.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Law {
     /// The metric of `distance`: not the cost, if that is none.
-    pub metric: &'static str,
+    pub metric: Metric,
     /// With probability at least 1 − `delta` over the draw of the queries …
     pub delta: f64,
     /// … W₁ from every one of the selections to the law of the queries is at most this.
@@ -45,7 +45,7 @@ pub struct Law {
 }
 
 /// What selections by the other folds are worth.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HeldOut {
     /// Number of folds.
     pub folds: usize,
@@ -129,7 +129,7 @@ fn law(cost: Cost, power: Power, folds: &[Vec<usize>], parts: &[[Means; 2]]) -> 
     };
     let folds: Option<Vec<Fold>> = folds.iter().zip(parts).map(fold).collect();
     let distance = fold_bounds(&folds?, diameter, DELTA).iter().map(Bound::value).fold(0.0, f64::max);
-    Some(Law { metric: metric.name(), delta: DELTA, distance })
+    Some(Law { metric, delta: DELTA, distance })
 }
 
 /// Both distances of these rows to the queries of this geometry.

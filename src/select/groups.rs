@@ -1,16 +1,16 @@
 //! What groups of queries get from a selection.
 
 use kantor_solvers::balanced::turns;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::data::Labels;
 
 use super::order::Note;
-use super::{Proved, Request};
+use super::{ProvedSelection, Request};
 
 /// What one group of queries gets from a selection.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GroupCoverage {
     /// Mean cost from the group's queries to their closest chosen row.
     pub cost: f64,
@@ -20,7 +20,7 @@ pub struct GroupCoverage {
 }
 
 /// What every group gets, in the order of the labels. A group all of whose queries were dropped has the cost 0.
-pub(crate) fn coverage(groups: &Labels, request: &Request, proved: &Proved) -> Vec<GroupCoverage> {
+pub(crate) fn coverage(groups: &Labels, request: &Request, proved: &ProvedSelection) -> Vec<GroupCoverage> {
     let mut covered = vec![GroupCoverage { cost: 0.0, rows: 0 }; groups.names.len()];
     for (&group, cost) in groups.of.iter().zip(&proved.query_costs) {
         covered[group].cost += cost;
@@ -62,7 +62,7 @@ pub(super) fn uneven(groups: &Labels, request: &Request) -> Vec<Note> {
         }
         let details = json!({"groups": count, "rows": budget / count, "with_one_more": budget % count});
         let text = format!("at budget {budget} {}", said.join("; "));
-        (!said.is_empty()).then_some(Note { kind: "uneven-groups", budget, text, details })
+        (!said.is_empty()).then_some(Note { kind: "uneven-groups".into(), budget, text, details })
     };
     request.budgets.iter().filter_map(note).collect()
 }

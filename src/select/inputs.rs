@@ -8,11 +8,8 @@ use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
 
 use crate::data::jsonl::JsonlFile;
 use crate::data::name::readable;
-use crate::data::{
-    Allowance, DataError, Digests, Dropped, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, SourceFile,
-};
-use crate::report::manifest::{DroppedRecord, InputRecord};
-use crate::report::memory;
+use crate::data::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
+use crate::probe;
 
 use super::forbid::{ForbidOverlap, shared};
 use super::{Error, Request};
@@ -34,6 +31,8 @@ pub struct InputSpec {
     pub query_groups: Option<PathBuf>,
     /// Name of the tensor, where a file holds several.
     pub tensor: Option<String>,
+    /// Whether that name is a hint: of a file without it, the only table is read.
+    pub tensor_is_hint: bool,
     /// Read integers as numbers.
     pub cast: bool,
     /// What to do with rows that cannot be measured.
@@ -92,13 +91,13 @@ impl Inputs {
     }
 
     fn open_as(spec: &InputSpec, cost: Cost, unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
-        let options = OpenOptions { tensor: spec.tensor.clone(), cast: spec.cast };
-        let allowance = Allowance::new(spec.memory.or_else(memory::available).unwrap_or(u64::MAX));
+        let options = OpenOptions { tensor: spec.tensor.clone(), tensor_is_hint: spec.tensor_is_hint, cast: spec.cast };
+        let allowance = Allowance::new(spec.memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
         let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
         let mut dropped = Vec::new();
-        let mut check = |role, rows: &mut Representation| -> Result<(), Error> {
-            let Dropped { rows } = rows.validate(cost.family(), spec.on_bad_row, watch)?;
-            dropped.extend(rows.into_iter().map(|row| DroppedRecord { role, row }));
+        let mut check = |role: &'static str, rows: &mut Representation| -> Result<(), Error> {
+            let rows = rows.validate(cost.family(), spec.on_bad_row, watch)?;
+            dropped.extend(rows.into_iter().map(|row| DroppedRecord { role: role.into(), row }));
             Ok(())
         };
         let (tables, overlap) = match (&spec.similarity, &spec.query) {
@@ -139,10 +138,7 @@ impl Inputs {
                 Some(JsonlRows::scan_within(&spec.pool_jsonl, Some(rows), &allowance, watch)?)
             };
         }
-        let rows = match &inputs.tables {
-            Tables::Points { query, .. } => query.original_len(),
-            Tables::Matrix(matrix) => matrix.original_len(),
-        };
+        let rows = inputs.original_query_len();
         if let Some(path) = &spec.query_jsonl {
             inputs.query_examples =
                 Some(JsonlRows::scan_within(std::slice::from_ref(path), Some(rows), &allowance, watch)?);
@@ -290,80 +286,6 @@ impl Inputs {
         self.overlap
     }
 
-    /// What the manifest says of the input files; computes their digests.
-    ///
-    /// # Errors
-    /// If a file cannot be read any more.
-    pub fn records(&self, watch: &dyn Watch) -> Result<Vec<InputRecord>, Error> {
-        self.records_by(|table| Ok(table.digests(watch)?))
-    }
-
-    /// As [`Inputs::records`], with digests that are known already.
-    ///
-    /// # Errors
-    /// If a file is not among them, or changed since it was digested or since it was opened.
-    pub fn records_known(&self, digests: &Digests) -> Result<Vec<InputRecord>, Error> {
-        let records = self.records_by(|table| {
-            let known = |file: &SourceFile| digests.get(&file.path).unwrap_or_default().to_owned();
-            Ok(table.files().iter().map(known).collect())
-        })?;
-        self.check_unchanged()?;
-        for InputRecord { path, sha256, .. } in &records {
-            digests.check_unchanged(path)?;
-            if digests.get(path) != Some(sha256) {
-                return Err(DataError::Changed { file: path.clone(), what: "its digest differs" }.into());
-            }
-        }
-        Ok(records)
-    }
-
-    fn records_by(
-        &self,
-        digests: impl Fn(&Representation) -> Result<Vec<String>, Error>,
-    ) -> Result<Vec<InputRecord>, Error> {
-        let mut records = Vec::new();
-        for (role, table) in self.tables() {
-            for (file, sha256) in table.files().iter().zip(digests(table)?) {
-                records.push(InputRecord {
-                    role,
-                    path: file.path.clone(),
-                    format: file.format.name(),
-                    tensor: file.tensor.clone(),
-                    rows: file.rows,
-                    columns: Some(file.dim),
-                    dtype: Some(file.dtype),
-                    bytes: file.bytes,
-                    sha256,
-                });
-            }
-        }
-        for (role, file) in self.texts() {
-            records.push(InputRecord {
-                role,
-                path: file.path.clone(),
-                format: "jsonl",
-                tensor: None,
-                rows: file.rows,
-                columns: None,
-                dtype: None,
-                bytes: file.bytes,
-                sha256: file.digest.clone(),
-            });
-        }
-        records.extend(self.groups.iter().map(|Labels { file, .. }| InputRecord {
-            role: "query-groups",
-            path: file.path.clone(),
-            format: file.format,
-            tensor: None,
-            rows: file.rows,
-            columns: None,
-            dtype: None,
-            bytes: file.bytes,
-            sha256: file.sha256.clone(),
-        }));
-        Ok(records)
-    }
-
     /// Whether a file that is mapped was cut.
     pub(super) fn is_cut(&self) -> bool {
         match &self.tables {
@@ -410,15 +332,23 @@ impl Inputs {
             .collect()
     }
 
-    fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {
         let pool = self.examples.iter().flat_map(JsonlRows::files).map(|file| ("pool-jsonl", file));
         pool.chain(self.query_examples.iter().flat_map(JsonlRows::files).map(|file| ("query-jsonl", file)))
     }
 
-    fn tables(&self) -> Vec<(&'static str, &Representation)> {
+    pub(crate) fn tables(&self) -> Vec<(&'static str, &Representation)> {
         match &self.tables {
             Tables::Points { pool, query } => vec![("pool", pool), ("query", query)],
             Tables::Matrix(matrix) => vec![("similarity", matrix)],
+        }
+    }
+
+    /// Rows of the file of queries, dropped ones included.
+    pub fn original_query_len(&self) -> usize {
+        match &self.tables {
+            Tables::Points { query, .. } => query.original_len(),
+            Tables::Matrix(matrix) => matrix.original_len(),
         }
     }
 

@@ -11,7 +11,7 @@ mod objective;
 mod order;
 mod own;
 mod prepared;
-mod write;
+mod records;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,10 +19,9 @@ use kantor_solvers::{SelectError, Selection, Settings, Stopped, Watch};
 use kantor_theory::{Cost, Geometry, GeometryError, Objective, Power, Status};
 
 use crate::certify::{Certified, CertifyError};
-use crate::data::DataError;
+use crate::data::{DataError, InputRecord};
 use crate::output::OutputError;
-use crate::report::manifest::InputRecord;
-use crate::report::memory;
+use crate::probe;
 use crate::thread;
 
 pub use beside::Beside;
@@ -38,10 +37,6 @@ pub use order::Note;
 pub(crate) use order::notes;
 pub use own::Own;
 pub use prepared::{Prepared, method};
-pub use write::{Run, write};
-pub(crate) use write::{
-    SelectionWriter, copies, finish, manifest, named_groups, parameters, provenance, write_selections, write_with,
-};
 
 /// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
 pub(crate) const BLOCK: usize = 512;
@@ -124,6 +119,13 @@ impl From<Stopped> for Error {
 }
 
 /// What to select, from inputs already open.
+///
+/// ```
+/// use kantor::prelude::*;
+/// let settings = Uot { epsilon: 0.05, ..Uot::default() }.into();
+/// let request = Request { methods: vec!["uot".into()], budgets: vec![100], settings, ..Request::default() };
+/// assert_eq!(request.settings.read::<Uot>().epsilon, 0.05);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Names of methods, as `kantor methods` lists them, or of [`Request::own`].
@@ -146,7 +148,7 @@ pub struct Request {
     pub cross_fit: Option<usize>,
     /// The group of every query, by any number, if every method is to balance its choice over these groups.
     pub balance: Option<Vec<usize>>,
-    /// Parameters of the methods.
+    /// Settings of the methods and the objective; of several, [`Settings::with`].
     pub settings: Settings,
     /// Seed of every random choice.
     pub seed: u64,
@@ -169,14 +171,14 @@ impl Default for Request {
             balance: None,
             settings: Settings::default(),
             seed: 0,
-            memory: memory::available().unwrap_or(u64::MAX),
+            memory: probe::available_memory().unwrap_or(u64::MAX),
         }
     }
 }
 
 /// One selection and what was proved of it.
 #[derive(Debug, Clone)]
-pub struct Proved {
+pub struct ProvedSelection {
     /// The rows.
     pub selection: Selection,
     /// Their distance, unless nobody asked for a proof.
@@ -193,7 +195,7 @@ pub struct Proved {
     pub seconds: f64,
 }
 
-impl Proved {
+impl ProvedSelection {
     /// How it ended: what the search says if that is bad news, else what was proved.
     pub fn status(&self) -> Status {
         match &self.certified {
@@ -211,7 +213,7 @@ pub struct Chosen {
     /// Whether smaller budgets are prefixes of larger ones.
     pub nested: bool,
     /// One selection per budget, in the order of the budgets.
-    pub selections: Vec<Proved>,
+    pub selections: Vec<ProvedSelection>,
     /// Wall-clock seconds of the method's own work.
     pub seconds: f64,
     /// Processor seconds of this process meanwhile; digests of the input files may be among them.
@@ -220,11 +222,17 @@ pub struct Chosen {
     pub peak_memory: Option<u64>,
 }
 
-/// What all methods chose.
+/// What all methods chose. [`record`](Outcome::record) makes a serialisable record of it, [`save`](Outcome::save) writes it.
 #[derive(Debug, Clone)]
 pub struct Outcome {
+    /// What was asked for.
+    pub request: Request,
     /// The input files with their digests; none if the rows are not from files.
     pub inputs: Vec<InputRecord>,
+    /// Rows of the pool.
+    pub pool_rows: usize,
+    /// Rows of the queries.
+    pub query_rows: usize,
     /// Which distance was certified.
     pub objective: Objective,
     /// In the order of the methods.
@@ -235,6 +243,13 @@ pub struct Outcome {
     pub best_seconds: f64,
     /// Wall-clock seconds of cross-fitting.
     pub cross_fit_seconds: f64,
+}
+
+impl Outcome {
+    /// All selections, by method, then budget.
+    pub fn selections(&self) -> impl Iterator<Item = (&Chosen, &ProvedSelection)> {
+        self.chosen.iter().flat_map(|chosen| chosen.selections.iter().map(move |proved| (chosen, proved)))
+    }
 }
 
 /// Chooses rows by every method for every budget, with one pass over the pool for what the methods share.
@@ -251,11 +266,11 @@ pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<O
 fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
     if rayon::current_num_threads() == 1 {
         let outcome = select_only(inputs, request, watch)?;
-        return Ok(Outcome { inputs: inputs.records(watch)?, ..outcome });
+        return Ok(Outcome { inputs: inputs.records(request.certify, watch)?, ..outcome });
     }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let helper = thread::builder().spawn_scoped(scope, || inputs.records(&Unless(&abandoned)));
+        let helper = thread::builder().spawn_scoped(scope, || inputs.records(request.certify, &Unless(&abandoned)));
         let choice = select_only(inputs, request, watch);
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         // Why nothing was chosen goes first: the records were then stopped.
@@ -263,7 +278,7 @@ fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) 
         let records = match helper {
             Ok(helper) => helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             // The system gives no more threads.
-            Err(_) => inputs.records(watch),
+            Err(_) => inputs.records(request.certify, watch),
         };
         Ok(Outcome { inputs: records?, ..outcome })
     })
@@ -276,7 +291,9 @@ fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) 
 pub(crate) fn select_only(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
     let geometry = inputs.geometry(request.cost)?;
     let geometry = if request.certify { geometry.with_cache() } else { geometry };
-    choose(&geometry, &inputs.within(request), watch).map_err(|error| inputs.named(error, request.cost))
+    let outcome =
+        choose(&geometry, &inputs.within(request), watch).map_err(|error| inputs.named(error, request.cost))?;
+    Ok(Outcome { request: request.clone(), ..outcome })
 }
 
 /// Chooses rows of any pool, in memory or elsewhere, by every method for every budget, with one pass over the pool for

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use kantor_solvers::knn::dual;
-use kantor_solvers::{SelectError, Settings, Task, herding};
+use kantor_solvers::settings::Setting;
+use kantor_solvers::{ObjectiveSettings, Optimum, SelectError, SettingGroup, Task, herding};
 use kantor_theory::{BestBound, Geometry, Objective};
 use serde::Serialize;
 
@@ -38,32 +39,36 @@ impl Target {
         }
     }
 
+    /// The settings that it reads.
+    pub fn settings(self) -> impl Iterator<Item = Setting> {
+        ObjectiveSettings::described()
+            .into_iter()
+            .filter(move |setting| self == Target::Mmd || setting.name == "diversity")
+    }
+
     /// The distance on this geometry, the bandwidth of its kernel found; transport becomes TSDS's problem if a weight of
     /// diversity is set.
     ///
     /// # Errors
     /// If the kernel or its bandwidth make no distance here, or diversity is asked of the distance of a kernel.
-    pub fn objective(self, geometry: &Geometry<'_>, settings: &Settings) -> Result<Objective, SelectError> {
-        let needs_rows = "needs the rows of pool and queries, not only similarities: give --pool and --query";
+    pub fn objective(self, geometry: &Geometry<'_>, settings: &ObjectiveSettings) -> Result<Objective, SelectError> {
+        settings.check()?;
+        let refuse = |fault| Err(SelectError::Distance { distance: self.name(), fault });
         match (self, settings.diversity) {
             (Target::W, None) => Ok(Objective::W),
-            (Target::W, Some(diversity)) if diversity > 0.0 && diversity.is_finite() => {
-                Ok(Objective::Tsds { diversity })
-            }
-            (Target::W, Some(value)) => {
-                Err(SelectError::Setting { name: "diversity", value, rule: "it must be positive and finite" })
-            }
-            (_, Some(value)) => {
-                Err(SelectError::Setting { name: "diversity", value, rule: "it goes with --objective w only" })
-            }
+            (Target::W, Some(diversity)) => Ok(Objective::Tsds { diversity }),
+            (_, Some(value)) => Err(SelectError::Setting {
+                name: "diversity".to_owned(),
+                value: value.to_string(),
+                rule: "it goes with --objective w only".to_owned(),
+            }),
             (_, None) if geometry.points().is_none() => {
-                Err(SelectError::Distance { distance: self.name(), fault: needs_rows })
+                refuse("needs the rows of pool and queries, not only similarities: give --pool and --query")
             }
             (Target::Energy, None) => Ok(Objective::Energy),
-            (Target::Mmd, None) if !settings.kernel.is_positive_definite() => Err(SelectError::Distance {
-                distance: "mmd",
-                fault: "needs a positive definite kernel: gaussian, laplace, inverse-multiquadric or cosine",
-            }),
+            (Target::Mmd, None) if !settings.kernel.is_positive_definite() => {
+                refuse("needs a positive definite kernel: gaussian, laplace, inverse-multiquadric or cosine")
+            }
             (Target::Mmd, None) => Ok(Objective::Mmd(settings.bandwidth.for_queries(settings.kernel, geometry)?)),
         }
     }
@@ -86,8 +91,8 @@ impl FromStr for Target {
     }
 }
 
-/// Proves for every budget how close any subset of that size can be, if the objective is not W; subsets that were
-/// herded on the way are returned too.
+/// Proves for every budget how close any subset of that size can be, if the objective is not W; what was
+/// solved for that comes with it.
 ///
 /// # Errors
 /// If nothing can be chosen, or the evidence is refused.
@@ -95,18 +100,18 @@ pub(super) fn bests(
     task: &Task<'_>,
     objective: Objective,
     budgets: &[usize],
-) -> Result<(Vec<BestBound>, Option<herding::HerdedSubsets>), Error> {
+) -> Result<(Vec<BestBound>, Optimum), Error> {
     if let Objective::Tsds { diversity } = objective {
         let duals = dual::duals(task, diversity, budgets)?;
         let bounds = duals.iter().map(|dual| certify::best_tsds(task.geometry, objective, dual));
-        return Ok((bounds.collect::<Result<_, _>>()?, None));
+        return Ok((bounds.collect::<Result<_, _>>()?, Optimum::Unknown));
     }
-    let Some(kernel) = objective.kernel() else { return Ok((Vec::new(), None)) };
+    let Some(kernel) = objective.kernel() else { return Ok((Vec::new(), Optimum::Unknown)) };
     let solved = herding::choose(task, kernel, budgets)?;
     let mut bounds = Vec::with_capacity(budgets.len());
     for chosen in &solved.budgets {
         let witness = herding::witness(task, kernel, chosen)?;
         bounds.push(certify::best_under(task.geometry, objective, chosen.budget(), witness)?);
     }
-    Ok((bounds, Some(solved)))
+    Ok((bounds, Optimum::Kernel(solved)))
 }

@@ -3,14 +3,17 @@
 //! On real text both follow the loss at a fixed budget about equally well, and differences of W below 2 % say nothing
 //! of it. Where the two disagree, neither order should be believed unseen.
 
+use std::borrow::Cow;
+
 use kantor_solvers::Selection;
 use kantor_theory::{Interval, Objective};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::groups::uneven;
-use super::{Chosen, Inputs, Request};
+use super::{Chosen, Outcome, Request};
 use crate::certify::Certified;
+use crate::data::Labels;
 use crate::statistics::spearman;
 
 /// Relative differences of W below this say nothing of the loss.
@@ -23,10 +26,10 @@ const FEW: usize = 4;
 const NAMED: usize = 3;
 
 /// Something that the reader of a result should know.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {
     /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares` or `swaps-left-open`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The budget that it is about.
     pub budget: usize,
     /// In words.
@@ -45,9 +48,10 @@ struct Placed<'a> {
 }
 
 /// What to say of all results.
-pub(crate) fn notes(inputs: &Inputs, request: &Request, chosen: &[Chosen]) -> Vec<Note> {
-    let mut notes = inputs.groups().map_or_else(Vec::new, |groups| uneven(groups, request));
-    notes.extend(request.budgets.iter().filter_map(|&budget| unequal_shares(budget, inputs.queries().len(), request)));
+pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
+    let Outcome { request, chosen, query_rows, .. } = outcome;
+    let mut notes = labels.map_or_else(Vec::new, |labels| uneven(labels, request));
+    notes.extend(request.budgets.iter().filter_map(|&budget| unequal_shares(budget, *query_rows, request)));
     for (at, &budget) in request.budgets.iter().enumerate() {
         let (mut placed, mut left_out) = (Vec::new(), None);
         for Chosen { method, selections, .. } in chosen {
@@ -64,7 +68,7 @@ pub(crate) fn notes(inputs: &Inputs, request: &Request, chosen: &[Chosen]) -> Ve
         }
         if let Some(reason) = left_out {
             let text = format!("at budget {budget} the energy distance is left out: {reason}");
-            notes.push(Note { kind: "energy-left-out", budget, text, details: Value::Null });
+            notes.push(Note { kind: "energy-left-out".into(), budget, text, details: Value::Null });
         }
         notes.extend(disagreement(budget, &placed));
     }
@@ -80,7 +84,7 @@ fn unequal_shares(budget: usize, queries: usize, request: &Request) -> Option<No
             "at budget {budget} round-robin serves the first {more} of {queries} queries once more than the others \
              ({each}×): shuffle the queries if they are sorted, or take a multiple of {queries}"
         );
-        Note { kind: "unequal-shares", budget, text, details: json!({"first": more, "queries": queries}) }
+        Note { kind: "unequal-shares".into(), budget, text, details: json!({"first": more, "queries": queries}) }
     })
 }
 
@@ -89,7 +93,7 @@ fn swaps_left_open(method: &str, selection: &Selection) -> Option<Note> {
     let reason = selection.notes.get("swaps-left-open")?.as_str()?;
     let budget = selection.budget();
     let text = format!("at budget {budget} {method} may be lowered by swapping two rows: {reason}");
-    Some(Note { kind: "swaps-left-open", budget, text, details: json!({"method": method, "reason": reason}) })
+    Some(Note { kind: "swaps-left-open".into(), budget, text, details: json!({"method": method, "reason": reason}) })
 }
 
 /// What to say of the methods at one budget if their orders differ by more than their intervals leave open.
@@ -132,7 +136,7 @@ fn disagreement(budget: usize, placed: &[Placed<'_>]) -> Option<Note> {
         })
         .collect();
     Some(Note {
-        kind: "order",
+        kind: "order".into(),
         budget,
         text: format!(
             "at budget {budget} W and energy distance order the methods differently: {}; {verdict}",

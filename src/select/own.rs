@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use kantor_solvers::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
+use kantor_solvers::{Optimum, PoolScan, ScanRequest, SelectError, Selection, Selector, Task};
+use kantor_theory::generalization::selectors::Optimises;
 
 /// A selector that is in no registry. A request that holds it takes its name as a method.
 #[derive(Clone)]
@@ -31,8 +32,20 @@ impl Selector for Own {
         self.0.nested()
     }
 
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        self.0.supports(task)
+    }
+
+    fn guarantee(&self) -> Option<&'static Optimises> {
+        self.0.guarantee()
+    }
+
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
         self.0.needs(task, largest)
+    }
+
+    fn of_optimum(&self, task: &Task<'_>, optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
+        self.0.of_optimum(task, optimum, budgets)
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {

@@ -5,20 +5,20 @@
 use std::time::Instant;
 
 use kantor_solvers::balanced::Balanced;
-use kantor_solvers::exact;
+use kantor_solvers::exact::{self, Budgeted};
 use kantor_solvers::herding;
 use kantor_solvers::kernels::{list_bytes, scan};
 use kantor_solvers::knn::dual;
 use kantor_solvers::registry::{SELECTORS, selector};
-use kantor_solvers::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, Watch};
+use kantor_solvers::{Optimum, PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, Watch};
 use kantor_theory::{BestBound, Geometry, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
 use crate::label::{self, Labelled};
-use crate::report::suggest::did_you_mean;
-use crate::report::{cpu, memory};
+use crate::probe;
+use crate::suggest::did_you_mean;
 
-use super::{BLOCK, Beside, Chosen, Error, Outcome, Proved, Request, crossfit, objective};
+use super::{BLOCK, Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit, objective};
 
 /// Bytes that are kept of a chosen row: its number, score, closest query and the cost to that.
 const CHOSEN_ROW: u64 = 32;
@@ -65,6 +65,7 @@ pub struct Prepared<'a> {
     task: Task<'a>,
     objective: Objective,
     scanned: PoolScan,
+    optimum: Optimum,
     bests: Vec<BestBound>,
     scan_seconds: f64,
     best_seconds: f64,
@@ -85,9 +86,10 @@ impl<'a> Prepared<'a> {
             return Err(SelectError::Budget { budget, pool }.into());
         }
         request.power.check(geometry)?;
-        let objective = request.objective.objective(geometry, &request.settings)?;
+        let objective = request.objective.objective(geometry, &request.settings.read())?;
         if objective != Objective::W && request.power != Power::One {
-            let other = if request.settings.diversity.is_some() { "--diversity" } else { request.objective.name() };
+            let diverse = matches!(objective, Objective::Tsds { .. });
+            let other = if diverse { "--diversity" } else { request.objective.name() };
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
         let memory = request.memory;
@@ -96,7 +98,9 @@ impl<'a> Prepared<'a> {
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { exact::needs(&task, largest) } else { ScanRequest::default() };
         for name in &request.methods {
-            needs = needs.union(selector_of(name, request)?.needs(&task, largest));
+            let selector = selector_of(name, request)?;
+            selector.supports(&task)?;
+            needs = needs.union(selector.needs(&task, largest));
         }
         let certified = if request.certify { largest } else { 0 };
         let chosen = request.budgets.iter().fold(0, |sum: u64, &budget| sum.saturating_add(budget as u64));
@@ -106,20 +110,20 @@ impl<'a> Prepared<'a> {
             return Err(Error::Memory { needed, allowed: memory });
         }
         let begun = Instant::now();
-        let mut scanned = scan(&task, needs)?;
+        let scanned = scan(&task, needs)?;
         geometry.check_rows(scanned.suspects.iter().copied())?;
         let scan_seconds = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
-        let bests = if request.certify {
+        let (bests, optimum) = if request.certify {
             let label = format!("every subset, {}", label::budgets(&request.budgets));
             let watch = Labelled::new(watch, label);
             let task = Task { watch: &watch, ..task };
-            bests(&task, objective, &mut scanned, &request.budgets).map_err(of_every_subset)?
+            bests(&task, objective, &scanned, &request.budgets).map_err(of_every_subset)?
         } else {
-            Vec::new()
+            Default::default()
         };
         let best_seconds = begun.elapsed().as_secs_f64();
-        Ok(Self { request, task, objective, scanned, bests, scan_seconds, best_seconds })
+        Ok(Self { request, task, objective, scanned, optimum, bests, scan_seconds, best_seconds })
     }
 
     /// What a method of the request chooses by this seed for some budgets of the request, certified if that was asked
@@ -133,12 +137,15 @@ impl<'a> Prepared<'a> {
         watch.begin("choosing", 0);
         let task = Task { geometry, power, seed, block, memory, watch: &watch };
         let selector = selector_of(name, self.request)?;
-        let (begun, cpu_begun) = (Instant::now(), cpu::seconds());
-        let selections = selector.select(&task, &self.scanned, budgets)?;
-        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), cpu::seconds() - cpu_begun);
-        let selections =
-            selections.into_iter().map(|selection| self.prove(name, selection)).collect::<Result<_, _>>()?;
-        let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), memory::peak());
+        let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
+        let known = selector.of_optimum(&task, &self.optimum, budgets);
+        let is_optimum = known.is_some();
+        let selections = known.map_or_else(|| selector.select(&task, &self.scanned, budgets), Ok)?;
+        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), probe::cpu_seconds() - cpu_begun);
+        let found = |selection: &Selection| self.optimum.of_transport(selection.budget()).filter(|_| is_optimum);
+        let selections = selections.into_iter().map(|selection| self.prove(name, found(&selection), selection));
+        let selections = selections.collect::<Result<_, _>>()?;
+        let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), probe::peak_memory());
         Ok(Chosen { method, nested, selections, seconds, cpu_seconds, peak_memory })
     }
 
@@ -155,44 +162,59 @@ impl<'a> Prepared<'a> {
     /// These choices as the outcome of the request; the input files are not described.
     pub fn outcome(&self, chosen: Vec<Chosen>) -> Outcome {
         let Self { objective, scan_seconds, best_seconds, .. } = *self;
-        Outcome { inputs: Vec::new(), objective, chosen, scan_seconds, best_seconds, cross_fit_seconds: 0.0 }
+        let (pool_rows, query_rows) = (self.task.geometry.pool_len(), self.task.geometry.query_len());
+        Outcome {
+            request: self.request.clone(),
+            inputs: Vec::new(),
+            pool_rows,
+            query_rows,
+            objective,
+            chosen,
+            scan_seconds,
+            best_seconds,
+            cross_fit_seconds: 0.0,
+        }
     }
 
     /// The outcome of `request`, which asks for one method of the whole request and some of its budgets, by any seed.
     pub(crate) fn part(&self, request: &Request) -> Result<Outcome, Error> {
         let chosen = request.methods.iter().map(|name| self.choose(name, &request.budgets, request.seed));
-        let outcome = self.outcome(chosen.collect::<Result<_, _>>()?);
+        let outcome = Outcome { request: request.clone(), ..self.outcome(chosen.collect::<Result<_, _>>()?) };
         crossfit::measure(self.task.geometry, request, self.task.watch, outcome)
     }
 
-    fn prove(&self, name: &str, selection: Selection) -> Result<Proved, Error> {
+    fn prove(&self, name: &str, found: Option<&Budgeted>, selection: Selection) -> Result<ProvedSelection, Error> {
         if !self.request.certify {
             self.task.watch.advance(0)?;
             return Ok(self.leave(selection));
         }
         let label = format!("{name}, {}", label::budgets(&[selection.budget()]));
-        self.certify(&label, selection)
+        self.certify(&label, found, selection)
     }
 
     /// Leaves a selection unproved.
-    pub(crate) fn leave(&self, selection: Selection) -> Proved {
+    pub(crate) fn leave(&self, selection: Selection) -> ProvedSelection {
         let Nearest { of_rows: nearest, of_queries: query_costs } =
             certify::nearest(self.task.geometry, &selection.rows);
         let (certified, beside, held_out) = (None, None, None);
-        Proved { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
+        ProvedSelection { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
     }
 
-    /// Certifies the distance of a selection, `label` to those who watch, whether or not the request asks for that.
-    pub(crate) fn certify(&self, label: &str, selection: Selection) -> Result<Proved, Error> {
+    /// Certifies the distance of a selection, `label` to those who watch, whether or not the request asks for that; from
+    /// what was `found` of it, if it is an optimum.
+    pub(crate) fn certify(
+        &self,
+        label: &str,
+        found: Option<&Budgeted>,
+        selection: Selection,
+    ) -> Result<ProvedSelection, Error> {
         let begun = Instant::now();
         let (Task { geometry, watch, .. }, request) = (&self.task, self.request);
         let watch = &Labelled::new(*watch, label);
         watch.begin("certifying", 0);
         watch.advance(0)?;
         let terms = Terms { power: request.power, objective: self.objective, ..Terms::default() };
-        let solved = self.scanned.optimum.iter().flat_map(|optimum| &optimum.budgets);
-        let solved = solved.into_iter().find(|found| found.rows == selection.rows);
-        let found = solved.map(|found| certify::found_distance(geometry, request.power, found)).transpose()?.flatten();
+        let found = found.map(|found| certify::found_distance(geometry, request.power, found)).transpose()?.flatten();
         let distance = match found {
             Some(distance) => distance,
             None => {
@@ -206,7 +228,7 @@ impl<'a> Prepared<'a> {
         let beside = Some(Beside::of(geometry, &terms, distance.interval(), request.energy, &selection.rows, watch)?);
         let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
-        Ok(Proved { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
+        Ok(ProvedSelection { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
     }
 }
 
@@ -238,22 +260,19 @@ fn bytes(task: &Task<'_>, needs: ScanRequest, objective: Objective, certified: u
     (block + best) as u64 + lists + proof
 }
 
-/// Proves for every budget how close any subset of that size can be, and leaves the best subsets in `scanned`.
+/// Proves for every budget how close any subset of that size can be; the best subsets come with it.
 fn bests(
     task: &Task<'_>,
     objective: Objective,
-    scanned: &mut PoolScan,
+    scanned: &PoolScan,
     budgets: &[usize],
-) -> Result<Vec<BestBound>, Error> {
+) -> Result<(Vec<BestBound>, Optimum), Error> {
     if objective != Objective::W {
-        let (bounds, herded) = objective::bests(task, objective, budgets)?;
-        scanned.herded = herded;
-        return Ok(bounds);
+        return objective::bests(task, objective, budgets);
     }
     let solved = exact::solve(task, scanned, budgets)?;
     let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
     let bounds = solved.budgets.iter().map(|found| certify::best(task.geometry, task.power, found, lists));
     let bounds = bounds.collect::<Result<_, _>>()?;
-    scanned.optimum = Some(solved);
-    Ok(bounds)
+    Ok((bounds, Optimum::Transport(solved)))
 }

@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 pub use own::{Cell, Joined, Pair, joined};
-pub use runs::Run;
-pub use tables::{BudgetResult, Correlation, Outcome, Published, published, published_files};
+pub use runs::TaskRun;
+pub use tables::{BudgetResult, Correlation, Published, TrainingOutcome, published, published_files};
 
 use crate::data::DataError;
 use crate::data::whole::{self, Whole};

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Paired;
-use super::runs::{Run, distances};
+use super::runs::{TaskRun, distances};
 use crate::data::DataError;
 use crate::statistics::{mean, spearman};
 
@@ -66,7 +66,7 @@ pub struct Joined {
 /// # Errors
 /// If a file cannot be read, nothing matches, or distances of one task do not make one list: of different measures, of one seed and
 /// different queries, or two of one selection.
-pub fn joined(results: &Path, runs: &[Run]) -> Result<Joined, DataError> {
+pub fn joined(results: &Path, runs: &[TaskRun]) -> Result<Joined, DataError> {
     let measured: Vec<Measured> = super::read_csv(results, Some)?;
     if let Some(Measured { task, method, budget, value, .. }) = measured.iter().find(|line| !line.value.is_finite()) {
         let fault = format!(

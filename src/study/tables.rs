@@ -22,28 +22,28 @@ const RANDOM: &str = "Random";
 /// What was measured after training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum TrainingOutcome {
     /// Cross-entropy on the task's query examples; lower is better.
     Loss,
     /// The task's own score; higher is better.
     Metric,
 }
 
-impl Outcome {
+impl TrainingOutcome {
     /// Both.
-    pub const ALL: [Outcome; 2] = [Outcome::Loss, Outcome::Metric];
+    pub const ALL: [TrainingOutcome; 2] = [TrainingOutcome::Loss, TrainingOutcome::Metric];
 
     /// The word in tables.
     pub fn name(self) -> &'static str {
         match self {
-            Outcome::Loss => "loss",
-            Outcome::Metric => "metric",
+            TrainingOutcome::Loss => "loss",
+            TrainingOutcome::Metric => "metric",
         }
     }
 
     /// The tables of a model by quantile and by budget.
     fn tables(self, model: &Path) -> [PathBuf; 2] {
-        let quantity = if self == Outcome::Loss { "ce_loss" } else { "true_metric" };
+        let quantity = if self == TrainingOutcome::Loss { "ce_loss" } else { "true_metric" };
         [("binning", "quantile"), ("budget", "budget")]
             .map(|(of, suffix)| model.join(format!("{of}_{quantity}_{suffix}.csv")))
     }
@@ -61,7 +61,7 @@ pub struct Correlation {
     /// `LESS`, `RDS+` or `EMBED`.
     pub representation: String,
     /// What was measured.
-    pub outcome: Outcome,
+    pub outcome: TrainingOutcome,
     /// Quantiles that have a value.
     pub bins: usize,
     /// Quantile, 0 being the nearest, and value.
@@ -83,7 +83,7 @@ pub struct BudgetResult {
     /// The method as the tables name it.
     pub method: String,
     /// What was measured.
-    pub outcome: Outcome,
+    pub outcome: TrainingOutcome,
     /// Tasks that have a value; seeds are averaged within a task.
     pub tasks: usize,
     /// Mean over tasks.
@@ -124,7 +124,7 @@ pub fn published(directory: &Path) -> Result<Published, DataError> {
     let mut found = Published { correlations: Vec::new(), budgets: Vec::new() };
     for (pool, model) in models(directory)? {
         let name = readable(model.file_name().unwrap_or_default()).into_owned();
-        for outcome in Outcome::ALL {
+        for outcome in TrainingOutcome::ALL {
             let [binning, budget] = outcome.tables(&model);
             found.correlations.extend(correlations(pool, &name, outcome, &read(&binning, outcome)?));
             found.budgets.extend(budgets(pool, &name, outcome, &read(&budget, outcome)?));
@@ -146,7 +146,8 @@ pub fn published(directory: &Path) -> Result<Published, DataError> {
 /// # Errors
 /// If a folder cannot be listed.
 pub fn published_files(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let tables = |(_, model): (_, PathBuf)| Outcome::ALL.into_iter().flat_map(move |outcome| outcome.tables(&model));
+    let tables =
+        |(_, model): (_, PathBuf)| TrainingOutcome::ALL.into_iter().flat_map(move |outcome| outcome.tables(&model));
     Ok(models(directory)?.into_iter().flat_map(tables).collect())
 }
 
@@ -186,9 +187,9 @@ struct Cell {
     value: f64,
 }
 
-fn read(path: &Path, outcome: Outcome) -> Result<Vec<Cell>, DataError> {
+fn read(path: &Path, outcome: TrainingOutcome) -> Result<Vec<Cell>, DataError> {
     super::read_csv(path, |line: Line| {
-        let value = if outcome == Outcome::Loss { line.dev } else { line.true_metric };
+        let value = if outcome == TrainingOutcome::Loss { line.dev } else { line.true_metric };
         let level = line.num_samples.or(line.bin.map(u64::from));
         Some(Cell {
             task: line.dataset,
@@ -199,7 +200,7 @@ fn read(path: &Path, outcome: Outcome) -> Result<Vec<Cell>, DataError> {
     })
 }
 
-fn correlations(pool: &'static str, model: &str, outcome: Outcome, cells: &[Cell]) -> Vec<Correlation> {
+fn correlations(pool: &'static str, model: &str, outcome: TrainingOutcome, cells: &[Cell]) -> Vec<Correlation> {
     let mut series: BTreeMap<(&str, &str), Paired> = BTreeMap::new();
     for cell in cells {
         let (bins, values) = series.entry((&cell.task, &cell.method)).or_default();
@@ -222,7 +223,7 @@ fn correlations(pool: &'static str, model: &str, outcome: Outcome, cells: &[Cell
         .collect()
 }
 
-fn budgets(pool: &'static str, model: &str, outcome: Outcome, cells: &[Cell]) -> Vec<BudgetResult> {
+fn budgets(pool: &'static str, model: &str, outcome: TrainingOutcome, cells: &[Cell]) -> Vec<BudgetResult> {
     let mut seeds: BTreeMap<(u64, &str, &str), Vec<f64>> = BTreeMap::new();
     for cell in cells {
         seeds.entry((cell.level, &cell.task, &cell.method)).or_default().push(cell.value);
@@ -235,7 +236,7 @@ fn budgets(pool: &'static str, model: &str, outcome: Outcome, cells: &[Cell]) ->
 fn at_budget(
     pool: &'static str,
     model: &str,
-    outcome: Outcome,
+    outcome: TrainingOutcome,
     budget: u64,
     values: &BTreeMap<(u64, &str, &str), f64>,
 ) -> Vec<BudgetResult> {
@@ -248,7 +249,7 @@ fn at_budget(
     let mut rank_of: BTreeMap<(&str, &str), f64> = BTreeMap::new();
     for (task, found) in by_task {
         let (methods, mut scores): (Vec<&str>, Vec<f64>) = found.into_iter().unzip();
-        if outcome == Outcome::Metric {
+        if outcome == TrainingOutcome::Metric {
             scores.iter_mut().for_each(|score| *score = -*score);
         }
         rank_of.extend(methods.iter().zip(ranks(&scores)).map(|(method, rank)| ((task, *method), rank)));

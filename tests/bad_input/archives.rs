@@ -1,6 +1,6 @@
 //! `.npz`: what a member claims is held against the archive.
 
-use kantor::data::{Format, Kind, OpenOptions, Representation};
+use kantor::data::{FaultKind, Format, OpenOptions, Representation};
 use kantor_theory::Rows;
 
 use crate::support::*;
@@ -8,7 +8,7 @@ use crate::support::*;
 fn refused(bytes: &[u8], parts: &[&str]) {
     let files = Files::new();
     let error = says(open(&files.put("x.npz", bytes)), &[&["x.npz"], parts].concat());
-    assert_eq!(error.kind(), Kind::BadInput, "{error}");
+    assert_eq!(error.kind(), FaultKind::BadInput, "{error}");
 }
 
 #[test]
@@ -31,8 +31,8 @@ fn several_tables_must_be_named() {
     let (a, b) = (npy_f32(2, &[1.0; 4]), npy_f32(2, &[1.0; 6]));
     let path = files.put("x.npz", zip(&[("a.npy", &a), ("b.npy", &b)], true));
     let error = says(open(&path), &["2 arrays are 2-d", "`a` (2, 2)", "`b` (3, 2)", "--tensor"]);
-    assert_eq!(error.kind(), Kind::Usage);
-    let options = OpenOptions { tensor: Some("b".into()), cast: false };
+    assert_eq!(error.kind(), FaultKind::Usage);
+    let options = OpenOptions { tensor: Some("b".into()), ..OpenOptions::default() };
     assert_eq!(Representation::open(&[path], &options).unwrap().len(), 3);
 }
 

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use kantor::batch::{Job, Options, Plan, Shard, State};
+use kantor::batch::{Job, JobPlan, Options, Shard, State};
 use kantor::compare as comparing;
 use kantor::data::list::{read_list, read_weights};
-use kantor::data::{Digests, Kind, Labels, OnBadRow, OpenOptions};
+use kantor::data::{Digests, FaultKind, Labels, OnBadRow, OpenOptions};
 use kantor::output::ResultDirectory;
-use kantor::quantiles::{self, Cut};
-use kantor::report::page;
-use kantor::select::{Error, InputSpec, Inputs, Request, Run, select, write};
+use kantor::quantiles;
+use kantor::record::{Cut, Run, write};
+use kantor::select::{Error, InputSpec, Inputs, Request, select};
+use kantor::view::page;
 use kantor_solvers::{Quiet, Stopped, Watch};
 use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Rows};
@@ -61,7 +62,7 @@ fn a_table_that_is_cut_while_it_is_mapped_is_an_error_and_no_signal() {
         says(table.validate(Family::Angle, OnBadRow::Drop, &Quiet), &["pool.npy", "changed while it was read"]),
         says(table.digests(&Quiet), &["pool.npy", "it was cut, or its disk failed"]),
     ] {
-        assert_eq!(refused.kind(), Kind::Io);
+        assert_eq!(refused.kind(), FaultKind::Io);
     }
     // The old length does not bring the rows back.
     set_length(&path, 128 + 4 * 64 * 1024);
@@ -195,7 +196,7 @@ fn a_job_on_a_pool_that_changes_fails_for_that_reason() {
         let job = Job { task: "a".into(), method: "round-robin".into(), budget: 5, seed: 0 };
         let (out, tasks) = (files.path("out"), [("a".to_owned(), spec)].into());
         let request = Request { certify: false, ..Request::default() };
-        let plan = Plan { out, tasks, jobs: vec![job], request };
+        let plan = JobPlan { out, tasks, jobs: vec![job], request };
         let options = Options { parallel: 1, shard: Shard::default() };
         let report = kantor::batch::run(&plan, options, watch, &|_| {}).unwrap();
         let there = files.path("out/a/round-robin-k5-seed0").exists();
@@ -232,7 +233,7 @@ fn no_selection_of_a_pool_that_changes_is_written() {
             let staging = ResultDirectory::begin(&files.path("out"), false, &inputs.paths())?;
             let outcome = select(&inputs, &request, watch)?;
             let run = Run { begun: std::time::Instant::now(), on_bad_row: OnBadRow::Error };
-            write(staging, &inputs, &request, &outcome, run, watch)
+            write(staging, &inputs, &outcome, run, watch)
         };
         run().map(|_| ()).map_err(|error| nothing_left(files, error))
     });
@@ -245,7 +246,7 @@ fn no_comparison_and_no_quantiles_of_a_pool_that_changes_are_written() {
         let run = || {
             let inputs = opened(files, pool, watch)?;
             let methods = vec!["round-robin".to_owned(), "random".to_owned()];
-            let request = comparing::Request {
+            let request = comparing::CompareRequest {
                 selecting: Request { methods, budgets: vec![20], ..Request::default() },
                 costs: vec![Cost::Cosine, Cost::Euclidean],
                 random_seeds: 3,

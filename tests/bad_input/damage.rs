@@ -37,7 +37,7 @@ fn damaged(whole: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
 }
 
 fn use_table(path: &PathBuf) -> bool {
-    let options = OpenOptions { tensor: None, cast: true };
+    let options = OpenOptions { cast: true, ..OpenOptions::default() };
     let Ok(mut table) = Representation::open(std::slice::from_ref(path), &options) else {
         return false;
     };

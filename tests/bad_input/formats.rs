@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kantor::data::list::read_list;
 use kantor::data::whole::{self, Whole};
-use kantor::data::{DataError, JsonlRows, Kind, Labels};
+use kantor::data::{DataError, FaultKind, JsonlRows, Labels};
 use kantor_solvers::Quiet;
 
 use crate::support::*;
@@ -31,7 +31,7 @@ fn tar() -> Vec<u8> {
 fn refused<T: std::fmt::Debug>(bytes: &[u8], read: impl Fn(&PathBuf) -> Result<T, DataError>, parts: &[&str]) {
     let files = Files::new();
     let error = says(read(&files.put("given", bytes)), &[&["given: is "], parts].concat());
-    assert_eq!(error.kind(), Kind::BadInput, "{error}");
+    assert_eq!(error.kind(), FaultKind::BadInput, "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kantor::data::{Allowance, DataError, JsonlRows, Kind};
+use kantor::data::{Allowance, DataError, FaultKind, JsonlRows};
 use kantor_solvers::Quiet;
 
 use crate::support::*;
@@ -19,7 +19,7 @@ fn refused(bytes: impl AsRef<[u8]>, parts: &[&str]) {
         ("rows.jsonl.zst", zstd(bytes.as_ref())),
     ] {
         let error = says(scan(&[files.put(name, bytes)]), &[&[name], parts].concat());
-        assert_eq!(error.kind(), Kind::BadInput, "{error}");
+        assert_eq!(error.kind(), FaultKind::BadInput, "{error}");
     }
 }
 
@@ -159,7 +159,7 @@ fn cut_off_or_damaged_compression() {
     for (name, whole) in [("x.gz", gzip(text.as_bytes())), ("x.zst", zstd(text.as_bytes()))] {
         let cut = files.put(name, &whole[..whole.len() / 2]);
         let error = says(scan(&[cut]), &[name, "damaged or cut off", "download the file again"]);
-        assert_eq!(error.kind(), Kind::BadInput);
+        assert_eq!(error.kind(), FaultKind::BadInput);
         let junk = files.put(name, [&whole[..], b"junk after the end"].concat());
         says(scan(&[junk]), &[name, "damaged"]);
     }
@@ -207,7 +207,7 @@ fn a_file_that_changes_between_scan_and_copy() {
     let rows = scan(std::slice::from_ref(&path)).unwrap();
     std::fs::write(&path, "{\"a\": 1}\n").unwrap();
     let error = says(rows.copy(&[1], &Quiet), &["x.jsonl", "changed while it was read"]);
-    assert_eq!(error.kind(), Kind::Io);
+    assert_eq!(error.kind(), FaultKind::Io);
     says(rows.check_unchanged(), &["length differs"]);
 }
 
@@ -220,5 +220,5 @@ fn chosen_rows_count_towards_what_may_be_taken() {
     assert_eq!(rows.copy(&[3, 7], &Quiet).unwrap().len(), 2);
     let all: Vec<usize> = (0..20).collect();
     let error = says(rows.copy(&all, &Quiet), &["rows.jsonl", "the chosen rows", "--max-memory"]);
-    assert_eq!(error.kind(), Kind::Resource);
+    assert_eq!(error.kind(), FaultKind::Resource);
 }

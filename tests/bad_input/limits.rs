@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kantor::data::list::read_list;
 use kantor::data::whole::{self, Whole};
-use kantor::data::{Allowance, DataError, JsonlRows, Kind, Labels, OpenOptions, Representation};
+use kantor::data::{Allowance, DataError, FaultKind, JsonlRows, Labels, OpenOptions, Representation};
 use kantor_solvers::Quiet;
 
 use crate::support::*;
@@ -25,7 +25,7 @@ fn what_an_archive_unpacks_to_is_refused_before_it_is_taken() {
         open_within(std::slice::from_ref(&bomb), 1 << 20),
         &["x.npz", "takes 4194433 bytes", "but 1048576 may be taken", "--max-memory", "np.save"],
     );
-    assert_eq!(error.kind(), Kind::Resource);
+    assert_eq!(error.kind(), FaultKind::Resource);
     // Shards count together.
     assert_eq!(open_within(std::slice::from_ref(&bomb), 5 << 20).unwrap().memory(), table.len() as u64);
     says(open_within(&[bomb.clone(), bomb], 5 << 20), &["takes 4194433 bytes"]);
@@ -44,7 +44,7 @@ fn two_members_of_one_name_are_refused() {
         places.iter().for_each(|&at| bytes[at] = b'x');
         let files = Files::new();
         let error = says(open(&files.put("x.npz", bytes)), &["several members of the name `x.npy`", "np.savez"]);
-        assert_eq!(error.kind(), Kind::BadInput);
+        assert_eq!(error.kind(), FaultKind::BadInput);
     }
 }
 
@@ -63,7 +63,7 @@ fn files_read_as_a_whole_have_a_longest_length_by_kind() {
         File::create(&path).unwrap().set_len(most + 1).unwrap();
         let words = [format!("has {} bytes", most + 1), format!("at most {most}")];
         let error = says(whole::read(&path, kind), &[&words[0], &words[1], "is it the right file?"]);
-        assert_eq!(error.kind(), Kind::Resource);
+        assert_eq!(error.kind(), FaultKind::Resource);
         if kind == Whole::List {
             says(read_list(&path, 9), &[&words[0], &words[1]]);
         }
@@ -89,7 +89,7 @@ fn pipes_devices_and_directories_are_refused_by_every_reader() {
         let path = path.to_owned();
         let kinds = [Whole::Settings, Whole::Certificate, Whole::Record, Whole::Results, Whole::List];
         for kind in kinds {
-            assert_eq!(says(whole::read(&path, kind), &[what, "give a file on disk"]).kind(), Kind::BadInput);
+            assert_eq!(says(whole::read(&path, kind), &[what, "give a file on disk"]).kind(), FaultKind::BadInput);
         }
         says(read_list(&path, 9), &[what]);
         says(open(&path), &[what]);

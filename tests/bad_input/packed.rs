@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use kantor::data::{Allowance, DataError, JsonlRows, Kind, Labels};
+use kantor::data::{Allowance, DataError, FaultKind, JsonlRows, Labels};
 use kantor_solvers::Quiet;
 
 use crate::support::*;
@@ -44,7 +44,7 @@ fn anything_else_after_gzip_data_is_refused_for_it_may_be_rows() {
     let a = gzip(b"{\"a\": 1}\n");
     for tail in [&b"junk"[..], b"\0\0\0junk", b"\x1f", b"\x1f\x8bjunk", &a[..a.len() - 4]] {
         let error = says(scan([&a[..], tail].concat(), 1 << 30), &["rows.jsonl.packed", "damaged or cut off here"]);
-        assert_eq!(error.kind(), Kind::BadInput);
+        assert_eq!(error.kind(), FaultKind::BadInput);
     }
     says(scan([&a[..], b"junk"].concat(), 1 << 30), &["neither gzip data nor zeros"]);
 }
@@ -58,7 +58,7 @@ fn a_window_of_zstd_is_taken_if_the_memory_is_allowed() {
         scan(&far, 100 << 20),
         &["rows.jsonl.packed", "window", "takes 268435456 bytes", "but 104857600 may be taken", "--max-memory"],
     );
-    assert_eq!(error.kind(), Kind::Resource);
+    assert_eq!(error.kind(), FaultKind::Resource);
     // Frames follow one another; the widest counts, and what is no frame of data is passed over.
     let skipped = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
     let frames = [&near[..], &skipped, &zstd(b""), &far, &near].concat();
@@ -69,7 +69,7 @@ fn a_window_of_zstd_is_taken_if_the_memory_is_allowed() {
     assert_eq!(hostile[4] & 0x20, 0, "a frame with a window");
     hostile[5] = 0xff;
     let error = says(scan(&hostile, u64::MAX), &["window", "4123168604160 bytes", "2147483648"]);
-    assert_eq!(error.kind(), Kind::Resource);
+    assert_eq!(error.kind(), FaultKind::Resource);
     says(scan(&far[..far.len() - 3], 1 << 30), &["damaged or cut off here"]);
 }
 
@@ -78,7 +78,7 @@ fn a_line_and_the_ids_of_rows_count_towards_the_memory_allowed() {
     let line = format!("{{\"a\": \"{}\"}}\n", "x".repeat(20 << 20));
     assert_eq!(scan(gzip(line.as_bytes()), 64 << 20).unwrap().len(), 1);
     let error = says(scan(gzip(line.as_bytes()), 8 << 20), &["a single line", "may be taken"]);
-    assert_eq!(error.kind(), Kind::Resource);
+    assert_eq!(error.kind(), FaultKind::Resource);
     let ids: String = (0..100_000).map(|i| format!("{{\"id\": {i}}}\n")).collect();
     assert_eq!(scan(gzip(ids.as_bytes()), 8 << 20).unwrap().len(), 100_000);
     says(scan(gzip(ids.as_bytes()), 1 << 20), &["the ids of the rows", "--max-memory", "leave out the field `id`"]);

@@ -104,7 +104,7 @@ proptest! {
             paths.push(path);
             expected.extend(read);
         }
-        let options = OpenOptions { tensor: None, cast: true };
+        let options = OpenOptions { cast: true, ..OpenOptions::default() };
         let table = Representation::open(&paths, &options).unwrap();
         let rows = expected.len() / dim;
         prop_assert_eq!((table.len(), table.dim()), (rows, dim));
@@ -159,7 +159,7 @@ fn files_written_by_numpy_are_read() {
     assert_eq!(last[63], 0.24394643306732178);
     let digest = "411aab4121602046be3c341a7894b2ee8be1a96177e4c8d843513a63bf51cda8";
     assert_eq!(pool.digests(&Quiet).unwrap(), [digest]);
-    let options = OpenOptions { tensor: None, cast: true };
+    let options = OpenOptions { cast: true, ..OpenOptions::default() };
     let seen = kantor::inspect::inspect(&golden("pool.npy"), &options, &Quiet).unwrap();
     let norms = seen.norms.unwrap();
     assert!((norms.min - 0.9999999076542151).abs() < 1e-14 && (norms.max - 1.0000000877578028).abs() < 1e-14);
@@ -171,7 +171,7 @@ fn files_written_by_numpy_are_read() {
 fn indices_are_the_bytes_that_another_writer_of_npy_writes() {
     for rows in [vec![], vec![7], (0..300).rev().collect(), vec![usize::MAX >> 1]] {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        kantor::report::files::indices(&rows, &mut ours).unwrap();
+        kantor::record::indices(rows.iter().copied(), &mut ours).unwrap();
         let options = npyz::WriteOptions::new().default_dtype().shape(&[rows.len() as u64]);
         let mut writer = options.writer(&mut theirs).begin_nd().unwrap();
         writer.extend(rows.iter().map(|&row| row as i64)).unwrap();

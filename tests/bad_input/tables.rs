@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kantor::data::{Kind, OpenOptions, Representation};
+use kantor::data::{FaultKind, OpenOptions, Representation};
 use kantor_theory::{Element, Rows};
 
 use crate::support::*;
@@ -14,7 +14,7 @@ fn refused(bytes: impl AsRef<[u8]>, parts: &[&str]) {
 fn refused_as(name: &str, bytes: impl AsRef<[u8]>, parts: &[&str]) {
     let files = Files::new();
     let error = says(open(&files.put(name, bytes)), &[&[name], parts].concat());
-    assert_eq!(error.kind(), Kind::BadInput, "{error}");
+    assert_eq!(error.kind(), FaultKind::BadInput, "{error}");
 }
 
 #[test]
@@ -162,9 +162,9 @@ fn empty_files_directories_and_missing_files() {
     #[cfg(unix)]
     says(open(&PathBuf::from("/dev/null")), &["/dev/null", "not a regular file"]);
     let error = says(open(&files.path("nowhere.npy")), &["nowhere.npy", "cannot open it", "check the path"]);
-    assert_eq!(error.kind(), Kind::Io);
+    assert_eq!(error.kind(), FaultKind::Io);
     let error = says(Representation::open(&[], &OpenOptions::default()), &["no vector file"]);
-    assert_eq!(error.kind(), Kind::Usage);
+    assert_eq!(error.kind(), FaultKind::Usage);
 }
 
 #[test]
@@ -217,9 +217,9 @@ fn one_of_several_tensors_must_be_named() {
         [("a", "F32", "[1,2]", &a), ("b", "F32", "[2,2]", &b), ("ids", "I64", "[1]", &a)];
     let path = files.put("x.safetensors", safetensors(&tensors));
     let error = says(open(&path), &["2 tensors are 2-d", "`a` (1, 2)", "`b` (2, 2)", "`ids` (1,)", "--tensor NAME"]);
-    assert_eq!(error.kind(), Kind::Usage);
+    assert_eq!(error.kind(), FaultKind::Usage);
     let named = |name: &str| {
-        let options = OpenOptions { tensor: Some(name.into()), cast: false };
+        let options = OpenOptions { tensor: Some(name.into()), ..OpenOptions::default() };
         Representation::open(std::slice::from_ref(&path), &options)
     };
     assert_eq!(named("b").unwrap().len(), 2);
@@ -279,7 +279,7 @@ fn a_file_that_changes_during_the_run() {
     let replaced = files.put("y.npy", npy_f32(2, &[2.0; 4]));
     std::fs::rename(&replaced, &path).unwrap();
     let error = says(table.check_unchanged(), &["x.npy", "changed while it was read", "another file", "run again"]);
-    assert_eq!(error.kind(), Kind::Io);
+    assert_eq!(error.kind(), FaultKind::Io);
     let table = open(&path).unwrap();
     std::fs::File::options().append(true).open(&path).unwrap().set_len(500).unwrap();
     says(table.check_unchanged(), &["length differs"]);

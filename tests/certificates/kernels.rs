@@ -5,8 +5,8 @@ use std::process::Command as Process;
 
 use kantor::select::{InputSpec, Inputs, Request, Target, select};
 use kantor::solvers::Quiet;
-use kantor::solvers::Settings;
 use kantor::solvers::bandwidth::Bandwidth;
+use kantor::solvers::{ObjectiveSettings, Settings};
 use kantor::theory::{Certificate, Cost, KernelName, Proved, Verdict};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn what_is_claimed_under_a_kernel_is_verified() {
                     budgets: budgets.to_vec(),
                     cost,
                     objective,
-                    settings: Settings { kernel, ..Settings::default() },
+                    settings: ObjectiveSettings { kernel, ..ObjectiveSettings::default() }.into(),
                     ..Request::default()
                 };
                 let all = methods(&inputs, cost);
@@ -101,16 +101,16 @@ fn what_makes_no_distance_is_refused() {
     let refused = |inputs: &_, request: &Request| select(inputs, request, &Quiet).err().unwrap().to_string();
     let said = refused(&matrix, &request(Cost::Cosine, Target::Energy, Settings::default()));
     assert!(said.contains("--pool and --query"), "{said}");
-    let cosine = Settings { kernel: KernelName::Cosine, ..Settings::default() };
+    let cosine = ObjectiveSettings { kernel: KernelName::Cosine, ..ObjectiveSettings::default() }.into();
     let said = refused(&points, &request(Cost::Euclidean, Target::Mmd, cosine));
     assert!(said.contains("unit rows"), "{said}");
     for kernel in [KernelName::Compact, KernelName::Energy] {
-        let settings = Settings { kernel, ..Settings::default() };
+        let settings = ObjectiveSettings { kernel, ..ObjectiveSettings::default() }.into();
         let said = refused(&points, &request(Cost::Euclidean, Target::Mmd, settings));
         assert!(said.contains("positive definite"), "{said}");
     }
     for sigma in [0.0, -1.0, f64::NAN] {
-        let settings = Settings { bandwidth: Bandwidth::Given(sigma), ..Settings::default() };
+        let settings = ObjectiveSettings { bandwidth: Bandwidth::Given(sigma), ..ObjectiveSettings::default() }.into();
         let said = refused(&points, &request(Cost::Euclidean, Target::Mmd, settings));
         assert!(said.contains("`bandwidth`"), "{said}");
     }

@@ -11,3 +11,5 @@ mod real;
 mod support;
 mod tensors;
 mod tsds;
+mod values;
+mod versions;

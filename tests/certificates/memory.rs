@@ -2,8 +2,9 @@
 
 use half::{bf16, f16};
 use kantor::prelude::*;
-use kantor::select::Proved;
+use kantor::select::ProvedSelection;
 use kantor::solvers::{PoolScan, SelectError, Selection, Selector, Task, registry};
+use kantor::theory::KernelName;
 use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder, s};
 
 use super::support::{Instance, Kind};
@@ -25,7 +26,7 @@ fn request(method: &str) -> Request {
     Request { methods, budgets: vec![3, 8], cost: Cost::Euclidean, cross_fit: Some(2), ..Request::default() }
 }
 
-fn chosen(pool: &dyn Rows, query: &dyn Rows, request: &Request) -> Vec<Proved> {
+fn chosen(pool: &dyn Rows, query: &dyn Rows, request: &Request) -> Vec<ProvedSelection> {
     let geometry = Geometry::new(pool, query, Cost::Euclidean).unwrap().with_cache();
     choose(&geometry, request, &Quiet).unwrap().chosen.remove(0).selections
 }
@@ -34,9 +35,9 @@ fn chosen(pool: &dyn Rows, query: &dyn Rows, request: &Request) -> Vec<Proved> {
 type Said = (Vec<usize>, Vec<u64>, Vec<Option<u64>>);
 
 /// What is said of selections.
-fn said(selections: &[Proved]) -> Vec<Said> {
+fn said(selections: &[ProvedSelection]) -> Vec<Said> {
     let bits = |x: Option<f64>| x.map(f64::to_bits);
-    let of = |proved: &Proved| {
+    let of = |proved: &ProvedSelection| {
         let certified = proved.certified.as_ref().unwrap();
         let (interval, held) = (certified.distance().interval(), proved.held_out.unwrap());
         let ends = [interval.lower, interval.upper, certified.best().map(|best| best.lower())];
@@ -61,7 +62,7 @@ fn checked<T: kantor::Scalar + PartialEq>(
     pool: &[f64],
     query: &[f64],
     convert: impl Fn(f64) -> T + Copy,
-    files: &[Proved],
+    files: &[ProvedSelection],
     method: &str,
 ) {
     let (n, m) = (pool.len() / DIM, query.len() / DIM);
@@ -154,4 +155,54 @@ fn what_is_wrong_with_rows_in_memory_is_an_error() {
     for (pool, query) in [(nothing.view(), query.clone()), (no_columns.view(), ArrayRows::new(no_columns.view()))] {
         assert!(Geometry::new(&ArrayRows::new(pool), &query, Cost::Euclidean).is_err());
     }
+}
+
+/// Fails if any work begins.
+struct Idle;
+
+impl Watch for Idle {
+    fn begin(&self, stage: &str, _: u64) {
+        panic!("{stage} began");
+    }
+
+    fn advance(&self, _: u64) -> Result<(), kantor::solvers::Stopped> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_selector_cannot_do_is_said_before_the_pass() {
+    let rows = |count, seed| DenseRows::from_f64(DIM, numbers(count * DIM, seed)).unwrap();
+    let (pool, query, matrix) = (rows(40, 1), rows(5, 2), DenseRows::from_f64(40, vec![0.5; 200]).unwrap());
+    let points = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
+    let matrix = Geometry::from_matrix(&matrix, Cost::Cosine).unwrap();
+    let (plain, uot) = (Settings::default(), Settings::from(Uot { epsilon: 0.0, ..Uot::default() }));
+    let cosine = Settings::default().with(&Mmd { kernel: KernelName::Cosine, ..Mmd::default() });
+    for (geometry, method, settings, said) in [
+        (&matrix, "kde-ratio", &plain, "not only similarities"),
+        (&matrix, "knn-kde", &plain, "not only similarities"),
+        (&matrix, "energy", &plain, "not only similarities"),
+        (&points, "mmd", &cosine, "unit rows"),
+        (&points, "uot", &uot, "`epsilon` is 0: it must be positive"),
+    ] {
+        let methods = vec!["round-robin".to_owned(), method.to_owned()];
+        let request = Request { methods, budgets: vec![3], settings: settings.clone(), ..Request::default() };
+        let refused = choose(geometry, &request, &Idle).unwrap_err().to_string();
+        assert!(refused.contains(said), "{method}: {refused}");
+    }
+}
+
+/// A selector of the registry with settings of its own goes where a name goes, and where settings go.
+#[test]
+fn settings_are_those_of_the_request_or_of_the_selector() {
+    let (pool, query) = (numbers(60 * DIM, 3), numbers(6 * DIM, 4));
+    let rows = |values| DenseRows::from_f64(DIM, values).unwrap();
+    let (pool, query) = (rows(pool), rows(query));
+    let uot = Uot { epsilon: 5.0, ..Uot::default() };
+    let usual = said(&chosen(&pool, &query, &request("uot")));
+    let by_settings = Request { settings: uot.clone().into(), ..request("uot") };
+    let own = Request { own: vec![Own::new(uot)], ..request("uot") };
+    let found = said(&chosen(&pool, &query, &by_settings));
+    assert_eq!(found, said(&chosen(&pool, &query, &own)));
+    assert_ne!(found, usual);
 }

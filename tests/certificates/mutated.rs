@@ -74,7 +74,7 @@ fn exit_codes_of_verify() {
     let (code, word, reason) = with("rejected.json", "/evidence/plan/mass/3", json!(77));
     assert_eq!((code, word.as_str()), (1, "rejected"));
     assert!(reason.contains("marginal"), "{reason}");
-    let (code, word, _) = with("other-file.json", "/inputs/0/sha256", json!("0"));
+    let (code, word, _) = with("other-file.json", "/inputs/0/blake3", json!("0"));
     assert_eq!((code, word.as_str()), (1, "cannot-check"));
     let (code, word, _) = with("other-cost.json", "/problem/cost", json!("precomputed"));
     assert_eq!((code, word.as_str()), (1, "cannot-check"));
@@ -118,7 +118,7 @@ fn other_files_cannot_pass_for_those_that_were_measured() {
         assert_eq!((code, word.as_str()), (3, ""));
         assert!(reason.contains("short.npy"), "{reason}");
     }
-    // The same numbers in the same order, cut into shards: another input.
+    // The same rows under another name, and all of them twice.
     let copy = file("copy.npy", &bytes);
     let first = &certificates(&work.path().join("again"))[0];
     assert_eq!(verdict(first, &copy, &query).0, 0, "names do not matter");

@@ -8,6 +8,7 @@ use kantor::data::OnBadRow;
 use kantor::select::{InputSpec, Inputs, Request, select};
 use kantor::solvers::Quiet;
 use kantor::solvers::registry::SELECTORS;
+use kantor::theory::certificate::{Content, SCHEMA_1};
 use kantor::theory::{Certificate, Cost, Facts, Geometry, Power, Proved, Status, Verdict, sequential, verify};
 use tempfile::TempDir;
 
@@ -19,6 +20,8 @@ pub(crate) enum Kind {
     F64,
     /// Double precision, column by column.
     Fortran,
+    /// Double precision, the most significant byte first.
+    BigEndian,
 }
 
 /// A `.npy` file of rows.
@@ -29,6 +32,7 @@ pub(crate) fn npy(kind: Kind, dim: usize, values: &[f64]) -> Vec<u8> {
         Kind::F32 => ("<f4", "False"),
         Kind::F64 => ("<f8", "False"),
         Kind::Fortran => ("<f8", "True"),
+        Kind::BigEndian => (">f8", "False"),
     };
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': ({rows}, {dim}), }}");
     header.push_str(&" ".repeat(63 - (10 + header.len()) % 64));
@@ -40,6 +44,7 @@ pub(crate) fn npy(kind: Kind, dim: usize, values: &[f64]) -> Vec<u8> {
         Kind::F16 => bytes.extend(values.iter().flat_map(|&x| half::f16::from_f64(x).to_le_bytes())),
         Kind::F32 => bytes.extend(values.iter().flat_map(|&x| (x as f32).to_le_bytes())),
         Kind::F64 => bytes.extend(values.iter().flat_map(|&x| x.to_le_bytes())),
+        Kind::BigEndian => bytes.extend(values.iter().flat_map(|&x| x.to_be_bytes())),
         Kind::Fortran => {
             let columns = (0..dim).flat_map(|column| values.iter().skip(column).step_by(dim));
             bytes.extend(columns.flat_map(|&x| x.to_le_bytes()));
@@ -110,7 +115,17 @@ impl Instance {
 
 /// What the checker needs to know of open inputs.
 pub(crate) fn facts(inputs: &Inputs) -> Facts {
-    certify::facts(&inputs.records(&Quiet).unwrap(), inputs.dropped())
+    certify::facts(&inputs.records(true, &Quiet).unwrap(), inputs.dropped())
+}
+
+/// The certificate as version 1 has it, with digests of the files instead of their values.
+pub(crate) fn version_1(certificate: &Certificate, inputs: &Inputs) -> Certificate {
+    let mut old = certificate.clone();
+    old.schema = SCHEMA_1.to_owned();
+    for (input, record) in old.inputs.iter_mut().zip(inputs.records(false, &Quiet).unwrap()) {
+        input.content = Content::File { sha256: record.sha256 };
+    }
+    old
 }
 
 /// All methods that work on these inputs.

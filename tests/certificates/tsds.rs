@@ -6,7 +6,7 @@ use std::path::Path;
 use kantor::certify::{self, Terms, best_tsds};
 use kantor::select::{InputSpec, Inputs, Request, select};
 use kantor::solvers::knn::dual::duals;
-use kantor::solvers::{Quiet, Settings, Task};
+use kantor::solvers::{ObjectiveSettings, Quiet, Settings, Task};
 use kantor::theory::{Cost, Objective, Power, Proved, Verdict};
 use serde_json::{Value, json};
 
@@ -68,7 +68,8 @@ fn what_is_claimed_with_diversity_is_verified() {
             let inputs = instance.open(cost);
             let (geometry, facts) = (inputs.geometry(cost).unwrap(), facts(&inputs));
             let budgets = [1, 7, 30, 60];
-            let settings = Settings { diversity: Some(diversity), ..Settings::default() };
+            let settings =
+                Settings::from(ObjectiveSettings { diversity: Some(diversity), ..ObjectiveSettings::default() });
             let request = |methods| Request {
                 methods,
                 budgets: budgets.to_vec(),
@@ -115,7 +116,7 @@ fn nearest_rows_on_real_data_are_close_to_the_best_possible() {
         let request = Request {
             methods: ["knn-uniform", "random"].map(str::to_owned).to_vec(),
             budgets: vec![500],
-            settings: Settings { diversity: Some(diversity), ..Settings::default() },
+            settings: Settings::from(ObjectiveSettings { diversity: Some(diversity), ..ObjectiveSettings::default() }),
             ..Request::default()
         };
         let outcome = select(&inputs, &request, &Quiet).unwrap();

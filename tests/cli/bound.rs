@@ -185,6 +185,20 @@ fn inputs_that_contradict_an_assumption_are_refused() {
     let other = example("query_humaneval.embed.npy").display().to_string();
     let printed = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--heldout-query", &other]));
     assert_eq!(line(&printed, "W₁(S, P), from held-out queries")["kind"], "high-probability");
+    // The same rows in a file of another byte order: known by value from a result that was certified.
+    let certified = dir.path().join("certified");
+    select_example(&certified, &["--budget", "50", "--quiet"]).assert().success();
+    let mut bytes = fs::read(&query).unwrap();
+    let data = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let order = bytes.windows(3).position(|text| text == b"<f4").unwrap();
+    bytes[order] = b'>';
+    bytes[data..].chunks_exact_mut(4).for_each(<[u8]>::reverse);
+    let swapped = dir.path().join("swapped.npy");
+    fs::write(&swapped, bytes).unwrap();
+    let rows_of = certified.join("round-robin/k50/indices.npy");
+    let words = ["--json", "--heldout-query", swapped.to_str().unwrap()];
+    let printed = printed_json(&mut bound("query_humaneval.embed.npy", &rows_of, &words));
+    assert_eq!(line(&printed, "W₁(S, P), from held-out queries")["status"], "refused");
     // Unit rows are no raw gradients.
     let printed = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--gradients"]));
     let refused = line(&printed, "loss change on Q against S");
@@ -395,4 +409,41 @@ fn a_diameter_below_a_distance_is_refused() {
     };
     with("0.001").code(2).stderr(predicates::str::contains("farther").or(predicates::str::contains("apart")));
     with("10").success();
+    // Directions are at most 2 apart, and some of these are.
+    let mut angles = bound("query_gsm8k.embed.npy", &rows, &["--diameter", "0.5"]);
+    angles.assert().code(2).stderr(predicates::str::contains("apart"));
+    let probability = bound("query_gsm8k.embed.npy", &rows, &["--delta", "1e-17"]).assert().success();
+    probability.stdout(predicates::str::contains("w.p. ≥ 1 − 1e-17"));
+}
+
+/// Queries are called by their rows of the file, and have a loss each, also those that were dropped.
+#[test]
+fn queries_behind_a_dropped_one_keep_their_numbers() {
+    let dir = tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    write_npy(&path("pool.npy"), 1, &[0.0, 1.0]);
+    write_npy(&path("query.npy"), 1, &[0.5, f32::NAN, 1.0, 5.0]);
+    fs::write(path("rows.txt"), "0\n1\n").unwrap();
+    let of = |more: &[&str]| {
+        let mut command = kantor();
+        command.args(["bound", "--cost", "euclidean", "--on-bad-row", "drop", "--json", "--pool"]);
+        command.arg(path("pool.npy")).arg("--query").arg(path("query.npy")).arg("--subset").arg(path("rows.txt"));
+        command.args(more).assert()
+    };
+    of(&["--diameter", "2"]).code(2).stderr(predicates::str::contains("query 3 are at least"));
+    let losses = |text: &str| {
+        fs::write(path("losses.txt"), text).unwrap();
+        of(&["--query-losses", path("losses.txt").to_str().unwrap()])
+    };
+    losses("1\n1\n1\n").code(3).stderr(predicates::str::contains("dropped ones included"));
+    losses("1\n1\n1\n1\n").success();
+    let weights = |text: &str| {
+        fs::write(path("weights.txt"), text).unwrap();
+        let mut command = kantor();
+        command.args(["distance", "--cost", "euclidean", "--on-bad-row", "drop", "--json", "--pool"]);
+        command.arg(path("pool.npy")).arg("--query").arg(path("query.npy"));
+        printed_json(command.arg("--query-weights").arg(path("weights.txt")))["upper"].as_f64().unwrap()
+    };
+    // All of the weight is on the query at 1.
+    assert!((weights("0\n7\n1\n0\n") - 0.5).abs() < 1e-9);
 }

@@ -190,7 +190,7 @@ fn another_pool_with_bad_rows_cannot_be_checked() {
     let mut verify = on_example("verify", &[]);
     verify.arg("--pool").arg(example("pool.embed.npy")).arg(out.join("round-robin/k5/certificate.json"));
     let said = verify.assert().code(1).stdout(contains("cannot-check"));
-    said.stdout(contains("pool.embed.npy: 5005 rows, 384 columns, SHA-256 "));
+    said.stdout(contains("pool.embed.npy: 5005 rows, 384 columns, BLAKE3 of the values "));
 }
 
 #[test]

@@ -188,14 +188,14 @@ fn both_checkers_read_cosines_beyond_one_alike() {
     let digest = |cost: &str| {
         let probe = work.path().join("probe");
         let mut run = kantor();
-        run.args(["select", "--budget", "1", "--method", "random", "--no-certify", "--force", "--cost", cost]);
+        run.args(["select", "--budget", "1", "--method", "random", "--force", "--cost", cost]);
         run.arg("--similarity").arg(&path).arg("-o").arg(&probe).assert().success();
-        read_json(&probe.join("manifest.json"))["inputs"][0]["sha256"].clone()
+        read_json(&probe.join("manifest.json"))["inputs"][0]["blake3"].clone()
     };
     let forged = work.path().join("forged.json");
     let forge = |digest: Value, change: &dyn Fn(&mut Value)| {
         let mut changed = read_json(&certificate);
-        changed["inputs"][0]["sha256"] = digest;
+        changed["inputs"][0]["blake3"] = digest;
         change(&mut changed);
         fs::write(&forged, changed.to_string()).unwrap();
     };

@@ -19,6 +19,7 @@ mod names;
 mod outcomes;
 mod outputs;
 mod quantiles;
+mod records;
 mod report;
 mod run;
 mod solve;

@@ -237,6 +237,18 @@ fn held_out_distances_are_of_queries_that_were_not_seen() {
     }
 }
 
+#[test]
+fn a_power_and_a_kernel_that_the_metric_does_not_have_are_refused() {
+    let work = tempfile::tempdir().unwrap();
+    let list = list(work.path());
+    for metric in METRICS {
+        distance(&list, &["--metric", metric, "--p", "2"]).assert().code(2).stderr(contains("have no power"));
+    }
+    let kernel = ["--metric", "mmd", "--kernel", "cosine", "--cost"];
+    distance(&list, &[&kernel[..], &["euclidean"]].concat()).assert().code(2).stderr(contains("length one"));
+    distance(&list, &[&kernel[..], &["angular"]].concat()).assert().success();
+}
+
 /// With a matrix the folds are rows of it.
 #[test]
 fn cross_fitting_works_on_matrices() {

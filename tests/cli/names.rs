@@ -70,6 +70,35 @@ fn a_mistyped_name_is_answered_with_the_right_one() {
 }
 
 #[test]
+fn settings_out_of_range_are_refused_before_anything_is_read() {
+    let work = tempfile::tempdir().unwrap();
+    let (config, jobs) = (work.path().join("config.toml"), work.path().join("jobs.toml"));
+    for (name, value, rule) in [
+        ("alpha", "1.5", "strictly between 0 and 1"),
+        ("epsilon", "0", "must be positive"),
+        ("list-cap", "0", "at least 1"),
+        ("density-bandwidth", "-1", "between 1e-70 and 1e70"),
+        ("bandwidth", "-2", "between 1e-70 and 1e70"),
+    ] {
+        let select = |words: &[&str]| {
+            let mut command = kantor();
+            command.args(["select", "--pool", "none.npy", "--query", "none.npy", "--budget", "1", "-o", "never"]);
+            let said = contains(rule).and(contains(format!("--{name}"))).and(contains(value));
+            command.args(words).assert().code(2).stderr(said)
+        };
+        select(&[&format!("--{name}={value}")]);
+        fs::write(&config, format!("{name} = {value}\n")).unwrap();
+        select(&["--config", config.to_str().unwrap()]).stderr(contains("config.toml"));
+        fs::write(
+            &jobs,
+            format!("{name} = {value}\nout = \"o\"\npool = \"p.npy\"\nbudgets = [1]\n[tasks]\na = \"q.npy\"\n"),
+        )
+        .unwrap();
+        kantor().arg("batch").arg(&jobs).assert().code(2).stderr(contains("jobs.toml").and(contains(rule)));
+    }
+}
+
+#[test]
 fn every_setting_that_methods_lists_is_a_flag_a_key_of_config_and_of_job_files() {
     let work = tempfile::tempdir().unwrap();
     let printed = printed_json(kantor().args(["methods", "--json"]));

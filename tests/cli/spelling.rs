@@ -38,7 +38,7 @@ fn a_manifest_of_arrays_is_no_manifest_to_study() {
     let manifest = out.join("manifest.json");
     let good = fs::read(&manifest).unwrap();
     respell(&manifest, "/results/0/distance", |ends| array(&ends, &["lower", "upper"]));
-    study().assert().code(3).stderr(contains("manifest.json").and(contains("is no manifest")));
+    study().assert().code(3).stderr(contains("manifest.json").and(contains("is a damaged manifest")));
     fs::write(&manifest, &good).unwrap();
     respell(&manifest, "", |whole| {
         let result = &whole["results"][0];

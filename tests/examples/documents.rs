@@ -1,10 +1,15 @@
 //! What contributors read is true of the code: files that are named exist, and diffs show lines that are there.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
 fn read(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let path = root().join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -17,7 +22,7 @@ fn documents_name_files_that_exist() {
         let paths: Vec<&str> = words.filter(plain).filter(|word| word.contains('/')).collect();
         assert!(paths.len() > 10, "{document} names {paths:?}");
         for path in paths {
-            let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists();
+            let there = root().join(path).exists();
             assert!(there, "{document} names `{path}`, which does not exist");
         }
     }
@@ -28,7 +33,7 @@ fn diffs_for_contributors_show_the_code_as_it_is() {
     let text = read("CONTRIBUTING.md");
     let diffs: Vec<&str> =
         text.split("```diff\n").skip(1).map(|rest| rest.split_once("\n```").expect("a diff ends").0).collect();
-    assert_eq!(diffs.len(), 6);
+    assert_eq!(diffs.len(), 8);
     for diff in diffs {
         let (mut name, mut code) = ("", String::new());
         for line in diff.lines() {
@@ -43,4 +48,29 @@ fn diffs_for_contributors_show_the_code_as_it_is() {
             );
         }
     }
+}
+
+#[test]
+fn no_public_type_name_stands_twice() {
+    let mut folders: Vec<PathBuf> = ["src", "solvers/src", "theory/src"].map(|name| root().join(name)).to_vec();
+    let mut places: BTreeMap<String, PathBuf> = BTreeMap::new();
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("pub ")) {
+                let words = ["struct ", "enum ", "trait ", "type "];
+                let Some(rest) = words.iter().find_map(|word| line.strip_prefix(word)) else { continue };
+                let name: String = rest.chars().take_while(|letter| letter.is_alphanumeric()).collect();
+                // A macro has no name yet for what it makes.
+                if let (false, Some(other)) = (name.is_empty(), places.insert(name.clone(), path.clone())) {
+                    panic!("`{name}` is a public type of {} and of {}", other.display(), path.display());
+                }
+            }
+        }
+    }
+    assert!(places.len() > 100, "{places:?}");
 }

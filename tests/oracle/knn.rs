@@ -1,7 +1,7 @@
 //! `knn-uniform` and `knn-kde` against the reference code of arXiv 2602.14696
 //! (dcml-lab/targeted-instruction-selection at c1dc028).
 
-use kantor_solvers::Settings;
+use kantor_solvers::{Settings, Tradeoff};
 
 use crate::support::{assert_close, by_row, record, select, values};
 
@@ -15,7 +15,7 @@ fn uniform_level_and_probabilities() {
 
 #[test]
 fn uniform_in_compatible_order_is_the_stable_sort_of_the_probabilities() {
-    let found = select("knn-uniform", &Settings { compat_reference: true, ..Settings::default() }, 2000);
+    let found = select("knn-uniform", &Tradeoff { compat_reference: true, ..Tradeoff::default() }.into(), 2000);
     let probabilities = values::<f64>("knn_uniform_probs.npy");
     // Masses of one class differ in the last bits of the reference's running sums, so classes are counted in units.
     let unit = 1.0 / (1963.0 * 20.0);

@@ -2,7 +2,7 @@
 //! says which programme, with which versions).
 
 use kantor_solvers::knn::dual;
-use kantor_solvers::{Quiet, Settings, Task, kernels, registry};
+use kantor_solvers::{KnnKde, Quiet, Task, Tradeoff, kernels, registry};
 use kantor_theory::{
     Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Objective, Power, Statement, best_bound, distance_bound,
     sequential,
@@ -33,12 +33,12 @@ fn clouds(case: &Value) -> (DenseRows, DenseRows) {
 fn masses(case: &Value, name: &str) -> (Vec<f64>, std::collections::BTreeMap<String, Value>) {
     let (pool, query) = clouds(case);
     let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-    let settings = Settings {
+    let tradeoff = Tradeoff {
         alpha: case["alpha"].as_f64().unwrap(),
         tradeoff_c: case["tradeoff_c"].as_f64().unwrap(),
-        sigma: case["sigma"].as_f64().unwrap(),
-        ..Settings::default()
+        ..Tradeoff::default()
     };
+    let settings = KnnKde { tradeoff, sigma: case["sigma"].as_f64().unwrap(), ..KnnKde::default() }.into();
     let n = geometry.pool_len();
     let task = Task { geometry: &geometry, seed: 0, power: Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
     let selector = (registry::selector(name).unwrap().build)(&settings);

@@ -1,7 +1,7 @@
 //! Entropic unbalanced transport against POT 0.9.7.post1.
 
 use kantor_solvers::sinkhorn::{Costs, Penalty, semidual};
-use kantor_solvers::{Quiet, Settings};
+use kantor_solvers::{Quiet, Uot};
 use kantor_theory::{Cost, Geometry};
 
 use crate::support::{assert_close, by_row, pool_and_query, record, select, values};
@@ -40,7 +40,7 @@ fn pool_mass_cost_and_objective_for_both_penalties() {
 fn scores_of_the_selector() {
     for case in record()["uot"].as_array().unwrap().iter().filter(|case| case["rho_query"].is_null()) {
         let (epsilon, rho) = (case["eps"].as_f64().unwrap(), strength(&case["rho_pool"]));
-        let found = select("uot", &Settings { epsilon, rho, ..Settings::default() }, 2000);
+        let found = select("uot", &Uot { epsilon, rho }.into(), 2000);
         let wanted = values::<f64>(case["pool_mass"].as_str().unwrap());
         assert_close(&by_row(&found), &wanted, 1e-6);
         assert!(found.rows.windows(2).all(|pair| wanted[pair[0]] >= wanted[pair[1]] * (1.0 - 1e-9)));

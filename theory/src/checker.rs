@@ -1,8 +1,8 @@
 //! The checker: decides whether a certificate's claims follow from its evidence and the input.
 //!
 //! It believes the statement's terms, recomputes every cost from the input in `f64`, looks at all pool rows, and runs
-//! the formulas of [`bounds`](crate::bounds) for the distance that is stated. It knows no solver. It reads no file either: the caller says what the
-//! files are ([`Facts`]) and hands over their rows.
+//! the formulas of [`bounds`](crate::bounds) for the distance that is stated. It knows no solver. It reads no file either:
+//! the caller hands over rows and says which they are ([`Facts`]).
 //!
 //! Limit: N·M inner products of length d in `f64`, see [`dot`](crate::dot); for distances of kernels N·(M + L), where L is
 //! the number of rows of the witness.
@@ -10,18 +10,20 @@
 use crate::bounds::{
     BestEvidence, Candidates, DistanceEvidence, Executor, Interval, Witness, best_bound, distance_bound, excess,
 };
-use crate::certificate::{Certificate, Dropped, Input, Role, SCHEMA, check_order, kept_rows};
+use crate::certificate::{Certificate, Dropped, Input, Role, check_inputs, check_order, check_schema, kept_rows};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
 use crate::statement::Objective;
 
 /// What the caller found when it opened the input.
 ///
-/// All of it must come from the files. Whoever copies it from the certificate lets the certificate choose its input: one
-/// that drops the best rows then proves that every subset of the others is far away.
+/// All of it must come from the rows, but for where ranges begin and end: these the checker compares with the number of
+/// rows. Whoever copies more from the certificate lets the certificate choose its input: one that drops the best rows then
+/// proves that every subset of the others is far away.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
-    /// The files in the order in which their rows are concatenated; names do not matter.
+    /// The rows in the ranges into which the certificate divides them (of version 1: the files in the order in which
+    /// their rows are concatenated); names do not matter.
     pub inputs: Vec<Input>,
     /// The rows that the geometry leaves out: none, or exactly those that
     /// [`row_fault`](crate::geometry::row_fault) finds fault with under the cost. Nothing here can tell.
@@ -89,9 +91,9 @@ impl Verdict {
 
 /// Checks a certificate against the input it names.
 ///
-/// `geometry` must hold the rows of the files in `facts`, concatenated, without the dropped ones: this function sees
-/// neither the files nor the rows that were dropped, and takes [`Facts`] as they are. The verdict does not depend on `executor`; [`sequential`](crate::bounds::sequential) uses one thread. O(N·M·d) time, O(M) memory per task beside
-/// the certificate.
+/// `geometry` must hold the rows of `facts`, concatenated, without the dropped ones: this function sees neither the stored
+/// numbers nor the rows that were dropped, and takes [`Facts`] as they are. The verdict does not depend on `executor`;
+/// [`sequential`](crate::bounds::sequential) uses one thread. O(N·M·d) time, O(M) memory per task beside the certificate.
 pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>, executor: Executor<'_>) -> Verdict {
     if let Err(rejection) = check_statement(certificate) {
         return Verdict::Rejected(rejection);
@@ -107,12 +109,19 @@ pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>,
     }
 }
 
-/// The rules that need no input.
-fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
-    if certificate.schema != SCHEMA {
-        return Err(Rejection::new("schema", format!("`{}` is not `{SCHEMA}`", certificate.schema)));
-    }
+/// Checks the rules that need no input. [`verify`] does so too; this is for those who go through the ranges of a
+/// certificate before: those that pass cover every row once.
+///
+/// # Errors
+/// Names the rule that is broken.
+pub fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
+    check_schema(&certificate.schema)?;
+    check_inputs(&certificate.schema, &certificate.inputs)?;
     certificate.problem.check_alone()?;
+    if !certificate.problem.constraints.are_none() {
+        let place = "this version bounds distances under constraints, but does not check certificates of such bounds";
+        return Err(Rejection::new("constraints", place));
+    }
     let (distance, best, evidence) = (certificate.distance, certificate.best, &certificate.evidence);
     let (potentials, plan) = (evidence.distance_potentials.is_some(), evidence.plan.is_some());
     let (for_all, witness) = (evidence.best_potentials.is_some(), evidence.witness.is_some());
@@ -150,33 +159,26 @@ fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
 fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>) -> Result<(), String> {
     let (claimed, found) = (&certificate.inputs, &facts.inputs);
     if claimed.len() != found.len() {
-        return Err(format!("the certificate names {} input files, {} are given", claimed.len(), found.len()));
+        return Err(format!("the certificate names {} inputs, {} are given", claimed.len(), found.len()));
     }
     for (index, (claim, fact)) in claimed.iter().zip(found).enumerate() {
-        let same = [
-            ("role", claim.role == fact.role),
-            ("number of rows", claim.rows == fact.rows),
-            ("number of columns", claim.dim == fact.dim),
-            ("number type", claim.dtype == fact.dtype),
-            ("SHA-256", claim.sha256 == fact.sha256),
-            // Certificates that name none are as old as the format: they speak of the tensor that the caller took.
-            ("tensor", claim.tensor.is_none() || claim.tensor == fact.tensor),
-        ];
-        if let Some((what, _)) = same.iter().find(|(_, same)| !same) {
-            return Err(format!("input {index} (`{}`) has another {what} than the certificate says", fact.name));
+        if let Some(what) = claim.difference(fact) {
+            let name = fact.name.as_ref().map_or_else(String::new, |name| format!(" (`{name}`)"));
+            return Err(format!("input {index}{name} has another {what} than the certificate says"));
         }
     }
     if certificate.dropped != facts.dropped {
         return Err("the certificate leaves out other rows than those left out here".to_owned());
     }
     // The two counts come from the caller; they are compared so that a mix-up cannot pass for a proof.
-    let count = |role, size: fn(&Input) -> usize| found.iter().filter(|i| i.role == role).map(size).sum::<usize>();
+    let of = |role| found.iter().filter(move |input| input.role == role);
+    let count = |role| of(role).map(|input| input.rows).sum::<usize>();
     let (n, m) = match geometry.points() {
-        Some(_) => (count(Role::Pool, |i| i.rows), count(Role::Query, |i| i.rows)),
-        None => (count(Role::Similarity, |i| i.dim), count(Role::Similarity, |i| i.rows)),
+        Some(_) => (count(Role::Pool), count(Role::Query)),
+        None => (of(Role::Similarity).next().map_or(0, |input| input.dim), count(Role::Similarity)),
     };
     if n != geometry.pool_len() + facts.dropped.pool.len() || m != geometry.query_len() + facts.dropped.query.len() {
-        return Err("the input files do not make up the rows at hand".to_owned());
+        return Err("the inputs that the certificate names do not make up the rows at hand".to_owned());
     }
     if certificate.problem.cost != geometry.cost() {
         return Err(format!("the rows at hand are under cost `{}`", geometry.cost()));

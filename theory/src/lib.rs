@@ -25,7 +25,6 @@ mod identity;
 pub mod json;
 pub mod kernel;
 mod matrix;
-mod parse;
 pub mod plan;
 pub mod problem;
 pub mod rejection;

@@ -112,12 +112,12 @@ pub struct Statement {
     pub queries: usize,
     /// Weights of subset rows and queries.
     pub weights: Weights,
-    /// Which subsets may be chosen; absent in files if all.
-    #[serde(default, skip_serializing_if = "Constraints::are_none")]
-    pub constraints: Constraints,
     /// Which distance; absent in files if it is W.
     #[serde(default, skip_serializing_if = "Objective::is_w")]
     pub objective: Objective,
+    /// Which subsets `best` is about; absent in files if it is about all.
+    #[serde(default, skip_serializing_if = "Constraints::are_none")]
+    pub constraints: Constraints,
     /// [`Objective::convention`], word for word.
     pub convention: String,
 }
@@ -132,8 +132,8 @@ impl Statement {
             pool: geometry.pool_len(),
             queries: geometry.query_len(),
             weights: Weights::default(),
-            constraints: Constraints::default(),
             objective: Objective::W,
+            constraints: Constraints::default(),
             convention: CONVENTION.to_owned(),
         }
     }

@@ -4,6 +4,7 @@ use kantor_theory::Status;
 
 use super::budgeted::{self, Budgeted};
 use super::candidates::NAME;
+use crate::optimum::Optimum;
 use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
 
 /// Minimises the transport cost over all subsets of the size asked for.
@@ -27,14 +28,12 @@ impl Selector for Optimal {
         budgeted::needs(task, largest)
     }
 
+    fn of_optimum(&self, _task: &Task<'_>, optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
+        budgets.iter().map(|&budget| optimum.of_transport(budget).map(selection)).collect()
+    }
+
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let known = scanned.optimum.as_ref().map_or(&[][..], |solved| &solved.budgets);
-        let known: Option<Vec<&Budgeted>> =
-            budgets.iter().map(|&budget| known.iter().find(|found| found.budget == budget)).collect();
-        match known {
-            Some(found) => Ok(found.into_iter().map(selection).collect()),
-            None => Ok(budgeted::solve(task, scanned, budgets)?.budgets.iter().map(selection).collect()),
-        }
+        Ok(budgeted::solve(task, scanned, budgets)?.budgets.iter().map(selection).collect())
     }
 }
 

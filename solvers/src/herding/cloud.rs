@@ -31,22 +31,29 @@ pub(super) struct KernelPoints<'a> {
     dim: usize,
 }
 
+/// # Errors
+/// If there are no points, or the kernel makes no distance between them.
+pub(super) fn comparable(geometry: &Geometry<'_>, kernel: KernelName, method: &'static str) -> Result<(), SelectError> {
+    let fault = match kernel {
+        _ if geometry.points().is_none() => {
+            "needs the rows of pool and queries, not only similarities: give `pool` and `query`"
+        }
+        KernelName::Compact => "needs a positive definite kernel, which `compact` is not",
+        KernelName::Cosine if geometry.cost().family() != Family::Angle => {
+            "under the cosine kernel needs unit rows: give a cost of directions, such as `cost` cosine"
+        }
+        _ => return Ok(()),
+    };
+    Err(SelectError::Unsupported { method, fault })
+}
+
 impl<'a> KernelPoints<'a> {
     /// # Errors
-    /// If there are no points, or the kernel makes no distance between them.
+    /// As [`comparable`].
     pub(super) fn new(geometry: &'a Geometry<'a>, kernel: Kernel, method: &'static str) -> Result<Self, SelectError> {
-        let refuse = |fault| Err(SelectError::Unsupported { method, fault });
-        let family = geometry.cost().family();
-        let Some(points) = geometry.points() else {
-            return refuse("needs the rows of pool and queries, not only similarities: give `pool` and `query`");
-        };
-        match kernel.name() {
-            KernelName::Compact => refuse("needs a positive definite kernel, which `compact` is not"),
-            KernelName::Cosine if family != Family::Angle => {
-                refuse("under the cosine kernel needs unit rows: give a cost of directions, such as `cost` cosine")
-            }
-            _ => Ok(Self { geometry, kernel, family, dim: points.dim() }),
-        }
+        comparable(geometry, kernel.name(), method)?;
+        let dim = geometry.points().map_or(0, |points| points.dim());
+        Ok(Self { geometry, kernel, family: geometry.cost().family(), dim })
     }
 
     /// What a kernel value may err by because of what its squared distance errs by absolutely: cosines near one, squares

@@ -58,7 +58,7 @@ impl LeftOpen {
 }
 
 /// A subset of small distance under a kernel.
-pub struct Chosen {
+pub struct KernelSubset {
     herd: Herd,
     /// The squared distance to the queries after herding and at the end, as `f64` arithmetic has it.
     pub values: [f64; 2],
@@ -75,7 +75,7 @@ pub struct Chosen {
     among_queries: f64,
 }
 
-impl Chosen {
+impl KernelSubset {
     /// Distinct pool rows: those that herding picked in its order, then those that swaps brought.
     pub fn rows(&self) -> &[usize] {
         &self.herd.rows
@@ -97,7 +97,7 @@ pub struct HerdedSubsets {
     /// The kernel.
     pub kernel: Kernel,
     /// In the order of the budgets asked for.
-    pub budgets: Vec<Chosen>,
+    pub budgets: Vec<KernelSubset>,
 }
 
 /// Chooses one subset per budget.
@@ -125,7 +125,7 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Herd
         } else {
             Some(LeftOpen::Rounding).filter(|_| values[1].is_nan() || least_gain >= values[1])
         };
-        Ok(Chosen { herd, values, swaps: swapped.swaps, least_gain, compared, left_open, herded, among_queries })
+        Ok(KernelSubset { herd, values, swaps: swapped.swaps, least_gain, compared, left_open, herded, among_queries })
     });
     Ok(HerdedSubsets { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
 }
@@ -147,7 +147,7 @@ pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>
 ///
 /// # Errors
 /// If a row is bad or the observer asks to stop.
-pub fn witness(task: &Task<'_>, kernel: Kernel, chosen: &Chosen) -> Result<Witness, SelectError> {
+pub fn witness(task: &Task<'_>, kernel: Kernel, chosen: &KernelSubset) -> Result<Witness, SelectError> {
     let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
     let field = chosen.herd.field.clone();
     let positions: Vec<usize> = chosen.rows().iter().filter_map(|&row| field.position(row)).collect();

@@ -3,25 +3,23 @@
 use kantor_theory::{Kernel, KernelName, Status};
 use serde_json::json;
 
-use super::{Chosen, LeftOpen, choose};
+use super::cloud::comparable;
+use super::{KernelSubset, LeftOpen, choose};
 use crate::bandwidth::Bandwidth;
-use crate::selector::{PoolScan, SelectError, Selection, Selector, Settings, Task, notes};
+use crate::objective::ObjectiveSettings;
+use crate::optimum::Optimum;
+use crate::selector::{PoolScan, SelectError, Selection, Selector, Task, notes};
+use crate::settings::{SettingGroup, settings};
 
 /// Minimises the energy distance to the queries: herding, then swaps.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Energy;
 
-/// Minimises the maximum mean discrepancy to the queries under a positive definite kernel: herding, then swaps.
-#[derive(Debug, Clone, Copy)]
-pub struct Mmd {
-    kernel: KernelName,
-    bandwidth: Bandwidth,
-}
-
-impl Mmd {
-    /// Reads `kernel` and `bandwidth`.
-    pub fn new(settings: &Settings) -> Self {
-        Self { kernel: settings.kernel, bandwidth: settings.bandwidth }
+settings! {
+    /// Minimises the maximum mean discrepancy to the queries under a positive definite kernel: herding, then swaps.
+    pub struct Mmd {
+        kernel: KernelName as ObjectiveSettings;
+        bandwidth: Bandwidth as ObjectiveSettings;
     }
 }
 
@@ -35,8 +33,16 @@ impl Selector for Energy {
         false
     }
 
-    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        select(task, scanned, Kernel::ENERGY, budgets)
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        comparable(task.geometry, KernelName::Energy, self.name())
+    }
+
+    fn of_optimum(&self, _task: &Task<'_>, optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
+        known(optimum, Kernel::ENERGY, budgets)
+    }
+
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        select(task, Kernel::ENERGY, budgets)
     }
 }
 
@@ -49,41 +55,38 @@ impl Selector for Mmd {
         false
     }
 
-    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        task.largest(budgets)?;
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        self.check()?;
         if !self.kernel.is_positive_definite() {
             return Err(SelectError::Unsupported {
-                method: "mmd",
+                method: self.name(),
                 fault: "needs a positive definite kernel: gaussian, laplace, inverse-multiquadric or cosine",
             });
         }
-        if task.geometry.points().is_none() {
-            return Err(SelectError::Unsupported {
-                method: "mmd",
-                fault: "needs the rows of pool and queries, not only similarities: give `pool` and `query`",
-            });
-        }
-        select(task, scanned, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)
+        comparable(task.geometry, self.kernel, self.name())
+    }
+
+    fn of_optimum(&self, task: &Task<'_>, optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
+        known(optimum, self.bandwidth.for_queries(self.kernel, task.geometry).ok()?, budgets)
+    }
+
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        self.supports(task)?;
+        task.largest(budgets)?;
+        select(task, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)
     }
 }
 
-fn select(
-    task: &Task<'_>,
-    scanned: &PoolScan,
-    kernel: Kernel,
-    budgets: &[usize],
-) -> Result<Vec<Selection>, SelectError> {
-    let known = scanned.herded.as_ref().filter(|solved| solved.kernel == kernel);
-    let known: Option<Vec<&Chosen>> = known.and_then(|solved| {
-        budgets.iter().map(|&budget| solved.budgets.iter().find(|chosen| chosen.budget() == budget)).collect()
-    });
-    match known {
-        Some(known) => Ok(known.into_iter().map(|chosen| selection(chosen, kernel)).collect()),
-        None => Ok(choose(task, kernel, budgets)?.budgets.iter().map(|chosen| selection(chosen, kernel)).collect()),
-    }
+fn known(optimum: &Optimum, kernel: Kernel, budgets: &[usize]) -> Option<Vec<Selection>> {
+    let of = |&budget: &usize| optimum.of_kernel(kernel, budget).map(|chosen| selection(chosen, kernel));
+    budgets.iter().map(of).collect()
 }
 
-fn selection(chosen: &Chosen, kernel: Kernel) -> Selection {
+fn select(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+    Ok(choose(task, kernel, budgets)?.budgets.iter().map(|chosen| selection(chosen, kernel)).collect())
+}
+
+fn selection(chosen: &KernelSubset, kernel: Kernel) -> Selection {
     let notes = notes([
         ("kernel", json!(kernel)),
         ("squared-distance-after-herding", json!(chosen.values[0])),

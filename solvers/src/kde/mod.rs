@@ -20,39 +20,28 @@ use kantor_theory::Status;
 use kantor_theory::kernel::{BANDWIDTH_RANGE, Kernel, KernelName};
 use serde_json::json;
 
+use crate::knn::uniform::KnnUniform;
 use crate::knn::{Tradeoff, cost_of, lists_of, rank};
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
+use crate::settings::{SettingGroup, settings};
 
 /// Bytes that lists of neighbours may take: rows come in groups if more were needed.
 const LIST_BYTES: u64 = 896 << 20;
 
-/// TSDS with the density-weighted regulariser G = M·max ρ|γ − 1/(ρMΣ1/ρ)| (arXiv 2410.11303), in the cosine form of
-/// arXiv 2602.14696. Unlike the published code, its total mass is always 1 and a small support is no error.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KnnKde {
-    tradeoff: Tradeoff,
-    sigma: f64,
-    kde_cap: usize,
+settings! {
+    /// TSDS with the density-weighted regulariser G = M·max ρ|γ − 1/(ρMΣ1/ρ)| (arXiv 2410.11303), in the cosine form of
+    /// arXiv 2602.14696. Unlike the published code, its total mass is always 1 and a small support is no error.
+    pub struct KnnKde {
+        ..tradeoff: Tradeoff;
+        list_cap: usize as KnnUniform;
+        /// Support radius of the density kernel of knn-kde
+        sigma: f64 = 0.75 => range(|sigma| (0.0..=BANDWIDTH_RANGE.1).contains(&sigma), "it must be between 0 and 1e70");
+        /// Most neighbours that count towards a density in knn-kde
+        kde_cap: usize = 1000 => some_rows();
+    }
 }
 
 impl KnnKde {
-    /// Reads `alpha`, `tradeoff-c`, `diversity`, `list-cap`, `sigma`, `kde-cap`, `sampling` and `compat-reference`.
-    pub fn new(settings: &Settings) -> Self {
-        Self { tradeoff: Tradeoff::new(settings), sigma: settings.sigma, kde_cap: settings.kde_cap }
-    }
-
-    fn check(&self) -> Result<(), SelectError> {
-        self.tradeoff.check()?;
-        if !(0.0..=BANDWIDTH_RANGE.1).contains(&self.sigma) {
-            let rule = "it must be between 0 and 1e70";
-            return Err(SelectError::Setting { name: "sigma", value: self.sigma, rule });
-        }
-        if self.kde_cap == 0 {
-            return Err(SelectError::Setting { name: "kde-cap", value: 0.0, rule: "it must be at least 1" });
-        }
-        Ok(())
-    }
-
     /// Both caps stop at a tenth of the pool, as published.
     fn capped(task: &Task<'_>, cap: usize) -> usize {
         cap.min((task.geometry.pool_len() / 10).max(1))
@@ -62,13 +51,7 @@ impl KnnKde {
     fn densities(&self, task: &Task<'_>, listed: &[usize]) -> Result<Vec<f64>, SelectError> {
         let mut of_row = vec![1.0; task.geometry.pool_len()];
         if self.sigma > 0.0 {
-            let Some(points) = task.geometry.points() else {
-                return Err(SelectError::Unsupported {
-                    method: self.name(),
-                    fault: "needs the representations of the pool for its densities, not only similarities: \
-                            give `pool` and `query`, or `sigma` 0 for equal densities",
-                });
-            };
+            let Some(points) = task.geometry.points() else { unreachable!("`supports` asks for points") };
             let (family, cap) = (task.geometry.cost().family(), Self::capped(task, self.kde_cap));
             // The narrowest kernel there is stands for narrower ones.
             let kernel = Kernel::new(KernelName::Compact, Some(self.sigma.max(BANDWIDTH_RANGE.0)));
@@ -92,15 +75,25 @@ impl Selector for KnnKde {
         true
     }
 
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        self.check()?;
+        if self.sigma > 0.0 && task.geometry.points().is_none() {
+            let fault = "needs the representations of the pool for its densities, not only similarities: \
+                         give `pool` and `query`, or `sigma` 0 for equal densities";
+            return Err(SelectError::Unsupported { method: self.name(), fault });
+        }
+        Ok(())
+    }
+
     fn needs(&self, task: &Task<'_>, _largest: usize) -> ScanRequest {
-        ScanRequest { row_best: !self.tradeoff.compat_reference, lists: Self::capped(task, self.tradeoff.list_cap) }
+        ScanRequest { row_best: !self.tradeoff.compat_reference, lists: Self::capped(task, self.list_cap) }
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        self.check()?;
+        self.supports(task)?;
         let largest = task.largest(budgets)?;
         let lists = lists_of(scanned, self.name())?;
-        let lists = lists.exact(task.geometry, Self::capped(task, self.tradeoff.list_cap));
+        let lists = lists.exact(task.geometry, Self::capped(task, self.list_cap));
 
         let mut is_listed = vec![false; task.geometry.pool_len()];
         for neighbour in lists.iter().flatten() {

@@ -24,9 +24,11 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::density;
-use crate::bandwidth::Bandwidth;
+use crate::bandwidth::{self, Bandwidth};
 use crate::draw;
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
+use crate::objective::ObjectiveSettings;
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
+use crate::settings::{SettingGroup, settings};
 use crate::watch::Stopped;
 
 /// What a density may lack because far pairs were left out; densities are at least 1.
@@ -38,12 +40,16 @@ const LINES: usize = 96;
 /// Queries that stay in the second-level cache while those rows pass, as numbers in `f64`.
 const CACHED: usize = 1 << 17;
 
-/// Draws rows in proportion to query density over pool density.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KdeRatio {
-    kernel: KernelName,
-    bandwidth: Bandwidth,
-    sample: usize,
+settings! {
+    /// Draws rows in proportion to query density over pool density.
+    pub struct KdeRatio {
+        kernel: KernelName as ObjectiveSettings;
+        /// Bandwidth of the kernel of kde-ratio: a number, or a rule that finds it from the pool
+        /// (median, scott, silverman)
+        density_bandwidth: Bandwidth = Bandwidth::Given(0.2) => range(bandwidth::in_range, bandwidth::RANGE);
+        /// Rows drawn by --seed that stand for the pool in the pool density of kde-ratio; 0 for all of them
+        density_sample: usize = 5000;
+    }
 }
 
 /// N·p of every row.
@@ -54,23 +60,26 @@ struct PoolDensity {
 }
 
 impl KdeRatio {
-    /// Reads `kernel`, `bandwidth` and `density-sample`.
-    pub fn new(settings: &Settings) -> Self {
-        Self { kernel: settings.kernel, bandwidth: settings.density_bandwidth, sample: settings.density_sample }
-    }
-
     fn unsupported(&self, fault: &'static str) -> SelectError {
         SelectError::Unsupported { method: self.name(), fault }
     }
 
+    fn points<'a>(&self, task: &Task<'a>) -> Result<&'a dyn Rows, SelectError> {
+        task.geometry.points().ok_or_else(|| {
+            self.unsupported(
+                "needs the representations of the pool for its densities, not only similarities: give `pool` and `query`",
+            )
+        })
+    }
+
     fn pool_density(&self, task: &Task<'_>, points: &dyn Rows, kernel: Kernel) -> Result<PoolDensity, SelectError> {
         let (n, family) = (points.len(), task.geometry.cost().family());
-        if self.sample == 0 || self.sample >= n {
+        if self.density_sample == 0 || self.density_sample >= n {
             let rows: Vec<usize> = (0..n).collect();
             let found = density::densities(points, &rows, family, kernel, TOLERANCE, task.watch)?;
             return Ok(PoolDensity { values: found.values, rows: n, omitted: found.omitted });
         }
-        let sample = draw::sample(task.seed, n, self.sample);
+        let sample = draw::sample(task.seed, n, self.density_sample);
         let needed = (sample.len() * (points.dim() * 8 + rayon::current_num_threads() * LINES * 8)) as u64;
         task.afford(self.name(), needed)?;
         let chosen = gather(points, &sample);
@@ -100,33 +109,29 @@ impl Selector for KdeRatio {
         true
     }
 
-    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
-        ScanRequest { row_best: self.kernel == KernelName::Compact, lists: 0 }
-    }
-
-    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        let largest = task.largest(budgets)?;
-        let geometry = task.geometry;
-        let (n, m, family) = (geometry.pool_len(), geometry.query_len(), geometry.cost().family());
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        self.check()?;
         if matches!(self.kernel, KernelName::Energy | KernelName::Cosine) {
             return Err(self.unsupported(
                 "needs a kernel that is never negative: gaussian, laplace, compact or inverse-multiquadric",
             ));
         }
-        let Some(points) = geometry.points() else {
-            return Err(self.unsupported(
-                "needs the representations of the pool for its densities, not only similarities: give `pool` and `query`",
-            ));
-        };
+        self.points(task).map(drop)
+    }
+
+    fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
+        ScanRequest { row_best: self.kernel == KernelName::Compact, lists: 0 }
+    }
+
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        self.supports(task)?;
+        let largest = task.largest(budgets)?;
+        let geometry = task.geometry;
+        let (n, m, family) = (geometry.pool_len(), geometry.query_len(), geometry.cost().family());
+        let points = self.points(task)?;
         // Where all rows are alike no rule finds a width, and any width gives the same densities.
-        let kernel = self.bandwidth.kernel(self.kernel, points, family).or_else(|_| match self.bandwidth {
-            Bandwidth::Given(value) => Err(SelectError::Setting {
-                name: "density-bandwidth",
-                value,
-                rule: "it must lie between 1e-70 and 1e70",
-            }),
-            _ => Bandwidth::Given(1.0).kernel(self.kernel, points, family),
-        })?;
+        let kernel = self.density_bandwidth.kernel(self.kernel, points, family);
+        let kernel = kernel.or_else(|_| Bandwidth::Given(1.0).kernel(self.kernel, points, family))?;
         let pool = self.pool_density(task, points, kernel)?;
         let query = sums(task, geometry, "query density", |_, line| {
             ln_sum(line.iter().map(|&closeness| kernel.ln_value(squared(family, closeness)))) - (m as f64).ln()

@@ -167,6 +167,6 @@ impl Summary {
         self.suspects.sort_unstable();
         let row_best = self.request.row_best.then(|| RowBest::new(best, 2.0 * self.scale.error));
         let lists = self.lists.map(|lists| NeighbourLists::new(lists, self.scale, self.geometry, &self.suspects));
-        Ok(PoolScan { row_best, lists, suspects: self.suspects, optimum: None, herded: None })
+        Ok(PoolScan { row_best, lists, suspects: self.suspects })
     }
 }

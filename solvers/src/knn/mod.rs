@@ -15,59 +15,31 @@ use kantor_theory::Cost;
 
 use crate::draw::Sampling;
 use crate::kernels::lists::{Neighbour, NeighbourLists};
-use crate::selector::{PoolScan, SelectError, Settings};
+use crate::objective::ObjectiveSettings;
+use crate::selector::{PoolScan, SelectError};
+use crate::settings::settings;
 
-/// The trade-off between closeness and evenness, and the lists on which it is decided.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Tradeoff {
-    alpha: f64,
-    scale: f64,
-    /// λ = (1 − α)C/α, if it is given instead.
-    diversity: Option<f64>,
-    /// Longest list that is looked at.
-    pub(crate) list_cap: usize,
-    /// Whether ties go to the lower row at once, as in the published code.
-    pub(crate) compat_reference: bool,
-    /// How rows are taken by their masses.
-    pub(crate) sampling: Sampling,
+settings! {
+    /// The trade-off between closeness and evenness, and how rows are taken by the masses that it gives them.
+    pub struct Tradeoff {
+        /// Trade-off of the KNN methods: near 0 spreads out, 1 takes the nearest only
+        alpha: f64 = 0.01 => range(|alpha| alpha > 0.0 && alpha < 1.0, "it must lie strictly between 0 and 1");
+        /// Scale of the KNN methods' trade-off
+        tradeoff_c: f64 = 5.0 => positive();
+        diversity: Option<f64> as ObjectiveSettings;
+        /// How the KNN methods take rows: `top-k` by mass, or drawn by mass without replacement (`multinomial`, by --seed)
+        sampling: Sampling = Sampling::TopK => value_name("WAY");
+        /// Break ties of the KNN methods by row number alone, as the published code does
+        compat_reference: bool = false;
+    }
 }
 
 impl Tradeoff {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            alpha: settings.alpha,
-            scale: settings.tradeoff_c,
-            diversity: settings.diversity,
-            list_cap: settings.list_cap,
-            compat_reference: settings.compat_reference,
-            sampling: settings.sampling,
-        }
-    }
-
-    pub(crate) fn check(&self) -> Result<(), SelectError> {
-        let setting = |name, value, rule| Err(SelectError::Setting { name, value, rule });
-        if !(self.alpha > 0.0 && self.alpha < 1.0) {
-            return setting("alpha", self.alpha, "it must lie strictly between 0 and 1");
-        }
-        if !(self.scale > 0.0 && self.scale.is_finite()) {
-            return setting("tradeoff-c", self.scale, "it must be positive and finite");
-        }
-        if let Some(diversity) = self.diversity
-            && !(diversity > 0.0 && diversity.is_finite())
-        {
-            return setting("diversity", diversity, "it must be positive and finite");
-        }
-        if self.list_cap == 0 {
-            return setting("list-cap", 0.0, "it must be at least 1");
-        }
-        Ok(())
-    }
-
     /// Whether a total gap (what evenness costs in distance) outweighs the gain in evenness of `queries` queries.
     pub(crate) fn outweighs(&self, gap: f64, queries: usize) -> bool {
         match self.diversity {
             Some(diversity) => gap >= diversity * queries as f64,
-            None => (self.alpha / self.scale) * gap >= (1.0 - self.alpha) * queries as f64,
+            None => (self.alpha / self.tradeoff_c) * gap >= (1.0 - self.alpha) * queries as f64,
         }
     }
 }

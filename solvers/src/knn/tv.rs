@@ -14,18 +14,13 @@ use serde_json::json;
 use super::{Tradeoff, lists_of, rank};
 use crate::kernels::lists::Neighbour;
 use crate::knn::cost_of;
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
+use crate::settings::{SettingGroup, settings};
 
-/// TSDS with the total-variation regulariser (arXiv 2410.11303).
-#[derive(Debug, Clone, PartialEq)]
-pub struct KnnTv {
-    tradeoff: Tradeoff,
-}
-
-impl KnnTv {
-    /// Reads `alpha`, `tradeoff-c`, `diversity`, `sampling` and `compat-reference`.
-    pub fn new(settings: &Settings) -> Self {
-        Self { tradeoff: Tradeoff { list_cap: 1, ..Tradeoff::new(settings) } }
+settings! {
+    /// TSDS with the total-variation regulariser (arXiv 2410.11303).
+    pub struct KnnTv {
+        ..tradeoff: Tradeoff;
     }
 }
 
@@ -38,12 +33,16 @@ impl Selector for KnnTv {
         true
     }
 
+    fn supports(&self, _task: &Task<'_>) -> Result<(), SelectError> {
+        self.check()
+    }
+
     fn needs(&self, _task: &Task<'_>, _largest: usize) -> ScanRequest {
         ScanRequest { row_best: !self.tradeoff.compat_reference, lists: 1 }
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        self.tradeoff.check()?;
+        self.supports(task)?;
         let largest = task.largest(budgets)?;
         let (geometry, n, m) = (task.geometry, task.geometry.pool_len(), task.geometry.query_len());
         let nearest: Vec<Neighbour> = lists_of(scanned, self.name())?.exact(geometry, 1).concat();

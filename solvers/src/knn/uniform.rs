@@ -9,25 +9,24 @@ use serde_json::json;
 
 use super::{Tradeoff, cost_of, lists_of, rank};
 use crate::kernels::lists::{Neighbour, NeighbourLists};
-use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, notes};
+use crate::selector::{PoolScan, ScanRequest, SelectError, Selection, Selector, Task, notes};
+use crate::settings::{SettingGroup, settings};
 
 /// Lists are evaluated this part longer than K is guessed to be, and at least as many entries.
 const SLACK: usize = 8;
 
-/// TSDS with the uniform-regulariser G = M·max |γ − 1/(MN)| (arXiv 2410.11303), as used in arXiv 2602.14696.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KnnUniform {
-    tradeoff: Tradeoff,
+settings! {
+    /// TSDS with the uniform-regulariser G = M·max |γ − 1/(MN)| (arXiv 2410.11303), as used in arXiv 2602.14696.
+    pub struct KnnUniform {
+        ..tradeoff: Tradeoff;
+        /// Longest neighbour list of the KNN methods
+        list_cap: usize = 5000 => some_rows();
+    }
 }
 
 impl KnnUniform {
-    /// Reads `alpha`, `tradeoff-c`, `diversity`, `list-cap`, `sampling` and `compat-reference`.
-    pub fn new(settings: &Settings) -> Self {
-        Self { tradeoff: Tradeoff::new(settings) }
-    }
-
     fn list_len(&self, task: &Task<'_>) -> usize {
-        self.tradeoff.list_cap.min(task.geometry.pool_len())
+        self.list_cap.min(task.geometry.pool_len())
     }
 
     /// K by the rule, and whether the rule fired within the lists.
@@ -57,12 +56,16 @@ impl Selector for KnnUniform {
         true
     }
 
+    fn supports(&self, _task: &Task<'_>) -> Result<(), SelectError> {
+        self.check()
+    }
+
     fn needs(&self, task: &Task<'_>, _largest: usize) -> ScanRequest {
         ScanRequest { row_best: !self.tradeoff.compat_reference, lists: self.list_len(task) }
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        self.tradeoff.check()?;
+        self.supports(task)?;
         let largest = task.largest(budgets)?;
         let lists = lists_of(scanned, self.name())?;
         let (k, fired) = self.settle(task, lists);

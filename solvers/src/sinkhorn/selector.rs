@@ -10,35 +10,20 @@ use serde_json::json;
 use super::costs::{self, Costs};
 use super::penalty::Penalty;
 use super::semidual;
-use crate::selector::{PoolScan, SelectError, Selection, Selector, Settings, Task, notes};
+use crate::selector::{PoolScan, SelectError, Selection, Selector, Task, notes};
+use crate::settings::{SettingGroup, settings};
 
-/// Top-k of the pool marginal of an entropic unbalanced plan.
-///
-/// Rows are ranked by the logarithm of their mass, which cannot underflow, and scored by the mass. Under a hard pool
-/// marginal (ρ infinite) all masses are 1/N; rows are then ranked by the limit of the rankings as ρ grows, which is
-/// that of ln s_i = −f_i/ε for the pool potentials f.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Uot {
-    epsilon: f64,
-    rho: f64,
-}
-
-impl Uot {
-    /// Reads `epsilon` and `rho`.
-    pub fn new(settings: &Settings) -> Self {
-        Self { epsilon: settings.epsilon, rho: settings.rho }
-    }
-
-    fn check(&self) -> Result<(), SelectError> {
-        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
-            let rule = "it must be positive and finite";
-            return Err(SelectError::Setting { name: "epsilon", value: self.epsilon, rule });
-        }
-        if self.rho < 0.0 || self.rho.is_nan() {
-            let rule = "it must not be negative (inf makes the pool marginal hard)";
-            return Err(SelectError::Setting { name: "rho", value: self.rho, rule });
-        }
-        Ok(())
+settings! {
+    /// Top-k of the pool marginal of an entropic unbalanced plan.
+    ///
+    /// Rows are ranked by the logarithm of their mass, which cannot underflow, and scored by the mass. Under a hard pool
+    /// marginal (ρ infinite) all masses are 1/N; rows are then ranked by the limit of the rankings as ρ grows, which is
+    /// that of ln s_i = −f_i/ε for the pool potentials f.
+    pub struct Uot {
+        /// Entropic regularisation of uot
+        epsilon: f64 = 0.01 => positive();
+        /// Penalty on the pool marginal of uot; `inf` makes it hard
+        rho: f64 = 1e-4 => range(|rho| rho >= 0.0, "it must not be negative (inf makes the pool marginal hard)");
     }
 }
 
@@ -51,8 +36,12 @@ impl Selector for Uot {
         true
     }
 
+    fn supports(&self, _task: &Task<'_>) -> Result<(), SelectError> {
+        self.check()
+    }
+
     fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        self.check()?;
+        self.supports(task)?;
         let largest = task.largest(budgets)?;
         let cost = costs::published(task.geometry.cost());
         let costs = Costs::new(task.geometry, cost, task.memory);

@@ -49,14 +49,14 @@ fn everywhere(check: impl Fn(&SelectorEntry, &Geometry<'_>, &str)) {
 
 /// Whether the selector takes this geometry; anything but a plain refusal is an error.
 fn supported(entry: &SelectorEntry, geometry: &Geometry<'_>) -> bool {
-    match run(entry, geometry, &[1], 64, MEMORY) {
-        Ok(_) => true,
-        Err(SelectError::Unsupported { method, .. }) => {
-            assert_eq!(method, entry.name);
-            false
-        }
-        Err(error) => panic!("{}: {error}", entry.name),
+    let task = Task { geometry, seed: 3, power: Power::One, block: 64, memory: MEMORY, watch: &Quiet };
+    let refused = (entry.build)(&Settings::default()).supports(&task).err();
+    // What it says before the pass is what it says when it is asked to choose.
+    assert_eq!(run(entry, geometry, &[1], 64, MEMORY).err(), refused, "{}", entry.name);
+    if let Some(error) = &refused {
+        assert!(matches!(error, SelectError::Unsupported { method, .. } if *method == entry.name), "{error}");
     }
+    refused.is_none()
 }
 
 fn choose(entry: &SelectorEntry, geometry: &Geometry<'_>, budgets: &[usize]) -> Vec<Selection> {
@@ -78,7 +78,9 @@ fn names_are_distinct_and_found() {
     assert_eq!(names.len(), SELECTORS.len());
     for entry in SELECTORS {
         assert_eq!(selector(entry.name).unwrap().name, entry.name);
-        assert_eq!((entry.build)(&Settings::default()).name(), entry.name);
+        let selector = (entry.build)(&Settings::default());
+        assert_eq!(selector.name(), entry.name);
+        assert_eq!(selector.guarantee().map(|proved| proved.method), Some(entry.name));
     }
     assert!(selector("no-such-method").is_none());
 }

@@ -5,7 +5,7 @@ use kantor_solvers::exact::{self, masses, transport};
 use kantor_solvers::herding::{self, LeftOpen};
 use kantor_solvers::registry::selector;
 use kantor_solvers::screened::active_rows;
-use kantor_solvers::{PoolScan, Quiet, ScanRequest, SelectError, Selection, Settings, Task, kernels};
+use kantor_solvers::{KnnKde, PoolScan, Quiet, ScanRequest, SelectError, Selection, Settings, Task, Tradeoff, kernels};
 use kantor_theory::{
     Candidates, Cost, DenseRows, Geometry, Kernel, KernelName, Power, Statement, best_bound, sequential,
 };
@@ -124,7 +124,8 @@ proptest! {
     /// the cost of the plan with its price, U_K, least.
     #[test]
     fn masses_are_those_of_the_cost_itself(seed in 0u64..1000, n in 2usize..12, m in 1usize..4, alpha in 0.3f64..0.95) {
-        let settings = Settings { alpha, tradeoff_c: 0.5, sigma: 0.0, ..Settings::default() };
+        let tradeoff = Tradeoff { alpha, tradeoff_c: 0.5, ..Tradeoff::default() };
+        let settings = KnnKde { tradeoff, sigma: 0.0, ..KnnKde::default() }.into();
         everywhere(seed, n, m, |geometry| {
             for method in ["knn-uniform", "knn-kde", "knn-tv", "uot"] {
                 let of = |power| try_select(geometry, power, method, &settings, &[n]).unwrap().remove(0);

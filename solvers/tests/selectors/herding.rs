@@ -2,7 +2,7 @@
 
 use crate::support::{MEMORY, clustered, double, geometry, matrix_of, single};
 use kantor_solvers::bandwidth::Bandwidth;
-use kantor_solvers::herding::{self, Chosen};
+use kantor_solvers::herding::{self, KernelSubset};
 use kantor_solvers::{Quiet, SelectError, Task};
 use kantor_theory::{
     Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Kernel, KernelName, Objective, Power, Statement, Witness,
@@ -42,7 +42,7 @@ fn lower(geometry: &Geometry<'_>, kernel: Kernel, k: usize, witness: Witness) ->
     best_bound(geometry, &problem, witness, Candidates::All, &sequential).unwrap().lower()
 }
 
-fn choose(geometry: &Geometry<'_>, kernel: Kernel, budgets: &[usize]) -> Vec<Chosen> {
+fn choose(geometry: &Geometry<'_>, kernel: Kernel, budgets: &[usize]) -> Vec<KernelSubset> {
     herding::choose(&task(geometry), kernel, budgets).unwrap().budgets
 }
 

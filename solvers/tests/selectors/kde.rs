@@ -4,7 +4,7 @@ use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::kde::density::{Densities, densities, reach};
 use kantor_solvers::kde::near::near_duplicates;
 use kantor_solvers::kde::nearest::nearest;
-use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task, kernels, registry};
+use kantor_solvers::{KdeRatio, Mmd, Quiet, SelectError, Selection, Settings, Task, Tradeoff, kernels, registry};
 use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows};
@@ -203,7 +203,8 @@ fn ratios_by_definition() {
     for cost in [Cost::Cosine, Cost::Euclidean] {
         for name in [KernelName::Gaussian, KernelName::Laplace, KernelName::InverseMultiquadric, KernelName::Compact] {
             let geometry = geometry(&pool, &query, cost);
-            let settings = Settings { kernel: name, density_bandwidth: Bandwidth::Given(0.8), ..Settings::default() };
+            let settings =
+                KdeRatio { kernel: name, density_bandwidth: Bandwidth::Given(0.8), ..KdeRatio::default() }.into();
             let found = choose(&geometry, "kde-ratio", &settings, 5, n).unwrap();
             let kernel = kernel(name, 0.8);
             let family = cost.family();
@@ -244,9 +245,9 @@ fn draws_follow_the_weights() {
     let pool = DenseRows::from_f32(2, vec![1.0, 0.0, 0.9, 0.4, 0.3, 1.0, -0.2, 1.0, -1.0, 0.1]).unwrap();
     let query = DenseRows::from_f32(2, vec![1.0, 0.3, 0.1, 1.0]).unwrap();
     let geometry = geometry(&pool, &query, Cost::Cosine);
-    let settings =
-        Settings { density_bandwidth: Bandwidth::Given(0.5), alpha: 0.7, tradeoff_c: 1.0, ..Settings::default() };
-    let multinomial = Settings { sampling: kantor_solvers::draw::Sampling::Multinomial, ..settings.clone() };
+    let settings = KdeRatio { density_bandwidth: Bandwidth::Given(0.5), ..KdeRatio::default() }.into();
+    let sampling = kantor_solvers::draw::Sampling::Multinomial;
+    let multinomial = Tradeoff { alpha: 0.7, tradeoff_c: 1.0, sampling, ..Tradeoff::default() }.into();
     for (name, settings) in [("kde-ratio", &settings), ("knn-tv", &multinomial), ("knn-uniform", &multinomial)] {
         let draws = 1500;
         let mut counts = [0.0; 5];
@@ -281,21 +282,21 @@ fn sampled_pool_densities_are_unbiased() {
     let pool = DenseRows::from_f32(4, cloud(120, 4, 3, 0.5, 7)).unwrap();
     let query = DenseRows::from_f32(4, cloud(3, 4, 3, 0.5, 8)).unwrap();
     let geometry = geometry(&pool, &query, Cost::Cosine);
-    let settings = Settings { density_bandwidth: Bandwidth::Given(0.7), ..Settings::default() };
+    let settings = KdeRatio { density_bandwidth: Bandwidth::Given(0.7), ..KdeRatio::default() };
     let gumbel = |seed: u64| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         (0..120).map(|_| -(-(((rng.next_u64() >> 12) as f64 + 0.5) * (-52f64).exp2()).ln()).ln()).collect::<Vec<f64>>()
     };
     // 1/weight is linear in the pool density.
-    let inverse = |settings: &Settings, seed: u64| {
-        let found = choose(&geometry, "kde-ratio", settings, seed, 120).unwrap();
+    let inverse = |settings: &KdeRatio, seed: u64| {
+        let found = choose(&geometry, "kde-ratio", &settings.clone().into(), seed, 120).unwrap();
         let (noise, mut values) = (gumbel(seed), vec![0.0; 120]);
         found.rows.iter().zip(&found.scores).for_each(|(&row, score)| values[row] = (noise[row] - score).exp());
         (values, found.notes)
     };
     let (exact, notes) = inverse(&settings, 0);
     assert_eq!((&notes["pool_density_rows"], &notes["pool_density_exact"]), (&120.into(), &true.into()));
-    let sampled = Settings { density_sample: 40, ..settings };
+    let sampled = KdeRatio { density_sample: 40, ..settings };
     let runs = 300;
     let mut mean = vec![0.0; 120];
     for seed in 0..runs {
@@ -327,11 +328,10 @@ fn bandwidths_by_rule() {
     assert!("wide".parse::<Bandwidth>().is_err());
     let alike = DenseRows::from_f32(2, [1.0, 2.0].repeat(5)).unwrap();
     assert!(Bandwidth::Median.kernel(KernelName::Laplace, &alike, Family::Distance).is_err());
-    let by_rule = Settings::default();
-    let written = serde_json::to_string(&by_rule).unwrap();
-    assert!(written.contains(r#""bandwidth":"median""#), "{written}");
-    assert_eq!(serde_json::from_str::<Settings>(&written).unwrap(), by_rule);
-    assert_eq!(serde_json::from_str::<Settings>(r#"{"bandwidth":0.5}"#).unwrap().bandwidth, Bandwidth::Given(0.5));
+    let written = serde_json::to_string(&Mmd::default()).unwrap();
+    assert_eq!(written, r#"{"kernel":"gaussian","bandwidth":"median"}"#);
+    assert_eq!(serde_json::from_str::<Mmd>(&written).unwrap(), Mmd::default());
+    assert_eq!(serde_json::from_str::<Mmd>(r#"{"bandwidth":0.5}"#).unwrap().bandwidth, Bandwidth::Given(0.5));
 }
 
 #[test]
@@ -339,12 +339,13 @@ fn what_makes_no_density_is_refused() {
     let pool = DenseRows::from_f32(2, vec![1.0, 0.0, 0.0, 1.0]).unwrap();
     let geometry = geometry(&pool, &pool, Cost::Cosine);
     for kernel in [KernelName::Energy, KernelName::Cosine] {
-        let refused = choose(&geometry, "kde-ratio", &Settings { kernel, ..Settings::default() }, 0, 1);
+        let refused = choose(&geometry, "kde-ratio", &KdeRatio { kernel, ..KdeRatio::default() }.into(), 0, 1);
         assert!(matches!(refused, Err(SelectError::Unsupported { method: "kde-ratio", .. })));
     }
     for sigma in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let settings = Settings { density_bandwidth: Bandwidth::Given(sigma), ..Settings::default() };
+        let settings = KdeRatio { density_bandwidth: Bandwidth::Given(sigma), ..KdeRatio::default() }.into();
         let refused = choose(&geometry, "kde-ratio", &settings, 0, 1);
-        assert!(matches!(refused, Err(SelectError::Setting { name: "density-bandwidth", .. })), "{refused:?}");
+        let Err(SelectError::Setting { name, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(name, "density-bandwidth");
     }
 }

@@ -1,7 +1,7 @@
 //! What the KNN selectors are meant to do, on random clouds, and what published code got wrong.
 
 use kantor_solvers::draw::Sampling;
-use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task, kernels, registry};
+use kantor_solvers::{KnnKde, Quiet, SelectError, Selection, Task, Tradeoff, kernels, registry};
 use kantor_theory::{Cost, DenseRows, Geometry};
 use proptest::prelude::*;
 use rand::RngExt;
@@ -40,16 +40,16 @@ impl Case {
         Geometry::new(&self.pool, &self.query, self.cost).unwrap()
     }
 
-    fn try_select(&self, name: &str, settings: &Settings, budget: usize) -> Result<Selection, SelectError> {
+    fn try_select(&self, name: &str, settings: &KnnKde, budget: usize) -> Result<Selection, SelectError> {
         try_select(&self.geometry(), name, settings, budget)
     }
 
-    fn select(&self, name: &str, settings: &Settings, budget: usize) -> Selection {
+    fn select(&self, name: &str, settings: &KnnKde, budget: usize) -> Selection {
         self.try_select(name, settings, budget).unwrap()
     }
 
     /// Rows of the order and scores, by pool row.
-    fn all(&self, name: &str, settings: &Settings) -> (Vec<usize>, Vec<f64>) {
+    fn all(&self, name: &str, settings: &KnnKde) -> (Vec<usize>, Vec<f64>) {
         let n = self.geometry().pool_len();
         let found = self.select(name, settings, n);
         let mut scores = vec![0.0; n];
@@ -60,14 +60,14 @@ impl Case {
     }
 }
 
-fn try_select(
-    geometry: &Geometry<'_>,
-    name: &str,
-    settings: &Settings,
-    budget: usize,
-) -> Result<Selection, SelectError> {
+/// All settings of the KNN methods, with this trade-off.
+fn knn(alpha: f64, tradeoff_c: f64) -> KnnKde {
+    KnnKde { tradeoff: Tradeoff { alpha, tradeoff_c, ..Tradeoff::default() }, ..KnnKde::default() }
+}
+
+fn try_select(geometry: &Geometry<'_>, name: &str, settings: &KnnKde, budget: usize) -> Result<Selection, SelectError> {
     let task = Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
-    let selector = (registry::selector(name).unwrap().build)(settings);
+    let selector = (registry::selector(name).unwrap().build)(&settings.clone().into());
     let findings = kernels::scan(&task, selector.needs(&task, budget)).unwrap();
     Ok(selector.select(&task, &findings, &[budget])?.remove(0))
 }
@@ -91,7 +91,7 @@ proptest! {
     #[test]
     fn the_stopping_rule_is_the_literal_one(n in 2usize..60, m in 1usize..8, alpha in 0.05f64..0.95, seed in 0u64..1000) {
         let case = Case::random(n, m, seed);
-        let settings = Settings { alpha, tradeoff_c: 2.0, ..Settings::default() };
+        let settings = knn(alpha, 2.0);
         let found = case.select("knn-uniform", &settings, 1);
         let costs = sorted_costs(&case);
         let literal = (1..n).find(|&k| {
@@ -113,7 +113,7 @@ proptest! {
     ) {
         let mut case = Case::new(cloud(n, 6, spread, seed), cloud(m, 6, 0.8, seed + 1), 6);
         case.cost = cost;
-        let settings = Settings { alpha, tradeoff_c: 1.0, list_cap: cap, compat_reference, ..Settings::default() };
+        let settings = KnnKde { tradeoff: Tradeoff { compat_reference, ..knn(alpha, 1.0).tradeoff }, list_cap: cap, ..knn(alpha, 1.0) };
         let geometry = case.geometry();
         let lists: Vec<Vec<usize>> = (0..m)
             .map(|j| {
@@ -154,7 +154,7 @@ proptest! {
     #[test]
     fn total_mass_is_one(n in 1usize..80, m in 1usize..8, cap in 1usize..90, alpha in 0.05f64..0.95, sigma in 0.0f64..1.5, seed in 0u64..1000) {
         let case = Case::random(n, m, seed);
-        let settings = Settings { alpha, sigma, list_cap: cap, ..Settings::default() };
+        let settings = KnnKde { sigma, list_cap: cap, ..knn(alpha, 5.0) };
         for name in ["knn-uniform", "knn-kde"] {
             let (order, scores) = case.all(name, &settings);
             prop_assert!((scores.iter().sum::<f64>() - 1.0).abs() < 1e-12);
@@ -169,7 +169,7 @@ proptest! {
     #[test]
     fn ties_in_mass_go_to_the_closer_row(n in 10usize..120, m in 1usize..8, cap in 1usize..40, seed in 0u64..1000) {
         let case = Case::random(n, m, seed);
-        let settings = Settings { alpha: 0.4, list_cap: cap, ..Settings::default() };
+        let settings = KnnKde { list_cap: cap, ..knn(0.4, 5.0) };
         let geometry = case.geometry();
         let nearest = |row| (0..m).map(|j| geometry.closeness(row, j)).fold(f64::NEG_INFINITY, f64::max);
         for name in ["knn-uniform", "knn-kde"] {
@@ -191,7 +191,7 @@ proptest! {
     #[test]
     fn densities_and_level_by_brute_force(n in 20usize..160, m in 1usize..6, alpha in 0.1f64..0.9, sigma in 0.2f64..1.5, cap in 1usize..12, seed in 0u64..1000) {
         let case = Case::random(n, m, seed);
-        let settings = Settings { alpha, tradeoff_c: 1.0, sigma, kde_cap: cap, ..Settings::default() };
+        let settings = KnnKde { sigma, kde_cap: cap, ..knn(alpha, 1.0) };
         let (_, scores) = case.all("knn-kde", &settings);
         let geometry = case.geometry();
         let (length, cap) = (n / 10, cap.min(n / 10));
@@ -259,7 +259,7 @@ proptest! {
     #[test]
     fn without_a_kernel_kde_is_uniform(n in 30usize..200, m in 1usize..6, seed in 0u64..1000) {
         let case = Case::random(n, m, seed);
-        let settings = Settings { alpha: 0.7, tradeoff_c: 1.0, sigma: 0.0, list_cap: n / 10, ..Settings::default() };
+        let settings = KnnKde { sigma: 0.0, list_cap: n / 10, ..knn(0.7, 1.0) };
         let uniform = case.select("knn-uniform", &settings, 1);
         prop_assume!(uniform.notes["list_cap_reached"] == false);
         let (order, scores) = case.all("knn-kde", &settings);
@@ -278,7 +278,7 @@ proptest! {
         let reversed: Vec<f32> = values.chunks(6).rev().flatten().copied().collect();
         let other = Case::new(reversed, cloud(m, 6, 0.8, seed + 1), 6);
         for name in ["knn-uniform", "knn-kde"] {
-            let settings = Settings { alpha: 0.3, ..Settings::default() };
+            let settings = knn(0.3, 5.0);
             let renumbered: Vec<usize> = other.all(name, &settings).0.into_iter().map(|row| n - 1 - row).collect();
             prop_assert_eq!(case.all(name, &settings).0, renumbered);
         }
@@ -293,7 +293,7 @@ proptest! {
     fn copies_share_one_mass(r in 1usize..9, pick in 0usize..5, seed in 0u64..1000) {
         let base = cloud(300, 6, 1.5, seed);
         let query = cloud(4, 6, 1.5, seed + 1);
-        let settings = Settings { alpha: 0.6, tradeoff_c: 1.0, sigma: 1e-2, ..Settings::default() };
+        let settings = KnnKde { sigma: 1e-2, ..knn(0.6, 1.0) };
         let (order, scores) = Case::new(base.clone(), query.clone(), 6).all("knn-kde", &settings);
         let row = order[pick];
         let mut copied = base.clone();
@@ -309,7 +309,7 @@ proptest! {
     #[test]
     fn total_variation_by_definition(n in 1usize..80, m in 1usize..7, alpha in 0.3f64..0.999, seed in 0u64..1000) {
         let case = Case::random(n, m, seed);
-        let settings = Settings { alpha, tradeoff_c: 1.0, ..Settings::default() };
+        let settings = knn(alpha, 1.0);
         let (order, scores) = case.all("knn-tv", &settings);
         let geometry = case.geometry();
         let mut mass = vec![0.0; n];
@@ -336,12 +336,12 @@ proptest! {
     fn multinomial_draws_nest(n in 20usize..120, m in 1usize..5, seed in 0u64..1000) {
         let case = Case::random(n, m, seed);
         let settings =
-            Settings { alpha: 0.9, tradeoff_c: 1.0, sampling: Sampling::Multinomial, ..Settings::default() };
+            KnnKde { tradeoff: Tradeoff { sampling: Sampling::Multinomial, ..knn(0.9, 1.0).tradeoff }, ..knn(0.9, 1.0) };
         for name in ["knn-uniform", "knn-kde", "knn-tv"] {
             let (order, scores) = case.all(name, &settings);
             let supported = scores.iter().filter(|&&mass| mass > 0.0).count();
             prop_assert!(order[..supported].iter().all(|&row| scores[row] > 0.0));
-            let (top, same) = case.all(name, &Settings { sampling: Sampling::TopK, ..settings.clone() });
+            let (top, same) = case.all(name, &KnnKde { tradeoff: Tradeoff { sampling: Sampling::TopK, ..settings.clone().tradeoff }, ..settings.clone() });
             prop_assert_eq!(&same, &scores);
             // Rows without mass follow in the order of closeness.
             prop_assert_eq!(&top[supported..], &order[supported..]);
@@ -356,9 +356,9 @@ proptest! {
 #[test]
 fn total_variation_at_its_ends() {
     let case = Case::random(50, 3, 2);
-    let (_, even) = case.all("knn-tv", &Settings { alpha: 1e-6, ..Settings::default() });
+    let (_, even) = case.all("knn-tv", &knn(1e-6, 5.0));
     assert!(even.iter().all(|&mass| (mass - 0.02).abs() < 1e-15));
-    let (_, nearest) = case.all("knn-tv", &Settings { alpha: 1.0 - 1e-12, ..Settings::default() });
+    let (_, nearest) = case.all("knn-tv", &knn(1.0 - 1e-12, 5.0));
     assert!(nearest.iter().filter(|&&mass| mass > 0.0).count() <= 3);
 }
 
@@ -366,7 +366,7 @@ fn total_variation_at_its_ends() {
 #[test]
 fn alpha_near_one_keeps_one_neighbour() {
     let case = Case::random(200, 5, 3);
-    let found = case.select("knn-uniform", &Settings { alpha: 1.0 - 1e-9, ..Settings::default() }, 5);
+    let found = case.select("knn-uniform", &knn(1.0 - 1e-9, 5.0), 5);
     assert_eq!(found.notes["neighbours_per_query"], 1);
 }
 
@@ -374,7 +374,7 @@ fn alpha_near_one_keeps_one_neighbour() {
 #[test]
 fn copies_share_mass() {
     let base = cloud(300, 6, 1.5, 8);
-    let settings = Settings { alpha: 0.5, tradeoff_c: 1.0, sigma: 1e-3, ..Settings::default() };
+    let settings = KnnKde { sigma: 1e-3, ..knn(0.5, 1.0) };
     let query = cloud(4, 6, 1.5, 9);
     let (order, scores) = Case::new(base.clone(), query.clone(), 6).all("knn-kde", &settings);
     let first = order[0];
@@ -402,7 +402,7 @@ fn regression_kde_mass_above_one() {
         pool.extend([angle.cos() as f32, angle.sin() as f32, 0.1]);
     }
     let case = Case::new(pool, vec![0.0, 0.0, 1.0, 1.0, 0.0, 0.0], 3);
-    let settings = Settings { alpha: 0.999_999, tradeoff_c: 1.0, ..Settings::default() };
+    let settings = knn(0.999_999, 1.0);
     let found = case.select("knn-kde", &settings, 121);
     assert!(found.notes["level"].as_f64().unwrap() < 1.0);
     assert!((found.scores.iter().sum::<f64>() - 1.0).abs() < 1e-12);
@@ -414,9 +414,10 @@ fn regression_kde_mass_above_one() {
 #[test]
 fn regression_uniform_ranks_classes_by_file_order() {
     let case = Case::random(400, 3, 21);
-    let settings = Settings { alpha: 0.2, ..Settings::default() };
+    let settings = knn(0.2, 5.0);
     let (order, scores) = case.all("knn-uniform", &settings);
-    let (compatible, _) = case.all("knn-uniform", &Settings { compat_reference: true, ..settings });
+    let (compatible, _) = case
+        .all("knn-uniform", &KnnKde { tradeoff: Tradeoff { compat_reference: true, ..settings.tradeoff }, ..settings });
     assert!(compatible.windows(2).all(|p| scores[p[0]] > scores[p[1]] || p[0] < p[1]));
     assert_ne!(order, compatible);
 }
@@ -426,14 +427,13 @@ fn regression_uniform_ranks_classes_by_file_order() {
 fn regression_list_cap_reported() {
     let case = Case::random(100, 3, 5);
     let note = |cap, alpha| {
-        let settings = Settings { list_cap: cap, alpha, ..Settings::default() };
+        let settings = KnnKde { list_cap: cap, ..knn(alpha, 5.0) };
         case.select("knn-uniform", &settings, 1).notes["list_cap_reached"].clone()
     };
     assert_eq!(note(20, 1e-6), true);
     assert_eq!(note(5000, 1e-6), false);
     assert_eq!(note(20, 0.999), false);
-    let kde =
-        |alpha| case.select("knn-kde", &Settings { alpha, ..Settings::default() }, 1).notes["list_cap_reached"].clone();
+    let kde = |alpha| case.select("knn-kde", &knn(alpha, 5.0), 1).notes["list_cap_reached"].clone();
     assert_eq!(kde(1e-6), true);
 }
 
@@ -441,13 +441,13 @@ fn regression_list_cap_reported() {
 #[test]
 fn regression_small_support_is_no_error() {
     let case = Case::random(50, 2, 1);
-    assert_eq!(case.select("knn-kde", &Settings::default(), 50).rows.len(), 50);
+    assert_eq!(case.select("knn-kde", &KnnKde::default(), 50).rows.len(), 50);
 }
 
 #[test]
 fn thread_count_does_not_matter() {
     let case = Case::new(cloud(3000, 6, 0.3, 1), cloud(9, 6, 0.3, 2), 6);
-    let settings = Settings { kde_cap: 50, ..Settings::default() };
+    let settings = KnnKde { kde_cap: 50, ..KnnKde::default() };
     let with = |threads: usize| {
         let pool = rayon_pool(threads);
         pool.install(|| (case.all("knn-kde", &settings), case.all("knn-uniform", &settings)))
@@ -464,13 +464,13 @@ fn rayon_pool(threads: usize) -> rayon::ThreadPool {
 fn euclidean_rows_have_euclidean_densities() {
     let mut case = Case::random(200, 4, 12);
     case.cost = Cost::Euclidean;
-    let (_, scores) = case.all("knn-kde", &Settings { alpha: 0.5, ..Settings::default() });
+    let (_, scores) = case.all("knn-kde", &knn(0.5, 5.0));
     assert!((scores.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     // Scaling rows and σ together changes nothing when the trade-off is scaled too.
     let scaled = |values: Vec<f32>| values.into_iter().map(|x| 4.0 * x).collect::<Vec<f32>>();
     let mut larger = Case::new(scaled(cloud(200, 6, 0.8, 12)), scaled(cloud(4, 6, 0.8, 13)), 6);
     larger.cost = Cost::Euclidean;
-    let settings = Settings { alpha: 0.5, sigma: 4.0 * 0.75, tradeoff_c: 20.0, ..Settings::default() };
+    let settings = KnnKde { sigma: 4.0 * 0.75, ..knn(0.5, 20.0) };
     assert_eq!(larger.all("knn-kde", &settings).1, scores);
 }
 
@@ -478,40 +478,40 @@ fn euclidean_rows_have_euclidean_densities() {
 #[test]
 fn tiny_sigma_is_no_kernel() {
     let case = Case::random(200, 4, 12);
-    let (order, scores) = case.all("knn-kde", &Settings { sigma: 1e-200, ..Settings::default() });
+    let (order, scores) = case.all("knn-kde", &KnnKde { sigma: 1e-200, ..KnnKde::default() });
     assert!(scores.iter().all(|score| score.is_finite()));
-    assert_eq!((order, scores), case.all("knn-kde", &Settings { sigma: 0.0, ..Settings::default() }));
+    assert_eq!((order, scores), case.all("knn-kde", &KnnKde { sigma: 0.0, ..KnnKde::default() }));
 }
 
 #[test]
 fn similarities_alone_have_no_densities() {
     let matrix = DenseRows::from_f32(4, vec![0.1, 0.9, 0.3, 0.2]).unwrap();
     let geometry = Geometry::from_matrix(&matrix, Cost::Cosine).unwrap();
-    let refused = try_select(&geometry, "knn-kde", &Settings::default(), 2);
+    let refused = try_select(&geometry, "knn-kde", &KnnKde::default(), 2);
     assert!(matches!(refused, Err(SelectError::Unsupported { method: "knn-kde", .. })));
-    let equal = Settings { sigma: 0.0, ..Settings::default() };
+    let equal = KnnKde { sigma: 0.0, ..KnnKde::default() };
     assert_eq!(try_select(&geometry, "knn-kde", &equal, 2).unwrap().rows, [1, 2]);
-    assert_eq!(try_select(&geometry, "knn-uniform", &Settings::default(), 2).unwrap().rows, [1, 2]);
+    assert_eq!(try_select(&geometry, "knn-uniform", &KnnKde::default(), 2).unwrap().rows, [1, 2]);
 }
 
 #[test]
 fn senseless_settings_are_refused_by_name() {
     let case = Case::random(20, 2, 1);
-    let base = Settings::default;
+    let base = KnnKde::default;
     let bad = [
-        ("alpha", Settings { alpha: 0.0, ..base() }),
-        ("alpha", Settings { alpha: 1.0, ..base() }),
-        ("alpha", Settings { alpha: f64::NAN, ..base() }),
-        ("tradeoff-c", Settings { tradeoff_c: 0.0, ..base() }),
-        ("tradeoff-c", Settings { tradeoff_c: f64::INFINITY, ..base() }),
-        ("list-cap", Settings { list_cap: 0, ..base() }),
-        ("sigma", Settings { sigma: -1.0, ..base() }),
-        ("sigma", Settings { sigma: f64::NAN, ..base() }),
-        ("kde-cap", Settings { kde_cap: 0, ..base() }),
+        ("alpha", knn(0.0, 5.0)),
+        ("alpha", knn(1.0, 5.0)),
+        ("alpha", knn(f64::NAN, 5.0)),
+        ("tradeoff-c", knn(0.01, 0.0)),
+        ("tradeoff-c", knn(0.01, f64::INFINITY)),
+        ("list-cap", KnnKde { list_cap: 0, ..KnnKde::default() }),
+        ("sigma", KnnKde { sigma: -1.0, ..KnnKde::default() }),
+        ("sigma", KnnKde { sigma: f64::NAN, ..KnnKde::default() }),
+        ("kde-cap", KnnKde { kde_cap: 0, ..KnnKde::default() }),
     ];
     for (wanted, settings) in bad {
         let found = case.try_select("knn-kde", &settings, 1);
-        assert!(matches!(found, Err(SelectError::Setting { name, .. }) if name == wanted), "{wanted}: {found:?}");
+        assert!(matches!(found, Err(SelectError::Setting { ref name, .. }) if name == wanted), "{wanted}: {found:?}");
     }
     for budget in [0, 21] {
         assert!(matches!(case.try_select("knn-uniform", &base(), budget), Err(SelectError::Budget { .. })));

@@ -9,6 +9,7 @@ mod kde;
 mod knn_properties;
 mod metrics;
 mod screen;
+mod settings;
 mod summary;
 #[path = "../support/mod.rs"]
 mod support;

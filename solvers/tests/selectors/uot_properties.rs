@@ -1,7 +1,7 @@
 //! What unbalanced transport is meant to do, on random clouds, and what published code got wrong.
 
 use kantor_solvers::sinkhorn::{Costs, Penalty, semidual};
-use kantor_solvers::{PoolScan, Quiet, SelectError, Selection, Settings, Task, registry};
+use kantor_solvers::{PoolScan, Quiet, SelectError, Selection, Selector, Task, Uot};
 use kantor_theory::{Cost, DenseRows, Geometry, Status};
 use proptest::prelude::*;
 use rand::RngExt;
@@ -28,9 +28,8 @@ fn try_select(
     memory: u64,
     budgets: &[usize],
 ) -> Result<Vec<Selection>, SelectError> {
-    let settings = Settings { epsilon, rho, ..Settings::default() };
     let task = Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 64, memory, watch: &Quiet };
-    (registry::selector("uot").unwrap().build)(&settings).select(&task, &PoolScan::default(), budgets)
+    Uot { epsilon, rho }.select(&task, &PoolScan::default(), budgets)
 }
 
 fn select(geometry: &Geometry<'_>, epsilon: f64, rho: f64, budget: usize) -> Selection {

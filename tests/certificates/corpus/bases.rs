@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use kantor::certify::{self, Terms};
 use kantor::data::OnBadRow;
 use kantor::select::{InputSpec, Inputs, Request, Target, select};
-use kantor::solvers::{Quiet, Settings};
+use kantor::solvers::{ObjectiveSettings, Quiet};
 use kantor::theory::certificate::BestClaim;
 use kantor::theory::{Certificate, Cost, Power, Weights, sequential};
 use kantor::verify::verify;
 
-use crate::support::{Kind, facts, npy, npz, numbers, safetensors};
+use crate::support::{Kind, facts, npy, npz, numbers, safetensors, version_1};
 
 const ROWS: usize = 10;
 const QUERIES: usize = 3;
@@ -118,11 +118,11 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     let mut bases = Vec::new();
     let mut add = |name, spec: InputSpec, mut certificate: Certificate, remake, in_python| {
         // Lest the folder decide which bytes are changed.
-        certificate.inputs.iter_mut().for_each(|input| input.name = "rows".to_owned());
+        certificate.inputs.iter_mut().for_each(|input| input.name = Some("rows".to_owned()));
         bases.push(Base { name, spec, certificate, remake, in_python });
     };
 
-    let diversity = Settings { diversity: Some(0.7), ..Settings::default() };
+    let diversity = ObjectiveSettings { diversity: Some(0.7), ..ObjectiveSettings::default() }.into();
     let kinds = [
         ("cosine", Kind::F32, request("optimal", Cost::Cosine, Power::One)),
         ("euclidean-2", Kind::F64, request("round-robin", Cost::Euclidean, Power::Two)),
@@ -188,5 +188,15 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     };
     let certificate = chosen(&spec, &request("optimal", Cost::Cosine, Power::One));
     add("named", spec, certificate, None, false);
+
+    // Version 1 differs in what says which rows the inputs are.
+    let old = [("cosine", "cosine-1"), ("dropping", "dropping-1"), ("costs-2", "costs-2-1"), ("named", "named-1")];
+    for (name, old) in old {
+        let Some(Base { spec, certificate, in_python, .. }) = bases.iter().find(|base| base.name == name) else {
+            continue;
+        };
+        let certificate = version_1(certificate, &Inputs::open(spec, certificate.problem.cost, &Quiet).unwrap());
+        bases.push(Base { name: old, spec: spec.clone(), certificate, remake: None, in_python: *in_python });
+    }
     bases
 }

@@ -1,5 +1,6 @@
 //! Makes changed certificates and keeps them with what is to become of them.
 
+use kantor::theory::certificate::SCHEMA_1;
 use serde_json::{Value, json};
 
 use super::bases::Base;
@@ -84,4 +85,8 @@ fn shortened(text: &str) -> String {
 
 pub(super) fn transport(tree: &Value) -> bool {
     tree["problem"].get("objective").is_none()
+}
+
+pub(super) fn version_1(tree: &Value) -> bool {
+    tree["schema"] == SCHEMA_1
 }

@@ -3,18 +3,19 @@
 //! All of them are tried on every certificate that has the place. A *forgery* must not be believed: it makes a claim
 //! false, leaves one without proof, or is no certificate. A *remark* leaves all claims true, and must be believed.
 
+use kantor::theory::certificate::{SCHEMA, SCHEMA_1};
 use serde_json::{Value, json};
 
 use super::bases::Base;
-use super::forge::{Forge, Mutant, set, transport};
-use super::{evidence, spellings};
+use super::forge::{Forge, Mutant, set, transport, version_1};
+use super::{evidence, inputs, spellings};
 
 /// All that is tried on a certificate.
 pub(super) fn forgeries(base: &Base) -> Vec<Mutant> {
     let mut forge = Forge::new(base);
     claims(&mut forge);
     statement(&mut forge);
-    inputs(&mut forge);
+    inputs::all(&mut forge, base);
     subset(&mut forge);
     evidence::plan(&mut forge);
     evidence::potentials(&mut forge);
@@ -104,6 +105,13 @@ fn statement(forge: &mut Forge) {
         forge.put("/problem/convention", json!(theory));
     }
     let gaussian = |sigma: f64| json!({"mmd": {"kernel": "gaussian", "bandwidth": sigma}});
+    for constraints in
+        [json!(null), json!([]), json!({"quota": 1}), json!({"": null}), json!("none"), json!(0), json!([{}])]
+    {
+        let name = format!("constraints {constraints}");
+        forge.forge(&name, |tree| set(tree, "/problem/constraints", constraints));
+    }
+    forge.remark("no constraints, in words", |tree| set(tree, "/problem/constraints", json!({})));
     let objectives = [
         json!(null),
         json!("W"),
@@ -164,68 +172,6 @@ fn statement(forge: &mut Forge) {
     }
 }
 
-fn inputs(forge: &mut Forge) {
-    let count = forge.good["inputs"].as_array().unwrap().len();
-    for at in 0..count {
-        let place = |key: &str| format!("/inputs/{at}/{key}");
-        let digest = forge.good.pointer(&place("sha256")).and_then(Value::as_str).unwrap().to_owned();
-        let last = if digest.ends_with('0') { "1" } else { "0" };
-        let flipped = format!("{}{last}", &digest[..63]);
-        for other in ["", &"0".repeat(64), &digest.to_uppercase(), &digest[..32], &format!("{digest} "), &flipped] {
-            forge.put(&place("sha256"), json!(other));
-        }
-        for role in ["pool", "query", "similarity", "Pool", "pool-jsonl"] {
-            forge.put(&place("role"), json!(role));
-        }
-        forge.put(&place("role"), json!({"pool": null}));
-        for dtype in ["f16", "f32", "f64", "f8", "F64", "bf16", ""] {
-            forge.put(&place("dtype"), json!(dtype));
-        }
-        for key in ["rows", "dim"] {
-            let n = forge.good.pointer(&place(key)).and_then(Value::as_u64).unwrap();
-            [0, n - 1, n + 1, 2 * n, n / 2, u64::MAX]
-                .into_iter()
-                .for_each(|other| forge.put(&place(key), json!(other)));
-        }
-        for tensor in ["", "others", "rows.npy", "__metadata__"] {
-            forge.forge(&format!("input {at}: tensor `{tensor}`"), |tree| set(tree, &place("tensor"), json!(tensor)));
-        }
-        forge.remark(&format!("input {at} under another name"), |tree| set(tree, &place("name"), json!("x")));
-        let painted = "\u{1b}[2J\u{1b}[32mverified\u{202e}\u{0}\r\n";
-        forge.remark(&format!("input {at} with a painted name"), |tree| set(tree, &place("name"), json!(painted)));
-        forge.forge(&format!("input {at} left out"), |tree| {
-            tree["inputs"].as_array_mut().map(|all| drop(all.remove(at)))
-        });
-        forge.forge(&format!("input {at} twice"), |tree| {
-            tree["inputs"].as_array_mut().map(|all| all.insert(at, all[at].clone()))
-        });
-        if forge.good["inputs"][at].get("tensor").is_none() {
-            forge.remark(&format!("input {at}: tensor null"), |tree| set(tree, &place("tensor"), Value::Null));
-        }
-    }
-    forge
-        .forge("inputs in another order", |tree| (count > 1).then(|| tree["inputs"].as_array_mut().unwrap().reverse()));
-    forge.put("/inputs", json!([]));
-    // Rows left out so that what remains looks good. Those with honest counts and evidence are made in `corpus::dropped`.
-    for side in ["pool", "query"] {
-        let place = format!("/dropped/{side}");
-        for rows in [json!([0]), json!([0, 0]), json!([9, 1]), json!([1u64 << 40]), json!([u64::MAX]), json!([-1])] {
-            forge.put(&place, rows);
-        }
-        let size = format!("/problem/{}", if side == "pool" { "pool" } else { "queries" });
-        let n = forge.good.pointer(&size).and_then(Value::as_u64).unwrap();
-        forge.forge(&format!("no {side} row dropped"), |tree| {
-            let dropped = std::mem::replace(tree.pointer_mut(&place)?, json!([]));
-            *tree.pointer_mut(&size)? = json!(n + dropped.as_array()?.len() as u64);
-            (dropped != json!([])).then_some(())
-        });
-        forge.forge(&format!("one {side} row less dropped"), |tree| {
-            tree.pointer_mut(&place)?.as_array_mut()?.pop()?;
-            set(tree, &size, json!(n + 1))
-        });
-    }
-}
-
 fn subset(forge: &mut Forge) {
     let rows: Vec<u64> = forge.good["subset"].as_array().unwrap().iter().map(|row| row.as_u64().unwrap()).collect();
     let all = forge.good["problem"]["pool"].as_u64().unwrap();
@@ -248,19 +194,15 @@ fn subset(forge: &mut Forge) {
 }
 
 fn remarks(forge: &mut Forge) {
-    for schema in [
-        "",
-        "kantor/certificate/0",
-        "kantor/certificate/2",
-        "kantor/certificate/1 ",
-        "KANTOR/certificate/1",
-        "kantor/certificate/1\u{0}",
-    ] {
+    let other = if version_1(&forge.good) { SCHEMA } else { SCHEMA_1 };
+    for schema in ["", "kantor/certificate/0", "kantor/certificate/3", other, "KANTOR/certificate/2"] {
         forge.put("/schema", json!(schema));
     }
-    [json!(1), json!(null), json!(["kantor/certificate/1"])]
-        .into_iter()
-        .for_each(|schema| forge.put("/schema", schema));
+    for end in [" ", "\u{0}", ".0"] {
+        let schema = forge.good["schema"].as_str().unwrap().to_owned() + end;
+        forge.put("/schema", json!(schema));
+    }
+    [json!(1), json!(null), json!([SCHEMA])].into_iter().for_each(|schema| forge.put("/schema", schema));
     for key in ["tool", "version", "selector"] {
         forge.remark(&format!("another {key}"), |tree| {
             set(tree, &format!("/made_by/{key}"), json!("\u{1b}[1Ksomebody\u{2066}"))

@@ -6,6 +6,7 @@ mod bases;
 mod evidence;
 mod forge;
 mod forgeries;
+mod inputs;
 mod spellings;
 mod truth;
 mod variants;

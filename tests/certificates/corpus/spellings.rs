@@ -11,7 +11,7 @@ const OBJECTS: [(&str, &[&str]); 13] = [
     ("/problem/weights", &["subset", "query"]),
     ("/problem/objective/mmd", &["kernel", "bandwidth"]),
     ("/problem/objective/tsds", &["diversity"]),
-    ("/inputs/0", &["role", "name", "sha256", "tensor", "rows", "dim", "dtype"]),
+    ("/inputs/0", &["role", "name", "sha256", "tensor", "start", "rows", "dim", "dtype", "blake3"]),
     ("/dropped", &["pool", "query"]),
     ("/distance", &["lower", "upper"]),
     ("/best", &["lower"]),
@@ -22,12 +22,13 @@ const OBJECTS: [(&str, &[&str]); 13] = [
 ];
 
 /// Whole numbers by place.
-const COUNTS: [&str; 11] = [
+const COUNTS: [&str; 12] = [
     "/problem/p",
     "/problem/budget",
     "/problem/pool",
     "/problem/queries",
     "/subset/0",
+    "/inputs/0/start",
     "/inputs/0/rows",
     "/inputs/0/dim",
     "/evidence/plan/mass/0",

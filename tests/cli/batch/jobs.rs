@@ -158,6 +158,18 @@ fn only_what_is_new_or_changed_runs() {
 }
 
 #[test]
+fn a_method_that_takes_no_matrix_fails_alone() {
+    let work = Work::new(
+        "methods = [\"kde-ratio\", \"random\", \"energy\"]\nbudgets = [5]\nno-certify = true\n---c = { similarity = \"s.npy\" }",
+    );
+    write_npy(&work.path("s.npy"), 120, &numbers(10 * 120, 5));
+    let printed = work.printed(&[], 1);
+    let failed = names(&printed, |job| job["state"] == "failed");
+    assert_eq!(failed, ["c/kde-ratio-k5-seed0", "c/energy-k5-seed0"]);
+    assert!(work.path("results/c/random-k5-seed0/manifest.json").exists());
+}
+
+#[test]
 fn a_failure_is_kept_apart_reported_and_tried_again() {
     let work = Work::new("methods = [\"round-robin\", \"optimal\"]\nbudgets = [5, 121]\n---c = \"c.npy\"");
     let printed = work.printed(&[], 1);
@@ -347,4 +359,14 @@ fn the_summary_counts_done_and_failed_jobs_apart() {
     let work = Work::new("budgets = [5, 121]");
     work.batch(&[]).assert().code(1).stdout(contains("2 of 4 jobs done, 2 of them in this run, 2 failed"));
     work.batch(&[]).assert().code(1).stdout(contains("2 of 4 jobs done, 2 failed"));
+}
+
+#[test]
+fn tasks_whose_directories_are_one_are_refused_before_any_work() {
+    let work = Work::new(GRID);
+    fs::create_dir_all(work.path("results/b")).unwrap();
+    std::os::unix::fs::symlink("b", work.path("results/a")).unwrap();
+    let failed = work.batch(&[]).assert().code(2);
+    failed.stderr(contains("the tasks a and b have one directory"));
+    assert_eq!(fs::read_dir(work.path("results/b")).unwrap().count(), 0);
 }

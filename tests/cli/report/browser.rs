@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use kantor::report::page;
+use kantor::view::page;
 use kantor_theory::Cost;
 
 use super::comparisons::comparison;

@@ -1,12 +1,14 @@
 //! Comparisons made up for tests: every part of them filled, with numbers by formula.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kantor::compare::{
-    AgainstRandom, Comparison, GroupCoverage, NearestExample, NearestExamples, Overlap, Reference, Row, SCHEMA,
-    SolverRow, Warning,
+use kantor::data::InputRecord;
+use kantor::record::{
+    AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, NearestExample, NearestExamples, Overlap, Parameters,
+    RandomReference, SelectionRecord, SolverRow, Warning,
 };
-use kantor::report::manifest::{InputRecord, Parameters};
+use kantor::select::GroupCoverage;
 use kantor_theory::{Cost, Interval, Objective, Power, Status};
 
 /// What HTML, XML and terminals could take for something else.
@@ -20,28 +22,34 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
     let row = |cost: Cost, method: usize, budget: usize| {
         let best = 0.3 + 0.02 * (budget as f64).ln();
         let distance = best * (1.0 + 0.03 * method as f64);
-        Row {
-            cost,
+        SelectionRecord {
+            cost: Some(cost),
+            bin: None,
             method: names[method].clone(),
             budget,
             dir: None,
-            distance: Interval { lower: Some(distance), upper: Some(distance + 1e-6) },
-            best,
+            ranks: None,
+            nested: true,
+            distance: Some(Interval { lower: Some(distance), upper: Some(distance + 1e-6) }),
+            best: Some(Best::Number(best)),
             excess: Some((distance + 1e-6) / best - 1.0),
             energy: Some(Interval { lower: Some(0.1), upper: Some(0.1) }),
-            chamfer: Interval { lower: Some(0.25), upper: Some(0.26) },
+            chamfer: Some(Interval { lower: Some(0.25), upper: Some(0.26) }),
             held_out: None,
-            against_random: Some(AgainstRandom { percentile: 0.05, p_value: 0.0952 }),
-            tokens: Some(123_456),
-            lengths: vec![method, 10, 20, 5],
-            near_duplicates: Some(0.125),
-            query_costs: (0..queries).map(|query| 0.2 + 0.01 * query as f64).collect(),
-            query_rows: vec![1; queries],
+            examined: Some(Examined {
+                against_random: Some(AgainstRandom { percentile: 0.05, p_value: 0.0952 }),
+                tokens: Some(123_456),
+                lengths: vec![method, 10, 20, 5],
+                near_duplicates: Some(0.125),
+                query_costs: (0..queries).map(|query| 0.2 + 0.01 * query as f64).collect(),
+                query_rows: vec![1; queries],
+            }),
             groups: (0..groups)
                 .map(|group| GroupCoverage { cost: 0.2 + 0.01 * (group + method) as f64, rows: group })
                 .collect(),
-            sources: (0..12).map(|source| budget / (source + 2)).collect(),
+            sources: Some((0..12).map(|source| budget / (source + 2)).collect()),
             status: if method == 0 { Status::Optimal } else { Status::Certified },
+            notes: BTreeMap::new(),
             seconds: 0.01 * (method + 1) as f64,
             cpu_seconds: 0.02 * (method + 1) as f64,
             certify_seconds: 1e-5 * budget as f64,
@@ -54,19 +62,20 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
     });
     let jaccard = |a: usize, b: usize| if a == b { 1.0 } else { 1.0 / (1 + a + b) as f64 };
     Comparison {
-        schema: SCHEMA,
-        kantor: "0",
+        schema: COMPARISON_SCHEMA.into(),
+        kantor: "0".into(),
         command: ["kantor", "compare", "--pool", &word("a pool.npy".to_owned())].map(str::to_owned).to_vec(),
         inputs: vec![InputRecord {
-            role: "pool",
+            role: "pool".into(),
             path: PathBuf::from(word("pool.npy".to_owned())),
-            format: "npy",
+            format: "npy".into(),
             tensor: None,
             rows: 5005,
             columns: Some(384),
-            dtype: Some("f16"),
+            dtype: Some("f16".into()),
             bytes: 1,
             sha256: "0123456789abcdef".repeat(4),
+            blake3: None,
         }],
         pool_rows: 5005,
         query_rows: queries,
@@ -87,10 +96,10 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
         },
         seed: 0,
         random_seeds: 3,
-        warnings: vec![Warning { kind: "order", text: word("W and energy disagree".to_owned()) }],
+        warnings: vec![Warning { kind: "order".into(), text: word("W and energy disagree".to_owned()) }],
         results: results.map(|(cost, method, budget)| row(cost, method, budget)).collect(),
         references: (grid())
-            .map(|(cost, budget)| Reference {
+            .map(|(cost, budget)| RandomReference {
                 cost,
                 budget,
                 mean: 0.7,

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use kantor::compare::Comparison;
-use kantor::report::{Page, page};
+use kantor::record::{Best, Comparison};
 use kantor::study::{self, Cell, Joined, Pair};
+use kantor::view::{Page, page};
 use kantor_theory::{Cost, Interval, Objective};
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::super::support::kantor;
+use super::super::support::{kantor, select_example};
 use super::comparisons::{NASTY, comparison};
 
 const BUDGETS: [usize; 4] = [500, 1000, 2500, 5000];
@@ -107,10 +107,9 @@ fn what_is_not_known_is_left_out() {
     (found.warnings, found.references, found.overlaps) = (Vec::new(), Vec::new(), Vec::new());
     (found.solvers, found.sources, found.nearest) = (Vec::new(), Vec::new(), Vec::new());
     for row in &mut found.results {
-        row.distance = Interval { lower: None, upper: None };
-        (row.excess, row.energy, row.against_random) = (None, None, None);
-        (row.tokens, row.near_duplicates, row.peak_memory_bytes) = (None, None, None);
-        (row.lengths, row.sources, row.query_costs) = (Vec::new(), Vec::new(), Vec::new());
+        row.distance = Some(Interval { lower: None, upper: None });
+        (row.excess, row.energy, row.peak_memory_bytes) = (None, None, None);
+        (row.examined, row.sources) = (None, Some(Vec::new()));
     }
     let page = page::comparison(&found).unwrap();
     check(&page);
@@ -164,8 +163,9 @@ fn the_report_says_warnings_then_numbers_then_figures() {
     .map(place);
     assert!(order.is_sorted(), "{order:?}");
     for row in &found.results {
-        let (lower, upper) = (row.distance.lower.unwrap(), row.distance.upper.unwrap());
-        let shown = kantor::report::table::interval(row.distance);
+        let distance = row.distance.unwrap();
+        let (lower, upper) = (distance.lower.unwrap(), distance.upper.unwrap());
+        let shown = kantor::view::table::interval(distance);
         let ends: Vec<f64> = shown.trim_matches(['[', ']']).split(", ").map(|end| end.parse().unwrap()).collect();
         assert!(page.html.contains(&shown) && ends[0] <= lower && upper <= ends[1]);
     }
@@ -235,13 +235,11 @@ fn a_study_writes_its_page_but_not_over_the_results() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), published().html);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     let results = directory.path().join("results.csv");
-    let text = "task,method,budget,seed,value\ngsm8k,random,500,0,1.0\n";
+    let text = "task,method,budget,seed,value\ngsm8k,random,5,0,1.0\n";
     std::fs::write(&results, text).unwrap();
-    let manifest = directory.path().join("manifest.json");
-    let entry = r#"{"method":"random","budget":500,"distance":{"lower":0.5,"upper":0.5}}"#;
-    let measure = r#"{"cost":"cosine","p":1,"objective":"w"}"#;
-    let record = format!(r#"{{"schema":"kantor/manifest/1","seed":0,"parameters":{measure},"results":[{entry}]}}"#);
-    std::fs::write(&manifest, record).unwrap();
+    let out = directory.path().join("out");
+    select_example(&out, &["--method=random", "--budget=5"]).assert().success();
+    let manifest = out.join("manifest.json");
     let study = |html: &Path| {
         let run = format!("gsm8k={}", manifest.display());
         kantor()
@@ -269,9 +267,10 @@ fn numbers_without_measure_are_left_out_of_figures() {
         check(&page::joined(&Joined { cells: vec![cell], mean_spearman: None, without_distance: Vec::new() }).unwrap());
         let mut found = comparison(2, &[1, 100_000_000], &[Cost::Cosine], 2, false);
         for (row, value) in found.results.iter_mut().zip(pair.iter().cycle()) {
-            (row.distance, row.best, row.excess) =
-                (Interval { lower: Some(*value), upper: Some(*value) }, *value, Some(*value));
-            (row.seconds, row.groups[0].cost, row.query_costs[0]) = (*value, *value, *value);
+            row.distance = Some(Interval { lower: Some(*value), upper: Some(*value) });
+            (row.best, row.excess) = (Some(Best::Number(*value)), Some(*value));
+            (row.seconds, row.groups[0].cost) = (*value, *value);
+            row.examined.as_mut().unwrap().query_costs[0] = *value;
         }
         (found.references[0].mean, found.references[0].range) = (pair[0], (pair[0], pair[1]));
         check(&page::comparison(&found).unwrap());

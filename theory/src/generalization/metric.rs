@@ -5,6 +5,8 @@
 //! of such a space in `f64`; chords are measured as Euclidean distances of normalised rows, whose rounding enters every
 //! enclosure as a slack of at most 2(D + 8)u per pair, D = [`depth`]`(d)`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bounds::{Candidates, DistanceEvidence, Executor, Interval, best_bound, distance_bound};
 use crate::cost::Cost;
 use crate::cost_bounds::{CostBounds, Power};
@@ -21,7 +23,8 @@ use crate::statement::Statement;
 const BLOCK: usize = 48;
 
 /// A distance that obeys the triangle inequality.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Metric {
     /// ‖x − y‖ on the rows as given.
     Euclidean,

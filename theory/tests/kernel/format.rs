@@ -102,7 +102,7 @@ fn what_is_not_exactly_a_certificate_is_refused() {
         assert!(text.contains(from), "{from} is not in {text}");
         Certificate::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err()
     };
-    assert_eq!(change("kantor/certificate/1", "kantor/certificate/2").rule, "schema");
+    assert_eq!(change("kantor/certificate/2", "kantor/certificate/3").rule, "schema");
     assert_eq!(change("\"p\": ", "\"p\": 1").rule, "json");
     for (from, to, fault) in [
         ("\"p\": ", "\"q\": 1, \"p\": ", "unknown field"),
@@ -113,7 +113,14 @@ fn what_is_not_exactly_a_certificate_is_refused() {
         ("\"budget\": ", "\"budget\": -", "invalid value"),
         ("\"budget\": ", "\"budget\": 1.5, \"x\": ", "invalid type"),
         ("\"position\": [", "\"position\": [0,", "one length"),
-        ("\"schema\"", "\"schema\": \"kantor/certificate/1\", \"schema\"", "duplicate field"),
+        ("\"schema\"", "\"schema\": \"kantor/certificate/2\", \"schema\"", "duplicate field"),
+        ("\"convention\": ", "\"constraints\": {\"quota\": 3}, \"convention\": ", "unknown field `quota`"),
+        ("\"convention\": ", "\"constraints\": null, \"convention\": ", "invalid type"),
+        ("\"convention\": ", "\"constraints\": [], \"convention\": ", "invalid type"),
+        ("\"start\": 0, ", "", "`start`"),
+        ("\"start\": 0, ", "\"start\": null, ", "invalid type"),
+        ("\"start\": 0, ", "\"start\": 0, \"sha256\": \"0\", ", "`sha256`"),
+        ("\"start\": 0, ", "\"start\": 0, \"sha256\": null, ", "invalid type"),
         ("\n \"subset\": [", "\n \"subset\": [99999999999999999999,", "invalid"),
         ("}\n", "} x", "trailing"),
     ] {

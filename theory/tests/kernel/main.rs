@@ -12,6 +12,7 @@ mod kernels;
 mod matrix;
 mod metrics;
 mod mutations;
+mod ranges;
 mod rounding;
 mod rows;
 mod screened;

@@ -1,10 +1,12 @@
 //! Proofs serve only what they were made for: a screen one geometry, power and potentials; bounds one problem.
 
-use kantor_theory::certificate::{Dropped, MadeBy};
+use kantor_theory::certificate::{Dropped, MadeBy, Role};
 use kantor_theory::{
-    BestBound, Candidates, Certificate, Cost, DenseRows, DistanceBound, DistanceEvidence, Facts, Geometry, Power,
-    Rejection, Screened, SparsePlan, Statement, Weights, best_bound, distance_bound, sequential,
+    BestBound, Candidates, Certificate, Cost, DenseRows, DistanceBound, DistanceEvidence, Geometry, Power, Rejection,
+    Screened, SparsePlan, Statement, Weights, best_bound, distance_bound, sequential,
 };
+
+use crate::support::range;
 
 /// Four points on a line, and two queries.
 fn rows() -> (DenseRows, DenseRows) {
@@ -65,10 +67,8 @@ fn a_certificate_joins_only_bounds_of_one_problem_on_one_geometry() {
     };
     let plain = Statement::new(&geometry, Power::One, 2);
     let of = distance(&geometry, &plain);
-    let join = |best: &BestBound| {
-        let Facts { inputs, dropped } = Facts::default();
-        Certificate::new(inputs, dropped, &of, Some(best), MadeBy::default())
-    };
+    let inputs = || vec![range(Role::Pool, 0, 4, 1, "0"), range(Role::Query, 0, 2, 1, "0")];
+    let join = |best: &BestBound| Certificate::new(inputs(), Dropped::default(), &of, Some(best), MadeBy::default());
     assert_eq!(join(&best(&geometry, plain.clone())).unwrap().problem, plain);
     let weighted = plain.clone().weighted(Weights { subset: None, query: Some(vec![1.0, 2.0]) });
     let others = [
@@ -84,8 +84,10 @@ fn a_certificate_joins_only_bounds_of_one_problem_on_one_geometry() {
     let other = best(&squared, Statement::new(&squared, Power::One, 2));
     assert_eq!(join(&other).unwrap_err().rule, "best");
     let unordered = Dropped { pool: vec![3, 1], query: vec![] };
-    let refused = Certificate::new(vec![], unordered, &of, None, MadeBy::default());
+    let refused = Certificate::new(inputs(), unordered, &of, None, MadeBy::default());
     assert_eq!(refused.unwrap_err().rule, "dropped");
+    let refused = Certificate::new(vec![], Dropped::default(), &of, None, MadeBy::default());
+    assert_eq!(refused.unwrap_err().rule, "inputs");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Small instances of every awkward kind, and a transport solver simple enough to be believed.
 
 use kantor_theory::bounds::sequential;
-use kantor_theory::certificate::{Dropped, Input, MadeBy, Role};
+use kantor_theory::certificate::{Content, Dropped, Input, MadeBy, Role, SCHEMA_1};
 use kantor_theory::{
     BestBound, Candidates, Certificate, Cost, DenseRows, DistanceBound, DistanceEvidence, Facts, Geometry, Power,
     Rejection, SparsePlan, Statement, Verdict, Weights, best_bound, distance_bound, verify,
@@ -120,24 +120,36 @@ impl Instance {
         g.iter().map(|x| x - rest).collect()
     }
 
+    /// What stands for a digest.
+    fn digest(&self) -> String {
+        let all = self.pool.iter().chain(&self.query);
+        format!("{:064x}", all.fold(1u64, |hash, x| (hash ^ x.to_bits()).wrapping_mul(0x100_0000_01b3)))
+    }
+
+    /// One range for each role.
     pub(crate) fn facts(&self) -> Facts {
-        let input = |role, rows, dim| Input {
-            role,
-            name: "rows.npy".into(),
-            sha256: format!(
-                "{:064x}",
-                self.pool.iter().chain(&self.query).fold(1u64, |h, x| (h ^ x.to_bits()).wrapping_mul(0x100_0000_01b3))
-            ),
-            tensor: None,
-            rows,
-            dim,
-            dtype: "f64".into(),
-        };
         let inputs = match self.dim {
-            0 => vec![input(Role::Similarity, self.m, self.n)],
-            dim => vec![input(Role::Pool, self.n, dim), input(Role::Query, self.m, dim)],
+            0 => vec![range(Role::Similarity, 0, self.m, self.n, &self.digest())],
+            dim => vec![
+                range(Role::Pool, 0, self.n, dim, &self.digest()),
+                range(Role::Query, 0, self.m, dim, &self.digest()),
+            ],
         };
         Facts { inputs, dropped: Dropped::default() }
+    }
+
+    /// The same as files, as version 1 has them.
+    pub(crate) fn facts_1(&self) -> Facts {
+        let Facts { inputs, dropped } = self.facts();
+        let file = |input| Input { content: Content::File { sha256: self.digest() }, ..input };
+        Facts { inputs: inputs.into_iter().map(file).collect(), dropped }
+    }
+
+    /// The certificate as version 1 has it.
+    pub(crate) fn certificate_1(&self) -> Certificate {
+        let mut certificate = self.certificate();
+        (certificate.schema, certificate.inputs) = (SCHEMA_1.to_owned(), self.facts_1().inputs);
+        certificate
     }
 
     /// The bounds that this evidence proves.
@@ -173,8 +185,15 @@ impl Instance {
 
     /// What the checker says of it.
     pub(crate) fn check(&self, certificate: &Certificate) -> Verdict {
-        self.with(|geometry| verify(certificate, &self.facts(), geometry, &sequential))
+        let facts = if certificate.schema == SCHEMA_1 { self.facts_1() } else { self.facts() };
+        self.with(|geometry| verify(certificate, &facts, geometry, &sequential))
     }
+}
+
+/// A range of rows.
+pub(crate) fn range(role: Role, start: usize, rows: usize, dim: usize, digest: &str) -> Input {
+    let content = Content::Values { start, blake3: digest.to_owned() };
+    Input { role, name: Some("rows.npy".into()), tensor: None, rows, dim, dtype: "f64".into(), content }
 }
 
 /// Costs, negative ones only where they are not squared; or cosines, some of them outside [−1, 1] by rounding.

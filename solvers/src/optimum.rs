@@ -1,0 +1,41 @@
+//! What was solved of the objective for all budgets: the best subsets found, and the duals that prove how good any can be.
+//!
+//! It belongs to whoever runs selectors: it is solved once, for the bounds below every subset, and asked again by the
+//! selector whose own problem it is ([`Selector::of_optimum`](crate::Selector::of_optimum)).
+
+use kantor_theory::Kernel;
+
+use crate::exact::{Budgeted, BudgetedOptima};
+use crate::herding::{HerdedSubsets, KernelSubset};
+
+/// The solved objective.
+#[derive(Default)]
+pub enum Optimum {
+    /// Nothing was solved.
+    #[default]
+    Unknown,
+    /// Of the transport distance.
+    Transport(BudgetedOptima),
+    /// Of the distance of a kernel.
+    Kernel(HerdedSubsets),
+}
+
+impl Optimum {
+    /// The best subset of that size under the transport distance.
+    pub fn of_transport(&self, budget: usize) -> Option<&Budgeted> {
+        match self {
+            Optimum::Transport(solved) => solved.budgets.iter().find(|found| found.budget == budget),
+            _ => None,
+        }
+    }
+
+    /// The subset of that size that was found under this kernel.
+    pub fn of_kernel(&self, kernel: Kernel, budget: usize) -> Option<&KernelSubset> {
+        match self {
+            Optimum::Kernel(solved) if solved.kernel == kernel => {
+                solved.budgets.iter().find(|chosen| chosen.budget() == budget)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The one list of columns: what tables of selections show, in the terminal, in `results.csv` and on the page.
+//!
+//! A column says where it is shown and under which heading, and what kind of value it has; how a value of a kind is written is for
+//! each view to say ([`Cell`]). New columns go before `status` and the times.
+
+use kantor_theory::{Interval, Objective, Status};
+
+use super::{Comparison, Examined, Manifest, Parameters, RandomReference, SelectionRecord};
+use crate::select::{GroupCoverage, HeldOut};
+
+/// What a column knows of the result beside the selection.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    parameters: &'a Parameters,
+    groups: &'a [(String, usize)],
+    references: &'a [RandomReference],
+}
+
+impl Manifest {
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { parameters: &self.parameters, groups: &self.groups, references: &[] }
+    }
+}
+
+impl Comparison {
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { parameters: &self.parameters, groups: &self.groups, references: &self.references }
+    }
+}
+
+impl Context<'_> {
+    fn folds(&self) -> bool {
+        self.parameters.cross_fit.is_some()
+    }
+
+    /// Whether the energy distance is another one than the objective.
+    fn energy_beside(&self) -> bool {
+        self.parameters.objective != Objective::Energy
+    }
+
+    fn distance(&self) -> &'static str {
+        distance_name(self.parameters.objective)
+    }
+}
+
+/// What people call the value of an objective.
+pub(crate) fn distance_name(objective: Objective) -> &'static str {
+    match objective {
+        Objective::W => "distance",
+        Objective::Energy => "energy distance",
+        Objective::Mmd(_) => "discrepancy",
+        Objective::Tsds { .. } => "regularised cost",
+    }
+}
+
+/// A selection that a table shows.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    /// The result that it is of.
+    pub(crate) of: Context<'a>,
+    /// The selection.
+    pub(crate) found: &'a SelectionRecord,
+}
+
+impl<'a> Shown<'a> {
+    fn examined(&self) -> Option<&'a Examined> {
+        self.found.examined.as_ref()
+    }
+
+    /// Random subsets of the same size.
+    fn drawn(&self) -> Option<&'a RandomReference> {
+        let here = |drawn: &&RandomReference| (Some(drawn.cost), drawn.budget) == (self.found.cost, self.found.budget);
+        self.of.references.iter().find(here)
+    }
+}
+
+/// A value by its kind.
+pub(crate) enum Cell<'a> {
+    /// As it is.
+    Word(&'a str),
+    /// As it is.
+    Text(String),
+    /// A number of things.
+    Count(u64),
+    /// The certified interval.
+    Interval(Interval),
+    /// An interval of which the middle says enough if it is narrow.
+    Value(Interval),
+    /// A plain number.
+    Number(f64),
+    /// At most this share above the best possible.
+    Excess(f64),
+    /// A share of 1.
+    Share(f64),
+    /// A duration.
+    Seconds(f64),
+    /// A size.
+    Bytes(u64),
+    /// How it ended.
+    Status(Status),
+}
+
+/// The heading of a column in a table of this result; `None` if the table does not have it.
+pub(crate) type Heading = fn(&Context<'_>) -> Option<&'static str>;
+
+/// A column.
+pub(crate) struct Column {
+    /// Names of its fields in `results.csv`: two for an interval, none if it is not there.
+    pub(crate) csv: &'static [&'static str],
+    /// In the table of `select`.
+    pub(crate) select: Heading,
+    /// In the table of `compare`.
+    pub(crate) compare: Heading,
+    /// In the table of `quantiles`.
+    pub(crate) quantiles: Heading,
+    #[cfg_attr(not(feature = "pages"), expect(dead_code, reason = "only pages read it"))]
+    /// Heading and meaning on the page of `compare`; a heading that ends in `|` is that of a column of words.
+    pub(crate) page: Option<(&'static str, &'static str)>,
+    /// The value; `None` if it is not known.
+    pub(crate) cell: for<'a> fn(&Shown<'a>) -> Option<Cell<'a>>,
+}
+
+impl Column {
+    /// A column that is shown nowhere yet.
+    const fn of(cell: for<'a> fn(&Shown<'a>) -> Option<Cell<'a>>) -> Self {
+        Self { csv: &[], select: |_| None, compare: |_| None, quantiles: |_| None, page: None, cell }
+    }
+}
+
+/// All columns, in the order of every table.
+pub(crate) const COLUMNS: &[Column] = &[
+    Column { csv: &["cost"], ..Column::of(|row| Some(Cell::Word(row.found.cost?.name()))) },
+    Column { quantiles: |_| Some("bin"), ..Column::of(|row| Some(Cell::Word(row.found.dir.as_ref()?))) },
+    Column {
+        csv: &["method"],
+        select: |_| Some("method"),
+        compare: |_| Some("method"),
+        page: Some(("method|", "how the rows were chosen")),
+        ..Column::of(|row| Some(Cell::Word(&row.found.method)))
+    },
+    Column {
+        csv: &["budget"],
+        select: |_| Some("budget"),
+        compare: |_| Some("budget"),
+        ..Column::of(|row| Some(Cell::Count(row.found.budget as u64)))
+    },
+    Column {
+        quantiles: |_| Some("ranks"),
+        ..Column::of(|row| row.found.ranks.map(|ranks| Cell::Text(format!("{}–{}", ranks.first_rank, ranks.last_rank))))
+    },
+    Column {
+        quantiles: |_| Some("taken"),
+        ..Column::of(|row| row.found.ranks.map(|ranks| Cell::Count(ranks.rows as u64)))
+    },
+    Column {
+        csv: &["distance_lower", "distance_upper"],
+        select: |of| Some(of.distance()),
+        compare: |of| Some(of.distance()),
+        quantiles: |_| Some("distance"),
+        page: Some(("distance", "proved to hold the distance to the queries; bold: no other method is proved closer")),
+        ..Column::of(|row| row.found.distance.map(Cell::Interval))
+    },
+    Column { csv: &["best_lower"], ..Column::of(|row| Some(Cell::Number(row.found.best?.lower()))) },
+    Column {
+        csv: &["excess"],
+        select: |_| Some("above best possible"),
+        compare: |_| Some("above best"),
+        page: Some(("excess ≤\u{a0}%", "at most this much above the best subset of the size")),
+        ..Column::of(|row| row.found.excess.map(Cell::Excess))
+    },
+    Column {
+        csv: &["energy_lower", "energy_upper"],
+        // Where the energy distance is the objective, it stands there already.
+        select: |of| of.energy_beside().then_some("energy"),
+        compare: |_| Some("energy"),
+        quantiles: |_| Some("energy"),
+        page: Some(("energy", "energy distance to the queries")),
+        ..Column::of(|row| row.found.energy.map(Cell::Value))
+    },
+    Column {
+        csv: &["chamfer_lower", "chamfer_upper"],
+        select: |_| Some("chamfer Q→S"),
+        compare: |_| Some("chamfer"),
+        quantiles: |_| Some("chamfer Q→S"),
+        page: Some(("chamfer Q→S", "mean cost from a query to its closest chosen row")),
+        ..Column::of(|row| row.found.chamfer.map(Cell::Value))
+    },
+    Column {
+        csv: &["held_out_lower", "held_out_upper"],
+        select: |of| of.folds().then_some("held-out"),
+        compare: |of| of.folds().then_some("held-out"),
+        page: Some(("held-out", "mean distance to queries that took no part in the choice")),
+        ..Column::of(|row| row.found.held_out.map(|HeldOut { held_out, .. }| Cell::Value(held_out.distance)))
+    },
+    Column {
+        csv: &["held_out_energy_lower", "held_out_energy_upper"],
+        select: |of| (of.folds() && of.energy_beside()).then_some("held-out energy"),
+        compare: |of| of.folds().then_some("its energy"),
+        page: Some(("held-out energy", "mean energy distance to queries that took no part in the choice")),
+        ..Column::of(|row| row.found.held_out?.held_out.energy.map(Cell::Value))
+    },
+    Column { csv: &["random_mean"], ..Column::of(|row| Some(Cell::Number(row.drawn()?.mean))) },
+    Column { csv: &["random_min"], ..Column::of(|row| Some(Cell::Number(row.drawn()?.range.0))) },
+    Column { csv: &["random_max"], ..Column::of(|row| Some(Cell::Number(row.drawn()?.range.1))) },
+    Column {
+        csv: &["random_percentile"],
+        compare: |of| (!of.references.is_empty()).then_some("closer random"),
+        page: Some(("random ≤\u{a0}%", "share of random subsets at least as close, in per cent")),
+        ..Column::of(|row| Some(Cell::Share(row.examined()?.against_random?.percentile)))
+    },
+    Column {
+        csv: &["random_p"],
+        page: Some(("p", "permutation test against random subsets")),
+        ..Column::of(|row| Some(Cell::Number(row.examined()?.against_random?.p_value)))
+    },
+    Column {
+        csv: &["tokens"],
+        page: Some(("tokens", "tokens of the chosen examples")),
+        ..Column::of(|row| row.examined()?.tokens.map(Cell::Count))
+    },
+    Column {
+        csv: &["near_duplicates"],
+        page: Some(("near\u{2011}dup. %", "chosen rows that nearly repeat another chosen row, in per cent")),
+        ..Column::of(|row| row.examined()?.near_duplicates.map(Cell::Share))
+    },
+    Column {
+        select: |of| (!of.groups.is_empty()).then_some("worst group"),
+        compare: |of| (!of.groups.is_empty()).then_some("worst group"),
+        ..Column::of(|row| worst_group(row.of.groups, &row.found.groups).map(Cell::Text))
+    },
+    // Last on the page and in the table of `compare`, before the times elsewhere.
+    Column { csv: &["status"], select: |_| Some("status"), quantiles: |_| Some("status"), ..Column::of(status) },
+    Column { select: |_| Some("time"), ..Column::of(|row| Some(Cell::Seconds(row.found.total_seconds()))) },
+    Column {
+        csv: &["seconds"],
+        compare: |_| Some("time"),
+        page: Some(("select\u{a0}s", "wall-clock seconds of the method's own work, all budgets together")),
+        ..Column::of(|row| Some(Cell::Seconds(row.found.seconds)))
+    },
+    Column {
+        csv: &["cpu_seconds"],
+        page: Some(("CPU\u{a0}s", "processor seconds of the same")),
+        ..Column::of(|row| Some(Cell::Seconds(row.found.cpu_seconds)))
+    },
+    Column {
+        csv: &["certify_seconds"],
+        page: Some(("certify\u{a0}s", "wall-clock seconds of the certificate")),
+        ..Column::of(|row| Some(Cell::Seconds(row.found.certify_seconds)))
+    },
+    Column {
+        csv: &["peak_memory_bytes"],
+        page: Some(("peak MiB", "largest resident memory of the process by the end of this method")),
+        ..Column::of(|row| row.found.peak_memory_bytes.map(Cell::Bytes))
+    },
+    Column {
+        compare: |_| Some("status"),
+        page: Some(("status|", "how the search ended, or what was proved")),
+        ..Column::of(status)
+    },
+];
+
+fn status<'a>(row: &Shown<'a>) -> Option<Cell<'a>> {
+    Some(Cell::Status(row.found.status))
+}
+
+/// Letters of a group's name that a table has room for.
+const GROUP_NAME: usize = 16;
+
+/// The group whose queries are farthest from their closest chosen row, with its mean cost; nothing without groups. A long
+/// name is cut.
+fn worst_group(names: &[(String, usize)], coverage: &[GroupCoverage]) -> Option<String> {
+    let worst = names.iter().zip(coverage).max_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
+    worst.map(|((name, _), group)| {
+        let cut: String = name.chars().take(GROUP_NAME).collect();
+        let rest = if cut.len() < name.len() { "…" } else { "" };
+        format!("{:.4} {cut}{rest}", group.cost)
+    })
+}

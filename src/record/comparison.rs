@@ -1,0 +1,194 @@
+//! What a comparison found: the content of `results.json`, and everything that its report shows.
+//!
+//! Lists are in the order of the request: costs, then methods, then budgets. What cannot be known from the inputs (tokens
+//! without text, groups without labels) is absent rather than zero.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use kantor_theory::cost_bounds::Power;
+use kantor_theory::{Cost, Interval, Objective, Status};
+use serde::{Deserialize, Serialize};
+
+use crate::data::InputRecord;
+
+use super::{Parameters, SelectionRecord};
+
+/// Version of the format of `results.json`.
+pub const COMPARISON_SCHEMA: &str = "kantor/compare/1";
+
+/// All results of a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// [`COMPARISON_SCHEMA`].
+    pub schema: Cow<'static, str>,
+    /// Version of kantor.
+    pub kantor: Cow<'static, str>,
+    /// The words of the command line.
+    pub command: Vec<String>,
+    /// Input files with their digests.
+    pub inputs: Vec<InputRecord>,
+    /// Rows of the pool.
+    pub pool_rows: usize,
+    /// Rows of the queries.
+    pub query_rows: usize,
+    /// Numbers per row; absent for a matrix.
+    pub dimension: Option<usize>,
+    /// Costs compared, in the order given.
+    pub costs: Vec<Cost>,
+    /// Methods, budgets and settings; of the first cost where they depend on it.
+    pub parameters: Parameters,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Seeds of the random reference.
+    pub random_seeds: usize,
+    /// What a reader must know before the numbers.
+    pub warnings: Vec<Warning>,
+    /// One entry per cost, method and budget.
+    pub results: Vec<SelectionRecord>,
+    /// One entry per cost and budget.
+    pub references: Vec<RandomReference>,
+    /// One entry per cost and budget, if there are at least two methods.
+    pub overlaps: Vec<Overlap>,
+    /// One entry per selection and solver, if solvers were asked for.
+    pub solvers: Vec<SolverRow>,
+    /// Labels of the queries in order of first appearance, with their numbers of queries.
+    pub groups: Vec<(String, usize)>,
+    /// Sources named in the pool's examples, with their numbers of rows, most first.
+    pub sources: Vec<(String, usize)>,
+    /// Upper ends of the bins of [`Examined::lengths`](super::Examined::lengths), in tokens, ends included; the last bin holds all that is longer than
+    /// the bin before it, whatever its end. Empty without text.
+    pub length_bins: Vec<u64>,
+    /// A few queries with the pool examples closest to them, if text is given.
+    pub nearest: Vec<NearestExamples>,
+    /// Wall-clock seconds in all.
+    pub seconds: f64,
+    /// Processor seconds in all.
+    pub cpu_seconds: f64,
+    /// Largest resident memory in bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Something that the reader must know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Warning {
+    /// A word for scripts: `order`, `across-budgets`, `overlap`, `dropped-rows`, `near-duplicates`, `length`,
+    /// `uncertified`, `energy-left-out`,
+    /// `methods-left-out`.
+    pub kind: Cow<'static, str>,
+    /// In words.
+    pub text: String,
+}
+
+/// Distances of random subsets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RandomReference {
+    /// Pairwise cost.
+    pub cost: Cost,
+    /// Number of rows drawn.
+    pub budget: usize,
+    /// Mean distance over the seeds, an `f64` value.
+    pub mean: f64,
+    /// Smallest and largest distance over the seeds.
+    pub range: (f64, f64),
+    /// No subset of this size is closer.
+    pub best: f64,
+    /// The distances by seed.
+    pub distances: Vec<f64>,
+}
+
+/// How much methods choose the same rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// Pairwise cost.
+    pub cost: Cost,
+    /// Number of rows chosen.
+    pub budget: usize,
+    /// Names of rows and columns.
+    pub methods: Vec<String>,
+    /// |A ∩ B| / |A ∪ B|.
+    pub jaccard: Vec<Vec<f64>>,
+}
+
+/// What a transport solver says of one selection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SolverRow {
+    /// Pairwise cost.
+    pub cost: Cost,
+    /// Which selection.
+    pub method: String,
+    /// Its size.
+    pub budget: usize,
+    /// Name of the solver.
+    pub solver: String,
+    /// Entropic regularisation; 0 for solvers without.
+    pub epsilon: f64,
+    /// Proved to hold the plain transport distance, from this solver's output alone.
+    pub distance: Interval,
+    /// Value of the solved problem.
+    pub value: Option<f64>,
+    /// Iterations.
+    pub iterations: usize,
+    /// Largest error of the marginals.
+    pub residual: Option<f64>,
+    /// How it ended.
+    pub status: Status,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Processor seconds.
+    pub cpu_seconds: f64,
+}
+
+/// A query and what is closest to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NearestExamples {
+    /// Row of the query.
+    pub query: usize,
+    /// Its text, if known.
+    pub text: Option<String>,
+    /// Closest rows of the pool, closest first.
+    pub examples: Vec<NearestExample>,
+}
+
+/// A pool example.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NearestExample {
+    /// Row of the pool.
+    pub row: usize,
+    /// Its id.
+    pub id: String,
+    /// Cost to the query.
+    pub cost: f64,
+    /// The beginning of its text.
+    pub text: String,
+    /// Methods that chose it at the largest budget.
+    pub chosen_by: Vec<String>,
+}
+
+impl Comparison {
+    /// Under which distance.
+    pub fn objective(&self) -> Objective {
+        self.parameters.objective
+    }
+
+    /// Power of the transport distance.
+    pub fn power(&self) -> Power {
+        self.parameters.p
+    }
+
+    /// Names of the methods in the order of the request.
+    pub fn methods(&self) -> &[String] {
+        &self.parameters.methods
+    }
+
+    /// Budgets in the order of the request.
+    pub fn budgets(&self) -> &[usize] {
+        &self.parameters.budgets
+    }
+
+    /// Results of one cost and budget by method.
+    pub fn at(&self, cost: Cost, budget: usize) -> BTreeMap<&str, &SelectionRecord> {
+        let here = self.results.iter().filter(|row| row.cost == Some(cost) && row.budget == budget);
+        here.map(|row| (row.method.as_str(), row)).collect()
+    }
+}

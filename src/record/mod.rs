@@ -1,0 +1,27 @@
+//! Results as records: what every command writes and reads back, and what its tables show of it.
+//!
+//! A [`Record`] is a [`Manifest`] with the rows and certificates of its selections; each selection is a [`SelectionRecord`], in
+//! every command. [`choose`](crate::choose) gives an [`Outcome`](crate::select::Outcome), which
+//! [`save`](crate::select::Outcome::save) writes as `kantor select` does, and [`Record::load`] reads back what any command wrote.
+//! Tables in the terminal, `results.csv` and the page of a comparison are made from one list of columns.
+
+pub(crate) mod columns;
+mod comparison;
+mod files;
+mod manifest;
+mod origin;
+mod saved;
+mod selection;
+mod write;
+
+pub use comparison::{
+    COMPARISON_SCHEMA, Comparison, NearestExample, NearestExamples, Overlap, RandomReference, SolverRow, Warning,
+};
+pub use files::{SelectedRow, SelectionFiles, indices};
+pub(crate) use manifest::directory;
+pub use manifest::{Cut, Manifest, Parameters, Run, SCHEMA};
+pub(crate) use origin::Origin;
+pub use saved::Record;
+pub use selection::{AgainstRandom, Best, Examined, RankRange, SelectionRecord};
+pub use write::write;
+pub(crate) use write::{SelectionWriter, copies, finish, rows, write_selections, write_with};

@@ -1,0 +1,176 @@
+//! One selection: the same record for every command that makes or reads selections.
+//!
+//! A field is a key of manifests and of `results.json`, in this order. Fields that came later than the first version are optional, so
+//! that older results are still read.
+
+use std::collections::BTreeMap;
+
+use kantor_theory::{Cost, Interval, Status};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::certify::Certified;
+use crate::select::{Chosen, GroupCoverage, HeldOut, ProvedSelection, Request, coverage};
+
+use super::Origin;
+
+/// A selection and what is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SelectionRecord {
+    /// Pairwise cost; only in comparisons, which have several. Manifests have it among the parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// Which bin of an order, the nearest first; only of `quantiles`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bin: Option<usize>,
+    /// Which method.
+    pub method: String,
+    /// How many rows.
+    pub budget: usize,
+    /// Where its files are, relative to the result; `null` if they were not asked for.
+    pub dir: Option<String>,
+    /// Which places of an order it is from; only of `quantiles`.
+    #[serde(flatten)]
+    pub ranks: Option<RankRange>,
+    /// Whether smaller budgets of this method are prefixes of larger ones.
+    pub nested: bool,
+    /// Proved to hold the subset's distance; `null` if nothing was proved.
+    pub distance: Option<Interval>,
+    /// Proved to hold for every subset of that size; `null` if nothing was proved.
+    pub best: Option<Best>,
+    /// How far the subset can be above the best possible one: upper/lower − 1, rounded up.
+    pub excess: Option<f64>,
+    /// Proved to hold the subset's energy distance; `null` if it was left out, for a reason that the notes give.
+    pub energy: Option<Interval>,
+    /// Proved to hold the mean cost of a query and its closest row of the subset; `null` if nothing was proved.
+    pub chamfer: Option<Interval>,
+    /// What selections by some of the queries are worth for the others; `null` unless asked for.
+    pub held_out: Option<HeldOut>,
+    /// What `compare` finds out besides.
+    #[serde(flatten)]
+    pub examined: Option<Examined>,
+    /// What the groups of queries get, in the order of the result's groups.
+    pub groups: Vec<GroupCoverage>,
+    /// Chosen rows per source, in the order of the result's sources; only in comparisons.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Vec<usize>>,
+    /// How the search ended, or what was proved.
+    pub status: Status,
+    /// What the method recorded of its run.
+    pub notes: BTreeMap<String, Value>,
+    /// Wall-clock seconds of this method's own work for all budgets; of a bin, those of its proof.
+    pub seconds: f64,
+    /// Processor seconds of the process meanwhile; digests of the input files may be among them.
+    pub cpu_seconds: f64,
+    /// Wall-clock seconds of certifying this selection.
+    pub certify_seconds: f64,
+    /// Largest resident memory of the process by the end of this method, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// No subset of the size is closer than this: a number in `results.json`, an object in manifests.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Best {
+    /// In `results.json`.
+    Number(f64),
+    /// In manifests.
+    Bound {
+        /// The number.
+        lower: f64,
+    },
+}
+
+impl Best {
+    /// The number.
+    pub fn lower(self) -> f64 {
+        match self {
+            Best::Number(lower) | Best::Bound { lower } => lower,
+        }
+    }
+}
+
+/// A part of a method's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RankRange {
+    /// Its first place, from 0.
+    pub first_rank: usize,
+    /// Its last place.
+    pub last_rank: usize,
+    /// How many rows were taken of it.
+    pub rows: usize,
+}
+
+/// What a comparison says of a selection besides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Examined {
+    /// Against the random reference; absent if there is none.
+    pub against_random: Option<AgainstRandom>,
+    /// Tokens (runs of letters or digits, and single marks) of the chosen examples, if text is given.
+    pub tokens: Option<u64>,
+    /// Chosen examples by length: one count per bin of [`Comparison::length_bins`](super::Comparison::length_bins).
+    pub lengths: Vec<usize>,
+    /// Share of the chosen rows that are a near-duplicate of another chosen row.
+    pub near_duplicates: Option<f64>,
+    /// For each query the cost to its closest chosen row, an `f64` value.
+    pub query_costs: Vec<f64>,
+    /// For each query how many chosen rows have it as their closest.
+    pub query_rows: Vec<usize>,
+}
+
+/// A selection's place among random subsets of its size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AgainstRandom {
+    /// Share of random subsets that are at least as close.
+    pub percentile: f64,
+    /// Exact p-value of the permutation test: (1 + number at least as close) / (1 + number drawn).
+    pub p_value: f64,
+}
+
+impl SelectionRecord {
+    /// Of a selection of `chosen`, as manifests have it.
+    pub(crate) fn of(
+        origin: Origin<'_>,
+        request: &Request,
+        chosen: &Chosen,
+        proved: &ProvedSelection,
+        dir: Option<String>,
+    ) -> Self {
+        let certified = proved.certified.as_ref();
+        Self {
+            cost: None,
+            bin: None,
+            method: chosen.method.clone(),
+            budget: proved.selection.budget(),
+            dir,
+            ranks: None,
+            nested: chosen.nested,
+            distance: certified.map(|certified| certified.distance().interval()),
+            best: certified.and_then(|certified| Some(Best::Bound { lower: certified.best()?.lower() })),
+            excess: certified.and_then(Certified::excess),
+            energy: proved.beside.and_then(|beside| beside.energy),
+            chamfer: proved.beside.map(|beside| beside.chamfer),
+            held_out: proved.held_out,
+            examined: None,
+            groups: origin.labels().map_or_else(Vec::new, |labels| coverage(labels, request, proved)),
+            sources: None,
+            status: proved.status(),
+            notes: proved.selection.notes.clone(),
+            seconds: chosen.seconds,
+            cpu_seconds: chosen.cpu_seconds,
+            certify_seconds: proved.seconds,
+            peak_memory_bytes: chosen.peak_memory,
+        }
+    }
+
+    /// Seconds of the method and of the proof.
+    pub fn total_seconds(&self) -> f64 {
+        self.seconds + self.certify_seconds
+    }
+}
+
+/// The status of a result: the first that is no success, else that of the first selection.
+pub(crate) fn worst(results: &[SelectionRecord]) -> Status {
+    let failed = results.iter().find(|result| !result.status.is_success());
+    failed.or(results.first()).map_or(Status::Uncertified, |result| result.status)
+}

@@ -1,0 +1,117 @@
+//! Writes what was selected from files: the files of every selection, and the manifest last.
+
+use kantor_solvers::{Quiet, Watch};
+use kantor_theory::Facts;
+
+use crate::certify;
+use crate::data::InputRecord;
+use crate::output::{MANIFEST, ResultDirectory};
+use crate::select::{Error, Inputs, Outcome, ProvedSelection};
+
+use super::Origin;
+use super::files::{Copies, SelectionFiles};
+use super::manifest::{Manifest, Run, directory};
+
+/// Writes the result into the target, all at once, and returns its manifest.
+///
+/// # Errors
+/// If the target may not be written, an input changed meanwhile, or the system refuses; then the target is as it was.
+pub fn write(
+    staging: ResultDirectory,
+    inputs: &Inputs,
+    outcome: &Outcome,
+    run: Run,
+    watch: &dyn Watch,
+) -> Result<Manifest, Error> {
+    let copies = copies(inputs, rows(outcome), watch)?;
+    write_with(staging, inputs, outcome, run, copies.as_ref())
+}
+
+/// As [`write`], with the examples to copy at hand.
+pub(crate) fn write_with(
+    mut staging: ResultDirectory,
+    inputs: &Inputs,
+    outcome: &Outcome,
+    run: Run,
+    copies: Option<&Copies>,
+) -> Result<Manifest, Error> {
+    write_selections(&mut staging, inputs, outcome, "", copies)?;
+    inputs.check_unchanged()?;
+    let outputs = staging.written().to_vec();
+    let manifest = Manifest::of(Origin(Some(inputs)), outcome, run, |c, p| Some(directory("", c, p)), outputs);
+    finish(staging, &manifest)?;
+    Ok(manifest)
+}
+
+/// Adds the manifest and makes the result visible.
+///
+/// # Errors
+/// If the system refuses.
+pub(crate) fn finish(mut staging: ResultDirectory, manifest: &Manifest) -> Result<(), Error> {
+    staging.file(MANIFEST, |out| {
+        serde_json::to_writer_pretty(&mut *out, manifest)?;
+        out.write_all(b"\n")
+    })?;
+    Ok(staging.commit()?)
+}
+
+/// Writes the files of every selection, in directories whose names begin with `under`.
+///
+/// # Errors
+/// If a certificate contradicts itself, or the system refuses.
+pub(crate) fn write_selections(
+    staging: &mut ResultDirectory,
+    inputs: &Inputs,
+    outcome: &Outcome,
+    under: &str,
+    copies: Option<&Copies>,
+) -> Result<(), Error> {
+    let writer = SelectionWriter::new(inputs, &outcome.inputs, copies);
+    let mut selections = outcome.selections();
+    selections.try_for_each(|(chosen, proved)| {
+        writer.write(staging, &directory(under, chosen, proved), &chosen.method, proved)
+    })
+}
+
+/// The rows of every selection.
+pub(crate) fn rows(outcome: &Outcome) -> impl Iterator<Item = &[usize]> {
+    outcome.selections().map(|(_, proved)| &proved.selection.rows[..])
+}
+
+/// The original bytes of all chosen examples, by row number.
+pub(crate) fn copies<'a>(
+    inputs: &Inputs,
+    chosen: impl Iterator<Item = &'a [usize]>,
+    watch: &dyn Watch,
+) -> Result<Option<Copies>, Error> {
+    let Some(examples) = inputs.examples() else { return Ok(None) };
+    let wanted: Vec<usize> = chosen.flatten().map(|&row| inputs.original_row(row)).collect();
+    Ok(Some(examples.copy(&wanted, watch)?))
+}
+
+/// Writes the files of one selection after the other.
+pub(crate) struct SelectionWriter<'a> {
+    inputs: &'a Inputs,
+    facts: Facts,
+    copies: Option<&'a Copies>,
+}
+
+impl<'a> SelectionWriter<'a> {
+    /// For selections from these inputs, whose `records` certificates bind themselves to.
+    pub(crate) fn new(inputs: &'a Inputs, records: &[InputRecord], copies: Option<&'a Copies>) -> Self {
+        Self { inputs, facts: certify::facts(records, inputs.dropped()), copies }
+    }
+
+    /// Writes the files of one selection, which `method` made, into the directory `dir` of the result.
+    pub(crate) fn write(
+        &self,
+        staging: &mut ResultDirectory,
+        dir: &str,
+        method: &str,
+        proved: &ProvedSelection,
+    ) -> Result<(), Error> {
+        let origin = Origin(Some(self.inputs));
+        let mut work = || SelectionFiles::of(origin, &self.facts, method, proved)?.write(staging, dir, self.copies);
+        self.inputs.guarded(&Quiet, |_| work())
+    }
+}

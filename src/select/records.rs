@@ -1,0 +1,103 @@
+//! What the manifest says of the input files, their digests among it.
+
+use kantor_solvers::Watch;
+
+use crate::data::{DataError, Digests, FileDigests, InputRecord, Labels, Representation, SourceFile};
+
+use super::{Error, Inputs};
+
+impl Inputs {
+    /// What the manifest says of the input files; computes their digests, those of the values of rows too if `certified`:
+    /// certificates bind themselves to them.
+    ///
+    /// # Errors
+    /// If a file cannot be read any more.
+    pub fn records(&self, certified: bool, watch: &dyn Watch) -> Result<Vec<InputRecord>, Error> {
+        self.records_by(|table| {
+            if certified {
+                let digests = table.digests_with_values(watch)?.into_iter();
+                return Ok(digests.map(|FileDigests { sha256, blake3 }| (sha256, Some(blake3))).collect());
+            }
+            Ok(table.digests(watch)?.into_iter().map(|sha256| (sha256, None)).collect())
+        })
+    }
+
+    /// As [`Inputs::records`], with digests of the files that are known already.
+    ///
+    /// # Errors
+    /// If a file is not among them, or changed since it was digested or since it was opened.
+    pub fn records_known(
+        &self,
+        digests: &Digests,
+        certified: bool,
+        watch: &dyn Watch,
+    ) -> Result<Vec<InputRecord>, Error> {
+        let records = self.records_by(|table| {
+            let known = |file: &SourceFile| digests.get(&file.path).unwrap_or_default().to_owned();
+            let known = table.files().iter().map(known);
+            if certified {
+                return Ok(known.zip(table.value_digests(watch)?.into_iter().map(Some)).collect());
+            }
+            Ok(known.map(|sha256| (sha256, None)).collect())
+        })?;
+        self.check_unchanged()?;
+        for InputRecord { path, sha256, .. } in &records {
+            digests.check_unchanged(path)?;
+            if digests.get(path) != Some(sha256) {
+                return Err(DataError::Changed { file: path.clone(), what: "its digest differs" }.into());
+            }
+        }
+        Ok(records)
+    }
+
+    /// `digests` finds for every file of a table the digest of the file and, if wanted, that of the values in it.
+    fn records_by(
+        &self,
+        digests: impl Fn(&Representation) -> Result<Vec<(String, Option<String>)>, Error>,
+    ) -> Result<Vec<InputRecord>, Error> {
+        let mut records = Vec::new();
+        for (role, table) in self.tables() {
+            for (file, (sha256, blake3)) in table.files().iter().zip(digests(table)?) {
+                records.push(InputRecord {
+                    role: role.into(),
+                    path: file.path.clone(),
+                    format: file.format.name().into(),
+                    tensor: file.tensor.clone(),
+                    rows: file.rows,
+                    columns: Some(file.dim),
+                    dtype: Some(file.dtype.into()),
+                    bytes: file.bytes,
+                    sha256,
+                    blake3,
+                });
+            }
+        }
+        for (role, file) in self.texts() {
+            records.push(InputRecord {
+                role: role.into(),
+                path: file.path.clone(),
+                format: "jsonl".into(),
+                tensor: None,
+                rows: file.rows,
+                columns: None,
+                dtype: None,
+                bytes: file.bytes,
+                sha256: file.digest.clone(),
+                blake3: None,
+            });
+        }
+        records.extend(self.groups().map(|Labels { file, .. }| InputRecord {
+            role: "query-groups".into(),
+            path: file.path.clone(),
+            format: file.format.into(),
+            tensor: None,
+            rows: file.rows,
+            columns: None,
+            dtype: None,
+            bytes: file.bytes,
+            sha256: file.sha256.clone(),
+            blake3: None,
+        }));
+        Ok(records)
+    }
+}

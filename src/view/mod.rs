@@ -1,0 +1,20 @@
+//! Records as people and other programs see them: tables, CSV, pages with figures, and what is printed.
+
+mod comparison;
+pub(crate) mod csv;
+pub mod escape;
+#[cfg(feature = "pages")]
+pub mod page;
+pub mod plan;
+pub mod table;
+pub mod terminal;
+pub mod trace;
+
+/// A page of HTML and its figures.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The whole page.
+    pub html: String,
+    /// File names of the figures and each as an SVG file that stands alone; the page holds the same drawings.
+    pub figures: Vec<(String, String)>,
+}

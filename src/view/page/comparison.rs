@@ -1,0 +1,164 @@
+//! The report of a comparison.
+
+use kantor_theory::{Cost, Objective, Power};
+use serde::Serialize;
+
+use super::figures::{self, Figures};
+use super::numbers::{count, mebibytes, seconds};
+use super::render::{self, Gallery};
+use super::table::Table;
+use super::{Page, PageError, tables, with_figures};
+use crate::record::{Comparison, NearestExamples, Warning};
+
+/// Letters of a text that are shown.
+const LETTERS: usize = 1500;
+
+/// What the template shows.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    title: String,
+    command: String,
+    /// Name and value.
+    facts: Vec<(&'static str, String)>,
+    inputs: Table,
+    warnings: &'a [Warning],
+    sections: Vec<Section>,
+    nearest: Vec<Nearest<'a>>,
+}
+
+/// One cost.
+#[derive(Debug, Serialize)]
+struct Section {
+    cost: &'static str,
+    results: Table,
+    solvers: Option<Table>,
+    figures: Gallery,
+    groups: Option<Table>,
+    sources: Option<Table>,
+}
+
+/// A query and its closest rows.
+#[derive(Debug, Serialize)]
+struct Nearest<'a> {
+    query: usize,
+    text: Option<String>,
+    examples: Vec<Example<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Example<'a> {
+    row: String,
+    id: &'a str,
+    cost: String,
+    text: String,
+    chosen_by: String,
+}
+
+/// The report as a page and the figures in it.
+///
+/// # Errors
+/// If a figure cannot be drawn or the template not be filled, neither of which the numbers can cause.
+pub fn comparison(found: &Comparison) -> Result<Page, PageError> {
+    let mut sections = Vec::new();
+    let mut drawn = Vec::new();
+    for &cost in &found.costs {
+        let Figures { shown, folded } = figures::of_cost(found, cost)?;
+        let gallery = Figures { shown, folded };
+        sections.push(section(found, cost, Gallery::from(&gallery)));
+        drawn.extend(gallery.shown.into_iter().chain(gallery.folded));
+    }
+    let report = Report {
+        title: format!(
+            "{} at {} for {} queries",
+            plural(found.methods().len(), "method"),
+            plural(found.budgets().len(), "budget"),
+            count(found.query_rows as u64)
+        ),
+        command: found.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+        facts: facts(found),
+        inputs: tables::inputs(found),
+        warnings: &found.warnings,
+        sections,
+        nearest: found.nearest.iter().map(nearest).collect(),
+    };
+    Ok(with_figures(render::render("comparison.html", &report)?, drawn))
+}
+
+fn section(found: &Comparison, cost: Cost, figures: Gallery) -> Section {
+    let some = |table: Table| (!table.is_empty()).then_some(table);
+    Section {
+        cost: cost.name(),
+        results: tables::results(found, cost),
+        solvers: some(tables::solvers(found, cost)),
+        figures,
+        groups: some(tables::groups(found, cost)),
+        sources: some(tables::sources(found, cost)),
+    }
+}
+
+fn facts(found: &Comparison) -> Vec<(&'static str, String)> {
+    let parameters = &found.parameters;
+    let list = |words: Vec<String>| words.join(", ");
+    let mut facts = vec![
+        ("Methods", list(found.methods().to_vec())),
+        ("Budgets", list(found.budgets().iter().map(|budget| count(*budget as u64)).collect())),
+        ("Cost", list(found.costs.iter().map(|cost| cost.name().to_owned()).collect())),
+        ("Certified", certified(found)),
+        ("Pool", format!("{} rows", count(found.pool_rows as u64))),
+        ("Queries", format!("{} rows", count(found.query_rows as u64))),
+    ];
+    facts.extend(found.dimension.map(|dimension| ("Numbers per row", count(dimension as u64))));
+    facts.extend(parameters.cross_fit.map(|folds| ("Held out", format!("by {folds} folds of the queries"))));
+    facts.push(("Seed", found.seed.to_string()));
+    if found.random_seeds > 0 {
+        facts.push(("Random reference", plural(found.random_seeds, "seed")));
+    }
+    facts.push(("Took", format!("{} s, {} s of processors", seconds(found.seconds), seconds(found.cpu_seconds))));
+    facts.extend(found.peak_memory_bytes.map(|bytes| ("Peak memory", format!("{} MiB", mebibytes(bytes)))));
+    facts
+}
+
+/// As much of a text as is needed to know what it is about.
+fn beginning(text: &str) -> String {
+    let mut letters = text.chars();
+    let mut kept: String = letters.by_ref().take(LETTERS).collect();
+    if letters.next().is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
+/// Which distance.
+fn certified(found: &Comparison) -> String {
+    let name = figures::distance_name(found);
+    if found.objective() == Objective::W {
+        format!("{name}, p = {}", if found.power() == Power::One { 1 } else { 2 })
+    } else {
+        name.to_owned()
+    }
+}
+
+fn nearest(found: &NearestExamples) -> Nearest<'_> {
+    let examples = found.examples.iter().map(|example| Example {
+        row: count(example.row as u64),
+        id: &example.id,
+        cost: format!("{:.4}", example.cost),
+        text: beginning(&example.text),
+        chosen_by: example.chosen_by.join(", "),
+    });
+    Nearest { query: found.query, text: found.text.as_deref().map(beginning), examples: examples.collect() }
+}
+
+fn plural(number: usize, word: &str) -> String {
+    format!("{} {word}{}", count(number as u64), if number == 1 { "" } else { "s" })
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "-_./=,:@%+".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
