@@ -20,7 +20,10 @@ use kantor::certify;
 use kantor::output::ResultDirectory;
 use kantor::record::Run;
 use kantor::select::{InputSpec, Inputs, Request};
-use kantor_solvers::{Quiet, ScanRequest, Settings, Task, exact, herding, kernels, registry};
+use kantor_solvers::relax::budgeted;
+use kantor_solvers::relax::herding;
+use kantor_solvers::scan;
+use kantor_solvers::{Quiet, ScanRequest, Settings, Task, registry};
 use kantor_theory::bounds::{Candidates, best_bound};
 use kantor_theory::{Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, sequential};
 use npyz::WriterBuilder;
@@ -44,12 +47,12 @@ fn main() {
 
     let select = |name: &str, k: usize| {
         let selector = (registry::selector(name).unwrap().build)(&Settings::default());
-        let scanned = kernels::scan(&task, selector.needs(&task, k)).unwrap();
+        let scanned = scan::scan(&task, selector.needs(&task, k)).unwrap();
         selector.select(&task, &scanned, &[k]).unwrap().remove(0)
     };
     let solve = || {
-        let scanned = kernels::scan(&task, exact::needs(&task, budget)).unwrap();
-        let mut solved = exact::solve(&task, &scanned, &[budget]).unwrap();
+        let scanned = scan::scan(&task, budgeted::needs(&task, budget)).unwrap();
+        let mut solved = budgeted::solve(&task, &scanned, &[budget]).unwrap();
         (solved.budgets.remove(0), solved.lists.or(scanned.lists))
     };
     let only = std::env::var("ONLY").unwrap_or_default();
@@ -60,7 +63,7 @@ fn main() {
     let files = wanted("files").then(|| Files::write(&x, &q, d));
 
     let mut candidates: Vec<(String, Box<dyn Fn() + '_>)> = vec![
-        ("bare pass".into(), Box::new(|| drop(black_box(kernels::scan(&task, ScanRequest::default()))))),
+        ("bare pass".into(), Box::new(|| drop(black_box(scan::scan(&task, ScanRequest::default()))))),
         ("faer, row blocks".into(), Box::new(|| blocked_product(&x, &q, m, d, block))),
         ("faer, one product".into(), Box::new(|| whole_product(&x, &q, m, d))),
     ];

@@ -6,7 +6,8 @@ use std::path::Path;
 use kantor::bound::{BoundTerms, Losses, Says, Subject, UnseenQueries, bounds};
 use kantor::select::{InputSpec, Inputs};
 use kantor::solvers::folds::folds;
-use kantor::solvers::{Quiet, Settings, Task, kernels, registry};
+use kantor::solvers::scan;
+use kantor::solvers::{Quiet, Settings, Task, registry};
 use kantor::theory::{Cost, PickedRows, Power, Rows};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let geometry = inputs.geometry_with(&seen, Cost::Angular)?;
     let task = Task { geometry: &geometry, power: Power::One, seed: 0, block: 512, memory: u64::MAX, watch: &Quiet };
     let selector = (registry::selector("round-robin").ok_or("no such method")?.build)(&Settings::default());
-    let scanned = kernels::scan(&task, selector.needs(&task, 500))?;
+    let scanned = scan::scan(&task, selector.needs(&task, 500))?;
     let selection = selector.select(&task, &scanned, &[500])?.remove(0);
 
     let subject = Subject {

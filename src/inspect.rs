@@ -1,14 +1,14 @@
 //! What is in a file of vectors, and what selecting from it would take. Reports bad rows; does not refuse them.
 //!
 //! Limit: one pass for the numbers at memory speed plus one hash per row, one pass for SHA-256; and the search for
-//! near-duplicates ([`kantor_solvers::kde::near`]).
+//! near-duplicates ([`kantor_solvers::density::near`]).
 
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
-use kantor_solvers::kde::near::near_duplicates;
+use kantor_solvers::density::near::near_duplicates;
 use kantor_solvers::{Watch, draw};
 use kantor_theory::Rows;
 use kantor_theory::geometry::SQUARED_NORM_RANGE;

@@ -2,6 +2,7 @@
 
 pub use kantor_solvers::{KdeRatio, KnnKde, KnnTv, KnnUniform, Mmd, ObjectiveSettings, Tradeoff, Uot};
 pub use kantor_solvers::{Quiet, SettingGroup, Settings, Watch};
+pub use kantor_theory::certificate::Role;
 pub use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows, Status};
 
 pub use crate::ArrayRows;

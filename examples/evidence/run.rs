@@ -5,8 +5,9 @@ use std::path::Path;
 
 use kantor::certify::{self, SubsetMetric, Terms, measure};
 use kantor::select::{InputSpec, Inputs};
-use kantor::solvers::kernels::scan;
-use kantor::solvers::{Optimum, Quiet, ScanRequest, Settings, Task, exact, folds, registry};
+use kantor::solvers::relax::budgeted;
+use kantor::solvers::scan::scan;
+use kantor::solvers::{Optimum, Quiet, ScanRequest, Settings, Task, folds, registry};
 use kantor::statistics::mean;
 use kantor::theory::{Cost, Geometry, PickedRows, Power};
 use rayon::prelude::*;
@@ -50,10 +51,10 @@ fn choose(geometry: &Geometry<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Ve
     let task = |seed| Task { geometry, power: Power::One, seed, block: 512, memory: u64::MAX, watch: &Quiet };
     let selectors: Vec<_> =
         METHODS.iter().filter_map(|name| Some((registry::selector(name)?.build)(&Settings::default()))).collect();
-    let exact = exact::needs(&task(0), largest);
+    let exact = budgeted::needs(&task(0), largest);
     let needs = selectors.iter().fold(exact, |all: ScanRequest, selector| all.union(selector.needs(&task(0), largest)));
     let scanned = scan(&task(0), needs)?;
-    let solved = exact::solve(&task(0), &scanned, budgets)?;
+    let solved = budgeted::solve(&task(0), &scanned, budgets)?;
     let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
     let best = |found| certify::best(geometry, Power::One, found, lists).map(|bound| bound.lower());
     let bests = solved.budgets.iter().map(best).collect::<Result<_, _>>()?;

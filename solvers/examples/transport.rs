@@ -6,7 +6,8 @@
 
 use std::time::Instant;
 
-use kantor_solvers::exact::{masses, transport};
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
 
 fn read(path: &str) -> Vec<f64> {
     let bytes = std::fs::read(path).unwrap();

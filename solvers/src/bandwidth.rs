@@ -21,7 +21,7 @@ use kantor_theory::kernel::BANDWIDTH_RANGE;
 use kantor_theory::{DenseRows, Geometry, Kernel, KernelName, Rows, dot};
 use serde::{Deserialize, Serialize};
 
-use crate::selector::SelectError;
+use crate::task::SelectError;
 
 /// Rows that stand for all.
 const SAMPLE: usize = 1000;

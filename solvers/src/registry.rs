@@ -2,20 +2,17 @@
 
 use std::sync::LazyLock;
 
-use crate::exact::{Optimal, exact, partial};
-use crate::greedy::{DoublyGreedy, MeanSimilarity, Random, RoundRobin};
-use crate::herding::{Energy, Mmd};
-use crate::kde::KnnKde;
-use crate::kde::ratio::KdeRatio;
-use crate::knn::tv::KnnTv;
-use crate::knn::uniform::KnnUniform;
-use crate::lowrank::low_rank;
 use crate::objective::ObjectiveSettings;
-use crate::selector::Selector;
+use crate::select::{
+    DoublyGreedy, Energy, KdeRatio, KnnKde, KnnTv, KnnUniform, MeanSimilarity, Mmd, Optimal, Random, RoundRobin,
+    Selector, Uot,
+};
 use crate::settings::{Setting, SettingGroup, Settings};
-use crate::sinkhorn::{Uot, sinkhorn, sinkhorn_newton};
-use crate::sliced::sliced;
 use crate::solver::{Solver, SolverSettings};
+use crate::transport::exact::{exact, partial};
+use crate::transport::lowrank::low_rank;
+use crate::transport::sinkhorn::{sinkhorn, sinkhorn_newton};
+use crate::transport::sliced::sliced;
 
 /// One selector and what users are told of it.
 pub struct SelectorEntry {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::bandwidth::Bandwidth;
 use crate::draw::Sampling;
 use crate::registry;
-use crate::selector::SelectError;
+use crate::task::SelectError;
 
 /// What values a setting takes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use kantor_theory::problem::BadProblem;
 use kantor_theory::{Problem, Status};
 use sprs::CsMat;
 
-use crate::exact::{TransportError, WeightError};
+use crate::transport::exact::{TransportError, WeightError};
 use crate::watch::Watch;
 
 /// Dual variables, in units of c^p. A warm start for any solver of a problem on the same points, at any ε; `query` alone

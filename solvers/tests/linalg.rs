@@ -1,7 +1,8 @@
 //! What every backend of the dense factorisations must do. With `--features lapack` LAPACK must do it too.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use kantor_solvers::linalg::{Backend, Spectrum, fixed};
+use kantor_solvers::transport::linalg::fixed;
+use kantor_solvers::transport::linalg::{Backend, Spectrum};
 use proptest::prelude::*;
 
 /// Numbers without pattern in (−1, 1).

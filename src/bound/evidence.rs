@@ -1,10 +1,11 @@
 //! What other evidence says of the same distance: a plan that is not finished (T4), an entropic solution (T5), a
 //! projection (T7). None of it is sharper than the exact transport; it shows what those who have only that may claim.
 
-use kantor_solvers::divergence::sinkhorn_divergence;
-use kantor_solvers::evidence::{conjugate, round};
-use kantor_solvers::linalg::Backend;
-use kantor_solvers::sinkhorn::sinkhorn_newton;
+use kantor_solvers::transport::divergence::sinkhorn_divergence;
+use kantor_solvers::transport::evidence::conjugate;
+use kantor_solvers::transport::evidence::round;
+use kantor_solvers::transport::linalg::Backend;
+use kantor_solvers::transport::sinkhorn::sinkhorn_newton;
 use kantor_solvers::{Solver, SolverSettings};
 use kantor_theory::generalization::bracket::{divergence, entropic_interval, uniform_excess};
 use kantor_theory::generalization::partial::partial_plan_cost;

@@ -1,7 +1,7 @@
 //! The subset among random ones, the paper's gain over random, the best that any subset could be, intrinsic dimension.
 
-use kantor_solvers::exact::{self, Budgeted};
-use kantor_solvers::kernels::scan;
+use kantor_solvers::relax::budgeted::{self, Budgeted};
+use kantor_solvers::scan::scan;
 use kantor_solvers::{SelectError, Task, draw};
 use kantor_theory::generalization::dimension::{growth_to_halve, levina_bickel, two_nn};
 use kantor_theory::generalization::rates::{AprioriGain, a_priori_gain, gain_over_random};
@@ -84,8 +84,8 @@ impl Study<'_> {
         let BoundTerms { seed, memory, .. } = *self.terms;
         let task =
             Task { geometry: pairs.geometry(), power: Power::One, seed, block: BLOCK, memory, watch: self.watch };
-        let findings = scan(&task, exact::needs(&task, k))?;
-        let found = match exact::solve(&task, &findings, &[k]) {
+        let findings = scan(&task, budgeted::needs(&task, k))?;
+        let found = match budgeted::solve(&task, &findings, &[k]) {
             Err(SelectError::Memory { .. }) => return Ok(None),
             found => found?,
         };

@@ -1,6 +1,8 @@
 //! Transports between clouds: solvers find the plans, theory says what they prove.
 
-use kantor_solvers::exact::{self, Capped, Shipment, masses, transport};
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
+use kantor_solvers::transport::exact::{self, Capped, Shipment};
 use kantor_solvers::{Stopped, Watch};
 use kantor_theory::generalization::capacity::PathPoint;
 use kantor_theory::generalization::metric::Capacity;

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use kantor_solvers::divergence::sinkhorn_divergence;
-use kantor_solvers::evidence::{ThresholdedPlan, compressed, thresholded};
+use kantor_solvers::transport::divergence::sinkhorn_divergence;
+use kantor_solvers::transport::evidence::{ThresholdedPlan, compressed, thresholded};
 use kantor_solvers::{Solution, SolveError, Watch};
 use kantor_theory::{DistanceBound, Geometry, Power, Problem, Status, Weights};
 use serde_json::json;

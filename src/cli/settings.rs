@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::args::RunArguments;
 use super::count::count;
+use super::quantities::with_flags;
 use crate::select::Request;
 use crate::suggest::closest;
 use crate::view::terminal::tell;
@@ -66,7 +67,7 @@ impl clap::FromArgMatches for SettingsArguments {
 
 /// The flag that sets a setting.
 fn flag(setting: &'static Setting) -> Arg {
-    let flag = Arg::new(&setting.name).long(&setting.name).help(&setting.help);
+    let flag = Arg::new(&setting.name).long(&setting.name).help(with_flags(&setting.help));
     let parser: ValueParser = match &setting.kind {
         SettingKind::Switch => return flag.action(ArgAction::SetTrue),
         SettingKind::Number => checked(setting, |text| text.parse::<f64>().map_err(|error| error.to_string())),

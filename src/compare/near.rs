@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use kantor_solvers::Watch;
-use kantor_solvers::kde::near::near_duplicates;
+use kantor_solvers::density::near::near_duplicates;
 use kantor_theory::Rows;
 use kantor_theory::cost::Family;
 use kantor_theory::geometry::row_fault;

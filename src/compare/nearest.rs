@@ -3,8 +3,8 @@
 //! For a single query the method `round-robin` lists the closest rows in exact order, so it is asked. One pass over the
 //! pool for each query shown.
 
-use kantor_solvers::greedy::RoundRobin;
-use kantor_solvers::kernels::scan;
+use kantor_solvers::scan::scan;
+use kantor_solvers::select::RoundRobin;
 use kantor_solvers::{Selector, Task, Watch};
 use kantor_theory::{Cost, PickedRows, Power};
 

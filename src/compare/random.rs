@@ -7,7 +7,9 @@
 //! Limit: the costs of R·k rows in `f64`, once, and R exact transports for every budget, side by side.
 
 use kantor_solvers::draw::without_replacement;
-use kantor_solvers::exact::{costs, masses, transport};
+use kantor_solvers::transport::exact::costs;
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Stopped, Watch};
 use kantor_theory::{Geometry, Objective, Power};
 use rayon::prelude::*;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path};
 use std::time::Instant;
 
-use crate::certify;
+use kantor_theory::Facts;
+
+use crate::certify::{Tables, facts_of};
 use crate::data::{DataError, OnBadRow};
 use crate::output::{MANIFEST, ResultDirectory, Written};
 use crate::select::{Error, Outcome};
@@ -25,7 +27,8 @@ use super::{Origin, SelectionRecord};
 /// # let work = std::env::temp_dir().join(format!("kantor-doc-{}", std::process::id()));
 /// # std::fs::create_dir(&work)?;
 /// # let directory = work.join("out");
-/// let saved = choose(&geometry, &request, &Quiet)?.save(&directory)?;
+/// let tables = [(Role::Pool, &pool as &dyn Rows), (Role::Query, &query)];
+/// let saved = choose(&geometry, &request, &Quiet)?.save(&tables, &directory)?;
 /// let loaded = Record::load(&directory)?;
 /// assert_eq!(loaded, saved);
 /// for (selection, files) in loaded.selections() {
@@ -43,18 +46,19 @@ pub struct Record {
 }
 
 impl Outcome {
-    /// The outcome as a record. Rows are known by their places in memory; certificates and manifest name no inputs.
+    /// The outcome for these rows as a record. Rows are known by their places in memory; certificates know them by the
+    /// digests of their values, and the manifest names no inputs.
     ///
     /// # Errors
     /// If the rows are from files, in which they may have other places (then [`write`](super::write) has them), or a
     /// certificate contradicts itself.
-    pub fn record(&self) -> Result<Record, Error> {
+    pub fn record(&self, tables: &Tables<'_>) -> Result<Record, Error> {
         if !self.inputs.is_empty() {
             let fault = "rows of files are written with `kantor::record::write`, which knows their places in the files";
             return Err(Error::Request(fault.to_owned()));
         }
         let origin = Origin(None);
-        let facts = certify::facts(&[], &[]);
+        let facts = if self.request.certify { facts_of(tables) } else { Facts::default() };
         let files = self
             .selections()
             .map(|(chosen, proved)| SelectionFiles::of(origin, &facts, &chosen.method, proved).map(Some));
@@ -73,8 +77,8 @@ impl Outcome {
     ///
     /// # Errors
     /// As [`Outcome::record`] and [`Record::save`].
-    pub fn save(&self, directory: impl AsRef<Path>) -> Result<Record, Error> {
-        self.record()?.save(directory)
+    pub fn save(&self, tables: &Tables<'_>, directory: impl AsRef<Path>) -> Result<Record, Error> {
+        self.record(tables)?.save(directory)
     }
 }
 

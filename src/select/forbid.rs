@@ -1,7 +1,7 @@
 //! Query rows that are in the pool, and whether they may be.
 
 use kantor_solvers::Watch;
-use kantor_solvers::kde::near::near_queries;
+use kantor_solvers::density::near::near_queries;
 use serde::{Serialize, Serializer};
 
 use super::Error;

@@ -1,6 +1,6 @@
 //! What groups of queries get from a selection.
 
-use kantor_solvers::balanced::turns;
+use kantor_solvers::select::balanced::turns;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

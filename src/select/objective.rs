@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use kantor_solvers::knn::dual;
+use kantor_solvers::relax::herding;
+use kantor_solvers::relax::tsds;
 use kantor_solvers::settings::Setting;
-use kantor_solvers::{ObjectiveSettings, Optimum, SelectError, SettingGroup, Task, herding};
+use kantor_solvers::{ObjectiveSettings, Optimum, SelectError, SettingGroup, Task};
 use kantor_theory::{BestBound, Geometry, Objective};
 use serde::Serialize;
 
@@ -102,7 +103,7 @@ pub(super) fn bests(
     budgets: &[usize],
 ) -> Result<(Vec<BestBound>, Optimum), Error> {
     if let Objective::Tsds { diversity } = objective {
-        let duals = dual::duals(task, diversity, budgets)?;
+        let duals = tsds::duals(task, diversity, budgets)?;
         let bounds = duals.iter().map(|dual| certify::best_tsds(task.geometry, objective, dual));
         return Ok((bounds.collect::<Result<_, _>>()?, Optimum::Unknown));
     }

@@ -4,12 +4,12 @@
 
 use std::time::Instant;
 
-use kantor_solvers::balanced::Balanced;
-use kantor_solvers::exact::{self, Budgeted};
-use kantor_solvers::herding;
-use kantor_solvers::kernels::{list_bytes, scan};
-use kantor_solvers::knn::dual;
 use kantor_solvers::registry::{SELECTORS, selector};
+use kantor_solvers::relax::budgeted::{self, Budgeted};
+use kantor_solvers::relax::herding;
+use kantor_solvers::relax::tsds;
+use kantor_solvers::scan::{list_bytes, scan};
+use kantor_solvers::select::balanced::Balanced;
 use kantor_solvers::{Optimum, PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, Watch};
 use kantor_theory::{BestBound, Geometry, Objective, Power};
 
@@ -96,7 +96,7 @@ impl<'a> Prepared<'a> {
         let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory, watch };
         let largest = request.budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
-        let mut needs = if transport { exact::needs(&task, largest) } else { ScanRequest::default() };
+        let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };
         for name in &request.methods {
             let selector = selector_of(name, request)?;
             selector.supports(&task)?;
@@ -254,7 +254,7 @@ fn bytes(task: &Task<'_>, needs: ScanRequest, objective: Objective, certified: u
     let proof = match objective {
         _ if certified == 0 => 0,
         Objective::W => (2 * size_of::<f64>() * certified * m) as u64,
-        Objective::Tsds { .. } => dual::bytes(task, certified) + (2 * size_of::<f64>() * certified * m) as u64,
+        Objective::Tsds { .. } => tsds::bytes(task, certified) + (2 * size_of::<f64>() * certified * m) as u64,
         _ => herding::bytes(task, certified, budgets) + (size_of::<f64>() * certified * dim) as u64,
     };
     (block + best) as u64 + lists + proof
@@ -270,7 +270,7 @@ fn bests(
     if objective != Objective::W {
         return objective::bests(task, objective, budgets);
     }
-    let solved = exact::solve(task, scanned, budgets)?;
+    let solved = budgeted::solve(task, scanned, budgets)?;
     let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
     let bounds = solved.budgets.iter().map(|found| certify::best(task.geometry, task.power, found, lists));
     let bounds = bounds.collect::<Result<_, _>>()?;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use kantor_solvers::evidence::ThresholdedPlan;
+use kantor_solvers::transport::evidence::ThresholdedPlan;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 /// What the plan's `format` says in the metadata.

@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use kantor::data::{Representation, overlap};
 use kantor::select::{Error, ForbidOverlap, InputSpec, Inputs};
 use kantor_solvers::Quiet;
-use kantor_solvers::kde::near::near_queries;
+use kantor_solvers::density::near::near_queries;
 use kantor_theory::{Cost, Element, Rows};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,7 +1,7 @@
 //! Rows that the lists rule out do not count: the bound for all subsets has the same bits with them and without.
 
-use kantor::solvers::kernels::scan;
-use kantor::solvers::screened::active_rows;
+use kantor::solvers::scan::scan;
+use kantor::solvers::scan::screened::active_rows;
 use kantor::solvers::{Quiet, ScanRequest, Task};
 use kantor::theory::{Candidates, Cost, DenseRows, Geometry, Power, Statement, best_bound, sequential};
 use proptest::prelude::*;

@@ -47,7 +47,8 @@ fn rows_in_memory_are_saved_and_loaded_as_they_were() {
     ] {
         let outcome = choose(&geometry, &request, &Quiet).unwrap();
         let directory = work.path().join(name);
-        let saved = outcome.save(&directory).unwrap();
+        let tables = [(Role::Pool, &pool as &dyn Rows), (Role::Query, &query)];
+        let saved = outcome.save(&tables, &directory).unwrap();
         let record = Record::load(&directory).unwrap();
         assert_eq!(record, saved);
         let rows = |of: &Record| -> Vec<Vec<usize>> {
@@ -56,7 +57,7 @@ fn rows_in_memory_are_saved_and_loaded_as_they_were() {
         let chosen: Vec<Vec<usize>> = outcome.selections().map(|(_, proved)| proved.selection.rows.clone()).collect();
         assert_eq!(rows(&record), chosen);
         // Never over something, and a record that was loaded is saved like any other.
-        assert!(outcome.save(&directory).unwrap_err().to_string().contains("exists"));
+        assert!(outcome.save(&tables, &directory).unwrap_err().to_string().contains("exists"));
         let copy = work.path().join(format!("{name}-copy"));
         assert_eq!(record.clone().save(&copy).unwrap(), record);
     }

@@ -1,6 +1,6 @@
 //! The words of POT 0.9.7.post1 and OTT-JAX 0.6.0 for a problem, against numbers that they produced.
 
-use kantor_solvers::evidence::thresholded;
+use kantor_solvers::transport::evidence::thresholded;
 use kantor_solvers::{Plan, Potentials, Quiet, Residuals, Solution, SolverSettings, registry};
 use kantor_theory::conventions::{
     OTT_REFERENCE, RegType, marginal_of_reg_m, marginal_of_tau, potential_of_log_scaling, reg_m, tau,

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use kantor_solvers::{Quiet, Selection, Settings, Task, kernels, registry};
+use kantor_solvers::scan;
+use kantor_solvers::{Quiet, Selection, Settings, Task, registry};
 use kantor_theory::{Cost, DenseRows, Geometry};
 
 /// The path of a stored file.
@@ -45,7 +46,7 @@ pub(crate) fn select(name: &str, settings: &Settings, budget: usize) -> Selectio
         watch: &Quiet,
     };
     let selector = (registry::selector(name).unwrap().build)(settings);
-    let findings = kernels::scan(&task, selector.needs(&task, budget)).unwrap();
+    let findings = scan::scan(&task, selector.needs(&task, budget)).unwrap();
     selector.select(&task, &findings, &[budget]).unwrap().remove(0)
 }
 

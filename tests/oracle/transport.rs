@@ -1,6 +1,8 @@
 //! Exact distances of given subsets by POT 0.9.7.post1 `emd2`, and best fractional values by HiGHS in SciPy 1.17.1.
 
-use kantor_solvers::exact::{self, masses, transport};
+use kantor_solvers::relax::budgeted;
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{PoolScan, Quiet, Task};
 use kantor_theory::{Cost, DenseRows, Geometry, Rows};
 
@@ -80,7 +82,7 @@ fn best_values_are_those_of_highs() {
             watch: &Quiet,
         };
         let k = case["k"].as_u64().unwrap() as usize;
-        let found = exact::solve(&task, &PoolScan::default(), &[k]).unwrap().budgets.remove(0);
+        let found = budgeted::solve(&task, &PoolScan::default(), &[k]).unwrap().budgets.remove(0);
         agree(found.lp_value, &case["value"], case);
         // L(g) over the whole pool, so the potentials alone prove the value.
         let rows: Vec<usize> = (0..geometry.pool_len()).collect();

@@ -1,8 +1,9 @@
 //! The closed forms of TSDS against its problem solved as a linear programme by SciPy's HiGHS (`tests/data/tsds/make.py`
 //! says which programme, with which versions).
 
-use kantor_solvers::knn::dual;
-use kantor_solvers::{KnnKde, Quiet, Task, Tradeoff, kernels, registry};
+use kantor_solvers::relax::tsds;
+use kantor_solvers::scan;
+use kantor_solvers::{KnnKde, Quiet, Task, Tradeoff, registry};
 use kantor_theory::{
     Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Objective, Power, Statement, best_bound, distance_bound,
     sequential,
@@ -42,7 +43,7 @@ fn masses(case: &Value, name: &str) -> (Vec<f64>, std::collections::BTreeMap<Str
     let n = geometry.pool_len();
     let task = Task { geometry: &geometry, seed: 0, power: Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
     let selector = (registry::selector(name).unwrap().build)(&settings);
-    let findings = kernels::scan(&task, selector.needs(&task, n)).unwrap();
+    let findings = scan::scan(&task, selector.needs(&task, n)).unwrap();
     let found = selector.select(&task, &findings, &[n]).unwrap().remove(0);
     (by_row(&found), found.notes)
 }
@@ -89,7 +90,7 @@ fn regularised_values_are_those_of_the_linear_programme() {
         let around =
             distance_bound(&geometry, &problem, &rows, DistanceEvidence::default(), &sequential).unwrap().interval();
         let task = Task { geometry: &geometry, seed: 0, power: Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
-        let dual = dual::duals(&task, diversity, &[n]).unwrap().remove(0);
+        let dual = tsds::duals(&task, diversity, &[n]).unwrap().remove(0);
         let best = best_bound(&geometry, &problem, dual.potentials, Candidates::All, &sequential).unwrap().lower();
         for (programme, constant) in [("uniform", diversity / n as f64), ("two_sided", 0.0)] {
             let optimum = case[programme]["value"].as_f64().unwrap() / alpha - constant;

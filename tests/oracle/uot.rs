@@ -1,6 +1,7 @@
 //! Entropic unbalanced transport against POT 0.9.7.post1.
 
-use kantor_solvers::sinkhorn::{Costs, Penalty, semidual};
+use kantor_solvers::transport::sinkhorn::semidual;
+use kantor_solvers::transport::sinkhorn::{Costs, Penalty};
 use kantor_solvers::{Quiet, Uot};
 use kantor_theory::{Cost, Geometry};
 

@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 
 use crate::support::{MEMORY, clustered, double, geometry, matrix_of, run, single};
-use kantor_solvers::balanced::Balanced;
 use kantor_solvers::registry::{SELECTORS, SelectorEntry, selector};
-use kantor_solvers::{Quiet, SelectError, Selection, Selector, Settings, Task, kernels};
+use kantor_solvers::scan;
+use kantor_solvers::select::balanced::Balanced;
+use kantor_solvers::{Quiet, SelectError, Selection, Selector, Settings, Task};
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows};
 
 const N: usize = 300;
@@ -259,7 +260,7 @@ fn balanced(entry: &SelectorEntry, geometry: &Geometry<'_>, labels: &[usize], bu
     let task = Task { geometry, seed: 3, power: Power::One, block: 64, memory: MEMORY, watch: &Quiet };
     let selector = Balanced::new((entry.build)(&Settings::default()), labels);
     assert_eq!(selector.name(), entry.name);
-    let findings = kernels::scan(&task, selector.needs(&task, *budgets.iter().max().unwrap())).unwrap();
+    let findings = scan::scan(&task, selector.needs(&task, *budgets.iter().max().unwrap())).unwrap();
     selector.select(&task, &findings, budgets).unwrap()
 }
 

@@ -2,7 +2,8 @@
 
 use crate::support::{MEMORY, clustered, double, geometry, matrix_of, run, single};
 use kantor_solvers::registry::selector;
-use kantor_solvers::{Quiet, ScanRequest, Task, kernels};
+use kantor_solvers::scan;
+use kantor_solvers::{Quiet, ScanRequest, Task};
 use kantor_theory::{Cost, DenseRows, Geometry};
 use proptest::prelude::*;
 
@@ -50,7 +51,7 @@ fn check(geometry: &Geometry<'_>) {
     for count in [1, n.div_ceil(3), n] {
         let task =
             Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 16, memory: MEMORY, watch: &Quiet };
-        let lists = kernels::scan(&task, ScanRequest { row_best: false, lists: count }).unwrap().lists.unwrap();
+        let lists = scan::scan(&task, ScanRequest { row_best: false, lists: count }).unwrap().lists.unwrap();
         for asked in [1, count] {
             for (j, list) in lists.exact(geometry, asked).into_iter().enumerate() {
                 let expected = &sorted(geometry, |i| geometry.closeness(i, j))[..asked];

@@ -1,11 +1,14 @@
 //! What is said of each method (`kantor_theory::generalization::selectors`), for every cost and power, by a look at all
 //! subsets of small pools.
 
-use kantor_solvers::exact::{self, masses, transport};
-use kantor_solvers::herding::{self, LeftOpen};
 use kantor_solvers::registry::selector;
-use kantor_solvers::screened::active_rows;
-use kantor_solvers::{KnnKde, PoolScan, Quiet, ScanRequest, SelectError, Selection, Settings, Task, Tradeoff, kernels};
+use kantor_solvers::relax::budgeted;
+use kantor_solvers::relax::herding::{self, LeftOpen};
+use kantor_solvers::scan;
+use kantor_solvers::scan::screened::active_rows;
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
+use kantor_solvers::{KnnKde, PoolScan, Quiet, ScanRequest, SelectError, Selection, Settings, Task, Tradeoff};
 use kantor_theory::{
     Candidates, Cost, DenseRows, Geometry, Kernel, KernelName, Power, Statement, best_bound, sequential,
 };
@@ -31,7 +34,7 @@ fn try_select(
 ) -> Result<Vec<Selection>, SelectError> {
     let task = task(geometry, power);
     let selector = (selector(method).unwrap().build)(settings);
-    let scanned = kernels::scan(&task, selector.needs(&task, *budgets.iter().max().unwrap())).unwrap();
+    let scanned = scan::scan(&task, selector.needs(&task, *budgets.iter().max().unwrap())).unwrap();
     selector.select(&task, &scanned, budgets)
 }
 
@@ -110,7 +113,7 @@ proptest! {
         let n = k + seed as usize % 3;
         everywhere(seed, n, m, |geometry| for power in POWERS {
             let c = costs(geometry, power);
-            let found = exact::solve(&task(geometry, power), &PoolScan::default(), &[k]).unwrap().budgets.remove(0);
+            let found = budgeted::solve(&task(geometry, power), &PoolScan::default(), &[k]).unwrap().budgets.remove(0);
             let least = least(n, k, |rows| transported(&c, rows));
             assert!((transported(&c, &found.rows) - least).abs() <= 1e-12, "{} {power:?}", geometry.cost());
             let statement = Statement::new(geometry, power, k);
@@ -294,7 +297,7 @@ fn lists_prove_nothing_of_another_geometry_or_of_bad_rows() {
     let (pool, query) = (double(3, &clustered(50, 3, 3, 1)), double(3, &clustered(3, 3, 3, 2)));
     let far = double(3, &clustered(3, 3, 3, 2).iter().map(|x| x + 50.0).collect::<Vec<_>>());
     let lists = |geometry: &Geometry<'_>| {
-        kernels::scan(&task(geometry, Power::One), ScanRequest { row_best: false, lists: 20 }).unwrap().lists.unwrap()
+        scan::scan(&task(geometry, Power::One), ScanRequest { row_best: false, lists: 20 }).unwrap().lists.unwrap()
     };
     for cost in [Cost::Euclidean, Cost::Cosine] {
         let (here, there) = (Geometry::new(&pool, &query, cost).unwrap(), Geometry::new(&pool, &far, cost).unwrap());

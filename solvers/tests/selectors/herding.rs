@@ -2,7 +2,7 @@
 
 use crate::support::{MEMORY, clustered, double, geometry, matrix_of, single};
 use kantor_solvers::bandwidth::Bandwidth;
-use kantor_solvers::herding::{self, KernelSubset};
+use kantor_solvers::relax::herding::{self, KernelSubset};
 use kantor_solvers::{Quiet, SelectError, Task};
 use kantor_theory::{
     Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Kernel, KernelName, Objective, Power, Statement, Witness,

@@ -1,10 +1,11 @@
 //! Densities and near-duplicates of the pruned search against all pairs, and what is drawn by them.
 
 use kantor_solvers::bandwidth::Bandwidth;
-use kantor_solvers::kde::density::{Densities, densities, reach};
-use kantor_solvers::kde::near::near_duplicates;
-use kantor_solvers::kde::nearest::nearest;
-use kantor_solvers::{KdeRatio, Mmd, Quiet, SelectError, Selection, Settings, Task, Tradeoff, kernels, registry};
+use kantor_solvers::density::density::{Densities, densities, reach};
+use kantor_solvers::density::near::near_duplicates;
+use kantor_solvers::density::nearest::nearest;
+use kantor_solvers::scan;
+use kantor_solvers::{KdeRatio, Mmd, Quiet, SelectError, Selection, Settings, Task, Tradeoff, registry};
 use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows};
@@ -190,7 +191,7 @@ fn choose(
 ) -> Result<Selection, SelectError> {
     let task = Task { geometry, seed, power: Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
     let selector = (registry::selector(name).unwrap().build)(settings);
-    let findings = kernels::scan(&task, selector.needs(&task, budget)).unwrap();
+    let findings = scan::scan(&task, selector.needs(&task, budget)).unwrap();
     Ok(selector.select(&task, &findings, &[budget])?.remove(0))
 }
 

@@ -1,7 +1,8 @@
 //! What the KNN selectors are meant to do, on random clouds, and what published code got wrong.
 
 use kantor_solvers::draw::Sampling;
-use kantor_solvers::{KnnKde, Quiet, SelectError, Selection, Task, Tradeoff, kernels, registry};
+use kantor_solvers::scan;
+use kantor_solvers::{KnnKde, Quiet, SelectError, Selection, Task, Tradeoff, registry};
 use kantor_theory::{Cost, DenseRows, Geometry};
 use proptest::prelude::*;
 use rand::RngExt;
@@ -68,7 +69,7 @@ fn knn(alpha: f64, tradeoff_c: f64) -> KnnKde {
 fn try_select(geometry: &Geometry<'_>, name: &str, settings: &KnnKde, budget: usize) -> Result<Selection, SelectError> {
     let task = Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
     let selector = (registry::selector(name).unwrap().build)(&settings.clone().into());
-    let findings = kernels::scan(&task, selector.needs(&task, budget)).unwrap();
+    let findings = scan::scan(&task, selector.needs(&task, budget)).unwrap();
     Ok(selector.select(&task, &findings, &[budget])?.remove(0))
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Mutex;
 
-use kantor_solvers::exact::{masses, transport};
 use kantor_solvers::folds::folds;
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
 use kantor_theory::bounds::sequential;
 use kantor_theory::cost::Family;
 use kantor_theory::{

@@ -1,7 +1,7 @@
 //! The screen's error bound, on rows made to break it.
 
 use crate::support::{double, geometry, matrix_of, single};
-use kantor_solvers::kernels::screen::{Screen, ScreenWorkspace};
+use kantor_solvers::scan::screen::{Screen, ScreenWorkspace};
 use kantor_theory::{Cost, DenseRows, Geometry, Rows};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};

@@ -1,8 +1,8 @@
 //! What a pass finds does not depend on how the pool is split, nor on the order in which the parts are merged.
 
 use crate::support::{clustered, double, geometry, matrix_of, single};
-use kantor_solvers::kernels::screen::{Screen, ScreenWorkspace};
-use kantor_solvers::kernels::{MergeError, Summary};
+use kantor_solvers::scan::screen::{Screen, ScreenWorkspace};
+use kantor_solvers::scan::{MergeError, Summary};
 use kantor_solvers::{PoolScan, ScanRequest};
 use kantor_theory::{Cost, Geometry};
 use proptest::prelude::*;

@@ -1,6 +1,7 @@
 //! What unbalanced transport is meant to do, on random clouds, and what published code got wrong.
 
-use kantor_solvers::sinkhorn::{Costs, Penalty, semidual};
+use kantor_solvers::transport::sinkhorn::semidual;
+use kantor_solvers::transport::sinkhorn::{Costs, Penalty};
 use kantor_solvers::{PoolScan, Quiet, SelectError, Selection, Selector, Task, Uot};
 use kantor_theory::{Cost, DenseRows, Geometry, Status};
 use proptest::prelude::*;

@@ -2,7 +2,8 @@
 #![allow(dead_code)]
 
 use kantor_solvers::registry::SelectorEntry;
-use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task, kernels};
+use kantor_solvers::scan;
+use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task};
 use kantor_theory::{Cost, DenseRows, Geometry, Rows};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -54,6 +55,6 @@ pub(crate) fn run(
     let task = Task { geometry, seed: 3, power: kantor_theory::Power::One, block, memory, watch: &Quiet };
     let selector = (entry.build)(&Settings::default());
     let largest = budgets.iter().copied().max().unwrap();
-    let findings = kernels::scan(&task, selector.needs(&task, largest))?;
+    let findings = scan::scan(&task, selector.needs(&task, largest))?;
     selector.select(&task, &findings, budgets)
 }

@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 
 use crate::support::{clustered, double, geometry};
-use kantor_solvers::evidence::{conjugate, round};
-use kantor_solvers::exact::{costs, masses, transport};
 use kantor_solvers::registry::{SOLVERS, solver};
+use kantor_solvers::transport::evidence::conjugate;
+use kantor_solvers::transport::evidence::round;
+use kantor_solvers::transport::exact::costs;
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Plan, Quiet, Solution, SolveError, SolverSettings};
 use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::{Cost, DistanceEvidence, Geometry, Power, Problem, Statement, Weights, distance_bound, sequential};

@@ -1,6 +1,8 @@
 //! The capacity path (T3): convex, between transport and nearest rows, and with all its breakpoints.
 
-use kantor_solvers::exact::{capacity_path, capped, masses, transport};
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
+use kantor_solvers::transport::exact::{capacity_path, capped};
 use kantor_solvers::{Quiet, draw};
 use kantor_theory::generalization::metric::Capacity;
 use proptest::prelude::*;

@@ -1,7 +1,11 @@
 //! Evidence made from any output of any solver: always feasible, and as close as theorem T5 and the rounding lemma say.
 
-use kantor_solvers::evidence::{compressed, conjugate, round, thresholded};
-use kantor_solvers::exact::{costs, masses, transport};
+use kantor_solvers::transport::evidence::conjugate;
+use kantor_solvers::transport::evidence::round;
+use kantor_solvers::transport::evidence::{compressed, thresholded};
+use kantor_solvers::transport::exact::costs;
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Plan, Potentials, Residuals, Solution};
 use kantor_theory::problem::Reference;
 use kantor_theory::{

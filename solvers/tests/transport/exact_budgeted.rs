@@ -1,7 +1,10 @@
 //! What is true of the best subset of every size.
 
-use kantor_solvers::exact::{self, Budgeted, masses, transport};
-use kantor_solvers::{PoolScan, Quiet, SelectError, Task, kernels};
+use kantor_solvers::relax::budgeted::{self, Budgeted};
+use kantor_solvers::scan;
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
+use kantor_solvers::{PoolScan, Quiet, SelectError, Task};
 use kantor_theory::{Cost, DenseRows, Geometry};
 use proptest::prelude::*;
 
@@ -27,7 +30,7 @@ impl Instance {
         let matrix = self.matrix();
         let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
         let task = task(&geometry);
-        let solved = exact::solve(&task, &PoolScan::default(), budgets).unwrap().budgets;
+        let solved = budgeted::solve(&task, &PoolScan::default(), budgets).unwrap().budgets;
         for found in &solved {
             self.check(found);
         }
@@ -154,9 +157,9 @@ fn lists_grow_when_queries_crowd_together() {
     let matrix = instance.matrix();
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
     let task = Task { block: 256, ..task(&geometry) };
-    assert!(exact::needs(&task, k).lists < k, "the lists start too short for this pool");
-    let scanned = kernels::scan(&task, exact::needs(&task, k)).unwrap();
-    let found = exact::solve(&task, &scanned, &[k]).unwrap().budgets.remove(0);
+    assert!(budgeted::needs(&task, k).lists < k, "the lists start too short for this pool");
+    let scanned = scan::scan(&task, budgeted::needs(&task, k)).unwrap();
+    let found = budgeted::solve(&task, &scanned, &[k]).unwrap().budgets.remove(0);
     instance.check(&found);
     assert!(found.rows.iter().all(|&row| row < k + 2), "the nearest rows are the best");
 }
@@ -167,7 +170,7 @@ fn squared_costs_have_their_own_optimum() {
     let matrix = instance.matrix();
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
     let task = Task { power: kantor_theory::Power::Two, ..task(&geometry) };
-    let found = exact::solve(&task, &PoolScan::default(), &[2]).unwrap().budgets.remove(0);
+    let found = budgeted::solve(&task, &PoolScan::default(), &[2]).unwrap().budgets.remove(0);
     assert_eq!(found.rows, [0, 2]);
     assert_eq!((found.value, found.lp_value), (1.125, 1.125));
 }
@@ -179,10 +182,10 @@ fn budgets_that_do_not_fit_are_refused() {
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
     let task = task(&geometry);
     for budget in [0, 4] {
-        let refused = exact::solve(&task, &PoolScan::default(), &[budget]);
+        let refused = budgeted::solve(&task, &PoolScan::default(), &[budget]);
         assert_eq!(refused, Err(SelectError::Budget { budget, pool: 3 }));
     }
     let small = Task { memory: 64, ..task };
-    let refused = exact::solve(&small, &PoolScan::default(), &[2]);
+    let refused = budgeted::solve(&small, &PoolScan::default(), &[2]);
     assert!(matches!(refused, Err(SelectError::Memory { .. })));
 }

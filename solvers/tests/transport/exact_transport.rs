@@ -1,6 +1,8 @@
 //! What is true of an exact transport distance, whatever the numbers.
 
-use kantor_solvers::exact::{Transport, TransportError, masses, transport};
+use kantor_solvers::transport::exact::masses;
+use kantor_solvers::transport::exact::transport;
+use kantor_solvers::transport::exact::{Transport, TransportError};
 use proptest::prelude::*;
 
 fn solve(costs: &[f64], n: usize, w: Option<&[f64]>, m: usize, v: Option<&[f64]>) -> Transport {

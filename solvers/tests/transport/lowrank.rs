@@ -1,6 +1,6 @@
 //! What a low-rank kernel is worth.
 
-use kantor_solvers::lowrank::{Factor, low_rank};
+use kantor_solvers::transport::lowrank::{Factor, low_rank};
 use kantor_solvers::{Quiet, Solution, SolveError, Solver, SolverSettings, registry};
 use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status, Weights};

@@ -1,9 +1,8 @@
 //! Projections on lines bound transport from below (theorem T6).
 
-use kantor_solvers::sliced::slices;
-use kantor_solvers::{
-    Plan, Quiet, Solution, SolveError, Solver, SolverSettings, Stopped, Watch, registry, sliced::sliced,
-};
+use kantor_solvers::transport::sliced::sliced;
+use kantor_solvers::transport::sliced::slices;
+use kantor_solvers::{Plan, Quiet, Solution, SolveError, Solver, SolverSettings, Stopped, Watch, registry};
 use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status, Weights};
 use proptest::prelude::*;
 

@@ -1,0 +1,339 @@
+//! The best subset of every size: budgeted selection by successive shortest paths on the queries.
+//!
+//! Choosing k rows and transporting them to the queries is one transportation problem in which a row may also stay
+//! unused: min over weights 0 ≤ p_i ≤ 1/k of the transport cost. When M divides k its optimum is attained by a subset.
+//! Giving the queries one row each per round, along shortest paths that may pass rows on but never drop one, yields one
+//! order of which every prefix of length tM is an optimal subset, with potentials that prove it. When M does not divide
+//! k the optimum is fractional: the same paths then carry parts of rows, its value bounds every subset from below, and
+//! rounding it gives a subset whose exact distance is known but need not be the least.
+//!
+//! Limit: O(M) per settled query and path; costs are evaluated for the rows that are chosen or about to be.
+
+mod candidates;
+mod exchange;
+mod holdings;
+
+use rayon::prelude::*;
+
+use crate::scan::lists::NeighbourLists;
+use crate::scan::{PoolScan, ScanRequest};
+use crate::task::{SelectError, Task};
+use crate::transport::exact::grid::Grid;
+use crate::transport::exact::masses::{gcd, masses};
+use crate::transport::exact::transport::transport;
+pub(crate) use candidates::NAME;
+use candidates::{CandidateLists, list_length};
+use exchange::Exchange;
+
+/// No slot.
+const NONE: u32 = u32::MAX;
+
+/// Rows of every list whose costs are evaluated together, before they are needed: enough for whole tiles.
+const AHEAD: usize = 4;
+
+/// Rows whose costs one task evaluates.
+const LOADED: usize = 192;
+
+/// No geometry has such costs; if one did, a budget would be refused and not left out.
+const TOO_LARGE: SelectError = SelectError::Unsupported {
+    method: candidates::NAME,
+    fault: "meets costs that are too large to be added up: rescale them",
+};
+
+/// What was found for one budget.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budgeted {
+    /// The budget k.
+    pub budget: usize,
+    /// k distinct pool rows, in the order in which they were chosen.
+    pub rows: Vec<usize>,
+    /// For every row minus the increase of the total cost when it was chosen.
+    pub scores: Vec<f64>,
+    /// Potentials g of the queries that attain the largest L(g) = (1/M) Σ g_j − (1/k) Σ_i max(0, max_j (g_j − c_ij)),
+    /// the sum taken over the whole pool: a lower bound for every subset of k rows.
+    pub potentials: Vec<f64>,
+    /// That largest value, as the `f64` cost of the fractional optimum.
+    pub lp_value: f64,
+    /// ⟨c, π⟩ of an optimal plan between `rows` and the queries, in `f64`; equals `lp_value` if M divides k.
+    pub value: f64,
+    /// Whether `rows` is a prefix of the one order.
+    pub prefix: bool,
+    /// For every row the query that takes it in an optimal plan, if M divides k: `potentials` then prove that too.
+    pub takers: Option<Vec<usize>>,
+}
+
+/// What was found for all budgets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BudgetedOptima {
+    /// In the order of the budgets asked for.
+    pub budgets: Vec<Budgeted>,
+    /// Longer lists than those given, if the search had to make them.
+    pub lists: Option<NeighbourLists>,
+}
+
+/// What [`solve`] needs of the pass over the pool for budgets up to `largest`.
+pub fn needs(task: &Task<'_>, largest: usize) -> ScanRequest {
+    ScanRequest { row_best: false, lists: list_length(task, largest) }
+}
+
+/// Solves the budgeted problem for all budgets.
+///
+/// `scanned` answers [`needs`] for the largest budget; without lists, the pool is scanned here.
+///
+/// # Errors
+/// If a budget does not fit the pool, memory does not suffice, or the observer asks to stop.
+pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<BudgetedOptima, SelectError> {
+    let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
+    let largest = task.largest(budgets)?;
+    task.power.check(task.geometry)?;
+    if budgets.is_empty() {
+        return Ok(BudgetedOptima { budgets: Vec::new(), lists: None });
+    }
+    let fraction = if budgets.iter().any(|k| k % m > 0) { 2 } else { 1 };
+    let needed = fraction * Exchange::bytes(m, largest) + 8 * (largest as u64 + m as u64) * m as u64 + 4 * n as u64;
+    task.afford(candidates::NAME, needed)?;
+    let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
+    let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?;
+    let mut pool = Slots::new(candidates, n, m, n.min(largest + AHEAD * m));
+
+    let mut state = State::new(&mut pool, m);
+    let mut order: Vec<(u32, f64)> = Vec::with_capacity(largest);
+    let mut bounds: Vec<Option<Bound>> = budgets.iter().map(|_| None).collect();
+    task.watch.begin("choosing the best subset", largest as u64);
+    for round in 0.. {
+        for (bound, &budget) in bounds.iter_mut().zip(budgets).filter(|(_, budget)| **budget / m == round) {
+            *bound = Some(if budget % m == 0 {
+                Bound {
+                    potentials: state.exchange.potentials.clone(),
+                    lp_value: state.cost(&pool, 1, budget),
+                    subset: None,
+                    takers: Some(
+                        order
+                            .iter()
+                            .flat_map(|&(slot, _)| state.exchange.holdings.of(slot))
+                            .map(|h| h.0 as usize)
+                            .collect(),
+                    ),
+                }
+            } else {
+                fractional(state.clone(), &mut pool, order.clone(), budget)?
+            });
+        }
+        if order.len() >= largest {
+            break;
+        }
+        state.prefetch(&mut pool);
+        for source in 0..m.min(largest - order.len()) {
+            let (slot, _) = state.augment(&mut pool, source, 1, 1)?;
+            order.push((slot, -state.exchange.potentials[source]));
+        }
+        task.watch.advance(m.min(largest - round * m) as u64)?;
+        if order.len() >= largest && !largest.is_multiple_of(m) {
+            break;
+        }
+    }
+
+    let finish = |(bound, &budget): (Option<Bound>, &usize)| {
+        let bound = bound.ok_or(TOO_LARGE)?;
+        let mut chosen = order[..budget].to_vec();
+        let (mut value, mut prefix) = (bound.lp_value, true);
+        if let Some(subset) = bound.subset {
+            value = pool.distance(&chosen)?;
+            let rounded = pool.distance(&subset)?;
+            if rounded < value {
+                (chosen, value, prefix) = (subset, rounded, false);
+            }
+        }
+        let rows = chosen.iter().map(|&(slot, _)| pool.rows[slot as usize] as usize).collect();
+        let scores = chosen.iter().map(|&(_, score)| score).collect();
+        let Bound { potentials, lp_value, takers, .. } = bound;
+        Ok(Budgeted { budget, rows, scores, potentials, lp_value, value, prefix, takers })
+    };
+    let found = bounds.into_iter().zip(budgets).map(finish).collect::<Result<_, SelectError>>()?;
+    Ok(BudgetedOptima { budgets: found, lists: pool.candidates.into_longer_lists() })
+}
+
+/// The bound for one budget, and for a fractional optimum its rounding: (slot, score).
+struct Bound {
+    potentials: Vec<f64>,
+    lp_value: f64,
+    subset: Option<Vec<(u32, f64)>>,
+    /// Who holds each row of the order so far, if all rows are whole.
+    takers: Option<Vec<usize>>,
+}
+
+/// Continues from the last full round to demand k/M at every query, in units of gcd(k, M)/M rows, and rounds: rows that
+/// are used whole, then those of which most is used, each group in the order in which they entered.
+fn fractional(
+    mut state: State,
+    pool: &mut Slots<'_>,
+    mut entered: Vec<(u32, f64)>,
+    budget: usize,
+) -> Result<Bound, SelectError> {
+    let m = pool.m;
+    let common = gcd(budget as u64, m as u64);
+    let whole = m as u64 / common;
+    state.exchange.holdings.scale(whole);
+    state.free.iter_mut().for_each(|free| *free *= whole);
+    for source in 0..m {
+        let mut wanted = (budget % m) as u64 / common;
+        while wanted > 0 {
+            let (slot, mass) = state.augment(pool, source, wanted, whole)?;
+            wanted -= mass;
+            if state.free[slot as usize] + mass == whole {
+                entered.push((slot, -state.exchange.potentials[source]));
+            }
+        }
+    }
+    entered.sort_by_key(|&(slot, _)| state.free[slot as usize]);
+    entered.truncate(budget);
+    let lp_value = state.cost(pool, whole, budget);
+    Ok(Bound { potentials: state.exchange.potentials, lp_value, subset: Some(entered), takers: None })
+}
+
+/// Rows whose costs are known, shared by all states of the search.
+struct Slots<'a> {
+    candidates: CandidateLists<'a>,
+    m: usize,
+    /// How many rows will be needed, about.
+    expected: usize,
+    rows: Vec<u32>,
+    costs: Vec<f64>,
+    slot_of: Vec<u32>,
+}
+
+impl<'a> Slots<'a> {
+    fn new(candidates: CandidateLists<'a>, n: usize, m: usize, expected: usize) -> Self {
+        Self { candidates, m, expected, rows: Vec::new(), costs: Vec::new(), slot_of: vec![NONE; n] }
+    }
+
+    fn slot(&mut self, row: u32) -> u32 {
+        if self.slot_of[row as usize] == NONE {
+            self.load(&[row]);
+        }
+        self.slot_of[row as usize]
+    }
+
+    /// Evaluates the costs of rows that have no slot.
+    fn load(&mut self, rows: &[u32]) {
+        let start = self.costs.len();
+        if start == 0 {
+            self.costs.reserve(self.expected * self.m);
+        }
+        self.costs.resize(start + rows.len() * self.m, 0.0);
+        let (candidates, new) = (&self.candidates, &mut self.costs[start..]);
+        new.par_chunks_mut(LOADED * self.m)
+            .zip(rows.par_chunks(LOADED))
+            .for_each(|(lines, rows)| candidates.costs(rows, lines));
+        for &row in rows {
+            self.slot_of[row as usize] = self.rows.len() as u32;
+            self.rows.push(row);
+        }
+    }
+
+    /// Exact distance of a subset with uniform weights.
+    ///
+    /// # Errors
+    /// If costs are too large to be added up.
+    fn distance(&self, chosen: &[(u32, f64)]) -> Result<f64, SelectError> {
+        let costs: Vec<f64> =
+            chosen.iter().flat_map(|&(slot, _)| &self.costs[slot as usize * self.m..][..self.m]).copied().collect();
+        let masses = masses(chosen.len(), None, self.m, None).map_err(|_| TOO_LARGE)?;
+        Ok(transport(&costs, &masses).map_err(|_| TOO_LARGE)?.value)
+    }
+}
+
+/// One partial solution, optimal for what the queries hold so far.
+#[derive(Clone)]
+struct State {
+    exchange: Exchange,
+    /// How far every list has been used up.
+    cursor: Vec<usize>,
+    /// What is left of every slot; slots beyond its end are untouched.
+    free: Vec<u64>,
+}
+
+impl State {
+    /// Nothing chosen; every potential is the cost of the nearest row.
+    fn new(pool: &mut Slots<'_>, m: usize) -> Self {
+        let fronts = (0..m).filter_map(|j| pool.candidates.list(j).first().copied());
+        let nearest: Vec<_> = fronts.collect();
+        let mut rows: Vec<u32> = nearest.iter().map(|near| near.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        pool.load(&rows);
+        let largest = pool.costs.iter().fold(0.0, |largest: f64, cost| largest.max(cost.abs()));
+        let grid = Grid::new(2.0 * largest);
+        let potentials = nearest.iter().map(|near| grid.snap(near.cost)).collect();
+        Self { exchange: Exchange::new(grid, potentials), cursor: vec![0; m], free: Vec::new() }
+    }
+
+    /// Evaluates the costs of the rows that the queries would take next, if one of them is not known yet.
+    fn prefetch(&mut self, pool: &mut Slots<'_>) {
+        let unknown = |row: u32| pool.slot_of[row as usize] == NONE;
+        let fronts = (0..pool.m).filter_map(|j| front(pool, &self.free, &mut self.cursor[j], j));
+        if fronts.filter(|near| unknown(near.row)).count() == 0 {
+            return;
+        }
+        let next = (0..pool.m).flat_map(|j| pool.candidates.list(j).iter().skip(self.cursor[j]).take(AHEAD));
+        let mut rows: Vec<u32> = next.map(|near| near.row).filter(|&row| unknown(row)).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        pool.load(&rows);
+    }
+
+    /// Brings up to `wanted` units to `source` along one shortest path; a row is `whole` units. Returns the slot of
+    /// the row that entered and how much of it did.
+    fn augment(
+        &mut self,
+        pool: &mut Slots<'_>,
+        source: usize,
+        wanted: u64,
+        whole: u64,
+    ) -> Result<(u32, u64), SelectError> {
+        loop {
+            let grid = self.exchange.grid;
+            let (free, cursor, slots) = (&self.free, &mut self.cursor, &*pool);
+            let found = self.exchange.search(source, |j, potential| {
+                // A list that is used up still says what its query would have to pay at least.
+                let near = front(slots, free, &mut cursor[j], j).map(|near| near.cost);
+                grid.snap(near.unwrap_or_else(|| slots.candidates.radius(j))) - potential
+            });
+            // A budget within the pool leaves a row that is free, so there is a path unless all of them are infinitely long.
+            let found = found.ok_or(TOO_LARGE)?;
+            let Some(near) = front(pool, &self.free, &mut self.cursor[found.end], found.end) else {
+                pool.candidates.extend()?;
+                continue;
+            };
+            let slot = pool.slot(near.row);
+            if self.free.len() <= slot as usize {
+                self.free.resize(slot as usize + 1, whole);
+            }
+            let mass = wanted.min(self.exchange.bottleneck()).min(self.free[slot as usize]);
+            self.exchange.raise(found);
+            self.exchange.shift(&pool.costs, mass);
+            self.exchange.give(&pool.costs, slot, found.end, mass);
+            self.free[slot as usize] -= mass;
+            return Ok((slot, mass));
+        }
+    }
+
+    /// Cost of the plan over `budget` rows of `whole` units each.
+    fn cost(&self, pool: &Slots<'_>, whole: u64, budget: usize) -> f64 {
+        let pieces = (0..pool.rows.len() as u32).flat_map(|slot| {
+            let line = &pool.costs[slot as usize * pool.m..][..pool.m];
+            self.exchange.holdings.of(slot).into_iter().map(|(query, mass)| mass as f64 * line[query as usize])
+        });
+        pieces.sum::<f64>() / (whole as f64 * budget as f64)
+    }
+}
+
+/// The nearest row of a query that is still free, if it is on the list.
+fn front(pool: &Slots<'_>, free: &[u64], cursor: &mut usize, query: usize) -> Option<candidates::Candidate> {
+    let list = pool.candidates.list(query);
+    let used = |row: u32| free.get(pool.slot_of[row as usize] as usize) == Some(&0);
+    while list.get(*cursor).is_some_and(|near| used(near.row)) {
+        *cursor += 1;
+    }
+    list.get(*cursor).copied()
+}

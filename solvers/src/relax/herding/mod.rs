@@ -1,0 +1,176 @@
+//! Subsets of least energy distance or maximum mean discrepancy, and the measures that prove how good they are.
+//!
+//! [`choose`] picks rows one by one, many per pass (`greedy`), and then swaps rows until no swap helps (`swap`).
+//! [`witness`] solves the convex relaxation (`relax`), whose optimum is the evidence for a bound below every subset
+//! (`kantor_theory::bounds`); for large budgets it is projected on fewer rows (`landmarks`), so that proving and
+//! checking cost less and the bound stays valid.
+//!
+//! Everything is decided in `f64` in the canonical order, so neither threads nor block sizes nor instruction sets
+//! change a row.
+//!
+//! Cost: the passes of herding take 2kWd operations for the W active rows (all N up to 98,304 rows, else at least 4k);
+//! memory is some 32 bytes per active row and budget, and 130 MB for mutual kernel values.
+
+pub(crate) mod cloud;
+mod greedy;
+mod landmarks;
+mod relax;
+mod swap;
+
+use std::collections::HashSet;
+
+use kantor_theory::{Kernel, Witness};
+
+use crate::task::{SelectError, Task};
+use cloud::KernelPoints;
+use greedy::{ActiveSet, Herd};
+
+/// Most rows of a witness; beyond that it is projected on this many.
+pub const LANDMARKS: usize = 4096;
+
+/// Why it is not shown that no swap of two rows lowers the distance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftOpen {
+    /// Swaps ended before none was left.
+    Limit,
+    /// Only a part of the pool was compared.
+    Rows,
+    /// The distance is no larger than what rounding hides of a swap.
+    Rounding,
+}
+
+impl LeftOpen {
+    /// The reason in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            LeftOpen::Limit => {
+                "swaps ended before none was left, as the last ones gained too little or there were too many"
+            }
+            LeftOpen::Rows => {
+                "only a part of the pool was compared, the rows that are near to the queries or were least"
+            }
+            LeftOpen::Rounding => "the distance is no larger than what rounding hides of a swap",
+        }
+    }
+}
+
+/// A subset of small distance under a kernel.
+pub struct KernelSubset {
+    herd: Herd,
+    /// The squared distance to the queries after herding and at the end, as `f64` arithmetic has it.
+    pub values: [f64; 2],
+    /// Swaps made.
+    pub swaps: usize,
+    /// Swaps that take less than this from the squared distance are not told from rounding.
+    pub least_gain: f64,
+    /// Rows of the pool that were compared to the end.
+    pub compared: usize,
+    /// Why it is not shown that no swap of two rows takes more than that; `None` if it is shown.
+    pub left_open: Option<LeftOpen>,
+    /// How many of the rows, the first, stand as herding picked them.
+    pub herded: usize,
+    among_queries: f64,
+}
+
+impl KernelSubset {
+    /// Distinct pool rows: those that herding picked in its order, then those that swaps brought.
+    pub fn rows(&self) -> &[usize] {
+        &self.herd.rows
+    }
+
+    /// Minus the potential of every row when it was chosen.
+    pub fn scores(&self) -> &[f64] {
+        &self.herd.scores
+    }
+
+    /// The size of the subset.
+    pub fn budget(&self) -> usize {
+        self.herd.rows.len()
+    }
+}
+
+/// What was chosen for all budgets under one kernel.
+pub struct HerdedSubsets {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// In the order of the budgets asked for.
+    pub budgets: Vec<KernelSubset>,
+}
+
+/// Chooses one subset per budget.
+///
+/// # Errors
+/// If a budget does not fit, the geometry is a matrix, the kernel makes no distance, memory does not suffice or the
+/// observer asks to stop.
+pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<HerdedSubsets, SelectError> {
+    let largest = task.largest(budgets)?;
+    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
+    task.afford(method(kernel), bytes(task, largest, budgets.len()))?;
+    let among_queries = cloud.among_queries()?;
+    let herds = greedy::herd(&cloud, budgets, ActiveSet::default(), task.watch)?;
+    let chosen = herds.into_iter().map(|mut herd| {
+        let before = value(&herd, among_queries);
+        let picked: HashSet<usize> = herd.rows.iter().copied().collect();
+        let swapped = swap::swap(&cloud, &mut herd, before, task.watch)?;
+        let herded = herd.rows.iter().filter(|row| picked.contains(row)).count();
+        let values = [before, value(&herd, among_queries)];
+        let (least_gain, compared) = (swap::unnoticed(&cloud, &herd), herd.field.rows.len());
+        let left_open = if !swapped.exhausted {
+            Some(LeftOpen::Limit)
+        } else if compared < task.geometry.pool_len() {
+            Some(LeftOpen::Rows)
+        } else {
+            Some(LeftOpen::Rounding).filter(|_| values[1].is_nan() || least_gain >= values[1])
+        };
+        Ok(KernelSubset { herd, values, swaps: swapped.swaps, least_gain, compared, left_open, herded, among_queries })
+    });
+    Ok(HerdedSubsets { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
+}
+
+/// The first `count` rows of the order in which herding picks them, of which the order for fewer is a prefix; no swaps.
+///
+/// # Errors
+/// As [`choose`].
+pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>, SelectError> {
+    task.largest(&[count])?;
+    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
+    Ok(greedy::herd(&cloud, &[count], ActiveSet::default(), task.watch)?
+        .into_iter()
+        .flat_map(|herd| herd.rows)
+        .collect())
+}
+
+/// A measure that proves how close any subset of that size can be.
+///
+/// # Errors
+/// If a row is bad or the observer asks to stop.
+pub fn witness(task: &Task<'_>, kernel: Kernel, chosen: &KernelSubset) -> Result<Witness, SelectError> {
+    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
+    let field = chosen.herd.field.clone();
+    let positions: Vec<usize> = chosen.rows().iter().filter_map(|&row| field.position(row)).collect();
+    let measure = relax::relax(&cloud, field, &positions, chosen.among_queries, task.watch)?;
+    landmarks::project(&cloud, &measure, LANDMARKS)
+}
+
+/// Bytes that choosing takes beyond the input, for budgets up to `largest`.
+pub fn bytes(task: &Task<'_>, largest: usize, budgets: usize) -> u64 {
+    let dim = task.geometry.points().map_or(0, |rows| rows.dim());
+    let columns = largest.clamp(1024, LANDMARKS);
+    let mutual = LANDMARKS.min(task.geometry.pool_len());
+    (32 * task.geometry.pool_len() * (budgets + 2) + 8 * dim * columns + 8 * mutual * mutual) as u64
+}
+
+fn method(kernel: Kernel) -> &'static str {
+    if kernel == Kernel::ENERGY { "energy" } else { "mmd" }
+}
+
+/// The squared distance of a subset, from its field.
+fn value(herd: &Herd, among_queries: f64) -> f64 {
+    let k = herd.rows.len() as f64;
+    let (mut own, mut cross) = (0.0, 0.0);
+    for at in herd.rows.iter().filter_map(|&row| herd.field.position(row)) {
+        own += herd.field.sums[at];
+        cross += herd.field.queries[at];
+    }
+    own / (k * k) - 2.0 * cross / k + among_queries
+}

@@ -1,0 +1,47 @@
+//! The relaxed problem of every objective: the best subsets found, and the duals that prove how good any can be.
+//!
+//! Transport is solved by [`budgeted`], the distance of a kernel by [`herding`], TSDS's problem by [`tsds`].
+//!
+//! What was solved belongs to whoever runs selectors ([`Optimum`]): it is solved once, for the bounds below every subset,
+//! and asked again by the selector whose own problem it is ([`Selector::of_optimum`](crate::Selector::of_optimum)).
+
+pub mod budgeted;
+pub mod herding;
+pub mod tsds;
+
+use kantor_theory::Kernel;
+
+use budgeted::{Budgeted, BudgetedOptima};
+use herding::{HerdedSubsets, KernelSubset};
+
+/// The solved objective.
+#[derive(Default)]
+pub enum Optimum {
+    /// Nothing was solved.
+    #[default]
+    Unknown,
+    /// Of the transport distance.
+    Transport(BudgetedOptima),
+    /// Of the distance of a kernel.
+    Kernel(HerdedSubsets),
+}
+
+impl Optimum {
+    /// The best subset of that size under the transport distance.
+    pub fn of_transport(&self, budget: usize) -> Option<&Budgeted> {
+        match self {
+            Optimum::Transport(solved) => solved.budgets.iter().find(|found| found.budget == budget),
+            _ => None,
+        }
+    }
+
+    /// The subset of that size that was found under this kernel.
+    pub fn of_kernel(&self, kernel: Kernel, budget: usize) -> Option<&KernelSubset> {
+        match self {
+            Optimum::Kernel(solved) if solved.kernel == kernel => {
+                solved.budgets.iter().find(|chosen| chosen.budget() == budget)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What is asked of those who choose rows, and why they may not be able to.
+
+use kantor_theory::{Geometry, GeometryError, Power};
+
+use crate::watch::{Stopped, Watch};
+
+/// One selection task: pool, queries and cost, and the terms under which to work.
+pub struct Task<'a> {
+    /// Pool rows, queries and the cost between them.
+    pub geometry: &'a Geometry<'a>,
+    /// Power p of the distance W_p that methods for W minimise.
+    pub power: Power,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// Pool rows per block of a pass. Results do not depend on it.
+    pub block: usize,
+    /// Bytes that may be allocated beyond the input.
+    pub memory: u64,
+    /// Where progress goes.
+    pub watch: &'a dyn Watch,
+}
+
+impl Task<'_> {
+    /// The largest budget.
+    ///
+    /// # Errors
+    /// If one of them does not fit the pool.
+    pub fn largest(&self, budgets: &[usize]) -> Result<usize, SelectError> {
+        let pool = self.geometry.pool_len();
+        match budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
+            Some(&budget) => Err(SelectError::Budget { budget, pool }),
+            None => Ok(budgets.iter().copied().max().unwrap_or(0)),
+        }
+    }
+
+    /// Refuses what would take more bytes than allowed.
+    pub(crate) fn afford(&self, method: &'static str, needed: u64) -> Result<(), SelectError> {
+        let allowed = self.memory;
+        if needed > allowed { Err(SelectError::Memory { method, needed, allowed }) } else { Ok(()) }
+    }
+}
+
+/// Why a selector could not select.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SelectError {
+    /// A setting has a value that makes no sense.
+    #[error("`{name}` is {value}: {rule}")]
+    Setting {
+        /// Its name.
+        name: String,
+        /// What it was set to.
+        value: String,
+        /// What it must be.
+        rule: String,
+    },
+    /// No selector has this setting.
+    #[error("there is no setting `{name}` (known: {known})")]
+    UnknownSetting {
+        /// The name given.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// The budget does not fit the pool.
+    #[error("budget {budget} is not between 1 and the {pool} rows of the pool")]
+    Budget {
+        /// Rows asked for.
+        budget: usize,
+        /// Rows there are.
+        pool: usize,
+    },
+    /// The task has not what this selector needs.
+    #[error("method `{method}` {fault}")]
+    Unsupported {
+        /// Name of the selector.
+        method: &'static str,
+        /// What is missing, and the remedy.
+        fault: &'static str,
+    },
+    /// A distance makes no sense for the task.
+    #[error("the distance `{distance}` {fault}")]
+    Distance {
+        /// Name of the distance.
+        distance: &'static str,
+        /// What is missing, and the remedy.
+        fault: &'static str,
+    },
+    /// It would take more memory than allowed.
+    #[error("method `{method}` needs about {needed} bytes but `max-memory` allows {allowed}")]
+    Memory {
+        /// Name of the selector.
+        method: &'static str,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes allowed.
+        allowed: u64,
+    },
+    /// A row that was chosen cannot be measured.
+    #[error(transparent)]
+    Row(#[from] GeometryError),
+    /// The observer asked to stop.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}

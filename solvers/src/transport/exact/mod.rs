@@ -1,0 +1,20 @@
+//! The exact solver of transport between given rows and the queries: a transportation problem with few sinks, solved by the
+//! network simplex (module `simplex`).
+
+mod capacity;
+pub(crate) mod grid;
+pub mod masses;
+mod partial;
+pub mod path;
+mod simplex;
+mod solver;
+mod start;
+pub mod transport;
+mod tree;
+
+pub use masses::{Masses, WeightError, masses};
+pub(crate) use masses::{check_weights, masses_of};
+pub use partial::partial;
+pub use path::{Capped, capacity_path, capped};
+pub use solver::{costs, exact};
+pub use transport::{Shipment, Transport, TransportError, transport};
