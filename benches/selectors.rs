@@ -18,8 +18,8 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
 use kantor::output::ResultDirectory;
+use kantor::pipeline::{InputSpec, Inputs, Request};
 use kantor::record::Run;
-use kantor::select::{InputSpec, Inputs, Request};
 use kantor_solvers::relax::budgeted;
 use kantor_solvers::relax::herding;
 use kantor_solvers::scan;
@@ -198,7 +198,7 @@ impl Files {
         let request = Request { methods: vec!["optimal".into()], budgets: vec![budget], ..Request::default() };
         let inputs = Inputs::open_to_select(&spec, request.cost, &Quiet).unwrap();
         let staging = ResultDirectory::begin(&self.0.join("out"), true, &inputs.paths()).unwrap();
-        let outcome = kantor::select::select(&inputs, &request, &Quiet).unwrap();
+        let outcome = kantor::pipeline::select(&inputs, &request, &Quiet).unwrap();
         let run = Run { begun, on_bad_row: spec.on_bad_row };
         kantor::record::write(staging, &inputs, &outcome, run, &Quiet).unwrap();
     }

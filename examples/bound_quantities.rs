@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use kantor::bound::{BoundTerms, Losses, Says, Subject, UnseenQueries, bounds};
-use kantor::select::{InputSpec, Inputs};
+use kantor::pipeline::{InputSpec, Inputs};
 use kantor::solvers::folds::folds;
 use kantor::solvers::scan;
 use kantor::solvers::{Quiet, Settings, Task, registry};

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use kantor::certify;
-use kantor::select::{InputSpec, Inputs, Request, select};
+use kantor::pipeline::{InputSpec, Inputs, Request, select};
 use kantor::solvers::{Potentials, Quiet, Solver, SolverSettings, registry};
 use kantor::theory::{Power, Problem};
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use kantor::select::{InputSpec, Inputs, ProvedSelection, Request, select};
+use kantor::pipeline::{InputSpec, Inputs, ProvedSelection, Request, select};
 use kantor::solvers::Quiet;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use kantor::certify;
 use kantor::output::ResultDirectory;
+use kantor::pipeline::{InputSpec, Inputs, Request, select};
 use kantor::record::{Run, write};
-use kantor::select::{InputSpec, Inputs, Request, select};
 use kantor::solvers::Quiet;
 use kantor::theory::Certificate;
 use kantor::verify::verify;

@@ -63,7 +63,7 @@ unsafe impl GlobalAlloc for Orderly {
 }
 
 fn checked(found: *mut u8, bytes: usize) -> *mut u8 {
-    if found.is_null() && !kantor::data::memory::is_prepared() {
+    if found.is_null() && !kantor::source::memory::is_prepared() {
         end(bytes);
     }
     found

@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use kantor_theory::{Element, Rows};
 use ndarray::{ArrayView1, ArrayView2, s};
 
-use crate::data::number::Stored;
+use crate::source::number::Stored;
 
 mod sealed {
     pub trait Sealed {}

@@ -15,10 +15,10 @@ use kantor_theory::geometry::SQUARED_NORM_RANGE;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::data::memory::reserve;
-use crate::data::validate::{Values, by_block};
-use crate::data::{Allowance, DataError, Format, OpenOptions, Representation, name};
 use crate::probe;
+use crate::source::memory::reserve;
+use crate::source::validate::{Values, by_block};
+use crate::source::{Allowance, DataError, Format, OpenOptions, Representation, name};
 use crate::view::escape::Text;
 
 /// How many rows of a kind are listed.

@@ -3,7 +3,7 @@
 //! # In memory
 //!
 //! Pool and queries are rows ([`ArrayRows`] of `ndarray` views, or your own [`Rows`](kantor_theory::Rows)); with a cost
-//! they make a [`Geometry`](kantor_theory::Geometry), from which [`choose()`] takes what a [`Request`](select::Request)
+//! they make a [`Geometry`](kantor_theory::Geometry), from which [`choose()`] takes what a [`Request`](pipeline::Request)
 //! asks for:
 //!
 //! ```
@@ -20,17 +20,17 @@
 //!
 //! What was proved becomes a certificate of these rows with [`certify::facts_of`], which names no file.
 //!
-//! A selector of your own goes into [`Request::own`](select::Request::own), and its name wherever a method's goes.
+//! A selector of your own goes into [`Request::own`](pipeline::Request::own), and its name wherever a method's goes.
 //!
 //! # From files
 //!
-//! Files become a [`data::Representation`], two of them [`Inputs`](select::Inputs); [`select()`] chooses from them and
+//! Files become a [`source::Representation`], two of them [`Inputs`](pipeline::Inputs); [`select()`] chooses from them and
 //! describes them by digest, [`record::write`] writes the result with certificates, and [`verify`](verify::verify)
 //! checks one against any files that hold the same rows.
 //!
 //! # Results
 //!
-//! [`Outcome::save`](select::Outcome::save) writes what was chosen in memory as `kantor select` does, and
+//! [`Outcome::save`](pipeline::Outcome::save) writes what was chosen in memory as `kantor select` does, and
 //! [`Record::load`](record::Record::load) reads the result of any command with its rows and certificates.
 //!
 //! What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate talks to people.
@@ -44,16 +44,16 @@ pub mod certify;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
-pub mod data;
 mod file_state;
 pub mod inspect;
 mod label;
 pub mod output;
+pub mod pipeline;
 pub mod prelude;
 mod probe;
 pub mod quantiles;
 pub mod record;
-pub mod select;
+pub mod source;
 pub mod statistics;
 pub mod study;
 mod suggest;
@@ -64,7 +64,7 @@ pub mod view;
 pub use array::{ArrayRows, Scalar};
 pub use kantor_solvers as solvers;
 pub use kantor_theory as theory;
-pub use select::{choose, select};
+pub use pipeline::{choose, select};
 
 /// The code in README is run with the tests.
 #[cfg(doctest)]

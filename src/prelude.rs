@@ -6,5 +6,5 @@ pub use kantor_theory::certificate::Role;
 pub use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows, Status};
 
 pub use crate::ArrayRows;
+pub use crate::pipeline::{InputSpec, Inputs, Outcome, Own, Request, Target, choose, select};
 pub use crate::record::Record;
-pub use crate::select::{InputSpec, Inputs, Outcome, Own, Request, Target, choose, select};

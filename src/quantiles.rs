@@ -8,10 +8,10 @@ use std::time::Instant;
 use kantor_solvers::registry::SELECTORS;
 use kantor_solvers::{Selection, Watch};
 
-use crate::data::OnBadRow;
 use crate::output::ResultDirectory;
+use crate::pipeline::{Chosen, Error, Inputs, Outcome, Prepared, Request};
 use crate::record::{Cut, Manifest, Origin, RankRange, Run, SelectionWriter, copies, finish, rows};
-use crate::select::{Chosen, Error, Inputs, Outcome, Prepared, Request};
+use crate::source::OnBadRow;
 
 /// Version of the format of the manifest.
 pub const SCHEMA: &str = "kantor/quantiles-manifest/1";

@@ -10,9 +10,9 @@ use kantor_theory::certificate::{Content, Input, SCHEMA_1};
 use kantor_theory::{Certificate, Facts, Rows, Verdict, checker};
 
 use crate::certify;
-use crate::data::name::readable;
-use crate::data::{DataError, OnBadRow};
-use crate::select::{Error, InputSpec, Inputs};
+use crate::pipeline::{Error, InputSpec, Inputs};
+use crate::source::name::readable;
+use crate::source::{DataError, OnBadRow};
 
 /// Checks `certificate` against these files. A tensor that they do not name is the one that the certificate names (which
 /// is but a hint where rows are known by value), and rows that cannot be measured are left out if the certificate leaves

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use kantor::certify::{self, SubsetMetric, Terms, measure};
-use kantor::select::{InputSpec, Inputs};
+use kantor::pipeline::{InputSpec, Inputs};
 use kantor::solvers::relax::budgeted;
 use kantor::solvers::scan::scan;
 use kantor::solvers::{Optimum, Quiet, ScanRequest, Settings, Task, folds, registry};

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::path::PathBuf;
 
-use kantor::data::JsonlRows;
 use kantor::solvers::Quiet;
+use kantor::source::JsonlRows;
 use serde::Deserialize;
 
 use super::trigram::{FIRST, LARGEST, UNKNOWN};

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kantor::certify::{self, Terms};
-use kantor::data::{JsonlRows, OnBadRow, OpenOptions, Representation};
+use kantor::source::{JsonlRows, OnBadRow, OpenOptions, Representation};
 use kantor_solvers::Quiet;
 use kantor_theory::cost::Family;
 use kantor_theory::{Certificate, Cost, DenseRows, Facts, Geometry, Rows, Verdict, sequential, verify};

@@ -5,8 +5,8 @@ use kantor_theory::{Cost, Power};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::data::{DataError, Digests, OnBadRow};
-use crate::select::{ForbidOverlap, InputSpec, Request, Target};
+use crate::pipeline::{ForbidOverlap, InputSpec, Request, Target};
+use crate::source::{DataError, Digests, OnBadRow};
 
 use super::Job;
 

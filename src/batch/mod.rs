@@ -3,7 +3,7 @@
 //! A *job* is the smallest thing that one can ask for: one task, method, budget and seed. So whatever is added to the
 //! job file later is new and nothing else is, a failure concerns one job, and a result that is there is done. Jobs are
 //! not worked on one by one, though: all jobs of a task share one pass over the pool and one bound for all subsets per
-//! budget ([`Prepared`](crate::select::Prepared)), and all budgets of a method share its work. Results do not depend on
+//! budget ([`Prepared`](crate::pipeline::Prepared)), and all budgets of a method share its work. Results do not depend on
 //! which jobs share, so the same rows come out however jobs are interrupted, sharded or added.
 //!
 //! A job's result is a directory as `select` writes it, with `job.json` beside the manifest: the digest of all that the
@@ -26,9 +26,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::data::name::readable;
 use crate::output::MANIFEST;
-use crate::select::{Error, InputSpec, Request};
+use crate::pipeline::{Error, InputSpec, Request};
+use crate::source::name::readable;
 
 pub use report::{BatchReport, Event, JobLine, Options};
 pub use run::{run, status};

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use kantor_solvers::{SelectError, Stopped, Watch};
 
-use crate::data::{DataError, Digests, InputRecord};
 use crate::label::Labelled;
 use crate::output::{OutputError, ResultDirectory};
+use crate::pipeline::{Error, InputSpec, Inputs, Outcome, Prepared, Request};
 use crate::record::{Run, copies, rows, write_with};
-use crate::select::{Error, InputSpec, Inputs, Outcome, Prepared, Request};
+use crate::source::{DataError, Digests, InputRecord};
 
 use super::identity::{Identity, digest_all};
 use super::report::{BatchReport, Event, JobLine, Options};

@@ -12,11 +12,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use kantor_theory::json;
 use serde::{Deserialize, Serialize};
 
-use crate::data::name::readable;
-use crate::data::whole::{self, Whole};
 use crate::output::{MANIFEST, OutputError, OutputFile, Written, journal, listed, recover};
+use crate::pipeline::Error;
 use crate::record::{Manifest, SelectionRecord};
-use crate::select::Error;
+use crate::source::name::readable;
+use crate::source::whole::{self, Whole};
 
 use super::Job;
 

@@ -4,7 +4,7 @@ use kantor_theory::generalization::lipschitz::Carried;
 use kantor_theory::generalization::{Assumption, Cloud, Refusal};
 
 use super::{PAIRWISE, Says, Study};
-use crate::select::Error;
+use crate::pipeline::Error;
 
 /// Points with a name, and their losses where they are known.
 struct Side<'a> {

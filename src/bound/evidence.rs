@@ -16,7 +16,7 @@ use kantor_theory::{DistanceEvidence, Power, Problem, Rows, SparsePlan, Statemen
 use super::solve::{self, Solved};
 use super::{Line, PAIRWISE, Study};
 use crate::certify::{self, CertifyError};
-use crate::select::Error;
+use crate::pipeline::Error;
 
 /// The share of a plan's mass that is left out: the longest entries.
 const LEFT_OUT: f64 = 0.1;

@@ -7,7 +7,7 @@ use kantor_theory::generalization::{Cloud, Metric, Theorem};
 use kantor_theory::{Rows, dot};
 
 use super::{Line, Study};
-use crate::select::Error;
+use crate::pipeline::Error;
 
 impl Study<'_> {
     pub(super) fn gradients(&mut self) -> Result<(), Error> {

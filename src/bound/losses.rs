@@ -9,7 +9,7 @@ use kantor_theory::generalization::{Assumption, Bound, Refusal, Theorem};
 
 use super::solve::{self, Solved};
 use super::{Line, PATH, Study};
-use crate::select::Error;
+use crate::pipeline::Error;
 
 /// Λ, fixed here once and for all: λ = num/den.
 const GRID: [Capacity; 6] = [

@@ -17,8 +17,8 @@ use kantor_solvers::Watch;
 use kantor_theory::generalization::{Cloud, LossObjective, Metric, MetricDistance, Refusal, Theorem};
 use kantor_theory::{Cost, Rows};
 
+use crate::pipeline::Error;
 use crate::probe;
-use crate::select::Error;
 
 pub use line::{Line, Says};
 use solve::Solved;

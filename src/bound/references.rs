@@ -12,7 +12,7 @@ use kantor_theory::{Power, Rows};
 use super::solve::Solved;
 use super::{BoundTerms, Line, Study};
 use crate::certify::{self, CertifyError};
-use crate::select::Error;
+use crate::pipeline::Error;
 
 /// Subsets larger than this are not transported to each other.
 const LARGEST_PAIR: usize = 1024;

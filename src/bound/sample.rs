@@ -12,7 +12,7 @@ use kantor_theory::generalization::{Assumption, Bound, MetricDistance, Refusal, 
 
 use super::solve::Solved;
 use super::{Line, Study};
-use crate::select::Error;
+use crate::pipeline::Error;
 
 const FAR: &str = "no two points are farther apart than";
 

@@ -12,7 +12,7 @@ use kantor_theory::generalization::{Assumption, Refusal, Theorem};
 use super::solve::{self, Solved};
 use super::{Line, PAIRWISE, PATH, Says, Study};
 use crate::certify::CertifyError;
-use crate::select::Error;
+use crate::pipeline::Error;
 
 /// Values of L·(mean pair distance)/B at which the curve of T1b is shown.
 const CURVE: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];

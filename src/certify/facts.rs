@@ -7,8 +7,8 @@ use kantor_theory::certificate::{Content, Dropped, Input, Role};
 use kantor_theory::{Certificate, Element, Facts, Rejection, Rows, checker};
 use rayon::prelude::*;
 
-use crate::data::name::readable;
-use crate::data::{DroppedRecord, InputRecord};
+use crate::source::name::readable;
+use crate::source::{DroppedRecord, InputRecord};
 
 /// Numbers that one task makes bytes of.
 const STEP: usize = 1 << 17;

@@ -10,8 +10,8 @@ use kantor_theory::cost_bounds::Power;
 
 use super::progress::Detail;
 use crate::compare::ALL;
-use crate::data::OnBadRow;
-use crate::select::{ForbidOverlap, InputSpec, Inputs, Request, Target, method};
+use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, Target, method};
+use crate::source::OnBadRow;
 
 use super::count::count;
 use super::failure::Failure;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::progress::{Detail, Progress};
 use crate::batch::{self, BatchReport, Event, JobLine, Options, Shard, State};
-use crate::data::name::readable;
-use crate::select::Error;
+use crate::pipeline::Error;
+use crate::source::name::readable;
 use crate::view::escape::Text;
 use crate::view::table;
 use crate::view::terminal::tell;

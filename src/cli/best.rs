@@ -4,7 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kantor_solvers::Watch;
 use kantor_theory::{BestBound, Geometry, Power};
 
-use crate::select::{Error, Inputs, Prepared, Request};
+use crate::pipeline::{Error, Inputs, Prepared, Request};
 use crate::view::terminal::tell;
 
 use super::args::RunArguments;

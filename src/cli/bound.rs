@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use crate::bound::{BoundTerms, GradientTerms, Line, Losses, Report, Says, Subject, UnseenQueries, bounds};
-use crate::data::list::read_list;
-use crate::data::name::readable;
-use crate::data::{Allowance, DataError, FileDigests, InputRecord, OnBadRow, OpenOptions, Representation, overlap};
 use crate::output::MANIFEST;
+use crate::pipeline::Inputs;
 use crate::probe;
 use crate::record::Manifest;
-use crate::select::Inputs;
+use crate::source::list::read_list;
+use crate::source::name::readable;
+use crate::source::{Allowance, DataError, FileDigests, InputRecord, OnBadRow, OpenOptions, Representation, overlap};
 use crate::view::escape::Text;
 use crate::view::table;
 

@@ -13,10 +13,10 @@ use serde_json::json;
 
 use super::progress::Progress;
 use crate::compare::{ALL, CompareRequest, Solvers, compare, write};
-use crate::data::name::readable;
 use crate::output::ResultDirectory;
+use crate::pipeline::{InputSpec, Inputs, Request};
 use crate::record::{Comparison, Warning};
-use crate::select::{InputSpec, Inputs, Request};
+use crate::source::name::readable;
 use crate::view::page;
 use crate::view::terminal::tell;
 

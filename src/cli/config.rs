@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 
-use crate::data::name::{readable, split_once};
-use crate::data::whole::{self, Whole};
+use crate::source::name::{readable, split_once};
+use crate::source::whole::{self, Whole};
 
 use super::failure::Failure;
 use crate::suggest::did_you_mean;

@@ -12,10 +12,10 @@ use serde_json::json;
 
 use super::progress::Progress;
 use crate::certify::{self, Certified, Terms};
-use crate::data::list::read_weights;
 use crate::output::{OutputFile, distinct};
+use crate::pipeline::Inputs;
 use crate::probe;
-use crate::select::Inputs;
+use crate::source::list::read_weights;
 use crate::view::escape::Text;
 use crate::view::trace::Trace;
 use crate::view::{plan, table};

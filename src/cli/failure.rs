@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::certify::CertifyError;
-use crate::data::name::readable;
-use crate::data::{DataError, FaultKind};
 use crate::output::OutputError;
-use crate::select::Error;
+use crate::pipeline::Error;
+use crate::source::name::readable;
+use crate::source::{DataError, FaultKind};
 use crate::view::page::PageError;
 use kantor_solvers::{SelectError, SolveError};
 use kantor_theory::GeometryError;

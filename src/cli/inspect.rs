@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::progress::{Detail, Progress};
-use crate::data::OpenOptions;
 use crate::inspect::{NearOptions, inspect_near};
+use crate::source::OpenOptions;
 
 use super::args::cosine;
 use super::count::count;

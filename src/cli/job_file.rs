@@ -8,8 +8,8 @@ use clap::{CommandFactory, Parser};
 use toml::{Table, Value};
 
 use crate::batch::{Grid, JOB_BYTES, JobPlan, MOST_JOBS, job_count, jobs};
-use crate::data::name::readable;
-use crate::select::{InputSpec, Request, method};
+use crate::pipeline::{InputSpec, Request, method};
+use crate::source::name::readable;
 
 use super::args::{InputArguments, ProofArguments, RunArguments};
 use super::config;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use crate::certify::{CertifyError, Measured, SubsetMetric, Terms, measure, watched};
-use crate::select::{Error, Inputs};
+use crate::pipeline::{Error, Inputs};
 use crate::view::escape::Text;
 use crate::view::table;
 

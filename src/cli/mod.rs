@@ -38,8 +38,8 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::batch::panic_message;
-use crate::data::outlive_cuts;
-use crate::select::unless_explained;
+use crate::pipeline::unless_explained;
+use crate::source::outlive_cuts;
 use crate::view::escape::Text;
 use crate::view::terminal::tell;
 

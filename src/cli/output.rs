@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::data::name::readable;
 use crate::output::MANIFEST;
+use crate::pipeline::Inputs;
 use crate::record::SelectionRecord;
-use crate::select::Inputs;
+use crate::source::name::readable;
 use crate::view::escape::Printable;
 use crate::view::terminal::{print, tell};
 

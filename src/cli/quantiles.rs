@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use crate::output::ResultDirectory;
+use crate::pipeline::{Inputs, Request};
 use crate::quantiles;
 use crate::record::{Cut, Manifest};
-use crate::select::{Inputs, Request};
 use crate::statistics::spearman;
 
 use super::args::{InputArguments, RunArguments, TermsArguments, check_methods};

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use crate::output::ResultDirectory;
+use crate::pipeline::{Inputs, Law, Request, select};
 use crate::record::{Manifest, Run, SelectionRecord, write};
-use crate::select::{Inputs, Law, Request, select};
 use crate::view::table;
 use crate::view::terminal::tell;
 

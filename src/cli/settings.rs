@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::args::RunArguments;
 use super::count::count;
 use super::quantities::with_flags;
-use crate::select::Request;
+use crate::pipeline::Request;
 use crate::suggest::closest;
 use crate::view::terminal::tell;
 

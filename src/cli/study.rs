@@ -9,9 +9,9 @@ use kantor_solvers::Watch;
 use serde_json::json;
 
 use super::progress::{Detail, Progress};
-use crate::data::name::split_once;
 use crate::output::{OutputFile, distinct};
-use crate::select::Error;
+use crate::pipeline::Error;
+use crate::source::name::split_once;
 use crate::study::{Joined, Published, TaskRun, TrainingOutcome, joined, published, published_files};
 use crate::view::escape::Text;
 use crate::view::{page, table};

@@ -5,11 +5,11 @@ use std::path::Path;
 use kantor_theory::Certificate;
 use kantor_theory::certificate::Role;
 
-use crate::data::list::read_rows;
-use crate::data::name::readable;
-use crate::data::whole::{self, Whole};
 use crate::output::CERTIFICATE;
-use crate::select::Inputs;
+use crate::pipeline::Inputs;
+use crate::source::list::read_rows;
+use crate::source::name::readable;
+use crate::source::whole::{self, Whole};
 
 use super::failure::Failure;
 

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::progress::{Detail, Progress};
 use crate::certify;
-use crate::data::whole::{self, Whole};
+use crate::pipeline::InputSpec;
 use crate::record::columns::distance_name;
-use crate::select::InputSpec;
+use crate::source::whole::{self, Whole};
 use crate::verify::verify;
 use crate::view::escape::Text;
 use crate::view::table;

@@ -12,7 +12,7 @@ use kantor_theory::cost::Family;
 use kantor_theory::geometry::row_fault;
 
 use crate::inspect::NearOptions;
-use crate::select::{Error, Inputs};
+use crate::pipeline::{Error, Inputs};
 
 /// Share of the rows of each selection that are near another of them; nothing for a matrix, and for selections of more
 /// rows than `kantor inspect` compares.

@@ -9,9 +9,9 @@ use kantor_solvers::{Selector, Task, Watch};
 use kantor_theory::{Cost, PickedRows, Power};
 
 use super::text::beginning;
-use crate::data::JsonlRows;
+use crate::pipeline::{BLOCK, Error, Inputs};
 use crate::record::{NearestExample, NearestExamples};
-use crate::select::{BLOCK, Error, Inputs};
+use crate::source::JsonlRows;
 
 /// Queries shown, spread evenly over all of them.
 const QUERIES: usize = 6;

@@ -15,8 +15,8 @@ use kantor_theory::{Geometry, Objective, Power};
 use rayon::prelude::*;
 
 use crate::certify::{self, CertifyError, Terms};
+use crate::pipeline::Error;
 use crate::record::{AgainstRandom, RandomReference};
-use crate::select::Error;
 use crate::statistics::mean;
 
 /// First stream of the generator for references; others use small numbers.

@@ -12,14 +12,14 @@ use super::solvers::{Solvers, solve};
 use super::text::{BINS, Texts};
 use super::{near, nearest, overlap, random, warnings};
 use crate::certify::Terms;
-use crate::data::OnBadRow;
 use crate::label::Labelled;
+use crate::pipeline::{BLOCK, Error, Inputs, Outcome, ProvedSelection, Request as Selecting, notes, select_only};
 use crate::probe;
 use crate::record::{
     Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, RandomReference, SelectionRecord,
     directory, rows,
 };
-use crate::select::{BLOCK, Error, Inputs, Outcome, ProvedSelection, Request as Selecting, notes, select_only};
+use crate::source::OnBadRow;
 
 /// What stands for every method.
 pub const ALL: &str = "all";

@@ -8,9 +8,9 @@ use kantor_theory::{Geometry, Problem, Status};
 
 use crate::certify::{self, CertifyError};
 use crate::label::{Labelled, budgets};
+use crate::pipeline::{Error, Outcome};
 use crate::probe;
 use crate::record::SolverRow;
-use crate::select::{Error, Outcome};
 
 /// Which solvers, and how hard they are to work.
 #[derive(Clone)]

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use kantor_solvers::Watch;
 
-use crate::data::json::Json;
-use crate::data::{DataError, JsonlRows};
+use crate::source::json::Json;
+use crate::source::{DataError, JsonlRows};
 
 /// Fields that hold text, what is asked before what is answered.
 pub const FIELDS: [&str; 16] = [

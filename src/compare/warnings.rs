@@ -1,7 +1,7 @@
 //! What a reader must know before the numbers.
 
+use crate::pipeline::{Inputs, Note};
 use crate::record::{Comparison, SelectionRecord, Warning};
-use crate::select::{Inputs, Note};
 
 /// Methods whose numbers of tokens differ by more than this share are not compared at equal length.
 const LENGTHS: f64 = 0.1;

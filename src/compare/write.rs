@@ -5,8 +5,8 @@ use kantor_solvers::Watch;
 
 use super::run::{CompareRequest, Compared};
 use crate::output::ResultDirectory;
+use crate::pipeline::{Error, Inputs};
 use crate::record::{Manifest, Origin, Run, copies, directory, finish, rows, write_selections};
-use crate::select::{Error, Inputs};
 use crate::view::{Page, csv};
 
 /// Writes everything into the target, all at once, and the selections if the request says so. The manifest describes

@@ -16,8 +16,8 @@ use super::place::Place;
 use super::recover::recover;
 use super::scratch::{self, Scratch};
 use super::system::{exchange, lock_directory, rename_new, sync_directory, sync_file};
-use crate::data::hexadecimal;
 use crate::file_state::{FileId, FileState};
+use crate::source::hexadecimal;
 
 /// Calls of the file system at a time: those that wait for the disk then wait together.
 const AT_ONCE: usize = 8;

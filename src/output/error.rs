@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::data::name::readable;
+use crate::source::name::readable;
 
 /// Why a result cannot be written.
 #[derive(Debug, thiserror::Error)]

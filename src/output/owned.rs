@@ -13,8 +13,8 @@ use super::error::{OutputError, io_error};
 use super::removal::remove;
 use super::system::may_change;
 use super::{MANIFEST, Written};
-use crate::data::hexadecimal;
 use crate::file_state::{FileId, FileState};
+use crate::source::hexadecimal;
 
 /// Bytes of a manifest that is worth reading; kantor's have some kilobytes for each selection, and a hundred bytes for each
 /// of at most a million dropped rows.

@@ -6,7 +6,7 @@
 use kantor_theory::{Interval, Objective, Status};
 
 use super::{Comparison, Examined, Manifest, Parameters, RandomReference, SelectionRecord};
-use crate::select::{GroupCoverage, HeldOut};
+use crate::pipeline::{GroupCoverage, HeldOut};
 
 /// What a column knows of the result beside the selection.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use kantor_theory::cost_bounds::Power;
 use kantor_theory::{Cost, Interval, Objective, Status};
 use serde::{Deserialize, Serialize};
 
-use crate::data::InputRecord;
+use crate::source::InputRecord;
 
 use super::{Parameters, SelectionRecord};
 

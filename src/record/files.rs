@@ -8,10 +8,10 @@ use kantor_solvers::Selection;
 use kantor_theory::{Certificate, Facts, json};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::data::whole::{self, Whole};
-use crate::data::{DataError, list, npy};
 use crate::output::{CERTIFICATE, ResultDirectory};
-use crate::select::{Error, ProvedSelection};
+use crate::pipeline::{Error, ProvedSelection};
+use crate::source::whole::{self, Whole};
+use crate::source::{DataError, list, npy};
 
 use super::Origin;
 

@@ -9,11 +9,11 @@ use kantor_theory::cost_bounds::Power;
 use kantor_theory::{Cost, Objective, Status, json};
 use serde::{Deserialize, Serialize};
 
-use crate::data::whole::{self, Whole};
-use crate::data::{DataError, DroppedRecord, InputRecord, OnBadRow};
 use crate::output::{Header, Written};
+use crate::pipeline::{Chosen, Note, Outcome, ProvedSelection, Request, notes};
 use crate::probe;
-use crate::select::{Chosen, Note, Outcome, ProvedSelection, Request, notes};
+use crate::source::whole::{self, Whole};
+use crate::source::{DataError, DroppedRecord, InputRecord, OnBadRow};
 
 use super::selection::{SelectionRecord, worst};
 use super::{Origin, files};

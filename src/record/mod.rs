@@ -1,8 +1,8 @@
 //! Results as records: what every command writes and reads back, and what its tables show of it.
 //!
 //! A [`Record`] is a [`Manifest`] with the rows and certificates of its selections; each selection is a [`SelectionRecord`], in
-//! every command. [`choose`](crate::choose) gives an [`Outcome`](crate::select::Outcome), which
-//! [`save`](crate::select::Outcome::save) writes as `kantor select` does, and [`Record::load`] reads back what any command wrote.
+//! every command. [`choose`](crate::choose) gives an [`Outcome`](crate::pipeline::Outcome), which
+//! [`save`](crate::pipeline::Outcome::save) writes as `kantor select` does, and [`Record::load`] reads back what any command wrote.
 //! Tables in the terminal, `results.csv` and the page of a comparison are made from one list of columns.
 
 pub(crate) mod columns;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::data::{DroppedRecord, Labels};
-use crate::select::Inputs;
+use crate::pipeline::Inputs;
+use crate::source::{DroppedRecord, Labels};
 
 /// Files, or nothing if the rows are in memory: then a row is known by its place alone.
 #[derive(Clone, Copy)]

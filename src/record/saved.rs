@@ -7,9 +7,9 @@ use std::time::Instant;
 use kantor_theory::Facts;
 
 use crate::certify::{Tables, facts_of};
-use crate::data::{DataError, OnBadRow};
 use crate::output::{MANIFEST, ResultDirectory, Written};
-use crate::select::{Error, Outcome};
+use crate::pipeline::{Error, Outcome};
+use crate::source::{DataError, OnBadRow};
 
 use super::files::SelectionFiles;
 use super::manifest::{Manifest, Run, directory};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::certify::Certified;
-use crate::select::{Chosen, GroupCoverage, HeldOut, ProvedSelection, Request, coverage};
+use crate::pipeline::{Chosen, GroupCoverage, HeldOut, ProvedSelection, Request, coverage};
 
 use super::Origin;
 

@@ -4,9 +4,9 @@ use kantor_solvers::{Quiet, Watch};
 use kantor_theory::Facts;
 
 use crate::certify;
-use crate::data::InputRecord;
 use crate::output::{MANIFEST, ResultDirectory};
-use crate::select::{Error, Inputs, Outcome, ProvedSelection};
+use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection};
+use crate::source::InputRecord;
 
 use super::Origin;
 use super::files::{Copies, SelectionFiles};

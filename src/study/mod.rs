@@ -12,8 +12,8 @@ pub use own::{Cell, Joined, Pair, joined};
 pub use runs::TaskRun;
 pub use tables::{BudgetResult, Correlation, Published, TrainingOutcome, published, published_files};
 
-use crate::data::DataError;
-use crate::data::whole::{self, Whole};
+use crate::source::DataError;
+use crate::source::whole::{self, Whole};
 
 /// Size up to which numbers can be added up and squared.
 const LARGEST: f64 = 1e100;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Paired;
 use super::runs::{TaskRun, distances};
-use crate::data::DataError;
+use crate::source::DataError;
 use crate::statistics::{mean, spearman};
 
 /// One line of the results: what training on a selection gave.

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use kantor_theory::Interval;
 use serde::Serialize;
 
-use crate::data::DataError;
-use crate::data::name::readable;
 use crate::output::MANIFEST;
 use crate::record::{Manifest, Parameters};
+use crate::source::DataError;
+use crate::source::name::readable;
 
 /// A result directory of `kantor select` and the task whose queries it was made for.
 #[derive(Debug, Clone, PartialEq, Eq)]

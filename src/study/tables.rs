@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Paired;
-use crate::data::DataError;
-use crate::data::name::readable;
+use crate::source::DataError;
+use crate::source::name::readable;
 use crate::statistics::{mean, ranks, sign_flip, spearman};
 
 /// The folder of each pool and its short name.

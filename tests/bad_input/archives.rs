@@ -1,6 +1,6 @@
 //! `.npz`: what a member claims is held against the archive.
 
-use kantor::data::{FaultKind, Format, OpenOptions, Representation};
+use kantor::source::{FaultKind, Format, OpenOptions, Representation};
 use kantor_theory::Rows;
 
 use crate::support::*;

@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use kantor::batch::{Job, JobPlan, Options, Shard, State};
 use kantor::compare as comparing;
-use kantor::data::list::{read_list, read_weights};
-use kantor::data::{Digests, FaultKind, Labels, OnBadRow, OpenOptions};
 use kantor::output::ResultDirectory;
+use kantor::pipeline::{Error, InputSpec, Inputs, Request, select};
 use kantor::quantiles;
 use kantor::record::{Cut, Run, write};
-use kantor::select::{Error, InputSpec, Inputs, Request, select};
+use kantor::source::list::{read_list, read_weights};
+use kantor::source::{Digests, FaultKind, Labels, OnBadRow, OpenOptions};
 use kantor::view::page;
 use kantor_solvers::{Quiet, Stopped, Watch};
 use kantor_theory::cost::Family;
@@ -44,7 +44,7 @@ fn overwrite(path: &Path) {
 #[cfg(unix)]
 #[test]
 fn a_table_that_is_cut_while_it_is_mapped_is_an_error_and_no_signal() {
-    kantor::data::outlive_cuts().unwrap();
+    kantor::source::outlive_cuts().unwrap();
     let files = Files::new();
     let path = many_rows(&files, "pool.npy");
     let mut table = open(&path).unwrap();
@@ -73,7 +73,7 @@ fn a_table_that_is_cut_while_it_is_mapped_is_an_error_and_no_signal() {
 #[cfg(unix)]
 #[test]
 fn work_on_a_file_that_is_cut_is_asked_to_stop_and_says_why() {
-    kantor::data::outlive_cuts().unwrap();
+    kantor::source::outlive_cuts().unwrap();
     let files = Files::new();
     let (pool, query) = (many_rows(&files, "pool.npy"), many_rows(&files, "query.npy"));
     let spec = InputSpec { pool: vec![pool.clone()], query: Some(query), ..InputSpec::default() };
@@ -125,7 +125,7 @@ fn a_change_in_place_is_seen_though_the_time_of_modification_is_set_back() {
     says(digests.check_unchanged(&path), &["pool.npy", "its status changed"]);
 
     let text = files.put("rows.jsonl", "{\"a\": 1}\n{\"a\": 2}   \n");
-    let rows = kantor::data::JsonlRows::scan(std::slice::from_ref(&text), None, &Quiet).unwrap();
+    let rows = kantor::source::JsonlRows::scan(std::slice::from_ref(&text), None, &Quiet).unwrap();
     let labels = files.put("labels.txt", "a\nb   \n");
     let groups = Labels::read(&labels, 2, &Quiet).unwrap();
     overwrite(&text);
@@ -158,7 +158,7 @@ impl<F: Fn() + Send + Sync> Watch for At<F> {
 /// `stages` there are.
 #[cfg(unix)]
 fn refused_at_every_stage(stages: usize, run: impl Fn(&Files, &Path, &dyn Watch) -> Result<(), String>) {
-    kantor::data::outlive_cuts().unwrap();
+    kantor::source::outlive_cuts().unwrap();
     let acts: [&(dyn Fn(&Path) + Sync); 2] = [&|path| set_length(path, 8192), &overwrite];
     for act in acts {
         for stage in 0.. {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kantor::data::{JsonlRows, OnBadRow, OpenOptions, Representation};
+use kantor::source::{JsonlRows, OnBadRow, OpenOptions, Representation};
 use kantor_solvers::Quiet;
 use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Rows};

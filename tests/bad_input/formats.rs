@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use kantor::data::list::read_list;
-use kantor::data::whole::{self, Whole};
-use kantor::data::{DataError, FaultKind, JsonlRows, Labels};
+use kantor::source::list::read_list;
+use kantor::source::whole::{self, Whole};
+use kantor::source::{DataError, FaultKind, JsonlRows, Labels};
 use kantor_solvers::Quiet;
 
 use crate::support::*;

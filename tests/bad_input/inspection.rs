@@ -1,7 +1,7 @@
 //! `inspect` reports what is wrong with a file that could be read.
 
-use kantor::data::{Format, OpenOptions};
 use kantor::inspect::{Duplicates, Found, NearOptions, inspect, inspect_near};
+use kantor::source::{Format, OpenOptions};
 use kantor_solvers::Quiet;
 
 use crate::support::*;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kantor::data::{Allowance, DataError, FaultKind, JsonlRows};
+use kantor::source::{Allowance, DataError, FaultKind, JsonlRows};
 use kantor_solvers::Quiet;
 
 use crate::support::*;
@@ -66,7 +66,7 @@ fn what_json_dumps_writes_is_copied_byte_for_byte() {
     }
     // The label of a line is found beside what else it holds.
     let labels = files.put("labels.jsonl", "{\"score\": NaN, \"task\": \"m\"}\n{\"task\": 1e999}\n");
-    assert_eq!(kantor::data::Labels::read(&labels, 2, &Quiet).unwrap().names, ["m", "1e999"]);
+    assert_eq!(kantor::source::Labels::read(&labels, 2, &Quiet).unwrap().names, ["m", "1e999"]);
 }
 
 #[test]

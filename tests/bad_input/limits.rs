@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use kantor::data::list::read_list;
-use kantor::data::whole::{self, Whole};
-use kantor::data::{Allowance, DataError, FaultKind, JsonlRows, Labels, OpenOptions, Representation};
+use kantor::source::list::read_list;
+use kantor::source::whole::{self, Whole};
+use kantor::source::{Allowance, DataError, FaultKind, JsonlRows, Labels, OpenOptions, Representation};
 use kantor_solvers::Quiet;
 
 use crate::support::*;

@@ -1,8 +1,8 @@
 //! Query rows that are in the pool under another number type.
 
 use half::{bf16, f16};
-use kantor::data::{Representation, overlap};
-use kantor::select::{Error, ForbidOverlap, InputSpec, Inputs};
+use kantor::pipeline::{Error, ForbidOverlap, InputSpec, Inputs};
+use kantor::source::{Representation, overlap};
 use kantor_solvers::Quiet;
 use kantor_solvers::density::near::near_queries;
 use kantor_theory::{Cost, Element, Rows};

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use kantor::data::{Allowance, DataError, FaultKind, JsonlRows, Labels};
+use kantor::source::{Allowance, DataError, FaultKind, JsonlRows, Labels};
 use kantor_solvers::Quiet;
 
 use crate::support::*;

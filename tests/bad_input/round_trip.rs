@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use half::{bf16, f16};
-use kantor::data::{OpenOptions, Representation};
+use kantor::source::{OpenOptions, Representation};
 use kantor_solvers::Quiet;
 use kantor_theory::Rows;
 use npyz::WriterBuilder as _;

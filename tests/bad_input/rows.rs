@@ -1,6 +1,6 @@
 //! Rows that no cost can measure, rows in two sets, and matrices with holes.
 
-use kantor::data::{FaultKind, OnBadRow, OpenOptions, Representation, overlap};
+use kantor::source::{FaultKind, OnBadRow, OpenOptions, Representation, overlap};
 use kantor_solvers::{Quiet, Stopped, Watch};
 use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Rows};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use kantor::data::{DataError, OpenOptions, Representation};
+use kantor::source::{DataError, OpenOptions, Representation};
 use tempfile::TempDir;
 
 /// A directory that vanishes with the test.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kantor::data::{FaultKind, OpenOptions, Representation};
+use kantor::source::{FaultKind, OpenOptions, Representation};
 use kantor_theory::{Element, Rows};
 
 use crate::support::*;

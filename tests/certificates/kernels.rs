@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command as Process;
 
-use kantor::select::{InputSpec, Inputs, Request, Target, select};
+use kantor::pipeline::{InputSpec, Inputs, Request, Target, select};
 use kantor::solvers::Quiet;
 use kantor::solvers::bandwidth::Bandwidth;
 use kantor::solvers::{ObjectiveSettings, Settings};

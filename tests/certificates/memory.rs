@@ -1,8 +1,8 @@
 //! Rows in memory: the same choice and the same proof as from files, in any memory order.
 
 use half::{bf16, f16};
+use kantor::pipeline::ProvedSelection;
 use kantor::prelude::*;
-use kantor::select::ProvedSelection;
 use kantor::solvers::{PoolScan, SelectError, Selection, Selector, Task, registry};
 use kantor::theory::KernelName;
 use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder, s};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kantor::select::{InputSpec, Inputs, Request, select};
+use kantor::pipeline::{InputSpec, Inputs, Request, select};
 use kantor::solvers::Quiet;
 use kantor::theory::{Cost, Status, Verdict};
 

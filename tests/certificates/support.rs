@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kantor::certify;
-use kantor::data::OnBadRow;
-use kantor::select::{InputSpec, Inputs, Request, select};
+use kantor::pipeline::{InputSpec, Inputs, Request, select};
 use kantor::solvers::Quiet;
 use kantor::solvers::registry::SELECTORS;
+use kantor::source::OnBadRow;
 use kantor::theory::certificate::{Content, SCHEMA_1};
 use kantor::theory::{Certificate, Cost, Facts, Geometry, Power, Proved, Status, Verdict, sequential, verify};
 use tempfile::TempDir;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use kantor::certify::{self, Terms, best_tsds};
-use kantor::select::{InputSpec, Inputs, Request, select};
+use kantor::pipeline::{InputSpec, Inputs, Request, select};
 use kantor::solvers::relax::tsds::duals;
 use kantor::solvers::{ObjectiveSettings, Quiet, Settings, Task};
 use kantor::theory::{Cost, Objective, Power, Proved, Verdict};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use half::{bf16, f16};
 use kantor::certify::{facts_for, facts_of};
-use kantor::data::OnBadRow;
 use kantor::prelude::*;
+use kantor::source::OnBadRow;
 use kantor::theory::certificate::Role;
 use kantor::theory::{Certificate, Rows, Verdict, sequential};
 use kantor::verify::verify;

@@ -4,9 +4,9 @@ use kantor_theory::{Cost, Status};
 
 use super::numbers::{count, excess_percent, interval, mebibytes, seconds, solver_name, value};
 use super::table::{Body, Cell, Table};
-use crate::data::name::readable;
 use crate::record::columns::{self, COLUMNS, Column, Shown};
 use crate::record::{Comparison, RandomReference, SelectionRecord};
+use crate::source::name::readable;
 use crate::view::table::bound;
 
 /// Methods under budgets.

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use kantor::certify::{self, Terms};
-use kantor::data::OnBadRow;
-use kantor::select::{InputSpec, Inputs, Request, Target, select};
+use kantor::pipeline::{InputSpec, Inputs, Request, Target, select};
 use kantor::solvers::{ObjectiveSettings, Quiet};
+use kantor::source::OnBadRow;
 use kantor::theory::certificate::BestClaim;
 use kantor::theory::{Certificate, Cost, Power, Weights, sequential};
 use kantor::verify::verify;

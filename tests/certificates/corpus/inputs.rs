@@ -1,6 +1,6 @@
 //! Changes of what the certificate says of its input.
 
-use kantor::data::{OpenOptions, Representation};
+use kantor::source::{OpenOptions, Representation};
 use kantor::theory::{Element, Rows};
 use serde_json::{Value, json};
 

@@ -14,9 +14,9 @@ mod variants;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::cargo::cargo_bin_cmd;
-use kantor::data::DataError;
-use kantor::select::{Error, InputSpec};
+use kantor::pipeline::{Error, InputSpec};
 use kantor::solvers::Quiet;
+use kantor::source::DataError;
 use kantor::theory::{Certificate, Power, Proved, Verdict, sequential};
 use kantor::verify::verify;
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use kantor::certify::{self, Terms};
-use kantor::select::Inputs;
+use kantor::pipeline::Inputs;
 use kantor::solvers::Quiet;
 use kantor::theory::{Certificate, Cost, Proved};
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kantor::data::InputRecord;
+use kantor::pipeline::GroupCoverage;
 use kantor::record::{
     AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, NearestExample, NearestExamples, Overlap, Parameters,
     RandomReference, SelectionRecord, SolverRow, Warning,
 };
-use kantor::select::GroupCoverage;
+use kantor::source::InputRecord;
 use kantor_theory::{Cost, Interval, Objective, Power, Status};
 
 /// What HTML, XML and terminals could take for something else.

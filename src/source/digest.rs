@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kantor_solvers::Watch;
 
 use super::error::DataError;
-use super::source::{Identity, Source};
+use super::file::{Identity, Source};
 
 /// Digests of files by path, each with the state of the file that it was taken from.
 #[derive(Debug, Default)]

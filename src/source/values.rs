@@ -11,10 +11,10 @@ use kantor_solvers::Watch;
 use sha2::{Digest, Sha256};
 
 use super::error::DataError;
+use super::file::hexadecimal;
 use super::number::{Stored, Target};
 use super::representation::Representation;
 use super::shard::{Bytes, Shard};
-use super::source::hexadecimal;
 
 /// Bytes that are handed over at a time.
 const STEP: usize = 1 << 20;

@@ -9,11 +9,11 @@ use kantor_theory::json;
 use serde::Deserialize;
 
 use super::error::DataError;
+use super::file::Source;
 use super::format::{Expected, refuse_foreign};
 use super::memory::reserve;
 use super::npy;
 use super::shard::{Bytes, Shard};
-use super::source::Source;
 use super::whole::Whole;
 
 /// What is held of a list.

@@ -5,9 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use super::error::DataError;
+use super::file::{Identity, open};
 use super::format::{self, Expected};
 use super::memory::reserve;
-use super::source::{Identity, open};
 
 /// A kind of file that is read as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

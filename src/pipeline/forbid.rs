@@ -5,7 +5,7 @@ use kantor_solvers::density::near::near_queries;
 use serde::{Serialize, Serializer};
 
 use super::Error;
-use crate::data::{Representation, overlap};
+use crate::source::{Representation, overlap};
 
 /// Which query rows must not be in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

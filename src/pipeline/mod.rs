@@ -19,9 +19,9 @@ use kantor_solvers::{SelectError, Selection, Settings, Stopped, Watch};
 use kantor_theory::{Cost, Geometry, GeometryError, Objective, Power, Status};
 
 use crate::certify::{Certified, CertifyError};
-use crate::data::{DataError, InputRecord};
 use crate::output::OutputError;
 use crate::probe;
+use crate::source::{DataError, InputRecord};
 use crate::thread;
 
 pub use beside::Beside;

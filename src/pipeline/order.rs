@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::groups::uneven;
 use super::{Chosen, Outcome, Request};
 use crate::certify::Certified;
-use crate::data::Labels;
+use crate::source::Labels;
 use crate::statistics::spearman;
 
 /// Relative differences of W below this say nothing of the loss.

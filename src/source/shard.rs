@@ -11,8 +11,8 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 
 use super::error::DataError;
+use super::file::Source;
 use super::number::{Number, Stored, Target};
-use super::source::Source;
 
 /// Numbers that pass through the buffer of the slow path at a time.
 const BUFFER: usize = 256;

@@ -2,7 +2,7 @@
 
 use kantor_solvers::Watch;
 
-use crate::data::{DataError, Digests, FileDigests, InputRecord, Labels, Representation, SourceFile};
+use crate::source::{DataError, Digests, FileDigests, InputRecord, Labels, Representation, SourceFile};
 
 use super::{Error, Inputs};
 

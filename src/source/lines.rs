@@ -6,9 +6,9 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 use super::error::DataError;
+use super::file::{Identity, explain, hexadecimal, open_filled};
 use super::format::{Expected, LOOKED_AT, refuse_foreign};
 use super::memory::{Allowance, Claim};
-use super::source::{self, Identity, explain};
 use super::unpack::{Unpacked, carried};
 
 /// Longest line accepted, so that a damaged or hostile file cannot fill the memory.
@@ -32,7 +32,7 @@ pub(crate) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub(crate) fn open(path: &'a Path, expected: Expected, allowance: &'a Allowance) -> Result<Self, DataError> {
-        let (mut file, identity) = source::open_filled(path)?;
+        let (mut file, identity) = open_filled(path)?;
         let mut begin = Vec::new();
         (&mut file).take(LOOKED_AT as u64).read_to_end(&mut begin).map_err(DataError::io(path, "read it"))?;
         file.rewind().map_err(DataError::io(path, "read it"))?;
@@ -93,7 +93,7 @@ impl<'a> Lines<'a> {
     pub(crate) fn finish(self) -> Result<(Identity, String), DataError> {
         let digest = self.reader.into_inner().digest().map_err(DataError::io(self.path, "read it"))?;
         self.identity.check(self.path)?;
-        Ok((self.identity, source::hexadecimal(digest)))
+        Ok((self.identity, hexadecimal(digest)))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is unusual of inputs that can be used all the same, in words.
 
 use super::Inputs;
-use crate::data::name::readable;
-use crate::data::{JsonlRows, SourceFile};
+use crate::source::name::readable;
+use crate::source::{JsonlRows, SourceFile};
 
 impl Inputs {
     /// Doubts that the files are those that were meant: a pool is what is chosen from, so it is the larger, it is not the

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::error::DataError;
+use super::file::Identity;
 use super::format::Expected;
 use super::json::{Fault, Json};
 use super::lines::Lines;
 use super::memory::{Allowance, Claim};
 use super::name::split_once;
-use super::source::Identity;
 use kantor_solvers::Watch;
 
 /// The field of JSON lines that holds the label if none is named.

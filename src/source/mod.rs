@@ -6,6 +6,7 @@
 
 pub mod digest;
 pub mod error;
+mod file;
 mod format;
 pub(crate) mod json;
 pub mod jsonl;
@@ -24,7 +25,6 @@ mod record;
 pub mod representation;
 mod safetensors;
 mod shard;
-mod source;
 mod unpack;
 pub mod validate;
 mod values;
@@ -32,6 +32,7 @@ pub mod whole;
 
 pub use digest::Digests;
 pub use error::{DataError, FaultKind};
+pub(crate) use file::hexadecimal;
 pub use jsonl::JsonlRows;
 pub use labels::Labels;
 pub use memory::Allowance;
@@ -40,6 +41,5 @@ pub use open::{Format, OpenOptions};
 pub use overlap::overlap;
 pub use record::{DroppedRecord, DroppedRow, InputRecord};
 pub use representation::{Representation, SourceFile};
-pub(crate) use source::hexadecimal;
 pub use validate::OnBadRow;
 pub use values::FileDigests;

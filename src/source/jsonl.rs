@@ -11,11 +11,11 @@ use kantor_solvers::Watch;
 use rayon::prelude::*;
 
 use super::error::DataError;
+use super::file::Identity;
 use super::format::Expected;
 use super::json::Json;
 use super::lines::Lines;
 use super::memory::{Allowance, Claim};
-use super::source::Identity;
 
 /// Checked rows of text, in the order of the vectors.
 #[derive(Debug)]

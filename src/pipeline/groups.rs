@@ -4,7 +4,7 @@ use kantor_solvers::select::balanced::turns;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::data::Labels;
+use crate::source::Labels;
 
 use super::order::Note;
 use super::{ProvedSelection, Request};

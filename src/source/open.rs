@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::error::DataError;
+use super::file::{Source, explain};
 use super::format::no_rows;
 use super::memory::Allowance;
 use super::npy;
 use super::npz;
 use super::safetensors;
 use super::shard::{Bytes, Shard};
-use super::source::{Source, explain};
 
 /// A file format for tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

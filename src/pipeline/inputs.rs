@@ -6,10 +6,10 @@ use kantor_solvers::{Quiet, Watch};
 use kantor_theory::cost::Family;
 use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
 
-use crate::data::jsonl::JsonlFile;
-use crate::data::name::readable;
-use crate::data::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
 use crate::probe;
+use crate::source::jsonl::JsonlFile;
+use crate::source::name::readable;
+use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
 
 use super::forbid::{ForbidOverlap, shared};
 use super::{Error, Request};
