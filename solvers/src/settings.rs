@@ -1,7 +1,7 @@
 //! Settings: what users may set of a selector, described once, at the field that holds it.
 //!
 //! The macro `settings!` makes a struct whose fields are settings. A field's name, documentation, type, default and range
-//! are what flags, `--config`, job files, `kantor methods` and manifests know of it. Selectors may share settings: a field
+//! are what flags, configuration files, job files, `kantor methods` and manifests know of it. Selectors may share settings: a field
 //! is `as` in another struct, or a whole struct is a part (`..`). [`Settings`] carries values by name to those who read them.
 
 use std::collections::BTreeMap;

@@ -111,7 +111,8 @@ fn code_carries_no_unknown_id() {
             let text = fs::read_to_string(&path).unwrap();
             for line in text.lines().filter(|line| line.contains("//")) {
                 for id in ids(line) {
-                    assert!(known.contains(id.as_str()), "{}: no statement {id}: {line}", path.display());
+                    let is_known = known.contains(id.as_str()) || pages.contains(id.as_str());
+                    assert!(is_known, "{}: no statement {id}: {line}", path.display());
                     seen.insert(id);
                 }
             }
