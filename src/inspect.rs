@@ -168,6 +168,14 @@ impl Estimate {
 
 /// Looks at a whole file. Advances `watch` by rows, then by bytes.
 ///
+/// ```
+/// use kantor::{inspect::inspect, prelude::Quiet, source::OpenOptions};
+/// let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/query_gsm8k.embed.npy");
+/// let found = inspect(&path, &OpenOptions::default(), &Quiet)?;
+/// assert_eq!((found.rows, found.columns), (100, 384));
+/// # Ok::<_, kantor::source::DataError>(())
+/// ```
+///
 /// # Errors
 /// If the file cannot be read or is not a table, changes meanwhile, or `watch` asks to stop. Bad rows are no error.
 pub fn inspect(path: &Path, options: &OpenOptions, watch: &dyn Watch) -> Result<Inspection, DataError> {

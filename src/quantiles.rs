@@ -67,6 +67,19 @@ impl Cut {
 
 /// Orders the pool by the one method of `request`, cuts the order, and certifies rows of every bin if that was asked for.
 ///
+/// ```
+/// use kantor::prelude::*;
+/// use kantor::quantiles::quantiles;
+/// use kantor::record::Cut;
+/// let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
+/// let (pool, query) = (vec![data.join("pool.embed.npy")], Some(data.join("query_gsm8k.embed.npy")));
+/// let inputs = Inputs::open(&InputSpec { pool, query, ..InputSpec::default() }, Cost::Cosine, &Quiet)?;
+/// let request = Request { methods: vec!["doubly-greedy".into()], certify: false, ..Request::default() };
+/// let found = quantiles(&inputs, &request, Cut { bins: 5, take: 10, focus_bin: None }, &Quiet)?;
+/// assert_eq!((found.ranks.len(), found.ranks[0].clone()), (5, 0..1001));
+/// # Ok::<_, kantor::pipeline::Error>(())
+/// ```
+///
 /// # Errors
 /// If the method orders nothing or not the whole pool, the cut makes no sense for it, or `watch` asks to stop.
 pub fn quantiles(inputs: &Inputs, request: &Request, cut: Cut, watch: &dyn Watch) -> Result<Bins, Error> {

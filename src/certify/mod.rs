@@ -87,6 +87,17 @@ pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize)
 ///
 /// Takes 8·k·M bytes for the costs of transport.
 ///
+/// ```
+/// use kantor::certify::{Terms, distance};
+/// use kantor::prelude::*;
+/// let (pool, query) = (ndarray::array![[0.0], [1.0], [5.0]], ndarray::array![[0.0], [2.0]]);
+/// let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
+/// let geometry = Geometry::new(&pool, &query, Cost::Euclidean)?;
+/// let interval = distance(&geometry, &Terms::default(), &[0, 1])?.interval();
+/// assert!(interval.lower <= Some(0.5) && interval.upper >= Some(0.5));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// If weights or costs are no numbers to solve with, or the evidence is refused.
 pub fn distance(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Result<DistanceBound, CertifyError> {

@@ -63,6 +63,29 @@ pub struct Compared {
 
 /// Compares.
 ///
+/// ```
+/// use kantor::compare::{CompareRequest, compare};
+/// use kantor::prelude::*;
+/// use kantor::source::OnBadRow;
+/// let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
+/// let (pool, query) = (vec![data.join("pool.embed.npy")], Some(data.join("query_gsm8k.embed.npy")));
+/// let inputs = Inputs::open(&InputSpec { pool, query, ..InputSpec::default() }, Cost::Cosine, &Quiet)?;
+/// let methods = ["round-robin", "random"].map(str::to_owned).to_vec();
+/// let request = CompareRequest {
+///     selecting: Request { methods, budgets: vec![20], ..Request::default() },
+///     costs: vec![Cost::Cosine],
+///     random_seeds: 3,
+///     solvers: None,
+///     write_selections: false,
+///     on_bad_row: OnBadRow::Error,
+///     command: Vec::new(),
+///     begun: std::time::Instant::now(),
+/// };
+/// let comparison = compare(&inputs, &request, &Quiet)?.comparison;
+/// assert!(comparison.results[0].distance.map(|d| d.upper) < comparison.results[1].distance.map(|d| d.upper));
+/// # Ok::<_, kantor::pipeline::Error>(())
+/// ```
+///
 /// # Errors
 /// If the request makes no sense for these inputs, a method or solver cannot work on them, or `watch` asks to stop.
 pub fn compare(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> Result<Compared, Error> {

@@ -257,6 +257,20 @@ impl Outcome {
 /// The input files are digested meanwhile, unless there is one thread only: much of the choosing is one chain of steps
 /// that leaves processors idle.
 ///
+/// ```
+/// use kantor::prelude::*;
+/// let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
+/// let (pool, query) = (vec![data.join("pool.embed.npy")], Some(data.join("query_gsm8k.embed.npy")));
+/// let inputs = Inputs::open(&InputSpec { pool, query, ..InputSpec::default() }, Cost::Cosine, &Quiet)?;
+/// let request = Request { methods: vec!["doubly-greedy".into()], budgets: vec![20], ..Request::default() };
+/// let outcome = kantor::select(&inputs, &request, &Quiet)?;
+/// for (chosen, proved) in outcome.selections() {
+///     println!("{}: rows {:?}, {}", chosen.method, proved.selection.rows, proved.status());
+/// }
+/// assert_eq!(outcome.inputs[0].rows, 5005);
+/// # Ok::<_, kantor::pipeline::Error>(())
+/// ```
+///
 /// # Errors
 /// If the request makes no sense for these inputs, a method cannot work on them, or `watch` asks to stop.
 pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {

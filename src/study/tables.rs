@@ -118,6 +118,13 @@ struct Line {
 
 /// Reads the tables below `directory`.
 ///
+/// ```
+/// use kantor::study::published;
+/// let tables = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/published");
+/// assert!(!published(&tables)?.correlations.is_empty());
+/// # Ok::<_, kantor::source::DataError>(())
+/// ```
+///
 /// # Errors
 /// If there are none, or one cannot be read.
 pub fn published(directory: &Path) -> Result<Published, DataError> {

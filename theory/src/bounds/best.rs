@@ -131,6 +131,18 @@ pub(super) fn values_of_closeness<'a>(
 
 /// Evaluates the bound for subsets of `problem.budget` rows, in units of the distance.
 ///
+/// ```
+/// use kantor_theory::{Candidates, Cost, DenseRows, Geometry, Power, Statement, best_bound, sequential};
+/// let pool = DenseRows::from_f64(1, vec![0.0, 1.0, 5.0]).ok_or("no rows")?;
+/// let query = DenseRows::from_f64(1, vec![2.0]).ok_or("no rows")?;
+/// let geometry = Geometry::new(&pool, &query, Cost::Euclidean)?;
+/// let statement = Statement::new(&geometry, Power::One, 1);
+/// // The best row is at distance 1; a potential between that and the next best, 2, proves it.
+/// let bound = best_bound(&geometry, &statement, vec![1.5], Candidates::All, &sequential)?;
+/// assert!((bound.lower() - 1.0).abs() < 1e-9 && bound.lower() <= 1.0);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
 /// O(rows·M·d) time, for kernels O(N·(L + M)·d) with L rows of the witness; O(M) memory per task, and O(k) but for W.
 ///
 /// # Errors
@@ -151,6 +163,28 @@ pub fn best_bound(
 
 /// The same for the subsets that obey the constraints of the problem, which are those of `feasible` (T15); `prices` are of
 /// its limits. Looks at all rows.
+///
+/// ```
+/// use kantor_theory::constraints::{Column, ColumnRecord, Constraints, Counted, FeasibleSet, Limit, Price};
+/// use kantor_theory::{Cost, DenseRows, Geometry, Power, Statement, constrained_best_bound, sequential};
+/// let pool = DenseRows::from_f64(1, vec![0.0, 0.1, 3.0]).ok_or("no rows")?;
+/// let query = DenseRows::from_f64(1, vec![0.0]).ok_or("no rows")?;
+/// let geometry = Geometry::new(&pool, &query, Cost::Euclidean)?;
+/// // Two rows, at most one of them from the web: the row at 3 has to be one.
+/// let source = Column::labels([Some("web"), Some("web"), Some("books")]);
+/// let constraints = Constraints {
+///     columns: vec![ColumnRecord { name: "source".into(), blake3: String::new() }],
+///     limits: vec![Limit { column: 0, of: Counted::Label("web".into()), min: None, max: Some(1.0) }],
+///     ..Constraints::default()
+/// };
+/// let feasible = FeasibleSet::new(&constraints, &[source], 3, &[])?;
+/// assert_eq!(feasible.conflict(2), None);
+/// let statement = Statement::new(&geometry, Power::One, 2).constrained(constraints);
+/// let prices = [Price { limit: 0, label: None, price: 2.9 }];
+/// let bound = constrained_best_bound(&geometry, &statement, vec![3.0], &feasible, &prices, &sequential)?;
+/// assert!((bound.lower() - 1.5).abs() < 1e-9 && bound.lower() <= 1.5);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// As [`best_bound`]; and if constraints or prices do not fit.

@@ -74,6 +74,18 @@ impl DistanceBound {
 
 /// Proves an interval around the distance of the pool rows `rows` (of the geometry), in units of the distance.
 ///
+/// ```
+/// use kantor_theory::{Cost, DenseRows, DistanceEvidence, Geometry, Power, SparsePlan, Statement, distance_bound, sequential};
+/// let pool = DenseRows::from_f64(1, vec![0.0, 1.0, 5.0]).ok_or("no rows")?;
+/// let query = DenseRows::from_f64(1, vec![2.0]).ok_or("no rows")?;
+/// let geometry = Geometry::new(&pool, &query, Cost::Euclidean)?;
+/// let evidence = DistanceEvidence { potentials: Some(vec![0.0]), plan: SparsePlan::new(vec![(0, 0, 1), (1, 0, 1)]) };
+/// let statement = Statement::new(&geometry, Power::One, 2);
+/// let interval = distance_bound(&geometry, &statement, &[1, 2], evidence, &sequential)?.interval();
+/// assert!(interval.lower <= Some(2.0) && interval.upper >= Some(2.0));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
 /// O(k·M·d) time and O(M) memory per task beside the plan for W; O((k + M)²·d) time for kernels; O(k·M·(d + log k)) time
 /// and 16·k·M bytes for TSDS.
 ///
