@@ -17,6 +17,7 @@ use crate::pipeline::Inputs;
 use crate::probe;
 use crate::source::list::read_weights;
 use crate::view::escape::Text;
+use crate::view::terminal::tell;
 use crate::view::trace::Trace;
 use crate::view::{plan, table};
 
@@ -94,6 +95,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(&arguments.run), cost, &progress)?;
     doubt(&inputs, &arguments.run);
+    if !arguments.input.files.pool_jsonl.is_empty() && !arguments.run.quiet {
+        tell("kantor: warning: --pool-jsonl changes nothing here: a distance is one of rows");
+    }
     let geometry = inputs.geometry(cost)?;
     inputs.check_power(&geometry, power)?;
     let rows = match &arguments.subset {
@@ -174,6 +178,11 @@ impl Outputs {
         let Arguments { certificate, solver, subset, subset_weights, query_weights, .. } = arguments;
         let named = [("--certificate", certificate), ("--plan", &solver.plan), ("--trace", &solver.trace)];
         let named: Vec<_> = named.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect();
+        let extension = solver.plan.as_deref().and_then(Path::extension).unwrap_or_default();
+        if ["npy", "npz", "json", "jsonl", "csv", "parquet"].iter().any(|other| extension.eq_ignore_ascii_case(other)) {
+            let fault = format!("--plan writes a .safetensors file, not .{}: name it so", extension.to_string_lossy());
+            return Err(Failure::Usage(fault));
+        }
         let spec = arguments.input.spec(&arguments.run);
         let more = [subset, subset_weights, query_weights, &arguments.run.config];
         distinct(&named, spec.files().map(|(_, path)| path).chain(more.into_iter().flatten().map(PathBuf::as_path)))?;

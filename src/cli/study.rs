@@ -156,9 +156,14 @@ fn joined_table(found: &Joined) -> Text {
     });
     let mut text = table::plain(&["task", "budget", "distance~value", "methods by distance (distance→value)"], rows);
     text.push(format_args!("mean over tasks and budgets: {}", number(found.mean_spearman, 2)));
-    if !found.without_distance.is_empty() {
-        let list = found.without_distance.iter().map(|(task, method, budget)| format!("{task} {method} {budget}"));
-        text.push(format_args!("without a certified distance: {}", list.collect::<Vec<_>>().join(", ")));
+    for (what, list) in [
+        ("without a certified distance", &found.without_distance),
+        ("with a seed of which no run was given, so with the distance of another", &found.of_other_seeds),
+    ] {
+        let list: Vec<_> = list.iter().map(|(task, method, budget)| format!("{task} {method} {budget}")).collect();
+        if !list.is_empty() {
+            text.push(format_args!("{what}: {}", list.join(", ")));
+        }
     }
     text
 }

@@ -56,12 +56,14 @@ pub struct Joined {
     pub mean_spearman: Option<f64>,
     /// Results for which no run says a distance: task, method, budget.
     pub without_distance: Vec<(String, String, u64)>,
+    /// Results with a seed of which there is no run, joined with the only run there is: task, method, budget.
+    pub of_other_seeds: Vec<(String, String, u64)>,
 }
 
 /// Joins `results` (CSV: task, method, budget, seed, value) with the manifests of `runs`.
 ///
 /// A selection is found by task, method and budget. If several runs of a task used that method and budget with different
-/// seeds, a result belongs to the run of its own seed.
+/// seeds, a result belongs to the run of its own seed; if there is one run only, to that.
 ///
 /// # Errors
 /// If a file cannot be read, nothing matches, or distances of one task do not make one list: of different measures, of one seed and
@@ -77,7 +79,7 @@ pub fn joined(results: &Path, runs: &[TaskRun]) -> Result<Joined, DataError> {
     }
     let distances = distances(runs)?;
     let mut groups: BTreeMap<(String, u64), BTreeMap<String, Paired>> = BTreeMap::new();
-    let mut without_distance = Vec::new();
+    let (mut without_distance, mut of_other_seeds) = (Vec::new(), Vec::new());
     for line in measured {
         let key = (line.task, line.method, line.budget);
         let found = distances.get(&key).and_then(|runs| match line.seed.and_then(|seed| runs.get(&seed)) {
@@ -86,6 +88,10 @@ pub fn joined(results: &Path, runs: &[TaskRun]) -> Result<Joined, DataError> {
         });
         match found {
             Some(distance) => {
+                let own = |seed| distances.get(&key).is_some_and(|runs| runs.contains_key(&seed));
+                if line.seed.is_some_and(|seed| !own(seed)) {
+                    of_other_seeds.push(key.clone());
+                }
                 let (distances, values) = groups.entry((key.0, key.2)).or_default().entry(key.1).or_default();
                 distances.push(distance);
                 values.push(line.value);
@@ -100,12 +106,14 @@ pub fn joined(results: &Path, runs: &[TaskRun]) -> Result<Joined, DataError> {
             remedy: "give the result directories with --run TASK=DIR, with the names that the results use".to_owned(),
         });
     }
-    without_distance.sort();
-    without_distance.dedup();
+    for list in [&mut without_distance, &mut of_other_seeds] {
+        list.sort();
+        list.dedup();
+    }
     let cells: Vec<Cell> = groups.into_iter().map(|((task, budget), methods)| cell(task, budget, methods)).collect();
     let known: Vec<f64> = cells.iter().filter_map(|cell| cell.spearman).collect();
     let mean_spearman = (!known.is_empty()).then(|| mean(known.iter().copied()));
-    Ok(Joined { cells, mean_spearman, without_distance })
+    Ok(Joined { cells, mean_spearman, without_distance, of_other_seeds })
 }
 
 fn cell(task: String, budget: u64, methods: BTreeMap<String, Paired>) -> Cell {
