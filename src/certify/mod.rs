@@ -1,4 +1,4 @@
-//! From chosen rows to a certificate: solvers find the evidence, the trusted kernel says what it proves.
+//! From chosen rows to a certificate: solvers find the evidence, `kantor-theory` says what it proves.
 
 mod facts;
 mod metric;
