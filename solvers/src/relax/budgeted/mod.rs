@@ -199,8 +199,8 @@ fn fractional(
     Ok(Bound { potentials: state.exchange.potentials, lp_value, subset: Some(entered), takers: None })
 }
 
-/// The pool as the search sees it: candidates, and the rows whose costs are known. A row's slot is its place among these.
-/// All states of the search share them.
+/// The candidates, and the rows whose costs are known; a row's *slot* is its place among the latter. All states of the search
+/// share them.
 struct Slots<'a> {
     candidates: CandidateLists<'a>,
     m: usize,
