@@ -117,7 +117,7 @@ pub fn quantiles(inputs: &Inputs, request: &Request, cut: Cut, watch: &dyn Watch
         };
         match request.certify {
             true => prepared.certify(&format!("bin {bin}"), None, selection),
-            false => Ok(prepared.leave(selection)),
+            false => Ok(prepared.unproved(selection)),
         }
     };
     let selections = ranks.iter().enumerate().map(bin).collect::<Result<_, _>>()?;

@@ -1,13 +1,17 @@
-//! What finds things: selectors and optimal-transport solvers.
+//! Selectors, which choose pool rows, and solvers of optimal transport.
 //!
-//! [`scan`] passes over the pool, [`select`] chooses (one selector a file), [`relax`] solves what is proved of all subsets,
-//! [`transport`] solves given problems, [`density`] knows who is near to whom.
+//! - [`scan`]: one pass over the pool
+//! - [`relax`]: the relaxed problem of every objective, whose dual bounds all subsets
+//! - [`select`]: the selectors, one file each
+//! - [`transport`]: solvers of transport between given rows and queries
+//! - [`density`]: kernel densities, and near-duplicates
 //!
 //! Nothing here reads files, prints, or decides what is certified. Data enters through [`kantor_theory::Rows`],
 //! progress leaves through [`Watch`], and what is found goes up as a [`Selection`].
 //!
-//! The way through: a selector says what it [`ScanRequest`] of the pool; one blocked [`scan`](scan::scan) collects the
-//! needs of all selectors; each selector then decides on exact `f64` closeness and returns its selections.
+//! The way of the data: a selector says by a [`ScanRequest`] what it needs of the pass over the pool. One blocked
+//! [`scan`](scan::scan) answers the requests of all selectors. Each selector then decides on exact `f64` closeness and returns
+//! its selections.
 
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 

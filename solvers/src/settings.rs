@@ -1,8 +1,9 @@
 //! Settings: what users may set of a selector, described once, at the field that holds it.
 //!
-//! The macro `settings!` makes a struct whose fields are settings. A field's name, documentation, type, default and range
-//! are what flags, configuration files, job files, `kantor methods` and manifests know of it. Selectors may share settings: a field
-//! is `as` in another struct, or a whole struct is a part (`..`). [`Settings`] carries values by name to those who read them.
+//! The macro `settings!` makes a struct whose fields are settings. Flags, configuration files, job files,
+//! `kantor methods` and manifests are made from a field's name, documentation, type, default and range. Two structs may
+//! share settings: a field can take its description from another struct (`as`), and a struct can hold another one whole
+//! (`..`). [`Settings`] carries values by name from the command line or a file to the structs.
 
 use std::collections::BTreeMap;
 
@@ -79,7 +80,7 @@ impl SettingValue for Option<f64> {
     }
 }
 
-macro_rules! values {
+macro_rules! setting_values {
     ($($type:ty: $kind:expr),* $(,)?) => {
         $(impl SettingValue for $type {
             fn kind() -> SettingKind {
@@ -89,7 +90,7 @@ macro_rules! values {
     };
 }
 
-values! {
+setting_values! {
     usize: SettingKind::Count,
     bool: SettingKind::Switch,
     Bandwidth: SettingKind::Bandwidth,
@@ -110,11 +111,11 @@ pub struct Setting {
     pub default: Value,
     /// What stands for the value in the help.
     pub value_name: String,
-    /// Settings in whose place it stands.
+    /// Names of settings that may not be given beside it.
     pub excludes: &'static [&'static str],
-    /// The same value as its type writes it, if it is one.
+    /// Reads a value as the setting's type and writes it back in that type's one form; `None` if it is of another kind.
     spell: fn(&Value) -> Option<Value>,
-    /// Which numbers make sense, and that in words.
+    /// Which numbers are allowed, and the rule in words, which refusals quote.
     range: (fn(f64) -> bool, &'static str),
 }
 
@@ -158,12 +159,12 @@ impl Setting {
         Self { value_name: name.to_owned(), ..self }
     }
 
-    /// In the place of these.
+    /// With the names of settings that may not be given beside it.
     pub(crate) fn excludes(self, excludes: &'static [&'static str]) -> Self {
         Self { excludes, ..self }
     }
 
-    /// The value in its one spelling.
+    /// Checks a value. Returns it in the one form that its type writes, so that equal values are equal as JSON.
     ///
     /// # Errors
     /// If it is of another kind or out of range.
@@ -172,14 +173,15 @@ impl Setting {
             let value = number(value).map_or_else(|| value.to_string(), |number| number.to_string());
             SelectError::Setting { name: self.name.clone(), value, rule }
         };
-        let spelt = (self.spell)(value).ok_or_else(|| refuse(self.values()))?;
+        let spelt = (self.spell)(value).ok_or_else(|| refuse(self.remedy()))?;
         match number(&spelt) {
             Some(number) if !(self.range.0)(number) => Err(refuse(self.range.1.to_owned())),
             _ => Ok(spelt),
         }
     }
 
-    fn values(&self) -> String {
+    /// What to give instead of a value of another kind.
+    fn remedy(&self) -> String {
         match &self.kind {
             SettingKind::Number => "give a number".to_owned(),
             SettingKind::Count => "give a whole number".to_owned(),
@@ -241,7 +243,7 @@ impl Settings {
         self.0.get(&field.replace('_', "-")).and_then(T::from_json)
     }
 
-    /// Gives a field's setting a value, which is checked when it is used.
+    /// Gives a field's setting a value without a check: [`SettingGroup::check`] makes it before the value is used.
     pub(crate) fn put<T: SettingValue>(&mut self, field: &str, value: &T) {
         self.0.insert(field.replace('_', "-"), value.to_json());
     }
@@ -276,6 +278,8 @@ pub trait SettingGroup: Clone + Default {
     /// Gives all its values.
     fn write(&self, settings: &mut Settings);
 
+    /// Checks all its values.
+    ///
     /// # Errors
     /// If a value is out of range.
     fn check(&self) -> Result<(), SelectError> {
@@ -287,9 +291,11 @@ pub trait SettingGroup: Clone + Default {
     }
 }
 
-/// Makes a struct of settings: of each field the documentation, which is its help, the type, the default and, after
-/// `=>`, what [`Setting`] adds to that; or `as` and the struct that has the same setting. `..part: Part;` is first, if
-/// it has all settings of another struct.
+/// Makes a struct of settings. Its body is
+/// - first, if it holds all settings of another struct: `..part: Part;`
+/// - for a setting of its own: `/// Help`, then `field: Type = default => positive(), value_name("WORD");` where `=>` lists
+///   methods of [`Setting`] and may be left out
+/// - for a setting that `Owner` describes: `field: Type as Owner;`
 macro_rules! settings {
     (
         $(#[$about:meta])*

@@ -28,10 +28,10 @@ pub enum SubsetMetric {
 /// A proved value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Measured {
-    /// Proved to hold the value.
+    /// Proved to contain the value.
     #[serde(flatten)]
     pub interval: Interval,
-    /// Proved to hold its square, where that is what was summed up.
+    /// Proved to contain its square, where that is what was summed up.
     pub squared: Option<Interval>,
     /// Proved not to exceed the transport distance of the same rows under the same cost, power and weights;
     /// `null` if the value says nothing of it.

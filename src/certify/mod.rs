@@ -1,4 +1,4 @@
-//! From chosen rows to a certificate: solvers find the evidence, the trusted kernel says what it proves.
+//! From chosen rows to a certificate: solvers find the evidence, `kantor-theory` says what it proves.
 
 mod facts;
 mod metric;
@@ -72,8 +72,8 @@ pub fn in_parallel(count: usize, task: &(dyn Fn(usize) + Sync)) {
     (0..count).into_par_iter().for_each(task);
 }
 
-/// Runs the tasks of a stage on all worker threads, until `watch` asks to stop: then what is left out makes the kernel
-/// refuse with rule `complete`.
+/// Runs the tasks of a stage on all worker threads until `watch` asks to stop. A bound whose tasks were not all run is then
+/// refused with the rule `complete`.
 pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize) + Sync)) {
     move |count, task| {
         watch.begin(stage, count as u64);
@@ -119,7 +119,7 @@ pub fn distance(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Resul
 /// Takes about 48 bytes per entry of the feasible plan, `memory` at most.
 ///
 /// # Errors
-/// If the weights make no measure, the plan takes too much memory, or the kernel refuses the evidence.
+/// If the weights make no measure, the plan takes too much memory, or the evidence is refused.
 pub fn bracket(problem: &Problem<'_>, solution: &Solution, memory: u64) -> Result<DistanceBound, CertifyError> {
     let potentials = conjugate(problem, &solution.potentials.query);
     let plan = round(problem, solution, &potentials, memory)?;
@@ -134,7 +134,7 @@ pub fn bracket(problem: &Problem<'_>, solution: &Solution, memory: u64) -> Resul
 /// Only rows that `lists` cannot rule out are looked at; all rows if the lists are too short.
 ///
 /// # Errors
-/// If the kernel refuses the potentials.
+/// If the potentials are refused.
 pub fn best(
     geometry: &Geometry<'_>,
     power: Power,
@@ -150,7 +150,7 @@ pub fn best(
 /// Proves an interval around the distance of the rows of `found`, if its solver found a plan for them too.
 ///
 /// # Errors
-/// If the kernel refuses the evidence.
+/// If the evidence is refused.
 pub fn found_distance(
     geometry: &Geometry<'_>,
     power: Power,

@@ -147,7 +147,7 @@ impl ResultDirectory {
 
     /// What was at the target cannot go back: it stays where it is for good.
     fn stays(&self) -> OutputError {
-        self.scratch.leave();
+        self.scratch.disown();
         self.left()
     }
 

@@ -141,7 +141,7 @@ impl OutputFile {
 
     /// The older file, or what was in its place, cannot go back to its name: it stays where it is.
     fn left(&self) -> OutputError {
-        self.scratch.leave();
+        self.scratch.disown();
         OutputError::Left { target: self.place.named.clone(), left: self.hidden() }
     }
 

@@ -1,5 +1,5 @@
-//! What killed runs left behind: brought back if it is an older result, and else removed, as far as their journals say
-//! that they made it.
+//! Cleaning up after killed runs. An older result that such a run had moved aside is brought back; files that it made are
+//! removed. What it made is known from its journal, and nothing else is touched.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -12,8 +12,7 @@ use super::removal::remove;
 use super::system::rename_new;
 use crate::file_state::FileState;
 
-/// Brings an older result back that a killed run had moved aside, and removes what killed runs for this target left
-/// behind. Best effort: what stays costs only disk space.
+/// Cleans up after killed runs for this target. Best effort: what stays costs only disk space.
 pub(crate) fn recover(target: &Path) {
     let Some(parent) = target.parent() else { return };
     let Ok(entries) = fs::read_dir(parent) else { return };
@@ -28,7 +27,7 @@ pub(crate) fn recover(target: &Path) {
         {
             let (directory, aside) = (path.with_extension(""), path.with_extension(ASIDE));
             bring_back(&aside, target, &files);
-            // What was moved aside may go once the result that was to take its place is there.
+            // An older result is removed only if the newer one has taken its place.
             let done = files.iter().any(|(file, made)| is_one_of(made, &target.join(file)));
             for older in [&directory].into_iter().chain(done.then_some(&aside)) {
                 if let Ok(owned) = Owned::of(older, older) {
@@ -42,7 +41,7 @@ pub(crate) fn recover(target: &Path) {
     }
 }
 
-/// Removes `lowest` and the directories above it as long as they are these and empty.
+/// Removes `lowest` and the directories above it, as long as each is empty and is the one that was `made`.
 fn remove_empty(lowest: &Path, made: &[Made]) {
     for (directory, Made { id }) in lowest.ancestors().zip(made) {
         let same = FileState::at(directory).is_ok_and(|at| id.is_some() && at.id.numbers() == *id);
@@ -56,25 +55,26 @@ fn remove_empty(lowest: &Path, made: &[Made]) {
 fn bring_back(aside: &Path, target: &Path, files: &BTreeMap<PathBuf, Vec<Option<Made>>>) {
     let Ok(older) = fs::symlink_metadata(aside) else { return };
     if older.is_dir() {
-        // An empty directory may hold the name for the result that was to come.
+        // The killed run may have made an empty directory there, to claim the name for its result.
         if rename_new(aside, target).is_err() && target.symlink_metadata().is_ok_and(|at| at.is_dir()) {
             let _ = fs::rename(aside, target);
         }
     } else if rename_new(aside, target).is_err()
         && files.values().any(|made| is_one_of(made, aside) && is_one_of(made, target))
     {
-        // The file that took its place, or the older one itself by its second name.
+        // `target` is the newer file, or the older one itself, which then has two names. Either way the name aside can go.
         let _ = fs::remove_file(aside);
     }
 }
 
-/// Removes the files that a journal names and that are still the ones that were made, then their directories, and the
+/// Removes the files that a journal names, if they are still the ones that were made, then their directories, and the
 /// journal once nothing is left.
 pub(super) fn clear(journal: &Path) {
     let Some(files) = files_of(journal) else { return };
     let ours = |file: &Path, state: &FileState| {
         let made = files.get(file).map_or(&[][..], Vec::as_slice);
-        // Killed between the two lines: nothing had been written.
+        // A file gets a line before it is made, and one with its inode before anything is written. If the run was killed between
+        // the two, the file is empty.
         made.iter().flatten().any(|made| made.id == state.id.numbers()) || state.is_empty() && !made.is_empty()
     };
     // An older result that was moved aside is still to be brought back.

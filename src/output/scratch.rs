@@ -1,7 +1,7 @@
-//! Hidden directories in which results are made.
+//! Scratch directories: the hidden directories in which results are made.
 //!
-//! Beside each lies its journal. What a killed run left behind is known by a journal that nobody has locked, and the next
-//! run for the same target recovers from it.
+//! Beside each lies its journal (module `journal`), which its run keeps locked. A journal without a lock belongs to a run that
+//! was killed: the next run for the same target cleans up after it (module `recover`).
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -20,25 +20,27 @@ use crate::file_state::{FileId, FileState};
 /// Journals of this process, with the directories made for them, for [`abandon_all`].
 static OPEN: Mutex<Vec<(PathBuf, Vec<PathBuf>)>> = Mutex::new(Vec::new());
 
-/// Held while names are exchanged.
+/// Held while a commit renames. [`abandon_all`] takes it first and keeps it, so that no later commit begins.
 static COMMITTING: Mutex<()> = Mutex::new(());
 
-/// Held for reading while something hidden is made and noted.
+/// Held for reading from before a file or directory is made until the journal names it. [`abandon_all`] takes it for writing
+/// and keeps it, so that nothing is made later.
 static MAKING: RwLock<()> = RwLock::new(());
 
-/// A hidden directory beside a target. What is in it goes with it, unless it is renamed away.
+/// A hidden directory beside a target. Dropping this removes the directory and the files that the journal names, unless a
+/// commit has renamed it into place.
 pub(super) struct Scratch {
     directory: PathBuf,
     id: Option<FileId>,
     journal: PathBuf,
-    /// Locked for as long as the directory is in use.
+    /// The open journal, locked for as long as the directory is in use.
     lines: File,
-    /// Directories above that were made for it, the highest first.
+    /// Directories above it that were missing and were made for it, the highest first.
     parents: Vec<PathBuf>,
 }
 
 impl Scratch {
-    /// Makes one beside `place`, and the directories above if they are missing.
+    /// Makes one beside `place`, and the directories above it if they are missing.
     pub(super) fn new(place: &Place) -> Result<Self, OutputError> {
         let failed = io_error(&place.parent);
         let _making = making();
@@ -64,8 +66,9 @@ impl Scratch {
         })
     }
 
-    /// Leaves the directory with what is in it for good: from then on, nobody knows that it was made here.
-    pub(super) fn leave(&self) {
+    /// Leaves the directory with all its content for the user: without the journal, neither this run nor a later one removes
+    /// it.
+    pub(super) fn disown(&self) {
         let _ = fs::remove_file(&self.journal);
     }
 
@@ -85,7 +88,7 @@ impl Scratch {
         FileState::at(&self.directory).is_ok_and(|at| Some(at.id) == self.id)
     }
 
-    /// A hidden name that belongs to it as well.
+    /// A second hidden name, for an older result that is moved aside where the system cannot exchange two names in one step.
     pub(super) fn aside(&self) -> PathBuf {
         self.journal.with_extension(ASIDE)
     }
@@ -103,7 +106,8 @@ impl Scratch {
         Ok(file)
     }
 
-    /// Notes that the file of this name, now or later, is one to be removed at the end.
+    /// Notes in the journal that the file `id` is to be removed at the end if it then has this name in the directory, whether
+    /// or not it has it already.
     pub(super) fn adopt(&self, relative: &Path, id: FileId) -> io::Result<()> {
         self.note(relative, Some(Made { id: id.numbers() }))
     }
@@ -112,7 +116,7 @@ impl Scratch {
         self.write_line(&Line { path: relative.to_owned(), made })
     }
 
-    /// Keeps the directories above, which hold a result now.
+    /// Keeps the directories above when this is dropped: they hold a result now.
     pub(super) fn keep_parents(&mut self) {
         self.parents.clear();
     }
@@ -122,7 +126,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         match self.id {
             Some(_) => clear(&self.journal),
-            // It has made no directory.
+            // No directory was made.
             None => drop(fs::remove_file(&self.journal)),
         }
         for parent in self.parents.iter().rev() {
@@ -132,25 +136,25 @@ impl Drop for Scratch {
     }
 }
 
-/// Until this is dropped, [`abandon_all`] waits, so that it knows all that was made.
+/// Until this is dropped, [`abandon_all`] waits: the journals then name all that was made.
 fn making() -> RwLockReadGuard<'static, ()> {
     MAKING.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Until this is dropped, [`abandon_all`] removes nothing: in the steps of a commit the hidden names change their meaning.
+/// Until this is dropped, [`abandon_all`] removes nothing: during a commit, a hidden name may stand for the older result.
 pub(super) fn committing() -> MutexGuard<'static, ()> {
     COMMITTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes what this process has begun to write, for an end that runs no destructors: from then on, nothing more is made
-/// and nothing is committed. A commit that has begun gets this long to end. Best effort; what stays is removed by the next
-/// run for the same target.
+/// Removes what this process has begun to write, before an exit that runs no destructors. After that, this process makes and
+/// commits nothing more. A commit that has begun gets `patience` to end; if it takes longer, nothing is removed. Best effort:
+/// the next run for the same target removes what stays.
 pub fn abandon_all(patience: Duration) {
     let Some(no_commit) = within(patience, || COMMITTING.try_lock().ok()) else { return };
     std::mem::forget(no_commit);
-    // Where the calling thread holds it itself, what it was making may stay.
+    // The calling thread may hold it itself; what it was making then stays.
     std::mem::forget(within(patience, || MAKING.try_write().ok()));
-    // Whoever holds the lock may be the very thread that calls this.
+    // The calling thread may hold this lock too, so it is not waited for.
     if let Ok(open) = OPEN.try_lock() {
         for (journal, parents) in open.iter() {
             clear(journal);
@@ -159,7 +163,7 @@ pub fn abandon_all(patience: Duration) {
     }
 }
 
-/// What `ask` gives in this time, if it does.
+/// Asks again until there is an answer or `patience` has passed.
 fn within<T>(patience: Duration, ask: impl Fn() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {

@@ -17,11 +17,11 @@ const CHEAP: f64 = 2e9;
 /// What else is known of one selection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Beside {
-    /// Proved to hold the energy distance.
+    /// Proved to contain the energy distance.
     pub energy: Option<Interval>,
     /// Why there is none.
     pub no_energy: Option<&'static str>,
-    /// Proved to hold the mean cost of a query and its closest row.
+    /// Proved to contain the mean cost between a query and its closest row.
     pub chamfer: Interval,
 }
 

@@ -21,26 +21,26 @@ use super::{Error, Outcome, Request, beside, choose_by_all};
 use crate::certify::{self, Terms};
 use crate::label::{Labelled, budgets};
 
-/// With what probability T10 may fail.
+/// The probability with which T10 may fail.
 const DELTA: f64 = 0.05;
 
-/// Distances in the mean over folds.
+/// Distances of a selection to some of the queries: of one fold, or the means over all folds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Means {
-    /// Proved to hold the mean distance under the objective.
+    /// Proved to contain the (mean) distance under the objective.
     pub distance: Interval,
-    /// Proved to hold the mean energy distance; `null` if it takes too long or the rows are not known.
+    /// Proved to contain the (mean) energy distance; `null` if it takes too long or the rows are not known.
     pub energy: Option<Interval>,
 }
 
 /// What theorem T10 says of selections by the other folds, if the queries are independent draws from one law.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Law {
-    /// The metric of `distance`: not the cost, if that is none.
+    /// The metric of `distance`: the cost, or the metric behind a cost that is none.
     pub metric: Metric,
-    /// With probability at least 1 − `delta` over the draw of the queries …
+    /// `distance` holds with probability at least 1 − this over the draw of the queries.
     pub delta: f64,
-    /// … W₁ from every one of the selections to the law of the queries is at most this.
+    /// At least W₁ from every one of the selections to the law of the queries.
     pub distance: f64,
 }
 
@@ -54,7 +54,7 @@ pub struct HeldOut {
     pub held_out: Means,
     /// The same selections, to the queries by which they were chosen.
     pub seen: Means,
-    /// What that says of queries that nobody has seen; `null` where there is no metric, or none with a known diameter.
+    /// What that proves of the law of the queries; `null` where there is no metric, or none with a known diameter.
     pub law: Option<Law>,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn measure(
     let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
     let plain = Request { certify: false, cross_fit: None, ..request.clone() };
     let folds = folds(m, count, request.seed);
-    // By method and budget, one entry per fold.
+    // By method, budget and fold: distances to the held-out queries, and to those that the selection was chosen by.
     let mut found: Vec<Vec<Vec<[Means; 2]>>> =
         outcome.chosen.iter().map(|chosen| vec![Vec::with_capacity(count); chosen.selections.len()]).collect();
     for (place, fold) in folds.iter().enumerate() {
@@ -88,12 +88,15 @@ pub(super) fn measure(
                 for (proved, found) in chosen.selections.iter().zip(found) {
                     let rows = &proved.selection.rows;
                     let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
-                    found
-                        .push([means(held, &terms, request, rows, watch)?, means(seen, &terms, request, rows, watch)?]);
+                    found.push([
+                        measure_rows(held, &terms, request, rows, watch)?,
+                        measure_rows(seen, &terms, request, rows, watch)?,
+                    ]);
                 }
             }
             Ok(())
         };
+        // An error of either subset of the queries, or of the measuring.
         geometry.with_queries(fold, |held| geometry.with_queries(&others, |seen| measured(held, seen)))???;
     }
     for (chosen, found) in outcome.chosen.iter_mut().zip(&found) {
@@ -111,7 +114,8 @@ pub(super) fn measure(
     Ok(outcome)
 }
 
-/// T10 for all folds at once, from the number of held-out queries of each and the distances to these and to the others.
+/// T10 for all folds at once. It takes the number of held-out queries of each fold, and the distances to these and to the
+/// others (`parts`), which are bounded under the metric first.
 fn law(cost: Cost, power: Power, folds: &[Vec<usize>], parts: &[[Means; 2]]) -> Option<Law> {
     let metric = Metric::behind(cost)?;
     let diameter = metric.diameter().filter(|_| power == Power::One)?;
@@ -132,8 +136,8 @@ fn law(cost: Cost, power: Power, folds: &[Vec<usize>], parts: &[[Means; 2]]) -> 
     Some(Law { metric, delta: DELTA, distance })
 }
 
-/// Both distances of these rows to the queries of this geometry.
-fn means(
+/// Distances of these rows to the queries of this geometry.
+fn measure_rows(
     geometry: &Geometry<'_>,
     terms: &Terms,
     request: &Request,
@@ -146,7 +150,7 @@ fn means(
     Ok(Means { distance, energy })
 }
 
-/// Holds the mean of what the intervals hold.
+/// An interval that contains the mean of any numbers that the intervals contain.
 fn mean(intervals: impl IntoIterator<Item = Interval>) -> Interval {
     let (mut low, mut high, mut count) = (Some(0.0), Some(0.0), 0.0);
     for Interval { lower, upper } in intervals {

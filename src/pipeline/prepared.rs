@@ -1,6 +1,8 @@
-//! What all methods share: one pass over the pool, and the bounds for all subsets of the sizes asked for.
+//! [`Prepared`]: the work that all methods of a request share, done once. It is one pass over the pool, and the bounds for
+//! all subsets of the sizes asked for.
 //!
-//! Methods then choose one after the other, by any seed, for some or all of the budgets.
+//! With a [`Prepared`], methods choose one after the other, by any seed, for some or all of the budgets; what they choose is
+//! certified here too.
 
 use std::time::Instant;
 
@@ -20,10 +22,10 @@ use crate::suggest::did_you_mean;
 
 use super::{BLOCK, Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit, objective};
 
-/// Bytes that are kept of a chosen row: its number, score, closest query and the cost to that.
+/// Bytes kept per chosen row: its number, its score, its closest query, and the cost to that query.
 const CHOSEN_ROW: u64 = 32;
 
-/// The selector of that name with these settings.
+/// The selector of the registry that has this name, with these settings.
 ///
 /// # Errors
 /// If there is none; the message lists those there are.
@@ -50,7 +52,7 @@ impl Request {
     }
 }
 
-/// The selector of that name as the request wants it.
+/// The selector of that name, balanced over groups of queries if the request asks for that.
 fn selector_of(name: &str, request: &Request) -> Result<Box<dyn Selector>, Error> {
     let plain = request.selector(name)?;
     Ok(match &request.balance {
@@ -72,7 +74,7 @@ pub struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Checks the request and does what its methods share. The cost is that of `geometry`.
+    /// Checks the request and does the shared work. The cost is that of `geometry`.
     ///
     /// # Errors
     /// If the request makes no sense here, a row of the pool cannot be measured, it needs too much memory, or `watch` asks
@@ -138,6 +140,7 @@ impl<'a> Prepared<'a> {
         let task = Task { geometry, power, seed, block, memory, watch: &watch };
         let selector = selector_of(name, self.request)?;
         let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
+        // The search for the bounds may have solved this selector's own problem.
         let known = selector.of_optimum(&task, &self.optimum, budgets);
         let is_optimum = known.is_some();
         let selections = known.map_or_else(|| selector.select(&task, &self.scanned, budgets), Ok)?;
@@ -186,22 +189,22 @@ impl<'a> Prepared<'a> {
     fn prove(&self, name: &str, found: Option<&Budgeted>, selection: Selection) -> Result<ProvedSelection, Error> {
         if !self.request.certify {
             self.task.watch.advance(0)?;
-            return Ok(self.leave(selection));
+            return Ok(self.unproved(selection));
         }
         let label = format!("{name}, {}", label::budgets(&[selection.budget()]));
         self.certify(&label, found, selection)
     }
 
-    /// Leaves a selection unproved.
-    pub(crate) fn leave(&self, selection: Selection) -> ProvedSelection {
+    /// A selection without a proof.
+    pub(crate) fn unproved(&self, selection: Selection) -> ProvedSelection {
         let Nearest { of_rows: nearest, of_queries: query_costs } =
             certify::nearest(self.task.geometry, &selection.rows);
         let (certified, beside, held_out) = (None, None, None);
         ProvedSelection { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
     }
 
-    /// Certifies the distance of a selection, `label` to those who watch, whether or not the request asks for that; from
-    /// what was `found` of it, if it is an optimum.
+    /// Certifies the distance of a selection, whether or not the request asks for that. Progress goes by the name `label`. If
+    /// the selection is an optimum that was `found` already, its evidence is used and nothing is solved.
     pub(crate) fn certify(
         &self,
         label: &str,
@@ -218,7 +221,7 @@ impl<'a> Prepared<'a> {
         let distance = match found {
             Some(distance) => distance,
             None => {
-                // What the search for the best subset looked at is of little use for another one.
+                // The cache holds closeness of other rows: those that the search for the best subset looked at.
                 geometry.clear_cache();
                 certify::distance(geometry, &terms, &selection.rows)?
             }
@@ -232,7 +235,8 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// An error of the bound for every subset names no method: it may be one that nobody asked for.
+/// Rewords errors of the bound for every subset: their search is that of a method which the request may not contain, so a
+/// message must not name it.
 fn of_every_subset(error: Error) -> Error {
     match error {
         Error::Selector(SelectError::Memory { needed, allowed, .. }) => Error::BoundMemory { needed, allowed },
@@ -243,8 +247,8 @@ fn of_every_subset(error: Error) -> Error {
     }
 }
 
-/// Bytes that the pass, what it finds and the proof for `certified` rows of each budget (costs, and closeness
-/// remembered) take beyond the input.
+/// Bytes taken beyond the input by the pass, by what it finds, and by the proof for at most `certified` rows of each budget:
+/// costs, and the cache of closeness.
 fn bytes(task: &Task<'_>, needs: ScanRequest, objective: Objective, certified: usize, budgets: usize) -> u64 {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     let dim = task.geometry.points().map_or(0, |rows| rows.dim());
@@ -260,7 +264,7 @@ fn bytes(task: &Task<'_>, needs: ScanRequest, objective: Objective, certified: u
     (block + best) as u64 + lists + proof
 }
 
-/// Proves for every budget how close any subset of that size can be; the best subsets come with it.
+/// Proves for every budget how close any subset of that size can be. Also returns what was solved for that.
 fn bests(
     task: &Task<'_>,
     objective: Objective,

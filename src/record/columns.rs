@@ -1,14 +1,14 @@
 //! The one list of columns: what tables of selections show, in the terminal, in `results.csv` and on the page.
 //!
-//! A column says where it is shown and under which heading, and what kind of value it has; how a value of a kind is written is for
-//! each view to say ([`Cell`]). New columns go before `status` and the times.
+//! A [`Column`] says where it is shown, under which heading, and how its value is read from a selection. The value is a
+//! [`Cell`] of some kind; each view in `src/view` decides how it writes that kind. New columns go before `status` and the times.
 
 use kantor_theory::{Interval, Objective, Status};
 
 use super::{Comparison, Examined, Manifest, Parameters, RandomReference, SelectionRecord};
 use crate::pipeline::{GroupCoverage, HeldOut};
 
-/// What a column knows of the result beside the selection.
+/// The parts of a result, beside its selections, on which headings and values depend.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     parameters: &'a Parameters,
@@ -29,11 +29,12 @@ impl Comparison {
 }
 
 impl Context<'_> {
+    /// Whether selections were measured on held-out queries.
     fn folds(&self) -> bool {
         self.parameters.cross_fit.is_some()
     }
 
-    /// Whether the energy distance is another one than the objective.
+    /// Whether the energy distance is shown beside the objective, because it is not the objective itself.
     fn energy_beside(&self) -> bool {
         self.parameters.objective != Objective::Energy
     }
@@ -53,7 +54,7 @@ pub(crate) fn distance_name(objective: Objective) -> &'static str {
     }
 }
 
-/// A selection that a table shows.
+/// A selection that a table shows: one line.
 #[derive(Clone, Copy)]
 pub(crate) struct Shown<'a> {
     /// The result that it is of.
@@ -67,7 +68,7 @@ impl<'a> Shown<'a> {
         self.found.examined.as_ref()
     }
 
-    /// Random subsets of the same size.
+    /// The random subsets of the same size under the same cost.
     fn drawn(&self) -> Option<&'a RandomReference> {
         let here = |drawn: &&RandomReference| (Some(drawn.cost), drawn.budget) == (self.found.cost, self.found.budget);
         self.of.references.iter().find(here)
@@ -76,15 +77,15 @@ impl<'a> Shown<'a> {
 
 /// A value by its kind.
 pub(crate) enum Cell<'a> {
-    /// As it is.
+    /// A word of the record, shown as it is.
     Word(&'a str),
-    /// As it is.
+    /// Text made for the table, shown as it is.
     Text(String),
     /// A number of things.
     Count(u64),
-    /// The certified interval.
+    /// The certified interval, shown with both ends.
     Interval(Interval),
-    /// An interval of which the middle says enough if it is narrow.
+    /// An interval that a view may show by its middle where it is narrow.
     Value(Interval),
     /// A plain number.
     Number(f64),

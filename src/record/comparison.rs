@@ -123,7 +123,7 @@ pub struct SolverRow {
     pub solver: String,
     /// Entropic regularisation; 0 for solvers without.
     pub epsilon: f64,
-    /// Proved to hold the plain transport distance, from this solver's output alone.
+    /// Proved to contain the plain transport distance, from this solver's output alone.
     pub distance: Interval,
     /// Value of the solved problem.
     pub value: Option<f64>,

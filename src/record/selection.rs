@@ -1,7 +1,7 @@
 //! One selection: the same record for every command that makes or reads selections.
 //!
-//! A field is a key of manifests and of `results.json`, in this order. Fields that came later than the first version are optional, so
-//! that older results are still read.
+//! Fields are keys of manifests and of `results.json`, in this order. Fields that the first version did not have are
+//! optional, so that older results can still be read.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use super::Origin;
 /// A selection and what is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SelectionRecord {
-    /// Pairwise cost; only in comparisons, which have several. Manifests have it among the parameters.
+    /// Pairwise cost; only in comparisons, which have several costs. Manifests have it among their parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
-    /// Which bin of an order, the nearest first; only of `quantiles`.
+    /// Which bin of the method's order, the nearest first; only from `quantiles`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bin: Option<usize>,
     /// Which method.
@@ -29,27 +29,27 @@ pub struct SelectionRecord {
     pub budget: usize,
     /// Where its files are, relative to the result; `null` if they were not asked for.
     pub dir: Option<String>,
-    /// Which places of an order it is from; only of `quantiles`.
+    /// The places in the method's order from which the rows were taken; only from `quantiles`.
     #[serde(flatten)]
     pub ranks: Option<RankRange>,
     /// Whether smaller budgets of this method are prefixes of larger ones.
     pub nested: bool,
-    /// Proved to hold the subset's distance; `null` if nothing was proved.
+    /// Proved to contain the subset's distance; `null` if nothing was proved.
     pub distance: Option<Interval>,
-    /// Proved to hold for every subset of that size; `null` if nothing was proved.
+    /// A proved lower bound for the distance of every subset of that size; `null` if nothing was proved.
     pub best: Option<Best>,
     /// How far the subset can be above the best possible one: upper/lower − 1, rounded up.
     pub excess: Option<f64>,
-    /// Proved to hold the subset's energy distance; `null` if it was left out, for a reason that the notes give.
+    /// Proved to contain the subset's energy distance; `null` if it was left out, for a reason that the notes give.
     pub energy: Option<Interval>,
-    /// Proved to hold the mean cost of a query and its closest row of the subset; `null` if nothing was proved.
+    /// Proved to contain the mean cost between a query and its closest row of the subset; `null` if nothing was proved.
     pub chamfer: Option<Interval>,
-    /// What selections by some of the queries are worth for the others; `null` unless asked for.
+    /// Distances to held-out queries of selections by the other queries; `null` unless asked for.
     pub held_out: Option<HeldOut>,
-    /// What `compare` finds out besides.
+    /// Further measurements, made by `compare` only.
     #[serde(flatten)]
     pub examined: Option<Examined>,
-    /// What the groups of queries get, in the order of the result's groups.
+    /// How well the selection covers each group of queries, in the order of the result's groups.
     pub groups: Vec<GroupCoverage>,
     /// Chosen rows per source, in the order of the result's sources; only in comparisons.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ pub struct SelectionRecord {
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// No subset of the size is closer than this: a number in `results.json`, an object in manifests.
+/// A lower bound for the distance of every subset of the size: a number in `results.json`, an object in manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Best {
@@ -101,7 +101,7 @@ pub struct RankRange {
     pub rows: usize,
 }
 
-/// What a comparison says of a selection besides.
+/// What only comparisons say of a selection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Examined {
     /// Against the random reference; absent if there is none.
@@ -128,7 +128,7 @@ pub struct AgainstRandom {
 }
 
 impl SelectionRecord {
-    /// Of a selection of `chosen`, as manifests have it.
+    /// The record of one selection of `chosen`, as manifests have it.
     pub(crate) fn of(
         origin: Origin<'_>,
         request: &Request,

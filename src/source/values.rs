@@ -1,8 +1,7 @@
-//! Digests of rows by value: of their numbers as they are stored, but row by row and the least significant byte first,
-//! whatever the format, the memory order and the byte order of the file.
+//! Digests of rows by value. Numbers are digested in their stored type, row by row, the least significant byte first. So
+//! the digest depends on neither the format nor the memory order nor the byte order of the file.
 //!
-//! Limit: the speed of BLAKE3 for tables that are stored like that, two to three times that of SHA-256; others pass
-//! through a buffer.
+//! Limit: the speed of BLAKE3 for tables that are stored in that order; others pass through a buffer.
 
 use std::ops::Range;
 
@@ -16,10 +15,10 @@ use super::number::{Stored, Target};
 use super::representation::Representation;
 use super::shard::{Bytes, Shard};
 
-/// Bytes that are handed over at a time.
+/// Most bytes that are passed on at a time.
 const STEP: usize = 1 << 20;
 
-/// What is done with bytes.
+/// Takes the next bytes of the values.
 type Take<'a> = dyn FnMut(&[u8]) -> Result<(), DataError> + 'a;
 
 /// The digests of a file and of the rows in it, in hexadecimal.
@@ -32,8 +31,8 @@ pub struct FileDigests {
 }
 
 impl Shard {
-    /// Digests the file and the values of its table, in one pass where the values lie in the file as they are digested.
-    /// Advances `watch` by the bytes of the file.
+    /// Digests the file and the values of its table: in one pass if the file stores the values in the order in which they are
+    /// digested, else in two. Advances `watch` by the bytes of the file.
     pub(crate) fn digests(&self, watch: &dyn Watch) -> Result<FileDigests, DataError> {
         if !(matches!(self.bytes, Bytes::Mapped) && self.is_plain()) {
             let sha256 = self.source.digest(watch)?;
@@ -61,7 +60,7 @@ impl Shard {
         Ok(values.finalize().to_string())
     }
 
-    /// Hands over the values of some rows.
+    /// Passes the values of some rows on to `take`, in the order in which they are digested.
     fn values(&self, rows: Range<usize>, take: &mut Take<'_>) -> Result<(), DataError> {
         let size = self.layout.number.size();
         let row = self.layout.dim * size;
@@ -76,11 +75,11 @@ impl Shard {
         }
     }
 
-    /// As [`Shard::values`], through a buffer of words of the size of a number.
+    /// As [`Shard::values`], for a table that is stored in another order: through a buffer of words as large as its numbers.
     fn words<W: Target + Pod>(&self, rows: Range<usize>, take: &mut Take<'_>) -> Result<(), DataError> {
         let most = STEP / size_of::<W>();
+        // The buffer has room for several whole rows, or for some columns of one.
         let columns = self.layout.dim.min(most);
-        // Several whole rows, or a part of one.
         let lines = (most / self.layout.dim).max(1);
         let mut buffer = vec![W::default(); columns * lines.min(rows.len())];
         for first in rows.clone().step_by(lines) {
@@ -105,8 +104,8 @@ impl Representation {
         self.parts(0..self.original_len()).map(|(shard, _)| shard.data().len() as u64).sum()
     }
 
-    /// Number type and digest of the values of some rows, dropped ones counted, on all worker threads. The type is empty
-    /// if it is not the same for all of them. Advances `watch` by bytes.
+    /// Number type and digest of the values of some rows, numbered with the dropped ones; works on all worker threads. The
+    /// type is empty if the rows are not all of one type. Advances `watch` by the bytes of the values.
     ///
     /// # Errors
     /// If a file was cut meanwhile, or `watch` asks to stop.
@@ -126,10 +125,10 @@ impl Representation {
     }
 }
 
-macro_rules! word {
+macro_rules! words_as_stored {
     ($($type:ty)*) => {
         $(impl Target for $type {
-            /// The bits as they are, of numbers of this size.
+            /// Copies the bits of numbers of this size.
             fn convert<T: Stored>(from: &[T], to: &mut [Self]) {
                 bytemuck::cast_slice_mut::<Self, u8>(to).copy_from_slice(bytemuck::cast_slice(from));
             }
@@ -137,4 +136,4 @@ macro_rules! word {
     };
 }
 
-word!(u8 u16 u32 u64);
+words_as_stored!(u8 u16 u32 u64);

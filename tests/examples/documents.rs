@@ -13,16 +13,27 @@ fn read(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// Documents, each with the folders from which it names files.
+const DOCUMENTS: [(&str, &[&str]); 4] = [
+    ("ARCHITECTURE.md", &["", "src/batch", "src/source"]),
+    ("CONTRIBUTING.md", &["", "src/source"]),
+    ("theory/README.md", &["", "theory", "theory/src", "theory/src/generalization"]),
+    ("solvers/README.md", &["", "solvers/src"]),
+];
+
+/// Paths in backticks, names of Rust files, and links.
 #[test]
 fn documents_name_files_that_exist() {
-    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    for (document, folders) in DOCUMENTS {
         let text = read(document);
-        let words = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        let linked = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
         let plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
-        let paths: Vec<&str> = words.filter(plain).filter(|word| word.contains('/')).collect();
+        let named = |word: &&str| word.contains('/') || word.ends_with(".rs");
+        let paths: Vec<&str> = quoted.chain(linked).filter(plain).filter(named).collect();
         assert!(paths.len() > 10, "{document} names {paths:?}");
         for path in paths {
-            let there = root().join(path).exists();
+            let there = folders.iter().any(|folder| root().join(folder).join(path).exists());
             assert!(there, "{document} names `{path}`, which does not exist");
         }
     }

@@ -1,8 +1,8 @@
 //! The checker: decides whether a certificate's claims follow from its evidence and the input.
 //!
-//! It believes the statement's terms, recomputes every cost from the input in `f64`, looks at all pool rows, and runs
-//! the formulas of [`bounds`](crate::bounds) for the distance that is stated. It knows no solver. It reads no file either:
-//! the caller hands over rows and says which they are ([`Facts`]).
+//! It takes the statement as given: which distance, cost and budget. It recomputes every cost from the input in `f64`,
+//! looks at all pool rows, and evaluates the bounds of that distance with the formulas of [`bounds`](crate::bounds). It knows
+//! no solver and reads no file: the caller hands over the rows and says which they are ([`Facts`]).
 //!
 //! Limit: N·M inner products of length d in `f64`, see [`dot`](crate::dot); for distances of kernels N·(M + L), where L is
 //! the number of rows of the witness.
@@ -15,27 +15,28 @@ use crate::geometry::Geometry;
 use crate::rejection::Rejection;
 use crate::statement::Objective;
 
-/// What the caller found when it opened the input.
+/// What the caller found out about the rows itself.
 ///
-/// All of it must come from the rows, but for where ranges begin and end: these the checker compares with the number of
-/// rows. Whoever copies more from the certificate lets the certificate choose its input: one that drops the best rows then
-/// proves that every subset of the others is far away.
+/// Only where ranges begin and end may be copied from the certificate: the checker compares that with the number of rows.
+/// All else must come from the rows. Otherwise a forged certificate could choose its own input: it could drop the best rows,
+/// and prove that every subset of the others is far away.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The rows in the ranges into which the certificate divides them (of version 1: the files in the order in which
     /// their rows are concatenated); names do not matter.
     pub inputs: Vec<Input>,
     /// The rows that the geometry leaves out: none, or exactly those that
-    /// [`row_fault`](crate::geometry::row_fault) finds fault with under the cost. Nothing here can tell.
+    /// [`row_fault`](crate::geometry::row_fault) finds fault with under the cost. The checker cannot tell, since it does not see
+    /// them.
     pub dropped: Dropped,
 }
 
 /// What the checker could prove.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Proved {
-    /// Around the distance of the subset.
+    /// An interval that contains the distance of the subset.
     pub distance: Interval,
-    /// Below the distance of every subset of that size.
+    /// A lower bound for the distance of every subset of that size.
     pub best: Option<f64>,
 }
 
@@ -55,7 +56,7 @@ pub enum Verdict {
     Weaker(Proved),
     /// The certificate breaks a rule.
     Rejected(Rejection),
-    /// The input at hand is not what the certificate speaks of.
+    /// The rows at hand are not those that the certificate speaks of, or the check was stopped.
     CannotCheck(String),
 }
 
@@ -102,6 +103,7 @@ pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>,
         return Verdict::CannotCheck(reason);
     }
     match prove(certificate, geometry, executor) {
+        // The executor left tasks out, which says nothing about the certificate.
         Err(rejection) if rejection.rule == "complete" => Verdict::CannotCheck(rejection.to_string()),
         Err(rejection) => Verdict::Rejected(rejection),
         Ok(proved) if implies(&proved, certificate) => Verdict::Verified(proved),
@@ -109,8 +111,8 @@ pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>,
     }
 }
 
-/// Checks the rules that need no input. [`verify`] does so too; this is for those who go through the ranges of a
-/// certificate before: those that pass cover every row once.
+/// Checks the rules that need no input. [`verify`] does this too. Call it first to read rows by the ranges of a certificate:
+/// if it passes, the ranges cover every row once.
 ///
 /// # Errors
 /// Names the rule that is broken.
@@ -126,7 +128,8 @@ pub fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
     let (potentials, plan) = (evidence.distance_potentials.is_some(), evidence.plan.is_some());
     let (for_all, witness) = (evidence.best_potentials.is_some(), evidence.witness.is_some());
     let transport = certificate.problem.objective == Objective::W;
-    // The checker evaluates what is not transport itself; bounds for all subsets rest on potentials or on a witness.
+    // Only the distance W needs evidence, since the checker evaluates the others itself. A bound for all subsets rests on
+    // potentials, or on a witness for the distance of a kernel.
     let strange = match certificate.problem.objective {
         Objective::W => witness,
         Objective::Tsds { .. } => potentials || plan || witness,
@@ -135,7 +138,7 @@ pub fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
     if strange {
         return Err(Rejection::new("evidence", "there is evidence for another distance than that of the statement"));
     }
-    // What each claim rests on; `None` if the checker needs nothing to decide it.
+    // For each claim, whether its evidence is there; `None` if the checker needs none.
     let claims = [
         ("distance.lower", distance.lower, transport.then_some(potentials)),
         ("distance.upper", distance.upper, transport.then_some(plan)),
@@ -170,7 +173,7 @@ fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>
     if certificate.dropped != facts.dropped {
         return Err("the certificate leaves out other rows than those left out here".to_owned());
     }
-    // The two counts come from the caller; they are compared so that a mix-up cannot pass for a proof.
+    // Facts and geometry both come from the caller: this finds those that do not belong together.
     let of = |role| found.iter().filter(move |input| input.role == role);
     let count = |role| of(role).map(|input| input.rows).sum::<usize>();
     let (n, m) = match geometry.points() {

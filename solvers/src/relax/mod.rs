@@ -2,8 +2,8 @@
 //!
 //! Transport is solved by [`budgeted`], the distance of a kernel by [`herding`], TSDS's problem by [`tsds`].
 //!
-//! What was solved belongs to whoever runs selectors ([`Optimum`]): it is solved once, for the bounds below every subset,
-//! and asked again by the selector whose own problem it is ([`Selector::of_optimum`](crate::Selector::of_optimum)).
+//! The caller that runs selectors keeps the result ([`Optimum`]). It is solved once, for the bounds below every subset, and used
+//! again by the selector that solves the same problem ([`Selector::of_optimum`](crate::Selector::of_optimum)).
 
 pub mod budgeted;
 pub mod herding;

@@ -1,8 +1,10 @@
 //! The nearest pool rows of every query.
 //!
-//! Limit: one comparison per cell of the pass. Few cells pass a threshold that rises with what was found: each
-//! thread keeps, per query, a buffer of at least twice the wanted length, cut back whenever it is full. Lists of the
-//! whole pool are never cut.
+//! Each thread keeps a buffer per query, of at least twice the wanted length. When a buffer is full, it is cut back to the
+//! nearest rows, and the query's cut rises: rows that screen below it are no longer taken in. Lists of the whole pool are
+//! never cut.
+//!
+//! Limit: one comparison per pair of a row and a query. Few pairs pass the cut.
 
 use kantor_theory::{Geometry, GeometryId};
 use rayon::prelude::*;
@@ -28,9 +30,9 @@ pub struct Neighbour {
 /// errs by at most the screen's error, the exact nearest rows are among them (module [`screen`](super::screen)).
 #[derive(Debug, Clone, PartialEq)]
 pub struct NeighbourLists {
-    /// The geometry whose whole pool was looked at; `None` if some rows were not to be listed.
+    /// The geometry whose whole pool was scanned; `None` if a row was kept off the lists.
     whole: Option<GeometryId>,
-    /// Rows that may be bad, ascending.
+    /// As in [`PoolScan`](crate::PoolScan).
     suspects: Vec<usize>,
     lists: Vec<List>,
     error: f64,
@@ -39,6 +41,7 @@ pub struct NeighbourLists {
 
 #[derive(Debug, Clone, PartialEq)]
 struct List {
+    /// Screened values with their rows (module `key`), nearest first.
     keys: Vec<u64>,
     /// Rows that are not listed screen below this; `None` if all are listed.
     cut: Option<f32>,
@@ -71,8 +74,8 @@ impl NeighbourLists {
 
     /// The `count` nearest pool rows of every query, as in [`NeighbourLists::exact`] but in arbitrary order.
     ///
-    /// Only rows that screen within twice the error of the `count`-th are evaluated: fewer than `count` rows screen
-    /// above that one, and what screens higher by more than twice the error is closer than all others.
+    /// A row that screens higher than the `count`-th by more than twice the error is among the nearest. A row that screens
+    /// lower than it by more than that is not. Only the rows between are evaluated.
     pub(crate) fn nearest(&self, geometry: &Geometry<'_>, count: usize) -> Vec<Vec<u32>> {
         let margin = 2.0 * self.error;
         let nearest = |(query, list): (usize, &List)| {
@@ -111,12 +114,13 @@ impl NeighbourLists {
         &self.lists[query].keys
     }
 
-    /// Every row that is not on the list of `query` has a closeness below this, in units of [`NeighbourLists::unit`].
+    /// Rows that are not on the list of `query` have a closeness below this, in units of [`NeighbourLists::unit`]; −∞ if all
+    /// are listed.
     pub(crate) fn beyond(&self, query: usize) -> f64 {
         self.lists[query].cut.map_or(f64::NEG_INFINITY, |cut| f64::from(cut) + self.error)
     }
 
-    /// Rows among which are all bad rows of the pool, if the lists are of this geometry and no row was kept off them.
+    /// A superset of the bad rows of the pool, if the lists are of this geometry and no row was kept off them.
     pub(crate) fn suspects_of(&self, geometry: &Geometry<'_>) -> Option<&[usize]> {
         (self.whole == Some(geometry.id())).then_some(&self.suspects)
     }
@@ -136,13 +140,13 @@ impl NeighbourLists {
         self.unit
     }
 
-    /// What was collected from the whole pool: from `whole`, if no row was kept off the lists.
+    /// Lists of what was collected from the whole pool; `whole` is its geometry, if no row was kept off the lists.
     pub(crate) fn new(collected: Collector, scale: Scale, whole: Option<GeometryId>, suspects: &[usize]) -> Self {
         let Collector { count, margin, cuts, buffers } = collected;
         let list = |(Buffer { mut keys, .. }, dropped): (Buffer, f32)| {
             let cut = key::keep_nearest(&mut keys, count, margin);
             keys.sort_unstable();
-            // Whoever cut before saw `count` values above that cut, so the joint cut is no lower.
+            // A part that dropped rows kept `count` values not below its cut plus the margin, so this cut is no lower than its.
             let cut = cut.or((dropped > f32::NEG_INFINITY).then_some(dropped));
             List { keys, cut }
         };
@@ -154,9 +158,11 @@ impl NeighbourLists {
 /// Collects the nearest rows of all queries from blocks of rows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Collector {
+    /// Rows wanted per query.
     count: usize,
+    /// Rows that screen less than this below the `count`-th are kept too: twice the error.
     margin: f64,
-    /// Values below these cannot be among the nearest.
+    /// For every query the cut: rows that screen below it cannot be among the nearest, and are dropped.
     #[serde(with = "bits")]
     cuts: Vec<f32>,
     buffers: Vec<Buffer>,
@@ -165,6 +171,7 @@ pub(crate) struct Collector {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Buffer {
     keys: Vec<u64>,
+    /// Number of keys at which the buffer is cut.
     full: usize,
 }
 
@@ -197,6 +204,7 @@ impl Collector {
     /// Takes in a block of screened values (rows×M) that starts at row `first`.
     pub(crate) fn scan(&mut self, first: usize, values: &[f32], eligible: Option<&[bool]>) {
         let m = self.cuts.len();
+        // One byte per query: whether the row passes its cut. Eight are tested at a time, since few are set.
         let mut near = vec![0u8; m.next_multiple_of(8)];
         simd::wide(
             #[inline(always)]
@@ -242,7 +250,7 @@ impl Buffer {
         if let Some(higher) = key::keep_nearest(&mut self.keys, count, margin) {
             *cut = higher;
         }
-        // Many near-ties would otherwise be cut again and again.
+        // A buffer full of near-ties stays full when it is cut: without a larger limit each further row would cut it again.
         self.full = self.full.max(2 * self.keys.len());
     }
 }

@@ -1,6 +1,6 @@
-//! Passes over the pool that all families share.
+//! The pass over the pool that all selectors share.
 //!
-//! One blocked pass ([`scan`]) collects what the selectors need ([`ScanRequest`]): the closest query of every row
+//! One blocked pass ([`scan`]) collects what the selectors ask for ([`ScanRequest`]): the closest query of every row
 //! ([`best::RowBest`]) and the nearest rows of every query ([`lists::NeighbourLists`]). Every thread makes a [`Summary`] of
 //! the blocks that it takes, and these are merged. The pass works on screened values ([`screen::Screen`]); whatever the
 //! screen cannot decide is decided on exact pairs ([`pairs::PairCloseness`]).

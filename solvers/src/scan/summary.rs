@@ -1,7 +1,7 @@
-//! What a pass keeps of the pool rows that it has seen, and how the summaries of parts become that of the whole.
+//! What a pass keeps of the pool rows that it has seen, and how summaries of parts are merged into one of the whole pool.
 //!
-//! Threads of one pass and shards on several machines are joined by the same [`Summary::merge`]. What [`Summary::finish`]
-//! returns is the same for every split of the pool into blocks and parts and for every order of merging.
+//! [`Summary::merge`] joins the threads of one pass, and shards that were scanned on several machines. The result of
+//! [`Summary::finish`] depends neither on how the pool was split into blocks and parts nor on the order of merging.
 
 use std::ops::Range;
 
@@ -22,29 +22,30 @@ pub struct Summary {
     spans: Vec<Span>,
     lists: Option<Collector>,
     suspects: Vec<usize>,
-    /// The geometry that was scanned, if no row was kept off the lists. What was read from elsewhere proves nothing here.
+    /// The geometry that was scanned; `None` if a row was kept off the lists. An identity holds within one process only, so a
+    /// summary that was read from a file has none, and no screening proof rests on it.
     #[serde(skip)]
     geometry: Option<GeometryId>,
 }
 
-/// What screened values are multiples of, and their error: values of another scale cannot be compared.
+/// Unit and error bound of screened values. Only values of one scale can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
-    /// A power of two.
+    /// Screened values are multiples of this power of two.
     pub unit: f64,
-    /// In such units.
+    /// How far a screened value may be from the exact one, in such units.
     pub error: f64,
 }
 
-/// Rows that follow each other.
+/// Consecutive rows that were seen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Span {
     rows: Range<usize>,
-    /// One a row, if they were asked for.
+    /// One per row if the request has `row_best`, else empty.
     best: Vec<Best>,
 }
 
-/// Why summaries do not make one.
+/// Why summaries cannot be merged, or do not cover the pool once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
     /// They answer different questions.
@@ -75,7 +76,7 @@ impl Summary {
         }
     }
 
-    /// Takes in a block of rows; only `eligible` ones come on the lists. `values` is a workspace.
+    /// Takes in a block of rows. If `eligible` is given, only rows that it marks come on the lists.
     ///
     /// # Panics
     /// If the rows lie outside the pool of `screen`, or it has another number of queries.
@@ -110,7 +111,7 @@ impl Summary {
         self.suspects.append(workspace.suspects());
     }
 
-    /// The same for a part of a pool that begins with row `first`: the rows seen count from there.
+    /// Renumbers the rows of a part that was scanned as a pool of its own: its row 0 becomes row `first` of the whole pool.
     ///
     /// # Panics
     /// If a row number would not fit into 32 bits.

@@ -1,13 +1,13 @@
 //! A lower bound for **every** subset of k rows, under any objective, from evidence that need not be believed.
 //!
-//! Every such bound splits in two (`notes/priced-support.md`): the objective and the evidence give a constant and one
-//! value v_i a pool row ([`Relaxation`]), the subsets that may be chosen bound the sum of their values (module `feasible`):
-//! - W: v_i = max_j(g_j − c_ij^p), Σ_j b_j g_j − (1/k) Σ_{i∈S} v_i ≤ W_p(S)^p (`notes/best-subset.md`);
-//! - energy and MMD: v_i = −h(x_i), see [`discrepancy`];
-//! - TSDS: v_i = Σ_j max(0, g_j − c_ij), see [`tsds`].
+//! Every such bound has two parts (`notes/priced-support.md`). The objective and the evidence give one value v_i per pool
+//! row, and a lower bound of D(S) that falls as Σ_{i∈S} v_i rises ([`Relaxation`]). The subsets that may be chosen limit that
+//! sum (module `bounds::feasible`). With costs c_ij, potentials g_j and weights b_j of the queries, the values are
+//! - for W: v_i = max_j(g_j − c_ij^p), and Σ_j b_j g_j − (1/k) Σ_{i∈S} v_i ≤ W_p(S)^p (`notes/best-subset.md`);
+//! - for energy and MMD: v_i = −h(x_i), see [`discrepancy`];
+//! - for TSDS: v_i = Σ_j max(0, g_j − c_ij), see [`tsds`].
 //!
-//! Whoever has proved that v_i ≤ 0 for rows under W or TSDS may leave them out ([`Screened`]); the checker leaves none
-//! out.
+//! Under W and TSDS, rows with a proof that v_i ≤ 0 may be left out ([`Screened`]). The checker leaves none out.
 //!
 //! [`Screened`]: crate::bounds::Screened
 
@@ -59,7 +59,7 @@ impl BestBound {
         self.geometry
     }
 
-    /// What it is about, word for word.
+    /// The statement that it was proved for.
     pub fn statement(&self) -> &Statement {
         &self.statement
     }
@@ -90,20 +90,21 @@ impl BestBound {
     }
 }
 
-/// Numbers ≥ v_i for some pool rows, into the last argument; the first is a workspace. None is +∞.
+/// Writes numbers ≥ v_i of some pool rows into the last argument; the first is a workspace. None of them is +∞.
 type Values<'a> = Box<dyn Fn(&mut Vec<f64>, &[usize], &mut [f64]) -> Result<(), Rejection> + Sync + 'a>;
 
 /// What an objective D and evidence say of every subset S (`notes/priced-support.md`): one value v_i a pool row, and a
 /// number ≤ D(S) that falls as Σ_{i∈S} v_i rises.
 pub(super) struct Relaxation<'a> {
-    /// Whether the values hold the price σ of a row already.
+    /// Whether the price σ of a row is contained in the values already.
     pub(super) holds_price: bool,
     pub(super) values: Values<'a>,
     /// A number ≤ D(S) for all S whose values add up to at most this; `None` if it is too large for a double.
     pub(super) lower: Box<dyn Fn(f64) -> Option<f64> + 'a>,
 }
 
-/// Values that `of` finds from the closeness of rows to all queries; it writes +∞ where that is not finite.
+/// Values that `of` computes from the closeness of rows to all queries. Where a closeness is not finite, `of` writes +∞ and
+/// the row is rejected.
 pub(super) fn values_of_closeness<'a>(
     geometry: &'a Geometry<'_>,
     of: impl Fn(&[f64], &mut [f64]) + Sync + 'a,
@@ -111,7 +112,7 @@ pub(super) fn values_of_closeness<'a>(
     Box::new(move |workspace, rows, out| {
         workspace.resize(BLOCK * geometry.query_len(), 0.0);
         let closeness = &mut workspace[..rows.len() * geometry.query_len()];
-        // A block is read faster than row by row.
+        // Consecutive rows are evaluated faster as a block than one by one.
         if rows.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
             geometry.closeness_block(rows[0]..rows[0] + rows.len(), closeness);
         } else {
@@ -161,8 +162,8 @@ pub fn best_bound(
     bound_among(geometry, problem, evidence.into(), candidates, Feasible::of(problem), &[], executor)
 }
 
-/// The same for the subsets that obey the constraints of the problem, which are those of `feasible` (T15); `prices` are of
-/// its limits. Looks at all rows.
+/// As [`best_bound`], for the subsets that obey the constraints of the problem (T15). `feasible` holds the same constraints
+/// with the columns that they speak of; any `prices` of its limits give a bound. Looks at all rows.
 ///
 /// ```
 /// use kantor_theory::constraints::{Column, ColumnRecord, Constraints, Counted, FeasibleSet, Limit, Price};
@@ -187,7 +188,7 @@ pub fn best_bound(
 /// ```
 ///
 /// # Errors
-/// As [`best_bound`]; and if constraints or prices do not fit.
+/// As [`best_bound`]; and if `feasible` or the prices do not fit the problem.
 pub fn constrained_best_bound(
     geometry: &Geometry<'_>,
     problem: &Statement,
@@ -229,7 +230,7 @@ fn bound_among(
     Ok(BestBound { geometry: geometry.id(), statement: problem.clone(), evidence, prices: prices.to_vec(), lower })
 }
 
-/// A number ≤ D(S) for all feasible S; rows of the pool that are not `listed` have v_i ≤ 0.
+/// A number ≤ D(S) for all feasible S. Pool rows that are not `listed` are known to have v_i ≤ 0.
 fn relaxed(
     pool: usize,
     feasible: &Feasible<'_>,
@@ -237,7 +238,8 @@ fn relaxed(
     listed: Option<&[usize]>,
     executor: Executor<'_>,
 ) -> Result<f64, Rejection> {
-    // Where rows are left out, no other may count for less than they do.
+    // A row that was left out may have any value up to 0. So listed rows count for at least 0: a subset with rows that were
+    // left out could otherwise exceed the sum.
     let least = if listed.is_some() { 0.0 } else { f64::NEG_INFINITY };
     let visit = |support: &mut Support<'_>, workspace: &mut Vec<f64>, span: Range<usize>| {
         let rows: Vec<usize> = listed.map_or_else(|| span.clone().collect(), |rows| rows[span.clone()].to_vec());

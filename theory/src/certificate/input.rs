@@ -1,4 +1,6 @@
-//! The rows that a certificate speaks of, and what says which they are.
+//! The inputs of a certificate: the rows that it speaks of, and what identifies them.
+//!
+//! In version 2 an input is a range of rows with a digest of its values, wherever they are stored. In version 1 it is a file.
 
 use std::ops::Range;
 
@@ -8,7 +10,7 @@ use crate::rejection::Rejection;
 
 use super::SCHEMA;
 
-/// What rows are to the problem.
+/// What the rows of an input are used as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -36,47 +38,46 @@ impl Role {
     }
 }
 
-/// Some rows, of one number type.
+/// Some rows that a certificate speaks of, all of one number type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Input {
-    /// What they are.
+    /// What they are used as.
     pub role: Role,
     /// The file that they were read from, if any; proves nothing.
     pub name: Option<String>,
-    /// Which of the file's tensors it was; absent for files that do not name them. Proves nothing beside
-    /// [`Content::Values`].
+    /// The tensor of the file that they were read from; absent for files that do not name tensors. It proves something only
+    /// beside [`Content::File`].
     pub tensor: Option<String>,
-    /// How many.
+    /// Number of rows.
     pub rows: usize,
     /// Numbers per row.
     pub dim: usize,
-    /// Their type.
+    /// Type of the numbers.
     pub dtype: String,
-    /// What says which.
+    /// What identifies the rows.
     pub content: Content,
 }
 
-/// What says which rows an input is.
+/// What identifies the rows of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// The rows of a file, in version 1.
+    /// In version 1: the rows of a file.
     File {
         /// SHA-256 of the whole file, lower-case hexadecimal.
         sha256: String,
     },
-    /// A range of the rows of a role, wherever they are stored.
+    /// In version 2: a range of the rows of a role, wherever they are stored.
     Values {
-        /// The first of them.
+        /// The number of the first row.
         start: usize,
-        /// BLAKE3 of their numbers as they are stored, but row by row and the least significant byte first; lower-case
-        /// hexadecimal.
+        /// BLAKE3 of their numbers in the stored type, row by row, the least significant byte first; lower-case hexadecimal.
         blake3: String,
     },
 }
 
 impl Input {
-    /// These rows of the `len` rows of their role, as far as there are any; of a file, all.
+    /// The range of this input in the `len` rows of its role, cut to what is there. A file is taken for all of them.
     pub fn range(&self, len: usize) -> Range<usize> {
         match self.content {
             Content::File { .. } => 0..len,
@@ -84,7 +85,8 @@ impl Input {
         }
     }
 
-    /// In what `found` is not what is said here; names prove nothing.
+    /// The first thing in which `found` differs from this input, in words; `None` if they are the same rows. Names prove
+    /// nothing and are not compared.
     pub(crate) fn difference(&self, found: &Input) -> Option<&'static str> {
         let rows = [
             ("role", self.role == found.role),
@@ -107,8 +109,7 @@ impl Input {
     }
 }
 
-/// Checks that inputs are as this version has them: in version 2, ranges that cover the rows of every role once and in
-/// order.
+/// Checks that inputs have the form of this version. In version 2, the ranges must cover the rows of every role once, in order.
 pub(crate) fn check_inputs(schema: &str, inputs: &[Input]) -> Result<(), Rejection> {
     let refused = |at: usize, fault: &str| Err(Rejection::new("inputs", format!("input {at} {fault}")));
     let (mut last, mut next) = (None, 0);
@@ -140,7 +141,7 @@ pub(crate) fn check_inputs(schema: &str, inputs: &[Input]) -> Result<(), Rejecti
     }
 }
 
-/// An input as both versions write it.
+/// An input as it is written: the keys of both versions.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -160,7 +161,7 @@ struct Written {
     blake3: Option<String>,
 }
 
-/// What is there must not be null.
+/// Reads a key that may be absent but must not be null.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }

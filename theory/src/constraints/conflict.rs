@@ -1,7 +1,7 @@
 //! Why no subset obeys constraints, where that can be told by counting.
 
 use super::column::Values;
-use super::feasible::{Count, Row};
+use super::feasible::{Count, RowState};
 use super::{FeasibleSet, Limit};
 
 impl FeasibleSet {
@@ -9,8 +9,8 @@ impl FeasibleSet {
     /// told from each column alone. With limits on the labels of one column and nothing else, `None` means that there is
     /// such a subset.
     pub fn conflict(&self, budget: usize) -> Option<String> {
-        let count = |is: Row| self.rows.iter().filter(|row| **row == is).count();
-        let (included, excluded) = (count(Row::Included), count(Row::Excluded));
+        let count = |is: RowState| self.rows.iter().filter(|row| **row == is).count();
+        let (included, excluded) = (count(RowState::Included), count(RowState::Excluded));
         let available = self.pool() - excluded;
         if included > budget {
             return Some(format!("{included} rows are to be included, but only {budget} are asked for"));
@@ -35,8 +35,8 @@ impl FeasibleSet {
         let mut groups = vec![(0usize, 0usize); names.len() + 1];
         for (&place, is) in of_row.iter().zip(&self.rows) {
             let group = &mut groups[(place as usize).min(names.len())];
-            group.0 += usize::from(*is == Row::Included);
-            group.1 += usize::from(*is != Row::Excluded);
+            group.0 += usize::from(*is == RowState::Included);
+            group.1 += usize::from(*is != RowState::Excluded);
         }
         let mut ranges: Vec<(usize, usize)> = groups.clone();
         let name = |place: usize| format!("`{}={}`", self.constraints.columns[column].name, names[place]);
@@ -81,8 +81,8 @@ impl FeasibleSet {
     }
 
     fn numbers_in_conflict(&self, column: usize, numbers: &[f64], budget: usize) -> Option<String> {
-        let of = |is: Row| self.rows.iter().zip(numbers).filter(move |(row, _)| **row == is).map(|(_, x)| *x);
-        let (must, mut may): (Vec<f64>, Vec<f64>) = (of(Row::Included).collect(), of(Row::Free).collect());
+        let of = |is: RowState| self.rows.iter().zip(numbers).filter(move |(row, _)| **row == is).map(|(_, x)| *x);
+        let (must, mut may): (Vec<f64>, Vec<f64>) = (of(RowState::Included).collect(), of(RowState::Free).collect());
         may.sort_unstable_by(f64::total_cmp);
         let room = budget.saturating_sub(must.len()).min(may.len());
         let sum = |some: &[f64]| must.iter().chain(some).sum::<f64>();

@@ -1,8 +1,10 @@
-//! The subsets that may be chosen, and what prices on their limits say of the sum of one value a row (T15).
+//! The subsets that obey constraints ([`FeasibleSet`]), and what prices on the limits add to a bound for all of them (T15).
 //!
-//! For prices y_r of the limits lo_r ≤ Σ_{i∈S} A_ri ≤ hi_r and u_i = v_i − Σ_r y_r A_ri, every feasible S has
-//! Σ_{i∈S} v_i ≤ Σ_{i∈S} u_i + Σ_r (hi_r·max(y_r, 0) − lo_r·max(−y_r, 0)), and Σ_{i∈S} u_i is at most that of the rows
-//! that must be chosen and as many of the largest others as there is room for.
+//! Take any prices y_r of the limits lo_r ≤ Σ_{i∈S} A_ri ≤ hi_r, and let u_i = v_i − Σ_r y_r A_ri: the value of a row less its
+//! *discount*. Every feasible S has Σ_{i∈S} v_i ≤ Σ_{i∈S} u_i + Σ_r (hi_r·max(y_r, 0) − lo_r·max(−y_r, 0)).
+//!
+//! [`FeasibleSet::priced`] computes the discounts and the last sum, its *constant*. Module `bounds::feasible` bounds
+//! Σ_{i∈S} u_i: by the rows that must be chosen, and as many of the largest others as there is room for.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +13,12 @@ use super::{Column, Constraints, Counted, Limit};
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_down, mul_down, mul_up};
 
-/// The price of a limit: what one more of what it counts is worth. Nothing about it is believed.
+/// The price of a limit: its dual variable, in units of the values v_i per unit of what the limit counts. Nothing about it is
+/// believed: whatever it is, the bound holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
-    /// Which of [`Constraints::limits`].
+    /// Index into [`Constraints::limits`].
     pub limit: usize,
     /// Which label, for a limit on [every one](Counted::Each).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,38 +33,39 @@ pub struct FeasibleSet {
     pub(super) constraints: Constraints,
     /// For every limit, what it counts.
     pub(super) counts: Vec<Count>,
-    /// Those of [`Constraints::columns`], for the rows of the problem.
+    /// The values of [`Constraints::columns`], without dropped rows.
     pub(super) columns: Vec<Values>,
-    /// What becomes of every row.
-    pub(super) rows: Vec<Row>,
+    /// Whether every row may, must or must not be chosen.
+    pub(super) rows: Vec<RowState>,
 }
 
-/// What a limit counts.
+/// What a limit counts, resolved in its column.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Count {
-    /// Rows with this label; none if no row has it.
+    /// Rows with the label of this index; `None` if no row has the label.
     Label(Option<u32>),
-    /// Rows with each label.
+    /// Rows with each label, one count per label.
     Each,
-    /// The numbers.
+    /// The sum of the numbers.
     Sum,
 }
 
-/// What constraints say of a row alone.
+/// Whether a row may, must or must not be chosen, apart from limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Row {
+pub(super) enum RowState {
     Free,
     Included,
     Excluded,
 }
 
 impl FeasibleSet {
-    /// The subsets of the rows that are not `dropped` (ascending); the columns are those of the constraints, in order, with
-    /// the dropped rows.
+    /// Resolves constraints for a pool of `stored` rows, of which those in `dropped` (ascending) are left out. `columns` are
+    /// those of the constraints, in order, and have values for dropped rows too.
+    ///
+    /// The caller must make sure that the columns have the digests that the constraints name.
     ///
     /// # Errors
-    /// If the constraints make no sense, or columns and rows do not fit them. That the columns have the digests which the
-    /// constraints name is for the caller to see to.
+    /// If the constraints make no sense, or columns and rows do not fit them.
     pub fn new(
         constraints: &Constraints,
         columns: &[Column],
@@ -90,8 +94,8 @@ impl FeasibleSet {
             }
         };
         let counts = constraints.limits.iter().map(count).collect::<Result<_, _>>()?;
-        let mut rows = vec![Row::Free; stored];
-        for (list, state) in [(&constraints.include, Row::Included), (&constraints.exclude, Row::Excluded)] {
+        let mut rows = vec![RowState::Free; stored];
+        for (list, state) in [(&constraints.include, RowState::Included), (&constraints.exclude, RowState::Excluded)] {
             for &row in list {
                 match rows.get_mut(row) {
                     Some(slot) => *slot = state,
@@ -99,7 +103,7 @@ impl FeasibleSet {
                 }
             }
         }
-        if let Some(row) = dropped.iter().find(|row| rows.get(**row) == Some(&Row::Included)) {
+        if let Some(row) = dropped.iter().find(|row| rows.get(**row) == Some(&RowState::Included)) {
             return fault(format!("row {row} is to be included, but was dropped"));
         }
         let kept: Vec<usize> = (0..stored).filter(|row| dropped.binary_search(row).is_err()).collect();
@@ -133,12 +137,11 @@ impl FeasibleSet {
     /// Names the first constraint that they break.
     pub fn check(&self, chosen: &[usize]) -> Result<(), Rejection> {
         let fault = |place: String| Err(Rejection::new("constraints", place));
-        if let Some(row) = chosen.iter().find(|&&row| self.rows.get(row).is_none_or(|is| *is == Row::Excluded)) {
+        if let Some(row) = chosen.iter().find(|&&row| self.rows.get(row).is_none_or(|is| *is == RowState::Excluded)) {
             return fault(format!("row {row} is chosen, which may not be"));
         }
-        let included = |row: &&usize| self.rows[**row] == Row::Included;
-        let (wanted, found) =
-            (self.rows.iter().filter(|row| **row == Row::Included).count(), chosen.iter().filter(included).count());
+        let included = |row: &&usize| self.rows[**row] == RowState::Included;
+        let (wanted, found) = (self.included(), chosen.iter().filter(included).count());
         if found < wanted {
             return fault(format!("{found} of {wanted} rows are chosen that must be"));
         }
@@ -153,12 +156,12 @@ impl FeasibleSet {
                     }
                 }
                 (Count::Each, Values::Labels { of_row, names }) => {
-                    let mut counts = vec![0.0; names.len()];
+                    let mut of_label = vec![0.0; names.len()];
                     for place in chosen.iter().map(|&row| of_row[row]).filter(|&place| place != NONE) {
-                        counts[place as usize] += 1.0;
+                        of_label[place as usize] += 1.0;
                     }
-                    if let Some(place) = counts.iter().position(|&count| count < least || count > most) {
-                        let (count, name) = (counts[place], self.name_of(limit, Some(place)));
+                    if let Some(place) = of_label.iter().position(|&count| count < least || count > most) {
+                        let (count, name) = (of_label[place], self.name_of(limit, Some(place)));
                         return fault(format!("{count} rows are chosen with {name}, not {least} to {most}"));
                     }
                 }
@@ -169,7 +172,7 @@ impl FeasibleSet {
                         sum.add(-offset);
                         sum
                     };
-                    // Infinity is no term.
+                    // An exact sum takes finite terms only: no upper end, no comparison with it.
                     if sum(least).down() < 0.0 || limit.max.is_some_and(|most| sum(most).up() > 0.0) {
                         return fault(format!("{} adds up to {}, not {least} to {most}", name(), sum(0.0).down()));
                     }
@@ -191,7 +194,7 @@ impl FeasibleSet {
         label.map_or_else(|| column.clone(), |label| format!("{column}={label}"))
     }
 
-    /// What these prices add to the value of every row and to the sum.
+    /// The discount of every row and the constant that these prices make.
     ///
     /// # Errors
     /// If a price is of no limit, not finite, or of an end that the limit does not have.
@@ -204,6 +207,7 @@ impl FeasibleSet {
             if !price.is_finite() {
                 return fault(at, "is not finite");
             }
+            // A positive price is of the upper end, a negative one of the lower end, which is 0 if none is given.
             let end = if *price > 0.0 { limit.max } else { Some(limit.min.unwrap_or(0.0)) };
             let Some(end) = end else { return fault(at, "is of an upper end that the limit does not have") };
             constant.add_product(end, *price);
@@ -230,7 +234,7 @@ impl FeasibleSet {
     }
 }
 
-/// Takes a price from the rows whose label has this place.
+/// Adds a price, rounding down, to the discounts of the rows whose label has the index `place`.
 fn discount(discounts: &mut [f64], of_row: &[u32], place: Option<u32>, price: f64) {
     let Some(place) = place.filter(|&place| place != NONE) else { return };
     for (sum, _) in discounts.iter_mut().zip(of_row).filter(|(_, of)| **of == place) {
@@ -238,7 +242,7 @@ fn discount(discounts: &mut [f64], of_row: &[u32], place: Option<u32>, price: f6
     }
 }
 
-/// What prices do to a problem.
+/// What prices do to a bound: they lower the value of every row by its discount, and add a constant.
 #[derive(Debug, Clone)]
 pub(crate) struct Priced {
     /// Σ_r (hi_r·max(y_r, 0) − lo_r·max(−y_r, 0)).
@@ -249,14 +253,14 @@ pub(crate) struct Priced {
 
 impl FeasibleSet {
     pub(crate) fn is_included(&self, row: usize) -> bool {
-        self.rows[row] == Row::Included
+        self.rows[row] == RowState::Included
     }
 
     pub(crate) fn is_excluded(&self, row: usize) -> bool {
-        self.rows[row] == Row::Excluded
+        self.rows[row] == RowState::Excluded
     }
 
     pub(crate) fn included(&self) -> usize {
-        self.rows.iter().filter(|row| **row == Row::Included).count()
+        self.rows.iter().filter(|row| **row == RowState::Included).count()
     }
 }

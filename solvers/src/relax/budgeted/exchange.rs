@@ -1,21 +1,23 @@
-//! The graph on which the budgeted solver searches: one node per query, and from query to query the cheapest pool row
-//! that could change hands.
+//! The graph on which the budgeted solver searches: a node per query, and an edge from each query to each other one, which
+//! is the cheapest row that the first could pass on to the second.
 //!
-//! Every row is held by one query (or, rarely, split between a few). Moving row i from query t to query j costs
+//! Every chosen row is held by one query (rarely, split between a few). Passing row i from query t to query j costs
 //! c_ij − c_it; `cheapest[j][t]` is the least such cost over the rows that t holds. A query that needs mass looks for
 //! a shortest path in that graph under the reduced costs cheapest[j][t] + g_t − g_j ≥ 0 (successive shortest paths
-//! with potentials: Edmonds and Karp 1972, Tomizawa 1971), so one search is O(M) per settled query and never touches
-//! the rows.
+//! with potentials: Edmonds and Karp 1972, Tomizawa 1971). One search is O(M) per settled query and reads no costs of rows.
 //!
-//! Limit: a search streams `settled` rows of M numbers from cache; a move of a row costs one pass over its M costs
-//! and a strided update of the cells whose minimum it changes. Each cell keeps a short sorted shelf of its cheapest
-//! rows, so that a minimum that leaves is replaced without looking at all rows again.
+//! A *cell* is an ordered pair of queries (from, to). Each cell keeps a short sorted *shelf* of the cheapest rows that `from`
+//! could pass on to `to`. When the cheapest one is no longer held there, the next on the shelf takes its place, and all rows
+//! of `from` are looked at only once the shelf is empty.
+//!
+//! Limit: a search streams M numbers from cache per settled query; moving a row costs one pass over its M costs and a
+//! strided update of the cells whose minimum changes.
 
 use super::holdings::Holdings;
 use crate::simd;
 use crate::transport::exact::grid::Grid;
 
-/// Rows that a cell remembers.
+/// Rows on a full shelf.
 const SHELF: usize = 8;
 
 /// No row.
@@ -37,7 +39,8 @@ impl Shelf {
         Some((self.costs[last], self.rows[last]))
     }
 
-    /// Puts a row in its place. Returns what the rows that are not on the shelf now cost at least, if that changed.
+    /// Puts a row in its place; on a full shelf the dearest one makes room. Returns what the rows that are not on the shelf
+    /// cost at least, if that changed.
     fn insert(&mut self, cost: f64, row: u32) -> Option<f64> {
         let mut dropped = None;
         if self.len as usize == SHELF {
@@ -62,7 +65,7 @@ impl Shelf {
     }
 }
 
-/// One move of a path: `row` goes from one query to the other.
+/// One step of a path: a query passes `row` on to another.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ExchangeStep {
     pub(super) row: u32,
@@ -75,7 +78,7 @@ pub(super) struct ExchangeStep {
 pub(super) struct Found {
     /// The query at which mass enters.
     pub(super) end: usize,
-    /// The reduced length of the path, its entry included.
+    /// The length of the path: the sum of its reduced costs, that of the entry included.
     pub(super) length: f64,
 }
 
@@ -89,19 +92,24 @@ pub(super) struct Exchange {
     pub(super) holdings: Holdings,
     /// Rows held by every query.
     members: Vec<Vec<u32>>,
-    /// `[to · m + from]`: cost of the cheapest move; infinite if `from` holds nothing.
+    /// `[to · m + from]`, so that a search reads it in order: the cost of the cheapest row; infinite if `from` holds none.
     cheapest: Vec<f64>,
-    /// `[from · m + to]`: the row of that move.
+    /// `[from · m + to]`: that row.
     head: Vec<u32>,
-    /// `[from · m + to]`: the next cheapest rows; some may have left since.
+    /// `[from · m + to]`: the cheapest rows, `head` included; others among them may no longer be held by `from`.
     shelves: Vec<Shelf>,
-    /// `[from · m + to]`: what every row of `from` that is not on the shelf costs at least.
+    /// `[from · m + to]`: what every row of `from` that is not on the shelf costs at least; minus infinity if `from` is `to`,
+    /// so that nothing is put on that shelf.
     bound: Vec<f64>,
+    /// Of every query in the last search.
     distance: Vec<f64>,
-    /// Infinite once settled, else 0.
+    /// Infinite once settled, else 0: added to distances, it hides settled queries from the search for the nearest.
     closed: Vec<f64>,
+    /// Queries that the last search settled, in that order.
     order: Vec<usize>,
+    /// The last path found, from the query at which mass enters to the source.
     path: Vec<ExchangeStep>,
+    /// Workspace: what it costs to pass one row on to each query.
     moves: Vec<f64>,
 }
 
@@ -127,7 +135,7 @@ impl Exchange {
         }
     }
 
-    /// Bytes that it takes for `m` queries and `rows` rows, the rows' costs excluded.
+    /// Bytes for `m` queries that hold `rows` rows, without the costs of the rows.
     pub(super) fn bytes(m: usize, rows: usize) -> u64 {
         let cell = size_of::<Shelf>() + 2 * size_of::<f64>() + size_of::<u32>();
         (m as u64) * (m as u64) * cell as u64 + 24 * rows as u64
@@ -157,6 +165,7 @@ impl Exchange {
         }
     }
 
+    /// Takes `mass` of a row from a query, and repairs the cells of which the row was the cheapest.
     fn take(&mut self, costs: &[f64], row: u32, query: usize, mass: u64) {
         if !self.holdings.take(row, query as u32, mass) {
             return;
@@ -172,7 +181,7 @@ impl Exchange {
                 continue;
             }
             let shelf = &mut self.shelves[cell];
-            while shelf.last().is_some_and(|(_, row)| self.holdings.held(row, from as u32) == 0) {
+            while shelf.last().is_some_and(|(_, last)| self.holdings.held(last, from as u32) == 0) {
                 shelf.len -= 1;
             }
             if shelf.len == 0 && self.bound[cell] < f64::INFINITY {
@@ -185,6 +194,7 @@ impl Exchange {
         if empty.is_empty() {
             return;
         }
+        // These cells have nothing on the shelf, but rows beside it.
         for &row in &self.members[from] {
             let line = &costs[row as usize * m..][..m];
             let base = self.grid.snap(line[from]);
@@ -203,7 +213,7 @@ impl Exchange {
         }
     }
 
-    /// Copies the front of a shelf to where searches look.
+    /// Makes the cheapest row on a shelf the one that searches see.
     fn show(&mut self, from: usize, to: usize) {
         let cell = from * self.m + to;
         let (cost, row) = self.shelves[cell].last().unwrap_or((f64::INFINITY, NONE));
@@ -211,8 +221,9 @@ impl Exchange {
         self.head[cell] = row;
     }
 
-    /// Finds a shortest path by which mass can reach `source`. `entry` is given a query and its potential and says at
-    /// which reduced cost (≥ 0) mass enters there, infinite if it cannot; it is asked once for every settled query.
+    /// Finds a shortest path by which mass can reach `source`, searching backwards from there. `entry` is given a query and
+    /// its potential and returns the reduced cost (≥ 0) at which a free row enters there, infinite if none can. It is called
+    /// once for every settled query.
     pub(super) fn search(&mut self, source: usize, mut entry: impl FnMut(usize, f64) -> f64) -> Option<Found> {
         self.distance.fill(f64::INFINITY);
         self.closed.fill(0.0);
@@ -246,7 +257,8 @@ impl Exchange {
         Some(found)
     }
 
-    /// Recovers the path from the distances: of a settled query, the first settled before it that gave its distance.
+    /// Recovers the path from the distances: the predecessor of a settled query is the first one settled before it that
+    /// gives its distance. Costs and potentials lie on a grid, so that equal distances are equal in every bit.
     fn trace(&mut self, source: usize, end: usize) {
         self.path.clear();
         let mut from = end;
@@ -263,12 +275,12 @@ impl Exchange {
         }
     }
 
-    /// The mass that the last path can carry.
+    /// The most mass that the last path can carry; without a limit if no row is passed on.
     pub(super) fn bottleneck(&self) -> u64 {
         self.path.iter().map(|step| self.holdings.held(step.row, step.from)).min().unwrap_or(u64::MAX)
     }
 
-    /// Raises the potentials after a search, so that the path found costs nothing.
+    /// Raises the potentials after a search, so that all reduced costs stay ≥ 0 and those along the path are 0.
     pub(super) fn raise(&mut self, found: Found) {
         for &settled in &self.order {
             if self.distance[settled] < found.length {
@@ -288,6 +300,7 @@ impl Exchange {
     }
 }
 
+/// What it costs to pass a row on to each query, from one at which it costs `base`; `line` has its costs.
 fn differences(grid: Grid, line: &[f64], base: f64, out: &mut [f64]) {
     simd::wide(
         #[inline(always)]
@@ -300,7 +313,8 @@ fn differences(grid: Grid, line: &[f64], base: f64, out: &mut [f64]) {
     );
 }
 
-/// Relaxes all edges into a settled query; returns the least distance of those not settled and the first that has it.
+/// Shortens the distances of all queries by way of one that has just been settled at distance `here`. Returns the least
+/// distance of those that are not settled, and the first query that has it.
 fn relax(
     here: f64,
     potential: f64,

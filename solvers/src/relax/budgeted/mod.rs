@@ -1,13 +1,17 @@
 //! The best subset of every size: budgeted selection by successive shortest paths on the queries.
 //!
 //! Choosing k rows and transporting them to the queries is one transportation problem in which a row may also stay
-//! unused: min over weights 0 ≤ p_i ≤ 1/k of the transport cost. When M divides k its optimum is attained by a subset.
-//! Giving the queries one row each per round, along shortest paths that may pass rows on but never drop one, yields one
-//! order of which every prefix of length tM is an optimal subset, with potentials that prove it. When M does not divide
-//! k the optimum is fractional: the same paths then carry parts of rows, its value bounds every subset from below, and
-//! rounding it gives a subset whose exact distance is known but need not be the least.
+//! unused: the least transport cost over pool weights 0 ≤ p_i ≤ 1/k. When M divides k, a subset attains its optimum.
 //!
-//! Limit: O(M) per settled query and path; costs are evaluated for the rows that are chosen or about to be.
+//! Each round gives every query one more row, along a shortest path in the graph of module `exchange`: one row enters, the
+//! queries on the path pass rows on to each other, and no row leaves. So all rounds together make one order of rows. Its
+//! prefix of t·M rows is an optimal subset of that size, and the potentials after round t prove it.
+//!
+//! When M does not divide k, the optimum is fractional. The search then goes on from the last full round with paths that
+//! carry parts of rows. The value of the fractional optimum bounds every subset from below; rounding it gives a subset,
+//! whose exact distance is evaluated but need not be the least.
+//!
+//! Limit: O(M) per settled query and path; costs are evaluated only for rows that are chosen or soon will be.
 
 mod candidates;
 mod exchange;
@@ -28,13 +32,14 @@ use exchange::Exchange;
 /// No slot.
 const NONE: u32 = u32::MAX;
 
-/// Rows of every list whose costs are evaluated together, before they are needed: enough for whole tiles.
-const AHEAD: usize = 4;
+/// How many of the next rows of every list have their costs evaluated together, before they are needed: enough to
+/// fill tiles of `closeness_gather`.
+const PREFETCHED: usize = 4;
 
-/// Rows whose costs one task evaluates.
-const LOADED: usize = 192;
+/// Rows whose costs one task of the thread pool evaluates.
+const ROWS_PER_TASK: usize = 192;
 
-/// No geometry has such costs; if one did, a budget would be refused and not left out.
+/// No geometry has such costs. If one did, the budget would be refused, not silently left out.
 const TOO_LARGE: SelectError = SelectError::Unsupported {
     method: candidates::NAME,
     fault: "meets costs that are too large to be added up: rescale them",
@@ -47,7 +52,7 @@ pub struct Budgeted {
     pub budget: usize,
     /// k distinct pool rows, in the order in which they were chosen.
     pub rows: Vec<usize>,
-    /// For every row minus the increase of the total cost when it was chosen.
+    /// For every row, the increase of the total cost when it was chosen, negated.
     pub scores: Vec<f64>,
     /// Potentials g of the queries that attain the largest L(g) = (1/M) Σ g_j − (1/k) Σ_i max(0, max_j (g_j − c_ij)),
     /// the sum taken over the whole pool: a lower bound for every subset of k rows.
@@ -89,12 +94,13 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     if budgets.is_empty() {
         return Ok(BudgetedOptima { budgets: Vec::new(), lists: None });
     }
-    let fraction = if budgets.iter().any(|k| k % m > 0) { 2 } else { 1 };
-    let needed = fraction * Exchange::bytes(m, largest) + 8 * (largest as u64 + m as u64) * m as u64 + 4 * n as u64;
+    // A budget that M does not divide is solved on a copy of the state.
+    let states = if budgets.iter().any(|k| k % m > 0) { 2 } else { 1 };
+    let needed = states * Exchange::bytes(m, largest) + 8 * (largest as u64 + m as u64) * m as u64 + 4 * n as u64;
     task.afford(candidates::NAME, needed)?;
     let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
     let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?;
-    let mut pool = Slots::new(candidates, n, m, n.min(largest + AHEAD * m));
+    let mut pool = Slots::new(candidates, n, m, n.min(largest + PREFETCHED * m));
 
     let mut state = State::new(&mut pool, m);
     let mut order: Vec<(u32, f64)> = Vec::with_capacity(largest);
@@ -128,6 +134,7 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
             order.push((slot, -state.exchange.potentials[source]));
         }
         task.watch.advance(m.min(largest - round * m) as u64)?;
+        // If M divides the largest budget, its bound is read at the beginning of the next round.
         if order.len() >= largest && !largest.is_multiple_of(m) {
             break;
         }
@@ -153,17 +160,18 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     Ok(BudgetedOptima { budgets: found, lists: pool.candidates.into_longer_lists() })
 }
 
-/// The bound for one budget, and for a fractional optimum its rounding: (slot, score).
+/// What was found for one budget before its rows are read off the order.
 struct Bound {
     potentials: Vec<f64>,
     lp_value: f64,
+    /// The rounding of a fractional optimum: slots and scores.
     subset: Option<Vec<(u32, f64)>>,
-    /// Who holds each row of the order so far, if all rows are whole.
+    /// The query that holds each row of the order so far, if all rows are whole.
     takers: Option<Vec<usize>>,
 }
 
-/// Continues from the last full round to demand k/M at every query, in units of gcd(k, M)/M rows, and rounds: rows that
-/// are used whole, then those of which most is used, each group in the order in which they entered.
+/// Continues from the last full round until every query holds k/M rows, in units of gcd(k, M)/M of a row. Then rounds to
+/// the k rows of which most is used, among equals those that entered first.
 fn fractional(
     mut state: State,
     pool: &mut Slots<'_>,
@@ -191,14 +199,18 @@ fn fractional(
     Ok(Bound { potentials: state.exchange.potentials, lp_value, subset: Some(entered), takers: None })
 }
 
-/// Rows whose costs are known, shared by all states of the search.
+/// The candidates, and the rows whose costs are known; a row's *slot* is its place among the latter. All states of the search
+/// share them.
 struct Slots<'a> {
     candidates: CandidateLists<'a>,
     m: usize,
-    /// How many rows will be needed, about.
+    /// About how many slots will be needed.
     expected: usize,
+    /// The pool row of every slot.
     rows: Vec<u32>,
+    /// Costs of every slot to all queries (slots×M).
     costs: Vec<f64>,
+    /// The slot of every pool row, or [`NONE`].
     slot_of: Vec<u32>,
 }
 
@@ -207,6 +219,7 @@ impl<'a> Slots<'a> {
         Self { candidates, m, expected, rows: Vec::new(), costs: Vec::new(), slot_of: vec![NONE; n] }
     }
 
+    /// The slot of a row, whose costs are evaluated if they are not known.
     fn slot(&mut self, row: u32) -> u32 {
         if self.slot_of[row as usize] == NONE {
             self.load(&[row]);
@@ -222,8 +235,8 @@ impl<'a> Slots<'a> {
         }
         self.costs.resize(start + rows.len() * self.m, 0.0);
         let (candidates, new) = (&self.candidates, &mut self.costs[start..]);
-        new.par_chunks_mut(LOADED * self.m)
-            .zip(rows.par_chunks(LOADED))
+        new.par_chunks_mut(ROWS_PER_TASK * self.m)
+            .zip(rows.par_chunks(ROWS_PER_TASK))
             .for_each(|(lines, rows)| candidates.costs(rows, lines));
         for &row in rows {
             self.slot_of[row as usize] = self.rows.len() as u32;
@@ -247,9 +260,9 @@ impl<'a> Slots<'a> {
 #[derive(Clone)]
 struct State {
     exchange: Exchange,
-    /// How far every list has been used up.
+    /// For every query, how many rows at the front of its list are used up.
     cursor: Vec<usize>,
-    /// What is left of every slot; slots beyond its end are untouched.
+    /// The mass of every slot that no query holds. Slots beyond the end are still whole.
     free: Vec<u64>,
 }
 
@@ -275,15 +288,15 @@ impl State {
         if fronts.filter(|near| unknown(near.row)).count() == 0 {
             return;
         }
-        let next = (0..pool.m).flat_map(|j| pool.candidates.list(j).iter().skip(self.cursor[j]).take(AHEAD));
+        let next = (0..pool.m).flat_map(|j| pool.candidates.list(j).iter().skip(self.cursor[j]).take(PREFETCHED));
         let mut rows: Vec<u32> = next.map(|near| near.row).filter(|&row| unknown(row)).collect();
         rows.sort_unstable();
         rows.dedup();
         pool.load(&rows);
     }
 
-    /// Brings up to `wanted` units to `source` along one shortest path; a row is `whole` units. Returns the slot of
-    /// the row that entered and how much of it did.
+    /// Brings up to `wanted` units of mass to the query `source` along one shortest path; a row has `whole` units. Returns
+    /// the slot of the row that entered and how much of it entered.
     fn augment(
         &mut self,
         pool: &mut Slots<'_>,
@@ -295,11 +308,11 @@ impl State {
             let grid = self.exchange.grid;
             let (free, cursor, slots) = (&self.free, &mut self.cursor, &*pool);
             let found = self.exchange.search(source, |j, potential| {
-                // A list that is used up still says what its query would have to pay at least.
+                // Beyond the end of a list only a lower bound of the cost is known.
                 let near = front(slots, free, &mut cursor[j], j).map(|near| near.cost);
                 grid.snap(near.unwrap_or_else(|| slots.candidates.radius(j))) - potential
             });
-            // A budget within the pool leaves a row that is free, so there is a path unless all of them are infinitely long.
+            // The budget is at most the pool, so some row is free and there is a path; only infinite costs can hide it.
             let found = found.ok_or(TOO_LARGE)?;
             let Some(near) = front(pool, &self.free, &mut self.cursor[found.end], found.end) else {
                 pool.candidates.extend()?;
@@ -328,7 +341,7 @@ impl State {
     }
 }
 
-/// The nearest row of a query that is still free, if it is on the list.
+/// The nearest row of a query with free mass, if the list reaches that far.
 fn front(pool: &Slots<'_>, free: &[u64], cursor: &mut usize, query: usize) -> Option<candidates::Candidate> {
     let list = pool.candidates.list(query);
     let used = |row: u32| free.get(pool.slot_of[row as usize] as usize) == Some(&0);

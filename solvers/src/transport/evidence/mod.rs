@@ -2,7 +2,7 @@
 //!
 //! Solvers of blurred or penalised problems find potentials that are not feasible for the linear problem and plans
 //! whose marginals are not the given ones. Both can be repaired: [`conjugate`] makes the potentials feasible, [`round`]
-//! makes the plan feasible in whole units. What the two prove is decided by the trusted kernel
+//! makes the plan feasible in whole units. What the two prove is decided by the theory crate
 //! ([`distance_bound`](kantor_theory::distance_bound)), for which any potentials and any plan will do; how close the
 //! bounds are depends on the solver.
 //!

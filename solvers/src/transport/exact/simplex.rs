@@ -1,14 +1,17 @@
 //! The network simplex for transport between rows and queries.
 //!
-//! Pricing looks at a few rows at a time, round and round, and lets the edge in that gains most. All potentials and
-//! costs are exact on their grid, so an edge gains or it does not, and when none does the tree is optimal.
+//! Pricing looks at one block of rows after the other, in turn. The edge of the block whose reduced cost is most negative
+//! enters the tree. All potentials and costs are exact on their grid, so the sign of a reduced cost is certain: when a whole
+//! turn finds no negative one, the tree is optimal.
 //!
-//! Limit: per pivot, a pass over about a thousand costs and a walk around one cycle and through one subtree of the
-//! queries. With a hundred queries pricing takes half of the time; with a thousand, walking does. Tried and left out:
-//! larger blocks (fewer pivots, but slower ones), prices from an auction before the start (a tenth fewer pivots, which
-//! do not pay for its sweeps), and moving mass along shortest paths between queries from the same potentials, whose
-//! cheapest exchanges between any two queries cost more to keep up to date than the searches that read them: with as
-//! many queries as rows and general weights, thirty times as much as here.
+//! Limit: per pivot, a pass over about a thousand costs, a walk around one cycle, and a walk through one subtree of the
+//! queries.
+//!
+//! Tried and left out:
+//! - larger blocks: fewer pivots, but slower ones;
+//! - a start from the prices of an auction: the pivots that it saves do not pay for its sweeps;
+//! - successive shortest paths between queries, as in `relax::budgeted`: with many queries and general weights, keeping the
+//!   cheapest exchange between any two of them up to date costs far more than the pivots here.
 
 use super::grid::GridCosts;
 use super::start;
@@ -21,16 +24,16 @@ const CELLS: usize = 1024;
 /// Rows priced at a time, at least and at most.
 const ROWS: (usize, usize) = (2, 16);
 
-/// Lanes of a search for the least: enough to hide the latency of a comparison.
+/// Minima that a pass over a row keeps side by side: enough to hide the latency of a comparison.
 const LANES: usize = 16;
 
-/// An optimal tree.
+/// An optimal tree, and how many pivots led to it.
 pub(super) struct SimplexResult {
     pub(super) tree: Tree,
     pub(super) pivots: u64,
 }
 
-/// Solves from potentials; `None` if those on the way leave the range in which the grid is exact.
+/// Solves, starting from the queries' potentials `offers`; `None` if potentials leave the range in which the grid is exact.
 pub(super) fn solve(
     costs: GridCosts<'_>,
     rows: &[u32],
@@ -38,7 +41,7 @@ pub(super) fn solve(
     demand: &[u64],
     mut offers: Vec<f64>,
 ) -> Option<SimplexResult> {
-    // A query without demand is left out.
+    // The tree leaves out queries without demand.
     offers.iter_mut().zip(demand).filter(|(_, demand)| **demand == 0).for_each(|(offer, _)| *offer = f64::NEG_INFINITY);
     let mut edges = start::shipments(costs, rows, supply, demand, &offers);
     start::join(costs, supply.len(), &mut edges, &offers);
@@ -47,6 +50,7 @@ pub(super) fn solve(
         return None;
     }
     let (block, mut pivots) = ((CELLS / costs.m).clamp(ROWS.0, ROWS.1), 0);
+    // The next row to price, and how many were priced since the last pivot.
     let (mut at, mut clean) = (0, 0);
     while clean < rows.len() {
         let end = (at + block).min(rows.len());
@@ -63,7 +67,7 @@ pub(super) fn solve(
     Some(SimplexResult { tree, pivots })
 }
 
-/// The edge that gains most among those of the given rows, if any gains.
+/// The edge of most negative reduced cost among those of the given rows, if one is negative.
 fn price(costs: GridCosts<'_>, rows: &[u32], tree: &Tree) -> Option<(u32, u32)> {
     let (gain, row, least) = simd::wide(
         #[inline(always)]
@@ -85,6 +89,7 @@ fn price(costs: GridCosts<'_>, rows: &[u32], tree: &Tree) -> Option<(u32, u32)> 
     (gain > 0.0).then(|| (row, position(costs, row, &tree.potentials, least)))
 }
 
+/// The least c_ij − g_j of a row among the queries of each lane: query j belongs to lane j mod [`LANES`].
 #[inline(always)]
 fn least_by_lane(costs: GridCosts<'_>, row: u32, potentials: &[f64]) -> [f64; LANES] {
     let (line, grid) = (costs.line(row), costs.grid);
@@ -103,7 +108,7 @@ fn least_by_lane(costs: GridCosts<'_>, row: u32, potentials: &[f64]) -> [f64; LA
     least
 }
 
-/// The least of all lanes, halving their number.
+/// The least of all lanes, by halves.
 #[inline(always)]
 fn least_of(mut lanes: [f64; LANES]) -> f64 {
     let mut half = LANES / 2;
@@ -117,6 +122,7 @@ fn least_of(mut lanes: [f64; LANES]) -> f64 {
     lanes[0]
 }
 
+/// The least c_ij − g_j of a row.
 fn least(costs: GridCosts<'_>, row: u32, potentials: &[f64]) -> f64 {
     simd::wide(
         #[inline(always)]
