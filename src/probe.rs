@@ -24,6 +24,10 @@ pub(crate) fn peak_memory() -> Option<u64> {
 pub(crate) fn available_memory() -> Option<u64> {
     let mut system = System::new();
     system.refresh_memory();
+    // Without `/proc`, the system tells nothing.
+    if system.total_memory() == 0 {
+        return None;
+    }
     let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
     let free = system.available_memory().min(group);
     (free > 0).then_some(free / 4 * 3)

@@ -57,7 +57,16 @@ impl JobPlan {
         let mut known: BTreeMap<PathBuf, &str> = BTreeMap::new();
         for task in self.tasks.keys() {
             // Through links, and on systems that do not tell upper case from lower.
-            let Ok(place) = self.out.join(task).canonicalize() else { continue };
+            let place = self.out.join(task);
+            let place = match place.canonicalize() {
+                Ok(place) => place,
+                // Such a link may lead to the directory of another task, once that is made.
+                Err(_) if place.symlink_metadata().is_ok() => {
+                    let what = "is a link that leads nowhere: remove it, or make the directory that it names";
+                    return Err(Error::Request(format!("{} {what}", readable(&place))));
+                }
+                Err(_) => continue,
+            };
             if let Some(other) = known.insert(place, task) {
                 let what = "have one directory for their results: rename one of them, or remove the link";
                 return Err(Error::Request(format!("the tasks {other} and {task} {what}")));

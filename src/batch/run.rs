@@ -21,7 +21,7 @@ use super::report::{BatchReport, Event, JobLine, Options};
 use super::store::{self, JOB, JobFailure, State, Store};
 use super::{Job, JobPlan, Shard, panic_message};
 
-/// Most jobs that share a pass: each has a file open, of which a process may have about a thousand.
+/// Most jobs at work at a time: each has a file open, of which a process may have a few hundred.
 const TOGETHER: usize = 64;
 
 /// Time between two looks at jobs that another run works on.
@@ -212,7 +212,7 @@ impl<'a> Batch<'a> {
     fn round(&self, places: &[usize]) -> Vec<usize> {
         let units: Vec<&[usize]> = places
             .chunk_by(|&a, &b| self.jobs[a].task == self.jobs[b].task)
-            .flat_map(|of_task| of_task.chunks(TOGETHER))
+            .flat_map(|of_task| of_task.chunks((TOGETHER / self.options.parallel.max(1)).max(1)))
             .collect();
         let (next, left) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let work = || {

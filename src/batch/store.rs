@@ -197,14 +197,17 @@ impl Store {
         let mut of_task: BTreeMap<&str, Vec<&Job>> = BTreeMap::new();
         jobs.iter().for_each(|job| of_task.entry(&job.task).or_default().push(job));
         for (task, jobs) in of_task {
-            let Ok(entries) = fs::read_dir(self.root.join(task)) else { continue };
-            let names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
+            let names = |at: &Path| -> Vec<OsString> {
+                fs::read_dir(at).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
+            };
+            // Of results, and of records of failures.
+            let hidden = [names(&self.root.join(task)), names(&self.root.join(".batch").join(task))].concat();
             for job in jobs {
-                let directory = self.directory(job);
-                if names.iter().any(|name| journal::belongs(name, &directory))
+                let targets = [self.directory(job), self.record(job, "failed.json")];
+                if hidden.iter().any(|name| targets.iter().any(|target| journal::belongs(name, target)))
                     && let Ok(Some(_lock)) = self.lock(job)
                 {
-                    recover::recover(&directory);
+                    targets.iter().for_each(|target| recover::recover(target));
                 }
             }
         }

@@ -130,13 +130,25 @@ impl OutputFile {
     fn hide(&self) -> Result<(), OutputError> {
         let Self { place, before, scratch, out } = self;
         let (new, made) = (self.hidden(), out.get_ref().metadata().map(|data| FileId::of(&data)).ok());
-        if made.is_none() || FileState::at(&place.path).ok().map(|at| at.id) != made {
-            return Err(if before.is_some() { self.left() } else { OutputError::Taken(place.named.clone()) });
+        let is_new = |path: &Path| made.is_some() && FileState::at(path).ok().map(|at| at.id) == made;
+        let moved = |from: &Path, to: &Path| match before {
+            None => rename_new(from, to),
+            Some(_) => exchange(&new, &place.path, &scratch.aside()),
+        };
+        let stays = || if before.is_some() { self.left() } else { OutputError::Taken(place.named.clone()) };
+        if !is_new(&place.path) {
+            return Err(stays());
         }
-        match before {
-            None => rename_new(&place.path, &new).map_err(io_error(&place.named)),
-            Some(_) => exchange(&new, &place.path, &scratch.aside()).map_err(|_| self.left()),
+        moved(&place.path, &new).map_err(|error| match before {
+            None => io_error(&place.named)(error),
+            Some(_) => self.left(),
+        })?;
+        // Somebody may have been quicker than the rename: then it is theirs that is hidden now.
+        if is_new(&new) {
+            return Ok(());
         }
+        moved(&new, &place.path).map_err(|_| self.left())?;
+        Err(stays())
     }
 
     /// The older file, or what was in its place, cannot go back to its name: it stays where it is.

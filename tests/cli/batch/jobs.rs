@@ -369,4 +369,7 @@ fn tasks_whose_directories_are_one_are_refused_before_any_work() {
     let failed = work.batch(&[]).assert().code(2);
     failed.stderr(contains("the tasks a and b have one directory"));
     assert_eq!(fs::read_dir(work.path("results/b")).unwrap().count(), 0);
+    // One that is not there yet.
+    fs::remove_dir(work.path("results/b")).unwrap();
+    work.batch(&[]).assert().code(2).stderr(contains("leads nowhere"));
 }

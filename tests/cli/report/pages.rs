@@ -209,7 +209,13 @@ pub(super) fn joined() -> Page {
     };
     let cells = (0..3).flat_map(|task| [500, 1000, 2500].map(|budget| cell(task, budget)));
     let without_distance = vec![(NASTY.to_owned(), NASTY.to_owned(), 500)];
-    page::joined(&Joined { cells: cells.collect(), mean_spearman: Some(1.0), without_distance }).unwrap()
+    page::joined(&Joined {
+        cells: cells.collect(),
+        mean_spearman: Some(1.0),
+        without_distance,
+        of_other_seeds: Vec::new(),
+    })
+    .unwrap()
 }
 
 #[test]
@@ -264,7 +270,15 @@ fn numbers_without_measure_are_left_out_of_figures() {
         let pairs =
             pair.iter().zip(extremes).map(|(value, distance)| Pair { method: "m".to_owned(), distance, value: *value });
         let cell = Cell { task: "t".to_owned(), budget: 500, pairs: pairs.collect(), spearman: None };
-        check(&page::joined(&Joined { cells: vec![cell], mean_spearman: None, without_distance: Vec::new() }).unwrap());
+        check(
+            &page::joined(&Joined {
+                cells: vec![cell],
+                mean_spearman: None,
+                without_distance: Vec::new(),
+                of_other_seeds: Vec::new(),
+            })
+            .unwrap(),
+        );
         let mut found = comparison(2, &[1, 100_000_000], &[Cost::Cosine], 2, false);
         for (row, value) in found.results.iter_mut().zip(pair.iter().cycle()) {
             row.distance = Some(Interval { lower: Some(*value), upper: Some(*value) });
