@@ -15,6 +15,7 @@ use crate::source::whole::{self, Whole};
 use crate::verify::verify;
 use crate::view::escape::Text;
 use crate::view::table;
+use crate::view::terminal::tell;
 
 use super::failure::Failure;
 use super::output::say;
@@ -122,6 +123,12 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         cast: arguments.cast,
         ..InputSpec::default()
     };
+    let given = !arguments.pool.is_empty() || arguments.query.is_some() || arguments.similarity.is_some();
+    if !given && files.files().any(|(_, path)| !path.exists()) {
+        tell(
+            "kantor: note: files are looked for by the names in the certificate, from here: else give --pool and --query",
+        );
+    }
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let executor: Executor<'_> = if arguments.threads == 1 { &sequential } else { &certify::in_parallel };
     Ok(verify(certificate, &files, executor, &progress)?)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use npyz::WriterBuilder;
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use serde_json::Value;
 
@@ -250,7 +251,9 @@ fn verify_takes_the_files_that_the_certificate_names() {
     run(&format!("verify {certificate} --query query.npy")).success().stdout(contains("verified"));
     run(&format!("verify {certificate} --query pool.npy")).code(1);
     fs::rename(work.path().join("pool.npy"), work.path().join("moved.npy")).unwrap();
-    run(&format!("verify {certificate}")).code(4).stderr(contains("pool.npy"));
+    run(&format!("verify {certificate}"))
+        .code(4)
+        .stderr(contains("pool.npy").and(contains("names in the certificate")));
     run(&format!("verify {certificate} --pool moved.npy")).success();
     let matrix = [1.0, 0.5, 0.25, 0.5, 0.25, 0.75];
     crate::support::write_npy(&work.path().join("s.npy"), 3, &matrix);
