@@ -9,7 +9,7 @@ settings! {
     /// Settings of the objectives, which selectors that minimise one share.
     pub struct ObjectiveSettings {
         /// Weight λ of evenness: the objective becomes TSDS's problem, mean cost + λ·(largest share of a query's mass on one
-        /// row), certified for any method; the KNN methods take λ for their trade-off, instead of (1 − α)C/α
+        /// row − 1/N), certified for any method; the KNN methods take λ for their trade-off, instead of (1 − α)C/α
         diversity: Option<f64> = None => positive(), value_name("LAMBDA"), excludes(&["alpha", "tradeoff-c"]);
         /// Kernel of mmd (method and objective) and of the densities of kde-ratio
         kernel: KernelName = KernelName::Gaussian;

@@ -57,7 +57,9 @@ pub(super) fn flags(command: &Command) -> impl Iterator<Item = &str> {
 }
 
 fn check_keys(path: &Path, table: &toml::Table, command: &Command) -> Result<(), Failure> {
-    let is_flag = |key: &str| command.get_arguments().any(|argument| argument.get_long() == Some(key));
+    // One file cannot name another.
+    let is_flag =
+        |key: &str| key != "config" && command.get_arguments().any(|argument| argument.get_long() == Some(key));
     match table.keys().find(|key| !is_flag(key)) {
         None => Ok(()),
         Some(key) => {
@@ -117,6 +119,7 @@ pub(super) fn push(words: &mut Vec<OsString>, path: &Path, name: &str, value: &t
         toml::Value::String(text) => add(text.clone()),
         toml::Value::Integer(number) => add(number.to_string()),
         toml::Value::Float(number) => add(number.to_string()),
+        toml::Value::Array(items) if items.is_empty() => return refuse("an empty list"),
         toml::Value::Array(items) => {
             for item in items {
                 push(words, path, name, item)?;

@@ -241,6 +241,9 @@ impl JobFile<'_> {
                 [] => {}
                 [key] => {
                     return Ok(match &table[key] {
+                        Value::Array(values) if values.is_empty() => {
+                            return Err(self.refuse(&format!("`{key}` is an empty list: leave it out, or name some")));
+                        }
                         Value::Array(values) => values.iter().map(|value| (key, value)).collect(),
                         value => vec![(key, value)],
                     });

@@ -12,18 +12,19 @@ use super::{ProvedSelection, Request};
 /// What one group of queries gets from a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GroupCoverage {
-    /// Mean cost from the group's queries to their closest chosen row.
-    pub cost: f64,
+    /// Mean cost from the group's queries to their closest chosen row; `null` if all of its queries were dropped.
+    pub cost: Option<f64>,
     /// Rows that were chosen for the group, if methods balance their choice over groups; else chosen rows whose closest
     /// query is in the group.
     pub rows: usize,
 }
 
-/// What every group gets, in the order of the labels. A group all of whose queries were dropped has the cost 0.
+/// What every group gets, in the order of the labels.
 pub(crate) fn coverage(groups: &Labels, request: &Request, proved: &ProvedSelection) -> Vec<GroupCoverage> {
-    let mut covered = vec![GroupCoverage { cost: 0.0, rows: 0 }; groups.names.len()];
+    let (mut covered, mut sums) =
+        (vec![GroupCoverage { cost: None, rows: 0 }; groups.names.len()], vec![0.0; groups.names.len()]);
     for (&group, cost) in groups.of.iter().zip(&proved.query_costs) {
-        covered[group].cost += cost;
+        sums[group] += cost;
     }
     match &request.balance {
         Some(labels) => {
@@ -32,8 +33,9 @@ pub(crate) fn coverage(groups: &Labels, request: &Request, proved: &ProvedSelect
         }
         None => proved.nearest.iter().for_each(|(query, _)| covered[groups.of[*query]].rows += 1),
     }
-    let counts = groups.counts();
-    covered.iter_mut().zip(counts).for_each(|(group, count)| group.cost /= count.max(1) as f64);
+    for ((group, sum), count) in covered.iter_mut().zip(sums).zip(groups.counts()) {
+        group.cost = (count > 0).then(|| sum / count as f64);
+    }
     covered
 }
 

@@ -270,10 +270,10 @@ const GROUP_NAME: usize = 16;
 /// The group whose queries are farthest from their closest chosen row, with its mean cost; nothing without groups. A long
 /// name is cut.
 fn worst_group(names: &[(String, usize)], coverage: &[GroupCoverage]) -> Option<String> {
-    let worst = names.iter().zip(coverage).max_by(|(_, a), (_, b)| a.cost.total_cmp(&b.cost));
-    worst.map(|((name, _), group)| {
+    let costs = names.iter().zip(coverage).filter_map(|((name, _), group)| Some((name, group.cost?)));
+    costs.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(name, cost)| {
         let cut: String = name.chars().take(GROUP_NAME).collect();
         let rest = if cut.len() < name.len() { "…" } else { "" };
-        format!("{:.4} {cut}{rest}", group.cost)
+        format!("{cost:.4} {cut}{rest}")
     })
 }

@@ -116,6 +116,19 @@ pub fn joined(results: &Path, runs: &[TaskRun]) -> Result<Joined, DataError> {
     Ok(Joined { cells, mean_spearman, without_distance, of_other_seeds })
 }
 
+/// Distances that differ by no more than intervals are wide become one: their order is that of roundings.
+fn tie(distances: &mut [f64]) {
+    const ALIKE: f64 = 1e-9;
+    let mut order: Vec<usize> = (0..distances.len()).collect();
+    order.sort_by(|a, b| distances[*a].total_cmp(&distances[*b]));
+    for pair in 1..order.len() {
+        let (before, this) = (distances[order[pair - 1]], distances[order[pair]]);
+        if this - before <= ALIKE * before.abs() {
+            distances[order[pair]] = before;
+        }
+    }
+}
+
 fn cell(task: String, budget: u64, methods: BTreeMap<String, Paired>) -> Cell {
     let pairs: Vec<Pair> = methods
         .into_iter()
@@ -125,7 +138,8 @@ fn cell(task: String, budget: u64, methods: BTreeMap<String, Paired>) -> Cell {
             value: mean(values.into_iter()),
         })
         .collect();
-    let (x, y): (Vec<f64>, Vec<f64>) = pairs.iter().map(|pair| (pair.distance, pair.value)).unzip();
+    let (mut x, y): (Vec<f64>, Vec<f64>) = pairs.iter().map(|pair| (pair.distance, pair.value)).unzip();
+    tie(&mut x);
     let spearman = if pairs.len() < 3 { None } else { spearman(&x, &y) };
     Cell { task, budget, pairs, spearman }
 }

@@ -110,3 +110,19 @@ fn a_text_is_no_label() {
     let mut command = select_example(&work.path().join("out"), &["--budget", "5", "--query-groups"]);
     command.arg(&labels).assert().code(3).stderr(contains("labels.txt:100: ")).stderr(contains("1001 bytes"));
 }
+
+/// A group without queries is at no distance from anything.
+#[test]
+fn a_group_whose_queries_were_all_dropped_has_no_cost() {
+    let work = tempfile::tempdir().unwrap();
+    let path = |name: &str| work.path().join(name);
+    write_npy(&path("pool.npy"), 2, &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+    write_npy(&path("query.npy"), 2, &[1.0, 0.5, 0.0, 0.0, 0.5, 1.0]);
+    fs::write(path("groups.txt"), "kept\ndropped\nkept\n").unwrap();
+    let mut command = kantor();
+    command.args(["compare", "--on-bad-row", "drop", "--budget", "1", "--method", "round-robin", "--pool"]);
+    command.arg(path("pool.npy")).arg("--query").arg(path("query.npy"));
+    command.arg("--query-groups").arg(path("groups.txt")).arg("-o").arg(path("out")).assert().success();
+    let groups = &json(&path("out/results.json"))["results"][0]["groups"];
+    assert!(groups[0]["cost"].as_f64().unwrap() > 0.0 && groups[1]["cost"].is_null(), "{groups}");
+}

@@ -46,6 +46,8 @@ fn a_mistyped_name_is_answered_with_the_right_one() {
     let config = work.path().join("config.toml");
     for (line, meant) in [
         ("methd = \"uot\"", "config.toml: unknown key `methd`; did you mean `method`?"),
+        ("config = \"other.toml\"", "config.toml: unknown key `config`"),
+        ("method = []", "`method` is an empty list"),
         ("max_memory = \"1G\"", "did you mean `max-memory`?"),
         ("cost = \"cosin\"", "'cosine'"),
     ] {

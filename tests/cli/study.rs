@@ -6,7 +6,7 @@ use std::path::Path;
 use predicates::str::contains;
 use serde_json::Value;
 
-use super::support::{example, json, kantor, printed_json, select_example};
+use super::support::{example, json, kantor, printed_json, select_example, write_npy};
 
 fn tables() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/published")
@@ -83,6 +83,27 @@ fn own_results_are_joined_with_certified_distances() {
     assert_eq!(spearman, [1.0, -1.0]);
     assert_eq!(printed["mean_spearman"], 0.0);
     assert_eq!(printed["without_distance"], serde_json::json!([["gsm8k", "uot", 100]]));
+    // Seed 1 is none of the run's.
+    let other = printed["of_other_seeds"].as_array().unwrap();
+    assert_eq!((other.len(), &other[0]), (8, &serde_json::json!(["gsm8k", "doubly-greedy", 100])));
+}
+
+/// One selection by two methods has one distance, whatever the rounding of its proofs.
+#[test]
+fn equal_selections_are_ties() {
+    let directory = tempfile::tempdir().unwrap();
+    let pool = directory.path().join("pool.npy");
+    write_npy(&pool, 1, &[0.1, 0.2, 0.7, 0.9]);
+    let out = directory.path().join("out");
+    let mut select = kantor();
+    select.args(["select", "--cost", "euclidean", "--budget", "4", "--method", "optimal,round-robin,random,uot", "-o"]);
+    select.arg(&out).arg("--pool").arg(&pool).arg("--query").arg(&pool).assert().success();
+    let path = directory.path().join("results.csv");
+    let lines = ["optimal,4,0,1", "round-robin,4,0,2", "random,4,0,3", "uot,4,0,4"].map(|line| format!("a,{line}\n"));
+    fs::write(&path, format!("task,method,budget,seed,value\n{}", lines.concat())).unwrap();
+    let run = format!("a={}", out.display());
+    let printed = printed_json(kantor().arg("study").arg("--results").arg(&path).args(["--run", &run, "--json"]));
+    assert!(printed["cells"][0]["spearman"].is_null(), "{printed}");
 }
 
 #[test]

@@ -119,7 +119,7 @@ pub(super) fn groups(found: &Comparison, cost: Cost) -> Table {
                     let row = rows.iter().find(|row| row.method == *method);
                     let coverage = row.and_then(|row| row.groups.get(group));
                     coverage
-                        .map(|got| format!("{:.4} · {}", got.cost, count(got.rows as u64)))
+                        .and_then(|got| Some(format!("{:.4} · {}", got.cost?, count(got.rows as u64))))
                         .unwrap_or_default()
                         .into()
                 }));

@@ -15,6 +15,8 @@ fn mistakes_in_the_job_file_name_file_and_key() {
         ("budgets = [5]\ncost = \"manhattan\"", &["manhattan", "--cost", "euclidean"]),
         ("budgets = [5]\nepsilon = \"small\"", &["small", "--epsilon"]),
         ("budgets = [5, 0]", &["`budgets` has 0"]),
+        ("budgets = [5]\nmethods = []", &["`methods` is an empty list"]),
+        ("budgets = [5]\n---[[grid]]\nseeds = []", &["`seeds` is an empty list"]),
         ("budgets = [5]\nseeds = [-1]", &["`seeds` has -1"]),
         ("methods = [\"round-robin\"]", &["no `budgets`"]),
         ("budgets = [5]\nbudget = 6", &["`budgets` and `budget` are the same"]),

@@ -45,7 +45,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
                 query_rows: vec![1; queries],
             }),
             groups: (0..groups)
-                .map(|group| GroupCoverage { cost: 0.2 + 0.01 * (group + method) as f64, rows: group })
+                .map(|group| GroupCoverage { cost: Some(0.2 + 0.01 * (group + method) as f64), rows: group })
                 .collect(),
             sources: Some((0..12).map(|source| budget / (source + 2)).collect()),
             status: if method == 0 { Status::Optimal } else { Status::Certified },

@@ -283,7 +283,7 @@ fn numbers_without_measure_are_left_out_of_figures() {
         for (row, value) in found.results.iter_mut().zip(pair.iter().cycle()) {
             row.distance = Some(Interval { lower: Some(*value), upper: Some(*value) });
             (row.best, row.excess) = (Some(Best::Number(*value)), Some(*value));
-            (row.seconds, row.groups[0].cost) = (*value, *value);
+            (row.seconds, row.groups[0].cost) = (*value, Some(*value));
             row.examined.as_mut().unwrap().query_costs[0] = *value;
         }
         (found.references[0].mean, found.references[0].range) = (pair[0], (pair[0], pair[1]));

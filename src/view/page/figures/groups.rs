@@ -12,23 +12,23 @@ const SHOWN: usize = 40;
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let rows = view.at_largest();
     let rows: Vec<_> = rows.into_iter().filter(|(_, row)| !row.groups.is_empty()).collect();
-    let costs = || rows.iter().flat_map(|(_, row)| row.groups.iter().map(|group| group.cost)).filter(|x| x.is_finite());
+    let costs =
+        || rows.iter().flat_map(|(_, row)| row.groups.iter().filter_map(|group| group.cost)).filter(|x| x.is_finite());
     let (low, high) = (costs().fold(f64::INFINITY, f64::min), costs().fold(f64::NEG_INFINITY, f64::max));
     if rows.is_empty() || low > high {
         return Ok(None);
     }
-    let worst =
-        |group: usize| rows.iter().filter_map(|(_, row)| row.groups.get(group)).map(|group| group.cost).sum::<f64>();
+    let worst = |group: usize| rows.iter().filter_map(|(_, row)| row.groups.get(group)?.cost).sum::<f64>();
     let mut shown: Vec<usize> = (0..view.found.groups.len()).collect();
     shown.sort_by(|a, b| worst(*b).total_cmp(&worst(*a)));
     shown.truncate(SHOWN);
     shown.sort_unstable();
     let groups = shown.iter().map(|&group| {
         let (label, queries) = &view.found.groups[group];
-        let cells = rows.iter().map(|(_, row)| match row.groups.get(group) {
-            Some(coverage) => {
-                let shade = if high > low { (coverage.cost - low) / (high - low) } else { 0.0 };
-                Cell { text: format!("{:.2}", coverage.cost), ink: VERMILLION, shade }
+        let cells = rows.iter().map(|(_, row)| match row.groups.get(group).and_then(|coverage| coverage.cost) {
+            Some(cost) => {
+                let shade = if high > low { (cost - low) / (high - low) } else { 0.0 };
+                Cell { text: format!("{cost:.2}"), ink: VERMILLION, shade }
             }
             None => Cell { text: "–".to_owned(), ink: VERMILLION, shade: 0.0 },
         });
