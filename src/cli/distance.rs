@@ -178,14 +178,14 @@ impl Outputs {
         let Arguments { certificate, solver, subset, subset_weights, query_weights, .. } = arguments;
         let named = [("--certificate", certificate), ("--plan", &solver.plan), ("--trace", &solver.trace)];
         let named: Vec<_> = named.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect();
+        let spec = arguments.input.spec(&arguments.run);
+        let more = [subset, subset_weights, query_weights, &arguments.run.config];
+        distinct(&named, spec.files().map(|(_, path)| path).chain(more.into_iter().flatten().map(PathBuf::as_path)))?;
         let extension = solver.plan.as_deref().and_then(Path::extension).unwrap_or_default();
         if ["npy", "npz", "json", "jsonl", "csv", "parquet"].iter().any(|other| extension.eq_ignore_ascii_case(other)) {
             let fault = format!("--plan writes a .safetensors file, not .{}: name it so", extension.to_string_lossy());
             return Err(Failure::Usage(fault));
         }
-        let spec = arguments.input.spec(&arguments.run);
-        let more = [subset, subset_weights, query_weights, &arguments.run.config];
-        distinct(&named, spec.files().map(|(_, path)| path).chain(more.into_iter().flatten().map(PathBuf::as_path)))?;
         let create =
             |path: &Option<PathBuf>| path.as_deref().map(|path| OutputFile::create(path, arguments.force)).transpose();
         Ok(Self { certificate: create(certificate)?, plan: create(&solver.plan)?, trace: create(&solver.trace)? })
