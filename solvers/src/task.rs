@@ -62,7 +62,10 @@ pub enum SelectError {
         known: String,
     },
     /// The budget does not fit the pool.
-    #[error("budget {budget} is not between 1 and the {pool} rows of the pool")]
+    #[error(
+        "budget {budget} is not between 1 and the {pool} rows of the pool{}",
+        if *budget == 0 { " (a comma separates budgets)" } else { "" }
+    )]
     Budget {
         /// Rows asked for.
         budget: usize,

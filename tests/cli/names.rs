@@ -65,6 +65,9 @@ fn a_mistyped_name_is_answered_with_the_right_one() {
         fs::write(&jobs, format!("out = \"out\"\npool = \"p.npy\"\n{line}\n[tasks]\na = \"q.npy\"\n")).unwrap();
         kantor().arg("batch").arg(&jobs).assert().code(2).stderr(contains(meant)).stderr(contains("jobs.toml"));
     }
+    // Thousands are not grouped by commas.
+    let grouped = select_example(&out, &["--budget", "1,000"]).assert().code(3);
+    grouped.stderr(contains("a comma separates budgets"));
     // What is like nothing gets the list and no guess.
     let refused = select_example(&out, &["--budget", "5", "--method", "zzz"]).assert().code(2);
     refused.stderr(contains("round-robin").and(contains("did you mean").not()));
