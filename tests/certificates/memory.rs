@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 use kantor::pipeline::ProvedSelection;
 use kantor::prelude::*;
-use kantor::solvers::{PoolScan, SelectError, Selection, Selector, Task, registry};
+use kantor::solvers::{Optimum, PoolScan, SelectError, Selection, Selector, Task, registry};
 use kantor::theory::KernelName;
 use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder, s};
 
@@ -205,4 +205,46 @@ fn settings_are_those_of_the_request_or_of_the_selector() {
     let found = said(&chosen(&pool, &query, &by_settings));
     assert_eq!(found, said(&chosen(&pool, &query, &own)));
     assert_ne!(found, usual);
+}
+
+/// Says that the optimum is the rows farthest from it.
+struct Impostor;
+
+impl Selector for Impostor {
+    fn name(&self) -> &'static str {
+        "impostor"
+    }
+
+    fn nested(&self) -> bool {
+        false
+    }
+
+    fn of_optimum(&self, task: &Task<'_>, _optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
+        self.select(task, &PoolScan::default(), budgets).ok()
+    }
+
+    fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let last = task.geometry.pool_len();
+        let of = |&budget: &usize| Selection {
+            rows: (last - budget..last).collect(),
+            scores: vec![0.0; budget],
+            status: Status::Uncertified,
+            notes: Default::default(),
+        };
+        Ok(budgets.iter().map(of).collect())
+    }
+}
+
+#[test]
+fn a_selector_that_poses_as_the_optimum_gets_the_proof_of_its_own_rows() {
+    let pool = DenseRows::from_f64(1, vec![0.0, 1.0, 2.0, 30.0, 40.0]).unwrap();
+    let query = DenseRows::from_f64(1, vec![0.0, 1.0]).unwrap();
+    let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
+    let (methods, own) = (vec!["impostor".to_owned()], vec![Own::new(Impostor)]);
+    let request = Request { methods, own, budgets: vec![2], cost: Cost::Euclidean, ..Request::default() };
+    let outcome = choose(&geometry, &request, &Quiet).unwrap();
+    let proved = &outcome.chosen[0].selections[0];
+    let interval = proved.certified.as_ref().unwrap().distance().interval();
+    assert_eq!(proved.selection.rows, [3, 4]);
+    assert!(interval.lower.unwrap() <= 34.5 && interval.upper.unwrap() >= 34.5, "{interval:?}");
 }

@@ -36,6 +36,8 @@ pub struct Screen<'a> {
     kind: Kind,
     unit: f64,
     error: f64,
+    /// Whether the bound of norms and entries on which the error rests was found here, and not given by the caller.
+    proved: bool,
 }
 
 enum Kind {
@@ -64,7 +66,7 @@ impl ScreenWorkspace {
 impl<'a> Screen<'a> {
     /// Prepares the queries; reads the pool once if the cost needs its largest norm or entry.
     pub fn new(geometry: &'a Geometry<'a>) -> Self {
-        Self::with_largest(geometry, Self::largest(geometry))
+        Self { proved: true, ..Self::with_largest(geometry, Self::largest(geometry)) }
     }
 
     /// The largest norm or entry of the pool, if the scale depends on it: what parts of a pool must agree on before their
@@ -78,7 +80,8 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// As [`Screen::new`], for a part of a pool in which no norm or entry is above `largest`.
+    /// As [`Screen::new`], for a part of a pool in which no norm or entry is above `largest`. That is not checked, so no
+    /// screening proof rests on such a screen.
     pub fn with_largest(geometry: &'a Geometry<'a>, largest: f64) -> Self {
         match geometry.queries() {
             Some((rows, norms)) if geometry.cost().family() == Family::Angle => {
@@ -86,7 +89,7 @@ impl<'a> Screen<'a> {
                 let unit_row = |(row, norm): (&[f64], &f64)| row.iter().map(|x| (x / norm) as f32).collect::<Vec<_>>();
                 let queries = rows.chunks_exact(dim).zip(norms).flat_map(unit_row).collect();
                 let error = gamma(dim + 4) + double_error(dim);
-                Self { geometry, kind: Kind::Angle { queries }, unit: 1.0, error: outward(error) }
+                Self { geometry, kind: Kind::Angle { queries }, unit: 1.0, error: outward(error), proved: false }
             }
             Some((rows, norms)) => {
                 let dim = rows.len() / norms.len();
@@ -97,7 +100,7 @@ impl<'a> Screen<'a> {
                 let queries = rows.iter().map(|x| (x * factor) as f32).collect();
                 let error = 2.0 * gamma(dim + 8) + 2.0 * double_error(dim);
                 let kind = Kind::Distance { queries, squared, factor };
-                Self { geometry, kind, unit: bound * bound, error: outward(error) }
+                Self { geometry, kind, unit: bound * bound, error: outward(error), proved: false }
             }
             None => {
                 let sign = pairs::matrix_sign(geometry.cost());
@@ -106,7 +109,7 @@ impl<'a> Screen<'a> {
                 } else {
                     (power_of_two_above(largest, 1022), (-23.0f64).exp2())
                 };
-                Self { geometry, kind: Kind::Matrix { factor: sign / unit }, unit, error }
+                Self { geometry, kind: Kind::Matrix { factor: sign / unit }, unit, error, proved: false }
             }
         }
     }
@@ -119,6 +122,11 @@ impl<'a> Screen<'a> {
     /// The bound: `|screened · unit − closeness| ≤ error · unit` for every pair of valid rows.
     pub fn error(&self) -> f64 {
         self.error
+    }
+
+    /// Whether the error is proved without trusting the caller.
+    pub(crate) fn is_proved(&self) -> bool {
+        self.proved
     }
 
     /// What screened values are multiples of: a power of two, so dividing by it is exact.

@@ -22,10 +22,11 @@ pub struct Summary {
     spans: Vec<Span>,
     lists: Option<Collector>,
     suspects: Vec<usize>,
-    /// The geometry that was scanned; `None` if a row was kept off the lists. An identity holds within one process only, so a
-    /// summary that was read from a file has none, and no screening proof rests on it.
+    /// The geometry that was scanned and its number of rows; `None` if a row was kept off the lists, or the error of the
+    /// screen is not proved. An identity holds within one process only, so a summary that was read from a file has none, and
+    /// no screening proof rests on it.
     #[serde(skip)]
-    geometry: Option<GeometryId>,
+    geometry: Option<(GeometryId, usize)>,
 }
 
 /// Unit and error bound of screened values. Only values of one scale can be compared.
@@ -72,14 +73,14 @@ impl Summary {
             spans: Vec::new(),
             lists: (request.lists > 0).then(|| Collector::new(request.lists, queries, 2.0 * screen.error())),
             suspects: Vec::new(),
-            geometry: Some(screen.geometry().id()),
+            geometry: scanned(screen),
         }
     }
 
     /// Takes in a block of rows. If `eligible` is given, only rows that it marks come on the lists.
     ///
     /// # Panics
-    /// If the rows lie outside the pool of `screen`, or it has another number of queries.
+    /// If the rows lie outside the pool of `screen`, or it has another scale or number of queries.
     pub fn update(
         &mut self,
         screen: &Screen<'_>,
@@ -87,7 +88,8 @@ impl Summary {
         workspace: &mut ScreenWorkspace,
         eligible: Option<&[bool]>,
     ) {
-        if self.geometry != Some(screen.geometry().id()) || eligible.is_some() {
+        assert_eq!(self.scale, Scale { unit: screen.unit(), error: screen.error() }, "a screen of another scale");
+        if self.geometry != scanned(screen) || eligible.is_some() {
             self.geometry = None;
         }
         let values = screen.block(rows.clone(), workspace);
@@ -167,7 +169,14 @@ impl Summary {
         }
         self.suspects.sort_unstable();
         let row_best = self.request.row_best.then(|| RowBest::new(best, 2.0 * self.scale.error));
-        let lists = self.lists.map(|lists| NeighbourLists::new(lists, self.scale, self.geometry, &self.suspects));
+        // A part of the rows says nothing of the others.
+        let whole = self.geometry.filter(|(_, rows)| *rows == pool).map(|(id, _)| id);
+        let lists = self.lists.map(|lists| NeighbourLists::new(lists, self.scale, whole, &self.suspects));
         Ok(PoolScan { row_best, lists, suspects: self.suspects })
     }
+}
+
+/// What a summary may vouch for that is made with this screen alone.
+fn scanned(screen: &Screen<'_>) -> Option<(GeometryId, usize)> {
+    screen.is_proved().then(|| (screen.geometry().id(), screen.geometry().pool_len()))
 }

@@ -2,9 +2,10 @@
 
 use crate::support::{clustered, double, geometry, matrix_of, single};
 use kantor_solvers::scan::screen::{Screen, ScreenWorkspace};
+use kantor_solvers::scan::screened::active_rows;
 use kantor_solvers::scan::{MergeError, Summary};
 use kantor_solvers::{PoolScan, ScanRequest};
-use kantor_theory::{Cost, Geometry};
+use kantor_theory::{Cost, Geometry, Power};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -105,4 +106,26 @@ fn summaries_of_other_scales_or_requests_are_not_merged() {
     assert_eq!(first.merge(Summary::new(request, &Screen::new(&far))), Err(MergeError::Different));
     let longer = ScanRequest { lists: 2, ..request };
     assert_eq!(first.merge(Summary::new(longer, &Screen::new(&near))), Err(MergeError::Different));
+}
+
+/// A screening proof needs every row of the pool, and a screen whose error rests on nothing that the caller said.
+#[test]
+fn only_a_whole_pool_under_a_proved_screen_rules_rows_out() {
+    let pool = double(1, &[0.0, 1.0, 2.0, 50.0]);
+    let query = double(1, &[40.0]);
+    let geometry = geometry(&pool, &query, Cost::Euclidean);
+    let request = ScanRequest { row_best: false, lists: 4 };
+    let rules_out = |screen: &Screen<'_>, rows: usize| {
+        let mut summary = Summary::new(request, screen);
+        summary.update(screen, 0..rows, &mut ScreenWorkspace::default(), None);
+        let lists = summary.finish(rows).unwrap().lists.unwrap();
+        active_rows(&geometry, &lists, Power::One, &[20.0]).is_some()
+    };
+    let screen = Screen::new(&geometry);
+    assert!(rules_out(&screen, 4));
+    // The one row that counts was not seen.
+    assert!(!rules_out(&screen, 3));
+    for largest in [1e-9, 50.0] {
+        assert!(!rules_out(&Screen::with_largest(&geometry, largest), 4), "{largest}");
+    }
 }
