@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use kantor_solvers::transport::divergence::sinkhorn_divergence;
 use kantor_solvers::transport::evidence::{ThresholdedPlan, compressed, thresholded};
 use kantor_solvers::{Solution, SolveError, Watch};
-use kantor_theory::{DistanceBound, Geometry, Power, Problem, Status, Weights};
+use kantor_theory::{DistanceBound, Geometry, Power, Status, TransportProblem, Weights};
 use serde_json::json;
 
 use super::progress::Progress;
@@ -235,9 +235,9 @@ fn solve(
     let memory = arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX);
     let effort = words.effort(memory)?;
     let solver = (entry.build)(&effort);
-    let whole = Problem { weights: terms.weights.clone(), ..Problem::new(geometry, terms.power) };
+    let whole = TransportProblem { weights: terms.weights.clone(), ..TransportProblem::new(geometry, terms.power) };
     let rows = arguments.subset.is_some().then_some(rows);
-    let problem = words.apply(Problem { rows, ..whole });
+    let problem = words.apply(TransportProblem { rows, ..whole });
     let work = |watch: &dyn Watch| -> Result<(Status, Solution, Option<f64>), SolveError> {
         if words.divergence {
             let found = sinkhorn_divergence(&problem, solver.as_ref(), &effort, watch)?;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use kantor_solvers::registry::SolverEntry;
 use kantor_solvers::{SolverSettings, Watch};
-use kantor_theory::{Geometry, Problem, Status};
+use kantor_theory::{Geometry, Status, TransportProblem};
 
 use crate::certify::{self, CertifyError};
 use crate::label::{Labelled, budgets};
@@ -41,7 +41,11 @@ pub(super) fn solve(
             let epsilons = if entry.entropic { &solvers.epsilons[..] } else { &[0.0] };
             for &epsilon in epsilons {
                 watch.advance(0)?;
-                let problem = Problem { rows: Some(subset), epsilon, ..Problem::new(geometry, outcome.request.power) };
+                let problem = TransportProblem {
+                    rows: Some(subset),
+                    epsilon,
+                    ..TransportProblem::new(geometry, outcome.request.power)
+                };
                 let solver = (entry.build)(&solvers.effort);
                 let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
                 let solution = solver.solve(&problem, None, watch).map_err(CertifyError::from)?;
