@@ -23,7 +23,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [seen, unseen] = [0, 1].map(|half| PickedRows::new(queries, halves[half].clone()));
 
     let geometry = inputs.geometry_with(&seen, Cost::Angular)?;
-    let task = Task { geometry: &geometry, power: Power::One, seed: 0, block: 512, memory: u64::MAX, watch: &Quiet };
+    let task = Task {
+        geometry: &geometry,
+        power: Power::One,
+        seed: 0,
+        block: 512,
+        memory: u64::MAX,
+        constraints: None,
+        watch: &Quiet,
+    };
     let selector = (registry::selector("round-robin").ok_or("no such method")?.build)(&Settings::default());
     let scanned = scan::scan(&task, selector.needs(&task, 500))?;
     let selection = selector.select(&task, &scanned, &[500])?.remove(0);

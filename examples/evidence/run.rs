@@ -48,7 +48,15 @@ fn spec(data: &Path, name: &str) -> InputSpec {
 /// What all selectors choose for all budgets, and a proved lower bound of W for every subset of these sizes.
 fn choose(geometry: &Geometry<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Vec<f64>), Box<dyn Error>> {
     let largest = budgets.iter().copied().max().unwrap_or(0);
-    let task = |seed| Task { geometry, power: Power::One, seed, block: 512, memory: u64::MAX, watch: &Quiet };
+    let task = |seed| Task {
+        geometry,
+        power: Power::One,
+        seed,
+        block: 512,
+        memory: u64::MAX,
+        constraints: None,
+        watch: &Quiet,
+    };
     let selectors: Vec<_> =
         METHODS.iter().filter_map(|name| Some((registry::selector(name)?.build)(&Settings::default()))).collect();
     let exact = budgeted::needs(&task(0), largest);

@@ -35,7 +35,8 @@ pub(super) fn nearest(
     for &query in &queries {
         let one = PickedRows::new(inputs.queries(), vec![query]);
         let geometry = inputs.geometry_with(&one, cost)?;
-        let task = Task { geometry: &geometry, power: Power::One, seed: 0, block: BLOCK, memory, watch };
+        let task =
+            Task { geometry: &geometry, power: Power::One, seed: 0, block: BLOCK, memory, constraints: None, watch };
         let count = EXAMPLES.min(geometry.pool_len());
         let findings = scan(&task, RoundRobin.needs(&task, count))?;
         let rows = RoundRobin.select(&task, &findings, &[count])?.pop().map_or_else(Vec::new, |found| found.rows);

@@ -174,7 +174,7 @@ fn methods(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> (Vec
     let Selecting { power, seed, memory, ref settings, .. } = request.selecting;
     let takes = |entry: &&SelectorEntry| {
         geometries.iter().all(|geometry| {
-            let task = Task { geometry, power, seed, block: BLOCK, memory, watch };
+            let task = Task { geometry, power, seed, block: BLOCK, memory, constraints: None, watch };
             !matches!((entry.build)(settings).supports(&task), Err(SelectError::Unsupported { .. }))
         })
     };

@@ -95,7 +95,8 @@ impl<'a> Prepared<'a> {
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
         let memory = request.memory;
-        let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory, watch };
+        let task =
+            Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory, constraints: None, watch };
         let largest = request.budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };
@@ -134,10 +135,9 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// If the method cannot work on these inputs, or the observer asks to stop.
     pub fn choose(&self, name: &str, budgets: &[usize], seed: u64) -> Result<Chosen, Error> {
-        let Task { geometry, power, block, memory, watch, .. } = self.task;
-        let watch = Labelled::new(watch, format!("{name}, {}", label::budgets(budgets)));
+        let watch = Labelled::new(self.task.watch, format!("{name}, {}", label::budgets(budgets)));
         watch.begin("choosing", 0);
-        let task = Task { geometry, power, seed, block, memory, watch: &watch };
+        let task = Task { seed, watch: &watch, ..self.task };
         let selector = selector_of(name, self.request)?;
         let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
         // The search for the bounds may have solved this selector's own problem.

@@ -27,7 +27,15 @@ fn potentials_prove_the_best_subset() {
         };
         let inputs = instance.open(cost);
         let geometry = inputs.geometry(cost).unwrap();
-        let task = Task { geometry: &geometry, seed: 0, power: Power::One, block: 4, memory: 1 << 30, watch: &Quiet };
+        let task = Task {
+            geometry: &geometry,
+            seed: 0,
+            power: Power::One,
+            block: 4,
+            memory: 1 << 30,
+            constraints: None,
+            watch: &Quiet,
+        };
         let budgets: Vec<usize> = (1..=n).collect();
         for diversity in [0.05, 0.5, 3.0, 100.0] {
             let objective = Objective::Tsds { diversity };
