@@ -51,6 +51,7 @@ pub mod output;
 pub mod pipeline;
 pub mod prelude;
 mod probe;
+pub mod problem;
 pub mod quantiles;
 pub mod record;
 pub mod source;
@@ -65,6 +66,7 @@ pub use array::{ArrayRows, Scalar};
 pub use kantor_solvers as solvers;
 pub use kantor_theory as theory;
 pub use pipeline::{choose, select};
+pub use problem::{Goal, Problem};
 
 /// The code in README is run with the tests.
 #[cfg(doctest)]

@@ -10,7 +10,8 @@ use kantor_theory::cost_bounds::Power;
 
 use super::progress::Detail;
 use crate::compare::ALL;
-use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, Target, method};
+use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
+use crate::problem::{Goal, Target};
 use crate::source::OnBadRow;
 
 use super::count::count;
@@ -102,14 +103,15 @@ impl SelectionArguments {
         InputSpec { query_groups: self.query_groups.clone(), ..files.spec(run) }
     }
 
-    /// What to select by these methods, but for what depends on the inputs.
-    pub(super) fn request(&self, methods: Vec<String>, cost: Cost, run: &RunArguments) -> Request {
+    /// What is asked under a cost.
+    pub(super) fn goal(&self, cost: Cost) -> Goal {
+        Goal { budgets: without_repeats(self.budget.clone()), ..self.judge.goal(cost) }
+    }
+
+    /// How to select by these methods, but for what depends on the inputs.
+    pub(super) fn request(&self, methods: Vec<String>, run: &RunArguments) -> Request {
         Request {
             methods: without_repeats(methods),
-            budgets: without_repeats(self.budget.clone()),
-            cost,
-            power: self.judge.power.get(),
-            objective: self.judge.objective,
             cross_fit: self.cross_fit,
             settings: self.settings.settings(),
             seed: self.seed,
@@ -199,6 +201,13 @@ struct JudgeArguments {
     objective: Target,
 }
 
+impl JudgeArguments {
+    /// What is asked under a cost, but for budgets.
+    fn goal(&self, cost: Cost) -> Goal {
+        Goal { cost, power: self.power.get(), objective: self.objective, ..Goal::default() }
+    }
+}
+
 /// Whether distances are certified.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection")]
@@ -227,7 +236,7 @@ pub(super) struct TermsArguments {
 #[command(next_help_heading = "Selection")]
 pub(super) struct ProofArguments {
     #[command(flatten)]
-    terms: TermsArguments,
+    pub(super) terms: TermsArguments,
     /// Also split the queries into F folds, select by all folds but one, and measure on that one
     #[arg(long, value_name = "F", value_parser = count::<usize>)]
     cross_fit: Option<usize>,
@@ -238,13 +247,15 @@ fn target_parser() -> impl TypedValueParser<Value = Target> {
 }
 
 impl TermsArguments {
-    /// A request under these terms; methods, budgets and seed are for the caller to add.
-    pub(super) fn request(&self, cost: Cost, settings: Settings, run: &RunArguments) -> Request {
+    /// What is asked under a cost, but for budgets.
+    pub(super) fn goal(&self, cost: Cost) -> Goal {
+        self.judge.goal(cost)
+    }
+
+    /// A request under these terms; methods and seed are for the caller to add.
+    pub(super) fn request(&self, settings: Settings, run: &RunArguments) -> Request {
         let default = Request::default();
         Request {
-            cost,
-            power: self.judge.power.get(),
-            objective: self.judge.objective,
             certify: !self.certify.no_certify,
             energy: self.certify.energy,
             settings,
@@ -256,8 +267,8 @@ impl TermsArguments {
 
 impl ProofArguments {
     /// As [`TermsArguments::request`].
-    pub(super) fn request(&self, cost: Cost, settings: Settings, run: &RunArguments) -> Request {
-        Request { cross_fit: self.cross_fit, ..self.terms.request(cost, settings, run) }
+    pub(super) fn request(&self, settings: Settings, run: &RunArguments) -> Request {
+        Request { cross_fit: self.cross_fit, ..self.terms.request(settings, run) }
     }
 }
 

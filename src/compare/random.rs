@@ -45,6 +45,9 @@ pub(super) fn references(
     if needed > memory {
         return Err(Error::Memory { needed, allowed: memory });
     }
+    // Draws that together cover the pool meet its rows again and again; others would fill the cache in vain.
+    let keep = seeds.saturating_mul(largest) >= n && (8 * n * geometry.query_len()) as u64 <= memory / 4;
+    geometry.clear_cache();
     watch.begin("random reference", (seeds * budgets.len()) as u64);
     let draw = |r: usize| -> Result<Vec<f64>, Error> {
         let rows = without_replacement(seed, REFERENCES + r as u64, n, largest);
@@ -56,9 +59,14 @@ pub(super) fn references(
                 _ => Ok(certify::distance(geometry, terms, &rows[..budget])?.interval().upper.unwrap_or(f64::INFINITY)),
             }
         });
-        distances.collect()
+        let distances = distances.collect();
+        if !keep {
+            geometry.clear_cache();
+        }
+        distances
     };
     let by_seed = (0..seeds).into_par_iter().map(draw).collect::<Result<Vec<_>, _>>()?;
+    geometry.clear_cache();
     let reference = |(at, &(budget, best)): (usize, &(usize, f64))| {
         let distances: Vec<f64> = by_seed.iter().map(|distances| distances[at]).collect();
         let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
