@@ -115,8 +115,7 @@ impl SelectionArguments {
             cross_fit: self.cross_fit,
             settings: self.settings.settings(),
             seed: self.seed,
-            memory: run.max_memory.unwrap_or(Request::default().memory),
-            ..Request::default()
+            ..run.request()
         }
     }
 
@@ -193,7 +192,7 @@ impl FileArguments {
 /// By which distance selections are judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection")]
-struct JudgeArguments {
+pub(super) struct JudgeArguments {
     #[command(flatten)]
     power: PowerArgument,
     /// Distance whose value, bound for all subsets and certificate are written: w, energy or mmd (under --kernel)
@@ -203,7 +202,7 @@ struct JudgeArguments {
 
 impl JudgeArguments {
     /// What is asked under a cost, but for budgets.
-    fn goal(&self, cost: Cost) -> Goal {
+    pub(super) fn goal(&self, cost: Cost) -> Goal {
         Goal { cost, power: self.power.get(), objective: self.objective, ..Goal::default() }
     }
 }
@@ -228,7 +227,7 @@ pub(super) struct TermsArguments {
     #[command(flatten)]
     certify: CertifyArguments,
     #[command(flatten)]
-    judge: JudgeArguments,
+    pub(super) judge: JudgeArguments,
 }
 
 /// What is proved of a selection for a budget.
@@ -247,21 +246,9 @@ fn target_parser() -> impl TypedValueParser<Value = Target> {
 }
 
 impl TermsArguments {
-    /// What is asked under a cost, but for budgets.
-    pub(super) fn goal(&self, cost: Cost) -> Goal {
-        self.judge.goal(cost)
-    }
-
     /// A request under these terms; methods and seed are for the caller to add.
     pub(super) fn request(&self, settings: Settings, run: &RunArguments) -> Request {
-        let default = Request::default();
-        Request {
-            certify: !self.certify.no_certify,
-            energy: self.certify.energy,
-            settings,
-            memory: run.max_memory.unwrap_or(default.memory),
-            ..default
-        }
+        Request { certify: !self.certify.no_certify, energy: self.certify.energy, settings, ..run.request() }
     }
 }
 
@@ -306,6 +293,12 @@ impl RunArguments {
             (false, true) => Detail::Verbose,
             (false, false) => Detail::Normal,
         }
+    }
+
+    /// A request within the memory that is allowed.
+    pub(super) fn request(&self) -> Request {
+        let default = Request::default();
+        Request { memory: self.max_memory.unwrap_or(default.memory), ..default }
     }
 
     /// Puts them into force.

@@ -57,13 +57,8 @@ pub(super) fn of_size(
     if auto && multiplications(problem.geometry(), size) > MANY {
         return leave_out("it takes more than 10¹¹ multiplications; `--best always` asks for it");
     }
-    let default = Request::default();
-    let request = Request {
-        // What it needs of the pass over the pool is what the bound needs.
-        methods: vec!["optimal".to_owned()],
-        memory: run.max_memory.unwrap_or(default.memory),
-        ..default
-    };
+    // What it needs of the pass over the pool is what the bound needs.
+    let request = Request { methods: vec!["optimal".to_owned()], ..run.request() };
     let request = inputs.within(&request);
     match Prepared::new(problem, &request, watch).map_err(|error| inputs.named(error, problem.goal().cost)) {
         Ok(prepared) => Ok(prepared.best(size).cloned()),

@@ -175,7 +175,7 @@ impl JobFile<'_> {
         let mut spec = input.spec(run);
         let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
         files.for_each(|file| *file = self.beside(&*file));
-        Ok((spec, proof.terms.goal(input.cost), proof.request(settings.settings(), run)))
+        Ok((spec, proof.terms.judge.goal(input.cost), proof.request(settings.settings(), run)))
     }
 
     /// The grid of the file, or several, which may leave out what the file says for all of them.

@@ -11,7 +11,6 @@ use kantor_theory::{Cost, Rows};
 use super::solvers::{Solvers, solve};
 use super::text::{BINS, Texts};
 use super::{near, nearest, overlap, random, warnings};
-use crate::certify::Terms;
 use crate::label::Labelled;
 use crate::pipeline::{BLOCK, Error, Inputs, Outcome, ProvedSelection, Request as Selecting, choose_from, notes};
 use crate::probe;
@@ -113,14 +112,14 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         let labelled = Labelled::new(watch, format!("cost {cost}"));
         let watch = if request.costs.len() > 1 { &labelled } else { watch };
         let outcome = choose_from(inputs, problem, &selecting, watch)?;
-        let drawn = draw(problem, &outcome, request.random_seeds, watch)?;
+        let drawn = random::references(problem, &outcome, request.random_seeds, watch)?;
         let subsets: Vec<&[usize]> = rows(&outcome).collect();
         for ((chosen, proved), near) in outcome.selections().zip(near::shares(inputs, &subsets, watch)?) {
             let reference = drawn.iter().find(|reference| reference.budget == proved.selection.budget());
             let dir = request.write_selections.then(|| directory(&request.under(cost), chosen, proved));
             let found = SelectionRecord::of(Origin(Some(inputs)), &outcome.request, chosen, proved, dir);
             let (examined, sources) = examine(inputs, proved, reference, near, texts.as_ref());
-            let (cost, best) = (Some(cost), Some(Best::Number(lower(proved).unwrap_or(0.0))));
+            let (cost, best) = (Some(cost), Some(Best::Number(proved.best().unwrap_or(0.0))));
             results.push(SelectionRecord { cost, best, examined: Some(examined), sources: Some(sources), ..found });
         }
         references.extend(drawn);
@@ -187,26 +186,6 @@ fn methods(problems: &[Problem<'_>], request: &Selecting, watch: &dyn Watch) -> 
     let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) = SELECTORS.iter().partition(takes);
     let names = |entries: Vec<&SelectorEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     (names(taking).into_iter().map(str::to_owned).collect(), names(others))
-}
-
-/// Random subsets under the objective of the outcome.
-fn draw(
-    problem: &Problem<'_>,
-    outcome: &Outcome,
-    seeds: usize,
-    watch: &dyn Watch,
-) -> Result<Vec<RandomReference>, Error> {
-    let Outcome { goal, request, .. } = outcome;
-    let best = |at: usize| outcome.chosen.iter().find_map(|chosen| lower(&chosen.selections[at]));
-    let budgets: Vec<(usize, f64)> =
-        goal.budgets.iter().enumerate().map(|(at, &budget)| (budget, best(at).unwrap_or(0.0))).collect();
-    let terms = Terms { power: goal.power, objective: outcome.objective, ..Terms::default() };
-    random::references(problem.geometry(), &terms, &budgets, (seeds, request.seed), request.memory, watch)
-}
-
-/// Below every subset of its size.
-fn lower(proved: &ProvedSelection) -> Option<f64> {
-    Some(proved.certified.as_ref()?.best()?.lower())
 }
 
 /// What is said of a selection besides, and its rows by source.

@@ -17,7 +17,7 @@ use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
 use kantor_theory::{Cost, Geometry, Interval, Objective, PickedRows, Power};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Outcome, Request, beside, choose_by_all};
+use super::{Error, Outcome, Request, beside, choose};
 use crate::certify::{self, Terms};
 use crate::label::{Labelled, budgets};
 use crate::problem::Problem;
@@ -83,7 +83,7 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
         let [held, seen] = [fold.clone(), others].map(|list| PickedRows::new(problem.queries(), list));
         let held = problem.with_queries(&held)?;
         let seen = problem.with_queries(&seen)?.with_budgets(outcome.goal.budgets.clone());
-        for (chosen, found) in choose_by_all(&seen, &plain, watch)?.chosen.iter().zip(&mut found) {
+        for (chosen, found) in choose(&seen, &plain, watch)?.chosen.iter().zip(&mut found) {
             for (proved, found) in chosen.selections.iter().zip(found) {
                 let rows = &proved.selection.rows;
                 let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));

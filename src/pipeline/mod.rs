@@ -183,6 +183,11 @@ pub struct ProvedSelection {
 }
 
 impl ProvedSelection {
+    /// At most the distance of every subset of its size, if that was proved.
+    pub fn best(&self) -> Option<f64> {
+        Some(self.certified.as_ref()?.best()?.lower())
+    }
+
     /// How it ended: what the search says if that is bad news, else what was proved.
     pub fn status(&self) -> Status {
         match &self.certified {
@@ -309,13 +314,25 @@ pub(crate) fn choose_from(
 }
 
 /// Chooses rows of any pool, in memory or elsewhere, by every method for every budget, with one pass over the pool for
-/// what the methods share, and proves how good they are. No file is read or described.
+/// what the methods share, and proves how good they are. No file is read or described. With [`Problem::with_cache`],
+/// proofs look at no row twice.
+///
+/// ```
+/// use kantor::prelude::*;
+/// let rows = |values| DenseRows::from_f64(2, values).ok_or("rows of two numbers");
+/// let (pool, query) = (rows(vec![1.0, 0.0, 0.8, 0.6, 0.0, 1.0])?, rows(vec![0.9, 0.1])?);
+/// let problem = Problem::new(&pool, &query, Goal { budgets: vec![1, 2], ..Goal::default() })?;
+/// let outcome = choose(&problem, &Request::default(), &Quiet)?;
+/// assert_eq!(outcome.chosen[0].selections[1].selection.rows, [0, 1]);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// If the request makes no sense here, a row of the pool cannot be measured, a method cannot work on it, or `watch` asks
 /// to stop.
 pub fn choose(problem: &Problem<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
-    let choice = choose_by_all(problem, request, watch)?;
+    // What methods share is not kept for cross-fitting, which shares by fold.
+    let choice = Prepared::new(problem, request, watch)?.choose_all(request, &problem.goal().budgets)?;
     crossfit::measure(problem, choice, watch)
 }
 
@@ -328,12 +345,4 @@ impl Watch for Unless<'_> {
     fn advance(&self, _units: u64) -> Result<(), Stopped> {
         if self.0.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
     }
-}
-
-/// What all methods chose by all queries.
-fn choose_by_all(problem: &Problem<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
-    let prepared = Prepared::new(problem, request, watch)?;
-    let chosen = request.methods.iter().map(|name| prepared.choose(name, &problem.goal().budgets, request.seed));
-    let chosen = chosen.collect::<Result<_, _>>()?;
-    Ok(prepared.outcome(chosen))
 }

@@ -182,12 +182,16 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// The outcome of `request`, which asks for some methods of the whole request, by any seed, for some budgets.
-    pub(crate) fn part(&self, request: &Request, budgets: &[usize]) -> Result<Outcome, Error> {
+    /// What `request` asks for: methods of the whole request, by any seed, for some budgets. Not measured fold by fold.
+    pub(super) fn choose_all(&self, request: &Request, budgets: &[usize]) -> Result<Outcome, Error> {
         let chosen = request.methods.iter().map(|name| self.choose(name, budgets, request.seed));
         let goal = Goal { budgets: budgets.to_vec(), ..self.problem.goal().clone() };
-        let outcome = Outcome { goal, request: request.clone(), ..self.outcome(chosen.collect::<Result<_, _>>()?) };
-        crossfit::measure(self.problem, outcome, self.task.watch)
+        Ok(Outcome { goal, request: request.clone(), ..self.outcome(chosen.collect::<Result<_, _>>()?) })
+    }
+
+    /// As [`choose`](super::choose), for what [`Prepared::choose_all`] takes.
+    pub(crate) fn part(&self, request: &Request, budgets: &[usize]) -> Result<Outcome, Error> {
+        crossfit::measure(self.problem, self.choose_all(request, budgets)?, self.task.watch)
     }
 
     fn prove(&self, name: &str, found: Option<&Budgeted>, selection: Selection) -> Result<ProvedSelection, Error> {

@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use kantor::pipeline::ProvedSelection;
 use kantor::prelude::*;
 use kantor::solvers::{Optimum, PoolScan, SelectError, Selection, Selector, Task, registry};
-use kantor::theory::KernelName;
+use kantor::theory::{KernelName, PickedRows};
 use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder, s};
 
 use super::support::{Instance, Kind};
@@ -157,6 +157,36 @@ fn what_is_wrong_with_rows_in_memory_is_an_error() {
     let (nothing, no_columns) = (Array2::<f64>::zeros((0, 2)), Array2::<f64>::zeros((2, 0)));
     for (pool, query) in [(nothing.view(), query.clone()), (no_columns.view(), ArrayRows::new(no_columns.view()))] {
         assert!(Problem::new(&ArrayRows::new(pool), &query, euclidean(&[1])).is_err());
+    }
+}
+
+#[test]
+fn a_problem_whose_costs_cannot_be_squared_is_none() {
+    let matrix = DenseRows::from_f64(2, vec![0.5, 1.0, 2.0, -3.0]).unwrap();
+    let goal = |power| Goal { cost: Cost::Precomputed, power, ..Goal::default() };
+    let refused = Problem::from_matrix(&matrix, goal(Power::Two)).err().unwrap().to_string();
+    assert!(refused.contains("-3"), "{refused}");
+    let problem = Problem::from_matrix(&matrix, goal(Power::One)).unwrap();
+    assert_eq!(problem.geometry().cost_of(1, 1), -3.0);
+}
+
+/// With some of the queries, rows and matrix are the problem of these queries alone, and the goal stays.
+#[test]
+fn a_problem_with_other_queries_is_that_of_these_queries() {
+    let rows = |values| DenseRows::from_f64(DIM, values).unwrap();
+    let (pool, query, part) = (rows(numbers(9 * DIM, 1)), rows(numbers(4 * DIM, 2)), [3, 1]);
+    let points = Problem::new(&pool, &query, euclidean(&[2])).unwrap().with_cache();
+    let costs: Vec<f64> = (0..36).map(|at| points.geometry().cost_of(at % 9, at / 9)).collect();
+    let costs = DenseRows::from_f64(9, costs).unwrap();
+    let goal = Goal { cost: Cost::Precomputed, ..euclidean(&[2]) };
+    for problem in [points, Problem::from_matrix(&costs, goal).unwrap()] {
+        let picked = PickedRows::new(problem.queries(), part.to_vec());
+        let some = problem.with_queries(&picked).unwrap();
+        assert_eq!(some.goal(), problem.goal());
+        for row in 0..9 {
+            let of = |problem: &Problem<'_>, query| problem.geometry().cost_of(row, query).to_bits();
+            assert_eq!([0, 1].map(|place| of(&some, place)), part.map(|query| of(&problem, query)));
+        }
     }
 }
 
