@@ -11,6 +11,7 @@ use kantor_theory::{Certificate, Facts, Rows, Verdict, checker};
 
 use crate::certify;
 use crate::pipeline::{Error, InputSpec, Inputs};
+use crate::problem::Goal;
 use crate::source::name::readable;
 use crate::source::{DataError, OnBadRow};
 
@@ -46,14 +47,11 @@ pub fn verify(
     }
     let verdict = inputs.guarded(watch, |watch| {
         let facts = facts(&inputs, certificate, watch)?;
-        let geometry = match inputs.geometry(cost) {
-            Ok(geometry) => geometry,
-            Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
-        };
-        if let Err(error) = inputs.check_power(&geometry, certificate.problem.p) {
-            return other_input(error, named);
+        match inputs.problem(Goal { cost, power: certificate.problem.p, ..Goal::default() }) {
+            Ok(problem) => Ok(checker::verify(certificate, &facts, problem.geometry(), executor)),
+            Err(error @ Error::Data(_)) => other_input(error, named),
+            Err(error) => Ok(Verdict::CannotCheck(error.to_string())),
         }
-        Ok::<_, Error>(checker::verify(certificate, &facts, &geometry, executor))
     })?;
     inputs.check_unchanged()?;
     Ok(verdict)

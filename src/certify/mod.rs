@@ -24,8 +24,8 @@ use kantor_theory::{
 };
 use rayon::prelude::*;
 
-pub use facts::{Tables, facts, facts_for, facts_of};
 pub(crate) use facts::{dropped_rows, file_facts};
+pub use facts::{facts, facts_for, facts_of};
 pub use metric::{Measured, SubsetMetric, measure};
 
 /// Rows of a subset that one task looks at.

@@ -15,6 +15,7 @@ use crate::certify::{self, Certified, Terms};
 use crate::output::{OutputFile, distinct};
 use crate::pipeline::Inputs;
 use crate::probe;
+use crate::problem::Goal;
 use crate::source::list::read_weights;
 use crate::view::escape::Text;
 use crate::view::terminal::tell;
@@ -98,32 +99,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !arguments.input.files.pool_jsonl.is_empty() && !arguments.run.quiet {
         tell("kantor: warning: --pool-jsonl changes nothing here: a distance is one of rows");
     }
-    let geometry = inputs.geometry(cost)?;
-    inputs.check_power(&geometry, power)?;
+    let problem = inputs.problem(Goal { cost, power, ..Goal::default() })?;
     let rows = match &arguments.subset {
         Some(path) => subset::read(path, &inputs)?,
-        None => (0..geometry.pool_len()).collect(),
+        None => (0..inputs.pool_len()).collect(),
     };
+    let problem = problem.with_budgets(vec![rows.len()]);
+    let geometry = problem.geometry();
     let weights = Weights {
         subset: arguments.subset_weights.as_deref().map(|path| read_weights(path, rows.len())).transpose()?,
         query: arguments.query_weights.as_deref().map(|path| query_weights(path, &inputs)).transpose()?,
     };
     let terms = Terms { power, weights, ..Terms::default() };
     if !transport {
-        return arguments.metric.run(&inputs, &geometry, &terms, &rows, &progress, arguments.run.json);
+        return arguments.metric.run(&inputs, geometry, &terms, &rows, &progress, arguments.run.json);
     }
     let Outputs { certificate, plan, trace } = outputs;
     let mut written = Vec::new();
     let (best, distance, solved) = inputs.guarded(&progress, |watch| {
         let best = match comparable {
-            true => best::of_size(rows.len(), &inputs, &geometry, power, arguments.best, &arguments.run, watch)?,
+            true => best::of_size(rows.len(), &inputs, &problem, arguments.best, &arguments.run, watch)?,
             false => None,
         };
         if arguments.solver.are_default() {
-            return Ok((best, linear(arguments, &geometry, &terms, &rows)?, None));
+            return Ok((best, linear(arguments, geometry, &terms, &rows)?, None));
         }
         let outputs = (plan, trace, &mut written);
-        let (distance, solved) = solve(arguments, &geometry, &terms, &rows, outputs, watch)?;
+        let (distance, solved) = solve(arguments, geometry, &terms, &rows, outputs, watch)?;
         Ok::<_, Failure>((best, distance, Some(solved)))
     })?;
     let certified = Certified::new(distance, best)?;
