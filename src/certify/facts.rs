@@ -49,7 +49,7 @@ fn facts_by(
             content: content(role, record)?,
         })
     };
-    Facts { inputs: records.iter().filter_map(input).collect(), dropped: dropped_rows(dropped) }
+    Facts { inputs: records.iter().filter_map(input).collect(), dropped: dropped_rows(dropped), ..Facts::default() }
 }
 
 /// The rows of the two sides that were left out.
@@ -82,7 +82,7 @@ pub fn facts_of(tables: &Tables<'_>) -> Facts {
         let runs = runs(rows, 0..rows.len()).into_iter();
         runs.map(move |(range, _)| described(role, rows, range))
     });
-    Facts { inputs: inputs.collect(), dropped: Dropped::default() }
+    Facts { inputs: inputs.collect(), ..Facts::default() }
 }
 
 /// What [`verify`](kantor_theory::verify) must know to check a certificate against rows in memory.
@@ -96,7 +96,7 @@ pub fn facts_for(certificate: &Certificate, tables: &Tables<'_>) -> Result<Facts
         Some(described(*role, *rows, claim.range(rows.len())))
     };
     let inputs = certificate.inputs.iter().filter_map(found).collect();
-    Ok(Facts { inputs, dropped: Dropped::default() })
+    Ok(Facts { inputs, ..Facts::default() })
 }
 
 /// Some rows of a table in memory. The number type is empty if it is not the same for all of them.
