@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 use kantor_theory::certificate::{Content, Dropped, Input, Role};
+use kantor_theory::constraints::{Column, ColumnRecord};
 use kantor_theory::{Certificate, Element, Facts, Rejection, Rows, checker};
 use rayon::prelude::*;
 
@@ -50,6 +51,13 @@ fn facts_by(
         })
     };
     Facts { inputs: records.iter().filter_map(input).collect(), dropped: dropped_rows(dropped), ..Facts::default() }
+}
+
+/// What identifies a column of constraints: the digest of its values.
+pub fn column_record(name: &str, column: &Column) -> ColumnRecord {
+    let mut values = blake3::Hasher::new();
+    column.encode(|bytes| _ = values.update(bytes));
+    ColumnRecord { name: name.to_owned(), blake3: values.finalize().to_string(), origin: None }
 }
 
 /// The rows of the two sides that were left out.
