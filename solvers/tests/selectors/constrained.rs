@@ -119,7 +119,7 @@ fn queries_take_turns_among_admissible_rows() {
         let label = |row: usize| if row.is_multiple_of(3) { "web" } else { "code" };
         let labels: Vec<&str> = (0..N).map(label).collect();
         let limit = Limit { column: 0, of: Counted::Label("web".into()), min: None, max: Some(4.0) };
-        let columns = vec![ColumnRecord { name: "source".into(), blake3: String::new() }];
+        let columns = vec![ColumnRecord { name: "source".into(), blake3: String::new(), origin: None }];
         let all = Constraints { columns, limits: vec![limit], exclude: vec![1, 2, 4, 5], ..Constraints::default() };
         let set = FeasibleSet::new(&all, &[Column::labels(labels.iter().map(|of| Some(*of)))], N, &[]).unwrap();
         let found = choose(build("round-robin").as_ref(), &task(geometry, Some(&set)), 60).unwrap();
@@ -141,7 +141,7 @@ fn constraints_that_cannot_be_met_and_several_budgets_are_refused() {
     with_geometry(|geometry| {
         let labels: Vec<Option<&str>> = (0..N).map(|row| (row < 5).then_some("gsm8k")).collect();
         let limit = Limit { column: 0, of: Counted::Label("gsm8k".into()), min: Some(10.0), max: None };
-        let columns = vec![ColumnRecord { name: "source".into(), blake3: String::new() }];
+        let columns = vec![ColumnRecord { name: "source".into(), blake3: String::new(), origin: None }];
         let all = Constraints { columns, limits: vec![limit], ..Constraints::default() };
         let set = FeasibleSet::new(&all, &[Column::labels(labels)], N, &[]).unwrap();
         for entry in SELECTORS {
