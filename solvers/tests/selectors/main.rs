@@ -1,6 +1,7 @@
 //! Selectors and densities: what they choose against definitions, and what no selector may do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod admission;
 mod conformance;
 mod greedy;
 mod guarantees;
