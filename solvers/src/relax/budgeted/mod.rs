@@ -18,6 +18,9 @@ mod exchange;
 mod holdings;
 pub(crate) mod slots;
 
+use kantor_theory::constraints::Price;
+
+use super::constrained;
 use crate::scan::lists::NeighbourLists;
 use crate::scan::{PoolScan, ScanRequest};
 use crate::task::{SelectError, Task};
@@ -50,6 +53,8 @@ pub struct Budgeted {
     /// Potentials g of the queries that attain the largest L(g) = (1/M) Σ g_j − (1/k) Σ_i max(0, max_j (g_j − c_ij)),
     /// the sum taken over the whole pool: a lower bound for every subset of k rows.
     pub potentials: Vec<f64>,
+    /// Prices of the limits of the constraints, if there are any: with the potentials they attain the largest bound (T15).
+    pub prices: Vec<Price>,
     /// That largest value, as the `f64` cost of the fractional optimum.
     pub lp_value: f64,
     /// ⟨c, π⟩ of an optimal plan between `rows` and the queries, in `f64`; equals `lp_value` if M divides k.
@@ -93,6 +98,9 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     task.afford(candidates::NAME, needed)?;
     let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
     let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?;
+    if let Some(set) = task.constraints {
+        return constrained::solve(task, set, candidates, largest);
+    }
     let mut pool = Slots::new(candidates, n, m, n.min(largest + PREFETCHED * m));
 
     let mut state = State::new(&mut pool, m);
@@ -148,7 +156,8 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
         let rows = chosen.iter().map(|&(slot, _)| pool.rows[slot as usize] as usize).collect();
         let scores = chosen.iter().map(|&(_, score)| score).collect();
         let Bound { potentials, lp_value, takers, .. } = bound;
-        Ok(Budgeted { budget, rows, scores, potentials, lp_value, value, prefix, takers })
+        let prices = Vec::new();
+        Ok(Budgeted { budget, rows, scores, potentials, prices, lp_value, value, prefix, takers })
     };
     let found = bounds.into_iter().zip(budgets).map(finish).collect::<Result<_, SelectError>>()?;
     Ok(BudgetedOptima { budgets: found, lists: pool.candidates.into_longer_lists() })

@@ -114,6 +114,25 @@ impl Family {
         self.groups.push(Group { parent, min, max, size: rows.len(), place: Some(place), depth });
     }
 
+    /// A group of which the limits, with those of the groups inside, cannot be met.
+    pub(super) fn conflict(&self) -> Option<usize> {
+        let mut ranges: Vec<(i64, i64)> = vec![(0, 0); self.groups.len()];
+        self.of_row.iter().filter(|group| **group != Self::FIXED).for_each(|&group| ranges[group as usize].1 += 1);
+        for at in self.from_root().into_iter().rev() {
+            let Group { parent, min, max, .. } = self.groups[at];
+            let (least, most) = ranges[at];
+            let (least, most) = (least.max(min), most.min(max));
+            if least > most {
+                return Some(at);
+            }
+            if at != ROOT {
+                ranges[parent].0 += least;
+                ranges[parent].1 += most;
+            }
+        }
+        None
+    }
+
     /// All groups, each after the one that contains it.
     pub(super) fn from_root(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.groups.len()).collect();
@@ -128,13 +147,7 @@ impl Family {
 }
 
 /// The groups of a column whose limits can be broken by a choice of `room` rows beside those that must be chosen.
-fn candidates(
-    set: &FeasibleSet,
-    column: usize,
-    of_row: &[u32],
-    ranges: &[LimitRange],
-    room: usize,
-) -> Vec<Candidate> {
+fn candidates(set: &FeasibleSet, column: usize, of_row: &[u32], ranges: &[LimitRange], room: usize) -> Vec<Candidate> {
     let limited = |group: u32| ranges.get(group as usize).is_some_and(|range| *range != LimitRange::default());
     let (mut rows, mut included) = (vec![Vec::new(); ranges.len()], vec![0i64; ranges.len()]);
     for (row, &group) in of_row.iter().enumerate().filter(|(_, group)| limited(**group)) {

@@ -217,7 +217,8 @@ impl<'a> Network<'a> {
 
         self.measure(slots, charges);
         let mut offers = vec![f64::NEG_INFINITY; self.m + groups];
-        offers.iter_mut().zip(potentials).for_each(|(offer, g)| *offer = self.grid.snap(*g));
+        // Only differences count, and only those between rows that can be chosen are on the grid.
+        offers.iter_mut().zip(potentials).for_each(|(offer, g)| *offer = self.grid.snap(*g - potentials[0]));
         (0..groups).filter(|&at| self.live[at] && demand[at] > 0).for_each(|at| offers[self.m + at] = 0.0);
         let solved = simplex::resume(self.edges(slots, charges), &self.rows, groups + count, edges, &offers);
         self.keep(solved)
@@ -275,7 +276,8 @@ impl<'a> Network<'a> {
         let has_column = |group: usize| potential(group) > f64::NEG_INFINITY;
         // A column that nothing can go to is not in the tree: its potential may be anything up to what its rows and the
         // links of groups below it leave.
-        let mut bound: Vec<f64> = (0..groups).map(|at| if has_column(at) { potential(at) } else { f64::INFINITY }).collect();
+        let mut bound: Vec<f64> =
+            (0..groups).map(|at| if has_column(at) { potential(at) } else { f64::INFINITY }).collect();
         for slot in (0..slots.rows.len()).filter(|&slot| self.outlets[slot] == NONE) {
             let group = family.of_row[slots.rows[slot] as usize];
             if group != Family::FIXED {
@@ -302,6 +304,11 @@ impl<'a> Network<'a> {
             }
         }
         bound
+    }
+
+    /// The largest cost so far.
+    pub(super) fn largest(&self) -> f64 {
+        self.largest.0
     }
 
     /// Mass of every query.

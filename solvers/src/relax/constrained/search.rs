@@ -9,7 +9,7 @@ use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::ColumnRanges;
 use rayon::prelude::*;
 
-use super::family::{Family, ROOT};
+use super::family::Family;
 use super::network::{Network, Shipment};
 use super::sides::Sides;
 use crate::relax::budgeted::TOO_LARGE;
@@ -52,6 +52,8 @@ pub(super) struct Search<'a> {
     pub(super) network: Network<'a>,
     /// What every slot costs beside its transport at the present prices.
     charges: Vec<f64>,
+    /// The largest cost of the pool, if it was looked for.
+    dearest: Option<f64>,
 }
 
 impl<'a> Search<'a> {
@@ -65,7 +67,7 @@ impl<'a> Search<'a> {
         network: Network<'a>,
     ) -> Result<Self, SelectError> {
         let sides = Sides::of(set, ranges, family);
-        let mut this = Self { task, set, budget, family, sides, slots, network, charges: Vec::new() };
+        let mut this = Self { task, set, budget, family, sides, slots, network, charges: Vec::new(), dearest: None };
         this.open()?;
         Ok(this)
     }
@@ -212,7 +214,7 @@ impl<'a> Search<'a> {
 
     /// Rows without a slot that would improve the solution, ascending; not always all.
     fn missing(&mut self, point: &Point) -> Result<Vec<u32>, SelectError> {
-        let (n, m, grid) = (self.set.pool(), self.slots.m, self.network.grid);
+        let (n, grid) = (self.set.pool(), self.network.grid);
         // What the value of a row must exceed; infinite for rows that cannot enter.
         let bar = |row: usize| match self.family.of_row[row] {
             _ if self.slots.slot_of[row] != NONE => f64::INFINITY,
@@ -225,7 +227,9 @@ impl<'a> Search<'a> {
             let mut rows = Vec::new();
             for (j, &g) in point.potentials.iter().enumerate() {
                 let near = self.slots.candidates.list(j).iter().take_while(|near| g - grid.snap(near.cost) > least);
-                rows.extend(near.filter(|near| g - grid.snap(near.cost) > bars[near.row as usize]).map(|near| near.row));
+                rows.extend(
+                    near.filter(|near| g - grid.snap(near.cost) > bars[near.row as usize]).map(|near| near.row),
+                );
             }
             rows.sort_unstable();
             rows.dedup();
@@ -244,7 +248,6 @@ impl<'a> Search<'a> {
             if self.slots.candidates.extend().is_err() {
                 return Ok(self.evaluated(&open, &bars, &point.potentials));
             }
-            let _ = m;
         }
     }
 
@@ -268,8 +271,54 @@ impl<'a> Search<'a> {
         rows
     }
 
-    /// Whether the group of all rows is the only one.
-    pub(super) fn is_plain(&self) -> bool {
-        self.family.groups.len() == ROOT + 1
+    /// What the rows chosen at a point are worth beyond what they must be, per row; not zero.
+    pub(super) fn surplus(&self, point: &Point) -> f64 {
+        let chosen = point.plan.iter().map(|&(slot, query, mass)| {
+            let value = point.potentials[query as usize] - self.slots.line(slot)[query as usize];
+            let bar = self.bar(slot, point);
+            if bar.is_finite() { (value - bar).max(0.0) * mass as f64 } else { 0.0 }
+        });
+        let surplus = chosen.sum::<f64>() / (self.budget as f64 * self.network.unit as f64);
+        let largest = self.network.largest();
+        // Where all costs are zero, any number will do.
+        if largest == 0.0 { 1.0 } else { surplus.max(1e-6 * largest) }
+    }
+
+    /// What the value of a slot must exceed to be chosen at a point; −∞ if it must be chosen.
+    pub(super) fn bar(&self, slot: u32, point: &Point) -> f64 {
+        let row = self.slots.rows[slot as usize] as usize;
+        match self.family.of_row[row] {
+            Family::FIXED => f64::NEG_INFINITY,
+            group => point.thresholds[group as usize] + self.sides.charge(row, &point.prices),
+        }
+    }
+
+    /// The value of a slot at a point.
+    pub(super) fn worth(&self, slot: u32, point: &Point) -> f64 {
+        let values = self.slots.line(slot).iter().zip(&point.potentials).map(|(cost, g)| g - cost);
+        values.fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// Whether no subset whatever costs as much.
+    pub(super) fn is_above_all(&mut self, value: f64) -> Result<bool, SelectError> {
+        if value <= 2.0 * self.budget as f64 * self.network.largest() {
+            return Ok(false);
+        }
+        let most = match self.dearest {
+            Some(most) => most,
+            None => {
+                let rows: Vec<u32> = (0..self.set.pool() as u32).collect();
+                let m = self.slots.m;
+                let of = |rows: &[u32]| {
+                    let mut costs = vec![0.0; rows.len() * m];
+                    self.slots.candidates.costs(rows, &mut costs);
+                    costs.into_iter().fold(0.0, f64::max)
+                };
+                let most = rows.par_chunks(ROWS).map(of).reduce(|| 0.0, f64::max);
+                *self.dearest.insert(most)
+            }
+        };
+        self.task.watch.advance(0)?;
+        Ok(value > 1.001 * self.budget as f64 * most)
     }
 }

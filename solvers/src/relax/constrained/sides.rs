@@ -26,19 +26,26 @@ pub(super) struct Side {
 /// What a column says of the rows.
 enum Use<'a> {
     /// The side of every group, and the group of every row.
-    Groups { of_row: &'a [u32], side_of: Vec<u32> },
-    Sum { numbers: &'a [f64], side: usize },
+    Groups {
+        of_row: &'a [u32],
+        side_of: Vec<u32>,
+    },
+    Sum {
+        numbers: &'a [f64],
+        side: usize,
+    },
 }
 
 /// All limits with prices.
 pub(super) struct Sides<'a> {
+    set: &'a FeasibleSet,
     pub(super) sides: Vec<Side>,
     uses: Vec<Use<'a>>,
 }
 
 impl<'a> Sides<'a> {
     /// Those that are not in the family.
-    pub(super) fn of(set: &FeasibleSet, ranges: &[ColumnRanges<'a>], family: &Family) -> Self {
+    pub(super) fn of(set: &'a FeasibleSet, ranges: &[ColumnRanges<'a>], family: &Family) -> Self {
         let (mut sides, mut uses): (Vec<Side>, Vec<Use<'a>>) = (Vec::new(), Vec::new());
         for (column, values) in ranges.iter().enumerate() {
             match values {
@@ -63,7 +70,7 @@ impl<'a> Sides<'a> {
                 ColumnRanges::Sum { .. } => {}
             }
         }
-        let mut this = Self { sides, uses };
+        let mut this = Self { set, sides, uses };
         let mut used = vec![0.0; this.sides.len()];
         (0..set.pool()).filter(|&row| set.is_included(row)).for_each(|row| this.add_use(row, 1.0, &mut used));
         for (side, used) in this.sides.iter_mut().zip(used) {
@@ -71,6 +78,15 @@ impl<'a> Sides<'a> {
             side.most -= used;
         }
         this
+    }
+
+    /// What the limit is on, in words: `source=web`.
+    pub(super) fn name(&self, side: &Side) -> String {
+        let column = &self.set.constraints().columns[side.column].name;
+        match (side.group, self.set.ranges().get(side.column)) {
+            (Some(group), Some(ColumnRanges::Groups { names, .. })) => format!("{column}={}", names[group]),
+            _ => column.clone(),
+        }
     }
 
     /// Adds what `mass` of a row uses of every side.

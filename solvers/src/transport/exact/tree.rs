@@ -44,8 +44,11 @@ pub(crate) struct Tree {
 impl Tree {
     /// The tree of these edges (row, query, mass), sorted by row; `offers` is finite for the queries in it.
     pub(super) fn new(costs: impl EdgeCosts, rows: usize, edges: &[Edge], offers: &[f64]) -> Self {
-        let mut tree =
-            Self { m: costs.columns() as u32, nodes: vec![Node::ALONE; costs.columns() + rows], potentials: offers.to_vec() };
+        let mut tree = Self {
+            m: costs.columns() as u32,
+            nodes: vec![Node::ALONE; costs.columns() + rows],
+            potentials: offers.to_vec(),
+        };
         let (m, graph) = (tree.m, Graph::new(costs.columns(), rows, edges));
         let root = offers.iter().position(|&offer| offer > f64::NEG_INFINITY).unwrap_or(0);
         let mut open = vec![root as u32];
@@ -69,7 +72,8 @@ impl Tree {
     /// Renews the potentials for other costs.
     pub(crate) fn reprice(&mut self, costs: impl EdgeCosts) {
         let in_tree = |column: &u32| self.potentials[*column as usize] > f64::NEG_INFINITY;
-        let Some(root) = (0..self.m).find(|column| in_tree(column) && self.nodes[*column as usize].parent == NONE) else {
+        let Some(root) = (0..self.m).find(|column| in_tree(column) && self.nodes[*column as usize].parent == NONE)
+        else {
             return;
         };
         let g = &mut self.potentials[root as usize];
