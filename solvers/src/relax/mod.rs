@@ -6,6 +6,7 @@
 //! again by the selector that solves the same problem ([`Selector::of_optimum`](crate::Selector::of_optimum)).
 
 pub mod budgeted;
+mod constrained;
 pub mod herding;
 pub mod tsds;
 

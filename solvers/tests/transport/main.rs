@@ -3,6 +3,7 @@
 
 mod agreement;
 mod capacity_path;
+mod constrained;
 mod divergence;
 mod entropic;
 mod evidence;

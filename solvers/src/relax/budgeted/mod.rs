@@ -13,34 +13,30 @@
 //!
 //! Limit: O(M) per settled query and path; costs are evaluated only for rows that are chosen or soon will be.
 
-mod candidates;
+pub(crate) mod candidates;
 mod exchange;
 mod holdings;
+pub(crate) mod slots;
 
-use rayon::prelude::*;
+use kantor_theory::constraints::Price;
 
+use super::constrained;
 use crate::scan::lists::NeighbourLists;
 use crate::scan::{PoolScan, ScanRequest};
 use crate::task::{SelectError, Task};
 use crate::transport::exact::grid::Grid;
-use crate::transport::exact::masses::{gcd, masses};
-use crate::transport::exact::transport::transport;
+use crate::transport::exact::masses::gcd;
 pub(crate) use candidates::NAME;
 use candidates::{CandidateLists, list_length};
 use exchange::Exchange;
-
-/// No slot.
-const NONE: u32 = u32::MAX;
+use slots::{NONE, Slots};
 
 /// How many of the next rows of every list have their costs evaluated together, before they are needed: enough to
 /// fill tiles of `closeness_gather`.
 const PREFETCHED: usize = 4;
 
-/// Rows whose costs one task of the thread pool evaluates.
-const ROWS_PER_TASK: usize = 192;
-
 /// No geometry has such costs. If one did, the budget would be refused, not silently left out.
-const TOO_LARGE: SelectError = SelectError::Unsupported {
+pub(crate) const TOO_LARGE: SelectError = SelectError::Unsupported {
     method: candidates::NAME,
     fault: "meets costs that are too large to be added up: rescale them",
 };
@@ -57,6 +53,8 @@ pub struct Budgeted {
     /// Potentials g of the queries that attain the largest L(g) = (1/M) Σ g_j − (1/k) Σ_i max(0, max_j (g_j − c_ij)),
     /// the sum taken over the whole pool: a lower bound for every subset of k rows.
     pub potentials: Vec<f64>,
+    /// Prices of the limits of the constraints, if there are any: with the potentials they attain the largest bound (T15).
+    pub prices: Vec<Price>,
     /// That largest value, as the `f64` cost of the fractional optimum.
     pub lp_value: f64,
     /// ⟨c, π⟩ of an optimal plan between `rows` and the queries, in `f64`; equals `lp_value` if M divides k.
@@ -100,6 +98,9 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     task.afford(candidates::NAME, needed)?;
     let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
     let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?;
+    if let Some(set) = task.constraints {
+        return constrained::solve(task, set, candidates, largest);
+    }
     let mut pool = Slots::new(candidates, n, m, n.min(largest + PREFETCHED * m));
 
     let mut state = State::new(&mut pool, m);
@@ -145,8 +146,9 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
         let mut chosen = order[..budget].to_vec();
         let (mut value, mut prefix) = (bound.lp_value, true);
         if let Some(subset) = bound.subset {
-            value = pool.distance(&chosen)?;
-            let rounded = pool.distance(&subset)?;
+            let slots = |chosen: &[(u32, f64)]| chosen.iter().map(|&(slot, _)| slot).collect::<Vec<_>>();
+            value = pool.distance(&slots(&chosen))?;
+            let rounded = pool.distance(&slots(&subset))?;
             if rounded < value {
                 (chosen, value, prefix) = (subset, rounded, false);
             }
@@ -154,7 +156,8 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
         let rows = chosen.iter().map(|&(slot, _)| pool.rows[slot as usize] as usize).collect();
         let scores = chosen.iter().map(|&(_, score)| score).collect();
         let Bound { potentials, lp_value, takers, .. } = bound;
-        Ok(Budgeted { budget, rows, scores, potentials, lp_value, value, prefix, takers })
+        let prices = Vec::new();
+        Ok(Budgeted { budget, rows, scores, potentials, prices, lp_value, value, prefix, takers })
     };
     let found = bounds.into_iter().zip(budgets).map(finish).collect::<Result<_, SelectError>>()?;
     Ok(BudgetedOptima { budgets: found, lists: pool.candidates.into_longer_lists() })
@@ -197,63 +200,6 @@ fn fractional(
     entered.truncate(budget);
     let lp_value = state.cost(pool, whole, budget);
     Ok(Bound { potentials: state.exchange.potentials, lp_value, subset: Some(entered), takers: None })
-}
-
-/// The candidates, and the rows whose costs are known; a row's *slot* is its place among the latter. All states of the search
-/// share them.
-struct Slots<'a> {
-    candidates: CandidateLists<'a>,
-    m: usize,
-    /// About how many slots will be needed.
-    expected: usize,
-    /// The pool row of every slot.
-    rows: Vec<u32>,
-    /// Costs of every slot to all queries (slots×M).
-    costs: Vec<f64>,
-    /// The slot of every pool row, or [`NONE`].
-    slot_of: Vec<u32>,
-}
-
-impl<'a> Slots<'a> {
-    fn new(candidates: CandidateLists<'a>, n: usize, m: usize, expected: usize) -> Self {
-        Self { candidates, m, expected, rows: Vec::new(), costs: Vec::new(), slot_of: vec![NONE; n] }
-    }
-
-    /// The slot of a row, whose costs are evaluated if they are not known.
-    fn slot(&mut self, row: u32) -> u32 {
-        if self.slot_of[row as usize] == NONE {
-            self.load(&[row]);
-        }
-        self.slot_of[row as usize]
-    }
-
-    /// Evaluates the costs of rows that have no slot.
-    fn load(&mut self, rows: &[u32]) {
-        let start = self.costs.len();
-        if start == 0 {
-            self.costs.reserve(self.expected * self.m);
-        }
-        self.costs.resize(start + rows.len() * self.m, 0.0);
-        let (candidates, new) = (&self.candidates, &mut self.costs[start..]);
-        new.par_chunks_mut(ROWS_PER_TASK * self.m)
-            .zip(rows.par_chunks(ROWS_PER_TASK))
-            .for_each(|(lines, rows)| candidates.costs(rows, lines));
-        for &row in rows {
-            self.slot_of[row as usize] = self.rows.len() as u32;
-            self.rows.push(row);
-        }
-    }
-
-    /// Exact distance of a subset with uniform weights.
-    ///
-    /// # Errors
-    /// If costs are too large to be added up.
-    fn distance(&self, chosen: &[(u32, f64)]) -> Result<f64, SelectError> {
-        let costs: Vec<f64> =
-            chosen.iter().flat_map(|&(slot, _)| &self.costs[slot as usize * self.m..][..self.m]).copied().collect();
-        let masses = masses(chosen.len(), None, self.m, None).map_err(|_| TOO_LARGE)?;
-        Ok(transport(&costs, &masses).map_err(|_| TOO_LARGE)?.value)
-    }
 }
 
 /// One partial solution, optimal for what the queries hold so far.
@@ -334,7 +280,7 @@ impl State {
     /// Cost of the plan over `budget` rows of `whole` units each.
     fn cost(&self, pool: &Slots<'_>, whole: u64, budget: usize) -> f64 {
         let pieces = (0..pool.rows.len() as u32).flat_map(|slot| {
-            let line = &pool.costs[slot as usize * pool.m..][..pool.m];
+            let line = pool.line(slot);
             self.exchange.holdings.of(slot).into_iter().map(|(query, mass)| mass as f64 * line[query as usize])
         });
         pieces.sum::<f64>() / (whole as f64 * budget as f64)

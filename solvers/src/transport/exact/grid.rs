@@ -44,10 +44,4 @@ impl<'a> GridCosts<'a> {
     pub(crate) fn line(&self, row: u32) -> &'a [f64] {
         &self.values[row as usize * self.m..][..self.m]
     }
-
-    /// The rounded cost of a row and a query.
-    #[inline(always)]
-    pub(crate) fn of(&self, row: u32, query: u32) -> f64 {
-        self.grid.snap(self.line(row)[query as usize])
-    }
 }

@@ -6,11 +6,11 @@ pub(crate) mod grid;
 pub mod masses;
 mod partial;
 pub mod path;
-mod simplex;
+pub(crate) mod simplex;
 mod solver;
-mod start;
+pub(crate) mod start;
 pub mod transport;
-mod tree;
+pub(crate) mod tree;
 
 pub use masses::{Masses, WeightError, masses};
 pub(crate) use masses::{check_weights, masses_of};

@@ -13,8 +13,8 @@
 //! - successive shortest paths between queries, as in `relax::budgeted`: with many queries and general weights, keeping the
 //!   cheapest exchange between any two of them up to date costs far more than the pivots here.
 
-use super::grid::GridCosts;
-use super::start;
+use super::grid::{Grid, GridCosts};
+use super::start::{self, Edge};
 use super::tree::Tree;
 use crate::simd;
 
@@ -27,10 +27,53 @@ const ROWS: (usize, usize) = (2, 16);
 /// Minima that a pass over a row keeps side by side: enough to hide the latency of a comparison.
 const LANES: usize = 16;
 
+/// What a unit of mass costs on its way from a row to a column, on a grid.
+pub(crate) trait EdgeCosts: Copy {
+    /// The grid.
+    fn grid(self) -> Grid;
+
+    /// Number of columns.
+    fn columns(self) -> usize;
+
+    /// The cost from a row to a column.
+    fn of(self, row: u32, column: u32) -> f64;
+
+    /// The least c − g of a row over all columns, if it is below `bar`. Inlined into loops compiled by `simd::wide`.
+    fn least_below(self, row: u32, potentials: &[f64], bar: f64) -> Option<f64>;
+
+    /// The first column of which c − g has this value.
+    fn position(self, row: u32, potentials: &[f64], value: f64) -> u32;
+}
+
+impl EdgeCosts for GridCosts<'_> {
+    fn grid(self) -> Grid {
+        self.grid
+    }
+
+    fn columns(self) -> usize {
+        self.m
+    }
+
+    #[inline(always)]
+    fn of(self, row: u32, query: u32) -> f64 {
+        self.grid.snap(self.line(row)[query as usize])
+    }
+
+    #[inline(always)]
+    fn least_below(self, row: u32, potentials: &[f64], bar: f64) -> Option<f64> {
+        let lanes = least_by_lane(self, row, potentials);
+        lanes.iter().fold(false, |any, &lane| any | (lane < bar)).then(|| least_of(lanes))
+    }
+
+    fn position(self, row: u32, potentials: &[f64], value: f64) -> u32 {
+        position(self, row, potentials, value)
+    }
+}
+
 /// An optimal tree, and how many pivots led to it.
-pub(super) struct SimplexResult {
-    pub(super) tree: Tree,
-    pub(super) pivots: u64,
+pub(crate) struct SimplexResult {
+    pub(crate) tree: Tree,
+    pub(crate) pivots: u64,
 }
 
 /// Solves, starting from the queries' potentials `offers`; `None` if potentials leave the range in which the grid is exact.
@@ -43,13 +86,29 @@ pub(super) fn solve(
 ) -> Option<SimplexResult> {
     // The tree leaves out queries without demand.
     offers.iter_mut().zip(demand).filter(|(_, demand)| **demand == 0).for_each(|(offer, _)| *offer = f64::NEG_INFINITY);
-    let mut edges = start::shipments(costs, rows, supply, demand, &offers);
-    start::join(costs, supply.len(), &mut edges, &offers);
-    let mut tree = Tree::new(costs, supply.len(), &edges, &offers);
-    if tree.largest() > costs.grid.reach() {
+    let edges = start::shipments(costs, rows, supply, demand, &offers);
+    resume(costs, rows, supply.len(), edges, &offers)
+}
+
+/// Solves, starting from the potentials `offers` of the columns and from `edges` that meet all masses and make no cycle,
+/// sorted by row. `rows` are those of `count` rows that have mass; a column without demand has the potential −∞.
+pub(crate) fn resume(
+    costs: impl EdgeCosts,
+    rows: &[u32],
+    count: usize,
+    mut edges: Vec<Edge>,
+    offers: &[f64],
+) -> Option<SimplexResult> {
+    start::join(costs, count, &mut edges, offers);
+    optimise(costs, rows, Tree::new(costs, count, &edges, offers))
+}
+
+/// Pivots until the tree is optimal.
+pub(crate) fn optimise<C: EdgeCosts>(costs: C, rows: &[u32], mut tree: Tree) -> Option<SimplexResult> {
+    if tree.largest() > costs.grid().reach() {
         return None;
     }
-    let (block, mut pivots) = ((CELLS / costs.m).clamp(ROWS.0, ROWS.1), 0);
+    let (block, mut pivots) = ((CELLS / costs.columns()).clamp(ROWS.0, ROWS.1), 0);
     // The next row to price, and how many were priced since the last pivot.
     let (mut at, mut clean) = (0, 0);
     while clean < rows.len() {
@@ -57,8 +116,8 @@ pub(super) fn solve(
         clean += end - at;
         let entering = price(costs, &rows[at..end], &tree);
         at = if end == rows.len() { 0 } else { end };
-        if let Some((row, query)) = entering {
-            if tree.pivot(costs, row, query) > costs.grid.reach() {
+        if let Some((row, column)) = entering {
+            if tree.pivot(costs, row, column) > costs.grid().reach() {
                 return None;
             }
             (pivots, clean) = (pivots + 1, 0);
@@ -68,7 +127,7 @@ pub(super) fn solve(
 }
 
 /// The edge of most negative reduced cost among those of the given rows, if one is negative.
-fn price(costs: GridCosts<'_>, rows: &[u32], tree: &Tree) -> Option<(u32, u32)> {
+fn price<C: EdgeCosts>(costs: C, rows: &[u32], tree: &Tree) -> Option<(u32, u32)> {
     let (gain, row, least) = simd::wide(
         #[inline(always)]
         || {
@@ -76,17 +135,14 @@ fn price(costs: GridCosts<'_>, rows: &[u32], tree: &Tree) -> Option<(u32, u32)> 
             for &row in rows {
                 let holder = tree.holder(row);
                 let current = costs.of(row, holder) - tree.potentials[holder as usize];
-                let lanes = least_by_lane(costs, row, &tree.potentials);
-                let bar = current - best.0;
-                if lanes.iter().fold(false, |any, &lane| any | (lane < bar)) {
-                    let least = least_of(lanes);
+                if let Some(least) = costs.least_below(row, &tree.potentials, current - best.0) {
                     best = (current - least, row, least);
                 }
             }
             best
         },
     );
-    (gain > 0.0).then(|| (row, position(costs, row, &tree.potentials, least)))
+    (gain > 0.0).then(|| (row, costs.position(row, &tree.potentials, least)))
 }
 
 /// The least c_ij − g_j of a row among the queries of each lane: query j belongs to lane j mod [`LANES`].
@@ -122,14 +178,6 @@ fn least_of(mut lanes: [f64; LANES]) -> f64 {
     lanes[0]
 }
 
-/// The least c_ij − g_j of a row.
-fn least(costs: GridCosts<'_>, row: u32, potentials: &[f64]) -> f64 {
-    simd::wide(
-        #[inline(always)]
-        || least_of(least_by_lane(costs, row, potentials)),
-    )
-}
-
 /// The first query of which c_ij − g_j has this value.
 fn position(costs: GridCosts<'_>, row: u32, potentials: &[f64], value: f64) -> u32 {
     let (line, grid) = (costs.line(row), costs.grid);
@@ -151,10 +199,14 @@ fn position(costs: GridCosts<'_>, row: u32, potentials: &[f64], value: f64) -> u
     at as u32
 }
 
-/// The least c_ij − g_j of a row, and the first query that has it.
-pub(super) fn closest(costs: GridCosts<'_>, row: u32, potentials: &[f64]) -> (f64, u32) {
-    let least = least(costs, row, potentials);
-    (least, position(costs, row, potentials, least))
+/// The least c − g of a row, and the first column that has it.
+pub(crate) fn closest<C: EdgeCosts>(costs: C, row: u32, potentials: &[f64]) -> (f64, u32) {
+    let least = simd::wide(
+        #[inline(always)]
+        || costs.least_below(row, potentials, f64::INFINITY),
+    );
+    let least = least.unwrap_or(f64::INFINITY);
+    (least, costs.position(row, potentials, least))
 }
 
 /// The least and the second least c_ij − g_j of a row, and the first query that has the least.

@@ -3,15 +3,15 @@
 //! Limit: two looks at every cost.
 
 use super::grid::GridCosts;
-use super::simplex::{closest, two_closest};
+use super::simplex::{EdgeCosts, closest, two_closest};
 
-/// An edge of a tree: a row, a query, and the mass that goes from one to the other.
-pub(super) type Edge = (u32, u32, u64);
+/// An edge of a tree: a row, a column, and the mass that goes from one to the other.
+pub(crate) type Edge = (u32, u32, u64);
 
 /// Shipments that meet all masses, by row: each row goes to the query of least c_ij − g_j that still lacks mass, and
 /// the rows whose second choice costs them most go first. Every shipment uses up its row or its query, so there is no
 /// cycle among them.
-pub(super) fn shipments(
+pub(crate) fn shipments(
     costs: GridCosts<'_>,
     rows: &[u32],
     supply: &[u64],
@@ -45,12 +45,12 @@ pub(super) fn shipments(
     edges
 }
 
-/// Joins the trees of a forest by edges without mass, from a row of one tree to a query of those joined before.
-pub(super) fn join(costs: GridCosts<'_>, rows: usize, edges: &mut Vec<Edge>, offers: &[f64]) {
-    let graph = Graph::new(costs.m, rows, edges);
-    let mut joined = vec![f64::NEG_INFINITY; costs.m];
+/// Joins the trees of a forest by edges without mass, from a row of one tree to a column of those joined before.
+pub(super) fn join(costs: impl EdgeCosts, rows: usize, edges: &mut Vec<Edge>, offers: &[f64]) {
+    let graph = Graph::new(costs.columns(), rows, edges);
+    let mut joined = vec![f64::NEG_INFINITY; costs.columns()];
     let (mut first, mut links) = (true, Vec::new());
-    for root in (0..costs.m).filter(|&query| offers[query] > f64::NEG_INFINITY) {
+    for root in (0..costs.columns()).filter(|&query| offers[query] > f64::NEG_INFINITY) {
         if joined[root] > f64::NEG_INFINITY {
             continue;
         }

@@ -5,7 +5,7 @@
 //!
 //! Limit: a pivot follows pointers around one cycle and through one subtree.
 
-use super::grid::GridCosts;
+use super::simplex::EdgeCosts;
 use super::start::{Edge, Graph};
 
 const NONE: u32 = u32::MAX;
@@ -34,19 +34,22 @@ impl Node {
 /// It is kept strongly feasible (Cunningham 1976): an edge that carries nothing has its row below its query. Pivots
 /// that move no mass then cannot repeat a tree.
 #[derive(Debug, Clone)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     m: u32,
     nodes: Vec<Node>,
     /// Dual variable of every query; minus infinity where a query is not in the tree.
-    pub(super) potentials: Vec<f64>,
+    pub(crate) potentials: Vec<f64>,
 }
 
 impl Tree {
     /// The tree of these edges (row, query, mass), sorted by row; `offers` is finite for the queries in it.
-    pub(super) fn new(costs: GridCosts<'_>, rows: usize, edges: &[Edge], offers: &[f64]) -> Self {
-        let mut tree =
-            Self { m: costs.m as u32, nodes: vec![Node::ALONE; costs.m + rows], potentials: offers.to_vec() };
-        let (m, graph) = (tree.m, Graph::new(costs.m, rows, edges));
+    pub(super) fn new(costs: impl EdgeCosts, rows: usize, edges: &[Edge], offers: &[f64]) -> Self {
+        let mut tree = Self {
+            m: costs.columns() as u32,
+            nodes: vec![Node::ALONE; costs.columns() + rows],
+            potentials: offers.to_vec(),
+        };
+        let (m, graph) = (tree.m, Graph::new(costs.columns(), rows, edges));
         let root = offers.iter().position(|&offer| offer > f64::NEG_INFINITY).unwrap_or(0);
         let mut open = vec![root as u32];
         while let Some(query) = open.pop() {
@@ -66,6 +69,30 @@ impl Tree {
         tree
     }
 
+    /// Renews the potentials for other costs.
+    pub(crate) fn reprice(&mut self, costs: impl EdgeCosts) {
+        let in_tree = |column: &u32| self.potentials[*column as usize] > f64::NEG_INFINITY;
+        let Some(root) = (0..self.m).find(|column| in_tree(column) && self.nodes[*column as usize].parent == NONE)
+        else {
+            return;
+        };
+        let g = &mut self.potentials[root as usize];
+        *g = costs.grid().snap(*g);
+        let mut open = vec![root];
+        while let Some(at) = open.pop() {
+            let Node { parent, mut child, .. } = self.nodes[at as usize];
+            if at < self.m && at != root {
+                let (row, above) = (parent - self.m, self.nodes[parent as usize].parent);
+                let g = self.potentials[above as usize];
+                self.potentials[at as usize] = costs.of(row, at) - (costs.of(row, above) - g);
+            }
+            while child != NONE {
+                open.push(child);
+                child = self.nodes[child as usize].next;
+            }
+        }
+    }
+
     /// The largest magnitude of a potential.
     pub(super) fn largest(&self) -> f64 {
         self.potentials.iter().filter(|g| g.is_finite()).fold(0.0, |largest, g| largest.max(g.abs()))
@@ -77,7 +104,7 @@ impl Tree {
     }
 
     /// All (row, query, mass) with positive mass, in no particular order.
-    pub(super) fn shipments(&self) -> impl Iterator<Item = Edge> + '_ {
+    pub(crate) fn shipments(&self) -> impl Iterator<Item = Edge> + '_ {
         let m = self.m;
         (0..).zip(&self.nodes).filter(|(_, node)| node.parent != NONE && node.mass > 0).map(move |(at, node)| {
             if at < m { (node.parent - m, at, node.mass) } else { (at - m, node.parent, node.mass) }
@@ -87,7 +114,7 @@ impl Tree {
     /// Brings the edge from `row` to `query`, of negative reduced cost, into the tree in place of another. Returns the
     /// largest magnitude of a potential that changed.
     #[inline(never)]
-    pub(super) fn pivot(&mut self, costs: GridCosts<'_>, row: u32, query: u32) -> f64 {
+    pub(super) fn pivot(&mut self, costs: impl EdgeCosts, row: u32, query: u32) -> f64 {
         let m = self.m;
         let entering = m + row;
         let holder = self.holder(row);

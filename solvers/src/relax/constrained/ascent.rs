@@ -1,0 +1,135 @@
+//! The best prices of the sides: the maximum of a concave, piecewise linear function, by cutting planes in a box around the
+//! best prices so far (Marsten, Hogan and Blankenship 1975).
+//!
+//! Every solution of the relaxed problem, at whatever prices, is a plane above that function. The master problem finds the best
+//! prices in the box under all planes (module `master`); solving there finds a new plane, or proves that these are the best. There
+//! are finitely many planes. With one price that is the method of the secant.
+
+use super::master::{self, Best, Cut};
+use super::search::{Point, Search};
+use crate::task::SelectError;
+
+/// A gap that counts as none, as a share of the value.
+const CLOSED: f64 = 1e-10;
+
+/// Evaluations after which the search ends with what it has.
+const LIMIT: usize = 1000;
+
+/// How much of a limit an excess of nothing may amount to by rounding.
+const ROUNDING: f64 = 1e-12;
+
+/// One end of the limit of a side, with its price.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    side: usize,
+    upper: bool,
+}
+
+/// The points found, and how the best mixture of them is made.
+pub(super) struct Ascent {
+    pub(super) points: Vec<Point>,
+    /// The point of the best prices.
+    pub(super) best: usize,
+    /// The share of every point in the mixture that solves the relaxed problem.
+    pub(super) shares: Vec<f64>,
+}
+
+/// Finds the best prices.
+///
+/// # Errors
+/// If limits are in conflict, memory does not suffice, or the observer asks to stop.
+pub(super) fn ascend(search: &mut Search<'_>) -> Result<Ascent, SelectError> {
+    let sides = search.sides.sides.len();
+    let mut points = vec![search.evaluate(&vec![0.0; sides], f64::NEG_INFINITY)?];
+    let mut ends = Vec::new();
+    let mut best = 0;
+    let mut shares = vec![1.0];
+    let mut width = search.surplus(&points[0]);
+    while points.len() < LIMIT {
+        admit(search, &points, &mut ends);
+        if ends.is_empty() {
+            break;
+        }
+        let cuts: Vec<Cut> = points.iter().map(|point| cut(search, point, &ends)).collect();
+        let centre: Vec<f64> = ends.iter().map(|&end| price(search, &points[best], end)).collect();
+        let low: Vec<f64> = centre.iter().map(|w| (w - width).max(0.0)).collect();
+        let high: Vec<f64> = centre.iter().map(|w| w + width).collect();
+        let Best { prices, value, shares: found, held } = master::solve(&cuts, best, &low, &high);
+        shares = found;
+        let gap = value - points[best].value;
+        let closed = CLOSED * points[best].value.abs().max(points[best].cost.abs());
+        if gap <= closed {
+            if held <= ROUNDING.sqrt() {
+                break;
+            }
+            width *= 16.0;
+            if !width.is_finite() {
+                return Err(conflict(search, &points[best]));
+            }
+            continue;
+        }
+        let point = search.evaluate(&of_sides(search, &prices, &ends), points[best].value)?;
+        let is_better = point.value > points[best].value;
+        let at_end = prices.iter().zip(&high).any(|(w, high)| w == high);
+        points.push(point);
+        shares.push(0.0);
+        if is_better {
+            best = points.len() - 1;
+            if at_end {
+                width *= 4.0;
+            }
+        }
+        if search.is_above_all(points[best].value)? {
+            return Err(conflict(search, &points[best]));
+        }
+    }
+    Ok(Ascent { points, best, shares })
+}
+
+/// What to say if the Lagrangian is unbounded.
+fn conflict(search: &Search<'_>, point: &Point) -> SelectError {
+    let priced = search.sides.sides.iter().zip(&point.prices).filter(|(_, price)| **price != 0.0);
+    let names: Vec<String> = priced.map(|(side, _)| format!("`{}`", search.sides.name(side))).collect();
+    let conflict = format!("the limits on {} cannot all be met, not even by parts of rows", names.join(", "));
+    SelectError::Infeasible { budget: search.budget, conflict }
+}
+
+/// Adds the ends that some point exceeds.
+fn admit(search: &Search<'_>, points: &[Point], ends: &mut Vec<End>) {
+    let Some(point) = points.last() else { return };
+    for (side, limit) in search.sides.sides.iter().enumerate() {
+        for (upper, excess, size) in
+            [(true, point.used[side] - limit.most, limit.most), (false, limit.least - point.used[side], limit.least)]
+        {
+            let known = ends.iter().any(|end| end.side == side && end.upper == upper);
+            if excess > ROUNDING * size.abs() && !known {
+                ends.push(End { side, upper });
+            }
+        }
+    }
+}
+
+fn cut(search: &Search<'_>, point: &Point, ends: &[End]) -> Cut {
+    let excess = |end: &End| {
+        let side = &search.sides.sides[end.side];
+        let used = point.used[end.side];
+        (if end.upper { used - side.most } else { side.least - used }) / side.scale
+    };
+    Cut { cost: point.cost, excess: ends.iter().map(excess).collect() }
+}
+
+/// The price of an end at a point, per row of average use.
+fn price(search: &Search<'_>, point: &Point, end: End) -> f64 {
+    let price = point.prices[end.side] * search.sides.sides[end.side].scale;
+    if end.upper { price.max(0.0) } else { (-price).max(0.0) }
+}
+
+/// Prices of sides from those of ends.
+fn of_sides(search: &Search<'_>, prices: &[f64], ends: &[End]) -> Vec<f64> {
+    let mut of_sides = vec![0.0; search.sides.sides.len()];
+    for (price, end) in prices.iter().zip(ends) {
+        let price = price / search.sides.sides[end.side].scale;
+        of_sides[end.side] += if end.upper { price } else { -price };
+    }
+    of_sides
+}

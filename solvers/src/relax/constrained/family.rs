@@ -1,0 +1,169 @@
+//! Limits on groups of which any two are disjoint or nested: a tree of groups, which transport with a column for every group
+//! obeys exactly (module `network`). Limits that do not fit in are left to prices (module `sides`).
+
+use std::collections::BTreeMap;
+
+use kantor_theory::FeasibleSet;
+use kantor_theory::constraints::{ColumnRanges, LimitRange};
+
+/// The group of all rows.
+pub(super) const ROOT: usize = 0;
+
+/// No group.
+const NONE: u32 = u32::MAX;
+
+/// Rows of which a number in a range is to be chosen. Rows that must be chosen are not counted.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    /// The least group that contains it.
+    pub(super) parent: usize,
+    /// At least so many; −1 if that is no limit, so that its price is never that of a lower end.
+    pub(super) min: i64,
+    /// At most so many; more than can be chosen if that is no limit.
+    pub(super) max: i64,
+    /// Rows that may be chosen.
+    pub(super) size: usize,
+    /// Index of the column, and of the group among its labels.
+    pub(super) place: Option<(usize, usize)>,
+    /// Number of groups that contain it.
+    depth: usize,
+}
+
+/// Nested groups, and the limits that are left over.
+pub(super) struct Family {
+    /// All rows first.
+    pub(super) groups: Vec<Group>,
+    /// Of every row that may but need not be chosen the least group, else [`Family::FIXED`].
+    pub(super) of_row: Vec<u32>,
+    /// Groups with limits that do not fit in, as column and group.
+    pub(super) crossing: Vec<(usize, usize)>,
+}
+
+/// A group with limits that is to be placed.
+struct Candidate {
+    place: (usize, usize),
+    min: i64,
+    max: i64,
+    rows: Vec<u32>,
+}
+
+impl Family {
+    /// The mark of a row that must or must not be chosen.
+    pub(super) const FIXED: u32 = NONE;
+
+    /// As many groups as possible of the columns of `set`, for subsets of `budget` rows.
+    pub(super) fn of(set: &FeasibleSet, ranges: &[ColumnRanges<'_>], budget: usize) -> Self {
+        let room = budget.saturating_sub(set.included());
+        let mut columns: Vec<Vec<Candidate>> = Vec::new();
+        for (column, values) in ranges.iter().enumerate() {
+            if let ColumnRanges::Groups { of_row, ranges, .. } = values {
+                columns.push(candidates(set, column, of_row, ranges, room));
+            }
+        }
+        // Whichever column comes first is contained whole.
+        let family = |first: usize| {
+            let mut family = Self::whole(set, room);
+            let (head, tail) = columns.split_at(first);
+            tail.iter().chain(head).flatten().for_each(|candidate| family.place(candidate));
+            family
+        };
+        let families = (0..columns.len().max(1)).map(family);
+        families.min_by_key(|family| family.crossing.len()).unwrap_or_else(|| Self::whole(set, room))
+    }
+
+    /// All rows and no other group.
+    fn whole(set: &FeasibleSet, room: usize) -> Self {
+        let is_free = |row: usize| !set.is_included(row) && !set.is_excluded(row);
+        let of_row: Vec<u32> =
+            (0..set.pool()).map(|row| if is_free(row) { ROOT as u32 } else { Self::FIXED }).collect();
+        let size = of_row.iter().filter(|group| **group != Self::FIXED).count();
+        let (min, max) = (room as i64, room as i64);
+        let groups = vec![Group { parent: ROOT, min, max, size, place: None, depth: 0 }];
+        Self { groups, of_row, crossing: Vec::new() }
+    }
+
+    fn place(&mut self, candidate: &Candidate) {
+        let Candidate { place, min, max, ref rows } = *candidate;
+        // How many of the rows every group contains, without those that contain none.
+        let mut common: BTreeMap<usize, usize> = BTreeMap::new();
+        for &row in rows {
+            for at in self.ancestors(self.of_row[row as usize] as usize) {
+                *common.entry(at).or_default() += 1;
+            }
+        }
+        if common.iter().any(|(&at, &count)| count < rows.len() && count < self.groups[at].size) {
+            self.crossing.push(place);
+            return;
+        }
+        let around = common.iter().filter(|(_, count)| **count == rows.len()).map(|(&at, _)| at);
+        let parent = around.max_by_key(|&at| self.groups[at].depth).unwrap_or(ROOT);
+        let new = self.groups.len();
+        for (&at, _) in common.iter().filter(|(_, count)| **count < rows.len()) {
+            self.groups[at].depth += 1;
+            if self.groups[at].parent == parent {
+                self.groups[at].parent = new;
+            }
+        }
+        for &row in rows {
+            let of = &mut self.of_row[row as usize];
+            if *of == parent as u32 {
+                *of = new as u32;
+            }
+        }
+        let depth = self.groups[parent].depth + 1;
+        self.groups.push(Group { parent, min, max, size: rows.len(), place: Some(place), depth });
+    }
+
+    /// A group of which the limits, with those of the groups inside, cannot be met.
+    pub(super) fn conflict(&self) -> Option<usize> {
+        let mut ranges: Vec<(i64, i64)> = vec![(0, 0); self.groups.len()];
+        self.of_row.iter().filter(|group| **group != Self::FIXED).for_each(|&group| ranges[group as usize].1 += 1);
+        for at in self.from_root().into_iter().rev() {
+            let Group { parent, min, max, .. } = self.groups[at];
+            let (least, most) = ranges[at];
+            let (least, most) = (least.max(min), most.min(max));
+            if least > most {
+                return Some(at);
+            }
+            if at != ROOT {
+                ranges[parent].0 += least;
+                ranges[parent].1 += most;
+            }
+        }
+        None
+    }
+
+    /// All groups, each after the one that contains it.
+    pub(super) fn from_root(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.groups.len()).collect();
+        order.sort_by_key(|&at| self.groups[at].depth);
+        order
+    }
+
+    /// A group and those that contain it, up to all rows.
+    pub(super) fn ancestors(&self, group: usize) -> impl Iterator<Item = usize> + '_ {
+        std::iter::successors(Some(group), |&at| (at != ROOT).then(|| self.groups[at].parent))
+    }
+}
+
+/// The groups of a column whose limits can be broken by a choice of `room` rows beside those that must be chosen.
+fn candidates(set: &FeasibleSet, column: usize, of_row: &[u32], ranges: &[LimitRange], room: usize) -> Vec<Candidate> {
+    let limited = |group: u32| ranges.get(group as usize).is_some_and(|range| *range != LimitRange::default());
+    let (mut rows, mut included) = (vec![Vec::new(); ranges.len()], vec![0i64; ranges.len()]);
+    for (row, &group) in of_row.iter().enumerate().filter(|(_, group)| limited(**group)) {
+        if set.is_included(row) {
+            included[group as usize] += 1;
+        } else if !set.is_excluded(row) {
+            rows[group as usize].push(row as u32);
+        }
+    }
+    let candidate = |(group, rows): (usize, Vec<u32>)| {
+        // Numbers of rows are whole, and none exceeds the pool.
+        let least = ranges[group].min.map_or(0, |(min, _)| min.ceil() as i64) - included[group];
+        let most = ranges[group].max.map_or(i64::MAX, |(max, _)| max.floor() as i64).saturating_sub(included[group]);
+        let (min, max) = (if least <= 0 { -1 } else { least }, if most < room as i64 { most } else { room as i64 + 1 });
+        let binds = min > 0 || max < rows.len() as i64;
+        (binds && limited(group as u32)).then_some(Candidate { place: (column, group), min, max, rows })
+    };
+    rows.into_iter().enumerate().filter_map(candidate).collect()
+}

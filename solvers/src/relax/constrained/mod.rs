@@ -1,0 +1,107 @@
+//! The best subset under constraints: transport from rows to queries of which at most 1/k comes from a row, as without them, and
+//! limits on which rows may be chosen.
+//!
+//! - Nested groups with limits make no difference to the kind of problem: transport with a few more columns, of which the
+//!   optimum is a subset if M divides k (modules `family` and `network`).
+//! - All other limits have prices, which are raised until the mixture of the solutions obeys them (`sides`, `ascent`, `master`).
+//! - The rows are those of the lists and any others that the potentials cannot rule out (`search`).
+//! - A subset is made of these solutions, and improved by exchanges (`rounding`).
+//!
+//! Potentials and prices prove the bound for all subsets by T15. Nothing depends on what was found here being right.
+
+mod ascent;
+mod family;
+mod master;
+mod network;
+mod rounding;
+mod search;
+mod sides;
+
+use kantor_theory::FeasibleSet;
+use kantor_theory::constraints::{ColumnRanges, Price};
+
+use super::budgeted::candidates::CandidateLists;
+use super::budgeted::slots::Slots;
+use super::budgeted::{Budgeted, BudgetedOptima, NAME};
+use crate::task::{SelectError, Task};
+use crate::transport::exact::masses::gcd;
+use ascent::Ascent;
+use family::{Family, ROOT};
+use network::Network;
+use rounding::Rounded;
+use search::{Point, Search};
+
+/// A gap between subset and bound that counts as none, as a share.
+const CLOSED: f64 = 1e-10;
+
+/// Solves for one budget, with the front of lists of length `asked`.
+///
+/// # Errors
+/// If limits are in conflict or no subset that obeys them is found, memory does not suffice, or the observer asks to stop.
+pub(super) fn solve<'a>(
+    task: &'a Task<'a>,
+    set: &'a FeasibleSet,
+    candidates: CandidateLists<'a>,
+    budget: usize,
+) -> Result<BudgetedOptima, SelectError> {
+    let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
+    if let Some(conflict) = set.conflict(budget) {
+        return Err(SelectError::Infeasible { budget, conflict });
+    }
+    let ranges = set.ranges();
+    let family = Family::of(set, &ranges, budget);
+    if let Some(group) = family.conflict() {
+        let conflict = format!("the limits on {} cannot all be met", name(&ranges, set, &family, group));
+        return Err(SelectError::Infeasible { budget, conflict });
+    }
+    let common = gcd(budget as u64, m as u64);
+    let network = Network::new(&family, m, m as u64 / common, budget as u64 / common);
+    let slots = Slots::new(candidates, n, m, n.min(4 * budget));
+    task.watch.begin("choosing the best subset", 0);
+    let mut search = Search::new(task, set, &ranges, budget, &family, slots, network)?;
+    let ascent = ascent::ascend(&mut search)?;
+    let rounded = rounding::round(&mut search, &ascent)?;
+    let found = assemble(&search, &ranges, &ascent, rounded);
+    Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() })
+}
+
+fn assemble(search: &Search<'_>, ranges: &[ColumnRanges<'_>], ascent: &Ascent, rounded: Rounded) -> Budgeted {
+    let Ascent { points, best, .. } = ascent;
+    let best = &points[*best];
+    let Rounded { slots, value, takers } = rounded;
+    let mut order: Vec<usize> = (0..slots.len()).collect();
+    let scores: Vec<f64> = slots.iter().map(|&slot| search.worth(slot, best) - best.thresholds[ROOT]).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(slots[a].cmp(&slots[b])));
+    Budgeted {
+        budget: search.budget,
+        rows: order.iter().map(|&at| search.slots.rows[slots[at] as usize] as usize).collect(),
+        scores: order.iter().map(|&at| scores[at]).collect(),
+        potentials: best.potentials.iter().map(|g| g - best.thresholds[ROOT]).collect(),
+        prices: prices(search, ranges, best),
+        lp_value: best.value / search.budget as f64,
+        value,
+        prefix: false,
+        takers: takers.map(|takers| order.iter().map(|&at| takers[at]).collect()),
+    }
+}
+
+/// The prices of all limits.
+fn prices(search: &Search<'_>, ranges: &[ColumnRanges<'_>], best: &Point) -> Vec<Price> {
+    let groups = search.family.groups.iter().enumerate().filter_map(|(at, group)| {
+        let (column, of) = group.place?;
+        let ColumnRanges::Groups { ranges, .. } = &ranges[column] else { return None };
+        search.set.price(&ranges[of], Some(of), best.thresholds[at] - best.thresholds[group.parent])
+    });
+    let sides = search.sides.sides.iter().zip(&best.prices);
+    groups.chain(sides.filter_map(|(side, &price)| search.set.price(&side.range, side.group, price))).collect()
+}
+
+/// What a group is, in words.
+fn name(ranges: &[ColumnRanges<'_>], set: &FeasibleSet, family: &Family, group: usize) -> String {
+    match family.groups[group].place.map(|(column, of)| (column, of, &ranges[column])) {
+        Some((column, of, ColumnRanges::Groups { names, .. })) => {
+            format!("`{}={}`", set.constraints().columns[column].name, names[of])
+        }
+        _ => "all rows".to_owned(),
+    }
+}

@@ -1,0 +1,201 @@
+//! What is true of the best subset under constraints.
+
+use crate::support::constraints::{Kind, constraints, some_rows};
+use kantor_solvers::relax::budgeted::{self, Budgeted};
+use kantor_solvers::scan;
+use kantor_solvers::transport::exact::{masses, transport};
+use kantor_solvers::{Quiet, SelectError, Task};
+use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
+use kantor_theory::{
+    Column, Constraints, Cost, DenseRows, FeasibleSet, Geometry, Power, Statement, constrained_best_bound, sequential,
+};
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+
+/// Costs N×M, row-major.
+struct Instance {
+    n: usize,
+    m: usize,
+    costs: Vec<f64>,
+}
+
+impl Instance {
+    fn matrix(&self) -> DenseRows {
+        let turned = (0..self.m).flat_map(|j| (0..self.n).map(move |i| self.costs[i * self.m + j])).collect();
+        DenseRows::from_f64(self.n, turned).unwrap()
+    }
+
+    fn distance(&self, rows: &[usize]) -> f64 {
+        let costs: Vec<f64> = rows.iter().flat_map(|&i| &self.costs[i * self.m..][..self.m]).copied().collect();
+        transport(&costs, &masses(rows.len(), None, self.m, None).unwrap()).unwrap().value
+    }
+
+    /// What is found, and the bound that it proves.
+    fn solve(&self, set: &FeasibleSet, k: usize) -> Result<(Budgeted, f64), SelectError> {
+        let matrix = self.matrix();
+        let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
+        solve(&geometry, set, k, 16)
+    }
+}
+
+fn solve(geometry: &Geometry<'_>, set: &FeasibleSet, k: usize, block: usize) -> Result<(Budgeted, f64), SelectError> {
+    let constraints = Some(set);
+    let task = Task { geometry, seed: 0, power: Power::One, block, memory: 1 << 30, constraints, watch: &Quiet };
+    let scanned = scan::scan(&task, budgeted::needs(&task, k)).unwrap();
+    let found = budgeted::solve(&task, &scanned, &[k])?.budgets.remove(0);
+    assert_eq!(set.check(&found.rows), Ok(()));
+    let statement = Statement::new(geometry, Power::One, k).constrained(set.constraints().clone());
+    let potentials = found.potentials.clone();
+    let bound = constrained_best_bound(geometry, &statement, potentials, set, &found.prices, &sequential).unwrap();
+    Ok((found, bound.lower()))
+}
+
+/// What a line of the stored optima says.
+#[derive(Deserialize)]
+struct Stored {
+    kind: String,
+    seed: u64,
+    k: usize,
+    columns: Vec<StoredColumn>,
+    limits: Vec<StoredLimit>,
+    include: Vec<usize>,
+    exclude: Vec<usize>,
+    optimum: f64,
+}
+
+#[derive(Deserialize)]
+struct StoredColumn {
+    groups: Option<u64>,
+    refines: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct StoredLimit {
+    column: usize,
+    of: serde_json::Value,
+    min: Option<f64>,
+    max: Option<f64>,
+}
+
+impl Stored {
+    /// The instance again, made as `data/constrained_optima.py` does.
+    fn make(&self) -> (Instance, FeasibleSet) {
+        let (n, m, mut state) = (300, 12, self.seed);
+        let mut draw = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            state >> 33
+        };
+        let mut point = || [0; 2].map(|_| draw() as f64 / 2f64.powi(31));
+        let rows: Vec<[f64; 2]> = (0..n).map(|_| point()).collect();
+        let queries: Vec<[f64; 2]> = (0..m).map(|_| point().map(|x| x * x)).collect();
+        let cost = |a: &[f64; 2], b: &[f64; 2]| ((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1])).sqrt();
+        let costs = rows.iter().flat_map(|row| queries.iter().map(move |query| cost(row, query))).collect();
+        let mut values: Vec<Vec<u64>> = Vec::new();
+        for column in &self.columns {
+            let drawn: Vec<u64> = (0..n).map(|_| draw()).collect();
+            values.push(match (column.refines, column.groups) {
+                (Some(coarse), Some(groups)) => {
+                    values[coarse].iter().zip(drawn).map(|(label, r)| label * groups + r % groups).collect()
+                }
+                (None, Some(groups)) => {
+                    let place =
+                        |(row, r): (&[f64; 2], u64)| if r % 3 > 0 { (3.0 * row[0]) as u64 + r } else { r } % groups;
+                    rows.iter().zip(drawn).map(place).collect()
+                }
+                _ => drawn.into_iter().map(|r| 20 + r % 400).collect(),
+            });
+        }
+        let data: Vec<Column> = (values.iter().zip(&self.columns))
+            .map(|(values, column)| {
+                let names: Vec<String> = values.iter().map(u64::to_string).collect();
+                match column.groups {
+                    Some(_) => Column::labels(names.iter().map(|name| Some(name.as_str()))),
+                    None => Column::numbers(values.iter().map(|&x| x as f64).collect()).unwrap(),
+                }
+            })
+            .collect();
+        let of = |limit: &StoredLimit| match limit.of.as_str() {
+            Some("each") => Counted::Each,
+            Some("sum") => Counted::Sum,
+            _ => Counted::Label(limit.of.to_string()),
+        };
+        let limit = |limit: &StoredLimit| Limit { column: limit.column, of: of(limit), min: limit.min, max: limit.max };
+        let record = |at: usize| ColumnRecord { name: format!("column{at}"), blake3: String::new() };
+        let constraints = Constraints {
+            columns: (0..data.len()).map(record).collect(),
+            limits: self.limits.iter().map(limit).collect(),
+            include: self.include.clone(),
+            exclude: self.exclude.clone(),
+        };
+        let set = FeasibleSet::new(&constraints, &data, n, &[]).unwrap();
+        (Instance { n, m, costs }, set)
+    }
+}
+
+/// T15: at the dual optimum the bound is the value of the relaxation, here as HiGHS 1.16.0 found it.
+#[test]
+fn the_bound_is_the_optimum_of_the_relaxation_of_every_kind() {
+    let stored: Vec<Stored> = serde_json::from_str(include_str!("../data/constrained_optima.json")).unwrap();
+    assert_eq!(stored.len(), 30);
+    for line in stored {
+        let (instance, set) = line.make();
+        let (found, bound) = instance.solve(&set, line.k).unwrap();
+        let name = format!("{} {}: {bound} of {}, subset {}", line.kind, line.seed, line.optimum, found.value);
+        assert!((bound - line.optimum).abs() <= 1e-7 * line.optimum, "{name}");
+        assert!((found.lp_value - line.optimum).abs() <= 1e-7 * line.optimum, "{name}: {}", found.lp_value);
+        assert!((instance.distance(&found.rows) - found.value).abs() <= 1e-12, "{name}");
+        if line.k % instance.m == 0 {
+            let exact = ["partition", "laminar"].contains(&line.kind.as_str());
+            assert!(found.value <= if exact { 1.0 + 1e-9 } else { 1.05 } * bound, "{name}");
+        }
+        println!("{name} excess {:.4}", found.value / bound - 1.0);
+    }
+}
+
+fn cost() -> impl Strategy<Value = f64> {
+    prop_oneof![4 => 0.0..2.0f64, 2 => (0u8..3).prop_map(f64::from), 1 => 0.0..1e-9f64]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// T15: no subset that obeys the constraints is below the bound; with nested groups and M | k the best one attains it.
+    #[test]
+    fn no_feasible_subset_beats_the_bound_and_nested_groups_attain_it(
+        costs in prop::collection::vec(cost(), 40),
+        m in 1usize..5,
+        seed in any::<u64>(),
+        kind in prop::sample::select(vec![Kind::Partition, Kind::Laminar, Kind::Crossing, Kind::Everything]),
+    ) {
+        let n = costs.len() / m;
+        let n = n.min(10);
+        let instance = Instance { n, m, costs: costs[..n * m].to_vec() };
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let k = rng.random_range(1..=n);
+        let kept = some_rows(&mut rng, n, k);
+        let set = constraints(&mut rng, kind, n, &kept);
+        let mut best = f64::INFINITY;
+        for bits in 0u32..1 << n {
+            let rows: Vec<usize> = (0..n).filter(|i| bits >> i & 1 == 1).collect();
+            if rows.len() == k && set.check(&rows).is_ok() {
+                best = best.min(instance.distance(&rows));
+            }
+        }
+        match instance.solve(&set, k) {
+            Ok((found, bound)) => {
+                prop_assert!(bound <= best + 1e-12);
+                prop_assert!((bound - found.lp_value).abs() <= 1e-8, "{} is proved of {}", bound, found.lp_value);
+                prop_assert!(found.value >= best - 1e-12);
+                prop_assert!((instance.distance(&found.rows) - found.value).abs() <= 1e-12);
+                if k % m == 0 && matches!(kind, Kind::Partition | Kind::Laminar) {
+                    prop_assert!(found.value - bound <= 1e-9, "{} above {}", found.value, bound);
+                    prop_assert!(found.takers.is_some());
+                }
+            }
+            Err(SelectError::NoneFound { .. }) => prop_assert_eq!(kind, Kind::Everything),
+            Err(other) => return Err(TestCaseError::fail(other.to_string())),
+        }
+    }
+}
