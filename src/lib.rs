@@ -16,7 +16,8 @@
 //! 1. **Rows**: [`ArrayRows`] of `ndarray` views, your own [`Rows`](kantor_theory::Rows), or the files of
 //!    [`Inputs`](pipeline::Inputs).
 //! 2. **[`Problem`]**: pool and queries, or a matrix, with a [`Goal`]: cost, power, objective, budgets.
-//!    [`Inputs::problem`](pipeline::Inputs::problem) makes one of files.
+//!    [`Inputs::problem`](pipeline::Inputs::problem) makes one of files. [`Problem::constrained`] adds quotas, sums, rows to
+//!    include and to exclude ([`Rules`](constraints::Rules)).
 //! 3. **[`Request`](pipeline::Request)**: by which methods, with which settings, and what is proved. A selector of your own
 //!    goes into [`Request::own`](pipeline::Request::own), and its name wherever a method's goes.
 //! 4. **[`choose()`]** gives an **[`Outcome`](pipeline::Outcome)**: for every method and budget the rows, and what was proved
@@ -40,6 +41,7 @@ pub mod certify;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
+pub mod constraints;
 mod file_state;
 pub mod inspect;
 mod label;

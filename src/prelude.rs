@@ -5,6 +5,7 @@ pub use kantor_solvers::{Quiet, SettingGroup, Settings, Watch};
 pub use kantor_theory::{Cost, DenseRows, Power, Rows, Status};
 
 pub use crate::ArrayRows;
+pub use crate::constraints::Rules;
 pub use crate::pipeline::{InputSpec, Inputs, Outcome, Own, Request, choose, select};
 pub use crate::problem::{Goal, Problem, Target};
 pub use crate::record::Record;

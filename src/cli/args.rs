@@ -14,6 +14,7 @@ use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
 use crate::problem::{Goal, Target};
 use crate::source::OnBadRow;
 
+use super::constraints::ConstraintArguments;
 use super::count::count;
 use super::failure::Failure;
 use super::settings::SettingsArguments;
@@ -89,9 +90,11 @@ pub(super) struct SelectionArguments {
     #[arg(long, requires = "query_groups")]
     balance_groups: bool,
     #[command(flatten)]
+    constraints: ConstraintArguments,
+    #[command(flatten)]
     judge: JudgeArguments,
     /// Seed of every random choice
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, help_heading = "Selection", default_value_t = 0)]
     pub(super) seed: u64,
     #[command(flatten)]
     settings: SettingsArguments,
@@ -100,7 +103,8 @@ pub(super) struct SelectionArguments {
 impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> InputSpec {
-        InputSpec { query_groups: self.query_groups.clone(), ..files.spec(run) }
+        let (query_groups, rules) = (self.query_groups.clone(), self.constraints.rules());
+        InputSpec { query_groups, rules, ..files.spec(run) }
     }
 
     /// What is asked under a cost.

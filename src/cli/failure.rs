@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::certify::CertifyError;
+use crate::constraints::RuleError;
 use crate::output::OutputError;
 use crate::pipeline::Error;
 use crate::source::name::readable;
@@ -89,6 +90,8 @@ impl Failure {
             Failure::Select(Error::UnknownMethod { .. } | Error::Request(_)) => USAGE,
             Failure::Select(Error::Geometry(GeometryError::WrongCost { .. })) => USAGE,
             Failure::Select(Error::Geometry(_) | Error::Overlap { .. } | Error::Certify(_)) => BAD_INPUT,
+            Failure::Select(Error::Rule(RuleError::Refused(_))) => BAD_INPUT,
+            Failure::Select(Error::Rule(_)) => USAGE,
             Failure::Select(Error::Selector(error)) => match error {
                 SelectError::Memory { .. } => RESOURCE,
                 SelectError::Stopped(_) => INTERRUPTED,

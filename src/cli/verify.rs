@@ -1,7 +1,6 @@
 //! `kantor verify`.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -10,12 +9,13 @@ use kantor_theory::constraints::ColumnRecord;
 use kantor_theory::{Certificate, Executor, Objective, Statement, Verdict, sequential};
 use serde_json::json;
 
+use super::columns::named_column;
 use super::progress::{Detail, Progress};
 use crate::certify;
 use crate::pipeline::InputSpec;
+use crate::record::COLUMNS;
 use crate::record::columns::distance_name;
 use crate::source::cells::split;
-use crate::source::name::split_once;
 use crate::source::whole::{self, Whole};
 use crate::verify::{NamedColumn, verify};
 use crate::view::constraints::in_words;
@@ -60,6 +60,9 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
 }
+
+/// How many directories above a certificate its result may begin.
+const ABOVE: usize = 3;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     threads::start(arguments.threads)?;
@@ -160,14 +163,22 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     }
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let executor: Executor<'_> = if arguments.threads == 1 { &sequential } else { &certify::in_parallel };
-    Ok(verify(certificate, &files, &arguments.columns, executor, &progress)?)
+    let columns: Vec<NamedColumn> = arguments.columns.iter().cloned().chain(beside(arguments, certificate)).collect();
+    Ok(verify(certificate, &files, &columns, executor, &progress)?)
 }
 
-fn named_column(word: OsString) -> Result<NamedColumn, String> {
-    match split_once(&word, b'=', false).and_then(|(name, file)| Some((name.to_str()?, file))) {
-        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
-        _ => Err("give a column's name and its file as NAME=FILE or NAME=FILE:FIELD".to_owned()),
-    }
+/// Columns that `select` found from the rows and wrote into its result: they have no other file.
+fn beside(arguments: &Arguments, certificate: &Certificate) -> impl Iterator<Item = NamedColumn> {
+    let columns = certificate.problem.constraints.columns.iter().filter(|column| column.origin.is_none());
+    columns.filter_map(|ColumnRecord { name, .. }| {
+        // What a certificate says is not believed: a name is no path.
+        let plain = Path::new(name).components().eq([Component::Normal(name.as_ref())]);
+        let given = arguments.columns.iter().any(|(of, _)| of == name);
+        let file = Path::new(COLUMNS).join(format!("{name}.txt"));
+        let mut results = arguments.certificate.ancestors().skip(1).take(ABOVE).map(|above| above.join(&file));
+        let found = results.find(|path| path.is_file()).filter(|_| plain && !given)?;
+        Some((name.clone(), found))
+    })
 }
 
 /// The files that a certificate speaks of.

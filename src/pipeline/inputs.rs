@@ -3,16 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::{Quiet, Watch};
+use kantor_theory::constraints::ColumnRecord;
 use kantor_theory::cost::Family;
-use kantor_theory::{Cost, GeometryError, Rows};
+use kantor_theory::{Column, Cost, GeometryError, Rows};
 
+use crate::constraints::Rules;
 use crate::probe;
 use crate::problem::{Goal, Problem};
+use crate::source::cells::ValueFile;
 use crate::source::jsonl::JsonlFile;
 use crate::source::name::readable;
 use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
 
 use super::forbid::{ForbidOverlap, shared};
+use super::rules::{ReadRules, RuleSpec};
 use super::{Error, Request};
 
 /// Which files to read and how.
@@ -34,6 +38,8 @@ pub struct InputSpec {
     pub tensor: Option<String>,
     /// Whether that name is a hint: of a file without it, the only table is read.
     pub tensor_is_hint: bool,
+    /// What chosen rows must obey.
+    pub rules: RuleSpec,
     /// Read integers as numbers.
     pub cast: bool,
     /// What to do with rows that cannot be measured.
@@ -65,6 +71,7 @@ pub struct Inputs {
     groups: Option<Labels>,
     dropped: Vec<DroppedRecord>,
     overlap: usize,
+    rules: ReadRules,
     taken: u64,
 }
 
@@ -92,6 +99,7 @@ impl Inputs {
     }
 
     fn open_as(spec: &InputSpec, cost: Cost, unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
+        let unchecked = unchecked && !spec.rules.reads_rows();
         let options = OpenOptions { tensor: spec.tensor.clone(), tensor_is_hint: spec.tensor_is_hint, cast: spec.cast };
         let allowance = Allowance::new(spec.memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
         let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
@@ -127,7 +135,8 @@ impl Inputs {
         };
         let count = overlap.len();
         let (examples, query_examples, groups) = (None, None, None);
-        let mut inputs = Self { tables, examples, query_examples, groups, dropped, overlap: count, taken: 0 };
+        let rules = ReadRules::default();
+        let mut inputs = Self { tables, examples, query_examples, groups, dropped, overlap: count, rules, taken: 0 };
         if let (Some(&(query, row)), false) = (overlap.first(), spec.forbid_overlap == ForbidOverlap::No) {
             inputs.check_content()?;
             let (query, row) = (inputs.original_query(query), inputs.original_row(row));
@@ -148,6 +157,9 @@ impl Inputs {
             let mut groups = Labels::read_within(path, rows, &allowance, watch)?;
             groups.kept((0..inputs.queries().len()).map(|query| inputs.original_query(query)));
             inputs.groups = Some(groups);
+        }
+        if !spec.rules.is_none() {
+            inputs.rules = spec.rules.read(&inputs, &options, &allowance, watch)?;
         }
         inputs.taken = spec.memory.map_or(0, |_| allowance.taken());
         Ok(inputs)
@@ -185,7 +197,20 @@ impl Inputs {
             Tables::Points { pool, query } => Problem::new(pool, query, goal),
             Tables::Matrix(matrix) => Problem::from_matrix(matrix, goal),
         };
-        problem.map_err(|error| self.named(error.into(), cost))
+        let problem = problem.map_err(|error| self.named(error.into(), cost))?;
+        let dropped = self.dropped.iter().filter(|record| record.role == "pool").map(|record| record.row.row);
+        Ok(problem.constrained_as_stored(self.rules.rules.clone(), dropped.collect()))
+    }
+
+    /// What choices must obey.
+    pub fn rules(&self) -> &Rules {
+        &self.rules.rules
+    }
+
+    /// The columns of rules that no file holds: found from the rows or their text.
+    pub(crate) fn computed_columns(&self) -> impl Iterator<Item = &(ColumnRecord, Column)> {
+        let computed = |name: &String| self.rules.computed.contains(name);
+        self.rules.rules.columns().filter(move |(record, _)| computed(&record.name))
     }
 
     /// The query rows; those of the matrix if that is what was given.
@@ -279,7 +304,9 @@ impl Inputs {
     pub(crate) fn check_content(&self) -> Result<(), DataError> {
         self.tables().into_iter().try_for_each(|(_, table)| table.check_content())?;
         self.examples.iter().chain(&self.query_examples).try_for_each(JsonlRows::check_content)?;
-        self.groups.as_ref().map_or(Ok(()), Labels::check_content)
+        self.groups.as_ref().map_or(Ok(()), Labels::check_content)?;
+        self.rules.files.iter().try_for_each(ValueFile::check_content)?;
+        self.rules.near.iter().try_for_each(Representation::check_content)
     }
 
     /// Fails if an input file changed since it was opened.
@@ -296,6 +323,8 @@ impl Inputs {
         if let Some(groups) = &self.groups {
             groups.check_unchanged()?;
         }
+        self.rules.files.iter().try_for_each(ValueFile::check_unchanged)?;
+        self.rules.near.iter().try_for_each(Representation::check_unchanged)?;
         Ok(())
     }
 
@@ -309,13 +338,25 @@ impl Inputs {
         let tables = self.tables().into_iter().flat_map(|(_, table)| table.files()).map(|file| file.path.as_path());
         tables
             .chain(self.texts().map(|(_, file)| file.path.as_path()))
-            .chain(self.groups.iter().map(|groups| groups.file.path.as_path()))
+            .chain(self.values().map(|(_, file)| file.path.as_path()))
+            .chain(self.rules.near.iter().flat_map(Representation::files).map(|file| file.path.as_path()))
             .collect()
+    }
+
+    /// Files of one value a row.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &ValueFile)> {
+        let groups = self.groups.iter().map(|groups| ("query-groups", &groups.file));
+        groups.chain(self.rules.files.iter().map(|file| ("column", file)))
     }
 
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {
         let pool = self.examples.iter().flat_map(JsonlRows::files).map(|file| ("pool-jsonl", file));
         pool.chain(self.query_examples.iter().flat_map(JsonlRows::files).map(|file| ("query-jsonl", file)))
+    }
+
+    /// Rows to which chosen rows must not be near.
+    pub(super) fn near(&self) -> impl Iterator<Item = (&'static str, &Representation)> {
+        self.rules.near.iter().map(|table| ("exclude-near", table))
     }
 
     pub(crate) fn tables(&self) -> Vec<(&'static str, &Representation)> {

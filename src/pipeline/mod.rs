@@ -3,6 +3,7 @@
 mod beside;
 mod crossfit;
 mod doubts;
+mod feasible;
 mod forbid;
 mod groups;
 mod guard;
@@ -11,6 +12,7 @@ mod order;
 mod own;
 mod prepared;
 mod records;
+mod rules;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,6 +20,7 @@ use kantor_solvers::{SelectError, Selection, Settings, Stopped, Watch};
 use kantor_theory::{GeometryError, Objective, Status};
 
 use crate::certify::{Certified, CertifyError};
+use crate::constraints::RuleError;
 use crate::output::OutputError;
 use crate::probe;
 use crate::problem::{Goal, Problem};
@@ -36,6 +39,7 @@ pub use order::Note;
 pub(crate) use order::notes;
 pub use own::Own;
 pub use prepared::{Prepared, method};
+pub use rules::{Dedup, RuleSpec, Tokens};
 
 /// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
 pub(crate) const BLOCK: usize = 512;
@@ -100,6 +104,9 @@ pub enum Error {
         /// Bytes allowed.
         allowed: u64,
     },
+    /// Constraints do not fit the problem.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
     /// A method failed.
     #[error(transparent)]
     Selector(#[from] SelectError),
@@ -219,6 +226,8 @@ pub struct Chosen {
 pub struct Outcome {
     /// What was asked.
     pub goal: Goal,
+    /// What the chosen rows obey, one phrase for each rule.
+    pub constraints: Vec<String>,
     /// How it was worked on.
     pub request: Request,
     /// The input files with their digests; none if the rows are not from files.

@@ -11,16 +11,18 @@ use kantor_solvers::relax::budgeted::{self, Budgeted};
 use kantor_solvers::relax::herding;
 use kantor_solvers::relax::tsds;
 use kantor_solvers::scan::{list_bytes, scan};
-use kantor_solvers::select::balanced::Balanced;
+use kantor_solvers::select::{Balanced, Constrained};
 use kantor_solvers::{Optimum, PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, Watch};
 use kantor_theory::{BestBound, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
+use crate::constraints::Rules;
 use crate::label::{self, Labelled};
 use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::suggest::did_you_mean;
 
+use super::feasible::FeasibleSets;
 use super::{BLOCK, Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit};
 
 /// Bytes kept per chosen row: its number, its score, its closest query, and the cost to that query.
@@ -53,20 +55,23 @@ impl Request {
     }
 }
 
-/// The selector of that name, balanced over groups of queries if the request asks for that.
-fn selector_of(name: &str, request: &Request) -> Result<Box<dyn Selector>, Error> {
-    let plain = request.selector(name)?;
-    Ok(match &request.balance {
-        Some(labels) => Box::new(Balanced::new(plain, labels)),
-        None => plain,
-    })
+/// The selector of that name, balanced over groups of queries if the request asks for that, and obeying constraints if there
+/// are some.
+fn selector_of(name: &str, request: &Request, constrained: bool) -> Result<Box<dyn Selector>, Error> {
+    let mut selector = request.selector(name)?;
+    if let Some(labels) = &request.balance {
+        selector = Box::new(Balanced::new(selector, labels));
+    }
+    Ok(if constrained { Box::new(Constrained::new(selector)) } else { selector })
 }
 
 /// A request whose shared work is done.
 pub struct Prepared<'a> {
     problem: &'a Problem<'a>,
     request: &'a Request,
+    /// Without constraints, which depend on the budget.
     task: Task<'a>,
+    sets: FeasibleSets,
     objective: Objective,
     scanned: PoolScan,
     optimum: Optimum,
@@ -96,6 +101,7 @@ impl<'a> Prepared<'a> {
             let other = if diverse { "--diversity" } else { goal.objective.name() };
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
+        let sets = FeasibleSets::of(problem)?;
         let memory = request.memory;
         let task =
             Task { geometry, power: goal.power, seed: request.seed, block: BLOCK, memory, constraints: None, watch };
@@ -103,9 +109,12 @@ impl<'a> Prepared<'a> {
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };
         for name in &request.methods {
-            let selector = selector_of(name, request)?;
-            selector.supports(&task)?;
-            needs = needs.union(selector.needs(&task, largest));
+            let selector = selector_of(name, request, sets.are_some())?;
+            for (constraints, budgets) in sets.parts(budgets) {
+                let task = Task { constraints, ..task };
+                selector.supports(&task)?;
+                needs = needs.union(selector.needs(&task, budgets.iter().copied().max().unwrap_or(0)));
+            }
         }
         let certified = if request.certify { largest } else { 0 };
         let chosen = budgets.iter().fold(0, |sum: u64, &budget| sum.saturating_add(budget as u64));
@@ -123,12 +132,12 @@ impl<'a> Prepared<'a> {
             let label = format!("every subset, {}", label::budgets(budgets));
             let watch = Labelled::new(watch, label);
             let task = Task { watch: &watch, ..task };
-            bests(&task, objective, &scanned, budgets).map_err(of_every_subset)?
+            bests(&task, &sets, objective, &scanned, budgets).map_err(of_every_subset)?
         } else {
             Default::default()
         };
         let best_seconds = begun.elapsed().as_secs_f64();
-        Ok(Self { problem, request, task, objective, scanned, optimum, bests, scan_seconds, best_seconds })
+        Ok(Self { problem, request, task, sets, objective, scanned, optimum, bests, scan_seconds, best_seconds })
     }
 
     /// What a method of the request chooses by this seed for some budgets of the request, certified if that was asked
@@ -140,16 +149,23 @@ impl<'a> Prepared<'a> {
         let watch = Labelled::new(self.task.watch, format!("{name}, {}", label::budgets(budgets)));
         watch.begin("choosing", 0);
         let task = Task { seed, watch: &watch, ..self.task };
-        let selector = selector_of(name, self.request)?;
+        let selector = selector_of(name, self.request, self.sets.are_some())?;
         let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
-        // The search for the bounds may have solved this selector's own problem.
-        let known = selector.of_optimum(&task, &self.optimum, budgets);
-        let is_optimum = known.is_some();
-        let selections = known.map_or_else(|| selector.select(&task, &self.scanned, budgets), Ok)?;
+        let mut found = Vec::with_capacity(budgets.len());
+        for (constraints, budgets) in self.sets.parts(budgets) {
+            let task = Task { constraints, ..task };
+            // The search for the bounds may have solved this selector's own problem.
+            let known = selector.of_optimum(&task, &self.optimum, budgets);
+            let is_optimum = known.is_some();
+            let selections = known.map_or_else(|| selector.select(&task, &self.scanned, budgets), Ok)?;
+            found.extend(selections.into_iter().map(|selection| (is_optimum, selection)));
+        }
         let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), probe::cpu_seconds() - cpu_begun);
-        let found = |selection: &Selection| self.optimum.of_transport(selection.budget()).filter(|_| is_optimum);
-        let selections = selections.into_iter().map(|selection| self.prove(name, found(&selection), selection));
-        let selections = selections.collect::<Result<_, _>>()?;
+        let prove = |(is_optimum, selection): (bool, Selection)| {
+            let optimum = self.optimum.of_transport(selection.budget()).filter(|_| is_optimum);
+            self.prove(name, optimum, selection)
+        };
+        let selections = found.into_iter().map(prove).collect::<Result<_, _>>()?;
         let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), probe::peak_memory());
         Ok(Chosen { method, nested, selections, seconds, cpu_seconds, peak_memory })
     }
@@ -170,6 +186,7 @@ impl<'a> Prepared<'a> {
         let (pool_rows, query_rows) = (self.task.geometry.pool_len(), self.task.geometry.query_len());
         Outcome {
             goal: self.problem.goal().clone(),
+            constraints: self.problem.rules().map_or_else(Vec::new, Rules::in_words),
             request: self.request.clone(),
             inputs: Vec::new(),
             pool_rows,
@@ -225,15 +242,19 @@ impl<'a> Prepared<'a> {
         watch.begin("certifying", 0);
         watch.advance(0)?;
         let terms = Terms { power, objective: self.objective, ..Terms::default() };
+        let set = self.sets.at(selection.budget());
         // A selector of the caller's may answer for the optimum with rows of its own.
-        let found = found.filter(|found| found.rows == selection.rows);
+        let found = found.filter(|found| set.is_none() && found.rows == selection.rows);
         let found = found.map(|found| certify::found_distance(geometry, power, found)).transpose()?.flatten();
         let distance = match found {
             Some(distance) => distance,
             None => {
                 // The cache holds closeness of other rows: those that the search for the best subset looked at.
                 geometry.clear_cache();
-                certify::distance(geometry, &terms, &selection.rows)?
+                match set {
+                    None => certify::distance(geometry, &terms, &selection.rows)?,
+                    Some(set) => certify::distance_among(geometry, &terms, &selection.rows, set)?,
+                }
             }
         };
         let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(geometry, &selection.rows);
@@ -275,30 +296,63 @@ fn bytes(task: &Task<'_>, needs: ScanRequest, objective: Objective, certified: u
     (block + best) as u64 + lists + proof
 }
 
-/// Proves for every budget how close any subset of that size can be. Also returns what was solved for that.
+/// Proves for every budget how close any subset of that size can be that may be chosen. Also returns what was solved for that.
 fn bests(
     task: &Task<'_>,
+    sets: &FeasibleSets,
     objective: Objective,
     scanned: &PoolScan,
     budgets: &[usize],
 ) -> Result<(Vec<BestBound>, Optimum), Error> {
-    let geometry = task.geometry;
+    let (mut bounds, mut optimum) = (Vec::with_capacity(budgets.len()), Optimum::Unknown);
+    for (constraints, budgets) in sets.parts(budgets) {
+        let task = Task { constraints, ..*task };
+        let solved = solve(&task, objective, scanned, budgets, &mut bounds)?;
+        optimum.extend(solved);
+    }
+    Ok((bounds, optimum))
+}
+
+/// Solves the objective for budgets that can be worked on together, and adds the bounds for them.
+fn solve(
+    task: &Task<'_>,
+    objective: Objective,
+    scanned: &PoolScan,
+    budgets: &[usize],
+    bounds: &mut Vec<BestBound>,
+) -> Result<Optimum, Error> {
+    let (geometry, power) = (task.geometry, task.power);
+    let terms = Terms { power, objective, ..Terms::default() };
     if let Objective::Tsds { diversity } = objective {
-        let duals = tsds::duals(task, diversity, budgets)?;
-        let bounds = duals.iter().map(|dual| certify::best_tsds(geometry, objective, dual));
-        return Ok((bounds.collect::<Result<_, _>>()?, Optimum::Unknown));
+        for dual in tsds::duals(task, diversity, budgets)? {
+            bounds.push(match task.constraints {
+                None => certify::best_tsds(geometry, objective, &dual)?,
+                Some(set) => certify::best_among(geometry, &terms, dual.budget, dual.potentials, set, &[])?,
+            });
+        }
+        return Ok(Optimum::Unknown);
     }
     let Some(kernel) = objective.kernel() else {
         let solved = budgeted::solve(task, scanned, budgets)?;
         let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
-        let bounds = solved.budgets.iter().map(|found| certify::best(geometry, task.power, found, lists));
-        return Ok((bounds.collect::<Result<_, _>>()?, Optimum::Transport(solved)));
+        for found in &solved.budgets {
+            bounds.push(match task.constraints {
+                None => certify::best(geometry, power, found, lists)?,
+                Some(set) => {
+                    let potentials = found.potentials.clone();
+                    certify::best_among(geometry, &terms, found.budget, potentials, set, &found.prices)?
+                }
+            });
+        }
+        return Ok(Optimum::Transport(solved));
     };
     let solved = herding::choose(task, kernel, budgets)?;
-    let mut bounds = Vec::with_capacity(budgets.len());
     for chosen in &solved.budgets {
         let witness = herding::witness(task, kernel, chosen)?;
-        bounds.push(certify::best_under(geometry, objective, chosen.budget(), witness)?);
+        bounds.push(match task.constraints {
+            None => certify::best_under(geometry, objective, chosen.budget(), witness)?,
+            Some(set) => certify::best_among(geometry, &terms, chosen.budget(), witness, set, &[])?,
+        });
     }
-    Ok((bounds, Optimum::Kernel(solved)))
+    Ok(Optimum::Kernel(solved))
 }

@@ -2,7 +2,7 @@
 
 use kantor_solvers::Watch;
 
-use crate::source::{DataError, Digests, FileDigests, InputRecord, Labels, Representation, SourceFile};
+use crate::source::{DataError, Digests, FileDigests, InputRecord, Representation, SourceFile};
 
 use super::{Error, Inputs};
 
@@ -56,7 +56,7 @@ impl Inputs {
         digests: impl Fn(&Representation) -> Result<Vec<(String, Option<String>)>, Error>,
     ) -> Result<Vec<InputRecord>, Error> {
         let mut records = Vec::new();
-        for (role, table) in self.tables() {
+        for (role, table) in self.tables().into_iter().chain(self.near()) {
             for (file, (sha256, blake3)) in table.files().iter().zip(digests(table)?) {
                 records.push(InputRecord {
                     role: role.into(),
@@ -86,8 +86,8 @@ impl Inputs {
                 blake3: None,
             });
         }
-        records.extend(self.groups().map(|Labels { file, .. }| InputRecord {
-            role: "query-groups".into(),
+        records.extend(self.values().map(|(role, file)| InputRecord {
+            role: role.into(),
             path: file.path.clone(),
             format: file.format.into(),
             tensor: None,

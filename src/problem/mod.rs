@@ -2,8 +2,12 @@
 
 mod target;
 
+use std::sync::Arc;
+
 use kantor_theory::certificate::Role;
-use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
+use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Power, Rows};
+
+use crate::constraints::{RuleError, Rules};
 
 pub use target::Target;
 
@@ -36,6 +40,14 @@ pub struct Problem<'a> {
     /// The query rows, or the lines of the matrix.
     queries: &'a dyn Rows,
     goal: Goal,
+    ruled: Option<Arc<Ruled>>,
+}
+
+/// What choices obey, for the rows as they are stored.
+struct Ruled {
+    rules: Rules,
+    /// Rows that are stored, but take no part; ascending.
+    dropped: Vec<usize>,
 }
 
 impl<'a> Problem<'a> {
@@ -57,13 +69,26 @@ impl<'a> Problem<'a> {
 
     fn of(geometry: Geometry<'a>, queries: &'a dyn Rows, goal: Goal) -> Result<Self, GeometryError> {
         goal.power.check(&geometry)?;
-        Ok(Self { geometry, queries, goal })
+        Ok(Self { geometry, queries, goal, ruled: None })
     }
 
     /// The same problem, whose proofs look at no row twice; see [`Geometry::with_cache`].
     #[must_use]
     pub fn with_cache(self) -> Self {
         Self { geometry: self.geometry.with_cache(), ..self }
+    }
+
+    /// The same problem, for choices that obey these rules.
+    #[must_use]
+    pub fn constrained(self, rules: Rules) -> Self {
+        self.constrained_as_stored(rules, Vec::new())
+    }
+
+    /// As [`Problem::constrained`], for a pool of whose stored rows those in `dropped` (ascending) take no part.
+    #[must_use]
+    pub(crate) fn constrained_as_stored(self, rules: Rules, dropped: Vec<usize>) -> Self {
+        let ruled = (!rules.are_none()).then(|| Arc::new(Ruled { rules, dropped }));
+        Self { ruled, ..self }
     }
 
     /// The same problem for other numbers of rows.
@@ -81,10 +106,11 @@ impl<'a> Problem<'a> {
     where
         'a: 'b,
     {
-        match self.pool() {
+        let other = match self.pool() {
             Some(pool) => Problem::new(pool, queries, self.goal.clone()),
             None => Problem::from_matrix(queries, self.goal.clone()),
-        }
+        };
+        Ok(Problem { ruled: self.ruled.clone(), ..other? })
     }
 
     /// All pairs of pool rows and queries, and the cost between them.
@@ -95,6 +121,20 @@ impl<'a> Problem<'a> {
     /// What is asked.
     pub fn goal(&self) -> &Goal {
         &self.goal
+    }
+
+    /// What choices must obey, if anything.
+    pub fn rules(&self) -> Option<&Rules> {
+        self.ruled.as_ref().map(|ruled| &ruled.rules)
+    }
+
+    /// The subsets of `budget` rows that may be chosen; `None` if all may.
+    ///
+    /// # Errors
+    /// If the rules make no constraints for this budget and pool.
+    pub fn feasible(&self, budget: usize) -> Result<Option<FeasibleSet>, RuleError> {
+        let Some(Ruled { rules, dropped }) = self.ruled.as_deref() else { return Ok(None) };
+        rules.feasible(budget, self.geometry.pool_len() + dropped.len(), dropped).map(Some)
     }
 
     /// The pool rows; none if there is a matrix.

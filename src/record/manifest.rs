@@ -45,6 +45,9 @@ pub struct Parameters {
     /// Parameters of the methods.
     #[serde(flatten)]
     pub settings: Settings,
+    /// What chosen rows obey, one phrase for each rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<String>,
     /// What happened to rows that cannot be measured.
     pub on_bad_row: OnBadRow,
 }
@@ -64,6 +67,7 @@ impl Parameters {
             cross_fit: request.cross_fit,
             balance_groups: request.balance.is_some(),
             settings: request.settings.resolved(),
+            constraints: outcome.constraints.clone(),
             on_bad_row,
         }
     }

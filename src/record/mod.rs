@@ -24,4 +24,4 @@ pub(crate) use origin::Origin;
 pub use saved::Record;
 pub use selection::{AgainstRandom, Best, Examined, RankRange, SelectionRecord};
 pub use write::write;
-pub(crate) use write::{SelectionWriter, copies, finish, rows, write_selections, write_with};
+pub(crate) use write::{COLUMNS, SelectionWriter, copies, finish, rows, write_columns, write_selections, write_with};

@@ -35,6 +35,7 @@ pub(crate) fn write_with(
     run: Run,
     copies: Option<&Copies>,
 ) -> Result<Manifest, Error> {
+    write_columns(&mut staging, inputs)?;
     write_selections(&mut staging, inputs, outcome, "", copies)?;
     inputs.check_unchanged()?;
     let outputs = staging.written().to_vec();
@@ -53,6 +54,22 @@ pub(crate) fn finish(mut staging: ResultDirectory, manifest: &Manifest) -> Resul
         out.write_all(b"\n")
     })?;
     Ok(staging.commit()?)
+}
+
+/// Where the columns lie that were found from the rows: `columns/NAME.txt`, one value a line.
+pub(crate) const COLUMNS: &str = "columns";
+
+/// Writes the columns of constraints that no file holds, so that certificates can be checked.
+///
+/// # Errors
+/// If the system refuses.
+pub(crate) fn write_columns(staging: &mut ResultDirectory, inputs: &Inputs) -> Result<(), Error> {
+    for (record, column) in inputs.computed_columns() {
+        staging.file(&format!("{COLUMNS}/{}.txt", record.name), |out| {
+            (0..column.rows()).try_for_each(|row| writeln!(out, "{}", column.text(row).unwrap_or_default()))
+        })?;
+    }
+    Ok(())
 }
 
 /// Writes the files of every selection, in directories whose names begin with `under`.

@@ -132,7 +132,7 @@ impl Cells<'_> {
 pub(crate) const FIELD_REMEDY: &str = "name the field that holds the labels as FILE:FIELD";
 
 /// The field of a JSON object.
-fn cell<'a>(line: &'a str, field: &str) -> Result<Cell<'a>, Refusal> {
+pub(super) fn cell<'a>(line: &'a str, field: &str) -> Result<Cell<'a>, Refusal> {
     let fault = |fault: Fault| {
         let fault = format!("bad JSON: {} is expected at column {}", fault.expected, fault.at + 1);
         (fault, FIELD_REMEDY)

@@ -9,9 +9,10 @@ use std::path::Path;
 use kantor_solvers::Watch;
 use kantor_theory::Column;
 
-use super::cells::{Cell, Cells, Refusal, ValueFile, split};
+use super::cells::{Cell, Cells, Refusal, ValueFile, cell, split};
 use super::error::DataError;
 use super::format::Expected;
+use super::jsonl::JsonlRows;
 use super::memory::{Allowance, Claim};
 use super::name::readable;
 
@@ -63,15 +64,7 @@ impl ReadColumn {
         let (path, field) = split(named);
         watch.begin("read column", rows as u64);
         let mut claim = Claim::new(allowance, &path);
-        let remedy = "allow more with --max-memory";
-        let mut values = match kind {
-            Kind::Labels => Values::Labels { names: Vec::new(), places: HashMap::new(), of_row: Vec::new() },
-            Kind::Numbers => Values::Numbers(Vec::new()),
-        };
-        match &mut values {
-            Values::Labels { of_row, .. } => claim.room(of_row, rows, "the column", remedy)?,
-            Values::Numbers(numbers) => claim.room(numbers, rows, "the column", remedy)?,
-        }
+        let mut values = Values::of(kind, rows, &mut claim)?;
         let cells = Cells {
             path: &path,
             field: field.as_deref().unwrap_or(name),
@@ -82,14 +75,7 @@ impl ReadColumn {
             remedy: "give one line per pool row, in the same order",
         };
         let file = cells.read(allowance, watch, |cell| values.take(cell, cells.field))?;
-        let column = match values {
-            Values::Labels { names, of_row, .. } => {
-                Column::labels(of_row.iter().map(|&place| names.get(place).map(String::as_str)))
-            }
-            Values::Numbers(numbers) => {
-                Column::numbers(numbers).map_err(|fault| DataError::malformed(&path, fault.to_string(), NUMBER))?
-            }
-        };
+        let column = values.column(&path, cells.field)?;
         let place = readable(&path);
         let origin = if file.format == "jsonl" { format!("{place}:{}", cells.field) } else { place.into_owned() };
         Ok(Self { column, file, origin })
@@ -104,7 +90,105 @@ impl ReadColumn {
     }
 }
 
+impl JsonlRows {
+    /// A field of every row as the column of its name, and where it can be read again: of one file as `FILE:FIELD`.
+    ///
+    /// # Errors
+    /// If a row has a value of another kind, a file changed since it was scanned, or `watch` asks to stop.
+    pub fn column(
+        &self,
+        field: &str,
+        kind: Kind,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<(Column, Option<String>), DataError> {
+        let path = self.place(0).0;
+        let mut values = Values::of(kind, self.len(), &mut Claim::new(allowance, path))?;
+        self.cells(field, watch, |cell| values.take(cell, field))?;
+        let origin = match self.files() {
+            [file] => Some(format!("{}:{field}", readable(&file.path))),
+            _ => None,
+        };
+        Ok((values.column(path, field)?, origin))
+    }
+
+    /// The number of words of a field of text, for every row: what white space separates. A row without the field has none.
+    ///
+    /// # Errors
+    /// As [`JsonlRows::column`].
+    pub fn words(&self, field: &str, watch: &dyn Watch) -> Result<Column, DataError> {
+        let mut counts = Vec::with_capacity(self.len());
+        self.cells(field, watch, |cell| {
+            counts.push(match &cell {
+                Cell::Text(text) => text.split_whitespace().count() as f64,
+                Cell::Null | Cell::Missing => 0.0,
+                Cell::Bare(_) | Cell::Nested(_) => return Err(refused(&cell, field, "no text")),
+            });
+            Ok(())
+        })?;
+        if counts.iter().all(|&count| count == 0.0) {
+            let fault = format!("no row has words in the field `{field}`");
+            return Err(DataError::malformed(self.place(0).0, fault, "name the field that holds the text"));
+        }
+        Column::numbers(counts).map_err(|fault| DataError::malformed(self.place(0).0, fault.to_string(), NUMBER))
+    }
+
+    /// Hands over what stands in a field of each row.
+    fn cells(
+        &self,
+        field: &str,
+        watch: &dyn Watch,
+        mut take: impl FnMut(Cell<'_>) -> Result<(), Refusal>,
+    ) -> Result<(), DataError> {
+        let mut first = None;
+        self.visit(watch, |row, line| {
+            if first.is_none() {
+                let text = std::str::from_utf8(line).unwrap_or_default().trim();
+                first = cell(text, field).and_then(&mut take).err().map(|refusal| (row, refusal));
+            }
+        })?;
+        match first {
+            None => Ok(()),
+            Some((row, (fault, remedy))) => {
+                let (file, line) = self.place(row);
+                Err(DataError::Line { file: file.to_owned(), line, fault, remedy })
+            }
+        }
+    }
+}
+
 impl Values {
+    fn of(kind: Kind, rows: usize, claim: &mut Claim<'_>) -> Result<Self, DataError> {
+        let remedy = "allow more with --max-memory";
+        Ok(match kind {
+            Kind::Labels => {
+                let mut of_row = Vec::new();
+                claim.room(&mut of_row, rows, "the column", remedy)?;
+                Values::Labels { names: Vec::new(), places: HashMap::new(), of_row }
+            }
+            Kind::Numbers => {
+                let mut numbers = Vec::new();
+                claim.room(&mut numbers, rows, "the column", remedy)?;
+                Values::Numbers(numbers)
+            }
+        })
+    }
+
+    /// The column that `field` makes. A column of labels without any limits nothing: its name is a slip.
+    fn column(self, path: &Path, field: &str) -> Result<Column, DataError> {
+        match self {
+            Values::Labels { names, .. } if names.is_empty() => {
+                Err(DataError::malformed(path, format!("no row has a label in `{field}`"), NAMED))
+            }
+            Values::Labels { names, of_row, .. } => {
+                Ok(Column::labels(of_row.iter().map(|&place| names.get(place).map(String::as_str))))
+            }
+            Values::Numbers(numbers) => {
+                Column::numbers(numbers).map_err(|fault| DataError::malformed(path, fault.to_string(), NUMBER))
+            }
+        }
+    }
+
     fn take(&mut self, cell: Cell<'_>, field: &str) -> Result<(), Refusal> {
         match self {
             Values::Labels { names, places, of_row } => {

@@ -1,6 +1,7 @@
 //! Lists of numbers, one per row: chosen rows, weights. A 1-d `.npy` array, or text with one number a line; chosen rows
 //! also as `selection.jsonl`.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
@@ -87,6 +88,89 @@ pub fn read_rows(path: &Path, rows: usize) -> Result<Vec<usize>, DataError> {
         list.push(row);
     }
     Ok(list)
+}
+
+/// Reads a list of rows as [`read_rows`] does, or one of ids: text with one a line, or JSON lines with a field `id`. Text of
+/// whole numbers only has row numbers. `id` gives the id of a row, if rows have ids.
+///
+/// # Errors
+/// If the file is no such list; the message names the place and the value.
+pub fn read_named_rows<'a>(
+    path: &Path,
+    rows: usize,
+    id: impl Fn(usize) -> Option<&'a str>,
+) -> Result<Vec<usize>, DataError> {
+    let source = Arc::new(Source::open(path)?);
+    Whole::List.check(path, source.identity.bytes)?;
+    let ids = ids_of(path, source.bytes());
+    let Some(ids) = source.check_unchanged().and(ids)? else { return read_rows(path, rows) };
+    let known: HashMap<&str, usize> = (0..rows).filter_map(|row| Some((id(row)?, row))).collect();
+    if known.is_empty() {
+        let fault = "has ids, but the rows of the pool have none";
+        return Err(DataError::malformed(
+            path,
+            fault,
+            "give row numbers, or --pool-jsonl whose lines have a field `id`",
+        ));
+    }
+    let find = |(line, id): &(usize, String)| {
+        known.get(id.as_str()).copied().ok_or_else(|| {
+            let id: String = id.chars().take(40).collect();
+            let (fault, remedy) = (format!("no row of the pool has the id `{id}`"), "give ids of the pool's examples");
+            DataError::Line { file: path.to_owned(), line: *line, fault, remedy }
+        })
+    };
+    ids.iter().map(find).collect()
+}
+
+/// The ids in a list, each with its line; `None` if it is one of row numbers.
+fn ids_of(path: &Path, bytes: &[u8]) -> Result<Option<Vec<(usize, String)>>, DataError> {
+    if bytes.starts_with(npy::MAGIC) {
+        return Ok(None);
+    }
+    refuse_foreign(path, bytes, Expected::List)?;
+    let refuse = |line: usize, fault: &str| DataError::Line {
+        file: path.to_owned(),
+        line,
+        fault: fault.to_owned(),
+        remedy: "give one id or row number a line, or JSON lines with a field `id`",
+    };
+    let json = bytes.starts_with(b"{");
+    let (mut ids, mut numbers) = (Vec::new(), true);
+    for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        let text = std::str::from_utf8(line).map_err(|_| refuse(at + 1, "the line is not UTF-8"))?.trim();
+        if text.is_empty() {
+            continue;
+        }
+        if json {
+            let named: Named = json::from_slice(text.as_bytes()).map_err(|_| refuse(at + 1, "the line is not JSON"))?;
+            match (named.rank, named.id) {
+                (Some(_), _) => return Ok(None),
+                (None, Some(Id::Text(id))) => ids.push((at + 1, id)),
+                (None, Some(Id::Number(id))) => ids.push((at + 1, id.to_string())),
+                (None, None) => return Err(refuse(at + 1, "there is no field `id`")),
+            }
+            numbers = false;
+        } else {
+            numbers &= text.parse::<f64>().is_ok();
+            ids.push((at + 1, text.to_owned()));
+        }
+    }
+    Ok(if numbers { None } else { Some(ids) })
+}
+
+/// A line that names a row by its id; with a rank it is one of `selection.jsonl`, which has row numbers too.
+#[derive(Deserialize)]
+struct Named {
+    rank: Option<u64>,
+    id: Option<Id>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Text(String),
+    Number(i64),
 }
 
 /// Reads weights: finite, not negative, not all zero; `expected` of them.

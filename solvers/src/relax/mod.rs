@@ -28,6 +28,20 @@ pub enum Optimum {
 }
 
 impl Optimum {
+    /// Adds what was solved for other budgets of the same objective.
+    pub fn extend(&mut self, other: Self) {
+        match (self, other) {
+            (Optimum::Transport(solved), Optimum::Transport(more)) => {
+                solved.budgets.extend(more.budgets);
+                solved.lists = solved.lists.take().or(more.lists);
+            }
+            (Optimum::Kernel(solved), Optimum::Kernel(more)) if solved.kernel == more.kernel => {
+                solved.budgets.extend(more.budgets);
+            }
+            (solved, more) => *solved = more,
+        }
+    }
+
     /// The best subset of that size under the transport distance.
     pub fn of_transport(&self, budget: usize) -> Option<&Budgeted> {
         match self {

@@ -1,5 +1,6 @@
 //! What is known of every pool row beside its numbers.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::rejection::Rejection;
@@ -52,6 +53,17 @@ impl Column {
         match &self.0 {
             Values::Labels { of_row, .. } => of_row.len(),
             Values::Numbers(numbers) => numbers.len(),
+        }
+    }
+
+    /// The label or number of a row as text, which reads back as the same; `None` if it has no label.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn text(&self, row: usize) -> Option<Cow<'_, str>> {
+        match &self.0 {
+            Values::Labels { of_row, names } => names.get(of_row[row] as usize).map(|name| name.into()),
+            Values::Numbers(numbers) => Some(numbers[row].to_string().into()),
         }
     }
 

@@ -1,0 +1,13 @@
+//! Constraints on a choice, as users state them: for any budget, by names.
+//!
+//! [`Rules`] are quotas on the labels of a column, limits on the sum of a column of numbers, rows to include and rows to
+//! exclude. [`Rules::at`] makes the constraints of one budget, which a certificate states in full.
+
+mod amount;
+pub mod duplicates;
+mod quota;
+mod rules;
+
+pub use amount::Amount;
+pub use quota::Quota;
+pub use rules::{RuleError, Rules};

@@ -1,0 +1,189 @@
+//! [`Rules`].
+
+use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
+use kantor_theory::{Column, Constraints, FeasibleSet, Rejection};
+
+use super::{Amount, Quota};
+use crate::certify::column_record;
+use crate::suggest::did_you_mean;
+
+/// What chosen rows must obey, whatever the budget. Rows are numbered as stored.
+///
+/// ```
+/// use kantor::prelude::*;
+/// use kantor::theory::Column;
+/// let source = Column::labels([Some("web"), Some("web"), Some("books"), None]);
+/// let tokens = Column::numbers(vec![120.0, 80.0, 400.0, 60.0])?;
+/// let rules = Rules::default()
+///     .column("source", source)
+///     .column("tokens", tokens)
+///     .quota("source=web:..50%".parse()?)
+///     .sum("tokens", None, Some(500.0))
+///     .exclude([3]);
+/// let constraints = rules.at(2)?;
+/// assert_eq!(constraints.limits[0].max, Some(1.0));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rules {
+    columns: Vec<(ColumnRecord, Column)>,
+    quotas: Vec<Quota>,
+    sums: Vec<Sum>,
+    include: Vec<usize>,
+    exclude: Vec<usize>,
+}
+
+/// A limit on the sum of a column.
+#[derive(Debug, Clone, PartialEq)]
+struct Sum {
+    column: String,
+    min: Option<f64>,
+    max: Option<f64>,
+}
+
+/// Why rules make no constraints.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// A rule speaks of a column that is not there.
+    #[error("there is no column `{name}`{meant} (known: {known})")]
+    UnknownColumn {
+        /// The name given.
+        name: String,
+        /// What may have been meant, in words; empty if no name is like it.
+        meant: String,
+        /// All names.
+        known: String,
+    },
+    /// A quota ends before it begins at this budget.
+    #[error("`{quota}` asks for at least {min} and at most {max} of {budget} rows")]
+    Empty {
+        /// In words.
+        quota: String,
+        /// At least so many rows.
+        min: u64,
+        /// At most so many rows.
+        max: u64,
+        /// Rows to choose.
+        budget: usize,
+    },
+    /// The rules do not fit the pool.
+    #[error(transparent)]
+    Refused(#[from] Rejection),
+}
+
+impl Rules {
+    /// Adds a column of which rules speak by this name.
+    pub fn column(self, name: &str, column: Column) -> Self {
+        self.column_of(column_record(name, &column), column)
+    }
+
+    /// Adds a column with its record.
+    pub(crate) fn column_of(mut self, record: ColumnRecord, column: Column) -> Self {
+        self.columns.push((record, column));
+        self
+    }
+
+    /// Limits the number of rows with a label.
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.quotas.push(quota);
+        self
+    }
+
+    /// Limits the sum of the numbers of a column.
+    pub fn sum(mut self, column: &str, min: Option<f64>, max: Option<f64>) -> Self {
+        self.sums.push(Sum { column: column.to_owned(), min, max });
+        self
+    }
+
+    /// Chooses these rows whatever else is chosen.
+    pub fn include(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
+        add(&mut self.include, rows);
+        self
+    }
+
+    /// Does not choose these rows.
+    pub fn exclude(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
+        add(&mut self.exclude, rows);
+        self
+    }
+
+    /// Whether every subset may be chosen.
+    pub fn are_none(&self) -> bool {
+        self.quotas.is_empty() && self.sums.is_empty() && self.include.is_empty() && self.exclude.is_empty()
+    }
+
+    /// One phrase for each rule.
+    pub fn in_words(&self) -> Vec<String> {
+        let mut words: Vec<String> = self.quotas.iter().map(Quota::to_string).collect();
+        words.extend(self.sums.iter().map(|Sum { column, min, max }| {
+            let end = |end: &Option<f64>| end.map_or_else(String::new, |end| end.to_string());
+            format!("{column} in all:{}..{}", end(min), end(max))
+        }));
+        let lists = [("included", self.include.len()), ("excluded", self.exclude.len())];
+        words.extend(lists.iter().filter(|(_, rows)| *rows > 0).map(|(what, rows)| format!("rows {what}: {rows}")));
+        words
+    }
+
+    /// All columns that were added, each with its record.
+    pub(crate) fn all_columns(&self) -> impl Iterator<Item = &(ColumnRecord, Column)> {
+        self.columns.iter()
+    }
+
+    /// The columns of which the rules speak, each with its record.
+    pub fn columns(&self) -> impl Iterator<Item = &(ColumnRecord, Column)> {
+        let spoken_of = |name: &str| {
+            self.quotas.iter().any(|quota| quota.column == name) || self.sums.iter().any(|sum| sum.column == name)
+        };
+        self.columns.iter().filter(move |(record, _)| spoken_of(&record.name))
+    }
+
+    /// The constraints for choosing `budget` rows.
+    ///
+    /// # Errors
+    /// If a rule speaks of a column that is not there, or a quota has no room at this budget.
+    pub fn at(&self, budget: usize) -> Result<Constraints, RuleError> {
+        let columns: Vec<ColumnRecord> = self.columns().map(|(record, _)| record.clone()).collect();
+        let place = |name: &str| {
+            columns.iter().position(|record| record.name == name).ok_or_else(|| RuleError::UnknownColumn {
+                name: name.to_owned(),
+                meant: did_you_mean(name, self.columns.iter().map(|(record, _)| record.name.as_str())),
+                known: self.columns.iter().map(|(record, _)| record.name.as_str()).collect::<Vec<_>>().join(", "),
+            })
+        };
+        let mut limits = Vec::with_capacity(self.quotas.len() + self.sums.len());
+        for quota in &self.quotas {
+            let column = place(&quota.column)?;
+            let min = quota.min.map(|amount: Amount| amount.at_least(budget));
+            let max = quota.max.map(|amount: Amount| amount.at_most(budget));
+            if let (Some(min), Some(max)) = (min, max)
+                && min > max
+            {
+                return Err(RuleError::Empty { quota: quota.to_string(), min, max, budget });
+            }
+            let of = quota.label.clone().map_or(Counted::Each, Counted::Label);
+            limits.push(Limit { column, of, min: min.map(|min| min as f64), max: max.map(|max| max as f64) });
+        }
+        for Sum { column, min, max } in &self.sums {
+            limits.push(Limit { column: place(column)?, of: Counted::Sum, min: *min, max: *max });
+        }
+        Ok(Constraints { columns, limits, include: self.include.clone(), exclude: self.exclude.clone() })
+    }
+
+    /// The subsets of `budget` rows that may be chosen from a pool of `stored` rows, of which those in `dropped` (ascending)
+    /// are left out.
+    ///
+    /// # Errors
+    /// As [`Rules::at`], or if columns and rows do not fit the pool.
+    pub fn feasible(&self, budget: usize, stored: usize, dropped: &[usize]) -> Result<FeasibleSet, RuleError> {
+        let constraints = self.at(budget)?;
+        let columns: Vec<Column> = self.columns().map(|(_, column)| column.clone()).collect();
+        Ok(FeasibleSet::new(&constraints, &columns, stored, dropped)?)
+    }
+}
+
+/// Adds rows to an ascending list.
+fn add(list: &mut Vec<usize>, rows: impl IntoIterator<Item = usize>) {
+    list.extend(rows);
+    list.sort_unstable();
+    list.dedup();
+}

@@ -1,0 +1,283 @@
+//! Rules for a choice, read from files and from the rows themselves.
+
+use std::path::PathBuf;
+
+use kantor_solvers::scan::scan;
+use kantor_solvers::{ScanRequest, Task, Watch};
+use kantor_theory::cost::Family;
+use kantor_theory::{Column, Cost, Geometry, Power};
+
+use super::{BLOCK, Error, Inputs};
+use crate::certify::column_record;
+use crate::constraints::{Amount, Quota, Rules, duplicates};
+use crate::source::cells::ValueFile;
+use crate::source::column::{Kind, ReadColumn};
+use crate::source::list::read_named_rows;
+use crate::source::{Allowance, OnBadRow, OpenOptions, Representation};
+
+/// Which rules, and where what they speak of is read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RuleSpec {
+    /// Limits on the number of rows with a label.
+    pub quotas: Vec<Quota>,
+    /// Columns by name, each in a `FILE` or a `FILE:FIELD` of JSON lines; all others are fields of the pool's examples.
+    pub columns: Vec<(String, PathBuf)>,
+    /// How long rows are.
+    pub tokens: Option<Tokens>,
+    /// At most so many tokens in all.
+    pub max_tokens_total: Option<u64>,
+    /// Of rows that are much the same, one may be chosen.
+    pub dedup: Option<Dedup>,
+    /// Lists of rows to include.
+    pub include: Vec<PathBuf>,
+    /// Lists of rows to exclude.
+    pub exclude: Vec<PathBuf>,
+    /// Files of rows, such as a test set: pool rows near one of these are excluded.
+    pub exclude_near: Vec<PathBuf>,
+    /// The cosine from which rows are near.
+    pub near_cosine: f64,
+    /// Rows are excluded whose largest similarity to a query is less than this.
+    pub min_similarity: Option<f64>,
+}
+
+/// How long a row is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tokens {
+    /// The number in this column.
+    Column(String),
+    /// The number of words of the text in this field of the pool's examples: what white space separates.
+    Words(String),
+}
+
+/// Which rows are much the same.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dedup {
+    /// Those that are equal, number by number.
+    Exact,
+    /// Those that chains of pairs connect whose cosine is at least this.
+    Cosine(f64),
+    /// Those with the same label in this column.
+    Column(String),
+}
+
+/// The name of the column of near-duplicate clusters.
+const CLUSTERS: &str = "near-duplicates";
+
+/// The name of the column of equal rows.
+const EQUAL: &str = "equal-rows";
+
+/// The name of the column of numbers of words.
+const WORDS: &str = "words";
+
+/// Rules that were read.
+#[derive(Debug, Default)]
+pub(super) struct ReadRules {
+    pub(super) rules: Rules,
+    /// The files of columns, with their roles.
+    pub(super) files: Vec<ValueFile>,
+    /// The names of the columns that no file holds.
+    pub(super) computed: Vec<String>,
+    /// Files of rows that were looked at, for their records.
+    pub(super) near: Vec<Representation>,
+}
+
+impl RuleSpec {
+    /// Whether there are no rules.
+    pub fn is_none(&self) -> bool {
+        *self == Self { near_cosine: self.near_cosine, columns: self.columns.clone(), ..Self::default() }
+    }
+
+    /// Whether the numbers of pool rows are looked at.
+    pub(super) fn reads_rows(&self) -> bool {
+        let near = !self.exclude_near.is_empty() || self.min_similarity.is_some();
+        near || matches!(self.dedup, Some(Dedup::Exact | Dedup::Cosine(_)))
+    }
+
+    /// Reads what the rules speak of.
+    ///
+    /// # Errors
+    /// If a column is missing, a file cannot be used, or rules do not go with these inputs.
+    pub(super) fn read(
+        &self,
+        inputs: &Inputs,
+        options: &OpenOptions,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<ReadRules, Error> {
+        let mut read = ReadRules::default();
+        let one = Quota { column: String::new(), label: None, min: None, max: Some(Amount::Rows(1)) };
+        let mut quotas = self.quotas.clone();
+        match &self.dedup {
+            None => {}
+            Some(Dedup::Column(column)) => quotas.push(Quota { column: column.clone(), ..one }),
+            Some(same) => {
+                let (name, column) = clusters(same, inputs, watch)?;
+                read.compute(name, column);
+                quotas.push(Quota { column: name.to_owned(), ..one });
+            }
+        }
+        for quota in quotas {
+            if !read.knows(&quota.column) {
+                read.column(self, &quota.column, Kind::Labels, inputs, allowance, watch)?;
+            }
+            read.rules = std::mem::take(&mut read.rules).quota(quota);
+        }
+        match (&self.tokens, self.max_tokens_total) {
+            (Some(tokens), Some(most)) => {
+                let name = match tokens {
+                    Tokens::Column(name) if read.knows(name) => {
+                        let fault =
+                            format!("column `{name}` has labels for a quota, and cannot have numbers of tokens");
+                        return Err(Error::Request(fault));
+                    }
+                    Tokens::Column(name) => {
+                        read.column(self, name, Kind::Numbers, inputs, allowance, watch)?;
+                        name.clone()
+                    }
+                    Tokens::Words(field) => {
+                        let Some(examples) = inputs.examples() else { return Err(no_examples(field)) };
+                        read.compute(WORDS, examples.words(field, watch)?);
+                        WORDS.to_owned()
+                    }
+                };
+                read.rules = std::mem::take(&mut read.rules).sum(&name, None, Some(most as f64));
+            }
+            (None, Some(_)) => {
+                let fault = "a limit on tokens needs their numbers: name the field that holds them with --tokens FIELD, or \
+                             --tokens words:FIELD to count the words of a text";
+                return Err(Error::Request(fault.to_owned()));
+            }
+            (Some(_), None) => {
+                return Err(Error::Request("--tokens is read for --max-tokens-total only: give that too".to_owned()));
+            }
+            (None, None) => {}
+        }
+        let stored = inputs.original_pool_len();
+        let id = |row: usize| inputs.examples().and_then(|examples| examples.id(row));
+        for path in &self.include {
+            let rows = read_named_rows(path, stored, id)?;
+            read.rules = std::mem::take(&mut read.rules).include(rows);
+        }
+        for path in &self.exclude {
+            let rows = read_named_rows(path, stored, id)?;
+            read.rules = std::mem::take(&mut read.rules).exclude(rows);
+        }
+        for path in &self.exclude_near {
+            let (far, rows) = near_rows(path, self.near_cosine, inputs, options, allowance, watch)?;
+            read.near.push(far);
+            read.rules = std::mem::take(&mut read.rules).exclude(rows);
+        }
+        if let Some(least) = self.min_similarity {
+            let rows = unlike_all_queries(least, inputs, watch)?;
+            read.rules = std::mem::take(&mut read.rules).exclude(rows);
+        }
+        Ok(read)
+    }
+}
+
+impl ReadRules {
+    fn knows(&self, name: &str) -> bool {
+        self.rules.all_columns().any(|(record, _)| record.name == name)
+    }
+
+    fn compute(&mut self, name: &str, column: Column) {
+        self.rules = std::mem::take(&mut self.rules).column(name, column);
+        self.computed.push(name.to_owned());
+    }
+
+    /// Reads a column from its file, or from the pool's examples.
+    fn column(
+        &mut self,
+        spec: &RuleSpec,
+        name: &str,
+        kind: Kind,
+        inputs: &Inputs,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<(), Error> {
+        let named = spec.columns.iter().find(|(of, _)| of == name);
+        let read = match (named, inputs.examples()) {
+            (Some((_, path)), _) => ReadColumn::read(name, path, kind, inputs.original_pool_len(), allowance, watch)?,
+            (None, Some(examples)) => {
+                let (column, origin) = examples.column(name, kind, allowance, watch)?;
+                let mut record = column_record(name, &column);
+                record.origin = origin;
+                self.rules = std::mem::take(&mut self.rules).column_of(record, column);
+                return Ok(());
+            }
+            (None, None) => return Err(no_examples(name)),
+        };
+        let ReadColumn { column, file, origin } = read;
+        let mut record = column_record(name, &column);
+        record.origin = Some(origin);
+        self.rules = std::mem::take(&mut self.rules).column_of(record, column);
+        self.files.push(file);
+        Ok(())
+    }
+}
+
+fn no_examples(name: &str) -> Error {
+    Error::Request(format!(
+        "nothing says what `{name}` is of each pool row: give --pool-jsonl with such a field, or --column {name}=FILE"
+    ))
+}
+
+/// The rows that are much the same, by the number of the first of them, as stored; rows that are alone have no label.
+fn clusters(same: &Dedup, inputs: &Inputs, watch: &dyn Watch) -> Result<(&'static str, Column), Error> {
+    let Some((pool, _)) = inputs.points() else {
+        let fault = "--dedup compares rows: give --pool and --query instead of --similarity, or name a field that tells which \
+                     rows are the same";
+        return Err(Error::Request(fault.to_owned()));
+    };
+    let (name, of) = match same {
+        Dedup::Cosine(cosine) => (CLUSTERS, duplicates::near(pool, *cosine, watch)?),
+        _ => (EQUAL, duplicates::equal(pool, watch)?),
+    };
+    let mut labels: Vec<Option<String>> = vec![None; inputs.original_pool_len()];
+    for (row, first) in of.iter().enumerate() {
+        labels[inputs.original_row(row)] = first.map(|first| inputs.original_row(first).to_string());
+    }
+    Ok((name, Column::labels(labels.iter().map(Option::as_deref))))
+}
+
+/// The rows of a file, and the pool rows (as stored) that have at least this cosine to one of them.
+fn near_rows(
+    path: &PathBuf,
+    cosine: f64,
+    inputs: &Inputs,
+    options: &OpenOptions,
+    allowance: &Allowance,
+    watch: &dyn Watch,
+) -> Result<(Representation, Vec<usize>), Error> {
+    let Some((pool, _)) = inputs.points() else {
+        let fault = "--exclude-near compares rows: give --pool and --query instead of --similarity";
+        return Err(Error::Request(fault.to_owned()));
+    };
+    let mut near = Representation::open_within(std::slice::from_ref(path), options, allowance)?;
+    near.validate(Family::Angle, OnBadRow::Error, watch)?;
+    near.check_same_dim(pool)?;
+    let closeness = largest_similarity(&Geometry::new(pool, &near, Cost::Cosine)?, inputs, watch)?;
+    let rows = closeness.into_iter().filter(|(_, value)| *value >= cosine);
+    let rows = rows.map(|(row, _)| inputs.original_row(row)).collect();
+    Ok((near, rows))
+}
+
+/// The pool rows (as stored) whose largest similarity to a query is below this.
+fn unlike_all_queries(least: f64, inputs: &Inputs, watch: &dyn Watch) -> Result<Vec<usize>, Error> {
+    let geometry = match inputs.points() {
+        Some((pool, query)) => Geometry::new(pool, query, Cost::Cosine)?,
+        None => Geometry::from_matrix(inputs.queries(), Cost::Cosine)?,
+    };
+    let closeness = largest_similarity(&geometry, inputs, watch)?;
+    // What has no direction is like no query.
+    let unlike = closeness.into_iter().filter(|(_, value)| !(*value >= least));
+    Ok(unlike.map(|(row, _)| inputs.original_row(row)).collect())
+}
+
+/// Every pool row with its largest similarity to the other rows of `geometry`.
+fn largest_similarity(geometry: &Geometry<'_>, inputs: &Inputs, watch: &dyn Watch) -> Result<Vec<(usize, f64)>, Error> {
+    let (power, block, memory) = (Power::One, BLOCK, u64::MAX);
+    let task = Task { geometry, power, seed: 0, block, memory, constraints: None, watch };
+    let scanned = scan(&task, ScanRequest { row_best: true, lists: 0 })?;
+    Ok(scanned.row_best.map_or_else(Vec::new, |best| best.top(geometry, inputs.pool_len())))
+}
