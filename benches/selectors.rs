@@ -19,6 +19,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
 use kantor::output::ResultDirectory;
 use kantor::pipeline::{InputSpec, Inputs, Request};
+use kantor::problem::Goal;
 use kantor::record::Run;
 use kantor_solvers::relax::budgeted;
 use kantor_solvers::relax::herding;
@@ -203,10 +204,11 @@ impl Files {
             query: Some(self.0.join("query.npy")),
             ..InputSpec::default()
         };
-        let request = Request { methods: vec!["optimal".into()], budgets: vec![budget], ..Request::default() };
-        let inputs = Inputs::open_to_select(&spec, request.cost, &Quiet).unwrap();
+        let goal = Goal { budgets: vec![budget], ..Goal::default() };
+        let request = Request { methods: vec!["optimal".into()], ..Request::default() };
+        let inputs = Inputs::open_to_select(&spec, goal.cost, &Quiet).unwrap();
         let staging = ResultDirectory::begin(&self.0.join("out"), true, &inputs.paths()).unwrap();
-        let outcome = kantor::pipeline::select(&inputs, &request, &Quiet).unwrap();
+        let outcome = kantor::pipeline::select(&inputs, &goal, &request, &Quiet).unwrap();
         let run = Run { begun, on_bad_row: spec.on_bad_row };
         kantor::record::write(staging, &inputs, &outcome, run, &Quiet).unwrap();
     }

@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use kantor::certify;
 use kantor::output::ResultDirectory;
-use kantor::pipeline::{InputSpec, Inputs, Request, select};
+use kantor::prelude::*;
 use kantor::record::{Run, write};
-use kantor::solvers::Quiet;
 use kantor::theory::Certificate;
 use kantor::verify::verify;
 
@@ -21,10 +20,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         pool_jsonl: vec![data.join("pool.jsonl.gz")],
         ..InputSpec::default()
     };
-    let request = Request { budgets: vec![500], ..Request::default() };
+    let goal = Goal { budgets: vec![500], ..Goal::default() };
 
-    let inputs = Inputs::open(&spec, request.cost, &Quiet)?;
-    let outcome = select(&inputs, &request, &Quiet)?;
+    let inputs = Inputs::open(&spec, goal.cost, &Quiet)?;
+    let outcome = select(&inputs, &goal, &Request::default(), &Quiet)?;
     let first = &outcome.chosen[0].selections[0];
     println!("{} rows, the first five are {:?}", first.selection.budget(), &first.selection.rows[..5]);
 
@@ -37,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The checker believes no solver: it computes every cost again from the files and rounds outwards.
     let certificate = Certificate::parse(&bytes)?;
-    let verdict = verify(&certificate, &spec, &certify::in_parallel, &Quiet)?;
+    let verdict = verify(&certificate, &spec, &[], &certify::in_parallel, &Quiet)?;
     let proved = verdict.proved().ok_or("nothing is proved")?;
     let (lower, upper) = (proved.distance.lower.unwrap_or(f64::NAN), proved.distance.upper.unwrap_or(f64::NAN));
     println!("{}: the distance lies in [{lower:.6}, {upper:.6}]", verdict.name());
@@ -47,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The same claim about other queries.
     let other = InputSpec { query: Some(data.join("query_humaneval.embed.npy")), ..spec };
-    let verdict = verify(&certificate, &other, &certify::in_parallel, &Quiet)?;
+    let verdict = verify(&certificate, &other, &[], &certify::in_parallel, &Quiet)?;
     println!("against other queries: {}: {}", verdict.name(), verdict.reason().unwrap_or_default());
     Ok(())
 }

@@ -23,6 +23,7 @@ const ANY: (u32, u32) = (u32::MAX, NONE);
 /// A weight as bits of the same order, and the row.
 type Entry = (u64, usize);
 
+#[derive(Clone)]
 pub(super) struct Exchange {
     places: HashMap<Place, BTreeMap<u32, BTreeSet<Entry>>>,
     /// The columns that have maxima, and those that have minima.

@@ -14,6 +14,7 @@ const BITS: i32 = 92;
 pub(super) const NONE: u32 = FeasibleSet::NO_GROUP;
 
 /// A column of labels, as far as its limits can matter.
+#[derive(Clone)]
 pub(super) struct GroupColumn {
     /// The group of every row; [`NONE`] where no limit can matter.
     pub(super) of_row: Vec<u32>,
@@ -49,6 +50,7 @@ impl GroupColumn {
 }
 
 /// A column of numbers and the range of their sum.
+#[derive(Clone)]
 pub(super) struct SumColumn<'a> {
     pub(super) numbers: &'a [f64],
     /// Units in one.
@@ -90,6 +92,7 @@ impl<'a> SumColumn<'a> {
 }
 
 /// All limits that can matter to a subset of some size.
+#[derive(Clone)]
 pub(super) struct Limits<'a> {
     pub(super) groups: Vec<GroupColumn>,
     pub(super) sums: Vec<SumColumn<'a>>,

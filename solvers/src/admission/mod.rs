@@ -40,6 +40,7 @@ enum Place {
 }
 
 /// The rows taken so far and how they are completed.
+#[derive(Clone)]
 pub struct Admission<'a> {
     limits: Limits<'a>,
     /// Of the completion.

@@ -3,6 +3,7 @@
 
 mod admission;
 mod conformance;
+mod constrained;
 mod greedy;
 mod guarantees;
 mod herding;

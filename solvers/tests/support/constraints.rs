@@ -59,7 +59,7 @@ pub(crate) fn constraints(rng: &mut ChaCha8Rng, kind: Kind, n: usize, kept: &[us
     let mut include: Vec<usize> = kept.iter().copied().filter(|_| rng.random_range(0..5) == 0).collect();
     include.sort_unstable();
     let exclude = (0..n).filter(|row| !kept.contains(row) && rng.random_range(0..5) == 0).collect();
-    let record = |name: &str| ColumnRecord { name: name.into(), blake3: String::new() };
+    let record = |name: &str| ColumnRecord { name: name.into(), blake3: String::new(), origin: None };
     let columns = ["source", "topic", "cluster", "price", "tokens"].map(record).to_vec();
     let labels = |of: &[Option<usize>]| {
         let names: Vec<Option<String>> = of.iter().map(|of| of.map(|of| of.to_string())).collect();
