@@ -82,14 +82,24 @@ impl<'a> CandidateLists<'a> {
 
     /// Makes all lists longer.
     pub(crate) fn extend(&mut self) -> Result<(), SelectError> {
-        let n = self.task.geometry.pool_len();
         if self.length >= self.asked {
-            self.asked = (self.asked * GROWTH).min(n);
-            self.task.afford(NAME, list_bytes(self.task, self.asked))?;
-            self.rescan()?;
+            self.lengthen()?;
         }
         self.read((2 * self.length).min(self.asked));
         Ok(())
+    }
+
+    /// The lists as the pass made them.
+    pub(crate) fn lists(&self) -> Option<&NeighbourLists> {
+        self.scanned.as_ref().or(self.given)
+    }
+
+    /// Makes another pass for longer lists.
+    pub(crate) fn lengthen(&mut self) -> Result<(), SelectError> {
+        let n = self.task.geometry.pool_len();
+        self.asked = (self.asked * GROWTH).min(n);
+        self.task.afford(NAME, list_bytes(self.task, self.asked))?;
+        Ok(self.rescan()?)
     }
 
     /// Costs of rows to all queries, rows×M.
@@ -113,7 +123,7 @@ impl<'a> CandidateLists<'a> {
     fn read(&mut self, length: usize) {
         let geometry = self.task.geometry;
         self.length = length.min(self.asked).max(1);
-        let lists = self.scanned.as_ref().or(self.given).map(|lists| lists.exact(geometry, self.length));
+        let lists = self.lists().map(|lists| lists.exact(geometry, self.length));
         self.lists = lists
             .unwrap_or_default()
             .into_iter()

@@ -6,14 +6,17 @@
 //! are finitely many planes. With one price that is the method of the secant.
 
 use super::master::{self, Best, Cut};
-use super::search::{Point, Search};
+use super::search::{Point, Search, Start};
 use crate::task::SelectError;
 
 /// A gap that counts as none, as a share of the value.
-const CLOSED: f64 = 1e-10;
+const CLOSED: f64 = 1e-8;
 
 /// Evaluations after which the search ends with what it has.
 const LIMIT: usize = 1000;
+
+/// By how much prices of a sample may be wrong, as a share of what rows are worth.
+const NEAR: f64 = 0.05;
 
 /// How much of a limit an excess of nothing may amount to by rounding.
 const ROUNDING: f64 = 1e-12;
@@ -38,13 +41,13 @@ pub(super) struct Ascent {
 ///
 /// # Errors
 /// If limits are in conflict, memory does not suffice, or the observer asks to stop.
-pub(super) fn ascend(search: &mut Search<'_>) -> Result<Ascent, SelectError> {
-    let sides = search.sides.sides.len();
-    let mut points = vec![search.evaluate(&vec![0.0; sides], f64::NEG_INFINITY)?];
+pub(super) fn ascend(search: &mut Search<'_>, start: Option<&Start>) -> Result<Ascent, SelectError> {
+    let first = search.open(start)?;
+    let mut points = vec![search.evaluate(&first.prices, f64::NEG_INFINITY)?];
     let mut ends = Vec::new();
     let mut best = 0;
     let mut shares = vec![1.0];
-    let mut width = search.surplus(&points[0]);
+    let mut width = search.surplus(&points[0]) * if start.is_some() { NEAR } else { 1.0 };
     while points.len() < LIMIT {
         admit(search, &points, &mut ends);
         if ends.is_empty() {
@@ -102,7 +105,8 @@ fn admit(search: &Search<'_>, points: &[Point], ends: &mut Vec<End>) {
             [(true, point.used[side] - limit.most, limit.most), (false, limit.least - point.used[side], limit.least)]
         {
             let known = ends.iter().any(|end| end.side == side && end.upper == upper);
-            if excess > ROUNDING * size.abs() && !known {
+            let priced = if upper { point.prices[side] > 0.0 } else { point.prices[side] < 0.0 };
+            if (priced || excess > ROUNDING * size.abs()) && !known {
                 ends.push(End { side, upper });
             }
         }

@@ -9,9 +9,6 @@ use kantor_theory::constraints::{ColumnRanges, LimitRange};
 /// The group of all rows.
 pub(super) const ROOT: usize = 0;
 
-/// No group.
-const NONE: u32 = u32::MAX;
-
 /// Rows of which a number in a range is to be chosen. Rows that must be chosen are not counted.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
@@ -33,7 +30,7 @@ pub(super) struct Group {
 pub(super) struct Family {
     /// All rows first.
     pub(super) groups: Vec<Group>,
-    /// Of every row that may but need not be chosen the least group, else [`Family::FIXED`].
+    /// Of every row that may but need not be chosen the least group, else [`Family::FIXED`] or [`Family::ABSENT`].
     pub(super) of_row: Vec<u32>,
     /// Groups with limits that do not fit in, as column and group.
     pub(super) crossing: Vec<(usize, usize)>,
@@ -48,8 +45,11 @@ struct Candidate {
 }
 
 impl Family {
-    /// The mark of a row that must or must not be chosen.
-    pub(super) const FIXED: u32 = NONE;
+    /// The mark of a row that must be chosen.
+    pub(super) const FIXED: u32 = u32::MAX;
+
+    /// The mark of a row that must not be chosen. Those of groups are less than both.
+    pub(super) const ABSENT: u32 = u32::MAX - 1;
 
     /// As many groups as possible of the columns of `set`, for subsets of `budget` rows.
     pub(super) fn of(set: &FeasibleSet, ranges: &[ColumnRanges<'_>], budget: usize) -> Self {
@@ -73,10 +73,13 @@ impl Family {
 
     /// All rows and no other group.
     fn whole(set: &FeasibleSet, room: usize) -> Self {
-        let is_free = |row: usize| !set.is_included(row) && !set.is_excluded(row);
-        let of_row: Vec<u32> =
-            (0..set.pool()).map(|row| if is_free(row) { ROOT as u32 } else { Self::FIXED }).collect();
-        let size = of_row.iter().filter(|group| **group != Self::FIXED).count();
+        let mark = |row: usize| match row {
+            _ if set.is_included(row) => Self::FIXED,
+            _ if set.is_excluded(row) => Self::ABSENT,
+            _ => ROOT as u32,
+        };
+        let of_row: Vec<u32> = (0..set.pool()).map(mark).collect();
+        let size = of_row.iter().filter(|group| **group == ROOT as u32).count();
         let (min, max) = (room as i64, room as i64);
         let groups = vec![Group { parent: ROOT, min, max, size, place: None, depth: 0 }];
         Self { groups, of_row, crossing: Vec::new() }
@@ -114,10 +117,30 @@ impl Family {
         self.groups.push(Group { parent, min, max, size: rows.len(), place: Some(place), depth });
     }
 
+    /// The problem of `room` rows on one in `factor` of the rows, with limits to match.
+    pub(super) fn thinned(&self, factor: u64, room: i64) -> Self {
+        let mixed = |row: usize| (row as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        let stays = |row: usize, group: u32| group < Self::ABSENT && mixed(row).is_multiple_of(factor);
+        let of_row = self.of_row.iter().enumerate();
+        let of_row = of_row.map(|(row, &group)| if stays(row, group) { group } else { Self::ABSENT }).collect();
+        let share = |group: &Group| Group {
+            min: if group.min > 0 { group.min / factor as i64 } else { -1 },
+            max: if group.max > self.groups[ROOT].max {
+                room + 1
+            } else {
+                (group.max + factor as i64 - 1) / factor as i64
+            },
+            ..group.clone()
+        };
+        let mut groups: Vec<Group> = self.groups.iter().map(share).collect();
+        (groups[ROOT].min, groups[ROOT].max) = (room, room);
+        Self { groups, of_row, crossing: Vec::new() }
+    }
+
     /// A group of which the limits, with those of the groups inside, cannot be met.
     pub(super) fn conflict(&self) -> Option<usize> {
         let mut ranges: Vec<(i64, i64)> = vec![(0, 0); self.groups.len()];
-        self.of_row.iter().filter(|group| **group != Self::FIXED).for_each(|&group| ranges[group as usize].1 += 1);
+        self.of_row.iter().filter(|group| **group < Self::ABSENT).for_each(|&group| ranges[group as usize].1 += 1);
         for at in self.from_root().into_iter().rev() {
             let Group { parent, min, max, .. } = self.groups[at];
             let (least, most) = ranges[at];

@@ -24,15 +24,20 @@ use super::budgeted::candidates::CandidateLists;
 use super::budgeted::slots::Slots;
 use super::budgeted::{Budgeted, BudgetedOptima, NAME};
 use crate::task::{SelectError, Task};
-use crate::transport::exact::masses::gcd;
 use ascent::Ascent;
 use family::{Family, ROOT};
-use network::Network;
 use rounding::Rounded;
 use search::{Point, Search};
+use sides::Sides;
 
-/// A gap between subset and bound that counts as none, as a share.
-const CLOSED: f64 = 1e-10;
+/// A gap between subset and bound that is not worth another search, as a share.
+const CLOSED: f64 = 1e-5;
+
+/// The sample holds one of this many rows.
+const THINNING: u64 = 8;
+
+/// Rows of the sample to be chosen per query below which no sample is taken.
+const COARSEST: i64 = 2;
 
 /// Solves for one budget, with the front of lists of length `asked`.
 ///
@@ -54,12 +59,23 @@ pub(super) fn solve<'a>(
         let conflict = format!("the limits on {} cannot all be met", name(&ranges, set, &family, group));
         return Err(SelectError::Infeasible { budget, conflict });
     }
-    let common = gcd(budget as u64, m as u64);
-    let network = Network::new(&family, m, m as u64 / common, budget as u64 / common);
-    let slots = Slots::new(candidates, n, m, n.min(4 * budget));
+    let sides = Sides::of(set, &ranges, &family);
+    let mut slots = Slots::new(candidates, n, m, n.min(2 * budget + 4 * m));
     task.watch.begin("choosing the best subset", 0);
-    let mut search = Search::new(task, set, &ranges, budget, &family, slots, network)?;
-    let ascent = ascent::ascend(&mut search)?;
+    // The prices of a sample of the rows are near those of all.
+    let (room, mut start) = (family.groups[ROOT].max / THINNING as i64, None);
+    let thin = family.thinned(THINNING, room);
+    if room >= COARSEST * m as i64 && thin.conflict().is_none() {
+        let mut sample = Search::new(task, set, room as usize, &thin, sides.thinned(THINNING as f64), slots);
+        start = match ascent::ascend(&mut sample, None) {
+            Ok(found) => Some(sample.duals(&found.points[found.best])),
+            Err(SelectError::Infeasible { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        slots = sample.slots;
+    }
+    let mut search = Search::new(task, set, budget, &family, sides, slots);
+    let ascent = ascent::ascend(&mut search, start.as_ref())?;
     let rounded = rounding::round(&mut search, &ascent)?;
     let found = assemble(&search, &ranges, &ascent, rounded);
     Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() })
@@ -70,7 +86,8 @@ fn assemble(search: &Search<'_>, ranges: &[ColumnRanges<'_>], ascent: &Ascent, r
     let best = &points[*best];
     let Rounded { slots, value, takers } = rounded;
     let mut order: Vec<usize> = (0..slots.len()).collect();
-    let scores: Vec<f64> = slots.iter().map(|&slot| search.worth(slot, best) - best.thresholds[ROOT]).collect();
+    let scores: Vec<f64> =
+        slots.iter().map(|&slot| search.worth(slot, &best.potentials) - best.thresholds[ROOT]).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(slots[a].cmp(&slots[b])));
     Budgeted {
         budget: search.budget,

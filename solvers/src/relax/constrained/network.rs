@@ -161,7 +161,7 @@ impl<'a> Network<'a> {
         let (groups, count) = (family.groups.len(), slots.rows.len());
         let order = family.from_root();
         let group_of = |slot: usize| match family.of_row[slots.rows[slot] as usize] {
-            Family::FIXED => None,
+            Family::FIXED | Family::ABSENT => None,
             group => Some(group as usize),
         };
         let (mut inside, mut chosen) = (vec![0i64; groups], vec![0u64; groups]);
@@ -206,7 +206,7 @@ impl<'a> Network<'a> {
             }
         }
         self.outlets = (0..count).map(|slot| group_of(slot).map_or(NONE, |group| column(live_of[group]))).collect();
-        for slot in 0..count {
+        for slot in (0..count).filter(|&slot| family.of_row[slots.rows[slot] as usize] != Family::ABSENT) {
             self.rows.push(links + slot as u32);
             if sent[slot] < unit {
                 edges.push((links + slot as u32, self.outlets[slot], unit - sent[slot]));
@@ -280,7 +280,7 @@ impl<'a> Network<'a> {
             (0..groups).map(|at| if has_column(at) { potential(at) } else { f64::INFINITY }).collect();
         for slot in (0..slots.rows.len()).filter(|&slot| self.outlets[slot] == NONE) {
             let group = family.of_row[slots.rows[slot] as usize];
-            if group != Family::FIXED {
+            if group < Family::ABSENT {
                 let least = simplex::closest(edges, (groups + slot) as u32, &tree.potentials).0;
                 let at = self.live_group(group as usize);
                 bound[at] = bound[at].min(-least - self.grid.snap(charges[slot]));

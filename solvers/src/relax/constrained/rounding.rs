@@ -82,7 +82,7 @@ fn taken(search: &mut Search<'_>, ascent: &Ascent) -> Result<Vec<u32>, SelectErr
     let key = |slot: u32| {
         // Shares add up to one but for rounding.
         let mass = (mass[slot as usize] * 1e9).round();
-        (mass, search.worth(slot, best) - search.bar(slot, best), slot)
+        (mass, search.worth(slot, &best.potentials) - search.bar(slot, best), slot)
     };
     let mut order: Vec<(f64, f64, u32)> = (0..search.slots.rows.len() as u32).map(key).collect();
     order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
@@ -109,7 +109,7 @@ fn exchanged(search: &Search<'_>, best: &Point, mut slots: Vec<u32>) -> Vec<u32>
     let row = |slot: u32| rows[slot as usize] as usize;
     let chosen: Vec<usize> = slots.iter().map(|&slot| row(slot)).collect();
     let mut exchanges = Exchanges::new(search.set, &chosen);
-    let worth: Vec<f64> = (0..rows.len() as u32).map(|slot| search.worth(slot, best)).collect();
+    let worth: Vec<f64> = (0..rows.len() as u32).map(|slot| search.worth(slot, &best.potentials)).collect();
     let excess = |slot: u32| worth[slot as usize] - search.bar(slot, best);
     let mut inside = vec![false; rows.len()];
     slots.iter().for_each(|&slot| inside[slot as usize] = true);

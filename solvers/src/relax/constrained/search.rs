@@ -5,8 +5,7 @@
 //! than its charge. Lists rule that out for all rows whose threshold is above what any row off the lists can reach. The others
 //! are evaluated, if they are few, or the lists are made longer.
 
-use kantor_theory::FeasibleSet;
-use kantor_theory::constraints::ColumnRanges;
+use kantor_theory::{CostBounds, FeasibleSet};
 use rayon::prelude::*;
 
 use super::family::Family;
@@ -14,13 +13,17 @@ use super::network::{Network, Shipment};
 use super::sides::Sides;
 use crate::relax::budgeted::TOO_LARGE;
 use crate::relax::budgeted::slots::{NONE, Slots};
+use crate::scan::{key_row, key_value};
 use crate::task::{SelectError, Task};
 use crate::transport::exact::grid::{Grid, GridCosts};
-use crate::transport::exact::simplex;
+use crate::transport::exact::masses::gcd;
 use crate::transport::exact::start;
 
 /// Rows whose costs are evaluated together when they are not kept.
 const ROWS: usize = 256;
+
+/// How far the value of a row may be from that of a sample, as a share of what rows are worth.
+const MARGIN: f64 = 0.1;
 
 /// The solution of the relaxed problem at some prices.
 #[derive(Debug, Clone)]
@@ -50,59 +53,98 @@ pub(super) struct Search<'a> {
     pub(super) sides: Sides<'a>,
     pub(super) slots: Slots<'a>,
     pub(super) network: Network<'a>,
+    costs: CostBounds,
     /// What every slot costs beside its transport at the present prices.
     charges: Vec<f64>,
     /// The largest cost of the pool, if it was looked for.
     dearest: Option<f64>,
 }
 
+/// Where a search starts: the duals of a similar problem.
+#[derive(Debug, Clone)]
+pub(super) struct Start {
+    pub(super) prices: Vec<f64>,
+    pub(super) potentials: Vec<f64>,
+    pub(super) thresholds: Vec<f64>,
+    /// What is uncertain about the value of a row.
+    pub(super) margin: f64,
+}
+
 impl<'a> Search<'a> {
     pub(super) fn new(
         task: &'a Task<'a>,
         set: &'a FeasibleSet,
-        ranges: &[ColumnRanges<'a>],
         budget: usize,
         family: &'a Family,
+        sides: Sides<'a>,
         slots: Slots<'a>,
-        network: Network<'a>,
-    ) -> Result<Self, SelectError> {
-        let sides = Sides::of(set, ranges, family);
-        let mut this = Self { task, set, budget, family, sides, slots, network, charges: Vec::new(), dearest: None };
-        this.open()?;
-        Ok(this)
+    ) -> Self {
+        let m = slots.m;
+        let common = gcd(budget as u64, m as u64);
+        let network = Network::new(family, m, m as u64 / common, budget as u64 / common);
+        let costs = CostBounds::new(task.geometry, task.power);
+        Self { task, set, budget, family, sides, slots, network, costs, charges: Vec::new(), dearest: None }
     }
 
-    /// Loads the front of every list and the rows that must be chosen, and makes a first plan.
-    fn open(&mut self) -> Result<(), SelectError> {
+    /// Loads the rows that seem worth it and those that must be chosen, and makes a first plan. Returns where it starts.
+    pub(super) fn open(&mut self, start: Option<&Start>) -> Result<Start, SelectError> {
         let m = self.slots.m;
-        let lists = (0..m).flat_map(|j| self.slots.candidates.list(j)).map(|near| near.row);
-        let included = (0..self.set.pool()).filter(|&row| self.set.is_included(row)).map(|row| row as u32);
-        let mut rows: Vec<u32> = lists.chain(included).collect();
+        let start = start.cloned().unwrap_or_else(|| self.guess());
+        let bars = self.bars(&start.prices, &start.thresholds);
+        let mut rows = self.listed(&start.potentials, |row| bars[row] - start.margin);
+        rows.extend(
+            (0..bars.len()).filter(|&row| self.set.is_included(row) && self.is_unknown(row)).map(|row| row as u32),
+        );
         rows.sort_unstable();
         rows.dedup();
-        rows.retain(|&row| !self.set.is_excluded(row as usize));
         self.load(&rows)?;
-        let share = self.budget.div_ceil(m);
-        let offers: Vec<f64> = (0..m)
-            .map(|j| {
-                let list = self.slots.candidates.list(j);
-                list.get((share + share / 4).min(list.len().saturating_sub(1))).map_or(0.0, |near| near.cost)
-            })
-            .collect();
         let chosen = loop {
-            match self.greedy(&offers) {
+            match self.greedy(&start) {
                 Ok(chosen) => break chosen,
-                Err(short) => self.load_some(short)?,
+                Err((group, wanted)) => self.load_some(group, wanted, &start)?,
             }
         };
         let grid = Grid::new(self.slots.costs.iter().fold(0.0f64, |most, cost| most.max(cost.abs())));
         let dense = GridCosts { values: &self.slots.costs, m, grid };
-        let offers: Vec<f64> = offers.into_iter().map(|g| grid.snap(g)).collect();
+        let offers: Vec<f64> = start.potentials.iter().map(|g| grid.snap(g - start.potentials[0])).collect();
         let supply = vec![self.network.unit; self.slots.rows.len()];
         let plan = start::shipments(dense, &chosen, &supply, &vec![self.network.demand(); m], &offers);
-        self.charges = vec![0.0; self.slots.rows.len()];
+        self.charge(&start.prices);
         self.network.restart(&self.slots, &self.charges, plan, &offers).ok_or(TOO_LARGE)?;
-        Ok(())
+        Ok(start)
+    }
+
+    /// Potentials at which every query would take somewhat more than its share of its nearest rows.
+    fn guess(&self) -> Start {
+        let (m, lists) = (self.slots.m, self.slots.candidates.lists());
+        let share = self.budget.div_ceil(m);
+        let nth = |query: usize, count: usize| {
+            let (Some(lists), keys) = (lists, lists.map_or(&[][..], |lists| lists.keys(query))) else { return 0.0 };
+            let mut near = keys.iter().filter(|&&key| self.family.of_row[key_row(key)] != Family::ABSENT);
+            let key = near.nth(count).or(keys.last());
+            key.map_or(0.0, |&key| self.costs.lower(f64::from(key_value(key)) * lists.unit()))
+        };
+        let potentials: Vec<f64> = (0..m).map(|query| nth(query, share + share / 4)).collect();
+        let margins = (0..m).map(|query| nth(query, 2 * share + 16) - potentials[query]);
+        let margin = margins.fold(0.0, f64::max);
+        let thresholds = vec![0.0; self.family.groups.len()];
+        Start { prices: vec![0.0; self.sides.sides.len()], potentials, thresholds, margin }
+    }
+
+    /// Where a search among more rows starts from this point.
+    pub(super) fn duals(&self, point: &Point) -> Start {
+        let Point { prices, potentials, thresholds, .. } = point.clone();
+        Start { prices, potentials, thresholds, margin: MARGIN * self.surplus(point) }
+    }
+
+    fn is_unknown(&self, row: usize) -> bool {
+        self.slots.slot_of[row] == NONE
+    }
+
+    fn charge(&mut self, prices: &[f64]) {
+        let Self { sides, slots, charges, .. } = self;
+        charges.truncate(0);
+        charges.extend(slots.rows.iter().map(|&row| sides.charge(row as usize, prices)));
     }
 
     fn load(&mut self, rows: &[u32]) -> Result<(), SelectError> {
@@ -112,15 +154,27 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Loads more rows of a group; there are some, or the limits were in conflict.
-    fn load_some(&mut self, group: usize) -> Result<(), SelectError> {
-        let within = |row: &usize| {
-            let of = self.family.of_row[*row];
-            of != Family::FIXED && self.family.ancestors(of as usize).any(|at| at == group)
+    /// Loads more rows of a group, those on lists first; there are some, or the limits were in conflict.
+    fn load_some(&mut self, group: usize, wanted: usize, start: &Start) -> Result<(), SelectError> {
+        let within = |row: usize| {
+            let of = self.family.of_row[row];
+            of < Family::ABSENT && self.family.ancestors(of as usize).any(|at| at == group)
         };
-        let unknown = (0..self.set.pool()).filter(|&row| self.slots.slot_of[row] == NONE).filter(within);
-        let wanted = 64 + 2 * self.family.groups[group].min.max(0) as usize + self.slots.rows.len() / 2;
-        let rows: Vec<u32> = unknown.take(wanted).map(|row| row as u32).collect();
+        let open: Vec<bool> = (0..self.set.pool()).map(|row| self.is_unknown(row) && within(row)).collect();
+        let mut near: Vec<(f64, u32)> = Vec::new();
+        if let Some(lists) = self.slots.candidates.lists() {
+            for (query, g) in start.potentials.iter().enumerate() {
+                let keys = lists.keys(query).iter().filter(|&&key| open[key_row(key)]);
+                let cost = |key: u64| self.costs.lower(f64::from(key_value(key)) * lists.unit());
+                near.extend(keys.map(|&key| (cost(key) - g, key_row(key) as u32)));
+            }
+        }
+        near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let mut taken = vec![false; open.len()];
+        let order =
+            near.into_iter().map(|(_, row)| row).chain((0..).zip(&open).filter(|(_, open)| **open).map(|(row, _)| row));
+        let fresh = order.filter(|&row| !std::mem::replace(&mut taken[row as usize], true));
+        let rows: Vec<u32> = fresh.take(wanted + wanted / 4 + 64).collect();
         if rows.is_empty() {
             return Err(TOO_LARGE);
         }
@@ -128,24 +182,24 @@ impl<'a> Search<'a> {
     }
 
     /// Slots of a subset that obeys the limits of all groups, of large values at these potentials; or the group of which there
-    /// are too few.
-    fn greedy(&self, offers: &[f64]) -> Result<Vec<u32>, usize> {
-        let (family, m) = (self.family, self.slots.m);
-        let dense = GridCosts { values: &self.slots.costs, m, grid: Grid::new(0.0) };
+    /// are too few, and how many are missing.
+    fn greedy(&self, start: &Start) -> Result<Vec<u32>, (usize, usize)> {
+        let family = self.family;
         let (mut chosen, mut order) = (Vec::with_capacity(self.budget), Vec::new());
         for (slot, &row) in (0..).zip(&self.slots.rows) {
             match family.of_row[row as usize] {
                 Family::FIXED => chosen.push(slot),
+                Family::ABSENT => {}
                 group => {
-                    let line = dense.line(slot).iter().zip(offers);
-                    order.push((line.map(|(cost, g)| cost - g).fold(f64::INFINITY, f64::min), slot, group as usize));
+                    let bar = start.thresholds[group as usize] + self.sides.charge(row as usize, &start.prices);
+                    order.push((self.worth(slot, &start.potentials) - bar, slot, group as usize));
                 }
             }
         }
-        order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let (mut counts, mut taken) = (vec![0i64; family.groups.len()], vec![false; self.slots.rows.len()]);
         // The least numbers of the inner groups first, and last the number of all rows.
-        for at in family.from_root().into_iter().rev() {
+        for at in family.from_root().into_iter().rev().filter(|&at| family.groups[at].min > 0) {
             let wanted = family.groups[at].min;
             for &(_, slot, group) in &order {
                 if counts[at] >= wanted {
@@ -159,7 +213,7 @@ impl<'a> Search<'a> {
                 }
             }
             if counts[at] < wanted {
-                return Err(at);
+                return Err((at, (wanted - counts[at]) as usize));
             }
         }
         chosen.sort_unstable();
@@ -168,13 +222,10 @@ impl<'a> Search<'a> {
 
     /// Solves at these prices. Where the value cannot exceed `floor`, rows may be missing.
     pub(super) fn evaluate(&mut self, prices: &[f64], floor: f64) -> Result<Point, SelectError> {
-        self.charges.clear();
-        let charge = |&row: &u32| self.sides.charge(row as usize, prices);
-        self.charges.extend(self.slots.rows.iter().map(charge));
+        self.charge(prices);
         self.network.recharge(&self.slots, &self.charges).ok_or(TOO_LARGE)?;
         loop {
             self.task.watch.advance(0)?;
-            let mut point = self.point(prices);
             if point.value <= floor {
                 return Ok(point);
             }
@@ -184,8 +235,7 @@ impl<'a> Search<'a> {
                 return Ok(point);
             }
             self.load(&missing)?;
-            let charge = |&row: &u32| self.sides.charge(row as usize, prices);
-            self.charges.extend(missing.iter().map(charge));
+            self.charge(prices);
             self.network.restart(&self.slots, &self.charges, point.plan, &point.potentials).ok_or(TOO_LARGE)?;
         }
     }
@@ -212,40 +262,57 @@ impl<'a> Search<'a> {
         Point { prices: prices.to_vec(), cost, used, value, complete: false, potentials, thresholds, plan }
     }
 
-    /// Rows without a slot that would improve the solution, ascending; not always all.
-    fn missing(&mut self, point: &Point) -> Result<Vec<u32>, SelectError> {
-        let (n, grid) = (self.set.pool(), self.network.grid);
-        // What the value of a row must exceed; infinite for rows that cannot enter.
+    /// What the value of every row without a slot must exceed to be chosen; infinite for rows that cannot be.
+    fn bars(&self, prices: &[f64], thresholds: &[f64]) -> Vec<f64> {
+        let grid = self.network.grid;
         let bar = |row: usize| match self.family.of_row[row] {
-            _ if self.slots.slot_of[row] != NONE => f64::INFINITY,
-            Family::FIXED => f64::INFINITY,
-            group => point.thresholds[group as usize] + grid.snap(self.sides.charge(row, &point.prices)),
+            Family::FIXED | Family::ABSENT => f64::INFINITY,
+            _ if !self.is_unknown(row) => f64::INFINITY,
+            group => thresholds[group as usize] + grid.snap(self.sides.charge(row, prices)),
         };
-        let bars: Vec<f64> = (0..n).map(bar).collect();
-        let least = bars.iter().copied().fold(f64::INFINITY, f64::min);
-        loop {
-            let mut rows = Vec::new();
-            for (j, &g) in point.potentials.iter().enumerate() {
-                let near = self.slots.candidates.list(j).iter().take_while(|near| g - grid.snap(near.cost) > least);
-                rows.extend(
-                    near.filter(|near| g - grid.snap(near.cost) > bars[near.row as usize]).map(|near| near.row),
-                );
+        (0..self.set.pool()).map(bar).collect()
+    }
+
+    /// Rows without a slot that are on a list and may have a value above their bar there, ascending.
+    fn listed(&self, potentials: &[f64], bar: impl Fn(usize) -> f64) -> Vec<u32> {
+        let Some(lists) = self.slots.candidates.lists() else { return Vec::new() };
+        let least = (0..self.set.pool()).map(&bar).fold(f64::INFINITY, f64::min);
+        let mut rows = Vec::new();
+        for (query, &g) in potentials.iter().enumerate() {
+            for &key in lists.keys(query) {
+                let value = g - self.costs.lower((f64::from(key_value(key)) + lists.error()) * lists.unit());
+                if value <= least {
+                    break;
+                }
+                if value > bar(key_row(key)) {
+                    rows.push(key_row(key) as u32);
+                }
             }
-            rows.sort_unstable();
-            rows.dedup();
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+
+    /// Rows without a slot that would improve the solution, ascending, and perhaps a few others; not always all.
+    fn missing(&mut self, point: &Point) -> Result<Vec<u32>, SelectError> {
+        let n = self.set.pool();
+        let bars = self.bars(&point.prices, &point.thresholds);
+        loop {
+            let rows = self.listed(&point.potentials, |row| bars[row]);
             if !rows.is_empty() {
                 return Ok(rows);
             }
-            let reach = |(j, &g): (usize, &f64)| g - grid.snap(self.slots.candidates.radius(j));
+            let Some(lists) = self.slots.candidates.lists() else { return Ok(rows) };
+            // What no row can exceed where it is not listed.
+            let reach = |(query, g): (usize, &f64)| match lists.is_complete(query) {
+                true => f64::NEG_INFINITY,
+                false => g - self.costs.lower(lists.beyond(query) * lists.unit()),
+            };
             let reach = point.potentials.iter().enumerate().map(reach).fold(f64::NEG_INFINITY, f64::max);
             let open: Vec<u32> = (0..n).filter(|&row| bars[row] < reach).map(|row| row as u32).collect();
-            if open.is_empty() {
-                return Ok(rows);
-            }
-            if open.len() <= (4 * self.budget).max(n / 16) {
-                return Ok(self.evaluated(&open, &bars, &point.potentials));
-            }
-            if self.slots.candidates.extend().is_err() {
+            let is_few = open.len() <= (4 * self.budget).max(n / 16);
+            if is_few || self.slots.candidates.lengthen().is_err() {
                 return Ok(self.evaluated(&open, &bars, &point.potentials));
             }
         }
@@ -288,14 +355,14 @@ impl<'a> Search<'a> {
     pub(super) fn bar(&self, slot: u32, point: &Point) -> f64 {
         let row = self.slots.rows[slot as usize] as usize;
         match self.family.of_row[row] {
-            Family::FIXED => f64::NEG_INFINITY,
+            Family::FIXED | Family::ABSENT => f64::NEG_INFINITY,
             group => point.thresholds[group as usize] + self.sides.charge(row, &point.prices),
         }
     }
 
-    /// The value of a slot at a point.
-    pub(super) fn worth(&self, slot: u32, point: &Point) -> f64 {
-        let values = self.slots.line(slot).iter().zip(&point.potentials).map(|(cost, g)| g - cost);
+    /// The value of a slot at these potentials.
+    pub(super) fn worth(&self, slot: u32, potentials: &[f64]) -> f64 {
+        let values = self.slots.line(slot).iter().zip(potentials).map(|(cost, g)| g - cost);
         values.fold(f64::NEG_INFINITY, f64::max)
     }
 

@@ -24,6 +24,7 @@ pub(super) struct Side {
 }
 
 /// What a column says of the rows.
+#[derive(Debug, Clone)]
 enum Use<'a> {
     /// The side of every group, and the group of every row.
     Groups {
@@ -37,6 +38,7 @@ enum Use<'a> {
 }
 
 /// All limits with prices.
+#[derive(Debug, Clone)]
 pub(super) struct Sides<'a> {
     set: &'a FeasibleSet,
     pub(super) sides: Vec<Side>,
@@ -78,6 +80,12 @@ impl<'a> Sides<'a> {
             side.most -= used;
         }
         this
+    }
+
+    /// The limits for one in `factor` of the rows.
+    pub(super) fn thinned(&self, factor: f64) -> Self {
+        let share = |side: &Side| Side { least: side.least / factor, most: side.most / factor, ..side.clone() };
+        Self { sides: self.sides.iter().map(share).collect(), ..self.clone() }
     }
 
     /// What the limit is on, in words: `source=web`.
