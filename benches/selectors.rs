@@ -43,7 +43,15 @@ fn main() {
     let query = DenseRows::from_f32(d, q.clone()).unwrap();
     let pool = DenseRows::from_f32(d, x.clone()).unwrap();
     let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-    let task = Task { geometry: &geometry, seed: 0, power: Power::One, block, memory: 1 << 30, watch: &Quiet };
+    let task = Task {
+        geometry: &geometry,
+        seed: 0,
+        power: Power::One,
+        block,
+        memory: 1 << 30,
+        constraints: None,
+        watch: &Quiet,
+    };
     println!("N = {n}, M = {m}, d = {d}, blocks of {block} rows, {threads} threads, {runs} runs, load {}", load());
 
     let select = |name: &str, k: usize| {

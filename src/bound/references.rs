@@ -81,8 +81,15 @@ impl Study<'_> {
         let Some(pool) = self.pool(0) else { return Ok(None) };
         let (pairs, k) = (pool.pairs(&self.query)?, self.subset.len());
         let BoundTerms { seed, memory, .. } = *self.terms;
-        let task =
-            Task { geometry: pairs.geometry(), power: Power::One, seed, block: BLOCK, memory, watch: self.watch };
+        let task = Task {
+            geometry: pairs.geometry(),
+            power: Power::One,
+            seed,
+            block: BLOCK,
+            memory,
+            constraints: None,
+            watch: self.watch,
+        };
         let findings = scan(&task, budgeted::needs(&task, k))?;
         let found = match budgeted::solve(&task, &findings, &[k]) {
             Err(SelectError::Memory { .. }) => return Ok(None),

@@ -21,7 +21,7 @@ use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::suggest::did_you_mean;
 
-use super::{BLOCK, Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit};
+use super::{Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit};
 
 /// Bytes kept per chosen row: its number, its score, its closest query, and the cost to that query.
 const CHOSEN_ROW: u64 = 32;
@@ -97,7 +97,7 @@ impl<'a> Prepared<'a> {
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
         let memory = request.memory;
-        let task = Task { geometry, power: goal.power, seed: request.seed, block: BLOCK, memory, watch };
+        let task = problem.task(request.seed, memory, watch);
         let largest = budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };
@@ -136,10 +136,9 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// If the method cannot work on these inputs, or the observer asks to stop.
     pub fn choose(&self, name: &str, budgets: &[usize], seed: u64) -> Result<Chosen, Error> {
-        let Task { geometry, power, block, memory, watch, .. } = self.task;
-        let watch = Labelled::new(watch, format!("{name}, {}", label::budgets(budgets)));
+        let watch = Labelled::new(self.task.watch, format!("{name}, {}", label::budgets(budgets)));
         watch.begin("choosing", 0);
-        let task = Task { geometry, power, seed, block, memory, watch: &watch };
+        let task = Task { seed, watch: &watch, ..self.task };
         let selector = selector_of(name, self.request)?;
         let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
         // The search for the bounds may have solved this selector's own problem.

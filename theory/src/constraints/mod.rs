@@ -7,12 +7,14 @@
 mod column;
 mod conflict;
 mod feasible;
+mod ranges;
 
 use serde::{Deserialize, Serialize};
 
 pub use column::Column;
 pub(crate) use feasible::Priced;
 pub use feasible::{FeasibleSet, Price};
+pub use ranges::{ColumnRanges, LimitRange};
 
 use crate::rejection::Rejection;
 
