@@ -158,11 +158,6 @@ impl<'a> Prepared<'a> {
         self.bests.iter().find(|best| best.budget() == budget)
     }
 
-    /// Which distance is certified.
-    pub fn objective(&self) -> Objective {
-        self.objective
-    }
-
     /// These choices as the outcome of the request; the input files are not described.
     pub fn outcome(&self, chosen: Vec<Chosen>) -> Outcome {
         let Self { objective, scan_seconds, best_seconds, .. } = *self;
