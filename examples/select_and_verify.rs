@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The checker believes no solver: it computes every cost again from the files and rounds outwards.
     let certificate = Certificate::parse(&bytes)?;
-    let verdict = verify(&certificate, &spec, &certify::in_parallel, &Quiet)?;
+    let verdict = verify(&certificate, &spec, &[], &certify::in_parallel, &Quiet)?;
     let proved = verdict.proved().ok_or("nothing is proved")?;
     let (lower, upper) = (proved.distance.lower.unwrap_or(f64::NAN), proved.distance.upper.unwrap_or(f64::NAN));
     println!("{}: the distance lies in [{lower:.6}, {upper:.6}]", verdict.name());
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The same claim about other queries.
     let other = InputSpec { query: Some(data.join("query_humaneval.embed.npy")), ..spec };
-    let verdict = verify(&certificate, &other, &certify::in_parallel, &Quiet)?;
+    let verdict = verify(&certificate, &other, &[], &certify::in_parallel, &Quiet)?;
     println!("against other queries: {}: {}", verdict.name(), verdict.reason().unwrap_or_default());
     Ok(())
 }

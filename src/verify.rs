@@ -4,18 +4,26 @@
 //! what is found in them: which rows are bad, what the digests are and which tensor was read is found out here, and
 //! compared.
 
+use std::path::PathBuf;
+
 use kantor_solvers::Watch;
 use kantor_theory::bounds::Executor;
 use kantor_theory::certificate::{Content, Input, SCHEMA_1};
+use kantor_theory::constraints::{ColumnRecord, Constraints, Counted};
 use kantor_theory::{Certificate, Facts, Rows, Verdict, checker};
 
 use crate::certify;
 use crate::pipeline::{Error, InputSpec, Inputs};
 use crate::problem::Goal;
+use crate::source::column::{Kind, ReadColumn};
 use crate::source::name::readable;
-use crate::source::{DataError, OnBadRow};
+use crate::source::{Allowance, DataError, OnBadRow};
 
-/// Checks `certificate` against these files. A tensor that they do not name is the one that the certificate names (which
+/// A column of constraints by its name, and the file that it is in: `FILE`, or `FILE:FIELD` for JSON lines.
+pub type NamedColumn = (String, PathBuf);
+
+/// Checks `certificate` against these files; a column that is not among `columns` is looked for where the certificate says
+/// that it was read from. A tensor that they do not name is the one that the certificate names (which
 /// is but a hint where rows are known by value), and rows that cannot be measured are left out if the certificate leaves
 /// any out.
 ///
@@ -25,6 +33,7 @@ use crate::source::{DataError, OnBadRow};
 pub fn verify(
     certificate: &Certificate,
     files: &InputSpec,
+    columns: &[NamedColumn],
     executor: Executor<'_>,
     watch: &dyn Watch,
 ) -> Result<Verdict, Error> {
@@ -45,8 +54,16 @@ pub fn verify(
     if let Err(rejection) = checker::check_statement(certificate) {
         return Ok(Verdict::Rejected(rejection));
     }
+    let columns = match read_columns(certificate, columns, &inputs, files.memory, watch)? {
+        Ok(columns) => columns,
+        Err(reason) => return Ok(Verdict::CannotCheck(reason)),
+    };
     let verdict = inputs.guarded(watch, |watch| {
-        let facts = facts(&inputs, certificate, watch)?;
+        let mut facts = facts(&inputs, certificate, watch)?;
+        for (name, ReadColumn { column, .. }) in &columns {
+            facts.column_records.push(certify::column_record(name, column));
+            facts.columns.push(column.clone());
+        }
         match inputs.problem(Goal { cost, power: certificate.problem.p, ..Goal::default() }) {
             Ok(problem) => Ok(checker::verify(certificate, &facts, problem.geometry(), executor)),
             Err(error @ Error::Data(_)) => other_input(error, named),
@@ -54,7 +71,46 @@ pub fn verify(
         }
     })?;
     inputs.check_unchanged()?;
+    columns.iter().try_for_each(|(_, column)| column.check_unchanged())?;
     Ok(verdict)
+}
+
+/// Columns with their names; or why one of them is not known.
+type Columns<'a> = Result<Vec<(&'a str, ReadColumn)>, String>;
+
+/// The columns of which the constraints of a certificate speak.
+fn read_columns<'a>(
+    certificate: &'a Certificate,
+    given: &[NamedColumn],
+    inputs: &Inputs,
+    memory: Option<u64>,
+    watch: &dyn Watch,
+) -> Result<Columns<'a>, Error> {
+    let Constraints { columns, limits, .. } = &certificate.problem.constraints;
+    if let Some((name, _)) = given.iter().find(|(name, _)| columns.iter().all(|column| column.name != *name)) {
+        return Ok(Err(format!("the certificate speaks of no column `{name}`")));
+    }
+    let allowance = memory.map_or_else(Allowance::unlimited, Allowance::new);
+    let mut found = Vec::new();
+    for (at, ColumnRecord { name, origin, .. }) in columns.iter().enumerate() {
+        let file = given.iter().find(|(of, _)| of == name).map(|(_, file)| file.clone());
+        let Some(file) = file.or_else(|| origin.as_ref().map(PathBuf::from)) else {
+            return Ok(Err(format!("the certificate does not say where column `{name}` was read from: name its file")));
+        };
+        let adds_up = limits.iter().any(|limit| limit.column == at && limit.of == Counted::Sum);
+        let kind = if adds_up { Kind::Numbers } else { Kind::Labels };
+        let rows = inputs.original_pool_len();
+        match ReadColumn::read(name, &file, kind, rows, &allowance, watch) {
+            Ok(column) => found.push((name.as_str(), column)),
+            // A column of labels is none of numbers, and one of another pool has other lines.
+            Err(error @ DataError::Line { .. }) => {
+                let fault = format!("this is not the column `{name}` that the certificate speaks of: {error}");
+                return Ok(Err(fault));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Ok(found))
 }
 
 /// What the files hold in the ranges of a certificate; of version 1, which files they are.
@@ -79,7 +135,7 @@ fn facts(inputs: &Inputs, certificate: &Certificate, watch: &dyn Watch) -> Resul
         let content = Content::Values { start, blake3 };
         found.push(Input { role: claim.role, name: Some(name), tensor: None, rows: rows.len(), dim, dtype, content });
     }
-    Ok(Facts { inputs: found, dropped: certify::dropped_rows(inputs.dropped()) })
+    Ok(Facts { inputs: found, dropped: certify::dropped_rows(inputs.dropped()), ..Facts::default() })
 }
 
 /// The name of the tensors that the certificate speaks of, if all have one name. If not, every file that it was made

@@ -44,7 +44,7 @@ pub fn certificate(data: &[u8]) {
     let (pool, query) = points();
     let Ok(geometry) = Geometry::new(&pool, &query, certificate.problem.cost) else { return };
     // As if the files at hand were the ones that it names.
-    let facts = Facts { inputs: certificate.inputs.clone(), dropped: certificate.dropped.clone() };
+    let facts = Facts { inputs: certificate.inputs.clone(), dropped: certificate.dropped.clone(), ..Facts::default() };
     let Verdict::Verified(_) = verify(&certificate, &facts, &geometry, &sequential) else { return };
     let terms = Terms {
         power: certificate.problem.p,

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 use kantor_theory::certificate::{Content, Dropped, Input, Role};
+use kantor_theory::constraints::{Column, ColumnRecord};
 use kantor_theory::{Certificate, Element, Facts, Rejection, Rows, checker};
 use rayon::prelude::*;
 
@@ -47,7 +48,14 @@ fn facts_by(
             content: content(role, record)?,
         })
     };
-    Facts { inputs: records.iter().filter_map(input).collect(), dropped: dropped_rows(dropped) }
+    Facts { inputs: records.iter().filter_map(input).collect(), dropped: dropped_rows(dropped), ..Facts::default() }
+}
+
+/// What identifies a column of constraints: the digest of its values.
+pub fn column_record(name: &str, column: &Column) -> ColumnRecord {
+    let mut values = blake3::Hasher::new();
+    column.encode(|bytes| _ = values.update(bytes));
+    ColumnRecord { name: name.to_owned(), blake3: values.finalize().to_string(), origin: None }
 }
 
 /// The rows of the two sides that were left out.
@@ -79,7 +87,7 @@ pub fn facts_of(problem: &Problem<'_>) -> Facts {
         let runs = runs(rows, 0..rows.len()).into_iter();
         runs.map(move |(range, _)| described(role, rows, range))
     });
-    Facts { inputs: inputs.collect(), dropped: Dropped::default() }
+    Facts { inputs: inputs.collect(), ..Facts::default() }
 }
 
 /// What [`verify`](kantor_theory::verify) must know to check a certificate against the rows of a problem.
@@ -94,7 +102,7 @@ pub fn facts_for(certificate: &Certificate, problem: &Problem<'_>) -> Result<Fac
         Some(described(*role, *rows, claim.range(rows.len())))
     };
     let inputs = certificate.inputs.iter().filter_map(found).collect();
-    Ok(Facts { inputs, dropped: Dropped::default() })
+    Ok(Facts { inputs, ..Facts::default() })
 }
 
 /// Some rows of a table in memory. The number type is empty if it is not the same for all of them.

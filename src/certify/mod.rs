@@ -1,5 +1,6 @@
 //! From chosen rows to a certificate: solvers find the evidence, `kantor-theory` says what it proves.
 
+mod among;
 mod facts;
 mod metric;
 
@@ -24,8 +25,9 @@ use kantor_theory::{
 };
 use rayon::prelude::*;
 
+pub use among::{best_among, distance_among};
+pub use facts::{column_record, facts, facts_for, facts_of};
 pub(crate) use facts::{dropped_rows, file_facts};
-pub use facts::{facts, facts_for, facts_of};
 pub use metric::{Measured, SubsetMetric, measure};
 
 /// Rows of a subset that one task looks at.
@@ -103,15 +105,20 @@ pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize)
 /// If weights or costs are no numbers to solve with, or the evidence is refused.
 pub fn distance(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Result<DistanceBound, CertifyError> {
     let problem = terms.problem(geometry, rows.len());
+    Ok(distance_bound(geometry, &problem, rows, evidence(geometry, terms, rows)?, &in_parallel)?)
+}
+
+/// What proves the distance of these rows: optimal potentials and an optimal plan of transport, nothing for objectives that
+/// are evaluated.
+fn evidence(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Result<DistanceEvidence, CertifyError> {
     if terms.objective != Objective::W {
-        return Ok(distance_bound(geometry, &problem, rows, DistanceEvidence::default(), &in_parallel)?);
+        return Ok(DistanceEvidence::default());
     }
     let Weights { subset, query } = &terms.weights;
     let masses = masses(rows.len(), subset.as_deref(), geometry.query_len(), query.as_deref())?;
     let solved = transport(&costs(geometry, terms.power, rows), &masses)?;
     let plan = SparsePlan::new(solved.plan.iter().map(|entry| (entry.row, entry.query, entry.mass)).collect());
-    let evidence = DistanceEvidence { potentials: Some(solved.potentials), plan };
-    Ok(distance_bound(geometry, &problem, rows, evidence, &in_parallel)?)
+    Ok(DistanceEvidence { potentials: Some(solved.potentials), plan })
 }
 
 /// Proves an interval around the transport distance of the rows of `problem`, without entropy and with hard marginals,

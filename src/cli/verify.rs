@@ -1,9 +1,12 @@
 //! `kantor verify`.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use kantor_theory::certificate::{Content, Input, Role};
+use kantor_theory::constraints::ColumnRecord;
 use kantor_theory::{Certificate, Executor, Objective, Statement, Verdict, sequential};
 use serde_json::json;
 
@@ -11,8 +14,11 @@ use super::progress::{Detail, Progress};
 use crate::certify;
 use crate::pipeline::InputSpec;
 use crate::record::columns::distance_name;
+use crate::source::cells::split;
+use crate::source::name::split_once;
 use crate::source::whole::{self, Whole};
-use crate::verify::verify;
+use crate::verify::{NamedColumn, verify};
+use crate::view::constraints::in_words;
 use crate::view::escape::Text;
 use crate::view::table;
 use crate::view::terminal::tell;
@@ -37,6 +43,10 @@ pub(super) struct Arguments {
     /// The matrix, if the certificate was made from one; the file that it names if left out
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     similarity: Option<PathBuf>,
+    /// The file of a column that the constraints speak of, and the field of JSON lines: that of the column's name if left
+    /// out; where the certificate says that it was read from if there is no such flag
+    #[arg(long = "column", value_name = "NAME=FILE[:FIELD]", value_parser = OsStringValueParser::new().try_map(named_column))]
+    columns: Vec<NamedColumn>,
     /// Name of the tensor, where a file holds several; the one that the certificate names if left out
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
@@ -76,16 +86,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "pool": problem.map(|of| of.pool),
             "queries": problem.map(|of| of.queries),
             "weighted": problem.map(|of| json!({"subset": of.weights.subset.is_some(), "query": of.weights.query.is_some()})),
+            "constraints": problem.map(|of| in_words(&of.constraints)),
             "reason": verdict.reason(),
         }))?;
     } else {
         say(verdict.name())?;
         if let Some(problem) = problem.filter(|_| verdict.proved().is_some()) {
             say(terms(problem))?;
+            let constraints = in_words(&problem.constraints);
+            if !constraints.is_empty() {
+                say(format_args!("constraints: {}", constraints.join("; ")))?;
+            }
             let distance = distance_name(problem.objective);
             say(format_args!("{distance} of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
-                say(format_args!("every subset of that size: at least {best}"))?;
+                let which = if constraints.is_empty() { "" } else { " that obeys them" };
+                say(format_args!("every subset of that size{which}: at least {best}"))?;
             }
             if let Some(excess) = proved.excess() {
                 say(format_args!("the subset is at most {} above the best possible", table::percent_up(excess)))?;
@@ -95,7 +111,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             say(&reason)?;
         }
         if let Verdict::CannotCheck(_) = verdict {
-            say(spoken_of(&files))?;
+            say(spoken_of(&files, problem.map_or(&[], |of| &of.constraints.columns)))?;
         }
     }
     Ok(match verdict {
@@ -109,6 +125,11 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         let of = certificate.inputs.iter().filter(move |input| input.role == role);
         of.filter_map(|input| input.name.as_ref()).map(PathBuf::from).collect::<Vec<_>>()
     };
+    for (at, (name, _)) in arguments.columns.iter().enumerate() {
+        if arguments.columns[..at].iter().any(|(other, _)| other == name) {
+            return Err(Failure::Usage(format!("--column {name} is given twice: name one file for each column")));
+        }
+    }
     // A matrix stands for both.
     let rows = arguments.similarity.is_none();
     let similarity = arguments.similarity.clone().or_else(|| {
@@ -129,13 +150,28 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
             "kantor: note: files are looked for by the names in the certificate, from here: else give --pool and --query",
         );
     }
+    let columns = certificate.problem.constraints.columns.iter();
+    let mut origins = columns.filter(|of| arguments.columns.iter().all(|(name, _)| *name != of.name));
+    if origins.any(|of| of.origin.as_ref().is_some_and(|origin| !split(Path::new(origin)).0.exists())) {
+        tell(
+            "kantor: note: columns are looked for where the certificate says that they were read from, from here: else give \
+             --column NAME=FILE",
+        );
+    }
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let executor: Executor<'_> = if arguments.threads == 1 { &sequential } else { &certify::in_parallel };
-    Ok(verify(certificate, &files, executor, &progress)?)
+    Ok(verify(certificate, &files, &arguments.columns, executor, &progress)?)
+}
+
+fn named_column(word: OsString) -> Result<NamedColumn, String> {
+    match split_once(&word, b'=', false).and_then(|(name, file)| Some((name.to_str()?, file))) {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_owned(), file.into())),
+        _ => Err("give a column's name and its file as NAME=FILE or NAME=FILE:FIELD".to_owned()),
+    }
 }
 
 /// The files that a certificate speaks of.
-fn spoken_of(files: &[Input]) -> Text {
+fn spoken_of(files: &[Input], columns: &[ColumnRecord]) -> Text {
     let mut text = Text::default();
     text.push("the certificate speaks of");
     for Input { role, name, rows, dim, content, .. } in files {
@@ -147,6 +183,11 @@ fn spoken_of(files: &[Input]) -> Text {
         let from = if at > 0 { format!(" from row {at} on") } else { String::new() };
         let digest: String = digest.chars().take(12).collect();
         text.push(format_args!("  --{} {name}: {rows} rows{from}, {dim} columns, {of_what} {digest}…", role.name()));
+    }
+    for ColumnRecord { name, blake3, origin } in columns {
+        let origin = origin.as_deref().unwrap_or("(in memory)");
+        let digest: String = blake3.chars().take(12).collect();
+        text.push(format_args!("  --column {name}={origin}: BLAKE3 of the values {digest}…"));
     }
     text
 }

@@ -23,6 +23,8 @@ pub(crate) enum Expected {
     Lines,
     /// One label a line.
     Labels,
+    /// One label or number a line, for every pool row.
+    Column,
     /// Numbers, one per row.
     List,
     /// A certificate of kantor's.
@@ -42,6 +44,7 @@ impl Expected {
             Expected::Rows => "a table of vectors",
             Expected::Lines => "a file of JSON lines",
             Expected::Labels => "a file of labels",
+            Expected::Column => "a column",
             Expected::List => "a list of numbers",
             Expected::Certificate => "a certificate",
             Expected::Record => "a record of kantor's",
@@ -56,6 +59,7 @@ impl Expected {
             Expected::Rows => "convert it: np.save('x.npy', a)",
             Expected::Lines => "write one object {…} per line, as json.dumps does",
             Expected::Labels => "give text with one label a line, or JSON lines and the field as FILE:FIELD",
+            Expected::Column => "give text with one value a line, or JSON lines and the field as FILE:FIELD",
             Expected::List => "give a 1-d .npy array or text with one number a line",
             Expected::Certificate => "give the certificate.json that kantor wrote",
             Expected::Record => "give a directory that kantor wrote, or its manifest.json",
@@ -216,7 +220,7 @@ pub(crate) fn refuse_foreign(path: &Path, bytes: &[u8], expected: Expected) -> R
         Err(DataError::malformed(path, format!("is {name}, not {}", expected.name()), remedy))
     };
     let is_read = match expected {
-        Expected::Lines | Expected::Labels => bytes.starts_with(GZIP) || is_zstd(bytes),
+        Expected::Lines | Expected::Labels | Expected::Column => bytes.starts_with(GZIP) || is_zstd(bytes),
         Expected::List => bytes.starts_with(super::npy::MAGIC),
         _ => false,
     };

@@ -4,6 +4,8 @@
 //! (memory-mapped) and are converted by block. Whatever is wrong comes back as a [`DataError`] that names the file,
 //! the place and the remedy.
 
+pub mod cells;
+pub mod column;
 pub mod digest;
 pub mod error;
 mod file;
@@ -30,6 +32,7 @@ pub mod validate;
 mod values;
 pub mod whole;
 
+pub use column::ReadColumn;
 pub use digest::Digests;
 pub use error::{DataError, FaultKind};
 pub(crate) use file::hexadecimal;

@@ -34,7 +34,8 @@ fn certificates_of_the_corpus_are_true_of_its_points() {
         let path = entry.unwrap().path();
         let certificate = Certificate::parse(&fs::read(&path).unwrap()).unwrap();
         let geometry = Geometry::new(&pool, &query, certificate.problem.cost).unwrap();
-        let facts = Facts { inputs: certificate.inputs.clone(), dropped: certificate.dropped.clone() };
+        let facts =
+            Facts { inputs: certificate.inputs.clone(), dropped: certificate.dropped.clone(), ..Facts::default() };
         let verdict = verify(&certificate, &facts, &geometry, &sequential);
         assert!(matches!(verdict, Verdict::Verified(_)), "{}: {verdict:?}", path.display());
     }

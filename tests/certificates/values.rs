@@ -48,7 +48,7 @@ fn certificate(spec: &InputSpec) -> Certificate {
 }
 
 fn verdict(certificate: &Certificate, spec: &InputSpec) -> Verdict {
-    verify(certificate, &InputSpec { on_bad_row: OnBadRow::Error, ..spec.clone() }, &sequential, &Quiet).unwrap()
+    verify(certificate, &InputSpec { on_bad_row: OnBadRow::Error, ..spec.clone() }, &[], &sequential, &Quiet).unwrap()
 }
 
 #[test]

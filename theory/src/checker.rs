@@ -8,9 +8,11 @@
 //! the number of rows of the witness.
 
 use crate::bounds::{
-    BestEvidence, Candidates, DistanceEvidence, Executor, Interval, Witness, best_bound, distance_bound, excess,
+    BestEvidence, Candidates, DistanceEvidence, Executor, Interval, Witness, best_bound, constrained_best_bound,
+    constrained_distance_bound, distance_bound, excess,
 };
 use crate::certificate::{Certificate, Dropped, Input, Role, check_inputs, check_order, check_schema, kept_rows};
+use crate::constraints::{Column, ColumnRecord, FeasibleSet};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
 use crate::statement::Objective;
@@ -20,7 +22,7 @@ use crate::statement::Objective;
 /// Only where ranges begin and end may be copied from the certificate: the checker compares that with the number of rows.
 /// All else must come from the rows. Otherwise a forged certificate could choose its own input: it could drop the best rows,
 /// and prove that every subset of the others is far away.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
     /// The rows in the ranges into which the certificate divides them (of version 1: the files in the order in which
     /// their rows are concatenated); names do not matter.
@@ -29,6 +31,10 @@ pub struct Facts {
     /// [`row_fault`](crate::geometry::row_fault) finds fault with under the cost. The checker cannot tell, since it does not see
     /// them.
     pub dropped: Dropped,
+    /// The columns of which its constraints speak, in their order there, with a value for every pool row as stored.
+    pub columns: Vec<Column>,
+    /// What each of these columns is called, and the digest of its values.
+    pub column_records: Vec<ColumnRecord>,
 }
 
 /// What the checker could prove.
@@ -102,7 +108,7 @@ pub fn verify(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>,
     if let Err(reason) = check_facts(certificate, facts, geometry) {
         return Verdict::CannotCheck(reason);
     }
-    match prove(certificate, geometry, executor) {
+    match prove(certificate, &facts.columns, geometry, executor) {
         // The executor left tasks out, which says nothing about the certificate.
         Err(rejection) if rejection.rule == "complete" => Verdict::CannotCheck(rejection.to_string()),
         Err(rejection) => Verdict::Rejected(rejection),
@@ -120,10 +126,6 @@ pub fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
     check_schema(&certificate.schema)?;
     check_inputs(&certificate.schema, &certificate.inputs)?;
     certificate.problem.check_alone()?;
-    if !certificate.problem.constraints.are_none() {
-        let place = "this version bounds distances under constraints, but does not check certificates of such bounds";
-        return Err(Rejection::new("constraints", place));
-    }
     let (distance, best, evidence) = (certificate.distance, certificate.best, &certificate.evidence);
     let (potentials, plan) = (evidence.distance_potentials.is_some(), evidence.plan.is_some());
     let (for_all, witness) = (evidence.best_potentials.is_some(), evidence.witness.is_some());
@@ -154,6 +156,9 @@ pub fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
             let fault = if has_evidence { "has evidence but is not claimed" } else { "is claimed without evidence" };
             return Err(Rejection::new("evidence", format!("{name} {fault}")));
         }
+    }
+    if !evidence.prices.is_empty() && best.is_none() {
+        return Err(Rejection::new("evidence", "there are prices, but nothing is claimed of all subsets"));
     }
     check_order(distance, best.map(|best| best.lower))
 }
@@ -186,13 +191,42 @@ fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>
     if certificate.problem.cost != geometry.cost() {
         return Err(format!("the rows at hand are under cost `{}`", geometry.cost()));
     }
+    check_columns(certificate, facts, n)
+}
+
+/// Whether the columns at hand are those of which the constraints speak, for a pool of `stored` rows.
+fn check_columns(certificate: &Certificate, facts: &Facts, stored: usize) -> Result<(), String> {
+    let (claimed, found) = (&certificate.problem.constraints.columns, &facts.column_records);
+    if claimed.len() != found.len() || found.len() != facts.columns.len() {
+        return Err(format!("the constraints speak of {} columns, {} are given", claimed.len(), facts.columns.len()));
+    }
+    for (claim, (fact, column)) in claimed.iter().zip(found.iter().zip(&facts.columns)) {
+        let name = &fact.name;
+        if column.rows() != stored {
+            return Err(format!("column `{name}` has {} values for {stored} pool rows", column.rows()));
+        }
+        if let Some(what) = claim.difference(fact) {
+            return Err(format!("column `{name}` has another {what} than the certificate says"));
+        }
+    }
     Ok(())
 }
 
 /// Recomputes everything that the evidence proves.
-fn prove(certificate: &Certificate, geometry: &Geometry<'_>, executor: Executor<'_>) -> Result<Proved, Rejection> {
+fn prove(
+    certificate: &Certificate,
+    columns: &[Column],
+    geometry: &Geometry<'_>,
+    executor: Executor<'_>,
+) -> Result<Proved, Rejection> {
     let (problem, evidence) = (&certificate.problem, &certificate.evidence);
-    let kept = kept_rows(&certificate.dropped.pool, geometry.pool_len())?;
+    let dropped = &certificate.dropped.pool;
+    let feasible = match problem.constraints.are_none() {
+        true if evidence.prices.is_empty() => None,
+        true => return Err(Rejection::new("prices", "there are prices without constraints")),
+        false => Some(FeasibleSet::new(&problem.constraints, columns, geometry.pool_len() + dropped.len(), dropped)?),
+    };
+    let kept = kept_rows(dropped, geometry.pool_len())?;
     let numbered = |field: &str, rows: &[usize]| -> Result<Vec<usize>, Rejection> {
         let number = |(position, row)| {
             let fault = || format!("{field}[{position}] is row {row}, dropped or out of range");
@@ -202,7 +236,11 @@ fn prove(certificate: &Certificate, geometry: &Geometry<'_>, executor: Executor<
     };
     let rows = numbered("subset", &certificate.subset)?;
     let (potentials, plan) = (evidence.distance_potentials.clone(), evidence.plan.clone());
-    let distance = distance_bound(geometry, problem, &rows, DistanceEvidence { potentials, plan }, executor)?;
+    let of_one = DistanceEvidence { potentials, plan };
+    let distance = match &feasible {
+        None => distance_bound(geometry, problem, &rows, of_one, executor)?,
+        Some(feasible) => constrained_distance_bound(geometry, problem, &rows, of_one, feasible, executor)?,
+    };
     let of_all = match (&evidence.best_potentials, &evidence.witness) {
         (Some(g), _) => Some(BestEvidence::Potentials(g.clone())),
         (None, Some(Witness { rows, weights })) => {
@@ -211,7 +249,11 @@ fn prove(certificate: &Certificate, geometry: &Geometry<'_>, executor: Executor<
         }
         (None, None) => None,
     };
-    let best = of_all.map(|evidence| best_bound(geometry, problem, evidence, Candidates::All, executor)).transpose()?;
+    let bound = |of_all| match &feasible {
+        None => best_bound(geometry, problem, of_all, Candidates::All, executor),
+        Some(feasible) => constrained_best_bound(geometry, problem, of_all, feasible, &evidence.prices, executor),
+    };
+    let best = of_all.map(bound).transpose()?;
     let (distance, best) = (distance.interval(), best.map(|best| best.lower()));
     check_order(distance, best)?;
     Ok(Proved { distance, best })

@@ -23,6 +23,11 @@ pub const KERNEL_CONVENTION: &str = "distance = sqrt(E k(x,x') - 2 E k(x,q) + E 
 pub const TSDS_CONVENTION: &str = "distance = min <c, x> + diversity*(M*max_ij x_ij - 1/N) over x >= 0 on subset rows and queries \
      that give every query mass 1/M, the rows any mass; best = lower bound of it for every subset of `budget` distinct pool rows";
 
+/// What is added to the convention of the objective where there are [`Constraints`].
+pub const CONSTRAINED: &str = " that obeys `constraints`, as `subset` does: it has all rows of `include`, none of `exclude`, and \
+     for every limit min <= x <= max, x the number of its rows with the label (`each`: with any one label) or the sum of its \
+     numbers (`sum`) in the column; rows are numbered as in `subset`";
+
 /// Which distance between subset and queries a statement is about.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -71,7 +76,7 @@ impl Objective {
         }
     }
 
-    /// What certificates say the numbers mean.
+    /// What certificates without constraints say the numbers mean.
     pub fn convention(self) -> &'static str {
         match self {
             Objective::W => CONVENTION,
@@ -118,7 +123,7 @@ pub struct Statement {
     /// Which subsets `best` is about; absent in files if it is about all.
     #[serde(default, skip_serializing_if = "Constraints::are_none")]
     pub constraints: Constraints,
-    /// [`Objective::convention`], word for word.
+    /// [`Objective::convention`], word for word, and [`CONSTRAINED`] where there are constraints.
     pub convention: String,
 }
 
@@ -145,12 +150,12 @@ impl Statement {
 
     /// The same problem for subsets that obey these constraints.
     pub fn constrained(self, constraints: Constraints) -> Self {
-        Self { constraints, ..self }
+        Self { convention: convention(self.objective, &constraints), constraints, ..self }
     }
 
     /// The same problem under another distance.
     pub fn under(self, objective: Objective) -> Self {
-        Self { objective, convention: objective.convention().to_owned(), ..self }
+        Self { objective, convention: convention(objective, &self.constraints), ..self }
     }
 
     /// Checks that the problem makes sense and is about this geometry.
@@ -173,7 +178,7 @@ impl Statement {
 
     /// The part of [`Statement::check`] that needs no data.
     pub(crate) fn check_alone(&self) -> Result<(), Rejection> {
-        if self.convention != self.objective.convention() {
+        if self.convention != convention(self.objective, &self.constraints) {
             return Err(Rejection::new("convention", "problem.convention is not the one of this schema"));
         }
         if let Objective::Mmd(kernel) = self.objective
@@ -243,6 +248,11 @@ impl Statement {
             }
         }
     }
+}
+
+/// What certificates say the numbers mean.
+fn convention(objective: Objective, constraints: &Constraints) -> String {
+    objective.convention().to_owned() + if constraints.are_none() { "" } else { CONSTRAINED }
 }
 
 /// The exact sum of some weights.

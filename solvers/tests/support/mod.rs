@@ -1,6 +1,8 @@
 //! Data and runs that the tests share; no test uses all of them.
 #![allow(dead_code)]
 
+pub(crate) mod constraints;
+
 use kantor_solvers::registry::SelectorEntry;
 use kantor_solvers::scan;
 use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task};

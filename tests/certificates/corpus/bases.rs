@@ -7,7 +7,9 @@ use kantor::prelude::*;
 use kantor::source::OnBadRow;
 use kantor::theory::certificate::BestClaim;
 use kantor::theory::{Certificate, Weights, sequential};
-use kantor::verify::verify;
+use kantor::verify::{NamedColumn, verify};
+
+use super::quotas;
 
 use crate::support::{Kind, facts, npy, npz, numbers, safetensors, version_1};
 
@@ -21,9 +23,11 @@ pub(super) struct Base {
     pub(super) name: &'static str,
     pub(super) spec: InputSpec,
     pub(super) certificate: Certificate,
+    /// The columns of which its constraints speak, by name.
+    pub(super) columns: Vec<NamedColumn>,
     /// Of other rows the same kind of certificate, if the input is one file of pool rows and one of queries.
     pub(super) remake: Option<Remake>,
-    /// Whether the checker in Python must decide: transport over `.npy` files.
+    /// Whether the checker in Python must decide: those over `.npy` files.
     pub(super) in_python: bool,
 }
 
@@ -93,7 +97,7 @@ fn weighted(mut certificate: Certificate, spec: &InputSpec, weights: Weights) ->
     if certificate.best.is_some() {
         // Any potentials prove something: claim all that these prove.
         certificate.best = Some(BestClaim { lower: 0.0 });
-        let proved = verify(&certificate, spec, &sequential, &Quiet).unwrap().proved().unwrap();
+        let proved = verify(&certificate, spec, &[], &sequential, &Quiet).unwrap().proved().unwrap();
         certificate.best = proved.best.map(|lower| BestClaim { lower });
     }
     certificate
@@ -115,7 +119,7 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     let mut add = |name, spec: InputSpec, mut certificate: Certificate, remake, in_python| {
         // Lest the folder decide which bytes are changed.
         certificate.inputs.iter_mut().for_each(|input| input.name = Some("rows".to_owned()));
-        bases.push(Base { name, spec, certificate, remake, in_python });
+        bases.push(Base { name, spec, certificate, columns: Vec::new(), remake, in_python });
     };
 
     let diversity = ObjectiveSettings { diversity: Some(0.7), ..ObjectiveSettings::default() }.into();
@@ -196,7 +200,11 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
             continue;
         };
         let certificate = version_1(certificate, &Inputs::open(spec, certificate.problem.cost, &Quiet).unwrap());
-        bases.push(Base { name: old, spec: spec.clone(), certificate, remake: None, in_python: *in_python });
+        let columns = Vec::new();
+        bases.push(Base { name: old, spec: spec.clone(), certificate, columns, remake: None, in_python: *in_python });
     }
-    bases
+    let of = ["cosine", "energy", "mmd", "tsds", "dropping", "similarities"];
+    let free = bases.iter().filter(|base| of.contains(&base.name));
+    let constrained: Vec<Base> = free.map(|base| quotas::constrained(base, directory)).collect();
+    bases.into_iter().chain(constrained).collect()
 }

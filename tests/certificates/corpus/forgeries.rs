@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::bases::Base;
 use super::forge::{Forge, Mutant, set, transport, version_1};
-use super::{evidence, inputs, spellings};
+use super::{constraints, evidence, inputs, spellings};
 
 /// All that is tried on a certificate.
 pub(super) fn forgeries(base: &Base) -> Vec<Mutant> {
@@ -20,6 +20,7 @@ pub(super) fn forgeries(base: &Base) -> Vec<Mutant> {
     evidence::plan(&mut forge);
     evidence::potentials(&mut forge);
     evidence::witness(&mut forge);
+    constraints::all(&mut forge);
     remarks(&mut forge);
     spellings::all(&mut forge, &base.certificate.to_json());
     forge.mutants
@@ -66,6 +67,7 @@ fn claims(forge: &mut Forge) {
     forge.remark("nothing is claimed of all subsets", |tree| {
         tree["evidence"]["best_potentials"] = Value::Null;
         tree["evidence"].as_object_mut()?.remove("witness");
+        tree["evidence"].as_object_mut()?.remove("prices");
         set(tree, "/best", Value::Null)
     });
     forge.remark("nothing is claimed, and the keys are missing", |tree| {
@@ -111,7 +113,8 @@ fn statement(forge: &mut Forge) {
         let name = format!("constraints {constraints}");
         forge.forge(&name, |tree| set(tree, "/problem/constraints", constraints));
     }
-    forge.remark("no constraints, in words", |tree| set(tree, "/problem/constraints", json!({})));
+    let constrained = forge.good["problem"].get("constraints").is_some();
+    forge.edit("no constraints, in words", !constrained, |tree| set(tree, "/problem/constraints", json!({})));
     let objectives = [
         json!(null),
         json!("W"),

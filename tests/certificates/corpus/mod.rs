@@ -3,10 +3,12 @@
 //! `examples/verify.py` on them.
 
 mod bases;
+mod constraints;
 mod evidence;
 mod forge;
 mod forgeries;
 mod inputs;
+mod quotas;
 mod spellings;
 mod truth;
 mod variants;
@@ -77,7 +79,14 @@ fn files(base: &Base) -> Vec<String> {
     let word = |flag: &str, path: &PathBuf| [format!("--{flag}"), path.display().to_string()];
     let pool = base.spec.pool.iter().flat_map(|path| word("pool", path));
     let query = base.spec.query.iter().flat_map(|path| word("query", path));
-    pool.chain(query).chain(base.spec.similarity.iter().flat_map(|path| word("similarity", path))).collect()
+    let columns = base
+        .columns
+        .iter()
+        .flat_map(|(name, path)| word("column", &PathBuf::from(format!("{name}={}", path.display()))));
+    pool.chain(query)
+        .chain(base.spec.similarity.iter().flat_map(|path| word("similarity", path)))
+        .chain(columns)
+        .collect()
 }
 
 /// What the checker says of these bytes, who is not told which tensor is meant.
@@ -87,7 +96,7 @@ fn judged(base: &Base, bytes: &[u8]) -> Verdict {
         Ok(certificate) => certificate,
         Err(rejection) => return Verdict::Rejected(rejection),
     };
-    match verify(&certificate, &spec, &sequential, &Quiet) {
+    match verify(&certificate, &spec, &base.columns, &sequential, &Quiet) {
         Ok(verdict) => verdict,
         // Neither says which.
         Err(Error::Data(error @ DataError::Tensor { .. })) => Verdict::CannotCheck(error.to_string()),
@@ -160,7 +169,7 @@ fn no_forgery_is_believed() {
             assert_eq!(believed, mutant.harmless, "{}: {}: {verdict:?}", base.name, mutant.name);
             *if mutant.harmless { &mut harmless } else { &mut forged } += 1;
             let path = corpus.keep(&base, &mutant.name, &mutant.bytes, &verdict, mutant.harmless);
-            if base.name == "cosine" {
+            if ["cosine", "cosine-quotas"].contains(&base.name) {
                 assert_agrees(&base, &path, &mutant.bytes, &verdict, &mutant.name);
             }
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::forge::Forge;
 
 /// Objects by place, with their keys in the order in which an array of their values would have them.
-const OBJECTS: [(&str, &[&str]); 13] = [
+const OBJECTS: [(&str, &[&str]); 18] = [
     ("", &["schema", "problem", "inputs", "dropped", "distance", "best", "subset", "evidence", "made_by"]),
     ("/problem", &["cost", "p", "budget", "pool", "queries", "weights", "objective", "convention"]),
     ("/problem/weights", &["subset", "query"]),
@@ -15,14 +15,19 @@ const OBJECTS: [(&str, &[&str]); 13] = [
     ("/dropped", &["pool", "query"]),
     ("/distance", &["lower", "upper"]),
     ("/best", &["lower"]),
-    ("/evidence", &["distance_potentials", "best_potentials", "plan", "witness"]),
+    ("/problem/constraints", &["columns", "limits", "include", "exclude"]),
+    ("/problem/constraints/columns/0", &["name", "blake3", "origin"]),
+    ("/problem/constraints/limits/0", &["column", "of", "min", "max"]),
+    ("/problem/constraints/limits/0/of", &["label"]),
+    ("/evidence", &["distance_potentials", "best_potentials", "plan", "witness", "prices"]),
+    ("/evidence/prices/0", &["limit", "label", "price"]),
     ("/evidence/plan", &["position", "query", "mass"]),
     ("/evidence/witness", &["rows", "weights"]),
     ("/made_by", &["tool", "version", "selector"]),
 ];
 
 /// Whole numbers by place.
-const COUNTS: [&str; 12] = [
+const COUNTS: [&str; 16] = [
     "/problem/p",
     "/problem/budget",
     "/problem/pool",
@@ -35,16 +40,22 @@ const COUNTS: [&str; 12] = [
     "/evidence/plan/position/0",
     "/evidence/plan/query/0",
     "/evidence/witness/rows/0",
+    "/problem/constraints/limits/0/column",
+    "/problem/constraints/include/0",
+    "/problem/constraints/exclude/0",
+    "/evidence/prices/0/limit",
 ];
 
 /// Real numbers by place.
-const REALS: [&str; 6] = [
+const REALS: [&str; 8] = [
     "/distance/lower",
     "/distance/upper",
     "/best/lower",
     "/evidence/distance_potentials/0",
     "/evidence/best_potentials/0",
     "/evidence/witness/weights/0",
+    "/problem/constraints/limits/0/max",
+    "/evidence/prices/0/price",
 ];
 
 /// All of them; `written` is the certificate as it is.

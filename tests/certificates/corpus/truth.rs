@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use kantor::certify::{self, Terms};
 use kantor::pipeline::Inputs;
 use kantor::solvers::Quiet;
-use kantor::theory::{Certificate, Cost, Proved};
+use kantor::theory::{Certificate, Cost, FeasibleSet, Proved};
 
 use super::bases::Base;
+use super::quotas;
 use crate::support::{goal, subsets};
 
 pub(super) struct Truth<'a> {
@@ -34,15 +35,21 @@ impl<'a> Truth<'a> {
         let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
         let distance = |rows: &[usize]| certify::distance(geometry, &terms, rows).unwrap().interval();
         let rows = inputs.kept_rows(&certificate.subset, std::path::Path::new("subset")).unwrap();
+        let stored = geometry.pool_len() + certificate.dropped.pool.len();
+        let columns: Vec<_> = problem.constraints.columns.iter().map(|of| quotas::column(&of.name)).collect();
+        let set = FeasibleSet::new(&problem.constraints, &columns, stored, &certificate.dropped.pool).unwrap();
+        assert!(set.check(&rows).is_ok(), "{what}: {:?}", set.check(&rows));
         let interval = distance(&rows);
         assert!(said.distance.lower.is_none_or(|lower| lower <= interval.upper.unwrap()), "{what}: {said:?}");
         assert!(said.distance.upper.is_none_or(|upper| upper >= interval.lower.unwrap()), "{what}: {said:?}");
         let Some(best) = said.best else { return };
         assert!(problem.weights.subset.is_none(), "{what}");
-        let key =
-            format!("{} {:?} {} {:?} {:?}", problem.cost, problem.p, problem.budget, terms.weights, terms.objective);
+        let key = format!(
+            "{} {:?} {} {:?} {:?} {:?}",
+            problem.cost, problem.p, problem.budget, terms.weights, terms.objective, problem.constraints
+        );
         let least = *self.least.entry(key).or_insert_with(|| {
-            let all = subsets(geometry.pool_len(), problem.budget);
+            let all = subsets(geometry.pool_len(), problem.budget).filter(|rows| set.check(rows).is_ok());
             all.map(|rows| distance(&rows).upper.unwrap()).fold(f64::INFINITY, f64::min)
         });
         assert!(best <= least, "{what}: {best} is above {least}");

@@ -174,7 +174,7 @@ pub fn best_bound(
 /// // Two rows, at most one of them from the web: the row at 3 has to be one.
 /// let source = Column::labels([Some("web"), Some("web"), Some("books")]);
 /// let constraints = Constraints {
-///     columns: vec![ColumnRecord { name: "source".into(), blake3: String::new() }],
+///     columns: vec![ColumnRecord { name: "source".into(), ..ColumnRecord::default() }],
 ///     limits: vec![Limit { column: 0, of: Counted::Label("web".into()), min: None, max: Some(1.0) }],
 ///     ..Constraints::default()
 /// };

@@ -1,6 +1,7 @@
 //! A proved interval around the distance of one subset, under any objective.
 
 use crate::bounds::{BestBound, Executor, Interval, discrepancy, misplaced, transport, tsds};
+use crate::constraints::FeasibleSet;
 use crate::cost_bounds::Power;
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
@@ -93,6 +94,38 @@ impl DistanceBound {
 /// If the evidence does not fit the problem, a row is bad, the executor stopped early, or the bounds contradict each
 /// other, which would mean a defect here.
 pub fn distance_bound(
+    geometry: &Geometry<'_>,
+    problem: &Statement,
+    rows: &[usize],
+    evidence: DistanceEvidence,
+    executor: Executor<'_>,
+) -> Result<DistanceBound, Rejection> {
+    if !problem.constraints.are_none() {
+        return Err(Rejection::new("constraints", "the statement has constraints, which this bound does not know of"));
+    }
+    bound_of(geometry, problem, rows, evidence, executor)
+}
+
+/// As [`distance_bound`], for a subset that obeys the constraints of the problem; `feasible` holds the same constraints with
+/// the columns that they speak of.
+///
+/// # Errors
+/// As [`distance_bound`]; and if `feasible` does not fit the problem or the rows break a constraint.
+pub fn constrained_distance_bound(
+    geometry: &Geometry<'_>,
+    problem: &Statement,
+    rows: &[usize],
+    evidence: DistanceEvidence,
+    feasible: &FeasibleSet,
+    executor: Executor<'_>,
+) -> Result<DistanceBound, Rejection> {
+    feasible.check_same_problem(problem)?;
+    check_subset(rows, problem)?;
+    feasible.check(rows)?;
+    bound_of(geometry, problem, rows, evidence, executor)
+}
+
+fn bound_of(
     geometry: &Geometry<'_>,
     problem: &Statement,
     rows: &[usize],

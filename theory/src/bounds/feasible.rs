@@ -25,9 +25,7 @@ impl<'a> Feasible<'a> {
 
     /// Those of a problem with the constraints of `set`, at these prices.
     pub(super) fn among(problem: &Statement, set: &'a FeasibleSet, prices: &[Price]) -> Result<Self, Rejection> {
-        if set.constraints() != &problem.constraints || set.pool() != problem.pool {
-            return Err(Rejection::new("constraints", "the rows were prepared for other constraints or another pool"));
-        }
+        set.check_same_problem(problem)?;
         Ok(Self { budget: problem.budget, constrained: Some((set, set.priced(prices)?)) })
     }
 

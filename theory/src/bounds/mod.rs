@@ -24,7 +24,7 @@ pub use blocks::{Executor, sequential};
 pub use centre::mean_difference;
 pub use discrepancy::Witness;
 use distance::check_weighted;
-pub use distance::{DistanceBound, DistanceEvidence, distance_bound};
+pub use distance::{DistanceBound, DistanceEvidence, constrained_distance_bound, distance_bound};
 pub use means::{KernelMeans, kernel_means};
 pub use nearest::{NearestDistances, nearest_distances};
 pub use screened::{Candidates, Screened};

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::ser::Serializer;
 
 use crate::bounds::{BestBound, BestEvidence, DistanceBound, Interval, Witness};
+use crate::constraints::Price;
 use crate::plan::SparsePlan;
 use crate::rejection::Rejection;
 use crate::statement::Statement;
@@ -60,6 +61,9 @@ pub struct Evidence {
     /// `distance` itself. Rows are numbered as in `subset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Witness>,
+    /// For `best.lower` under constraints, beside the above: prices of their limits. Those that are missing are zero.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<Price>,
 }
 
 /// Who made it. Nothing depends on it.
@@ -139,6 +143,7 @@ impl Certificate {
                 best_potentials,
                 plan: distance.evidence().plan.clone(),
                 witness,
+                prices: best.map_or_else(Vec::new, |best| best.prices().to_vec()),
             },
             problem,
             dropped,

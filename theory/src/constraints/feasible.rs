@@ -3,29 +3,16 @@
 //! Take any prices y_r of the limits lo_r ≤ Σ_{i∈S} A_ri ≤ hi_r, and let u_i = v_i − Σ_r y_r A_ri: the value of a row less its
 //! *discount*. Every feasible S has Σ_{i∈S} v_i ≤ Σ_{i∈S} u_i + Σ_r (hi_r·max(y_r, 0) − lo_r·max(−y_r, 0)).
 //!
-//! [`FeasibleSet::priced`] computes the discounts and the last sum, its *constant*. Module `bounds::feasible` bounds
+//! Module `priced` computes the discounts and the last sum, its *constant*. Module `bounds::feasible` bounds
 //! Σ_{i∈S} u_i: by the rows that must be chosen, and as many of the largest others as there is room for.
 
-use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 use super::column::{NONE, Values};
 use super::{Column, Constraints, Counted, Limit};
 use crate::rejection::Rejection;
-use crate::rounding::{ExactSum, add_down, mul_down, mul_up};
-
-/// The price of a limit: its dual variable, in units of the values v_i per unit of what the limit counts. Nothing about it is
-/// believed: whatever it is, the bound holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Index into [`Constraints::limits`].
-    pub limit: usize,
-    /// Which label, for a limit on [every one](Counted::Each).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-    /// Positive for the upper end of the limit, negative for the lower one.
-    pub price: f64,
-}
+use crate::rounding::ExactSum;
+use crate::statement::Statement;
 
 /// The subsets that obey constraints. Rows are numbered as in the problem, dropped rows not counted.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,9 +69,13 @@ impl FeasibleSet {
                 return fault(format!("column `{}` has {} rows, the pool {stored}", record.name, column.rows()));
             }
         }
+        // Where each label stands, of columns with limits on single labels: there may be as many limits as labels.
+        let mut places: Vec<Option<HashMap<&str, u32>>> = vec![None; columns.len()];
         let count = |Limit { column, of, .. }: &Limit| match (of, &columns[*column].0) {
             (Counted::Label(label), Values::Labels { names, .. }) => {
-                Ok(Count::Label(names.iter().position(|name| name == label).map(|place| place as u32)))
+                let places = places[*column]
+                    .get_or_insert_with(|| names.iter().zip(0..).map(|(name, place)| (name.as_str(), place)).collect());
+                Ok(Count::Label(places.get(label.as_str()).copied()))
             }
             (Counted::Each, Values::Labels { .. }) => Ok(Count::Each),
             (Counted::Sum, Values::Numbers(_)) => Ok(Count::Sum),
@@ -131,6 +122,14 @@ impl FeasibleSet {
         self.rows.len()
     }
 
+    /// Checks that these are the subsets of which this problem speaks.
+    pub(crate) fn check_same_problem(&self, problem: &Statement) -> Result<(), Rejection> {
+        match self.constraints == problem.constraints && self.pool() == problem.pool {
+            true => Ok(()),
+            false => Err(Rejection::new("constraints", "they were resolved for another problem or another pool")),
+        }
+    }
+
     /// Checks that these distinct rows may be chosen together.
     ///
     /// # Errors
@@ -145,27 +144,33 @@ impl FeasibleSet {
         if found < wanted {
             return fault(format!("{found} of {wanted} rows are chosen that must be"));
         }
-        for (at, limit) in self.constraints.limits.iter().enumerate() {
+        // For every column of labels with limits, how many chosen rows have each.
+        let mut tallies: Vec<Vec<u32>> = vec![Vec::new(); self.columns.len()];
+        for (limit, count) in self.constraints.limits.iter().zip(&self.counts) {
             let (least, most) = (limit.min.unwrap_or(0.0), limit.max.unwrap_or(f64::INFINITY));
-            let name = || self.name_of(limit, None);
-            match (self.counts[at], &self.columns[limit.column]) {
-                (Count::Label(place), Values::Labels { of_row, .. }) => {
-                    let count = chosen.iter().filter(|&&row| Some(of_row[row]) == place).count() as f64;
-                    if count < least || count > most {
-                        return fault(format!("{count} rows are chosen with {}, not {least} to {most}", name()));
+            let broken = |count: u32, place: Option<usize>| {
+                let name = self.name_of(limit, place);
+                fault(format!("{count} rows are chosen with {name}, not {least} to {most}"))
+            };
+            match &self.columns[limit.column] {
+                Values::Labels { of_row, names } => {
+                    let tally = &mut tallies[limit.column];
+                    if tally.is_empty() {
+                        tally.resize(names.len(), 0);
+                        let places = chosen.iter().map(|&row| of_row[row]).filter(|&place| place != NONE);
+                        places.for_each(|place| tally[place as usize] += 1);
+                    }
+                    let breaks = |&count: &u32| f64::from(count) < least || f64::from(count) > most;
+                    let place = match count {
+                        Count::Label(None) if breaks(&0) => return broken(0, None),
+                        Count::Label(place) => place.map(|place| place as usize).filter(|&place| breaks(&tally[place])),
+                        _ => tally.iter().position(breaks),
+                    };
+                    if let Some(place) = place {
+                        return broken(tally[place], Some(place));
                     }
                 }
-                (Count::Each, Values::Labels { of_row, names }) => {
-                    let mut of_label = vec![0.0; names.len()];
-                    for place in chosen.iter().map(|&row| of_row[row]).filter(|&place| place != NONE) {
-                        of_label[place as usize] += 1.0;
-                    }
-                    if let Some(place) = of_label.iter().position(|&count| count < least || count > most) {
-                        let (count, name) = (of_label[place], self.name_of(limit, Some(place)));
-                        return fault(format!("{count} rows are chosen with {name}, not {least} to {most}"));
-                    }
-                }
-                (Count::Sum, Values::Numbers(numbers)) => {
+                Values::Numbers(numbers) => {
                     let sum = |offset: f64| {
                         let mut sum = ExactSum::default();
                         chosen.iter().for_each(|&row| sum.add(numbers[row]));
@@ -174,10 +179,10 @@ impl FeasibleSet {
                     };
                     // An exact sum takes finite terms only: no upper end, no comparison with it.
                     if sum(least).down() < 0.0 || limit.max.is_some_and(|most| sum(most).up() > 0.0) {
-                        return fault(format!("{} adds up to {}, not {least} to {most}", name(), sum(0.0).down()));
+                        let (name, sum) = (self.name_of(limit, None), sum(0.0).down());
+                        return fault(format!("{name} adds up to {sum}, not {least} to {most}"));
                     }
                 }
-                _ => return fault(format!("limit {at} is not about its column")),
             }
         }
         Ok(())
@@ -193,62 +198,6 @@ impl FeasibleSet {
         };
         label.map_or_else(|| column.clone(), |label| format!("{column}={label}"))
     }
-
-    /// The discount of every row and the constant that these prices make.
-    ///
-    /// # Errors
-    /// If a price is of no limit, not finite, or of an end that the limit does not have.
-    pub(crate) fn priced(&self, prices: &[Price]) -> Result<Priced, Rejection> {
-        let fault = |at: usize, why: &str| Err(Rejection::new("prices", format!("price {at} {why}")));
-        let mut constant = ExactSum::default();
-        let mut discounts = vec![0.0; self.pool()];
-        for (at, Price { limit: of, label, price }) in prices.iter().enumerate() {
-            let Some(limit) = self.constraints.limits.get(*of) else { return fault(at, "is of no limit") };
-            if !price.is_finite() {
-                return fault(at, "is not finite");
-            }
-            // A positive price is of the upper end, a negative one of the lower end, which is 0 if none is given.
-            let end = if *price > 0.0 { limit.max } else { Some(limit.min.unwrap_or(0.0)) };
-            let Some(end) = end else { return fault(at, "is of an upper end that the limit does not have") };
-            constant.add_product(end, *price);
-            match (self.counts[*of], &self.columns[limit.column], label) {
-                (Count::Label(place), Values::Labels { of_row, .. }, None) => {
-                    discount(&mut discounts, of_row, place, *price);
-                }
-                (Count::Each, Values::Labels { of_row, names }, Some(label)) => {
-                    match names.iter().position(|name| name == label) {
-                        Some(place) => discount(&mut discounts, of_row, Some(place as u32), *price),
-                        None => return fault(at, "is of a label that no row has"),
-                    }
-                }
-                (Count::Sum, Values::Numbers(numbers), None) => {
-                    for (sum, &number) in discounts.iter_mut().zip(numbers) {
-                        let size = if *price > 0.0 { mul_down(number, *price) } else { -mul_up(number, -price) };
-                        *sum = add_down(*sum, size);
-                    }
-                }
-                _ => return fault(at, "names a label, or none, where its limit does not"),
-            }
-        }
-        Ok(Priced { constant, discounts })
-    }
-}
-
-/// Adds a price, rounding down, to the discounts of the rows whose label has the index `place`.
-fn discount(discounts: &mut [f64], of_row: &[u32], place: Option<u32>, price: f64) {
-    let Some(place) = place.filter(|&place| place != NONE) else { return };
-    for (sum, _) in discounts.iter_mut().zip(of_row).filter(|(_, of)| **of == place) {
-        *sum = add_down(*sum, price);
-    }
-}
-
-/// What prices do to a bound: they lower the value of every row by its discount, and add a constant.
-#[derive(Debug, Clone)]
-pub(crate) struct Priced {
-    /// Σ_r (hi_r·max(y_r, 0) − lo_r·max(−y_r, 0)).
-    pub(crate) constant: ExactSum,
-    /// For every row a number ≤ Σ_r y_r A_ri.
-    pub(crate) discounts: Vec<f64>,
 }
 
 impl FeasibleSet {

@@ -7,13 +7,15 @@
 mod column;
 mod conflict;
 mod feasible;
+mod priced;
 mod ranges;
 
 use serde::{Deserialize, Serialize};
 
 pub use column::Column;
-pub(crate) use feasible::Priced;
-pub use feasible::{FeasibleSet, Price};
+pub use feasible::FeasibleSet;
+pub use priced::Price;
+pub(crate) use priced::Priced;
 pub use ranges::{ColumnRanges, LimitRange};
 
 use crate::rejection::Rejection;
@@ -37,13 +39,25 @@ pub struct Constraints {
 }
 
 /// Which column is meant, by content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnRecord {
     /// What it is called in messages.
     pub name: String,
     /// BLAKE3 of [`Column::encode`], lower-case hexadecimal.
     pub blake3: String,
+    /// Where it was read from: a file and its field as `FILE:FIELD`, or a file alone. Proves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+}
+
+impl ColumnRecord {
+    /// The first thing in which `found` differs from this column, in words; `None` if they are the same. Where they were
+    /// read from proves nothing and is not compared.
+    pub(crate) fn difference(&self, found: &ColumnRecord) -> Option<&'static str> {
+        let same = [("name", self.name == found.name), ("digest of its values", self.blake3 == found.blake3)];
+        same.into_iter().find(|(_, same)| !same).map(|(what, _)| what)
+    }
 }
 
 /// A limit on the chosen rows: `min` ≤ Σ_{i∈S} A_i ≤ `max`.

@@ -15,11 +15,11 @@ use crate::{discrepancy, tsds};
 const LABELS: [&str; 4] = ["a", "b", "ä", ""];
 
 fn record(name: &str) -> ColumnRecord {
-    ColumnRecord { name: name.into(), blake3: String::new() }
+    ColumnRecord { name: name.into(), ..ColumnRecord::default() }
 }
 
 /// Two columns of labels and one of numbers, and constraints on them that `kept` obeys, or nearly.
-fn constraints(random: &mut Random, n: usize, kept: &[usize], slack: bool) -> (Constraints, Vec<Column>) {
+pub(crate) fn constraints(random: &mut Random, n: usize, kept: &[usize], slack: bool) -> (Constraints, Vec<Column>) {
     let labels = |random: &mut Random| -> Vec<Option<&str>> {
         (0..n).map(|_| (random.below(6) > 0).then(|| LABELS[random.below(4)])).collect()
     };
@@ -51,7 +51,7 @@ fn constraints(random: &mut Random, n: usize, kept: &[usize], slack: bool) -> (C
 }
 
 /// Prices of some limits, of ends that they have.
-fn some_prices(random: &mut Random, constraints: &Constraints, scale: f64) -> Vec<Price> {
+pub(crate) fn some_prices(random: &mut Random, constraints: &Constraints, scale: f64) -> Vec<Price> {
     let mut prices = Vec::new();
     for (at, limit) in constraints.limits.iter().enumerate() {
         if random.below(3) == 0 {
@@ -70,7 +70,7 @@ fn some_prices(random: &mut Random, constraints: &Constraints, scale: f64) -> Ve
 }
 
 /// What is known of all labels: a label that no row has is not one of the column.
-fn with_labels_of(data: &[Column], prices: Vec<Price>, n: usize) -> Vec<Price> {
+pub(crate) fn with_labels_of(data: &[Column], prices: Vec<Price>, n: usize) -> Vec<Price> {
     let mut clusters = Vec::new();
     data[1].encode(|bytes| clusters.extend_from_slice(bytes));
     let has = |label: &str| {
@@ -86,7 +86,7 @@ fn with_labels_of(data: &[Column], prices: Vec<Price>, n: usize) -> Vec<Price> {
 }
 
 /// An instance under one of the four objectives, and evidence of no special merit.
-fn instance(random: &mut Random, cost: Cost) -> (Instance, Objective) {
+pub(crate) fn instance(random: &mut Random, cost: Cost) -> (Instance, Objective) {
     match random.below(3) {
         0 if cost != Cost::Precomputed => discrepancy::instance(random, cost, 8, 3, 4),
         1 => {
@@ -101,7 +101,7 @@ fn instance(random: &mut Random, cost: Cost) -> (Instance, Objective) {
     }
 }
 
-fn evidence(random: &mut Random, instance: &Instance, objective: Objective, k: usize) -> BestEvidence {
+pub(crate) fn evidence(random: &mut Random, instance: &Instance, objective: Objective, k: usize) -> BestEvidence {
     match objective {
         Objective::W if random.below(3) > 0 => instance.with(|geometry| instance.best_potentials(geometry, k)).into(),
         Objective::W | Objective::Tsds { .. } => tsds::some_potentials(random, instance).into(),
@@ -110,7 +110,7 @@ fn evidence(random: &mut Random, instance: &Instance, objective: Objective, k: u
 }
 
 /// The least proved distance of these subsets.
-fn smallest(instance: &Instance, objective: Objective, of: &[Vec<usize>]) -> f64 {
+pub(crate) fn smallest(instance: &Instance, objective: Objective, of: &[Vec<usize>]) -> f64 {
     let upper = |subset: &Vec<usize>| {
         let instance = Instance { subset: subset.clone(), ..instance.clone() };
         instance.with(|geometry| {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cache;
+mod constrained;
 mod constraints;
 mod discrepancy;
 mod duality;
@@ -12,6 +13,7 @@ mod kernels;
 mod matrix;
 mod metrics;
 mod mutations;
+mod priced;
 mod ranges;
 mod rounding;
 mod rows;

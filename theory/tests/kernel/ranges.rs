@@ -1,6 +1,6 @@
 //! Inputs of both versions: ranges of rows that are known by value, and files.
 
-use kantor_theory::certificate::{Content, Dropped, Input, Role};
+use kantor_theory::certificate::{Content, Input, Role};
 use kantor_theory::{Certificate, Cost, Facts, Verdict};
 
 use crate::support::{Instance, Random, range};
@@ -22,7 +22,7 @@ fn ranges_divide_the_rows_in_any_way_that_covers_them_once() {
     let query = |start, rows| range(Role::Query, start, rows, dim, "0");
     let verdict = |inputs: &[Input], found: &[Input]| {
         let certificate = with(&instance.certificate(), inputs);
-        let facts = Facts { inputs: found.to_vec(), dropped: Dropped::default() };
+        let facts = Facts { inputs: found.to_vec(), ..Facts::default() };
         instance.with(|geometry| kantor_theory::verify(&certificate, &facts, geometry, &kantor_theory::sequential))
     };
     let whole = query(0, m);
@@ -64,7 +64,7 @@ fn ranges_divide_the_rows_in_any_way_that_covers_them_once() {
     let matrix = Instance::random(&mut Random(3), Cost::Precomputed, 6, 4, 5);
     let line = |at| range(Role::Similarity, at, 1, matrix.n, "0");
     let lines: Vec<Input> = (0..matrix.m).map(line).collect();
-    let facts = Facts { inputs: lines.clone(), dropped: Dropped::default() };
+    let facts = Facts { inputs: lines.clone(), ..Facts::default() };
     let certificate = with(&matrix.certificate(), &lines);
     let found =
         matrix.with(|geometry| kantor_theory::verify(&certificate, &facts, geometry, &kantor_theory::sequential));

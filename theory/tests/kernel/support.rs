@@ -1,7 +1,7 @@
 //! Small instances of every awkward kind, and a transport solver simple enough to be believed.
 
 use kantor_theory::bounds::sequential;
-use kantor_theory::certificate::{Content, Dropped, Input, MadeBy, Role, SCHEMA_1};
+use kantor_theory::certificate::{Content, Input, MadeBy, Role, SCHEMA_1};
 use kantor_theory::{
     BestBound, Candidates, Certificate, Cost, DenseRows, DistanceBound, DistanceEvidence, Facts, Geometry, Power,
     Rejection, SparsePlan, Statement, Verdict, Weights, best_bound, distance_bound, verify,
@@ -135,14 +135,14 @@ impl Instance {
                 range(Role::Query, 0, self.m, dim, &self.digest()),
             ],
         };
-        Facts { inputs, dropped: Dropped::default() }
+        Facts { inputs, ..Facts::default() }
     }
 
     /// The same as files, as version 1 has them.
     pub(crate) fn facts_1(&self) -> Facts {
-        let Facts { inputs, dropped } = self.facts();
+        let Facts { inputs, dropped, .. } = self.facts();
         let file = |input| Input { content: Content::File { sha256: self.digest() }, ..input };
-        Facts { inputs: inputs.into_iter().map(file).collect(), dropped }
+        Facts { inputs: inputs.into_iter().map(file).collect(), dropped, ..Facts::default() }
     }
 
     /// The certificate as version 1 has it.

@@ -1,0 +1,156 @@
+//! One value a row: text with one a line, or a field of JSON lines; plain or compressed.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use kantor_solvers::Watch;
+
+use super::error::DataError;
+use super::file::Identity;
+use super::format::Expected;
+use super::json::{Fault, Json};
+use super::lines::Lines;
+use super::memory::Allowance;
+use super::name::split_once;
+
+/// Where values came from.
+#[derive(Debug, Clone)]
+pub struct ValueFile {
+    /// The file as it was named, without the field.
+    pub path: PathBuf,
+    /// `jsonl` or `text`.
+    pub format: &'static str,
+    /// Lines in it.
+    pub rows: usize,
+    /// Its size on disk.
+    pub bytes: u64,
+    /// SHA-256 of the file as stored, in hexadecimal.
+    pub sha256: String,
+    identity: Identity,
+}
+
+impl ValueFile {
+    /// Fails if the file was written anew since it was read.
+    pub(crate) fn check_content(&self) -> Result<(), DataError> {
+        self.identity.check_content(&self.path)
+    }
+
+    /// Fails if the file is no longer the one that was read.
+    pub(crate) fn check_unchanged(&self) -> Result<(), DataError> {
+        self.identity.check(&self.path)
+    }
+}
+
+/// What stands in a line.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Cell<'a> {
+    /// Text, without space around it.
+    Text(Cow<'a, str>),
+    /// A number, `true` or `false` in JSON, as it is spelled.
+    Bare(&'a str),
+    /// `null`.
+    Null,
+    /// An object without the field.
+    Missing,
+    /// An array or an object, as it is spelled.
+    Nested(&'a str),
+}
+
+/// A file of one value a row, and the words for it.
+pub(crate) struct Cells<'a> {
+    pub(crate) path: &'a Path,
+    /// The field of JSON lines.
+    pub(crate) field: &'a str,
+    pub(crate) expected: Expected,
+    /// How many there must be.
+    pub(crate) rows: usize,
+    /// What one value is: `label`.
+    pub(crate) value: &'static str,
+    /// What rows are: `queries`.
+    pub(crate) of: &'static str,
+    /// What to do if there are more or fewer.
+    pub(crate) remedy: &'static str,
+}
+
+/// What is wrong with a value, and what to do.
+pub(crate) type Refusal = (String, &'static str);
+
+impl Cells<'_> {
+    /// Hands over what stands in each line.
+    ///
+    /// # Errors
+    /// If the file cannot be read, a line is refused, or there are more or fewer lines than rows.
+    pub(crate) fn read(
+        &self,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+        take: impl FnMut(Cell<'_>) -> Result<(), Refusal>,
+    ) -> Result<ValueFile, DataError> {
+        let mut lines = Lines::open(self.path, self.expected, allowance)?;
+        let parsed = self.parse(&mut lines, take);
+        let json = lines.explained(parsed)?;
+        let (identity, sha256) = lines.finish()?;
+        watch.advance(self.rows as u64)?;
+        let (path, format) = (self.path.to_owned(), if json { "jsonl" } else { "text" });
+        Ok(ValueFile { path, format, rows: self.rows, bytes: identity.bytes, sha256, identity })
+    }
+
+    /// Whether the lines are JSON.
+    fn parse(
+        &self,
+        lines: &mut Lines<'_>,
+        mut take: impl FnMut(Cell<'_>) -> Result<(), Refusal>,
+    ) -> Result<bool, DataError> {
+        let Self { field, rows, value, of, .. } = self;
+        let refuse =
+            |line, (fault, remedy): Refusal| DataError::Line { file: self.path.to_owned(), line, fault, remedy };
+        let (mut number, mut json) = (0, false);
+        while let Some(line) = lines.next_line()? {
+            number += 1;
+            if number > *rows {
+                let fault = format!("there is a {value} here, but there are {rows} {of}");
+                return Err(refuse(number, (fault, self.remedy)));
+            }
+            let Ok(text) = std::str::from_utf8(line) else {
+                let fault = "the line is not UTF-8".to_owned();
+                return Err(refuse(number, (fault, "convert the file with iconv -t utf-8")));
+            };
+            let text = text.trim();
+            json = if number == 1 { text.starts_with('{') } else { json };
+            let found = if json { cell(text, field) } else { Ok(Cell::Text(text.into())) };
+            found.and_then(&mut take).map_err(|refusal| refuse(number, refusal))?;
+        }
+        if number < *rows {
+            let fault = format!("the file ends before this line, but there are {rows} {of}");
+            return Err(refuse(number + 1, (fault, self.remedy)));
+        }
+        Ok(json)
+    }
+}
+
+/// What to do if a field holds something else.
+pub(crate) const FIELD_REMEDY: &str = "name the field that holds the labels as FILE:FIELD";
+
+/// The field of a JSON object.
+fn cell<'a>(line: &'a str, field: &str) -> Result<Cell<'a>, Refusal> {
+    let fault = |fault: Fault| {
+        let fault = format!("bad JSON: {} is expected at column {}", fault.expected, fault.at + 1);
+        (fault, FIELD_REMEDY)
+    };
+    let Some(value) = Json::new(line).map_err(fault)?.get(field) else { return Ok(Cell::Missing) };
+    Ok(match (value.text(), value.raw()) {
+        (Some(Cow::Borrowed(text)), _) => Cell::Text(text.trim().into()),
+        (Some(Cow::Owned(text)), _) => Cell::Text(text.trim().to_owned().into()),
+        (None, raw) if value.is_number() || matches!(raw, "true" | "false") => Cell::Bare(raw),
+        (None, "null") => Cell::Null,
+        (None, raw) => Cell::Nested(raw),
+    })
+}
+
+/// The file and the field: what is named, if there is such a file; else what comes before and after the last colon.
+pub(crate) fn split(named: &Path) -> (PathBuf, Option<String>) {
+    match split_once(named.as_os_str(), b':', true).and_then(|(path, field)| Some((path, field.to_str()?))) {
+        Some((path, field)) if !named.exists() => (path.into(), Some(field.to_owned())),
+        _ => (named.to_owned(), None),
+    }
+}

@@ -1,0 +1,154 @@
+//! Columns: a label or a number for every pool row as stored, of which constraints speak.
+//!
+//! Text with one value a line, or JSON lines with a field (that of the column's name unless another is named as
+//! `FILE:FIELD`); plain or compressed. A row whose label is missing, `null` or empty has none; every row has a number.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use kantor_solvers::Watch;
+use kantor_theory::Column;
+
+use super::cells::{Cell, Cells, Refusal, ValueFile, split};
+use super::error::DataError;
+use super::format::Expected;
+use super::memory::{Allowance, Claim};
+use super::name::readable;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Labels, which are counted: text, or numbers as they are spelled.
+    Labels,
+    /// Numbers, which add up: finite and not negative.
+    Numbers,
+}
+
+/// A column that was read.
+#[derive(Debug, Clone)]
+pub struct ReadColumn {
+    /// Its values.
+    pub column: Column,
+    /// The file.
+    pub file: ValueFile,
+    /// The file and, of JSON lines, the field, as they can be named again.
+    pub origin: String,
+}
+
+/// Values, while they are read.
+enum Values {
+    Labels { names: Vec<String>, places: HashMap<String, usize>, of_row: Vec<usize> },
+    Numbers(Vec<f64>),
+}
+
+/// No label.
+const NONE: usize = usize::MAX;
+
+const NUMBER: &str = "give every row a number that is finite and not negative";
+const NAMED: &str = "name the field that holds the values as FILE:FIELD";
+
+impl ReadColumn {
+    /// Reads the column that is called `name`: a value for each of `rows` pool rows, dropped ones counted.
+    ///
+    /// # Errors
+    /// If the file cannot be read, a line has a value of another kind, or there are more or fewer lines than rows.
+    pub fn read(
+        name: &str,
+        named: &Path,
+        kind: Kind,
+        rows: usize,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<Self, DataError> {
+        let (path, field) = split(named);
+        watch.begin("read column", rows as u64);
+        let mut claim = Claim::new(allowance, &path);
+        let remedy = "allow more with --max-memory";
+        let mut values = match kind {
+            Kind::Labels => Values::Labels { names: Vec::new(), places: HashMap::new(), of_row: Vec::new() },
+            Kind::Numbers => Values::Numbers(Vec::new()),
+        };
+        match &mut values {
+            Values::Labels { of_row, .. } => claim.room(of_row, rows, "the column", remedy)?,
+            Values::Numbers(numbers) => claim.room(numbers, rows, "the column", remedy)?,
+        }
+        let cells = Cells {
+            path: &path,
+            field: field.as_deref().unwrap_or(name),
+            expected: Expected::Column,
+            rows,
+            value: "value",
+            of: "pool rows",
+            remedy: "give one line per pool row, in the same order",
+        };
+        let file = cells.read(allowance, watch, |cell| values.take(cell, cells.field))?;
+        let column = match values {
+            Values::Labels { names, of_row, .. } => {
+                Column::labels(of_row.iter().map(|&place| names.get(place).map(String::as_str)))
+            }
+            Values::Numbers(numbers) => {
+                Column::numbers(numbers).map_err(|fault| DataError::malformed(&path, fault.to_string(), NUMBER))?
+            }
+        };
+        let place = readable(&path);
+        let origin = if file.format == "jsonl" { format!("{place}:{}", cells.field) } else { place.into_owned() };
+        Ok(Self { column, file, origin })
+    }
+
+    /// Fails if the file is no longer the one that was read.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn check_unchanged(&self) -> Result<(), DataError> {
+        self.file.check_unchanged()
+    }
+}
+
+impl Values {
+    fn take(&mut self, cell: Cell<'_>, field: &str) -> Result<(), Refusal> {
+        match self {
+            Values::Labels { names, places, of_row } => {
+                let label = match &cell {
+                    Cell::Text(label) => label.as_ref(),
+                    Cell::Bare(label) => label,
+                    Cell::Null | Cell::Missing => "",
+                    Cell::Nested(_) => return Err(refused(&cell, field, "neither text nor a number")),
+                };
+                let place = match places.get(label) {
+                    _ if label.is_empty() => NONE,
+                    Some(place) => *place,
+                    None => {
+                        names.push(label.to_owned());
+                        places.insert(label.to_owned(), names.len() - 1);
+                        names.len() - 1
+                    }
+                };
+                of_row.push(place);
+            }
+            Values::Numbers(numbers) => {
+                let number = match &cell {
+                    Cell::Text(text) => text.parse::<f64>(),
+                    Cell::Bare(text) => text.parse(),
+                    _ => return Err(refused(&cell, field, "no number")),
+                };
+                match number {
+                    Ok(x) if x.is_finite() && x.is_sign_positive() => numbers.push(x),
+                    _ => return Err(refused(&cell, field, "no number that is finite and not negative")),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a line, with the value.
+fn refused(cell: &Cell<'_>, field: &str, what: &str) -> Refusal {
+    let short = |text: &str| -> String { text.chars().take(40).collect() };
+    match cell {
+        Cell::Missing => (format!("there is no field `{field}`"), NAMED),
+        Cell::Null => (format!("the field `{field}` is null"), NUMBER),
+        Cell::Text(text) => (format!("`{}` is {what}", short(text)), NUMBER),
+        Cell::Bare(text) => (format!("the field `{field}` is {}, {what}", short(text)), NUMBER),
+        Cell::Nested(text) => (format!("the field `{field}` is {}, {what}", short(text)), NAMED),
+    }
+}
