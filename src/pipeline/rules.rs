@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use kantor_solvers::scan::scan;
-use kantor_solvers::{ScanRequest, Task, Watch};
+use kantor_solvers::{ScanRequest, Watch};
 use kantor_theory::cost::Family;
-use kantor_theory::{Column, Cost, Geometry, Power};
+use kantor_theory::{Column, Cost};
 
-use super::{BLOCK, Error, Inputs};
+use super::{Error, Inputs};
 use crate::certify::column_record;
 use crate::constraints::{Amount, Quota, Rules, duplicates};
+use crate::problem::{Goal, Problem};
 use crate::source::cells::ValueFile;
-use crate::source::column::{Kind, ReadColumn};
+use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::list::read_named_rows;
 use crate::source::{Allowance, OnBadRow, OpenOptions, Representation};
 
@@ -118,7 +119,7 @@ impl RuleSpec {
         }
         for quota in quotas {
             if !read.knows(&quota.column) {
-                read.column(self, &quota.column, Kind::Labels, inputs, allowance, watch)?;
+                read.column(self, &quota.column, ColumnKind::Labels, inputs, allowance, watch)?;
             }
             read.rules = std::mem::take(&mut read.rules).quota(quota);
         }
@@ -131,7 +132,7 @@ impl RuleSpec {
                         return Err(Error::Request(fault));
                     }
                     Tokens::Column(name) => {
-                        read.column(self, name, Kind::Numbers, inputs, allowance, watch)?;
+                        read.column(self, name, ColumnKind::Numbers, inputs, allowance, watch)?;
                         name.clone()
                     }
                     Tokens::Words(field) => {
@@ -190,7 +191,7 @@ impl ReadRules {
         &mut self,
         spec: &RuleSpec,
         name: &str,
-        kind: Kind,
+        kind: ColumnKind,
         inputs: &Inputs,
         allowance: &Allowance,
         watch: &dyn Watch,
@@ -256,7 +257,8 @@ fn near_rows(
     let mut near = Representation::open_within(std::slice::from_ref(path), options, allowance)?;
     near.validate(Family::Angle, OnBadRow::Error, watch)?;
     near.check_same_dim(pool)?;
-    let closeness = largest_similarity(&Geometry::new(pool, &near, Cost::Cosine)?, inputs, watch)?;
+    let closeness =
+        largest_similarity(&Problem::new(pool, &near, Goal { cost: Cost::Cosine, ..Goal::default() })?, inputs, watch)?;
     let rows = closeness.into_iter().filter(|(_, value)| *value >= cosine);
     let rows = rows.map(|(row, _)| inputs.original_row(row)).collect();
     Ok((near, rows))
@@ -264,20 +266,19 @@ fn near_rows(
 
 /// The pool rows (as stored) whose largest similarity to a query is below this.
 fn unlike_all_queries(least: f64, inputs: &Inputs, watch: &dyn Watch) -> Result<Vec<usize>, Error> {
-    let geometry = match inputs.points() {
-        Some((pool, query)) => Geometry::new(pool, query, Cost::Cosine)?,
-        None => Geometry::from_matrix(inputs.queries(), Cost::Cosine)?,
+    let goal = Goal { cost: Cost::Cosine, ..Goal::default() };
+    let problem = match inputs.points() {
+        Some((pool, query)) => Problem::new(pool, query, goal)?,
+        None => Problem::from_matrix(inputs.queries(), goal)?,
     };
-    let closeness = largest_similarity(&geometry, inputs, watch)?;
+    let closeness = largest_similarity(&problem, inputs, watch)?;
     // What has no direction is like no query.
     let unlike = closeness.into_iter().filter(|(_, value)| !(*value >= least));
     Ok(unlike.map(|(row, _)| inputs.original_row(row)).collect())
 }
 
-/// Every pool row with its largest similarity to the other rows of `geometry`.
-fn largest_similarity(geometry: &Geometry<'_>, inputs: &Inputs, watch: &dyn Watch) -> Result<Vec<(usize, f64)>, Error> {
-    let (power, block, memory) = (Power::One, BLOCK, u64::MAX);
-    let task = Task { geometry, power, seed: 0, block, memory, constraints: None, watch };
-    let scanned = scan(&task, ScanRequest { row_best: true, lists: 0 })?;
-    Ok(scanned.row_best.map_or_else(Vec::new, |best| best.top(geometry, inputs.pool_len())))
+/// Every pool row with its largest similarity to the queries of `problem`.
+fn largest_similarity(problem: &Problem<'_>, inputs: &Inputs, watch: &dyn Watch) -> Result<Vec<(usize, f64)>, Error> {
+    let scanned = scan(&problem.task(0, u64::MAX, watch), ScanRequest { row_best: true, lists: 0 })?;
+    Ok(scanned.row_best.map_or_else(Vec::new, |best| best.top(problem.geometry(), inputs.pool_len())))
 }

@@ -4,12 +4,16 @@ mod target;
 
 use std::sync::Arc;
 
+use kantor_solvers::{Task, Watch};
 use kantor_theory::certificate::Role;
 use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Power, Rows};
 
 use crate::constraints::{RuleError, Rules};
 
 pub use target::Target;
+
+/// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
+const BLOCK: usize = 512;
 
 /// What is asked of a pool and queries, without their rows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -116,6 +120,13 @@ impl<'a> Problem<'a> {
     /// All pairs of pool rows and queries, and the cost between them.
     pub fn geometry(&self) -> &Geometry<'a> {
         &self.geometry
+    }
+
+    /// The problem as selectors see it, for one seed and at most `memory` bytes beyond the input; without constraints, which
+    /// depend on the budget ([`Problem::feasible`]).
+    pub fn task<'t>(&'t self, seed: u64, memory: u64, watch: &'t dyn Watch) -> Task<'t> {
+        let (geometry, power) = (&self.geometry, self.goal.power);
+        Task { geometry, power, seed, block: BLOCK, memory, constraints: None, watch }
     }
 
     /// What is asked.

@@ -18,7 +18,7 @@ use super::name::readable;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnKind {
     /// Labels, which are counted: text, or numbers as they are spelled.
     Labels,
     /// Numbers, which add up: finite and not negative.
@@ -56,7 +56,7 @@ impl ReadColumn {
     pub fn read(
         name: &str,
         named: &Path,
-        kind: Kind,
+        kind: ColumnKind,
         rows: usize,
         allowance: &Allowance,
         watch: &dyn Watch,
@@ -98,7 +98,7 @@ impl JsonlRows {
     pub fn column(
         &self,
         field: &str,
-        kind: Kind,
+        kind: ColumnKind,
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<(Column, Option<String>), DataError> {
@@ -158,15 +158,15 @@ impl JsonlRows {
 }
 
 impl Values {
-    fn of(kind: Kind, rows: usize, claim: &mut Claim<'_>) -> Result<Self, DataError> {
+    fn of(kind: ColumnKind, rows: usize, claim: &mut Claim<'_>) -> Result<Self, DataError> {
         let remedy = "allow more with --max-memory";
         Ok(match kind {
-            Kind::Labels => {
+            ColumnKind::Labels => {
                 let mut of_row = Vec::new();
                 claim.room(&mut of_row, rows, "the column", remedy)?;
                 Values::Labels { names: Vec::new(), places: HashMap::new(), of_row }
             }
-            Kind::Numbers => {
+            ColumnKind::Numbers => {
                 let mut numbers = Vec::new();
                 claim.room(&mut numbers, rows, "the column", remedy)?;
                 Values::Numbers(numbers)
