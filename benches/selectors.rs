@@ -19,6 +19,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
 use kantor::output::ResultDirectory;
 use kantor::pipeline::{InputSpec, Inputs, Request};
+use kantor::problem::Goal;
 use kantor::record::Run;
 use kantor_solvers::relax::budgeted;
 use kantor_solvers::relax::herding;
@@ -42,7 +43,15 @@ fn main() {
     let query = DenseRows::from_f32(d, q.clone()).unwrap();
     let pool = DenseRows::from_f32(d, x.clone()).unwrap();
     let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-    let task = Task { geometry: &geometry, seed: 0, power: Power::One, block, memory: 1 << 30, watch: &Quiet };
+    let task = Task {
+        geometry: &geometry,
+        seed: 0,
+        power: Power::One,
+        block,
+        memory: 1 << 30,
+        constraints: None,
+        watch: &Quiet,
+    };
     println!("N = {n}, M = {m}, d = {d}, blocks of {block} rows, {threads} threads, {runs} runs, load {}", load());
 
     let select = |name: &str, k: usize| {
@@ -195,10 +204,11 @@ impl Files {
             query: Some(self.0.join("query.npy")),
             ..InputSpec::default()
         };
-        let request = Request { methods: vec!["optimal".into()], budgets: vec![budget], ..Request::default() };
-        let inputs = Inputs::open_to_select(&spec, request.cost, &Quiet).unwrap();
+        let goal = Goal { budgets: vec![budget], ..Goal::default() };
+        let request = Request { methods: vec!["optimal".into()], ..Request::default() };
+        let inputs = Inputs::open_to_select(&spec, goal.cost, &Quiet).unwrap();
         let staging = ResultDirectory::begin(&self.0.join("out"), true, &inputs.paths()).unwrap();
-        let outcome = kantor::pipeline::select(&inputs, &request, &Quiet).unwrap();
+        let outcome = kantor::pipeline::select(&inputs, &goal, &request, &Quiet).unwrap();
         let run = Run { begun, on_bad_row: spec.on_bad_row };
         kantor::record::write(staging, &inputs, &outcome, run, &Quiet).unwrap();
     }

@@ -4,11 +4,9 @@
 use std::path::Path;
 
 use kantor::bound::{BoundTerms, Losses, Says, Subject, UnseenQueries, bounds};
-use kantor::pipeline::{InputSpec, Inputs};
+use kantor::prelude::*;
 use kantor::solvers::folds::folds;
-use kantor::solvers::scan;
-use kantor::solvers::{Quiet, Settings, Task, registry};
-use kantor::theory::{Cost, PickedRows, Power, Rows};
+use kantor::theory::PickedRows;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
@@ -18,23 +16,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..InputSpec::default()
     };
     let inputs = Inputs::open(&spec, Cost::Angular, &Quiet)?;
-    let (pool, queries) = inputs.points().ok_or("no rows")?;
-    let halves = folds(queries.len(), 2, 0);
-    let [seen, unseen] = [0, 1].map(|half| PickedRows::new(queries, halves[half].clone()));
+    let problem = inputs.problem(Goal { cost: Cost::Angular, budgets: vec![500], ..Goal::default() })?;
+    let halves = folds(problem.queries().len(), 2, 0);
+    let [seen, unseen] = [0, 1].map(|half| PickedRows::new(problem.queries(), halves[half].clone()));
 
-    let geometry = inputs.geometry_with(&seen, Cost::Angular)?;
-    let task = Task { geometry: &geometry, power: Power::One, seed: 0, block: 512, memory: u64::MAX, watch: &Quiet };
-    let selector = (registry::selector("round-robin").ok_or("no such method")?.build)(&Settings::default());
-    let scanned = scan::scan(&task, selector.needs(&task, 500))?;
-    let selection = selector.select(&task, &scanned, &[500])?.remove(0);
+    let problem = problem.with_queries(&seen)?;
+    let outcome = choose(&problem, &Request { certify: false, ..Request::default() }, &Quiet)?;
+    let selection = &outcome.chosen[0].selections[0].selection;
 
     let subject = Subject {
-        pool,
-        query: &seen,
+        problem: &problem,
         query_numbers: &halves[0],
         subset: &selection.rows,
         held_out: Some(UnseenQueries { rows: &unseen, numbers: &halves[1], shared: 0 }),
-        cost: Cost::Angular,
         losses: &Losses::default(),
     };
     // A loss in [0, 1] that moves by at most 2 when a row turns by half a circle: both are claims of whoever gives them.

@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use kantor::certify;
-use kantor::pipeline::{InputSpec, Inputs, Request, select};
-use kantor::solvers::{Potentials, Quiet, Solver, SolverSettings, registry};
-use kantor::theory::{Power, Problem};
+use kantor::prelude::*;
+use kantor::solvers::{Potentials, Solver, SolverSettings, registry};
+use kantor::theory::TransportProblem;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
@@ -17,10 +17,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         query: Some(data.join("query_gsm8k.embed.npy")),
         ..InputSpec::default()
     };
-    let request = Request { budgets: vec![4000], ..Request::default() };
-    let inputs = Inputs::open(&spec, request.cost, &Quiet)?;
-    let geometry = inputs.geometry(request.cost)?;
-    let chosen = select(&inputs, &request, &Quiet)?;
+    let goal = Goal { budgets: vec![4000], ..Goal::default() };
+    let inputs = Inputs::open(&spec, goal.cost, &Quiet)?;
+    let problem = inputs.problem(goal)?;
+    let geometry = problem.geometry();
+    let chosen = choose(&problem, &Request::default(), &Quiet)?;
     let order = &chosen.chosen[0].selections[0].selection.rows;
 
     let settings = SolverSettings { tolerance: 1e-8, ..SolverSettings::default() };
@@ -32,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for budget in [1000, 2000, 4000] {
             for epsilon in [0.1, 0.03, 0.01, 0.003] {
                 let rows = Some(&order[..budget]);
-                let problem = Problem { rows, epsilon, ..Problem::new(&geometry, Power::One) };
+                let problem = TransportProblem { rows, epsilon, ..TransportProblem::new(geometry, Power::One) };
                 let cold = solver.solve(&problem, None, &Quiet)?;
                 let warm = solver.solve(&problem, last.as_ref(), &Quiet)?;
                 let interval = certify::bracket(&problem, &warm, u64::MAX)?.interval();
@@ -48,8 +49,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The exact solver's prices are a start too: they are where potentials go as ε falls.
     let rows = Some(&order[..1000]);
-    let exact = make("exact")?.solve(&Problem { rows, ..Problem::new(&geometry, Power::One) }, None, &Quiet)?;
-    let problem = Problem { rows, epsilon: 0.001, ..Problem::new(&geometry, Power::One) };
+    let exact = make("exact")?.solve(
+        &TransportProblem { rows, ..TransportProblem::new(geometry, Power::One) },
+        None,
+        &Quiet,
+    )?;
+    let problem = TransportProblem { rows, epsilon: 0.001, ..TransportProblem::new(geometry, Power::One) };
     let newton = make("sinkhorn-newton")?;
     let (cold, warm) =
         (newton.solve(&problem, None, &Quiet)?, newton.solve(&problem, Some(&exact.potentials), &Quiet)?);

@@ -61,27 +61,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..InputSpec::default()
     };
     let inputs = Inputs::open(&spec, Cost::Cosine, &Quiet)?;
-    let cosine = inputs.geometry(Cost::Cosine)?;
+    let cosine = inputs.problem(Goal { budgets: vec![500], ..Goal::default() })?;
 
     // A cost is a matrix: here 1 − cos and 0.1 for every thousand bytes of the example. Large matrices need not be
     // held: whatever implements `Rows` will do, and is asked for some columns of a query's line at a time.
-    let (n, m) = (cosine.pool_len(), cosine.query_len());
+    let geometry = cosine.geometry();
+    let (n, m) = (geometry.pool_len(), geometry.query_len());
     let all: Vec<usize> = (0..n).collect();
     let lines = inputs.examples().ok_or("no examples")?.copy(&all, &Quiet)?;
     let values = (0..m).flat_map(|j| (0..n).map(move |i| (i, j)));
-    let values = values.map(|(i, j)| cosine.cost_of(i, j) + 0.1 * lines[&i].len() as f64 / 1000.0);
+    let values = values.map(|(i, j)| geometry.cost_of(i, j) + 0.1 * lines[&i].len() as f64 / 1000.0);
     let matrix = DenseRows::from_f64(n, values.collect()).ok_or("no rows")?;
-    let charged = Geometry::from_matrix(&matrix, Cost::Precomputed)?;
+    let charged = Problem::from_matrix(&matrix, Goal { cost: Cost::Precomputed, ..cosine.goal().clone() })?;
 
     let request = Request {
         methods: vec!["distinct".into(), "round-robin".into()],
         own: vec![Own::new(Distinct { limit: 0.7 })],
-        budgets: vec![500],
         ..Request::default()
     };
     let by_length = Request { methods: vec!["round-robin".into()], ..request.clone() };
-    for (name, geometry, request) in [("1 − cos", &cosine, &request), ("with length", &charged, &by_length)] {
-        for chosen in choose(geometry, request, &Quiet)?.chosen {
+    for (name, problem, request) in [("1 − cos", &cosine, &request), ("with length", &charged, &by_length)] {
+        for chosen in choose(problem, request, &Quiet)?.chosen {
             let found = chosen.selections[0].certified.as_ref().ok_or("nothing was certified")?;
             let bytes: usize = found.distance().rows().iter().map(|row| lines[row].len()).sum();
             println!(

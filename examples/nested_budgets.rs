@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use kantor::pipeline::{InputSpec, Inputs, ProvedSelection, Request, select};
-use kantor::solvers::Quiet;
+use kantor::pipeline::ProvedSelection;
+use kantor::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
@@ -14,13 +14,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..InputSpec::default()
     };
     // 100 queries: 1250 is no multiple, and the best subset of that size is NP-hard to find.
-    let request = Request {
-        methods: vec!["optimal".to_owned()],
-        budgets: vec![100, 200, 500, 1000, 1250, 2000, 4000],
-        ..Request::default()
-    };
-    let inputs = Inputs::open(&spec, request.cost, &Quiet)?;
-    let outcome = select(&inputs, &request, &Quiet)?;
+    let goal = Goal { budgets: vec![100, 200, 500, 1000, 1250, 2000, 4000], ..Goal::default() };
+    let request = Request { methods: vec!["optimal".to_owned()], ..Request::default() };
+    let inputs = Inputs::open(&spec, goal.cost, &Quiet)?;
+    let outcome = select(&inputs, &goal, &request, &Quiet)?;
 
     println!("budget  distance   above best possible  status     from the rows before: kept  first");
     let mut before: &[usize] = &[];

@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use kantor::certify;
 use kantor::output::ResultDirectory;
-use kantor::pipeline::{InputSpec, Inputs, Request, select};
+use kantor::prelude::*;
 use kantor::record::{Run, write};
-use kantor::solvers::Quiet;
 use kantor::theory::Certificate;
 use kantor::verify::verify;
 
@@ -21,10 +20,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         pool_jsonl: vec![data.join("pool.jsonl.gz")],
         ..InputSpec::default()
     };
-    let request = Request { budgets: vec![500], ..Request::default() };
+    let goal = Goal { budgets: vec![500], ..Goal::default() };
 
-    let inputs = Inputs::open(&spec, request.cost, &Quiet)?;
-    let outcome = select(&inputs, &request, &Quiet)?;
+    let inputs = Inputs::open(&spec, goal.cost, &Quiet)?;
+    let outcome = select(&inputs, &goal, &Request::default(), &Quiet)?;
     let first = &outcome.chosen[0].selections[0];
     println!("{} rows, the first five are {:?}", first.selection.budget(), &first.selection.rows[..5]);
 

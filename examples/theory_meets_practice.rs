@@ -200,7 +200,15 @@ pub(crate) fn study(budgets: &[usize], methods: &[&str]) -> Result<Vec<Finding>,
         return Err("no rows".into());
     };
     let geometry = Geometry::new(&rows, &targets, Cost::Euclidean)?;
-    let task = Task { geometry: &geometry, power: Power::One, seed: 0, block: 512, memory: u64::MAX, watch: &Quiet };
+    let task = Task {
+        geometry: &geometry,
+        power: Power::One,
+        seed: 0,
+        block: 512,
+        memory: u64::MAX,
+        constraints: None,
+        watch: &Quiet,
+    };
     let largest = budgets.iter().copied().max().unwrap_or(0);
     let loss = LossObjective::new(1.0).ok_or("α = 1")?;
     let mut findings = Vec::new();

@@ -1,37 +1,33 @@
 //! kantor selects training data by optimal transport and proves how good the selection is.
 //!
-//! # In memory
-//!
-//! Pool and queries are rows ([`ArrayRows`] of `ndarray` views, or your own [`Rows`](kantor_theory::Rows)); with a cost
-//! they make a [`Geometry`](kantor_theory::Geometry), from which [`choose()`] takes what a [`Request`](pipeline::Request)
-//! asks for:
-//!
 //! ```
 //! use kantor::prelude::*;
 //! let (pool, query) = (ndarray::array![[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], ndarray::array![[0.9, 0.1]]);
 //! let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
-//! let geometry = Geometry::new(&pool, &query, Cost::Cosine)?.with_cache();
-//! let request = Request { methods: vec!["optimal".into()], budgets: vec![1], ..Request::default() };
-//! let outcome = choose(&geometry, &request, &Quiet)?;
+//! let problem = Problem::new(&pool, &query, Goal { budgets: vec![1], ..Goal::default() })?;
+//! let outcome = choose(&problem, &Request { methods: vec!["optimal".into()], ..Request::default() }, &Quiet)?;
 //! let best = &outcome.chosen[0].selections[0];
 //! assert_eq!((&best.selection.rows[..], best.status()), (&[0][..], Status::Optimal));
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What was proved becomes a certificate of these rows with [`certify::facts_of`], which names no file.
+//! In this order:
 //!
-//! A selector of your own goes into [`Request::own`](pipeline::Request::own), and its name wherever a method's goes.
+//! 1. **Rows**: [`ArrayRows`] of `ndarray` views, your own [`Rows`](kantor_theory::Rows), or the files of
+//!    [`Inputs`](pipeline::Inputs).
+//! 2. **[`Problem`]**: pool and queries, or a matrix, with a [`Goal`]: cost, power, objective, budgets.
+//!    [`Inputs::problem`](pipeline::Inputs::problem) makes one of files.
+//! 3. **[`Request`](pipeline::Request)**: by which methods, with which settings, and what is proved. A selector of your own
+//!    goes into [`Request::own`](pipeline::Request::own), and its name wherever a method's goes.
+//! 4. **[`choose()`]** gives an **[`Outcome`](pipeline::Outcome)**: for every method and budget the rows, and what was proved
+//!    of them. [`select()`] does the same for files, which it also describes by digest.
+//! 5. **Results**: [`Outcome::save`](pipeline::Outcome::save) writes rows and certificates as `kantor select` does (those of
+//!    files with [`record::write`]), and [`Record::load`](record::Record::load) reads the result of any command.
+//! 6. **Check**: [`verify`](verify::verify) checks a certificate against any files that hold the same rows,
+//!    [`theory::verify`] against rows in memory, of which [`certify::facts_for`] says what they are.
 //!
-//! # From files
-//!
-//! Files become a [`source::Representation`], two of them [`Inputs`](pipeline::Inputs); [`select()`] chooses from them and
-//! describes them by digest, [`record::write`] writes the result with certificates, and [`verify`](verify::verify)
-//! checks one against any files that hold the same rows.
-//!
-//! # Results
-//!
-//! [`Outcome::save`](pipeline::Outcome::save) writes what was chosen in memory as `kantor select` does, and
-//! [`Record::load`](record::Record::load) reads the result of any command with its rows and certificates.
+//! On a problem also work [`quantiles`](quantiles::quantiles) (what far rows are like) and [`bounds`](bound::bounds) (what a
+//! distance implies for a loss); [`compare`](compare::compare) and [`batch`](batch::run) run many of them on files.
 //!
 //! What is true lives in `kantor-theory`, what finds things in `kantor-solvers`; this crate talks to people.
 
@@ -51,6 +47,7 @@ pub mod output;
 pub mod pipeline;
 pub mod prelude;
 mod probe;
+pub mod problem;
 pub mod quantiles;
 pub mod record;
 pub mod source;
@@ -65,6 +62,7 @@ pub use array::{ArrayRows, Scalar};
 pub use kantor_solvers as solvers;
 pub use kantor_theory as theory;
 pub use pipeline::{choose, select};
+pub use problem::{Goal, Problem};
 
 /// The code in README is run with the tests.
 #[cfg(doctest)]

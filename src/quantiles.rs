@@ -10,6 +10,7 @@ use kantor_solvers::{Selection, Watch};
 
 use crate::output::ResultDirectory;
 use crate::pipeline::{Chosen, Error, Inputs, Outcome, Prepared, Request};
+use crate::problem::{Goal, Problem};
 use crate::record::{Cut, Manifest, Origin, RankRange, Run, SelectionWriter, copies, finish, rows};
 use crate::source::OnBadRow;
 
@@ -65,7 +66,8 @@ impl Cut {
     }
 }
 
-/// Orders the pool by the one method of `request`, cuts the order, and certifies rows of every bin if that was asked for.
+/// Orders the pool by the one method of `request`, cuts the order, and certifies rows of every bin if that was asked for. The
+/// budgets of the goal are not read.
 ///
 /// ```
 /// use kantor::prelude::*;
@@ -75,16 +77,17 @@ impl Cut {
 /// let (pool, query) = (vec![data.join("pool.embed.npy")], Some(data.join("query_gsm8k.embed.npy")));
 /// let inputs = Inputs::open(&InputSpec { pool, query, ..InputSpec::default() }, Cost::Cosine, &Quiet)?;
 /// let request = Request { methods: vec!["doubly-greedy".into()], certify: false, ..Request::default() };
-/// let found = quantiles(&inputs, &request, Cut { bins: 5, take: 10, focus_bin: None }, &Quiet)?;
+/// let problem = inputs.problem(Goal::default())?;
+/// let found = quantiles(problem, &request, Cut { bins: 5, take: 10, focus_bin: None }, &Quiet)?;
 /// assert_eq!((found.ranks.len(), found.ranks[0].clone()), (5, 0..1001));
 /// # Ok::<_, kantor::pipeline::Error>(())
 /// ```
 ///
 /// # Errors
 /// If the method orders nothing or not the whole pool, the cut makes no sense for it, or `watch` asks to stop.
-pub fn quantiles(inputs: &Inputs, request: &Request, cut: Cut, watch: &dyn Watch) -> Result<Bins, Error> {
-    let geometry = inputs.geometry(request.cost)?;
-    let rows = geometry.pool_len();
+pub fn quantiles(problem: Problem<'_>, request: &Request, cut: Cut, watch: &dyn Watch) -> Result<Bins, Error> {
+    let rows = problem.geometry().pool_len();
+    let problem = problem.with_budgets(vec![rows]);
     let ranks = cut.apply(rows)?;
     let [name] = &request.methods[..] else {
         return Err(Error::Request("give one --method".to_owned()));
@@ -98,10 +101,10 @@ pub fn quantiles(inputs: &Inputs, request: &Request, cut: Cut, watch: &dyn Watch
         )));
     }
     // Bounds for all subsets say nothing of bins: the order is made without proof.
-    let whole = Request { budgets: vec![rows], certify: false, cross_fit: None, ..inputs.within(request) };
+    let whole = Request { certify: false, cross_fit: None, ..request.clone() };
     let begun = Instant::now();
-    let prepared = Prepared::new(&geometry, &whole, watch).map_err(|error| inputs.named(error, request.cost))?;
-    let mut order = prepared.choose(name, &whole.budgets, request.seed)?;
+    let prepared = Prepared::new(&problem, &whole, watch)?;
+    let mut order = prepared.choose(name, &[rows], request.seed)?;
     let seconds = begun.elapsed().as_secs_f64();
     let whole_order = order.selections.pop().map(|proved| proved.selection);
     let Some(whole_order) = whole_order.filter(|order| order.rows.len() == rows) else {
@@ -122,7 +125,8 @@ pub fn quantiles(inputs: &Inputs, request: &Request, cut: Cut, watch: &dyn Watch
     };
     let selections = ranks.iter().enumerate().map(bin).collect::<Result<_, _>>()?;
     let outcome = prepared.outcome(vec![Chosen { selections, seconds, ..order }]);
-    Ok(Bins { outcome: Outcome { request: Request { certify: request.certify, ..whole.clone() }, ..outcome }, ranks })
+    let request = Request { certify: request.certify, ..outcome.request };
+    Ok(Bins { outcome: Outcome { request, ..outcome }, ranks })
 }
 
 /// Orders the pool, cuts it, and writes the bins into `staging`'s target, all at once.
@@ -132,13 +136,17 @@ pub fn quantiles(inputs: &Inputs, request: &Request, cut: Cut, watch: &dyn Watch
 pub fn run(
     mut staging: ResultDirectory,
     inputs: &Inputs,
+    goal: &Goal,
     request: &Request,
     cut: Cut,
     on_bad_row: OnBadRow,
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
     let begun = Instant::now();
-    let Bins { mut outcome, ranks } = inputs.guarded(watch, |watch| quantiles(inputs, request, cut, watch))?;
+    let Bins { mut outcome, ranks } = inputs.guarded(watch, |watch| {
+        let found = quantiles(inputs.problem(goal.clone())?, &inputs.within(request), cut, watch);
+        found.map_err(|error| inputs.named(error, goal.cost))
+    })?;
     outcome.inputs = inputs.records(request.certify, watch)?;
     let copies = copies(inputs, rows(&outcome), watch)?;
     let writer = SelectionWriter::new(inputs, &outcome.inputs, copies.as_ref());

@@ -14,6 +14,7 @@ use kantor_theory::{Certificate, Facts, Rows, Verdict, checker};
 
 use crate::certify;
 use crate::pipeline::{Error, InputSpec, Inputs};
+use crate::problem::Goal;
 use crate::source::column::{Kind, ReadColumn};
 use crate::source::name::readable;
 use crate::source::{Allowance, DataError, OnBadRow};
@@ -63,14 +64,11 @@ pub fn verify(
             facts.column_records.push(certify::column_record(name, column));
             facts.columns.push(column.clone());
         }
-        let geometry = match inputs.geometry(cost) {
-            Ok(geometry) => geometry,
-            Err(error) => return Ok(Verdict::CannotCheck(error.to_string())),
-        };
-        if let Err(error) = inputs.check_power(&geometry, certificate.problem.p) {
-            return other_input(error, named);
+        match inputs.problem(Goal { cost, power: certificate.problem.p, ..Goal::default() }) {
+            Ok(problem) => Ok(checker::verify(certificate, &facts, problem.geometry(), executor)),
+            Err(error @ Error::Data(_)) => other_input(error, named),
+            Err(error) => Ok(Verdict::CannotCheck(error.to_string())),
         }
-        Ok::<_, Error>(checker::verify(certificate, &facts, &geometry, executor))
     })?;
     inputs.check_unchanged()?;
     columns.iter().try_for_each(|(_, column)| column.check_unchanged())?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use kantor::certify::{self, SubsetMetric, Terms, measure};
 use kantor::pipeline::{InputSpec, Inputs};
+use kantor::problem::Goal;
 use kantor::solvers::relax::budgeted;
 use kantor::solvers::scan::scan;
 use kantor::solvers::{Optimum, Quiet, ScanRequest, Settings, Task, folds, registry};
@@ -48,7 +49,15 @@ fn spec(data: &Path, name: &str) -> InputSpec {
 /// What all selectors choose for all budgets, and a proved lower bound of W for every subset of these sizes.
 fn choose(geometry: &Geometry<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Vec<f64>), Box<dyn Error>> {
     let largest = budgets.iter().copied().max().unwrap_or(0);
-    let task = |seed| Task { geometry, power: Power::One, seed, block: 512, memory: u64::MAX, watch: &Quiet };
+    let task = |seed| Task {
+        geometry,
+        power: Power::One,
+        seed,
+        block: 512,
+        memory: u64::MAX,
+        constraints: None,
+        watch: &Quiet,
+    };
     let selectors: Vec<_> =
         METHODS.iter().filter_map(|name| Some((registry::selector(name)?.build)(&Settings::default()))).collect();
     let exact = budgeted::needs(&task(0), largest);
@@ -99,8 +108,9 @@ pub(crate) fn cells<'a>(
     budgets: &[usize],
 ) -> Result<Vec<Cell<'a>>, Box<dyn Error>> {
     let inputs = Inputs::open(&spec(data, &queries.name), Cost::Cosine, &Quiet)?;
-    let geometry = inputs.geometry(Cost::Cosine)?.with_cache();
-    let (choices, bests) = choose(&geometry, budgets)?;
+    let problem = inputs.problem(Goal::default())?.with_cache();
+    let geometry = problem.geometry();
+    let (choices, bests) = choose(geometry, budgets)?;
     geometry.clear_cache();
     let shortest: Vec<usize> = (0..budgets.len())
         .map(|at| choices.iter().filter(|c| c.at == at).map(|c| pool.tokens(&c.rows)).min().unwrap_or(0))
@@ -108,7 +118,7 @@ pub(crate) fn cells<'a>(
     let measured = |rows: &[usize], limit: usize| {
         let nats = queries.nats(&pool.train(rows, limit));
         let tokens = pool.tokens(rows).min(limit) as f64;
-        Ok::<_, String>(Measured { tokens, distances: distances(&geometry, rows)?, nats })
+        Ok::<_, String>(Measured { tokens, distances: distances(geometry, rows)?, nats })
     };
     let both = |choice: &Choice| {
         let (mut left, limit) = (shortest[choice.at] as i64, shortest[choice.at]);
@@ -147,16 +157,18 @@ pub(crate) fn held_out<'a>(
     budgets: &[usize],
 ) -> Result<Vec<Halves<'a>>, Box<dyn Error>> {
     let inputs = Inputs::open(&spec(data, &queries.name), Cost::Cosine, &Quiet)?;
+    let problem = inputs.problem(Goal::default())?;
     let halves = folds::folds(queries.len(), 2, 0);
     let mut found: Vec<Halves<'a>> =
         budgets.iter().map(|&budget| Halves { queries, budget, entries: Vec::new() }).collect();
     for (half, other) in [(0, 1), (1, 0)] {
-        let [seen, held] = [half, other].map(|of| PickedRows::new(inputs.queries(), halves[of].clone()));
-        let (seen, held) = (inputs.geometry_with(&seen, Cost::Cosine)?, inputs.geometry_with(&held, Cost::Cosine)?);
-        let (choices, _) = choose(&seen, budgets)?;
+        let [seen, held] = [half, other].map(|of| PickedRows::new(problem.queries(), halves[of].clone()));
+        let (seen, held) = (problem.with_queries(&seen)?, problem.with_queries(&held)?);
+        let (seen, held) = (seen.geometry(), held.geometry());
+        let (choices, _) = choose(seen, budgets)?;
         let measured = choices.par_iter().map(|choice| {
             let nats = queries.nats(&pool.train(&choice.rows, usize::MAX));
-            Ok::<_, String>((distances(&seen, &choice.rows)?, distances(&held, &choice.rows)?, nats))
+            Ok::<_, String>((distances(seen, &choice.rows)?, distances(held, &choice.rows)?, nats))
         });
         let measured = measured.collect::<Result<Vec<_>, _>>()?;
         for (at, found) in found.iter_mut().enumerate() {

@@ -9,8 +9,8 @@
 use std::time::Instant;
 
 use kantor_solvers::{Quiet, SolverSettings, registry};
-use kantor_theory::problem::Marginal;
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem};
+use kantor_theory::transport_problem::Marginal;
+use kantor_theory::{Cost, DenseRows, Geometry, Power, TransportProblem};
 
 /// User and system seconds of this process so far, on Linux; NaN elsewhere.
 fn cpu_seconds() -> f64 {
@@ -32,11 +32,11 @@ fn main() {
     drop(bytes);
     let matrix = DenseRows::from_f64(rows.parse().unwrap(), values).unwrap();
     let geometry = Geometry::from_matrix(&matrix, Cost::HalfCosine).unwrap();
-    let problem = Problem {
+    let problem = TransportProblem {
         epsilon: number(0).unwrap(),
         pool: marginal(number(1).unwrap()),
         query: marginal(number(2).unwrap()),
-        ..Problem::new(&geometry, Power::One)
+        ..TransportProblem::new(&geometry, Power::One)
     };
     let settings = SolverSettings { tolerance: number(3).unwrap_or(1e-9), ..SolverSettings::default() };
     let solver = (registry::solver(solver).unwrap().build)(&settings);

@@ -15,6 +15,7 @@
 
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
+pub mod admission;
 pub mod bandwidth;
 pub mod density;
 pub mod draw;
@@ -31,6 +32,7 @@ pub mod transport;
 pub mod watch;
 mod weights;
 
+pub use admission::Admission;
 pub use kantor_theory::simd;
 pub use objective::ObjectiveSettings;
 pub use relax::Optimum;

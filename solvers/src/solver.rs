@@ -1,7 +1,7 @@
 //! The trait behind which all transport solvers stand, and what they return.
 
-use kantor_theory::problem::BadProblem;
-use kantor_theory::{Problem, Status};
+use kantor_theory::transport_problem::BadProblem;
+use kantor_theory::{Status, TransportProblem};
 use sprs::CsMat;
 
 use crate::transport::exact::{TransportError, WeightError};
@@ -160,7 +160,7 @@ pub trait Solver: Send + Sync {
     /// If the problem makes no sense, is of a kind that this solver does not solve, or does not fit into memory.
     fn solve(
         &self,
-        problem: &Problem<'_>,
+        problem: &TransportProblem<'_>,
         start: Option<&Potentials>,
         watch: &dyn Watch,
     ) -> Result<Solution, SolveError>;
@@ -168,7 +168,7 @@ pub trait Solver: Send + Sync {
 
 /// What a built-in solver does: it reads of the settings what concerns it.
 pub(crate) type Solve =
-    fn(&Problem<'_>, Option<&Potentials>, &SolverSettings, &dyn Watch) -> Result<Solution, SolveError>;
+    fn(&TransportProblem<'_>, Option<&Potentials>, &SolverSettings, &dyn Watch) -> Result<Solution, SolveError>;
 
 /// A solver of this crate with its settings.
 #[derive(Debug, Clone)]
@@ -185,7 +185,7 @@ impl Solver for BuiltIn {
 
     fn solve(
         &self,
-        problem: &Problem<'_>,
+        problem: &TransportProblem<'_>,
         start: Option<&Potentials>,
         watch: &dyn Watch,
     ) -> Result<Solution, SolveError> {

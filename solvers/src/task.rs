@@ -1,6 +1,6 @@
 //! What is asked of those who choose rows, and why they may not be able to.
 
-use kantor_theory::{Geometry, GeometryError, Power};
+use kantor_theory::{FeasibleSet, Geometry, GeometryError, Power};
 
 use crate::watch::{Stopped, Watch};
 
@@ -16,6 +16,8 @@ pub struct Task<'a> {
     pub block: usize,
     /// Bytes that may be allocated beyond the input.
     pub memory: u64,
+    /// What the chosen rows must obey. Limits depend on the budget: one budget is asked for at a time.
+    pub constraints: Option<&'a FeasibleSet>,
     /// Where progress goes.
     pub watch: &'a dyn Watch,
 }
@@ -24,9 +26,12 @@ impl Task<'_> {
     /// The largest budget.
     ///
     /// # Errors
-    /// If one of them does not fit the pool.
+    /// If one of them does not fit the pool, or there are constraints and several budgets.
     pub fn largest(&self, budgets: &[usize]) -> Result<usize, SelectError> {
         let pool = self.geometry.pool_len();
+        if self.constraints.is_some() && budgets.len() != 1 {
+            return Err(SelectError::Budgets(budgets.len()));
+        }
         match budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
             Some(&budget) => Err(SelectError::Budget { budget, pool }),
             None => Ok(budgets.iter().copied().max().unwrap_or(0)),
@@ -71,6 +76,28 @@ pub enum SelectError {
         budget: usize,
         /// Rows there are.
         pool: usize,
+    },
+    /// There are constraints and not one budget.
+    #[error("constraints hold for one budget at a time, but {0} are asked for")]
+    Budgets(usize),
+    /// No subset obeys the constraints.
+    #[error("no {budget} rows obey the constraints: {conflict}")]
+    Infeasible {
+        /// Rows asked for.
+        budget: usize,
+        /// Which constraints are in conflict.
+        conflict: String,
+    },
+    /// No subset that obeys the constraints was found.
+    #[error(
+        "no {budget} rows that obey the constraints were found, which does not prove that there are none; \
+         of those that came closest, {broken}"
+    )]
+    NoneFound {
+        /// Rows asked for.
+        budget: usize,
+        /// The first constraint that the rows at the end of the search break.
+        broken: String,
     },
     /// The task has not what this selector needs.
     #[error("method `{method}` {fault}")]

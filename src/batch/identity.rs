@@ -5,10 +5,11 @@ use kantor_theory::{Cost, Power};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::pipeline::{ForbidOverlap, InputSpec, Request, Target};
+use crate::pipeline::{ForbidOverlap, InputSpec};
+use crate::problem::Target;
 use crate::source::{DataError, Digests, OnBadRow};
 
-use super::Job;
+use super::{Job, JobPlan};
 
 /// All that the rows, distances and certificates of a job depend on. Neither paths nor threads nor memory are among it.
 #[derive(Debug, Serialize)]
@@ -34,8 +35,10 @@ pub(super) struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// Of a job on these inputs, whose digests are known.
-    pub(super) fn new(job: &'a Job, spec: &'a InputSpec, request: &'a Request, digests: &'a Digests) -> Self {
+    /// Of a job on inputs whose digests are known.
+    pub(super) fn new(job: &'a Job, plan: &'a JobPlan, digests: &'a Digests) -> Self {
+        let JobPlan { goal, request, .. } = plan;
+        let spec = &plan.tasks[&job.task];
         Self {
             kantor: env!("CARGO_PKG_VERSION"),
             inputs: spec.files().map(|(role, path)| (role, digests.get(path).unwrap_or_default())).collect(),
@@ -46,9 +49,9 @@ impl<'a> Identity<'a> {
             method: &job.method,
             budget: job.budget,
             seed: job.seed,
-            cost: request.cost,
-            p: request.power,
-            objective: request.objective,
+            cost: goal.cost,
+            p: goal.power,
+            objective: goal.objective,
             certify: request.certify,
             energy: request.energy,
             cross_fit: request.cross_fit,

@@ -28,6 +28,7 @@ use serde::Serialize;
 
 use crate::output::MANIFEST;
 use crate::pipeline::{Error, InputSpec, Request};
+use crate::problem::Goal;
 use crate::source::name::readable;
 
 pub use report::{BatchReport, Event, JobLine, Options};
@@ -43,7 +44,9 @@ pub struct JobPlan {
     pub tasks: BTreeMap<String, InputSpec>,
     /// In the order in which they are worked on: by task, then seed, method and budget.
     pub jobs: Vec<Job>,
-    /// What all jobs share; methods, budgets and seed are those of each job instead.
+    /// What all jobs ask; budgets are those of each job instead.
+    pub goal: Goal,
+    /// How all jobs are done; methods and seed are those of each job instead.
     pub request: Request,
 }
 

@@ -13,6 +13,7 @@ use kantor_solvers::{SelectError, Stopped, Watch};
 use crate::label::Labelled;
 use crate::output::{OutputError, ResultDirectory};
 use crate::pipeline::{Error, InputSpec, Inputs, Outcome, Prepared, Request};
+use crate::problem::Goal;
 use crate::record::{Run, copies, rows, write_with};
 use crate::source::{DataError, Digests, InputRecord};
 
@@ -134,9 +135,7 @@ impl<'a> Batch<'a> {
         }
         let identity = |job: &&Job| match unread.get(job.task.as_str()) {
             Some(error) => Err(error.clone()),
-            None => Identity::new(job, &plan.tasks[&job.task], &plan.request, &digests)
-                .digest()
-                .map_err(|error| error.to_string()),
+            None => Identity::new(job, plan, &digests).digest().map_err(|error| error.to_string()),
         };
         let identities = jobs.iter().map(identity).collect();
         let store = Store::new(&plan.out);
@@ -283,7 +282,7 @@ impl<'a> Batch<'a> {
             // Jobs at work at the same time share what is allowed, here as in their requests.
             let memory = spec.memory.map(|memory| memory / self.options.parallel as u64);
             let spec = InputSpec { memory, ..spec.clone() };
-            let inputs = Inputs::open_to_select(&spec, self.plan.request.cost, &watch)?;
+            let inputs = Inputs::open_to_select(&spec, self.plan.goal.cost, &watch)?;
             let records = inputs.records_known(&self.digests, self.plan.request.certify, &watch)?;
             Ok(Opened { inputs, records })
         };
@@ -312,54 +311,61 @@ impl<'a> Batch<'a> {
     /// Does jobs of one task with one pass over the pool.
     fn share(&self, opened: &Opened, places: &[usize], watch: &dyn Watch) -> Result<(), Stopped> {
         let inputs = &opened.inputs;
-        let geometry = match inputs.geometry(self.plan.request.cost) {
-            Ok(geometry) if self.plan.request.certify => geometry.with_cache(),
-            Ok(geometry) => geometry,
+        let mut problem = match inputs.problem(self.plan.goal.clone()) {
+            Ok(problem) if self.plan.request.certify => problem.with_cache(),
+            Ok(problem) => problem,
             Err(error) => return self.fail_on(inputs, places, &error),
         };
-        let pool = geometry.pool_len();
-        let (mut fit, unfit): (Vec<usize>, Vec<usize>) =
+        let pool = problem.geometry().pool_len();
+        let (fit, unfit): (Vec<usize>, Vec<usize>) =
             places.iter().partition(|&&at| (1..=pool).contains(&self.jobs[at].budget));
         for at in unfit {
             self.fail_on(inputs, &[at], &SelectError::Budget { budget: self.jobs[at].budget, pool }.into())?;
         }
-        if fit.is_empty() {
-            return Ok(());
+        // The last part first.
+        let mut parts = vec![fit];
+        while let Some(mut fit) = parts.pop() {
+            if fit.is_empty() {
+                continue;
+            }
+            let (goal, request) = self.asked(&fit);
+            problem = problem.with_budgets(goal.budgets);
+            let request = inputs.within(&request);
+            let prepared = Prepared::new(&problem, &request, watch);
+            match prepared.map_err(|error| inputs.named(error, goal.cost)) {
+                Ok(prepared) => {
+                    let together = |&a: &usize, &b: &usize| {
+                        (self.jobs[a].seed, &self.jobs[a].method) == (self.jobs[b].seed, &self.jobs[b].method)
+                    };
+                    fit.chunk_by(together).try_for_each(|group| self.group(opened, &prepared, group))?;
+                }
+                // What is too much for all may do for some.
+                Err(Error::Memory { .. } | Error::BoundMemory { .. } | Error::Selector(SelectError::Memory { .. }))
+                    if fit.len() > 1 =>
+                {
+                    fit.sort_by_key(|&at| (self.jobs[at].budget, at));
+                    let more = fit.split_off(fit.len() / 2);
+                    parts.extend([more, fit]);
+                }
+                // What one method does not take, others may.
+                Err(Error::Selector(error @ SelectError::Unsupported { method, .. }))
+                    if fit.iter().any(|&at| self.jobs[at].method == method) =>
+                {
+                    let (failed, others): (Vec<usize>, Vec<usize>) =
+                        fit.iter().partition(|&&at| self.jobs[at].method == method);
+                    self.fail_on(inputs, &failed, &error.into())?;
+                    parts.push(others);
+                }
+                Err(error) => self.fail_on(inputs, &fit, &error)?,
+            }
         }
-        let request = inputs.within(&self.request(&fit));
-        let prepared = Prepared::new(&geometry, &request, watch);
-        match prepared.map_err(|error| inputs.named(error, request.cost)) {
-            Ok(prepared) => {
-                let together = |&a: &usize, &b: &usize| {
-                    (self.jobs[a].seed, &self.jobs[a].method) == (self.jobs[b].seed, &self.jobs[b].method)
-                };
-                fit.chunk_by(together).try_for_each(|group| self.group(opened, &prepared, group))
-            }
-            // What is too much for all may do for some.
-            Err(Error::Memory { .. } | Error::BoundMemory { .. } | Error::Selector(SelectError::Memory { .. }))
-                if fit.len() > 1 =>
-            {
-                fit.sort_by_key(|&at| (self.jobs[at].budget, at));
-                let (less, more) = fit.split_at(fit.len() / 2);
-                self.share(opened, less, watch)?;
-                self.share(opened, more, watch)
-            }
-            // What one method does not take, others may.
-            Err(Error::Selector(error @ SelectError::Unsupported { method, .. }))
-                if fit.iter().any(|&at| self.jobs[at].method == method) =>
-            {
-                let (failed, others): (Vec<usize>, Vec<usize>) =
-                    fit.iter().partition(|&&at| self.jobs[at].method == method);
-                self.fail_on(inputs, &failed, &error.into())?;
-                self.share(opened, &others, watch)
-            }
-            Err(error) => self.fail_on(inputs, &fit, &error),
-        }
+        Ok(())
     }
 
-    /// What these jobs ask for together.
-    fn request(&self, places: &[usize]) -> Request {
-        let mut request = Request { methods: Vec::new(), budgets: Vec::new(), ..self.plan.request.clone() };
+    /// What these jobs ask together, and how they are done.
+    fn asked(&self, places: &[usize]) -> (Goal, Request) {
+        let mut goal = Goal { budgets: Vec::new(), ..self.plan.goal.clone() };
+        let mut request = Request { methods: Vec::new(), ..self.plan.request.clone() };
         request.memory /= self.options.parallel as u64;
         for &at in places {
             let Job { method, budget, seed, .. } = self.jobs[at];
@@ -367,18 +373,18 @@ impl<'a> Batch<'a> {
             if !request.methods.contains(method) {
                 request.methods.push(method.clone());
             }
-            if !request.budgets.contains(budget) {
-                request.budgets.push(*budget);
+            if !goal.budgets.contains(budget) {
+                goal.budgets.push(*budget);
             }
         }
-        request
+        (goal, request)
     }
 
     /// Does jobs of one task, method and seed.
     fn group(&self, opened: &Opened, prepared: &Prepared<'_>, places: &[usize]) -> Result<(), Stopped> {
         let (begun, inputs) = (Instant::now(), &opened.inputs);
-        let request = self.request(places);
-        let mut outcome = match prepared.part(&request) {
+        let (goal, request) = self.asked(places);
+        let mut outcome = match prepared.part(&request, &goal.budgets) {
             Ok(outcome) => outcome,
             // What fails for one budget may do for another; to stop is no failure.
             Err(error) if places.len() > 1 => {
@@ -401,14 +407,15 @@ impl<'a> Batch<'a> {
         for &at in places {
             let (job, digest) = (self.jobs[at], self.digest(at));
             let spec = &self.plan.tasks[&job.task];
-            let mut single = Outcome { request: self.request(&[at]), ..outcome.clone() };
+            let (goal, request) = self.asked(&[at]);
+            let mut single = Outcome { goal, request, ..outcome.clone() };
             for chosen in &mut single.chosen {
                 chosen.selections.retain(|proved| proved.selection.budget() == job.budget);
             }
             let write = || {
                 self.store.check_place(job)?;
                 let mut staging = ResultDirectory::begin(&self.store.directory(job), true, &self.files)?;
-                let identity = Identity::new(job, spec, &self.plan.request, &self.digests);
+                let identity = Identity::new(job, self.plan, &self.digests);
                 let of = serde_json::json!({
                     "schema": "kantor/job/1", "task": job.task, "digest": digest, "depends_on": identity,
                 });

@@ -11,7 +11,7 @@ use kantor_theory::generalization::bracket::{divergence, entropic_interval, unif
 use kantor_theory::generalization::partial::partial_plan_cost;
 use kantor_theory::generalization::projection::Projected;
 use kantor_theory::generalization::{Assumption, Refusal, Theorem};
-use kantor_theory::{DistanceEvidence, Power, Problem, Rows, SparsePlan, Statement};
+use kantor_theory::{DistanceEvidence, Power, Rows, SparsePlan, Statement, TransportProblem};
 
 use super::solve::{self, Solved};
 use super::{Line, PAIRWISE, Study};
@@ -82,7 +82,7 @@ impl Study<'_> {
             Some(solved.distance.upper()),
             "W₁ itself is at most",
         )];
-        let problem = Problem { epsilon, ..Problem::new(pairs.geometry(), Power::One) };
+        let problem = TransportProblem { epsilon, ..TransportProblem::new(pairs.geometry(), Power::One) };
         let effort = SolverSettings { memory: self.terms.memory, ..SolverSettings::default() };
         let solver = sinkhorn_newton(&effort);
         let (solution, value) = if k <= PAIRWISE {

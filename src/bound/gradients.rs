@@ -12,8 +12,9 @@ use crate::pipeline::Error;
 impl Study<'_> {
     pub(super) fn gradients(&mut self) -> Result<(), Error> {
         let Some(terms) = self.terms.gradients else { return Ok(()) };
-        let subset = Cloud::new(Metric::Euclidean, self.subject.pool, self.subject.subset.iter().copied());
-        let query = Cloud::new(Metric::Euclidean, self.subject.query, 0..self.subject.query.len());
+        let subset = Cloud::new(Metric::Euclidean, self.pool, self.subject.subset.iter().copied());
+        let queries = self.subject.problem.queries();
+        let query = Cloud::new(Metric::Euclidean, queries, 0..queries.len());
         let (Some(subset), Some(query)) = (subset, query) else { return Ok(()) };
         let norms: Vec<f64> = [&subset, &query].into_iter().flat_map(norms).collect();
         if let Err(refusal) = require_raw(&norms) {
@@ -60,8 +61,8 @@ impl Study<'_> {
 
     /// T7: what is known of gradients that were projected at random before they were written down.
     fn projected(&mut self) {
-        let (name, r) = ("ε: W₁ before projection is W₁/√(1 ± ε)", self.subject.pool.dim());
-        let (n, m) = (self.subject.pool.len(), self.subject.query.len());
+        let (name, r) = ("ε: W₁ before projection is W₁/√(1 ± ε)", self.pool.dim());
+        let (n, m) = (self.pool.len(), self.query.len());
         match johnson_lindenstrauss(r, m, n, self.terms.delta) {
             _ if self.metric != Metric::Euclidean => self.skip(name, Theorem::T7, "is about `--cost euclidean`"),
             Some(bound) => self.push(Line::value(name, bound)),

@@ -14,11 +14,12 @@ mod solve;
 mod transport;
 
 use kantor_solvers::Watch;
+use kantor_theory::Rows;
 use kantor_theory::generalization::{Cloud, LossObjective, Metric, MetricDistance, Refusal, Theorem};
-use kantor_theory::{Cost, Rows};
 
 use crate::pipeline::Error;
 use crate::probe;
+use crate::problem::Problem;
 
 pub use line::{Line, Says};
 use solve::Solved;
@@ -110,18 +111,14 @@ pub struct UnseenQueries<'a> {
 
 /// The inputs of [`bounds`].
 pub struct Subject<'a> {
-    /// Pool rows.
-    pub pool: &'a dyn Rows,
-    /// Query rows.
-    pub query: &'a dyn Rows,
-    /// What messages call them; by their place, if empty.
+    /// Pool, queries and the cost of the selection; statements use the metric behind it.
+    pub problem: &'a Problem<'a>,
+    /// What messages call the queries; by their place, if empty.
     pub query_numbers: &'a [usize],
     /// The subset: distinct pool rows.
     pub subset: &'a [usize],
     /// Queries that the selection did not see.
     pub held_out: Option<UnseenQueries<'a>>,
-    /// The cost of the selection; statements use the metric behind it.
-    pub cost: Cost,
     /// Losses.
     pub losses: &'a Losses,
 }
@@ -140,6 +137,7 @@ pub struct Report {
 /// What the parts share.
 struct Study<'a> {
     subject: &'a Subject<'a>,
+    pool: &'a dyn Rows,
     terms: &'a BoundTerms,
     metric: Metric,
     diameter: Option<f64>,
@@ -160,14 +158,15 @@ struct Study<'a> {
 /// If the cost has no metric behind it, two of the points are farther apart than the given diameter, memory does not suffice, a transport cannot be solved or certified, or `watch`
 /// asks to stop.
 pub fn bounds(subject: &Subject<'_>, terms: &BoundTerms, watch: &dyn Watch) -> Result<Report, Error> {
-    let Some(metric) = Metric::behind(subject.cost) else {
+    let Subject { problem, subset, .. } = subject;
+    let (Some(pool), Some(metric)) = (problem.pool(), Metric::behind(problem.goal().cost)) else {
         return Err(Error::Request(
             "bounds need rows and a metric: `precomputed` costs are not known to be one".to_owned(),
         ));
     };
-    let (k, m) = (subject.subset.len(), subject.query.len());
+    let (k, m) = (subset.len(), problem.queries().len());
     let held = subject.held_out.as_ref().map_or(0, |held| held.rows.len());
-    let needed = 8 * (4 * k * m.max(held) + (2 * k + 2 * m + 2 * held) * subject.pool.dim()) as u64;
+    let needed = 8 * (4 * k * m.max(held) + (2 * k + 2 * m + 2 * held) * pool.dim()) as u64;
     if needed > terms.memory {
         return Err(Error::Memory { needed, allowed: terms.memory });
     }
@@ -178,11 +177,12 @@ pub fn bounds(subject: &Subject<'_>, terms: &BoundTerms, watch: &dyn Watch) -> R
     let all = |rows: &dyn Rows| cloud(rows, &mut (0..rows.len()));
     let mut study = Study {
         subject,
+        pool,
         terms,
         metric,
         diameter: metric.diameter().into_iter().chain(terms.diameter).reduce(f64::min),
-        subset: cloud(subject.pool, &mut subject.subset.iter().copied())?,
-        query: all(subject.query)?,
+        subset: cloud(pool, &mut subset.iter().copied())?,
+        query: all(problem.queries())?,
         held_out: subject.held_out.as_ref().map(|held| all(held.rows)).transpose()?,
         lipschitz: terms.lipschitz,
         range: terms.range,
@@ -232,8 +232,9 @@ impl Study<'_> {
 
     /// The cost of the selection, if it is no metric.
     fn cost_itself(&mut self) {
-        if let Err(refusal) = Metric::of(self.subject.cost, Theorem::T1) {
-            self.refuse(&format!("loss gap from cost `{}`", self.subject.cost), refusal);
+        let cost = self.subject.problem.goal().cost;
+        if let Err(refusal) = Metric::of(cost, Theorem::T1) {
+            self.refuse(&format!("loss gap from cost `{cost}`"), refusal);
         }
     }
 

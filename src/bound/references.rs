@@ -32,7 +32,7 @@ const DIMENSION: u64 = 3 << 32;
 
 impl Study<'_> {
     pub(super) fn references(&mut self, solved: &Solved) -> Result<(), Error> {
-        let (pool, k) = (self.subject.pool, self.subset.len());
+        let (pool, k) = (self.pool, self.subset.len());
         self.watch.begin("random subsets", self.terms.references as u64);
         let mut references = Vec::new();
         for r in 0..self.terms.references {
@@ -65,14 +65,13 @@ impl Study<'_> {
     }
 
     fn random(&self, r: usize, k: usize) -> Result<Cloud, Error> {
-        let rows = draw::without_replacement(self.terms.seed, REFERENCES + r as u64, self.subject.pool.len(), k);
-        Cloud::new(self.metric, self.subject.pool, rows)
-            .ok_or_else(|| Error::Request("the pool has no rows".to_owned()))
+        let rows = draw::without_replacement(self.terms.seed, REFERENCES + r as u64, self.pool.len(), k);
+        Cloud::new(self.metric, self.pool, rows).ok_or_else(|| Error::Request("the pool has no rows".to_owned()))
     }
 
     /// The pool as a cloud with all its distances to the queries, if memory allows.
     fn pool(&self, copies: usize) -> Option<Cloud> {
-        let pool = self.subject.pool;
+        let pool = self.pool;
         let needed = 8 * (2 * pool.len() * pool.dim() + copies * pool.len() * self.query.len()) as u64;
         (needed <= self.terms.memory).then(|| Cloud::new(self.metric, pool, 0..pool.len())).flatten()
     }
@@ -82,8 +81,15 @@ impl Study<'_> {
         let Some(pool) = self.pool(0) else { return Ok(None) };
         let (pairs, k) = (pool.pairs(&self.query)?, self.subset.len());
         let BoundTerms { seed, memory, .. } = *self.terms;
-        let task =
-            Task { geometry: pairs.geometry(), power: Power::One, seed, block: BLOCK, memory, watch: self.watch };
+        let task = Task {
+            geometry: pairs.geometry(),
+            power: Power::One,
+            seed,
+            block: BLOCK,
+            memory,
+            constraints: None,
+            watch: self.watch,
+        };
         let findings = scan(&task, budgeted::needs(&task, k))?;
         let found = match budgeted::solve(&task, &findings, &[k]) {
             Err(SelectError::Memory { .. }) => return Ok(None),

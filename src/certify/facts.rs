@@ -8,14 +8,12 @@ use kantor_theory::constraints::{Column, ColumnRecord};
 use kantor_theory::{Certificate, Element, Facts, Rejection, Rows, checker};
 use rayon::prelude::*;
 
+use crate::problem::Problem;
 use crate::source::name::readable;
 use crate::source::{DroppedRecord, InputRecord};
 
 /// Numbers that one task makes bytes of.
 const STEP: usize = 1 << 17;
-
-/// Rows in memory with what they are: pool and queries, or a matrix.
-pub type Tables<'a> = [(Role, &'a dyn Rows)];
 
 /// The facts of files that a certificate binds itself to: one range for each file, of records with digests of values.
 pub fn facts(records: &[InputRecord], dropped: &[DroppedRecord]) -> Facts {
@@ -66,39 +64,39 @@ pub(crate) fn dropped_rows(dropped: &[DroppedRecord]) -> Dropped {
     Dropped { pool: rows("pool"), query: rows("query") }
 }
 
-/// The facts of rows in memory, none of them left out, that a certificate binds itself to: those of the same rows in files,
+/// The facts of the rows of a problem, none of them left out, that a certificate binds itself to: those of the same rows in files,
 /// but for names. One range for all rows that are stored in one number type.
 ///
 /// ```
 /// use kantor::prelude::*;
 /// use kantor::certify::{facts_for, facts_of};
-/// use kantor::theory::{certificate::Role, sequential, verify};
+/// use kantor::theory::{sequential, verify};
 /// let (pool, query) = (ndarray::array![[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], ndarray::array![[0.9, 0.1]]);
 /// let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
-/// let geometry = Geometry::new(&pool, &query, Cost::Cosine)?;
-/// let outcome = choose(&geometry, &Request { budgets: vec![1], ..Request::default() }, &Quiet)?;
+/// let problem = Problem::new(&pool, &query, Goal { budgets: vec![1], ..Goal::default() })?;
+/// let outcome = choose(&problem, &Request::default(), &Quiet)?;
 /// let certified = outcome.chosen[0].selections[0].certified.as_ref().ok_or("nothing was certified")?;
 ///
-/// let tables = [(Role::Pool, &pool as &dyn Rows), (Role::Query, &query)];
-/// let certificate = certified.certificate(&facts_of(&tables), Some("round-robin"))?;
-/// let verdict = verify(&certificate, &facts_for(&certificate, &tables)?, &geometry, &sequential);
+/// let certificate = certified.certificate(&facts_of(&problem), Some("round-robin"))?;
+/// let verdict = verify(&certificate, &facts_for(&certificate, &problem)?, problem.geometry(), &sequential);
 /// assert_eq!(verdict.name(), "verified");
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-pub fn facts_of(tables: &Tables<'_>) -> Facts {
-    let inputs = tables.iter().flat_map(|&(role, rows)| {
+pub fn facts_of(problem: &Problem<'_>) -> Facts {
+    let inputs = problem.tables().into_iter().flat_map(|(role, rows)| {
         let runs = runs(rows, 0..rows.len()).into_iter();
         runs.map(move |(range, _)| described(role, rows, range))
     });
     Facts { inputs: inputs.collect(), ..Facts::default() }
 }
 
-/// What [`verify`](kantor_theory::verify) must know to check a certificate against rows in memory.
+/// What [`verify`](kantor_theory::verify) must know to check a certificate against the rows of a problem.
 ///
 /// # Errors
 /// If the certificate breaks a rule that needs no rows.
-pub fn facts_for(certificate: &Certificate, tables: &Tables<'_>) -> Result<Facts, Rejection> {
+pub fn facts_for(certificate: &Certificate, problem: &Problem<'_>) -> Result<Facts, Rejection> {
     checker::check_statement(certificate)?;
+    let tables = problem.tables();
     let found = |claim: &Input| {
         let (role, rows) = tables.iter().find(|(role, _)| *role == claim.role)?;
         Some(described(*role, *rows, claim.range(rows.len())))

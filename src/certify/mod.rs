@@ -20,12 +20,13 @@ use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
 use kantor_theory::{
-    Certificate, Facts, Geometry, Interval, Objective, Problem, Rejection, Statement, Status, Weights, Witness, excess,
+    Certificate, Facts, Geometry, Interval, Objective, Rejection, Statement, Status, TransportProblem, Weights,
+    Witness, excess,
 };
 use rayon::prelude::*;
 
 pub use among::{best_among, distance_among};
-pub use facts::{Tables, column_record, facts, facts_for, facts_of};
+pub use facts::{column_record, facts, facts_for, facts_of};
 pub(crate) use facts::{dropped_rows, file_facts};
 pub use metric::{Measured, SubsetMetric, measure};
 
@@ -127,7 +128,11 @@ fn evidence(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Result<Di
 ///
 /// # Errors
 /// If the weights make no measure, the plan takes too much memory, or the evidence is refused.
-pub fn bracket(problem: &Problem<'_>, solution: &Solution, memory: u64) -> Result<DistanceBound, CertifyError> {
+pub fn bracket(
+    problem: &TransportProblem<'_>,
+    solution: &Solution,
+    memory: u64,
+) -> Result<DistanceBound, CertifyError> {
     let potentials = conjugate(problem, &solution.potentials.query);
     let plan = round(problem, solution, &potentials, memory)?;
     let rows: Vec<usize> = (0..problem.row_count()).map(|position| problem.row(position)).collect();

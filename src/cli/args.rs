@@ -10,7 +10,8 @@ use kantor_theory::cost_bounds::Power;
 
 use super::progress::Detail;
 use crate::compare::ALL;
-use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, Target, method};
+use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
+use crate::problem::{Goal, Target};
 use crate::source::OnBadRow;
 
 use super::count::count;
@@ -102,19 +103,19 @@ impl SelectionArguments {
         InputSpec { query_groups: self.query_groups.clone(), ..files.spec(run) }
     }
 
-    /// What to select by these methods, but for what depends on the inputs.
-    pub(super) fn request(&self, methods: Vec<String>, cost: Cost, run: &RunArguments) -> Request {
+    /// What is asked under a cost.
+    pub(super) fn goal(&self, cost: Cost) -> Goal {
+        Goal { budgets: without_repeats(self.budget.clone()), ..self.judge.goal(cost) }
+    }
+
+    /// How to select by these methods, but for what depends on the inputs.
+    pub(super) fn request(&self, methods: Vec<String>, run: &RunArguments) -> Request {
         Request {
             methods: without_repeats(methods),
-            budgets: without_repeats(self.budget.clone()),
-            cost,
-            power: self.judge.power.get(),
-            objective: self.judge.objective,
             cross_fit: self.cross_fit,
             settings: self.settings.settings(),
             seed: self.seed,
-            memory: run.max_memory.unwrap_or(Request::default().memory),
-            ..Request::default()
+            ..run.request()
         }
     }
 
@@ -191,12 +192,19 @@ impl FileArguments {
 /// By which distance selections are judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection")]
-struct JudgeArguments {
+pub(super) struct JudgeArguments {
     #[command(flatten)]
     power: PowerArgument,
     /// Distance whose value, bound for all subsets and certificate are written: w, energy or mmd (under --kernel)
     #[arg(long, value_name = "w|energy|mmd", default_value_t = Target::W, value_parser = target_parser())]
     objective: Target,
+}
+
+impl JudgeArguments {
+    /// What is asked under a cost, but for budgets.
+    pub(super) fn goal(&self, cost: Cost) -> Goal {
+        Goal { cost, power: self.power.get(), objective: self.objective, ..Goal::default() }
+    }
 }
 
 /// Whether distances are certified.
@@ -219,7 +227,7 @@ pub(super) struct TermsArguments {
     #[command(flatten)]
     certify: CertifyArguments,
     #[command(flatten)]
-    judge: JudgeArguments,
+    pub(super) judge: JudgeArguments,
 }
 
 /// What is proved of a selection for a budget.
@@ -227,7 +235,7 @@ pub(super) struct TermsArguments {
 #[command(next_help_heading = "Selection")]
 pub(super) struct ProofArguments {
     #[command(flatten)]
-    terms: TermsArguments,
+    pub(super) terms: TermsArguments,
     /// Also split the queries into F folds, select by all folds but one, and measure on that one
     #[arg(long, value_name = "F", value_parser = count::<usize>)]
     cross_fit: Option<usize>,
@@ -238,26 +246,16 @@ fn target_parser() -> impl TypedValueParser<Value = Target> {
 }
 
 impl TermsArguments {
-    /// A request under these terms; methods, budgets and seed are for the caller to add.
-    pub(super) fn request(&self, cost: Cost, settings: Settings, run: &RunArguments) -> Request {
-        let default = Request::default();
-        Request {
-            cost,
-            power: self.judge.power.get(),
-            objective: self.judge.objective,
-            certify: !self.certify.no_certify,
-            energy: self.certify.energy,
-            settings,
-            memory: run.max_memory.unwrap_or(default.memory),
-            ..default
-        }
+    /// A request under these terms; methods and seed are for the caller to add.
+    pub(super) fn request(&self, settings: Settings, run: &RunArguments) -> Request {
+        Request { certify: !self.certify.no_certify, energy: self.certify.energy, settings, ..run.request() }
     }
 }
 
 impl ProofArguments {
     /// As [`TermsArguments::request`].
-    pub(super) fn request(&self, cost: Cost, settings: Settings, run: &RunArguments) -> Request {
-        Request { cross_fit: self.cross_fit, ..self.terms.request(cost, settings, run) }
+    pub(super) fn request(&self, settings: Settings, run: &RunArguments) -> Request {
+        Request { cross_fit: self.cross_fit, ..self.terms.request(settings, run) }
     }
 }
 
@@ -295,6 +293,12 @@ impl RunArguments {
             (false, true) => Detail::Verbose,
             (false, false) => Detail::Normal,
         }
+    }
+
+    /// A request within the memory that is allowed.
+    pub(super) fn request(&self) -> Request {
+        let default = Request::default();
+        Request { memory: self.max_memory.unwrap_or(default.memory), ..default }
     }
 
     /// Puts them into force.

@@ -2,9 +2,10 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kantor_solvers::Watch;
-use kantor_theory::{BestBound, Geometry, Power};
+use kantor_theory::{BestBound, Geometry};
 
 use crate::pipeline::{Error, Inputs, Prepared, Request};
+use crate::problem::Problem;
 use crate::view::terminal::tell;
 
 use super::args::RunArguments;
@@ -34,12 +35,11 @@ impl When {
     }
 }
 
-/// Proves how close any subset of `size` rows can be. Where `auto` leaves it out, that is said.
+/// Proves how close any subset of `size` rows can be, for which `problem` asks. Where `auto` leaves it out, that is said.
 pub(super) fn of_size(
     size: usize,
     inputs: &Inputs,
-    geometry: &Geometry<'_>,
-    power: Power,
+    problem: &Problem<'_>,
     when: When,
     run: &RunArguments,
     watch: &dyn Watch,
@@ -54,21 +54,13 @@ pub(super) fn of_size(
         return Ok(None);
     }
     let auto = when == When::Auto;
-    if auto && multiplications(geometry, size) > MANY {
+    if auto && multiplications(problem.geometry(), size) > MANY {
         return leave_out("it takes more than 10¹¹ multiplications; `--best always` asks for it");
     }
-    let default = Request::default();
-    let request = Request {
-        // What it needs of the pass over the pool is what the bound needs.
-        methods: vec!["optimal".to_owned()],
-        budgets: vec![size],
-        cost: geometry.cost(),
-        power,
-        memory: run.max_memory.unwrap_or(default.memory),
-        ..default
-    };
+    // What it needs of the pass over the pool is what the bound needs.
+    let request = Request { methods: vec!["optimal".to_owned()], ..run.request() };
     let request = inputs.within(&request);
-    match Prepared::new(geometry, &request, watch).map_err(|error| inputs.named(error, request.cost)) {
+    match Prepared::new(problem, &request, watch).map_err(|error| inputs.named(error, problem.goal().cost)) {
         Ok(prepared) => Ok(prepared.best(size).cloned()),
         Err(Error::Memory { needed, allowed } | Error::BoundMemory { needed, allowed }) if auto => {
             leave_out(&format!("it takes about {needed} bytes but --max-memory allows {allowed}"))

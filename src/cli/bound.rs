@@ -13,6 +13,7 @@ use crate::bound::{BoundTerms, GradientTerms, Line, Losses, Report, Says, Subjec
 use crate::output::MANIFEST;
 use crate::pipeline::Inputs;
 use crate::probe;
+use crate::problem::Goal;
 use crate::record::Manifest;
 use crate::source::list::read_list;
 use crate::source::name::readable;
@@ -166,16 +167,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         references: arguments.references,
         memory: arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX),
     };
-    let subject = Subject {
-        pool,
-        query,
-        query_numbers: &query_numbers,
-        subset: &subset,
-        held_out: held_out.as_ref().map(|rows| UnseenQueries { rows, numbers: &held_out_numbers, shared }),
-        cost: input.cost,
-        losses: &losses,
-    };
-    let report = inputs.guarded(&progress, |watch| bounds(&subject, &terms, watch)).or_else(|error| {
+    let found = inputs.guarded(&progress, |watch| {
+        let subject = Subject {
+            problem: &inputs.problem(Goal { cost: input.cost, ..Goal::default() })?,
+            query_numbers: &query_numbers,
+            subset: &subset,
+            held_out: held_out.as_ref().map(|rows| UnseenQueries { rows, numbers: &held_out_numbers, shared }),
+            losses: &losses,
+        };
+        bounds(&subject, &terms, watch)
+    });
+    let report = found.or_else(|error| {
         held_out.as_ref().map_or(Ok(()), Representation::check_content)?;
         Err(error)
     })?;
@@ -193,7 +195,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "results": results,
         }))?;
     } else {
-        print(&report, &subject)?;
+        print(&report, subset.len(), query.len())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -292,14 +294,10 @@ fn read_losses(
     })
 }
 
-fn print(report: &Report, subject: &Subject<'_>) -> Result<(), Failure> {
+fn print(report: &Report, rows: usize, queries: usize) -> Result<(), Failure> {
     let diameter = report.diameter.map_or_else(|| "not known".to_owned(), |d| d.to_string());
-    say(format_args!(
-        "{} rows, {} queries; metric: {}, diameter {diameter}",
-        subject.subset.len(),
-        subject.query.len(),
-        report.metric.name()
-    ))?;
+    let metric = report.metric.name();
+    say(format_args!("{rows} rows, {queries} queries; metric: {metric}, diameter {diameter}"))?;
     let printed: Vec<&Line> = report.lines.iter().filter(|line| line.bound().is_some()).collect();
     let used: BTreeSet<Assumption> = printed.iter().flat_map(|line| line.assumptions()).collect();
     let letters: Vec<(Assumption, String)> = used.into_iter().zip('a'..='z').map(|(a, c)| (a, c.to_string())).collect();

@@ -116,15 +116,17 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     doubt(&inputs, &arguments.run);
     let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
+    let goal = selection.goal(strictest);
     let selecting = Request {
         energy: !arguments.no_energy,
         balance: selection.balance(&inputs),
-        ..selection.request(arguments.method, strictest, &arguments.run)
+        ..selection.request(arguments.method, &arguments.run)
     };
     if !selecting.methods.iter().any(|name| name == ALL) {
-        tell_idle(&selecting, &arguments.run);
+        tell_idle(&goal, &selecting, &arguments.run);
     }
     let request = CompareRequest {
+        goal,
         solvers: arguments.solvers.solvers(selecting.seed, selecting.memory)?,
         selecting,
         costs,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use kantor_solvers::transport::divergence::sinkhorn_divergence;
 use kantor_solvers::transport::evidence::{ThresholdedPlan, compressed, thresholded};
 use kantor_solvers::{Solution, SolveError, Watch};
-use kantor_theory::{DistanceBound, Geometry, Power, Problem, Status, Weights};
+use kantor_theory::{DistanceBound, Geometry, Power, Status, TransportProblem, Weights};
 use serde_json::json;
 
 use super::progress::Progress;
@@ -15,6 +15,7 @@ use crate::certify::{self, Certified, Terms};
 use crate::output::{OutputFile, distinct};
 use crate::pipeline::Inputs;
 use crate::probe;
+use crate::problem::Goal;
 use crate::source::list::read_weights;
 use crate::view::escape::Text;
 use crate::view::terminal::tell;
@@ -98,32 +99,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !arguments.input.files.pool_jsonl.is_empty() && !arguments.run.quiet {
         tell("kantor: warning: --pool-jsonl changes nothing here: a distance is one of rows");
     }
-    let geometry = inputs.geometry(cost)?;
-    inputs.check_power(&geometry, power)?;
+    let problem = inputs.problem(Goal { cost, power, ..Goal::default() })?;
     let rows = match &arguments.subset {
         Some(path) => subset::read(path, &inputs)?,
-        None => (0..geometry.pool_len()).collect(),
+        None => (0..inputs.pool_len()).collect(),
     };
+    let problem = problem.with_budgets(vec![rows.len()]);
+    let geometry = problem.geometry();
     let weights = Weights {
         subset: arguments.subset_weights.as_deref().map(|path| read_weights(path, rows.len())).transpose()?,
         query: arguments.query_weights.as_deref().map(|path| query_weights(path, &inputs)).transpose()?,
     };
     let terms = Terms { power, weights, ..Terms::default() };
     if !transport {
-        return arguments.metric.run(&inputs, &geometry, &terms, &rows, &progress, arguments.run.json);
+        return arguments.metric.run(&inputs, geometry, &terms, &rows, &progress, arguments.run.json);
     }
     let Outputs { certificate, plan, trace } = outputs;
     let mut written = Vec::new();
     let (best, distance, solved) = inputs.guarded(&progress, |watch| {
         let best = match comparable {
-            true => best::of_size(rows.len(), &inputs, &geometry, power, arguments.best, &arguments.run, watch)?,
+            true => best::of_size(rows.len(), &inputs, &problem, arguments.best, &arguments.run, watch)?,
             false => None,
         };
         if arguments.solver.are_default() {
-            return Ok((best, linear(arguments, &geometry, &terms, &rows)?, None));
+            return Ok((best, linear(arguments, geometry, &terms, &rows)?, None));
         }
         let outputs = (plan, trace, &mut written);
-        let (distance, solved) = solve(arguments, &geometry, &terms, &rows, outputs, watch)?;
+        let (distance, solved) = solve(arguments, geometry, &terms, &rows, outputs, watch)?;
         Ok::<_, Failure>((best, distance, Some(solved)))
     })?;
     let certified = Certified::new(distance, best)?;
@@ -235,9 +237,9 @@ fn solve(
     let memory = arguments.run.max_memory.or_else(probe::available_memory).unwrap_or(u64::MAX);
     let effort = words.effort(memory)?;
     let solver = (entry.build)(&effort);
-    let whole = Problem { weights: terms.weights.clone(), ..Problem::new(geometry, terms.power) };
+    let whole = TransportProblem { weights: terms.weights.clone(), ..TransportProblem::new(geometry, terms.power) };
     let rows = arguments.subset.is_some().then_some(rows);
-    let problem = words.apply(Problem { rows, ..whole });
+    let problem = words.apply(TransportProblem { rows, ..whole });
     let work = |watch: &dyn Watch| -> Result<(Status, Solution, Option<f64>), SolveError> {
         if words.divergence {
             let found = sinkhorn_divergence(&problem, solver.as_ref(), &effort, watch)?;

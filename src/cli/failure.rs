@@ -92,8 +92,12 @@ impl Failure {
             Failure::Select(Error::Selector(error)) => match error {
                 SelectError::Memory { .. } => RESOURCE,
                 SelectError::Stopped(_) => INTERRUPTED,
-                SelectError::Budget { .. } | SelectError::Row(_) => BAD_INPUT,
-                SelectError::Setting { .. }
+                SelectError::Budget { .. }
+                | SelectError::Infeasible { .. }
+                | SelectError::NoneFound { .. }
+                | SelectError::Row(_) => BAD_INPUT,
+                SelectError::Budgets(_)
+                | SelectError::Setting { .. }
                 | SelectError::UnknownSetting { .. }
                 | SelectError::Unsupported { .. }
                 | SelectError::Distance { .. } => USAGE,

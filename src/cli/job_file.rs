@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::batch::{Grid, JOB_BYTES, JobPlan, MOST_JOBS, job_count, jobs};
 use crate::pipeline::{InputSpec, Request, method};
+use crate::problem::Goal;
 use crate::source::name::readable;
 
 use super::args::{InputArguments, ProofArguments, RunArguments};
@@ -81,11 +82,11 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
         return Err(file.refuse(&fault));
     }
     let mut specs = std::collections::BTreeMap::new();
-    let mut request = Request::default();
+    let (mut goal, mut request) = (Goal::default(), Request::default());
     for (name, task) in tasks {
-        let (spec, of_all) = file.task(name, task, &settings, run)?;
+        let spec;
+        (spec, goal, request) = file.task(name, task, &settings, run)?;
         specs.insert(name.clone(), spec);
-        request = of_all;
     }
     let grids = file.grids()?;
     for name in grids.iter().flat_map(|grid| &grid.methods) {
@@ -103,7 +104,7 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
         return Err(Failure::Resource(format!("{}: {fault}", readable(path))));
     }
     let jobs = jobs(specs.keys(), &grids);
-    Ok(JobPlan { out, tasks: specs, jobs, request })
+    Ok(JobPlan { out, tasks: specs, jobs, goal, request })
 }
 
 struct JobFile<'a> {
@@ -135,14 +136,14 @@ impl JobFile<'_> {
         }
     }
 
-    /// The inputs of a task, and the request of all.
+    /// The inputs of a task, and goal and request of all.
     fn task(
         &self,
         name: &str,
         task: &Value,
         shared: &[(&String, &Value)],
         run: &RunArguments,
-    ) -> Result<(InputSpec, Request), Failure> {
+    ) -> Result<(InputSpec, Goal, Request), Failure> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if !name.chars().all(plain) || name.is_empty() || name.starts_with(['.', '-']) {
             let rule = "use letters, digits, `-`, `_` and `.`: it names a directory";
@@ -174,7 +175,7 @@ impl JobFile<'_> {
         let mut spec = input.spec(run);
         let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
         files.for_each(|file| *file = self.beside(&*file));
-        Ok((spec, proof.request(input.cost, settings.settings(), run)))
+        Ok((spec, proof.terms.judge.goal(input.cost), proof.request(settings.settings(), run)))
     }
 
     /// The grid of the file, or several, which may leave out what the file says for all of them.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kantor_solvers::SolverSettings;
 use kantor_solvers::registry::{self, SOLVERS, SolverEntry};
-use kantor_theory::Problem;
-use kantor_theory::problem::{Marginal, Reference};
+use kantor_theory::TransportProblem;
+use kantor_theory::transport_problem::{Marginal, Reference};
 
 use super::count::count;
 use super::failure::Failure;
@@ -94,9 +94,9 @@ impl SolverArguments {
     }
 
     /// Puts penalties, entropy and reference into `problem`.
-    pub(super) fn apply<'a>(&self, problem: Problem<'a>) -> Problem<'a> {
+    pub(super) fn apply<'a>(&self, problem: TransportProblem<'a>) -> TransportProblem<'a> {
         let Self { pool_marginal: pool, query_marginal: query, epsilon, reference, .. } = *self;
-        Problem { pool, query, epsilon, reference, ..problem }
+        TransportProblem { pool, query, epsilon, reference, ..problem }
     }
 }
 

@@ -59,18 +59,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     check_methods([&arguments.method])?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let spec = arguments.input.spec(&arguments.run);
+    let goal = arguments.terms.judge.goal(arguments.input.cost);
     let request = Request {
         methods: vec![arguments.method.clone()],
         seed: arguments.seed,
-        ..arguments.terms.request(arguments.input.cost, arguments.settings.settings(), &arguments.run)
+        ..arguments.terms.request(arguments.settings.settings(), &arguments.run)
     };
-    let inputs = Inputs::open_to_select(&spec, request.cost, &progress)?;
+    let inputs = Inputs::open_to_select(&spec, goal.cost, &progress)?;
     warn(&inputs, &arguments.run);
-    tell_idle(&request, &arguments.run);
+    tell_idle(&goal, &request, &arguments.run);
     let place = Place::new(&arguments.out);
     let staging = ResultDirectory::begin(&arguments.out, arguments.force, &inputs.paths())?;
     let cut = Cut { bins: arguments.bins, take: arguments.take, focus_bin: arguments.focus_bin };
-    let manifest = quantiles::run(staging, &inputs, &request, cut, spec.on_bad_row, &progress)?;
+    let manifest = quantiles::run(staging, &inputs, &goal, &request, cut, spec.on_bad_row, &progress)?;
     drop(progress);
     if arguments.run.json {
         say(as_json(&manifest, &arguments.out))?;

@@ -49,17 +49,18 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let (selection, cost) = (arguments.selection, arguments.input.cost);
     let spec = selection.spec(&arguments.input.files, &arguments.run);
     let inputs = Inputs::open_to_select(&spec, cost, &progress)?;
+    let goal = selection.goal(cost);
     let request = Request {
         certify: !arguments.certify.no_certify,
         energy: arguments.certify.energy,
         balance: selection.balance(&inputs),
-        ..selection.request(arguments.method, cost, &arguments.run)
+        ..selection.request(arguments.method, &arguments.run)
     };
     warn(&inputs, &arguments.run);
-    tell_idle(&request, &arguments.run);
+    tell_idle(&goal, &request, &arguments.run);
     let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
-    let outcome = select(&inputs, &request, &progress)?;
+    let outcome = select(&inputs, &goal, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
     let manifest = write(staging, &inputs, &outcome, run, &progress)?;
     drop(progress);

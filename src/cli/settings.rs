@@ -13,6 +13,7 @@ use super::args::RunArguments;
 use super::count::count;
 use super::quantities::with_flags;
 use crate::pipeline::Request;
+use crate::problem::Goal;
 use crate::suggest::closest;
 use crate::view::terminal::tell;
 
@@ -97,9 +98,9 @@ fn checked<T: SettingValue + 'static>(setting: &'static Setting, read: fn(&str) 
 }
 
 /// Says which settings were changed though none of these methods reads them.
-pub(super) fn tell_idle(request: &Request, run: &RunArguments) {
+pub(super) fn tell_idle(goal: &Goal, request: &Request, run: &RunArguments) {
     let entries = request.methods.iter().filter_map(|name| selector(name));
-    let read: Vec<Setting> = entries.flat_map(|entry| (entry.settings)()).chain(request.objective.settings()).collect();
+    let read: Vec<Setting> = entries.flat_map(|entry| (entry.settings)()).chain(goal.objective.settings()).collect();
     for Setting { name, .. } in request.settings.changed() {
         if !run.quiet && read.iter().all(|known| known.name != *name) {
             let methods = request.methods.join(", ");

@@ -6,10 +6,11 @@
 use kantor_solvers::scan::scan;
 use kantor_solvers::select::RoundRobin;
 use kantor_solvers::{Selector, Task, Watch};
-use kantor_theory::{Cost, PickedRows, Power};
+use kantor_theory::{PickedRows, Power};
 
 use super::text::beginning;
 use crate::pipeline::{BLOCK, Error, Inputs};
+use crate::problem::Problem;
 use crate::record::{NearestExample, NearestExamples};
 use crate::source::JsonlRows;
 
@@ -22,20 +23,21 @@ const EXAMPLES: usize = 3;
 /// The examples closest to some queries; `chosen` are methods with the rows that they chose. Nothing without text.
 pub(super) fn nearest(
     inputs: &Inputs,
-    cost: Cost,
+    problem: &Problem<'_>,
     chosen: &[(&str, &[usize])],
     memory: u64,
     watch: &dyn Watch,
 ) -> Result<Vec<NearestExamples>, Error> {
     let Some(examples) = inputs.examples() else { return Ok(Vec::new()) };
-    let m = inputs.queries().len();
+    let m = problem.geometry().query_len();
     let shown = QUERIES.min(m);
     let queries: Vec<usize> = (0..shown).map(|place| place * m / shown).collect();
     let mut found = Vec::with_capacity(shown);
     for &query in &queries {
-        let one = PickedRows::new(inputs.queries(), vec![query]);
-        let geometry = inputs.geometry_with(&one, cost)?;
-        let task = Task { geometry: &geometry, power: Power::One, seed: 0, block: BLOCK, memory, watch };
+        let one = PickedRows::new(problem.queries(), vec![query]);
+        let one = problem.with_queries(&one)?;
+        let geometry = one.geometry();
+        let task = Task { geometry, power: Power::One, seed: 0, block: BLOCK, memory, constraints: None, watch };
         let count = EXAMPLES.min(geometry.pool_len());
         let findings = scan(&task, RoundRobin.needs(&task, count))?;
         let rows = RoundRobin.select(&task, &findings, &[count])?.pop().map_or_else(Vec::new, |found| found.rows);

@@ -11,60 +11,78 @@ use kantor_solvers::transport::exact::costs;
 use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Stopped, Watch};
-use kantor_theory::{Geometry, Objective, Power};
+use kantor_theory::{Objective, Power};
 use rayon::prelude::*;
 
 use crate::certify::{self, CertifyError, Terms};
-use crate::pipeline::Error;
+use crate::pipeline::{Error, Outcome, Request};
+use crate::problem::Problem;
 use crate::record::{AgainstRandom, RandomReference};
 use crate::statistics::mean;
 
 /// First stream of the generator for references; others use small numbers.
 const REFERENCES: u64 = 1 << 40;
 
-/// Distances of `seeds` random subsets of every budget, each with the bound for all subsets of its size.
+/// Distances under the objective of the outcome of `seeds` random subsets of every budget, with the bounds for all subsets
+/// of these sizes.
 ///
 /// For transport the distances are the values of the exact solver; for the distances of kernels the upper ends of
 /// proved intervals. Advances `watch` by draws.
 ///
 /// # Errors
-/// If it takes more than `memory` bytes, a distance cannot be evaluated or `watch` asks to stop.
+/// If it takes more memory than allowed, a distance cannot be evaluated or `watch` asks to stop.
 pub(super) fn references(
-    geometry: &Geometry<'_>,
-    terms: &Terms,
-    budgets: &[(usize, f64)],
-    (seeds, seed): (usize, u64),
-    memory: u64,
+    problem: &Problem<'_>,
+    outcome: &Outcome,
+    seeds: usize,
     watch: &dyn Watch,
 ) -> Result<Vec<RandomReference>, Error> {
     if seeds == 0 {
         return Ok(Vec::new());
     }
-    let (n, largest) = (geometry.pool_len(), budgets.iter().map(|budget| budget.0).max().unwrap_or(0));
-    let needed = (rayon::current_num_threads().min(seeds) * 2 * 8 * largest * geometry.query_len()) as u64;
+    let (geometry, power, budgets) = (problem.geometry(), problem.goal().power, &problem.goal().budgets);
+    let Request { seed, memory, .. } = outcome.request;
+    let terms = Terms { power, objective: outcome.objective, ..Terms::default() };
+    let (n, m, largest) = (geometry.pool_len(), geometry.query_len(), budgets.iter().copied().max().unwrap_or(0));
+    let needed = (rayon::current_num_threads().min(seeds) * 2 * 8 * largest * m) as u64;
     if needed > memory {
         return Err(Error::Memory { needed, allowed: memory });
     }
+    // Draws that together cover the pool meet its rows again and again; others would fill the cache in vain.
+    let keep = seeds.saturating_mul(largest) >= n && (8 * n * m) as u64 <= memory / 4;
     watch.begin("random reference", (seeds * budgets.len()) as u64);
     let draw = |r: usize| -> Result<Vec<f64>, Error> {
         let rows = without_replacement(seed, REFERENCES + r as u64, n, largest);
-        let all = if terms.objective == Objective::W { costs(geometry, terms.power, &rows) } else { Vec::new() };
-        let distances = budgets.iter().map(|&(budget, _)| {
+        let all = if terms.objective == Objective::W { costs(geometry, power, &rows) } else { Vec::new() };
+        if !keep {
+            geometry.clear_cache();
+        }
+        let distances = budgets.iter().map(|&budget| {
             watch.advance(1).map_err(|Stopped| Error::from(Stopped))?;
             match terms.objective {
-                Objective::W => Ok(exact(&all[..budget * geometry.query_len()], budget, terms.power)?),
-                _ => Ok(certify::distance(geometry, terms, &rows[..budget])?.interval().upper.unwrap_or(f64::INFINITY)),
+                Objective::W => Ok(exact(&all[..budget * m], budget, power)?),
+                _ => {
+                    Ok(certify::distance(geometry, &terms, &rows[..budget])?.interval().upper.unwrap_or(f64::INFINITY))
+                }
             }
         });
         distances.collect()
     };
     let by_seed = (0..seeds).into_par_iter().map(draw).collect::<Result<Vec<_>, _>>()?;
-    let reference = |(at, &(budget, best)): (usize, &(usize, f64))| {
+    geometry.clear_cache();
+    let reference = |(at, &budget): (usize, &usize)| {
+        let best = outcome.chosen.iter().find_map(|chosen| chosen.selections[at].best()).unwrap_or(0.0);
         let distances: Vec<f64> = by_seed.iter().map(|distances| distances[at]).collect();
         let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
         let most = distances.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let cost = geometry.cost();
-        RandomReference { cost, budget, mean: mean(distances.iter().copied()), range: (least, most), best, distances }
+        RandomReference {
+            cost: geometry.cost(),
+            budget,
+            mean: mean(distances.iter().copied()),
+            range: (least, most),
+            best,
+            distances,
+        }
     };
     Ok(budgets.iter().enumerate().map(reference).collect())
 }

@@ -6,15 +6,15 @@ use std::time::Instant;
 use kantor_solvers::Watch;
 use kantor_solvers::registry::{SELECTORS, SelectorEntry};
 use kantor_solvers::{SelectError, Task};
-use kantor_theory::{Cost, Geometry, Rows};
+use kantor_theory::{Cost, Rows};
 
 use super::solvers::{Solvers, solve};
 use super::text::{BINS, Texts};
 use super::{near, nearest, overlap, random, warnings};
-use crate::certify::Terms;
 use crate::label::Labelled;
-use crate::pipeline::{BLOCK, Error, Inputs, Outcome, ProvedSelection, Request as Selecting, notes, select_only};
+use crate::pipeline::{BLOCK, Error, Inputs, Outcome, ProvedSelection, Request as Selecting, choose_from, notes};
 use crate::probe;
+use crate::problem::{Goal, Problem};
 use crate::record::{
     Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, RandomReference, SelectionRecord,
     directory, rows,
@@ -27,8 +27,10 @@ pub const ALL: &str = "all";
 /// What to compare, from inputs already open.
 #[derive(Clone)]
 pub struct CompareRequest {
-    /// Methods, budgets and settings; its cost is not read, and distances are always certified. The method `all` stands
-    /// for all that take these inputs under these costs.
+    /// What is asked under each of the costs; its own cost is not read.
+    pub goal: Goal,
+    /// Methods and settings; distances are always certified. The method `all` stands for all that take these inputs under
+    /// these costs.
     pub selecting: Selecting,
     /// Costs, at least one.
     pub costs: Vec<Cost>,
@@ -72,7 +74,8 @@ pub struct Compared {
 /// let inputs = Inputs::open(&InputSpec { pool, query, ..InputSpec::default() }, Cost::Cosine, &Quiet)?;
 /// let methods = ["round-robin", "random"].map(str::to_owned).to_vec();
 /// let request = CompareRequest {
-///     selecting: Request { methods, budgets: vec![20], ..Request::default() },
+///     goal: Goal { budgets: vec![20], ..Goal::default() },
+///     selecting: Request { methods, ..Request::default() },
 ///     costs: vec![Cost::Cosine],
 ///     random_seeds: 3,
 ///     solvers: None,
@@ -93,41 +96,43 @@ pub fn compare(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
 }
 
 fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> Result<Compared, Error> {
-    let Some(&first) = request.costs.first() else { return Err(Error::Request("give at least one --cost".to_owned())) };
     let texts = inputs
         .examples()
         .map(|examples| Texts::read(examples, (0..inputs.pool_len()).map(|row| inputs.original_row(row)), watch))
         .transpose()?;
-    let (methods, left_out) = methods(inputs, request, watch);
+    let problem = |&cost: &Cost| Ok(inputs.problem(Goal { cost, ..request.goal.clone() })?.with_cache());
+    let problems = request.costs.iter().map(problem).collect::<Result<Vec<_>, Error>>()?;
+    let Some(first) = problems.first() else { return Err(Error::Request("give at least one --cost".to_owned())) };
+    let (methods, left_out) = methods(&problems, &request.selecting, watch);
+    let selecting = Selecting { certify: true, methods, ..request.selecting.clone() };
     let mut outcomes = Vec::with_capacity(request.costs.len());
     let (mut results, mut references, mut overlaps, mut solved) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for &cost in &request.costs {
+    for problem in &problems {
+        let cost = problem.goal().cost;
         let labelled = Labelled::new(watch, format!("cost {cost}"));
         let watch = if request.costs.len() > 1 { &labelled } else { watch };
-        let selecting = Selecting { cost, certify: true, methods: methods.clone(), ..request.selecting.clone() };
-        let outcome = select_only(inputs, &selecting, watch)?;
-        let drawn = draw(inputs, &outcome, request.random_seeds, watch)?;
+        let outcome = choose_from(inputs, problem, &selecting, watch)?;
+        let drawn = random::references(problem, &outcome, request.random_seeds, watch)?;
         let subsets: Vec<&[usize]> = rows(&outcome).collect();
         for ((chosen, proved), near) in outcome.selections().zip(near::shares(inputs, &subsets, watch)?) {
             let reference = drawn.iter().find(|reference| reference.budget == proved.selection.budget());
             let dir = request.write_selections.then(|| directory(&request.under(cost), chosen, proved));
             let found = SelectionRecord::of(Origin(Some(inputs)), &outcome.request, chosen, proved, dir);
             let (examined, sources) = examine(inputs, proved, reference, near, texts.as_ref());
-            let (cost, best) = (Some(cost), Some(Best::Number(lower(proved).unwrap_or(0.0))));
+            let (cost, best) = (Some(cost), Some(Best::Number(proved.best().unwrap_or(0.0))));
             results.push(SelectionRecord { cost, best, examined: Some(examined), sources: Some(sources), ..found });
         }
         references.extend(drawn);
         overlaps.extend(overlapping(cost, &outcome));
         if let Some(solvers) = &request.solvers {
-            let geometry = inputs.geometry(cost)?.with_cache();
-            solved.extend(solve(&geometry, &outcome, solvers, watch)?);
+            solved.extend(solve(problem, &outcome, solvers, watch)?);
         }
+        problem.geometry().clear_cache();
         outcomes.push(outcome);
     }
     let records = inputs.records(request.write_selections, watch)?;
     outcomes.iter_mut().for_each(|outcome| outcome.inputs.clone_from(&records));
-    let largest =
-        request.selecting.budgets.iter().enumerate().max_by_key(|(_, budget)| **budget).map_or(0, |(at, _)| at);
+    let largest = request.goal.budgets.iter().enumerate().max_by_key(|(_, budget)| **budget).map_or(0, |(at, _)| at);
     let outcome = &outcomes[0];
     let chosen: Vec<(&str, &[usize])> =
         outcome.chosen.iter().map(|c| (c.method.as_str(), &c.selections[largest].selection.rows[..])).collect();
@@ -143,7 +148,7 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         query_rows: inputs.queries().len(),
         dimension: inputs.points().map(|(pool, _)| pool.dim()),
         costs: request.costs.clone(),
-        parameters: Parameters::of(&outcome.request, outcome.objective, request.on_bad_row),
+        parameters: Parameters::of(outcome, request.on_bad_row),
         seed: outcome.request.seed,
         random_seeds: request.random_seeds,
         warnings: Vec::new(),
@@ -165,43 +170,22 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
 }
 
 /// The methods asked for; and if that is all of them, those that do not take these inputs.
-fn methods(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> (Vec<String>, Vec<&'static str>) {
-    if !request.selecting.methods.iter().any(|name| name == ALL) {
-        return (request.selecting.methods.clone(), Vec::new());
+fn methods(problems: &[Problem<'_>], request: &Selecting, watch: &dyn Watch) -> (Vec<String>, Vec<&'static str>) {
+    if !request.methods.iter().any(|name| name == ALL) {
+        return (request.methods.clone(), Vec::new());
     }
-    // Whatever else is wrong shows when the method is asked in earnest.
-    let geometries: Vec<_> = request.costs.iter().filter_map(|&cost| inputs.geometry(cost).ok()).collect();
-    let Selecting { power, seed, memory, ref settings, .. } = request.selecting;
+    let Selecting { seed, memory, ref settings, .. } = *request;
     let takes = |entry: &&SelectorEntry| {
-        geometries.iter().all(|geometry| {
-            let task = Task { geometry, power, seed, block: BLOCK, memory, watch };
+        problems.iter().all(|problem| {
+            let (geometry, power) = (problem.geometry(), problem.goal().power);
+            let task = Task { geometry, power, seed, block: BLOCK, memory, constraints: None, watch };
+            // Whatever else is wrong shows when the method is asked in earnest.
             !matches!((entry.build)(settings).supports(&task), Err(SelectError::Unsupported { .. }))
         })
     };
     let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) = SELECTORS.iter().partition(takes);
     let names = |entries: Vec<&SelectorEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     (names(taking).into_iter().map(str::to_owned).collect(), names(others))
-}
-
-/// Random subsets under the objective of the outcome.
-fn draw(inputs: &Inputs, outcome: &Outcome, seeds: usize, watch: &dyn Watch) -> Result<Vec<RandomReference>, Error> {
-    let selecting = &outcome.request;
-    let best = |at: usize| outcome.chosen.iter().find_map(|chosen| lower(&chosen.selections[at]));
-    let budgets: Vec<(usize, f64)> =
-        selecting.budgets.iter().enumerate().map(|(at, &budget)| (budget, best(at).unwrap_or(0.0))).collect();
-    let terms = Terms { power: selecting.power, objective: outcome.objective, ..Terms::default() };
-    let largest = selecting.budgets.iter().copied().max().unwrap_or(0);
-    let geometry = inputs.geometry(selecting.cost)?;
-    let (n, m) = (geometry.pool_len(), geometry.query_len());
-    // Draws that together cover the pool meet its rows again and again.
-    let remember = seeds.saturating_mul(largest) >= n && (8 * n * m) as u64 <= selecting.memory / 4;
-    let geometry: Geometry<'_> = if remember { geometry.with_cache() } else { geometry };
-    random::references(&geometry, &terms, &budgets, (seeds, selecting.seed), selecting.memory, watch)
-}
-
-/// Below every subset of its size.
-fn lower(proved: &ProvedSelection) -> Option<f64> {
-    Some(proved.certified.as_ref()?.best()?.lower())
 }
 
 /// What is said of a selection besides, and its rows by source.
@@ -237,5 +221,5 @@ fn overlapping(cost: Cost, outcome: &Outcome) -> Vec<Overlap> {
         let rows: Vec<&[usize]> = outcome.chosen.iter().map(|c| &c.selections[at].selection.rows[..]).collect();
         Overlap { cost, budget, methods: methods.clone(), jaccard: overlap::jaccard(&rows) }
     };
-    outcome.request.budgets.iter().enumerate().map(at).collect()
+    outcome.goal.budgets.iter().enumerate().map(at).collect()
 }

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use kantor_solvers::registry::SolverEntry;
 use kantor_solvers::{SolverSettings, Watch};
-use kantor_theory::{Geometry, Problem, Status};
+use kantor_theory::{Status, TransportProblem};
 
 use crate::certify::{self, CertifyError};
 use crate::label::{Labelled, budgets};
 use crate::pipeline::{Error, Outcome};
 use crate::probe;
+use crate::problem::Problem;
 use crate::record::SolverRow;
 
 /// Which solvers, and how hard they are to work.
@@ -28,11 +29,12 @@ pub struct Solvers {
 /// # Errors
 /// If a solver refuses the problem, what it found cannot be certified, or `watch` asks to stop.
 pub(super) fn solve(
-    geometry: &Geometry<'_>,
+    problem: &Problem<'_>,
     outcome: &Outcome,
     solvers: &Solvers,
     watch: &dyn Watch,
 ) -> Result<Vec<SolverRow>, Error> {
+    let (geometry, power) = (problem.geometry(), problem.goal().power);
     let mut rows = Vec::new();
     for (chosen, proved) in outcome.selections() {
         let subset = &proved.selection.rows;
@@ -41,7 +43,8 @@ pub(super) fn solve(
             let epsilons = if entry.entropic { &solvers.epsilons[..] } else { &[0.0] };
             for &epsilon in epsilons {
                 watch.advance(0)?;
-                let problem = Problem { rows: Some(subset), epsilon, ..Problem::new(geometry, outcome.request.power) };
+                let problem =
+                    TransportProblem { rows: Some(subset), epsilon, ..TransportProblem::new(geometry, power) };
                 let solver = (entry.build)(&solvers.effort);
                 let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
                 let solution = solver.solve(&problem, None, watch).map_err(CertifyError::from)?;

@@ -26,7 +26,7 @@ pub fn write(
     if request.write_selections {
         for outcome in outcomes {
             let copies = copies(inputs, rows(outcome), watch)?;
-            let under = request.under(outcome.request.cost);
+            let under = request.under(outcome.goal.cost);
             write_selections(&mut staging, inputs, outcome, &under, copies.as_ref())?;
         }
     }
@@ -42,7 +42,7 @@ pub fn write(
     inputs.check_unchanged()?;
     let outcome = &outcomes[0];
     let run = Run { begun: request.begun, on_bad_row: request.on_bad_row };
-    let under = request.write_selections.then(|| request.under(outcome.request.cost));
+    let under = request.write_selections.then(|| request.under(outcome.goal.cost));
     let dir = |chosen: &_, proved: &_| Some(directory(under.as_deref()?, chosen, proved));
     let manifest = Manifest::of(Origin(Some(inputs)), outcome, run, dir, staging.written().to_vec());
     finish(staging, &manifest)

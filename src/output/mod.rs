@@ -6,6 +6,20 @@
 //! nobody else sees it: if it is not what the replacement was meant for, it goes back. Files are removed only if this
 //! program wrote them, which is known by their inode (a run's own files) or by length and digest in a manifest of kantor
 //! (files of an older result); no link is followed on the way.
+//!
+//! A run can be killed at any moment. What is then on disk, with `J` for the journal, `H` for the hidden name, `A` for the
+//! name aside (used where the system cannot exchange two names), and what the next run for the target does (module `recover`):
+//!
+//! | killed | at the target | hidden | the next run |
+//! |---|---|---|---|
+//! | while files are made | what was there | J, H: new files | removes what J names from H, then H and J |
+//! | after the exchange | the new one | J, H: the older one | removes from H what its manifest (of one file: J) names, then J |
+//! | without exchange, after the first rename | nothing | J, H: new files, A: the older one | brings A back, then as in the first line |
+//! | without exchange, after the second rename | the new one | J, A: the older one | removes from A what its manifest names, then J |
+//! | after the older one is removed | the new one | J | removes J |
+//!
+//! J is locked while its run lives, so a run that works is left alone. Anything found that does not fit its line in J or in a
+//! manifest stays where it is.
 
 mod directory;
 mod error;

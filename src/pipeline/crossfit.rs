@@ -14,12 +14,13 @@ use kantor_theory::generalization::cross_fit::{Fold, fold_bounds};
 use kantor_theory::generalization::metric::chord_from_cosine;
 use kantor_theory::generalization::{Bound, Metric, MetricDistance};
 use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
-use kantor_theory::{Cost, Geometry, Interval, Objective, Power};
+use kantor_theory::{Cost, Geometry, Interval, Objective, PickedRows, Power};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Outcome, Request, beside, choose_by_all};
+use super::{Error, Outcome, Request, beside, choose};
 use crate::certify::{self, Terms};
 use crate::label::{Labelled, budgets};
+use crate::problem::Problem;
 
 /// The probability with which T10 may fail.
 const DELTA: f64 = 0.05;
@@ -59,20 +60,16 @@ pub struct HeldOut {
 }
 
 /// Adds to an outcome what [`Request::cross_fit`] asks for.
-pub(super) fn measure(
-    geometry: &Geometry<'_>,
-    request: &Request,
-    watch: &dyn Watch,
-    mut outcome: Outcome,
-) -> Result<Outcome, Error> {
+pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn Watch) -> Result<Outcome, Error> {
+    let (power, request) = (outcome.goal.power, outcome.request.clone());
     let Some(count) = request.cross_fit else { return Ok(outcome) };
     let begun = Instant::now();
-    let m = geometry.query_len();
+    let (cost, m) = (problem.goal().cost, problem.geometry().query_len());
     if count < 2 || count > m {
         return Err(Error::Request(format!("--cross-fit {count} is not between 2 and the {m} queries")));
     }
     // One kernel for all folds: that of all queries.
-    let terms = Terms { power: request.power, objective: outcome.objective, ..Terms::default() };
+    let terms = Terms { power, objective: outcome.objective, ..Terms::default() };
     let plain = Request { certify: false, cross_fit: None, ..request.clone() };
     let folds = folds(m, count, request.seed);
     // By method, budget and fold: distances to the held-out queries, and to those that the selection was chosen by.
@@ -83,21 +80,17 @@ pub(super) fn measure(
         let others: Vec<usize> = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
         let balance = request.balance.as_ref().map(|labels| others.iter().map(|&query| labels[query]).collect());
         let plain = Request { balance, ..plain.clone() };
-        let mut measured = |held: &Geometry<'_>, seen: &Geometry<'_>| -> Result<(), Error> {
-            for (chosen, found) in choose_by_all(seen, &plain, watch)?.chosen.iter().zip(&mut found) {
-                for (proved, found) in chosen.selections.iter().zip(found) {
-                    let rows = &proved.selection.rows;
-                    let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
-                    found.push([
-                        measure_rows(held, &terms, request, rows, watch)?,
-                        measure_rows(seen, &terms, request, rows, watch)?,
-                    ]);
-                }
+        let [held, seen] = [fold.clone(), others].map(|list| PickedRows::new(problem.queries(), list));
+        let held = problem.with_queries(&held)?;
+        let seen = problem.with_queries(&seen)?.with_budgets(outcome.goal.budgets.clone());
+        for (chosen, found) in choose(&seen, &plain, watch)?.chosen.iter().zip(&mut found) {
+            for (proved, found) in chosen.selections.iter().zip(found) {
+                let rows = &proved.selection.rows;
+                let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
+                let measure = |by: &Problem<'_>| measure_rows(by.geometry(), &terms, &request, rows, watch);
+                found.push([measure(&held)?, measure(&seen)?]);
             }
-            Ok(())
-        };
-        // An error of either subset of the queries, or of the measuring.
-        geometry.with_queries(fold, |held| geometry.with_queries(&others, |seen| measured(held, seen)))???;
+        }
     }
     for (chosen, found) in outcome.chosen.iter_mut().zip(&found) {
         for (proved, parts) in chosen.selections.iter_mut().zip(found) {
@@ -105,8 +98,7 @@ pub(super) fn measure(
                 distance: mean(parts.iter().map(|part| part[side].distance)),
                 energy: parts.iter().map(|part| part[side].energy).collect::<Option<Vec<_>>>().map(mean),
             };
-            let law =
-                if terms.objective == Objective::W { law(geometry.cost(), request.power, &folds, parts) } else { None };
+            let law = if terms.objective == Objective::W { law(cost, power, &folds, parts) } else { None };
             proved.held_out = Some(HeldOut { folds: count, held_out: side(0), seen: side(1), law });
         }
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::source::Labels;
 
 use super::order::Note;
-use super::{ProvedSelection, Request};
+use super::{Outcome, ProvedSelection, Request};
 
 /// What one group of queries gets from a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -40,8 +40,8 @@ pub(crate) fn coverage(groups: &Labels, request: &Request, proved: &ProvedSelect
 }
 
 /// What to say of groups that do not get as many rows as others, although methods balance their choice over them.
-pub(super) fn uneven(groups: &Labels, request: &Request) -> Vec<Note> {
-    let Some(labels) = &request.balance else { return Vec::new() };
+pub(super) fn uneven(groups: &Labels, outcome: &Outcome) -> Vec<Note> {
+    let Some(labels) = &outcome.request.balance else { return Vec::new() };
     let turns = turns(labels);
     let named = |which: &[usize]| {
         which.iter().map(|&group| format!("`{}`", groups.names[group])).collect::<Vec<_>>().join(", ")
@@ -66,5 +66,5 @@ pub(super) fn uneven(groups: &Labels, request: &Request) -> Vec<Note> {
         let text = format!("at budget {budget} {}", said.join("; "));
         (!said.is_empty()).then_some(Note { kind: "uneven-groups".into(), budget, text, details })
     };
-    request.budgets.iter().filter_map(note).collect()
+    outcome.goal.budgets.iter().filter_map(note).collect()
 }

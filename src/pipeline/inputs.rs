@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use kantor_solvers::{Quiet, Watch};
 use kantor_theory::cost::Family;
-use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
+use kantor_theory::{Cost, GeometryError, Rows};
 
 use crate::probe;
+use crate::problem::{Goal, Problem};
 use crate::source::jsonl::JsonlFile;
 use crate::source::name::readable;
 use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
@@ -165,27 +166,26 @@ impl Inputs {
                 let all = Vec::from_iter(0..pool.len());
                 pool.validate_rows(cost.family(), &all).map_or_else(Error::from, |()| fault.into())
             }
+            // A cost other than that for which the matrix was opened, or one that cannot be squared.
             (Tables::Matrix(matrix), Error::Geometry(GeometryError::BadEntry { query, pool, value, .. })) => {
-                power_fault(matrix, query, pool, value).into()
+                let fault = matrix.validate_matrix(cost, &Quiet).err();
+                fault.unwrap_or_else(|| power_fault(matrix, query, pool, value)).into()
             }
             (_, error) => error,
         }
     }
 
-    /// Pool, queries and `cost`.
+    /// These inputs as a problem.
     ///
     /// # Errors
-    /// If they do not go together.
-    pub fn geometry(&self, cost: Cost) -> Result<Geometry<'_>, Error> {
-        self.geometry_with(self.queries(), cost)
-    }
-
-    /// Checks that the costs of `geometry`, made of all queries, can be raised to a power.
-    ///
-    /// # Errors
-    /// Names the first entry of the matrix of costs that is negative or too large, if they are to be squared.
-    pub fn check_power(&self, geometry: &Geometry<'_>, power: Power) -> Result<(), Error> {
-        power.check(geometry).map_err(|error| self.named(error.into(), geometry.cost()))
+    /// If they do not go together, or an entry of a matrix of costs cannot be squared and is to be.
+    pub fn problem(&self, goal: Goal) -> Result<Problem<'_>, Error> {
+        let cost = goal.cost;
+        let problem = match &self.tables {
+            Tables::Points { pool, query } => Problem::new(pool, query, goal),
+            Tables::Matrix(matrix) => Problem::from_matrix(matrix, goal),
+        };
+        problem.map_err(|error| self.named(error.into(), cost))
     }
 
     /// The query rows; those of the matrix if that is what was given.
@@ -201,25 +201,6 @@ impl Inputs {
         match &self.tables {
             Tables::Points { pool, .. } => pool.len(),
             Tables::Matrix(matrix) => matrix.dim(),
-        }
-    }
-
-    /// Pool, `cost` and these in the place of [`Inputs::queries`], of which they are some.
-    ///
-    /// # Errors
-    /// If they do not go together.
-    pub fn geometry_with<'a>(&'a self, queries: &'a dyn Rows, cost: Cost) -> Result<Geometry<'a>, Error> {
-        let geometry = match &self.tables {
-            Tables::Points { pool, .. } => Geometry::new(pool, queries, cost),
-            Tables::Matrix(_) => Geometry::from_matrix(queries, cost),
-        };
-        match (geometry, &self.tables) {
-            // A cost other than that for which the matrix was opened; the error that names its file goes first.
-            (Err(GeometryError::BadEntry { .. }), Tables::Matrix(matrix)) => {
-                matrix.validate_matrix(cost, &Quiet)?;
-                Ok(Geometry::from_matrix(queries, cost)?)
-            }
-            (geometry, _) => Ok(geometry?),
         }
     }
 

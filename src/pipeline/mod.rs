@@ -1,4 +1,4 @@
-//! From inputs and budgets to selections: one pass over the pool, then every method decides.
+//! From a problem and a request to an outcome: one pass over the pool, then every method decides.
 
 mod beside;
 mod crossfit;
@@ -7,7 +7,6 @@ mod forbid;
 mod groups;
 mod guard;
 mod inputs;
-mod objective;
 mod order;
 mod own;
 mod prepared;
@@ -16,11 +15,12 @@ mod records;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kantor_solvers::{SelectError, Selection, Settings, Stopped, Watch};
-use kantor_theory::{Cost, Geometry, GeometryError, Objective, Power, Status};
+use kantor_theory::{GeometryError, Objective, Status};
 
 use crate::certify::{Certified, CertifyError};
 use crate::output::OutputError;
 use crate::probe;
+use crate::problem::{Goal, Problem};
 use crate::source::{DataError, InputRecord};
 use crate::thread;
 
@@ -32,7 +32,6 @@ pub(crate) use groups::coverage;
 #[cfg(feature = "cli")]
 pub(crate) use guard::unless_explained;
 pub use inputs::{InputSpec, Inputs};
-pub use objective::Target;
 pub use order::Note;
 pub(crate) use order::notes;
 pub use own::Own;
@@ -118,12 +117,12 @@ impl From<Stopped> for Error {
     }
 }
 
-/// What to select, from inputs already open.
+/// How a problem is worked on: by which methods, and what is proved.
 ///
 /// ```
 /// use kantor::prelude::*;
 /// let settings = Uot { epsilon: 0.05, ..Uot::default() }.into();
-/// let request = Request { methods: vec!["uot".into()], budgets: vec![100], settings, ..Request::default() };
+/// let request = Request { methods: vec!["uot".into()], settings, ..Request::default() };
 /// assert_eq!(request.settings.read::<Uot>().epsilon, 0.05);
 /// ```
 #[derive(Debug, Clone)]
@@ -132,14 +131,6 @@ pub struct Request {
     pub methods: Vec<String>,
     /// Selectors of the caller's; a name that is in the registry too means these.
     pub own: Vec<Own>,
-    /// Numbers of rows to choose.
-    pub budgets: Vec<usize>,
-    /// Pairwise cost.
-    pub cost: Cost,
-    /// Power p of the transport distances.
-    pub power: Power,
-    /// Which distance is certified.
-    pub objective: Target,
     /// Whether to certify the distance of every selection.
     pub certify: bool,
     /// Whether to evaluate energy distances whatever that takes; else only where it takes little.
@@ -161,10 +152,6 @@ impl Default for Request {
         Self {
             methods: vec!["round-robin".to_owned()],
             own: Vec::new(),
-            budgets: Vec::new(),
-            cost: Cost::default(),
-            power: Power::default(),
-            objective: Target::default(),
             certify: true,
             energy: false,
             cross_fit: None,
@@ -196,6 +183,11 @@ pub struct ProvedSelection {
 }
 
 impl ProvedSelection {
+    /// At most the distance of every subset of its size, if that was proved.
+    pub fn best(&self) -> Option<f64> {
+        Some(self.certified.as_ref()?.best()?.lower())
+    }
+
     /// How it ended: what the search says if that is bad news, else what was proved.
     pub fn status(&self) -> Status {
         match &self.certified {
@@ -225,7 +217,9 @@ pub struct Chosen {
 /// What all methods chose. [`record`](Outcome::record) makes a serialisable record of it, [`save`](Outcome::save) writes it.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// What was asked for.
+    /// What was asked.
+    pub goal: Goal,
+    /// How it was worked on.
     pub request: Request,
     /// The input files with their digests; none if the rows are not from files.
     pub inputs: Vec<InputRecord>,
@@ -233,7 +227,7 @@ pub struct Outcome {
     pub pool_rows: usize,
     /// Rows of the queries.
     pub query_rows: usize,
-    /// Which distance was certified.
+    /// Which distance was certified, the bandwidth of its kernel found.
     pub objective: Objective,
     /// In the order of the methods.
     pub chosen: Vec<Chosen>,
@@ -252,7 +246,7 @@ impl Outcome {
     }
 }
 
-/// Chooses rows by every method for every budget, with one pass over the pool for what the methods share.
+/// Chooses rows of files by every method for every budget; as [`choose`], with the files described by digest.
 ///
 /// The input files are digested meanwhile, unless there is one thread only: much of the choosing is one chain of steps
 /// that leaves processors idle.
@@ -262,8 +256,9 @@ impl Outcome {
 /// let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
 /// let (pool, query) = (vec![data.join("pool.embed.npy")], Some(data.join("query_gsm8k.embed.npy")));
 /// let inputs = Inputs::open(&InputSpec { pool, query, ..InputSpec::default() }, Cost::Cosine, &Quiet)?;
-/// let request = Request { methods: vec!["doubly-greedy".into()], budgets: vec![20], ..Request::default() };
-/// let outcome = kantor::select(&inputs, &request, &Quiet)?;
+/// let goal = Goal { budgets: vec![20], ..Goal::default() };
+/// let request = Request { methods: vec!["doubly-greedy".into()], ..Request::default() };
+/// let outcome = kantor::select(&inputs, &goal, &request, &Quiet)?;
 /// for (chosen, proved) in outcome.selections() {
 ///     println!("{}: rows {:?}, {}", chosen.method, proved.selection.rows, proved.status());
 /// }
@@ -273,19 +268,24 @@ impl Outcome {
 ///
 /// # Errors
 /// If the request makes no sense for these inputs, a method cannot work on them, or `watch` asks to stop.
-pub fn select(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
-    inputs.guarded(watch, |watch| select_beside_digests(inputs, request, watch))
+pub fn select(inputs: &Inputs, goal: &Goal, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    inputs.guarded(watch, |watch| select_beside_digests(inputs, goal, request, watch))
 }
 
-fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+fn select_beside_digests(inputs: &Inputs, goal: &Goal, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    let choose = || {
+        let problem = inputs.problem(goal.clone())?;
+        let problem = if request.certify { problem.with_cache() } else { problem };
+        choose_from(inputs, &problem, request, watch)
+    };
     if rayon::current_num_threads() == 1 {
-        let outcome = select_only(inputs, request, watch)?;
+        let outcome = choose()?;
         return Ok(Outcome { inputs: inputs.records(request.certify, watch)?, ..outcome });
     }
     let abandoned = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let helper = thread::builder().spawn_scoped(scope, || inputs.records(request.certify, &Unless(&abandoned)));
-        let choice = select_only(inputs, request, watch);
+        let choice = choose();
         abandoned.store(choice.is_err(), Ordering::Relaxed);
         // Why nothing was chosen goes first: the records were then stopped.
         let outcome = choice?;
@@ -298,30 +298,42 @@ fn select_beside_digests(inputs: &Inputs, request: &Request, watch: &dyn Watch) 
     })
 }
 
-/// As [`select`], without describing the input files.
+/// As [`choose`] for a problem of these inputs, whose files errors name.
 ///
 /// # Errors
-/// As [`select`].
-pub(crate) fn select_only(inputs: &Inputs, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
-    let geometry = inputs.geometry(request.cost)?;
-    let geometry = if request.certify { geometry.with_cache() } else { geometry };
-    let outcome =
-        choose(&geometry, &inputs.within(request), watch).map_err(|error| inputs.named(error, request.cost))?;
+/// As [`choose`].
+pub(crate) fn choose_from(
+    inputs: &Inputs,
+    problem: &Problem<'_>,
+    request: &Request,
+    watch: &dyn Watch,
+) -> Result<Outcome, Error> {
+    let outcome = choose(problem, &inputs.within(request), watch);
+    let outcome = outcome.map_err(|error| inputs.named(error, problem.goal().cost))?;
     Ok(Outcome { request: request.clone(), ..outcome })
 }
 
 /// Chooses rows of any pool, in memory or elsewhere, by every method for every budget, with one pass over the pool for
-/// what the methods share, and proves how good they are.
+/// what the methods share, and proves how good they are. No file is read or described. With [`Problem::with_cache`],
+/// proofs look at no row twice.
 ///
-/// The cost is that of `geometry`; no file is read or described. With [`Geometry::with_cache`], proofs look at no row
-/// twice.
+/// ```
+/// use kantor::prelude::*;
+/// let rows = |values| DenseRows::from_f64(2, values).ok_or("rows of two numbers");
+/// let (pool, query) = (rows(vec![1.0, 0.0, 0.8, 0.6, 0.0, 1.0])?, rows(vec![0.9, 0.1])?);
+/// let problem = Problem::new(&pool, &query, Goal { budgets: vec![1, 2], ..Goal::default() })?;
+/// let outcome = choose(&problem, &Request::default(), &Quiet)?;
+/// assert_eq!(outcome.chosen[0].selections[1].selection.rows, [0, 1]);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// If the request makes no sense here, a row of the pool cannot be measured, a method cannot work on it, or `watch` asks
 /// to stop.
-pub fn choose(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
-    let choice = choose_by_all(geometry, request, watch)?;
-    crossfit::measure(geometry, request, watch, choice)
+pub fn choose(problem: &Problem<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
+    // What methods share is not kept for cross-fitting, which shares by fold.
+    let choice = Prepared::new(problem, request, watch)?.choose_all(request, &problem.goal().budgets)?;
+    crossfit::measure(problem, choice, watch)
 }
 
 /// Stops work in the background once there is no use for it.
@@ -333,12 +345,4 @@ impl Watch for Unless<'_> {
     fn advance(&self, _units: u64) -> Result<(), Stopped> {
         if self.0.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
     }
-}
-
-/// What all methods chose by all queries.
-fn choose_by_all(geometry: &Geometry<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
-    let prepared = Prepared::new(geometry, request, watch)?;
-    let chosen = request.methods.iter().map(|name| prepared.choose(name, &request.budgets, request.seed));
-    let chosen = chosen.collect::<Result<_, _>>()?;
-    Ok(prepared.outcome(chosen))
 }

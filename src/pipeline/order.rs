@@ -49,10 +49,10 @@ struct Placed<'a> {
 
 /// What to say of all results.
 pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
-    let Outcome { request, chosen, query_rows, .. } = outcome;
-    let mut notes = labels.map_or_else(Vec::new, |labels| uneven(labels, request));
-    notes.extend(request.budgets.iter().filter_map(|&budget| unequal_shares(budget, *query_rows, request)));
-    for (at, &budget) in request.budgets.iter().enumerate() {
+    let Outcome { goal, request, chosen, query_rows, .. } = outcome;
+    let mut notes = labels.map_or_else(Vec::new, |labels| uneven(labels, outcome));
+    notes.extend(goal.budgets.iter().filter_map(|&budget| unequal_shares(budget, *query_rows, request)));
+    for (at, &budget) in goal.budgets.iter().enumerate() {
         let (mut placed, mut left_out) = (Vec::new(), None);
         for Chosen { method, selections, .. } in chosen {
             let proved = &selections[at];

@@ -13,14 +13,15 @@ use kantor_solvers::relax::tsds;
 use kantor_solvers::scan::{list_bytes, scan};
 use kantor_solvers::select::balanced::Balanced;
 use kantor_solvers::{Optimum, PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, Watch};
-use kantor_theory::{BestBound, Geometry, Objective, Power};
+use kantor_theory::{BestBound, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
 use crate::label::{self, Labelled};
 use crate::probe;
+use crate::problem::{Goal, Problem};
 use crate::suggest::did_you_mean;
 
-use super::{BLOCK, Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit, objective};
+use super::{BLOCK, Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit};
 
 /// Bytes kept per chosen row: its number, its score, its closest query, and the cost to that query.
 const CHOSEN_ROW: u64 = 32;
@@ -63,6 +64,7 @@ fn selector_of(name: &str, request: &Request) -> Result<Box<dyn Selector>, Error
 
 /// A request whose shared work is done.
 pub struct Prepared<'a> {
+    problem: &'a Problem<'a>,
     request: &'a Request,
     task: Task<'a>,
     objective: Objective,
@@ -74,29 +76,30 @@ pub struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// Checks the request and does the shared work. The cost is that of `geometry`.
+    /// Checks the request and does the shared work.
     ///
     /// # Errors
     /// If the request makes no sense here, a row of the pool cannot be measured, it needs too much memory, or `watch` asks
     /// to stop.
-    pub fn new(geometry: &'a Geometry<'a>, request: &'a Request, watch: &'a dyn Watch) -> Result<Self, Error> {
-        let pool = geometry.pool_len();
-        if request.methods.is_empty() || request.budgets.is_empty() {
+    pub fn new(problem: &'a Problem<'a>, request: &'a Request, watch: &'a dyn Watch) -> Result<Self, Error> {
+        let (geometry, goal) = (problem.geometry(), problem.goal());
+        let (pool, budgets) = (geometry.pool_len(), &goal.budgets);
+        if request.methods.is_empty() || budgets.is_empty() {
             return Err(Error::Request("give at least one --method and one --budget".to_owned()));
         }
-        if let Some(&budget) = request.budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
+        if let Some(&budget) = budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
             return Err(SelectError::Budget { budget, pool }.into());
         }
-        request.power.check(geometry)?;
-        let objective = request.objective.objective(geometry, &request.settings.read())?;
-        if objective != Objective::W && request.power != Power::One {
+        let objective = goal.objective.objective(geometry, &request.settings.read())?;
+        if objective != Objective::W && goal.power != Power::One {
             let diverse = matches!(objective, Objective::Tsds { .. });
-            let other = if diverse { "--diversity" } else { request.objective.name() };
+            let other = if diverse { "--diversity" } else { goal.objective.name() };
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
         let memory = request.memory;
-        let task = Task { geometry, power: request.power, seed: request.seed, block: BLOCK, memory, watch };
-        let largest = request.budgets.iter().copied().max().unwrap_or(0);
+        let task =
+            Task { geometry, power: goal.power, seed: request.seed, block: BLOCK, memory, constraints: None, watch };
+        let largest = budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };
         for name in &request.methods {
@@ -105,9 +108,9 @@ impl<'a> Prepared<'a> {
             needs = needs.union(selector.needs(&task, largest));
         }
         let certified = if request.certify { largest } else { 0 };
-        let chosen = request.budgets.iter().fold(0, |sum: u64, &budget| sum.saturating_add(budget as u64));
+        let chosen = budgets.iter().fold(0, |sum: u64, &budget| sum.saturating_add(budget as u64));
         let held = chosen.saturating_mul(request.methods.len() as u64 * CHOSEN_ROW);
-        let needed = bytes(&task, needs, objective, certified, request.budgets.len()).saturating_add(held);
+        let needed = bytes(&task, needs, objective, certified, budgets.len()).saturating_add(held);
         if needed > memory {
             return Err(Error::Memory { needed, allowed: memory });
         }
@@ -117,15 +120,15 @@ impl<'a> Prepared<'a> {
         let scan_seconds = begun.elapsed().as_secs_f64();
         let begun = Instant::now();
         let (bests, optimum) = if request.certify {
-            let label = format!("every subset, {}", label::budgets(&request.budgets));
+            let label = format!("every subset, {}", label::budgets(budgets));
             let watch = Labelled::new(watch, label);
             let task = Task { watch: &watch, ..task };
-            bests(&task, objective, &scanned, &request.budgets).map_err(of_every_subset)?
+            bests(&task, objective, &scanned, budgets).map_err(of_every_subset)?
         } else {
             Default::default()
         };
         let best_seconds = begun.elapsed().as_secs_f64();
-        Ok(Self { request, task, objective, scanned, optimum, bests, scan_seconds, best_seconds })
+        Ok(Self { problem, request, task, objective, scanned, optimum, bests, scan_seconds, best_seconds })
     }
 
     /// What a method of the request chooses by this seed for some budgets of the request, certified if that was asked
@@ -134,10 +137,9 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// If the method cannot work on these inputs, or the observer asks to stop.
     pub fn choose(&self, name: &str, budgets: &[usize], seed: u64) -> Result<Chosen, Error> {
-        let Task { geometry, power, block, memory, watch, .. } = self.task;
-        let watch = Labelled::new(watch, format!("{name}, {}", label::budgets(budgets)));
+        let watch = Labelled::new(self.task.watch, format!("{name}, {}", label::budgets(budgets)));
         watch.begin("choosing", 0);
-        let task = Task { geometry, power, seed, block, memory, watch: &watch };
+        let task = Task { seed, watch: &watch, ..self.task };
         let selector = selector_of(name, self.request)?;
         let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
         // The search for the bounds may have solved this selector's own problem.
@@ -167,6 +169,7 @@ impl<'a> Prepared<'a> {
         let Self { objective, scan_seconds, best_seconds, .. } = *self;
         let (pool_rows, query_rows) = (self.task.geometry.pool_len(), self.task.geometry.query_len());
         Outcome {
+            goal: self.problem.goal().clone(),
             request: self.request.clone(),
             inputs: Vec::new(),
             pool_rows,
@@ -179,11 +182,16 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// The outcome of `request`, which asks for one method of the whole request and some of its budgets, by any seed.
-    pub(crate) fn part(&self, request: &Request) -> Result<Outcome, Error> {
-        let chosen = request.methods.iter().map(|name| self.choose(name, &request.budgets, request.seed));
-        let outcome = Outcome { request: request.clone(), ..self.outcome(chosen.collect::<Result<_, _>>()?) };
-        crossfit::measure(self.task.geometry, request, self.task.watch, outcome)
+    /// What `request` asks for: methods of the whole request, by any seed, for some budgets. Not measured fold by fold.
+    pub(super) fn choose_all(&self, request: &Request, budgets: &[usize]) -> Result<Outcome, Error> {
+        let chosen = request.methods.iter().map(|name| self.choose(name, budgets, request.seed));
+        let goal = Goal { budgets: budgets.to_vec(), ..self.problem.goal().clone() };
+        Ok(Outcome { goal, request: request.clone(), ..self.outcome(chosen.collect::<Result<_, _>>()?) })
+    }
+
+    /// As [`choose`](super::choose), for what [`Prepared::choose_all`] takes.
+    pub(crate) fn part(&self, request: &Request, budgets: &[usize]) -> Result<Outcome, Error> {
+        crossfit::measure(self.problem, self.choose_all(request, budgets)?, self.task.watch)
     }
 
     fn prove(&self, name: &str, found: Option<&Budgeted>, selection: Selection) -> Result<ProvedSelection, Error> {
@@ -212,14 +220,14 @@ impl<'a> Prepared<'a> {
         selection: Selection,
     ) -> Result<ProvedSelection, Error> {
         let begun = Instant::now();
-        let (Task { geometry, watch, .. }, request) = (&self.task, self.request);
-        let watch = &Labelled::new(*watch, label);
+        let Task { geometry, power, watch, .. } = self.task;
+        let watch = &Labelled::new(watch, label);
         watch.begin("certifying", 0);
         watch.advance(0)?;
-        let terms = Terms { power: request.power, objective: self.objective, ..Terms::default() };
+        let terms = Terms { power, objective: self.objective, ..Terms::default() };
         // A selector of the caller's may answer for the optimum with rows of its own.
         let found = found.filter(|found| found.rows == selection.rows);
-        let found = found.map(|found| certify::found_distance(geometry, request.power, found)).transpose()?.flatten();
+        let found = found.map(|found| certify::found_distance(geometry, power, found)).transpose()?.flatten();
         let distance = match found {
             Some(distance) => distance,
             None => {
@@ -230,7 +238,8 @@ impl<'a> Prepared<'a> {
         };
         let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(geometry, &selection.rows);
         let best = self.best(selection.budget()).cloned();
-        let beside = Some(Beside::of(geometry, &terms, distance.interval(), request.energy, &selection.rows, watch)?);
+        let beside =
+            Some(Beside::of(geometry, &terms, distance.interval(), self.request.energy, &selection.rows, watch)?);
         let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
         Ok(ProvedSelection { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
@@ -273,12 +282,23 @@ fn bests(
     scanned: &PoolScan,
     budgets: &[usize],
 ) -> Result<(Vec<BestBound>, Optimum), Error> {
-    if objective != Objective::W {
-        return objective::bests(task, objective, budgets);
+    let geometry = task.geometry;
+    if let Objective::Tsds { diversity } = objective {
+        let duals = tsds::duals(task, diversity, budgets)?;
+        let bounds = duals.iter().map(|dual| certify::best_tsds(geometry, objective, dual));
+        return Ok((bounds.collect::<Result<_, _>>()?, Optimum::Unknown));
     }
-    let solved = budgeted::solve(task, scanned, budgets)?;
-    let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
-    let bounds = solved.budgets.iter().map(|found| certify::best(task.geometry, task.power, found, lists));
-    let bounds = bounds.collect::<Result<_, _>>()?;
-    Ok((bounds, Optimum::Transport(solved)))
+    let Some(kernel) = objective.kernel() else {
+        let solved = budgeted::solve(task, scanned, budgets)?;
+        let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
+        let bounds = solved.budgets.iter().map(|found| certify::best(geometry, task.power, found, lists));
+        return Ok((bounds.collect::<Result<_, _>>()?, Optimum::Transport(solved)));
+    };
+    let solved = herding::choose(task, kernel, budgets)?;
+    let mut bounds = Vec::with_capacity(budgets.len());
+    for chosen in &solved.budgets {
+        let witness = herding::witness(task, kernel, chosen)?;
+        bounds.push(certify::best_under(geometry, objective, chosen.budget(), witness)?);
+    }
+    Ok((bounds, Optimum::Kernel(solved)))
 }

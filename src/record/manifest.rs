@@ -10,7 +10,7 @@ use kantor_theory::{Cost, Objective, Status, json};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{Header, Written};
-use crate::pipeline::{Chosen, Note, Outcome, ProvedSelection, Request, notes};
+use crate::pipeline::{Chosen, Note, Outcome, ProvedSelection, notes};
 use crate::probe;
 use crate::source::whole::{self, Whole};
 use crate::source::{DataError, DroppedRecord, InputRecord, OnBadRow};
@@ -50,14 +50,15 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Of a request whose objective was found.
-    pub(crate) fn of(request: &Request, objective: Objective, on_bad_row: OnBadRow) -> Self {
+    /// Of an outcome.
+    pub(crate) fn of(outcome: &Outcome, on_bad_row: OnBadRow) -> Self {
+        let Outcome { goal, request, .. } = outcome;
         Self {
             methods: request.methods.clone(),
-            budgets: request.budgets.clone(),
-            cost: request.cost,
-            p: request.power,
-            objective,
+            budgets: goal.budgets.clone(),
+            cost: goal.cost,
+            p: goal.power,
+            objective: outcome.objective,
             certify: request.certify,
             energy: request.energy,
             cross_fit: request.cross_fit,
@@ -169,7 +170,7 @@ impl Manifest {
             tie_rule: "lower pool row first".into(),
             cut: None,
             groups: origin.groups(),
-            parameters: Parameters::of(request, outcome.objective, run.on_bad_row),
+            parameters: Parameters::of(outcome, run.on_bad_row),
             threads: rayon::current_num_threads(),
             status: worst(&results),
             results,

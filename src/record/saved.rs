@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use kantor_theory::Facts;
 
-use crate::certify::{Tables, facts_of};
+use crate::certify::facts_of;
 use crate::output::{MANIFEST, ResultDirectory, Written};
 use crate::pipeline::{Error, Outcome};
+use crate::problem::Problem;
 use crate::source::{DataError, OnBadRow};
 
 use super::files::SelectionFiles;
@@ -22,13 +23,11 @@ use super::{Origin, SelectionRecord};
 /// use kantor::prelude::*;
 /// # let (pool, query) = (ndarray::array![[1.0, 0.0], [0.8, 0.6]], ndarray::array![[0.9, 0.1]]);
 /// # let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
-/// # let geometry = Geometry::new(&pool, &query, Cost::Cosine)?;
-/// # let request = Request { budgets: vec![1], ..Request::default() };
+/// # let problem = Problem::new(&pool, &query, Goal { budgets: vec![1], ..Goal::default() })?;
 /// # let work = std::env::temp_dir().join(format!("kantor-doc-{}", std::process::id()));
 /// # std::fs::create_dir(&work)?;
 /// # let directory = work.join("out");
-/// let tables = [(Role::Pool, &pool as &dyn Rows), (Role::Query, &query)];
-/// let saved = choose(&geometry, &request, &Quiet)?.save(&tables, &directory)?;
+/// let saved = choose(&problem, &Request::default(), &Quiet)?.save(&problem, &directory)?;
 /// let loaded = Record::load(&directory)?;
 /// assert_eq!(loaded, saved);
 /// for (selection, files) in loaded.selections() {
@@ -46,19 +45,19 @@ pub struct Record {
 }
 
 impl Outcome {
-    /// The outcome for these rows as a record. Rows are known by their places in memory; certificates know them by the
+    /// The outcome of this problem as a record. Rows are known by their places in memory; certificates know them by the
     /// digests of their values, and the manifest names no inputs.
     ///
     /// # Errors
     /// If the rows are from files, in which they may have other places (then [`write`](super::write) has them), or a
     /// certificate contradicts itself.
-    pub fn record(&self, tables: &Tables<'_>) -> Result<Record, Error> {
+    pub fn record(&self, problem: &Problem<'_>) -> Result<Record, Error> {
         if !self.inputs.is_empty() {
             let fault = "rows of files are written with `kantor::record::write`, which knows their places in the files";
             return Err(Error::Request(fault.to_owned()));
         }
         let origin = Origin(None);
-        let facts = if self.request.certify { facts_of(tables) } else { Facts::default() };
+        let facts = if self.request.certify { facts_of(problem) } else { Facts::default() };
         let files = self
             .selections()
             .map(|(chosen, proved)| SelectionFiles::of(origin, &facts, &chosen.method, proved).map(Some));
@@ -77,8 +76,8 @@ impl Outcome {
     ///
     /// # Errors
     /// As [`Outcome::record`] and [`Record::save`].
-    pub fn save(&self, tables: &Tables<'_>, directory: impl AsRef<Path>) -> Result<Record, Error> {
-        self.record(tables)?.save(directory)
+    pub fn save(&self, problem: &Problem<'_>, directory: impl AsRef<Path>) -> Result<Record, Error> {
+        self.record(problem)?.save(directory)
     }
 }
 

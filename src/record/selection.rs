@@ -146,7 +146,7 @@ impl SelectionRecord {
             ranks: None,
             nested: chosen.nested,
             distance: certified.map(|certified| certified.distance().interval()),
-            best: certified.and_then(|certified| Some(Best::Bound { lower: certified.best()?.lower() })),
+            best: proved.best().map(|lower| Best::Bound { lower }),
             excess: certified.and_then(Certified::excess),
             energy: proved.beside.and_then(|beside| beside.energy),
             chamfer: proved.beside.map(|beside| beside.chamfer),

@@ -9,6 +9,7 @@ use kantor::batch::{Job, JobPlan, Options, Shard, State};
 use kantor::compare as comparing;
 use kantor::output::ResultDirectory;
 use kantor::pipeline::{Error, InputSpec, Inputs, Request, select};
+use kantor::problem::Goal;
 use kantor::quantiles;
 use kantor::record::{Cut, Run, write};
 use kantor::source::list::{read_list, read_weights};
@@ -196,7 +197,7 @@ fn a_job_on_a_pool_that_changes_fails_for_that_reason() {
         let job = Job { task: "a".into(), method: "round-robin".into(), budget: 5, seed: 0 };
         let (out, tasks) = (files.path("out"), [("a".to_owned(), spec)].into());
         let request = Request { certify: false, ..Request::default() };
-        let plan = JobPlan { out, tasks, jobs: vec![job], request };
+        let plan = JobPlan { out, tasks, jobs: vec![job], goal: Goal::default(), request };
         let options = Options { parallel: 1, shard: Shard::default() };
         let report = kantor::batch::run(&plan, options, watch, &|_| {}).unwrap();
         let there = files.path("out/a/round-robin-k5-seed0").exists();
@@ -229,9 +230,10 @@ fn no_selection_of_a_pool_that_changes_is_written() {
         let run = || {
             let inputs = opened(files, pool, watch)?;
             let methods = ["round-robin", "optimal", "uot", "knn-uniform", "energy"].map(str::to_owned).to_vec();
-            let request = Request { methods, budgets: vec![20], cross_fit: Some(2), ..Request::default() };
+            let goal = Goal { budgets: vec![20], ..Goal::default() };
+            let request = Request { methods, cross_fit: Some(2), ..Request::default() };
             let staging = ResultDirectory::begin(&files.path("out"), false, &inputs.paths())?;
-            let outcome = select(&inputs, &request, watch)?;
+            let outcome = select(&inputs, &goal, &request, watch)?;
             let run = Run { begun: std::time::Instant::now(), on_bad_row: OnBadRow::Error };
             write(staging, &inputs, &outcome, run, watch)
         };
@@ -247,7 +249,8 @@ fn no_comparison_and_no_quantiles_of_a_pool_that_changes_are_written() {
             let inputs = opened(files, pool, watch)?;
             let methods = vec!["round-robin".to_owned(), "random".to_owned()];
             let request = comparing::CompareRequest {
-                selecting: Request { methods, budgets: vec![20], ..Request::default() },
+                goal: Goal { budgets: vec![20], ..Goal::default() },
+                selecting: Request { methods, ..Request::default() },
                 costs: vec![Cost::Cosine, Cost::Euclidean],
                 random_seeds: 3,
                 solvers: None,
@@ -268,7 +271,8 @@ fn no_comparison_and_no_quantiles_of_a_pool_that_changes_are_written() {
             let inputs = opened(files, pool, watch)?;
             let staging = ResultDirectory::begin(&files.path("out"), false, &inputs.paths())?;
             let cut = Cut { bins: 3, take: 20, focus_bin: None };
-            quantiles::run(staging, &inputs, &Request::default(), cut, OnBadRow::Error, watch)
+            let (goal, request) = (Goal::default(), Request::default());
+            quantiles::run(staging, &inputs, &goal, &request, cut, OnBadRow::Error, watch)
         };
         run().map(|_| ()).map_err(|error| nothing_left(files, error))
     });

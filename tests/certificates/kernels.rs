@@ -3,14 +3,12 @@
 use std::path::Path;
 use std::process::Command as Process;
 
-use kantor::pipeline::{InputSpec, Inputs, Request, Target, select};
-use kantor::solvers::Quiet;
+use kantor::prelude::*;
 use kantor::solvers::bandwidth::Bandwidth;
-use kantor::solvers::{ObjectiveSettings, Settings};
-use kantor::theory::{Certificate, Cost, KernelName, Proved, Verdict};
+use kantor::theory::{Certificate, KernelName, Proved, Verdict};
 use serde_json::{Value, json};
 
-use crate::support::{Instance, Kind, example, facts, golden, methods, numbers, written};
+use crate::support::{Instance, Kind, example, facts, goal, golden, methods, numbers, written};
 
 /// All methods, every cost of points, both objectives: what is claimed is verified, the bound for all subsets does not
 /// depend on what else is asked for, and the selector of the objective comes closest.
@@ -27,19 +25,17 @@ fn what_is_claimed_under_a_kernel_is_verified() {
                 (Target::Mmd, KernelName::InverseMultiquadric),
             ] {
                 let inputs = instance.open(cost);
-                let (geometry, facts) = (inputs.geometry(cost).unwrap(), facts(&inputs));
                 let budgets = [1, 7, 30, 60];
+                let goal = Goal { cost, objective, budgets: budgets.to_vec(), ..Goal::default() };
+                let (problem, facts) = (inputs.problem(goal.clone()).unwrap(), facts(&inputs));
                 let request = |methods| Request {
                     methods,
-                    budgets: budgets.to_vec(),
-                    cost,
-                    objective,
                     settings: ObjectiveSettings { kernel, ..ObjectiveSettings::default() }.into(),
                     ..Request::default()
                 };
                 let all = methods(&inputs, cost);
-                let outcome = select(&inputs, &request(all.clone()), &Quiet).unwrap();
-                let alone = select(&inputs, &request(vec!["random".to_owned()]), &Quiet).unwrap();
+                let outcome = select(&inputs, &goal, &request(all.clone()), &Quiet).unwrap();
+                let alone = select(&inputs, &goal, &request(vec!["random".to_owned()]), &Quiet).unwrap();
                 for (index, budget) in budgets.into_iter().enumerate() {
                     let mut uppers = Vec::new();
                     for chosen in &outcome.chosen {
@@ -48,7 +44,11 @@ fn what_is_claimed_under_a_kernel_is_verified() {
                         let certificate = certified.certificate(&facts, None).unwrap();
                         let best = certified.best().unwrap();
                         let claim = Proved { distance: certified.distance().interval(), best: Some(best.lower()) };
-                        assert_eq!(written(&certificate, &facts, &geometry).0, Verdict::Verified(claim), "{place}");
+                        assert_eq!(
+                            written(&certificate, &facts, problem.geometry()).0,
+                            Verdict::Verified(claim),
+                            "{place}"
+                        );
                         let same = alone.chosen[0].selections[index].certified.as_ref().unwrap().best().unwrap();
                         assert!(best.lower() == same.lower() && best.evidence() == same.evidence(), "{place}");
                         uppers.push((claim.distance.upper.unwrap(), chosen.method.clone()));
@@ -71,21 +71,17 @@ fn energy_on_real_data_is_close_to_the_best_possible() {
         let spec =
             InputSpec { pool: vec![example("pool.embed.npy")], query: Some(example(query)), ..InputSpec::default() };
         let inputs = Inputs::open(&spec, Cost::Cosine, &Quiet).unwrap();
-        let (geometry, facts) = (inputs.geometry(Cost::Cosine).unwrap(), facts(&inputs));
-        let request = Request {
-            methods: ["energy", "round-robin"].map(str::to_owned).to_vec(),
-            budgets: vec![500, 1000],
-            objective: Target::Energy,
-            ..Request::default()
-        };
-        let outcome = select(&inputs, &request, &Quiet).unwrap();
+        let goal = Goal { objective: Target::Energy, budgets: vec![500, 1000], ..Goal::default() };
+        let (problem, facts) = (inputs.problem(goal.clone()).unwrap(), facts(&inputs));
+        let methods = ["energy", "round-robin"].map(str::to_owned).to_vec();
+        let outcome = select(&inputs, &goal, &Request { methods, ..Request::default() }, &Quiet).unwrap();
         for index in 0..2 {
             let of = |method: usize| outcome.chosen[method].selections[index].certified.as_ref().unwrap();
             let (energy, turns) = (of(0), of(1));
             assert!(energy.distance().interval().upper < turns.distance().interval().lower);
             assert!(energy.excess().unwrap() < 0.01, "{query} {index}: {:?}", energy.excess());
             let certificate = energy.certificate(&facts, Some("energy")).unwrap();
-            assert!(matches!(written(&certificate, &facts, &geometry).0, Verdict::Verified(_)));
+            assert!(matches!(written(&certificate, &facts, problem.geometry()).0, Verdict::Verified(_)));
         }
     }
 }
@@ -96,27 +92,27 @@ fn what_makes_no_distance_is_refused() {
     let points_on_disk = Instance::points(Kind::F32, 5, &[&pool], &query);
     let matrix_on_disk = Instance::matrix(Kind::F32, 12, &pool);
     let (points, matrix) = (points_on_disk.open(Cost::Euclidean), matrix_on_disk.open(Cost::Cosine));
-    let request =
-        |cost, objective, settings| Request { budgets: vec![2], cost, objective, settings, ..Request::default() };
-    let refused = |inputs: &_, request: &Request| select(inputs, request, &Quiet).err().unwrap().to_string();
-    let said = refused(&matrix, &request(Cost::Cosine, Target::Energy, Settings::default()));
+    let asked = |cost, objective| Goal { objective, budgets: vec![2], ..goal(cost) };
+    let refused = |inputs: &_, goal: &Goal, settings| {
+        select(inputs, goal, &Request { settings, ..Request::default() }, &Quiet).err().unwrap().to_string()
+    };
+    let said = refused(&matrix, &asked(Cost::Cosine, Target::Energy), Settings::default());
     assert!(said.contains("--pool and --query"), "{said}");
     let cosine = ObjectiveSettings { kernel: KernelName::Cosine, ..ObjectiveSettings::default() }.into();
-    let said = refused(&points, &request(Cost::Euclidean, Target::Mmd, cosine));
+    let said = refused(&points, &asked(Cost::Euclidean, Target::Mmd), cosine);
     assert!(said.contains("unit rows"), "{said}");
     for kernel in [KernelName::Compact, KernelName::Energy] {
         let settings = ObjectiveSettings { kernel, ..ObjectiveSettings::default() }.into();
-        let said = refused(&points, &request(Cost::Euclidean, Target::Mmd, settings));
+        let said = refused(&points, &asked(Cost::Euclidean, Target::Mmd), settings);
         assert!(said.contains("positive definite"), "{said}");
     }
     for sigma in [0.0, -1.0, f64::NAN] {
         let settings = ObjectiveSettings { bandwidth: Bandwidth::Given(sigma), ..ObjectiveSettings::default() }.into();
-        let said = refused(&points, &request(Cost::Euclidean, Target::Mmd, settings));
+        let said = refused(&points, &asked(Cost::Euclidean, Target::Mmd), settings);
         assert!(said.contains("`bandwidth`"), "{said}");
     }
-    let two =
-        Request { power: kantor::theory::Power::Two, ..request(Cost::Euclidean, Target::Energy, Settings::default()) };
-    assert!(refused(&points, &two).contains("--p 2"));
+    let two = Goal { power: Power::Two, ..asked(Cost::Euclidean, Target::Energy) };
+    assert!(refused(&points, &two, Settings::default()).contains("--p 2"));
 }
 
 fn kantor(words: &[&str]) -> (i32, Value, String) {

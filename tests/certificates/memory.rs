@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use kantor::pipeline::ProvedSelection;
 use kantor::prelude::*;
 use kantor::solvers::{Optimum, PoolScan, SelectError, Selection, Selector, Task, registry};
-use kantor::theory::KernelName;
+use kantor::theory::{KernelName, PickedRows};
 use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder, s};
 
 use super::support::{Instance, Kind};
@@ -21,14 +21,17 @@ fn numbers(count: usize, seed: u64) -> Vec<f64> {
     (0..count).map(|_| next()).collect()
 }
 
+fn euclidean(budgets: &[usize]) -> Goal {
+    Goal { cost: Cost::Euclidean, budgets: budgets.to_vec(), ..Goal::default() }
+}
+
 fn request(method: &str) -> Request {
-    let methods = vec![method.to_owned()];
-    Request { methods, budgets: vec![3, 8], cost: Cost::Euclidean, cross_fit: Some(2), ..Request::default() }
+    Request { methods: vec![method.to_owned()], cross_fit: Some(2), ..Request::default() }
 }
 
 fn chosen(pool: &dyn Rows, query: &dyn Rows, request: &Request) -> Vec<ProvedSelection> {
-    let geometry = Geometry::new(pool, query, Cost::Euclidean).unwrap().with_cache();
-    choose(&geometry, request, &Quiet).unwrap().chosen.remove(0).selections
+    let problem = Problem::new(pool, query, euclidean(&[3, 8])).unwrap().with_cache();
+    choose(&problem, request, &Quiet).unwrap().chosen.remove(0).selections
 }
 
 /// Rows, scores, and the ends of all intervals, to the last bit.
@@ -92,12 +95,12 @@ fn rows_in_memory_give_what_files_give_in_any_order_and_type() {
     let (pool, query) = (numbers(40 * DIM, 1), numbers(6 * DIM, 2));
     for method in ["optimal", "round-robin", "knn-kde", "energy"] {
         let instance = Instance::points(Kind::F32, DIM, &[&pool[..]], &query);
-        let files =
-            select(&instance.open(Cost::Euclidean), &request(method), &Quiet).unwrap().chosen.remove(0).selections;
-        checked(&pool, &query, |x| x, &files, method);
-        checked(&pool, &query, |x| x as f32, &files, method);
-        checked(&pool, &query, f16::from_f64, &files, method);
-        checked(&pool, &query, bf16::from_f64, &files, method);
+        let files = select(&instance.open(Cost::Euclidean), &euclidean(&[3, 8]), &request(method), &Quiet).unwrap();
+        let files = &files.chosen[0].selections[..];
+        checked(&pool, &query, |x| x, files, method);
+        checked(&pool, &query, |x| x as f32, files, method);
+        checked(&pool, &query, f16::from_f64, files, method);
+        checked(&pool, &query, bf16::from_f64, files, method);
     }
 }
 
@@ -130,7 +133,7 @@ fn a_selector_of_ones_own_goes_where_a_name_goes() {
     let (pool, query) = (numbers(40 * DIM, 1), numbers(6 * DIM, 2));
     let request = Request { methods: vec!["last".into(), "random".into()], own: vec![Own::new(Last)], ..request("") };
     let instance = Instance::points(Kind::F64, DIM, &[&pool[..]], &query);
-    let outcome = select(&instance.open(Cost::Euclidean), &request, &Quiet).unwrap();
+    let outcome = select(&instance.open(Cost::Euclidean), &euclidean(&[3, 8]), &request, &Quiet).unwrap();
     assert_eq!(outcome.chosen[0].method, "last");
     for (proved, budget) in outcome.chosen[0].selections.iter().zip([3, 8]) {
         assert_eq!(proved.selection.rows, (0..40).rev().take(budget).collect::<Vec<_>>());
@@ -139,7 +142,8 @@ fn a_selector_of_ones_own_goes_where_a_name_goes() {
         assert!(proved.held_out.is_some());
     }
     let unknown = Request { own: Vec::new(), ..request };
-    let refused = select(&instance.open(Cost::Euclidean), &unknown, &Quiet).unwrap_err().to_string();
+    let refused =
+        select(&instance.open(Cost::Euclidean), &euclidean(&[3, 8]), &unknown, &Quiet).unwrap_err().to_string();
     assert!(refused.contains("unknown method `last`"), "{refused}");
 }
 
@@ -147,13 +151,42 @@ fn a_selector_of_ones_own_goes_where_a_name_goes() {
 fn what_is_wrong_with_rows_in_memory_is_an_error() {
     let (pool, query) = (Array2::<f64>::zeros((3, 2)), ndarray::array![[1.0, 2.0]]);
     let (zero, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
-    let geometry = Geometry::new(&zero, &query, Cost::Cosine).unwrap();
-    let request = Request { budgets: vec![1], ..Request::default() };
-    let refused = choose(&geometry, &request, &Quiet).unwrap_err().to_string();
+    let problem = Problem::new(&zero, &query, Goal { budgets: vec![1], ..Goal::default() }).unwrap();
+    let refused = choose(&problem, &Request::default(), &Quiet).unwrap_err().to_string();
     assert!(refused.contains("pool row 0"), "{refused}");
     let (nothing, no_columns) = (Array2::<f64>::zeros((0, 2)), Array2::<f64>::zeros((2, 0)));
     for (pool, query) in [(nothing.view(), query.clone()), (no_columns.view(), ArrayRows::new(no_columns.view()))] {
-        assert!(Geometry::new(&ArrayRows::new(pool), &query, Cost::Euclidean).is_err());
+        assert!(Problem::new(&ArrayRows::new(pool), &query, euclidean(&[1])).is_err());
+    }
+}
+
+#[test]
+fn a_problem_whose_costs_cannot_be_squared_is_none() {
+    let matrix = DenseRows::from_f64(2, vec![0.5, 1.0, 2.0, -3.0]).unwrap();
+    let goal = |power| Goal { cost: Cost::Precomputed, power, ..Goal::default() };
+    let refused = Problem::from_matrix(&matrix, goal(Power::Two)).err().unwrap().to_string();
+    assert!(refused.contains("-3"), "{refused}");
+    let problem = Problem::from_matrix(&matrix, goal(Power::One)).unwrap();
+    assert_eq!(problem.geometry().cost_of(1, 1), -3.0);
+}
+
+/// With some of the queries, rows and matrix are the problem of these queries alone, and the goal stays.
+#[test]
+fn a_problem_with_other_queries_is_that_of_these_queries() {
+    let rows = |values| DenseRows::from_f64(DIM, values).unwrap();
+    let (pool, query, part) = (rows(numbers(9 * DIM, 1)), rows(numbers(4 * DIM, 2)), [3, 1]);
+    let points = Problem::new(&pool, &query, euclidean(&[2])).unwrap().with_cache();
+    let costs: Vec<f64> = (0..36).map(|at| points.geometry().cost_of(at % 9, at / 9)).collect();
+    let costs = DenseRows::from_f64(9, costs).unwrap();
+    let goal = Goal { cost: Cost::Precomputed, ..euclidean(&[2]) };
+    for problem in [points, Problem::from_matrix(&costs, goal).unwrap()] {
+        let picked = PickedRows::new(problem.queries(), part.to_vec());
+        let some = problem.with_queries(&picked).unwrap();
+        assert_eq!(some.goal(), problem.goal());
+        for row in 0..9 {
+            let of = |problem: &Problem<'_>, query| problem.geometry().cost_of(row, query).to_bits();
+            assert_eq!([0, 1].map(|place| of(&some, place)), part.map(|query| of(&problem, query)));
+        }
     }
 }
 
@@ -174,11 +207,11 @@ impl Watch for Idle {
 fn what_a_selector_cannot_do_is_said_before_the_pass() {
     let rows = |count, seed| DenseRows::from_f64(DIM, numbers(count * DIM, seed)).unwrap();
     let (pool, query, matrix) = (rows(40, 1), rows(5, 2), DenseRows::from_f64(40, vec![0.5; 200]).unwrap());
-    let points = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
-    let matrix = Geometry::from_matrix(&matrix, Cost::Cosine).unwrap();
+    let points = Problem::new(&pool, &query, euclidean(&[3])).unwrap();
+    let matrix = Problem::from_matrix(&matrix, Goal { budgets: vec![3], ..Goal::default() }).unwrap();
     let (plain, uot) = (Settings::default(), Settings::from(Uot { epsilon: 0.0, ..Uot::default() }));
     let cosine = Settings::default().with(&Mmd { kernel: KernelName::Cosine, ..Mmd::default() });
-    for (geometry, method, settings, said) in [
+    for (problem, method, settings, said) in [
         (&matrix, "kde-ratio", &plain, "not only similarities"),
         (&matrix, "knn-kde", &plain, "not only similarities"),
         (&matrix, "energy", &plain, "not only similarities"),
@@ -186,8 +219,8 @@ fn what_a_selector_cannot_do_is_said_before_the_pass() {
         (&points, "uot", &uot, "`epsilon` is 0: it must be positive"),
     ] {
         let methods = vec!["round-robin".to_owned(), method.to_owned()];
-        let request = Request { methods, budgets: vec![3], settings: settings.clone(), ..Request::default() };
-        let refused = choose(geometry, &request, &Idle).unwrap_err().to_string();
+        let request = Request { methods, settings: settings.clone(), ..Request::default() };
+        let refused = choose(problem, &request, &Idle).unwrap_err().to_string();
         assert!(refused.contains(said), "{method}: {refused}");
     }
 }
@@ -239,10 +272,9 @@ impl Selector for Impostor {
 fn a_selector_that_poses_as_the_optimum_gets_the_proof_of_its_own_rows() {
     let pool = DenseRows::from_f64(1, vec![0.0, 1.0, 2.0, 30.0, 40.0]).unwrap();
     let query = DenseRows::from_f64(1, vec![0.0, 1.0]).unwrap();
-    let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
+    let problem = Problem::new(&pool, &query, euclidean(&[2])).unwrap();
     let (methods, own) = (vec!["impostor".to_owned()], vec![Own::new(Impostor)]);
-    let request = Request { methods, own, budgets: vec![2], cost: Cost::Euclidean, ..Request::default() };
-    let outcome = choose(&geometry, &request, &Quiet).unwrap();
+    let outcome = choose(&problem, &Request { methods, own, ..Request::default() }, &Quiet).unwrap();
     let proved = &outcome.chosen[0].selections[0];
     let interval = proved.certified.as_ref().unwrap().distance().interval();
     assert_eq!(proved.selection.rows, [3, 4]);

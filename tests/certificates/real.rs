@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use kantor::pipeline::{InputSpec, Inputs, Request, select};
-use kantor::solvers::Quiet;
-use kantor::theory::{Cost, Status, Verdict};
+use kantor::prelude::*;
+use kantor::theory::Verdict;
 
 use crate::support::{example, facts, written};
 
@@ -14,21 +13,18 @@ fn what_is_printed_of_real_data_is_verified_and_in_order() {
         let pool: Vec<PathBuf> = vec![example("pool.embed.npy")];
         let spec = InputSpec { pool, query: Some(example(query)), ..InputSpec::default() };
         let inputs = Inputs::open(&spec, Cost::Cosine, &Quiet).unwrap();
-        let geometry = inputs.geometry(Cost::Cosine).unwrap();
-        let facts = facts(&inputs);
         let budgets = [500, 1000, 5005];
-        let request = Request {
-            methods: ["optimal", "round-robin", "random"].map(str::to_owned).to_vec(),
-            budgets: budgets.to_vec(),
-            ..Request::default()
-        };
-        let outcome = select(&inputs, &request, &Quiet).unwrap();
+        let goal = Goal { budgets: budgets.to_vec(), ..Goal::default() };
+        let problem = inputs.problem(goal.clone()).unwrap();
+        let facts = facts(&inputs);
+        let methods = ["optimal", "round-robin", "random"].map(str::to_owned).to_vec();
+        let outcome = select(&inputs, &goal, &Request { methods, ..Request::default() }, &Quiet).unwrap();
         for (index, &budget) in budgets.iter().enumerate() {
             let mut ends = Vec::new();
             for chosen in &outcome.chosen {
                 let certified = chosen.selections[index].certified.as_ref().unwrap();
                 let certificate = certified.certificate(&facts, Some(&chosen.method)).unwrap();
-                let verdict = written(&certificate, &facts, &geometry).0;
+                let verdict = written(&certificate, &facts, problem.geometry()).0;
                 assert!(matches!(verdict, Verdict::Verified(_)), "{query} {} {budget}: {verdict:?}", chosen.method);
                 let interval = certified.distance().interval();
                 let (lower, upper) = (interval.lower.unwrap(), interval.upper.unwrap());

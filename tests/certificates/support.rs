@@ -4,12 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use kantor::certify;
-use kantor::pipeline::{InputSpec, Inputs, Request, select};
-use kantor::solvers::Quiet;
+use kantor::prelude::*;
 use kantor::solvers::registry::SELECTORS;
 use kantor::source::OnBadRow;
 use kantor::theory::certificate::{Content, SCHEMA_1};
-use kantor::theory::{Certificate, Cost, Facts, Geometry, Power, Proved, Status, Verdict, sequential, verify};
+use kantor::theory::{Certificate, Facts, Geometry, Proved, Verdict, sequential, verify};
 use tempfile::TempDir;
 
 /// How numbers are stored.
@@ -128,9 +127,14 @@ pub(crate) fn version_1(certificate: &Certificate, inputs: &Inputs) -> Certifica
     old
 }
 
+/// What is asked under this cost, but for budgets.
+pub(crate) fn goal(cost: Cost) -> Goal {
+    Goal { cost, ..Goal::default() }
+}
+
 /// All methods that work on these inputs.
 pub(crate) fn methods(inputs: &Inputs, cost: Cost) -> Vec<String> {
-    let matrix = inputs.geometry(cost).unwrap().matrix().is_some();
+    let matrix = inputs.problem(goal(cost)).unwrap().pool().is_none();
     // Densities and kernel distances need the rows themselves.
     let needs_rows = ["knn-kde", "kde-ratio", "energy", "mmd"];
     SELECTORS
@@ -152,21 +156,22 @@ pub(crate) fn written(certificate: &Certificate, facts: &Facts, geometry: &Geome
 ///
 pub(crate) fn check(instance: &Instance, cost: Cost, power: Power, budgets: &[usize]) -> Checked {
     let inputs = instance.open(cost);
-    let geometry = inputs.geometry(cost).unwrap();
+    let goal = Goal { power, budgets: budgets.to_vec(), ..goal(cost) };
+    let problem = inputs.problem(goal.clone()).unwrap();
     let facts = facts(&inputs);
-    let request = |methods| Request { methods, budgets: budgets.to_vec(), cost, power, ..Request::default() };
     let mut checked = Checked::default();
     let mut best: Vec<Option<u64>> = vec![None; budgets.len()];
     for method in methods(&inputs, cost) {
         // One at a time: the bound for all subsets must not depend on what else is asked for.
-        let outcome = select(&inputs, &request(vec![method.clone()]), &Quiet);
+        let request = Request { methods: vec![method.clone()], ..Request::default() };
+        let outcome = select(&inputs, &goal, &request, &Quiet);
         let outcome = outcome.unwrap_or_else(|error| panic!("{method} {cost} {power:?}: {error}"));
         for (index, proved) in outcome.chosen[0].selections.iter().enumerate() {
             let budget = budgets[index];
             let place = format!("{method} {cost} {power:?} k = {budget}");
             let certified = proved.certified.as_ref().unwrap();
             let certificate = certified.certificate(&facts, Some(&method)).unwrap();
-            let verdict = written(&certificate, &facts, &geometry).0;
+            let verdict = written(&certificate, &facts, problem.geometry()).0;
             let interval = certified.distance().interval();
             let (lower, upper) = (interval.lower.unwrap(), interval.upper.unwrap());
             let below = certified.best().unwrap().lower();

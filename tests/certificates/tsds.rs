@@ -4,13 +4,13 @@
 use std::path::Path;
 
 use kantor::certify::{self, Terms, best_tsds};
-use kantor::pipeline::{InputSpec, Inputs, Request, select};
+use kantor::prelude::*;
+use kantor::solvers::Task;
 use kantor::solvers::relax::tsds::duals;
-use kantor::solvers::{ObjectiveSettings, Quiet, Settings, Task};
-use kantor::theory::{Cost, Objective, Power, Proved, Verdict};
+use kantor::theory::{Objective, Proved, Verdict};
 use serde_json::{Value, json};
 
-use crate::support::{Instance, Kind, example, facts, golden, methods, numbers, subsets, written};
+use crate::support::{Instance, Kind, example, facts, goal, golden, methods, numbers, subsets, written};
 
 /// Up to ten rows, all budgets, small and large weights: the bound is below every subset, close to the best one, and attained
 /// where all rows can be had.
@@ -26,16 +26,18 @@ fn potentials_prove_the_best_subset() {
             _ => Instance::points(Kind::F64, 3, &[&values], &numbers(100 + seed as u64, m * 3)),
         };
         let inputs = instance.open(cost);
-        let geometry = inputs.geometry(cost).unwrap();
-        let task = Task { geometry: &geometry, seed: 0, power: Power::One, block: 4, memory: 1 << 30, watch: &Quiet };
+        let problem = inputs.problem(goal(cost)).unwrap();
+        let geometry = problem.geometry();
+        let task =
+            Task { geometry, seed: 0, power: Power::One, block: 4, memory: 1 << 30, constraints: None, watch: &Quiet };
         let budgets: Vec<usize> = (1..=n).collect();
         for diversity in [0.05, 0.5, 3.0, 100.0] {
             let objective = Objective::Tsds { diversity };
             let terms = Terms { objective, ..Terms::default() };
             for dual in duals(&task, diversity, &budgets).unwrap() {
                 let place = format!("{cost} seed {seed} λ {diversity} k {}", dual.budget);
-                let best = best_tsds(&geometry, objective, &dual).unwrap().lower();
-                let value = |rows: Vec<usize>| certify::distance(&geometry, &terms, &rows).unwrap().interval();
+                let best = best_tsds(geometry, objective, &dual).unwrap().lower();
+                let value = |rows: Vec<usize>| certify::distance(geometry, &terms, &rows).unwrap().interval();
                 let least =
                     subsets(n, dual.budget).map(|rows| value(rows).upper.unwrap()).fold(f64::INFINITY, f64::min);
                 assert!(best <= least, "{place}: {best} is above {least}");
@@ -66,19 +68,14 @@ fn what_is_claimed_with_diversity_is_verified() {
     for (instance, costs) in &instances {
         for (&cost, diversity) in costs.iter().zip([0.4, 6.0]) {
             let inputs = instance.open(cost);
-            let (geometry, facts) = (inputs.geometry(cost).unwrap(), facts(&inputs));
             let budgets = [1, 7, 30, 60];
+            let goal = Goal { budgets: budgets.to_vec(), ..goal(cost) };
+            let (problem, facts) = (inputs.problem(goal.clone()).unwrap(), facts(&inputs));
             let settings =
                 Settings::from(ObjectiveSettings { diversity: Some(diversity), ..ObjectiveSettings::default() });
-            let request = |methods| Request {
-                methods,
-                budgets: budgets.to_vec(),
-                cost,
-                settings: settings.clone(),
-                ..Request::default()
-            };
-            let all = select(&inputs, &request(methods(&inputs, cost)), &Quiet).unwrap();
-            let alone = select(&inputs, &request(vec!["random".to_owned()]), &Quiet).unwrap();
+            let request = |methods| Request { methods, settings: settings.clone(), ..Request::default() };
+            let all = select(&inputs, &goal, &request(methods(&inputs, cost)), &Quiet).unwrap();
+            let alone = select(&inputs, &goal, &request(vec!["random".to_owned()]), &Quiet).unwrap();
             assert_eq!(all.objective, Objective::Tsds { diversity });
             for (index, budget) in budgets.into_iter().enumerate() {
                 for chosen in &all.chosen {
@@ -87,7 +84,11 @@ fn what_is_claimed_with_diversity_is_verified() {
                     let certificate = certified.certificate(&facts, None).unwrap();
                     let best = certified.best().unwrap();
                     let claim = Proved { distance: certified.distance().interval(), best: Some(best.lower()) };
-                    assert_eq!(written(&certificate, &facts, &geometry).0, Verdict::Verified(claim), "{place}");
+                    assert_eq!(
+                        written(&certificate, &facts, problem.geometry()).0,
+                        Verdict::Verified(claim),
+                        "{place}"
+                    );
                     let same = alone.chosen[0].selections[index].certified.as_ref().unwrap().best().unwrap();
                     assert!(best.lower() == same.lower() && best.evidence() == same.evidence(), "{place}");
                     if budget == 60 {
@@ -111,21 +112,21 @@ fn nearest_rows_on_real_data_are_close_to_the_best_possible() {
         ..InputSpec::default()
     };
     let inputs = Inputs::open(&spec, Cost::Cosine, &Quiet).unwrap();
-    let (geometry, facts) = (inputs.geometry(Cost::Cosine).unwrap(), facts(&inputs));
+    let goal = Goal { budgets: vec![500], ..Goal::default() };
+    let (problem, facts) = (inputs.problem(goal.clone()).unwrap(), facts(&inputs));
     for (diversity, most) in [(0.2, 1e-6), (3.0, 0.01), (30.0, 0.02)] {
         let request = Request {
             methods: ["knn-uniform", "random"].map(str::to_owned).to_vec(),
-            budgets: vec![500],
             settings: Settings::from(ObjectiveSettings { diversity: Some(diversity), ..ObjectiveSettings::default() }),
             ..Request::default()
         };
-        let outcome = select(&inputs, &request, &Quiet).unwrap();
+        let outcome = select(&inputs, &goal, &request, &Quiet).unwrap();
         let of = |method: usize| outcome.chosen[method].selections[0].certified.as_ref().unwrap();
         let (nearest, random) = (of(0), of(1));
         assert!(nearest.excess().unwrap() <= most, "λ {diversity}: {:?}", nearest.excess());
         assert!(random.excess().unwrap() > 0.1, "λ {diversity}: {:?}", random.excess());
         let certificate = nearest.certificate(&facts, Some("knn-uniform")).unwrap();
-        assert!(matches!(written(&certificate, &facts, &geometry).0, Verdict::Verified(_)));
+        assert!(matches!(written(&certificate, &facts, problem.geometry()).0, Verdict::Verified(_)));
     }
 }
 

@@ -7,8 +7,7 @@ use half::{bf16, f16};
 use kantor::certify::{facts_for, facts_of};
 use kantor::prelude::*;
 use kantor::source::OnBadRow;
-use kantor::theory::certificate::Role;
-use kantor::theory::{Certificate, Rows, Verdict, sequential};
+use kantor::theory::{Certificate, Verdict, sequential};
 use kantor::verify::verify;
 use ndarray::{Array2, ShapeBuilder};
 use tempfile::TempDir;
@@ -32,11 +31,17 @@ impl Files {
     }
 }
 
+/// Five rows, the best ones.
+fn asked() -> (Goal, Request) {
+    let methods = vec!["optimal".into()];
+    (Goal { budgets: vec![5], ..Goal::default() }, Request { methods, ..Request::default() })
+}
+
 /// The certificate of five rows.
 fn certificate(spec: &InputSpec) -> Certificate {
-    let request = Request { methods: vec!["optimal".into()], budgets: vec![5], ..Request::default() };
-    let inputs = Inputs::open(spec, request.cost, &Quiet).unwrap();
-    let outcome = select(&inputs, &request, &Quiet).unwrap();
+    let (goal, request) = asked();
+    let inputs = Inputs::open(spec, goal.cost, &Quiet).unwrap();
+    let outcome = select(&inputs, &goal, &request, &Quiet).unwrap();
     let certified = outcome.chosen[0].selections[0].certified.as_ref().unwrap();
     let certificate = certified.certificate(&facts(&inputs), Some("optimal")).unwrap();
     Certificate::parse(&certificate.to_json()).unwrap()
@@ -197,22 +202,22 @@ fn long_lines_are_digested_in_parts() {
     }
     let matrix = Array2::from_shape_vec((2, columns), values).unwrap();
     let rows = ArrayRows::new(matrix.view());
-    assert_eq!(facts_of(&[(Role::Similarity, &rows)]).inputs[0].content, certificate.inputs[0].content);
+    let problem = Problem::from_matrix(&rows, Goal::default()).unwrap();
+    assert_eq!(facts_of(&problem).inputs[0].content, certificate.inputs[0].content);
 }
 
 /// What is written of rows in memory, and of the same rows in files; names aside.
 fn made_of<T: kantor::Scalar>(pool: &Array2<T>, query: &Array2<T>, files: &InputSpec) {
     let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
-    let tables = [(Role::Pool, &pool as &dyn Rows), (Role::Query, &query)];
-    let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-    let request = Request { methods: vec!["optimal".into()], budgets: vec![5], ..Request::default() };
-    let outcome = choose(&geometry, &request, &Quiet).unwrap();
+    let (goal, request) = asked();
+    let problem = Problem::new(&pool, &query, goal).unwrap();
+    let outcome = choose(&problem, &request, &Quiet).unwrap();
     let certified = outcome.chosen[0].selections[0].certified.as_ref().unwrap();
-    let made = certified.certificate(&facts_of(&tables), Some("optimal")).unwrap();
+    let made = certified.certificate(&facts_of(&problem), Some("optimal")).unwrap();
     let mut of_files = certificate(files);
     let check = |certificate: &Certificate| {
-        let facts = facts_for(certificate, &tables).unwrap();
-        kantor::theory::verify(certificate, &facts, &geometry, &sequential)
+        let facts = facts_for(certificate, &problem).unwrap();
+        kantor::theory::verify(certificate, &facts, problem.geometry(), &sequential)
     };
     assert_eq!(check(&made).name(), "verified");
     assert_eq!(check(&of_files).name(), "verified");

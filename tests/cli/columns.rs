@@ -7,6 +7,7 @@ use std::process::Command as Process;
 use assert_cmd::assert::Assert;
 use kantor::certify::{Certified, Terms, best_among, column_record, distance_among, facts};
 use kantor::pipeline::{InputSpec, Inputs};
+use kantor::problem::Goal;
 use kantor::solvers::Quiet;
 use kantor::source::OnBadRow;
 use kantor::theory::constraints::{ColumnRecord, Counted, Limit};
@@ -62,11 +63,12 @@ impl Written {
             ..InputSpec::default()
         };
         let inputs = Inputs::open(&spec, Cost::Cosine, &Quiet).unwrap();
-        let geometry = inputs.geometry(Cost::Cosine).unwrap();
+        let problem = inputs.problem(Goal { cost: Cost::Cosine, ..Goal::default() }).unwrap();
+        let geometry = problem.geometry();
         let set = FeasibleSet::new(&constraints, &data, 5, &[2]).unwrap();
-        let distance = distance_among(&geometry, &Terms::default(), &[1, 2], &set).unwrap();
+        let distance = distance_among(geometry, &Terms::default(), &[1, 2], &set).unwrap();
         let prices = [Price { limit: 0, label: None, price: 0.25 }];
-        let best = best_among(&geometry, &Terms::default(), 2, vec![0.5], &set, &prices).unwrap();
+        let best = best_among(geometry, &Terms::default(), 2, vec![0.5], &set, &prices).unwrap();
         let facts = facts(&inputs.records(true, &Quiet).unwrap(), inputs.dropped());
         let certificate = Certified::new(distance, Some(best)).unwrap().certificate(&facts, None).unwrap();
         fs::write(at("c.json"), certificate.to_json()).unwrap();

@@ -35,20 +35,19 @@ fn rows_in_memory_are_saved_and_loaded_as_they_were() {
     let numbers: Vec<f64> = (0..60).map(|i: i32| f64::from(i * i % 17) - 7.25).collect();
     let pool = DenseRows::from_f64(3, numbers.clone()).unwrap();
     let query = DenseRows::from_f64(3, numbers[5..17].to_vec()).unwrap();
-    let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
     let methods = ["optimal", "mmd", "uot", "random"].map(str::to_owned).to_vec();
-    let request =
-        Request { methods, budgets: vec![2, 5], cost: Cost::Euclidean, cross_fit: Some(2), ..Request::default() };
+    let request = Request { methods, cross_fit: Some(2), ..Request::default() };
     let work = tempfile::tempdir().unwrap();
-    for (name, request) in [
-        ("transport", request.clone()),
-        ("mmd", Request { objective: Target::Mmd, ..request.clone() }),
-        ("unproved", Request { certify: false, cross_fit: None, ..request }),
+    for (name, objective, request) in [
+        ("transport", Target::W, request.clone()),
+        ("mmd", Target::Mmd, request.clone()),
+        ("unproved", Target::W, Request { certify: false, cross_fit: None, ..request }),
     ] {
-        let outcome = choose(&geometry, &request, &Quiet).unwrap();
+        let goal = Goal { cost: Cost::Euclidean, objective, budgets: vec![2, 5], ..Goal::default() };
+        let problem = Problem::new(&pool, &query, goal).unwrap();
+        let outcome = choose(&problem, &request, &Quiet).unwrap();
         let directory = work.path().join(name);
-        let tables = [(Role::Pool, &pool as &dyn Rows), (Role::Query, &query)];
-        let saved = outcome.save(&tables, &directory).unwrap();
+        let saved = outcome.save(&problem, &directory).unwrap();
         let record = Record::load(&directory).unwrap();
         assert_eq!(record, saved);
         let rows = |of: &Record| -> Vec<Vec<usize>> {
@@ -57,7 +56,7 @@ fn rows_in_memory_are_saved_and_loaded_as_they_were() {
         let chosen: Vec<Vec<usize>> = outcome.selections().map(|(_, proved)| proved.selection.rows.clone()).collect();
         assert_eq!(rows(&record), chosen);
         // Never over something, and a record that was loaded is saved like any other.
-        assert!(outcome.save(&tables, &directory).unwrap_err().to_string().contains("exists"));
+        assert!(outcome.save(&problem, &directory).unwrap_err().to_string().contains("exists"));
         let copy = work.path().join(format!("{name}-copy"));
         assert_eq!(record.clone().save(&copy).unwrap(), record);
     }

@@ -6,8 +6,8 @@ use kantor_theory::conventions::{
     OTT_REFERENCE, RegType, marginal_of_reg_m, marginal_of_tau, potential_of_log_scaling, reg_m, tau,
     total_cost_of_value, under_counting, under_product, value_of_ent_reg_cost, value_of_total_cost,
 };
-use kantor_theory::problem::{Marginal, Reference};
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status, Weights};
+use kantor_theory::transport_problem::{Marginal, Reference};
+use kantor_theory::{Cost, DenseRows, Geometry, Power, Status, TransportProblem, Weights};
 use serde_json::Value;
 
 use crate::support::golden;
@@ -47,7 +47,7 @@ struct Evaluated {
     value: f64,
 }
 
-fn evaluate(problem: &Problem<'_>, f: Vec<f64>, g: Vec<f64>) -> Evaluated {
+fn evaluate(problem: &TransportProblem<'_>, f: Vec<f64>, g: Vec<f64>) -> Evaluated {
     let (a, b) = (problem.weights.subset.clone().unwrap(), problem.weights.query.clone().unwrap());
     let solution = Solution {
         status: Status::Uncertified,
@@ -81,7 +81,7 @@ fn evaluate(problem: &Problem<'_>, f: Vec<f64>, g: Vec<f64>) -> Evaluated {
 }
 
 /// Every registered solver that takes the problem finds the same value.
-fn assert_solved(problem: &Problem<'_>, value: f64) {
+fn assert_solved(problem: &TransportProblem<'_>, value: f64) {
     for entry in registry::SOLVERS {
         let solver = (entry.build)(&SolverSettings { tolerance: 1e-11, ..SolverSettings::default() });
         if let Ok(found) = solver.solve(problem, None, &Quiet)
@@ -102,13 +102,13 @@ fn pot_regularisation_types_penalties_scalings_and_total_costs() {
         let reg_type = if case["reg_type"] == "kl" { RegType::Kl } else { RegType::Entropy };
         let strength = |side: usize| case["reg_m"][side].as_f64().unwrap_or(f64::INFINITY);
         let epsilon = case["reg"].as_f64().unwrap();
-        let problem = Problem {
+        let problem = TransportProblem {
             weights: weights.clone(),
             pool: marginal_of_reg_m(strength(0)),
             query: marginal_of_reg_m(strength(1)),
             epsilon,
             reference: reg_type.reference(),
-            ..Problem::new(&geometry, Power::One)
+            ..TransportProblem::new(&geometry, Power::One)
         };
         assert_eq!(RegType::from(problem.reference), reg_type);
         assert_eq!((reg_m(problem.pool), reg_m(problem.query)), (Some(strength(0)), Some(strength(1))));
@@ -141,13 +141,13 @@ fn ott_tau_potentials_and_costs() {
         let number = |key: &str| case[key].as_f64().unwrap();
         let epsilon = number("epsilon");
         let marginal = |key: &str| marginal_of_tau(number(key), epsilon).unwrap();
-        let counting = Problem {
+        let counting = TransportProblem {
             weights: weights.clone(),
             pool: marginal("tau_a"),
             query: marginal("tau_b"),
             epsilon,
             reference: OTT_REFERENCE,
-            ..Problem::new(&geometry, Power::One)
+            ..TransportProblem::new(&geometry, Power::One)
         };
         close(tau(counting.pool, epsilon).unwrap(), number("tau_a"));
         close(tau(counting.query, epsilon).unwrap(), number("tau_b"));
@@ -167,7 +167,7 @@ fn ott_tau_potentials_and_costs() {
             back.zip(potentials).for_each(|(back, &f)| close(back, f));
             ours
         };
-        let product = Problem { reference: Reference::Product, ..counting.clone() };
+        let product = TransportProblem { reference: Reference::Product, ..counting.clone() };
         let shifted = evaluate(&product, shift(&f, &a), shift(&g, &b));
         close(shifted.mass, found.mass);
         if (counting.pool, counting.query) == (Marginal::Hard, Marginal::Hard) {
@@ -181,7 +181,7 @@ fn ott_tau_potentials_and_costs() {
 }
 
 /// The potentials are those of the optimum: f = −ρ ln(r/a) where the marginal r is penalised, r = a where it is hard.
-fn assert_optimal(problem: &Problem<'_>, f: &[f64], g: &[f64], found: &Evaluated) {
+fn assert_optimal(problem: &TransportProblem<'_>, f: &[f64], g: &[f64], found: &Evaluated) {
     let (a, b) = (problem.weights.subset.clone().unwrap(), problem.weights.query.clone().unwrap());
     for (marginal, potentials, masses, weights) in
         [(problem.pool, f, &found.pool, &a), (problem.query, g, &found.query, &b)]

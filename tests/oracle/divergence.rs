@@ -1,7 +1,7 @@
 //! The Sinkhorn divergence against POT 0.9.7.post1.
 
 use kantor_solvers::{Quiet, SolverSettings, registry, sinkhorn_divergence};
-use kantor_theory::{Cost, Geometry, Power, Problem, Status};
+use kantor_theory::{Cost, Geometry, Power, Status, TransportProblem};
 
 use crate::support::{indices, pool_and_query, record};
 
@@ -13,7 +13,7 @@ fn divergence_and_entropic_value_by_every_entropic_solver() {
     for case in record()["sinkhorn_divergence"].as_array().unwrap() {
         let rows = indices(case["subset"].as_str().unwrap());
         let epsilon = case["eps"].as_f64().unwrap();
-        let problem = Problem { rows: Some(&rows), epsilon, ..Problem::new(&geometry, Power::One) };
+        let problem = TransportProblem { rows: Some(&rows), epsilon, ..TransportProblem::new(&geometry, Power::One) };
         for name in ["sinkhorn", "sinkhorn-newton"] {
             let solver = (registry::solver(name).unwrap().build)(&effort);
             let found = sinkhorn_divergence(&problem, &*solver, &effort, &Quiet).unwrap();

@@ -1,8 +1,8 @@
 //! The solvers of entropic transport against POT 0.9.7.post1.
 
 use kantor_solvers::{Quiet, SolverSettings, registry};
-use kantor_theory::problem::Marginal;
-use kantor_theory::{Cost, Geometry, Power, Problem, Status};
+use kantor_theory::transport_problem::Marginal;
+use kantor_theory::{Cost, Geometry, Power, Status, TransportProblem};
 
 use crate::support::{assert_close, pool_and_query, record, values};
 
@@ -17,11 +17,11 @@ fn values_and_marginals_of_unbalanced_and_balanced_transport() {
     let geometry = Geometry::new(&pool, &query, Cost::HalfCosine).unwrap();
     for name in ["sinkhorn", "sinkhorn-newton"] {
         for case in record()["uot"].as_array().unwrap() {
-            let problem = Problem {
+            let problem = TransportProblem {
                 epsilon: case["eps"].as_f64().unwrap(),
                 pool: marginal(&case["rho_pool"]),
                 query: marginal(&case["rho_query"]),
-                ..Problem::new(&geometry, Power::One)
+                ..TransportProblem::new(&geometry, Power::One)
             };
             let solver = (registry::solver(name).unwrap().build)(&SolverSettings {
                 tolerance: 1e-10,

@@ -10,7 +10,15 @@ use crate::support::{indices, pool_and_query};
 fn whole_order(method: &str, block: usize, memory: u64) -> Vec<usize> {
     let (pool, query) = pool_and_query();
     let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-    let task = Task { geometry: &geometry, seed: 0, power: kantor_theory::Power::One, block, memory, watch: &Quiet };
+    let task = Task {
+        geometry: &geometry,
+        seed: 0,
+        power: kantor_theory::Power::One,
+        block,
+        memory,
+        constraints: None,
+        watch: &Quiet,
+    };
     let selector = (registry::selector(method).unwrap().build)(&Settings::default());
     let findings = scan::scan(&task, selector.needs(&task, geometry.pool_len())).unwrap();
     selector.select(&task, &findings, &[geometry.pool_len()]).unwrap().remove(0).rows

@@ -43,6 +43,7 @@ pub(crate) fn select(name: &str, settings: &Settings, budget: usize) -> Selectio
         power: kantor_theory::Power::One,
         block: 256,
         memory: 1 << 30,
+        constraints: None,
         watch: &Quiet,
     };
     let selector = (registry::selector(name).unwrap().build)(settings);

@@ -79,6 +79,7 @@ fn best_values_are_those_of_highs() {
             power: kantor_theory::Power::One,
             block: 512,
             memory: 1 << 30,
+            constraints: None,
             watch: &Quiet,
         };
         let k = case["k"].as_u64().unwrap() as usize;

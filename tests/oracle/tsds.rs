@@ -41,7 +41,15 @@ fn masses(case: &Value, name: &str) -> (Vec<f64>, std::collections::BTreeMap<Str
     };
     let settings = KnnKde { tradeoff, sigma: case["sigma"].as_f64().unwrap(), ..KnnKde::default() }.into();
     let n = geometry.pool_len();
-    let task = Task { geometry: &geometry, seed: 0, power: Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
+    let task = Task {
+        geometry: &geometry,
+        seed: 0,
+        power: Power::One,
+        block: 64,
+        memory: 1 << 30,
+        constraints: None,
+        watch: &Quiet,
+    };
     let selector = (registry::selector(name).unwrap().build)(&settings);
     let findings = scan::scan(&task, selector.needs(&task, n)).unwrap();
     let found = selector.select(&task, &findings, &[n]).unwrap().remove(0);
@@ -89,7 +97,15 @@ fn regularised_values_are_those_of_the_linear_programme() {
         let rows: Vec<usize> = (0..n).collect();
         let around =
             distance_bound(&geometry, &problem, &rows, DistanceEvidence::default(), &sequential).unwrap().interval();
-        let task = Task { geometry: &geometry, seed: 0, power: Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
+        let task = Task {
+            geometry: &geometry,
+            seed: 0,
+            power: Power::One,
+            block: 64,
+            memory: 1 << 30,
+            constraints: None,
+            watch: &Quiet,
+        };
         let dual = tsds::duals(&task, diversity, &[n]).unwrap().remove(0);
         let best = best_bound(&geometry, &problem, dual.potentials, Candidates::All, &sequential).unwrap().lower();
         for (programme, constant) in [("uniform", diversity / n as f64), ("two_sided", 0.0)] {

@@ -16,7 +16,7 @@
 //! in general only less than it. Its `ent_reg_cost` is `kl_reg_cost` − ε(H(a) + H(b)) with H(w) = −Σ w ln w; with hard
 //! marginals ours under the counting measure is larger by ε(NM − 1).
 
-use crate::problem::{Marginal, Problem, Reference};
+use crate::transport_problem::{Marginal, Reference, TransportProblem};
 
 /// POT's `reg_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,17 +61,17 @@ pub fn reg_m(marginal: Marginal) -> Option<f64> {
 }
 
 /// Our value from POT's `total_cost` of a plan of mass `mass`, for a problem with hard or KL marginals.
-pub fn value_of_total_cost(problem: &Problem<'_>, total_cost: f64, mass: f64) -> f64 {
+pub fn value_of_total_cost(problem: &TransportProblem<'_>, total_cost: f64, mass: f64) -> f64 {
     total_cost + mass_terms(problem, mass)
 }
 
 /// POT's `total_cost` from our value of a plan of mass `mass`, for a problem with hard or KL marginals.
-pub fn total_cost_of_value(problem: &Problem<'_>, value: f64, mass: f64) -> f64 {
+pub fn total_cost_of_value(problem: &TransportProblem<'_>, value: f64, mass: f64) -> f64 {
     value - mass_terms(problem, mass)
 }
 
 /// Σ (y − x) over all divergences, with their factors.
-fn mass_terms(problem: &Problem<'_>, mass: f64) -> f64 {
+fn mass_terms(problem: &TransportProblem<'_>, mass: f64) -> f64 {
     let rho = |marginal| if let Marginal::Kl(rho) = marginal { rho } else { 0.0 };
     let pairs = match problem.reference {
         Reference::Product => 1.0,
@@ -118,7 +118,7 @@ pub fn under_counting(potential: f64, weight: f64, epsilon: f64) -> f64 {
 }
 
 /// With hard marginals, our value under the counting measure from OTT's `ent_reg_cost` (and from ⟨c, π⟩ + ε Σ π ln π).
-pub fn value_of_ent_reg_cost(problem: &Problem<'_>, ent_reg_cost: f64) -> f64 {
+pub fn value_of_ent_reg_cost(problem: &TransportProblem<'_>, ent_reg_cost: f64) -> f64 {
     let pairs = problem.row_count() as f64 * problem.geometry.query_len() as f64;
     ent_reg_cost + problem.epsilon * (pairs - 1.0)
 }

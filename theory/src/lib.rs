@@ -26,13 +26,13 @@ pub mod json;
 pub mod kernel;
 mod matrix;
 pub mod plan;
-pub mod problem;
 pub mod rejection;
 pub mod rounding;
 pub mod rows;
 pub mod simd;
 pub mod statement;
 pub mod status;
+pub mod transport_problem;
 
 pub use bounds::{
     BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Executor, Interval, KernelMeans,
@@ -48,8 +48,8 @@ pub use geometry::{Geometry, GeometryError};
 pub use identity::GeometryId;
 pub use kernel::{Kernel, KernelError, KernelName};
 pub use plan::SparsePlan;
-pub use problem::Problem;
 pub use rejection::Rejection;
 pub use rows::{DenseRows, Element, JoinedRows, PickedRows, Rows};
 pub use statement::{Objective, Statement, Weights};
 pub use status::Status;
+pub use transport_problem::TransportProblem;

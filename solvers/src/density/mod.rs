@@ -3,6 +3,7 @@
 //! Densities and near-duplicates ([`near`]) come from one [`search`] of all pairs, which a lift to few columns prunes.
 
 mod cloud;
+pub mod clusters;
 #[allow(clippy::module_inception, reason = "the densities themselves")]
 pub mod density;
 mod lift;

@@ -45,33 +45,47 @@ pub fn near_duplicates(
     cosine: f64,
     watch: &dyn Watch,
 ) -> Result<NearDuplicates, Stopped> {
-    let cloud = SortedPoints::new(points, rows, Family::Angle);
-    let near = Near::new(&cloud, cosine);
-    let count = AtomicU64::new(0);
     let earliest: Vec<AtomicU32> = (0..rows.len()).map(|_| AtomicU32::new(u32::MAX)).collect();
     let member: Vec<AtomicBool> = (0..rows.len()).map(|_| AtomicBool::new(false)).collect();
-    let take = |pairs: &[Pair]| -> Result<(), Halt> {
-        let mut found = 0;
-        near.decide(pairs, |x, y| {
-            found += 1;
-            earliest[y].fetch_min(x as u32, Ordering::Relaxed);
-            [x, y].iter().for_each(|&at| member[at].store(true, Ordering::Relaxed));
-        });
-        count.fetch_add(found, Ordering::Relaxed);
-        Ok(())
-    };
-    near.search.sweep(0..cloud.len(), watch, &take).map_err(|_| Stopped)?;
+    let pairs = each_near_pair(points, rows, cosine, watch, |x, y| {
+        earliest[y].fetch_min(x as u32, Ordering::Relaxed);
+        [x, y].iter().for_each(|&at| member[at].store(true, Ordering::Relaxed));
+    })?;
     let near = |(at, earliest): (usize, &AtomicU32)| {
         let first = earliest.load(Ordering::Relaxed);
         (first != u32::MAX).then(|| (rows[first as usize], rows[at]))
     };
     let members = rows.iter().zip(&member).filter(|(_, member)| member.load(Ordering::Relaxed));
     let members = members.map(|(&row, _)| row).collect();
-    Ok(NearDuplicates {
-        pairs: count.into_inner(),
-        rows: earliest.iter().enumerate().filter_map(near).collect(),
-        members,
-    })
+    Ok(NearDuplicates { pairs, rows: earliest.iter().enumerate().filter_map(near).collect(), members })
+}
+
+/// Calls `found` with the places in `rows` of both rows of every near pair, the earlier first: by several threads, in any
+/// order. Returns how many there are.
+///
+/// # Errors
+/// If the observer asks to stop.
+pub(super) fn each_near_pair(
+    points: &dyn Rows,
+    rows: &[usize],
+    cosine: f64,
+    watch: &dyn Watch,
+    found: impl Fn(usize, usize) + Sync,
+) -> Result<u64, Stopped> {
+    let cloud = SortedPoints::new(points, rows, Family::Angle);
+    let near = Near::new(&cloud, cosine);
+    let count = AtomicU64::new(0);
+    let take = |pairs: &[Pair]| -> Result<(), Halt> {
+        let mut here = 0;
+        near.decide(pairs, |x, y| {
+            here += 1;
+            found(x, y);
+        });
+        count.fetch_add(here, Ordering::Relaxed);
+        Ok(())
+    };
+    near.search.sweep(0..cloud.len(), watch, &take).map_err(|_| Stopped)?;
+    Ok(count.into_inner())
 }
 
 /// The queries to which some row of the pool has at least this cosine, as (query row, first such pool row), ascending.

@@ -7,6 +7,9 @@
 //! the whole budget there is always a free one among them. With one group it is the method itself. Certificates
 //! are still about all queries.
 //!
+//! Under constraints a group takes the first [admissible](crate::admission) row of its order: it is asked for all rows in
+//! the end, for a row that has been refused is not free.
+//!
 //! Methods that draw rows use the same random numbers for every group.
 //!
 //! Limit: one pass over the pool for every group, with that group's queries; and the method's own work for every group.
@@ -15,6 +18,7 @@ use kantor_theory::Status;
 use kantor_theory::generalization::selectors::Optimises;
 use serde_json::json;
 
+use crate::admission::Admission;
 use crate::relax::Optimum;
 use crate::scan::scan;
 use crate::scan::{PoolScan, ScanRequest};
@@ -51,10 +55,10 @@ impl Balanced {
         Self { inner, groups: turns(labels).into_iter().map(queries_of).collect() }
     }
 
-    /// What the method chooses for one group.
+    /// What the method chooses for one group; constraints are those of all groups together.
     fn ask(&self, task: &Task<'_>, group: usize, budget: usize) -> Result<Selection, SelectError> {
         task.geometry.with_queries(&self.groups[group], |geometry| {
-            let task = Task { geometry, ..*task };
+            let task = Task { geometry, constraints: None, ..*task };
             let scanned = scan(&task, self.inner.needs(&task, budget))?;
             let mut selections = self.inner.select(&task, &scanned, &[budget])?;
             let Some(selection) = selections.pop() else { unreachable!("one selection per budget") };
@@ -65,7 +69,10 @@ impl Balanced {
     /// One selection by all groups.
     fn choose(&self, task: &Task<'_>, budget: usize) -> Result<Selection, SelectError> {
         let count = self.groups.len();
-        let mut taken = vec![false; task.geometry.pool_len()];
+        let pool = task.geometry.pool_len();
+        let mut admission = task.constraints.map(|set| Admission::new(set, budget)).transpose()?;
+        let longest = if admission.is_some() { pool } else { budget };
+        let mut free = vec![true; pool];
         let mut hands: Vec<Hand> = Vec::with_capacity(count);
         let (mut rows, mut scores) = (Vec::with_capacity(budget), Vec::with_capacity(budget));
         for turn in 0..budget {
@@ -77,11 +84,11 @@ impl Balanced {
             }
             let (row, score) = loop {
                 let hand = &mut hands[group];
-                if let Some(picked) = hand.pick(&mut taken) {
+                if let Some(picked) = hand.pick(&mut free, admission.as_mut()) {
                     break picked;
                 }
-                // Fewer than `budget` rows are taken, so that many hold a free one.
-                let more = hand.selection.budget().saturating_mul(2).min(budget);
+                // Fewer than `budget` rows are taken, so that many hold a free one; all rows hold an admissible one.
+                let more = hand.selection.budget().saturating_mul(2).min(longest);
                 *hand = Hand { selection: self.ask(task, group, more)?, next: 0 };
             };
             rows.push(row);
@@ -102,13 +109,15 @@ struct Hand {
 }
 
 impl Hand {
-    /// Takes the first row that is free.
-    fn pick(&mut self, taken: &mut [bool]) -> Option<(usize, f64)> {
+    /// Takes the first row that is free and admissible.
+    fn pick(&mut self, free: &mut [bool], mut admission: Option<&mut Admission<'_>>) -> Option<(usize, f64)> {
         let rows = &self.selection.rows;
-        let at = (self.next..rows.len()).find(|&at| !taken[rows[at]])?;
-        self.next = at + 1;
-        taken[rows[at]] = true;
-        Some((rows[at], self.selection.scores[at]))
+        let mut takes = |row: usize| {
+            std::mem::replace(&mut free[row], false) && admission.as_mut().is_none_or(|admission| admission.take(row))
+        };
+        let at = (self.next..rows.len()).find(|&at| takes(rows[at]));
+        self.next = at.map_or(rows.len(), |at| at + 1);
+        at.map(|at| (rows[at], self.selection.scores[at]))
     }
 }
 
@@ -119,6 +128,10 @@ impl Selector for Balanced {
 
     fn nested(&self) -> bool {
         self.inner.nested()
+    }
+
+    fn obeys_constraints(&self) -> bool {
+        self.groups.len() > 1 || self.inner.obeys_constraints()
     }
 
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {

@@ -1,6 +1,7 @@
 //! The trait behind which all selectors stand; each selector has a file of its own.
 
 pub mod balanced;
+pub mod constrained;
 pub mod doubly_greedy;
 pub mod kde_ratio;
 pub mod kernel;
@@ -18,6 +19,7 @@ use kantor_theory::generalization::selectors::{Optimises, optimises};
 use serde_json::Value;
 
 pub use balanced::Balanced;
+pub use constrained::Constrained;
 pub use doubly_greedy::DoublyGreedy;
 pub use kde_ratio::KdeRatio;
 pub use kernel::{Energy, Mmd};
@@ -82,6 +84,12 @@ pub trait Selector: Send + Sync {
 
     /// Whether the selection for a smaller budget is a prefix of that for a larger one.
     fn nested(&self) -> bool;
+
+    /// Whether it obeys the constraints of a task by itself; else it takes no notice of them, and
+    /// [`Constrained`] makes it obey.
+    fn obeys_constraints(&self) -> bool {
+        false
+    }
 
     /// Whether it can choose here, which is asked before anything is computed; it can, unless it says why not.
     ///

@@ -8,6 +8,8 @@
 //! Lists are kept short at first. When a query's next row may lie beyond its list, one more pass lists longer
 //! stretches of the rows that are still free.
 //!
+//! Under constraints a row that is not [admissible](crate::admission) is not free.
+//!
 //! Limit: memory latency; a resolved row is somewhere in the pool.
 
 use std::cmp::Ordering;
@@ -16,6 +18,7 @@ use std::collections::BinaryHeap;
 use kantor_theory::Geometry;
 
 use super::prefixes;
+use crate::admission::Admission;
 use crate::scan::lists::NeighbourLists;
 use crate::scan::pairs::{PairCloseness, closeness_of};
 use crate::scan::{self, key_row, key_value, list_bytes};
@@ -48,6 +51,10 @@ impl Selector for RoundRobin {
         true
     }
 
+    fn obeys_constraints(&self) -> bool {
+        true
+    }
+
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
         let share = largest.div_ceil(task.geometry.query_len());
         ScanRequest { row_best: false, lists: affordable(task, largest.min(SHORTEST.max(SHARES * share))) }
@@ -55,7 +62,7 @@ impl Selector for RoundRobin {
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         let count = task.largest(budgets)?;
-        let mut turns = Turns::new(task.geometry, count);
+        let mut turns = Turns::new(task, count)?;
         let mut wanted = self.needs(task, count).lists;
         let mut extensions = 0;
         let mut done = scanned.lists.as_ref().is_some_and(|lists| turns.pick(lists));
@@ -87,6 +94,7 @@ struct Turns<'a> {
     geometry: &'a Geometry<'a>,
     count: usize,
     free: Vec<bool>,
+    admission: Option<Admission<'a>>,
     picks: Vec<usize>,
     resolved: u64,
 }
@@ -122,9 +130,11 @@ impl PartialOrd for Resolved {
 }
 
 impl<'a> Turns<'a> {
-    fn new(geometry: &'a Geometry<'a>, count: usize) -> Self {
-        let free = vec![true; geometry.pool_len()];
-        Self { geometry, count, free, picks: Vec::with_capacity(count), resolved: 0 }
+    fn new(task: &Task<'a>, count: usize) -> Result<Self, SelectError> {
+        let may_be = |row: usize| task.constraints.is_none_or(|set| !set.is_excluded(row));
+        let free = (0..task.geometry.pool_len()).map(may_be).collect();
+        let admission = task.constraints.map(|set| Admission::new(set, count)).transpose()?;
+        Ok(Self { geometry: task.geometry, count, free, admission, picks: Vec::with_capacity(count), resolved: 0 })
     }
 
     /// Picks until all rows are chosen (true) or a query's next row may not be on its list (false).
@@ -136,7 +146,9 @@ impl<'a> Turns<'a> {
             let query = self.picks.len() % m;
             let Some(row) = self.closest_free(query, &mut hands[query], lists, &mut pairs) else { return false };
             self.free[row] = false;
-            self.picks.push(row);
+            if self.admission.as_mut().is_none_or(|admission| admission.take(row)) {
+                self.picks.push(row);
+            }
         }
         true
     }

@@ -49,8 +49,15 @@ fn check(geometry: &Geometry<'_>) {
     let found = run(selector("doubly-greedy").unwrap(), geometry, &[n], 16, MEMORY).unwrap().remove(0);
     assert_eq!(found.rows, naive_doubly_greedy(geometry), "doubly-greedy");
     for count in [1, n.div_ceil(3), n] {
-        let task =
-            Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 16, memory: MEMORY, watch: &Quiet };
+        let task = Task {
+            geometry,
+            seed: 0,
+            power: kantor_theory::Power::One,
+            block: 16,
+            memory: MEMORY,
+            constraints: None,
+            watch: &Quiet,
+        };
         let lists = scan::scan(&task, ScanRequest { row_best: false, lists: count }).unwrap().lists.unwrap();
         for asked in [1, count] {
             for (j, list) in lists.exact(geometry, asked).into_iter().enumerate() {

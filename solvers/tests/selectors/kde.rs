@@ -1,6 +1,7 @@
 //! Densities and near-duplicates of the pruned search against all pairs, and what is drawn by them.
 
 use kantor_solvers::bandwidth::Bandwidth;
+use kantor_solvers::density::clusters::clusters;
 use kantor_solvers::density::density::{Densities, densities, reach};
 use kantor_solvers::density::near::near_duplicates;
 use kantor_solvers::density::nearest::nearest;
@@ -129,6 +130,18 @@ proptest! {
             .map(|v| rows[v])
             .collect();
         prop_assert_eq!(found.members, members);
+        // A cluster is named by the first row from which near pairs lead to all its rows.
+        let mut first: Vec<u32> = (0..rows.len() as u32).collect();
+        for _ in 0..rows.len() {
+            for v in 0..rows.len() {
+                for u in near(v) {
+                    let least = first[u].min(first[v]);
+                    (first[u], first[v]) = (least, least);
+                }
+            }
+        }
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        prop_assert_eq!(threads.install(|| clusters(&points, &rows, cosine, &Quiet).unwrap()), first);
     }
 }
 
@@ -172,6 +185,7 @@ fn crowds_of_equal_rows() {
     let found = densities(&points, &rows, Family::Angle, narrow, 0.0, &Quiet).unwrap();
     assert!(found.values.iter().all(|&value| (value - 1200.0).abs() < 1e-9));
     assert_eq!(near_duplicates(&points, &rows, 0.999, &Quiet).unwrap().pairs, 1200 * 1199 / 2);
+    assert_eq!(clusters(&points, &rows, 0.999, &Quiet).unwrap(), vec![0; 1200]);
     let mixed = DenseRows::from_f32(2, vec![0.0, 0.0, 0.0, 0.0, 0.05, 0.0, 7.0, 0.0]).unwrap();
     let found = densities(&mixed, &[0, 1, 2, 3], Family::Distance, narrow, 0.0, &Quiet).unwrap();
     let expected = [2.75, 2.75, 2.5, 1.0];
@@ -189,7 +203,7 @@ fn choose(
     seed: u64,
     budget: usize,
 ) -> Result<Selection, SelectError> {
-    let task = Task { geometry, seed, power: Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
+    let task = Task { geometry, seed, power: Power::One, block: 64, memory: 1 << 30, constraints: None, watch: &Quiet };
     let selector = (registry::selector(name).unwrap().build)(settings);
     let findings = scan::scan(&task, selector.needs(&task, budget)).unwrap();
     Ok(selector.select(&task, &findings, &[budget])?.remove(0))

@@ -67,7 +67,15 @@ fn knn(alpha: f64, tradeoff_c: f64) -> KnnKde {
 }
 
 fn try_select(geometry: &Geometry<'_>, name: &str, settings: &KnnKde, budget: usize) -> Result<Selection, SelectError> {
-    let task = Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 64, memory: 1 << 30, watch: &Quiet };
+    let task = Task {
+        geometry,
+        seed: 0,
+        power: kantor_theory::Power::One,
+        block: 64,
+        memory: 1 << 30,
+        constraints: None,
+        watch: &Quiet,
+    };
     let selector = (registry::selector(name).unwrap().build)(&settings.clone().into());
     let findings = scan::scan(&task, selector.needs(&task, budget)).unwrap();
     Ok(selector.select(&task, &findings, &[budget])?.remove(0))

@@ -1,7 +1,9 @@
 //! Selectors and densities: what they choose against definitions, and what no selector may do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod admission;
 mod conformance;
+mod constrained;
 mod greedy;
 mod guarantees;
 mod herding;

@@ -29,7 +29,15 @@ fn try_select(
     memory: u64,
     budgets: &[usize],
 ) -> Result<Vec<Selection>, SelectError> {
-    let task = Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 64, memory, watch: &Quiet };
+    let task = Task {
+        geometry,
+        seed: 0,
+        power: kantor_theory::Power::One,
+        block: 64,
+        memory,
+        constraints: None,
+        watch: &Quiet,
+    };
     Uot { epsilon, rho }.select(&task, &PoolScan::default(), budgets)
 }
 

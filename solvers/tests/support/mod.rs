@@ -1,6 +1,8 @@
 //! Data and runs that the tests share; no test uses all of them.
 #![allow(dead_code)]
 
+pub(crate) mod constraints;
+
 use kantor_solvers::registry::SelectorEntry;
 use kantor_solvers::scan;
 use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task};
@@ -52,7 +54,8 @@ pub(crate) fn run(
     block: usize,
     memory: u64,
 ) -> Result<Vec<Selection>, SelectError> {
-    let task = Task { geometry, seed: 3, power: kantor_theory::Power::One, block, memory, watch: &Quiet };
+    let task =
+        Task { geometry, seed: 3, power: kantor_theory::Power::One, block, memory, constraints: None, watch: &Quiet };
     let selector = (entry.build)(&Settings::default());
     let largest = budgets.iter().copied().max().unwrap();
     let findings = scan::scan(&task, selector.needs(&task, largest))?;

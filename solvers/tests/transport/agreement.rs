@@ -13,8 +13,10 @@ use kantor_solvers::transport::exact::costs;
 use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Plan, Quiet, Solution, SolveError, SolverSettings};
-use kantor_theory::problem::{Marginal, Reference};
-use kantor_theory::{Cost, DistanceEvidence, Geometry, Power, Problem, Statement, Weights, distance_bound, sequential};
+use kantor_theory::transport_problem::{Marginal, Reference};
+use kantor_theory::{
+    Cost, DistanceEvidence, Geometry, Power, Statement, TransportProblem, Weights, distance_bound, sequential,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -33,7 +35,7 @@ fn weights(seed: u64, some: bool) -> Weights {
 }
 
 /// Every kind of problem on this geometry, with a name each.
-fn problems<'a>(geometry: &'a Geometry<'a>, seed: u64) -> Vec<(String, Problem<'a>)> {
+fn problems<'a>(geometry: &'a Geometry<'a>, seed: u64) -> Vec<(String, TransportProblem<'a>)> {
     let hard = Marginal::Hard;
     let marginals = [
         (hard, hard),
@@ -57,7 +59,14 @@ fn problems<'a>(geometry: &'a Geometry<'a>, seed: u64) -> Vec<(String, Problem<'
             for power in [Power::One, Power::Two] {
                 for weighted in [false, true] {
                     let weights = weights(seed, weighted);
-                    let problem = Problem { pool, query, epsilon, reference, weights, ..Problem::new(geometry, power) };
+                    let problem = TransportProblem {
+                        pool,
+                        query,
+                        epsilon,
+                        reference,
+                        weights,
+                        ..TransportProblem::new(geometry, power)
+                    };
                     let cost = geometry.cost();
                     let name = format!(
                         "{cost} p={} {pool:?} {query:?} eps={epsilon} {reference:?} weighted={weighted}",
@@ -72,7 +81,7 @@ fn problems<'a>(geometry: &'a Geometry<'a>, seed: u64) -> Vec<(String, Problem<'
 }
 
 /// The solution, unless the solver does not solve this kind of problem.
-fn solve(entry: &kantor_solvers::registry::SolverEntry, problem: &Problem<'_>) -> Option<Solution> {
+fn solve(entry: &kantor_solvers::registry::SolverEntry, problem: &TransportProblem<'_>) -> Option<Solution> {
     // A rank that represents the kernel of this many rows in full.
     let settings = SolverSettings { tolerance: 1e-9, rank: ROWS, ..SolverSettings::default() };
     match (entry.build)(&settings).solve(problem, None, &Quiet) {
@@ -95,8 +104,11 @@ fn regression_a_refusal_named_a_solver_that_refuses_too() {
             let Some(other) = fault.split('`').skip(1).step_by(2).find(|word| *word != "epsilon") else { continue };
             let other = solver(other).unwrap_or_else(|| panic!("{}: {fault}", entry.name));
             let epsilon = if fault.contains("`epsilon` 0") { 0.0 } else { problem.epsilon };
-            let taken =
-                (other.build)(&SolverSettings::default()).solve(&Problem { epsilon, ..problem.clone() }, None, &Quiet);
+            let taken = (other.build)(&SolverSettings::default()).solve(
+                &TransportProblem { epsilon, ..problem.clone() },
+                None,
+                &Quiet,
+            );
             assert!(taken.is_ok(), "{}: {name}: {fault}, but {taken:?}", entry.name);
             named += 1;
         }

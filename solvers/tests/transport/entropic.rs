@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use kantor_solvers::solver::Step;
 use kantor_solvers::{Plan, Potentials, Quiet, Solution, SolveError, SolverSettings, Stopped, Watch, registry};
-use kantor_theory::problem::{Marginal, Reference};
 use kantor_theory::statement::Weights;
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status};
+use kantor_theory::transport_problem::{Marginal, Reference};
+use kantor_theory::{Cost, DenseRows, Geometry, Power, Status, TransportProblem};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -38,11 +38,11 @@ fn rows(values: &[f64]) -> DenseRows {
     DenseRows::from_f64(3, values.to_vec()).unwrap()
 }
 
-fn try_solve(name: &str, problem: &Problem<'_>, settings: &SolverSettings) -> Result<Solution, SolveError> {
+fn try_solve(name: &str, problem: &TransportProblem<'_>, settings: &SolverSettings) -> Result<Solution, SolveError> {
     (registry::solver(name).unwrap().build)(settings).solve(problem, None, &Quiet)
 }
 
-fn solve(name: &str, problem: &Problem<'_>) -> Solution {
+fn solve(name: &str, problem: &TransportProblem<'_>) -> Solution {
     try_solve(name, problem, &SolverSettings::default()).unwrap()
 }
 
@@ -60,7 +60,7 @@ fn shares(weights: Option<&Vec<f64>>, count: usize) -> Vec<f64> {
     weights.into_iter().map(|w| w / total).collect()
 }
 
-fn dense(problem: &Problem<'_>) -> Dense {
+fn dense(problem: &TransportProblem<'_>) -> Dense {
     let (n, m) = (problem.row_count(), problem.geometry.query_len());
     let (a, b) = (shares(problem.weights.subset.as_ref(), n), shares(problem.weights.query.as_ref(), m));
     let cost = |i: usize, j: usize| {
@@ -85,7 +85,7 @@ impl Dense {
     }
 
     /// Objective and L1 errors of hard marginals (0 for the others).
-    fn objective(&self, problem: &Problem<'_>, plan: &[Vec<f64>]) -> (f64, f64) {
+    fn objective(&self, problem: &TransportProblem<'_>, plan: &[Vec<f64>]) -> (f64, f64) {
         let kl = |x: f64, y: f64| if x > 0.0 { x * (x / y).ln() - x + y } else { y };
         let mut value = 0.0;
         let mut columns = vec![0.0; self.b.len()];
@@ -132,13 +132,13 @@ proptest! {
     ) {
         let (x, q) = (rows(&cloud(n, seed)), rows(&cloud(m, seed + 1)));
         let geometry = Geometry::new(&x, &q, Cost::Euclidean).unwrap();
-        let problem = Problem {
+        let problem = TransportProblem {
             weights: Weights { subset: Some(weights(n, seed, zeros)), query: Some(weights(m, seed + 7, zeros)) },
             pool: marginal(pool, 10f64.powf(log_rho)),
             query: marginal(query, 10f64.powf(log_query_rho)),
             epsilon: 10f64.powf(log_epsilon),
             reference: if counting { Reference::Counting } else { Reference::Product },
-            ..Problem::new(&geometry, if squared { Power::Two } else { Power::One })
+            ..TransportProblem::new(&geometry, if squared { Power::Two } else { Power::One })
         };
         let dense = dense(&problem);
         let [one, two] = BOTH.map(|name| solve(name, &problem));
@@ -168,13 +168,13 @@ proptest! {
     ) {
         let (x, q) = (rows(&cloud(n, seed)), rows(&cloud(m, seed + 1)));
         let geometry = Geometry::new(&x, &q, Cost::Sqeuclidean).unwrap();
-        let problem = Problem {
+        let problem = TransportProblem {
             weights: Weights { subset: None, query: Some(weights(m, seed + 7, false)) },
             pool: marginal(pool, 0.3),
             query: marginal(query, 0.7),
             epsilon: 10f64.powf(log_epsilon),
             reference: if counting { Reference::Counting } else { Reference::Product },
-            ..Problem::new(&geometry, Power::One)
+            ..TransportProblem::new(&geometry, Power::One)
         };
         let best = solve("sinkhorn-newton", &problem);
         prop_assert_eq!(best.status, Status::Optimal);
@@ -212,7 +212,7 @@ proptest! {
                 let (x, q) = (rows(x), rows(q));
                 let geometry = Geometry::new(&x, &q, Cost::Euclidean).unwrap();
                 let (pool, epsilon) = (marginal(pool, 0.2 * scale), 0.02 * scale);
-                solve(name, &Problem { pool, epsilon, ..Problem::new(&geometry, Power::One) })
+                solve(name, &TransportProblem { pool, epsilon, ..TransportProblem::new(&geometry, Power::One) })
             };
             let plain = run(&x, &q, 1.0);
             if !converged(name, &plain) {
@@ -237,7 +237,7 @@ proptest! {
     fn limits_of_the_penalty(n in 1usize..40, m in 1usize..8, epsilon in 0.02f64..0.5, seed in 0u64..1000) {
         let (x, q) = (rows(&cloud(n, seed)), rows(&cloud(m, seed + 1)));
         let geometry = Geometry::new(&x, &q, Cost::Euclidean).unwrap();
-        let problem = |pool| Problem { pool, epsilon, ..Problem::new(&geometry, Power::One) };
+        let problem = |pool| TransportProblem { pool, epsilon, ..TransportProblem::new(&geometry, Power::One) };
         let dense = dense(&problem(Marginal::Hard));
         for name in BOTH {
             let loose = solve(name, &problem(Marginal::Kl(1e-9)));
@@ -263,17 +263,17 @@ proptest! {
     fn warm_starts(n in 8usize..60, m in 1usize..8, log_epsilon in -3.0f64..-0.5, pool in 0u8..2, seed in 0u64..1000) {
         let (x, q) = (rows(&cloud(n, seed)), rows(&cloud(m, seed + 1)));
         let geometry = Geometry::new(&x, &q, Cost::Euclidean).unwrap();
-        let problem = Problem {
+        let problem = TransportProblem {
             pool: marginal(pool, 0.5),
             epsilon: 10f64.powf(log_epsilon),
-            ..Problem::new(&geometry, Power::One)
+            ..TransportProblem::new(&geometry, Power::One)
         };
         let half: Vec<usize> = (0..n / 2).collect();
         let cold = solve("sinkhorn-newton", &problem);
         let starts = [
-            solve("sinkhorn", &Problem { epsilon: 10.0 * problem.epsilon, ..problem.clone() }),
-            solve("sinkhorn-newton", &Problem { rows: Some(&half), ..problem.clone() }),
-            solve("exact", &Problem { epsilon: 0.0, pool: Marginal::Hard, ..problem.clone() }),
+            solve("sinkhorn", &TransportProblem { epsilon: 10.0 * problem.epsilon, ..problem.clone() }),
+            solve("sinkhorn-newton", &TransportProblem { rows: Some(&half), ..problem.clone() }),
+            solve("exact", &TransportProblem { epsilon: 0.0, pool: Marginal::Hard, ..problem.clone() }),
             cold.clone(),
         ];
         for name in BOTH {
@@ -322,7 +322,7 @@ fn every_scale_is_solved_or_refused_honestly() {
             for rho in [1e-4, 1e-2, 1.0, f64::INFINITY] {
                 for name in BOTH {
                     let pool = if rho == f64::INFINITY { Marginal::Hard } else { Marginal::Kl(rho) };
-                    let problem = Problem { pool, epsilon, ..Problem::new(&geometry, Power::One) };
+                    let problem = TransportProblem { pool, epsilon, ..TransportProblem::new(&geometry, Power::One) };
                     let found =
                         try_solve(name, &problem, &SolverSettings { iterations: 3000, ..SolverSettings::default() })
                             .unwrap();
@@ -331,7 +331,7 @@ fn every_scale_is_solved_or_refused_honestly() {
                     assert!(all.copied().all(f64::is_finite), "{label}");
                     assert!(!found.primal.is_nan() && !found.dual.is_nan() && !found.transport.is_nan(), "{label}");
                     let (plan, dense) = (dense(&problem).plan(&found.potentials, epsilon), dense(&problem));
-                    let (_, error) = dense.objective(&Problem { pool: Marginal::Kl(1.0), ..problem }, &plan);
+                    let (_, error) = dense.objective(&TransportProblem { pool: Marginal::Kl(1.0), ..problem }, &plan);
                     assert!(plan.iter().flatten().sum::<f64>() > 0.0, "{label}");
                     if found.status == Status::Optimal {
                         assert!(found.residuals.largest() <= 1e-9, "{label}");
@@ -361,8 +361,12 @@ fn regression_pot_0_9_7_zero_plan_in_f32() {
     for epsilon in [1e-3, 1e-4] {
         for name in BOTH {
             for query in [Marginal::Kl(1.0), Marginal::Hard] {
-                let problem =
-                    Problem { pool: Marginal::Kl(1.0), query, epsilon, ..Problem::new(&geometry, Power::One) };
+                let problem = TransportProblem {
+                    pool: Marginal::Kl(1.0),
+                    query,
+                    epsilon,
+                    ..TransportProblem::new(&geometry, Power::One)
+                };
                 let found = solve(name, &problem);
                 assert_eq!(found.status, Status::Optimal, "{name} {epsilon:e} {query:?} {:?}", found.residuals);
                 let plan = dense(&problem).plan(&found.potentials, epsilon);
@@ -383,11 +387,11 @@ fn single_points_and_duplicates() {
             let geometry = Geometry::new(&x, &q, Cost::Euclidean).unwrap();
             for (pool, query) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                 for epsilon in [1.0, 1e-3] {
-                    let problem = Problem {
+                    let problem = TransportProblem {
                         pool: marginal(pool, 0.5),
                         query: marginal(query, 0.5),
                         epsilon,
-                        ..Problem::new(&geometry, Power::One)
+                        ..TransportProblem::new(&geometry, Power::One)
                     };
                     for name in BOTH {
                         let found = solve(name, &problem);
@@ -406,10 +410,10 @@ fn single_points_and_duplicates() {
 fn neither_threads_nor_memory_matter() {
     let (x, q) = (rows(&cloud(3000, 5)), rows(&cloud(9, 6)));
     let geometry = Geometry::new(&x, &q, Cost::Euclidean).unwrap();
-    let problem = Problem {
+    let problem = TransportProblem {
         weights: Weights { subset: Some(weights(3000, 1, true)), query: Some(weights(9, 2, true)) },
         epsilon: 0.01,
-        ..Problem::new(&geometry, Power::One)
+        ..TransportProblem::new(&geometry, Power::One)
     };
     for name in BOTH {
         let with = |threads: usize, memory: u64| {
@@ -430,11 +434,11 @@ fn many_rows() {
     let (x, q) = (rows(&cloud(n, 7)), rows(&cloud(m, 8)));
     let geometry = Geometry::new(&x, &q, Cost::Sqeuclidean).unwrap();
     for pool in [Marginal::Hard, Marginal::Kl(0.5)] {
-        let problem = Problem {
+        let problem = TransportProblem {
             weights: Weights { subset: Some(weights(n, 1, true)), query: Some(weights(m, 2, true)) },
             pool,
             epsilon: 0.05,
-            ..Problem::new(&geometry, Power::One)
+            ..TransportProblem::new(&geometry, Power::One)
         };
         let dense = dense(&problem);
         let [one, two] = BOTH.map(|name| solve(name, &problem));
@@ -460,11 +464,11 @@ fn a_matrix_is_solved_like_points() {
     let matrix = DenseRows::from_f64(n, costs).unwrap();
     let matrix = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
     for pool in [Marginal::Hard, Marginal::Kl(0.5), Marginal::Kl(1e-3)] {
-        let problem = |geometry| Problem {
+        let problem = |geometry| TransportProblem {
             weights: Weights { subset: Some(weights(n, 1, false)), query: Some(weights(m, 2, false)) },
             pool,
             epsilon: 0.05,
-            ..Problem::new(geometry, Power::One)
+            ..TransportProblem::new(geometry, Power::One)
         };
         for name in BOTH {
             let with = |threads: usize| {
@@ -492,7 +496,7 @@ fn rows_of_a_matrix_far_from_zero() {
         let cost = |at: usize| points.cost_of(at % n, at / n) + if levels { level(at % n) } else { 0.0 };
         let matrix = DenseRows::from_f64(n, (0..n * m).map(cost).collect()).unwrap();
         let matrix = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-        solve(name, &Problem { epsilon: 0.05, ..Problem::new(&matrix, Power::One) })
+        solve(name, &TransportProblem { epsilon: 0.05, ..TransportProblem::new(&matrix, Power::One) })
     };
     let shift = (0..n).map(level).sum::<f64>() / n as f64;
     for name in BOTH {
@@ -519,7 +523,7 @@ impl Watch for Impatient {
 fn an_interrupted_run_keeps_its_best_potentials() {
     let (x, q) = (rows(&cloud(500, 5)), rows(&cloud(9, 6)));
     let geometry = Geometry::new(&x, &q, Cost::Euclidean).unwrap();
-    let problem = Problem { epsilon: 1e-3, ..Problem::new(&geometry, Power::One) };
+    let problem = TransportProblem { epsilon: 1e-3, ..TransportProblem::new(&geometry, Power::One) };
     let best = solve("sinkhorn-newton", &problem);
     for name in BOTH {
         let mut last = f64::NEG_INFINITY;
@@ -538,19 +542,20 @@ fn an_interrupted_run_keeps_its_best_potentials() {
 fn what_they_do_not_solve_is_refused_with_a_remedy() {
     let (x, q) = (rows(&cloud(5, 5)), rows(&cloud(2, 6)));
     let geometry = Geometry::new(&x, &q, Cost::Euclidean).unwrap();
-    let problem = Problem { epsilon: 0.1, ..Problem::new(&geometry, Power::One) };
+    let problem = TransportProblem { epsilon: 0.1, ..TransportProblem::new(&geometry, Power::One) };
     for name in BOTH {
         for (bad, word) in [
-            (Problem { epsilon: 0.0, ..problem.clone() }, "exact"),
-            (Problem { pool: Marginal::Tv(1.0), ..problem.clone() }, "partial"),
-            (Problem { query: Marginal::Capacity(2.0), ..problem.clone() }, "solver `exact`"),
-            (Problem { pool: Marginal::Kl(-1.0), ..problem.clone() }, "penalty"),
+            (TransportProblem { epsilon: 0.0, ..problem.clone() }, "exact"),
+            (TransportProblem { pool: Marginal::Tv(1.0), ..problem.clone() }, "partial"),
+            (TransportProblem { query: Marginal::Capacity(2.0), ..problem.clone() }, "solver `exact`"),
+            (TransportProblem { pool: Marginal::Kl(-1.0), ..problem.clone() }, "penalty"),
         ] {
             let error = try_solve(name, &bad, &SolverSettings::default()).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
         let weights = Weights { subset: Some(vec![0.0; 5]), query: None };
-        let error = try_solve(name, &Problem { weights, ..problem.clone() }, &SolverSettings::default()).unwrap_err();
+        let error =
+            try_solve(name, &TransportProblem { weights, ..problem.clone() }, &SolverSettings::default()).unwrap_err();
         assert!(matches!(error, SolveError::Weights(_)));
     }
 }

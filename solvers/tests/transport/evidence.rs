@@ -7,9 +7,10 @@ use kantor_solvers::transport::exact::costs;
 use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Plan, Potentials, Residuals, Solution};
-use kantor_theory::problem::Reference;
+use kantor_theory::transport_problem::Reference;
 use kantor_theory::{
-    Cost, DenseRows, DistanceEvidence, Geometry, Power, Problem, Statement, Status, Weights, distance_bound, sequential,
+    Cost, DenseRows, DistanceEvidence, Geometry, Power, Statement, Status, TransportProblem, Weights, distance_bound,
+    sequential,
 };
 use proptest::prelude::*;
 use sprs::{CsMat, TriMat};
@@ -112,9 +113,9 @@ proptest! {
         let (pool, query) = (rows(&case.pool), rows(&case.query));
         let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
         let (n, m) = (geometry.pool_len(), geometry.query_len());
-        let problem = Problem {
+        let problem = TransportProblem {
             weights: case.weights.clone(), epsilon: case.epsilon, reference: case.reference,
-            ..Problem::new(&geometry, case.power)
+            ..TransportProblem::new(&geometry, case.power)
         };
         let solution = match kind {
             0 => claim(case.g.clone(), Plan::Gibbs),
@@ -142,7 +143,7 @@ proptest! {
         let (pool, query) = (rows(&case.pool), rows(&case.query));
         let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
         let (n, m) = (geometry.pool_len(), geometry.query_len());
-        let problem = Problem { weights: case.weights.clone(), ..Problem::new(&geometry, case.power) };
+        let problem = TransportProblem { weights: case.weights.clone(), ..TransportProblem::new(&geometry, case.power) };
         let total: f64 = case.plan.iter().sum();
         prop_assume!(total > 0.0);
         let before: Vec<f64> = case.plan.iter().map(|x| x / total).collect();
@@ -162,7 +163,7 @@ proptest! {
     fn conjugation_raises_the_dual(case in cases()) {
         let (pool, query) = (rows(&case.pool), rows(&case.query));
         let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
-        let problem = Problem { weights: case.weights.clone(), ..Problem::new(&geometry, case.power) };
+        let problem = TransportProblem { weights: case.weights.clone(), ..TransportProblem::new(&geometry, case.power) };
         let all: Vec<usize> = (0..geometry.pool_len()).collect();
         let costs = costs(&geometry, case.power, &all);
         let g = conjugate(&problem, &case.g);
@@ -178,9 +179,9 @@ proptest! {
         let (pool, query) = (rows(&case.pool), rows(&case.query));
         let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
         let (n, m) = (geometry.pool_len(), geometry.query_len());
-        let problem = Problem {
+        let problem = TransportProblem {
             weights: case.weights.clone(), epsilon: case.epsilon.max(0.05), reference: case.reference,
-            ..Problem::new(&geometry, case.power)
+            ..TransportProblem::new(&geometry, case.power)
         };
         let all: Vec<usize> = (0..n).collect();
         let costs = costs(&geometry, case.power, &all);
@@ -223,7 +224,7 @@ fn triplets(plan: &[f64], n: usize, m: usize) -> TriMat<f64> {
 fn too_little_memory_is_said_before_it_is_used() {
     let (pool, query) = (rows(&[0.0; 200]), rows(&[1.0; 20]));
     let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
-    let problem = Problem { epsilon: 1.0, ..Problem::new(&geometry, Power::One) };
+    let problem = TransportProblem { epsilon: 1.0, ..TransportProblem::new(&geometry, Power::One) };
     let solution = claim(vec![0.0; 10], Plan::Gibbs);
     assert!(round(&problem, &solution, &[0.0; 10], 1000).is_err());
     assert!(thresholded(&problem, &solution, 0.0, 1000).is_err());
@@ -235,7 +236,7 @@ fn an_exact_plan_stays_as_sparse_as_it_is() {
     let pool: Vec<f64> = (0..2 * n).map(|i| (i as f64 * 0.7).sin()).collect();
     let (pool, query) = (rows(&pool), rows(&[0.3, 0.1, -0.5, 0.2, 0.4, -0.9, 0.0, 0.6]));
     let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
-    let problem = Problem::new(&geometry, Power::One);
+    let problem = TransportProblem::new(&geometry, Power::One);
     let all: Vec<usize> = (0..n).collect();
     let exact = transport(&costs(&geometry, Power::One, &all), &masses(n, None, 4, None).unwrap()).unwrap();
     let mut plan = TriMat::new((n, 4));

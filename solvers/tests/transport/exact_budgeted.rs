@@ -17,7 +17,15 @@ struct Instance {
 }
 
 fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
-    Task { geometry, seed: 0, power: kantor_theory::Power::One, block: 16, memory: 1 << 30, watch: &Quiet }
+    Task {
+        geometry,
+        seed: 0,
+        power: kantor_theory::Power::One,
+        block: 16,
+        memory: 1 << 30,
+        constraints: None,
+        watch: &Quiet,
+    }
 }
 
 impl Instance {

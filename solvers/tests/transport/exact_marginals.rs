@@ -1,11 +1,11 @@
 //! Exact solvers with marginals that are not hard: capacities (theorem T3) and total variation (theorems T4 and T1b).
 
 use kantor_solvers::{Plan, Quiet, Solution, SolveError, SolverSettings, registry};
-use kantor_theory::problem::Marginal;
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Weights};
+use kantor_theory::transport_problem::Marginal;
+use kantor_theory::{Cost, DenseRows, Geometry, Power, TransportProblem, Weights};
 use proptest::prelude::*;
 
-fn run(solver: &str, problem: &Problem<'_>) -> Result<Solution, SolveError> {
+fn run(solver: &str, problem: &TransportProblem<'_>) -> Result<Solution, SolveError> {
     (registry::solver(solver).unwrap().build)(&SolverSettings::default()).solve(problem, None, &Quiet)
 }
 
@@ -55,8 +55,12 @@ fn check_capacity(costs: &[f64], n: usize, m: usize, weights: &Weights, factor: 
     let geometry = Geometry::from_matrix(&table, Cost::Precomputed).unwrap();
     let scaled = Marginal::Capacity(factor);
     let (rows, queries) = if pool { (scaled, Marginal::Hard) } else { (Marginal::Hard, scaled) };
-    let problem =
-        Problem { pool: rows, query: queries, weights: weights.clone(), ..Problem::new(&geometry, Power::One) };
+    let problem = TransportProblem {
+        pool: rows,
+        query: queries,
+        weights: weights.clone(),
+        ..TransportProblem::new(&geometry, Power::One)
+    };
     let solution = run("exact", &problem).unwrap();
     let (a, b) = (normalised(&weights.subset, n), normalised(&weights.query, m));
     let (x, y) = marginals(&solution, n, m);
@@ -124,7 +128,7 @@ proptest! {
             [1.0, 1.25, 1.5, 1.75, 2.0].iter().map(|l| check_capacity(&costs, n, m, &weights, *l, true)).collect();
         let table = matrix(n, m, &costs);
         let geometry = Geometry::from_matrix(&table, Cost::Precomputed).unwrap();
-        let hard = Problem { weights: weights.clone(), ..Problem::new(&geometry, Power::One) };
+        let hard = TransportProblem { weights: weights.clone(), ..TransportProblem::new(&geometry, Power::One) };
         prop_assert!((path[0] - run("exact", &hard).unwrap().primal).abs() < 1e-12);
         for at in path.windows(3) {
             prop_assert!(at[1] <= at[0] + 1e-12 && at[1] <= 0.5 * (at[0] + at[2]) + 1e-12);
@@ -157,11 +161,11 @@ proptest! {
         let table = matrix(n, m, &costs);
         let geometry = Geometry::from_matrix(&table, Cost::Precomputed).unwrap();
         let marginal = |rho: Option<f64>| rho.map_or(Marginal::Hard, Marginal::Tv);
-        let problem = Problem {
+        let problem = TransportProblem {
             pool: marginal(pool),
             query: marginal(query),
             weights: weights.clone(),
-            ..Problem::new(&geometry, Power::One)
+            ..TransportProblem::new(&geometry, Power::One)
         };
         let solution = run("partial", &problem).unwrap();
         let (a, b) = (normalised(&weights.subset, n), normalised(&weights.query, m));
@@ -204,11 +208,11 @@ proptest! {
         let pool = DenseRows::from_f64(2, x.clone()).unwrap();
         let query = DenseRows::from_f64(2, y.clone()).unwrap();
         let geometry = Geometry::new(&pool, &query, Cost::Euclidean).unwrap();
-        let hard = Problem::new(&geometry, Power::One);
+        let hard = TransportProblem::new(&geometry, Power::One);
         let distance = run("exact", &hard).unwrap().primal;
         let truncated = |slope: f64| {
             let rho = Marginal::Tv(0.5 * range / slope);
-            slope * run("partial", &Problem { pool: rho, query: rho, ..hard.clone() }).unwrap().primal
+            slope * run("partial", &TransportProblem { pool: rho, query: rho, ..hard.clone() }).unwrap().primal
         };
         let value = truncated(slope);
         prop_assert!(value <= (slope * distance).min(range) + 1e-12);
@@ -242,7 +246,7 @@ fn excess_over_a_weight_is_used_where_it_is_cheaper_than_a_far_row() {
     // Query 1 is far from row 1, and row 0 may send twice its weight for 0.5 per unit too much and too little.
     let table = DenseRows::from_f64(2, vec![0.0, 9.0, 0.1, 9.0]).unwrap();
     let geometry = Geometry::from_matrix(&table, Cost::Precomputed).unwrap();
-    let problem = Problem { pool: Marginal::Tv(0.5), ..Problem::new(&geometry, Power::One) };
+    let problem = TransportProblem { pool: Marginal::Tv(0.5), ..TransportProblem::new(&geometry, Power::One) };
     let solution = run("partial", &problem).unwrap();
     assert_eq!(entries(&solution), [(0, 0, 0.5), (0, 1, 0.5)]);
     assert!((solution.primal - (0.5 * 0.1 + 0.5 * 0.5 * 2.0)).abs() < 1e-15);
@@ -253,9 +257,9 @@ fn what_has_no_least_value_is_refused() {
     let table = DenseRows::from_f64(1, vec![-1.0]).unwrap();
     let geometry = Geometry::from_matrix(&table, Cost::Precomputed).unwrap();
     let tv = Marginal::Tv(0.4);
-    let problem = Problem { pool: tv, query: tv, ..Problem::new(&geometry, Power::One) };
+    let problem = TransportProblem { pool: tv, query: tv, ..TransportProblem::new(&geometry, Power::One) };
     assert!(matches!(run("partial", &problem), Err(SolveError::Unsupported { .. })));
     let capacity = Marginal::Capacity(2.0);
-    let problem = Problem { pool: capacity, query: capacity, ..problem };
+    let problem = TransportProblem { pool: capacity, query: capacity, ..problem };
     assert!(matches!(run("exact", &problem), Err(SolveError::Unsupported { .. })));
 }

@@ -2,8 +2,8 @@
 
 use kantor_solvers::transport::lowrank::{Factor, low_rank};
 use kantor_solvers::{Quiet, Solution, SolveError, Solver, SolverSettings, registry};
-use kantor_theory::problem::{Marginal, Reference};
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status, Weights};
+use kantor_theory::transport_problem::{Marginal, Reference};
+use kantor_theory::{Cost, DenseRows, Geometry, Power, Status, TransportProblem, Weights};
 use proptest::prelude::*;
 
 const KERNELS: [(Cost, Power); 6] = [
@@ -23,18 +23,18 @@ fn settings(rank: usize) -> SolverSettings {
     SolverSettings { tolerance: 1e-12, rank, ..SolverSettings::default() }
 }
 
-fn truth(problem: &Problem<'_>) -> Solution {
+fn truth(problem: &TransportProblem<'_>) -> Solution {
     let found =
         (registry::solver("sinkhorn-newton").unwrap().build)(&settings(0)).solve(problem, None, &Quiet).unwrap();
     assert_eq!(found.status, Status::Optimal);
     found
 }
 
-fn factor(problem: &Problem<'_>, rank: usize) -> Factor {
+fn factor(problem: &TransportProblem<'_>, rank: usize) -> Factor {
     Factor::new(problem, rank, u64::MAX, &Quiet).unwrap().unwrap()
 }
 
-fn cost_of(problem: &Problem<'_>, i: usize, j: usize) -> f64 {
+fn cost_of(problem: &TransportProblem<'_>, i: usize, j: usize) -> f64 {
     let cost = problem.geometry.cost_of(problem.row(i), j);
     if problem.power == Power::Two { cost * cost } else { cost }
 }
@@ -65,9 +65,9 @@ proptest! {
         let (pool, queries) = (rows(3, &x), rows(3, &y));
         let (cost, power) = KERNELS[which];
         let geometry = Geometry::new(&pool, &queries, cost).unwrap();
-        let base = Problem::new(&geometry, power);
+        let base = TransportProblem::new(&geometry, power);
         let most = (0..112).map(|k| cost_of(&base, k / 8, k % 8)).fold(0.0, f64::max);
-        let problem = Problem {
+        let problem = TransportProblem {
             epsilon: blur * most,
             weights: Weights { subset: Some(a), query: b },
             pool: pool_marginal,
@@ -112,7 +112,7 @@ fn queries_that_repeat_themselves_need_few_pivots() {
     let queries = rows(3, &[few.clone(), few.clone(), few].concat());
     let pool = rows(3, &values(60, 0.7));
     let geometry = Geometry::new(&pool, &queries, Cost::Sqeuclidean).unwrap();
-    let problem = Problem { epsilon: 0.7, ..Problem::new(&geometry, Power::One) };
+    let problem = TransportProblem { epsilon: 0.7, ..TransportProblem::new(&geometry, Power::One) };
     assert_eq!(factor(&problem, 15).rank(), 5);
     let solved = low_rank(&SolverSettings { tolerance: 1e-8, rank: 15, ..SolverSettings::default() });
     let solved = solved.solve(&problem, None, &Quiet).unwrap();
@@ -125,7 +125,7 @@ fn potentials_of_a_poor_rank_are_honest_and_of_use() {
     let values = |n: usize, s: f64| (0..4 * n).map(|i| (i as f64 * s).sin()).collect::<Vec<_>>();
     let (pool, queries) = (rows(4, &values(300, 0.71)), rows(4, &values(40, 1.37)));
     let geometry = Geometry::new(&pool, &queries, Cost::Cosine).unwrap();
-    let problem = Problem { epsilon: 0.2, ..Problem::new(&geometry, Power::One) };
+    let problem = TransportProblem { epsilon: 0.2, ..TransportProblem::new(&geometry, Power::One) };
     let exact = truth(&problem);
     let mut gaps = Vec::new();
     for rank in [2, 8, 20, 40] {
@@ -145,7 +145,7 @@ fn the_same_bits_for_any_number_of_threads() {
     let values = |n: usize, s: f64| (0..4 * n).map(|i| (i as f64 * s).sin()).collect::<Vec<_>>();
     let (pool, queries) = (rows(4, &values(5000, 0.71)), rows(4, &values(20, 1.37)));
     let geometry = Geometry::new(&pool, &queries, Cost::Euclidean).unwrap();
-    let problem = Problem { epsilon: 0.5, ..Problem::new(&geometry, Power::One) };
+    let problem = TransportProblem { epsilon: 0.5, ..TransportProblem::new(&geometry, Power::One) };
     let run = |threads: usize| {
         let threads = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         threads.install(|| factor(&problem, 9).optimum(&problem, &settings(9), &Quiet).unwrap())
@@ -159,13 +159,13 @@ fn kernels_that_are_not_positive_definite_and_other_problems_are_refused() {
     let cosine = Geometry::new(&pool, &queries, Cost::Cosine).unwrap();
     let matrix = rows(2, &[0.0, 1.0]);
     let of_matrix = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-    let good = Problem { epsilon: 1.0, ..Problem::new(&cosine, Power::One) };
+    let good = TransportProblem { epsilon: 1.0, ..TransportProblem::new(&cosine, Power::One) };
     let bad = [
-        Problem { power: Power::Two, ..good.clone() },
-        Problem { epsilon: 0.0, ..good.clone() },
-        Problem { pool: Marginal::Tv(1.0), ..good.clone() },
-        Problem { reference: Reference::Counting, ..good.clone() },
-        Problem { epsilon: 1.0, ..Problem::new(&of_matrix, Power::One) },
+        TransportProblem { power: Power::Two, ..good.clone() },
+        TransportProblem { epsilon: 0.0, ..good.clone() },
+        TransportProblem { pool: Marginal::Tv(1.0), ..good.clone() },
+        TransportProblem { reference: Reference::Counting, ..good.clone() },
+        TransportProblem { epsilon: 1.0, ..TransportProblem::new(&of_matrix, Power::One) },
     ];
     for problem in bad {
         let found = low_rank(&SolverSettings::default()).solve(&problem, None, &Quiet);

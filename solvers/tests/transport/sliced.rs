@@ -3,12 +3,12 @@
 use kantor_solvers::transport::sliced::sliced;
 use kantor_solvers::transport::sliced::slices;
 use kantor_solvers::{Plan, Quiet, Solution, SolveError, Solver, SolverSettings, Stopped, Watch, registry};
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem, Status, Weights};
+use kantor_theory::{Cost, DenseRows, Geometry, Power, Status, TransportProblem, Weights};
 use proptest::prelude::*;
 
 const COSTS: [Cost; 5] = [Cost::Cosine, Cost::HalfCosine, Cost::Euclidean, Cost::Sqeuclidean, Cost::Angular];
 
-fn exact(problem: &Problem<'_>) -> Solution {
+fn exact(problem: &TransportProblem<'_>) -> Solution {
     (registry::solver("exact").unwrap().build)(&SolverSettings::default()).solve(problem, None, &Quiet).unwrap()
 }
 
@@ -45,7 +45,7 @@ proptest! {
             for power in [Power::One, Power::Two] {
                 let geometry = Geometry::new(&pool, &queries, cost).unwrap();
                 let weights = Weights { subset: subset.clone(), query: query.clone() };
-                let problem = Problem { weights, ..Problem::new(&geometry, power) };
+                let problem = TransportProblem { weights, ..TransportProblem::new(&geometry, power) };
                 let (truth, found) = (exact(&problem), sliced(&settings).solve(&problem, None, &Quiet).unwrap());
                 prop_assert!(found.dual <= truth.primal + 1e-12, "{cost}: {} above {}", found.dual, truth.primal);
                 prop_assert_eq!(found.status, Status::Uncertified);
@@ -84,7 +84,7 @@ proptest! {
         let settings = SolverSettings { directions: 0, ..SolverSettings::default() };
         for (cost, value) in [(Cost::Euclidean, length), (Cost::Sqeuclidean, length * length)] {
             let geometry = Geometry::new(&pool, &queries, cost).unwrap();
-            let found = slices(&Problem::new(&geometry, Power::One), &settings, &Quiet).unwrap();
+            let found = slices(&TransportProblem::new(&geometry, Power::One), &settings, &Quiet).unwrap();
             prop_assert!((found.greatest - value).abs() < 1e-12);
             prop_assert!(found.mean.is_nan());
         }
@@ -100,9 +100,9 @@ proptest! {
         for cost in COSTS {
             let whole = Geometry::new(&pool, &queries, cost).unwrap();
             let part = Geometry::new(&alone, &queries, cost).unwrap();
-            let chosen = Problem { rows: Some(&taken), ..Problem::new(&whole, Power::One) };
+            let chosen = TransportProblem { rows: Some(&taken), ..TransportProblem::new(&whole, Power::One) };
             let first = slices(&chosen, &settings, &Quiet).unwrap();
-            prop_assert_eq!(first, slices(&Problem::new(&part, Power::One), &settings, &Quiet).unwrap());
+            prop_assert_eq!(first, slices(&TransportProblem::new(&part, Power::One), &settings, &Quiet).unwrap());
         }
     }
 }
@@ -121,7 +121,7 @@ fn value_on_the_line_is_the_area_between_the_distribution_functions() {
     let area: f64 = cuts.windows(2).map(|c| (below(&x, c[0]) - below(&y, c[0])).abs() * (c[1] - c[0])).sum();
     let (pool, queries) = (rows(1, &x), rows(1, &y));
     let geometry = Geometry::new(&pool, &queries, Cost::Euclidean).unwrap();
-    let found = slices(&Problem::new(&geometry, Power::One), &SolverSettings::default(), &Quiet).unwrap();
+    let found = slices(&TransportProblem::new(&geometry, Power::One), &SolverSettings::default(), &Quiet).unwrap();
     assert!((found.greatest - area).abs() < 1e-14);
     assert!((found.mean - area).abs() < 1e-14 && found.standard_error < 1e-15);
 }
@@ -133,7 +133,7 @@ fn mean_over_the_sphere_is_estimated() {
     let settings = SolverSettings { directions: 20_000, ..SolverSettings::default() };
     for (cost, mean) in [(Cost::Euclidean, 0.5), (Cost::Sqeuclidean, 1.0 / 3.0)] {
         let geometry = Geometry::new(&pool, &queries, cost).unwrap();
-        let found = slices(&Problem::new(&geometry, Power::One), &settings, &Quiet).unwrap();
+        let found = slices(&TransportProblem::new(&geometry, Power::One), &settings, &Quiet).unwrap();
         assert!((found.mean - mean).abs() < 4.0 * found.standard_error && found.standard_error < 0.003);
     }
 }
@@ -142,7 +142,7 @@ fn mean_over_the_sphere_is_estimated() {
 fn result_depends_on_the_seed_and_on_nothing_else() {
     let (pool, queries) = (rows(6, &noise(6 * 900, 3)), rows(6, &noise(6 * 40, 4)));
     let geometry = Geometry::new(&pool, &queries, Cost::Euclidean).unwrap();
-    let problem = Problem::new(&geometry, Power::One);
+    let problem = TransportProblem::new(&geometry, Power::One);
     let run = |seed, memory, threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
@@ -171,7 +171,7 @@ fn whoever_stops_it_gets_what_was_found() {
     }
     let (pool, queries) = (rows(4, &noise(400, 5)), rows(4, &noise(40, 6)));
     let geometry = Geometry::new(&pool, &queries, Cost::Cosine).unwrap();
-    let problem = Problem::new(&geometry, Power::One);
+    let problem = TransportProblem::new(&geometry, Power::One);
     let found = slices(&problem, &SolverSettings::default(), &Impatient(0.into())).unwrap();
     assert!(found.interrupted && found.directions == 32 && found.greatest > 0.0);
     assert_eq!(found.potentials.pool.len(), 100);
@@ -181,6 +181,6 @@ fn whoever_stops_it_gets_what_was_found() {
 fn matrices_have_no_lines() {
     let matrix = rows(2, &[0.1, 0.2]);
     let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
-    let refused = slices(&Problem::new(&geometry, Power::One), &SolverSettings::default(), &Quiet);
+    let refused = slices(&TransportProblem::new(&geometry, Power::One), &SolverSettings::default(), &Quiet);
     assert!(matches!(refused, Err(SolveError::Unsupported { solver: "sliced", .. })));
 }

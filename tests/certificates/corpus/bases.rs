@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use kantor::certify::{self, Terms};
-use kantor::pipeline::{InputSpec, Inputs, Request, Target, select};
-use kantor::solvers::{ObjectiveSettings, Quiet};
+use kantor::prelude::*;
 use kantor::source::OnBadRow;
 use kantor::theory::certificate::BestClaim;
-use kantor::theory::{Certificate, Cost, Power, Weights, sequential};
+use kantor::theory::{Certificate, Weights, sequential};
 use kantor::verify::{NamedColumn, verify};
 
 use super::quotas;
@@ -37,7 +36,7 @@ pub(super) struct Remake {
     kind: Kind,
     pool: Vec<f64>,
     query: Vec<f64>,
-    request: Request,
+    asked: (Goal, Request),
 }
 
 impl Remake {
@@ -53,7 +52,7 @@ impl Remake {
             query: Some(files.npy("rest.query.npy", self.kind, DIM, &kept(&self.query, query))),
             ..InputSpec::default()
         };
-        chosen(&spec, &self.request)
+        chosen(&spec, &self.asked)
     }
 }
 
@@ -74,9 +73,9 @@ impl Files {
 }
 
 /// The certificate of what the method of `request` chooses.
-fn chosen(spec: &InputSpec, request: &Request) -> Certificate {
-    let inputs = Inputs::open(spec, request.cost, &Quiet).unwrap();
-    let outcome = select(&inputs, request, &Quiet).unwrap();
+fn chosen(spec: &InputSpec, (goal, request): &(Goal, Request)) -> Certificate {
+    let inputs = Inputs::open(spec, goal.cost, &Quiet).unwrap();
+    let outcome = select(&inputs, goal, request, &Quiet).unwrap();
     let certified = outcome.chosen[0].selections[0].certified.as_ref().unwrap();
     certified.certificate(&facts(&inputs), Some(&request.methods[0])).unwrap()
 }
@@ -86,7 +85,8 @@ fn weighted(mut certificate: Certificate, spec: &InputSpec, weights: Weights) ->
     let cost = certificate.problem.cost;
     let inputs = Inputs::open(spec, cost, &Quiet).unwrap();
     let terms = Terms { power: certificate.problem.p, weights: weights.clone(), ..Terms::default() };
-    let bound = certify::distance(&inputs.geometry(cost).unwrap(), &terms, &certificate.subset).unwrap();
+    let problem = inputs.problem(Goal { cost, ..Goal::default() }).unwrap();
+    let bound = certify::distance(problem.geometry(), &terms, &certificate.subset).unwrap();
     certificate.distance = bound.interval();
     certificate.evidence.distance_potentials = bound.evidence().potentials.clone();
     certificate.evidence.plan = bound.evidence().plan.clone();
@@ -112,13 +112,9 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
         ..InputSpec::default()
     };
     let (pool, query) = (numbers(3, ROWS * DIM), numbers(4, QUERIES * DIM));
-    let request = |method: &str, cost, power| Request {
-        methods: vec![method.to_owned()],
-        budgets: vec![BUDGET],
-        cost,
-        power,
-        ..Request::default()
-    };
+    let goal = |cost, power, objective| Goal { cost, power, objective, budgets: vec![BUDGET] };
+    let by = |method: &str| Request { methods: vec![method.to_owned()], ..Request::default() };
+    let transport = |method: &str, cost, power| (goal(cost, power, Target::W), by(method));
     let mut bases = Vec::new();
     let mut add = |name, spec: InputSpec, mut certificate: Certificate, remake, in_python| {
         // Lest the folder decide which bytes are changed.
@@ -128,28 +124,32 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
 
     let diversity = ObjectiveSettings { diversity: Some(0.7), ..ObjectiveSettings::default() }.into();
     let kinds = [
-        ("cosine", Kind::F32, request("optimal", Cost::Cosine, Power::One)),
-        ("euclidean-2", Kind::F64, request("round-robin", Cost::Euclidean, Power::Two)),
-        ("energy", Kind::F32, Request { objective: Target::Energy, ..request("energy", Cost::Cosine, Power::One) }),
-        ("mmd", Kind::F64, Request { objective: Target::Mmd, ..request("mmd", Cost::Sqeuclidean, Power::One) }),
-        ("tsds", Kind::F32, Request { settings: diversity, ..request("knn-uniform", Cost::Cosine, Power::One) }),
+        ("cosine", Kind::F32, transport("optimal", Cost::Cosine, Power::One)),
+        ("euclidean-2", Kind::F64, transport("round-robin", Cost::Euclidean, Power::Two)),
+        ("energy", Kind::F32, (goal(Cost::Cosine, Power::One, Target::Energy), by("energy"))),
+        ("mmd", Kind::F64, (goal(Cost::Sqeuclidean, Power::One, Target::Mmd), by("mmd"))),
+        (
+            "tsds",
+            Kind::F32,
+            (goal(Cost::Cosine, Power::One, Target::W), Request { settings: diversity, ..by("knn-uniform") }),
+        ),
     ];
-    for (name, kind, request) in kinds {
+    for (name, kind, asked) in kinds {
         let spec = points(name, kind, &pool, &query);
-        let certificate = chosen(&spec, &request);
-        let remake = Remake { kind, pool: pool.clone(), query: query.clone(), request };
+        let certificate = chosen(&spec, &asked);
+        let remake = Remake { kind, pool: pool.clone(), query: query.clone(), asked };
         add(name, spec, certificate, Some(remake), true);
     }
 
     let (a, b) = (vec![1.0, 0.3, 1e-9], vec![0.25, 2.0, 1.0]);
     let spec = points("weighted", Kind::F16, &pool, &query);
-    let certificate = chosen(&spec, &request("round-robin", Cost::Sqeuclidean, Power::One));
+    let certificate = chosen(&spec, &transport("round-robin", Cost::Sqeuclidean, Power::One));
     let weights = Weights { subset: Some(a), query: Some(b.clone()) };
     let certificate = weighted(certificate, &spec, weights);
     add("weighted", spec, certificate, None, true);
 
     let spec = points("query-weighted", Kind::Fortran, &pool, &query);
-    let certificate = chosen(&spec, &request("optimal", Cost::Angular, Power::One));
+    let certificate = chosen(&spec, &transport("optimal", Cost::Angular, Power::One));
     let certificate = weighted(certificate, &spec, Weights { subset: None, query: Some(b) });
     add("query-weighted", spec, certificate, None, true);
 
@@ -167,7 +167,7 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
         on_bad_row: OnBadRow::Drop,
         ..InputSpec::default()
     };
-    let certificate = chosen(&spec, &request("optimal", Cost::HalfCosine, Power::One));
+    let certificate = chosen(&spec, &transport("optimal", Cost::HalfCosine, Power::One));
     add("dropping", spec, certificate, None, true);
 
     // Costs may be negative if no square is taken of them.
@@ -179,7 +179,7 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
         let matrix: Vec<f64> = numbers(5, ROWS * QUERIES).iter().map(|x| x + more).collect();
         let file = files.npy(&format!("{name}.npy"), Kind::F64, ROWS, &matrix);
         let spec = InputSpec { similarity: Some(file), ..InputSpec::default() };
-        let certificate = chosen(&spec, &request(method, cost, power));
+        let certificate = chosen(&spec, &transport(method, cost, power));
         add(name, spec, certificate, None, true);
     }
 
@@ -189,7 +189,7 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
         tensor: Some("rows".to_owned()),
         ..InputSpec::default()
     };
-    let certificate = chosen(&spec, &request("optimal", Cost::Cosine, Power::One));
+    let certificate = chosen(&spec, &transport("optimal", Cost::Cosine, Power::One));
     add("named", spec, certificate, None, false);
 
     // Version 1 differs in what says which rows the inputs are.

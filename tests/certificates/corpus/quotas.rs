@@ -9,7 +9,7 @@ use kantor::theory::constraints::{ColumnRecord, Counted, Limit};
 use kantor::theory::{BestEvidence, Column, Constraints, FeasibleSet, Price, Witness};
 
 use super::bases::Base;
-use crate::support::facts;
+use crate::support::{facts, goal};
 
 /// The source of every pool row; some have none.
 const SOURCES: [Option<&str>; 10] = [
@@ -81,12 +81,13 @@ pub(super) fn constrained(free: &Base, directory: &Path) -> Base {
     };
     let problem = &free.certificate.problem;
     let inputs = Inputs::open(&free.spec, problem.cost, &Quiet).unwrap();
-    let geometry = inputs.geometry(problem.cost).unwrap();
+    let whole = inputs.problem(goal(problem.cost)).unwrap();
+    let geometry = whole.geometry();
     let at = |rows: &[usize]| inputs.kept_rows(rows, Path::new("rows")).unwrap();
     let data: Vec<Column> = columns.iter().map(|(name, _)| column(name)).collect();
     let set = FeasibleSet::new(&constraints, &data, 10, &free.certificate.dropped.pool).unwrap();
     let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
-    let distance = distance_among(&geometry, &terms, &at(&SUBSET), &set).unwrap();
+    let distance = distance_among(geometry, &terms, &at(&SUBSET), &set).unwrap();
     let evidence = match (&free.certificate.evidence.best_potentials, &free.certificate.evidence.witness) {
         (Some(g), _) => BestEvidence::Potentials(g.clone()),
         (None, Some(Witness { rows, weights })) => Witness { rows: at(rows), weights: weights.clone() }.into(),
@@ -95,7 +96,7 @@ pub(super) fn constrained(free: &Base, directory: &Path) -> Base {
     let price = |limit, label: Option<&str>, price| Price { limit, label: label.map(str::to_owned), price };
     let mut prices =
         [price(0, None, 0.01), price(1, Some("böoks \"2\""), 0.02), price(2, None, 1e-4), price(3, None, -0.01)];
-    let bound = |prices: &[Price]| best_among(&geometry, &terms, SUBSET.len(), evidence.clone(), &set, prices).unwrap();
+    let bound = |prices: &[Price]| best_among(geometry, &terms, SUBSET.len(), evidence.clone(), &set, prices).unwrap();
     // Prices that are about the best ones.
     for round in 0..6 {
         for at in 0..prices.len() {

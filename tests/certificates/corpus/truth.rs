@@ -9,7 +9,7 @@ use kantor::theory::{Certificate, Cost, FeasibleSet, Proved};
 
 use super::bases::Base;
 use super::quotas;
-use crate::support::subsets;
+use crate::support::{goal, subsets};
 
 pub(super) struct Truth<'a> {
     base: &'a Base,
@@ -30,9 +30,10 @@ impl<'a> Truth<'a> {
             .inputs
             .entry(problem.cost)
             .or_insert_with(|| Inputs::open(&self.base.spec, problem.cost, &Quiet).unwrap());
-        let geometry = inputs.geometry(problem.cost).unwrap();
+        let whole = inputs.problem(goal(problem.cost)).unwrap();
+        let geometry = whole.geometry();
         let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
-        let distance = |rows: &[usize]| certify::distance(&geometry, &terms, rows).unwrap().interval();
+        let distance = |rows: &[usize]| certify::distance(geometry, &terms, rows).unwrap().interval();
         let rows = inputs.kept_rows(&certificate.subset, std::path::Path::new("subset")).unwrap();
         let stored = geometry.pool_len() + certificate.dropped.pool.len();
         let columns: Vec<_> = problem.constraints.columns.iter().map(|of| quotas::column(&of.name)).collect();

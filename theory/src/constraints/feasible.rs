@@ -201,15 +201,18 @@ impl FeasibleSet {
 }
 
 impl FeasibleSet {
-    pub(crate) fn is_included(&self, row: usize) -> bool {
+    /// Whether the row must be chosen.
+    pub fn is_included(&self, row: usize) -> bool {
         self.rows[row] == RowState::Included
     }
 
-    pub(crate) fn is_excluded(&self, row: usize) -> bool {
+    /// Whether the row must not be chosen.
+    pub fn is_excluded(&self, row: usize) -> bool {
         self.rows[row] == RowState::Excluded
     }
 
-    pub(crate) fn included(&self) -> usize {
+    /// Number of rows that must be chosen.
+    pub fn included(&self) -> usize {
         self.rows.iter().filter(|row| **row == RowState::Included).count()
     }
 }

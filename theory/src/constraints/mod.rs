@@ -8,6 +8,7 @@ mod column;
 mod conflict;
 mod feasible;
 mod priced;
+mod ranges;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ pub use column::Column;
 pub use feasible::FeasibleSet;
 pub use priced::Price;
 pub(crate) use priced::Priced;
+pub use ranges::{ColumnRanges, LimitRange};
 
 use crate::rejection::Rejection;
 

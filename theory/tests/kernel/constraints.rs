@@ -265,3 +265,33 @@ fn columns_of_other_content_have_other_bytes() {
     let all: Vec<_> = columns.into_iter().map(bytes).collect();
     assert!(all.iter().enumerate().all(|(at, bytes)| !all[..at].contains(bytes)));
 }
+
+/// The range of a group has the tightest ends of all limits on it, and a price of it is one of the limit that has that end.
+#[test]
+fn ranges_have_the_tightest_ends_and_name_their_limits() {
+    use kantor_theory::constraints::ColumnRanges;
+    let limit = |of: Counted, min, max| Limit { column: usize::from(of == Counted::Sum), of, min, max };
+    let limits = vec![
+        limit(Counted::Each, Some(1.0), Some(5.0)),
+        limit(Counted::Label("a".into()), Some(2.0), Some(7.0)),
+        limit(Counted::Sum, None, Some(10.0)),
+        limit(Counted::Sum, Some(1.0), Some(9.0)),
+    ];
+    let constraints =
+        Constraints { columns: vec![record("source"), record("tokens")], limits, ..Constraints::default() };
+    let columns =
+        [Column::labels([Some("b"), Some("a"), None, Some("x")]), Column::numbers(vec![1.0, 2.0, 3.0, 4.0]).unwrap()];
+    let set = FeasibleSet::new(&constraints, &columns, 4, &[3]).unwrap();
+    let found = set.ranges();
+    let ColumnRanges::Groups { of_row, names, ranges } = &found[0] else { panic!("labels") };
+    assert_eq!((*of_row, names.len()), (&[0, 1, FeasibleSet::NO_GROUP][..], 3));
+    assert_eq!((ranges[0].min, ranges[0].max), (Some((1.0, 0)), Some((5.0, 0))));
+    assert_eq!((ranges[1].min, ranges[1].max), (Some((2.0, 1)), Some((5.0, 0))));
+    let price = |label: Option<&str>, limit, price| Some(Price { limit, label: label.map(str::to_owned), price });
+    assert_eq!(set.price(&ranges[1], Some(1), 0.5), price(Some("a"), 0, 0.5));
+    assert_eq!(set.price(&ranges[1], Some(1), -0.5), price(None, 1, -0.5));
+    assert_eq!(set.price(&ranges[1], Some(1), 0.0), None);
+    let ColumnRanges::Sum { numbers, range } = &found[1] else { panic!("numbers") };
+    assert_eq!((*numbers, range.min, range.max), (&[1.0, 2.0, 3.0][..], Some((1.0, 3)), Some((9.0, 3))));
+    assert_eq!(set.price(range, None, 2.0), price(None, 3, 2.0));
+}

@@ -2,7 +2,7 @@
 
 use kantor_theory::geometry::{Entry, cosine_allowance};
 use kantor_theory::{
-    Cost, DenseRows, DistanceEvidence, Element, Geometry, GeometryError, Power, Problem, Statement, Weights,
+    Cost, DenseRows, DistanceEvidence, Element, Geometry, GeometryError, Power, Statement, TransportProblem, Weights,
     distance_bound, nearest_distances, sequential,
 };
 
@@ -92,8 +92,8 @@ fn negative_costs_are_not_squared() {
     let chamfer = |power| nearest_distances(&geometry, power, &[0], &Weights::default(), &sequential);
     assert!(chamfer(Power::One).is_ok());
     named(chamfer(Power::Two).unwrap_err().to_string());
-    assert!(Problem::new(&geometry, Power::One).check().is_ok());
-    named(Problem::new(&geometry, Power::Two).check().unwrap_err().to_string());
+    assert!(TransportProblem::new(&geometry, Power::One).check().is_ok());
+    named(TransportProblem::new(&geometry, Power::Two).check().unwrap_err().to_string());
     // Zero of either sign is no negative cost.
     let zero = DenseRows::from_f64(2, vec![0.0, -0.0]).unwrap();
     assert!(Power::Two.check(&Geometry::from_matrix(&zero, Cost::Precomputed).unwrap()).is_ok());

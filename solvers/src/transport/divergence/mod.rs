@@ -9,8 +9,8 @@
 
 mod symmetric;
 
-use kantor_theory::problem::{Marginal, Reference};
-use kantor_theory::{DenseRows, Geometry, Problem, Status};
+use kantor_theory::transport_problem::{Marginal, Reference};
+use kantor_theory::{DenseRows, Geometry, Status, TransportProblem};
 
 use crate::solver::{Solution, SolveError, Solver, SolverSettings};
 use crate::transport::exact::masses_of;
@@ -43,7 +43,7 @@ pub struct Divergence {
 /// If the problem has no entropy, its marginals are not both hard or both of one KL penalty, its reference is not the
 /// product, its costs are a matrix, or a solver refuses it.
 pub fn sinkhorn_divergence(
-    problem: &Problem<'_>,
+    problem: &TransportProblem<'_>,
     solver: &dyn Solver,
     settings: &SolverSettings,
     watch: &dyn Watch,
@@ -84,7 +84,7 @@ pub fn sinkhorn_divergence(
 }
 
 fn with_itself(
-    problem: &Problem<'_>,
+    problem: &TransportProblem<'_>,
     rows: Vec<f64>,
     weights: &[f64],
     penalty: f64,

@@ -1,6 +1,6 @@
 //! Potentials that are feasible for the linear problem, from any others.
 
-use kantor_theory::Problem;
+use kantor_theory::TransportProblem;
 use rayon::prelude::*;
 
 use super::rows::{blocks, costs_of};
@@ -10,7 +10,7 @@ use super::rows::{blocks, costs_of};
 /// The dual value of the linear problem never falls by it. Entries that are not finite (queries without weight, solvers
 /// that broke down) are left out at first and get the largest value that the others allow; if no entry is finite, all
 /// start from 0. One pass over the costs.
-pub fn conjugate(problem: &Problem<'_>, g: &[f64]) -> Vec<f64> {
+pub fn conjugate(problem: &TransportProblem<'_>, g: &[f64]) -> Vec<f64> {
     let m = problem.geometry.query_len();
     let start: Vec<f64> = if g.len() == m && g.iter().any(|g| g.is_finite()) {
         g.iter().map(|&g| if g.is_finite() { g } else { f64::NEG_INFINITY }).collect()

@@ -10,7 +10,7 @@
 //! Entries below [`FAINT`] of the largest in their row are left out and repaired too. Two passes over the costs for a
 //! Gibbs plan, one more for the rows with something missing.
 
-use kantor_theory::{Problem, SparsePlan};
+use kantor_theory::{SparsePlan, TransportProblem};
 use rayon::prelude::*;
 
 use super::rows::{blocks, costs_of, gibbs_row, log_reference};
@@ -35,7 +35,7 @@ const ENTRY: u64 = 48;
 /// # Errors
 /// If the weights make no measure or the entries would take more than `memory` bytes.
 pub fn round(
-    problem: &Problem<'_>,
+    problem: &TransportProblem<'_>,
     solution: &Solution,
     potentials: &[f64],
     memory: u64,
@@ -92,7 +92,7 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn new(problem: &Problem<'_>, solution: &'a Solution) -> Self {
+    fn new(problem: &TransportProblem<'_>, solution: &'a Solution) -> Self {
         let shape = (problem.row_count(), problem.geometry.query_len());
         match &solution.plan {
             Plan::Gibbs if solution.potentials.query.len() == shape.1 && problem.epsilon > 0.0 => {
@@ -108,7 +108,7 @@ impl<'a> Source<'a> {
     /// Calls `visit` with every row that has mass, in order.
     fn for_each(
         &self,
-        problem: &Problem<'_>,
+        problem: &TransportProblem<'_>,
         mut visit: impl FnMut(usize, &[f64]) -> Result<(), SolveError>,
     ) -> Result<(), SolveError> {
         let m = problem.geometry.query_len();
@@ -141,7 +141,7 @@ impl<'a> Source<'a> {
     }
 
     /// Σ_i supply_i·share_ij.
-    fn columns(&self, problem: &Problem<'_>, masses: &Masses) -> Vec<f64> {
+    fn columns(&self, problem: &TransportProblem<'_>, masses: &Masses) -> Vec<f64> {
         let mut columns = vec![0.0; masses.demand.len()];
         let added = self.for_each(problem, |position, line| {
             let supply = masses.supply[position] as f64;
@@ -187,7 +187,7 @@ impl Left {
     /// Rows that have more left than rounding down leaves send it to the queries of least c − g with room.
     fn fill_cheap(
         &mut self,
-        problem: &Problem<'_>,
+        problem: &TransportProblem<'_>,
         potentials: &[f64],
         masses: &Masses,
         entries: &mut Vec<(usize, usize, u64)>,

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use kantor_theory::Problem;
-use kantor_theory::problem::Reference;
+use kantor_theory::TransportProblem;
+use kantor_theory::transport_problem::Reference;
 
 use crate::simd;
 use crate::transport::exact::costs;
@@ -14,14 +14,14 @@ use crate::weights::shares;
 const HELD: usize = 1 << 20;
 
 /// The rows of a problem in blocks whose costs fit into [`HELD`].
-pub(super) fn blocks(problem: &Problem<'_>) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn blocks(problem: &TransportProblem<'_>) -> impl Iterator<Item = Range<usize>> {
     let count = problem.row_count();
     let block = (HELD / problem.geometry.query_len()).max(64);
     (0..count).step_by(block).map(move |first| first..(first + block).min(count))
 }
 
 /// c^p of these rows and all queries, row-major.
-pub(super) fn costs_of(problem: &Problem<'_>, span: Range<usize>) -> Vec<f64> {
+pub(super) fn costs_of(problem: &TransportProblem<'_>, span: Range<usize>) -> Vec<f64> {
     let rows: Vec<usize> = span.map(|position| problem.row(position)).collect();
     costs(problem.geometry, problem.power, &rows)
 }

@@ -1,6 +1,6 @@
 //! Plans compressed by rows, without the entries that are too small to matter.
 
-use kantor_theory::{Problem, SparsePlan};
+use kantor_theory::{SparsePlan, TransportProblem};
 use rayon::prelude::*;
 use sprs::CsMat;
 
@@ -29,7 +29,7 @@ pub struct ThresholdedPlan {
 /// # Errors
 /// If there is no plan, the potentials do not fit the problem, or the entries take more than `memory` bytes.
 pub fn thresholded(
-    problem: &Problem<'_>,
+    problem: &TransportProblem<'_>,
     solution: &Solution,
     threshold: f64,
     memory: u64,

@@ -1,6 +1,6 @@
 //! Weights as whole numbers over one denominator, so that marginals add up exactly.
 
-use kantor_theory::{Problem, Weights};
+use kantor_theory::{TransportProblem, Weights};
 
 use crate::weights::shares;
 
@@ -79,7 +79,7 @@ pub fn masses(
 }
 
 /// Whole masses of the rows and queries of a problem.
-pub(crate) fn masses_of(problem: &Problem<'_>) -> Result<Masses, WeightError> {
+pub(crate) fn masses_of(problem: &TransportProblem<'_>) -> Result<Masses, WeightError> {
     let Weights { subset, query } = &problem.weights;
     masses(problem.row_count(), subset.as_deref(), problem.geometry.query_len(), query.as_deref())
 }

@@ -9,8 +9,8 @@
 //!   c'_ij = min(c_ij, F_i + G_j)              (row to query),
 //! the problem is balanced transport with the costs c', and a hard marginal is ρ = ∞.
 
-use kantor_theory::problem::Marginal;
-use kantor_theory::{Power, Problem, Status};
+use kantor_theory::transport_problem::Marginal;
+use kantor_theory::{Power, Status, TransportProblem};
 use sprs::TriMat;
 
 use super::masses::{Masses, masses_of};
@@ -29,7 +29,7 @@ pub fn partial(settings: &SolverSettings) -> BuiltIn {
 }
 
 fn solve(
-    problem: &Problem<'_>,
+    problem: &TransportProblem<'_>,
     _start: Option<&Potentials>,
     settings: &SolverSettings,
     _watch: &dyn Watch,
@@ -137,7 +137,7 @@ impl Hub {
     }
 
     /// The masses that go the ways that the truncated costs stand for: row, query and mass.
-    fn plan(&self, problem: &Problem<'_>, found: &Transport) -> Vec<(usize, usize, u64)> {
+    fn plan(&self, problem: &TransportProblem<'_>, found: &Transport) -> Vec<(usize, usize, u64)> {
         let mut plan = Vec::with_capacity(found.plan.len());
         for shipment in &found.plan {
             let (i, j, mass) = (shipment.row, shipment.query, shipment.mass);
@@ -159,7 +159,7 @@ impl Hub {
 
     fn solution(
         &self,
-        problem: &Problem<'_>,
+        problem: &TransportProblem<'_>,
         masses: &Masses,
         potentials: Potentials,
         plan: &[(usize, usize, u64)],
@@ -200,7 +200,7 @@ impl Hub {
 }
 
 /// c^p of a row that takes part and a query.
-fn cost(problem: &Problem<'_>, position: usize, query: usize) -> f64 {
+fn cost(problem: &TransportProblem<'_>, position: usize, query: usize) -> f64 {
     let cost = problem.geometry.cost_of(problem.row(position), query);
     if problem.power == Power::Two { cost * cost } else { cost }
 }

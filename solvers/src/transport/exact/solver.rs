@@ -1,7 +1,7 @@
 //! The solver `exact`: transport without entropy, with hard marginals or capacities, by the network simplex.
 
-use kantor_theory::problem::Marginal;
-use kantor_theory::{Geometry, Power, Problem, Status};
+use kantor_theory::transport_problem::Marginal;
+use kantor_theory::{Geometry, Power, Status, TransportProblem};
 use rayon::prelude::*;
 use sprs::TriMat;
 
@@ -25,7 +25,7 @@ pub fn exact(settings: &SolverSettings) -> BuiltIn {
 }
 
 fn solve(
-    problem: &Problem<'_>,
+    problem: &TransportProblem<'_>,
     _start: Option<&Potentials>,
     settings: &SolverSettings,
     _watch: &dyn Watch,
@@ -81,7 +81,7 @@ fn solve(
 }
 
 /// c^p between the rows of a problem that take part and all queries, n×M, row-major.
-pub(super) fn all_costs(problem: &Problem<'_>) -> Vec<f64> {
+pub(super) fn all_costs(problem: &TransportProblem<'_>) -> Vec<f64> {
     match problem.rows {
         Some(rows) => costs(problem.geometry, problem.power, rows),
         None => costs(problem.geometry, problem.power, &(0..problem.row_count()).collect::<Vec<_>>()),

@@ -13,7 +13,7 @@
 //!
 //! Limit: r kernel values and r²/2 multiply-adds per row, instead of M kernel values.
 
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Problem};
+use kantor_theory::{Cost, DenseRows, Geometry, Power, TransportProblem};
 use rayon::prelude::*;
 
 use super::NAME;
@@ -52,7 +52,7 @@ impl Factor {
     /// If the kernel is not known to be positive definite, ε is 0, or memory does not suffice. If the observer asks to stop,
     /// the inner result says so.
     pub fn new(
-        problem: &Problem<'_>,
+        problem: &TransportProblem<'_>,
         rank: usize,
         memory: u64,
         watch: &dyn Watch,
@@ -133,7 +133,7 @@ fn is_positive_definite(cost: Cost, power: Power) -> bool {
 }
 
 /// exp(−c^p/ε) between pool rows and all queries of a geometry.
-fn kernel(geometry: &Geometry<'_>, problem: &Problem<'_>, rows: &[usize]) -> Vec<f64> {
+fn kernel(geometry: &Geometry<'_>, problem: &TransportProblem<'_>, rows: &[usize]) -> Vec<f64> {
     let mut values = costs(geometry, problem.power, rows);
     let inverse = -1.0 / problem.epsilon;
     simd::wide(

@@ -1,6 +1,6 @@
 //! Sinkhorn's updates with the factor of the kernel, and what the factor changes.
 
-use kantor_theory::Problem;
+use kantor_theory::TransportProblem;
 use rayon::prelude::*;
 
 use super::factor::{Factor, LANES, ROWS, inner};
@@ -42,7 +42,7 @@ struct Sums {
 }
 
 impl Terms {
-    fn new(problem: &Problem<'_>, penalties: (f64, f64)) -> Result<Self, SolveError> {
+    fn new(problem: &TransportProblem<'_>, penalties: (f64, f64)) -> Result<Self, SolveError> {
         let masses = masses_of(problem)?;
         let share = |side: &[u64]| side.iter().map(|&x| x as f64 / masses.total as f64).collect();
         let epsilon = problem.epsilon;
@@ -61,7 +61,7 @@ impl Factor {
     /// Iterates from `start`, or from zero, with ρ of pool and queries in `penalties`.
     pub(super) fn solve(
         &self,
-        problem: &Problem<'_>,
+        problem: &TransportProblem<'_>,
         penalties: (f64, f64),
         start: Option<&Potentials>,
         settings: &SolverSettings,
@@ -93,7 +93,7 @@ impl Factor {
     /// If the problem is not one for the solver `low-rank`.
     pub fn optimum(
         &self,
-        problem: &Problem<'_>,
+        problem: &TransportProblem<'_>,
         settings: &SolverSettings,
         watch: &dyn Watch,
     ) -> Result<FixedPoint, SolveError> {
@@ -104,7 +104,7 @@ impl Factor {
     ///
     /// # Errors
     /// If the problem is not one for the solver `low-rank`.
-    pub fn excess(&self, problem: &Problem<'_>, potentials: &[f64]) -> Result<Excess, SolveError> {
+    pub fn excess(&self, problem: &TransportProblem<'_>, potentials: &[f64]) -> Result<Excess, SolveError> {
         let terms = Terms::new(problem, crate::transport::lowrank::penalties(problem)?)?;
         let v: Vec<f64> = potentials.iter().map(|g| (g / terms.epsilon).exp()).collect();
         let head = self.head(&terms, &v);

@@ -14,8 +14,8 @@
 mod factor;
 mod iterate;
 
-use kantor_theory::problem::{Marginal, Reference};
-use kantor_theory::{Problem, Status};
+use kantor_theory::transport_problem::{Marginal, Reference};
+use kantor_theory::{Status, TransportProblem};
 
 use crate::solver::{BuiltIn, Potentials, Solution, SolveError, Solver, SolverSettings};
 use crate::transport::sinkhorn::sinkhorn_newton;
@@ -33,7 +33,7 @@ pub fn low_rank(settings: &SolverSettings) -> BuiltIn {
 }
 
 fn solve(
-    problem: &Problem<'_>,
+    problem: &TransportProblem<'_>,
     start: Option<&Potentials>,
     settings: &SolverSettings,
     watch: &dyn Watch,
@@ -59,7 +59,7 @@ fn solve(
 }
 
 /// ρ of the pool and of the queries, infinite where hard.
-fn penalties(problem: &Problem<'_>) -> Result<(f64, f64), SolveError> {
+fn penalties(problem: &TransportProblem<'_>) -> Result<(f64, f64), SolveError> {
     let refuse = |fault| SolveError::Unsupported { solver: NAME, fault };
     if problem.reference != Reference::Product {
         return Err(refuse("needs the product of the weights as reference"));

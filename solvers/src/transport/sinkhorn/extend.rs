@@ -4,7 +4,7 @@
 //! where the reference is the product of the weights. Such points carry nothing, but bounds and warm starts read their
 //! potentials. Limit: the costs of these points, one exponential each.
 
-use kantor_theory::Problem;
+use kantor_theory::TransportProblem;
 
 use super::costs::Costs;
 use super::exp;
@@ -16,7 +16,7 @@ const ROWS: usize = 480;
 
 /// All pool potentials: `f` where `active` says so (everywhere if `None`).
 pub(crate) fn pool(
-    problem: &Problem<'_>,
+    problem: &TransportProblem<'_>,
     penalty: &Penalty,
     measures: &Measures,
     active: Option<&[usize]>,
@@ -46,7 +46,7 @@ pub(crate) fn pool(
 
 /// All query potentials: `g` where `active` says so (everywhere if `None`).
 pub(crate) fn query(
-    problem: &Problem<'_>,
+    problem: &TransportProblem<'_>,
     penalty: &Penalty,
     measures: &Measures,
     rows: Option<&[usize]>,

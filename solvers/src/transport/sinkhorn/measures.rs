@@ -2,7 +2,7 @@
 //!
 //! Points without weight receive nothing under any penalty: they are left out before, and all weights are positive.
 
-use kantor_theory::problem::Reference;
+use kantor_theory::transport_problem::Reference;
 
 use crate::transport::exact::{WeightError, check_weights};
 use crate::weights::positive_shares;

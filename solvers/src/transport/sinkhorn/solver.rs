@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use kantor_theory::problem::Marginal;
-use kantor_theory::{Problem, Status};
+use kantor_theory::transport_problem::Marginal;
+use kantor_theory::{Status, TransportProblem};
 
 use super::costs::Costs;
 use super::dual::{Dual, End, Goal, Point};
@@ -31,17 +31,19 @@ const BULK_TOLERANCE: f64 = 1e-6;
 /// Reads `tolerance` (of the marginals), `iterations` (passes over all pairs) and `memory` (for costs and weights,
 /// which are evaluated again where they do not fit).
 pub fn sinkhorn(settings: &SolverSettings) -> BuiltIn {
-    let solve = |problem: &Problem<'_>, start: Option<&Potentials>, settings: &SolverSettings, watch: &dyn Watch| {
-        Entropic { name: "sinkhorn", newton: false, settings }.solve(problem, start, watch)
-    };
+    let solve =
+        |problem: &TransportProblem<'_>, start: Option<&Potentials>, settings: &SolverSettings, watch: &dyn Watch| {
+            Entropic { name: "sinkhorn", newton: false, settings }.solve(problem, start, watch)
+        };
     BuiltIn { name: "sinkhorn", solve, settings: settings.clone() }
 }
 
 /// Newton's method in the M query potentials, safeguarded by Sinkhorn's updates. Reads what [`sinkhorn`] reads.
 pub fn sinkhorn_newton(settings: &SolverSettings) -> BuiltIn {
-    let solve = |problem: &Problem<'_>, start: Option<&Potentials>, settings: &SolverSettings, watch: &dyn Watch| {
-        Entropic { name: "sinkhorn-newton", newton: true, settings }.solve(problem, start, watch)
-    };
+    let solve =
+        |problem: &TransportProblem<'_>, start: Option<&Potentials>, settings: &SolverSettings, watch: &dyn Watch| {
+            Entropic { name: "sinkhorn-newton", newton: true, settings }.solve(problem, start, watch)
+        };
     BuiltIn { name: "sinkhorn-newton", solve, settings: settings.clone() }
 }
 
@@ -81,7 +83,7 @@ pub(super) struct Reached {
 }
 
 impl Entropic<'_> {
-    fn penalty(&self, problem: &Problem<'_>) -> Result<Penalty, SolveError> {
+    fn penalty(&self, problem: &TransportProblem<'_>) -> Result<Penalty, SolveError> {
         let unsupported = |fault| SolveError::Unsupported { solver: self.name, fault };
         let strength = |marginal| match marginal {
             Marginal::Hard => Ok(f64::INFINITY),
@@ -107,7 +109,7 @@ impl Entropic<'_> {
 
     fn solve(
         &self,
-        problem: &Problem<'_>,
+        problem: &TransportProblem<'_>,
         start: Option<&Potentials>,
         watch: &dyn Watch,
     ) -> Result<Solution, SolveError> {

@@ -13,8 +13,8 @@ mod directions;
 mod line;
 mod points;
 
-use kantor_theory::problem::Marginal;
-use kantor_theory::{Problem, Status, dot};
+use kantor_theory::transport_problem::Marginal;
+use kantor_theory::{Status, TransportProblem, dot};
 use rayon::prelude::*;
 
 use crate::solver::{BuiltIn, Plan, Potentials, Residuals, Solution, SolveError, SolverSettings, Step, within};
@@ -56,7 +56,7 @@ pub fn sliced(settings: &SolverSettings) -> BuiltIn {
 }
 
 fn solve(
-    problem: &Problem<'_>,
+    problem: &TransportProblem<'_>,
     _start: Option<&Potentials>,
     settings: &SolverSettings,
     watch: &dyn Watch,
@@ -85,7 +85,11 @@ fn solve(
 /// # Errors
 /// If the problem makes no sense, is not one of rows with hard marginals and without entropy, or one direction's
 /// projections exceed `settings.memory`.
-pub fn slices(problem: &Problem<'_>, settings: &SolverSettings, watch: &dyn Watch) -> Result<Slices, SolveError> {
+pub fn slices(
+    problem: &TransportProblem<'_>,
+    settings: &SolverSettings,
+    watch: &dyn Watch,
+) -> Result<Slices, SolveError> {
     problem.check()?;
     let refuse = |fault| Err(SolveError::Unsupported { solver: NAME, fault });
     if problem.epsilon > 0.0 || (problem.pool, problem.query) != (Marginal::Hard, Marginal::Hard) {

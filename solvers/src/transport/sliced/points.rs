@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use kantor_theory::cost::Family;
-use kantor_theory::{Cost, Power, Problem, dot};
+use kantor_theory::{Cost, Power, TransportProblem, dot};
 
 /// Rows read at a time.
 pub(super) const ROWS: usize = 256;
 
 /// The points of a problem: rows as they are, or of length one where the cost looks at directions.
 pub(super) struct Points<'a> {
-    problem: &'a Problem<'a>,
+    problem: &'a TransportProblem<'a>,
     dim: usize,
     unit: bool,
     queries: Vec<f64>,
@@ -25,7 +25,7 @@ pub(super) struct Scale {
 
 impl<'a> Points<'a> {
     /// `None` for a matrix, which knows no points.
-    pub(super) fn new(problem: &'a Problem<'a>) -> Option<Self> {
+    pub(super) fn new(problem: &'a TransportProblem<'a>) -> Option<Self> {
         let pool = problem.geometry.points()?;
         let (queries, _) = problem.geometry.queries()?;
         let (dim, unit) = (pool.dim(), problem.geometry.cost().family() == Family::Angle);

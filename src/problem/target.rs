@@ -3,16 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use kantor_solvers::relax::herding;
-use kantor_solvers::relax::tsds;
 use kantor_solvers::settings::Setting;
-use kantor_solvers::{ObjectiveSettings, Optimum, SelectError, SettingGroup, Task};
-use kantor_theory::{BestBound, Geometry, Objective};
+use kantor_solvers::{ObjectiveSettings, SelectError, SettingGroup};
+use kantor_theory::{Geometry, Objective};
 use serde::Serialize;
-
-use crate::certify;
-
-use super::Error;
 
 /// A distance as users name it; the kernel of `mmd` is among the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -90,29 +84,4 @@ impl FromStr for Target {
             .find(|target| target.name() == text)
             .ok_or_else(|| format!("unknown objective `{text}`; known: w, energy, mmd"))
     }
-}
-
-/// Proves for every budget how close any subset of that size can be, if the objective is not W; what was
-/// solved for that comes with it.
-///
-/// # Errors
-/// If nothing can be chosen, or the evidence is refused.
-pub(super) fn bests(
-    task: &Task<'_>,
-    objective: Objective,
-    budgets: &[usize],
-) -> Result<(Vec<BestBound>, Optimum), Error> {
-    if let Objective::Tsds { diversity } = objective {
-        let duals = tsds::duals(task, diversity, budgets)?;
-        let bounds = duals.iter().map(|dual| certify::best_tsds(task.geometry, objective, dual));
-        return Ok((bounds.collect::<Result<_, _>>()?, Optimum::Unknown));
-    }
-    let Some(kernel) = objective.kernel() else { return Ok((Vec::new(), Optimum::Unknown)) };
-    let solved = herding::choose(task, kernel, budgets)?;
-    let mut bounds = Vec::with_capacity(budgets.len());
-    for chosen in &solved.budgets {
-        let witness = herding::witness(task, kernel, chosen)?;
-        bounds.push(certify::best_under(task.geometry, objective, chosen.budget(), witness)?);
-    }
-    Ok((bounds, Optimum::Kernel(solved)))
 }

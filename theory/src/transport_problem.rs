@@ -38,7 +38,7 @@ pub enum Reference {
 
 /// A transport problem between rows of a pool and queries.
 #[derive(Clone)]
-pub struct Problem<'a> {
+pub struct TransportProblem<'a> {
     /// Pool rows, queries and the cost c between them.
     pub geometry: &'a Geometry<'a>,
     /// The rows of the pool that take part, in this order; all if `None`.
@@ -69,7 +69,7 @@ pub struct BadProblem {
     pub rule: &'static str,
 }
 
-impl<'a> Problem<'a> {
+impl<'a> TransportProblem<'a> {
     /// Optimal transport between the whole pool and the queries: uniform weights, hard marginals, no entropy.
     pub fn new(geometry: &'a Geometry<'a>, power: Power) -> Self {
         Self {

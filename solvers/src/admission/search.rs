@@ -1,0 +1,291 @@
+//! The first completion: a subset of the budget's size that obeys all constraints.
+//!
+//! Rows are taken in a fixed order, first those that minima need and then those that maxima leave room for; by weight, so
+//! that sums stay small, then by row. What is still broken is mended: counts along *chains*, in which every row that comes in
+//! or leaves puts right what the one before it broke, found by breadth-first search; then sums by exchanges of two rows.
+//! With limits on one column the rows in order obey them already, if any do. With two columns a chain is an augmenting
+//! path in the network of their groups, so a subset is found if there is one. Beyond that the search may fail.
+//!
+//! Cost: O(c·N) for c columns, and O(c·N) a chain.
+
+use std::collections::VecDeque;
+
+use kantor_theory::FeasibleSet;
+
+use super::limits::{Limits, NONE, Tally};
+use crate::task::SelectError;
+
+/// Rows that are tried in the place of one, to mend sums.
+const TRIES: usize = 512;
+
+/// Sweeps over the subset, to mend sums.
+const SWEEPS: usize = 32;
+
+/// The subset, ascending, and its tally.
+///
+/// # Errors
+/// If there is none, or none is found.
+pub(super) fn completion<'a>(
+    set: &FeasibleSet,
+    limits: &Limits<'a>,
+    budget: usize,
+) -> Result<(Vec<usize>, Tally), SelectError> {
+    if let Some(conflict) = set.conflict(budget) {
+        return Err(SelectError::Infeasible { budget, conflict });
+    }
+    let mut search = Search::new(set, limits);
+    search.fill(budget);
+    search.mend_groups();
+    search.mend_sums();
+    let rows: Vec<usize> = (0..set.pool()).filter(|&row| search.inside[row]).collect();
+    match set.check(&rows) {
+        Err(broken) => Err(SelectError::NoneFound { budget, broken: broken.place }),
+        Ok(()) if search.broken() => {
+            let broken = "sums are within rounding of their limits".to_owned();
+            Err(SelectError::NoneFound { budget, broken })
+        }
+        Ok(()) => Ok((rows, search.tally)),
+    }
+}
+
+struct Search<'s, 'a> {
+    set: &'s FeasibleSet,
+    limits: &'s Limits<'a>,
+    tally: Tally,
+    inside: Vec<bool>,
+    /// The rows that may be chosen and need not be, in the order in which they are tried.
+    order: Vec<usize>,
+}
+
+/// What is out of balance at the end of a chain: the count of one group, or nothing; and the number of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Imbalance {
+    /// A column and a group of it.
+    at: Option<(usize, usize)>,
+    /// Whether there is a row too many there, or in all if `at` is nothing; else one is missing.
+    over: bool,
+    /// Rows that came in less rows that left: −1, 0 or 1.
+    size: i8,
+}
+
+impl<'s, 'a> Search<'s, 'a> {
+    fn new(set: &'s FeasibleSet, limits: &'s Limits<'a>) -> Self {
+        let mut order: Vec<usize> =
+            (0..set.pool()).filter(|&row| !set.is_excluded(row) && !set.is_included(row)).collect();
+        if !limits.sums.is_empty() {
+            order.sort_by(|&a, &b| limits.weight(a).total_cmp(&limits.weight(b)));
+        }
+        let mut search = Self { set, limits, tally: Tally::new(limits), inside: vec![false; set.pool()], order };
+        (0..set.pool()).filter(|&row| set.is_included(row)).for_each(|row| search.put(row));
+        search
+    }
+
+    fn put(&mut self, row: usize) {
+        self.inside[row] = true;
+        self.tally.add(self.limits, row);
+    }
+
+    fn drop(&mut self, row: usize) {
+        self.inside[row] = false;
+        self.tally.remove(self.limits, row);
+    }
+
+    fn broken(&self) -> bool {
+        self.tally.groups_broken(self.limits) > 0 || self.tally.sums_broken(self.limits) > 0.0
+    }
+
+    /// The column and group of a row, for every column where it has one.
+    fn groups_of(&self, row: usize) -> impl Iterator<Item = (usize, usize)> {
+        let group = move |(at, column): (usize, &super::limits::GroupColumn)| (at, column.of_row[row]);
+        self.limits
+            .groups
+            .iter()
+            .enumerate()
+            .map(group)
+            .filter(|(_, group)| *group != NONE)
+            .map(|(at, group)| (at, group as usize))
+    }
+
+    fn full(&self, (column, group): (usize, usize)) -> bool {
+        self.tally.full(self.limits, column, group as u32)
+    }
+
+    fn bare(&self, (column, group): (usize, usize)) -> bool {
+        self.tally.bare(self.limits, column, group as u32)
+    }
+
+    fn lacks(&self, (column, group): (usize, usize)) -> bool {
+        self.tally.counts[column][group] < self.limits.groups[column].low[group]
+    }
+
+    /// Takes rows until there are `budget`: those that minima need, then those that maxima allow, then any.
+    fn fill(&mut self, budget: usize) {
+        let mut left = budget - self.set.included();
+        let columns = self.limits.groups.len();
+        let stages = (1..=columns).rev().map(Some).chain([None]);
+        for needed in stages {
+            for at in 0..self.order.len() {
+                let row = self.order[at];
+                if left == 0 {
+                    return;
+                }
+                let wanted =
+                    needed.is_none_or(|needed| self.groups_of(row).filter(|&of| self.lacks(of)).count() >= needed);
+                if !self.inside[row] && wanted && !self.groups_of(row).any(|of| self.full(of)) {
+                    self.put(row);
+                    left -= 1;
+                }
+            }
+        }
+        for at in 0..self.order.len() {
+            if left == 0 {
+                return;
+            }
+            let row = self.order[at];
+            if !self.inside[row] {
+                self.put(row);
+                left -= 1;
+            }
+        }
+    }
+
+    /// Mends counts by chains as long as one helps.
+    fn mend_groups(&mut self) {
+        let mut broken = self.tally.groups_broken(self.limits);
+        while broken > 0 {
+            let violated = self.violated();
+            let mended = violated.into_iter().any(|start| {
+                let Some(chain) = self.chain(start) else { return false };
+                chain.iter().for_each(|&row| self.flip(row));
+                let now = self.tally.groups_broken(self.limits);
+                if now < broken {
+                    broken = now;
+                    return true;
+                }
+                chain.iter().for_each(|&row| self.flip(row));
+                false
+            });
+            if !mended {
+                return;
+            }
+        }
+    }
+
+    fn flip(&mut self, row: usize) {
+        if self.inside[row] { self.drop(row) } else { self.put(row) }
+    }
+
+    fn violated(&self) -> Vec<Imbalance> {
+        let mut found = Vec::new();
+        for (at, column) in self.limits.groups.iter().enumerate() {
+            for (group, &count) in self.tally.counts[at].iter().enumerate() {
+                if column.violation(group, count) > 0 {
+                    found.push(Imbalance { at: Some((at, group)), over: count > column.high[group], size: 0 });
+                }
+            }
+        }
+        found
+    }
+
+    /// The rows of a shortest chain from an imbalance to none.
+    fn chain(&self, start: Imbalance) -> Option<Vec<usize>> {
+        let groups: Vec<usize> = self.limits.groups.iter().map(|column| column.low.len()).collect();
+        let offsets: Vec<usize> = groups.iter().scan(0, |sum, len| Some(std::mem::replace(sum, *sum + len))).collect();
+        let total: usize = groups.iter().sum();
+        let number = |state: Imbalance| {
+            let at = state.at.map_or(total, |(column, group)| offsets[column] + group);
+            (at * 2 + usize::from(state.over)) * 3 + (state.size + 1) as usize
+        };
+        // The rows by group: a chain goes on from every group once for each state.
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); total + 1];
+        for &row in &self.order {
+            self.groups_of(row).for_each(|(column, group)| members[offsets[column] + group].push(row));
+        }
+        members[total].clone_from(&self.order);
+        let mut came: Vec<Option<(usize, usize)>> = vec![None; (total + 1) * 6];
+        let mut queue = VecDeque::from([start]);
+        while let Some(state) = queue.pop_front() {
+            let here = state.at.map_or(total, |(column, group)| offsets[column] + group);
+            for &row in &members[here] {
+                if self.inside[row] != state.over {
+                    continue;
+                }
+                let Some(next) = self.after(state, row) else { continue };
+                if next == start || came[number(next)].is_some() {
+                    continue;
+                }
+                came[number(next)] = Some((number(state), row));
+                if next.at.is_none() && next.size == 0 {
+                    return Some(walk_back(&came, number(next), number(start)));
+                }
+                queue.push_back(next);
+            }
+        }
+        None
+    }
+
+    /// What is out of balance once this row has left or come in; `None` if that is more than one group.
+    fn after(&self, state: Imbalance, row: usize) -> Option<Imbalance> {
+        let leaves = state.over;
+        let size = state.size + if leaves { -1 } else { 1 };
+        if size.abs() > 1 {
+            return None;
+        }
+        let breaks =
+            |of: &(usize, usize)| Some(*of) != state.at && if leaves { self.bare(*of) } else { self.full(*of) };
+        let mut broken = self.groups_of(row).filter(breaks);
+        match (broken.next(), broken.next()) {
+            (_, Some(_)) => None,
+            (Some(at), None) => Some(Imbalance { at: Some(at), over: !leaves, size }),
+            (None, None) => Some(Imbalance { at: None, over: size > 0, size }),
+        }
+    }
+
+    /// Exchanges rows as long as that brings sums closer to their ranges.
+    fn mend_sums(&mut self) {
+        for _ in 0..SWEEPS {
+            let mut broken = self.tally.sums_broken(self.limits);
+            if broken == 0.0 {
+                return;
+            }
+            let before = broken;
+            // Heavy rows leave for light ones, or the other way round, whichever helps.
+            for heavy_leave in [true, false] {
+                let (mut old, mut new): (Vec<usize>, Vec<usize>) =
+                    self.order.iter().partition(|&&row| self.inside[row]);
+                if heavy_leave {
+                    old.reverse()
+                } else {
+                    new.reverse()
+                }
+                for old in old {
+                    let after = |new: usize| self.tally.sums_after(self.limits, old, new);
+                    let allowed = |&&new: &&usize| !self.inside[new] && self.tally.groups_allow(self.limits, old, new);
+                    let tried = new.iter().filter(allowed).take(TRIES).map(|&new| (after(new), new));
+                    let best = tried.min_by(|a, b| a.0.total_cmp(&b.0));
+                    if let Some((now, new)) = best.filter(|(now, _)| *now < broken) {
+                        self.drop(old);
+                        self.put(new);
+                        broken = now;
+                    }
+                    if broken == 0.0 {
+                        return;
+                    }
+                }
+            }
+            if broken == before {
+                return;
+            }
+        }
+    }
+}
+
+fn walk_back(came: &[Option<(usize, usize)>], mut at: usize, start: usize) -> Vec<usize> {
+    let mut rows = Vec::new();
+    while at != start {
+        let Some((from, row)) = came[at] else { break };
+        rows.push(row);
+        at = from;
+    }
+    rows
+}

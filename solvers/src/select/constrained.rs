@@ -1,0 +1,123 @@
+//! Any method, under constraints of which it knows nothing.
+//!
+//! The method is asked for its order, longer and longer, all rows in the end, and the rows that are
+//! [admissible](crate::admission) are taken in that order, with their scores. Every completion is in the whole order, so
+//! the budget is always met. A method that [obeys constraints](Selector::obeys_constraints) by itself is asked for its
+//! rows.
+//!
+//! Groups of queries are balanced within ([`Balanced`](crate::select::Balanced) obeys by itself): passing over rows of a
+//! finished order would leave groups short whose rows are passed over.
+//!
+//! Limit: the method's own work for every length asked for.
+
+use kantor_theory::FeasibleSet;
+use kantor_theory::generalization::selectors::Optimises;
+
+use crate::admission::Admission;
+use crate::relax::Optimum;
+use crate::scan::{PoolScan, ScanRequest, scan};
+use crate::select::{Selection, Selector};
+use crate::task::{SelectError, Task};
+
+/// By how much the order asked for grows.
+const GROWTH: usize = 8;
+
+/// A selector that obeys the constraints of its task.
+pub struct Constrained {
+    inner: Box<dyn Selector>,
+}
+
+impl Constrained {
+    /// Makes `inner` obey constraints.
+    pub fn new(inner: Box<dyn Selector>) -> Self {
+        Self { inner }
+    }
+
+    /// The constraints that are not left to the method itself.
+    fn left_to_us<'a>(&self, task: &Task<'a>) -> Option<&'a FeasibleSet> {
+        task.constraints.filter(|_| !self.inner.obeys_constraints())
+    }
+
+    fn choose(
+        &self,
+        task: &Task<'_>,
+        set: &FeasibleSet,
+        scanned: &PoolScan,
+        budget: usize,
+    ) -> Result<Selection, SelectError> {
+        let start = Admission::new(set, budget)?;
+        let (pool, first) = (task.geometry.pool_len(), first_length(set, budget));
+        let (mut length, mut longer) = (first, None);
+        loop {
+            let needs = self.inner.needs(task, length);
+            if needs != self.inner.needs(task, first) {
+                longer = Some(scan(task, needs)?);
+            }
+            let order = self.inner.select(task, longer.as_ref().unwrap_or(scanned), &[length])?.pop();
+            let Some(order) = order else { unreachable!("one selection per budget") };
+            let mut admission = start.clone();
+            let (mut rows, mut scores) = (Vec::with_capacity(budget), Vec::with_capacity(budget));
+            let mut asked = order.rows.iter().zip(&order.scores);
+            for (&row, &score) in asked.by_ref().filter(|(row, _)| admission.take(**row)).take(budget) {
+                rows.push(row);
+                scores.push(score);
+            }
+            if rows.len() == budget {
+                let passed_over = length - asked.len() - budget;
+                let mut notes = order.notes;
+                notes.insert("rows-passed-over".to_owned(), passed_over.into());
+                return Ok(Selection { rows, scores, status: order.status, notes });
+            }
+            // With nothing left but rows that must be chosen, they are wherever they are.
+            let grown = if admission.is_settled() { pool } else { length.saturating_mul(GROWTH) };
+            length = grown.min(pool);
+        }
+    }
+}
+
+/// The rows asked for first: those that must not be chosen take no other's place.
+fn first_length(set: &FeasibleSet, budget: usize) -> usize {
+    let excluded = (0..set.pool()).filter(|&row| set.is_excluded(row)).count();
+    (budget + excluded).min(set.pool())
+}
+
+impl Selector for Constrained {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    /// Limits depend on the budget.
+    fn nested(&self) -> bool {
+        false
+    }
+
+    fn obeys_constraints(&self) -> bool {
+        true
+    }
+
+    fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
+        self.inner.supports(task)
+    }
+
+    /// What is proved of methods is proved without constraints.
+    fn guarantee(&self) -> Option<&'static Optimises> {
+        None
+    }
+
+    fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
+        match self.left_to_us(task) {
+            Some(set) => self.inner.needs(&Task { constraints: None, ..*task }, first_length(set, largest)),
+            None => self.inner.needs(task, largest),
+        }
+    }
+
+    fn of_optimum(&self, task: &Task<'_>, optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
+        if self.left_to_us(task).is_some() { None } else { self.inner.of_optimum(task, optimum, budgets) }
+    }
+
+    fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let Some(set) = self.left_to_us(task) else { return self.inner.select(task, scanned, budgets) };
+        let budget = task.largest(budgets)?;
+        Ok(vec![self.choose(&Task { constraints: None, ..*task }, set, scanned, budget)?])
+    }
+}

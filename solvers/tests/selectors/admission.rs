@@ -1,0 +1,102 @@
+//! The rule by which rows may be chosen under constraints, against all subsets of small pools.
+
+use crate::support::constraints::{Kind, constraints, some_rows};
+use kantor_solvers::{Admission, SelectError};
+use kantor_theory::FeasibleSet;
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// All subsets of k of n rows, as bits.
+fn subsets(n: usize, k: usize) -> impl Iterator<Item = u32> {
+    (0u32..1 << n).filter(move |subset| subset.count_ones() as usize == k)
+}
+
+fn rows_of(subset: u32) -> Vec<usize> {
+    (0..32).filter(|row| subset >> row & 1 == 1).collect()
+}
+
+struct Case {
+    set: FeasibleSet,
+    n: usize,
+    k: usize,
+    /// The subsets that obey the constraints.
+    feasible: Vec<u32>,
+}
+
+fn case(seed: u64, kind: Kind) -> (Case, ChaCha8Rng) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let n = rng.random_range(1..11);
+    let k = rng.random_range(1..=n);
+    let kept = some_rows(&mut rng, n, k);
+    let set = constraints(&mut rng, kind, n, &kept);
+    let feasible = subsets(n, k).filter(|&subset| set.check(&rows_of(subset)).is_ok()).collect();
+    (Case { set, n, k, feasible }, rng)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// With one column, or columns that refine one another, a row is admissible if and only if some subset that obeys the
+    /// constraints has it and the rows taken.
+    #[test]
+    fn laminar_limits_admit_what_can_be_completed_and_nothing_else(seed: u64, partition: bool) {
+        let (Case { set, n, k, feasible }, mut rng) = case(seed, if partition { Kind::Partition } else { Kind::Laminar });
+        let mut admission = Admission::new(&set, k).unwrap();
+        let mut taken = 0u32;
+        while admission.left() > 0 {
+            for row in (0..n).filter(|row| taken >> row & 1 == 0) {
+                let with = taken | 1 << row;
+                let completed = feasible.iter().any(|subset| subset & with == with);
+                prop_assert_eq!(admission.admits(row), completed, "row {} after {:b}", row, taken);
+            }
+            let row = rng.random_range(0..n);
+            taken |= u32::from(admission.take(row)) << row;
+        }
+        prop_assert!(feasible.contains(&taken));
+    }
+
+    /// Whatever is asked for, what is taken and the completion obey the constraints together, and all rows can be asked for
+    /// once in any order.
+    #[test]
+    fn no_order_of_questions_leads_into_a_dead_end(seed: u64) {
+        let (Case { set, n, k, feasible }, mut rng) = case(seed, Kind::Everything);
+        let mut admission = match Admission::new(&set, k) {
+            Err(SelectError::NoneFound { budget, .. }) => {
+                prop_assert_eq!(budget, k);
+                return Ok(());
+            }
+            other => other.unwrap(),
+        };
+        let mut taken = 0u32;
+        for row in some_rows(&mut rng, n, n) {
+            let admissible = admission.admits(row);
+            prop_assert_eq!(admission.take(row), admissible);
+            taken |= u32::from(admissible) << row;
+            let whole = admission.completion().fold(taken, |whole, row| whole | 1 << row);
+            prop_assert!(feasible.contains(&whole), "{:b}", whole);
+            let outside = (0..n).filter(|row| whole >> row & 1 == 0);
+            let settled = outside.filter(|&row| admission.admits(row)).count() == 0;
+            prop_assert!(settled || !admission.is_settled());
+        }
+        prop_assert!(feasible.contains(&taken) && admission.left() == 0);
+    }
+
+    /// With two columns a completion is found if there is one, though every first choice may be wrong.
+    #[test]
+    fn two_columns_that_cross_are_completed_by_chains(seed: u64) {
+        let (Case { set, k, .. }, _) = case(seed, Kind::Crossing);
+        prop_assert!(Admission::new(&set, k).is_ok());
+    }
+}
+
+/// Where many limits hold at once, a completion is found nearly always.
+#[test]
+fn completions_are_found_under_all_kinds_of_limits_together() {
+    let found = (0..400).filter(|&seed| {
+        let (Case { set, k, .. }, _) = case(seed, Kind::Everything);
+        Admission::new(&set, k).is_ok()
+    });
+    let found = found.count();
+    assert!(found >= 380, "{found} of 400");
+}

@@ -1,0 +1,117 @@
+//! What is asked: a pool, queries, and a [`Goal`]. The rows may be anywhere; what works on a [`Problem`] reads no file.
+
+mod target;
+
+use kantor_theory::certificate::Role;
+use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
+
+pub use target::Target;
+
+/// What is asked of a pool and queries, without their rows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Goal {
+    /// Pairwise cost.
+    pub cost: Cost,
+    /// Power p of the transport distances.
+    pub power: Power,
+    /// Which distance is minimised and certified.
+    pub objective: Target,
+    /// Numbers of rows to choose.
+    pub budgets: Vec<usize>,
+}
+
+/// Pool and queries, or a matrix, with what is asked of them.
+///
+/// ```
+/// use kantor::prelude::*;
+/// let (pool, query) = (ndarray::array![[0.0], [1.0], [5.0]], ndarray::array![[0.0], [2.0]]);
+/// let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
+/// let goal = Goal { cost: Cost::Euclidean, budgets: vec![2], ..Goal::default() };
+/// let problem = Problem::new(&pool, &query, goal)?;
+/// assert_eq!(problem.geometry().cost_of(2, 1), 3.0);
+/// # Ok::<_, kantor::theory::GeometryError>(())
+/// ```
+pub struct Problem<'a> {
+    geometry: Geometry<'a>,
+    /// The query rows, or the lines of the matrix.
+    queries: &'a dyn Rows,
+    goal: Goal,
+}
+
+impl<'a> Problem<'a> {
+    /// Chooses from a pool for queries.
+    ///
+    /// # Errors
+    /// As [`Geometry::new`].
+    pub fn new(pool: &'a dyn Rows, queries: &'a dyn Rows, goal: Goal) -> Result<Self, GeometryError> {
+        Self::of(Geometry::new(pool, queries, goal.cost)?, queries, goal)
+    }
+
+    /// Chooses columns of an M×N matrix of similarities or costs.
+    ///
+    /// # Errors
+    /// As [`Geometry::from_matrix`]; or if an entry cannot be raised to the power that is asked for.
+    pub fn from_matrix(matrix: &'a dyn Rows, goal: Goal) -> Result<Self, GeometryError> {
+        Self::of(Geometry::from_matrix(matrix, goal.cost)?, matrix, goal)
+    }
+
+    fn of(geometry: Geometry<'a>, queries: &'a dyn Rows, goal: Goal) -> Result<Self, GeometryError> {
+        goal.power.check(&geometry)?;
+        Ok(Self { geometry, queries, goal })
+    }
+
+    /// The same problem, whose proofs look at no row twice; see [`Geometry::with_cache`].
+    #[must_use]
+    pub fn with_cache(self) -> Self {
+        Self { geometry: self.geometry.with_cache(), ..self }
+    }
+
+    /// The same problem for other numbers of rows.
+    #[must_use]
+    pub fn with_budgets(mut self, budgets: Vec<usize>) -> Self {
+        self.goal.budgets = budgets;
+        self
+    }
+
+    /// The same problem for other queries, or other lines in the place of the matrix; nothing is cached.
+    ///
+    /// # Errors
+    /// As [`Problem::new`] and [`Problem::from_matrix`].
+    pub fn with_queries<'b>(&self, queries: &'b dyn Rows) -> Result<Problem<'b>, GeometryError>
+    where
+        'a: 'b,
+    {
+        match self.pool() {
+            Some(pool) => Problem::new(pool, queries, self.goal.clone()),
+            None => Problem::from_matrix(queries, self.goal.clone()),
+        }
+    }
+
+    /// All pairs of pool rows and queries, and the cost between them.
+    pub fn geometry(&self) -> &Geometry<'a> {
+        &self.geometry
+    }
+
+    /// What is asked.
+    pub fn goal(&self) -> &Goal {
+        &self.goal
+    }
+
+    /// The pool rows; none if there is a matrix.
+    pub fn pool(&self) -> Option<&'a dyn Rows> {
+        self.geometry.points()
+    }
+
+    /// The query rows, or the lines of the matrix.
+    pub fn queries(&self) -> &'a dyn Rows {
+        self.queries
+    }
+
+    /// The rows that certificates are about, with their roles.
+    pub fn tables(&self) -> Vec<(Role, &'a dyn Rows)> {
+        match self.pool() {
+            Some(pool) => vec![(Role::Pool, pool), (Role::Query, self.queries)],
+            None => vec![(Role::Similarity, self.queries)],
+        }
+    }
+}
