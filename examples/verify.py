@@ -2,14 +2,16 @@
 """A second checker of kantor certificates: NumPy only, and no line shared with `kantor verify`.
 
     python verify.py certificate.json --pool pool.npy [--pool more.npy] --query query.npy   (or --similarity s.npy)
+        [--column NAME=FILE[:FIELD]]
 
-It checks certificates of transport against .npy files of floats, and says `cannot-check` of all others. Nothing in one is
-believed: it must have exactly the keys and types of CERTIFICATE below, speak of the rows that are given, leave out exactly
-those that have no cost, and its claims must follow from its evidence. Rows are known by their values, whatever files they
-lie in; in version 1 of the format, by the file.
+It checks certificates of every objective against .npy files of floats. Nothing in one is believed: it must have exactly the
+keys and types of CERTIFICATE below, speak of the rows that are given, leave out exactly those that have no cost, and its
+claims must follow from its evidence. Rows are known by their values, whatever files they lie in; in version 1 of the format,
+by the file. Columns, of which constraints speak, are fields of JSON lines or text with one value a line.
 
-Only costs are in doubt: inner products of d terms are off by less than (4d + 64) units of 2^-53. Sums are exact. What is
-printed lies outside of that doubt, a claim passes if it lies within: its p-th power by 1e-12 for cosines of 512 terms.
+Costs and kernels are in doubt: inner products of d terms are off by less than (4d + 64) units of 2^-53. Sums are exact, but
+for those of kernels over k, M or a measure's rows. What is printed lies outside of that doubt, a claim passes if it lies
+within: its p-th power by 1e-12 for cosines of 512 terms, the square of a kernel's distance by 1e-11.
 Exit code: 0 verified, 1 weaker or rejected, 3 cannot check.
 """
 
@@ -22,19 +24,35 @@ from fractions import Fraction
 
 import numpy as np
 
+from verify_bounds import ANGLES, DISTANCES, LARGEST, Kernel, Stop, Transport, Tsds, need
+from verify_constraints import feasible
+
 try:
     from blake3 import blake3
 except ImportError:
     from blake3_numpy import blake3  # beside this file
 
-U, TINY, LARGEST = 2.0**-53, 5e-324, float(np.finfo(np.float64).max)
-BLOCK = 256  # rows whose costs are in memory at a time
 NORMS = 1e-140, 1e140  # least and largest squared norm of a row that has a direction
 LARGEST_COST = 1e280  # of given costs, to the power p
-ANGLES, DISTANCES = ("cosine", "half-cosine", "angular"), ("euclidean", "sqeuclidean")
-CONVENTION = (
+KERNELS = ("gaussian", "laplace", "inverse-multiquadric", "cosine")  # that are positive definite
+BANDWIDTHS = 1e-70, 1e70
+TRANSPORT = (
     "distance = (min <c^p, x> over couplings x of subset and queries, both of total mass 1)^(1/p); "
     "best = lower bound of the distance of every subset of `budget` distinct pool rows with equal weights"
+)
+DISCREPANCY = (
+    "distance = sqrt(E k(x,x') - 2 E k(x,q) + E k(q,q')), x, x' from the subset and q, q' from the queries, all uniform and "
+    "independent; k = -|x-q| for energy; points are rows, divided by their norms for costs of directions; best = lower bound "
+    "of the distance of every subset of `budget` distinct pool rows with equal weights"
+)
+REGULARISED = (
+    "distance = min <c, x> + diversity*(M*max_ij x_ij - 1/N) over x >= 0 on subset rows and queries that give every query mass "
+    "1/M, the rows any mass; best = lower bound of it for every subset of `budget` distinct pool rows"
+)
+CONSTRAINED = (
+    " that obeys `constraints`, as `subset` does: it has all rows of `include`, none of `exclude`, and for every limit min <= x "
+    "<= max, x the number of its rows with the label (`each`: with any one label) or the sum of its numbers (`sum`) in the "
+    "column; rows are numbered as in `subset`"
 )
 
 # The format: objects, arrays of one kind, leaves by test. What stands in parentheses may be null or missing; what has a
@@ -42,12 +60,17 @@ CONVENTION = (
 text = lambda x: type(x) is str and not any("\ud800" <= c <= "\udfff" for c in x)
 whole = lambda x: type(x) is int and 0 <= x < 2**64
 real = lambda x: type(x) in (int, float) and math.isfinite(x)
+counted = lambda x: x in ("each", "sum") or type(x) is dict and [*x] == ["label"] and text(x["label"])
 CERTIFICATE = {
     "schema": text,
     "problem": {
         **{"cost": text, "p": whole, "budget": whole, "pool": whole, "queries": whole, "convention": text},
         **{"weights": {"subset": ([real],), "query": ([real],)}, "objective": lambda x: True},
-        "constraints": lambda x: type(x) is dict and not x,  # none is known
+        "constraints": {
+            "columns": [{"name": text, "blake3": text, "origin": (text,)}],
+            "limits": [{"column": whole, "of": counted, "min": (real,), "max": (real,)}],
+            **{"include": [whole], "exclude": [whole]},
+        },
     },
     "inputs": [],
     "dropped": {"pool": [whole], "query": [whole]},
@@ -58,6 +81,7 @@ CERTIFICATE = {
         **{"distance_potentials": ([real],), "best_potentials": ([real],)},
         "plan": ({"position": [whole], "query": [whole], "mass": [whole]},),
         "witness": ({"rows": [whole], "weights": [real]},),
+        "prices": [{"limit": whole, "label": (text,), "price": real}],
     },
     "made_by": {"tool": text, "version": text, "selector": (text,)},
 }
@@ -66,16 +90,8 @@ INPUTS = {
     "kantor/certificate/1": {**INPUT, "name": text, "sha256": text},
     "kantor/certificate/2": {**INPUT, "name": (text,), "start": whole, "blake3": text},
 }
-DEFAULTS = {"objective": "w", "constraints": {}}
-
-
-class Stop(Exception):
-    """Verdict and reason."""
-
-
-def need(condition, reason, verdict="rejected"):
-    if not condition:
-        raise Stop(verdict, reason)
+DEFAULTS = {"objective": lambda: "w", "constraints": dict}
+DEFAULTS.update((key, list) for key in ("columns", "limits", "include", "exclude", "prices"))
 
 
 def fit(value, form, place):
@@ -83,7 +99,7 @@ def fit(value, form, place):
         need(type(value) is dict, f"json: {place} is no object")
         need(set(value) <= set(form), f"json: {place} has the unknown key {[*(set(value) - set(form))][:1]}")
         for key, of in form.items():
-            fit(value.setdefault(key, DEFAULTS.get(key)), of, f"{place}.{key}")
+            fit(value.setdefault(key, DEFAULTS.get(key, lambda: None)()), of, f"{place}.{key}")
     elif isinstance(form, list):
         need(type(value) is list, f"json: {place} is no array")
         for item in value:
@@ -194,147 +210,100 @@ def rows_of(cert, args):
     return sides[0], sides[1].astype(np.float64)
 
 
-# Numbers below and above c^p of some pool rows and all queries; without queries the pool is the M×N matrix.
-def costs(cost, p, pool, query, rows):
-    if query is None:
-        s, error, floor = np.asarray(pool[:, rows], dtype=np.float64).T, 4 * U, 0.0
-        s = s if cost == "precomputed" else np.clip(s, -1, 1)
+# The objective, as a kernel's name and bandwidth or TSDS's diversity, and the convention that goes with it.
+def objective_of(problem):
+    objective, angles = problem["objective"], problem["cost"] in ANGLES
+    if objective == "w":
+        return None, TRANSPORT
+    plain = problem["p"] == 1 and not any(side is not None for side in problem["weights"].values())
+    need(plain, "objective: it has no power and no weights")
+    if objective == "energy":
+        need(problem["cost"] != "precomputed", "objective: a kernel needs points")
+        return ("energy", None), DISCREPANCY
+    one = type(objective) is dict and len(objective) == 1 and [*objective][0]
+    terms = objective[one] if one in ("mmd", "tsds") else None
+    need(type(terms) is dict, "json: an unknown objective")
+    if one == "tsds":
+        need([*terms] == ["diversity"] and real(terms["diversity"]) and terms["diversity"] > 0, "objective: no diversity")
+        return float(terms["diversity"]), REGULARISED
+    name, sigma = terms.get("kernel"), terms.get("bandwidth")
+    need(set(terms) <= {"kernel", "bandwidth"} and type(name) is str and name in KERNELS, "objective: another kernel")
+    if name == "cosine":
+        need(sigma is None and angles, "objective: this kernel needs unit rows")
     else:
-        x = np.asarray(pool[rows], dtype=np.float64)
-        error, floor = (4 * x.shape[1] + 64) * U, (x.shape[1] + 4) * TINY
-        if cost in DISTANCES:
-            s = np.array([((query - row) ** 2).sum(axis=1) for row in x])
-        elif cost == "angular":  # Kahan's formula, which is sharp at every angle
-            u, v = (y / np.sqrt((y * y).sum(axis=1, keepdims=True)) for y in (x, query))
-            length = lambda y: np.sqrt((y * y).sum(axis=1))
-            s = np.array([2 * np.arctan2(length(v - row), length(v + row)) / np.pi for row in u])
-        else:
-            s = x @ query.T / np.outer(np.sqrt((x * x).sum(axis=1)), np.sqrt((query * query).sum(axis=1)))
-    if cost == "precomputed":
-        return (s, s) if p == 1 else (np.minimum(s * s * (1 - 4 * U) - TINY, LARGEST), s * s * (1 + 4 * U) + TINY)
-    if cost in DISTANCES:
-        p = p / 2 if cost == "euclidean" else p
-        low, high = s - error * s - floor, s + error * s + floor
-    elif cost == "angular":
-        low, high = (s - error, s + error) if query is not None else (np.arccos(s) / np.pi,) * 2
-    else:
-        c = (0.5 if cost == "half-cosine" else 1.0) * (1 - np.minimum(s, 1))
-        low, high = c - error * (1 + c), c + error * (1 + c)
-    low = np.maximum(np.maximum(low, 0) ** p * (1 - 64 * U) - TINY, 0)
-    high = high**p * (1 + 64 * U) + TINY
-    for i, j in np.argwhere(low == 0) if query is not None else ():
-        high[i, j] = 0.0 if (x[i] == query[j]).all() else high[i, j]  # equal rows have cost zero
-    return low, high
+        need(real(sigma) and BANDWIDTHS[0] <= sigma <= BANDWIDTHS[1], "objective: no bandwidth")
+    need(problem["cost"] != "precomputed", "objective: a kernel needs points")
+    return (name, sigma), DISCREPANCY
 
 
-# A double as a whole number of 2^-1074.
-def units(x):
-    numerator, denominator = float(x).as_integer_ratio()
-    return numerator * (2**1074 // denominator)
-
-
-def mean(weights, values):
-    return Fraction(sum(w * units(x) for w, x in zip(weights, values)), sum(weights) * 2**1074)
-
-
-def shares(weights, count):
-    weights = [1] * count if weights is None else weights
-    need(len(weights) == count and all(math.copysign(1, w) > 0 for w in weights), "weights: one is missing or negative")
-    shares = [units(w) for w in weights]
-    need(2**52 <= sum(shares) < units(LARGEST), "weights: the sum is zero or overflows")
-    return shares
-
-
-# For each claim what its evidence proves of W^p: first what is sure, then what the doubt about costs allows.
-def prove(cert, args):
+# For each claim what its evidence proves: first what is sure, then what the doubt about costs and kernels allows.
+def prove(cert, args, kind):
     problem, evidence, dropped, (pool, query) = cert["problem"], cert["evidence"], cert["dropped"], rows_of(cert, args)
-    cost, p, k, n, m, weights = (problem[key] for key in ("cost", "p", "budget", "pool", "queries", "weights"))
+    n, m, k = (problem[key] for key in ("pool", "queries", "budget"))
     need((n, m) == (pool.shape[::-1] if query is None else (len(pool), len(query))), "shape: not that of the input")
     kept = np.delete(np.arange(n + len(dropped["pool"])), dropped["pool"]).tolist()
     number = {row: i for i, row in enumerate(kept)}
     subset = [number.get(row) for row in cert["subset"]]
     need(None not in subset and len(set(subset)) == len(subset) == k, "subset: rows repeated, dropped or missing")
-    a, b = shares(weights["subset"], k), shares(weights["query"], m)
-
-    # Weak duality: the mean of g, less what the rows gain.
-    def dual(g, rows, spent):
-        need(len(g) == m, f"potentials: {len(g)} for {m} queries")
-        gains = [], []
-        for at in range(0, len(rows), BLOCK):
-            for end, c in zip(gains, costs(cost, p, pool, query, rows[at : at + BLOCK])):
-                gain = np.array(g, dtype=np.float64) - c
-                gain = np.where(gain == 0, 0.0, np.nextafter(gain, np.inf))
-                # A cost that is not negative takes from the potential, even from the largest number.
-                end.extend(np.where(c < 0, gain, np.minimum(gain, g)).max(axis=1).tolist())
-        need(max(map(max, gains)) < np.inf, "range: a cost or a potential is too large")
-        return [mean(b, g) - spent(end) for end in gains]
-
-    # What a plan costs; what it does not deliver, which weights allow, goes the longest way.
-    def primal(plan):
-        i, j, mass = plan["position"], plan["query"], plan["mass"]
-        need(len(i) == len(j) == len(mass) > 0 < min(mass), "plan: lengths differ or an entry is zero")
-        need(
-            max(i) < k and max(j) < m and all(map(tuple.__lt__, zip(i, j), zip(i[1:], j[1:]))),
-            "plan: out of range or order",
-        )
-        total, missing, paid, least, most = sum(mass), 0, ([], []), [0.0, 0.0], [0.0, 0.0]
-        for side, at, share, sign in (("subset", i, a, 1), ("query", j, b, -1)):
-            got, all_shares = [0] * len(share), sum(share)
-            for place, x in zip(at, mass):
-                got[place] += x
-            gaps = [sign * (w * total - x * all_shares) for w, x in zip(share, got)]
-            need(weights[side] is not None or not any(gaps), f"marginal: the {side} side is not uniform")
-            missing += Fraction(sum(gap for gap in gaps if gap > 0), all_shares * total)
-        for at in range(0, k, BLOCK):
-            part = slice(*np.searchsorted(i, [at, at + BLOCK]))
-            for end, c in enumerate(costs(cost, p, pool, query, subset[at : at + BLOCK])):
-                least[end], most[end] = min(least[end], c.min()), max(most[end], c.max())
-                paid[end].extend(c[np.array(i[part], dtype=int) - at, j[part]].tolist())
-        need(most[1] < np.inf, "range: a cost is too large")
-        spans = [Fraction(high) - Fraction(low) for low, high in zip(least, most)]
-        return [mean(mass, paid[end]) + min(missing, 1) * spans[end] for end in (1, 0)]
-
-    def largest(gains):  # what k rows of equal weight gain at most
-        return Fraction(sum(units(gain) for gain in gains if gain > 0), k * 2**1074)
-
-    proofs = {
-        "lower": ("distance_potentials", lambda g: dual(g, subset, lambda gains: mean(a, gains))),
-        "upper": ("plan", primal),
-        "best": ("best_potentials", lambda g: dual(g, range(n), largest)),
-    }
-    need(evidence["best_potentials"] is None or weights["subset"] is None, "best: of equal weights only")
-    return {name: of(evidence[key]) for name, (key, of) in proofs.items() if evidence[key] is not None}
+    among, for_all = feasible(cert, args.column, kept), evidence["best_potentials"]
+    need(not evidence["prices"] or cert["best"], "evidence: prices of no claim")
+    proofs = {}
+    if kind is None:
+        of = Transport(problem, pool, query, subset)
+        need(evidence["witness"] is None, "evidence: of another objective")
+        need(for_all is None or problem["weights"]["subset"] is None, "best: of equal weights only")
+        for name, bound, key in (("lower", of.lower, "distance_potentials"), ("upper", of.upper, "plan")):
+            if evidence[key] is not None:
+                proofs[name] = bound(evidence[key])
+    else:
+        need(evidence["distance_potentials"] is None and evidence["plan"] is None, "evidence: of another objective")
+        if type(kind) is tuple:
+            of, for_all = Kernel(problem, pool, query, subset, *kind), evidence["witness"]
+            need(evidence["best_potentials"] is None, "evidence: of another objective")
+            if for_all is not None:
+                rows = [number.get(row) for row in for_all["rows"]]
+                need(None not in rows, "witness: a row is dropped or missing")
+                for_all = {**for_all, "rows": rows}
+        else:
+            of = Tsds(problem, pool, query, subset, kind)
+            need(evidence["witness"] is None, "evidence: of another objective")
+        low, high = of.interval()
+        ends = {"lower": [low, high], "upper": [high, low]}
+        proofs = {name: ends[name] for name in ends if cert["distance"][name] is not None}
+    if for_all is not None:
+        proofs["best"] = of.best(for_all, among, n)
+    return proofs, of.power, of.signed
 
 
 # Verdict, reason and what is sure.
 def check(args):
     cert = read(args.certificate)
     problem, (cost, p) = cert["problem"], (cert["problem"]["cost"], cert["problem"]["p"])
-    need(problem["objective"] == "w", "objective: only transport is checked here", "cannot-check")
-    need(problem["convention"] == CONVENTION, "convention: not the one of this format")
+    kind, convention = objective_of(problem)
+    convention += CONSTRAINED if any(problem["constraints"].values()) else ""
+    need(problem["convention"] == convention, "convention: not the one of this format")
     need(cost in (*ANGLES, *DISTANCES, "precomputed") and p in (1, 2), "problem: unknown cost or power")
     need(0 < problem["budget"] <= problem["pool"] and problem["queries"] > 0, "budget: nothing to choose")
-    need(cert["evidence"]["witness"] is None, "evidence: of another objective")
     claims = {**cert["distance"], "best": cert["best"] and cert["best"]["lower"]}
     claims = {name: claim for name, claim in claims.items() if claim is not None}
     need(all(claim <= claims.get("upper", claim) for claim in claims.values()), "contradiction: a claim is above upper")
-    proved, holds, sure = prove(cert, args), True, {}
+    (proved, power, signed), holds, sure = prove(cert, args, kind), True, {}
     need(set(proved) == set(claims), "evidence: missing, or of no claim")
     for name, ends in proved.items():
-        signed, side, claim = cost == "precomputed" and p == 1, 1 if name == "upper" else -1, Fraction(claims[name])
+        side, claim = 1 if name == "upper" else -1, Fraction(claims[name])
         ends = [end if signed else max(end, 0) for end in ends]
         need(abs(ends[0]) <= LARGEST, "range: a bound is too large")
-        holds = holds and side * claim * abs(claim) ** (p - 1) >= side * ends[1]
+        holds = holds and side * claim * abs(claim) ** (power - 1) >= side * ends[1]
         out = lambda x: float(np.nextafter(x, side * np.inf))
         value = out(float(ends[0]))
-        sure[name] = 0.0 if ends[0] == 0 else value if p == 1 else out(math.sqrt(max(value, 0.0)))
+        sure[name] = 0.0 if ends[0] == 0 else value if power == 1 else out(math.sqrt(max(value, 0.0)))
     return ("verified", None, sure) if holds else ("weaker", "the evidence proves a wider interval than claimed", sure)
 
 
 np.seterr(all="ignore")  # what overflows is looked for
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("certificate")
-for flag in ("--pool", "--query", "--similarity"):
+for flag in ("--pool", "--query", "--similarity", "--column"):
     parser.add_argument(flag, action="append", default=[])
 try:
     verdict, reason, sure = check(parser.parse_args())

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command as Process;
 
 use assert_cmd::assert::Assert;
 use kantor::certify::{Certified, Terms, best_among, column_record, distance_among, facts};
@@ -107,7 +108,23 @@ fn constraints_are_verified_and_said_in_words() {
     fs::write(written.at("n:m.jsonl"), lines).unwrap();
     fs::remove_file(written.at("rows.jsonl")).unwrap();
     written.verify(&[]).code(4).stderr(contains("rows.jsonl").and(contains("--column NAME=FILE")));
-    written.verify(&["--column", "source=source.txt", "--column", "tokens=n:m.jsonl:n"]).code(0);
+    let flags = ["--column", "source=source.txt", "--column", "tokens=n:m.jsonl:n"];
+    written.verify(&flags).code(0);
+    // The second checker, where Python has NumPy.
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/verify.py");
+    let mut run = Process::new("python3");
+    run.current_dir(written.directory.path()).arg(script).args([
+        "c.json",
+        "--pool",
+        "pool.npy",
+        "--query",
+        "query.npy",
+    ]);
+    let Ok(output) = run.args(flags).output() else { return };
+    if output.stdout.starts_with(b"{") {
+        let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(printed["verdict"], "verified", "{printed}");
+    }
 }
 
 /// Other values are not those of which the certificate speaks, and a file that holds none says where.

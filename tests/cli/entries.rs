@@ -229,7 +229,7 @@ fn the_second_checker_believes_no_angle_between_parallel_rows() {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/verify.py");
         // As Python 3.10 has it.
         let older = "import hashlib, runpy, sys; vars(hashlib).pop('file_digest', None); sys.argv = sys.argv[1:]; \
-                     runpy.run_path(sys.argv[0], run_name='__main__')";
+                     sys.path.insert(0, 'examples'); runpy.run_path(sys.argv[0], run_name='__main__')";
         let mut run = Process::new("python3");
         run.args(["-c", older]).arg(script).arg(certificate).arg("--pool").arg(&pool).arg("--query").arg(&query);
         // Without NumPy there is no second checker.

@@ -137,9 +137,8 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     for (name, kind, asked) in kinds {
         let spec = points(name, kind, &pool, &query);
         let certificate = chosen(&spec, &asked);
-        let in_python = !["energy", "mmd", "tsds"].contains(&name);
         let remake = Remake { kind, pool: pool.clone(), query: query.clone(), asked };
-        add(name, spec, certificate, Some(remake), in_python);
+        add(name, spec, certificate, Some(remake), true);
     }
 
     let (a, b) = (vec![1.0, 0.3, 1e-9], vec![0.25, 2.0, 1.0]);

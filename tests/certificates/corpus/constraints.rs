@@ -148,7 +148,8 @@ fn prices(forge: &mut Forge) {
         } else {
             forge.remark(&format!("price {at}: label null"), |tree| set(tree, &of("label"), Value::Null));
         }
-        for other in [1e6, -1e6, 1e300, -1e300, f64::MAX, f64::MIN] {
+        // Rows that must be chosen pay any price and get it back.
+        for other in [1e6, -1e6, 1e300, -1e300, f64::MAX, f64::MIN].into_iter().filter(|_| at < 3) {
             forge.put(&of("price"), json!(other));
         }
         // Prices so large that all else is lost beside them: neither rounding nor what a checker allows for it may turn that

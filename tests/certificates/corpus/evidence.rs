@@ -121,6 +121,17 @@ pub(super) fn witness(forge: &mut Forge) {
     for weight in [1e6, -1e6, 1e308, -1e308] {
         forge.put("/evidence/witness/weights/0", json!(weight));
     }
+    // Weights that cancel, beside which the rest is lost: what a checker allows for rounding may not become a claim.
+    let upper = forge.number("/distance/upper").unwrap();
+    for far in [1e3, 1e9, 1e15] {
+        let mut weights = vec![1.0; n];
+        (weights[0], weights[n - 1]) = (far, 1.0 - far);
+        forge.forge(&format!("weights {far} that cancel and a claim to match"), |tree| {
+            tree["distance"]["upper"] = json!(2.0 * upper);
+            tree["evidence"]["witness"]["weights"] = json!(weights);
+            set(tree, "/best/lower", json!(1.5 * upper))
+        });
+    }
     forge.put("/evidence/witness", given(&[], &[]));
     let queries = forge.good["problem"]["queries"].as_u64().unwrap() as usize;
     for key in ["distance_potentials", "best_potentials"] {

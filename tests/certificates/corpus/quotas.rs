@@ -62,8 +62,8 @@ pub(super) fn constrained(free: &Base, directory: &Path) -> Base {
         ..column_record(name, &column(name))
     };
     let limit = |column, of, min, max| Limit { column, of, min, max };
-    // Without the rows that the best subset of all has.
-    let mut exclude: Vec<usize> = free.certificate.subset.iter().copied().chain([3]).collect();
+    // Without a row that the best subset of all has.
+    let mut exclude: Vec<usize> = free.certificate.subset.iter().copied().take(1).chain([3]).collect();
     exclude.retain(|row| !SUBSET.contains(row));
     exclude.sort_unstable();
     exclude.dedup();

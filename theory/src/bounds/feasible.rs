@@ -57,14 +57,12 @@ impl Support<'_> {
         let value = match &self.of.constrained {
             None => value,
             Some((set, _)) if set.is_excluded(row) => return,
-            Some((set, priced)) => {
-                let value = add_up(value, -priced.discounts[row]);
-                if set.is_included(row) {
-                    self.positive.add(value);
-                    return;
-                }
-                value
+            Some((set, priced)) if set.is_included(row) => {
+                self.positive.add(value);
+                self.positive.add(-priced.discounts[row]);
+                return;
             }
+            Some((_, priced)) => add_up(value, -priced.discounts[row]),
         };
         if self.keeps {
             self.largest.push(value);

@@ -1,0 +1,285 @@
+"""What evidence proves, for the checker in verify.py: bounds of a distance, and below that of all subsets.
+
+Each bound comes twice: what is sure, and what the doubt about costs and kernels allows; one is a claim's in the other. They
+are fractions, without the root. What rounding leaves open is bounded here and never helps a claim, but for sums over a
+measure on pool rows, whose weights may then not cancel.
+"""
+
+import heapq
+import math
+from fractions import Fraction
+
+import numpy as np
+
+U, TINY, LARGEST = 2.0**-53, 5e-324, float(np.finfo(np.float64).max)
+BLOCK = 256  # rows whose costs are in memory at a time
+ANGLES, DISTANCES = ("cosine", "half-cosine", "angular"), ("euclidean", "sqeuclidean")
+CANCELLED = 100  # sizes of a measure's weights, in units of its total
+
+
+class Stop(Exception):
+    """Verdict and reason."""
+
+
+def need(condition, reason, verdict="rejected"):
+    if not condition:
+        raise Stop(verdict, reason)
+
+
+# Numbers below and above c^p of some pool rows and all queries; without queries the pool is the M×N matrix.
+def costs(cost, p, pool, query, rows):
+    if query is None:
+        s, error, floor = np.asarray(pool[:, rows], dtype=np.float64).T, 4 * U, 0.0
+        s = s if cost == "precomputed" else np.clip(s, -1, 1)
+    else:
+        x = np.asarray(pool[rows], dtype=np.float64)
+        error, floor = (4 * x.shape[1] + 64) * U, (x.shape[1] + 4) * TINY
+        if cost in DISTANCES:
+            s = np.array([((query - row) ** 2).sum(axis=1) for row in x])
+        elif cost == "angular":  # Kahan's formula, which is sharp at every angle
+            u, v = (y / np.sqrt((y * y).sum(axis=1, keepdims=True)) for y in (x, query))
+            length = lambda y: np.sqrt((y * y).sum(axis=1))
+            s = np.array([2 * np.arctan2(length(v - row), length(v + row)) / np.pi for row in u])
+        else:
+            s = x @ query.T / np.outer(np.sqrt((x * x).sum(axis=1)), np.sqrt((query * query).sum(axis=1)))
+    if cost == "precomputed":
+        return (s, s) if p == 1 else (np.minimum(s * s * (1 - 4 * U) - TINY, LARGEST), s * s * (1 + 4 * U) + TINY)
+    if cost in DISTANCES:
+        p = p / 2 if cost == "euclidean" else p
+        low, high = s - error * s - floor, s + error * s + floor
+    elif cost == "angular":
+        low, high = (s - error, s + error) if query is not None else (np.arccos(s) / np.pi,) * 2
+    else:
+        c = (0.5 if cost == "half-cosine" else 1.0) * (1 - np.minimum(s, 1))
+        low, high = c - error * (1 + c), c + error * (1 + c)
+    low = np.maximum(np.maximum(low, 0) ** p * (1 - 64 * U) - TINY, 0)
+    high = high**p * (1 + 64 * U) + TINY
+    for i, j in np.argwhere(low == 0) if query is not None else ():
+        high[i, j] = 0.0 if (x[i] == query[j]).all() else high[i, j]  # equal rows have cost zero
+    return low, high
+
+
+# A double as a whole number of 2^-1074.
+def units(x):
+    numerator, denominator = float(x).as_integer_ratio()
+    return numerator * (2**1074 // denominator)
+
+
+def mean(weights, values):
+    return Fraction(sum(w * units(x) for w, x in zip(weights, values)), sum(weights) * 2**1074)
+
+
+def shares(weights, count):
+    weights = [1] * count if weights is None else weights
+    need(len(weights) == count and all(math.copysign(1, w) > 0 for w in weights), "weights: one is missing or negative")
+    return positive(weights, "weights")
+
+
+def positive(weights, name):
+    shares = [units(w) for w in weights]
+    need(2**52 <= sum(shares) < units(LARGEST), f"{name}: the sum of the weights is zero or overflows")
+    return shares
+
+
+# Values of some rows, block by block: first those that prove something, then those that the doubt allows.
+def each(rows, values):
+    ends = [], []
+    for at in range(0, len(rows), BLOCK):
+        for end, found in zip(ends, values(rows[at : at + BLOCK])):
+            end.extend(found.tolist())
+    need(all(map(math.isfinite, ends[0] + ends[1])), "range: a cost, a potential or a weight is too large")
+    return ends
+
+
+class Transport:
+    """W_p: potentials bound it from below, a plan from above."""
+
+    def __init__(self, problem, pool, query, subset):
+        self.cost, self.p, self.k, self.m = (problem[key] for key in ("cost", "p", "budget", "queries"))
+        self.pool, self.query, self.subset, self.weights = pool, query, subset, problem["weights"]
+        self.a, self.b = shares(self.weights["subset"], self.k), shares(self.weights["query"], self.m)
+        self.power, self.signed = self.p, self.cost == "precomputed" and self.p == 1
+
+    def costs(self, rows):
+        return costs(self.cost, self.p, self.pool, self.query, rows)
+
+    # What each row gains from the potentials at most.
+    def gains(self, g, rows):
+        need(len(g) == self.m, f"potentials: {len(g)} for {self.m} queries")
+
+        def gain(c):
+            gain = np.array(g, dtype=np.float64) - c
+            gain = np.where(gain == 0, 0.0, np.nextafter(gain, np.inf))
+            # A cost that is not negative takes from the potential, even from the largest number.
+            return np.where(c < 0, gain, np.minimum(gain, g)).max(axis=1)
+
+        return each(rows, lambda block: map(gain, self.costs(block)))
+
+    def lower(self, g):
+        return [mean(self.b, g) - mean(self.a, gains) for gains in self.gains(g, self.subset)]
+
+    # What a plan costs; what it does not deliver, which weights allow, goes the longest way.
+    def upper(self, plan):
+        i, j, mass = plan["position"], plan["query"], plan["mass"]
+        need(len(i) == len(j) == len(mass) > 0 < min(mass), "plan: lengths differ or an entry is zero")
+        need(
+            max(i) < self.k and max(j) < self.m and all(map(tuple.__lt__, zip(i, j), zip(i[1:], j[1:]))),
+            "plan: out of range or order",
+        )
+        total, missing, paid, least, most = sum(mass), 0, ([], []), [0.0, 0.0], [0.0, 0.0]
+        for side, at, share, sign in (("subset", i, self.a, 1), ("query", j, self.b, -1)):
+            got, all_shares = [0] * len(share), sum(share)
+            for place, x in zip(at, mass):
+                got[place] += x
+            gaps = [sign * (w * total - x * all_shares) for w, x in zip(share, got)]
+            need(self.weights[side] is not None or not any(gaps), f"marginal: the {side} side is not uniform")
+            missing += Fraction(sum(gap for gap in gaps if gap > 0), all_shares * total)
+        for at in range(0, self.k, BLOCK):
+            part = slice(*np.searchsorted(i, [at, at + BLOCK]))
+            for end, c in enumerate(self.costs(self.subset[at : at + BLOCK])):
+                least[end], most[end] = min(least[end], c.min()), max(most[end], c.max())
+                paid[end].extend(c[np.array(i[part], dtype=int) - at, j[part]].tolist())
+        need(most[1] < np.inf, "range: a cost is too large")
+        spans = [Fraction(high) - Fraction(low) for low, high in zip(least, most)]
+        return [mean(mass, paid[end]) + min(missing, 1) * spans[end] for end in (1, 0)]
+
+    def best(self, g, feasible, n):
+        gains = self.gains(g, range(n))
+        return [mean(self.b, g) - feasible.support(end, holds_price=True) / self.k for end in gains]
+
+
+class Tsds:
+    """Transport with a price on concentration: the best plan spreads every query evenly over its K nearest rows."""
+
+    def __init__(self, problem, pool, query, subset, diversity):
+        self.plain, self.k, self.n = Transport(problem, pool, query, subset), problem["budget"], problem["pool"]
+        self.diversity, self.power, self.signed = Fraction(diversity), 1, self.plain.signed
+
+    # The value for every K, the least of which it is, from below and above.
+    def interval(self):
+        parts = [self.plain.costs(self.plain.subset[at : at + BLOCK]) for at in range(0, self.k, BLOCK)]
+        ends = []
+        for side in (0, 1):
+            ranked = np.sort(np.concatenate([part[side] for part in parts]), axis=0)
+            need(np.isfinite(ranked).all(), "range: a cost is too large")
+            spent, least = 0, None
+            for count, layer in enumerate(ranked.tolist(), 1):
+                spent += sum(map(units, layer))
+                value = Fraction(spent, count * len(layer) * 2**1074) + self.diversity / count
+                least = value if least is None else min(least, value)
+            ends.append(least - self.diversity / self.n)
+        return ends
+
+    def best(self, g, feasible, n):
+        need(len(g) == self.plain.m, f"potentials: {len(g)} for {self.plain.m} queries")
+
+        def height(c):
+            over, sums = np.array(g, dtype=np.float64) > c, np.zeros(len(c))
+            for row in np.flatnonzero(over.any(axis=1)):
+                near = np.flatnonzero(over[row])
+                total = Fraction(sum(units(g[j]) - units(c[row, j]) for j in near), 2**1074)
+                need(total < LARGEST, "range: a potential is too large")
+                sums[row] = np.nextafter(float(total), np.inf)
+            return sums
+
+        ends = []
+        for heights in each(range(n), lambda block: map(height, self.plain.costs(block))):
+            slope = self.diversity - feasible.support(heights) / self.plain.m
+            least = slope / self.k if slope >= 0 else slope
+            ends.append(mean(self.plain.b, g) + least - self.diversity / self.n)
+        return ends
+
+
+# Numbers below and above a kernel, from such of squared distances; all of them fall with the distance.
+def kernel_ends(name, sigma, low, high):
+    down, up = lambda x: np.maximum(x * (1 - 8 * U) - TINY, 0), lambda x: x * (1 + 8 * U) + TINY
+    if name == "energy":
+        return -up(np.sqrt(high)), -down(np.sqrt(low))
+    if name == "cosine":
+        return 1 - high / 2 - 4 * U * (1 + high), 1 - low / 2 + 4 * U * (1 + low)
+    if name == "inverse-multiquadric":
+        low, high = (1 / np.sqrt(1 + x / (sigma * sigma)) for x in (high, low))
+    elif name == "gaussian":
+        low, high = np.exp(-up(high / (2 * sigma * sigma))), np.exp(-down(low / (2 * sigma * sigma)))
+    else:
+        low, high = np.exp(-up(np.sqrt(high) / sigma)), np.exp(-down(np.sqrt(low) / sigma))
+    return np.maximum(low * (1 - 64 * U) - 4 * TINY, 0), np.minimum(high * (1 + 64 * U) + 4 * TINY, 1)
+
+
+class Kernel:
+    """The distance that a kernel makes: the root of E k(x, x') - 2 E k(x, q) + E k(q, q')."""
+
+    def __init__(self, problem, pool, query, subset, name, sigma):
+        need(query is not None, "objective: a kernel needs points")
+        self.name, self.sigma, self.power, self.signed = name, sigma, 2, False
+        self.of, self.scale = ("cosine", 2) if problem["cost"] in ANGLES else ("sqeuclidean", 1)
+        self.pool, self.query, self.k, self.m = pool, query, problem["budget"], problem["queries"]
+        self.chosen = np.asarray(pool[subset], dtype=np.float64)
+
+    # Numbers below and above the sum over columns of weight times kernel, for some rows.
+    def sums(self, pool, rows, columns, weights):
+        low, high = costs(self.of, 1, pool, columns, rows)
+        low, high = kernel_ends(self.name, self.sigma, self.scale * low, self.scale * high)
+        weights = np.array(weights, dtype=np.float64)
+        plus, minus = np.maximum(weights, 0), np.maximum(-weights, 0)
+        size = np.maximum(np.abs(low), np.abs(high)) @ np.abs(weights)
+        slack = (2 * len(weights) + 32) * U * size + 4 * len(weights) * TINY
+        return low @ plus - high @ minus - slack, high @ plus - low @ minus + slack
+
+    # Numbers below and above the mean of the kernel over pairs of two uniform measures.
+    def mean(self, rows, columns):
+        ends = each(range(len(rows)), lambda block: self.sums(rows, block, columns, [1.0] * len(columns)))
+        return [Fraction(sum(map(units, end)), len(rows) * len(columns) * 2**1074) for end in ends]
+
+    def interval(self):
+        own, cross, queries = (
+            self.mean(*pair)
+            for pair in ((self.chosen, self.chosen), (self.chosen, self.query), (self.query, self.query))
+        )
+        return [own[end] - 2 * cross[1 - end] + queries[end] for end in (0, 1)]
+
+    # Of any measure on pool rows; the least mean of h over subsets, less its square, and the queries'.
+    def best(self, witness, feasible, n):
+        rows, weights = witness["rows"], witness["weights"]
+        need(0 < len(rows) == len(set(rows)) == len(weights), "witness: rows are repeated, or none, or without weights")
+        need(max(rows) < n, "witness: there is no such row")
+        shares = positive(weights, "witness")
+        total = sum(shares)
+        cancelled = sum(map(abs, shares)) > CANCELLED * total
+        need(not cancelled, "witness: the weights cancel, so that rounding hides the bound", "cannot-check")
+        landmarks, mass = np.asarray(self.pool[rows], dtype=np.float64), float(Fraction(total, 2**1074))
+
+        def values(block):
+            pulls = self.sums(self.pool, block, landmarks, weights)
+            queries = self.sums(self.pool, block, self.query, [1.0] * self.m)
+            for pull, query, sign in ((pulls[0], queries[1], 1), (pulls[1], queries[0], -1)):
+                pull, query = pull / mass, query / self.m
+                yield query - pull + sign * (8 * U * (np.abs(query) + np.abs(pull)) + TINY)
+
+        heights = each(range(n), values)
+        pulls = each(range(len(rows)), lambda block: self.sums(landmarks, block, landmarks, weights))
+        queries, ends = self.mean(self.query, self.query), []
+        for end in (0, 1):
+            # For a bound below, each product is at its upper end.
+            square = sum(w * units(pulls[(end == 0) == (w >= 0)][at]) for at, w in enumerate(shares))
+            height = -feasible.support(heights[end]) / self.k
+            ends.append(2 * height - Fraction(square, total * total) + queries[end])
+        return ends
+
+
+class Feasible:
+    """The subsets that may be chosen: k rows, those of `include` and none of `exclude`, at prices of limits."""
+
+    def __init__(self, k, n, constraints=None):
+        self.k, self.constraints = k, constraints
+        self.include, self.exclude, self.discounts, self.constant = constraints or (set(), set(), [0] * n, 0)
+
+    # At most this is the sum of a value over any such subset: those that must be chosen, and the largest others.
+    def support(self, values, holds_price=False):
+        if self.constraints is None:
+            some = (x for x in values if x > 0) if holds_price else heapq.nlargest(self.k, values)
+            return Fraction(sum(map(units, some)), 2**1074)
+        paid = [units(value) * 2**1074 - discount for value, discount in zip(values, self.discounts)]
+        free = (x for row, x in enumerate(paid) if row not in self.include and row not in self.exclude)
+        chosen = sum(paid[row] for row in self.include) + sum(heapq.nlargest(self.k - len(self.include), free))
+        return Fraction(chosen + self.constant, 2**2148)

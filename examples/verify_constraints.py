@@ -1,0 +1,128 @@
+"""Constraints, for the checker in verify.py: whether the subset obeys them, and what prices of limits do to a bound."""
+
+import json
+import math
+import os
+import struct
+
+from verify_bounds import LARGEST, Feasible, Stop, need, units
+
+try:
+    from blake3 import blake3
+except ImportError:
+    from blake3_numpy import blake3  # beside this file
+
+NO_LABEL = 2**32 - 1
+
+
+# The values of a column, a label or a number for each of `count` pool rows as stored.
+def column(path, field, kind, count):
+    need(os.path.isfile(path), f"{path} is no file", "cannot-check")
+    try:
+        lines = open(path, "rb").read().decode("utf-8").split("\n")
+    except ValueError as fault:
+        raise Stop("cannot-check", f"{path}: {fault}")
+    lines = [line.strip() for line in (lines[:-1] if lines[-1] == "" else lines)]
+    need(len(lines) == count, f"{path} has {len(lines)} values for {count} pool rows", "cannot-check")
+    spelled, cells = type("Spelled", (str,), {}), lines
+    if lines and lines[0].startswith("{"):
+        read = lambda line: json.loads(line, parse_int=spelled, parse_float=spelled, parse_constant=spelled).get(field)
+        try:
+            cells = [read(line) for line in lines]
+        except (ValueError, AttributeError, RecursionError) as fault:
+            raise Stop("cannot-check", f"{path}: {fault!r}")
+        cells = ["true" if cell is True else "false" if cell is False else cell for cell in cells]
+        cells = [cell.strip() if type(cell) is str else cell for cell in cells]
+    if kind == "labels":
+        need(all(cell is None or isinstance(cell, str) for cell in cells), f"{path}: no label", "cannot-check")
+        return [str(cell) if cell else None for cell in cells]
+    try:
+        numbers = [float(cell) for cell in cells]
+    except (ValueError, TypeError) as fault:
+        raise Stop("cannot-check", f"{path}: {fault}")
+    good = all(math.isfinite(x) and math.copysign(1, x) > 0 for x in numbers)
+    need(good, f"{path}: a number is negative or not finite", "cannot-check")
+    return numbers
+
+
+# What limits speak of, if it has the values that the certificate means.
+def columns_of(cert, words, count):
+    constraints, given, found = cert["problem"]["constraints"], {}, []
+    for word in words:
+        name, mark, file = word.partition("=")
+        need(name and mark and file and name not in given, f"--column {word} is not understood", "cannot-check")
+        given[name] = file
+    names = {record["name"] for record in constraints["columns"]}
+    need(set(given) <= names, "columns: the certificate speaks of no such column", "cannot-check")
+    for at, record in enumerate(constraints["columns"]):
+        place = given.get(record["name"], record["origin"])
+        need(place is not None, f"columns: no file of {record['name']!r} is given", "cannot-check")
+        path, mark, field = ("", "", "") if os.path.exists(place) else place.rpartition(":")
+        path, field = (path, field) if mark else (place, record["name"])
+        adds_up = any(limit["column"] == at and limit["of"] == "sum" for limit in constraints["limits"])
+        values = column(path, field, "numbers" if adds_up else "labels", count)
+        digest = blake3(b"N" if adds_up else b"L")
+        if adds_up:
+            digest.update(struct.pack(f"<{count}d", *values))
+        else:
+            encoded = [None if label is None else label.encode() for label in values]
+            prefix = lambda label: struct.pack("<I", NO_LABEL if label is None else len(label)) + (label or b"")
+            digest.update(b"".join(map(prefix, encoded)))
+        same = digest.hexdigest() == record["blake3"]
+        need(same, f"columns: {record['name']!r} has other values", "cannot-check")
+        found.append(values)
+    return found
+
+
+# The rows that limits bind, and what they count of a row.
+def terms(limit, values):
+    need(limit["of"] == "sum" or not (values and type(values[0]) is float), "constraints: a limit is not about its column")
+    if limit["of"] == "sum":
+        need(all(type(x) is float for x in values), "constraints: a limit is not about its column")
+        return {None: {row: units(x) for row, x in enumerate(values)}}
+    labels = {} if limit["of"] == "each" else {limit["of"]["label"]: {}}
+    for row, label in enumerate(values):
+        if label is not None and (limit["of"] == "each" or label in labels):
+            labels.setdefault(label, {})[row] = units(1.0)
+    return labels
+
+
+# The subsets that the claims are about; `kept` are the rows of the problem, as stored.
+def feasible(cert, words, kept):
+    problem, constraints = cert["problem"], cert["problem"]["constraints"]
+    prices, k, n, stored = cert["evidence"]["prices"], problem["budget"], problem["pool"], len(cert["dropped"]["pool"])
+    if not any(constraints.values()):
+        need(not prices and not words, "prices: of no constraints")
+        return Feasible(k, n)
+    stored += n
+    include, exclude, limits = (constraints[key] for key in ("include", "exclude", "limits"))
+    for rows in (include, exclude):
+        ascending = all(map(int.__lt__, rows, rows[1:])) and (not rows or rows[-1] < stored)
+        need(ascending, "constraints: rows out of order or range")
+    need(not set(include) & set(exclude), "constraints: a row is to be chosen and not")
+    for limit in limits:
+        low, high = limit["min"] or 0.0, LARGEST if limit["max"] is None else limit["max"]
+        need(limit["column"] < len(constraints["columns"]) and 0 <= low <= high, "constraints: a limit makes no sense")
+    columns, chosen, number = columns_of(cert, words, stored), set(cert["subset"]), {row: i for i, row in enumerate(kept)}
+    need(set(include) <= chosen and not set(exclude) & chosen, "constraints: the subset has other rows than it must")
+    counts = [terms(limit, columns[limit["column"]]) for limit in limits]
+    for limit, labels in zip(limits, counts):
+        for rows in labels.values():
+            count, (low, high) = sum(rows.get(row, 0) for row in chosen), (limit["min"], limit["max"])
+            obeys = (low is None or units(low) <= count) and (high is None or count <= units(high))
+            need(obeys, "constraints: the subset breaks a limit")
+    discounts, constant = [0] * n, 0
+    for price in prices:
+        need(price["limit"] < len(limits), "prices: of no limit")
+        limit, labels = limits[price["limit"]], counts[price["limit"]]
+        need((price["label"] is not None) == (limit["of"] == "each"), "prices: a label, or none, where its limit has it not")
+        end = limit["max"] if price["price"] > 0 else limit["min"] or 0.0
+        need(end is not None, "prices: of an upper end that the limit does not have")
+        need(limit["of"] != "each" or price["label"] in labels, "prices: of a label that no row has")
+        constant += units(price["price"]) * units(end)
+        rows = labels[price["label"]] if limit["of"] == "each" else next(iter(labels.values()))
+        for row, count in rows.items():
+            if row in number:
+                discounts[number[row]] += units(price["price"]) * count
+    numbered = lambda rows: {number[row] for row in rows if row in number}
+    return Feasible(k, n, (numbered(include), numbered(exclude), discounts, constant))
