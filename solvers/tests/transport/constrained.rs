@@ -122,7 +122,7 @@ impl Stored {
             _ => Counted::Label(limit.of.to_string()),
         };
         let limit = |limit: &StoredLimit| Limit { column: limit.column, of: of(limit), min: limit.min, max: limit.max };
-        let record = |at: usize| ColumnRecord { name: format!("column{at}"), blake3: String::new() };
+        let record = |at: usize| ColumnRecord { name: format!("column{at}"), blake3: String::new(), origin: None };
         let constraints = Constraints {
             columns: (0..data.len()).map(record).collect(),
             limits: self.limits.iter().map(limit).collect(),

@@ -92,6 +92,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             energy: false,
             cross_fit: None,
             settings: Default::default(),
+            constraints: Vec::new(),
             on_bad_row: Default::default(),
         },
         seed: 0,
