@@ -226,6 +226,7 @@ impl<'a> Search<'a> {
         self.network.recharge(&self.slots, &self.charges).ok_or(TOO_LARGE)?;
         loop {
             self.task.watch.advance(0)?;
+            let mut point = self.point(prices);
             if point.value <= floor {
                 return Ok(point);
             }
