@@ -14,6 +14,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Instant;
 
+#[path = "support/constraints.rs"]
+mod constraints;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
@@ -63,6 +66,10 @@ fn main() {
 
     let files = wanted("files").then(|| Files::write(&x, &q, d));
 
+    let free = format!("optimal k={budget}");
+    let sets =
+        if wanted("constraints") { constraints::sets(&x, d, &select("optimal", budget).rows) } else { Vec::new() };
+
     let mut candidates: Vec<(String, Box<dyn Fn() + '_>)> = vec![
         ("bare pass".into(), Box::new(|| drop(black_box(scan::scan(&task, ScanRequest::default()))))),
         ("faer, row blocks".into(), Box::new(|| blocked_product(&x, &q, m, d, block))),
@@ -111,7 +118,17 @@ fn main() {
             }),
         ));
     }
-    candidates.retain(|(name, _)| name == "bare pass" || wanted(name));
+    for (name, set) in &sets {
+        let task = Task { constraints: Some(set), ..task };
+        let solve = move || {
+            let scanned = scan::scan(&task, budgeted::needs(&task, budget)).unwrap();
+            budgeted::solve(&task, &scanned, &[budget]).unwrap().budgets.remove(0)
+        };
+        let found = solve();
+        println!("constraints, {name}: {:.4} % above the bound", 100.0 * (found.value / found.lp_value - 1.0));
+        candidates.push((format!("constraints: {name}"), Box::new(move || drop(black_box(solve())))));
+    }
+    candidates.retain(|(name, _)| name == "bare pass" || wanted(name) || !sets.is_empty() && *name == free);
     if wanted("excess") {
         let chosen = &herding::choose(&task, Kernel::ENERGY, &[budget]).unwrap().budgets[0];
         let witness = herding::witness(&task, Kernel::ENERGY, chosen).unwrap();
@@ -147,6 +164,12 @@ fn main() {
         let rate = 2e-9 * (n * m * d) as f64 / time;
         let (wall, cpu, peak) = (ratio(&seconds), ratio(&processor), peak[at] as f64 / 1e3);
         println!("{name:<32}{time:>11.3}{wall:>11.2}{spent:>11.2}{cpu:>11.2}{rate:>11.1}{peak:>11.1}");
+    }
+    let base = candidates.iter().position(|(name, _)| *name == free);
+    for (at, (name, _)) in candidates.iter().enumerate().filter(|(_, (name, _))| name.starts_with("constraints")) {
+        let Some(base) = base else { continue };
+        let ratio = |of: &[Vec<f64>]| median(of[at].iter().zip(&of[base]).map(|(a, b)| a / b).collect());
+        println!("{name:<32}{:>11.2} × `{free}`, {:.2} in processor time", ratio(&seconds), ratio(&processor));
     }
     println!("load {}", load());
 }

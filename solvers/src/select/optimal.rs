@@ -12,7 +12,8 @@ use crate::task::{SelectError, Task};
 /// Minimises the transport cost over all subsets of the size asked for.
 ///
 /// The result is a best subset if the number of queries divides the budget, else the better of two roundings of the
-/// fractional optimum; how far that can be from the best is for the certificate to say.
+/// fractional optimum; how far that can be from the best is for the certificate to say. So it is under constraints whose
+/// groups are nested; other constraints make the optimum fractional at a few rows.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Optimal;
 
@@ -24,6 +25,10 @@ impl Selector for Optimal {
     /// Multiples of the number of queries are prefixes of one order; other budgets need not be.
     fn nested(&self) -> bool {
         false
+    }
+
+    fn obeys_constraints(&self) -> bool {
+        true
     }
 
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
