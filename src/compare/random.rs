@@ -2,15 +2,18 @@
 //!
 //! Every seed draws one order of which the budgets are prefixes, by a stream of the generator of its own, so that the
 //! method `random` is not among its own references. If a selection were itself a random draw, its rank among the
-//! references would be uniform: the p-value is exact, whatever the distribution.
+//! references would be uniform: the p-value is exact, whatever the distribution. Under constraints a draw takes the
+//! admissible rows of a random order, as the method `random` does.
 //!
 //! Limit: the costs of R·k rows in `f64`, once, and R exact transports for every budget, side by side.
+
+use std::borrow::Cow;
 
 use kantor_solvers::draw::without_replacement;
 use kantor_solvers::transport::exact::costs;
 use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
-use kantor_solvers::{Stopped, Watch};
+use kantor_solvers::{Admission, Stopped, Watch};
 use kantor_theory::{Objective, Power};
 use rayon::prelude::*;
 
@@ -51,19 +54,29 @@ pub(super) fn references(
     // Draws that together cover the pool meet its rows again and again; others would fill the cache in vain.
     let keep = seeds.saturating_mul(largest) >= n && (8 * n * m) as u64 <= memory / 4;
     watch.begin("random reference", (seeds * budgets.len()) as u64);
+    let sets = budgets.iter().map(|&budget| problem.feasible(budget)).collect::<Result<Vec<_>, _>>()?;
+    let mut admissions = Vec::with_capacity(budgets.len());
+    for (set, &budget) in sets.iter().zip(budgets) {
+        admissions.push(set.as_ref().map(|set| Admission::new(set, budget)).transpose()?);
+    }
+    let free = admissions.iter().all(Option::is_none);
     let draw = |r: usize| -> Result<Vec<f64>, Error> {
-        let rows = without_replacement(seed, REFERENCES + r as u64, n, largest);
-        let all = if terms.objective == Objective::W { costs(geometry, power, &rows) } else { Vec::new() };
+        let order = without_replacement(seed, REFERENCES + r as u64, n, if free { largest } else { n });
+        let transport = terms.objective == Objective::W;
+        let all = if transport && free { costs(geometry, power, &order) } else { Vec::new() };
         if !keep {
             geometry.clear_cache();
         }
-        let distances = budgets.iter().map(|&budget| {
+        let distances = budgets.iter().zip(&admissions).map(|(&budget, admission)| {
             watch.advance(1).map_err(|Stopped| Error::from(Stopped))?;
-            match terms.objective {
-                Objective::W => Ok(exact(&all[..budget * m], budget, power)?),
-                _ => {
-                    Ok(certify::distance(geometry, &terms, &rows[..budget])?.interval().upper.unwrap_or(f64::INFINITY))
-                }
+            let rows = admission.as_ref().map_or(Cow::Borrowed(&order[..budget]), |start| {
+                let mut admission = start.clone();
+                order.iter().copied().filter(|&row| admission.take(row)).take(budget).collect()
+            });
+            match transport {
+                true if free => Ok(exact(&all[..budget * m], budget, power)?),
+                true => Ok(exact(&costs(geometry, power, &rows), budget, power)?),
+                false => Ok(certify::distance(geometry, &terms, &rows)?.interval().upper.unwrap_or(f64::INFINITY)),
             }
         });
         distances.collect()

@@ -102,12 +102,23 @@ pub(crate) fn selections<'a>(
     plain(&header, results.map(row))
 }
 
+/// What the rows of a table obey, if anything.
+pub(crate) fn constraints(rules: &[String]) -> Text {
+    let mut text = Text::default();
+    if !rules.is_empty() {
+        text.push(format_args!("best possible and choices under constraints: {}", rules.join("; ")));
+    }
+    text
+}
+
 impl Manifest {
     /// Its selections as a table for people.
     pub fn text(&self) -> Text {
         let which: fn(&Column) -> Heading =
             if self.cut.is_some() { |column| column.quantiles } else { |column| column.select };
-        selections(which, self.context(), self.results.iter())
+        let mut text = selections(which, self.context(), self.results.iter());
+        text.append(constraints(&self.parameters.constraints));
+        text
     }
 }
 

@@ -8,6 +8,7 @@ mod certify;
 mod changing;
 mod columns;
 mod compare;
+mod constraints;
 mod entries;
 mod escapes;
 mod groups;

@@ -107,6 +107,9 @@ fn facts(found: &Comparison) -> Vec<(&'static str, String)> {
         ("Pool", format!("{} rows", count(found.pool_rows as u64))),
         ("Queries", format!("{} rows", count(found.query_rows as u64))),
     ];
+    if !parameters.constraints.is_empty() {
+        facts.push(("Constraints, in choices, bounds and random draws", parameters.constraints.join("; ")));
+    }
     facts.extend(found.dimension.map(|dimension| ("Numbers per row", count(dimension as u64))));
     facts.extend(parameters.cross_fit.map(|folds| ("Held out", format!("by {folds} folds of the queries"))));
     facts.push(("Seed", found.seed.to_string()));

@@ -1,0 +1,221 @@
+//! Choices under constraints: every method obeys them, certificates state them, and what cannot be obeyed is said before the
+//! work.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use serde_json::Value;
+
+use crate::support::{example, indices, json, kantor, printed_json, select_example, write_npy};
+
+/// The sources of the bundled pool, by row.
+fn sources() -> Vec<String> {
+    let bytes = fs::read(example("pool.jsonl.gz")).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(&bytes[..]), &mut text).unwrap();
+    let source = |line: &str| serde_json::from_str::<Value>(line).unwrap()["source"].as_str().unwrap().to_owned();
+    text.lines().map(source).collect()
+}
+
+/// `select` on the bundled data with the pool's examples.
+fn select(out: &Path, more: &[&str]) -> Command {
+    let mut command = select_example(out, more);
+    command.arg("--pool-jsonl").arg(example("pool.jsonl.gz"));
+    command
+}
+
+fn rows(out: &Path, of: &str) -> Vec<usize> {
+    indices(&out.join(of).join("indices.npy")).into_iter().map(|row| row as usize).collect()
+}
+
+/// With quotas on one column and budgets that the number of queries divides, `optimal` is a best subset of those that obey them;
+/// all methods obey, and certificates verify.
+#[test]
+fn quotas_are_obeyed_by_every_method_and_optimal_is_best_among_those_that_obey() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    let methods =
+        "optimal,random,mean-similarity,round-robin,doubly-greedy,knn-uniform,knn-kde,knn-tv,kde-ratio,uot,energy,mmd";
+    let quotas = ["--quota", "source:..20%", "--quota", "source=medquad:15.."];
+    let words = ["--budget", "100,200", "--method", methods, "--list-cap", "50"];
+    select(&out, &[&words[..], &quotas].concat())
+        .assert()
+        .success()
+        .stdout(contains("under constraints: source:..20%; source=medquad:15.."));
+    let sources = sources();
+    let manifest = json(&out.join("manifest.json"));
+    for result in manifest["results"].as_array().unwrap() {
+        let (dir, budget) = (result["dir"].as_str().unwrap(), result["budget"].as_u64().unwrap() as usize);
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        rows(&out, dir).iter().for_each(|&row| *counts.entry(&sources[row]).or_default() += 1);
+        assert!(counts.values().all(|&count| count <= budget / 5) && counts["medquad"] >= 15, "{dir}: {counts:?}");
+        assert!(result["excess"].as_f64().is_some(), "{dir}");
+        if result["method"] == "optimal" {
+            assert_eq!(result["status"], "optimal", "{dir}");
+        }
+    }
+    for dir in ["optimal/k100", "kde-ratio/k200"] {
+        let mut verify = kantor();
+        verify.arg("verify").arg(out.join(dir).join("certificate.json"));
+        verify
+            .assert()
+            .success()
+            .stdout(contains("of each `source`").and(contains("at least 15 rows of `source=medquad`")));
+    }
+}
+
+/// A result under constraints that were found from the rows holds what its certificates need, wherever it is moved.
+#[test]
+fn columns_found_from_the_rows_go_with_the_result() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    let rules = ["--dedup", "cosine=0.9", "--tokens", "words:response", "--max-tokens-total", "8k"];
+    select(&out, &[&["--budget", "100", "--method", "optimal,round-robin"][..], &rules].concat()).assert().success();
+    let moved = work.path().join("moved");
+    fs::rename(&out, &moved).unwrap();
+    let words: Vec<f64> = fs::read_to_string(moved.join("columns/words.txt"))
+        .unwrap()
+        .lines()
+        .map(|line| line.parse().unwrap())
+        .collect();
+    let clusters = fs::read_to_string(moved.join("columns/near-duplicates.txt")).unwrap();
+    let clusters: Vec<&str> = clusters.lines().collect();
+    assert!(clusters.iter().any(|label| !label.is_empty()));
+    for method in ["optimal", "round-robin"] {
+        let chosen = rows(&moved, &format!("{method}/k100"));
+        assert!(chosen.iter().map(|&row| words[row]).sum::<f64>() <= 8192.0, "{method}");
+        let mut labels: Vec<&str> = chosen.iter().map(|&row| clusters[row]).filter(|label| !label.is_empty()).collect();
+        labels.sort_unstable();
+        assert!(labels.windows(2).all(|pair| pair[0] != pair[1]), "{method}");
+        kantor().arg("verify").arg(moved.join(method).join("k100/certificate.json")).assert().success();
+    }
+    // A column that was changed since is another one.
+    let text = fs::read_to_string(moved.join("columns/words.txt")).unwrap().replacen("1", "2", 1);
+    fs::write(moved.join("columns/words.txt"), text).unwrap();
+    kantor()
+        .arg("verify")
+        .arg(moved.join("optimal/k100/certificate.json"))
+        .assert()
+        .code(1)
+        .stdout(contains("cannot-check").and(contains("column `words`")));
+}
+
+/// Six rows on a line of directions, of which row 2 cannot be measured, two queries, and ids.
+struct Small {
+    work: tempfile::TempDir,
+}
+
+impl Small {
+    fn new() -> Self {
+        let small = Self { work: tempfile::tempdir().unwrap() };
+        let rows = [1.0, 0.0, 1.0, 0.1, f32::NAN, 0.0, 1.0, 0.5, 0.0, 1.0, 1.0, 0.0];
+        write_npy(&small.at("p.npy"), 2, &rows);
+        write_npy(&small.at("q.npy"), 2, &[1.0, 0.02, 1.0, 0.05]);
+        let line = |row: usize| format!("{{\"id\": \"r{row}\", \"tokens\": {}, \"by\": \"a\"}}\n", row + 1);
+        fs::write(small.at("p.jsonl"), (0..6).map(line).collect::<String>()).unwrap();
+        small
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.work.path().join(name)
+    }
+
+    fn select(&self, out: &str, more: &[&str]) -> Command {
+        let mut command = kantor();
+        command.current_dir(self.work.path()).args(["select", "--pool", "p.npy", "--query", "q.npy", "--budget", "2"]);
+        command.args(["--pool-jsonl", "p.jsonl", "--method", "optimal", "--on-bad-row", "drop", "-o", out]).args(more);
+        command
+    }
+
+    fn chosen(&self, out: &str, more: &[&str]) -> Vec<usize> {
+        self.select(out, more).assert().success();
+        let mut rows = rows(&self.at(out), "optimal/k2");
+        rows.sort_unstable();
+        kantor()
+            .current_dir(self.work.path())
+            .args(["verify", &format!("{out}/optimal/k2/certificate.json")])
+            .assert()
+            .success();
+        rows
+    }
+}
+
+#[test]
+fn rows_are_included_and_excluded_by_number_and_by_id() {
+    let small = Small::new();
+    assert_eq!(small.chosen("free", &[]), [0, 1]);
+    fs::write(small.at("rows.txt"), "4\n").unwrap();
+    fs::write(small.at("ids.txt"), "r1\nr5\n").unwrap();
+    fs::write(small.at("ids.jsonl"), "{\"id\": \"r0\"}\n{\"id\": \"r1\"}\n").unwrap();
+    assert_eq!(small.chosen("a", &["--include", "rows.txt"]), [0, 4]);
+    assert_eq!(small.chosen("b", &["--exclude", "ids.txt"]), [0, 3]);
+    assert_eq!(small.chosen("c", &["--exclude", "ids.jsonl"]), [3, 5]);
+    assert_eq!(small.chosen("d", &["--exclude", "ids.jsonl", "--include", "rows.txt"]), [4, 5]);
+    // A result of kantor names rows too.
+    assert_eq!(small.chosen("e", &["--exclude", "free/optimal/k2/selection.jsonl"]), [3, 5]);
+    assert_eq!(small.chosen("f", &["--dedup", "exact"]), [0, 1]);
+    fs::write(small.at("last.txt"), "r5\n").unwrap();
+    assert_eq!(small.chosen("g", &["--dedup", "exact", "--include", "last.txt"]), [1, 5]);
+    fs::write(small.at("first.txt"), "0\n").unwrap();
+    let short = ["--tokens", "tokens", "--max-tokens-total", "8", "--include", "rows.txt", "--exclude", "first.txt"];
+    assert_eq!(small.chosen("h", &short[4..]), [4, 5]);
+    assert_eq!(small.chosen("i", &short), [1, 4]);
+    assert_eq!(small.chosen("n", &["--exclude-near", "q.npy", "--cosine", "0.99"]), [3, 4]);
+    small
+        .select("j", &["--min-similarity", "0.9", "--include", "rows.txt"])
+        .assert()
+        .code(3)
+        .stderr(contains("included and excluded"));
+    assert_eq!(small.chosen("k", &["--min-similarity", "0.9", "--exclude", "ids.jsonl"]), [3, 5]);
+}
+
+#[test]
+fn constraints_that_cannot_be_obeyed_or_mean_nothing_are_refused_before_the_work() {
+    let small = Small::new();
+    fs::write(small.at("dropped.txt"), "2\n").unwrap();
+    fs::write(small.at("unknown.txt"), "nobody\n").unwrap();
+    for (words, code, said) in [
+        (&["--quota", "by=a:..1"][..], 3, "the largest numbers of rows by `by` add up to 1"),
+        (&["--quota", "by=b:1.."], 3, "`by=b` has no row, but at least 1"),
+        (&["--quota", "by:60%..70%"], 2, "at least 2 and at most 1"),
+        (&["--quota", "bye:..1"], 3, "no row has a label in `bye`"),
+        (&["--quota", "by:.."], 2, "limits nothing"),
+        (&["--tokens", "tokens", "--max-tokens-total", "2"], 3, "2 rows have at least 3 of `tokens` in all"),
+        (&["--tokens", "tokens"], 2, "--max-tokens-total"),
+        (&["--tokens", "by", "--max-tokens-total", "2"], 3, "no number"),
+        (&["--include", "dropped.txt"], 3, "was dropped"),
+        (&["--include", "unknown.txt"], 3, "no row of the pool has the id `nobody`"),
+        (&["--cosine", "0.9"], 2, "--exclude-near"),
+        (&["--dedup", "cosine=2"], 2, "between 0 and 1"),
+    ] {
+        small.select("out", words).assert().code(code).stderr(contains(said));
+        assert!(!small.at("out").exists(), "{words:?}");
+    }
+}
+
+/// The rows do not depend on the number of threads, and a comparison draws its random references from those that obey.
+#[test]
+fn a_comparison_under_constraints_compares_subsets_that_obey() {
+    let work = tempfile::tempdir().unwrap();
+    let run = |out: &str, threads: &str| {
+        let mut compare = kantor();
+        compare.args(["compare", "--budget", "40", "--method", "round-robin,random", "--random-seeds", "5", "--json"]);
+        compare
+            .args(["--quota", "source=tldr_pages:40..", "--threads", threads, "--pool-jsonl"])
+            .arg(example("pool.jsonl.gz"));
+        compare.arg("--pool").arg(example("pool.embed.npy")).arg("--query").arg(example("query_gsm8k.embed.npy"));
+        compare.arg("-o").arg(work.path().join(out));
+        printed_json(&mut compare);
+        json(&work.path().join(out).join("results.json"))
+    };
+    let (one, four) = (run("one", "1"), run("four", "4"));
+    // All forty rows are from one source, which is far from the queries: the unconstrained bound is 0.4 or less.
+    assert_eq!(one["references"], four["references"]);
+    assert!(one["references"][0]["range"][0].as_f64().unwrap() > 0.6, "{}", one["references"]);
+    let page = fs::read_to_string(work.path().join("one/report.html")).unwrap();
+    assert!(page.contains("source=tldr_pages:40.."));
+}
