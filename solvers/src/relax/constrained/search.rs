@@ -23,7 +23,7 @@ use crate::transport::exact::start;
 const ROWS: usize = 256;
 
 /// How far the value of a row may be from that of a sample, as a share of what rows are worth.
-const MARGIN: f64 = 0.1;
+const MARGIN: f64 = 0.3;
 
 /// The solution of the relaxed problem at some prices.
 #[derive(Debug, Clone)]
