@@ -22,14 +22,14 @@ use faer::{Accum, MatMut, MatRef, Par};
 use kantor::certify;
 use kantor::output::ResultDirectory;
 use kantor::pipeline::{InputSpec, Inputs, Request};
-use kantor::problem::Goal;
+use kantor::problem::{Goal, Problem};
 use kantor::record::Run;
 use kantor_solvers::relax::budgeted;
 use kantor_solvers::relax::herding;
 use kantor_solvers::scan;
 use kantor_solvers::{Quiet, ScanRequest, Settings, Task, registry};
 use kantor_theory::bounds::{Candidates, best_bound};
-use kantor_theory::{Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, sequential};
+use kantor_theory::{DenseRows, Kernel, Objective, Power, Statement, sequential};
 use npyz::WriterBuilder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -45,16 +45,8 @@ fn main() {
     let (x, q) = clustered(n, m, d);
     let query = DenseRows::from_f32(d, q.clone()).unwrap();
     let pool = DenseRows::from_f32(d, x.clone()).unwrap();
-    let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-    let task = Task {
-        geometry: &geometry,
-        seed: 0,
-        power: Power::One,
-        block,
-        memory: 1 << 30,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let problem = Problem::new(&pool, &query, Goal::default()).unwrap();
+    let (geometry, task) = (problem.geometry(), Task { block, ..problem.task(0, 1 << 30, &Quiet) });
     println!("N = {n}, M = {m}, d = {d}, blocks of {block} rows, {threads} threads, {runs} runs, load {}", load());
 
     let select = |name: &str, k: usize| {
@@ -92,26 +84,26 @@ fn main() {
         candidates.push(("certificate: solve".into(), Box::new(|| drop(black_box(solve())))));
         candidates.push((
             "certificate: best, active rows".into(),
-            Box::new(|| drop(black_box(certify::best(&geometry, Power::One, best, lists.as_ref()).unwrap()))),
+            Box::new(|| drop(black_box(certify::best(geometry, Power::One, best, lists.as_ref()).unwrap()))),
         ));
         candidates.push((
             "certificate: best, 1 thread".into(),
             Box::new(|| {
-                let problem = Statement::new(&geometry, Power::One, budget);
+                let problem = Statement::new(geometry, Power::One, budget);
                 let all = Candidates::All;
-                black_box(best_bound(&geometry, &problem, best.potentials.clone(), all, &sequential).unwrap());
+                black_box(best_bound(geometry, &problem, best.potentials.clone(), all, &sequential).unwrap());
             }),
         ));
         candidates.push((
             "certificate: distance".into(),
-            Box::new(|| drop(black_box(certify::distance(&geometry, &certify::Terms::default(), rows).unwrap()))),
+            Box::new(|| drop(black_box(certify::distance(geometry, &certify::Terms::default(), rows).unwrap()))),
         ));
     }
     if let Some(files) = &files {
         candidates.push((format!("files to certificate, k={budget}"), Box::new(|| files.select(budget))));
     }
     if wanted("energy") {
-        let (geometry, task) = (&geometry, &task);
+        let (geometry, task) = (geometry, &task);
         let herded = move || {
             let solved = herding::choose(task, Kernel::ENERGY, &[budget]).unwrap();
             herding::witness(task, Kernel::ENERGY, &solved.budgets[0]).unwrap()
@@ -140,9 +132,9 @@ fn main() {
     if wanted("excess") {
         let chosen = &herding::choose(&task, Kernel::ENERGY, &[budget]).unwrap().budgets[0];
         let witness = herding::witness(&task, Kernel::ENERGY, chosen).unwrap();
-        let best = certify::best_under(&geometry, Objective::Energy, budget, witness).unwrap();
+        let best = certify::best_under(geometry, Objective::Energy, budget, witness).unwrap();
         let terms = certify::Terms { objective: Objective::Energy, ..certify::Terms::default() };
-        let distance = certify::distance(&geometry, &terms, chosen.rows()).unwrap();
+        let distance = certify::distance(geometry, &terms, chosen.rows()).unwrap();
         let excess = certify::Certified::new(distance, Some(best)).unwrap().excess();
         println!("energy k={budget}: excess {excess:?} after {:.1} CPU s, files aside", processor_seconds());
     }

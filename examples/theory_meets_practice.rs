@@ -14,12 +14,13 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 use flate2::read::GzDecoder;
 use kantor::certify::{self, Terms};
+use kantor::problem::{Goal, Problem};
 use kantor::solvers::registry::SELECTORS;
 use kantor::solvers::scan::scan;
 use kantor::solvers::transport::exact::costs;
 use kantor::solvers::transport::exact::masses;
 use kantor::solvers::transport::exact::transport;
-use kantor::solvers::{Quiet, Settings, Task, draw};
+use kantor::solvers::{Quiet, Settings, draw};
 use kantor::source::{OpenOptions, Representation};
 use kantor::statistics::spearman;
 use kantor::theory::generalization::lipschitz::{gap, mean_loss, truncate, truncated_gap};
@@ -199,16 +200,8 @@ pub(crate) fn study(budgets: &[usize], methods: &[&str]) -> Result<Vec<Finding>,
     let (Some(rows), Some(targets)) = (pool.joint(classes), queries.joint(classes)) else {
         return Err("no rows".into());
     };
-    let geometry = Geometry::new(&rows, &targets, Cost::Euclidean)?;
-    let task = Task {
-        geometry: &geometry,
-        power: Power::One,
-        seed: 0,
-        block: 512,
-        memory: u64::MAX,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let problem = Problem::new(&rows, &targets, Goal { cost: Cost::Euclidean, ..Goal::default() })?;
+    let (geometry, task) = (problem.geometry(), problem.task(0, u64::MAX, &Quiet));
     let largest = budgets.iter().copied().max().unwrap_or(0);
     let loss = LossObjective::new(1.0).ok_or("α = 1")?;
     let mut findings = Vec::new();
@@ -220,11 +213,11 @@ pub(crate) fn study(budgets: &[usize], methods: &[&str]) -> Result<Vec<Finding>,
             let chosen = pool.part(&selection.rows);
             let probe = train(&chosen, classes);
             let lipschitz = joint_lipschitz(&probe, loss);
-            let interval = certify::distance(&geometry, &Terms::default(), &selection.rows)?.interval();
+            let interval = certify::distance(geometry, &Terms::default(), &selection.rows)?.interval();
             let distance = MetricDistance::new(interval).ok_or("no distance")?;
             let mean = |data: &Labelled| mean_loss(&losses(&probe, data, loss), None).map_or(f64::NAN, |ends| ends.1);
             let bound = gap(lipschitz, distance);
-            let truncated = truncated_transport(&geometry, &rows, &targets, &selection.rows, lipschitz)?;
+            let truncated = truncated_transport(geometry, &rows, &targets, &selection.rows, lipschitz)?;
             findings.push(Finding {
                 method: entry.name,
                 budget: selection.budget(),

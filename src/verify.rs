@@ -15,7 +15,7 @@ use kantor_theory::{Certificate, Facts, Rows, Verdict, checker};
 use crate::certify;
 use crate::pipeline::{Error, InputSpec, Inputs};
 use crate::problem::Goal;
-use crate::source::column::{Kind, ReadColumn};
+use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::name::readable;
 use crate::source::{Allowance, DataError, OnBadRow};
 
@@ -98,7 +98,7 @@ fn read_columns<'a>(
             return Ok(Err(format!("the certificate does not say where column `{name}` was read from: name its file")));
         };
         let adds_up = limits.iter().any(|limit| limit.column == at && limit.of == Counted::Sum);
-        let kind = if adds_up { Kind::Numbers } else { Kind::Labels };
+        let kind = if adds_up { ColumnKind::Numbers } else { ColumnKind::Labels };
         let rows = inputs.original_pool_len();
         match ReadColumn::read(name, &file, kind, rows, &allowance, watch) {
             Ok(column) => found.push((name.as_str(), column)),

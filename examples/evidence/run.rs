@@ -5,10 +5,10 @@ use std::path::Path;
 
 use kantor::certify::{self, SubsetMetric, Terms, measure};
 use kantor::pipeline::{InputSpec, Inputs};
-use kantor::problem::Goal;
+use kantor::problem::{Goal, Problem};
 use kantor::solvers::relax::budgeted;
 use kantor::solvers::scan::scan;
-use kantor::solvers::{Optimum, Quiet, ScanRequest, Settings, Task, folds, registry};
+use kantor::solvers::{Optimum, Quiet, ScanRequest, Settings, folds, registry};
 use kantor::statistics::mean;
 use kantor::theory::{Cost, Geometry, PickedRows, Power};
 use rayon::prelude::*;
@@ -47,17 +47,9 @@ fn spec(data: &Path, name: &str) -> InputSpec {
 }
 
 /// What all selectors choose for all budgets, and a proved lower bound of W for every subset of these sizes.
-fn choose(geometry: &Geometry<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Vec<f64>), Box<dyn Error>> {
+fn choose(problem: &Problem<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Vec<f64>), Box<dyn Error>> {
     let largest = budgets.iter().copied().max().unwrap_or(0);
-    let task = |seed| Task {
-        geometry,
-        power: Power::One,
-        seed,
-        block: 512,
-        memory: u64::MAX,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let task = |seed| problem.task(seed, u64::MAX, &Quiet);
     let selectors: Vec<_> =
         METHODS.iter().filter_map(|name| Some((registry::selector(name)?.build)(&Settings::default()))).collect();
     let exact = budgeted::needs(&task(0), largest);
@@ -65,7 +57,7 @@ fn choose(geometry: &Geometry<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Ve
     let scanned = scan(&task(0), needs)?;
     let solved = budgeted::solve(&task(0), &scanned, budgets)?;
     let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
-    let best = |found| certify::best(geometry, Power::One, found, lists).map(|bound| bound.lower());
+    let best = |found| certify::best(problem.geometry(), Power::One, found, lists).map(|bound| bound.lower());
     let bests = solved.budgets.iter().map(best).collect::<Result<_, _>>()?;
     let optimum = Optimum::Transport(solved);
     let mut choices = Vec::new();
@@ -110,7 +102,7 @@ pub(crate) fn cells<'a>(
     let inputs = Inputs::open(&spec(data, &queries.name), Cost::Cosine, &Quiet)?;
     let problem = inputs.problem(Goal::default())?.with_cache();
     let geometry = problem.geometry();
-    let (choices, bests) = choose(geometry, budgets)?;
+    let (choices, bests) = choose(&problem, budgets)?;
     geometry.clear_cache();
     let shortest: Vec<usize> = (0..budgets.len())
         .map(|at| choices.iter().filter(|c| c.at == at).map(|c| pool.tokens(&c.rows)).min().unwrap_or(0))
@@ -164,8 +156,8 @@ pub(crate) fn held_out<'a>(
     for (half, other) in [(0, 1), (1, 0)] {
         let [seen, held] = [half, other].map(|of| PickedRows::new(problem.queries(), halves[of].clone()));
         let (seen, held) = (problem.with_queries(&seen)?, problem.with_queries(&held)?);
+        let (choices, _) = choose(&seen, budgets)?;
         let (seen, held) = (seen.geometry(), held.geometry());
-        let (choices, _) = choose(seen, budgets)?;
         let measured = choices.par_iter().map(|choice| {
             let nats = queries.nats(&pool.train(&choice.rows, usize::MAX));
             Ok::<_, String>((distances(seen, &choice.rows)?, distances(held, &choice.rows)?, nats))

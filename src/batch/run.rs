@@ -330,6 +330,7 @@ impl<'a> Batch<'a> {
             }
             let (goal, request) = self.asked(&fit);
             problem = problem.with_budgets(goal.budgets);
+            problem.geometry().clear_cache();
             let request = inputs.within(&request);
             let prepared = Prepared::new(&problem, &request, watch);
             match prepared.map_err(|error| inputs.named(error, goal.cost)) {

@@ -13,10 +13,11 @@ use super::{CertifyError, Terms, evidence, in_parallel};
 /// use kantor::certify::{Certified, Terms, best_among, column_record, distance_among, facts_of};
 /// use kantor::prelude::*;
 /// use kantor::theory::constraints::{Column, Constraints, Counted, FeasibleSet, Limit, Price};
-/// use kantor::theory::{certificate::Role, sequential, verify};
+/// use kantor::theory::{sequential, verify};
 /// let (pool, query) = (ndarray::array![[0.0], [0.1], [3.0]], ndarray::array![[0.0]]);
 /// let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
-/// let geometry = Geometry::new(&pool, &query, Cost::Euclidean)?;
+/// let problem = Problem::new(&pool, &query, Goal { cost: Cost::Euclidean, ..Goal::default() })?;
+/// let geometry = problem.geometry();
 /// // At most one row from the web.
 /// let source = Column::labels([Some("web"), Some("web"), Some("books")]);
 /// let constraints = Constraints {
@@ -25,16 +26,16 @@ use super::{CertifyError, Terms, evidence, in_parallel};
 ///     ..Constraints::default()
 /// };
 /// let set = FeasibleSet::new(&constraints, &[source.clone()], 3, &[])?;
-/// let distance = distance_among(&geometry, &Terms::default(), &[0, 2], &set)?;
+/// let distance = distance_among(geometry, &Terms::default(), &[0, 2], &set)?;
 /// let prices = [Price { limit: 0, label: None, price: 2.9 }];
-/// let best = best_among(&geometry, &Terms::default(), 2, vec![3.0], &set, &prices)?;
+/// let best = best_among(geometry, &Terms::default(), 2, vec![3.0], &set, &prices)?;
 /// let certified = Certified::new(distance, Some(best))?;
 /// assert!(certified.excess().is_some_and(|excess| excess < 1e-9));
 ///
-/// let mut facts = facts_of(&[(Role::Pool, &pool as &dyn Rows), (Role::Query, &query)]);
+/// let mut facts = facts_of(&problem);
 /// let certificate = certified.certificate(&facts, None)?;
 /// (facts.column_records, facts.columns) = (vec![column_record("source", &source)], vec![source]);
-/// assert_eq!(verify(&certificate, &facts, &geometry, &sequential).name(), "verified");
+/// assert_eq!(verify(&certificate, &facts, geometry, &sequential).name(), "verified");
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 ///

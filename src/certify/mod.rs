@@ -95,8 +95,8 @@ pub fn watched(stage: &str, watch: &dyn Watch) -> impl Fn(usize, &(dyn Fn(usize)
 /// use kantor::prelude::*;
 /// let (pool, query) = (ndarray::array![[0.0], [1.0], [5.0]], ndarray::array![[0.0], [2.0]]);
 /// let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
-/// let geometry = Geometry::new(&pool, &query, Cost::Euclidean)?;
-/// let interval = distance(&geometry, &Terms::default(), &[0, 1])?.interval();
+/// let problem = Problem::new(&pool, &query, Goal { cost: Cost::Euclidean, ..Goal::default() })?;
+/// let interval = distance(problem.geometry(), &Terms::default(), &[0, 1])?.interval();
 /// assert!(interval.lower <= Some(0.5) && interval.upper >= Some(0.5));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```

@@ -9,7 +9,7 @@ use kantor_solvers::{Selector, Task, Watch};
 use kantor_theory::{PickedRows, Power};
 
 use super::text::beginning;
-use crate::pipeline::{BLOCK, Error, Inputs};
+use crate::pipeline::{Error, Inputs};
 use crate::problem::Problem;
 use crate::record::{NearestExample, NearestExamples};
 use crate::source::JsonlRows;
@@ -37,7 +37,7 @@ pub(super) fn nearest(
         let one = PickedRows::new(problem.queries(), vec![query]);
         let one = problem.with_queries(&one)?;
         let geometry = one.geometry();
-        let task = Task { geometry, power: Power::One, seed: 0, block: BLOCK, memory, constraints: None, watch };
+        let task = Task { power: Power::One, ..one.task(0, memory, watch) };
         let count = EXAMPLES.min(geometry.pool_len());
         let findings = scan(&task, RoundRobin.needs(&task, count))?;
         let rows = RoundRobin.select(&task, &findings, &[count])?.pop().map_or_else(Vec::new, |found| found.rows);

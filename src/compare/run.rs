@@ -3,16 +3,16 @@
 
 use std::time::Instant;
 
+use kantor_solvers::SelectError;
 use kantor_solvers::Watch;
 use kantor_solvers::registry::{SELECTORS, SelectorEntry};
-use kantor_solvers::{SelectError, Task};
 use kantor_theory::{Cost, Rows};
 
 use super::solvers::{Solvers, solve};
 use super::text::{BINS, Texts};
 use super::{near, nearest, overlap, random, warnings};
 use crate::label::Labelled;
-use crate::pipeline::{BLOCK, Error, Inputs, Outcome, ProvedSelection, Request as Selecting, choose_from, notes};
+use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection, Request as Selecting, choose_from, notes};
 use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::record::{
@@ -177,8 +177,7 @@ fn methods(problems: &[Problem<'_>], request: &Selecting, watch: &dyn Watch) -> 
     let Selecting { seed, memory, ref settings, .. } = *request;
     let takes = |entry: &&SelectorEntry| {
         problems.iter().all(|problem| {
-            let (geometry, power) = (problem.geometry(), problem.goal().power);
-            let task = Task { geometry, power, seed, block: BLOCK, memory, constraints: None, watch };
+            let task = problem.task(seed, memory, watch);
             // Whatever else is wrong shows when the method is asked in earnest.
             !matches!((entry.build)(settings).supports(&task), Err(SelectError::Unsupported { .. }))
         })

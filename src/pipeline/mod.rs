@@ -37,9 +37,6 @@ pub(crate) use order::notes;
 pub use own::Own;
 pub use prepared::{Prepared, method};
 
-/// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
-pub(crate) const BLOCK: usize = 512;
-
 /// Why nothing was selected.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -21,7 +21,7 @@ use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::suggest::did_you_mean;
 
-use super::{BLOCK, Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit};
+use super::{Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit};
 
 /// Bytes kept per chosen row: its number, its score, its closest query, and the cost to that query.
 const CHOSEN_ROW: u64 = 32;
@@ -97,8 +97,7 @@ impl<'a> Prepared<'a> {
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
         let memory = request.memory;
-        let task =
-            Task { geometry, power: goal.power, seed: request.seed, block: BLOCK, memory, constraints: None, watch };
+        let task = problem.task(request.seed, memory, watch);
         let largest = budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };
@@ -157,11 +156,6 @@ impl<'a> Prepared<'a> {
     /// What was proved of every subset of a budget of the request, if distances are to be certified.
     pub fn best(&self, budget: usize) -> Option<&BestBound> {
         self.bests.iter().find(|best| best.budget() == budget)
-    }
-
-    /// Which distance is certified.
-    pub fn objective(&self) -> Objective {
-        self.objective
     }
 
     /// These choices as the outcome of the request; the input files are not described.

@@ -2,10 +2,14 @@
 
 mod target;
 
+use kantor_solvers::{Task, Watch};
 use kantor_theory::certificate::Role;
 use kantor_theory::{Cost, Geometry, GeometryError, Power, Rows};
 
 pub use target::Target;
+
+/// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
+const BLOCK: usize = 512;
 
 /// What is asked of a pool and queries, without their rows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -90,6 +94,12 @@ impl<'a> Problem<'a> {
     /// All pairs of pool rows and queries, and the cost between them.
     pub fn geometry(&self) -> &Geometry<'a> {
         &self.geometry
+    }
+
+    /// The problem as selectors see it, for one seed and at most `memory` bytes beyond the input.
+    pub fn task<'t>(&'t self, seed: u64, memory: u64, watch: &'t dyn Watch) -> Task<'t> {
+        let (geometry, power) = (&self.geometry, self.goal.power);
+        Task { geometry, power, seed, block: BLOCK, memory, constraints: None, watch }
     }
 
     /// What is asked.

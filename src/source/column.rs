@@ -17,7 +17,7 @@ use super::name::readable;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnKind {
     /// Labels, which are counted: text, or numbers as they are spelled.
     Labels,
     /// Numbers, which add up: finite and not negative.
@@ -55,7 +55,7 @@ impl ReadColumn {
     pub fn read(
         name: &str,
         named: &Path,
-        kind: Kind,
+        kind: ColumnKind,
         rows: usize,
         allowance: &Allowance,
         watch: &dyn Watch,
@@ -65,8 +65,8 @@ impl ReadColumn {
         let mut claim = Claim::new(allowance, &path);
         let remedy = "allow more with --max-memory";
         let mut values = match kind {
-            Kind::Labels => Values::Labels { names: Vec::new(), places: HashMap::new(), of_row: Vec::new() },
-            Kind::Numbers => Values::Numbers(Vec::new()),
+            ColumnKind::Labels => Values::Labels { names: Vec::new(), places: HashMap::new(), of_row: Vec::new() },
+            ColumnKind::Numbers => Values::Numbers(Vec::new()),
         };
         match &mut values {
             Values::Labels { of_row, .. } => claim.room(of_row, rows, "the column", remedy)?,

@@ -27,9 +27,7 @@ fn potentials_prove_the_best_subset() {
         };
         let inputs = instance.open(cost);
         let problem = inputs.problem(goal(cost)).unwrap();
-        let geometry = problem.geometry();
-        let task =
-            Task { geometry, seed: 0, power: Power::One, block: 4, memory: 1 << 30, constraints: None, watch: &Quiet };
+        let (geometry, task) = (problem.geometry(), Task { block: 4, ..problem.task(0, 1 << 30, &Quiet) });
         let budgets: Vec<usize> = (1..=n).collect();
         for diversity in [0.05, 0.5, 3.0, 100.0] {
             let objective = Objective::Tsds { diversity };

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use kantor::problem::{Goal, Problem};
 use kantor_solvers::scan;
-use kantor_solvers::{Quiet, Selection, Settings, Task, registry};
-use kantor_theory::{Cost, DenseRows, Geometry};
+use kantor_solvers::{Quiet, Selection, Settings, registry};
+use kantor_theory::DenseRows;
 
 /// The path of a stored file.
 pub(crate) fn golden(name: &str) -> PathBuf {
@@ -36,16 +37,8 @@ pub(crate) fn record() -> serde_json::Value {
 /// One selection of a registered selector with these settings on the stored rows under cosine.
 pub(crate) fn select(name: &str, settings: &Settings, budget: usize) -> Selection {
     let (pool, query) = pool_and_query();
-    let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-    let task = Task {
-        geometry: &geometry,
-        seed: 0,
-        power: kantor_theory::Power::One,
-        block: 256,
-        memory: 1 << 30,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let problem = Problem::new(&pool, &query, Goal::default()).unwrap();
+    let task = problem.task(0, 1 << 30, &Quiet);
     let selector = (registry::selector(name).unwrap().build)(settings);
     let findings = scan::scan(&task, selector.needs(&task, budget)).unwrap();
     selector.select(&task, &findings, &[budget]).unwrap().remove(0)

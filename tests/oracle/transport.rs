@@ -1,9 +1,10 @@
 //! Exact distances of given subsets by POT 0.9.7.post1 `emd2`, and best fractional values by HiGHS in SciPy 1.17.1.
 
+use kantor::problem::{Goal, Problem};
 use kantor_solvers::relax::budgeted;
 use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
-use kantor_solvers::{PoolScan, Quiet, Task};
+use kantor_solvers::{PoolScan, Quiet};
 use kantor_theory::{Cost, DenseRows, Geometry, Rows};
 
 use crate::support::{indices, pool_and_query, record, values};
@@ -72,22 +73,15 @@ fn best_values_are_those_of_highs() {
     let cases = record["best"].as_array().unwrap();
     assert!(!cases.is_empty());
     for case in cases {
-        let geometry = Geometry::new(&pool, &query, case["cost"].as_str().unwrap().parse().unwrap()).unwrap();
-        let task = Task {
-            geometry: &geometry,
-            seed: 0,
-            power: kantor_theory::Power::One,
-            block: 512,
-            memory: 1 << 30,
-            constraints: None,
-            watch: &Quiet,
-        };
+        let cost = case["cost"].as_str().unwrap().parse().unwrap();
+        let problem = Problem::new(&pool, &query, Goal { cost, ..Goal::default() }).unwrap();
+        let (geometry, task) = (problem.geometry(), problem.task(0, 1 << 30, &Quiet));
         let k = case["k"].as_u64().unwrap() as usize;
         let found = budgeted::solve(&task, &PoolScan::default(), &[k]).unwrap().budgets.remove(0);
         agree(found.lp_value, &case["value"], case);
         // L(g) over the whole pool, so the potentials alone prove the value.
         let rows: Vec<usize> = (0..geometry.pool_len()).collect();
-        let gain: f64 = costs(&geometry, &rows)
+        let gain: f64 = costs(geometry, &rows)
             .chunks_exact(geometry.query_len())
             .map(|line| found.potentials.iter().zip(line).map(|(g, c)| g - c).fold(0.0, f64::max))
             .sum();

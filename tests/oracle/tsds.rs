@@ -1,12 +1,12 @@
 //! The closed forms of TSDS against its problem solved as a linear programme by SciPy's HiGHS (`tests/data/tsds/make.py`
 //! says which programme, with which versions).
 
+use kantor::problem::{Goal, Problem};
 use kantor_solvers::relax::tsds;
 use kantor_solvers::scan;
-use kantor_solvers::{KnnKde, Quiet, Task, Tradeoff, registry};
+use kantor_solvers::{KnnKde, Quiet, Tradeoff, registry};
 use kantor_theory::{
-    Candidates, Cost, DenseRows, DistanceEvidence, Geometry, Objective, Power, Statement, best_bound, distance_bound,
-    sequential,
+    Candidates, DenseRows, DistanceEvidence, Objective, Power, Statement, best_bound, distance_bound, sequential,
 };
 use serde_json::Value;
 
@@ -33,23 +33,15 @@ fn clouds(case: &Value) -> (DenseRows, DenseRows) {
 /// Masses by row, and what the selector notes.
 fn masses(case: &Value, name: &str) -> (Vec<f64>, std::collections::BTreeMap<String, Value>) {
     let (pool, query) = clouds(case);
-    let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
+    let problem = Problem::new(&pool, &query, Goal::default()).unwrap();
     let tradeoff = Tradeoff {
         alpha: case["alpha"].as_f64().unwrap(),
         tradeoff_c: case["tradeoff_c"].as_f64().unwrap(),
         ..Tradeoff::default()
     };
     let settings = KnnKde { tradeoff, sigma: case["sigma"].as_f64().unwrap(), ..KnnKde::default() }.into();
-    let n = geometry.pool_len();
-    let task = Task {
-        geometry: &geometry,
-        seed: 0,
-        power: Power::One,
-        block: 64,
-        memory: 1 << 30,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let n = problem.geometry().pool_len();
+    let task = problem.task(0, 1 << 30, &Quiet);
     let selector = (registry::selector(name).unwrap().build)(&settings);
     let findings = scan::scan(&task, selector.needs(&task, n)).unwrap();
     let found = selector.select(&task, &findings, &[n]).unwrap().remove(0);
@@ -90,24 +82,16 @@ fn tv_masses_are_optimal() {
 fn regularised_values_are_those_of_the_linear_programme() {
     for case in cases() {
         let (pool, query) = clouds(&case);
-        let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
+        let problem = Problem::new(&pool, &query, Goal::default()).unwrap();
+        let (geometry, task) = (problem.geometry(), problem.task(0, 1 << 30, &Quiet));
         let (n, alpha) = (geometry.pool_len(), case["alpha"].as_f64().unwrap());
         let diversity = (1.0 - alpha) / alpha;
-        let problem = Statement::new(&geometry, Power::One, n).under(Objective::Tsds { diversity });
+        let statement = Statement::new(geometry, Power::One, n).under(Objective::Tsds { diversity });
         let rows: Vec<usize> = (0..n).collect();
         let around =
-            distance_bound(&geometry, &problem, &rows, DistanceEvidence::default(), &sequential).unwrap().interval();
-        let task = Task {
-            geometry: &geometry,
-            seed: 0,
-            power: Power::One,
-            block: 64,
-            memory: 1 << 30,
-            constraints: None,
-            watch: &Quiet,
-        };
+            distance_bound(geometry, &statement, &rows, DistanceEvidence::default(), &sequential).unwrap().interval();
         let dual = tsds::duals(&task, diversity, &[n]).unwrap().remove(0);
-        let best = best_bound(&geometry, &problem, dual.potentials, Candidates::All, &sequential).unwrap().lower();
+        let best = best_bound(geometry, &statement, dual.potentials, Candidates::All, &sequential).unwrap().lower();
         for (programme, constant) in [("uniform", diversity / n as f64), ("two_sided", 0.0)] {
             let optimum = case[programme]["value"].as_f64().unwrap() / alpha - constant;
             for value in [around.lower.unwrap(), around.upper.unwrap(), best] {

@@ -1,7 +1,7 @@
 //! Other programs' words for the same transport problem, and the way from their numbers to ours and back.
 //!
 //! Ours: ⟨c, π⟩ + ε·KL(π | r) + D_pool(π1 | a) + D_query(πᵀ1 | b) with KL(x|y) = Σ x ln(x/y) − x + y, weights of total 1,
-//! and π = r·exp((f + g − c)/ε) ([`problem`](crate::problem)). Let m be the mass of π.
+//! and π = r·exp((f + g − c)/ε) ([`transport_problem`](crate::transport_problem)). Let m be the mass of π.
 //!
 //! **POT** 0.9.7 (`ot.unbalanced.sinkhorn_unbalanced`): `reg` = ε and `reg_m` = ρ, infinite for a hard marginal.
 //! `reg_type="kl"` takes r = a⊗b, `reg_type="entropy"` the counting measure. Its plan is u·r·exp(−c/ε)·v, so f = ε ln u
