@@ -273,7 +273,7 @@ fn unlike_all_queries(least: f64, inputs: &Inputs, watch: &dyn Watch) -> Result<
     };
     let closeness = largest_similarity(&problem, inputs, watch)?;
     // What has no direction is like no query.
-    let unlike = closeness.into_iter().filter(|(_, value)| !(*value >= least));
+    let unlike = closeness.into_iter().filter(|(_, value)| value.is_nan() || *value < least);
     Ok(unlike.map(|(row, _)| inputs.original_row(row)).collect())
 }
 
