@@ -81,6 +81,16 @@ impl Study<'_> {
             self.skip(name, Theorem::T12, "needs the range of the losses: give --range");
             return None;
         };
+        // By its number in the file: bad rows may have been dropped.
+        let number =
+            |at: usize| self.subject.held_out.as_ref().and_then(|held| held.numbers.get(at)).map_or(at, |row| *row);
+        if let Some(at) = losses.iter().position(|loss| !(0.0..=range).contains(loss)) {
+            let (number, loss) = (number(at), losses[at]);
+            let why =
+                format!("held-out loss {number} is {loss}, outside [0, {range}]: give the true range of the loss");
+            self.refuse(name, Refusal::new(Theorem::T12, Assumption::Bounded, why));
+            return None;
+        }
         let checked = match HeldOutLosses::new(losses, 0.0, range) {
             Ok(checked) => checked,
             Err(refusal) => {

@@ -1,5 +1,6 @@
 //! `kantor batch`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::progress::{Detail, Progress};
 use crate::batch::{self, BatchReport, Event, JobLine, Options, Shard, State};
-use crate::pipeline::Error;
+use crate::pipeline::{Error, Request};
 use crate::source::name::readable;
 use crate::view::escape::Text;
 use crate::view::table;
@@ -18,6 +19,7 @@ use super::args::RunArguments;
 use super::failure::Failure;
 use super::job_file;
 use super::output::{placed, say};
+use super::settings::tell_idle;
 use super::signals::{self, INTERRUPTED};
 use super::threads;
 
@@ -73,6 +75,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let detail = arguments.run.detail();
     let plan = job_file::read(&arguments.file, arguments.out.as_deref(), &arguments.run)?;
+    let methods: BTreeSet<&String> = plan.jobs.iter().map(|job| &job.method).collect();
+    let methods = methods.into_iter().cloned().collect();
+    tell_idle(&plan.goal, &Request { methods, ..plan.request.clone() }, &arguments.run);
     let shard = arguments.shard.unwrap_or_default();
     // Stages of several tasks at a time would make no sense to a reader.
     let stages = if arguments.jobs > 1 { Detail::Quiet } else { detail };

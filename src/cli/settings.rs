@@ -6,7 +6,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::registry::{selector, settings};
 use kantor_solvers::settings::{Setting, SettingKind, SettingValue};
-use kantor_solvers::{SelectError, Settings};
+use kantor_solvers::{ObjectiveSettings, SelectError, Settings};
+use kantor_theory::KernelName;
 use serde_json::Value;
 
 use super::args::RunArguments;
@@ -106,6 +107,11 @@ pub(super) fn tell_idle(goal: &Goal, request: &Request, run: &RunArguments) {
             let methods = request.methods.join(", ");
             tell(format_args!("kantor: warning: --{name} changes nothing here, as it is not for {methods}"));
         }
+    }
+    let changed = request.settings.changed().any(|setting| setting.name == "bandwidth");
+    let kernel = request.settings.read::<ObjectiveSettings>().kernel;
+    if !run.quiet && changed && kernel == KernelName::Cosine && read.iter().any(|known| known.name == "bandwidth") {
+        tell(format_args!("kantor: warning: --bandwidth changes nothing here, as the kernel `{kernel}` has no width"));
     }
 }
 

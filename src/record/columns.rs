@@ -157,7 +157,7 @@ pub(crate) const COLUMNS: &[Column] = &[
         csv: &["distance_lower", "distance_upper"],
         select: |of| Some(of.distance()),
         compare: |of| Some(of.distance()),
-        quantiles: |_| Some("distance"),
+        quantiles: |of| Some(of.distance()),
         page: Some(("distance", "proved to hold the distance to the queries; bold: no other method is proved closer")),
         ..Column::of(|row| row.found.distance.map(Cell::Interval))
     },
@@ -183,7 +183,10 @@ pub(crate) const COLUMNS: &[Column] = &[
         select: |_| Some("chamfer Q→S"),
         compare: |_| Some("chamfer"),
         quantiles: |_| Some("chamfer Q→S"),
-        page: Some(("chamfer Q→S", "mean cost from a query to its closest chosen row")),
+        page: Some((
+            "chamfer Q→S",
+            "mean cost from a query to its closest chosen row (with --p 2 the root of the mean squared cost)",
+        )),
         ..Column::of(|row| row.found.chamfer.map(Cell::Value))
     },
     Column {

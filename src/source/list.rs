@@ -178,7 +178,9 @@ enum Id {
 /// # Errors
 /// If the file is no such list; the message names the place and the value.
 pub fn read_weights(path: &Path, expected: usize) -> Result<Vec<f64>, DataError> {
-    let weights = read_list(path, expected)?;
+    let mut weights = read_list(path, expected)?;
+    // The zero that rounding a negative number gives is a zero.
+    weights.iter_mut().for_each(|weight| *weight += 0.0);
     if weights.len() != expected {
         let fault = format!("holds {} weights for {expected} rows", weights.len());
         return Err(DataError::malformed(path, fault, "give one weight per row"));
@@ -190,6 +192,11 @@ pub fn read_weights(path: &Path, expected: usize) -> Result<Vec<f64>, DataError>
     }
     if weights.iter().all(|&w| w == 0.0) {
         return Err(DataError::malformed(path, "all weights are zero", "give at least one row a positive weight"));
+    }
+    let sum = weights.iter().sum::<f64>();
+    if !(f64::MIN_POSITIVE..f64::MAX).contains(&sum) {
+        let fault = format!("has weights that add up to {sum}, which is no normal number");
+        return Err(DataError::malformed(path, fault, "multiply all weights by one number: only their ratios count"));
     }
     Ok(weights)
 }

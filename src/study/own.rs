@@ -86,6 +86,17 @@ pub fn joined(results: &Path, runs: &[TaskRun]) -> Result<Joined, DataError> {
             Some(distance) => Some(*distance),
             None => (runs.len() == 1).then(|| runs.values().copied().next()).flatten(),
         });
+        if let (None, Some(runs)) = (found, distances.get(&key)) {
+            let (task, method, budget) = &key;
+            let seeds: Vec<String> = runs.keys().map(u64::to_string).collect();
+            let said = line.seed.map_or_else(|| "no seed".to_owned(), |seed| format!("seed {seed}"));
+            let (file, seeds) = (results.to_owned(), seeds.join(", "));
+            let fault = format!(
+                "says {said} for task {task}, method {method}, budget {budget}, of which runs with the seeds {seeds} are given"
+            );
+            let remedy = "give every line the seed of its run, or the run of one seed only".to_owned();
+            return Err(DataError::Malformed { file, fault, remedy });
+        }
         match found {
             Some(distance) => {
                 let own = |seed| distances.get(&key).is_some_and(|runs| runs.contains_key(&seed));

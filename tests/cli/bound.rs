@@ -444,6 +444,28 @@ fn queries_behind_a_dropped_one_keep_their_numbers() {
         command.arg(path("pool.npy")).arg("--query").arg(path("query.npy"));
         printed_json(command.arg("--query-weights").arg(path("weights.txt")))["upper"].as_f64().unwrap()
     };
-    // All of the weight is on the query at 1.
+    // All of the weight is on the query at 1; a zero may have a sign.
     assert!((weights("0\n7\n1\n0\n") - 0.5).abs() < 1e-9);
+    assert!((weights("-0.0\n7\n1\n-0\n") - 0.5).abs() < 1e-9);
+    // Held-out losses are called by their line, also behind a dropped query.
+    write_npy(&path("fresh.npy"), 1, &[0.1, f32::NAN, 0.2, 0.3]);
+    fs::write(path("fresh.txt"), "0.5\n0.5\n0.5\n7\n").unwrap();
+    let [fresh, losses] = ["fresh.npy", "fresh.txt"].map(|name| path(name).to_str().unwrap().to_owned());
+    let held = ["--heldout-query", &fresh, "--heldout-losses", &losses, "--range", "1"];
+    of(&held).stdout(predicates::str::contains("held-out loss 3 is 7"));
+}
+
+#[test]
+fn weights_that_make_no_measure_are_refused_with_their_file() {
+    let dir = tempdir().unwrap();
+    let (rows, weights) = (subset(dir.path(), 3), dir.path().join("weights.txt"));
+    for (text, said) in [("1e-320\n0\n0\n", "add up to"), ("1e308\n1e308\n0\n", "add up to inf"), ("0\n0\n-0\n", "all")]
+    {
+        fs::write(&weights, text).unwrap();
+        let mut distance = kantor();
+        distance.arg("distance").arg("--pool").arg(example("pool.embed.npy")).arg("--query");
+        distance.arg(example("query_gsm8k.embed.npy")).arg("--subset").arg(&rows).arg("--subset-weights").arg(&weights);
+        let named = predicates::str::contains("weights.txt").and(predicates::str::contains(said));
+        distance.assert().code(3).stderr(named);
+    }
 }

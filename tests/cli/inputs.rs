@@ -244,6 +244,7 @@ fn settings_that_change_nothing_are_named() {
         (&["--method=random", "--kernel=laplace"], Some("--kernel")),
         (&["--method=random", "--kernel=laplace", "--objective=mmd"], None),
         (&["--method=random", "--diversity=0.5"], None),
+        (&["--method=mmd", "--kernel=cosine", "--bandwidth=0.5"], Some("--bandwidth")),
     ] {
         let run = select_example(&out, &[&["--budget=3", "--force"], words].concat()).assert().success();
         let printed = String::from_utf8(run.get_output().stderr.clone()).unwrap();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use serde_json::Value;
 
@@ -228,6 +229,26 @@ fn of_two_distances_of_one_selection_the_last_won() {
     let run = |name: &str| format!("--run=a={}", work.path().join(name).display());
     let mut study = kantor();
     study.arg("study").arg("--results").arg(&results).args([run("one"), run("again")]).assert().success();
+}
+
+/// A line of no run's seed was said to be of no selection.
+#[test]
+fn a_line_without_the_seed_of_a_run_is_told_the_seeds() {
+    let work = tempfile::tempdir().unwrap();
+    for seed in ["0", "1"] {
+        let name = format!("r{seed}");
+        select_example(&work.path().join(name), &["--budget=3", "--method=random", "--seed", seed]).assert().success();
+    }
+    let results = work.path().join("results.csv");
+    for (seed, said) in [("", "no seed"), ("7", "seed 7")] {
+        fs::write(&results, format!("task,method,budget,seed,value\na,random,3,{seed},1.0\n")).unwrap();
+        let mut study = kantor();
+        study.arg("study").arg("--results").arg(&results);
+        for run in ["r0", "r1"] {
+            study.arg("--run").arg(format!("a={}", work.path().join(run).display()));
+        }
+        study.assert().code(3).stderr(contains(said).and(contains("seeds 0, 1 are given")));
+    }
 }
 
 #[test]

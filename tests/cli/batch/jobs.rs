@@ -392,3 +392,9 @@ fn jobs_under_constraints_obey_them_and_are_done_again_under_others() {
     work.jobs(GRID);
     assert_eq!(names(&work.printed(&[], 0), ran).len(), 16);
 }
+
+#[test]
+fn settings_that_none_of_the_methods_reads_are_named() {
+    let work = Work::new(&format!("sigma = 0.3\n{GRID}"));
+    work.batch(&[]).assert().success().stderr(contains("--sigma changes nothing here"));
+}
