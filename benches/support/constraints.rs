@@ -13,7 +13,7 @@ pub(crate) fn sets(x: &[f32], d: usize, free: &[usize]) -> Vec<(&'static str, Fe
     let largest = |row: &[f32]| (0..SOURCES.min(d)).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
     let source: Vec<usize> = x.chunks_exact(d).map(largest).collect();
     let tokens: Vec<f64> = (0..n).map(|row| 20.0 + (row * 7919 % 401) as f64).collect();
-    let mut counts = vec![0.0; SOURCES];
+    let mut counts = [0.0; SOURCES];
     free.iter().for_each(|&row| counts[source[row]] += 1.0);
     let sum: f64 = free.iter().map(|&row| tokens[row]).sum();
     let share = free.len() as f64 / SOURCES as f64;

@@ -32,6 +32,9 @@ pub(super) struct Identity<'a> {
     cross_fit: Option<usize>,
     balance: Option<&'a [usize]>,
     settings: Settings,
+    /// What chosen rows obey; absent where they need obey nothing, as before there were such rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<String>,
 }
 
 impl<'a> Identity<'a> {
@@ -57,6 +60,7 @@ impl<'a> Identity<'a> {
             cross_fit: request.cross_fit,
             balance: request.balance.as_deref(),
             settings: request.settings.resolved(),
+            rules: spec.rules.in_words(),
         }
     }
 

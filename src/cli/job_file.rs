@@ -14,6 +14,7 @@ use crate::source::name::readable;
 
 use super::args::{InputArguments, ProofArguments, RunArguments};
 use super::config;
+use super::constraints::ConstraintArguments;
 use super::count::count;
 use super::failure::Failure;
 use super::parse_error;
@@ -28,6 +29,8 @@ struct Shared {
     input: InputArguments,
     #[command(flatten)]
     proof: ProofArguments,
+    #[command(flatten)]
+    constraints: ConstraintArguments,
     #[command(flatten)]
     settings: SettingsArguments,
 }
@@ -170,11 +173,12 @@ impl JobFile<'_> {
         for (key, value) in &own {
             config::push(&mut words, self.path, key, value)?;
         }
-        let Shared { input, proof, settings } =
+        let Shared { input, proof, constraints, settings } =
             Shared::try_parse_from(words).map_err(|error| self.refuse(&parse_error::sentence(error)))?;
         let mut spec = input.spec(run);
         let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
         files.for_each(|file| *file = self.beside(&*file));
+        spec.rules = constraints.rules().placed(|path| self.beside(path));
         Ok((spec, proof.terms.judge.goal(input.cost), proof.request(settings.settings(), run)))
     }
 

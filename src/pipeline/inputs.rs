@@ -59,7 +59,8 @@ impl InputSpec {
         let pool = self.pool.iter().map(|path| ("pool", path));
         let text = self.pool_jsonl.iter().map(|path| ("pool-jsonl", path));
         let query_text = self.query_jsonl.iter().map(|path| ("query-jsonl", path));
-        pool.chain(query).chain(similarity).chain(text).chain(query_text).map(|(role, path)| (role, path.as_path()))
+        let files = pool.chain(query).chain(similarity).chain(text).chain(query_text);
+        files.map(|(role, path)| (role, path.as_path())).chain(self.rules.files())
     }
 }
 

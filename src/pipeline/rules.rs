@@ -1,6 +1,6 @@
 //! Rules for a choice, read from files and from the rows themselves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kantor_solvers::scan::scan;
 use kantor_solvers::{ScanRequest, Watch};
@@ -11,7 +11,7 @@ use super::{Error, Inputs};
 use crate::certify::column_record;
 use crate::constraints::{Amount, Quota, Rules, duplicates};
 use crate::problem::{Goal, Problem};
-use crate::source::cells::ValueFile;
+use crate::source::cells::{ValueFile, file_of, split};
 use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::list::read_named_rows;
 use crate::source::{Allowance, OnBadRow, OpenOptions, Representation};
@@ -86,6 +86,36 @@ impl RuleSpec {
     /// Whether there are no rules.
     pub fn is_none(&self) -> bool {
         *self == Self { near_cosine: self.near_cosine, columns: self.columns.clone(), ..Self::default() }
+    }
+
+    /// The files that are read, with their roles.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let columns = self.columns.iter().map(|(_, named)| ("column", file_of(named)));
+        let lists = [("include", &self.include), ("exclude", &self.exclude), ("exclude-near", &self.exclude_near)];
+        columns.chain(lists.into_iter().flat_map(|(role, paths)| paths.iter().map(move |path| (role, path.as_path()))))
+    }
+
+    /// The same rules, with files as `place` says where they are.
+    #[must_use]
+    pub(crate) fn placed(mut self, place: impl Fn(&Path) -> PathBuf) -> Self {
+        let columns = self.columns.iter_mut().map(|(_, named)| named);
+        let lists = [&mut self.include, &mut self.exclude, &mut self.exclude_near];
+        columns.chain(lists.into_iter().flatten()).for_each(|path| *path = place(path));
+        self
+    }
+
+    /// The rules in words that tell any two apart, but for what is in files and where these are.
+    pub(crate) fn in_words(&self) -> Vec<String> {
+        let Self { quotas, columns, tokens, max_tokens_total, dedup, near_cosine, min_similarity, .. } = self;
+        let mut words: Vec<String> = quotas.iter().map(|quota| format!("quota {quota}")).collect();
+        let field = |named: &Path| split(named).1.unwrap_or_default();
+        words.extend(columns.iter().map(|(name, named)| format!("column {name}={}", field(named))));
+        words.extend(tokens.iter().map(|tokens| format!("tokens {tokens:?}")));
+        words.extend(max_tokens_total.map(|most| format!("max-tokens-total {most}")));
+        words.extend(dedup.iter().map(|dedup| format!("dedup {dedup:?}")));
+        words.extend((!self.exclude_near.is_empty()).then(|| format!("cosine {near_cosine}")));
+        words.extend(min_similarity.map(|least| format!("min-similarity {least}")));
+        words
     }
 
     /// Whether the numbers of pool rows are looked at.
@@ -273,7 +303,7 @@ fn unlike_all_queries(least: f64, inputs: &Inputs, watch: &dyn Watch) -> Result<
     };
     let closeness = largest_similarity(&problem, inputs, watch)?;
     // What has no direction is like no query.
-    let unlike = closeness.into_iter().filter(|(_, value)| !(*value >= least));
+    let unlike = closeness.into_iter().filter(|(_, value)| value.is_nan() || *value < least);
     Ok(unlike.map(|(row, _)| inputs.original_row(row)).collect())
 }
 

@@ -149,8 +149,18 @@ pub(super) fn cell<'a>(line: &'a str, field: &str) -> Result<Cell<'a>, Refusal> 
 
 /// The file and the field: what is named, if there is such a file; else what comes before and after the last colon.
 pub(crate) fn split(named: &Path) -> (PathBuf, Option<String>) {
+    let (path, field) = parts(named);
+    (path.to_owned(), field.map(str::to_owned))
+}
+
+/// As [`split`], the file alone.
+pub(crate) fn file_of(named: &Path) -> &Path {
+    parts(named).0
+}
+
+fn parts(named: &Path) -> (&Path, Option<&str>) {
     match split_once(named.as_os_str(), b':', true).and_then(|(path, field)| Some((path, field.to_str()?))) {
-        Some((path, field)) if !named.exists() => (path.into(), Some(field.to_owned())),
-        _ => (named.to_owned(), None),
+        Some((path, field)) if !named.exists() => (Path::new(path), Some(field)),
+        _ => (named, None),
     }
 }

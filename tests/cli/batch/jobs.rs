@@ -373,3 +373,22 @@ fn tasks_whose_directories_are_one_are_refused_before_any_work() {
     fs::remove_dir(work.path("results/b")).unwrap();
     work.batch(&[]).assert().code(2).stderr(contains("leads nowhere"));
 }
+
+/// Rules are part of what a result is made by: the same jobs under others, or with another list of rows, are done again.
+#[test]
+fn jobs_under_constraints_obey_them_and_are_done_again_under_others() {
+    let work = Work::new(&format!("exclude = \"list.txt\"\ndedup = \"exact\"\n{GRID}"));
+    fs::write(work.path("list.txt"), "0\n1\n2\n").unwrap();
+    let printed = work.printed(&[], 0);
+    assert_eq!(names(&printed, ran).len(), 16);
+    let chosen = |job: &str| indices(&work.path(&format!("results/{job}/indices.npy")));
+    let before = chosen("a/round-robin-k20-seed0/round-robin/k20");
+    assert!(before.iter().all(|row| *row > 2));
+    assert_eq!(names(&work.printed(&[], 0), ran).len(), 0);
+    // As many other rows.
+    fs::write(work.path("list.txt"), format!("{}\n1\n2\n", before[0])).unwrap();
+    assert_eq!(names(&work.printed(&[], 0), ran).len(), 16);
+    assert!(!chosen("a/round-robin-k20-seed0/round-robin/k20").contains(&before[0]));
+    work.jobs(GRID);
+    assert_eq!(names(&work.printed(&[], 0), ran).len(), 16);
+}

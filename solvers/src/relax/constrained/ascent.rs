@@ -15,6 +15,9 @@ const CLOSED: f64 = 1e-8;
 /// Evaluations after which the search ends with what it has.
 const LIMIT: usize = 1000;
 
+/// Points that keep their plans though the best mixture does without them.
+const KEPT: usize = 64;
+
 /// By how much prices of a sample may be wrong, as a share of what rows are worth.
 const NEAR: f64 = 0.05;
 
@@ -76,6 +79,15 @@ pub(super) fn ascend(search: &mut Search<'_>, start: Option<&Start>) -> Result<A
         let at_end = prices.iter().zip(&high).any(|(w, high)| w == high);
         points.push(point);
         shares.push(0.0);
+        if points.len() > KEPT {
+            let old = points.len() - KEPT;
+            let unused = points[..old]
+                .iter_mut()
+                .zip(&shares)
+                .enumerate()
+                .filter(|(at, (_, share))| *at != best && **share == 0.0);
+            unused.for_each(|(_, (point, _))| point.plan = Vec::new());
+        }
         if is_better {
             best = points.len() - 1;
             if at_end {

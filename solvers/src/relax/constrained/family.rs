@@ -141,7 +141,7 @@ impl Family {
     pub(in crate::relax) fn conflict(&self) -> Option<usize> {
         let mut ranges: Vec<(i64, i64)> = vec![(0, 0); self.groups.len()];
         self.of_row.iter().filter(|group| **group < Self::ABSENT).for_each(|&group| ranges[group as usize].1 += 1);
-        for at in self.from_root().into_iter().rev() {
+        for at in self.outside_in().into_iter().rev() {
             let Group { parent, min, max, .. } = self.groups[at];
             let (least, most) = ranges[at];
             let (least, most) = (least.max(min), most.min(max));
@@ -157,7 +157,7 @@ impl Family {
     }
 
     /// All groups, each after the one that contains it.
-    pub(in crate::relax) fn from_root(&self) -> Vec<usize> {
+    pub(in crate::relax) fn outside_in(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.groups.len()).collect();
         order.sort_by_key(|&at| self.groups[at].depth);
         order

@@ -21,7 +21,7 @@ pub(in crate::relax) struct Limited<'a> {
     pub(in crate::relax) family: Family,
     pub(in crate::relax) sides: Sides<'a>,
     /// The groups of the family, each after the one that contains it.
-    pub(in crate::relax) from_root: Vec<usize>,
+    pub(in crate::relax) outside_in: Vec<usize>,
 }
 
 /// What the linear step finds.
@@ -37,8 +37,8 @@ impl<'a> Limited<'a> {
         let ranges = set.ranges();
         let family = Family::of(set, &ranges, budget);
         let sides = Sides::of(set, &ranges, &family);
-        let from_root = family.from_root();
-        Self { set, ranges, family, sides, from_root }
+        let outside_in = family.outside_in();
+        Self { set, ranges, family, sides, outside_in }
     }
 
     /// The least sum of `heights` of the rows `rows`, of which enough for every limit must be there.
@@ -56,7 +56,7 @@ impl<'a> Limited<'a> {
         // Of every group: rows taken inside; then how many of its list it takes, and up to which it offers.
         let mut taken = vec![0; groups.len()];
         let mut ends = vec![(0, 0); groups.len()];
-        for &at in self.from_root.iter().rev() {
+        for &at in self.outside_in.iter().rev() {
             let mut list = std::mem::take(&mut lists[at]);
             list.sort_unstable_by(f64::total_cmp);
             let length = |count: i64| (count - taken[at]).clamp(0, list.len() as i64) as usize;
@@ -70,7 +70,7 @@ impl<'a> Limited<'a> {
             (lists[at], ends[at]) = (list, (takes, offers));
         }
         let mut thresholds = vec![0.0; groups.len()];
-        for &at in &self.from_root {
+        for &at in &self.outside_in {
             let (list, (takes, offers)) = (&lists[at], ends[at]);
             let last = takes.checked_sub(1).map(|last| list[last]);
             thresholds[at] = if at == ROOT {

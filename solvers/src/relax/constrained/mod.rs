@@ -32,7 +32,7 @@ use search::Search;
 use sides::Sides;
 
 /// A gap between subset and bound that is not worth another search, as a share.
-const CLOSED: f64 = 1e-5;
+const CLOSED: f64 = 5e-5;
 
 /// The sample holds one of this many rows.
 const THINNING: u64 = 8;
@@ -70,8 +70,9 @@ pub(super) fn solve<'a>(
         let mut sample = Search::new(task, set, room as usize, &thin, sides.thinned(THINNING as f64), slots);
         start = match ascent::ascend(&mut sample, None) {
             Ok(found) => Some(sample.duals(&found.points[found.best])),
-            Err(SelectError::Infeasible { .. }) => None,
-            Err(error) => return Err(error),
+            Err(error @ (SelectError::Stopped(_) | SelectError::Memory { .. })) => return Err(error),
+            // What cannot be met by a sample may be met by all rows.
+            Err(_) => None,
         };
         slots = sample.slots;
     }

@@ -159,7 +159,7 @@ impl<'a> Network<'a> {
     ) -> Option<u64> {
         let family = self.family;
         let (groups, count) = (family.groups.len(), slots.rows.len());
-        let order = family.from_root();
+        let order = family.outside_in();
         let group_of = |slot: usize| match family.of_row[slots.rows[slot] as usize] {
             Family::FIXED | Family::ABSENT => None,
             group => Some(group as usize),
@@ -167,10 +167,10 @@ impl<'a> Network<'a> {
         let (mut inside, mut chosen) = (vec![0i64; groups], vec![0u64; groups]);
         let mut sent = vec![0u64; count];
         plan.iter().for_each(|&(slot, _, mass)| sent[slot as usize] += mass);
-        for slot in 0..count {
+        for (slot, sent) in sent.iter().enumerate() {
             if let Some(group) = group_of(slot) {
                 inside[group] += 1;
-                chosen[group] += sent[slot];
+                chosen[group] += sent;
             }
         }
         for &at in order.iter().rev().filter(|at| **at != ROOT) {
@@ -290,7 +290,7 @@ impl<'a> Network<'a> {
             // No row is chosen but those that must be.
             bound[ROOT] = self.artificial;
         }
-        let order = family.from_root();
+        let order = family.outside_in();
         for &at in order.iter().rev().filter(|&&at| at != ROOT && self.live[at]) {
             let around = self.live_group(family.groups[at].parent);
             if !has_column(around) {

@@ -41,12 +41,10 @@ pub(super) fn round(search: &mut Search<'_>, ascent: &Ascent) -> Result<Rounded,
     });
     let lower = best.value / k;
     let mut tried = Vec::new();
-    if let Some(found) = &found {
-        if found.value - lower <= super::CLOSED * lower.abs() {
-            return Ok(Rounded { slots: found.slots.clone(), value: found.value, takers: found.takers.clone() });
-        }
-        tried.push(found.slots.clone());
+    if let Some(found) = found.take_if(|found| found.value - lower <= super::CLOSED * lower.abs()) {
+        return Ok(found);
     }
+    tried.extend(found.iter().map(|found| found.slots.clone()));
     match taken(search, ascent) {
         Ok(slots) => tried.push(slots),
         Err(error) if found.is_none() => return Err(error),
@@ -65,7 +63,7 @@ pub(super) fn round(search: &mut Search<'_>, ascent: &Ascent) -> Result<Rounded,
 /// Whether a point chooses whole rows that obey all limits.
 fn is_subset(search: &Search<'_>, point: &Point) -> bool {
     let unit = search.network.unit;
-    point.plan.iter().all(|&(_, _, mass)| mass == unit) && {
+    !point.plan.is_empty() && point.plan.iter().all(|&(_, _, mass)| mass == unit) && {
         let rows: Vec<usize> = point.plan.iter().map(|&(slot, ..)| search.slots.rows[slot as usize] as usize).collect();
         search.set.check(&rows).is_ok()
     }

@@ -23,7 +23,7 @@ use crate::transport::exact::start;
 const ROWS: usize = 256;
 
 /// How far the value of a row may be from that of a sample, as a share of what rows are worth.
-const MARGIN: f64 = 0.1;
+const MARGIN: f64 = 0.3;
 
 /// The solution of the relaxed problem at some prices.
 #[derive(Debug, Clone)]
@@ -199,7 +199,7 @@ impl<'a> Search<'a> {
         order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let (mut counts, mut taken) = (vec![0i64; family.groups.len()], vec![false; self.slots.rows.len()]);
         // The least numbers of the inner groups first, and last the number of all rows.
-        for at in family.from_root().into_iter().rev().filter(|&at| family.groups[at].min > 0) {
+        for at in family.outside_in().into_iter().rev().filter(|&at| family.groups[at].min > 0) {
             let wanted = family.groups[at].min;
             for &(_, slot, group) in &order {
                 if counts[at] >= wanted {

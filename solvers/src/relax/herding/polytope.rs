@@ -159,7 +159,7 @@ impl Core<'_, '_> {
             }
         }
         let mut found: Option<(f64, usize)> = None;
-        for &group in self.polytope.limited.from_root.iter().rev() {
+        for &group in self.polytope.limited.outside_in.iter().rev() {
             let Some(from) = highest[group] else {
                 if group != ROOT && self.polytope.may_gain(group) {
                     let parent = groups[group].parent;
@@ -194,7 +194,7 @@ impl Core<'_, '_> {
             (open[group], around[group]) = (leaves, true);
             leaves &= group == ROOT || self.polytope.may_lose(group);
         }
-        for &group in self.polytope.limited.from_root.iter().filter(|group| !around[**group]) {
+        for &group in self.polytope.limited.outside_in.iter().filter(|group| !around[**group]) {
             open[group] = open[family.groups[group].parent] && self.polytope.may_gain(group);
         }
         open
