@@ -106,7 +106,7 @@ fn main() {
         let (geometry, task) = (geometry, &task);
         let herded = move || {
             let solved = herding::choose(task, Kernel::ENERGY, &[budget]).unwrap();
-            herding::witness(task, Kernel::ENERGY, &solved.budgets[0]).unwrap()
+            herding::dual(task, Kernel::ENERGY, &solved.budgets[0]).unwrap().witness
         };
         let witness = herded();
         candidates.push(("energy: choose and relax".into(), Box::new(move || drop(black_box(herded())))));
@@ -131,7 +131,7 @@ fn main() {
     candidates.retain(|(name, _)| name == "bare pass" || wanted(name) || !sets.is_empty() && *name == free);
     if wanted("excess") {
         let chosen = &herding::choose(&task, Kernel::ENERGY, &[budget]).unwrap().budgets[0];
-        let witness = herding::witness(&task, Kernel::ENERGY, chosen).unwrap();
+        let witness = herding::dual(&task, Kernel::ENERGY, chosen).unwrap().witness;
         let best = certify::best_under(geometry, Objective::Energy, budget, witness).unwrap();
         let terms = certify::Terms { objective: Objective::Energy, ..certify::Terms::default() };
         let distance = certify::distance(geometry, &terms, chosen.rows()).unwrap();

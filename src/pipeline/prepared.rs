@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::relax::budgeted::{self, Budgeted};
-use kantor_solvers::relax::herding;
+use kantor_solvers::relax::herding::{self, KernelDual};
 use kantor_solvers::relax::tsds;
 use kantor_solvers::scan::{list_bytes, scan};
 use kantor_solvers::select::{Balanced, Constrained};
@@ -342,10 +342,10 @@ fn solve(
     };
     let solved = herding::choose(task, kernel, budgets)?;
     for chosen in &solved.budgets {
-        let witness = herding::witness(task, kernel, chosen)?;
+        let KernelDual { witness, prices } = herding::dual(task, kernel, chosen)?;
         bounds.push(match task.constraints {
             None => certify::best_under(geometry, objective, chosen.budget(), witness)?,
-            Some(set) => certify::best_among(geometry, &terms, chosen.budget(), witness, set, &[])?,
+            Some(set) => certify::best_among(geometry, &terms, chosen.budget(), witness, set, &prices)?,
         });
     }
     Ok(Optimum::Kernel(solved))

@@ -35,6 +35,10 @@ impl Selector for Energy {
         false
     }
 
+    fn obeys_constraints(&self) -> bool {
+        true
+    }
+
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         comparable(task.geometry, KernelName::Energy, self.name())
     }
@@ -55,6 +59,10 @@ impl Selector for Mmd {
 
     fn nested(&self) -> bool {
         false
+    }
+
+    fn obeys_constraints(&self) -> bool {
+        true
     }
 
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {

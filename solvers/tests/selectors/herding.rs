@@ -79,7 +79,7 @@ proptest! {
                 }
             }
             let least = best(&geometry, kernel, k);
-            let witness = herding::witness(&task(&geometry), kernel, &chosen).unwrap();
+            let witness = herding::dual(&task(&geometry), kernel, &chosen).unwrap().witness;
             let bound = lower(&geometry, kernel, k, witness);
             prop_assert!(bound * bound <= least && least <= value + 1e-12);
             prop_assert!(value.sqrt() <= 2.0 * least.sqrt() + 1e-6, "{value} {least}");
@@ -123,7 +123,7 @@ proptest! {
         let inner = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let (mut p, mut proved) = (top(&c), 0.0f64);
         let chosen = choose(&geometry, kernel, &[k]).remove(0);
-        let witness = herding::witness(&task(&geometry), kernel, &chosen).unwrap();
+        let witness = herding::dual(&task(&geometry), kernel, &chosen).unwrap().witness;
         let bound = lower(&geometry, kernel, k, witness);
         let diameter = 2.0 * d.iter().flatten().fold(0.0, |a: f64, &b| a.max(b));
         for t in 0..300 {
@@ -185,7 +185,7 @@ fn landmarks_prove_nearly_as_much() {
     let (pool, query) = (single(4, &clustered(6000, 4, 30, 1)), single(4, &clustered(9, 4, 20, 2)));
     let geometry = geometry(&pool, &query, Cost::Cosine);
     let chosen = choose(&geometry, Kernel::ENERGY, &[4500]).remove(0);
-    let witness = herding::witness(&task(&geometry), Kernel::ENERGY, &chosen).unwrap();
+    let witness = herding::dual(&task(&geometry), Kernel::ENERGY, &chosen).unwrap().witness;
     assert_eq!(witness.rows.len(), herding::LANDMARKS);
     let bound = lower(&geometry, Kernel::ENERGY, 4500, witness);
     let value = squared(&geometry, Kernel::ENERGY, chosen.rows()).sqrt();

@@ -8,6 +8,7 @@ mod greedy;
 mod guarantees;
 mod herding;
 mod kde;
+mod kernel_limits;
 mod knn_properties;
 mod metrics;
 mod screen;

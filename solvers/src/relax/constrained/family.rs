@@ -7,33 +7,33 @@ use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::{ColumnRanges, LimitRange};
 
 /// The group of all rows.
-pub(super) const ROOT: usize = 0;
+pub(in crate::relax) const ROOT: usize = 0;
 
 /// Rows of which a number in a range is to be chosen. Rows that must be chosen are not counted.
 #[derive(Debug, Clone)]
-pub(super) struct Group {
+pub(in crate::relax) struct Group {
     /// The least group that contains it.
-    pub(super) parent: usize,
+    pub(in crate::relax) parent: usize,
     /// At least so many; −1 if that is no limit, so that its price is never that of a lower end.
-    pub(super) min: i64,
+    pub(in crate::relax) min: i64,
     /// At most so many; more than can be chosen if that is no limit.
-    pub(super) max: i64,
+    pub(in crate::relax) max: i64,
     /// Rows that may be chosen.
-    pub(super) size: usize,
+    pub(in crate::relax) size: usize,
     /// Index of the column, and of the group among its labels.
-    pub(super) place: Option<(usize, usize)>,
+    pub(in crate::relax) place: Option<(usize, usize)>,
     /// Number of groups that contain it.
     depth: usize,
 }
 
 /// Nested groups, and the limits that are left over.
-pub(super) struct Family {
+pub(in crate::relax) struct Family {
     /// All rows first.
-    pub(super) groups: Vec<Group>,
+    pub(in crate::relax) groups: Vec<Group>,
     /// Of every row that may but need not be chosen the least group, else [`Family::FIXED`] or [`Family::ABSENT`].
-    pub(super) of_row: Vec<u32>,
+    pub(in crate::relax) of_row: Vec<u32>,
     /// Groups with limits that do not fit in, as column and group.
-    pub(super) crossing: Vec<(usize, usize)>,
+    pub(in crate::relax) crossing: Vec<(usize, usize)>,
 }
 
 /// A group with limits that is to be placed.
@@ -46,13 +46,13 @@ struct Candidate {
 
 impl Family {
     /// The mark of a row that must be chosen.
-    pub(super) const FIXED: u32 = u32::MAX;
+    pub(in crate::relax) const FIXED: u32 = u32::MAX;
 
     /// The mark of a row that must not be chosen. Those of groups are less than both.
-    pub(super) const ABSENT: u32 = u32::MAX - 1;
+    pub(in crate::relax) const ABSENT: u32 = u32::MAX - 1;
 
     /// As many groups as possible of the columns of `set`, for subsets of `budget` rows.
-    pub(super) fn of(set: &FeasibleSet, ranges: &[ColumnRanges<'_>], budget: usize) -> Self {
+    pub(in crate::relax) fn of(set: &FeasibleSet, ranges: &[ColumnRanges<'_>], budget: usize) -> Self {
         let room = budget.saturating_sub(set.included());
         let mut columns: Vec<Vec<Candidate>> = Vec::new();
         for (column, values) in ranges.iter().enumerate() {
@@ -118,7 +118,7 @@ impl Family {
     }
 
     /// The problem of `room` rows on one in `factor` of the rows, with limits to match.
-    pub(super) fn thinned(&self, factor: u64, room: i64) -> Self {
+    pub(in crate::relax) fn thinned(&self, factor: u64, room: i64) -> Self {
         let mixed = |row: usize| (row as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
         let stays = |row: usize, group: u32| group < Self::ABSENT && mixed(row).is_multiple_of(factor);
         let of_row = self.of_row.iter().enumerate();
@@ -138,7 +138,7 @@ impl Family {
     }
 
     /// A group of which the limits, with those of the groups inside, cannot be met.
-    pub(super) fn conflict(&self) -> Option<usize> {
+    pub(in crate::relax) fn conflict(&self) -> Option<usize> {
         let mut ranges: Vec<(i64, i64)> = vec![(0, 0); self.groups.len()];
         self.of_row.iter().filter(|group| **group < Self::ABSENT).for_each(|&group| ranges[group as usize].1 += 1);
         for at in self.outside_in().into_iter().rev() {
@@ -157,14 +157,14 @@ impl Family {
     }
 
     /// All groups, each after the one that contains it.
-    pub(super) fn outside_in(&self) -> Vec<usize> {
+    pub(in crate::relax) fn outside_in(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.groups.len()).collect();
         order.sort_by_key(|&at| self.groups[at].depth);
         order
     }
 
     /// A group and those that contain it, up to all rows.
-    pub(super) fn ancestors(&self, group: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(in crate::relax) fn ancestors(&self, group: usize) -> impl Iterator<Item = usize> + '_ {
         std::iter::successors(Some(group), |&at| (at != ROOT).then(|| self.groups[at].parent))
     }
 }

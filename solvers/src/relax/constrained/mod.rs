@@ -10,15 +10,16 @@
 //! Potentials and prices prove the bound for all subsets by T15. Nothing depends on what was found here being right.
 
 mod ascent;
-mod family;
+pub(super) mod family;
+pub(super) mod linear;
 mod master;
 mod network;
 mod rounding;
 mod search;
-mod sides;
+pub(super) mod sides;
 
 use kantor_theory::FeasibleSet;
-use kantor_theory::constraints::{ColumnRanges, Price};
+use kantor_theory::constraints::ColumnRanges;
 
 use super::budgeted::candidates::CandidateLists;
 use super::budgeted::slots::Slots;
@@ -27,7 +28,7 @@ use crate::task::{SelectError, Task};
 use ascent::Ascent;
 use family::{Family, ROOT};
 use rounding::Rounded;
-use search::{Point, Search};
+use search::Search;
 use sides::Sides;
 
 /// A gap between subset and bound that is not worth another search, as a share.
@@ -95,23 +96,12 @@ fn assemble(search: &Search<'_>, ranges: &[ColumnRanges<'_>], ascent: &Ascent, r
         rows: order.iter().map(|&at| search.slots.rows[slots[at] as usize] as usize).collect(),
         scores: order.iter().map(|&at| scores[at]).collect(),
         potentials: best.potentials.iter().map(|g| g - best.thresholds[ROOT]).collect(),
-        prices: prices(search, ranges, best),
+        prices: linear::prices(search.set, ranges, (search.family, &best.thresholds), (&search.sides, &best.prices)),
         lp_value: best.value / search.budget as f64,
         value,
         prefix: false,
         takers: takers.map(|takers| order.iter().map(|&at| takers[at]).collect()),
     }
-}
-
-/// The prices of all limits.
-fn prices(search: &Search<'_>, ranges: &[ColumnRanges<'_>], best: &Point) -> Vec<Price> {
-    let groups = search.family.groups.iter().enumerate().filter_map(|(at, group)| {
-        let (column, of) = group.place?;
-        let ColumnRanges::Groups { ranges, .. } = &ranges[column] else { return None };
-        search.set.price(&ranges[of], Some(of), best.thresholds[at] - best.thresholds[group.parent])
-    });
-    let sides = search.sides.sides.iter().zip(&best.prices);
-    groups.chain(sides.filter_map(|(side, &price)| search.set.price(&side.range, side.group, price))).collect()
 }
 
 /// What a group is, in words.

@@ -11,16 +11,16 @@ const NONE: u32 = u32::MAX;
 
 /// A limit with a price.
 #[derive(Debug, Clone)]
-pub(super) struct Side {
+pub(in crate::relax) struct Side {
     /// Its column, and its group of a column of labels.
-    pub(super) column: usize,
-    pub(super) group: Option<usize>,
-    pub(super) range: LimitRange,
+    pub(in crate::relax) column: usize,
+    pub(in crate::relax) group: Option<usize>,
+    pub(in crate::relax) range: LimitRange,
     /// The ends, less what the rows that must be chosen use.
-    pub(super) least: f64,
-    pub(super) most: f64,
+    pub(in crate::relax) least: f64,
+    pub(in crate::relax) most: f64,
     /// What a row uses on average, so that prices of all sides are comparable.
-    pub(super) scale: f64,
+    pub(in crate::relax) scale: f64,
 }
 
 /// What a column says of the rows.
@@ -39,15 +39,15 @@ enum Use<'a> {
 
 /// All limits with prices.
 #[derive(Debug, Clone)]
-pub(super) struct Sides<'a> {
+pub(in crate::relax) struct Sides<'a> {
     set: &'a FeasibleSet,
-    pub(super) sides: Vec<Side>,
+    pub(in crate::relax) sides: Vec<Side>,
     uses: Vec<Use<'a>>,
 }
 
 impl<'a> Sides<'a> {
     /// Those that are not in the family.
-    pub(super) fn of(set: &'a FeasibleSet, ranges: &[ColumnRanges<'a>], family: &Family) -> Self {
+    pub(in crate::relax) fn of(set: &'a FeasibleSet, ranges: &[ColumnRanges<'a>], family: &Family) -> Self {
         let (mut sides, mut uses): (Vec<Side>, Vec<Use<'a>>) = (Vec::new(), Vec::new());
         for (column, values) in ranges.iter().enumerate() {
             match values {
@@ -83,13 +83,13 @@ impl<'a> Sides<'a> {
     }
 
     /// The limits for one in `factor` of the rows.
-    pub(super) fn thinned(&self, factor: f64) -> Self {
+    pub(in crate::relax) fn thinned(&self, factor: f64) -> Self {
         let share = |side: &Side| Side { least: side.least / factor, most: side.most / factor, ..side.clone() };
         Self { sides: self.sides.iter().map(share).collect(), ..self.clone() }
     }
 
     /// What the limit is on, in words: `source=web`.
-    pub(super) fn name(&self, side: &Side) -> String {
+    pub(in crate::relax) fn name(&self, side: &Side) -> String {
         let column = &self.set.constraints().columns[side.column].name;
         match (side.group, self.set.ranges().get(side.column)) {
             (Some(group), Some(ColumnRanges::Groups { names, .. })) => format!("{column}={}", names[group]),
@@ -97,30 +97,24 @@ impl<'a> Sides<'a> {
         }
     }
 
-    /// Adds what `mass` of a row uses of every side.
-    pub(super) fn add_use(&self, row: usize, mass: f64, used: &mut [f64]) {
-        for of in &self.uses {
-            match of {
-                Use::Groups { of_row, side_of } => {
-                    if let Some(&side) = side_of.get(of_row[row] as usize).filter(|side| **side != NONE) {
-                        used[side as usize] += mass;
-                    }
-                }
-                Use::Sum { numbers, side } => used[*side] += mass * numbers[row],
+    /// What a row uses, column by column: of which side, and how much.
+    pub(in crate::relax) fn uses(&self, row: usize) -> impl Iterator<Item = Option<(usize, f64)>> + '_ {
+        self.uses.iter().map(move |of| match of {
+            Use::Groups { of_row, side_of } => {
+                side_of.get(of_row[row] as usize).filter(|side| **side != NONE).map(|&side| (side as usize, 1.0))
             }
-        }
+            Use::Sum { numbers, side } => Some((*side, numbers[row])),
+        })
     }
 
-    /// What a row costs beside its transport at these prices.
-    pub(super) fn charge(&self, row: usize, prices: &[f64]) -> f64 {
-        let of = |of: &Use<'_>| match of {
-            Use::Groups { of_row, side_of } => match side_of.get(of_row[row] as usize) {
-                Some(&side) if side != NONE => prices[side as usize],
-                _ => 0.0,
-            },
-            Use::Sum { numbers, side } => prices[*side] * numbers[row],
-        };
-        self.uses.iter().map(of).sum()
+    /// Adds what `mass` of a row uses of every side.
+    pub(in crate::relax) fn add_use(&self, row: usize, mass: f64, used: &mut [f64]) {
+        self.uses(row).flatten().for_each(|(side, amount)| used[side] += mass * amount);
+    }
+
+    /// What a row costs beside its own cost at these prices.
+    pub(in crate::relax) fn charge(&self, row: usize, prices: &[f64]) -> f64 {
+        self.uses(row).flatten().map(|(side, amount)| prices[side] * amount).sum()
     }
 }
 

@@ -17,6 +17,7 @@
 use rayon::prelude::*;
 
 use super::cloud::KernelPoints;
+use crate::admission::Admission;
 use crate::task::SelectError;
 use crate::watch::Watch;
 
@@ -99,7 +100,7 @@ pub(super) struct Herd {
     pub(super) field: Field,
 }
 
-/// The first `budget` rows of the order for every budget.
+/// The first `budget` rows of the order for every budget; of rows that are admissible, if there is an `admission`.
 ///
 /// # Errors
 /// If the observer asks to stop or a row is bad.
@@ -107,6 +108,7 @@ pub(super) fn herd(
     cloud: &KernelPoints<'_>,
     budgets: &[usize],
     active: ActiveSet,
+    mut admission: Option<Admission<'_>>,
     watch: &dyn Watch,
 ) -> Result<Vec<Herd>, SelectError> {
     let n = cloud.geometry.pool_len();
@@ -132,27 +134,42 @@ pub(super) fn herd(
             chosen.extend(least_of(&potentials, others, count));
             // What has been picked stays active, though its neighbourhood may be crowded by now.
             chosen.extend(&order);
+            // Whatever limits ask for, these rows can be added to them.
+            chosen.extend(admission.iter().flat_map(Admission::completion));
             chosen.sort_unstable();
             chosen.dedup();
             field = Field::new(cloud, chosen);
             replay(cloud, &mut field, &order, &passes)?;
         }
         let block = (t / 8).clamp(1, BLOCK);
-        let free = free_positions(&field, &order);
+        let mut free = free_positions(&field, &order);
         let values: Vec<f64> = field.potentials((t + 1) as f64);
-        let mut list: Vec<usize> = least_of(&values, free, (4 * block).max(64));
+        let length = (4 * block).max(64);
+        if let Some(admission) = &admission {
+            let admits = |at: &usize| admission.admits(field.rows[*at]);
+            // All are asked only if it matters.
+            if !least_of(&values, free.clone(), length).iter().all(admits) {
+                free.retain(admits);
+            }
+        }
+        let mut list: Vec<usize> = least_of(&values, free, length);
         list.sort_unstable();
         let rows: Vec<usize> = list.iter().map(|&at| field.rows[at]).collect();
         let gram = cloud.gram(&rows)?;
         let mut sums: Vec<f64> = list.iter().map(|&at| field.sums[at]).collect();
         let mut taken = vec![false; list.len()];
-        for picked in t..largest.min(t + block.min(list.len())) {
+        let end = largest.min(t + block.min(list.len()));
+        while order.len() < end {
+            let picked = order.len();
             let value = |at: usize| nan_as_infinity(sums[at] / (picked + 1) as f64 - field.queries[list[at]]);
             let best = (0..list.len()).filter(|&at| !taken[at]).min_by(|&a, &b| value(a).total_cmp(&value(b)));
             let Some(best) = best else { break };
+            taken[best] = true;
+            if admission.as_mut().is_some_and(|admission| !admission.take(rows[best])) {
+                continue;
+            }
             scores.push(-value(best));
             order.push(rows[best]);
-            taken[best] = true;
             let line = &gram[best * list.len()..(best + 1) * list.len()];
             sums.iter_mut().zip(line).for_each(|(sum, k)| *sum += k);
         }
@@ -251,8 +268,10 @@ mod tests {
     use crate::relax::herding::relax;
     use crate::relax::herding::swap;
     use crate::watch::Quiet;
+    use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
     use kantor_theory::{
-        Candidates, Cost, DenseRows, Geometry, Kernel, Objective, Power, Statement, best_bound, sequential,
+        Candidates, Column, Constraints, Cost, DenseRows, FeasibleSet, Geometry, Kernel, Objective, Power, Statement,
+        best_bound, sequential,
     };
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -284,15 +303,15 @@ mod tests {
         let among = cloud.among_queries().unwrap();
         let k = 450;
         let solve = |active: ActiveSet| {
-            let mut herd = herd(&cloud, &[k], active, &Quiet).unwrap().remove(0);
+            let mut herd = herd(&cloud, &[k], active, None, &Quiet).unwrap().remove(0);
             let value = crate::relax::herding::value(&herd, among);
             let at_work = herd.field.rows.len();
-            swap::swap(&cloud, &mut herd, value, &Quiet).unwrap();
+            swap::swap(&cloud, &mut herd, value, None, &Quiet).unwrap();
             let positions: Vec<usize> = herd.rows.iter().filter_map(|&row| herd.field.position(row)).collect();
             let swapped = crate::relax::herding::value(&herd, among);
-            let witness = relax::relax(&cloud, herd.field, &positions, among, &Quiet).unwrap();
+            let dual = relax::relax(&cloud, herd.field, &positions, among, None, &Quiet).unwrap();
             let problem = Statement::new(&geometry, Power::One, k).under(Objective::Energy);
-            let bound = best_bound(&geometry, &problem, witness, Candidates::All, &sequential).unwrap().lower();
+            let bound = best_bound(&geometry, &problem, dual.witness, Candidates::All, &sequential).unwrap().lower();
             (at_work, swapped.sqrt(), bound)
         };
         let (all, least, proved) = solve(ActiveSet::default());
@@ -300,5 +319,28 @@ mod tests {
         assert!(all == 6000 && part < 3000, "{part} active rows");
         assert!(bound <= value && value <= 1.02 * bound, "{value} {bound}");
         assert!(value <= 1.02 * least && bound >= 0.98 * proved, "{value} {bound}, all active {least} {proved}");
+    }
+
+    /// Limits may ask for rows that are neither near nor least: the active rows hold enough of them.
+    #[test]
+    fn active_rows_hold_what_limits_ask_for() {
+        let (pool, query) = clustered(3000, 10, 8);
+        let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
+        let cloud = KernelPoints::new(&geometry, Kernel::ENERGY, "energy").unwrap();
+        // The farthest rows are the label.
+        let means = cloud.query_means(&(0..3000).collect::<Vec<_>>());
+        let mut far: Vec<usize> = (0..3000).collect();
+        far.sort_by(|&a, &b| means[a].total_cmp(&means[b]));
+        let far = &far[..100];
+        let label = |row: usize| far.contains(&row).then_some("far");
+        let column = Column::labels((0..3000).map(label));
+        let columns = vec![ColumnRecord { name: "place".into(), ..ColumnRecord::default() }];
+        let limit = Limit { column: 0, of: Counted::Label("far".into()), min: Some(30.0), max: None };
+        let all = Constraints { columns, limits: vec![limit], ..Constraints::default() };
+        let set = FeasibleSet::new(&all, &[column], 3000, &[]).unwrap();
+        let active = ActiveSet { warmup: 16, min_size: 100 };
+        let herd = herd(&cloud, &[60], active, Some(Admission::new(&set, 60).unwrap()), &Quiet).unwrap().remove(0);
+        assert!(herd.field.rows.len() < 500, "{} active rows", herd.field.rows.len());
+        assert_eq!(set.check(&herd.rows), Ok(()));
     }
 }

@@ -1,9 +1,10 @@
 //! Subsets of least energy distance or maximum mean discrepancy, and the measures that prove how good they are.
 //!
 //! [`choose`] picks rows one by one, many per pass (`greedy`), and then swaps rows until no swap helps (`swap`).
-//! [`witness`] solves the convex relaxation (`relax`), whose optimum is the evidence for a bound below every subset
+//! [`dual`] solves the convex relaxation (`relax`), whose optimum is the evidence for a bound below every subset
 //! (`kantor_theory::bounds`); for large budgets it is projected on fewer rows (`landmarks`), so that proving and
-//! checking cost less and the bound stays valid.
+//! checking cost less and the bound stays valid. Under constraints herding picks admissible rows, swaps are those that
+//! keep all limits, and the relaxation (`polytope`) finds the prices of the limits with the measure.
 //!
 //! Everything is decided in `f64` in the canonical order, so neither threads nor block sizes nor instruction sets
 //! change a row.
@@ -14,13 +15,16 @@
 pub(crate) mod cloud;
 mod greedy;
 mod landmarks;
+mod polytope;
 mod relax;
 mod swap;
 
 use std::collections::HashSet;
 
-use kantor_theory::{Kernel, Witness};
+use kantor_theory::constraints::Price;
+use kantor_theory::{FeasibleSet, Kernel, Witness};
 
+use crate::admission::Admission;
 use crate::task::{SelectError, Task};
 use cloud::KernelPoints;
 use greedy::{ActiveSet, Herd};
@@ -97,21 +101,28 @@ pub struct HerdedSubsets {
     pub budgets: Vec<KernelSubset>,
 }
 
-/// Chooses one subset per budget.
+/// What the rows must obey, if anything.
+fn constraints<'a>(task: &Task<'a>) -> Option<&'a FeasibleSet> {
+    task.constraints.filter(|set| !set.constraints().are_none())
+}
+
+/// Chooses one subset per budget; it obeys the constraints of the task.
 ///
 /// # Errors
-/// If a budget does not fit, the geometry is a matrix, the kernel makes no distance, memory does not suffice or the
+/// If a budget does not fit, no subset obeys the constraints, the geometry is a matrix, the kernel makes no distance, memory does not suffice or the
 /// observer asks to stop.
 pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<HerdedSubsets, SelectError> {
     let largest = task.largest(budgets)?;
     let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
     task.afford(method(kernel), bytes(task, largest, budgets.len()))?;
     let among_queries = cloud.among_queries()?;
-    let herds = greedy::herd(&cloud, budgets, ActiveSet::default(), task.watch)?;
+    let set = constraints(task);
+    let admission = set.map(|set| Admission::new(set, largest)).transpose()?;
+    let herds = greedy::herd(&cloud, budgets, ActiveSet::default(), admission, task.watch)?;
     let chosen = herds.into_iter().map(|mut herd| {
         let before = value(&herd, among_queries);
         let picked: HashSet<usize> = herd.rows.iter().copied().collect();
-        let swapped = swap::swap(&cloud, &mut herd, before, task.watch)?;
+        let swapped = swap::swap(&cloud, &mut herd, before, set, task.watch)?;
         let herded = herd.rows.iter().filter(|row| picked.contains(row)).count();
         let values = [before, value(&herd, among_queries)];
         let (least_gain, compared) = (swap::unnoticed(&cloud, &herd), herd.field.rows.len());
@@ -127,29 +138,39 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Herd
     Ok(HerdedSubsets { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
 }
 
-/// The first `count` rows of the order in which herding picks them, of which the order for fewer is a prefix; no swaps.
+/// The first `count` rows of the order in which herding picks them, of which the order for fewer is a prefix; no swaps, and
+/// no constraints.
 ///
 /// # Errors
 /// As [`choose`].
 pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>, SelectError> {
     task.largest(&[count])?;
     let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
-    Ok(greedy::herd(&cloud, &[count], ActiveSet::default(), task.watch)?
+    Ok(greedy::herd(&cloud, &[count], ActiveSet::default(), None, task.watch)?
         .into_iter()
         .flat_map(|herd| herd.rows)
         .collect())
 }
 
-/// A measure that proves how close any subset of that size can be.
+/// What proves how close any subset of some size can be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KernelDual {
+    /// A measure on the pool.
+    pub witness: Witness,
+    /// Of the limits of the constraints.
+    pub prices: Vec<Price>,
+}
+
+/// What proves how close any subset of that size can be which obeys the constraints of the task.
 ///
 /// # Errors
 /// If a row is bad or the observer asks to stop.
-pub fn witness(task: &Task<'_>, kernel: Kernel, chosen: &KernelSubset) -> Result<Witness, SelectError> {
+pub fn dual(task: &Task<'_>, kernel: Kernel, chosen: &KernelSubset) -> Result<KernelDual, SelectError> {
     let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
     let field = chosen.herd.field.clone();
     let positions: Vec<usize> = chosen.rows().iter().filter_map(|&row| field.position(row)).collect();
-    let measure = relax::relax(&cloud, field, &positions, chosen.among_queries, task.watch)?;
-    landmarks::project(&cloud, &measure, LANDMARKS)
+    let dual = relax::relax(&cloud, field, &positions, chosen.among_queries, constraints(task), task.watch)?;
+    Ok(KernelDual { witness: landmarks::project(&cloud, &dual.witness, LANDMARKS)?, ..dual })
 }
 
 /// Bytes that choosing takes beyond the input, for budgets up to `largest`.

@@ -1,7 +1,8 @@
-//! The convex relaxation: least squared distance over all measures p on the pool with 0 ≤ p_i ≤ 1/k and total 1.
+//! The convex relaxation: least squared distance over all measures p on the pool with 0 ≤ p_i ≤ 1/k and total 1, within
+//! limits if there are constraints (`polytope`).
 //!
-//! Fully corrective Frank–Wolfe. Its linear step over that set is the mean of the k least potentials, which gives the
-//! dual bound (`theory/notes/kernel-distance.md`) with every round. The corrective step moves mass between pairs of the
+//! Fully corrective Frank–Wolfe. Its linear step over that set is the mean of the k least potentials, or the least
+//! mean that limits and their prices allow, which gives the dual bound (`theory/notes/kernel-distance.md`) with every round. The corrective step moves mass between pairs of the
 //! [`CORE`] rows on which the bound depends most: those of greatest potential that have mass and those of least
 //! potential that have room. It chooses the pair as sequential minimal optimisation does (second order; Fan, Chen and
 //! Lin 2005) and has all mutual kernel values at hand.
@@ -9,10 +10,13 @@
 //! Limit: per round [`CORE`]² + moved·W inner products of 2d operations in `f64` and one read of the W active rows,
 //! then three sweeps over [`CORE`] numbers (24 bytes each) per pair step, in the second-level cache.
 
-use kantor_theory::Witness;
+use kantor_theory::constraints::Price;
+use kantor_theory::{FeasibleSet, Witness};
 
+use super::KernelDual;
 use super::cloud::KernelPoints;
 use super::greedy::{Field, least_of};
+use super::polytope::{Bound, Core, Polytope};
 use crate::simd;
 use crate::task::SelectError;
 use crate::watch::Watch;
@@ -26,6 +30,9 @@ const ROUNDS: usize = 8;
 /// Pair steps per row of the core in a round.
 const STEPS: usize = 40;
 
+/// How often the prices of sides are raised in a round.
+const RAISES: usize = 8;
+
 /// A gap of this share of the squared distance ends the search.
 const CLOSED: f64 = 2e-4;
 
@@ -35,7 +42,13 @@ struct Gap {
     lower: f64,
 }
 
-fn gap(field: &Field, mass: &[f64], k: usize, among_queries: f64) -> (Gap, Vec<f64>) {
+fn gap(
+    field: &Field,
+    mass: &[f64],
+    k: usize,
+    among_queries: f64,
+    polytope: Option<&Polytope<'_>>,
+) -> (Gap, Vec<f64>, Vec<Price>) {
     let potentials = field.potentials(k as f64);
     let k_ = k as f64;
     let (mut own, mut mean) = (0.0, 0.0);
@@ -44,9 +57,18 @@ fn gap(field: &Field, mass: &[f64], k: usize, among_queries: f64) -> (Gap, Vec<f
         mean += m * potentials[at];
     }
     let (own, mean) = (own / (k_ * k_), mean / k_);
-    let least = least_of(&potentials, (0..potentials.len()).collect(), k);
-    let least = least.into_iter().map(|at| potentials[at]).sum::<f64>() / k_;
-    (Gap { value: 2.0 * mean - own + among_queries, lower: 2.0 * least - own + among_queries }, potentials)
+    let (least, slackness, prices) = match polytope {
+        None => {
+            let least = least_of(&potentials, (0..potentials.len()).collect(), k);
+            (least.into_iter().map(|at| potentials[at]).sum::<f64>() / k_, 0.0, Vec::new())
+        }
+        Some(polytope) => {
+            let Bound { least, slackness, prices } = polytope.bound(field, &potentials);
+            (least / k_, slackness / k_, prices)
+        }
+    };
+    let value = 2.0 * mean - own + among_queries + 2.0 * slackness;
+    (Gap { value, lower: 2.0 * least - own + among_queries }, potentials, prices)
 }
 
 /// The measure of which the linear step proves most, from the subset at `positions` whose field is `field` on.
@@ -58,29 +80,44 @@ pub(super) fn relax(
     mut field: Field,
     positions: &[usize],
     among_queries: f64,
+    constraints: Option<&FeasibleSet>,
     watch: &dyn Watch,
-) -> Result<Witness, SelectError> {
+) -> Result<KernelDual, SelectError> {
     let k = positions.len();
     let mut mass = vec![0.0; field.rows.len()];
     positions.iter().for_each(|&at| mass[at] = 1.0);
+    let mut polytope = constraints.map(|set| Polytope::new(set, k, positions.iter().map(|&at| field.rows[at])));
     // Masses in [0, 1] of sum k stand for a measure with shares of 1/k.
-    let mut best: Option<(f64, Witness)> = None;
+    let mut best: Option<(f64, KernelDual)> = None;
     watch.begin("relaxing", ROUNDS as u64);
     for round in 0..=ROUNDS {
         watch.advance(1)?;
-        let (Gap { value, lower }, potentials) = gap(&field, &mass, k, among_queries);
+        let (Gap { value, lower }, potentials, prices) = gap(&field, &mass, k, among_queries, polytope.as_ref());
         if best.as_ref().is_none_or(|(most, _)| lower > *most) {
-            best = Some((lower, witness(&field, &mass)));
+            best = Some((lower, KernelDual { witness: witness(&field, &mass), prices }));
         }
         if value - lower <= CLOSED * value || round == ROUNDS {
             break;
         }
-        let core = core(&potentials, &mass);
+        let free = |at: usize| polytope.as_ref().is_none_or(|polytope| polytope.is_free(field.rows[at]));
+        let core = core(&potentials, &mass, &free);
         let rows: Vec<usize> = core.iter().map(|&at| field.rows[at]).collect();
         let gram = cloud.gram(&rows)?;
         let mut held: Vec<f64> = core.iter().map(|&at| mass[at]).collect();
-        let heights = core.iter().map(|&at| potentials[at]).collect();
-        pair_steps(heights, &mut held, &gram, k, 0.1 * CLOSED * value.max(0.0));
+        let mut heights: Vec<f64> = core.iter().map(|&at| potentials[at]).collect();
+        let tolerance = 0.1 * CLOSED * value.max(0.0);
+        match &mut polytope {
+            None => pair_steps(&mut heights, &mut held, &gram, k, tolerance, None),
+            Some(polytope) => {
+                let mut core = polytope.core(&rows, &held, &mut heights);
+                for _ in 0..RAISES {
+                    pair_steps(&mut heights, &mut held, &gram, k, tolerance, Some(&mut core));
+                    if !core.raise(tolerance, &mut heights) {
+                        break;
+                    }
+                }
+            }
+        }
         let moved: Vec<usize> = (0..core.len()).filter(|&at| held[at] != mass[core[at]]).collect();
         if moved.is_empty() {
             break;
@@ -89,7 +126,8 @@ pub(super) fn relax(
         field.add(cloud, &moved.iter().map(|&at| rows[at]).collect::<Vec<_>>(), &weights)?;
         moved.iter().for_each(|&at| mass[core[at]] = held[at]);
     }
-    Ok(best.map_or_else(|| witness(&field, &mass), |(_, witness)| witness))
+    let Some((_, dual)) = best else { unreachable!("every round bounds") };
+    Ok(dual)
 }
 
 fn witness(field: &Field, mass: &[f64]) -> Witness {
@@ -98,9 +136,9 @@ fn witness(field: &Field, mass: &[f64]) -> Witness {
 }
 
 /// Positions between which mass may want to move: half of them from above, half from below.
-fn core(potentials: &[f64], mass: &[f64]) -> Vec<usize> {
+fn core(potentials: &[f64], mass: &[f64], free: &dyn Fn(usize) -> bool) -> Vec<usize> {
     let negated: Vec<f64> = potentials.iter().map(|h| -h).collect();
-    let with = |has: &dyn Fn(f64) -> bool| (0..mass.len()).filter(|&at| has(mass[at])).collect::<Vec<_>>();
+    let with = |has: &dyn Fn(f64) -> bool| (0..mass.len()).filter(|&at| has(mass[at]) && free(at)).collect::<Vec<_>>();
     let mut core = least_of(&negated, with(&|m| m > 0.0), CORE / 2);
     core.extend(least_of(potentials, with(&|m| m < 1.0), CORE / 2));
     core.sort_unstable();
@@ -108,29 +146,51 @@ fn core(potentials: &[f64], mass: &[f64]) -> Vec<usize> {
     core
 }
 
-/// Moves mass from a row of great potential to one of small potential until no two differ by more than `tolerance`.
-fn pair_steps(mut heights: Vec<f64>, mass: &mut [f64], gram: &[f64], k: usize, tolerance: f64) {
+/// Moves mass from a row of great potential to one of small potential until no two differ by more than `tolerance` between
+/// which it may move.
+fn pair_steps(
+    heights: &mut [f64],
+    mass: &mut [f64],
+    gram: &[f64],
+    k: usize,
+    tolerance: f64,
+    mut limits: Option<&mut Core<'_, '_>>,
+) {
     let n = mass.len();
     let line = |at: usize| &gram[at * n..(at + 1) * n];
     let own: Vec<f64> = (0..n).map(|at| gram[at * n + at]).collect();
     for _ in 0..STEPS * n {
-        let from = (0..n).filter(|&at| mass[at] > 0.0).max_by(|&a, &b| heights[a].total_cmp(&heights[b]));
+        let from = match &limits {
+            None => (0..n).filter(|&at| mass[at] > 0.0).max_by(|&a, &b| heights[a].total_cmp(&heights[b])),
+            Some(limits) => limits.highest(heights, mass),
+        };
         let Some(from) = from else { return };
+        let open = limits.as_ref().map(|limits| limits.open(from));
+        let is_open = |at: usize| match (&limits, &open) {
+            (Some(limits), Some(open)) => open[limits.group(at)],
+            _ => true,
+        };
+        let curve = |to: usize| {
+            let limits = limits.as_ref().map_or(0.0, |limits| k as f64 * limits.curve(from, to));
+            (own[from] + own[to] - 2.0 * gram[from * n + to]).max(1e-12) + limits
+        };
         // By second order: the greatest decrease if there were no limits to the step.
         let (mut to, mut most, mut widest) = (None, 0.0, 0.0f64);
-        for (at, k_ij) in line(from).iter().enumerate() {
+        for at in 0..n {
             let fall = heights[from] - heights[at];
-            if mass[at] < 1.0 && fall > 0.0 {
+            if mass[at] < 1.0 && fall > 0.0 && is_open(at) {
                 widest = widest.max(fall);
-                let gain = fall * fall / (own[from] + own[at] - 2.0 * k_ij).max(1e-12);
+                let gain = fall * fall / curve(at);
                 if gain > most {
                     (to, most) = (Some(at), gain);
                 }
             }
         }
         let Some(to) = to.filter(|_| widest > tolerance) else { return };
-        let curve = (own[from] + own[to] - 2.0 * gram[from * n + to]).max(1e-12);
-        let step = (k as f64 * (heights[from] - heights[to]) / curve).min(mass[from]).min(1.0 - mass[to]);
+        let mut step = (k as f64 * (heights[from] - heights[to]) / curve(to)).min(mass[from]).min(1.0 - mass[to]);
+        if let Some(limits) = &limits {
+            step = step.min(limits.room(from, to));
+        }
         let full = step == mass[from];
         mass[from] = if full { 0.0 } else { mass[from] - step };
         mass[to] = (mass[to] + step).min(1.0);
@@ -144,5 +204,8 @@ fn pair_steps(mut heights: Vec<f64>, mass: &mut [f64], gram: &[f64], k: usize, t
                 }
             },
         );
+        if let Some(limits) = &mut limits {
+            limits.shift(from, to, step, heights);
+        }
     }
 }

@@ -6,11 +6,19 @@
 //! best swap among them again and again with their mutual kernel values at hand, and then brings the potentials of all
 //! active rows up to date.
 //!
+//! Under constraints only swaps that keep every limit are made. Rows of a group that a limit keeps small may all lie below
+//! rows of others, and would fill the list: so rows are promising by their distance from the threshold of their group,
+//! the dual of the linear step.
+//!
 //! Limit: per pass (2·[`LIST`])² + 2·swaps·W inner products of 2d operations in `f64`, and one read of the W active
 //! rows; longer lists only show that nothing is left.
 
+use kantor_theory::FeasibleSet;
+
 use super::cloud::KernelPoints;
 use super::greedy::{Herd, least_of};
+use crate::admission::Exchanges;
+use crate::relax::constrained::linear::Limited;
 use crate::task::SelectError;
 use crate::watch::Watch;
 
@@ -63,6 +71,7 @@ pub(super) fn swap(
     cloud: &KernelPoints<'_>,
     herd: &mut Herd,
     squared_distance: f64,
+    constraints: Option<&FeasibleSet>,
     watch: &dyn Watch,
 ) -> Result<Swapped, SelectError> {
     let k = herd.rows.len();
@@ -74,12 +83,14 @@ pub(super) fn swap(
     }
     let original = inside.clone();
     let mut swapped = Swapped { swaps: 0, exhausted: false };
+    let mut limits = constraints.map(|set| (Limited::new(set, k), Exchanges::new(set, &herd.rows)));
     let mut length = LIST;
     watch.begin("swapping", PASSES as u64);
     for _ in 0..PASSES {
         watch.advance(1)?;
         let potentials = herd.field.potentials(k as f64);
-        let List { positions, within, complete } = list(&potentials, &inside, length);
+        let List { positions, within, complete } =
+            list(&herd.field.rows, &potentials, &inside, length, limits.as_ref());
         if positions.is_empty() {
             swapped.exhausted = true;
             break;
@@ -90,9 +101,14 @@ pub(super) fn swap(
         let mut now = within.clone();
         let (mut made, mut gained) = (0, 0.0);
         while made < SWAPS {
-            let Some((out, new, gain)) = best(&heights, &now, &gram, k) else { break };
+            let exchanges = limits.as_ref().map(|(_, exchanges)| exchanges);
+            let allows = |out: usize, new: usize| exchanges.is_none_or(|all| all.allows(rows[out], rows[new]));
+            let Some((out, new, gain)) = best(&heights, &now, &gram, k, &allows) else { break };
             gained += 2.0 * gain / k as f64;
             (now[out], now[new]) = (false, true);
+            if let Some((_, exchanges)) = &mut limits {
+                exchanges.exchange(rows[out], rows[new]);
+            }
             let (old, new) = (&gram[out * rows.len()..][..rows.len()], &gram[new * rows.len()..][..rows.len()]);
             for (height, (old, new)) in heights.iter_mut().zip(old.iter().zip(new)) {
                 *height += (new - old) / k as f64;
@@ -129,17 +145,30 @@ struct List {
     complete: bool,
 }
 
-fn list(potentials: &[f64], inside: &[bool], length: usize) -> List {
-    let of = |kind: bool| (0..inside.len()).filter(move |&at| inside[at] == kind);
+fn list(
+    rows: &[usize],
+    potentials: &[f64],
+    inside: &[bool],
+    length: usize,
+    limits: Option<&(Limited<'_>, Exchanges<'_>)>,
+) -> List {
+    let may_move = |at: usize| match limits {
+        Some((_, exchanges)) if inside[at] => exchanges.may_leave(rows[at]),
+        Some((_, exchanges)) => exchanges.may_enter(rows[at]),
+        None => true,
+    };
+    let of = |kind: bool| (0..inside.len()).filter(move |&at| inside[at] == kind && may_move(at));
     let greatest = of(true).map(|at| potentials[at]).fold(f64::NEG_INFINITY, f64::max);
     let least = of(false).map(|at| potentials[at]).fold(f64::INFINITY, f64::min);
     let out: Vec<usize> = of(true).filter(|&at| potentials[at] > least).collect();
     let new: Vec<usize> = of(false).filter(|&at| potentials[at] < greatest).collect();
     let complete = out.len() <= length && new.len() <= length;
-    let negated: Vec<f64> = potentials.iter().map(|h| -h).collect();
+    let heights = limits.and_then(|(limited, _)| limited.above_thresholds(rows, potentials));
+    let heights = heights.as_deref().unwrap_or(potentials);
+    let negated: Vec<f64> = heights.iter().map(|h| -h).collect();
     // Of equal rows the last one leaves first.
     let mut out = least_of(&negated, out.into_iter().rev().collect(), length);
-    let mut new = least_of(potentials, new, length);
+    let mut new = least_of(heights, new, length);
     out.sort_unstable_by(|a, b| b.cmp(a));
     new.sort_unstable();
     let within = (0..out.len() + new.len()).map(|at| at < out.len()).collect();
@@ -148,8 +177,14 @@ fn list(potentials: &[f64], inside: &[bool], length: usize) -> List {
 }
 
 /// The swap that lowers the distance most, as places on the list: who leaves, who comes, and half of k times what the
-/// squared distance loses; the first of equals.
-fn best(heights: &[f64], within: &[bool], gram: &[f64], k: usize) -> Option<(usize, usize, f64)> {
+/// squared distance loses; the first of equals, of those swaps that are allowed.
+fn best(
+    heights: &[f64],
+    within: &[bool],
+    gram: &[f64],
+    k: usize,
+    allows: &dyn Fn(usize, usize) -> bool,
+) -> Option<(usize, usize, f64)> {
     let n = heights.len();
     let outside: Vec<usize> = (0..n).filter(|&at| !within[at]).collect();
     let mut found = None;
@@ -158,7 +193,8 @@ fn best(heights: &[f64], within: &[bool], gram: &[f64], k: usize) -> Option<(usi
         let own = gram[out * n + out];
         for &new in &outside {
             let gain = heights[out] - heights[new] - (own - gram[out * n + new]) / k as f64;
-            if gain > most && gain > SMALLEST * (heights[out].abs() + heights[new].abs()) {
+            let noticed = SMALLEST * (heights[out].abs() + heights[new].abs());
+            if gain > most && gain > noticed && allows(out, new) {
                 (most, found) = (gain, Some((out, new, gain)));
             }
         }
