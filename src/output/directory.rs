@@ -130,7 +130,10 @@ impl ResultDirectory {
         if !as_before(target) {
             return Err(taken());
         }
-        exchange(new, target, &self.scratch.aside()).map_err(|e| self.refused(e))?;
+        exchange(new, target, &self.scratch.aside()).map_err(|error| {
+            self.scratch.keep_aside();
+            self.refused(error)
+        })?;
         // Somebody may have been quicker than the exchange. Now that the older one has a name that nobody knows, what is
         // seen of it is final.
         if !as_before(new) {

@@ -117,7 +117,10 @@ impl OutputFile {
         }
         // Should the run be killed before the older file is removed, the next one does that.
         scratch.adopt(Path::new(NAME), before.id).map_err(&failed)?;
-        exchange(&new, &place.path, &scratch.aside()).map_err(refused)?;
+        exchange(&new, &place.path, &scratch.aside()).map_err(|error| {
+            scratch.keep_aside();
+            refused(error)
+        })?;
         // Somebody may have been quicker than the exchange.
         if !FileState::at(&new).is_ok_and(|at| at.same_content(before)) {
             exchange(&new, &place.path, &scratch.aside()).map_err(|_| self.left())?;

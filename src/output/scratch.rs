@@ -17,6 +17,9 @@ use super::place::Place;
 use super::recover::clear;
 use crate::file_state::{FileId, FileState};
 
+/// How often the directories above are made again that another run takes away.
+const TRIES: u32 = 100;
+
 /// Journals of this process, with the directories made for them, for [`abandon_all`].
 static OPEN: Mutex<Vec<(PathBuf, Vec<PathBuf>)>> = Mutex::new(Vec::new());
 
@@ -42,9 +45,19 @@ pub(super) struct Scratch {
 impl Scratch {
     /// Makes one beside `place`, and the directories above it if they are missing.
     pub(super) fn new(place: &Place) -> Result<Self, OutputError> {
-        let failed = io_error(&place.parent);
         let _making = making();
-        let parents = create_parents(&place.parent).map_err(&failed)?;
+        let mut tries = 0;
+        loop {
+            match Self::begin(place) {
+                // Another run has just taken away the directories above, which it had made, and this one means to use.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
+                begun => return begun.map_err(io_error(&place.parent)),
+            }
+        }
+    }
+
+    fn begin(place: &Place) -> io::Result<Self> {
+        let parents = create_parents(&place.parent)?;
         let begin = || -> io::Result<Self> {
             let (journal, lines) = open_journal(place)?;
             let directory = journal.with_extension("");
@@ -60,10 +73,7 @@ impl Scratch {
             scratch.id = Some(FileState::at(&scratch.directory)?.id);
             Ok(scratch)
         };
-        begin().map_err(|error| {
-            parents.iter().rev().for_each(|parent| drop(fs::remove_dir(parent)));
-            failed(error)
-        })
+        begin().inspect_err(|_| parents.iter().rev().for_each(|parent| drop(fs::remove_dir(parent))))
     }
 
     /// Leaves the directory with all its content for the user: without the journal, neither this run nor a later one removes
@@ -91,6 +101,13 @@ impl Scratch {
     /// A second hidden name, for an older result that is moved aside where the system cannot exchange two names in one step.
     pub(super) fn aside(&self) -> PathBuf {
         self.journal.with_extension(ASIDE)
+    }
+
+    /// After an exchange that failed half-way: what it moved aside stays there, for no later run to remove.
+    pub(super) fn keep_aside(&self) {
+        if self.aside().symlink_metadata().is_ok() {
+            self.disown();
+        }
     }
 
     /// Makes a new file in it.
@@ -241,6 +258,19 @@ mod tests {
         fs::write(&journal, other).unwrap();
         recover(&target);
         assert_eq!(fs::read_dir(work.path()).unwrap().count(), 0);
+    }
+
+    /// A run that fails takes away the directories that it made, while another is about to use them.
+    #[test]
+    fn directories_above_that_another_run_takes_away_are_made_again() {
+        let work = tempfile::tempdir().unwrap();
+        let place = |name: &str| Place::new(&work.path().join("x/y").join(name)).unwrap();
+        std::thread::scope(|scope| {
+            for name in ["a", "b"] {
+                let place = place(name);
+                scope.spawn(move || (0..500).for_each(|_| drop(Scratch::new(&place).unwrap())));
+            }
+        });
     }
 
     #[test]

@@ -24,7 +24,8 @@ fn rename_claimed(from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to).inspect_err(|_| drop(fs::remove_dir(to)))
     } else {
         fs::hard_link(from, to)?;
-        fs::remove_file(from)
+        // With both names left the caller would not know which of them counts.
+        fs::remove_file(from).inspect_err(|_| drop(fs::remove_file(to)))
     }
 }
 
