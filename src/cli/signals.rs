@@ -17,6 +17,16 @@ static LISTENING: AtomicBool = AtomicBool::new(false);
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
+/// Whether the program is being ended at once.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Waits for the end if the program is being ended at once: what fails meanwhile fails because its files are taken away.
+pub(super) fn yield_to_the_end() {
+    while ENDING.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
+
 /// Installs the handler and returns the flag that it sets. Signals that are ignored from the start stay so: `nohup` and
 /// shells see to that for work that is to go on.
 pub(super) fn stop_flag() -> &'static AtomicBool {
@@ -27,6 +37,7 @@ pub(super) fn stop_flag() -> &'static AtomicBool {
             return;
         }
         if STOP.swap(true, Ordering::Relaxed) {
+            ENDING.store(true, Ordering::SeqCst);
             scratch::abandon_all(PATIENCE);
             std::process::exit(i32::from(INTERRUPTED));
         }

@@ -268,7 +268,8 @@ mod tests {
         std::thread::scope(|scope| {
             for name in ["a", "b"] {
                 let place = place(name);
-                scope.spawn(move || (0..500).for_each(|_| drop(Scratch::new(&place).unwrap())));
+                let work = move || (0..200).for_each(|_| drop(Scratch::new(&place).unwrap()));
+                crate::thread::builder().spawn_scoped(scope, work).unwrap();
             }
         });
     }
