@@ -96,6 +96,7 @@ impl RuleSpec {
     }
 
     /// The same rules, with files as `place` says where they are.
+    #[cfg(feature = "cli")]
     #[must_use]
     pub(crate) fn placed(mut self, place: impl Fn(&Path) -> PathBuf) -> Self {
         let columns = self.columns.iter_mut().map(|(_, named)| named);

@@ -23,5 +23,7 @@ pub use manifest::{Cut, Manifest, Parameters, Run, SCHEMA};
 pub(crate) use origin::Origin;
 pub use saved::Record;
 pub use selection::{AgainstRandom, Best, Examined, RankRange, SelectionRecord};
+#[cfg(feature = "cli")]
+pub(crate) use write::COLUMNS;
 pub use write::write;
-pub(crate) use write::{COLUMNS, SelectionWriter, copies, finish, rows, write_columns, write_selections, write_with};
+pub(crate) use write::{SelectionWriter, copies, finish, rows, write_columns, write_selections, write_with};
