@@ -1,12 +1,21 @@
 //! What is unusual of inputs that can be used all the same, in words.
 
-use super::Inputs;
+use super::{InputSpec, Inputs};
 use crate::source::name::readable;
+use crate::source::npy::is_npy;
 use crate::source::{JsonlRows, SourceFile};
 
 /// What is said where a name of a tensor is not used.
 pub(crate) const IDLE_TENSOR: &str =
     "--tensor changes nothing for pool and queries: a .npy file holds one table, which has no name";
+
+impl InputSpec {
+    /// Whether a tensor is named though the files of pool and queries hold one table each.
+    pub(crate) fn tensor_is_idle(&self) -> bool {
+        let mut tables = self.pool.iter().chain(&self.query).chain(&self.similarity);
+        self.tensor.is_some() && !self.tensor_is_hint && tables.all(|path| is_npy(path))
+    }
+}
 
 impl Inputs {
     /// Doubts that the files are those that were meant: a pool is what is chosen from, so it is the larger, it is not the

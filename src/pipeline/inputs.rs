@@ -12,7 +12,6 @@ use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::source::cells::ValueFile;
 use crate::source::jsonl::JsonlFile;
-use crate::source::npy::is_npy;
 use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
 
 use super::forbid::{ForbidOverlap, shared};
@@ -61,12 +60,6 @@ impl InputSpec {
         let query_text = self.query_jsonl.iter().map(|path| ("query-jsonl", path));
         let files = pool.chain(query).chain(similarity).chain(text).chain(query_text);
         files.map(|(role, path)| (role, path.as_path())).chain(self.rules.files())
-    }
-
-    /// Whether a tensor is named though the files of pool and queries hold one table each.
-    pub(crate) fn tensor_is_idle(&self) -> bool {
-        let mut tables = self.pool.iter().chain(&self.query).chain(&self.similarity);
-        self.tensor.is_some() && !self.tensor_is_hint && tables.all(|path| is_npy(path))
     }
 }
 
