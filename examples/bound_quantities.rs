@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         problem: &problem,
         query_numbers: &halves[0],
         subset: &selection.rows,
+        subset_numbers: &selection.rows,
         held_out: Some(UnseenQueries { rows: &unseen, numbers: &halves[1], shared: 0 }),
         losses: &Losses::default(),
     };

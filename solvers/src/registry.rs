@@ -115,6 +115,8 @@ pub struct SolverEntry {
     pub problems: &'static str,
     /// Whether its problems have entropy: then ε must be positive, else 0.
     pub entropic: bool,
+    /// The fields of [`SolverSettings`] that it reads, beside memory.
+    pub reads: &'static [&'static str],
     /// Makes it; numbers are checked when it solves.
     pub build: fn(&SolverSettings) -> Box<dyn Solver>,
 }
@@ -126,6 +128,7 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "the linear problem by the network simplex; primal and dual agree",
         problems: "hard marginals, or a capacity on one side; no entropy",
         entropic: false,
+        reads: &[],
         build: |settings| Box::new(exact(settings)),
     },
     SolverEntry {
@@ -133,6 +136,7 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "total-variation penalties as transport with truncated costs; primal and dual agree",
         problems: "hard or TV marginals, no entropy",
         entropic: false,
+        reads: &[],
         build: |settings| Box::new(partial(settings)),
     },
     SolverEntry {
@@ -140,6 +144,7 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "exact transport of projections on lines; the largest is a lower bound",
         problems: "hard marginals, no entropy; rows, not matrices",
         entropic: false,
+        reads: &["directions", "seed"],
         build: |settings| Box::new(sliced(settings)),
     },
     SolverEntry {
@@ -147,6 +152,7 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "alternating updates with over-relaxation in the log domain, from larger to smaller ε; least memory",
         problems: "entropy; hard marginals or KL penalties",
         entropic: true,
+        reads: &["tolerance", "iterations"],
         build: |settings| Box::new(sinkhorn(settings)),
     },
     SolverEntry {
@@ -154,6 +160,7 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "Newton's method in the query potentials, safeguarded by Sinkhorn's; fastest to high accuracy",
         problems: "entropy; hard marginals or KL penalties",
         entropic: true,
+        reads: &["tolerance", "iterations"],
         build: |settings| Box::new(sinkhorn_newton(settings)),
     },
     SolverEntry {
@@ -161,6 +168,7 @@ pub static SOLVERS: &[SolverEntry] = &[
         summary: "alternating updates with a positive low-rank kernel, judged with the true one; for large ε",
         problems: "entropy; hard marginals or KL penalties; rows whose kernel is positive definite",
         entropic: true,
+        reads: &["tolerance", "iterations", "rank"],
         build: |settings| Box::new(low_rank(settings)),
     },
 ];

@@ -58,7 +58,7 @@ impl Study<'_> {
             losses: losses.as_deref(),
         };
         let mut sides = vec![
-            of("subset row", &self.subset, &[], &losses.subset),
+            of("pool row", &self.subset, self.subject.subset_numbers, &losses.subset),
             of("query", &self.query, self.subject.query_numbers, &losses.query),
         ];
         if let (Some(points), Some(held_out)) = (&self.held_out, &self.subject.held_out) {

@@ -81,17 +81,8 @@ impl Study<'_> {
             self.skip(name, Theorem::T12, "needs the range of the losses: give --range");
             return None;
         };
-        // By its number in the file: bad rows may have been dropped.
-        let number =
-            |at: usize| self.subject.held_out.as_ref().and_then(|held| held.numbers.get(at)).map_or(at, |row| *row);
-        if let Some(at) = losses.iter().position(|loss| !(0.0..=range).contains(loss)) {
-            let (number, loss) = (number(at), losses[at]);
-            let why =
-                format!("held-out loss {number} is {loss}, outside [0, {range}]: give the true range of the loss");
-            self.refuse(name, Refusal::new(Theorem::T12, Assumption::Bounded, why));
-            return None;
-        }
-        let checked = match HeldOutLosses::new(losses, 0.0, range) {
+        let numbers = self.subject.held_out.as_ref().map_or(&[][..], |held| held.numbers);
+        let checked = match HeldOutLosses::new(losses, numbers, 0.0, range) {
             Ok(checked) => checked,
             Err(refusal) => {
                 self.refuse(name, refusal);
@@ -118,7 +109,9 @@ impl Study<'_> {
         let (Some(l), Some(b), Some(d)) = (self.lipschitz, self.range, self.diameter) else { return Ok(()) };
         let Some(losses) = &self.subject.losses.subset else { return Ok(()) };
         if let Some(at) = losses.iter().position(|&x| !(0.0..=b).contains(&x)) {
-            let why = format!("loss {at} of the subset is {}, outside [0, {b}]", losses[at]);
+            let (row, loss) = (self.subject.subset_numbers.get(at).unwrap_or(&at), losses[at]);
+            let why =
+                format!("the loss of pool row {row} is {loss}, outside [0, {b}]: give the true range of the loss");
             let refusal = Refusal::new(Theorem::Composite, Assumption::Bounded, why);
             self.refuse("R_P, main statement", refusal);
             return Ok(());

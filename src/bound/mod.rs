@@ -117,6 +117,8 @@ pub struct Subject<'a> {
     pub query_numbers: &'a [usize],
     /// The subset: distinct pool rows.
     pub subset: &'a [usize],
+    /// What messages call its rows; by their place, if empty.
+    pub subset_numbers: &'a [usize],
     /// Queries that the selection did not see.
     pub held_out: Option<UnseenQueries<'a>>,
     /// Losses.

@@ -15,9 +15,9 @@ pub enum SubsetMetric {
     Mmd(Kernel),
     /// The unbiased estimate of the squared discrepancy, which can be negative.
     MmdUnbiased(Kernel),
-    /// Mean cost of a query and its closest row.
+    /// Mean cost of a query and its closest row; for p = 2 the root of the mean squared cost.
     ChamferToSubset,
-    /// Mean cost of a row and its closest query.
+    /// The same of a row and its closest query.
     ChamferToQuery,
     /// The largest cost of a point and the closest of the other side.
     Hausdorff,

@@ -152,6 +152,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let losses = read_losses(arguments, &inputs, &subset, query, held_out.as_ref())?;
     let numbers = |rows: &Representation| (0..rows.len()).map(|row| rows.original_row(row)).collect::<Vec<_>>();
     let (query_numbers, held_out_numbers) = (numbers(query), held_out.as_ref().map_or_else(Vec::new, numbers));
+    let subset_numbers: Vec<usize> = subset.iter().map(|&row| inputs.original_row(row)).collect();
     let terms = BoundTerms {
         lipschitz: constants.lipschitz,
         range: constants.range,
@@ -172,6 +173,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             problem: &inputs.problem(Goal { cost: input.cost, ..Goal::default() })?,
             query_numbers: &query_numbers,
             subset: &subset,
+            subset_numbers: &subset_numbers,
             held_out: held_out.as_ref().map(|rows| UnseenQueries { rows, numbers: &held_out_numbers, shared }),
             losses: &losses,
         };

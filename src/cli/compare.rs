@@ -24,7 +24,7 @@ use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods
 use super::count::{count, repeats};
 use super::failure::Failure;
 use super::output::{Place, doubt, say};
-use super::settings::tell_idle;
+use super::settings::{ENTROPY, tell_idle, tell_idle_of_solvers};
 use super::signals;
 
 /// Compare methods, budgets, costs and solvers on one pool and query set.
@@ -59,6 +59,9 @@ pub(super) struct Arguments {
     run: RunArguments,
 }
 
+/// ε of the solvers with entropy, in units of the cost.
+const DEFAULT_EPSILON: f64 = 0.01;
+
 /// Solvers to compare on every selection.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Solvers")]
@@ -68,7 +71,7 @@ struct SolverArguments {
           value_parser = PossibleValuesParser::new(SOLVERS.iter().map(|entry| entry.name)))]
     solver: Vec<String>,
     /// Values of ε for the solvers with entropy, in units of the cost
-    #[arg(long, value_name = "E[,E…]", value_delimiter = ',', default_value = "0.01", requires = "solver", value_parser = epsilon)]
+    #[arg(long, value_name = "E[,E…]", value_delimiter = ',', default_values_t = [DEFAULT_EPSILON], requires = "solver", value_parser = epsilon)]
     solver_epsilon: Vec<f64>,
     /// Largest residual, or relative gap, at which a solver stops
     #[arg(long, value_name = "X", default_value_t = SolverSettings::default().tolerance, requires = "solver")]
@@ -122,12 +125,20 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         balance: selection.balance(&inputs),
         ..selection.request(arguments.method, &arguments.run)
     };
-    if !selecting.methods.iter().any(|name| name == ALL) {
-        tell_idle(&goal, &selecting, &arguments.run);
+    tell_idle(&goal, &selecting, &arguments.run);
+    let solvers = arguments.solvers.solvers(selecting.seed, selecting.memory)?;
+    if let Some(solvers) = &solvers {
+        let default = SolverSettings::default();
+        let changed = [
+            ("solver-epsilon", ENTROPY, solvers.epsilons != [DEFAULT_EPSILON]),
+            ("solver-tolerance", "tolerance", solvers.effort.tolerance != default.tolerance),
+            ("solver-iterations", "iterations", solvers.effort.iterations != default.iterations),
+        ];
+        tell_idle_of_solvers(&solvers.entries, &changed, &arguments.run);
     }
     let request = CompareRequest {
         goal,
-        solvers: arguments.solvers.solvers(selecting.seed, selecting.memory)?,
+        solvers,
         selecting,
         costs,
         random_seeds: arguments.random_seeds,

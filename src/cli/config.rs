@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::Command;
+use clap::{Arg, Command};
 
 use crate::source::name::{readable, split_once};
 use crate::source::whole::{self, Whole};
@@ -36,15 +36,16 @@ pub(super) fn expand(words: Vec<OsString>, program: &Command) -> Result<Expanded
     let Some(path) = value_of(&words, "--config") else { return Ok(Expanded { words, config: None }) };
     let table = read(&path)?;
     // An unknown command is for the parser to refuse.
-    if let Some(command) = words.get(1).and_then(|name| program.find_subcommand(name)) {
-        check_keys(&path, &table, command)?;
-    }
+    let Some(command) = words.get(1).and_then(|name| program.find_subcommand(name)) else {
+        return Ok(Expanded { words, config: None });
+    };
+    check_keys(&path, &table, command)?;
     let given: BTreeSet<String> = words.iter().filter_map(flag_name).collect();
     let (mut words, mut added) = (words, BTreeSet::new());
     for (name, value) in table {
         let short = if name == "out" { "o" } else { &name };
         if !given.contains(&name) && !given.contains(short) {
-            push(&mut words, &path, &name, &value)?;
+            push(&mut words, &path, command, &name, &value)?;
             added.insert(name);
         }
     }
@@ -104,16 +105,25 @@ pub(super) fn read(path: &Path) -> Result<toml::Table, Failure> {
     })
 }
 
-/// Adds a value as the words that say it on the command line.
-pub(super) fn push(words: &mut Vec<OsString>, path: &Path, name: &str, value: &toml::Value) -> Result<(), Failure> {
+/// Adds a value as the words that say it on the command line of `command`.
+pub(super) fn push(
+    words: &mut Vec<OsString>,
+    path: &Path,
+    command: &Command,
+    name: &str,
+    value: &toml::Value,
+) -> Result<(), Failure> {
+    let flag = command.get_arguments().find(|argument| argument.get_long() == Some(name));
+    let optional = |flag: &Arg| flag.get_num_args().is_some_and(|count| count.min_values() == 0);
+    let is_switch = flag.is_none_or(|flag| !flag.get_action().takes_values() || optional(flag));
     let refuse = |what: &str| {
-        Err(Failure::Usage(format!(
-            "{}: `{name}` is {what}: give text, a number, true, false or a list",
-            readable(path)
-        )))
+        let remedy =
+            if is_switch { "text, a number, true, false or a list" } else { "its value: text, a number or a list" };
+        Err(Failure::Usage(format!("{}: `{name}` is {what}: give {remedy}", readable(path))))
     };
     let mut add = |text: String| words.push(format!("--{name}={text}").into());
     match value {
+        toml::Value::Boolean(value) if !is_switch => return refuse(if *value { "true" } else { "false" }),
         toml::Value::Boolean(true) => words.push(format!("--{name}").into()),
         toml::Value::Boolean(false) => {}
         toml::Value::String(text) => add(text.clone()),
@@ -122,7 +132,7 @@ pub(super) fn push(words: &mut Vec<OsString>, path: &Path, name: &str, value: &t
         toml::Value::Array(items) if items.is_empty() => return refuse("an empty list"),
         toml::Value::Array(items) => {
             for item in items {
-                push(words, path, name, item)?;
+                push(words, path, command, name, item)?;
             }
         }
         toml::Value::Table(_) => return refuse("a table"),

@@ -28,6 +28,7 @@ use super::failure::Failure;
 use super::metric::MetricArguments;
 use super::output::{doubt, say};
 use super::problem::SolverArguments;
+use super::settings::tell_idle_of_solvers;
 use super::signals;
 use super::subset;
 
@@ -66,12 +67,6 @@ pub(super) struct Arguments {
     run: RunArguments,
 }
 
-/// One weight for every query that was not dropped, from one for every row of the file.
-fn query_weights(path: &Path, inputs: &Inputs) -> Result<Vec<f64>, Failure> {
-    let all = read_weights(path, inputs.original_query_len())?;
-    Ok((0..inputs.queries().len()).map(|query| all[inputs.original_query(query)]).collect())
-}
-
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
@@ -79,8 +74,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !transport && (arguments.certificate.is_some() || arguments.best == When::Always) {
         return Err(Failure::Usage("--certificate and --best always go with --metric transport".to_owned()));
     }
-    if !transport && arguments.power.get() != Power::One {
-        let fault = "--p 2 goes with --metric transport: the other metrics have no power";
+    if !arguments.metric.has_power() && arguments.power.get() != Power::One {
+        let fault =
+            "--p 2 goes with --metric transport, chamfer-to-subset or chamfer-to-query: the others have no power";
         return Err(Failure::Usage(fault.to_owned()));
     }
     if !transport && !arguments.solver.are_default() {
@@ -99,6 +95,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !arguments.input.files.pool_jsonl.is_empty() && !arguments.run.quiet {
         tell("kantor: warning: --pool-jsonl changes nothing here: a distance is one of rows");
     }
+    let solvers = if transport { vec![arguments.solver.entry()?] } else { Vec::new() };
+    tell_idle_of_solvers(&solvers, &arguments.solver.changed(), &arguments.run);
     let problem = inputs.problem(Goal { cost, power, ..Goal::default() })?;
     let rows = match &arguments.subset {
         Some(path) => subset::read(path, &inputs)?,
@@ -106,9 +104,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let problem = problem.with_budgets(vec![rows.len()]);
     let geometry = problem.geometry();
+    let of_subset = |path| read_weights(path, rows.len(), 0..rows.len());
+    let queries = || (0..inputs.queries().len()).map(|query| inputs.original_query(query));
+    let of_queries = |path| read_weights(path, inputs.original_query_len(), queries());
     let weights = Weights {
-        subset: arguments.subset_weights.as_deref().map(|path| read_weights(path, rows.len())).transpose()?,
-        query: arguments.query_weights.as_deref().map(|path| query_weights(path, &inputs)).transpose()?,
+        subset: arguments.subset_weights.as_deref().map(of_subset).transpose()?,
+        query: arguments.query_weights.as_deref().map(of_queries).transpose()?,
     };
     let terms = Terms { power, weights, ..Terms::default() };
     if !transport {

@@ -162,16 +162,16 @@ impl JobFile<'_> {
         if !own.keys().any(|key| OF_TASK.contains(&key.as_str())) {
             return Err(self.refuse(&format!("task `{name}` has no `query`: give its file")));
         }
-        let mut words = Vec::new();
+        let (mut words, command) = (Vec::new(), Shared::command());
         let alone = own.contains_key("similarity");
         for &(key, value) in shared {
             // A matrix stands for the pool too.
             if !(own.contains_key(key) || alone && key == "pool") {
-                config::push(&mut words, self.path, key, value)?;
+                config::push(&mut words, self.path, &command, key, value)?;
             }
         }
         for (key, value) in &own {
-            config::push(&mut words, self.path, key, value)?;
+            config::push(&mut words, self.path, &command, key, value)?;
         }
         let Shared { input, proof, constraints, settings } =
             Shared::try_parse_from(words).map_err(|error| self.refuse(&parse_error::sentence(error)))?;

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kantor_solvers::bandwidth::Bandwidth;
 use kantor_solvers::{SelectError, Stopped};
 use kantor_theory::cost::Family;
-use kantor_theory::{Geometry, Kernel, KernelName, Rejection, Status};
+use kantor_theory::{Geometry, Kernel, KernelName, Power, Rejection, Status};
 use serde_json::{Value, json};
 
 use super::progress::Progress;
@@ -64,6 +64,11 @@ impl MetricArguments {
         Ok(self.metric == "transport")
     }
 
+    /// Whether costs enter to a power.
+    pub(super) fn has_power(&self) -> bool {
+        self.metric == "transport" || self.metric.starts_with("chamfer")
+    }
+
     fn metric(&self, geometry: &Geometry<'_>) -> Result<SubsetMetric, Failure> {
         let name = self.kernel.unwrap_or(KernelName::Gaussian);
         if let Some(Bandwidth::Given(sigma)) = self.bandwidth.filter(|_| !name.has_bandwidth()) {
@@ -111,14 +116,14 @@ impl MetricArguments {
         })?;
         inputs.check_unchanged()?;
         if as_json {
-            say(self.json(geometry, metric, measured))?;
+            say(self.json(geometry, metric, terms.power, measured))?;
         } else {
-            say(self.text(geometry, metric, measured, rows.len()))?;
+            say(self.text(geometry, metric, terms.power, measured, rows.len()))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    fn json(&self, geometry: &Geometry<'_>, metric: SubsetMetric, measured: Measured) -> Value {
+    fn json(&self, geometry: &Geometry<'_>, metric: SubsetMetric, power: Power, measured: Measured) -> Value {
         let mut object = json!({"schema": "kantor/distance/1", "metric": self.metric, "status": Status::Certified});
         let points = match geometry.cost().family() {
             Family::Angle => Some("unit rows"),
@@ -130,6 +135,9 @@ impl MetricArguments {
         if let (Some(object), Ok(Value::Object(values))) = (object.as_object_mut(), serde_json::to_value(measured)) {
             object.extend(values);
             object.insert("points".to_owned(), json!(points.filter(|_| !by_cost)));
+            if self.has_power() {
+                object.insert("p".to_owned(), json!(power));
+            }
             if let Some(kernel) = kernel_of(metric) {
                 object.insert("kernel".to_owned(), json!(kernel.name()));
                 object.insert("bandwidth".to_owned(), json!(kernel.bandwidth()));
@@ -138,19 +146,30 @@ impl MetricArguments {
         object
     }
 
-    fn text(&self, geometry: &Geometry<'_>, metric: SubsetMetric, measured: Measured, rows: usize) -> Text {
+    fn text(
+        &self,
+        geometry: &Geometry<'_>,
+        metric: SubsetMetric,
+        power: Power,
+        measured: Measured,
+        rows: usize,
+    ) -> Text {
         let title = METRICS.iter().find(|(name, _)| *name == self.metric).map_or("distance", |(_, title)| title);
         let kernel = kernel_of(metric).map_or_else(String::new, |kernel| format!(" ({kernel})"));
+        let (of_power, transport) = match power {
+            Power::One => ("", "transport distance"),
+            Power::Two => (" (p = 2: the root of the mean squared cost)", "W_2"),
+        };
         let ends = table::interval(measured.interval);
         let queries = geometry.query_len();
         let mut text = Text::default();
         text.push(format_args!(
-            "{title}{kernel} of {rows} rows and {queries} queries: {ends}  ({})",
+            "{title}{kernel}{of_power} of {rows} rows and {queries} queries: {ends}  ({})",
             Status::Certified
         ));
         if let Some(least) = measured.transport_at_least.filter(|&least| least > 0.0) {
             let least = table::bound(least, true);
-            text.push(format_args!("so their transport distance under {} is at least {least}", geometry.cost()));
+            text.push(format_args!("so their {transport} under {} is at least {least}", geometry.cost()));
         }
         text
     }

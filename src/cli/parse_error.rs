@@ -33,7 +33,7 @@ pub(super) fn sentence(error: Error) -> String {
 pub(super) fn flag(error: &Error) -> Option<&str> {
     match (error.kind(), error.get(ContextKind::InvalidArg)?) {
         (ErrorKind::MissingRequiredArgument, _) => None,
-        (_, ContextValue::String(argument)) => argument.strip_prefix("--")?.split([' ', '=']).next(),
+        (_, ContextValue::String(argument)) => argument.strip_prefix("--")?.split([' ', '=', '[']).next(),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use kantor_theory::transport_problem::{Marginal, Reference};
 
 use super::count::count;
 use super::failure::Failure;
+use super::settings::ENTROPY;
 
 /// Which problem, which solver, and what to write of the solution.
 #[derive(Debug, clap::Args)]
@@ -68,6 +69,19 @@ impl SolverArguments {
         let plain = (self.pool_marginal, self.query_marginal) == (Marginal::Hard, Marginal::Hard);
         let bare = self.plan.is_none() && self.trace.is_none() && !self.divergence;
         self.solver.is_none() && self.epsilon == 0.0 && plain && bare
+    }
+
+    /// What was changed, with the names by which the registry says who reads it.
+    pub(super) fn changed(&self) -> [(&'static str, &'static str, bool); 6] {
+        let default = SolverSettings::default();
+        [
+            ("tolerance", "tolerance", self.tolerance != default.tolerance),
+            ("iterations", "iterations", self.iterations != default.iterations),
+            ("rank", "rank", self.rank != default.rank),
+            ("directions", "directions", self.directions != default.directions),
+            ("seed", "seed", self.seed != default.seed),
+            ("reference", ENTROPY, self.reference != Reference::Product),
+        ]
     }
 
     /// The solver.

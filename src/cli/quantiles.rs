@@ -10,6 +10,7 @@ use super::progress::Progress;
 use crate::output::ResultDirectory;
 use crate::pipeline::{Inputs, Request};
 use crate::quantiles;
+use crate::record::columns::distance_name;
 use crate::record::{Cut, Manifest};
 use crate::statistics::spearman;
 
@@ -79,7 +80,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         say(manifest.text())?;
         if !arguments.run.quiet {
             if let Some(rank) = correlation(&manifest) {
-                say(format_args!("rank correlation of bin and distance: {rank:.2}"))?;
+                let of = distance_name(manifest.parameters.objective);
+                say(format_args!("rank correlation of bin and {of}: {rank:.2}"))?;
             }
             place.say_written(manifest.seconds)?;
         }

@@ -4,15 +4,15 @@ use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 use kantor_solvers::bandwidth::Bandwidth;
-use kantor_solvers::registry::{selector, settings};
+use kantor_solvers::registry::{SELECTORS, SOLVERS, SolverEntry, settings};
 use kantor_solvers::settings::{Setting, SettingKind, SettingValue};
 use kantor_solvers::{ObjectiveSettings, SelectError, Settings};
-use kantor_theory::KernelName;
 use serde_json::Value;
 
 use super::args::RunArguments;
 use super::count::count;
 use super::quantities::with_flags;
+use crate::compare::ALL;
 use crate::pipeline::Request;
 use crate::problem::Goal;
 use crate::suggest::closest;
@@ -20,6 +20,9 @@ use crate::view::terminal::tell;
 
 /// The setting that has an older flag too: `--compat reference`.
 const COMPAT: (&str, &str) = ("compat", "compat-reference");
+
+/// What solvers with entropy read, by this name.
+pub(super) const ENTROPY: &str = "entropy";
 
 /// Settings of the methods; each method lists in `kantor methods` which it reads.
 #[derive(Debug)]
@@ -100,7 +103,8 @@ fn checked<T: SettingValue + 'static>(setting: &'static Setting, read: fn(&str) 
 
 /// Says which settings were changed though none of these methods reads them.
 pub(super) fn tell_idle(goal: &Goal, request: &Request, run: &RunArguments) {
-    let entries = request.methods.iter().filter_map(|name| selector(name));
+    let asked = |name: &str| request.methods.iter().any(|method| [name, ALL].contains(&method.as_str()));
+    let entries = SELECTORS.iter().filter(|entry| asked(entry.name));
     let read: Vec<Setting> = entries.flat_map(|entry| (entry.settings)()).chain(goal.objective.settings()).collect();
     for Setting { name, .. } in request.settings.changed() {
         if !run.quiet && read.iter().all(|known| known.name != *name) {
@@ -110,8 +114,22 @@ pub(super) fn tell_idle(goal: &Goal, request: &Request, run: &RunArguments) {
     }
     let changed = request.settings.changed().any(|setting| setting.name == "bandwidth");
     let kernel = request.settings.read::<ObjectiveSettings>().kernel;
-    if !run.quiet && changed && kernel == KernelName::Cosine && read.iter().any(|known| known.name == "bandwidth") {
+    if !run.quiet && changed && !kernel.has_bandwidth() && read.iter().any(|known| known.name == "bandwidth") {
         tell(format_args!("kantor: warning: --bandwidth changes nothing here, as the kernel `{kernel}` has no width"));
+    }
+}
+
+/// Says which settings were changed (flag, name, whether) though none of these solvers reads them.
+pub(super) fn tell_idle_of_solvers(solvers: &[&SolverEntry], changed: &[(&str, &str, bool)], run: &RunArguments) {
+    let idle = |name: &str| match name {
+        ENTROPY => solvers.iter().all(|entry| !entry.entropic),
+        _ => solvers.iter().all(|entry| !entry.reads.contains(&name)),
+    };
+    for (flag, name, _) in changed.iter().filter(|(_, name, changed)| *changed && idle(name) && !run.quiet) {
+        let readers =
+            SOLVERS.iter().filter(|entry| if *name == ENTROPY { entry.entropic } else { entry.reads.contains(name) });
+        let readers = readers.map(|entry| entry.name).collect::<Vec<_>>().join(", ");
+        tell(format_args!("kantor: warning: --{flag} changes nothing here, as only these solvers read it: {readers}"));
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::columns::named_column;
 use super::progress::{Detail, Progress};
 use crate::certify;
-use crate::pipeline::InputSpec;
+use crate::pipeline::{IDLE_TENSOR, InputSpec};
 use crate::record::COLUMNS;
 use crate::record::columns::distance_name;
 use crate::source::cells::split;
@@ -164,7 +164,11 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let executor: Executor<'_> = if arguments.threads == 1 { &sequential } else { &certify::in_parallel };
     let columns: Vec<NamedColumn> = arguments.columns.iter().cloned().chain(beside(arguments, certificate)).collect();
-    Ok(verify(certificate, &files, &columns, executor, &progress)?)
+    let verdict = verify(certificate, &files, &columns, executor, &progress)?;
+    if files.tensor_is_idle() {
+        tell(format_args!("kantor: warning: {IDLE_TENSOR}"));
+    }
+    Ok(verdict)
 }
 
 /// Columns that `select` found from the rows and wrote into its result: they have no other file.

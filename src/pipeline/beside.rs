@@ -21,7 +21,7 @@ pub struct Beside {
     pub energy: Option<Interval>,
     /// Why there is none.
     pub no_energy: Option<&'static str>,
-    /// Proved to contain the mean cost between a query and its closest row.
+    /// Proved to contain the mean cost between a query and its closest row, for p = 2 the root of the mean squared cost.
     pub chamfer: Interval,
 }
 

@@ -1,8 +1,21 @@
 //! What is unusual of inputs that can be used all the same, in words.
 
-use super::Inputs;
+use super::{InputSpec, Inputs};
 use crate::source::name::readable;
+use crate::source::npy::is_npy;
 use crate::source::{JsonlRows, SourceFile};
+
+/// What is said where a name of a tensor is not used.
+pub(crate) const IDLE_TENSOR: &str =
+    "--tensor changes nothing for pool and queries: a .npy file holds one table, which has no name";
+
+impl InputSpec {
+    /// Whether a tensor is named though the files of pool and queries hold one table each.
+    pub(crate) fn tensor_is_idle(&self) -> bool {
+        let mut tables = self.pool.iter().chain(&self.query).chain(&self.similarity);
+        self.tensor.is_some() && !self.tensor_is_hint && tables.all(|path| is_npy(path))
+    }
+}
 
 impl Inputs {
     /// Doubts that the files are those that were meant: a pool is what is chosen from, so it is the larger, it is not the
@@ -14,14 +27,15 @@ impl Inputs {
         let ids = self.examples().and_then(some_ids).map(|with_id| {
             format!("{with_id} of {pool} lines of the pool's examples have an `id`, so rows are named by number: give all of them one")
         });
+        let tensor = self.idle_tensor.then(|| IDLE_TENSOR.to_owned());
         let Some((of_pool, of_queries)) = self.points() else {
             let transposed = format!(
                 "the matrix has {queries} rows, one for each query, and {pool} columns, one for each row of the pool: is \
                  it transposed?"
             );
-            return ids.into_iter().chain(larger.then_some(transposed)).collect();
+            return ids.into_iter().chain(tensor).chain(larger.then_some(transposed)).collect();
         };
-        let mut doubts = Vec::from_iter(ids);
+        let mut doubts = Vec::from_iter(ids.into_iter().chain(tensor));
         if larger {
             doubts
                 .push(format!("the query set has {queries} rows and the pool {pool}: are --pool and --query swapped?"));

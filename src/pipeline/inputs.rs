@@ -12,7 +12,6 @@ use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::source::cells::ValueFile;
 use crate::source::jsonl::JsonlFile;
-use crate::source::name::readable;
 use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
 
 use super::forbid::{ForbidOverlap, shared};
@@ -72,6 +71,7 @@ pub struct Inputs {
     groups: Option<Labels>,
     dropped: Vec<DroppedRecord>,
     overlap: usize,
+    pub(super) idle_tensor: bool,
     rules: ReadRules,
     taken: u64,
 }
@@ -137,7 +137,9 @@ impl Inputs {
         let count = overlap.len();
         let (examples, query_examples, groups) = (None, None, None);
         let rules = ReadRules::default();
-        let mut inputs = Self { tables, examples, query_examples, groups, dropped, overlap: count, rules, taken: 0 };
+        let idle_tensor = spec.tensor_is_idle();
+        let mut inputs =
+            Self { tables, examples, query_examples, groups, dropped, overlap: count, idle_tensor, rules, taken: 0 };
         if let (Some(&(query, row)), false) = (overlap.first(), spec.forbid_overlap == ForbidOverlap::No) {
             inputs.check_content()?;
             let (query, row) = (inputs.original_query(query), inputs.original_row(row));
@@ -258,11 +260,14 @@ impl Inputs {
     ///
     /// # Errors
     /// If one of them was dropped; `list` is the file that named it.
-    pub fn kept_rows(&self, originals: &[usize], list: &Path) -> Result<Vec<usize>, Error> {
+    pub fn kept_rows(&self, originals: &[usize], list: &Path) -> Result<Vec<usize>, DataError> {
         let dropped: Vec<usize> = self.dropped.iter().filter(|d| d.role == "pool").map(|d| d.row.row).collect();
         let kept = |&row: &usize| match dropped.binary_search(&row) {
             Err(before) => Ok(row - before),
-            Ok(_) => Err(Error::Request(format!("{}: row {row} was dropped as a bad row", readable(list)))),
+            Ok(_) => {
+                let remedy = "take it out of the list, or mend the row: --on-bad-row error says what is wrong with it";
+                Err(DataError::malformed(list, format!("row {row} was dropped as a bad row"), remedy))
+            }
         };
         originals.iter().map(kept).collect()
     }

@@ -29,6 +29,8 @@ use crate::thread;
 
 pub use beside::Beside;
 pub use crossfit::{HeldOut, Law};
+#[cfg(feature = "cli")]
+pub(crate) use doubts::IDLE_TENSOR;
 pub use forbid::ForbidOverlap;
 pub use groups::GroupCoverage;
 pub(crate) use groups::coverage;

@@ -188,6 +188,7 @@ impl RuleSpec {
         let id = |row: usize| inputs.examples().and_then(|examples| examples.id(row));
         for path in &self.include {
             let rows = read_named_rows(path, stored, id)?;
+            inputs.kept_rows(&rows, path)?;
             read.rules = std::mem::take(&mut read.rules).include(rows);
         }
         for path in &self.exclude {

@@ -42,7 +42,8 @@ pub struct SelectionRecord {
     pub excess: Option<f64>,
     /// Proved to contain the subset's energy distance; `null` if it was left out, for a reason that the notes give.
     pub energy: Option<Interval>,
-    /// Proved to contain the mean cost between a query and its closest row of the subset; `null` if nothing was proved.
+    /// Proved to contain the mean cost between a query and its closest row of the subset, for p = 2 the root of the mean
+    /// squared cost; `null` if nothing was proved.
     pub chamfer: Option<Interval>,
     /// Distances to held-out queries of selections by the other queries; `null` unless asked for.
     pub held_out: Option<HeldOut>,

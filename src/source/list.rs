@@ -173,11 +173,16 @@ enum Id {
     Number(i64),
 }
 
-/// Reads weights: finite, not negative, not all zero; `expected` of them.
+/// Reads a weight for each of `expected` rows, and takes those of the rows `kept`: finite, not negative, with a sum that is a
+/// normal number.
 ///
 /// # Errors
 /// If the file is no such list; the message names the place and the value.
-pub fn read_weights(path: &Path, expected: usize) -> Result<Vec<f64>, DataError> {
+pub fn read_weights(
+    path: &Path,
+    expected: usize,
+    kept: impl IntoIterator<Item = usize>,
+) -> Result<Vec<f64>, DataError> {
     let mut weights = read_list(path, expected)?;
     // The zero that rounding a negative number gives is a zero.
     weights.iter_mut().for_each(|weight| *weight += 0.0);
@@ -190,8 +195,11 @@ pub fn read_weights(path: &Path, expected: usize) -> Result<Vec<f64>, DataError>
         let fault = format!("weight {place} is {}", weights[place]);
         return Err(DataError::malformed(path, fault, "weights must be finite and not negative"));
     }
+    let weights: Vec<f64> = kept.into_iter().map(|row| weights[row]).collect();
     if weights.iter().all(|&w| w == 0.0) {
-        return Err(DataError::malformed(path, "all weights are zero", "give at least one row a positive weight"));
+        let of = if weights.len() < expected { " of rows that were not dropped" } else { "" };
+        let fault = format!("all weights{of} are zero");
+        return Err(DataError::malformed(path, fault, "give at least one of these rows a positive weight"));
     }
     let sum = weights.iter().sum::<f64>();
     if !(f64::MIN_POSITIVE..f64::MAX).contains(&sum) {

@@ -4,7 +4,8 @@
 //! tuple of integers. Lengths are capped and compared with the file before anything is allocated; nothing nests, so
 //! nothing recurses. (General parsers of Python literals backtrack exponentially on nested brackets.)
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::error::DataError;
@@ -13,6 +14,12 @@ use super::shard::{Layout, Order};
 
 /// First bytes of every file.
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// Whether a file is a `.npy` array by its first bytes.
+pub(crate) fn is_npy(path: &Path) -> bool {
+    let mut first = [0; MAGIC.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == *MAGIC
+}
 
 /// Longest header text accepted; numpy writes 118 bytes for a matrix.
 const MAX_HEADER: usize = 64 << 10;

@@ -6,7 +6,7 @@
 //! | `distance_lower`, `distance_upper` | proved to hold the distance |
 //! | `best_lower`, `excess` | no subset of this size is closer; upper/best − 1, rounded up |
 //! | `energy_lower`, `energy_upper` | proved to hold the energy distance |
-//! | `chamfer_lower`, `chamfer_upper` | proved to hold the mean cost from a query to its closest chosen row |
+//! | `chamfer_lower`, `chamfer_upper` | proved to hold the mean cost from a query to its closest chosen row; for p = 2 the root of the mean squared cost |
 //! | `held_out_lower`, `held_out_upper`, `held_out_energy_lower`, `held_out_energy_upper` | the same distances to queries that took no part, in the mean over folds |
 //! | `random_mean`, `random_min`, `random_max`, `random_percentile`, `random_p` | distances of random subsets, the share of them that is at least as close, and the p-value of that |
 //! | `tokens`, `near_duplicates` | of the chosen rows: tokens in all, share with a near-duplicate among them |

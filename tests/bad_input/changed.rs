@@ -282,7 +282,7 @@ fn no_comparison_and_no_quantiles_of_a_pool_that_changes_are_written() {
 fn lists_are_read_once_and_kept() {
     let files = Files::new();
     let path = files.put("w.txt", "1\n2\n");
-    assert_eq!(read_weights(&path, 2).unwrap(), [1.0, 2.0]);
+    assert_eq!(read_weights(&path, 2, 0..2).unwrap(), [1.0, 2.0]);
     let path = files.put("w.npy", npy("<f4", "(2,)", &[0; 8]));
     assert_eq!(read_list(&path, 9).unwrap(), [0.0, 0.0]);
 }

@@ -469,3 +469,35 @@ fn weights_that_make_no_measure_are_refused_with_their_file() {
         distance.assert().code(3).stderr(named);
     }
 }
+
+/// A row was called by its place in the subset, where a query has the number of its file.
+#[test]
+fn rows_of_a_subset_are_called_by_their_numbers_in_the_pool() {
+    let dir = tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    write_npy(&path("pool.npy"), 1, &[0.0, f32::NAN, 1.0, 9.0]);
+    write_npy(&path("query.npy"), 1, &[0.5, 1.0]);
+    fs::write(path("rows.txt"), "3\n2\n").unwrap();
+    fs::write(path("losses.txt"), "7\n0.5\n").unwrap();
+    let of = |more: &[&str]| {
+        let mut command = kantor();
+        command.current_dir(dir.path()).args("bound --cost euclidean --on-bad-row drop --pool pool.npy".split(' '));
+        command.args("--query query.npy --subset rows.txt --losses losses.txt".split(' ')).args(more).assert()
+    };
+    of(&["--diameter", "2"]).code(2).stderr(predicates::str::contains("pool row 3 and query 0 are at least"));
+    let outside = of(&["--lipschitz", "1", "--range", "1", "--diameter", "20"]).success();
+    outside.stdout(predicates::str::contains("the loss of pool row 3 is 7, outside [0, 1]"));
+}
+
+#[test]
+fn weights_that_are_zero_on_all_queries_left_are_refused_with_their_file() {
+    let dir = tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    write_npy(&path("rows.npy"), 1, &[0.5, f32::NAN, 1.0]);
+    fs::write(path("w.txt"), "0\n1\n-0\n").unwrap();
+    let mut distance = kantor();
+    distance.current_dir(dir.path()).args("distance --cost euclidean --pool rows.npy --query rows.npy".split(' '));
+    distance.args("--on-bad-row drop --query-weights w.txt".split(' '));
+    let said = predicates::str::contains("w.txt: all weights of rows that were not dropped are zero");
+    distance.assert().code(3).stderr(said.and(predicates::str::contains("give at least one")));
+}

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use assert_cmd::Command;
+use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use tempfile::TempDir;
 
@@ -271,4 +272,45 @@ fn a_budget_that_favours_the_first_queries_is_noted() {
             "{method} {budget}: {printed}"
         );
     }
+}
+
+/// A kernel without a width was given one in every command that selects, and all but one were silent.
+#[test]
+fn a_width_of_a_kernel_without_one_is_named_by_every_command() {
+    let work = tempfile::tempdir().unwrap();
+    write_npy(&work.path().join("p.npy"), 2, &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 2.0]);
+    let jobs =
+        "pool='p.npy'\nout='jobs'\nmethods=['mmd']\nbudgets=[2]\nkernel='cosine'\nbandwidth=3\n[tasks]\na='p.npy'\n";
+    fs::write(work.path().join("jobs.toml"), jobs).unwrap();
+    let files = "--pool p.npy --query p.npy --kernel cosine --bandwidth 3";
+    for words in [
+        format!("select -o 1 --budget 2 --method mmd {files}"),
+        format!("select -o 2 --budget 2 --objective mmd {files}"),
+        format!("compare -o 3 --budget 2 --method mmd {files}"),
+        format!("compare -o 4 --budget 2 {files}"),
+        format!("quantiles -o 5 --bins 2 --take 1 --objective mmd {files}"),
+        "batch jobs.toml".to_owned(),
+    ] {
+        let run = kantor().current_dir(work.path()).args(words.split(' ')).assert().success();
+        run.stderr(contains("--bandwidth changes nothing here"));
+    }
+}
+
+#[test]
+fn a_tensor_is_named_where_no_file_has_any() {
+    let work = tempfile::tempdir().unwrap();
+    write_npy(&work.path().join("p.npy"), 2, &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+    let jobs = "pool='p.npy'\nout='jobs'\nbudgets=[2]\ntensor='x'\n[tasks]\na='p.npy'\n";
+    fs::write(work.path().join("jobs.toml"), jobs).unwrap();
+    for words in [
+        "select -o out --budget 2 --pool p.npy --query p.npy --tensor x",
+        "distance --pool p.npy --query p.npy --tensor x",
+        "verify out/round-robin/k2/certificate.json --pool p.npy --query p.npy --tensor x",
+        "batch jobs.toml",
+    ] {
+        let run = kantor().current_dir(work.path()).args(words.split(' ')).assert().success();
+        run.stderr(contains("--tensor changes nothing for pool and queries"));
+    }
+    let silent = kantor().current_dir(work.path()).args("distance --pool p.npy --query p.npy".split(' ')).assert();
+    silent.success().stderr(contains("--tensor").not());
 }

@@ -50,6 +50,11 @@ fn a_mistyped_name_is_answered_with_the_right_one() {
         ("method = []", "`method` is an empty list"),
         ("max_memory = \"1G\"", "did you mean `max-memory`?"),
         ("cost = \"cosin\"", "'cosine'"),
+        ("cost = false", "`cost` is false: give its value"),
+        ("seed = true", "`seed` is true: give its value"),
+        ("method = [\"random\", false]", "`method` is false: give its value"),
+        ("forbid-overlap = 1", "`forbid-overlap` is set in"),
+        ("forbid-overlap = \"true\"", "`forbid-overlap` is set in"),
     ] {
         fs::write(&config, line).unwrap();
         let mut select = select_example(&out, &["--budget", "5", "--config"]);
@@ -61,6 +66,8 @@ fn a_mistyped_name_is_answered_with_the_right_one() {
         ("budgets = [5]\nmethods = [\"round-robbin\"]", "did you mean `round-robin`?"),
         ("budgets = [5]\ncost = \"cosin\"", "did you mean `cosine`?"),
         ("budgets = [5]\nepsilonn = 0.1", "did you mean `epsilon`?"),
+        ("budgets = [5]\nepsilon = false", "`epsilon` is false: give its value"),
+        ("budgets = [5]\non-bad-row = false", "`on-bad-row` is false: give its value"),
     ] {
         fs::write(&jobs, format!("out = \"out\"\npool = \"p.npy\"\n{line}\n[tasks]\na = \"q.npy\"\n")).unwrap();
         kantor().arg("batch").arg(&jobs).assert().code(2).stderr(contains(meant)).stderr(contains("jobs.toml"));

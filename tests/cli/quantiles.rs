@@ -54,6 +54,24 @@ fn bins_part_the_order_and_their_distance_rises() {
     }
 }
 
+/// Every objective was called `distance`.
+#[test]
+fn a_column_has_the_name_of_its_distance() {
+    let work = tempfile::tempdir().unwrap();
+    for (words, name) in [
+        (&[][..], "distance"),
+        (&["--objective=energy"], "energy distance"),
+        (&["--objective=mmd"], "discrepancy"),
+        (&["--diversity=0.5"], "regularised cost"),
+    ] {
+        let out = work.path().join(name.replace(' ', "-"));
+        let run = quantiles(&out, &["--bins=2", "--take=20"]).args(words).assert().success();
+        let printed = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+        assert!(printed.lines().next().unwrap().contains(&format!("  {name} ")), "{printed}");
+        assert!(printed.contains(&format!("rank correlation of bin and {name}:")), "{printed}");
+    }
+}
+
 #[test]
 fn the_focus_bin_is_cut_once_more() {
     let work = tempfile::tempdir().unwrap();

@@ -261,3 +261,32 @@ fn penalties_and_capacities_beyond_all_need_leave_the_dual_value_right() {
         assert!((of("value") - of("dual")).abs() < 1e-9, "{words:?}: {} and {}", of("value"), of("dual"));
     }
 }
+
+#[test]
+fn settings_that_no_chosen_solver_reads_are_named() {
+    let work = tempfile::tempdir().unwrap();
+    let rows = work.path().join("rows.txt");
+    for (words, idle) in [
+        (&["--tolerance=1e-3"][..], Some("--tolerance")),
+        (&["--solver=exact", "--rank=9"], Some("--rank")),
+        (&["--solver=sinkhorn", "--epsilon=0.1", "--directions=9"], Some("--directions")),
+        (&["--metric=hausdorff", "--seed=1"], Some("--seed")),
+        (&["--solver=exact", "--reference=counting"], Some("--reference")),
+        (&["--solver=sinkhorn", "--epsilon=0.1", "--iterations=9000", "--reference=counting"], None),
+        (&["--solver=sliced", "--directions=9", "--seed=1"], None),
+    ] {
+        let run = distance(&rows, words).assert();
+        let printed = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        assert_eq!(printed.contains("changes nothing here"), idle.is_some(), "{words:?}: {printed}");
+        assert!(printed.contains(idle.unwrap_or_default()), "{printed}");
+    }
+    for (solver, said) in [("exact", true), ("exact,sinkhorn", false)] {
+        let mut compare = kantor();
+        compare.args(["compare", "--pool"]).arg(example("pool.embed.npy")).arg("--query");
+        compare.arg(example("query_gsm8k.embed.npy")).args(["--budget=5", "--method=random", "--random-seeds=0"]);
+        compare.args(["--solver", solver, "--solver-epsilon=3", "-o"]).arg(work.path().join(solver));
+        let run = compare.assert().success();
+        let printed = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        assert_eq!(printed.contains("--solver-epsilon changes nothing here"), said, "{solver}: {printed}");
+    }
+}

@@ -169,3 +169,24 @@ fn swapped_pool_and_queries_are_doubted_and_no_method_is_named_that_was_not_aske
     let refused = of_matrix(&["--objective", "energy", "--method", "random", "-o", "never"]).code(2);
     refused.stderr(contains("the distance `energy` needs the rows").and(contains("method").not()));
 }
+
+/// It was called bad usage, with nothing to do about it.
+#[test]
+fn a_list_that_names_a_dropped_row_is_bad_input() {
+    let work = tempfile::tempdir().unwrap();
+    write_npy(&work.path().join("p.npy"), 1, &[0.5, f32::NAN, 1.0]);
+    fs::write(work.path().join("list.txt"), "0\n1\n").unwrap();
+    for words in
+        ["distance --subset list.txt", "bound --subset list.txt", "select --budget 2 -o out --include list.txt"]
+    {
+        let mut command = kantor();
+        command.current_dir(work.path()).args(words.split(' '));
+        command.args("--cost euclidean --pool p.npy --query p.npy --on-bad-row drop".split(' '));
+        let said = contains("list.txt: row 1 was dropped as a bad row").and(contains("take it out of the list"));
+        command.assert().code(3).stderr(said);
+    }
+    // What is to be left out anyway may have been.
+    let mut exclude = kantor();
+    exclude.current_dir(work.path()).args("select --budget 1 -o out --exclude list.txt --cost euclidean".split(' '));
+    exclude.args("--pool p.npy --query p.npy --on-bad-row drop".split(' ')).assert().success();
+}

@@ -15,7 +15,8 @@ use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Plan, Quiet, Solution, SolveError, SolverSettings};
 use kantor_theory::transport_problem::{Marginal, Reference};
 use kantor_theory::{
-    Cost, DistanceEvidence, Geometry, Power, Statement, TransportProblem, Weights, distance_bound, sequential,
+    Cost, DenseRows, DistanceEvidence, Geometry, Power, Statement, TransportProblem, Weights, distance_bound,
+    sequential,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -194,6 +195,36 @@ fn every_solution_becomes_an_interval_around_the_distance() {
                 let moved = 2.0 * 1e-4 * QUERIES as f64 * largest;
                 assert!(upper - lower <= blur + moved + ROUNDING, "{}: {name}: [{lower}, {upper}]", entry.name);
             }
+        }
+    }
+}
+
+/// Users are told that a setting changes nothing where the registry does not name it.
+#[test]
+fn solvers_read_the_settings_that_the_registry_names() {
+    let points = |count: usize, scale: f64| {
+        let values = (0..count * 3).map(|at| ((at * at + 1) as f64 * scale).sin()).collect();
+        DenseRows::from_f64(3, values).unwrap()
+    };
+    let (pool, queries) = (points(30, 1.3), points(12, 0.7));
+    let geometry = Geometry::new(&pool, &queries, Cost::Euclidean).unwrap();
+    let plain = SolverSettings { directions: 400, rank: 30, ..SolverSettings::default() };
+    let others = [
+        ("tolerance", SolverSettings { tolerance: 0.1, ..plain.clone() }),
+        ("iterations", SolverSettings { iterations: 1, ..plain.clone() }),
+        ("rank", SolverSettings { rank: 1, ..plain.clone() }),
+        ("directions", SolverSettings { directions: 2, ..plain.clone() }),
+        ("seed", SolverSettings { seed: 5, ..plain.clone() }),
+    ];
+    for entry in SOLVERS {
+        let epsilon = if entry.entropic { 0.05 } else { 0.0 };
+        let problem = TransportProblem { epsilon, ..TransportProblem::new(&geometry, Power::One) };
+        let found = |settings: &SolverSettings| {
+            let found = (entry.build)(settings).solve(&problem, None, &Quiet);
+            format!("{:?}", found.map(|found| (found.status, found.iterations, found.dual, found.potentials)))
+        };
+        for (name, other) in &others {
+            assert_eq!(found(&plain) != found(other), entry.reads.contains(name), "{}: {name}", entry.name);
         }
     }
 }

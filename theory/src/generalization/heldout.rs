@@ -83,18 +83,19 @@ pub struct HeldOutLosses<'a> {
 }
 
 impl<'a> HeldOutLosses<'a> {
-    /// Checks that all losses lie in [low, low + B].
+    /// Checks that all losses lie in [low, low + B]. `numbers` are what the losses are called; their places, if empty.
     ///
     /// # Errors
     /// If one does not, which contradicts the range.
-    pub fn new(losses: &'a [f64], low: f64, range: f64) -> Result<Self, Refusal> {
+    pub fn new(losses: &'a [f64], numbers: &[usize], low: f64, range: f64) -> Result<Self, Refusal> {
         let high = add_up(low, range);
         match losses.iter().position(|&x| !(x >= low && x <= high)) {
             Some(at) => Err(Refusal::new(
                 Theorem::T12,
                 Assumption::Bounded,
                 format!(
-                    "held-out loss {at} is {}, outside [{low}, {high}]: give the true range of the loss",
+                    "held-out loss {} is {}, outside [{low}, {high}]: give the true range of the loss",
+                    numbers.get(at).unwrap_or(&at),
                     losses[at]
                 ),
             )),

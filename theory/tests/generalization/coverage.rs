@@ -134,7 +134,7 @@ fn t12_covers_for_bounded_losses() {
             count(
                 |random| {
                     let losses = draw(random, &law, m);
-                    let bound = bound(&HeldOutLosses::new(&losses, 0.0, 1.0).unwrap()).unwrap();
+                    let bound = bound(&HeldOutLosses::new(&losses, &[], 0.0, 1.0).unwrap()).unwrap();
                     assert_eq!(bound.kind(), Kind::HighProbability(DELTA));
                     bound.value() < truth
                 },
@@ -155,8 +155,11 @@ fn t12_covers_for_bounded_losses() {
         );
         assert!(failed <= allowed());
     }
-    assert!(HeldOutLosses::new(&[0.5, 1.5], 0.0, 1.0).is_err() && HeldOutLosses::new(&[f64::NAN], 0.0, 1.0).is_err());
-    assert!(HeldOutLosses::new(&[], 0.0, 1.0).is_err());
+    assert!(
+        HeldOutLosses::new(&[0.5, 1.5], &[], 0.0, 1.0).is_err()
+            && HeldOutLosses::new(&[f64::NAN], &[], 0.0, 1.0).is_err()
+    );
+    assert!(HeldOutLosses::new(&[], &[], 0.0, 1.0).is_err());
 }
 
 /// T12: Clopper–Pearson, exactly: for every rate the probability of a limit below it is at most δ, summed over outcomes.

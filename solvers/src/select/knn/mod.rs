@@ -24,7 +24,7 @@ use crate::task::SelectError;
 settings! {
     /// The trade-off between closeness and evenness, and how rows are taken by the masses that it gives them.
     pub struct Tradeoff {
-        /// Trade-off of the KNN methods: near 0 spreads out, 1 takes the nearest only
+        /// Trade-off of the KNN methods: near 0 spreads out, near 1 takes the nearest only
         alpha: f64 = 0.01 => range(|alpha| alpha > 0.0 && alpha < 1.0, "it must lie strictly between 0 and 1");
         /// Scale of the KNN methods' trade-off
         tradeoff_c: f64 = 5.0 => positive();
