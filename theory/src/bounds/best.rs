@@ -50,6 +50,7 @@ pub struct BestBound {
     statement: Statement,
     evidence: BestEvidence,
     prices: Vec<Price>,
+    threshold: Option<f64>,
     lower: f64,
 }
 
@@ -82,6 +83,12 @@ impl BestBound {
     /// Prices of the limits of its constraints, which prove it too.
     pub fn prices(&self) -> &[Price] {
         &self.prices
+    }
+
+    /// The price σ of a row that the bound is proved at (`notes/T16.md`); none under other objectives
+    /// than W, and if fewer rows than the budget may be chosen.
+    pub(super) fn threshold(&self) -> Option<f64> {
+        self.threshold
     }
 
     /// The subset size k for which it was proved.
@@ -226,18 +233,22 @@ fn bound_among(
         (BestEvidence::Potentials(_), other, _) => return Err(misplaced("potentials", other)),
         (BestEvidence::Witness(_), other, _) => return Err(misplaced("measures on pool rows", other)),
     };
-    let lower = relaxed(geometry.pool_len(), &feasible, relaxation, listed, executor)?;
-    Ok(BestBound { geometry: geometry.id(), statement: problem.clone(), evidence, prices: prices.to_vec(), lower })
+    let (lower, threshold) = relaxed(geometry.pool_len(), &feasible, relaxation, listed, executor)?;
+    // Of other objectives it depends on which rows were left out, and nothing is made of it.
+    let threshold = threshold.filter(|_| problem.objective == Objective::W);
+    let (geometry, statement, prices) = (geometry.id(), problem.clone(), prices.to_vec());
+    Ok(BestBound { geometry, statement, evidence, prices, threshold, lower })
 }
 
-/// A number ≤ D(S) for all feasible S. Pool rows that are not `listed` are known to have v_i ≤ 0.
+/// A number ≤ D(S) for all feasible S, and the price of a row that it is proved at. Pool rows that are not `listed` are known
+/// to have v_i ≤ 0.
 fn relaxed(
     pool: usize,
     feasible: &Feasible<'_>,
     Relaxation { holds_price, values: evaluate, lower }: Relaxation<'_>,
     listed: Option<&[usize]>,
     executor: Executor<'_>,
-) -> Result<f64, Rejection> {
+) -> Result<(f64, Option<f64>), Rejection> {
     // A row that was left out may have any value up to 0. So listed rows count for at least 0: a subset with rows that were
     // left out could otherwise exceed the sum.
     let least = if listed.is_some() { 0.0 } else { f64::NEG_INFINITY };
@@ -251,5 +262,7 @@ fn relaxed(
     let count = listed.map_or(pool, <[usize]>::len);
     let support = over_blocks(count, executor, Vec::new, feasible.support(holds_price), visit, Support::merge)?;
     let too_large = "the bound is too large for a double: rescale rows, costs, or the numbers that prove it";
-    lower(support.upper()).ok_or_else(|| Rejection::new("range", too_large))
+    let (upper, threshold) = support.upper();
+    let lower = lower(upper).ok_or_else(|| Rejection::new("range", too_large))?;
+    Ok((lower, threshold))
 }

@@ -81,14 +81,22 @@ impl Support<'_> {
         }
     }
 
-    /// A number ≥ Σ_{i∈S} v_i for every feasible S.
-    pub(super) fn upper(mut self) -> f64 {
+    /// A number ≥ Σ_{i∈S} v_i for every feasible S, and the price σ of a row that it is proved at: the least value that was
+    /// added. None if there are too few rows.
+    pub(super) fn upper(mut self) -> (f64, Option<f64>) {
         self.sort_out();
+        let threshold = match (self.keeps, self.room) {
+            (false, _) => Some(0.0),
+            // No row can be added: none is worth any price.
+            (true, 0) => Some(f64::MAX),
+            (true, room) if self.largest.len() < room => None,
+            (true, _) => self.largest.iter().copied().reduce(f64::min),
+        };
         self.largest.iter().for_each(|&value| self.positive.add(value));
         if let Some((_, priced)) = &self.of.constrained {
             self.positive.merge(&priced.constant);
         }
-        self.positive.up()
+        (self.positive.up(), threshold)
     }
 
     fn sort_out(&mut self) {

@@ -18,5 +18,6 @@ mod ranges;
 mod rounding;
 mod rows;
 mod screened;
+mod sensitivity;
 mod support;
 mod tsds;

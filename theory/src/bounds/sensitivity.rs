@@ -1,0 +1,203 @@
+//! How much the best possible distance can fall if a limit is relaxed, or rows are added to the pool (T16, `notes/T16.md`).
+//!
+//! With potentials g, prices y and σ fixed, the bound of T15 is linear in the ends of the limits, and a row that is added raises
+//! the sum in it by at most max(0, v(z) − σ − Σ_r y_r A_rz). So the evidence of one bound proves others, without another search.
+
+use std::collections::HashMap;
+
+use crate::bounds::{BestBound, BestEvidence};
+use crate::constraints::{Counted, Limit};
+use crate::cost::Cost;
+use crate::cost_bounds::Power;
+use crate::rejection::Rejection;
+use crate::rounding::{add_down, add_up, div_up, mul_down, mul_up, sub_down};
+use crate::statement::{Objective, Statement};
+
+/// Which end of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitEnd {
+    /// At least so much.
+    Min,
+    /// At most so much.
+    Max,
+}
+
+/// A row that is not in the pool.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRow<'a> {
+    /// For every query a number ≤ its cost to the row, to the power of the distance.
+    pub costs: &'a [f64],
+    /// Of every column that limits speak of: the label of the row there, if it has one and the column is of labels.
+    pub labels: &'a [Option<&'a str>],
+    /// Of every such column: the number of the row there, if the column is of numbers; not negative.
+    pub numbers: &'a [f64],
+}
+
+/// What a bound for all subsets and a subset in hand say of problems with other limits or more rows.
+///
+/// Every number is proved, and is relative to the subset in hand: none of the changed problem's subsets is closer by more.
+///
+/// ```
+/// use kantor_theory::constraints::{Column, ColumnRecord, Constraints, Counted, FeasibleSet, Limit, Price};
+/// use kantor_theory::{Cost, DenseRows, Geometry, LimitEnd, Power, Sensitivity, Statement};
+/// use kantor_theory::{constrained_best_bound, sequential};
+/// let pool = DenseRows::from_f64(1, vec![0.0, 0.1, 3.0]).ok_or("no rows")?;
+/// let query = DenseRows::from_f64(1, vec![0.0]).ok_or("no rows")?;
+/// let geometry = Geometry::new(&pool, &query, Cost::Euclidean)?;
+/// // Two rows, at most one of them from the web: the best are at distance (0 + 3)/2.
+/// let source = Column::labels([Some("web"), Some("web"), Some("books")]);
+/// let constraints = Constraints {
+///     columns: vec![ColumnRecord { name: "source".into(), ..ColumnRecord::default() }],
+///     limits: vec![Limit { column: 0, of: Counted::Label("web".into()), min: None, max: Some(1.0) }],
+///     ..Constraints::default()
+/// };
+/// let feasible = FeasibleSet::new(&constraints, &[source], 3, &[])?;
+/// let statement = Statement::new(&geometry, Power::One, 2).constrained(constraints);
+/// let prices = [Price { limit: 0, label: None, price: 2.9 }];
+/// let bound = constrained_best_bound(&geometry, &statement, vec![3.0], &feasible, &prices, &sequential)?;
+/// // Two rows from the web are at distance (0 + 0.1)/2: closer by 1.45.
+/// let fall = Sensitivity::new(&bound, 1.5)?.relaxed(0, None, LimitEnd::Max, 1.0).ok_or("no bound")?;
+/// assert!(fall >= 1.45 && fall < 1.45 + 1e-9);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Sensitivity<'a> {
+    best: &'a BestBound,
+    potentials: &'a [f64],
+    upper: f64,
+}
+
+impl<'a> Sensitivity<'a> {
+    /// Of a bound under W, and the distance of a subset that obeys the same constraints, which is at most `upper`.
+    ///
+    /// # Errors
+    /// If the bound is under another objective, or `upper` is below it or not finite.
+    pub fn new(best: &'a BestBound, upper: f64) -> Result<Self, Rejection> {
+        let (Objective::W, BestEvidence::Potentials(potentials)) = (best.objective(), best.evidence()) else {
+            return Err(Rejection::new("objective", "what limits and rows are worth is known of transport only"));
+        };
+        if !(upper >= best.lower() && upper.is_finite()) {
+            let place = format!("the distance {upper} of a subset is not at least that of every one, {}", best.lower());
+            return Err(Rejection::new("upper", place));
+        }
+        Ok(Self { best, potentials, upper })
+    }
+
+    /// How much the best distance can be below the subset's if nothing changes.
+    pub fn unchanged(&self) -> Option<f64> {
+        self.fall(0.0)
+    }
+
+    /// The same if one end of a limit is relaxed by `by` ≥ 0, in units of what it counts: for this label only, or for every one
+    /// that the limit counts. `None` if nothing is proved.
+    pub fn relaxed(&self, limit: usize, label: Option<&str>, end: LimitEnd, by: f64) -> Option<f64> {
+        if by.is_nan() || by < 0.0 {
+            return None;
+        }
+        let prices = self.best.prices().iter();
+        let of_limit =
+            prices.filter(|price| price.limit == limit && (label.is_none() || price.label.as_deref() == label));
+        let price = of_limit.fold(0.0, |sum, price| match end {
+            LimitEnd::Max => add_up(sum, price.price.max(0.0)),
+            LimitEnd::Min => add_up(sum, (-price.price).max(0.0)),
+        });
+        self.fall(if price == 0.0 { 0.0 } else { mul_up(price, by) })
+    }
+
+    /// The same if this row is added to the pool. `None` if nothing is proved.
+    ///
+    /// # Errors
+    /// If the row does not have one number for every query and column.
+    pub fn new_row(&self, row: NewRow<'_>) -> Result<Option<f64>, Rejection> {
+        let Statement { queries, constraints, .. } = self.best.statement();
+        let columns = constraints.columns.len();
+        if (row.costs.len(), row.labels.len(), row.numbers.len()) != (*queries, columns, columns) {
+            return Err(Rejection::new("row", format!("a row has {queries} costs, and {columns} labels and numbers")));
+        }
+        let replies = self.potentials.iter().zip(row.costs).map(|(&g, &cost)| add_up(g, -cost));
+        let mut value = replies.fold(f64::NEG_INFINITY, f64::max);
+        for price in self.best.prices() {
+            let Limit { column, of, .. } = &constraints.limits[price.limit];
+            let counted = match of {
+                Counted::Sum => row.numbers[*column],
+                Counted::Label(label) => f64::from(row.labels[*column] == Some(label)),
+                Counted::Each => {
+                    f64::from(row.labels[*column].is_some() && row.labels[*column] == price.label.as_deref())
+                }
+            };
+            if counted != 0.0 {
+                let discount = match price.price {
+                    price if price < 0.0 => -mul_up(counted, -price),
+                    price => mul_down(counted, price),
+                };
+                value = add_up(value, -discount);
+            }
+        }
+        Ok(self.added(1, value))
+    }
+
+    /// The same if so many rows are added to the pool, wherever they lie and whatever their labels. `None` if nothing is proved:
+    /// costs may be negative, or numbers count towards a lower end that has a price.
+    pub fn new_rows(&self, rows: usize) -> Option<f64> {
+        if self.signed() {
+            return None;
+        }
+        let largest = self.potentials.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        self.added(rows, add_up(largest, self.premium()?))
+    }
+
+    /// How far the potential of every query is above their mean: which queries are dear. No bound of anything.
+    pub fn above_mean(&self) -> Vec<f64> {
+        let mean = self.best.statement().mean_potential_down(self.potentials);
+        self.potentials.iter().map(|g| g - mean).collect()
+    }
+
+    /// A number ≥ −Σ_r y_r A_rz for every row z, at least 0: what a row is worth by what lower ends count of it.
+    fn premium(&self) -> Option<f64> {
+        let constraints = &self.best.statement().constraints;
+        let mut of: HashMap<(usize, Option<&str>), f64> = HashMap::new();
+        for price in self.best.prices() {
+            let Limit { column, of: counted, .. } = &constraints.limits[price.limit];
+            let label = match counted {
+                Counted::Label(label) => Some(label.as_str()),
+                Counted::Each => price.label.as_deref(),
+                Counted::Sum => None,
+            };
+            let sum = of.entry((*column, label)).or_insert(0.0);
+            *sum = add_down(*sum, price.price);
+        }
+        // A row has one label of each column at most.
+        let mut largest = vec![0.0f64; constraints.columns.len()];
+        for ((column, label), price) in of {
+            if label.is_none() && price < 0.0 {
+                return None;
+            }
+            largest[column] = largest[column].max(-price);
+        }
+        Some(largest.into_iter().fold(0.0, add_up))
+    }
+
+    /// The fall if so many rows are added of which none has a value v(z) − Σ_r y_r A_rz above this.
+    fn added(&self, rows: usize, value: f64) -> Option<f64> {
+        let gain = add_up(value, -self.best.threshold()?).max(0.0);
+        self.fall(mul_up(rows as f64, gain))
+    }
+
+    /// A number ≥ the subset's distance less the least distance in a problem where the sum in the bound is larger by `more`.
+    fn fall(&self, more: f64) -> Option<f64> {
+        let Statement { p, budget, .. } = self.best.statement();
+        let lower = self.best.lower();
+        let power = if *p == Power::Two { mul_down(lower, lower) } else { lower };
+        let less = sub_down(power, div_up(more, *budget as f64));
+        // Where the bound was raised to zero, what is below zero is raised again.
+        let lower = if self.signed() { less } else { p.root_down(less.max(0.0)) };
+        let fall = add_up(self.upper, -lower);
+        (!more.is_nan() && fall.is_finite()).then_some(fall)
+    }
+
+    /// Whether costs can be negative: only given costs to the first power can.
+    fn signed(&self) -> bool {
+        let Statement { cost, p, .. } = self.best.statement();
+        *cost == Cost::Precomputed && *p == Power::One
+    }
+}
