@@ -15,6 +15,13 @@ const CLOSED: f64 = 1e-8;
 /// Evaluations after which the search ends with what it has.
 const LIMIT: usize = 1000;
 
+/// Operations of the master problem after which the search ends with what it has: some seconds. Hundreds of prices at once may
+/// not be found to the last digit; the bound holds at any.
+const WORK: u64 = 10_000_000_000;
+
+/// Ends that have prices. Without a price a limit makes no bound larger, and the master problem holds the square of their number.
+const MOST: usize = 1024;
+
 /// Points that keep their plans though the best mixture does without them.
 const KEPT: usize = 64;
 
@@ -50,8 +57,10 @@ pub(super) fn ascend(search: &mut Search<'_>, start: Option<&Start>) -> Result<A
     let mut ends = Vec::new();
     let mut best = 0;
     let mut shares = vec![1.0];
+    let mut basis = Vec::new();
     let mut width = search.surplus(&points[0]) * if start.is_some() { NEAR } else { 1.0 };
-    while points.len() < LIMIT {
+    let mut work = 0;
+    while points.len() < LIMIT && work < WORK {
         admit(search, &points, &mut ends);
         if ends.is_empty() {
             break;
@@ -60,8 +69,10 @@ pub(super) fn ascend(search: &mut Search<'_>, start: Option<&Start>) -> Result<A
         let centre: Vec<f64> = ends.iter().map(|&end| price(search, &points[best], end)).collect();
         let low: Vec<f64> = centre.iter().map(|w| (w - width).max(0.0)).collect();
         let high: Vec<f64> = centre.iter().map(|w| w + width).collect();
-        let Best { prices, value, shares: found, held } = master::solve(&cuts, best, &low, &high);
-        shares = found;
+        let solved = master::solve(&cuts, best, (&low, &high), basis, search.task.watch)?;
+        let Best { prices, value, held, .. } = solved;
+        (shares, basis) = (solved.shares, solved.basis);
+        work += solved.work;
         let gap = value - points[best].value;
         let closed = CLOSED * points[best].value.abs().max(points[best].cost.abs());
         if gap <= closed {
@@ -109,20 +120,28 @@ fn conflict(search: &Search<'_>, point: &Point) -> SelectError {
     SelectError::Infeasible { budget: search.budget, conflict }
 }
 
-/// Adds the ends that some point exceeds.
+/// Adds the ends that the last point exceeds, up to [`MOST`], those that it exceeds most first where there are more.
 fn admit(search: &Search<'_>, points: &[Point], ends: &mut Vec<End>) {
     let Some(point) = points.last() else { return };
+    let mut known = vec![[false; 2]; search.sides.sides.len()];
+    ends.iter().for_each(|end| known[end.side][usize::from(end.upper)] = true);
+    let mut new = Vec::new();
     for (side, limit) in search.sides.sides.iter().enumerate() {
         for (upper, excess, size) in
             [(true, point.used[side] - limit.most, limit.most), (false, limit.least - point.used[side], limit.least)]
         {
-            let known = ends.iter().any(|end| end.side == side && end.upper == upper);
             let priced = if upper { point.prices[side] > 0.0 } else { point.prices[side] < 0.0 };
-            if (priced || excess > ROUNDING * size.abs()) && !known {
-                ends.push(End { side, upper });
+            if (priced || excess > ROUNDING * size.abs()) && !known[side][usize::from(upper)] {
+                new.push((excess / limit.scale, End { side, upper }));
             }
         }
     }
+    let room = MOST.saturating_sub(ends.len());
+    if new.len() > room {
+        new.sort_by(|a, b| b.0.total_cmp(&a.0));
+        new.truncate(room);
+    }
+    ends.extend(new.into_iter().map(|(_, end)| end));
 }
 
 fn cut(search: &Search<'_>, point: &Point, ends: &[End]) -> Cut {

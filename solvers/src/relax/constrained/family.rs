@@ -163,6 +163,14 @@ impl Family {
         order
     }
 
+    /// The groups by the number of those that contain them, the innermost first. Any two of a level are disjoint.
+    pub(in crate::relax) fn levels(&self) -> Vec<Vec<usize>> {
+        let deepest = self.groups.iter().map(|group| group.depth).max().unwrap_or(0);
+        let mut levels = vec![Vec::new(); deepest + 1];
+        self.groups.iter().enumerate().for_each(|(at, group)| levels[deepest - group.depth].push(at));
+        levels
+    }
+
     /// A group and those that contain it, up to all rows.
     pub(in crate::relax) fn ancestors(&self, group: usize) -> impl Iterator<Item = usize> + '_ {
         std::iter::successors(Some(group), |&at| (at != ROOT).then(|| self.groups[at].parent))

@@ -2,10 +2,12 @@
 //! price w_e in a box.
 //!
 //! Its dual has few rows, d + 1 for d prices: Σ_s λ_s = 1 and, for every price, Σ_s λ_s·excess_se + ν_e = μ_e, where μ and ν belong
-//! to the upper and lower end of the box. The primal simplex solves it from the basis of one point and the ends of the box.
-//! λ mixes the points; where no end of the box has a share, the mixture obeys all limits and the prices are the best.
+//! to the upper and lower end of the box. The primal simplex solves it. Another point is another column, and another box has other
+//! costs: so the basis that was the best before is where it starts, or that of one point and the ends of the box. λ mixes the points; where no end of the box has a share, the mixture obeys all limits and the prices are the best.
 //!
 //! Limit: O(d² + d·s) per pivot for s points.
+
+use crate::watch::{Stopped, Watch};
 
 /// A share of the range of numbers below which a reduced cost is zero.
 const TINY: f64 = 1e-13;
@@ -19,7 +21,7 @@ pub(super) struct Cut {
 
 /// A column of the dual.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Column {
+pub(super) enum Column {
     Cut(usize),
     High(usize),
     Low(usize),
@@ -34,6 +36,10 @@ pub(super) struct Best {
     pub(super) shares: Vec<f64>,
     /// By how much the mixture of points exceeds ends whose price is at the upper end of the box.
     pub(super) held: f64,
+    /// Where the next search may start.
+    pub(super) basis: Vec<Column>,
+    /// Operations that it took, roughly.
+    pub(super) work: u64,
 }
 
 struct Simplex<'a> {
@@ -46,25 +52,40 @@ struct Simplex<'a> {
     size: usize,
 }
 
-/// Solves for prices in `low`..`high`, starting from the point `first`.
-pub(super) fn solve(cuts: &[Cut], first: usize, low: &[f64], high: &[f64]) -> Best {
+/// Solves for prices in `low`..`high`, starting from the `basis` that was the best for these prices and some of the points, or
+/// from the point `first`.
+///
+/// # Errors
+/// If the observer asks to stop.
+pub(super) fn solve(
+    cuts: &[Cut],
+    first: usize,
+    (low, high): (&[f64], &[f64]),
+    basis: Vec<Column>,
+    watch: &dyn Watch,
+) -> Result<Best, Stopped> {
     let size = low.len() + 1;
     let over = |e: usize| cuts[first].excess[e] > 0.0;
-    let mut basis: Vec<Column> =
-        (0..size - 1).map(|e| if over(e) { Column::High(e) } else { Column::Low(e) }).collect();
-    basis.push(Column::Cut(first));
+    let ends = (0..size - 1).map(|e| if over(e) { Column::High(e) } else { Column::Low(e) });
+    let basis = if basis.len() == size { basis } else { ends.chain([Column::Cut(first)]).collect() };
     let mut simplex = Simplex { cuts, low, high, basis, inverse: Vec::new(), size };
     simplex.invert();
     // Dantzig's rule is fast, Bland's cannot cycle.
+    // Two inversions: this one and the last.
+    let inversion = 2 * (size * size * size) as u64;
+    let mut work = 2 * inversion;
     for pivot in 0..200 * size {
         if !simplex.pivot(pivot > 50 * size) {
             break;
         }
+        work += (size * (3 * size + cuts.len())) as u64;
         if pivot % 32 == 31 {
+            watch.advance(0)?;
             simplex.invert();
+            work += inversion;
         }
     }
-    simplex.best()
+    Ok(Best { work, ..simplex.best() })
 }
 
 impl Simplex<'_> {
@@ -199,6 +220,6 @@ impl Simplex<'_> {
                 Column::Low(_) => {}
             }
         }
-        Best { prices, value, shares, held }
+        Best { prices, value, shares, held, basis: self.basis, work: 0 }
     }
 }

@@ -99,9 +99,10 @@ impl<'a> Search<'a> {
         rows.dedup();
         self.load(&rows)?;
         let chosen = loop {
+            self.task.watch.advance(0)?;
             match self.greedy(&start) {
                 Ok(chosen) => break chosen,
-                Err((group, wanted)) => self.load_some(group, wanted, &start)?,
+                Err(wanted) => self.load_some(wanted, &start)?,
             }
         };
         let grid = Grid::new(self.slots.costs.iter().fold(0.0f64, |most, cost| most.max(cost.abs())));
@@ -154,13 +155,17 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Loads more rows of a group, those on lists first; there are some, or the limits were in conflict.
-    fn load_some(&mut self, group: usize, wanted: usize, start: &Start) -> Result<(), SelectError> {
-        let within = |row: usize| {
+    /// Loads more rows of these groups, those on lists first; there are some, or the limits were in conflict.
+    fn load_some(&mut self, wanted: Vec<i64>, start: &Start) -> Result<(), SelectError> {
+        let mut left: Vec<usize> = wanted.iter().map(|&count| count as usize).collect();
+        // A few more, so that not every search for the next best ends here again.
+        left.iter_mut().filter(|left| **left > 0).for_each(|left| *left += *left / 4 + 64);
+        let wanted_by = |row: usize, left: &[usize]| {
             let of = self.family.of_row[row];
-            of < Family::ABSENT && self.family.ancestors(of as usize).any(|at| at == group)
+            if of < Family::ABSENT { self.family.ancestors(of as usize).find(|&at| left[at] > 0) } else { None }
         };
-        let open: Vec<bool> = (0..self.set.pool()).map(|row| self.is_unknown(row) && within(row)).collect();
+        let is_open = |row: usize| self.is_unknown(row) && wanted_by(row, &left).is_some();
+        let open: Vec<bool> = (0..self.set.pool()).map(is_open).collect();
         let mut near: Vec<(f64, u32)> = Vec::new();
         if let Some(lists) = self.slots.candidates.lists() {
             for (query, g) in start.potentials.iter().enumerate() {
@@ -173,17 +178,25 @@ impl<'a> Search<'a> {
         let mut taken = vec![false; open.len()];
         let order =
             near.into_iter().map(|(_, row)| row).chain((0..).zip(&open).filter(|(_, open)| **open).map(|(row, _)| row));
-        let fresh = order.filter(|&row| !std::mem::replace(&mut taken[row as usize], true));
-        let rows: Vec<u32> = fresh.take(wanted + wanted / 4 + 64).collect();
+        let mut rows = Vec::new();
+        for row in order {
+            if std::mem::replace(&mut taken[row as usize], true) {
+                continue;
+            }
+            if let Some(at) = wanted_by(row as usize, &left) {
+                left[at] -= 1;
+                rows.push(row);
+            }
+        }
         if rows.is_empty() {
             return Err(TOO_LARGE);
         }
         self.load(&rows)
     }
 
-    /// Slots of a subset that obeys the limits of all groups, of large values at these potentials; or the group of which there
-    /// are too few, and how many are missing.
-    fn greedy(&self, start: &Start) -> Result<Vec<u32>, (usize, usize)> {
+    /// Slots of a subset that obeys the limits of all groups, of large values at these potentials; or how many rows of every
+    /// group are missing.
+    fn greedy(&self, start: &Start) -> Result<Vec<u32>, Vec<i64>> {
         let family = self.family;
         let (mut chosen, mut order) = (Vec::with_capacity(self.budget), Vec::new());
         for (slot, &row) in (0..).zip(&self.slots.rows) {
@@ -199,21 +212,22 @@ impl<'a> Search<'a> {
         order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let (mut counts, mut taken) = (vec![0i64; family.groups.len()], vec![false; self.slots.rows.len()]);
         // The least numbers of the inner groups first, and last the number of all rows.
-        for at in family.outside_in().into_iter().rev().filter(|&at| family.groups[at].min > 0) {
-            let wanted = family.groups[at].min;
+        for level in family.levels() {
+            let mut wanted = vec![0; family.groups.len()];
+            for &at in &level {
+                wanted[at] = (family.groups[at].min - counts[at]).max(0);
+            }
             for &(_, slot, group) in &order {
-                if counts[at] >= wanted {
-                    break;
-                }
-                let has_room = || family.ancestors(group).all(|at| counts[at] < family.groups[at].max);
-                if !taken[slot as usize] && family.ancestors(group).any(|other| other == at) && has_room() {
+                let Some(at) = family.ancestors(group).find(|&at| wanted[at] > 0) else { continue };
+                if !taken[slot as usize] && family.ancestors(group).all(|at| counts[at] < family.groups[at].max) {
                     taken[slot as usize] = true;
                     chosen.push(slot);
+                    wanted[at] -= 1;
                     family.ancestors(group).for_each(|at| counts[at] += 1);
                 }
             }
-            if counts[at] < wanted {
-                return Err((at, (wanted - counts[at]) as usize));
+            if level.iter().any(|&at| wanted[at] > 0) {
+                return Err(wanted);
             }
         }
         chosen.sort_unstable();
