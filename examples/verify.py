@@ -245,7 +245,7 @@ def prove(cert, args, kind):
     number = {row: i for i, row in enumerate(kept)}
     subset = [number.get(row) for row in cert["subset"]]
     need(None not in subset and len(set(subset)) == len(subset) == k, "subset: rows repeated, dropped or missing")
-    among, for_all = feasible(cert, args.column, kept), evidence["best_potentials"]
+    among, for_all = feasible(cert, args.certificate, args.column, kept), evidence["best_potentials"]
     need(not evidence["prices"] or cert["best"], "evidence: prices of no claim")
     proofs = {}
     if kind is None:

@@ -45,8 +45,23 @@ def column(path, field, kind, count):
     return numbers
 
 
+# The file of `FILE` or `FILE:FIELD`.
+def file_of(place):
+    return place if os.path.exists(place) else place.rpartition(":")[0] or place
+
+
+# The columns in the result that a certificate is a part of.
+def beside(certificate):
+    above = os.path.dirname(os.path.abspath(certificate))
+    for _ in range(3):
+        if os.path.isfile(os.path.join(above, "columns.jsonl")):
+            return os.path.join(above, "columns.jsonl")
+        above = os.path.dirname(above)
+    return None
+
+
 # What limits speak of, if it has the values that the certificate means.
-def columns_of(cert, words, count):
+def columns_of(cert, certificate, words, count):
     constraints, given, found = cert["problem"]["constraints"], {}, []
     for word in words:
         name, mark, file = word.partition("=")
@@ -56,9 +71,11 @@ def columns_of(cert, words, count):
     need(set(given) <= names, "columns: the certificate speaks of no such column", "cannot-check")
     for at, record in enumerate(constraints["columns"]):
         place = given.get(record["name"], record["origin"])
+        if record["name"] not in given and not (place and os.path.isfile(file_of(place))):
+            place = beside(certificate) or place
         need(place is not None, f"columns: no file of {record['name']!r} is given", "cannot-check")
-        path, mark, field = ("", "", "") if os.path.exists(place) else place.rpartition(":")
-        path, field = (path, field) if mark else (place, record["name"])
+        path = file_of(place)
+        field = record["name"] if path == place else place[len(path) + 1 :]
         adds_up = any(limit["column"] == at and limit["of"] == "sum" for limit in constraints["limits"])
         values = column(path, field, "numbers" if adds_up else "labels", count)
         digest = blake3(b"N" if adds_up else b"L")
@@ -88,7 +105,7 @@ def terms(limit, values):
 
 
 # The subsets that the claims are about; `kept` are the rows of the problem, as stored.
-def feasible(cert, words, kept):
+def feasible(cert, certificate, words, kept):
     problem, constraints = cert["problem"], cert["problem"]["constraints"]
     prices, k, n, stored = cert["evidence"]["prices"], problem["budget"], problem["pool"], len(cert["dropped"]["pool"])
     if not any(constraints.values()):
@@ -103,7 +120,7 @@ def feasible(cert, words, kept):
     for limit in limits:
         low, high = limit["min"] or 0.0, LARGEST if limit["max"] is None else limit["max"]
         need(limit["column"] < len(constraints["columns"]) and 0 <= low <= high, "constraints: a limit makes no sense")
-    columns, chosen, number = columns_of(cert, words, stored), set(cert["subset"]), {row: i for i, row in enumerate(kept)}
+    columns, chosen, number = columns_of(cert, certificate, words, stored), set(cert["subset"]), {row: i for i, row in enumerate(kept)}
     need(set(include) <= chosen and not set(exclude) & chosen, "constraints: the subset has other rows than it must")
     counts = [terms(limit, columns[limit["column"]]) for limit in limits]
     for limit, labels in zip(limits, counts):

@@ -90,7 +90,7 @@ impl Failure {
             Failure::Select(Error::UnknownMethod { .. } | Error::Request(_)) => USAGE,
             Failure::Select(Error::Geometry(GeometryError::WrongCost { .. })) => USAGE,
             Failure::Select(Error::Geometry(_) | Error::Overlap { .. } | Error::Certify(_)) => BAD_INPUT,
-            Failure::Select(Error::Rule(RuleError::Refused(_))) => BAD_INPUT,
+            Failure::Select(Error::Rule(RuleError::Refused(_) | RuleError::UnknownLabel { .. })) => BAD_INPUT,
             Failure::Select(Error::Rule(_)) => USAGE,
             Failure::Select(Error::Selector(error)) => match error {
                 SelectError::Memory { .. } => RESOURCE,

@@ -1,6 +1,6 @@
 //! `kantor verify`.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -153,12 +153,12 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
             "kantor: note: files are looked for by the names in the certificate, from here: else give --pool and --query",
         );
     }
-    let columns = certificate.problem.constraints.columns.iter();
-    let mut origins = columns.filter(|of| arguments.columns.iter().all(|(name, _)| *name != of.name));
-    if origins.any(|of| of.origin.as_ref().is_some_and(|origin| !split(Path::new(origin)).0.exists())) {
+    let columns: Vec<NamedColumn> = arguments.columns.iter().cloned().chain(beside(arguments, certificate)).collect();
+    let mut elsewhere = certificate.problem.constraints.columns.iter().filter(|of| !is_named(&columns, &of.name));
+    if elsewhere.any(|of| !is_there(of)) {
         tell(
-            "kantor: note: columns are looked for where the certificate says that they were read from, from here: else give \
-             --column NAME=FILE",
+            "kantor: note: columns are looked for where the certificate says that they were read from, and in the \
+             columns.jsonl of its result: else give --column NAME=FILE",
         );
     }
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
@@ -171,18 +171,24 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     Ok(verdict)
 }
 
-/// Columns that `select` found from the rows and wrote into its result: they have no other file.
+/// Columns that are in the result which the certificate is a part of, where they are not given and not where they were read
+/// from.
 fn beside(arguments: &Arguments, certificate: &Certificate) -> impl Iterator<Item = NamedColumn> {
-    let columns = certificate.problem.constraints.columns.iter().filter(|column| column.origin.is_none());
-    columns.filter_map(|ColumnRecord { name, .. }| {
-        // What a certificate says is not believed: a name is no path.
-        let plain = Path::new(name).components().eq([Component::Normal(name.as_ref())]);
-        let given = arguments.columns.iter().any(|(of, _)| of == name);
-        let file = Path::new(COLUMNS).join(format!("{name}.txt"));
-        let mut results = arguments.certificate.ancestors().skip(1).take(ABOVE).map(|above| above.join(&file));
-        let found = results.find(|path| path.is_file()).filter(|_| plain && !given)?;
-        Some((name.clone(), found))
-    })
+    let path = std::path::absolute(&arguments.certificate).unwrap_or_default();
+    let mut results = path.ancestors().skip(1).take(ABOVE).map(|above| above.join(COLUMNS));
+    let found = results.find(|path| path.is_file());
+    let missing = |of: &&ColumnRecord| !is_named(&arguments.columns, &of.name) && !is_there(of);
+    let columns = certificate.problem.constraints.columns.iter().filter(missing);
+    columns.filter_map(move |of| Some((of.name.clone(), found.clone()?)))
+}
+
+fn is_named(columns: &[NamedColumn], name: &str) -> bool {
+    columns.iter().any(|(of, _)| of == name)
+}
+
+/// Whether there is a file where a column was read from.
+fn is_there(of: &ColumnRecord) -> bool {
+    of.origin.as_ref().is_some_and(|origin| split(Path::new(origin)).0.exists())
 }
 
 /// The files that a certificate speaks of.
@@ -200,7 +206,7 @@ fn spoken_of(files: &[Input], columns: &[ColumnRecord]) -> Text {
         text.push(format_args!("  --{} {name}: {rows} rows{from}, {dim} columns, {of_what} {digest}…", role.name()));
     }
     for ColumnRecord { name, blake3, origin } in columns {
-        let origin = origin.as_deref().unwrap_or("(in memory)");
+        let origin = origin.as_deref().unwrap_or("(columns.jsonl of the result)");
         let digest: String = blake3.chars().take(12).collect();
         text.push(format_args!("  --column {name}={origin}: BLAKE3 of the values {digest}…"));
     }

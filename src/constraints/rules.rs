@@ -31,7 +31,12 @@ pub struct Rules {
     sums: Vec<Sum>,
     include: Vec<usize>,
     exclude: Vec<usize>,
+    /// How columns and lists came about that no file says, in words.
+    remarks: Vec<String>,
 }
+
+/// Labels that a message lists.
+const LISTED: usize = 12;
 
 /// A limit on the sum of a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +57,18 @@ pub enum RuleError {
         /// What may have been meant, in words; empty if no name is like it.
         meant: String,
         /// All names.
+        known: String,
+    },
+    /// A quota speaks of a label that no row has.
+    #[error("no row has `{column}={label}`{meant} (labels are {known})")]
+    UnknownLabel {
+        /// The column.
+        column: String,
+        /// The label.
+        label: String,
+        /// What may have been meant, in words; empty if no label is like it.
+        meant: String,
+        /// The first labels.
         known: String,
     },
     /// A quota ends before it begins at this budget.
@@ -112,6 +129,12 @@ impl Rules {
         self.quotas.is_empty() && self.sums.is_empty() && self.include.is_empty() && self.exclude.is_empty()
     }
 
+    /// Adds to [`Rules::in_words`] how a column or a list came about.
+    pub(crate) fn remark(mut self, remark: String) -> Self {
+        self.remarks.push(remark);
+        self
+    }
+
     /// One phrase for each rule.
     pub fn in_words(&self) -> Vec<String> {
         let mut words: Vec<String> = self.quotas.iter().map(Quota::to_string).collect();
@@ -121,6 +144,7 @@ impl Rules {
         }));
         let lists = [("included", self.include.len()), ("excluded", self.exclude.len())];
         words.extend(lists.iter().filter(|(_, rows)| *rows > 0).map(|(what, rows)| format!("rows {what}: {rows}")));
+        words.extend(self.remarks.iter().cloned());
         words
     }
 
@@ -153,6 +177,7 @@ impl Rules {
         let mut limits = Vec::with_capacity(self.quotas.len() + self.sums.len());
         for quota in &self.quotas {
             let column = place(&quota.column)?;
+            self.check_label(quota)?;
             let min = quota.min.map(|amount: Amount| amount.at_least(budget));
             let max = quota.max.map(|amount: Amount| amount.at_most(budget));
             if let (Some(min), Some(max)) = (min, max)
@@ -167,6 +192,22 @@ impl Rules {
             limits.push(Limit { column: place(column)?, of: Counted::Sum, min: *min, max: *max });
         }
         Ok(Constraints { columns, limits, include: self.include.clone(), exclude: self.exclude.clone() })
+    }
+
+    /// A limit on a label that no row has limits nothing: it is a slip.
+    fn check_label(&self, quota: &Quota) -> Result<(), RuleError> {
+        let Some(label) = &quota.label else { return Ok(()) };
+        let names = self.columns.iter().find(|(record, _)| record.name == quota.column).map(|(_, of)| of.names());
+        let names = names.unwrap_or_default();
+        if names.contains(label) {
+            return Ok(());
+        }
+        let mut known = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        if names.len() > LISTED {
+            known.push_str(&format!(" and {} more", names.len() - LISTED));
+        }
+        let (column, meant) = (quota.column.clone(), did_you_mean(label, names.iter().map(String::as_str)));
+        Err(RuleError::UnknownLabel { column, label: label.clone(), meant, known })
     }
 
     /// The subsets of `budget` rows that may be chosen from a pool of `stored` rows, of which those in `dropped` (ascending)

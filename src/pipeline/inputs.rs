@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::{Quiet, Watch};
-use kantor_theory::constraints::ColumnRecord;
 use kantor_theory::cost::Family;
-use kantor_theory::{Column, Cost, GeometryError, Rows};
+use kantor_theory::{Cost, GeometryError, Rows};
 
 use crate::constraints::Rules;
 use crate::probe;
@@ -162,7 +161,7 @@ impl Inputs {
             inputs.groups = Some(groups);
         }
         if !spec.rules.is_none() {
-            inputs.rules = spec.rules.read(&inputs, &options, &allowance, watch)?;
+            inputs.rules = spec.rules.read(&inputs, cost, &options, &allowance, watch)?;
         }
         inputs.taken = spec.memory.map_or(0, |_| allowance.taken());
         Ok(inputs)
@@ -208,12 +207,6 @@ impl Inputs {
     /// What choices must obey.
     pub fn rules(&self) -> &Rules {
         &self.rules.rules
-    }
-
-    /// The columns of rules that no file holds: found from the rows or their text.
-    pub(crate) fn computed_columns(&self) -> impl Iterator<Item = &(ColumnRecord, Column)> {
-        let computed = |name: &String| self.rules.computed.contains(name);
-        self.rules.rules.columns().filter(move |(record, _)| computed(&record.name))
     }
 
     /// The query rows; those of the matrix if that is what was given.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kantor_solvers::scan::scan;
 use kantor_solvers::{ScanRequest, Watch};
+use kantor_theory::constraints::ColumnRecord;
 use kantor_theory::cost::Family;
 use kantor_theory::{Column, Cost};
 
@@ -14,6 +15,7 @@ use crate::problem::{Goal, Problem};
 use crate::source::cells::{ValueFile, file_of, split};
 use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::list::read_named_rows;
+use crate::source::name::readable;
 use crate::source::{Allowance, OnBadRow, OpenOptions, Representation};
 
 /// Which rules, and where what they speak of is read.
@@ -76,8 +78,6 @@ pub(super) struct ReadRules {
     pub(super) rules: Rules,
     /// The files of columns, with their roles.
     pub(super) files: Vec<ValueFile>,
-    /// The names of the columns that no file holds.
-    pub(super) computed: Vec<String>,
     /// Files of rows that were looked at, for their records.
     pub(super) near: Vec<Representation>,
 }
@@ -85,7 +85,7 @@ pub(super) struct ReadRules {
 impl RuleSpec {
     /// Whether there are no rules.
     pub fn is_none(&self) -> bool {
-        *self == Self { near_cosine: self.near_cosine, columns: self.columns.clone(), ..Self::default() }
+        *self == Self { near_cosine: self.near_cosine, ..Self::default() }
     }
 
     /// The files that are read, with their roles.
@@ -132,10 +132,12 @@ impl RuleSpec {
     pub(super) fn read(
         &self,
         inputs: &Inputs,
+        cost: Cost,
         options: &OpenOptions,
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<ReadRules, Error> {
+        self.check_columns()?;
         let mut read = ReadRules::default();
         let one = Quota { column: String::new(), label: None, min: None, max: Some(Amount::Rows(1)) };
         let mut quotas = self.quotas.clone();
@@ -144,7 +146,10 @@ impl RuleSpec {
             Some(Dedup::Column(column)) => quotas.push(Quota { column: column.clone(), ..one }),
             Some(same) => {
                 let (name, column) = clusters(same, inputs, watch)?;
-                read.compute(name, column);
+                read.compute(self, name, column)?;
+                if let Dedup::Cosine(cosine) = same {
+                    read.add(|rules| rules.remark(format!("{name}: clusters by a cosine of at least {cosine}")));
+                }
                 quotas.push(Quota { column: name.to_owned(), ..one });
             }
         }
@@ -152,7 +157,7 @@ impl RuleSpec {
             if !read.knows(&quota.column) {
                 read.column(self, &quota.column, ColumnKind::Labels, inputs, allowance, watch)?;
             }
-            read.rules = std::mem::take(&mut read.rules).quota(quota);
+            read.add(|rules| rules.quota(quota));
         }
         match (&self.tokens, self.max_tokens_total) {
             (Some(tokens), Some(most)) => {
@@ -168,11 +173,12 @@ impl RuleSpec {
                     }
                     Tokens::Words(field) => {
                         let Some(examples) = inputs.examples() else { return Err(no_examples(field)) };
-                        read.compute(WORDS, examples.words(field, watch)?);
+                        read.compute(self, WORDS, examples.words(field, watch)?)?;
+                        read.add(|rules| rules.remark(format!("{WORDS}: those of `{field}`")));
                         WORDS.to_owned()
                     }
                 };
-                read.rules = std::mem::take(&mut read.rules).sum(&name, None, Some(most as f64));
+                read.add(|rules| rules.sum(&name, None, Some(most as f64)));
             }
             (None, Some(_)) => {
                 let fault = "a limit on tokens needs their numbers: name the field that holds them with --tokens FIELD, or \
@@ -189,22 +195,43 @@ impl RuleSpec {
         for path in &self.include {
             let rows = read_named_rows(path, stored, id)?;
             inputs.kept_rows(&rows, path)?;
-            read.rules = std::mem::take(&mut read.rules).include(rows);
+            read.add(|rules| rules.include(rows));
         }
         for path in &self.exclude {
             let rows = read_named_rows(path, stored, id)?;
-            read.rules = std::mem::take(&mut read.rules).exclude(rows);
+            read.exclude(rows, format!("by {}", readable(path)));
         }
         for path in &self.exclude_near {
             let (far, rows) = near_rows(path, self.near_cosine, inputs, options, allowance, watch)?;
             read.near.push(far);
-            read.rules = std::mem::take(&mut read.rules).exclude(rows);
+            read.exclude(rows, format!("with a cosine of at least {} to {}", self.near_cosine, readable(path)));
         }
         if let Some(least) = self.min_similarity {
+            if inputs.points().is_none() && cost.family() == Family::Given {
+                let fault = "--min-similarity needs rows or similarities: a matrix of costs has no cosines";
+                return Err(Error::Request(fault.to_owned()));
+            }
             let rows = unlike_all_queries(least, inputs, watch)?;
-            read.rules = std::mem::take(&mut read.rules).exclude(rows);
+            read.exclude(rows, format!("with no cosine to a query of {least}"));
         }
-        Ok(read)
+        match self.columns.iter().find(|(name, _)| !read.knows(name)) {
+            Some((name, _)) => {
+                Err(Error::Request(format!("nothing speaks of --column {name}: leave it out, or use it")))
+            }
+            None => Ok(read),
+        }
+    }
+
+    /// Names of columns are those of one file each.
+    fn check_columns(&self) -> Result<(), Error> {
+        let twice =
+            |(at, (name, _)): &(usize, &(String, PathBuf))| self.columns[..*at].iter().any(|(of, _)| of == name);
+        match self.columns.iter().enumerate().find(twice) {
+            Some((_, (name, _))) => {
+                Err(Error::Request(format!("--column {name} is given twice: name one file for each column")))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -213,9 +240,27 @@ impl ReadRules {
         self.rules.all_columns().any(|(record, _)| record.name == name)
     }
 
-    fn compute(&mut self, name: &str, column: Column) {
-        self.rules = std::mem::take(&mut self.rules).column(name, column);
-        self.computed.push(name.to_owned());
+    fn add(&mut self, more: impl FnOnce(Rules) -> Rules) {
+        self.rules = more(std::mem::take(&mut self.rules));
+    }
+
+    /// Excludes rows, and says how they came to be excluded.
+    fn exclude(&mut self, rows: Vec<usize>, why: String) {
+        let remark = format!("excluded {why}: {}", rows.len());
+        self.add(|rules| rules.exclude(rows).remark(remark));
+    }
+
+    /// Adds a column that is found from the rows or their text.
+    fn compute(&mut self, spec: &RuleSpec, name: &str, column: Column) -> Result<(), Error> {
+        if self.knows(name) || spec.columns.iter().any(|(of, _)| of == name) {
+            let fault = format!(
+                "the name `{name}` is taken by what is found here: give the other column another name, as \
+                                 --column NAME=FILE:FIELD"
+            );
+            return Err(Error::Request(fault));
+        }
+        self.add(|rules| rules.column(name, column));
+        Ok(())
     }
 
     /// Reads a column from its file, or from the pool's examples.
@@ -229,22 +274,23 @@ impl ReadRules {
         watch: &dyn Watch,
     ) -> Result<(), Error> {
         let named = spec.columns.iter().find(|(of, _)| of == name);
-        let read = match (named, inputs.examples()) {
-            (Some((_, path)), _) => ReadColumn::read(name, path, kind, inputs.original_pool_len(), allowance, watch)?,
-            (None, Some(examples)) => {
-                let (column, origin) = examples.column(name, kind, allowance, watch)?;
-                let mut record = column_record(name, &column);
-                record.origin = origin;
-                self.rules = std::mem::take(&mut self.rules).column_of(record, column);
-                return Ok(());
+        let (column, origin) = match (named, inputs.examples()) {
+            (Some((_, path)), _) => {
+                let read = ReadColumn::read(name, path, kind, inputs.original_pool_len(), allowance, watch)?;
+                self.files.push(read.file);
+                (read.column, Some(read.origin))
             }
+            (None, Some(examples)) => examples.column(name, kind, allowance, watch)?,
             (None, None) => return Err(no_examples(name)),
         };
-        let ReadColumn { column, file, origin } = read;
-        let mut record = column_record(name, &column);
-        record.origin = Some(origin);
-        self.rules = std::mem::take(&mut self.rules).column_of(record, column);
-        self.files.push(file);
+        if kind == ColumnKind::Labels && column.names().is_empty() {
+            return Err(Error::Request(format!(
+                "no row has a label in `{name}`: give a field of the JSON lines, at their top level, or --column \
+                 {name}=FILE:FIELD"
+            )));
+        }
+        let record = ColumnRecord { origin, ..column_record(name, &column) };
+        self.add(|rules| rules.column_of(record, column));
         Ok(())
     }
 }

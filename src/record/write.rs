@@ -1,7 +1,8 @@
 //! Writes what was selected from files: the files of every selection, and the manifest last.
 
 use kantor_solvers::{Quiet, Watch};
-use kantor_theory::Facts;
+use kantor_theory::{Column, Facts};
+use serde_json::{Map, Value};
 
 use crate::certify;
 use crate::output::{MANIFEST, ResultDirectory};
@@ -56,19 +57,31 @@ pub(crate) fn finish(mut staging: ResultDirectory, manifest: &Manifest) -> Resul
     Ok(staging.commit()?)
 }
 
-/// Where the columns lie that were found from the rows: `columns/NAME.txt`, one value a line.
-pub(crate) const COLUMNS: &str = "columns";
+/// The columns of which constraints speak, one JSON object a row.
+pub(crate) const COLUMNS: &str = "columns.jsonl";
 
-/// Writes the columns of constraints that no file holds, so that certificates can be checked.
+/// Writes the columns of constraints, so that certificates can be checked with nothing but the rows.
 ///
 /// # Errors
 /// If the system refuses.
 pub(crate) fn write_columns(staging: &mut ResultDirectory, inputs: &Inputs) -> Result<(), Error> {
-    for (record, column) in inputs.computed_columns() {
-        staging.file(&format!("{COLUMNS}/{}.txt", record.name), |out| {
-            (0..column.rows()).try_for_each(|row| writeln!(out, "{}", column.text(row).unwrap_or_default()))
-        })?;
+    let columns: Vec<(&str, &Column)> =
+        inputs.rules().columns().map(|(record, column)| (record.name.as_str(), column)).collect();
+    if columns.is_empty() {
+        return Ok(());
     }
+    let value = |column: &Column, row: usize| match column.number(row) {
+        Some(number) => Value::from(number),
+        None => Value::from(column.label(row)),
+    };
+    staging.file(COLUMNS, |out| {
+        (0..inputs.original_pool_len()).try_for_each(|row| {
+            let line: Map<String, Value> =
+                columns.iter().map(|(name, column)| ((*name).to_owned(), value(column, row))).collect();
+            serde_json::to_writer(&mut *out, &line)?;
+            out.write_all(b"\n")
+        })
+    })?;
     Ok(())
 }
 

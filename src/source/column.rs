@@ -75,7 +75,7 @@ impl ReadColumn {
             remedy: "give one line per pool row, in the same order",
         };
         let file = cells.read(allowance, watch, |cell| values.take(cell, cells.field))?;
-        let column = values.column(&path, cells.field)?;
+        let column = values.column(&path)?;
         let place = readable(&path);
         let origin = if file.format == "jsonl" { format!("{place}:{}", cells.field) } else { place.into_owned() };
         Ok(Self { column, file, origin })
@@ -109,7 +109,7 @@ impl JsonlRows {
             [file] => Some(format!("{}:{field}", readable(&file.path))),
             _ => None,
         };
-        Ok((values.column(path, field)?, origin))
+        Ok((values.column(path)?, origin))
     }
 
     /// The number of words of a field of text, for every row: what white space separates. A row without the field has none.
@@ -174,12 +174,8 @@ impl Values {
         })
     }
 
-    /// The column that `field` makes. A column of labels without any limits nothing: its name is a slip.
-    fn column(self, path: &Path, field: &str) -> Result<Column, DataError> {
+    fn column(self, path: &Path) -> Result<Column, DataError> {
         match self {
-            Values::Labels { names, .. } if names.is_empty() => {
-                Err(DataError::malformed(path, format!("no row has a label in `{field}`"), NAMED))
-            }
             Values::Labels { names, of_row, .. } => {
                 Ok(Column::labels(of_row.iter().map(|&place| names.get(place).map(String::as_str))))
             }

@@ -1,7 +1,7 @@
 //! Lists of numbers, one per row: chosen rows, weights. A 1-d `.npy` array, or text with one number a line; chosen rows
 //! also as `selection.jsonl`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,7 +103,11 @@ pub fn read_named_rows<'a>(
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
     let ids = ids_of(path, source.bytes());
-    let Some(ids) = source.check_unchanged().and(ids)? else { return read_rows(path, rows) };
+    let Some(ids) = source.check_unchanged().and(ids)? else {
+        let listed = read_rows(path, rows)?;
+        check_meant(path, &listed, source.bytes(), rows, id)?;
+        return Ok(listed);
+    };
     let known: HashMap<&str, usize> = (0..rows).filter_map(|row| Some((id(row)?, row))).collect();
     if known.is_empty() {
         let fault = "has ids, but the rows of the pool have none";
@@ -121,6 +125,29 @@ pub fn read_named_rows<'a>(
         })
     };
     ids.iter().map(find).collect()
+}
+
+/// Fails if a text of row numbers may be meant as one of ids: if a number in it is the id of another row.
+fn check_meant<'a>(
+    path: &Path,
+    listed: &[usize],
+    bytes: &[u8],
+    rows: usize,
+    id: impl Fn(usize) -> Option<&'a str>,
+) -> Result<(), DataError> {
+    if bytes.starts_with(npy::MAGIC) || bytes.starts_with(b"{") {
+        return Ok(());
+    }
+    let listed: HashSet<usize> = listed.iter().copied().collect();
+    let number = |row: usize| id(row)?.parse::<usize>().ok().filter(|number| *number != row && listed.contains(number));
+    match (0..rows).find_map(|row| Some((row, number(row)?))) {
+        None => Ok(()),
+        Some((row, number)) => {
+            let fault = format!("has {number}, which is the number of one row and the id of another (row {row})");
+            let remedy = "for ids give JSON lines such as {\"id\": \"3\"}, for row numbers an indices.npy";
+            Err(DataError::malformed(path, fault, remedy))
+        }
+    }
 }
 
 /// The ids in a list, each with its line; `None` if it is one of row numbers.

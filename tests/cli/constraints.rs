@@ -99,34 +99,43 @@ fn quotas_have_prices_under_the_energy_distance() {
     }
 }
 
-/// A result under constraints that were found from the rows holds what its certificates need, wherever it is moved.
+/// The columns of a result, one object a row.
+fn columns(out: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(out.join("columns.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A result under constraints holds what its certificates need, wherever it is moved.
 #[test]
-fn columns_found_from_the_rows_go_with_the_result() {
+fn columns_go_with_the_result() {
     let work = tempfile::tempdir().unwrap();
     let out = work.path().join("out");
     let rules = ["--dedup", "cosine=0.9", "--tokens", "words:response", "--max-tokens-total", "8k"];
-    select(&out, &[&["--budget", "100", "--method", "optimal,round-robin"][..], &rules].concat()).assert().success();
+    select(&out, &[&["--budget", "100", "--method", "optimal,round-robin"][..], &rules].concat())
+        .assert()
+        .success()
+        .stdout(
+            contains("near-duplicates: clusters by a cosine of at least 0.9")
+                .and(contains("words: those of `response`")),
+        );
     let moved = work.path().join("moved");
     fs::rename(&out, &moved).unwrap();
-    let words: Vec<f64> = fs::read_to_string(moved.join("columns/words.txt"))
-        .unwrap()
-        .lines()
-        .map(|line| line.parse().unwrap())
-        .collect();
-    let clusters = fs::read_to_string(moved.join("columns/near-duplicates.txt")).unwrap();
-    let clusters: Vec<&str> = clusters.lines().collect();
-    assert!(clusters.iter().any(|label| !label.is_empty()));
+    let columns = columns(&moved);
+    assert!(columns.iter().any(|row| row["near-duplicates"].is_string()));
     for method in ["optimal", "round-robin"] {
         let chosen = rows(&moved, &format!("{method}/k100"));
-        assert!(chosen.iter().map(|&row| words[row]).sum::<f64>() <= 8192.0, "{method}");
-        let mut labels: Vec<&str> = chosen.iter().map(|&row| clusters[row]).filter(|label| !label.is_empty()).collect();
+        let words = chosen.iter().map(|&row| columns[row]["words"].as_f64().unwrap()).sum::<f64>();
+        assert!(words <= 8192.0, "{method}");
+        let mut labels: Vec<&str> = chosen.iter().filter_map(|&row| columns[row]["near-duplicates"].as_str()).collect();
         labels.sort_unstable();
         assert!(labels.windows(2).all(|pair| pair[0] != pair[1]), "{method}");
-        kantor().arg("verify").arg(moved.join(method).join("k100/certificate.json")).assert().success();
+        // From within, too.
+        let beside = moved.join(method).join("k100");
+        kantor().current_dir(beside).args(["verify", "certificate.json"]).assert().success();
     }
     // A column that was changed since is another one.
-    let text = fs::read_to_string(moved.join("columns/words.txt")).unwrap().replacen("1", "2", 1);
-    fs::write(moved.join("columns/words.txt"), text).unwrap();
+    let text = fs::read_to_string(moved.join("columns.jsonl")).unwrap().replacen("\"words\":1", "\"words\":2", 1);
+    fs::write(moved.join("columns.jsonl"), text).unwrap();
     kantor()
         .arg("verify")
         .arg(moved.join("optimal/k100/certificate.json"))
@@ -211,9 +220,17 @@ fn constraints_that_cannot_be_obeyed_or_mean_nothing_are_refused_before_the_work
     fs::write(small.at("unknown.txt"), "nobody\n").unwrap();
     for (words, code, said) in [
         (&["--quota", "by=a:..1"][..], 3, "the largest numbers of rows by `by` add up to 1"),
-        (&["--quota", "by=b:1.."], 3, "`by=b` has no row, but at least 1"),
+        (&["--quota", "by=b:..1"], 3, "no row has `by=b` (labels are `a`)"),
         (&["--quota", "by:60%..70%"], 2, "at least 2 and at most 1"),
-        (&["--quota", "bye:..1"], 3, "no row has a label in `bye`"),
+        (&["--quota", "bye:..1"], 2, "no row has a label in `bye`"),
+        (&["--column", "by=p.jsonl:by"], 2, "nothing speaks of --column by"),
+        (&["--column", "x=p.jsonl:by", "--column", "x=p.jsonl:id", "--quota", "x:..1"], 2, "given twice"),
+        (&["--column", "equal-rows=p.jsonl:by", "--dedup", "exact"], 2, "the name `equal-rows` is taken"),
+        (
+            &["--quota", "words=1:..1", "--tokens", "words:by", "--max-tokens-total", "9"],
+            2,
+            "no row has a label in `words`",
+        ),
         (&["--quota", "by:.."], 2, "limits nothing"),
         (&["--tokens", "tokens", "--max-tokens-total", "2"], 3, "2 rows have at least 3 of `tokens` in all"),
         (&["--tokens", "tokens"], 2, "--max-tokens-total"),
@@ -249,4 +266,50 @@ fn a_comparison_under_constraints_compares_subsets_that_obey() {
     assert!(one["references"][0]["range"][0].as_f64().unwrap() > 0.6, "{}", one["references"]);
     let page = fs::read_to_string(work.path().join("one/report.html")).unwrap();
     assert!(page.contains("source=tldr_pages:40.."));
+}
+
+/// Whole numbers in a list are row numbers; where they are ids of other rows too, nobody can tell what is meant.
+#[test]
+fn numbers_that_are_ids_of_other_rows_are_not_taken_for_row_numbers() {
+    let small = Small::new();
+    let line = |row: usize| format!("{{\"id\": \"{}\", \"by\": \"a\"}}\n", 5 - row);
+    fs::write(small.at("p.jsonl"), (0..6).map(line).collect::<String>()).unwrap();
+    fs::write(small.at("list.txt"), "4\n").unwrap();
+    let said = contains("list.txt").and(contains("the id of another (row 1)")).and(contains("{\"id\":"));
+    small.select("out", &["--exclude", "list.txt"]).assert().code(3).stderr(said);
+    fs::write(small.at("list.jsonl"), "{\"id\": 4}\n").unwrap();
+    assert_eq!(small.chosen("a", &["--exclude", "list.jsonl"]), [0, 5]);
+    // The middle of an odd number of rows has its own number for an id.
+    fs::write(small.at("p.jsonl"), (0..6).map(|row| format!("{{\"id\": {row}}}\n")).collect::<String>()).unwrap();
+    assert_eq!(small.chosen("b", &["--exclude", "list.txt"]), [0, 1]);
+}
+
+/// A pool without duplicates has no cluster, and its certificate verifies; shards are one column.
+#[test]
+fn results_without_duplicates_and_of_shards_verify() {
+    let small = Small::new();
+    fs::write(small.at("list.txt"), "5\n").unwrap();
+    assert_eq!(small.chosen("a", &["--dedup", "cosine=0.99999999", "--exclude", "list.txt"]), [0, 1]);
+    let lines = fs::read_to_string(small.at("p.jsonl")).unwrap();
+    let (first, last) = lines.split_at(lines.match_indices('\n').nth(2).unwrap().0 + 1);
+    fs::write(small.at("p.jsonl"), first).unwrap();
+    fs::write(small.at("rest.jsonl"), last).unwrap();
+    let shards = ["--pool-jsonl", "rest.jsonl", "--tokens", "tokens", "--max-tokens-total", "7"];
+    assert_eq!(small.chosen("b", &shards), [0, 1]);
+}
+
+/// Costs are no cosines.
+#[test]
+fn a_matrix_of_costs_has_no_similarities() {
+    let work = tempfile::tempdir().unwrap();
+    write_npy(&work.path().join("s.npy"), 4, &[0.1, 0.2, 0.3, 0.4, 0.9, 0.5, 0.1, 0.2]);
+    let run = |cost: &str| {
+        let mut select = kantor();
+        select.current_dir(work.path()).args(["select", "--similarity", "s.npy", "--budget", "2", "--cost", cost]);
+        select.args(["--min-similarity", "0.35", "-o", cost]);
+        select.assert()
+    };
+    run("precomputed").code(2).stderr(contains("no cosines"));
+    run("cosine").success();
+    assert!(rows(&work.path().join("cosine"), "round-robin/k2").iter().all(|row| *row != 2));
 }

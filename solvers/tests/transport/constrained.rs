@@ -318,3 +318,39 @@ fn limits_in_conflict_are_named() {
     ];
     refused(crossing.to_vec(), "cannot all be met");
 }
+
+/// Thousands of groups of exactly one row, and a limit on a sum that is hardly met; hundreds of groups that cross. Both took
+/// time that grew with the square of the number of groups, or more.
+#[test]
+fn many_groups_take_few_passes() {
+    let (n, m) = (12_000, 6);
+    let many = pool(n, m);
+    let geometry = Geometry::new(&many.rows, &many.query, Cost::Euclidean).unwrap();
+    let names: Vec<String> = (0..n).map(|row| (row / 2).to_string()).collect();
+    let pairs = Column::labels(names.iter().map(|name| Some(name.as_str())));
+    let least: f64 = many.numbers.chunks(2).map(|pair| pair[0].min(pair[1])).sum();
+    let of = |most: f64| {
+        let record = |name: &str| ColumnRecord { name: name.into(), origin: None, blake3: String::new() };
+        let limits = vec![limit(0, Counted::Each, Some(1.0), Some(1.0)), limit(1, Counted::Sum, None, Some(most))];
+        let columns = ["pair", "tokens"].map(record).to_vec();
+        let data = [pairs.clone(), many.columns[3].clone()];
+        let set = FeasibleSet::new(&Constraints { columns, limits, ..Constraints::default() }, &data, n, &[]).unwrap();
+        solve(&geometry, &set, n / 2, 512)
+    };
+    let (found, bound) = of(1.05 * least).unwrap();
+    assert!(found.value <= 1.01 * bound, "{} above {bound}", found.value);
+    assert!(of(0.999 * least).is_err_and(|error| error.to_string().contains("`tokens`")));
+
+    let few = pool(1200, 8);
+    let geometry = Geometry::new(&few.rows, &few.query, Cost::Euclidean).unwrap();
+    let names: Vec<[String; 2]> =
+        (0..1200).map(|row| [row * 7919 % 150, row * 104_729 % 149].map(|x| x.to_string())).collect();
+    let column = |at: usize| Column::labels(names.iter().map(move |pair| Some(pair[at].as_str())));
+    let record = |name: &str| ColumnRecord { name: name.into(), origin: None, blake3: String::new() };
+    let columns = ["a", "b"].map(record).to_vec();
+    let limits = vec![limit(0, Counted::Each, None, Some(1.0)), limit(1, Counted::Each, None, Some(1.0))];
+    let constraints = Constraints { columns, limits, ..Constraints::default() };
+    let set = FeasibleSet::new(&constraints, &[column(0), column(1)], 1200, &[]).unwrap();
+    let (found, bound) = solve(&geometry, &set, 64, 512).unwrap();
+    assert!(bound <= found.value && found.value <= 1.2 * bound, "{} above {bound}", found.value);
+}

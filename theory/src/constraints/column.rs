@@ -1,6 +1,5 @@
 //! What is known of every pool row beside its numbers.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::rejection::Rejection;
@@ -56,14 +55,33 @@ impl Column {
         }
     }
 
-    /// The label or number of a row as text, which reads back as the same; `None` if it has no label.
+    /// The label of a row, if it has one; none in a column of numbers.
     ///
     /// # Panics
     /// If there is no such row.
-    pub fn text(&self, row: usize) -> Option<Cow<'_, str>> {
+    pub fn label(&self, row: usize) -> Option<&str> {
         match &self.0 {
-            Values::Labels { of_row, names } => names.get(of_row[row] as usize).map(|name| name.into()),
-            Values::Numbers(numbers) => Some(numbers[row].to_string().into()),
+            Values::Labels { of_row, names } => names.get(of_row[row] as usize).map(String::as_str),
+            Values::Numbers(_) => None,
+        }
+    }
+
+    /// The labels in order of first appearance; none in a column of numbers.
+    pub fn names(&self) -> &[String] {
+        match &self.0 {
+            Values::Labels { names, .. } => names,
+            Values::Numbers(_) => &[],
+        }
+    }
+
+    /// The number of a row; none in a column of labels.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn number(&self, row: usize) -> Option<f64> {
+        match &self.0 {
+            Values::Labels { .. } => None,
+            Values::Numbers(numbers) => Some(numbers[row]),
         }
     }
 

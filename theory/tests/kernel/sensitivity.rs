@@ -151,11 +151,8 @@ proptest! {
             }
             if rows == case.n + 1 {
                 let costs = case.all.with(|geometry| costs_below(geometry, case.all.p, case.n));
-                let texts: Vec<Option<String>> =
-                    case.data.iter().map(|column| column.text(case.n).map(|text| text.to_string())).collect();
-                let labels: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-                let number = |text: &Option<&str>| text.and_then(|text| text.parse().ok()).unwrap_or(0.0);
-                let numbers: Vec<f64> = labels.iter().map(number).collect();
+                let labels: Vec<Option<&str>> = case.data.iter().map(|column| column.label(case.n)).collect();
+                let numbers: Vec<f64> = case.data.iter().map(|column| column.number(case.n).unwrap_or(0.0)).collect();
                 let row = NewRow { costs: &costs, labels: &labels, numbers: &numbers };
                 let claimed = sensitivity.new_row(row).unwrap().unwrap();
                 prop_assert!(gain <= claimed, "{gain} {claimed} {:?} {:?}", case.constraints, case.prices);

@@ -28,6 +28,12 @@ const KEPT: usize = 64;
 /// By how much prices of a sample may be wrong, as a share of what rows are worth.
 const NEAR: f64 = 0.05;
 
+/// The share of the largest price from which a limit counts as one in conflict.
+const BLAME: f64 = 0.01;
+
+/// Limits in conflict that are named.
+const LISTED: usize = 8;
+
 /// How much of a limit an excess of nothing may amount to by rounding.
 const ROUNDING: f64 = 1e-12;
 
@@ -112,10 +118,28 @@ pub(super) fn ascend(search: &mut Search<'_>, start: Option<&Start>) -> Result<A
     Ok(Ascent { points, best, shares })
 }
 
-/// What to say if the Lagrangian is unbounded.
+/// What to say if the Lagrangian is unbounded: the limits whose prices make it so.
 fn conflict(search: &Search<'_>, point: &Point) -> SelectError {
-    let priced = search.sides.sides.iter().zip(&point.prices).filter(|(_, price)| **price != 0.0);
-    let names: Vec<String> = priced.map(|(side, _)| format!("`{}`", search.sides.name(side))).collect();
+    // Per row of average use.
+    let sides = search.sides.sides.iter().zip(&point.prices);
+    let sides = sides.map(|(side, price)| (search.sides.name(side.column, side.group), (price * side.scale).abs()));
+    let groups = search.family.groups.iter().enumerate().filter_map(|(at, group)| {
+        let price = point.thresholds[at] - point.thresholds[group.parent];
+        let (column, of) = group.place?;
+        Some((search.sides.name(column, Some(of)), price.abs()))
+    });
+    let priced: Vec<(String, f64)> = sides.chain(groups).filter(|(_, price)| *price > 0.0).collect();
+    let largest = priced.iter().fold(0.0f64, |most, (_, price)| most.max(*price));
+    let mut names: Vec<String> = priced
+        .into_iter()
+        .filter(|(_, price)| *price >= BLAME * largest)
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    if names.len() > LISTED {
+        let more = names.len() - LISTED;
+        names.truncate(LISTED);
+        names.push(format!("{more} others"));
+    }
     let conflict = format!("the limits on {} cannot all be met, not even by parts of rows", names.join(", "));
     SelectError::Infeasible { budget: search.budget, conflict }
 }

@@ -56,11 +56,13 @@ pub(super) fn solve<'a>(
     }
     let ranges = set.ranges();
     let family = Family::of(set, &ranges, budget);
+    let sides = Sides::of(set, &ranges, &family);
     if let Some(group) = family.conflict() {
-        let conflict = format!("the limits on {} cannot all be met", name(&ranges, set, &family, group));
+        let place = family.groups[group].place;
+        let name = place.map_or("all rows".to_owned(), |(column, of)| format!("`{}`", sides.name(column, Some(of))));
+        let conflict = format!("the limits on {name} and on the groups inside cannot all be met");
         return Err(SelectError::Infeasible { budget, conflict });
     }
-    let sides = Sides::of(set, &ranges, &family);
     let mut slots = Slots::new(candidates, n, m, n.min(2 * budget + 4 * m));
     task.watch.begin("choosing the best subset", 0);
     // The prices of a sample of the rows are near those of all.
@@ -101,15 +103,5 @@ fn assemble(search: &Search<'_>, ranges: &[ColumnRanges<'_>], ascent: &Ascent, r
         value,
         prefix: false,
         takers: takers.map(|takers| order.iter().map(|&at| takers[at]).collect()),
-    }
-}
-
-/// What a group is, in words.
-fn name(ranges: &[ColumnRanges<'_>], set: &FeasibleSet, family: &Family, group: usize) -> String {
-    match family.groups[group].place.map(|(column, of)| (column, of, &ranges[column])) {
-        Some((column, of, ColumnRanges::Groups { names, .. })) => {
-            format!("`{}={}`", set.constraints().columns[column].name, names[of])
-        }
-        _ => "all rows".to_owned(),
     }
 }

@@ -88,12 +88,12 @@ impl<'a> Sides<'a> {
         Self { sides: self.sides.iter().map(share).collect(), ..self.clone() }
     }
 
-    /// What the limit is on, in words: `source=web`.
-    pub(in crate::relax) fn name(&self, side: &Side) -> String {
-        let column = &self.set.constraints().columns[side.column].name;
-        match (side.group, self.set.ranges().get(side.column)) {
-            (Some(group), Some(ColumnRanges::Groups { names, .. })) => format!("{column}={}", names[group]),
-            _ => column.clone(),
+    /// What a limit on a column, or on a group of one, is on, in words: `source=web`.
+    pub(in crate::relax) fn name(&self, column: usize, group: Option<usize>) -> String {
+        let name = &self.set.constraints().columns[column].name;
+        match (group, self.set.ranges().get(column)) {
+            (Some(group), Some(ColumnRanges::Groups { names, .. })) => format!("{name}={}", names[group]),
+            _ => name.clone(),
         }
     }
 
