@@ -161,7 +161,9 @@ impl Store {
             return State::Done(found);
         }
         let lock = self.record(job, "lock");
-        let busy = is_file_or_nothing(&lock) && File::open(&lock).is_ok_and(|file| file.try_lock_shared().is_err());
+        // Where locks are not known, nobody can tell.
+        let is_locked = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        let busy = is_file_or_nothing(&lock) && File::open(&lock).is_ok_and(is_locked);
         match self.failure(job, digest) {
             _ if busy => State::Running,
             Some(failure) => State::Failed(failure),

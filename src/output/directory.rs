@@ -15,7 +15,7 @@ use super::owned::{Owned, list};
 use super::place::Place;
 use super::recover::recover;
 use super::scratch::{self, Scratch};
-use super::system::{exchange, lock_directory, rename_new, sync_directory, sync_file};
+use super::system::{exchange, give_permissions, lock_directory, rename_new, sync_directory, sync_file};
 use crate::file_state::{FileId, FileState};
 use crate::source::hexadecimal;
 
@@ -104,7 +104,7 @@ impl ResultDirectory {
         let _lock = if replaces { lock_directory(&self.place.parent).map_err(&failed)? } else { None };
         let no_cleanup = scratch::committing();
         if let Before::Empty(_, permissions) | Before::Result(_, permissions, _) = &self.before {
-            fs::set_permissions(self.scratch.directory(), permissions.clone()).map_err(&failed)?;
+            give_permissions(self.scratch.directory(), permissions).map_err(&failed)?;
         }
         match &self.before {
             Before::Nothing => rename_new(self.scratch.directory(), &self.place.path).map_err(|e| self.refused(e))?,

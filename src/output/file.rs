@@ -9,7 +9,7 @@ use super::error::{OutputError, io_error};
 use super::place::Place;
 use super::recover::recover;
 use super::scratch::{self, Scratch};
-use super::system::{exchange, lock_directory, rename_new, sync_directory};
+use super::system::{exchange, give_permissions, lock_directory, rename_new, sync_directory};
 use crate::file_state::{FileId, FileState};
 
 /// Name of the file while it is written.
@@ -20,8 +20,9 @@ pub struct OutputFile {
     place: Place,
     /// The file that it replaces.
     before: Option<(FileState, Permissions)>,
-    scratch: Scratch,
+    // Before the hidden directory: network file systems keep a name for a file that is removed while it is open.
     out: BufWriter<File>,
+    scratch: Scratch,
 }
 
 impl OutputFile {
@@ -111,7 +112,7 @@ impl OutputFile {
         let Some((before, permissions)) = before else {
             return rename_new(&new, &place.path).map_err(refused);
         };
-        fs::set_permissions(&new, permissions.clone()).map_err(&failed)?;
+        give_permissions(&new, permissions).map_err(&failed)?;
         if FileState::at(&place.path).ok().as_ref() != Some(before) {
             return Err(taken());
         }
@@ -161,8 +162,7 @@ impl OutputFile {
     }
 
     fn remove_older(&self) -> Result<(), OutputError> {
-        let left = |_| OutputError::Left { target: self.place.named.clone(), left: self.hidden() };
-        if self.before.is_some() { fs::remove_file(self.hidden()).map_err(left) } else { Ok(()) }
+        if self.before.is_some() { fs::remove_file(self.hidden()).map_err(|_| self.left()) } else { Ok(()) }
     }
 }
 

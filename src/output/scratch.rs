@@ -79,6 +79,8 @@ impl Scratch {
     /// Leaves the directory with all its content for the user: without the journal, neither this run nor a later one removes
     /// it.
     pub(super) fn disown(&self) {
+        // Either is enough: what does not begin as a journal is left alone.
+        let _ = self.lines.set_len(0).and_then(|()| (&self.lines).write_all(b"left to the user\n"));
         let _ = fs::remove_file(&self.journal);
     }
 
@@ -258,6 +260,29 @@ mod tests {
         fs::write(&journal, other).unwrap();
         recover(&target);
         assert_eq!(fs::read_dir(work.path()).unwrap().count(), 0);
+    }
+
+    /// An exchange that failed half-way, and the way back too: the next run once removed the older file.
+    #[test]
+    fn what_an_exchange_left_aside_is_removed_by_no_later_run() {
+        for journal_stays in [false, true] {
+            let work = tempfile::tempdir().unwrap();
+            let target = work.path().join("out");
+            fs::write(&target, "older").unwrap();
+            let scratch = Scratch::new(&Place::new(&target).unwrap()).unwrap();
+            scratch.file(Path::new("file")).unwrap().write_all(b"newer").unwrap();
+            scratch.adopt(Path::new("file"), FileState::at(&target).unwrap().id).unwrap();
+            let (journal, aside) = (scratch.journal.clone(), scratch.aside());
+            fs::rename(&target, &aside).unwrap();
+            fs::rename(scratch.directory.join("file"), &target).unwrap();
+            scratch.keep_aside();
+            drop(scratch);
+            if journal_stays {
+                fs::write(&journal, "left to the user\n").unwrap();
+            }
+            recover(&target);
+            assert_eq!([&target, &aside].map(|path| fs::read_to_string(path).unwrap()), ["newer", "older"]);
+        }
     }
 
     /// A run that fails takes away the directories that it made, while another is about to use them.

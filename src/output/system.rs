@@ -38,7 +38,13 @@ pub(super) fn exchange(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
         Err(error) if lacks(&error) => {}
         done => return done,
     }
-    set_aside(to, aside)?;
+    exchange_by_steps(from, to, aside)
+}
+
+/// [`exchange`] for file systems without such a step.
+fn exchange_by_steps(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
+    // In one step, with whatever is there then; nobody else knows the hidden name.
+    fs::rename(to, aside)?;
     let lost = |error: io::Error| io::Error::other(format!("{error}; what was there is now {}", aside.display()));
     match rename_new(from, to) {
         Ok(()) => rename_new(aside, from).or_else(|error| {
@@ -47,11 +53,6 @@ pub(super) fn exchange(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
         }),
         Err(error) => rename_new(aside, to).map_err(lost).and(Err(error)),
     }
-}
-
-/// [`rename_claimed`] to a hidden name of this program: no claim is left behind by a kill, as nobody else takes it.
-fn set_aside(from: &Path, aside: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(from)?.is_dir() { fs::rename(from, aside) } else { rename_claimed(from, aside) }
 }
 
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
@@ -121,7 +122,20 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory) {
         // One may be written to without being readable.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        opened => opened?.sync_all(),
+        opened => match opened?.sync_all() {
+            // Some file systems sync no directories.
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+            synced => synced,
+        },
+    }
+}
+
+/// Gives a file or directory these permissions, unless it has them: some file systems refuse any change.
+pub(super) fn give_permissions(path: &Path, permissions: &fs::Permissions) -> io::Result<()> {
+    if fs::metadata(path)?.permissions() == *permissions {
+        Ok(())
+    } else {
+        fs::set_permissions(path, permissions.clone())
     }
 }
 
@@ -130,6 +144,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::file_state::FileState;
+
+    #[test]
+    fn an_exchange_by_steps_that_fails_brings_the_older_one_back() {
+        let work = tempfile::tempdir().unwrap();
+        let [from, to, aside] = ["from", "to", "aside"].map(|name| work.path().join(name));
+        fs::write(&to, "older").unwrap();
+        assert!(exchange_by_steps(&from, &to, &aside).is_err());
+        assert!(fs::read_to_string(&to).unwrap() == "older" && !aside.exists());
+        fs::write(&from, "newer").unwrap();
+        exchange_by_steps(&from, &to, &aside).unwrap();
+        assert_eq!([&to, &from].map(|path| fs::read_to_string(path).unwrap()), ["newer", "older"]);
+        assert!(!aside.exists());
+    }
 
     #[test]
     fn a_claimed_rename_spares_what_is_there() {

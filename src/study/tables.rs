@@ -168,7 +168,7 @@ fn models(directory: &Path) -> Result<Vec<(&'static str, PathBuf)>, DataError> {
     Ok(found)
 }
 
-/// The folders in `path`, by name; none if it does not exist.
+/// The folders in `path`, by name, but for hidden ones; none if it does not exist.
 fn subfolders(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let io = |cause| DataError::Io { file: path.to_owned(), doing: "list the folder", cause };
     if !path.is_dir() {
@@ -176,9 +176,9 @@ fn subfolders(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     }
     let mut folders = Vec::new();
     for entry in fs::read_dir(path).map_err(io)? {
-        let entry = entry.map_err(io)?.path();
-        if entry.is_dir() {
-            folders.push(entry);
+        let entry = entry.map_err(io)?;
+        if entry.path().is_dir() && !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            folders.push(entry.path());
         }
     }
     folders.sort();

@@ -5,7 +5,7 @@
 //! or leaves puts right what the one before it broke, found by breadth-first search; then sums by exchanges of two rows.
 //! With limits on one column the rows in order obey them already, if any do. With two columns a chain is an augmenting
 //! path in the network of their groups, but only the shortest from each violated group is tried. So with two columns the search
-//! can fail, though it rarely does, and with more columns and sums it may.
+//! can fail, above all near the largest number of rows that there is, and with more columns and sums it may.
 //!
 //! Cost: O(c·N) for c columns, and O(c·N) a chain.
 
