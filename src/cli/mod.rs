@@ -21,6 +21,7 @@ mod problem;
 mod progress;
 mod quantiles;
 mod quantities;
+mod queries;
 mod registries;
 mod select;
 mod settings;

@@ -48,6 +48,9 @@ pub struct Parameters {
     /// What chosen rows obey, one phrase for each rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<String>,
+    /// The tasks that the queries are, and what each counts of a total of 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<(String, f64)>,
     /// What happened to rows that cannot be measured.
     pub on_bad_row: OnBadRow,
 }
@@ -68,6 +71,7 @@ impl Parameters {
             balance_groups: request.balance.is_some(),
             settings: request.settings.resolved(),
             constraints: outcome.constraints.clone(),
+            tasks: outcome.tasks.clone(),
             on_bad_row,
         }
     }

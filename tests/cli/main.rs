@@ -29,3 +29,4 @@ mod spelling;
 mod study;
 mod subsets;
 mod support;
+mod weights;
