@@ -15,6 +15,7 @@ use super::error::{OutputError, io_error};
 use super::journal::{ASIDE, Above, Line, Made, open_journal};
 use super::place::Place;
 use super::recover::clear;
+use super::system::rename_new;
 use crate::file_state::{FileId, FileState};
 
 /// How often the directories above are made again that another run takes away.
@@ -125,6 +126,17 @@ impl Scratch {
         Ok(file)
     }
 
+    /// As [`Self::file`], by the step by which it takes its place in the end: where the file system does not know that step,
+    /// this fails before the work.
+    pub(super) fn file_to_move(&self, name: &Path) -> io::Result<File> {
+        let first = Path::new("first");
+        let file = self.file(first)?;
+        let _making = making();
+        self.adopt(name, FileId::of(&file.metadata()?))?;
+        rename_new(&self.directory.join(first), &self.directory.join(name))?;
+        Ok(file)
+    }
+
     /// Notes in the journal that the file `id` is to be removed at the end if it then has this name in the directory, whether
     /// or not it has it already.
     pub(super) fn adopt(&self, relative: &Path, id: FileId) -> io::Result<()> {
@@ -193,8 +205,8 @@ fn within<T>(patience: Duration, ask: impl Fn() -> Option<T>) -> Option<T> {
     }
 }
 
-/// Makes a directory and those above it; returns the new ones.
-fn create_parents(directory: &Path) -> io::Result<Vec<PathBuf>> {
+/// Makes a directory and those above it; returns the new ones, the highest first.
+pub(crate) fn create_parents(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let missing = |path: &&Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     let mut made: Vec<PathBuf> = directory.ancestors().take_while(missing).map(Path::to_owned).collect();
     made.reverse();

@@ -172,6 +172,20 @@ fn a_umask_that_takes_the_users_own_rights_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_place_that_may_be_written_but_not_read_takes_forced_results_too() {
+    let elsewhere = Elsewhere::new();
+    let distance = "./kantor distance --pool pool --query query --quiet --force --certificate certificate";
+    set_mode(&elsewhere.0.path(""), 0o333);
+    for _ in 0..2 {
+        let output = elsewhere.shell(&format!("{SELECT} && {distance}"));
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    set_mode(&elsewhere.0.path(""), 0o777);
+    assert_eq!(elsewhere.0.names(), ["certificate", "kantor", "out", "pool", "query"]);
+    assert_eq!(super::whole_result(&elsewhere.0.path("out")), 3);
+}
+
+#[test]
 fn the_stack_of_threads_does_not_depend_on_the_environment() {
     let work = Work::new();
     let mut command = crate::support::kantor();
