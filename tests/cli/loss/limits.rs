@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::Work;
-use crate::support::example;
+use crate::support::{copy_program, example};
 
 /// Runs the program with these words under a shell that first does `limit`.
 fn limited(work: &Work, limit: &str, command: &str, more: &[&str]) -> std::process::Output {
@@ -112,11 +112,9 @@ struct Elsewhere(Work);
 impl Elsewhere {
     fn new() -> Self {
         let work = Work::new();
-        let program = assert_cmd::cargo::cargo_bin!("kantor").to_owned();
-        let copies =
-            [("kantor", program), ("pool", example("pool.embed.npy")), ("query", example("query_gsm8k.embed.npy"))];
-        for (name, from) in copies {
-            fs::copy(from, work.path(name)).unwrap();
+        copy_program(&work.path("kantor"));
+        for (name, from) in [("pool", "pool.embed.npy"), ("query", "query_gsm8k.embed.npy")] {
+            fs::copy(example(from), work.path(name)).unwrap();
         }
         set_mode(&work.path(""), 0o777);
         Self(work)
