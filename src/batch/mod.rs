@@ -9,7 +9,8 @@
 //! A job's result is a directory as `select` writes it, with `job.json` beside the manifest: the digest of all that the
 //! result depends on (contents of the inputs, parameters, version of kantor). A job is done if its directory is whole and
 //! bears the digest that the job has now; else it is run and its directory replaced, all at once. Every job is worked on
-//! under a lock of its own, so several runs may share an output directory, on several machines too if locks work there.
+//! under a lock of its own, so several runs may share an output directory, on several machines too if locks work there. The
+//! output directory is taken before anything is read (module `claim`).
 //!
 //! `--jobs n` works on n tasks at a time with threads of one process: they share the mapped pool and one set of worker
 //! threads, which n processes would multiply. A panic ends as the failure of its jobs. What ends the whole process (memory,

@@ -37,8 +37,8 @@ pub(super) struct Scratch {
     directory: PathBuf,
     id: Option<FileId>,
     journal: PathBuf,
-    /// The open journal, locked for as long as the directory is in use.
-    lines: File,
+    /// The open journal, locked for as long as the directory is in use; closed only when this is dropped.
+    lines: Option<File>,
     /// Directories above it that were missing and were made for it, the highest first.
     parents: Vec<PathBuf>,
 }
@@ -62,7 +62,7 @@ impl Scratch {
         let begin = || -> io::Result<Self> {
             let (journal, lines) = open_journal(place)?;
             let directory = journal.with_extension("");
-            let mut scratch = Self { directory, id: None, journal, lines, parents: parents.clone() };
+            let mut scratch = Self { directory, id: None, journal, lines: Some(lines), parents: parents.clone() };
             let open = (scratch.journal.clone(), parents.clone());
             OPEN.lock().unwrap_or_else(PoisonError::into_inner).push(open);
             let made = |parent: &PathBuf| Ok(Made { id: FileState::at(parent)?.id.numbers() });
@@ -81,14 +81,15 @@ impl Scratch {
     /// it.
     pub(super) fn disown(&self) {
         // Either is enough: what does not begin as a journal is left alone.
-        let _ = self.lines.set_len(0).and_then(|()| (&self.lines).write_all(b"left to the user\n"));
+        let empty = |mut lines: &File| lines.set_len(0).and_then(|()| lines.write_all(b"left to the user\n"));
+        let _ = self.lines.as_ref().map(empty);
         let _ = fs::remove_file(&self.journal);
     }
 
     fn write_line(&self, line: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(line)?;
         line.push(b'\n');
-        (&self.lines).write_all(&line)
+        self.lines.as_ref().map_or(Ok(()), |mut lines| lines.write_all(&line))
     }
 
     /// Where it is.
@@ -155,10 +156,14 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        let lines = self.lines.take();
         match self.id {
-            Some(_) => clear(&self.journal),
+            Some(_) => clear(&self.journal, lines),
             // No directory was made.
-            None => drop(fs::remove_file(&self.journal)),
+            None => {
+                drop(lines);
+                let _ = fs::remove_file(&self.journal);
+            }
         }
         for parent in self.parents.iter().rev() {
             let _ = fs::remove_dir(parent);
@@ -188,7 +193,7 @@ pub fn abandon_all(patience: Duration) {
     // The calling thread may hold this lock too, so it is not waited for.
     if let Ok(open) = OPEN.try_lock() {
         for (journal, parents) in open.iter() {
-            clear(journal);
+            clear(journal, None);
             parents.iter().rev().for_each(|parent| drop(fs::remove_dir(parent)));
         }
     }

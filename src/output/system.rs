@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::error::{OutputError, io_error};
+use crate::source::name::readable;
 
 /// Renames a file or directory to a name that nothing has. Fails with `AlreadyExists` if something has it.
 pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
@@ -60,7 +61,10 @@ pub(super) fn exchange(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
 fn exchange_by_steps(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
     // In one step, with whatever is there then; nobody else knows the hidden name.
     fs::rename(to, aside)?;
-    let lost = |error: io::Error| io::Error::other(format!("{error}; what was there is now {}", aside.display()));
+    let lost = |error: io::Error| {
+        let place = readable(aside);
+        io::Error::other(format!("{error}; what was there is now {place} and stays there: move it back"))
+    };
     match rename_new(from, to) {
         // `from` is a hidden name, which is free now.
         Ok(()) => fs::rename(aside, from).or_else(|error| {

@@ -72,6 +72,24 @@ fn a_refused_run_takes_back_what_it_noted() {
     work.batch(&[]).assert().success();
 }
 
+#[test]
+fn a_lock_on_results_that_are_to_be_replaced_is_met_before_the_work() {
+    let work = Work::new("budgets = [5]");
+    work.printed(&[], 0);
+    let place = work.path("results/a");
+    let held = fs::File::open(&place).unwrap();
+    held.lock().unwrap();
+    // Nothing is to be replaced.
+    work.printed(&[], 0);
+    work.jobs("budgets = [5]\ncost = \"angular\"");
+    let mut run = Run::of(work.spawn(&[]));
+    run.waits_to_lock(&place.canonicalize().unwrap());
+    assert!(!work.hidden());
+    drop(held);
+    assert_eq!(run.end().0, Some(0));
+    assert_eq!(work.printed(&["--status"], 0)["counts"]["done"], 2);
+}
+
 /// What a file system does that does not tell upper from lower case: the second name leads to what the first one made.
 #[test]
 fn tasks_whose_names_are_one_to_the_file_system_are_refused_before_any_work() {
@@ -97,7 +115,7 @@ fn tasks_whose_names_are_one_to_the_file_system_are_refused_before_any_work() {
     assert!(!work.path("results/b").exists());
 }
 
-/// Files that a run may have open, as it says itself when it is allowed fewer.
+/// A run that may have so many files open.
 fn limited(work: &Work, files: u32, out: &str, words: &[&str]) -> std::process::Output {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("ulimit -n {files} && exec \"$@\""), "sh"]).arg(program().get_program());
