@@ -96,6 +96,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let solvers = if transport { vec![arguments.solver.entry()?] } else { Vec::new() };
     tell_idle_of_solvers(&solvers, &arguments.solver.changed(), &arguments.run);
+    if arguments.solver.is_threshold_idle() && !arguments.run.quiet {
+        tell("kantor: warning: --threshold changes nothing here, as --rounded writes its whole plan");
+    }
     let problem = inputs.problem(Goal { cost, power, ..Goal::default() })?;
     let rows = match &arguments.subset {
         Some(path) => subset::read(path, &inputs)?,

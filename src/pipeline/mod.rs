@@ -7,6 +7,7 @@ mod feasible;
 mod forbid;
 mod groups;
 mod guard;
+mod idle;
 mod inputs;
 mod order;
 mod own;

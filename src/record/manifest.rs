@@ -42,7 +42,7 @@ pub struct Parameters {
     pub cross_fit: Option<usize>,
     /// Whether every method balanced its choice over the groups of queries.
     pub balance_groups: bool,
-    /// Parameters of the methods.
+    /// Parameters of the methods and the objective; those that nothing read have their defaults.
     #[serde(flatten)]
     pub settings: Settings,
     /// What chosen rows obey, one phrase for each rule.
@@ -69,7 +69,7 @@ impl Parameters {
             energy: request.energy,
             cross_fit: request.cross_fit,
             balance_groups: request.balance.is_some(),
-            settings: request.settings.resolved(),
+            settings: request.settings_read_by(&request.methods, goal),
             constraints: outcome.constraints.clone(),
             tasks: outcome.tasks.clone(),
             on_bad_row,
