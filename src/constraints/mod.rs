@@ -7,7 +7,9 @@ mod amount;
 pub mod duplicates;
 mod quota;
 mod rules;
+mod words;
 
 pub use amount::Amount;
 pub use quota::Quota;
 pub use rules::{RuleError, Rules};
+pub use words::{in_words, limit_in_words};

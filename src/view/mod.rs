@@ -1,7 +1,6 @@
 //! Records as people and other programs see them: tables, CSV, pages with figures, and what is printed.
 
 mod comparison;
-pub mod constraints;
 pub(crate) mod csv;
 pub mod escape;
 #[cfg(feature = "pages")]
