@@ -81,6 +81,9 @@ pub(super) struct SelectionArguments {
     /// Also split the queries into F folds, select by all folds but one, and measure on that one
     #[arg(long, value_name = "F", value_parser = count::<usize>)]
     cross_fit: Option<usize>,
+    /// The queries as text, one JSON object a line: shown where results speak of single queries
+    #[arg(long, help_heading = "Input", value_name = "FILE")]
+    query_jsonl: Option<PathBuf>,
     /// Labels of the queries: results are also given by group. One label a line, or FILE:FIELD for a field of JSON
     /// lines (`task` if none is named)
     #[arg(long, value_name = "FILE[:FIELD]")]
@@ -103,8 +106,8 @@ pub(super) struct SelectionArguments {
 impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> InputSpec {
-        let (query_groups, rules) = (self.query_groups.clone(), self.constraints.rules());
-        InputSpec { query_groups, rules, ..files.spec(run) }
+        let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
+        InputSpec { query_jsonl, query_groups, rules: self.constraints.rules(), ..files.spec(run) }
     }
 
     /// What is asked under a cost.

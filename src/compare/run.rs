@@ -205,7 +205,7 @@ fn examine(
         tokens,
         lengths: lengths.unwrap_or_default(),
         near_duplicates,
-        query_costs: proved.query_costs.clone(),
+        query_costs: proved.nearest_rows.iter().map(|(_, cost)| *cost).collect(),
         query_rows,
     };
     (examined, texts.map_or_else(Vec::new, |texts| texts.by_source(&originals)))

@@ -178,8 +178,8 @@ pub struct ProvedSelection {
     pub certified: Option<Certified>,
     /// For each row the closest query, and the cost between the two.
     pub nearest: Vec<(usize, f64)>,
-    /// For each query the cost to the closest row.
-    pub query_costs: Vec<f64>,
+    /// For each query the closest row of the pool that was chosen, and the cost between the two.
+    pub nearest_rows: Vec<(usize, f64)>,
     /// Other distances of the same rows, unless nobody asked for a proof.
     pub beside: Option<Beside>,
     /// What selections by some of the queries are worth for the others, if asked for.

@@ -216,10 +216,10 @@ impl<'a> Prepared<'a> {
 
     /// A selection without a proof.
     pub(crate) fn unproved(&self, selection: Selection) -> ProvedSelection {
-        let Nearest { of_rows: nearest, of_queries: query_costs } =
+        let Nearest { of_rows: nearest, of_queries: nearest_rows } =
             certify::nearest(self.task.geometry, &selection.rows);
         let (certified, beside, held_out) = (None, None, None);
-        ProvedSelection { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
+        ProvedSelection { selection, certified, nearest, nearest_rows, beside, held_out, seconds: 0.0 }
     }
 
     /// Certifies the distance of a selection, whether or not the request asks for that. Progress goes by the name `label`. If
@@ -251,13 +251,13 @@ impl<'a> Prepared<'a> {
                 }
             }
         };
-        let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(geometry, &selection.rows);
+        let Nearest { of_rows: nearest, of_queries: nearest_rows } = certify::nearest(geometry, &selection.rows);
         let best = self.best(selection.budget()).cloned();
         let beside =
             Some(Beside::of(geometry, &terms, distance.interval(), self.request.energy, &selection.rows, watch)?);
         let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
-        Ok(ProvedSelection { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
+        Ok(ProvedSelection { selection, certified, nearest, nearest_rows, beside, held_out: None, seconds })
     }
 }
 
