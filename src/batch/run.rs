@@ -14,7 +14,7 @@ use crate::label::Labelled;
 use crate::output::{OutputError, ResultDirectory};
 use crate::pipeline::{Error, InputSpec, Inputs, Outcome, Prepared, Request};
 use crate::problem::Goal;
-use crate::record::{Run, copies, rows, write_with};
+use crate::record::{Run, texts, write_with};
 use crate::source::{DataError, Digests, InputRecord};
 
 use super::identity::{Identity, digest_all};
@@ -401,8 +401,8 @@ impl<'a> Batch<'a> {
     /// Writes the results of jobs of one task, method and seed.
     fn write(&self, opened: &Opened, outcome: &Outcome, places: &[usize], begun: Instant) -> Result<(), Stopped> {
         let inputs = &opened.inputs;
-        let copies = match copies(inputs, rows(outcome), self.watch) {
-            Ok(copies) => copies,
+        let texts = match texts(inputs, outcome, self.watch) {
+            Ok(texts) => texts,
             Err(error) => return self.fail_on(inputs, places, &error),
         };
         for &at in places {
@@ -422,7 +422,7 @@ impl<'a> Batch<'a> {
                 });
                 staging.file(JOB, |out| Ok(serde_json::to_writer_pretty(out, &of)?))?;
                 let run = Run { begun, on_bad_row: spec.on_bad_row };
-                write_with(staging, inputs, &single, run, copies.as_ref())
+                write_with(staging, inputs, &single, run, &texts)
             };
             let replaced = self.store.is_outdated(job, digest);
             match write().map(|_| self.store.finished(job, digest)) {

@@ -3,8 +3,8 @@
 use kantor_theory::Constraints;
 use kantor_theory::constraints::{Counted, Limit};
 
-/// Limits that are spelled out.
-const LISTED: usize = 10;
+/// Limits, or labels of one, that are spelled out.
+pub(crate) const LISTED: usize = 10;
 
 /// What a subset must obey, one phrase each: `at most 150 rows of` `source=web`.
 pub fn in_words(constraints: &Constraints) -> Vec<String> {

@@ -16,7 +16,7 @@ use kantor_solvers::{Optimum, PoolScan, ScanRequest, SelectError, Selection, Sel
 use kantor_theory::{BestBound, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
-use crate::constraints::Rules;
+use crate::constraints::{LimitUse, Rules, uses};
 use crate::label::{self, Labelled};
 use crate::probe;
 use crate::problem::{Goal, Problem};
@@ -219,7 +219,8 @@ impl<'a> Prepared<'a> {
         let Nearest { of_rows: nearest, of_queries: nearest_rows } =
             certify::nearest(self.task.geometry, &selection.rows);
         let (certified, beside, held_out) = (None, None, None);
-        ProvedSelection { selection, certified, nearest, nearest_rows, beside, held_out, seconds: 0.0 }
+        let limits = self.uses(&selection, None);
+        ProvedSelection { selection, certified, nearest, nearest_rows, limits, beside, held_out, seconds: 0.0 }
     }
 
     /// Certifies the distance of a selection, whether or not the request asks for that. Progress goes by the name `label`. If
@@ -253,11 +254,18 @@ impl<'a> Prepared<'a> {
         };
         let Nearest { of_rows: nearest, of_queries: nearest_rows } = certify::nearest(geometry, &selection.rows);
         let best = self.best(selection.budget()).cloned();
+        let limits = self.uses(&selection, best.as_ref());
         let beside =
             Some(Beside::of(geometry, &terms, distance.interval(), self.request.energy, &selection.rows, watch)?);
         let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
-        Ok(ProvedSelection { selection, certified, nearest, nearest_rows, beside, held_out: None, seconds })
+        Ok(ProvedSelection { selection, certified, nearest, nearest_rows, limits, beside, held_out: None, seconds })
+    }
+
+    /// What a selection uses of the limits that it obeys.
+    fn uses(&self, selection: &Selection, best: Option<&BestBound>) -> Vec<LimitUse> {
+        let prices = best.map_or(&[][..], BestBound::prices);
+        self.sets.at(selection.budget()).map_or_else(Vec::new, |set| uses(set, &selection.rows, prices))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod escape;
 #[cfg(feature = "pages")]
 pub mod page;
 pub mod plan;
+pub(crate) mod prices;
 pub mod table;
 pub mod terminal;
 pub mod trace;

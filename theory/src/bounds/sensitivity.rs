@@ -151,6 +151,11 @@ impl<'a> Sensitivity<'a> {
         div_up(if self.best.objective() == Objective::W { price } else { 2.0 * price }, self.best.budget() as f64)
     }
 
+    /// The rows that must be chosen, if `included`, else those that must not be; ascending.
+    pub fn fixed(&self, included: bool) -> Vec<usize> {
+        self.best.fixed().iter().filter(|fixed| fixed.included == included).map(|fixed| fixed.row).collect()
+    }
+
     /// The same as [`Sensitivity::unchanged`] if these rows may but need not be chosen, of those that must or must not be.
     /// `None` if nothing is proved.
     pub fn released(&self, rows: &[usize]) -> Option<f64> {
