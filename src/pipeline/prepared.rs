@@ -329,7 +329,7 @@ fn solve(
         for dual in tsds::duals(task, diversity, budgets)? {
             bounds.push(match task.constraints {
                 None => certify::best_tsds(geometry, objective, &dual)?,
-                Some(set) => certify::best_among(geometry, &terms, dual.budget, dual.potentials, set, &[])?,
+                Some(set) => certify::best_among(geometry, &terms, dual.budget, dual.potentials, set, &dual.prices)?,
             });
         }
         return Ok(Optimum::Unknown);

@@ -99,6 +99,26 @@ fn quotas_have_prices_under_the_energy_distance() {
     }
 }
 
+/// TSDS's bound has prices of quotas too: without them it was that of the free problem.
+#[test]
+fn quotas_have_prices_under_the_objective_of_tsds() {
+    let work = tempfile::tempdir().unwrap();
+    let best = |name: &str, more: &[&str]| {
+        let out = work.path().join(name);
+        let words = ["--method", "knn-uniform", "--diversity", "0.2", "--budget", "100"];
+        select(&out, &[&words[..], more].concat()).assert().success();
+        let dir = out.join("knn-uniform/k100");
+        // What limits are worth is known of distances only.
+        assert!(!dir.join("prices.json").exists());
+        json(&dir.join("certificate.json"))
+    };
+    let (free, limited) = (best("free", &[]), best("limited", &["--quota", "source:..20%"]));
+    assert!(!limited["evidence"]["prices"].as_array().unwrap().is_empty());
+    let lower = |certificate: &Value| certificate["best"]["lower"].as_f64().unwrap();
+    assert!(lower(&limited) > 1.001 * lower(&free), "{} {}", lower(&free), lower(&limited));
+    kantor().arg("verify").arg(work.path().join("limited/knn-uniform/k100/certificate.json")).assert().success();
+}
+
 /// The columns of a result, one object a row.
 fn columns(out: &Path) -> Vec<Value> {
     let text = fs::read_to_string(out.join("columns.jsonl")).unwrap();
@@ -192,6 +212,9 @@ fn rows_are_included_and_excluded_by_number_and_by_id() {
     fs::write(small.at("ids.txt"), "r1\nr5\n").unwrap();
     fs::write(small.at("ids.jsonl"), "{\"id\": \"r0\"}\n{\"id\": \"r1\"}\n").unwrap();
     assert_eq!(small.chosen("a", &["--include", "rows.txt"]), [0, 4]);
+    // Row 2 is left out: rows go by their place in the file wherever they have a price.
+    let row = &json(&small.at("a/optimal/k2/prices.json"))["included"]["dearest"][0];
+    assert_eq!((row["row"].as_u64(), row["id"].as_str()), (Some(4), Some("r4")));
     assert_eq!(small.chosen("b", &["--exclude", "ids.txt"]), [0, 3]);
     assert_eq!(small.chosen("c", &["--exclude", "ids.jsonl"]), [3, 5]);
     assert_eq!(small.chosen("d", &["--exclude", "ids.jsonl", "--include", "rows.txt"]), [4, 5]);
