@@ -10,7 +10,7 @@ use crate::record::{PRICES_SCHEMA, Prices, Record, SelectionRecord, closest};
 use crate::source::DataError;
 use crate::view::escape::Text;
 
-use super::args::name;
+use super::args::{name, without_repeats};
 use super::count::count;
 use super::failure::Failure;
 use super::output::say;
@@ -79,10 +79,7 @@ fn check<T: PartialEq + ToString>(
     let Some(missing) = asked.iter().find(|asked| !results.iter().any(|result| of(result) == *asked)) else {
         return Ok(());
     };
-    let mut known: Vec<String> = results.iter().map(|result| of(result).to_string()).collect();
-    known.dedup();
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let fault =
-        format!("--{flag} {}: the result has no such selection (it has {})", missing.to_string(), known.join(", "));
+    let known = without_repeats(results.iter().map(|result| of(result).to_string()).collect()).join(", ");
+    let fault = format!("--{flag} {}: the result has no such selection (it has {known})", missing.to_string());
     Err(Failure::Usage(fault))
 }

@@ -121,7 +121,7 @@ impl Prices {
         let queries = self.queries.iter().map(|query| {
             vec![
                 query.query.to_string(),
-                bound(query.above_mean, false),
+                format!("{:.4}", query.above_mean),
                 query.nearest_id.clone(),
                 format!("{:.4}", query.cost),
                 query.text.as_deref().map_or_else(String::new, beginning),
