@@ -167,7 +167,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
 /// What has a price: two ends of a limit, rows that are fixed, a query and new rows.
 fn prices(cost: Cost, budget: usize, method: &str, word: &dyn Fn(String) -> String) -> Prices {
     let limit = |labels: usize| LimitPrice {
-        limit: word("at most 3 rows of `source=web`".to_owned()),
+        limit: word(format!("at most 3 rows of `source=web`{}", if labels > 1 { ", 12 others" } else { "" })),
         column: word("source".to_owned()),
         label: (labels == 1).then(|| word("web".to_owned())),
         labels,
