@@ -46,8 +46,10 @@ pub struct Prices {
     /// Ends of limits that have a price, in the order of the limits, the dearest labels first.
     pub limits: Vec<LimitPrice>,
     /// Rows that must be chosen.
+    #[serde(default, skip_serializing_if = "FixedRows::are_none")]
     pub included: FixedRows,
     /// Rows that must not be chosen.
+    #[serde(default, skip_serializing_if = "FixedRows::are_none")]
     pub excluded: FixedRows,
     /// The dearest queries; none under the distance of a kernel.
     pub queries: Vec<QueryPrice>,
@@ -85,6 +87,12 @@ pub struct FixedRows {
     pub dearest: Vec<RowPrice>,
 }
 
+impl FixedRows {
+    fn are_none(&self) -> bool {
+        self.rows == 0
+    }
+}
+
 /// A row that constraints fix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RowPrice {
@@ -112,6 +120,7 @@ pub struct QueryPrice {
     #[serde(deserialize_with = "null_as_nan")]
     pub cost: f64,
     /// How its text begins, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
 
@@ -211,7 +220,7 @@ fn fixed(origin: Origin<'_>, sensitivity: &Sensitivity<'_>, included: bool) -> F
     };
     FixedRows {
         rows: worth.len(),
-        closer_by_at_most: if all.is_empty() { None } else { sensitivity.released(&all) },
+        closer_by_at_most: if worth.is_empty() { None } else { sensitivity.released(&all) },
         dearest: worth.iter().take(LISTED).map(price).collect(),
     }
 }
