@@ -1,5 +1,8 @@
 //! What chosen rows use of the limits that they obey.
 
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
 use kantor_theory::constraints::{ColumnRanges, Counted, Limit};
 use kantor_theory::{FeasibleSet, Price};
 use serde::{Deserialize, Serialize};
@@ -28,49 +31,66 @@ pub struct LimitUse {
 
 /// What these rows of the problem use of every limit of `set`; `prices` are those of the bound, if there is one.
 pub(crate) fn uses(set: &FeasibleSet, rows: &[usize], prices: &[Price]) -> Vec<LimitUse> {
-    let (constraints, columns) = (set.constraints(), set.ranges());
+    let constraints = set.constraints();
+    let priced: HashSet<usize> = prices.iter().filter(|price| price.price != 0.0).map(|price| price.limit).collect();
+    let columns: Vec<Tally<'_>> = set.ranges().iter().map(|column| Tally::of(column, rows)).collect();
     let of = |(at, limit): (usize, &Limit)| {
-        let priced = prices.iter().any(|price| price.limit == at && price.price != 0.0);
-        let at_end = |count: f64| count > 0.0 && [limit.min, limit.max].contains(&Some(count));
+        // A lower end of zero limits nothing.
+        let at_end = |count: f64| limit.max == Some(count) || count > 0.0 && limit.min == Some(count);
         let mut found = LimitUse {
             limit: limit_in_words(constraints, limit, None)?,
             column: constraints.columns[limit.column].name.clone(),
             used: 0.0,
             labels: Vec::new(),
             labels_at_end: None,
-            binds: priced,
+            binds: priced.contains(&at),
         };
-        match &columns[limit.column] {
-            ColumnRanges::Sum { numbers, .. } => {
-                found.used = rows.iter().map(|&row| numbers[row]).sum();
+        match (&columns[limit.column], &limit.of) {
+            (Tally::Sum(sum), _) => {
+                found.used = *sum;
                 found.binds |= at_end(found.used);
             }
-            ColumnRanges::Groups { of_row, names, .. } => {
-                let mut counts = vec![0usize; names.len()];
-                let groups = rows.iter().map(|&row| of_row[row]).filter(|group| *group != FeasibleSet::NO_GROUP);
-                groups.for_each(|group| counts[group as usize] += 1);
-                if let Counted::Label(label) = &limit.of {
-                    let count =
-                        names.iter().zip(&counts).find(|(name, _)| *name == label).map_or(0, |(_, count)| *count);
-                    found.used = count as f64;
-                    // An end of no rows may be reached without any.
-                    found.binds |= at_end(found.used) || limit.max == Some(0.0);
-                } else {
-                    let full = counts.iter().filter(|count| at_end(**count as f64)).count();
-                    found.used = counts.iter().sum::<usize>() as f64;
-                    found.labels_at_end = Some(full);
-                    found.binds |= full > 0;
-                    if limit.max != Some(1.0) {
-                        let mut order: Vec<(&String, usize)> =
-                            names.iter().zip(counts).filter(|(_, count)| *count > 0).collect();
-                        order.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-                        found.labels =
-                            order.into_iter().take(LISTED).map(|(name, count)| (name.clone(), count)).collect();
-                    }
+            (Tally::Rows { of_label, .. }, Counted::Label(label)) => {
+                found.used = of_label.get(label.as_str()).map_or(0.0, |count| *count as f64);
+                found.binds |= at_end(found.used);
+            }
+            (Tally::Rows { order, .. }, _) => {
+                let full = order.iter().filter(|(_, count)| at_end(*count as f64)).count();
+                found.used = order.iter().map(|(_, count)| *count as f64).sum();
+                found.labels_at_end = Some(full);
+                found.binds |= full > 0;
+                if limit.max != Some(1.0) {
+                    found.labels =
+                        order.iter().take(LISTED).map(|(name, count)| ((*name).to_owned(), *count)).collect();
                 }
             }
         }
         Some(found)
     };
     constraints.limits.iter().enumerate().filter_map(of).collect()
+}
+
+/// What some rows have in a column.
+enum Tally<'a> {
+    /// Rows by label, those with most first; labels without rows are left out.
+    Rows { of_label: HashMap<&'a str, usize>, order: Vec<(&'a str, usize)> },
+    /// The sum of their numbers.
+    Sum(f64),
+}
+
+impl<'a> Tally<'a> {
+    fn of(column: &ColumnRanges<'a>, rows: &[usize]) -> Self {
+        match column {
+            ColumnRanges::Sum { numbers, .. } => Tally::Sum(rows.iter().map(|&row| numbers[row]).sum()),
+            ColumnRanges::Groups { of_row, names, .. } => {
+                let mut counts = vec![0usize; names.len()];
+                let groups = rows.iter().map(|&row| of_row[row]).filter(|group| *group != FeasibleSet::NO_GROUP);
+                groups.for_each(|group| counts[group as usize] += 1);
+                let mut order: Vec<(&str, usize)> =
+                    names.iter().map(String::as_str).zip(counts).filter(|(_, count)| *count > 0).collect();
+                order.sort_by_key(|(_, count)| Reverse(*count));
+                Tally::Rows { of_label: order.iter().copied().collect(), order }
+            }
+        }
+    }
 }

@@ -209,19 +209,18 @@ fn limits(sensitivity: &Sensitivity<'_>, constraints: &Constraints) -> Vec<Limit
 }
 
 fn fixed(origin: Origin<'_>, sensitivity: &Sensitivity<'_>, included: bool) -> FixedRows {
-    let (all, unchanged) = (sensitivity.fixed(included), sensitivity.unchanged());
-    let closer = |row: &usize| sensitivity.released(&[*row]).map(|closer| (*row, closer));
-    let mut worth: Vec<(usize, f64)> =
-        all.iter().filter_map(closer).filter(|(_, closer)| Some(*closer) > unchanged).collect();
-    worth.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let rows = sensitivity.fixed(included);
+    let mut dearest: Vec<(usize, f64)> =
+        rows.iter().filter_map(|row| Some((*row, sensitivity.released(&[*row])?))).collect();
+    dearest.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     let price = |&(row, closer): &(usize, f64)| {
         let row = origin.row(row);
         RowPrice { row, id: origin.id(row).into_owned(), closer_by_at_most: Some(closer) }
     };
     FixedRows {
-        rows: worth.len(),
-        closer_by_at_most: if worth.is_empty() { None } else { sensitivity.released(&all) },
-        dearest: worth.iter().take(LISTED).map(price).collect(),
+        rows: rows.len(),
+        closer_by_at_most: if rows.is_empty() { None } else { sensitivity.released(&rows) },
+        dearest: dearest.iter().take(LISTED).map(price).collect(),
     }
 }
 

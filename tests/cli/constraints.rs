@@ -54,6 +54,18 @@ fn quotas_are_obeyed_by_every_method_and_optimal_is_best_among_those_that_obey()
         rows(&out, dir).iter().for_each(|&row| *counts.entry(&sources[row]).or_default() += 1);
         assert!(counts.values().all(|&count| count <= budget / 5) && counts["medquad"] >= 15, "{dir}: {counts:?}");
         assert!(result["excess"].as_f64().is_some(), "{dir}");
+        // What is used of the limits is what was chosen.
+        let limits = result["limits"].as_array().unwrap();
+        let full = counts.values().filter(|count| **count == budget / 5).count();
+        assert_eq!(
+            (limits[0]["used"].as_f64(), limits[0]["labels_at_end"].as_u64()),
+            (Some(budget as f64), Some(full as u64))
+        );
+        for listed in limits[0]["labels"].as_array().unwrap() {
+            assert_eq!(listed[1], counts[listed[0].as_str().unwrap()], "{dir}");
+        }
+        assert_eq!(limits[1]["used"].as_f64(), Some(counts["medquad"] as f64), "{dir}");
+        assert!(full == 0 || limits[0]["binds"] == true, "{dir}");
         if result["method"] == "optimal" {
             assert_eq!(result["status"], "optimal", "{dir}");
         }
@@ -146,6 +158,9 @@ fn columns_go_with_the_result() {
         let chosen = rows(&moved, &format!("{method}/k100"));
         let words = chosen.iter().map(|&row| columns[row]["words"].as_f64().unwrap()).sum::<f64>();
         assert!(words <= 8192.0, "{method}");
+        let manifest = json(&moved.join("manifest.json"));
+        let result = manifest["results"].as_array().unwrap().iter().find(|result| result["method"] == method).unwrap();
+        assert_eq!(result["limits"][1]["used"].as_f64(), Some(words), "{method}");
         let mut labels: Vec<&str> = chosen.iter().filter_map(|&row| columns[row]["near-duplicates"].as_str()).collect();
         labels.sort_unstable();
         assert!(labels.windows(2).all(|pair| pair[0] != pair[1]), "{method}");

@@ -92,7 +92,7 @@ impl BestBound {
         self.threshold
     }
 
-    /// The rows that must or must not be chosen, ascending.
+    /// The rows that must or must not be chosen and are worth something, ascending.
     pub(super) fn fixed(&self) -> &[FixedRow] {
         &self.fixed
     }

@@ -37,13 +37,26 @@ impl<'a> Feasible<'a> {
     }
 }
 
-/// A row that must be chosen, or must not.
+/// A row that must be chosen, or must not, and what that is worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct FixedRow {
     pub(super) row: usize,
     pub(super) included: bool,
-    /// Its value less its discount: rounded down if it must be chosen, else up.
-    pub(super) value: f64,
+    /// A number ≥ what the bound of the sum rises by if it may but need not be chosen, positive.
+    pub(super) worth: f64,
+}
+
+impl FixedRow {
+    /// Of a row whose value less its discount is known, rounded down if it must be chosen, else up, at the price σ of a row.
+    fn of(row: usize, included: bool, value: f64, threshold: f64) -> Option<Self> {
+        let worth = match (included, threshold) {
+            // Nothing is known of the rows that could take its place.
+            (true, f64::MAX) => f64::INFINITY,
+            (true, threshold) => add_up(threshold, -value),
+            (false, threshold) => add_up(value, -threshold),
+        };
+        (worth > 0.0).then_some(Self { row, included, worth })
+    }
 }
 
 /// What bounds Σ_{i∈S} v_i for every feasible S.
@@ -53,7 +66,7 @@ pub(super) struct Bounded {
     pub(super) sum: f64,
     /// The price σ of a row that it is proved at: the least value that was added. None if there are too few rows.
     pub(super) threshold: Option<f64>,
-    /// Ascending.
+    /// Those that are worth something, ascending.
     pub(super) fixed: Vec<FixedRow>,
 }
 
@@ -69,7 +82,8 @@ pub(super) struct Support<'a> {
     positive: ExactSum,
     /// The largest values and perhaps others.
     largest: Vec<f64>,
-    fixed: Vec<FixedRow>,
+    /// Rows that must or must not be chosen, which of both, and their values less their discounts.
+    fixed: Vec<(usize, bool, f64)>,
 }
 
 impl Support<'_> {
@@ -78,15 +92,13 @@ impl Support<'_> {
         let value = match &self.of.constrained {
             None => value,
             Some((set, priced)) if set.is_excluded(row) => {
-                let value = add_up(value, -priced.discounts[row]);
-                self.fixed.push(FixedRow { row, included: false, value });
+                self.fixed.push((row, false, add_up(value, -priced.discounts[row])));
                 return;
             }
             Some((set, priced)) if set.is_included(row) => {
                 self.positive.add(value);
                 self.positive.add(-priced.discounts[row]);
-                let value = sub_down(value, priced.discounts[row]);
-                self.fixed.push(FixedRow { row, included: true, value });
+                self.fixed.push((row, true, sub_down(value, priced.discounts[row])));
                 return;
             }
             Some((_, priced)) => add_up(value, -priced.discounts[row]),
@@ -123,8 +135,10 @@ impl Support<'_> {
         if let Some((_, priced)) = &self.of.constrained {
             self.positive.merge(&priced.constant);
         }
-        self.fixed.sort_unstable_by_key(|fixed| fixed.row);
-        Bounded { sum: self.positive.up(), threshold, fixed: self.fixed }
+        let of = |(row, included, value)| FixedRow::of(row, included, value, threshold?);
+        let mut fixed: Vec<FixedRow> = self.fixed.into_iter().filter_map(of).collect();
+        fixed.sort_unstable_by_key(|fixed| fixed.row);
+        Bounded { sum: self.positive.up(), threshold, fixed }
     }
 
     fn sort_out(&mut self) {

@@ -8,7 +8,6 @@ use std::collections::hash_map::Entry;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::feasible::FixedRow;
 use crate::bounds::{BestBound, BestEvidence};
 use crate::constraints::{Counted, Limit, Price};
 use crate::cost::Cost;
@@ -151,7 +150,7 @@ impl<'a> Sensitivity<'a> {
         div_up(if self.best.objective() == Objective::W { price } else { 2.0 * price }, self.best.budget() as f64)
     }
 
-    /// The rows that must be chosen, if `included`, else those that must not be; ascending.
+    /// The rows that must be chosen, if `included`, else those that must not be, as far as that is worth something; ascending.
     pub fn fixed(&self, included: bool) -> Vec<usize> {
         self.best.fixed().iter().filter(|fixed| fixed.included == included).map(|fixed| fixed.row).collect()
     }
@@ -159,19 +158,11 @@ impl<'a> Sensitivity<'a> {
     /// The same as [`Sensitivity::unchanged`] if these rows may but need not be chosen, of those that must or must not be.
     /// `None` if nothing is proved.
     pub fn released(&self, rows: &[usize]) -> Option<f64> {
-        let (fixed, threshold) = (self.best.fixed(), self.best.threshold()?);
-        let mut more = 0.0;
-        for row in rows {
-            let Ok(at) = fixed.binary_search_by_key(row, |fixed| fixed.row) else { continue };
-            let FixedRow { included, value, .. } = fixed[at];
-            if included && threshold == f64::MAX {
-                // Nothing is known of the rows that could take its place.
-                return None;
-            }
-            let worth = if included { add_up(threshold, -value) } else { add_up(value, -threshold) };
-            more = add_up(more, worth.max(0.0));
-        }
-        self.fall(more)
+        self.best.threshold()?;
+        let fixed = self.best.fixed();
+        let places = rows.iter().filter_map(|row| fixed.binary_search_by_key(row, |fixed| fixed.row).ok());
+        let more = places.fold(0.0, |more, at| add_up(more, fixed[at].worth));
+        if more.is_finite() { self.fall(more) } else { None }
     }
 
     /// The same as [`Sensitivity::unchanged`] if this row is added to the pool. `None` if nothing is proved.
