@@ -8,7 +8,7 @@ use crate::label::Labelled;
 use crate::output::ResultDirectory;
 use crate::pipeline::{Error, InputSpec, Inputs, Outcome, Prepared, Request};
 use crate::problem::Goal;
-use crate::record::{Run, copies, rows, write_with};
+use crate::record::{Run, texts, write_with};
 use crate::source::InputRecord;
 
 use super::Job;
@@ -152,8 +152,8 @@ impl Batch<'_> {
     /// Writes the results of jobs of one task, method and seed.
     fn write(&self, opened: &Opened, outcome: &Outcome, places: &[usize], begun: Instant) -> Result<(), Stopped> {
         let inputs = &opened.inputs;
-        let copies = match copies(inputs, rows(outcome), self.watch) {
-            Ok(copies) => copies,
+        let texts = match texts(inputs, outcome, self.watch) {
+            Ok(texts) => texts,
             Err(error) => return self.fail_on(inputs, places, &error),
         };
         for &at in places {
@@ -173,7 +173,7 @@ impl Batch<'_> {
                 });
                 staging.file(JOB, |out| Ok(serde_json::to_writer_pretty(out, &of)?))?;
                 let run = Run { begun, on_bad_row: spec.on_bad_row };
-                write_with(staging, inputs, &single, run, copies.as_ref())
+                write_with(staging, inputs, &single, run, &texts)
             };
             let replaced = self.store.is_outdated(job, digest);
             match write().map(|_| self.store.finished(job, digest)) {

@@ -212,8 +212,8 @@ pub fn best_tsds(geometry: &Geometry<'_>, terms: &Terms, dual: &TsdsDual) -> Res
 pub struct Nearest {
     /// The closest query of every row and the cost between the two; ties to the first query.
     pub of_rows: Vec<(usize, f64)>,
-    /// For every query the cost to the closest of the rows.
-    pub of_queries: Vec<f64>,
+    /// The closest of the rows to every query, by its number in the pool, and the cost between the two; ties to the first.
+    pub of_queries: Vec<(usize, f64)>,
 }
 
 /// The word for a distance that was proved: `optimal` if its interval closes.
@@ -230,18 +230,20 @@ pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Nearest {
     let of = |rows: &[usize]| {
         let mut block = vec![0.0; rows.len() * m];
         geometry.closeness_gather(rows, &mut block);
-        let mut best = vec![f64::NEG_INFINITY; m];
-        let mut nearest = |line: &[f64]| {
-            best.iter_mut().zip(line).filter(|(best, x)| **x > **best).for_each(|(best, x)| *best = *x);
+        let mut best = vec![(rows[0], f64::NEG_INFINITY); m];
+        let mut nearest = |(&row, line): (&usize, &[f64])| {
+            best.iter_mut().zip(line).filter(|((_, best), x)| *x > best).for_each(|(best, x)| *best = (row, *x));
             let first = (0..m).fold(0, |first, j| if line[j] > line[first] { j } else { first });
             (first, geometry.cost().from_closeness(line[first]))
         };
-        let rows: Vec<_> = block.chunks_exact(m).map(&mut nearest).collect();
-        (rows, best)
+        let of_rows: Vec<_> = rows.iter().zip(block.chunks_exact(m)).map(&mut nearest).collect();
+        (of_rows, best)
     };
     let blocks: Vec<_> = rows.par_chunks(ROWS).map(of).collect();
-    let best = |j: usize| blocks.iter().map(|(_, best)| best[j]).fold(f64::NEG_INFINITY, f64::max);
-    let of_queries = (0..m).map(|j| geometry.cost().from_closeness(best(j))).collect();
+    let closer = |best: (usize, f64), other: (usize, f64)| if other.1 > best.1 { other } else { best };
+    let of_query = |j: usize| blocks.iter().map(|(_, best)| best[j]).reduce(closer);
+    let cost = |(row, closeness)| (row, geometry.cost().from_closeness(closeness));
+    let of_queries = (0..m).filter_map(of_query).map(cost).collect();
     Nearest { of_rows: blocks.into_iter().flat_map(|(rows, _)| rows).collect(), of_queries }
 }
 

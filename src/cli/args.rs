@@ -83,6 +83,9 @@ pub(super) struct SelectionArguments {
     /// Also split the queries into F folds, select by all folds but one, and measure on that one
     #[arg(long, value_name = "F", value_parser = count::<usize>)]
     cross_fit: Option<usize>,
+    /// The queries as text, one JSON object a line: shown where results speak of single queries
+    #[arg(long, help_heading = "Input", value_name = "FILE")]
+    query_jsonl: Option<PathBuf>,
     /// Labels of the queries: results are also given by group. One label a line, or FILE:FIELD for a field of JSON
     /// lines (`task` if none is named). Several tasks are groups by themselves
     #[arg(long, value_name = "FILE[:FIELD]")]
@@ -107,10 +110,10 @@ pub(super) struct SelectionArguments {
 impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
-        let (query_groups, rules) = (self.query_groups.clone(), self.constraints.rules());
+        let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
         let spec = files.spec(run)?;
         let query_weights = self.weights.weighting(&spec.tasks)?;
-        Ok(InputSpec { query_groups, rules, query_weights, ..spec })
+        Ok(InputSpec { query_jsonl, query_groups, query_weights, rules: self.constraints.rules(), ..spec })
     }
 
     /// What is asked under a cost.

@@ -47,6 +47,9 @@ pub const MANIFEST: &str = "manifest.json";
 /// Name of the proof beside the rows that it is about.
 pub const CERTIFICATE: &str = "certificate.json";
 
+/// Name of the file beside it that says what limits, queries and new rows are worth.
+pub const PRICES: &str = "prices.json";
+
 /// How a manifest of kantor begins, whatever else it says.
 #[derive(Deserialize)]
 pub(crate) struct Header {

@@ -22,7 +22,7 @@ use kantor_solvers::{SelectError, Selection, Settings, Stopped, Watch};
 use kantor_theory::{GeometryError, Objective, Status};
 
 use crate::certify::{Certified, CertifyError};
-use crate::constraints::RuleError;
+use crate::constraints::{LimitUse, RuleError};
 use crate::output::OutputError;
 use crate::probe;
 use crate::problem::{Goal, Problem};
@@ -181,8 +181,10 @@ pub struct ProvedSelection {
     pub certified: Option<Certified>,
     /// For each row the closest query, and the cost between the two.
     pub nearest: Vec<(usize, f64)>,
-    /// For each query the cost to the closest row.
-    pub query_costs: Vec<f64>,
+    /// For each query the closest row of the pool that was chosen, and the cost between the two.
+    pub nearest_rows: Vec<(usize, f64)>,
+    /// What the rows use of every limit that they obey.
+    pub limits: Vec<LimitUse>,
     /// Other distances of the same rows, unless nobody asked for a proof.
     pub beside: Option<Beside>,
     /// What selections by some of the queries are worth for the others, if asked for.

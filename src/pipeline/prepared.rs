@@ -16,7 +16,7 @@ use kantor_solvers::{Optimum, PoolScan, ScanRequest, SelectError, Selection, Sel
 use kantor_theory::{BestBound, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
-use crate::constraints::Rules;
+use crate::constraints::{LimitUse, Rules, uses};
 use crate::label::{self, Labelled};
 use crate::probe;
 use crate::problem::{Goal, Problem};
@@ -224,10 +224,11 @@ impl<'a> Prepared<'a> {
 
     /// A selection without a proof.
     pub(crate) fn unproved(&self, selection: Selection) -> ProvedSelection {
-        let Nearest { of_rows: nearest, of_queries: query_costs } =
+        let Nearest { of_rows: nearest, of_queries: nearest_rows } =
             certify::nearest(self.task.geometry, &selection.rows);
         let (certified, beside, held_out) = (None, None, None);
-        ProvedSelection { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
+        let limits = self.uses(&selection, None);
+        ProvedSelection { selection, certified, nearest, nearest_rows, limits, beside, held_out, seconds: 0.0 }
     }
 
     /// Certifies the distance of a selection, whether or not the request asks for that. Progress goes by the name `label`. If
@@ -259,13 +260,20 @@ impl<'a> Prepared<'a> {
                 }
             }
         };
-        let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(geometry, &selection.rows);
+        let Nearest { of_rows: nearest, of_queries: nearest_rows } = certify::nearest(geometry, &selection.rows);
         let best = self.best(selection.budget()).cloned();
+        let limits = self.uses(&selection, best.as_ref());
         let beside =
             Some(Beside::of(geometry, &terms, distance.interval(), self.request.energy, &selection.rows, watch)?);
         let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
-        Ok(ProvedSelection { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
+        Ok(ProvedSelection { selection, certified, nearest, nearest_rows, limits, beside, held_out: None, seconds })
+    }
+
+    /// What a selection uses of the limits that it obeys.
+    fn uses(&self, selection: &Selection, best: Option<&BestBound>) -> Vec<LimitUse> {
+        let prices = best.map_or(&[][..], BestBound::prices);
+        self.sets.at(selection.budget()).map_or_else(Vec::new, |set| uses(set, &selection.rows, prices))
     }
 }
 
@@ -328,7 +336,7 @@ fn solve(
         for dual in tsds::duals(task, diversity, budgets)? {
             bounds.push(match task.constraints {
                 None => certify::best_tsds(geometry, &terms, &dual)?,
-                Some(set) => certify::best_among(geometry, &terms, dual.budget, dual.potentials, set, &[])?,
+                Some(set) => certify::best_among(geometry, &terms, dual.budget, dual.potentials, set, &dual.prices)?,
             });
         }
         return Ok(Optimum::Unknown);

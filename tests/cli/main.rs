@@ -20,6 +20,7 @@ mod metrics;
 mod names;
 mod outcomes;
 mod outputs;
+mod prices;
 mod quantiles;
 mod records;
 mod report;
