@@ -4,6 +4,9 @@ use kantor_theory::{FeasibleSet, Geometry, GeometryError, Power};
 
 use crate::watch::{Stopped, Watch};
 
+/// The least weight of a query, as a part of the largest: less is lost in sums.
+pub const LEAST_WEIGHT: f64 = 1e-100;
+
 /// One selection task: pool, queries and cost, and the terms under which to work.
 pub struct Task<'a> {
     /// Pool rows, queries and the cost between them.
@@ -52,8 +55,13 @@ impl Task<'_> {
         if weights.len() != self.geometry.query_len() {
             return refuse(format!("{} numbers", weights.len()), "there must be one for each query");
         }
-        match weights.iter().find(|weight| !(weight.is_finite() && **weight > 0.0)) {
-            Some(weight) => refuse(weight.to_string(), "every weight must be positive and finite"),
+        let largest = weights.iter().copied().fold(0.0, f64::max);
+        // Negated so that NaN is caught.
+        let fits = |weight: &f64| *weight > 0.0 && *weight >= LEAST_WEIGHT * largest;
+        match weights.iter().find(|weight| !(weight.is_finite() && fits(weight))) {
+            Some(weight) => {
+                refuse(format!("{weight:e}"), "weights must be positive, finite, and not nothing beside the largest")
+            }
             None => Ok(()),
         }
     }

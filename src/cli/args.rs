@@ -1,7 +1,7 @@
 //! Flags that several commands share.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use kantor_solvers::Settings;
@@ -92,7 +92,7 @@ pub(super) struct SelectionArguments {
     query_groups: Option<PathBuf>,
     /// Let every method choose for each group's queries alone, the groups taking turns, so that each gets as many rows
     /// (the first ones one more, where that does not come out even)
-    #[arg(long, requires = "query_groups")]
+    #[arg(long)]
     balance_groups: bool,
     #[command(flatten)]
     weights: WeightArguments,
@@ -133,8 +133,15 @@ impl SelectionArguments {
     }
 
     /// The groups over which methods balance, if that is asked for.
-    pub(super) fn balance(&self, inputs: &Inputs) -> Option<Vec<usize>> {
-        inputs.groups().filter(|_| self.balance_groups).map(|groups| groups.of.clone())
+    pub(super) fn balance(&self, inputs: &Inputs) -> Result<Option<Vec<usize>>, Failure> {
+        match inputs.groups() {
+            _ if !self.balance_groups => Ok(None),
+            Some(groups) => Ok(Some(groups.of.clone())),
+            None => {
+                let fault = "--balance-groups needs groups of queries: give --query-groups, or several tasks as --query NAME=FILE";
+                Err(Failure::Usage(fault.to_owned()))
+            }
+        }
     }
 }
 
@@ -311,6 +318,12 @@ impl RunArguments {
             (false, true) => Detail::Verbose,
             (false, false) => Detail::Normal,
         }
+    }
+
+    /// All files that are read, which no output may replace: inputs, lists of rows, and the settings.
+    pub(super) fn read_files<'a>(&'a self, spec: &'a InputSpec, inputs: &'a Inputs) -> Vec<&'a Path> {
+        let named = spec.files().map(|(_, path)| path).chain(self.config.as_deref());
+        inputs.paths().into_iter().chain(named).collect()
     }
 
     /// A request within the memory that is allowed.
