@@ -220,6 +220,13 @@ impl Settings {
         self
     }
 
+    /// Without a value for the setting of this name: it has its default then.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.remove(name);
+        self
+    }
+
     /// These, and the defaults of all others.
     #[must_use]
     pub fn resolved(&self) -> Self {

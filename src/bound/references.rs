@@ -87,6 +87,7 @@ impl Study<'_> {
             seed,
             block: BLOCK,
             memory,
+            weights: None,
             constraints: None,
             watch: self.watch,
         };

@@ -106,7 +106,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_methods(arguments.method.iter().filter(|name| *name != ALL))?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let selection = &arguments.selection;
-    let spec = selection.spec(&arguments.input, &arguments.run);
+    let spec = selection.spec(&arguments.input, &arguments.run)?;
     let costs = without_repeats(arguments.cost);
     // Costs of directions ask more of rows than the others.
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);

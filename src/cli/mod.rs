@@ -22,6 +22,7 @@ mod problem;
 mod progress;
 mod quantiles;
 mod quantities;
+mod queries;
 mod registries;
 mod select;
 mod settings;
@@ -103,7 +104,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(error) = outlive_cuts() {
         tell(format_args!("kantor: if an input is cut while it is read, that ends the program ({error})"));
     }
-    limits::check_open_files().and_then(|()| parse(words.into_iter().collect())).unwrap_or_else(|failure| {
+    limits::check_open_files(0).and_then(|()| parse(words.into_iter().collect())).unwrap_or_else(|failure| {
         signals::yield_to_the_end();
         tell(format_args!("kantor: {}", failure.message()));
         ExitCode::from(failure.exit_code())

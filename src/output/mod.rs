@@ -38,6 +38,8 @@ pub use directory::ResultDirectory;
 pub use error::OutputError;
 pub use file::{OutputFile, distinct};
 pub(crate) use owned::listed;
+pub(crate) use scratch::create_parents;
+pub(crate) use system::{check_lock, lock_within_patience};
 
 /// Name of the file that lists all others of a result.
 pub const MANIFEST: &str = "manifest.json";

@@ -101,9 +101,15 @@ impl<'a> Prepared<'a> {
             let other = if diverse { "--diversity" } else { goal.objective.name() };
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
+        if matches!(objective, Objective::Tsds { .. }) && problem.query_weights().is_some() {
+            let fault =
+                "--diversity goes with queries of equal weights only: leave out one of --diversity and --query-weights";
+            return Err(Error::Request(fault.to_owned()));
+        }
         let sets = FeasibleSets::of(problem)?;
         let memory = request.memory;
         let task = problem.task(request.seed, memory, watch);
+        task.check_weights()?;
         let largest = budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };
@@ -181,6 +187,8 @@ impl<'a> Prepared<'a> {
         Outcome {
             goal: self.problem.goal().clone(),
             constraints: self.problem.rules().map_or_else(Vec::new, Rules::in_words),
+            weighted: self.problem.query_weights().is_some(),
+            tasks: Vec::new(),
             request: self.request.clone(),
             inputs: Vec::new(),
             pool_rows,
@@ -232,15 +240,15 @@ impl<'a> Prepared<'a> {
         selection: Selection,
     ) -> Result<ProvedSelection, Error> {
         let begun = Instant::now();
-        let Task { geometry, power, watch, .. } = self.task;
+        let Task { geometry, watch, .. } = self.task;
         let watch = &Labelled::new(watch, label);
         watch.begin("certifying", 0);
         watch.advance(0)?;
-        let terms = Terms { power, objective: self.objective, ..Terms::default() };
+        let terms = Terms::of(&self.task, self.objective);
         let set = self.sets.at(selection.budget());
         // A selector of the caller's may answer for the optimum with rows of its own.
         let found = found.filter(|found| set.is_none() && found.rows == selection.rows);
-        let found = found.map(|found| certify::found_distance(geometry, power, found)).transpose()?.flatten();
+        let found = found.map(|found| certify::found_distance(geometry, &terms, found)).transpose()?.flatten();
         let distance = match found {
             Some(distance) => distance,
             None => {
@@ -323,12 +331,11 @@ fn solve(
     budgets: &[usize],
     bounds: &mut Vec<BestBound>,
 ) -> Result<Optimum, Error> {
-    let (geometry, power) = (task.geometry, task.power);
-    let terms = Terms { power, objective, ..Terms::default() };
+    let (geometry, terms) = (task.geometry, Terms::of(task, objective));
     if let Objective::Tsds { diversity } = objective {
         for dual in tsds::duals(task, diversity, budgets)? {
             bounds.push(match task.constraints {
-                None => certify::best_tsds(geometry, objective, &dual)?,
+                None => certify::best_tsds(geometry, &terms, &dual)?,
                 Some(set) => certify::best_among(geometry, &terms, dual.budget, dual.potentials, set, &dual.prices)?,
             });
         }
@@ -339,7 +346,7 @@ fn solve(
         let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
         for found in &solved.budgets {
             bounds.push(match task.constraints {
-                None => certify::best(geometry, power, found, lists)?,
+                None => certify::best(geometry, &terms, found, lists)?,
                 Some(set) => {
                     let potentials = found.potentials.clone();
                     certify::best_among(geometry, &terms, found.budget, potentials, set, &found.prices)?
@@ -352,7 +359,7 @@ fn solve(
     for chosen in &solved.budgets {
         let KernelDual { witness, prices } = herding::dual(task, kernel, chosen)?;
         bounds.push(match task.constraints {
-            None => certify::best_under(geometry, objective, chosen.budget(), witness)?,
+            None => certify::best_under(geometry, &terms, chosen.budget(), witness)?,
             Some(set) => certify::best_among(geometry, &terms, chosen.budget(), witness, set, &prices)?,
         });
     }

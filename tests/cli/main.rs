@@ -30,3 +30,4 @@ mod spelling;
 mod study;
 mod subsets;
 mod support;
+mod weights;

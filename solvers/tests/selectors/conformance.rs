@@ -50,8 +50,16 @@ fn everywhere(check: impl Fn(&SelectorEntry, &Geometry<'_>, &str)) {
 
 /// Whether the selector takes this geometry; anything but a plain refusal is an error.
 fn supported(entry: &SelectorEntry, geometry: &Geometry<'_>) -> bool {
-    let task =
-        Task { geometry, seed: 3, power: Power::One, block: 64, memory: MEMORY, constraints: None, watch: &Quiet };
+    let task = Task {
+        geometry,
+        seed: 3,
+        power: Power::One,
+        block: 64,
+        memory: MEMORY,
+        weights: None,
+        constraints: None,
+        watch: &Quiet,
+    };
     let refused = (entry.build)(&Settings::default()).supports(&task).err();
     // What it says before the pass is what it says when it is asked to choose.
     assert_eq!(run(entry, geometry, &[1], 64, MEMORY).err(), refused, "{}", entry.name);
@@ -258,8 +266,16 @@ fn norms_from_1e_minus_30_to_1e30_are_taken() {
 }
 
 fn balanced(entry: &SelectorEntry, geometry: &Geometry<'_>, labels: &[usize], budgets: &[usize]) -> Vec<Selection> {
-    let task =
-        Task { geometry, seed: 3, power: Power::One, block: 64, memory: MEMORY, constraints: None, watch: &Quiet };
+    let task = Task {
+        geometry,
+        seed: 3,
+        power: Power::One,
+        block: 64,
+        memory: MEMORY,
+        weights: None,
+        constraints: None,
+        watch: &Quiet,
+    };
     let selector = Balanced::new((entry.build)(&Settings::default()), labels);
     assert_eq!(selector.name(), entry.name);
     let findings = scan::scan(&task, selector.needs(&task, *budgets.iter().max().unwrap())).unwrap();

@@ -22,7 +22,7 @@ type Value<'a> = &'a dyn Fn(&[usize]) -> f64;
 const POWERS: [Power; 2] = [Power::One, Power::Two];
 
 fn task<'a>(geometry: &'a Geometry<'a>, power: Power) -> Task<'a> {
-    Task { geometry, seed: 3, power, block: 4, memory: MEMORY, constraints: None, watch: &Quiet }
+    Task { geometry, seed: 3, power, block: 4, memory: MEMORY, weights: None, constraints: None, watch: &Quiet }
 }
 
 fn try_select(

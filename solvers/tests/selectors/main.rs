@@ -17,3 +17,4 @@ mod summary;
 #[path = "../support/mod.rs"]
 mod support;
 mod uot_properties;
+mod weights;

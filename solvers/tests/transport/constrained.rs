@@ -42,7 +42,16 @@ impl Instance {
 
 fn solve(geometry: &Geometry<'_>, set: &FeasibleSet, k: usize, block: usize) -> Result<(Budgeted, f64), SelectError> {
     let constraints = Some(set);
-    let task = Task { geometry, seed: 0, power: Power::One, block, memory: 1 << 30, constraints, watch: &Quiet };
+    let task = Task {
+        geometry,
+        seed: 0,
+        power: Power::One,
+        block,
+        memory: 1 << 30,
+        weights: None,
+        constraints,
+        watch: &Quiet,
+    };
     let scanned = scan::scan(&task, budgeted::needs(&task, k)).unwrap();
     let found = budgeted::solve(&task, &scanned, &[k])?.budgets.remove(0);
     assert_eq!(set.check(&found.rows), Ok(()));

@@ -103,6 +103,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             cross_fit: None,
             settings: Default::default(),
             constraints: Vec::new(),
+            tasks: Vec::new(),
             on_bad_row: Default::default(),
         },
         seed: 0,
