@@ -130,7 +130,8 @@ fn weights_and_tasks_that_make_no_sense_are_refused() {
     fs::write(at.join("minus.txt"), "1\n-1\n1\n").unwrap();
     let all = ["--query", "all.npy"];
     let two = ["--query", "a=a.npy", "--query", "b=b.npy"];
-    let cases: [(&[&str], &[&str], i32, &[&str]); 11] = [
+    type Case<'a> = (&'a [&'a str], &'a [&'a str], i32, &'a [&'a str]);
+    let cases: [Case<'_>; 11] = [
         (&all, &["--query-weights", "zero.txt"], 3, &["zero.txt", "weight 1 is 0", "left out"]),
         (&all, &["--query-weights", "short.txt"], 3, &["short.txt", "2 weights for 3 rows"]),
         (&all, &["--query-weights", "minus.txt"], 3, &["minus.txt", "weight 1 is -1"]),
