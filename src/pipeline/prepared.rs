@@ -103,7 +103,7 @@ impl<'a> Prepared<'a> {
         }
         let sets = FeasibleSets::of(problem)?;
         let memory = request.memory;
-        let task = problem.task(request.seed, memory, watch);
+        let task = Task { objective, ..problem.task(request.seed, memory, watch) };
         let largest = budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };

@@ -13,7 +13,16 @@ use proptest::prelude::*;
 const COSTS: [Cost; 4] = [Cost::Cosine, Cost::Angular, Cost::Euclidean, Cost::Sqeuclidean];
 
 fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
-    Task { geometry, seed: 0, power: Power::One, block: 64, memory: MEMORY, constraints: None, watch: &Quiet }
+    Task {
+        objective: kantor_theory::Objective::W,
+        geometry,
+        seed: 0,
+        power: Power::One,
+        block: 64,
+        memory: MEMORY,
+        constraints: None,
+        watch: &Quiet,
+    }
 }
 
 fn kernels() -> Vec<Kernel> {

@@ -203,7 +203,16 @@ fn choose(
     seed: u64,
     budget: usize,
 ) -> Result<Selection, SelectError> {
-    let task = Task { geometry, seed, power: Power::One, block: 64, memory: 1 << 30, constraints: None, watch: &Quiet };
+    let task = Task {
+        objective: kantor_theory::Objective::W,
+        geometry,
+        seed,
+        power: Power::One,
+        block: 64,
+        memory: 1 << 30,
+        constraints: None,
+        watch: &Quiet,
+    };
     let selector = (registry::selector(name).unwrap().build)(settings);
     let findings = scan::scan(&task, selector.needs(&task, budget)).unwrap();
     Ok(selector.select(&task, &findings, &[budget])?.remove(0))

@@ -16,4 +16,5 @@ mod settings;
 mod summary;
 #[path = "../support/mod.rs"]
 mod support;
+mod swap;
 mod uot_properties;

@@ -54,8 +54,16 @@ pub(crate) fn run(
     block: usize,
     memory: u64,
 ) -> Result<Vec<Selection>, SelectError> {
-    let task =
-        Task { geometry, seed: 3, power: kantor_theory::Power::One, block, memory, constraints: None, watch: &Quiet };
+    let task = Task {
+        objective: kantor_theory::Objective::W,
+        geometry,
+        seed: 3,
+        power: kantor_theory::Power::One,
+        block,
+        memory,
+        constraints: None,
+        watch: &Quiet,
+    };
     let selector = (entry.build)(&Settings::default());
     let largest = budgets.iter().copied().max().unwrap();
     let findings = scan::scan(&task, selector.needs(&task, largest))?;

@@ -7,7 +7,8 @@ use kantor_solvers::transport::exact::{masses, transport};
 use kantor_solvers::{Quiet, SelectError, Task};
 use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
 use kantor_theory::{
-    Column, Constraints, Cost, DenseRows, FeasibleSet, Geometry, Power, Statement, constrained_best_bound, sequential,
+    Column, Constraints, Cost, DenseRows, FeasibleSet, Geometry, Objective, Power, Statement, constrained_best_bound,
+    sequential,
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
@@ -40,9 +41,13 @@ impl Instance {
     }
 }
 
+fn task<'a>(geometry: &'a Geometry<'a>, set: &'a FeasibleSet, block: usize) -> Task<'a> {
+    let (power, objective, constraints) = (Power::One, Objective::W, Some(set));
+    Task { geometry, power, objective, seed: 0, block, memory: 1 << 30, constraints, watch: &Quiet }
+}
+
 fn solve(geometry: &Geometry<'_>, set: &FeasibleSet, k: usize, block: usize) -> Result<(Budgeted, f64), SelectError> {
-    let constraints = Some(set);
-    let task = Task { geometry, seed: 0, power: Power::One, block, memory: 1 << 30, constraints, watch: &Quiet };
+    let task = task(geometry, set, block);
     let scanned = scan::scan(&task, budgeted::needs(&task, k)).unwrap();
     let found = budgeted::solve(&task, &scanned, &[k])?.budgets.remove(0);
     assert_eq!(set.check(&found.rows), Ok(()));

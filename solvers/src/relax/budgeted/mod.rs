@@ -14,8 +14,9 @@
 //! Limit: O(M) per settled query and path; costs are evaluated only for rows that are chosen or soon will be.
 
 pub(crate) mod candidates;
-mod exchange;
+pub(in crate::relax) mod exchange;
 mod holdings;
+mod replace;
 pub(crate) mod slots;
 
 use kantor_theory::constraints::Price;
@@ -36,10 +37,12 @@ use slots::{NONE, Slots};
 const PREFETCHED: usize = 4;
 
 /// No geometry has such costs. If one did, the budget would be refused, not silently left out.
-pub(crate) const TOO_LARGE: SelectError = SelectError::Unsupported {
-    method: candidates::NAME,
-    fault: "meets costs that are too large to be added up: rescale them",
-};
+pub(crate) const TOO_LARGE: SelectError = too_large(candidates::NAME);
+
+/// The same for another method.
+pub(crate) const fn too_large(method: &'static str) -> SelectError {
+    SelectError::Unsupported { method, fault: "meets costs that are too large to be added up: rescale them" }
+}
 
 /// What was found for one budget.
 #[derive(Debug, Clone, PartialEq)]
