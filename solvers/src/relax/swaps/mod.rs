@@ -22,6 +22,7 @@ use crate::task::{SelectError, Task};
 use crate::watch::Watch;
 
 pub(crate) use transport::Active;
+pub(super) use transport::Shipping;
 
 /// Rows of each kind on the list of a pass, to begin with.
 const LIST: usize = 512;
