@@ -84,7 +84,9 @@ fn main() {
         candidates.push(("certificate: solve".into(), Box::new(|| drop(black_box(solve())))));
         candidates.push((
             "certificate: best, active rows".into(),
-            Box::new(|| drop(black_box(certify::best(geometry, Power::One, best, lists.as_ref()).unwrap()))),
+            Box::new(|| {
+                drop(black_box(certify::best(geometry, &certify::Terms::default(), best, lists.as_ref()).unwrap()))
+            }),
         ));
         candidates.push((
             "certificate: best, 1 thread".into(),
@@ -113,8 +115,8 @@ fn main() {
         candidates.push((
             format!("energy: best from {} rows", witness.rows.len()),
             Box::new(move || {
-                let objective = Objective::Energy;
-                black_box(certify::best_under(geometry, objective, budget, witness.clone()).unwrap());
+                let terms = certify::Terms { objective: Objective::Energy, ..certify::Terms::default() };
+                black_box(certify::best_under(geometry, &terms, budget, witness.clone()).unwrap());
             }),
         ));
     }
@@ -132,8 +134,8 @@ fn main() {
     if wanted("excess") {
         let chosen = &herding::choose(&task, Kernel::ENERGY, &[budget]).unwrap().budgets[0];
         let witness = herding::dual(&task, Kernel::ENERGY, chosen).unwrap().witness;
-        let best = certify::best_under(geometry, Objective::Energy, budget, witness).unwrap();
         let terms = certify::Terms { objective: Objective::Energy, ..certify::Terms::default() };
+        let best = certify::best_under(geometry, &terms, budget, witness).unwrap();
         let distance = certify::distance(geometry, &terms, chosen.rows()).unwrap();
         let excess = certify::Certified::new(distance, Some(best)).unwrap().excess();
         println!("energy k={budget}: excess {excess:?} after {:.1} CPU s, files aside", processor_seconds());
@@ -216,7 +218,7 @@ impl Files {
         let begun = Instant::now();
         let spec = InputSpec {
             pool: vec![self.0.join("pool.npy")],
-            query: Some(self.0.join("query.npy")),
+            query: vec![self.0.join("query.npy")],
             ..InputSpec::default()
         };
         let goal = Goal { budgets: vec![budget], ..Goal::default() };

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
     let spec = InputSpec {
         pool: vec![data.join("pool.embed.npy")],
-        query: Some(data.join("query_gsm8k.embed.npy")),
+        query: vec![data.join("query_gsm8k.embed.npy")],
         ..InputSpec::default()
     };
     let goal = Goal { budgets: vec![4000], ..Goal::default() };

@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
     let spec = InputSpec {
         pool: vec![data.join("pool.embed.npy")],
-        query: Some(data.join("query_humaneval.embed.npy")),
+        query: vec![data.join("query_humaneval.embed.npy")],
         ..InputSpec::default()
     };
     // 100 queries: 1250 is no multiple, and the best subset of that size is NP-hard to find.

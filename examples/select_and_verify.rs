@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
     let spec = InputSpec {
         pool: vec![data.join("pool.embed.npy")],
-        query: Some(data.join("query_gsm8k.embed.npy")),
+        query: vec![data.join("query_gsm8k.embed.npy")],
         pool_jsonl: vec![data.join("pool.jsonl.gz")],
         ..InputSpec::default()
     };
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     // The same claim about other queries.
-    let other = InputSpec { query: Some(data.join("query_humaneval.embed.npy")), ..spec };
+    let other = InputSpec { query: vec![data.join("query_humaneval.embed.npy")], ..spec };
     let verdict = verify(&certificate, &other, &[], &certify::in_parallel, &Quiet)?;
     println!("against other queries: {}: {}", verdict.name(), verdict.reason().unwrap_or_default());
     Ok(())

@@ -45,6 +45,7 @@ DISCREPANCY = (
     "independent; k = -|x-q| for energy; points are rows, divided by their norms for costs of directions; best = lower bound "
     "of the distance of every subset of `budget` distinct pool rows with equal weights"
 )
+WEIGHTED = "; instead of uniform, the side whose `weights` are given has these as probabilities, divided by their sum"
 REGULARISED = (
     "distance = min <c, x> + diversity*(M*max_ij x_ij - 1/N) over x >= 0 on subset rows and queries that give every query mass "
     "1/M, the rows any mass; best = lower bound of it for every subset of `budget` distinct pool rows"
@@ -210,13 +211,16 @@ def rows_of(cert, args):
     return sides[0], sides[1].astype(np.float64)
 
 
+def weighted(problem):
+    return any(side is not None for side in problem["weights"].values())
+
+
 # The objective, as a kernel's name and bandwidth or TSDS's diversity, and the convention that goes with it.
 def objective_of(problem):
     objective, angles = problem["objective"], problem["cost"] in ANGLES
     if objective == "w":
         return None, TRANSPORT
-    plain = problem["p"] == 1 and not any(side is not None for side in problem["weights"].values())
-    need(plain, "objective: it has no power and no weights")
+    need(problem["p"] == 1, "objective: it has no power")
     if objective == "energy":
         need(problem["cost"] != "precomputed", "objective: a kernel needs points")
         return ("energy", None), DISCREPANCY
@@ -224,6 +228,7 @@ def objective_of(problem):
     terms = objective[one] if one in ("mmd", "tsds") else None
     need(type(terms) is dict, "json: an unknown objective")
     if one == "tsds":
+        need(not weighted(problem), "objective: it has no weights")
         need([*terms] == ["diversity"] and real(terms["diversity"]) and terms["diversity"] > 0, "objective: no diversity")
         return float(terms["diversity"]), REGULARISED
     name, sigma = terms.get("kernel"), terms.get("bandwidth")
@@ -247,11 +252,11 @@ def prove(cert, args, kind):
     need(None not in subset and len(set(subset)) == len(subset) == k, "subset: rows repeated, dropped or missing")
     among, for_all = feasible(cert, args.certificate, args.column, kept), evidence["best_potentials"]
     need(not evidence["prices"] or cert["best"], "evidence: prices of no claim")
+    need(not cert["best"] or problem["weights"]["subset"] is None, "best: of equal weights only")
     proofs = {}
     if kind is None:
         of = Transport(problem, pool, query, subset)
         need(evidence["witness"] is None, "evidence: of another objective")
-        need(for_all is None or problem["weights"]["subset"] is None, "best: of equal weights only")
         for name, bound, key in (("lower", of.lower, "distance_potentials"), ("upper", of.upper, "plan")):
             if evidence[key] is not None:
                 proofs[name] = bound(evidence[key])
@@ -281,6 +286,7 @@ def check(args):
     problem, (cost, p) = cert["problem"], (cert["problem"]["cost"], cert["problem"]["p"])
     kind, convention = objective_of(problem)
     convention += CONSTRAINED if any(problem["constraints"].values()) else ""
+    convention += WEIGHTED if type(kind) is tuple and weighted(problem) else ""
     need(problem["convention"] == convention, "convention: not the one of this format")
     need(cost in (*ANGLES, *DISTANCES, "precomputed") and p in (1, 2), "problem: unknown cost or power")
     need(0 < problem["budget"] <= problem["pool"] and problem["queries"] > 0, "budget: nothing to choose")

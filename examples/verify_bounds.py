@@ -213,8 +213,11 @@ class Kernel:
         need(query is not None, "objective: a kernel needs points")
         self.name, self.sigma, self.power, self.signed = name, sigma, 2, False
         self.of, self.scale = ("cosine", 2) if problem["cost"] in ANGLES else ("sqeuclidean", 1)
-        self.pool, self.query, self.k, self.m = pool, query, problem["budget"], problem["queries"]
+        self.pool, self.query, self.k = pool, query, problem["budget"]
         self.chosen = np.asarray(pool[subset], dtype=np.float64)
+        given, counts = problem["weights"], {"subset": self.k, "query": problem["queries"]}
+        self.weights = {side: given[side] or [1.0] * counts[side] for side in counts}
+        self.shares = {side: shares(given[side], counts[side]) for side in counts}
 
     # Numbers below and above the sum over columns of weight times kernel, for some rows.
     def sums(self, pool, rows, columns, weights):
@@ -226,15 +229,16 @@ class Kernel:
         slack = (2 * len(weights) + 32) * U * size + 4 * len(weights) * TINY
         return low @ plus - high @ minus - slack, high @ plus - low @ minus + slack
 
-    # Numbers below and above the mean of the kernel over pairs of two uniform measures.
-    def mean(self, rows, columns):
-        ends = each(range(len(rows)), lambda block: self.sums(rows, block, columns, [1.0] * len(columns)))
-        return [Fraction(sum(map(units, end)), len(rows) * len(columns) * 2**1074) for end in ends]
+    # Numbers below and above the mean of the kernel over pairs of two sides.
+    def mean(self, *sides):
+        rows, columns = (self.chosen if side == "subset" else self.query for side in sides)
+        a, b = (self.shares[side] for side in sides)
+        ends = each(range(len(rows)), lambda block: self.sums(rows, block, columns, self.weights[sides[1]]))
+        return [Fraction(sum(w * units(x) for w, x in zip(a, end)), sum(a) * sum(b)) for end in ends]
 
     def interval(self):
         own, cross, queries = (
-            self.mean(*pair)
-            for pair in ((self.chosen, self.chosen), (self.chosen, self.query), (self.query, self.query))
+            self.mean(*sides) for sides in (("subset", "subset"), ("subset", "query"), ("query", "query"))
         )
         return [own[end] - 2 * cross[1 - end] + queries[end] for end in (0, 1)]
 
@@ -248,17 +252,18 @@ class Kernel:
         cancelled = sum(map(abs, shares)) > CANCELLED * total
         need(not cancelled, "witness: the weights cancel, so that rounding hides the bound", "cannot-check")
         landmarks, mass = np.asarray(self.pool[rows], dtype=np.float64), float(Fraction(total, 2**1074))
+        queried = float(Fraction(sum(self.shares["query"]), 2**1074))
 
         def values(block):
             pulls = self.sums(self.pool, block, landmarks, weights)
-            queries = self.sums(self.pool, block, self.query, [1.0] * self.m)
+            queries = self.sums(self.pool, block, self.query, self.weights["query"])
             for pull, query, sign in ((pulls[0], queries[1], 1), (pulls[1], queries[0], -1)):
-                pull, query = pull / mass, query / self.m
+                pull, query = pull / mass, query / queried
                 yield query - pull + sign * (8 * U * (np.abs(query) + np.abs(pull)) + TINY)
 
         heights = each(range(n), values)
         pulls = each(range(len(rows)), lambda block: self.sums(landmarks, block, landmarks, weights))
-        queries, ends = self.mean(self.query, self.query), []
+        queries, ends = self.mean("query", "query"), []
         for end in (0, 1):
             # For a bound below, each product is at its upper end.
             square = sum(w * units(pulls[(end == 0) == (w >= 0)][at]) for at, w in enumerate(shares))

@@ -10,7 +10,7 @@ use kantor::solvers::relax::budgeted;
 use kantor::solvers::scan::scan;
 use kantor::solvers::{Optimum, Quiet, ScanRequest, Settings, folds, registry};
 use kantor::statistics::mean;
-use kantor::theory::{Cost, Geometry, PickedRows, Power};
+use kantor::theory::{Cost, Geometry, PickedRows};
 use rayon::prelude::*;
 
 use super::study::{Cell, DISTANCES, ENERGY, Entry, Halves, Measured, Pool, Queries, W};
@@ -43,7 +43,7 @@ struct Choice {
 
 fn spec(data: &Path, name: &str) -> InputSpec {
     let (pool, query) = (data.join("pool.embed.npy"), data.join(format!("query_{name}.embed.npy")));
-    InputSpec { pool: vec![pool], query: Some(query), ..InputSpec::default() }
+    InputSpec { pool: vec![pool], query: vec![query], ..InputSpec::default() }
 }
 
 /// What all selectors choose for all budgets, and a proved lower bound of W for every subset of these sizes.
@@ -57,7 +57,7 @@ fn choose(problem: &Problem<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Vec<
     let scanned = scan(&task(0), needs)?;
     let solved = budgeted::solve(&task(0), &scanned, budgets)?;
     let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
-    let best = |found| certify::best(problem.geometry(), Power::One, found, lists).map(|bound| bound.lower());
+    let best = |found| certify::best(problem.geometry(), &Terms::default(), found, lists).map(|bound| bound.lower());
     let bests = solved.budgets.iter().map(best).collect::<Result<_, _>>()?;
     let optimum = Optimum::Transport(solved);
     let mut choices = Vec::new();

@@ -220,21 +220,18 @@ impl Settings {
         self
     }
 
+    /// Without a value for the setting of this name: it has its default then.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.remove(name);
+        self
+    }
+
     /// These, and the defaults of all others.
     #[must_use]
     pub fn resolved(&self) -> Self {
         let value = |setting: &Setting| self.0.get(&setting.name).unwrap_or(&setting.default).clone();
         Self(registry::settings().iter().map(|setting| (setting.name.clone(), value(setting))).collect())
-    }
-
-    /// As [`Settings::resolved`], without those that results had no part in when they were first digested and that have their
-    /// defaults: a result stays the same when methods it does not know of get settings.
-    #[must_use]
-    pub fn digested(&self) -> Self {
-        let changed: Vec<&str> = self.changed().map(|setting| setting.name.as_str()).collect();
-        let mut all = self.resolved();
-        all.0.retain(|name, _| registry::is_always_digested(name) || changed.contains(&name.as_str()));
-        all
     }
 
     /// Those that differ from their defaults.

@@ -18,6 +18,8 @@ pub struct Task<'a> {
     pub block: usize,
     /// Bytes that may be allocated beyond the input.
     pub memory: u64,
+    /// Weights of the queries, divided by their sum; positive and finite, uniform if there are none.
+    pub weights: Option<&'a [f64]>,
     /// What the chosen rows must obey. Limits depend on the budget: one budget is asked for at a time.
     pub constraints: Option<&'a FeasibleSet>,
     /// Where progress goes.
@@ -37,6 +39,24 @@ impl Task<'_> {
         match budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
             Some(&budget) => Err(SelectError::Budget { budget, pool }),
             None => Ok(budgets.iter().copied().max().unwrap_or(0)),
+        }
+    }
+
+    /// Refuses weights of the queries that make no measure in which every query takes part.
+    ///
+    /// # Errors
+    /// If they are not one positive and finite number per query.
+    pub fn check_weights(&self) -> Result<(), SelectError> {
+        let Some(weights) = self.weights else { return Ok(()) };
+        let refuse = |value: String, rule: &str| {
+            Err(SelectError::Setting { name: "query weights".to_owned(), value, rule: rule.to_owned() })
+        };
+        if weights.len() != self.geometry.query_len() {
+            return refuse(format!("{} numbers", weights.len()), "there must be one for each query");
+        }
+        match weights.iter().find(|weight| !(weight.is_finite() && **weight > 0.0)) {
+            Some(weight) => refuse(weight.to_string(), "every weight must be positive and finite"),
+            None => Ok(()),
         }
     }
 

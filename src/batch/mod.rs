@@ -9,16 +9,19 @@
 //! A job's result is a directory as `select` writes it, with `job.json` beside the manifest: the digest of all that the
 //! result depends on (contents of the inputs, parameters, version of kantor). A job is done if its directory is whole and
 //! bears the digest that the job has now; else it is run and its directory replaced, all at once. Every job is worked on
-//! under a lock of its own, so several runs may share an output directory, on several machines too if locks work there.
+//! under a lock of its own, so several runs may share an output directory, on several machines too if locks work there. The
+//! output directory is taken before anything is read (module `claim`).
 //!
 //! `--jobs n` works on n tasks at a time with threads of one process: they share the mapped pool and one set of worker
 //! threads, which n processes would multiply. A panic ends as the failure of its jobs. What ends the whole process (memory,
 //! power) costs the jobs at work and nothing that is done; who wants processes runs shards.
 
+mod claim;
 mod identity;
 mod report;
 mod run;
 mod store;
+mod work;
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
@@ -26,13 +29,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::output::MANIFEST;
-use crate::pipeline::{Error, InputSpec, Request};
+use crate::pipeline::{InputSpec, Request};
 use crate::problem::Goal;
-use crate::source::name::readable;
 
 pub use report::{BatchReport, Event, JobLine, Options};
-pub use run::{run, status};
+pub use run::{open_files, run, status};
 pub use store::{JobFailure, State};
 
 /// Everything to do, from the job file.
@@ -48,35 +49,6 @@ pub struct JobPlan {
     pub goal: Goal,
     /// How all jobs are done; methods and seed are those of each job instead.
     pub request: Request,
-}
-
-impl JobPlan {
-    /// Fails if the output directory is a result itself: that would no longer be one that `--force` may replace.
-    fn check_out(&self) -> Result<(), Error> {
-        if self.out.join(MANIFEST).is_file() {
-            let what = "is the result of another command, with a manifest.json of its own: choose another directory";
-            return Err(Error::Request(format!("{} {what} for those of the jobs", readable(&self.out))));
-        }
-        let mut known: BTreeMap<PathBuf, &str> = BTreeMap::new();
-        for task in self.tasks.keys() {
-            // Through links, and on systems that do not tell upper case from lower.
-            let place = self.out.join(task);
-            let place = match place.canonicalize() {
-                Ok(place) => place,
-                // Such a link may lead to the directory of another task, once that is made.
-                Err(_) if place.symlink_metadata().is_ok() => {
-                    let what = "is a link that leads nowhere: remove it, or make the directory that it names";
-                    return Err(Error::Request(format!("{} {what}", readable(&place))));
-                }
-                Err(_) => continue,
-            };
-            if let Some(other) = known.insert(place, task) {
-                let what = "have one directory for their results: rename one of them, or remove the link";
-                return Err(Error::Request(format!("the tasks {other} and {task} {what}")));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// One selection to make.
@@ -161,7 +133,7 @@ impl Default for Shard {
 
 impl Shard {
     /// Whether the job at this place of `total` is in this part.
-    fn holds(self, place: usize, total: usize) -> bool {
+    pub(crate) fn holds(self, place: usize, total: usize) -> bool {
         place as u128 * self.count as u128 / total as u128 == self.index as u128
     }
 }

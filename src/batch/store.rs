@@ -1,18 +1,21 @@
 //! The output directory of a batch: which jobs are done, which failed, which are being worked on.
 //!
-//! Beside the results there is `.batch/` with an empty file per job that is locked while somebody works on it, and the
-//! record of every failure. Locks go with their process, so a killed run leaves none behind.
+//! Beside the results there is `.batch/` with the name of every task, an empty file per job that is locked while somebody
+//! works on it, and the record of every failure. Locks go with their process, so a killed run leaves none behind.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kantor_theory::json;
 use serde::{Deserialize, Serialize};
 
-use crate::output::{MANIFEST, OutputError, OutputFile, Written, journal, listed, recover};
+use crate::output::{
+    MANIFEST, OutputError, OutputFile, Written, check_lock, journal, listed, lock_within_patience, recover,
+};
 use crate::pipeline::Error;
 use crate::record::{Manifest, SelectionRecord};
 use crate::source::name::readable;
@@ -103,8 +106,58 @@ impl Store {
         self.root.join(job.name())
     }
 
+    /// The directory of locks and records.
+    pub(super) fn records(&self) -> PathBuf {
+        self.root.join(".batch")
+    }
+
     fn record(&self, job: &Job, kind: &str) -> PathBuf {
-        self.root.join(".batch").join(format!("{}.{kind}", job.name()))
+        self.records().join(format!("{}.{kind}", job.name()))
+    }
+
+    /// The file with the name of a task.
+    pub(super) fn note(&self, task: &str) -> PathBuf {
+        self.records().join(task).join("task")
+    }
+
+    /// Fails if another task has been here by a name that this file system does not tell from that of this one: most often
+    /// one that differs in upper and lower case.
+    pub(super) fn check_task(&self, task: &str) -> Result<(), Error> {
+        let path = self.note(task);
+        let other = if is_file_or_nothing(&path) { whole::read(&path, Whole::Record).ok() } else { None };
+        match other.map(|name| String::from_utf8_lossy(&name).into_owned()).filter(|name| !name.is_empty()) {
+            Some(other) if other != task => Err(Error::Request(format!(
+                "the tasks {other} and {task} have one directory for their results, as this file system does not tell their \
+                 names apart: rename one of them, or choose another output directory ({} says whose this one is)",
+                readable(&path)
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that the directory of this name is that of this task, and finds out whether locks work here.
+    ///
+    /// # Errors
+    /// As [`Store::check_task`], or if the system refuses.
+    pub(super) fn claim_task(&self, task: &str) -> Result<(), Error> {
+        let path = self.note(task);
+        let file = open(&path)?;
+        let failed = |error| OutputError::Io { path: path.clone(), error };
+        if !lock_within_patience(&file).map_err(|error| without_locks(&path, &error))? {
+            return Err(OutputError::Locked(path).into());
+        }
+        if file.metadata().map_err(failed)?.len() == 0 {
+            // Half a name would be that of another task.
+            (&file).write_all(task.as_bytes()).inspect_err(|_| drop(file.set_len(0))).map_err(failed)?;
+        }
+        // Some systems let nobody read what is locked.
+        drop(file);
+        self.check_task(task)
+    }
+
+    /// Fails if no result of this task could be replaced in the end, because another program has its directory locked.
+    pub(super) fn check_replaceable(&self, job: &Job) -> Result<(), OutputError> {
+        check_lock(&self.root.join(&job.task))
     }
 
     /// What is said of the result of this job, if it is there, whole, and bears this digest.
@@ -177,18 +230,11 @@ impl Store {
     /// If the system refuses.
     pub(super) fn lock(&self, job: &Job) -> Result<Option<File>, OutputError> {
         let path = self.record(job, "lock");
-        let failed = |error| OutputError::Io { path: path.clone(), error };
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
-        }
-        if !is_file_or_nothing(&path) {
-            return Err(OutputError::NotAFile(path));
-        }
-        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        let file = open(&path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Err(TryLockError::Error(error)) => Err(without_locks(&path, &error)),
         }
     }
 
@@ -203,7 +249,7 @@ impl Store {
                 fs::read_dir(at).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
             };
             // Of results, and of records of failures.
-            let hidden = [names(&self.root.join(task)), names(&self.root.join(".batch").join(task))].concat();
+            let hidden = [names(&self.root.join(task)), names(&self.records().join(task))].concat();
             for job in jobs {
                 let targets = [self.directory(job), self.record(job, "failed.json")];
                 if hidden.iter().any(|name| targets.iter().any(|target| journal::belongs(name, target)))
@@ -234,6 +280,25 @@ impl Store {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Opens a file that is locked at times; it is made if it is missing, with the directories above.
+fn open(path: &Path) -> Result<File, OutputError> {
+    let failed = |error| OutputError::Io { path: path.to_owned(), error };
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    if !is_file_or_nothing(path) {
+        return Err(OutputError::NotAFile(path.to_owned()));
+    }
+    File::options().create(true).append(true).open(path).map_err(failed)
+}
+
+/// What it means that the system gives no lock.
+fn without_locks(path: &Path, error: &io::Error) -> OutputError {
+    let why = "it could not be locked, by which runs tell who works on what: choose an output directory on a file system with \
+               locks, or let this one be mounted with them (Lustre: -o flock)";
+    OutputError::Io { path: path.to_owned(), error: io::Error::new(error.kind(), format!("{error}: {why}")) }
 }
 
 /// Opening anything else may wait for ever, as for a pipe, or lead elsewhere, as a link does.

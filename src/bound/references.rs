@@ -88,6 +88,7 @@ impl Study<'_> {
             seed,
             block: BLOCK,
             memory,
+            weights: None,
             constraints: None,
             watch: self.watch,
         };

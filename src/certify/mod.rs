@@ -14,7 +14,7 @@ use kantor_solvers::transport::evidence::round;
 use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
 use kantor_solvers::transport::exact::{TransportError, WeightError, costs};
-use kantor_solvers::{Solution, SolveError};
+use kantor_solvers::{Solution, SolveError, Task};
 use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, distance_bound};
 use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
@@ -65,6 +65,12 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// The distance under `objective` of uniform rows, for the queries of a task with their weights.
+    pub fn of(task: &Task<'_>, objective: Objective) -> Self {
+        let weights = Weights { subset: None, query: task.weights.map(<[f64]>::to_vec) };
+        Self { power: task.power, weights, objective }
+    }
+
     fn problem(&self, geometry: &Geometry<'_>, budget: usize) -> Statement {
         Statement::new(geometry, self.power, budget).weighted(self.weights.clone()).under(self.objective)
     }
@@ -149,12 +155,12 @@ pub fn bracket(
 /// If the potentials are refused.
 pub fn best(
     geometry: &Geometry<'_>,
-    power: Power,
+    terms: &Terms,
     found: &Budgeted,
     lists: Option<&NeighbourLists>,
 ) -> Result<BestBound, CertifyError> {
-    let problem = Statement::new(geometry, power, found.budget);
-    let screened = lists.and_then(|lists| active_rows(geometry, lists, power, &found.potentials));
+    let problem = terms.problem(geometry, found.budget);
+    let screened = lists.and_then(|lists| active_rows(geometry, lists, terms.power, &found.potentials));
     let candidates = screened.as_ref().map_or(Candidates::All, Candidates::Screened);
     Ok(best_bound(geometry, &problem, found.potentials.clone(), candidates, &in_parallel)?)
 }
@@ -165,13 +171,13 @@ pub fn best(
 /// If the evidence is refused.
 pub fn found_distance(
     geometry: &Geometry<'_>,
-    power: Power,
+    terms: &Terms,
     found: &Budgeted,
 ) -> Result<Option<DistanceBound>, CertifyError> {
     let Some(takers) = &found.takers else { return Ok(None) };
     let plan = SparsePlan::new(takers.iter().enumerate().map(|(position, &query)| (position, query, 1)).collect());
     let evidence = DistanceEvidence { potentials: Some(found.potentials.clone()), plan };
-    let problem = Statement::new(geometry, power, found.budget);
+    let problem = terms.problem(geometry, found.budget);
     Ok(Some(distance_bound(geometry, &problem, &found.rows, evidence, &in_parallel)?))
 }
 
@@ -181,11 +187,11 @@ pub fn found_distance(
 /// If the objective is transport or the witness is refused.
 pub fn best_under(
     geometry: &Geometry<'_>,
-    objective: Objective,
+    terms: &Terms,
     budget: usize,
     witness: Witness,
 ) -> Result<BestBound, CertifyError> {
-    let problem = Statement::new(geometry, Power::One, budget).under(objective);
+    let problem = terms.problem(geometry, budget);
     Ok(best_bound(geometry, &problem, witness, Candidates::All, &in_parallel)?)
 }
 
@@ -193,8 +199,8 @@ pub fn best_under(
 ///
 /// # Errors
 /// If the objective is another or the potentials are refused.
-pub fn best_tsds(geometry: &Geometry<'_>, objective: Objective, dual: &TsdsDual) -> Result<BestBound, CertifyError> {
-    let problem = Statement::new(geometry, Power::One, dual.budget).under(objective);
+pub fn best_tsds(geometry: &Geometry<'_>, terms: &Terms, dual: &TsdsDual) -> Result<BestBound, CertifyError> {
+    let problem = terms.problem(geometry, dual.budget);
     // A gathered row costs more than one of a block.
     let few = 4 * dual.screened.rows().len() <= geometry.pool_len();
     let candidates = if few { Candidates::Screened(&dual.screened) } else { Candidates::All };
@@ -206,8 +212,8 @@ pub fn best_tsds(geometry: &Geometry<'_>, objective: Objective, dual: &TsdsDual)
 pub struct Nearest {
     /// The closest query of every row and the cost between the two; ties to the first query.
     pub of_rows: Vec<(usize, f64)>,
-    /// For every query the cost to the closest of the rows.
-    pub of_queries: Vec<f64>,
+    /// The closest of the rows to every query, by its number in the pool, and the cost between the two; ties to the first.
+    pub of_queries: Vec<(usize, f64)>,
 }
 
 /// The word for a distance that was proved: `optimal` if its interval closes.
@@ -224,18 +230,20 @@ pub fn nearest(geometry: &Geometry<'_>, rows: &[usize]) -> Nearest {
     let of = |rows: &[usize]| {
         let mut block = vec![0.0; rows.len() * m];
         geometry.closeness_gather(rows, &mut block);
-        let mut best = vec![f64::NEG_INFINITY; m];
-        let mut nearest = |line: &[f64]| {
-            best.iter_mut().zip(line).filter(|(best, x)| **x > **best).for_each(|(best, x)| *best = *x);
+        let mut best = vec![(rows[0], f64::NEG_INFINITY); m];
+        let mut nearest = |(&row, line): (&usize, &[f64])| {
+            best.iter_mut().zip(line).filter(|((_, best), x)| *x > best).for_each(|(best, x)| *best = (row, *x));
             let first = (0..m).fold(0, |first, j| if line[j] > line[first] { j } else { first });
             (first, geometry.cost().from_closeness(line[first]))
         };
-        let rows: Vec<_> = block.chunks_exact(m).map(&mut nearest).collect();
-        (rows, best)
+        let of_rows: Vec<_> = rows.iter().zip(block.chunks_exact(m)).map(&mut nearest).collect();
+        (of_rows, best)
     };
     let blocks: Vec<_> = rows.par_chunks(ROWS).map(of).collect();
-    let best = |j: usize| blocks.iter().map(|(_, best)| best[j]).fold(f64::NEG_INFINITY, f64::max);
-    let of_queries = (0..m).map(|j| geometry.cost().from_closeness(best(j))).collect();
+    let closer = |best: (usize, f64), other: (usize, f64)| if other.1 > best.1 { other } else { best };
+    let of_query = |j: usize| blocks.iter().map(|(_, best)| best[j]).reduce(closer);
+    let cost = |(row, closeness)| (row, geometry.cost().from_closeness(closeness));
+    let of_queries = (0..m).filter_map(of_query).map(cost).collect();
     Nearest { of_rows: blocks.into_iter().flat_map(|(rows, _)| rows).collect(), of_queries }
 }
 

@@ -3,20 +3,21 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 
-use clap::builder::TypedValueParser;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use kantor_solvers::Settings;
 use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
 
 use super::progress::Detail;
 use crate::compare::ALL;
-use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
+use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, QueryWeighting, Request, method};
 use crate::problem::{Goal, Target};
 use crate::source::OnBadRow;
 
 use super::constraints::ConstraintArguments;
 use super::count::count;
 use super::failure::Failure;
+use super::queries::{QueryFile, WeightArguments, query_file, tasks};
 use super::settings::SettingsArguments;
 use super::threads;
 
@@ -38,9 +39,10 @@ pub(super) struct FileArguments {
     /// Pool rows (.npy, .npz, .safetensors); repeat it for shards, which are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
-    /// Query rows
-    #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
-    pub(super) query: Option<PathBuf>,
+    /// Query rows; repeat it as NAME=FILE for several tasks, of which the choice follows a mixture
+    #[arg(long, value_name = "[NAME=]FILE", required_unless_present = "similarity",
+          value_parser = OsStringValueParser::new().try_map(query_file))]
+    query: Vec<QueryFile>,
     /// M×N similarities in [−1, 1] (costs with --cost precomputed) instead of pool and query rows
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     pub(super) similarity: Option<PathBuf>,
@@ -81,14 +83,19 @@ pub(super) struct SelectionArguments {
     /// Also split the queries into F folds, select by all folds but one, and measure on that one
     #[arg(long, value_name = "F", value_parser = count::<usize>)]
     cross_fit: Option<usize>,
+    /// The queries as text, one JSON object a line: shown where results speak of single queries
+    #[arg(long, help_heading = "Input", value_name = "FILE")]
+    query_jsonl: Option<PathBuf>,
     /// Labels of the queries: results are also given by group. One label a line, or FILE:FIELD for a field of JSON
-    /// lines (`task` if none is named)
+    /// lines (`task` if none is named). Several tasks are groups by themselves
     #[arg(long, value_name = "FILE[:FIELD]")]
     query_groups: Option<PathBuf>,
     /// Let every method choose for each group's queries alone, the groups taking turns, so that each gets as many rows
     /// (the first ones one more, where that does not come out even)
     #[arg(long, requires = "query_groups")]
     balance_groups: bool,
+    #[command(flatten)]
+    weights: WeightArguments,
     #[command(flatten)]
     constraints: ConstraintArguments,
     #[command(flatten)]
@@ -102,9 +109,11 @@ pub(super) struct SelectionArguments {
 
 impl SelectionArguments {
     /// The input files, labels included.
-    pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> InputSpec {
-        let (query_groups, rules) = (self.query_groups.clone(), self.constraints.rules());
-        InputSpec { query_groups, rules, ..files.spec(run) }
+    pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
+        let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
+        let spec = files.spec(run)?;
+        let query_weights = self.weights.weighting(&spec.tasks)?;
+        Ok(InputSpec { query_jsonl, query_groups, query_weights, rules: self.constraints.rules(), ..spec })
     }
 
     /// What is asked under a cost.
@@ -171,16 +180,21 @@ pub(super) fn cosine(text: &str) -> Result<f64, String> {
 }
 
 impl InputArguments {
-    pub(super) fn spec(&self, run: &RunArguments) -> InputSpec {
+    pub(super) fn spec(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
         self.files.spec(run)
     }
 }
 
 impl FileArguments {
-    pub(super) fn spec(&self, run: &RunArguments) -> InputSpec {
-        InputSpec {
+    /// The files; several tasks count the same.
+    pub(super) fn spec(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
+        let (query, tasks) = tasks(&self.query)?;
+        let shares = QueryWeighting::Shares(vec![1.0; tasks.len()]);
+        Ok(InputSpec {
             pool: self.pool.clone(),
-            query: self.query.clone(),
+            query,
+            query_weights: if tasks.is_empty() { QueryWeighting::Equal } else { shares },
+            tasks,
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),
             tensor: self.tensor.clone(),
@@ -189,7 +203,7 @@ impl FileArguments {
             forbid_overlap: self.forbid_overlap.unwrap_or_default(),
             memory: run.max_memory,
             ..InputSpec::default()
-        }
+        })
     }
 }
 

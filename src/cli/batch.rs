@@ -18,6 +18,7 @@ use crate::view::terminal::tell;
 use super::args::RunArguments;
 use super::failure::Failure;
 use super::job_file;
+use super::limits::check_open_files;
 use super::output::{placed, say};
 use super::settings::tell_idle;
 use super::signals::{self, INTERRUPTED};
@@ -89,6 +90,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             Err(error) => return Err(error.into()),
         }
     } else {
+        let count = (0..plan.jobs.len()).filter(|&at| shard.holds(at, plan.jobs.len())).count();
+        check_open_files(batch::open_files(count, threads::capped(arguments.jobs)))?;
         let options = Options { parallel: threads::capped(arguments.jobs), shard };
         batch::run(&plan, options, &progress, &|event| follow(event, detail))?
     };

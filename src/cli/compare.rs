@@ -1,6 +1,5 @@
 //! `kantor compare`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -14,7 +13,7 @@ use serde_json::json;
 use super::progress::Progress;
 use crate::compare::{ALL, CompareRequest, Solvers, compare, write};
 use crate::output::ResultDirectory;
-use crate::pipeline::{InputSpec, Inputs, Request};
+use crate::pipeline::{Inputs, Request};
 use crate::record::{Comparison, Warning};
 use crate::source::name::readable;
 use crate::view::page;
@@ -32,9 +31,6 @@ use super::signals;
 pub(super) struct Arguments {
     #[command(flatten)]
     input: FileArguments,
-    /// The queries as text, one JSON object a line: shown beside the pool's examples closest to them
-    #[arg(long, help_heading = "Input", value_name = "FILE")]
-    query_jsonl: Option<PathBuf>,
     /// Pairwise costs: see `kantor costs`
     #[arg(long, help_heading = "Input", value_name = "COST[,COST…]", default_value = "cosine", value_delimiter = ',', value_parser = cost_parser())]
     cost: Vec<Cost>,
@@ -110,8 +106,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_methods(arguments.method.iter().filter(|name| *name != ALL))?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let selection = &arguments.selection;
-    let spec =
-        InputSpec { query_jsonl: arguments.query_jsonl.clone(), ..selection.spec(&arguments.input, &arguments.run) };
+    let spec = selection.spec(&arguments.input, &arguments.run)?;
     let costs = without_repeats(arguments.cost);
     // Costs of directions ask more of rows than the others.
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);

@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     /// Replace files that --certificate, --plan and --trace name
     #[arg(long, help_heading = "Proof")]
     force: bool,
-    /// Prove how close any subset of that size can be, for uniform weights: auto where it takes at most 10¹¹
+    /// Prove how close any subset of that size can be, for a subset with uniform weights: auto where it takes at most 10¹¹
     /// multiplications
     #[arg(long, help_heading = "Proof", value_name = "WHEN", default_value = "auto", value_parser = When::parser())]
     best: When,
@@ -83,34 +83,38 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let fault = "--solver and what goes with it are for --metric transport: the other metrics have a formula";
         return Err(Failure::Usage(fault.to_owned()));
     }
-    let weighted = arguments.subset_weights.is_some() || arguments.query_weights.is_some();
-    let comparable = arguments.subset.is_some() && !weighted;
+    let comparable = arguments.subset.is_some() && arguments.subset_weights.is_none();
     if arguments.best == When::Always && !comparable {
         return Err(Failure::Usage("--best always is for a --subset with uniform weights".to_owned()));
     }
     let outputs = Outputs::create(arguments)?;
     let (cost, power) = (arguments.input.cost, arguments.power.get());
-    let inputs = Inputs::open(&arguments.input.spec(&arguments.run), cost, &progress)?;
+    let inputs = Inputs::open(&arguments.input.spec(&arguments.run)?, cost, &progress)?;
     doubt(&inputs, &arguments.run);
     if !arguments.input.files.pool_jsonl.is_empty() && !arguments.run.quiet {
         tell("kantor: warning: --pool-jsonl changes nothing here: a distance is one of rows");
     }
     let solvers = if transport { vec![arguments.solver.entry()?] } else { Vec::new() };
     tell_idle_of_solvers(&solvers, &arguments.solver.changed(), &arguments.run);
+    if arguments.solver.is_threshold_idle() && !arguments.run.quiet {
+        tell("kantor: warning: --threshold changes nothing here, as --rounded writes its whole plan");
+    }
     let problem = inputs.problem(Goal { cost, power, ..Goal::default() })?;
     let rows = match &arguments.subset {
         Some(path) => subset::read(path, &inputs)?,
         None => (0..inputs.pool_len()).collect(),
     };
     let problem = problem.with_budgets(vec![rows.len()]);
-    let geometry = problem.geometry();
     let of_subset = |path| read_weights(path, rows.len(), 0..rows.len());
     let queries = || (0..inputs.queries().len()).map(|query| inputs.original_query(query));
     let of_queries = |path| read_weights(path, inputs.original_query_len(), queries());
-    let weights = Weights {
-        subset: arguments.subset_weights.as_deref().map(of_subset).transpose()?,
-        query: arguments.query_weights.as_deref().map(of_queries).transpose()?,
+    let problem = match arguments.query_weights.as_deref().map(of_queries).transpose()? {
+        Some(weights) => problem.weighted(Some(weights)),
+        None => problem,
     };
+    let geometry = problem.geometry();
+    let subset = arguments.subset_weights.as_deref().map(of_subset).transpose()?;
+    let weights = Weights { subset, query: problem.query_weights().map(<[f64]>::to_vec) };
     let terms = Terms { power, weights, ..Terms::default() };
     if !transport {
         return arguments.metric.run(&inputs, geometry, &terms, &rows, &progress, arguments.run.json);
@@ -118,6 +122,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Outputs { certificate, plan, trace } = outputs;
     let mut written = Vec::new();
     let (best, distance, solved) = inputs.guarded(&progress, |watch| {
+        // Search and bound are for queries that all count.
+        let comparable = comparable && problem.query_weights().is_none_or(|weights| weights.iter().all(|&w| w > 0.0));
         let best = match comparable {
             true => best::of_size(rows.len(), &inputs, &problem, arguments.best, &arguments.run, watch)?,
             false => None,
@@ -181,7 +187,7 @@ impl Outputs {
         let Arguments { certificate, solver, subset, subset_weights, query_weights, .. } = arguments;
         let named = [("--certificate", certificate), ("--plan", &solver.plan), ("--trace", &solver.trace)];
         let named: Vec<_> = named.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect();
-        let spec = arguments.input.spec(&arguments.run);
+        let spec = arguments.input.spec(&arguments.run)?;
         let more = [subset, subset_weights, query_weights, &arguments.run.config];
         distinct(&named, spec.files().map(|(_, path)| path).chain(more.into_iter().flatten().map(PathBuf::as_path)))?;
         let extension = solver.plan.as_deref().and_then(Path::extension).unwrap_or_default();

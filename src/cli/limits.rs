@@ -7,13 +7,14 @@ use super::failure::Failure;
 #[cfg(unix)]
 const OPEN_FILES: u64 = 24;
 
-/// Fails if the system allows too few open files (`ulimit -n`) even to clean up.
+/// Fails if the system allows too few open files (`ulimit -n`) even to clean up, or for this many more.
 #[cfg(unix)]
-pub(super) fn check_open_files() -> Result<(), Failure> {
+pub(super) fn check_open_files(more: usize) -> Result<(), Failure> {
     use rustix::process::{Resource, getrlimit};
+    let needed = OPEN_FILES + more as u64;
     match getrlimit(Resource::Nofile).current {
-        Some(most) if most < OPEN_FILES => {
-            let fault = format!("the system allows {most} open files (ulimit -n): allow at least {OPEN_FILES}");
+        Some(most) if most < needed => {
+            let fault = format!("the system allows {most} open files (ulimit -n): allow at least {needed}");
             Err(Failure::Resource(fault))
         }
         _ => Ok(()),
@@ -22,7 +23,7 @@ pub(super) fn check_open_files() -> Result<(), Failure> {
 
 /// Elsewhere there is no such limit.
 #[cfg(not(unix))]
-pub(super) fn check_open_files() -> Result<(), Failure> {
+pub(super) fn check_open_files(_more: usize) -> Result<(), Failure> {
     Ok(())
 }
 

@@ -17,10 +17,12 @@ mod limits;
 mod metric;
 mod output;
 mod parse_error;
+mod prices;
 mod problem;
 mod progress;
 mod quantiles;
 mod quantities;
+mod queries;
 mod registries;
 mod select;
 mod settings;
@@ -69,6 +71,8 @@ enum Command {
     Bound(Box<bound::Arguments>),
     /// Check a certificate against the files that it speaks of
     Verify(verify::Arguments),
+    /// Say what limits, queries and new rows are worth, by the proofs of a result
+    Prices(prices::Arguments),
     /// Say what is in a file of rows, and what selecting from it would cost
     Inspect(inspect::Arguments),
     /// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once, however often it is interrupted
@@ -100,7 +104,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(error) = outlive_cuts() {
         tell(format_args!("kantor: if an input is cut while it is read, that ends the program ({error})"));
     }
-    limits::check_open_files().and_then(|()| parse(words.into_iter().collect())).unwrap_or_else(|failure| {
+    limits::check_open_files(0).and_then(|()| parse(words.into_iter().collect())).unwrap_or_else(|failure| {
         signals::yield_to_the_end();
         tell(format_args!("kantor: {}", failure.message()));
         ExitCode::from(failure.exit_code())
@@ -178,6 +182,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Distance(arguments) => distance::run(&arguments),
         Command::Bound(arguments) => bound::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Prices(arguments) => prices::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Batch(arguments) => batch::run(&arguments),
         Command::Quantiles(arguments) => quantiles::run(&arguments),

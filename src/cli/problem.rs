@@ -12,6 +12,9 @@ use super::count::count;
 use super::failure::Failure;
 use super::settings::ENTROPY;
 
+/// Share of a row's mass below which an entry is left out of a written plan.
+const THRESHOLD: f64 = 1e-6;
+
 /// Which problem, which solver, and what to write of the solution.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Solver")]
@@ -53,7 +56,7 @@ pub(super) struct SolverArguments {
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
     /// Leave out of the written plan what is less than this share of its row's mass
-    #[arg(long, value_name = "X", default_value_t = 1e-6, requires = "plan")]
+    #[arg(long, value_name = "X", default_value_t = THRESHOLD, requires = "plan")]
     pub(super) threshold: f64,
     /// Write the plan that proves the upper bound, whose marginals are exact, instead of the solver's own
     #[arg(long, requires = "plan")]
@@ -82,6 +85,11 @@ impl SolverArguments {
             ("seed", "seed", self.seed != default.seed),
             ("reference", ENTROPY, self.reference != Reference::Product),
         ]
+    }
+
+    /// Whether a threshold was given for a plan of which nothing is left out.
+    pub(super) fn is_threshold_idle(&self) -> bool {
+        self.rounded && self.threshold != THRESHOLD
     }
 
     /// The solver.

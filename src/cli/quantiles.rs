@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     check_methods([&arguments.method])?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
-    let spec = arguments.input.spec(&arguments.run);
+    let spec = arguments.input.spec(&arguments.run)?;
     let goal = arguments.terms.judge.goal(arguments.input.cost);
     let request = Request {
         methods: vec![arguments.method.clone()],

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_methods(&arguments.method)?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (selection, cost) = (arguments.selection, arguments.input.cost);
-    let spec = selection.spec(&arguments.input.files, &arguments.run);
+    let spec = selection.spec(&arguments.input.files, &arguments.run)?;
     let inputs = Inputs::open_to_select(&spec, cost, &progress)?;
     let goal = selection.goal(cost);
     let request = Request {

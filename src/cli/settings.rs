@@ -4,15 +4,14 @@ use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
 use kantor_solvers::bandwidth::Bandwidth;
-use kantor_solvers::registry::{SELECTORS, SOLVERS, SolverEntry, settings};
+use kantor_solvers::registry::{SOLVERS, SolverEntry, settings};
 use kantor_solvers::settings::{Setting, SettingKind, SettingValue};
-use kantor_solvers::{ObjectiveSettings, SelectError, Settings};
+use kantor_solvers::{SelectError, Settings};
 use serde_json::Value;
 
 use super::args::RunArguments;
 use super::count::count;
 use super::quantities::with_flags;
-use crate::compare::ALL;
 use crate::pipeline::Request;
 use crate::problem::Goal;
 use crate::suggest::closest;
@@ -101,21 +100,10 @@ fn checked<T: SettingValue + 'static>(setting: &'static Setting, read: fn(&str) 
     parser.into()
 }
 
-/// Says which settings were changed though none of these methods reads them.
+/// Says which settings were changed though they change nothing.
 pub(super) fn tell_idle(goal: &Goal, request: &Request, run: &RunArguments) {
-    let asked = |name: &str| request.methods.iter().any(|method| [name, ALL].contains(&method.as_str()));
-    let entries = SELECTORS.iter().filter(|entry| asked(entry.name));
-    let read: Vec<Setting> = entries.flat_map(|entry| (entry.settings)()).chain(goal.objective.settings()).collect();
-    for Setting { name, .. } in request.settings.changed() {
-        if !run.quiet && read.iter().all(|known| known.name != *name) {
-            let methods = request.methods.join(", ");
-            tell(format_args!("kantor: warning: --{name} changes nothing here, as it is not for {methods}"));
-        }
-    }
-    let changed = request.settings.changed().any(|setting| setting.name == "bandwidth");
-    let kernel = request.settings.read::<ObjectiveSettings>().kernel;
-    if !run.quiet && changed && !kernel.has_bandwidth() && read.iter().any(|known| known.name == "bandwidth") {
-        tell(format_args!("kantor: warning: --bandwidth changes nothing here, as the kernel `{kernel}` has no width"));
+    for (setting, why) in request.idle_settings(goal).into_iter().filter(|_| !run.quiet) {
+        tell(format_args!("kantor: warning: --{} changes nothing here, as {why}", setting.name));
     }
 }
 

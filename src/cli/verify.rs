@@ -12,13 +12,13 @@ use serde_json::json;
 use super::columns::named_column;
 use super::progress::{Detail, Progress};
 use crate::certify;
+use crate::constraints::in_words;
 use crate::pipeline::{IDLE_TENSOR, InputSpec};
 use crate::record::COLUMNS;
 use crate::record::columns::distance_name;
 use crate::source::cells::split;
 use crate::source::whole::{self, Whole};
 use crate::verify::{NamedColumn, verify};
-use crate::view::constraints::in_words;
 use crate::view::escape::Text;
 use crate::view::table;
 use crate::view::terminal::tell;
@@ -37,9 +37,9 @@ pub(super) struct Arguments {
     /// Pool rows, as they were given when the certificate was made; the files that it names if left out
     #[arg(long, value_name = "FILE")]
     pool: Vec<PathBuf>,
-    /// Query rows; the file that the certificate names if left out
+    /// Query rows, in any files that hold them; the files that the certificate names if left out
     #[arg(long, value_name = "FILE")]
-    query: Option<PathBuf>,
+    query: Vec<PathBuf>,
     /// The matrix, if the certificate was made from one; the file that it names if left out
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     similarity: Option<PathBuf>,
@@ -136,18 +136,18 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     // A matrix stands for both.
     let rows = arguments.similarity.is_none();
     let similarity = arguments.similarity.clone().or_else(|| {
-        let given = !arguments.pool.is_empty() || arguments.query.is_some();
+        let given = !arguments.pool.is_empty() || !arguments.query.is_empty();
         if given { None } else { named(Role::Similarity).pop() }
     });
     let files = InputSpec {
         pool: if rows && arguments.pool.is_empty() { named(Role::Pool) } else { arguments.pool.clone() },
-        query: arguments.query.clone().or_else(|| if rows { named(Role::Query).pop() } else { None }),
+        query: if rows && arguments.query.is_empty() { named(Role::Query) } else { arguments.query.clone() },
         similarity,
         tensor: arguments.tensor.clone(),
         cast: arguments.cast,
         ..InputSpec::default()
     };
-    let given = !arguments.pool.is_empty() || arguments.query.is_some() || arguments.similarity.is_some();
+    let given = !arguments.pool.is_empty() || !arguments.query.is_empty() || arguments.similarity.is_some();
     if !given && files.files().any(|(_, path)| !path.exists()) {
         tell(
             "kantor: note: files are looked for by the names in the certificate, from here: else give --pool and --query",

@@ -12,5 +12,4 @@ mod write;
 
 pub use run::{ALL, CompareRequest, Compared, compare};
 pub use solvers::Solvers;
-pub use text::FIELDS;
 pub use write::write;

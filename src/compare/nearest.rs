@@ -8,11 +8,11 @@ use kantor_solvers::select::RoundRobin;
 use kantor_solvers::{Selector, Task, Watch};
 use kantor_theory::{PickedRows, Power};
 
-use super::text::beginning;
 use crate::pipeline::{Error, Inputs};
 use crate::problem::Problem;
 use crate::record::{NearestExample, NearestExamples};
 use crate::source::JsonlRows;
+use crate::source::text::beginning;
 
 /// Queries shown, spread evenly over all of them.
 const QUERIES: usize = 6;

@@ -45,7 +45,7 @@ pub(super) fn references(
     }
     let (geometry, power, budgets) = (problem.geometry(), problem.goal().power, &problem.goal().budgets);
     let Request { seed, memory, .. } = outcome.request;
-    let terms = Terms { power, objective: outcome.objective, ..Terms::default() };
+    let terms = Terms { power, weights: problem.weights(), objective: outcome.objective };
     let (n, m, largest) = (geometry.pool_len(), geometry.query_len(), budgets.iter().copied().max().unwrap_or(0));
     let needed = (rayon::current_num_threads().min(seeds) * 2 * 8 * largest * m) as u64;
     if needed > memory {
@@ -74,8 +74,8 @@ pub(super) fn references(
                 order.iter().copied().filter(|&row| admission.take(row)).take(budget).collect()
             });
             match transport {
-                true if free => Ok(exact(&all[..budget * m], budget, power)?),
-                true => Ok(exact(&costs(geometry, power, &rows), budget, power)?),
+                true if free => Ok(exact(&all[..budget * m], budget, power, problem.query_weights())?),
+                true => Ok(exact(&costs(geometry, power, &rows), budget, power, problem.query_weights())?),
                 false => Ok(certify::distance(geometry, &terms, &rows)?.interval().upper.unwrap_or(f64::INFINITY)),
             }
         });
@@ -100,9 +100,9 @@ pub(super) fn references(
     Ok(budgets.iter().enumerate().map(reference).collect())
 }
 
-/// The transport distance of k rows with these costs (k×M).
-fn exact(costs: &[f64], rows: usize, power: Power) -> Result<f64, CertifyError> {
-    let masses = masses(rows, None, costs.len() / rows, None)?;
+/// The transport distance of k rows with these costs (k×M) from the queries with these weights.
+fn exact(costs: &[f64], rows: usize, power: Power, weights: Option<&[f64]>) -> Result<f64, CertifyError> {
+    let masses = masses(rows, None, costs.len() / rows, weights)?;
     let value = transport(costs, &masses)?.value;
     Ok(if power == Power::Two { value.max(0.0).sqrt() } else { value })
 }
@@ -131,7 +131,7 @@ mod tests {
     fn exact_values_are_those_of_the_cheapest_plan() {
         // Rows cost (0, 2) and (1, 1): the first query is served by the first row, the second by the second.
         let costs = [0.0, 2.0, 1.0, 1.0];
-        assert_eq!(exact(&costs, 2, Power::One).ok(), Some(0.5));
-        assert_eq!(exact(&costs, 2, Power::Two).ok(), Some(0.5f64.sqrt()));
+        assert_eq!(exact(&costs, 2, Power::One, None).ok(), Some(0.5));
+        assert_eq!(exact(&costs, 2, Power::Two, None).ok(), Some(0.5f64.sqrt()));
     }
 }

@@ -16,8 +16,8 @@ use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection, Request as Select
 use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::record::{
-    Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, RandomReference, SelectionRecord,
-    directory, rows,
+    Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, Prices, RandomReference,
+    SelectionRecord, closest, directory, query_texts, rows,
 };
 use crate::source::OnBadRow;
 
@@ -106,7 +106,8 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
     let (methods, left_out) = methods(&problems, &request.selecting, watch);
     let selecting = Selecting { certify: true, methods, ..request.selecting.clone() };
     let mut outcomes = Vec::with_capacity(request.costs.len());
-    let (mut results, mut references, mut overlaps, mut solved) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut results, mut prices) = (Vec::new(), Vec::new());
+    let (mut references, mut overlaps, mut solved) = (Vec::new(), Vec::new(), Vec::new());
     for problem in &problems {
         let cost = problem.goal().cost;
         let labelled = Labelled::new(watch, format!("cost {cost}"));
@@ -122,6 +123,13 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
             let (cost, best) = (Some(cost), Some(Best::Number(proved.best().unwrap_or(0.0))));
             results.push(SelectionRecord { cost, best, examined: Some(examined), sources: Some(sources), ..found });
         }
+        let texts = query_texts(inputs, &outcome, watch)?;
+        let selections: Vec<_> = outcome.selections().collect();
+        let of_cost = &results[results.len() - selections.len()..];
+        prices.extend(closest(of_cost).into_iter().filter_map(|at| {
+            let (chosen, proved) = selections[at];
+            Prices::of(Origin(Some(inputs)), &chosen.method, proved, &texts)
+        }));
         references.extend(drawn);
         overlaps.extend(overlapping(cost, &outcome));
         if let Some(solvers) = &request.solvers {
@@ -160,6 +168,7 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         sources: texts.map_or_else(Vec::new, |texts| texts.sources),
         length_bins: if has_text { BINS.to_vec() } else { Vec::new() },
         nearest,
+        prices,
         seconds: request.begun.elapsed().as_secs_f64(),
         cpu_seconds: probe::cpu_seconds(),
         peak_memory_bytes: probe::peak_memory(),
@@ -205,7 +214,7 @@ fn examine(
         tokens,
         lengths: lengths.unwrap_or_default(),
         near_duplicates,
-        query_costs: proved.query_costs.clone(),
+        query_costs: proved.nearest_rows.iter().map(|(_, cost)| *cost).collect(),
         query_rows,
     };
     (examined, texts.map_or_else(Vec::new, |texts| texts.by_source(&originals)))

@@ -43,8 +43,9 @@ pub(super) fn solve(
             let epsilons = if entry.entropic { &solvers.epsilons[..] } else { &[0.0] };
             for &epsilon in epsilons {
                 watch.advance(0)?;
+                let weights = problem.weights();
                 let problem =
-                    TransportProblem { rows: Some(subset), epsilon, ..TransportProblem::new(geometry, power) };
+                    TransportProblem { rows: Some(subset), epsilon, weights, ..TransportProblem::new(geometry, power) };
                 let solver = (entry.build)(&solvers.effort);
                 let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
                 let solution = solver.solve(&problem, None, watch).map_err(CertifyError::from)?;

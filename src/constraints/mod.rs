@@ -7,7 +7,13 @@ mod amount;
 pub mod duplicates;
 mod quota;
 mod rules;
+mod uses;
+mod words;
 
 pub use amount::Amount;
 pub use quota::Quota;
 pub use rules::{RuleError, Rules};
+pub use uses::LimitUse;
+pub(crate) use uses::uses;
+pub(crate) use words::LISTED;
+pub use words::{in_words, limit_in_words};

@@ -15,7 +15,7 @@ use super::owned::{Owned, list};
 use super::place::Place;
 use super::recover::recover;
 use super::scratch::{self, Scratch};
-use super::system::{exchange, give_permissions, lock_directory, rename_new, sync_directory, sync_file};
+use super::system::{check_lock, exchange, give_permissions, lock_directory, rename_new, sync_directory, sync_file};
 use crate::file_state::{FileId, FileState};
 use crate::source::hexadecimal;
 
@@ -61,6 +61,9 @@ impl ResultDirectory {
                 return Err(OutputError::InputInside { target: target.to_owned(), input: (*input).to_owned() });
             }
         }
+        if matches!(before, Before::Result(..)) {
+            check_lock(&place.parent)?;
+        }
         let scratch = Scratch::new(&place)?;
         Ok(Self { place, before, scratch, written: Vec::new() })
     }
@@ -101,7 +104,7 @@ impl ResultDirectory {
             return Err(OutputError::Taken(self.scratch.directory().to_owned()));
         }
         let replaces = matches!(self.before, Before::Result(..));
-        let _lock = if replaces { lock_directory(&self.place.parent).map_err(&failed)? } else { None };
+        let _lock = if replaces { lock_directory(&self.place.parent)? } else { None };
         let no_cleanup = scratch::committing();
         if let Before::Empty(_, permissions) | Before::Result(_, permissions, _) = &self.before {
             give_permissions(self.scratch.directory(), permissions).map_err(&failed)?;

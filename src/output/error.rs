@@ -103,6 +103,13 @@ pub enum OutputError {
     /// Something appeared at a target that was free, or took the place of what was there.
     #[error("{} was made or changed by somebody else meanwhile: it was left as it is, and nothing was written", readable(.0))]
     Taken(PathBuf),
+    /// Another program keeps a directory or file locked.
+    #[error(
+        "another program keeps {} locked, such as a `flock` around this one: let it lock something else, or choose \
+         another place",
+        readable(.0)
+    )]
+    Locked(PathBuf),
     /// The new result is in place, but not all of the older one could go, or go back.
     #[error(
         "the new result is at {}, but what could not be removed of the older one is at {}: look there before removing it",
@@ -128,8 +135,8 @@ pub enum OutputError {
 impl OutputError {
     /// Whether the names that the user gave are at fault, rather than what happened while they were used.
     pub fn is_usage(&self) -> bool {
-        use OutputError::{Io, Left, Protected, Taken};
-        !matches!(self, Taken(_) | Protected(_) | Left { .. } | Io { .. })
+        use OutputError::{Io, Left, Locked, Protected, Taken};
+        !matches!(self, Taken(_) | Locked(_) | Protected(_) | Left { .. } | Io { .. })
     }
 }
 

@@ -9,7 +9,7 @@ use super::error::{OutputError, io_error};
 use super::place::Place;
 use super::recover::recover;
 use super::scratch::{self, Scratch};
-use super::system::{exchange, give_permissions, lock_directory, rename_new, sync_directory};
+use super::system::{check_lock, exchange, give_permissions, lock_directory, rename_new, sync_directory};
 use crate::file_state::{FileId, FileState};
 
 /// Name of the file while it is written.
@@ -41,8 +41,11 @@ impl OutputFile {
         };
         // A directory that is missing is more likely a slip than a wish.
         fs::metadata(&place.parent).map_err(io_error(target))?;
+        if before.is_some() {
+            check_lock(&place.parent)?;
+        }
         let scratch = Scratch::new(&place)?;
-        let out = BufWriter::new(scratch.file(Path::new(NAME)).map_err(io_error(target))?);
+        let out = BufWriter::new(scratch.file_to_move(Path::new(NAME)).map_err(io_error(target))?);
         Ok(Self { place, before, scratch, out })
     }
 
@@ -173,7 +176,7 @@ fn lock_parents(files: &[OutputFile]) -> Result<Vec<Option<File>>, OutputError> 
         let id = fs::metadata(&place.parent).map_err(io_error(&place.named))?;
         parents.entry(FileId::of(&id).numbers()).or_insert(place);
     }
-    parents.values().map(|place| lock_directory(&place.parent).map_err(io_error(&place.named))).collect()
+    parents.values().map(|place| lock_directory(&place.parent)).collect()
 }
 
 impl Write for OutputFile {

@@ -38,12 +38,17 @@ pub use directory::ResultDirectory;
 pub use error::OutputError;
 pub use file::{OutputFile, distinct};
 pub(crate) use owned::listed;
+pub(crate) use scratch::create_parents;
+pub(crate) use system::{check_lock, lock_within_patience};
 
 /// Name of the file that lists all others of a result.
 pub const MANIFEST: &str = "manifest.json";
 
 /// Name of the proof beside the rows that it is about.
 pub const CERTIFICATE: &str = "certificate.json";
+
+/// Name of the file beside it that says what limits, queries and new rows are worth.
+pub const PRICES: &str = "prices.json";
 
 /// How a manifest of kantor begins, whatever else it says.
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::journal::{ASIDE, EXTENSION, Made, abandoned, above_of, belongs, files_of, is_one_of};
@@ -22,7 +22,7 @@ pub(crate) fn recover(target: &Path) {
         if !is_journal || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }
-        if let Some(_lock) = abandoned(&path)
+        if let Some(lock) = abandoned(&path)
             && let Some(files) = files_of(&path)
         {
             let (directory, aside) = (path.with_extension(""), path.with_extension(ASIDE));
@@ -35,7 +35,7 @@ pub(crate) fn recover(target: &Path) {
                 }
             }
             let above = above_of(&path);
-            clear(&path);
+            clear(&path, Some(lock));
             remove_empty(parent, &above);
         }
     }
@@ -68,8 +68,9 @@ fn bring_back(aside: &Path, target: &Path, files: &BTreeMap<PathBuf, Vec<Option<
 }
 
 /// Removes the files that a journal names, if they are still the ones that were made, then their directories, and the
-/// journal once nothing is left.
-pub(super) fn clear(journal: &Path) {
+/// journal once nothing is left. `lines` is the journal where this run has it open: it is closed before it is removed, as
+/// network file systems keep a name for an open file, and with that the directory.
+pub(super) fn clear(journal: &Path, lines: Option<File>) {
     let Some(files) = files_of(journal) else { return };
     let ours = |file: &Path, state: &FileState| {
         let made = files.get(file).map_or(&[][..], Vec::as_slice);
@@ -80,7 +81,9 @@ pub(super) fn clear(journal: &Path) {
     // An older result that was moved aside is still to be brought back.
     let aside = journal.with_extension(ASIDE);
     let files = files.keys().map(PathBuf::as_path);
-    if remove(&journal.with_extension(""), files, ours) && aside.symlink_metadata().is_err() {
+    let gone = remove(&journal.with_extension(""), files, ours) && aside.symlink_metadata().is_err();
+    drop(lines);
+    if gone {
         let _ = fs::remove_file(journal);
     }
 }

@@ -15,6 +15,7 @@ use super::error::{OutputError, io_error};
 use super::journal::{ASIDE, Above, Line, Made, open_journal};
 use super::place::Place;
 use super::recover::clear;
+use super::system::rename_new;
 use crate::file_state::{FileId, FileState};
 
 /// How often the directories above are made again that another run takes away.
@@ -36,8 +37,8 @@ pub(super) struct Scratch {
     directory: PathBuf,
     id: Option<FileId>,
     journal: PathBuf,
-    /// The open journal, locked for as long as the directory is in use.
-    lines: File,
+    /// The open journal, locked for as long as the directory is in use; closed only when this is dropped.
+    lines: Option<File>,
     /// Directories above it that were missing and were made for it, the highest first.
     parents: Vec<PathBuf>,
 }
@@ -61,7 +62,7 @@ impl Scratch {
         let begin = || -> io::Result<Self> {
             let (journal, lines) = open_journal(place)?;
             let directory = journal.with_extension("");
-            let mut scratch = Self { directory, id: None, journal, lines, parents: parents.clone() };
+            let mut scratch = Self { directory, id: None, journal, lines: Some(lines), parents: parents.clone() };
             let open = (scratch.journal.clone(), parents.clone());
             OPEN.lock().unwrap_or_else(PoisonError::into_inner).push(open);
             let made = |parent: &PathBuf| Ok(Made { id: FileState::at(parent)?.id.numbers() });
@@ -80,14 +81,15 @@ impl Scratch {
     /// it.
     pub(super) fn disown(&self) {
         // Either is enough: what does not begin as a journal is left alone.
-        let _ = self.lines.set_len(0).and_then(|()| (&self.lines).write_all(b"left to the user\n"));
+        let empty = |mut lines: &File| lines.set_len(0).and_then(|()| lines.write_all(b"left to the user\n"));
+        let _ = self.lines.as_ref().map(empty);
         let _ = fs::remove_file(&self.journal);
     }
 
     fn write_line(&self, line: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(line)?;
         line.push(b'\n');
-        (&self.lines).write_all(&line)
+        self.lines.as_ref().map_or(Ok(()), |mut lines| lines.write_all(&line))
     }
 
     /// Where it is.
@@ -125,6 +127,17 @@ impl Scratch {
         Ok(file)
     }
 
+    /// As [`Self::file`], by the step by which it takes its place in the end: where the file system does not know that step,
+    /// this fails before the work.
+    pub(super) fn file_to_move(&self, name: &Path) -> io::Result<File> {
+        let first = Path::new("first");
+        let file = self.file(first)?;
+        let _making = making();
+        self.adopt(name, FileId::of(&file.metadata()?))?;
+        rename_new(&self.directory.join(first), &self.directory.join(name))?;
+        Ok(file)
+    }
+
     /// Notes in the journal that the file `id` is to be removed at the end if it then has this name in the directory, whether
     /// or not it has it already.
     pub(super) fn adopt(&self, relative: &Path, id: FileId) -> io::Result<()> {
@@ -143,10 +156,14 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        let lines = self.lines.take();
         match self.id {
-            Some(_) => clear(&self.journal),
+            Some(_) => clear(&self.journal, lines),
             // No directory was made.
-            None => drop(fs::remove_file(&self.journal)),
+            None => {
+                drop(lines);
+                let _ = fs::remove_file(&self.journal);
+            }
         }
         for parent in self.parents.iter().rev() {
             let _ = fs::remove_dir(parent);
@@ -176,7 +193,7 @@ pub fn abandon_all(patience: Duration) {
     // The calling thread may hold this lock too, so it is not waited for.
     if let Ok(open) = OPEN.try_lock() {
         for (journal, parents) in open.iter() {
-            clear(journal);
+            clear(journal, None);
             parents.iter().rev().for_each(|parent| drop(fs::remove_dir(parent)));
         }
     }
@@ -193,8 +210,8 @@ fn within<T>(patience: Duration, ask: impl Fn() -> Option<T>) -> Option<T> {
     }
 }
 
-/// Makes a directory and those above it; returns the new ones.
-fn create_parents(directory: &Path) -> io::Result<Vec<PathBuf>> {
+/// Makes a directory and those above it; returns the new ones, the highest first.
+pub(crate) fn create_parents(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let missing = |path: &&Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     let mut made: Vec<PathBuf> = directory.ancestors().take_while(missing).map(Path::to_owned).collect();
     made.reverse();

@@ -1,9 +1,12 @@
 //! What differs between systems: renames that spare what is there, and what makes them last.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use super::error::{OutputError, io_error};
+use crate::source::name::readable;
 
 /// Renames a file or directory to a name that nothing has. Fails with `AlreadyExists` if something has it.
 pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
@@ -23,9 +26,22 @@ fn rename_claimed(from: &Path, to: &Path) -> io::Result<()> {
         // Onto a directory, a rename succeeds only if that is still empty.
         fs::rename(from, to).inspect_err(|_| drop(fs::remove_dir(to)))
     } else {
-        fs::hard_link(from, to)?;
+        fs::hard_link(from, to).map_err(without_links)?;
         // With both names left the caller would not know which of them counts.
         fs::remove_file(from).inspect_err(|_| drop(fs::remove_file(to)))
+    }
+}
+
+/// What it means that the system refuses a second name for a file.
+fn without_links(error: io::Error) -> io::Error {
+    use io::ErrorKind::{PermissionDenied, Unsupported};
+    match error.kind() {
+        PermissionDenied | Unsupported => {
+            let why = "this file system knows neither hard links nor renames that replace nothing, without which a file of \
+                       somebody else could be lost: choose a place on another one";
+            io::Error::new(Unsupported, format!("{error}: {why}"))
+        }
+        _ => error,
     }
 }
 
@@ -45,11 +61,15 @@ pub(super) fn exchange(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
 fn exchange_by_steps(from: &Path, to: &Path, aside: &Path) -> io::Result<()> {
     // In one step, with whatever is there then; nobody else knows the hidden name.
     fs::rename(to, aside)?;
-    let lost = |error: io::Error| io::Error::other(format!("{error}; what was there is now {}", aside.display()));
+    let lost = |error: io::Error| {
+        let place = readable(aside);
+        io::Error::other(format!("{error}; what was there is now {place} and stays there: move it back"))
+    };
     match rename_new(from, to) {
-        Ok(()) => rename_new(aside, from).or_else(|error| {
+        // `from` is a hidden name, which is free now.
+        Ok(()) => fs::rename(aside, from).or_else(|error| {
             // Back to how it was.
-            rename_new(to, from).and_then(|()| rename_new(aside, to)).map_err(lost).and(Err(error))
+            fs::rename(to, from).and_then(|()| rename_new(aside, to)).map_err(lost).and(Err(error))
         }),
         Err(error) => rename_new(aside, to).map_err(lost).and(Err(error)),
     }
@@ -86,23 +106,37 @@ pub(super) fn may_change(directory: &Path) -> bool {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until no other run replaces something in this directory. The next one waits until the file is closed.
-pub(super) fn lock_directory(directory: &Path) -> io::Result<Option<File>> {
+pub(super) fn lock_directory(directory: &Path) -> Result<Option<File>, OutputError> {
     if !cfg!(unix) {
         return Ok(None);
     }
-    let (open, begun) = (File::open(directory)?, Instant::now());
+    let open = match File::open(directory) {
+        // One may be written to without being readable. Then, too, only the look after the exchange remains.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+        open => open.map_err(io_error(directory))?,
+    };
+    match lock_within_patience(&open) {
+        Ok(true) => Ok(Some(open)),
+        Ok(false) => Err(OutputError::Locked(directory.to_owned())),
+        // Some file systems know no locks: then only the look after the exchange remains.
+        Err(_) => Ok(None),
+    }
+}
+
+/// Fails if [`lock_directory`] would: asked before the work, at the end of which it is called.
+pub(crate) fn check_lock(directory: &Path) -> Result<(), OutputError> {
+    lock_directory(directory).map(drop)
+}
+
+/// Locks a file as soon as nobody else has it locked; false if that takes too long.
+pub(crate) fn lock_within_patience(file: &File) -> io::Result<bool> {
+    let begun = Instant::now();
     loop {
-        match open.try_lock() {
-            Ok(()) => return Ok(Some(open)),
-            // Some file systems know no locks: then only the look after the exchange remains.
-            Err(fs::TryLockError::Error(_)) => return Ok(None),
-            Err(fs::TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(fs::TryLockError::WouldBlock) => {
-                let place = format!("another program keeps {} locked", directory.display());
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, place));
-            }
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => return Ok(false),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
         }
     }
 }

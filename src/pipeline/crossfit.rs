@@ -69,7 +69,7 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
         return Err(Error::Request(format!("--cross-fit {count} is not between 2 and the {m} queries")));
     }
     // One kernel for all folds: that of all queries.
-    let terms = Terms { power, objective: outcome.objective, ..Terms::default() };
+    let objective = outcome.objective;
     let plain = Request { certify: false, cross_fit: None, ..request.clone() };
     let folds = folds(m, count, request.seed);
     // By method, budget and fold: distances to the held-out queries, and to those that the selection was chosen by.
@@ -80,14 +80,19 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
         let others: Vec<usize> = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
         let balance = request.balance.as_ref().map(|labels| others.iter().map(|&query| labels[query]).collect());
         let plain = Request { balance, ..plain.clone() };
+        let weights = [&fold[..], &others].map(|list| problem.weights_among(list));
         let [held, seen] = [fold.clone(), others].map(|list| PickedRows::new(problem.queries(), list));
-        let held = problem.with_queries(&held)?;
-        let seen = problem.with_queries(&seen)?.with_budgets(outcome.goal.budgets.clone());
+        let [of_held, of_seen] = weights;
+        let held = problem.with_queries(&held)?.weighted(of_held);
+        let seen = problem.with_queries(&seen)?.weighted(of_seen).with_budgets(outcome.goal.budgets.clone());
         for (chosen, found) in choose(&seen, &plain, watch)?.chosen.iter().zip(&mut found) {
             for (proved, found) in chosen.selections.iter().zip(found) {
                 let rows = &proved.selection.rows;
                 let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
-                let measure = |by: &Problem<'_>| measure_rows(by.geometry(), &terms, &request, rows, watch);
+                let measure = |by: &Problem<'_>| {
+                    let terms = Terms { power, weights: by.weights(), objective };
+                    measure_rows(by.geometry(), &terms, &request, rows, watch)
+                };
                 found.push([measure(&held)?, measure(&seen)?]);
             }
         }
@@ -98,7 +103,11 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
                 distance: mean(parts.iter().map(|part| part[side].distance)),
                 energy: parts.iter().map(|part| part[side].energy).collect::<Option<Vec<_>>>().map(mean),
             };
-            let law = if terms.objective == Objective::W { law(cost, power, &folds, parts) } else { None };
+            let law = if objective == Objective::W && problem.query_weights().is_none() {
+                law(cost, power, &folds, parts)
+            } else {
+                None
+            };
             proved.held_out = Some(HeldOut { folds: count, held_out: side(0), seen: side(1), law });
         }
     }

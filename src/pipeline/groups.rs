@@ -23,7 +23,7 @@ pub struct GroupCoverage {
 pub(crate) fn coverage(groups: &Labels, request: &Request, proved: &ProvedSelection) -> Vec<GroupCoverage> {
     let (mut covered, mut sums) =
         (vec![GroupCoverage { cost: None, rows: 0 }; groups.names.len()], vec![0.0; groups.names.len()]);
-    for (&group, cost) in groups.of.iter().zip(&proved.query_costs) {
+    for (&group, (_, cost)) in groups.of.iter().zip(&proved.nearest_rows) {
         sums[group] += cost;
     }
     match &request.balance {

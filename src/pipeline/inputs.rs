@@ -15,6 +15,7 @@ use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBa
 
 use super::forbid::{ForbidOverlap, shared};
 use super::rules::{ReadRules, RuleSpec};
+use super::tasks::{QueryWeighting, ReadWeights};
 use super::{Error, Request};
 
 /// Which files to read and how.
@@ -22,8 +23,12 @@ use super::{Error, Request};
 pub struct InputSpec {
     /// Shards of the pool, in order; empty with `similarity`.
     pub pool: Vec<PathBuf>,
-    /// The query rows.
-    pub query: Option<PathBuf>,
+    /// Files of query rows, in order; several are tasks.
+    pub query: Vec<PathBuf>,
+    /// Names of the tasks, one for each file of queries if there are several.
+    pub tasks: Vec<String>,
+    /// How much each query counts.
+    pub query_weights: QueryWeighting,
     /// An M×N matrix instead of both.
     pub similarity: Option<PathBuf>,
     /// The pool's examples as text; as many lines as the pool has rows.
@@ -58,7 +63,8 @@ impl InputSpec {
         let text = self.pool_jsonl.iter().map(|path| ("pool-jsonl", path));
         let query_text = self.query_jsonl.iter().map(|path| ("query-jsonl", path));
         let files = pool.chain(query).chain(similarity).chain(text).chain(query_text);
-        files.map(|(role, path)| (role, path.as_path())).chain(self.rules.files())
+        let files = files.map(|(role, path)| (role, path.as_path()));
+        files.chain(self.query_weights.file()).chain(self.rules.files())
     }
 }
 
@@ -68,6 +74,8 @@ pub struct Inputs {
     examples: Option<JsonlRows>,
     query_examples: Option<JsonlRows>,
     groups: Option<Labels>,
+    pub(super) weights: ReadWeights,
+    pub(super) tasks: Vec<String>,
     dropped: Vec<DroppedRecord>,
     overlap: usize,
     pub(super) idle_tensor: bool,
@@ -109,7 +117,7 @@ impl Inputs {
             dropped.extend(rows.into_iter().map(|row| DroppedRecord { role: role.into(), row }));
             Ok(())
         };
-        let (tables, overlap) = match (&spec.similarity, &spec.query) {
+        let (tables, overlap) = match (&spec.similarity, &spec.query[..]) {
             (Some(_), _) if spec.forbid_overlap != ForbidOverlap::No => {
                 let fault = "--forbid-overlap compares rows: give --pool and --query instead of --similarity, or check the \
                              matrix for entries near 1 yourself";
@@ -120,9 +128,9 @@ impl Inputs {
                 matrix.validate_matrix(cost, watch).or_else(|error| matrix.check_content().and(Err(error)))?;
                 (Tables::Matrix(matrix), Vec::new())
             }
-            (None, Some(path)) => {
+            (None, [_, ..]) => {
                 let mut pool = open(&spec.pool)?;
-                let mut query = open(std::slice::from_ref(path))?;
+                let mut query = open(&spec.query)?;
                 if !unchecked {
                     check("pool", &mut pool)?;
                 }
@@ -131,14 +139,25 @@ impl Inputs {
                 let overlap = shared(&pool, &query, spec.forbid_overlap, watch)?;
                 (Tables::Points { pool, query }, overlap)
             }
-            (None, None) => return Err(Error::Request("give --pool and --query, or --similarity".to_owned())),
+            (None, []) => return Err(Error::Request("give --pool and --query, or --similarity".to_owned())),
         };
         let count = overlap.len();
-        let (examples, query_examples, groups) = (None, None, None);
-        let rules = ReadRules::default();
+        let (examples, query_examples, groups, tasks) = (None, None, None, Vec::new());
+        let (weights, rules) = (ReadWeights::default(), ReadRules::default());
         let idle_tensor = spec.tensor_is_idle();
-        let mut inputs =
-            Self { tables, examples, query_examples, groups, dropped, overlap: count, idle_tensor, rules, taken: 0 };
+        let mut inputs = Self {
+            tables,
+            examples,
+            query_examples,
+            groups,
+            weights,
+            tasks,
+            dropped,
+            overlap: count,
+            idle_tensor,
+            rules,
+            taken: 0,
+        };
         if let (Some(&(query, row)), false) = (overlap.first(), spec.forbid_overlap == ForbidOverlap::No) {
             inputs.check_content()?;
             let (query, row) = (inputs.original_query(query), inputs.original_row(row));
@@ -159,7 +178,11 @@ impl Inputs {
             let mut groups = Labels::read_within(path, rows, &allowance, watch)?;
             groups.kept((0..inputs.queries().len()).map(|query| inputs.original_query(query)));
             inputs.groups = Some(groups);
+        } else if spec.tasks.len() > 1 {
+            inputs.groups = Some(Labels::of_parts(spec.tasks.clone(), &inputs.query_counts()));
         }
+        inputs.weights = spec.query_weights.read(&inputs, watch)?;
+        inputs.tasks = spec.tasks.clone();
         if !spec.rules.is_none() {
             inputs.rules = spec.rules.read(&inputs, cost, &options, &allowance, watch)?;
         }
@@ -201,6 +224,7 @@ impl Inputs {
         };
         let problem = problem.map_err(|error| self.named(error.into(), cost))?;
         let dropped = self.dropped.iter().filter(|record| record.role == "pool").map(|record| record.row.row);
+        let problem = problem.weighted(self.weights.values.clone());
         Ok(problem.constrained_as_stored(self.rules.rules.clone(), dropped.collect()))
     }
 
@@ -303,8 +327,7 @@ impl Inputs {
     pub(crate) fn check_content(&self) -> Result<(), DataError> {
         self.tables().into_iter().try_for_each(|(_, table)| table.check_content())?;
         self.examples.iter().chain(&self.query_examples).try_for_each(JsonlRows::check_content)?;
-        self.groups.as_ref().map_or(Ok(()), Labels::check_content)?;
-        self.rules.files.iter().try_for_each(ValueFile::check_content)?;
+        self.values().try_for_each(|(_, file)| file.check_content())?;
         self.rules.near.iter().try_for_each(Representation::check_content)
     }
 
@@ -319,10 +342,7 @@ impl Inputs {
         for examples in self.examples.iter().chain(&self.query_examples) {
             examples.check_unchanged()?;
         }
-        if let Some(groups) = &self.groups {
-            groups.check_unchanged()?;
-        }
-        self.rules.files.iter().try_for_each(ValueFile::check_unchanged)?;
+        self.values().try_for_each(|(_, file)| file.check_unchanged())?;
         self.rules.near.iter().try_for_each(Representation::check_unchanged)?;
         Ok(())
     }
@@ -344,8 +364,9 @@ impl Inputs {
 
     /// Files of one value a row.
     pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &ValueFile)> {
-        let groups = self.groups.iter().map(|groups| ("query-groups", &groups.file));
-        groups.chain(self.rules.files.iter().map(|file| ("column", file)))
+        let groups = self.groups.iter().flat_map(|groups| &groups.file).map(|file| ("query-groups", file));
+        let weights = self.weights.file.iter().map(|file| ("query-weights", file));
+        groups.chain(weights).chain(self.rules.files.iter().map(|file| ("column", file)))
     }
 
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {

@@ -7,12 +7,14 @@ mod feasible;
 mod forbid;
 mod groups;
 mod guard;
+mod idle;
 mod inputs;
 mod order;
 mod own;
 mod prepared;
 mod records;
 mod rules;
+mod tasks;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,7 +22,7 @@ use kantor_solvers::{SelectError, Selection, Settings, Stopped, Watch};
 use kantor_theory::{GeometryError, Objective, Status};
 
 use crate::certify::{Certified, CertifyError};
-use crate::constraints::RuleError;
+use crate::constraints::{LimitUse, RuleError};
 use crate::output::OutputError;
 use crate::probe;
 use crate::problem::{Goal, Problem};
@@ -42,6 +44,7 @@ pub(crate) use order::notes;
 pub use own::Own;
 pub use prepared::{Prepared, method};
 pub use rules::{Dedup, RuleSpec, Tokens};
+pub use tasks::QueryWeighting;
 
 /// Why nothing was selected.
 #[derive(Debug, thiserror::Error)]
@@ -178,8 +181,10 @@ pub struct ProvedSelection {
     pub certified: Option<Certified>,
     /// For each row the closest query, and the cost between the two.
     pub nearest: Vec<(usize, f64)>,
-    /// For each query the cost to the closest row.
-    pub query_costs: Vec<f64>,
+    /// For each query the closest row of the pool that was chosen, and the cost between the two.
+    pub nearest_rows: Vec<(usize, f64)>,
+    /// What the rows use of every limit that they obey.
+    pub limits: Vec<LimitUse>,
     /// Other distances of the same rows, unless nobody asked for a proof.
     pub beside: Option<Beside>,
     /// What selections by some of the queries are worth for the others, if asked for.
@@ -227,6 +232,10 @@ pub struct Outcome {
     pub goal: Goal,
     /// What the chosen rows obey, one phrase for each rule.
     pub constraints: Vec<String>,
+    /// Whether some queries count for more than others.
+    pub weighted: bool,
+    /// The tasks that the queries are, and what each counts of a total of 1; none if there is one.
+    pub tasks: Vec<(String, f64)>,
     /// How it was worked on.
     pub request: Request,
     /// The input files with their digests; none if the rows are not from files.
@@ -318,7 +327,7 @@ pub(crate) fn choose_from(
 ) -> Result<Outcome, Error> {
     let outcome = choose(problem, &inputs.within(request), watch);
     let outcome = outcome.map_err(|error| inputs.named(error, problem.goal().cost))?;
-    Ok(Outcome { request: request.clone(), ..outcome })
+    Ok(Outcome { request: request.clone(), tasks: inputs.tasks(), ..outcome })
 }
 
 /// Chooses rows of any pool, in memory or elsewhere, by every method for every budget, with one pass over the pool for

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::groups::uneven;
-use super::{Chosen, Outcome, Request};
+use super::{Chosen, Outcome};
 use crate::certify::Certified;
 use crate::source::Labels;
 use crate::statistics::spearman;
@@ -49,9 +49,9 @@ struct Placed<'a> {
 
 /// What to say of all results.
 pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
-    let Outcome { goal, request, chosen, query_rows, .. } = outcome;
+    let Outcome { goal, chosen, query_rows, .. } = outcome;
     let mut notes = labels.map_or_else(Vec::new, |labels| uneven(labels, outcome));
-    notes.extend(goal.budgets.iter().filter_map(|&budget| unequal_shares(budget, *query_rows, request)));
+    notes.extend(goal.budgets.iter().filter_map(|&budget| unequal_shares(budget, *query_rows, outcome)));
     for (at, &budget) in goal.budgets.iter().enumerate() {
         let (mut placed, mut left_out) = (Vec::new(), None);
         for Chosen { method, selections, .. } in chosen {
@@ -76,8 +76,10 @@ pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
 }
 
 /// What to say of a budget that round robin cannot share out equally, if that shows: the order of the queries matters.
-fn unequal_shares(budget: usize, queries: usize, request: &Request) -> Option<Note> {
-    let takes_turns = request.balance.is_none() && request.methods.iter().any(|method| method == "round-robin");
+fn unequal_shares(budget: usize, queries: usize, outcome: &Outcome) -> Option<Note> {
+    let request = &outcome.request;
+    let takes_turns =
+        request.balance.is_none() && !outcome.weighted && request.methods.iter().any(|method| method == "round-robin");
     let (each, more) = (budget / queries, budget % queries);
     (takes_turns && more > 0 && each < FEW).then(|| {
         let text = format!(

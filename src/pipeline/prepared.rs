@@ -16,7 +16,7 @@ use kantor_solvers::{Optimum, PoolScan, ScanRequest, SelectError, Selection, Sel
 use kantor_theory::{BestBound, Objective, Power};
 
 use crate::certify::{self, Certified, Nearest, Terms};
-use crate::constraints::Rules;
+use crate::constraints::{LimitUse, Rules, uses};
 use crate::label::{self, Labelled};
 use crate::probe;
 use crate::problem::{Goal, Problem};
@@ -101,9 +101,15 @@ impl<'a> Prepared<'a> {
             let other = if diverse { "--diversity" } else { goal.objective.name() };
             return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
         }
+        if matches!(objective, Objective::Tsds { .. }) && problem.query_weights().is_some() {
+            let fault =
+                "--diversity goes with queries of equal weights only: leave out one of --diversity and --query-weights";
+            return Err(Error::Request(fault.to_owned()));
+        }
         let sets = FeasibleSets::of(problem)?;
         let memory = request.memory;
         let task = Task { objective, ..problem.task(request.seed, memory, watch) };
+        task.check_weights()?;
         let largest = budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };
@@ -181,6 +187,8 @@ impl<'a> Prepared<'a> {
         Outcome {
             goal: self.problem.goal().clone(),
             constraints: self.problem.rules().map_or_else(Vec::new, Rules::in_words),
+            weighted: self.problem.query_weights().is_some(),
+            tasks: Vec::new(),
             request: self.request.clone(),
             inputs: Vec::new(),
             pool_rows,
@@ -216,10 +224,11 @@ impl<'a> Prepared<'a> {
 
     /// A selection without a proof.
     pub(crate) fn unproved(&self, selection: Selection) -> ProvedSelection {
-        let Nearest { of_rows: nearest, of_queries: query_costs } =
+        let Nearest { of_rows: nearest, of_queries: nearest_rows } =
             certify::nearest(self.task.geometry, &selection.rows);
         let (certified, beside, held_out) = (None, None, None);
-        ProvedSelection { selection, certified, nearest, query_costs, beside, held_out, seconds: 0.0 }
+        let limits = self.uses(&selection, None);
+        ProvedSelection { selection, certified, nearest, nearest_rows, limits, beside, held_out, seconds: 0.0 }
     }
 
     /// Certifies the distance of a selection, whether or not the request asks for that. Progress goes by the name `label`. If
@@ -231,15 +240,15 @@ impl<'a> Prepared<'a> {
         selection: Selection,
     ) -> Result<ProvedSelection, Error> {
         let begun = Instant::now();
-        let Task { geometry, power, watch, .. } = self.task;
+        let Task { geometry, watch, .. } = self.task;
         let watch = &Labelled::new(watch, label);
         watch.begin("certifying", 0);
         watch.advance(0)?;
-        let terms = Terms { power, objective: self.objective, ..Terms::default() };
+        let terms = Terms::of(&self.task, self.objective);
         let set = self.sets.at(selection.budget());
         // A selector of the caller's may answer for the optimum with rows of its own.
         let found = found.filter(|found| set.is_none() && found.rows == selection.rows);
-        let found = found.map(|found| certify::found_distance(geometry, power, found)).transpose()?.flatten();
+        let found = found.map(|found| certify::found_distance(geometry, &terms, found)).transpose()?.flatten();
         let distance = match found {
             Some(distance) => distance,
             None => {
@@ -251,13 +260,20 @@ impl<'a> Prepared<'a> {
                 }
             }
         };
-        let Nearest { of_rows: nearest, of_queries: query_costs } = certify::nearest(geometry, &selection.rows);
+        let Nearest { of_rows: nearest, of_queries: nearest_rows } = certify::nearest(geometry, &selection.rows);
         let best = self.best(selection.budget()).cloned();
+        let limits = self.uses(&selection, best.as_ref());
         let beside =
             Some(Beside::of(geometry, &terms, distance.interval(), self.request.energy, &selection.rows, watch)?);
         let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
-        Ok(ProvedSelection { selection, certified, nearest, query_costs, beside, held_out: None, seconds })
+        Ok(ProvedSelection { selection, certified, nearest, nearest_rows, limits, beside, held_out: None, seconds })
+    }
+
+    /// What a selection uses of the limits that it obeys.
+    fn uses(&self, selection: &Selection, best: Option<&BestBound>) -> Vec<LimitUse> {
+        let prices = best.map_or(&[][..], BestBound::prices);
+        self.sets.at(selection.budget()).map_or_else(Vec::new, |set| uses(set, &selection.rows, prices))
     }
 }
 
@@ -315,13 +331,12 @@ fn solve(
     budgets: &[usize],
     bounds: &mut Vec<BestBound>,
 ) -> Result<Optimum, Error> {
-    let (geometry, power) = (task.geometry, task.power);
-    let terms = Terms { power, objective, ..Terms::default() };
+    let (geometry, terms) = (task.geometry, Terms::of(task, objective));
     if let Objective::Tsds { diversity } = objective {
         for dual in tsds::duals(task, diversity, budgets)? {
             bounds.push(match task.constraints {
-                None => certify::best_tsds(geometry, objective, &dual)?,
-                Some(set) => certify::best_among(geometry, &terms, dual.budget, dual.potentials, set, &[])?,
+                None => certify::best_tsds(geometry, &terms, &dual)?,
+                Some(set) => certify::best_among(geometry, &terms, dual.budget, dual.potentials, set, &dual.prices)?,
             });
         }
         return Ok(Optimum::Unknown);
@@ -331,7 +346,7 @@ fn solve(
         let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
         for found in &solved.budgets {
             bounds.push(match task.constraints {
-                None => certify::best(geometry, power, found, lists)?,
+                None => certify::best(geometry, &terms, found, lists)?,
                 Some(set) => {
                     let potentials = found.potentials.clone();
                     certify::best_among(geometry, &terms, found.budget, potentials, set, &found.prices)?
@@ -344,7 +359,7 @@ fn solve(
     for chosen in &solved.budgets {
         let KernelDual { witness, prices } = herding::dual(task, kernel, chosen)?;
         bounds.push(match task.constraints {
-            None => certify::best_under(geometry, objective, chosen.budget(), witness)?,
+            None => certify::best_under(geometry, &terms, chosen.budget(), witness)?,
             Some(set) => certify::best_among(geometry, &terms, chosen.budget(), witness, set, &prices)?,
         });
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kantor_solvers::{Task, Watch};
 use kantor_theory::certificate::Role;
-use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Objective, Power, Rows};
+use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Objective, Power, Rows, Weights};
 
 use crate::constraints::{RuleError, Rules};
 
@@ -43,6 +43,7 @@ pub struct Problem<'a> {
     geometry: Geometry<'a>,
     /// The query rows, or the lines of the matrix.
     queries: &'a dyn Rows,
+    query_weights: Option<Vec<f64>>,
     goal: Goal,
     ruled: Option<Arc<Ruled>>,
 }
@@ -73,13 +74,36 @@ impl<'a> Problem<'a> {
 
     fn of(geometry: Geometry<'a>, queries: &'a dyn Rows, goal: Goal) -> Result<Self, GeometryError> {
         goal.power.check(&geometry)?;
-        Ok(Self { geometry, queries, goal, ruled: None })
+        Ok(Self { geometry, queries, query_weights: None, goal, ruled: None })
     }
 
     /// The same problem, whose proofs look at no row twice; see [`Geometry::with_cache`].
     #[must_use]
     pub fn with_cache(self) -> Self {
         Self { geometry: self.geometry.with_cache(), ..self }
+    }
+
+    /// The same problem for queries with these weights, one for each, of which only ratios matter; equal ones are none. What
+    /// chooses refuses weights that are not positive and finite: a query that is to count for nothing is left out.
+    ///
+    /// ```
+    /// use kantor::prelude::*;
+    /// let (pool, query) = (ndarray::array![[0.0], [1.0], [2.0], [9.0]], ndarray::array![[0.0], [9.0]]);
+    /// let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
+    /// let goal = Goal { cost: Cost::Euclidean, budgets: vec![4], ..Goal::default() };
+    /// let problem = Problem::new(&pool, &query, goal)?.weighted(Some(vec![3.0, 1.0]));
+    /// let outcome = choose(&problem, &Request { methods: vec!["optimal".into()], ..Request::default() }, &Quiet)?;
+    /// // Three of four rows are the first query's: (0 + 1 + 2 + 0)/4.
+    /// assert!((outcome.chosen[0].selections[0].best().unwrap_or(0.0) - 0.75).abs() < 1e-12);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn weighted(self, weights: Option<Vec<f64>>) -> Self {
+        let uneven = |weights: &Vec<f64>| {
+            weights.len() != self.geometry.query_len()
+                || weights.iter().any(|weight| weight != &weights[0] || *weight <= 0.0)
+        };
+        Self { query_weights: weights.filter(uneven), ..self }
     }
 
     /// The same problem, for choices that obey these rules.
@@ -102,7 +126,7 @@ impl<'a> Problem<'a> {
         self
     }
 
-    /// The same problem for other queries, or other lines in the place of the matrix; nothing is cached.
+    /// The same problem for other queries, or other lines in the place of the matrix, without weights; nothing is cached.
     ///
     /// # Errors
     /// As [`Problem::new`] and [`Problem::from_matrix`].
@@ -125,13 +149,28 @@ impl<'a> Problem<'a> {
     /// The problem as selectors see it, for one seed and at most `memory` bytes beyond the input; for transport, and without constraints, which
     /// depend on the budget ([`Problem::feasible`]).
     pub fn task<'t>(&'t self, seed: u64, memory: u64, watch: &'t dyn Watch) -> Task<'t> {
-        let (geometry, power) = (&self.geometry, self.goal.power);
-        Task { objective: Objective::W, geometry, power, seed, block: BLOCK, memory, constraints: None, watch }
+        let (geometry, power, weights) = (&self.geometry, self.goal.power, self.query_weights());
+        Task { geometry, power, objective: Objective::W, seed, block: BLOCK, memory, weights, constraints: None, watch }
     }
 
     /// What is asked.
     pub fn goal(&self) -> &Goal {
         &self.goal
+    }
+
+    /// Weights of the queries, unless all are equal.
+    pub fn query_weights(&self) -> Option<&[f64]> {
+        self.query_weights.as_deref()
+    }
+
+    /// The same of some of the queries.
+    pub(crate) fn weights_among(&self, queries: &[usize]) -> Option<Vec<f64>> {
+        self.query_weights().map(|weights| queries.iter().map(|&query| weights[query]).collect())
+    }
+
+    /// The weights of uniform rows and of the queries, as statements have them.
+    pub(crate) fn weights(&self) -> Weights {
+        Weights { subset: None, query: self.query_weights.clone() }
     }
 
     /// What choices must obey, if anything.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::InputRecord;
 
-use super::{Parameters, SelectionRecord};
+use super::{Parameters, Prices, SelectionRecord};
 
 /// Version of the format of `results.json`.
 pub const COMPARISON_SCHEMA: &str = "kantor/compare/1";
@@ -61,6 +61,9 @@ pub struct Comparison {
     pub length_bins: Vec<u64>,
     /// A few queries with the pool examples closest to them, if text is given.
     pub nearest: Vec<NearestExamples>,
+    /// What limits, queries and new rows are worth, of the closest selection of every cost and budget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<Prices>,
     /// Wall-clock seconds in all.
     pub seconds: f64,
     /// Processor seconds in all.

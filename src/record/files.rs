@@ -1,4 +1,5 @@
-//! The files of one selection: `indices.npy`, `selection.jsonl`, and `certificate.json` if its distance was proved.
+//! The files of one selection: `indices.npy`, `selection.jsonl`, and `certificate.json` and `prices.json` if its distance and a
+//! bound for all subsets were proved.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
@@ -8,18 +9,23 @@ use kantor_solvers::Selection;
 use kantor_theory::{Certificate, Facts, json};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::output::{CERTIFICATE, ResultDirectory};
+use crate::output::{CERTIFICATE, PRICES, ResultDirectory};
 use crate::pipeline::{Error, ProvedSelection};
 use crate::source::whole::{self, Whole};
 use crate::source::{DataError, list, npy};
 
-use super::Origin;
+use super::{Origin, Prices, QueryTexts};
 
 const INDICES: &str = "indices.npy";
 const ROWS: &str = "selection.jsonl";
 
-/// Lines of text by row number.
-pub(crate) type Copies = HashMap<usize, Box<[u8]>>;
+/// What files of selections show of the text of rows.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    /// Lines of the pool's examples by row number, if they are known.
+    pub(super) pool: Option<HashMap<usize, Box<[u8]>>>,
+    pub(super) queries: QueryTexts,
+}
 
 /// A chosen row: a line of `selection.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,7 +47,7 @@ pub struct SelectedRow {
 }
 
 /// JSON has no word for what is no finite number.
-fn null_as_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(super) fn null_as_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
@@ -52,6 +58,8 @@ pub struct SelectionFiles {
     pub rows: Vec<SelectedRow>,
     /// Absent if nothing was proved.
     pub certificate: Option<Certificate>,
+    /// Absent if no bound for all subsets was proved, or one that says nothing of other problems.
+    pub prices: Option<Prices>,
 }
 
 impl SelectionFiles {
@@ -59,7 +67,13 @@ impl SelectionFiles {
     ///
     /// # Errors
     /// If the certificate contradicts itself.
-    pub(super) fn of(origin: Origin<'_>, facts: &Facts, method: &str, proved: &ProvedSelection) -> Result<Self, Error> {
+    pub(super) fn of(
+        origin: Origin<'_>,
+        facts: &Facts,
+        method: &str,
+        proved: &ProvedSelection,
+        texts: &Texts,
+    ) -> Result<Self, Error> {
         let ProvedSelection { selection, certified, nearest, .. } = proved;
         let row = |(rank, (&row, &(query, cost))): (usize, (&usize, &(usize, f64)))| {
             let index = origin.row(row);
@@ -68,14 +82,15 @@ impl SelectionFiles {
         };
         let rows = selection.rows.iter().zip(nearest).enumerate().map(row).collect();
         let certificate = certified.as_ref().map(|certified| certified.certificate(facts, Some(method))).transpose()?;
-        Ok(Self { rows, certificate })
+        let prices = Prices::of(origin, method, proved, &texts.queries);
+        Ok(Self { rows, certificate, prices })
     }
 
-    /// Writes the files into the directory `dir` of a result, with the text of the rows if there are copies.
+    /// Writes the files into the directory `dir` of a result, with the text of the rows if it is known.
     ///
     /// # Errors
     /// If the system refuses.
-    pub(super) fn write(&self, staging: &mut ResultDirectory, dir: &str, copies: Option<&Copies>) -> Result<(), Error> {
+    pub(super) fn write(&self, staging: &mut ResultDirectory, dir: &str, texts: &Texts) -> Result<(), Error> {
         staging.file(&format!("{dir}/{INDICES}"), |out| indices(self.rows.iter().map(|row| row.index), out))?;
         staging.file(&format!("{dir}/{ROWS}"), |out| {
             self.rows.iter().try_for_each(|row| {
@@ -83,14 +98,20 @@ impl SelectionFiles {
                 out.write_all(b"\n")
             })
         })?;
-        if let Some(copies) = copies {
-            let line = |row: &SelectedRow| copies.get(&row.index).map(|line| &line[..]).unwrap_or_default();
+        if let Some(lines) = &texts.pool {
+            let line = |row: &SelectedRow| lines.get(&row.index).map(|line| &line[..]).unwrap_or_default();
             staging.file(&format!("{dir}/selected.jsonl"), |out| {
                 self.rows.iter().try_for_each(|row| out.write_all(line(row)))
             })?;
         }
         if let Some(certificate) = &self.certificate {
             staging.file(&format!("{dir}/{CERTIFICATE}"), |out| out.write_all(&certificate.to_json()))?;
+        }
+        if let Some(prices) = &self.prices {
+            staging.file(&format!("{dir}/{PRICES}"), |out| {
+                serde_json::to_writer_pretty(&mut *out, prices)?;
+                out.write_all(b"\n")
+            })?;
         }
         Ok(())
     }
@@ -119,7 +140,14 @@ impl SelectionFiles {
             let refuse = |fault| DataError::malformed(&path(CERTIFICATE), format!("{fault}"), "make the result again");
             Certificate::parse(&bytes).map_err(refuse)
         });
-        Ok(Self { rows, certificate: certificate.transpose()? })
+        let prices = listed.contains(&*format!("{dir}/{PRICES}")).then(|| {
+            let refuse = |error| {
+                let fault = format!("is no file of prices: {error}");
+                DataError::malformed(&path(PRICES), fault, "make the result again")
+            };
+            json::from_slice(&whole::read(&path(PRICES), Whole::Record)?).map_err(refuse)
+        });
+        Ok(Self { rows, certificate: certificate.transpose()?, prices: prices.transpose()? })
     }
 }
 

@@ -42,12 +42,15 @@ pub struct Parameters {
     pub cross_fit: Option<usize>,
     /// Whether every method balanced its choice over the groups of queries.
     pub balance_groups: bool,
-    /// Parameters of the methods.
+    /// Parameters of the methods and the objective; those that nothing read have their defaults.
     #[serde(flatten)]
     pub settings: Settings,
     /// What chosen rows obey, one phrase for each rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<String>,
+    /// The tasks that the queries are, and what each counts of a total of 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<(String, f64)>,
     /// What happened to rows that cannot be measured.
     pub on_bad_row: OnBadRow,
 }
@@ -66,8 +69,9 @@ impl Parameters {
             energy: request.energy,
             cross_fit: request.cross_fit,
             balance_groups: request.balance.is_some(),
-            settings: request.settings.resolved(),
+            settings: request.settings_read_by(&request.methods, goal),
             constraints: outcome.constraints.clone(),
+            tasks: outcome.tasks.clone(),
             on_bad_row,
         }
     }

@@ -12,7 +12,7 @@ use crate::pipeline::{Error, Outcome};
 use crate::problem::Problem;
 use crate::source::{DataError, OnBadRow};
 
-use super::files::SelectionFiles;
+use super::files::{SelectionFiles, Texts};
 use super::manifest::{Manifest, Run, directory};
 use super::write::finish;
 use super::{Origin, SelectionRecord};
@@ -56,11 +56,11 @@ impl Outcome {
             let fault = "rows of files are written with `kantor::record::write`, which knows their places in the files";
             return Err(Error::Request(fault.to_owned()));
         }
-        let origin = Origin(None);
+        let (origin, none) = (Origin(None), Texts::default());
         let facts = if self.request.certify { facts_of(problem) } else { Facts::default() };
         let files = self
             .selections()
-            .map(|(chosen, proved)| SelectionFiles::of(origin, &facts, &chosen.method, proved).map(Some));
+            .map(|(chosen, proved)| SelectionFiles::of(origin, &facts, &chosen.method, proved, &none).map(Some));
         let files = files.collect::<Result<_, _>>()?;
         let of_chosen = self.chosen.iter().map(|chosen| chosen.seconds);
         let took = of_chosen.chain(self.selections().map(|(_, proved)| proved.seconds)).sum::<f64>()
@@ -91,7 +91,7 @@ impl Record {
         let mut staging = ResultDirectory::begin(directory.as_ref(), false, &[])?;
         for (selection, files) in self.manifest.results.iter().zip(&self.files) {
             if let (Some(dir), Some(files)) = (&selection.dir, files) {
-                files.write(&mut staging, dir, None)?;
+                files.write(&mut staging, dir, &Texts::default())?;
             }
         }
         self.manifest.outputs = staging.written().to_vec();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::certify::Certified;
+use crate::constraints::LimitUse;
 use crate::pipeline::{Chosen, GroupCoverage, HeldOut, ProvedSelection, Request, coverage};
 
 use super::Origin;
@@ -55,6 +56,9 @@ pub struct SelectionRecord {
     /// Chosen rows per source, in the order of the result's sources; only in comparisons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<usize>>,
+    /// What the chosen rows use of every limit that they obey.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitUse>,
     /// How the search ended, or what was proved.
     pub status: Status,
     /// What the method recorded of its run.
@@ -155,6 +159,7 @@ impl SelectionRecord {
             examined: None,
             groups: origin.labels().map_or_else(Vec::new, |labels| coverage(labels, request, proved)),
             sources: None,
+            limits: proved.limits.clone(),
             status: proved.status(),
             notes: proved.selection.notes.clone(),
             seconds: chosen.seconds,
@@ -168,6 +173,21 @@ impl SelectionRecord {
     pub fn total_seconds(&self) -> f64 {
         self.seconds + self.certify_seconds
     }
+}
+
+/// The places of the closest selection of every cost and number of rows, of those that are proved; the first if none is.
+pub(crate) fn closest(results: &[SelectionRecord]) -> Vec<usize> {
+    let (mut places, upper) =
+        (Vec::<usize>::new(), |at: usize| results[at].distance.and_then(|distance| distance.upper));
+    for (at, result) in results.iter().enumerate() {
+        let same = |of: &&mut usize| (results[**of].cost, results[**of].budget) == (result.cost, result.budget);
+        match places.iter_mut().find(same) {
+            None => places.push(at),
+            Some(place) if upper(at).unwrap_or(f64::INFINITY) < upper(*place).unwrap_or(f64::INFINITY) => *place = at,
+            Some(_) => {}
+        }
+    }
+    places
 }
 
 /// The status of a result: the first that is no success, else that of the first selection.

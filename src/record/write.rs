@@ -10,8 +10,9 @@ use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection};
 use crate::source::InputRecord;
 
 use super::Origin;
-use super::files::{Copies, SelectionFiles};
+use super::files::{SelectionFiles, Texts};
 use super::manifest::{Manifest, Run, directory};
+use super::prices::query_texts;
 
 /// Writes the result into the target, all at once, and returns its manifest.
 ///
@@ -24,20 +25,20 @@ pub fn write(
     run: Run,
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
-    let copies = copies(inputs, rows(outcome), watch)?;
-    write_with(staging, inputs, outcome, run, copies.as_ref())
+    let texts = texts(inputs, outcome, watch)?;
+    write_with(staging, inputs, outcome, run, &texts)
 }
 
-/// As [`write`], with the examples to copy at hand.
+/// As [`write`], with the text of rows at hand.
 pub(crate) fn write_with(
     mut staging: ResultDirectory,
     inputs: &Inputs,
     outcome: &Outcome,
     run: Run,
-    copies: Option<&Copies>,
+    texts: &Texts,
 ) -> Result<Manifest, Error> {
     write_columns(&mut staging, inputs)?;
-    write_selections(&mut staging, inputs, outcome, "", copies)?;
+    write_selections(&mut staging, inputs, outcome, "", texts)?;
     inputs.check_unchanged()?;
     let outputs = staging.written().to_vec();
     let manifest = Manifest::of(Origin(Some(inputs)), outcome, run, |c, p| Some(directory("", c, p)), outputs);
@@ -94,9 +95,9 @@ pub(crate) fn write_selections(
     inputs: &Inputs,
     outcome: &Outcome,
     under: &str,
-    copies: Option<&Copies>,
+    texts: &Texts,
 ) -> Result<(), Error> {
-    let writer = SelectionWriter::new(inputs, &outcome.inputs, copies);
+    let writer = SelectionWriter::new(inputs, &outcome.inputs, texts);
     let mut selections = outcome.selections();
     selections.try_for_each(|(chosen, proved)| {
         writer.write(staging, &directory(under, chosen, proved), &chosen.method, proved)
@@ -108,28 +109,24 @@ pub(crate) fn rows(outcome: &Outcome) -> impl Iterator<Item = &[usize]> {
     outcome.selections().map(|(_, proved)| &proved.selection.rows[..])
 }
 
-/// The original bytes of all chosen examples, by row number.
-pub(crate) fn copies<'a>(
-    inputs: &Inputs,
-    chosen: impl Iterator<Item = &'a [usize]>,
-    watch: &dyn Watch,
-) -> Result<Option<Copies>, Error> {
-    let Some(examples) = inputs.examples() else { return Ok(None) };
-    let wanted: Vec<usize> = chosen.flatten().map(|&row| inputs.original_row(row)).collect();
-    Ok(Some(examples.copy(&wanted, watch)?))
+/// What the files of these selections show of the text of rows: all chosen examples as they are, and how queries begin.
+pub(crate) fn texts(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch) -> Result<Texts, Error> {
+    let wanted = || rows(outcome).flatten().map(|&row| inputs.original_row(row)).collect::<Vec<usize>>();
+    let pool = inputs.examples().map(|examples| examples.copy(&wanted(), watch)).transpose()?;
+    Ok(Texts { pool, queries: query_texts(inputs, outcome, watch)? })
 }
 
 /// Writes the files of one selection after the other.
 pub(crate) struct SelectionWriter<'a> {
     inputs: &'a Inputs,
     facts: Facts,
-    copies: Option<&'a Copies>,
+    texts: &'a Texts,
 }
 
 impl<'a> SelectionWriter<'a> {
     /// For selections from these inputs, whose `records` certificates bind themselves to.
-    pub(crate) fn new(inputs: &'a Inputs, records: &[InputRecord], copies: Option<&'a Copies>) -> Self {
-        Self { inputs, facts: certify::facts(records, inputs.dropped()), copies }
+    pub(crate) fn new(inputs: &'a Inputs, records: &[InputRecord], texts: &'a Texts) -> Self {
+        Self { inputs, facts: certify::facts(records, inputs.dropped()), texts }
     }
 
     /// Writes the files of one selection, which `method` made, into the directory `dir` of the result.
@@ -141,7 +138,8 @@ impl<'a> SelectionWriter<'a> {
         proved: &ProvedSelection,
     ) -> Result<(), Error> {
         let origin = Origin(Some(self.inputs));
-        let mut work = || SelectionFiles::of(origin, &self.facts, method, proved)?.write(staging, dir, self.copies);
+        let mut work =
+            || SelectionFiles::of(origin, &self.facts, method, proved, self.texts)?.write(staging, dir, self.texts);
         self.inputs.guarded(&Quiet, |_| work())
     }
 }

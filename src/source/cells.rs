@@ -18,7 +18,7 @@ use super::name::split_once;
 pub struct ValueFile {
     /// The file as it was named, without the field.
     pub path: PathBuf,
-    /// `jsonl` or `text`.
+    /// `jsonl`, `text` or `npy`.
     pub format: &'static str,
     /// Lines in it.
     pub rows: usize,
@@ -26,7 +26,7 @@ pub struct ValueFile {
     pub bytes: u64,
     /// SHA-256 of the file as stored, in hexadecimal.
     pub sha256: String,
-    identity: Identity,
+    pub(super) identity: Identity,
 }
 
 impl ValueFile {
@@ -36,7 +36,10 @@ impl ValueFile {
     }
 
     /// Fails if the file is no longer the one that was read.
-    pub(crate) fn check_unchanged(&self) -> Result<(), DataError> {
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn check_unchanged(&self) -> Result<(), DataError> {
         self.identity.check(&self.path)
     }
 }

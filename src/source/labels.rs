@@ -26,8 +26,8 @@ pub struct Labels {
     pub names: Vec<String>,
     /// For every query the place of its label in `names`.
     pub of: Vec<usize>,
-    /// The file.
-    pub file: ValueFile,
+    /// The file, if they are from one.
+    pub file: Option<ValueFile>,
 }
 
 impl Labels {
@@ -71,7 +71,13 @@ impl Labels {
             of.push(place);
             Ok(())
         })?;
-        Ok(Self { names, of, file })
+        Ok(Self { names, of, file: Some(file) })
+    }
+
+    /// Of consecutive parts with these names and numbers of queries.
+    pub(crate) fn of_parts(names: Vec<String>, counts: &[usize]) -> Self {
+        let of = counts.iter().enumerate().flat_map(|(part, &count)| std::iter::repeat_n(part, count)).collect();
+        Self { names, of, file: None }
     }
 
     /// The same without the queries that were dropped; `originals` are those that are left.
@@ -84,19 +90,6 @@ impl Labels {
         let mut counts = vec![0; self.names.len()];
         self.of.iter().for_each(|&label| counts[label] += 1);
         counts
-    }
-
-    /// Fails if the file was written anew since it was read.
-    pub(crate) fn check_content(&self) -> Result<(), DataError> {
-        self.file.check_content()
-    }
-
-    /// Fails if the file is no longer the one that was read.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn check_unchanged(&self) -> Result<(), DataError> {
-        self.file.check_unchanged()
     }
 }
 

@@ -6,9 +6,11 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
+use kantor_solvers::Watch;
 use kantor_theory::json;
 use serde::Deserialize;
 
+use super::cells::ValueFile;
 use super::error::DataError;
 use super::file::Source;
 use super::format::{Expected, refuse_foreign};
@@ -198,6 +200,26 @@ struct Named {
 enum Id {
     Text(String),
     Number(i64),
+}
+
+/// As [`read_weights`], with a record of the file.
+///
+/// # Errors
+/// As [`read_weights`], or if `watch` asks to stop.
+pub fn read_weight_file(
+    path: &Path,
+    expected: usize,
+    kept: impl IntoIterator<Item = usize>,
+    watch: &dyn Watch,
+) -> Result<(Vec<f64>, ValueFile), DataError> {
+    let weights = read_weights(path, expected, kept)?;
+    let source = Source::open(path)?;
+    watch.begin("digest", source.identity.bytes);
+    let sha256 = source.digest(watch)?;
+    source.check_unchanged()?;
+    let format = if source.bytes().starts_with(npy::MAGIC) { "npy" } else { "text" };
+    let (path, bytes, identity) = (path.to_owned(), source.identity.bytes, source.identity.clone());
+    Ok((weights, ValueFile { path, format, rows: expected, bytes, sha256, identity }))
 }
 
 /// Reads a weight for each of `expected` rows, and takes those of the rows `kept`: finite, not negative, with a sum that is a

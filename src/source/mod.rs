@@ -27,6 +27,7 @@ mod record;
 pub mod representation;
 mod safetensors;
 mod shard;
+pub mod text;
 mod unpack;
 pub mod validate;
 mod values;

@@ -1,12 +1,12 @@
 //! Records as people and other programs see them: tables, CSV, pages with figures, and what is printed.
 
 mod comparison;
-pub mod constraints;
 pub(crate) mod csv;
 pub mod escape;
 #[cfg(feature = "pages")]
 pub mod page;
 pub mod plan;
+pub(crate) mod prices;
 pub mod table;
 pub mod terminal;
 pub mod trace;

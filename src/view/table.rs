@@ -5,8 +5,9 @@ use comfy_table::{ContentArrangement, Table};
 use kantor_theory::Interval;
 
 use super::escape::{OneLine, Text};
+use super::prices::{Listing, uses};
 use crate::record::columns::{COLUMNS, Cell, Column, Context, Heading, Shown};
-use crate::record::{Manifest, SelectionRecord};
+use crate::record::{Manifest, SelectionRecord, closest};
 
 /// An interval for people, rounded outwards to six decimals, or to seven digits if it is very large or small.
 pub fn interval(interval: Interval) -> String {
@@ -118,6 +119,9 @@ impl Manifest {
             if self.cut.is_some() { |column| column.quantiles } else { |column| column.select };
         let mut text = selections(which, self.context(), self.results.iter());
         text.append(constraints(&self.parameters.constraints));
+        for at in closest(&self.results) {
+            text.append(uses(&self.results[at]).map_or_else(Text::default, Listing::text));
+        }
         text
     }
 }

@@ -77,7 +77,7 @@ fn work_on_a_file_that_is_cut_is_asked_to_stop_and_says_why() {
     kantor::source::outlive_cuts().unwrap();
     let files = Files::new();
     let (pool, query) = (many_rows(&files, "pool.npy"), many_rows(&files, "query.npy"));
-    let spec = InputSpec { pool: vec![pool.clone()], query: Some(query), ..InputSpec::default() };
+    let spec = InputSpec { pool: vec![pool.clone()], query: vec![query], ..InputSpec::default() };
     let inputs = Inputs::open(&spec, Cost::Cosine, &Quiet).unwrap();
     let worked = inputs.guarded(&Quiet, |watch| {
         watch.advance(1)?;
@@ -97,7 +97,7 @@ fn work_on_a_file_that_is_cut_is_asked_to_stop_and_says_why() {
 fn work_that_fails_on_files_that_stay_fails_for_its_own_reason() {
     let files = Files::new();
     let path = many_rows(&files, "pool.npy");
-    let spec = InputSpec { pool: vec![path.clone()], query: Some(path.clone()), ..InputSpec::default() };
+    let spec = InputSpec { pool: vec![path.clone()], query: vec![path.clone()], ..InputSpec::default() };
     let inputs = Inputs::open(&spec, Cost::Cosine, &Quiet).unwrap();
     let fail = |watch: &dyn Watch| {
         inputs.guarded(watch, |_| Err::<(), _>(Error::Request("too few".into()))).unwrap_err().to_string()
@@ -133,7 +133,7 @@ fn a_change_in_place_is_seen_though_the_time_of_modification_is_set_back() {
     overwrite(&labels);
     says(rows.check_unchanged(), &["rows.jsonl", "its status changed"]);
     says(rows.copy(&[0], &Quiet), &["rows.jsonl", "its status changed"]);
-    says(groups.check_unchanged(), &["labels.txt", "its status changed"]);
+    says(groups.file.unwrap().check_unchanged(), &["labels.txt", "its status changed"]);
 }
 
 /// Does something once, when the stage of this number begins.
@@ -192,7 +192,7 @@ fn a_file_that_changes_while_it_is_inspected() {
 #[test]
 fn a_job_on_a_pool_that_changes_fails_for_that_reason() {
     refused_at_every_stage(5, |files, pool, watch| {
-        let query = Some(many_rows(files, "query.npy"));
+        let query = vec![many_rows(files, "query.npy")];
         let spec = InputSpec { pool: vec![pool.to_owned()], query, ..InputSpec::default() };
         let job = Job { task: "a".into(), method: "round-robin".into(), budget: 5, seed: 0 };
         let (out, tasks) = (files.path("out"), [("a".to_owned(), spec)].into());
@@ -212,7 +212,7 @@ fn a_job_on_a_pool_that_changes_fails_for_that_reason() {
 /// Pool and a few queries, opened.
 fn opened(files: &Files, pool: &Path, watch: &dyn Watch) -> Result<Inputs, Error> {
     let values: Vec<f32> = (0..20 * 64).map(|i| (i * 7919 % 101) as f32 - 20.0).collect();
-    let query = Some(files.put("query.npy", npy_f32(64, &values)));
+    let query = vec![files.put("query.npy", npy_f32(64, &values))];
     Inputs::open(&InputSpec { pool: vec![pool.to_owned()], query, ..InputSpec::default() }, Cost::Cosine, watch)
 }
 

@@ -129,7 +129,7 @@ fn forbidden_overlap_names_the_rows() {
     stored(&files, "same", Element::F32, &pool[17 * DIM..18 * DIM]);
     stored(&files, "near", Element::F32, &near);
     let open = |query: &str, forbid_overlap| {
-        let query = Some(files.path(query));
+        let query = vec![files.path(query)];
         let spec = InputSpec { pool: vec![files.path("pool")], query, forbid_overlap, ..InputSpec::default() };
         Inputs::open(&spec, Cost::Cosine, &Quiet)
     };

@@ -17,6 +17,7 @@ fn both(geometry: &Geometry<'_>, power: Power, count: usize, g: &[f64]) -> Optio
         seed: 0,
         block: 7,
         memory: u64::MAX,
+        weights: None,
         constraints: None,
         watch: &Quiet,
     };

@@ -69,7 +69,7 @@ fn what_is_claimed_under_a_kernel_is_verified() {
 fn energy_on_real_data_is_close_to_the_best_possible() {
     for query in ["query_gsm8k.embed.npy", "query_humaneval.embed.npy"] {
         let spec =
-            InputSpec { pool: vec![example("pool.embed.npy")], query: Some(example(query)), ..InputSpec::default() };
+            InputSpec { pool: vec![example("pool.embed.npy")], query: vec![example(query)], ..InputSpec::default() };
         let inputs = Inputs::open(&spec, Cost::Cosine, &Quiet).unwrap();
         let goal = Goal { objective: Target::Energy, budgets: vec![500, 1000], ..Goal::default() };
         let (problem, facts) = (inputs.problem(goal.clone()).unwrap(), facts(&inputs));

@@ -11,7 +11,7 @@ use crate::support::{example, facts, written};
 fn what_is_printed_of_real_data_is_verified_and_in_order() {
     for query in ["query_gsm8k.embed.npy", "query_humaneval.embed.npy"] {
         let pool: Vec<PathBuf> = vec![example("pool.embed.npy")];
-        let spec = InputSpec { pool, query: Some(example(query)), ..InputSpec::default() };
+        let spec = InputSpec { pool, query: vec![example(query)], ..InputSpec::default() };
         let inputs = Inputs::open(&spec, Cost::Cosine, &Quiet).unwrap();
         let budgets = [500, 1000, 5005];
         let goal = Goal { budgets: budgets.to_vec(), ..Goal::default() };

@@ -83,8 +83,8 @@ impl Instance {
     /// Pool shards and queries.
     pub(crate) fn points(kind: Kind, dim: usize, shards: &[&[f64]], query: &[f64]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut spec = InputSpec { query: Some(dir.path().join("query.npy")), ..InputSpec::default() };
-        std::fs::write(spec.query.as_ref().unwrap(), npy(kind, dim, query)).unwrap();
+        let mut spec = InputSpec { query: vec![dir.path().join("query.npy")], ..InputSpec::default() };
+        std::fs::write(&spec.query[0], npy(kind, dim, query)).unwrap();
         for (index, shard) in shards.iter().enumerate() {
             let path = dir.path().join(format!("pool{index}.npy"));
             std::fs::write(&path, npy(kind, dim, shard)).unwrap();

@@ -34,7 +34,7 @@ fn potentials_prove_the_best_subset() {
             let terms = Terms { objective, ..Terms::default() };
             for dual in duals(&task, diversity, &budgets).unwrap() {
                 let place = format!("{cost} seed {seed} λ {diversity} k {}", dual.budget);
-                let best = best_tsds(geometry, objective, &dual).unwrap().lower();
+                let best = best_tsds(geometry, &terms, &dual).unwrap().lower();
                 let value = |rows: Vec<usize>| certify::distance(geometry, &terms, &rows).unwrap().interval();
                 let least =
                     subsets(n, dual.budget).map(|rows| value(rows).upper.unwrap()).fold(f64::INFINITY, f64::min);
@@ -106,7 +106,7 @@ fn what_is_claimed_with_diversity_is_verified() {
 fn nearest_rows_on_real_data_are_close_to_the_best_possible() {
     let spec = InputSpec {
         pool: vec![example("pool.embed.npy")],
-        query: Some(example("query_gsm8k.embed.npy")),
+        query: vec![example("query_gsm8k.embed.npy")],
         ..InputSpec::default()
     };
     let inputs = Inputs::open(&spec, Cost::Cosine, &Quiet).unwrap();

@@ -27,7 +27,7 @@ impl Files {
     }
 
     fn spec(&self, pool: Vec<PathBuf>, query: &[f64]) -> InputSpec {
-        InputSpec { pool, query: Some(self.put("q.npy", &npy(Kind::F64, DIM, query))), ..InputSpec::default() }
+        InputSpec { pool, query: vec![self.put("q.npy", &npy(Kind::F64, DIM, query))], ..InputSpec::default() }
     }
 }
 
@@ -111,7 +111,7 @@ fn the_same_rows_verify_from_any_shards_formats_and_orders() {
         // The same numbers in rows of another length.
         let wide = InputSpec {
             pool: vec![files.put("wide.npy", &npy(Kind::F64, 2 * DIM, &pool))],
-            query: Some(files.put("wide.q.npy", &npy(Kind::F64, 2 * DIM, &query[..2 * DIM]))),
+            query: vec![files.put("wide.q.npy", &npy(Kind::F64, 2 * DIM, &query[..2 * DIM]))],
             ..InputSpec::default()
         };
         assert_eq!(verdict(&certificate, &wide).name(), "cannot-check");
@@ -239,7 +239,7 @@ fn certificates_of_rows_in_memory_are_those_of_files_but_for_names() {
     let (p, q) = (fortran(&pool), fortran(&query));
     let spec = |kind| InputSpec {
         pool: vec![files.put("p.npy", &npy(kind, DIM, &pool))],
-        query: Some(files.put("q.npy", &npy(kind, DIM, &query))),
+        query: vec![files.put("q.npy", &npy(kind, DIM, &query))],
         ..InputSpec::default()
     };
     made_of(&p, &q, &spec(Kind::BigEndian));
@@ -253,6 +253,6 @@ fn certificates_of_rows_in_memory_are_those_of_files_but_for_names() {
         files.put(name, &serialize([("x", view)], None).unwrap())
     };
     let (pool, query) = (brain("p.safetensors", &pool), brain("q.safetensors", &query));
-    let spec = InputSpec { pool: vec![pool], query: Some(query), ..InputSpec::default() };
+    let spec = InputSpec { pool: vec![pool], query: vec![query], ..InputSpec::default() };
     made_of(&p.mapv(bf16::from_f64), &q.mapv(bf16::from_f64), &spec);
 }

@@ -58,7 +58,7 @@ impl Written {
         };
         let spec = InputSpec {
             pool: vec![at("pool.npy")],
-            query: Some(at("query.npy")),
+            query: vec![at("query.npy")],
             on_bad_row: OnBadRow::Drop,
             ..InputSpec::default()
         };

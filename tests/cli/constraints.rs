@@ -54,6 +54,18 @@ fn quotas_are_obeyed_by_every_method_and_optimal_is_best_among_those_that_obey()
         rows(&out, dir).iter().for_each(|&row| *counts.entry(&sources[row]).or_default() += 1);
         assert!(counts.values().all(|&count| count <= budget / 5) && counts["medquad"] >= 15, "{dir}: {counts:?}");
         assert!(result["excess"].as_f64().is_some(), "{dir}");
+        // What is used of the limits is what was chosen.
+        let limits = result["limits"].as_array().unwrap();
+        let full = counts.values().filter(|count| **count == budget / 5).count();
+        assert_eq!(
+            (limits[0]["used"].as_f64(), limits[0]["labels_at_end"].as_u64()),
+            (Some(budget as f64), Some(full as u64))
+        );
+        for listed in limits[0]["labels"].as_array().unwrap() {
+            assert_eq!(listed[1], counts[listed[0].as_str().unwrap()], "{dir}");
+        }
+        assert_eq!(limits[1]["used"].as_f64(), Some(counts["medquad"] as f64), "{dir}");
+        assert!(full == 0 || limits[0]["binds"] == true, "{dir}");
         if result["method"] == "optimal" {
             assert_eq!(result["status"], "optimal", "{dir}");
         }
@@ -99,6 +111,26 @@ fn quotas_have_prices_under_the_energy_distance() {
     }
 }
 
+/// TSDS's bound has prices of quotas too: without them it was that of the free problem.
+#[test]
+fn quotas_have_prices_under_the_objective_of_tsds() {
+    let work = tempfile::tempdir().unwrap();
+    let best = |name: &str, more: &[&str]| {
+        let out = work.path().join(name);
+        let words = ["--method", "knn-uniform", "--diversity", "0.2", "--budget", "100"];
+        select(&out, &[&words[..], more].concat()).assert().success();
+        let dir = out.join("knn-uniform/k100");
+        // What limits are worth is known of distances only.
+        assert!(!dir.join("prices.json").exists());
+        json(&dir.join("certificate.json"))
+    };
+    let (free, limited) = (best("free", &[]), best("limited", &["--quota", "source:..20%"]));
+    assert!(!limited["evidence"]["prices"].as_array().unwrap().is_empty());
+    let lower = |certificate: &Value| certificate["best"]["lower"].as_f64().unwrap();
+    assert!(lower(&limited) > 1.001 * lower(&free), "{} {}", lower(&free), lower(&limited));
+    kantor().arg("verify").arg(work.path().join("limited/knn-uniform/k100/certificate.json")).assert().success();
+}
+
 /// The columns of a result, one object a row.
 fn columns(out: &Path) -> Vec<Value> {
     let text = fs::read_to_string(out.join("columns.jsonl")).unwrap();
@@ -126,6 +158,9 @@ fn columns_go_with_the_result() {
         let chosen = rows(&moved, &format!("{method}/k100"));
         let words = chosen.iter().map(|&row| columns[row]["words"].as_f64().unwrap()).sum::<f64>();
         assert!(words <= 8192.0, "{method}");
+        let manifest = json(&moved.join("manifest.json"));
+        let result = manifest["results"].as_array().unwrap().iter().find(|result| result["method"] == method).unwrap();
+        assert_eq!(result["limits"][1]["used"].as_f64(), Some(words), "{method}");
         let mut labels: Vec<&str> = chosen.iter().filter_map(|&row| columns[row]["near-duplicates"].as_str()).collect();
         labels.sort_unstable();
         assert!(labels.windows(2).all(|pair| pair[0] != pair[1]), "{method}");
@@ -192,6 +227,9 @@ fn rows_are_included_and_excluded_by_number_and_by_id() {
     fs::write(small.at("ids.txt"), "r1\nr5\n").unwrap();
     fs::write(small.at("ids.jsonl"), "{\"id\": \"r0\"}\n{\"id\": \"r1\"}\n").unwrap();
     assert_eq!(small.chosen("a", &["--include", "rows.txt"]), [0, 4]);
+    // Row 2 is left out: rows go by their place in the file wherever they have a price.
+    let row = &json(&small.at("a/optimal/k2/prices.json"))["included"]["dearest"][0];
+    assert_eq!((row["row"].as_u64(), row["id"].as_str()), (Some(4), Some("r4")));
     assert_eq!(small.chosen("b", &["--exclude", "ids.txt"]), [0, 3]);
     assert_eq!(small.chosen("c", &["--exclude", "ids.jsonl"]), [3, 5]);
     assert_eq!(small.chosen("d", &["--exclude", "ids.jsonl", "--include", "rows.txt"]), [4, 5]);
@@ -266,6 +304,13 @@ fn a_comparison_under_constraints_compares_subsets_that_obey() {
     assert!(one["references"][0]["range"][0].as_f64().unwrap() > 0.6, "{}", one["references"]);
     let page = fs::read_to_string(work.path().join("one/report.html")).unwrap();
     assert!(page.contains("source=tldr_pages:40.."));
+    assert!(page.contains("at least 40 rows of `source=tldr_pages`") && page.contains("<td>binds</td>"));
+    let (prices, limit) = (&one["prices"][0], "at least 40 rows of `source=tldr_pages`");
+    assert_eq!(prices["limits"][0]["limit"], limit);
+    assert_eq!(
+        (&prices["method"], &prices["distance_upper"]),
+        (&one["results"][0]["method"], &one["results"][0]["distance"]["upper"])
+    );
 }
 
 /// Whole numbers in a list are row numbers; where they are ids of other rows too, nobody can tell what is meant.

@@ -219,7 +219,9 @@ fn labels_ids_and_texts_are_harmless_in_tables_pages_and_figures() {
     write_npy(&path("query.npy"), 4, &numbers[..8 * 4].iter().map(|x| x + 0.5).collect::<Vec<_>>());
     let labels: String = (0..8).map(|i| format!("{}\n", json!({"task": format!("={NASTY}{}", i % 2)}))).collect();
     fs::write(path("groups.jsonl"), labels).unwrap();
-    let line = |i: usize| json!({"id": format!("{NASTY}{i}"), "text": NASTY, "source": format!("@{NASTY}{}", i % 3)});
+    let part = |i: usize| if i < 8 { format!("@{NASTY}") } else { "other".to_owned() };
+    let source = |i: usize| format!("@{NASTY}{}", i % 3);
+    let line = |i: usize| json!({"id": format!("{NASTY}{i}"), "text": NASTY, "source": source(i), "part": part(i)});
     fs::write(path("pool.jsonl"), (0..60).map(|i| format!("{}\n", line(i))).collect::<String>()).unwrap();
     fs::write(path("query.jsonl"), (0..8).map(|i| format!("{}\n", line(i))).collect::<String>()).unwrap();
     let run = |word: &str, out: &str, more: &[&str]| {
@@ -236,7 +238,14 @@ fn labels_ids_and_texts_are_harmless_in_tables_pages_and_figures() {
     let printed: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(printed["groups"][0][0], format!("={NASTY}0"));
     let queries = path("query.jsonl");
-    let more = ["--method", "round-robin,random", "--random-seeds", "2", "--query-jsonl", queries.to_str().unwrap()];
+    let texts = ["--query-jsonl", queries.to_str().unwrap()];
+    // Limits, queries and what they are worth.
+    let limits = [&texts[..], &["--quota", "part:..7", "--quota", "id:..1"]].concat();
+    assert!(run("select", "limited", &limits).0.contains("@a\\u{1b}[2K"));
+    let (_, prices) = said(kantor().arg("prices").arg(path("limited")));
+    assert!(prices.contains("`part=@a\\u{1b}[2K") && prices.matches("\\u{1b}[2K").count() > 2, "{prices}");
+    let more =
+        [&texts[..], &["--method", "round-robin,random", "--random-seeds", "2", "--quota", "source:..4"]].concat();
     assert!(run("compare", "page", &more).1.contains("=a\\u{1b}[2K"));
     let page = fs::read_to_string(path("page/report.html")).unwrap();
     harmless(&page);

@@ -255,6 +255,22 @@ fn settings_that_change_nothing_are_named() {
 }
 
 #[test]
+fn a_manifest_records_only_settings_that_something_read() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    let width = ["--bandwidth=0.5", "--budget=3", "--quiet", "--force"];
+    for (words, recorded) in [
+        (&["--method=random"][..], serde_json::json!("median")),
+        (&["--method=mmd", "--kernel=cosine"], serde_json::json!("median")),
+        (&["--method=mmd"], serde_json::json!(0.5)),
+        (&["--method=random", "--objective=mmd"], serde_json::json!(0.5)),
+    ] {
+        select_example(&out, &[&width[..], words].concat()).assert().success();
+        assert_eq!(json(&out.join("manifest.json"))["parameters"]["bandwidth"], recorded, "{words:?}");
+    }
+}
+
+#[test]
 fn a_budget_that_favours_the_first_queries_is_noted() {
     let work = tempfile::tempdir().unwrap();
     for (method, budget, noted) in [

@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 
 use predicates::str::contains;
 
-use crate::support::{example, json, kantor, select_example};
+use crate::support::{copy_program, example, json, kantor, select_example};
 
 /// No address space has room for a stack of that size: whoever starts a thread is refused.
 const NO_THREADS: (&str, &str) = ("RUST_MIN_STACK", "140737488355328");
@@ -99,7 +99,7 @@ fn a_system_that_gives_no_threads_is_a_limit_and_no_panic() {
 #[cfg(target_os = "linux")]
 fn helpers_that_the_system_does_not_give_are_done_without() {
     let work = tempfile::tempdir().unwrap();
-    let (uid, program) = (format!("{}", 1_000_000 + std::process::id()), work.path().join("kantor"));
+    let uid = format!("{}", 1_000_000 + std::process::id());
     let command = |limit: u32, words: &[&str]| {
         let mut command = Command::new("prlimit");
         command.arg(format!("--nproc={limit}")).args(["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups"]);
@@ -111,7 +111,7 @@ fn helpers_that_the_system_does_not_give_are_done_without() {
         assert!(std::env::var_os("KANTOR_TMPFS").is_none(), "KANTOR_TMPFS asks for this test, which needs to be root");
         return;
     }
-    fs::copy(assert_cmd::cargo::cargo_bin!("kantor"), &program).unwrap();
+    copy_program(&work.path().join("kantor"));
     for name in ["pool", "query_gsm8k", "query_humaneval"] {
         fs::copy(example(&format!("{name}.embed.npy")), work.path().join(name)).unwrap();
     }
@@ -124,7 +124,11 @@ fn helpers_that_the_system_does_not_give_are_done_without() {
         let select = [&["./kantor", "select", "--budget", "50", "-o", out][..], &files].concat();
         let jobs = format!("jobs-{out}");
         let batch = ["./kantor", "batch", "jobs.toml", "--jobs", "2", "--threads", "2", "-o", &jobs];
-        [&select[..], &batch].map(|words| command(limit, words).output().unwrap().status.code())
+        [&select[..], &batch].map(|words| {
+            let output = command(limit, words).output().unwrap();
+            eprintln!("{limit}: {}", String::from_utf8_lossy(&output.stderr));
+            output.status.code()
+        })
     };
     // The process itself and two workers; then the one that waits for signals, and one helper after the other.
     assert_eq!(run(2, "none"), [Some(5), Some(5)]);

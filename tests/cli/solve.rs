@@ -263,6 +263,22 @@ fn penalties_and_capacities_beyond_all_need_leave_the_dual_value_right() {
 }
 
 #[test]
+fn a_threshold_for_a_plan_that_is_written_whole_is_named() {
+    let work = tempfile::tempdir().unwrap();
+    let (rows, plan) = (work.path().join("rows.txt"), work.path().join("plan.safetensors"));
+    for (words, idle) in [
+        (&["--rounded"][..], false),
+        (&["--threshold=0.01"], false),
+        (&["--rounded", "--threshold=1e-6"], false),
+        (&["--rounded", "--threshold=0.01"], true),
+    ] {
+        let run = distance(&rows, &[words, &["--force", "--plan", plan.to_str().unwrap()]].concat()).assert().success();
+        let printed = String::from_utf8(run.get_output().stderr.clone()).unwrap();
+        assert_eq!(printed.contains("--threshold changes nothing here"), idle, "{words:?}: {printed}");
+    }
+}
+
+#[test]
 fn settings_that_no_chosen_solver_reads_are_named() {
     let work = tempfile::tempdir().unwrap();
     let rows = work.path().join("rows.txt");

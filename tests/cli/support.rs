@@ -12,6 +12,14 @@ pub(crate) fn kantor() -> Command {
     assert_cmd::cargo::cargo_bin_cmd!("kantor")
 }
 
+/// Copies the program to where another user may run it. A process does so of its own: what this one writes is also open in
+/// every process that another test has begun and that has not become its program yet, and a file that is open for writing
+/// cannot be run.
+pub(crate) fn copy_program(to: &Path) {
+    let copied = std::process::Command::new("cp").arg(assert_cmd::cargo::cargo_bin!("kantor")).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
 /// A file of the bundled example data.
 pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data").join(name)

@@ -40,6 +40,7 @@ macro_rules! quantiles {
 pub(crate) const HELP: &[Case] = &[
     case("program", Exact, &["--help", "--version"]),
     case("inspect", Exact, &["inspect --help"]),
+    case("prices", Exact, &["prices --help"]),
     case("select", Exact, &["select --help"]),
     case("distance", Exact, &["distance --help"]),
     case("verify", Exact, &["verify --help"]),
@@ -84,6 +85,15 @@ pub(crate) const SELECT: &[Case] = &[
     case("shards", Exact, &["select --pool rows/pool.npy --pool rows/query.npy --query rows/query.npy --budget 10 -o out"]),
     case("bad-rows", Exact, &["select --pool bad_rows.npy --query few_queries.npy --on-bad-row drop --budget 4 --method optimal -o out"]),
     case("similarity", Exact, &["select --similarity similarities.npy --budget 4 --method optimal,round-robin -o out", "verify out/optimal/k4/certificate.json --similarity similarities.npy"]),
+];
+
+#[rustfmt::skip]
+pub(crate) const PRICES: &[Case] = &[
+    case("constraints", Exact, &[
+        "select --pool rows.npy --query few_queries.npy --column source=columns.jsonl:source --column words=columns.jsonl:words --quota source:..2 --quota source=code:1.. --tokens words --max-tokens-total 26 --exclude rows.txt --method optimal,random --budget 4 -o out",
+        "prices out", "prices out --method random --budget 4 --json", "prices out --method energy", "prices rows",
+    ]),
+    case("free", Exact, &[concat!("~ ", select!("--method optimal --p 2 --cost euclidean --budget 10 -o prepared/out")), "prices prepared/out"]),
 ];
 
 #[rustfmt::skip]

@@ -95,6 +95,7 @@ groups! {
     registries: REGISTRIES,
     inspect: INSPECT,
     select: SELECT,
+    prices: PRICES,
     distance: DISTANCE,
     solvers: SOLVERS,
     verify: VERIFY,

@@ -24,7 +24,7 @@ fn pool_mass_cost_and_objective_for_both_penalties() {
                 pool: strength(&case["rho_pool"]),
                 query: strength(&case["rho_query"]),
             };
-            let found = semidual::solve(&costs, penalty, &Quiet).unwrap();
+            let found = semidual::solve(&costs, None, penalty, &Quiet).unwrap();
             assert!(found.converged, "{penalty:?}: residual {:e} after {} passes", found.residual, found.passes);
             let mass: Vec<f64> = found.log_marginal.iter().map(|log| log.exp()).collect();
             assert_close(&mass, &values::<f64>(case["pool_mass"].as_str().unwrap()), 1e-6);

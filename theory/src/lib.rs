@@ -36,7 +36,7 @@ pub mod transport_problem;
 
 pub use bounds::{
     BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Executor, Interval, KernelMeans, LimitEnd,
-    NearestDistances, NewRow, Screened, Sensitivity, Witness, best_bound, constrained_best_bound,
+    NearestDistances, NewRow, PricedEnd, Screened, Sensitivity, Witness, best_bound, constrained_best_bound,
     constrained_distance_bound, distance_bound, excess, kernel_means, mean_difference, nearest_distances, sequential,
     transport_at_least,
 };

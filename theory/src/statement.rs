@@ -23,6 +23,10 @@ pub const KERNEL_CONVENTION: &str = "distance = sqrt(E k(x,x') - 2 E k(x,q) + E 
 pub const TSDS_CONVENTION: &str = "distance = min <c, x> + diversity*(M*max_ij x_ij - 1/N) over x >= 0 on subset rows and queries \
      that give every query mass 1/M, the rows any mass; best = lower bound of it for every subset of `budget` distinct pool rows";
 
+/// What is added to [`KERNEL_CONVENTION`] where there are [`Weights`].
+pub const WEIGHTED: &str =
+    "; instead of uniform, the side whose `weights` are given has these as probabilities, divided by their sum";
+
 /// What is added to the convention of the objective where there are [`Constraints`].
 pub const CONSTRAINED: &str = " that obeys `constraints`, as `subset` does: it has all rows of `include`, none of `exclude`, and \
      for every limit min <= x <= max, x the number of its rows with the label (`each`: with any one label) or the sum of its \
@@ -123,7 +127,8 @@ pub struct Statement {
     /// Which subsets `best` is about; absent in files if it is about all.
     #[serde(default, skip_serializing_if = "Constraints::are_none")]
     pub constraints: Constraints,
-    /// [`Objective::convention`], word for word, and [`CONSTRAINED`] where there are constraints.
+    /// [`Objective::convention`], word for word, [`CONSTRAINED`] where there are constraints, and [`WEIGHTED`] where a
+    /// kernel's distance has weights.
     pub convention: String,
 }
 
@@ -145,17 +150,29 @@ impl Statement {
 
     /// The same problem with these weights.
     pub fn weighted(self, weights: Weights) -> Self {
-        Self { weights, ..self }
+        Self { weights, ..self }.with_convention()
     }
 
     /// The same problem for subsets that obey these constraints.
     pub fn constrained(self, constraints: Constraints) -> Self {
-        Self { convention: convention(self.objective, &constraints), constraints, ..self }
+        Self { constraints, ..self }.with_convention()
     }
 
     /// The same problem under another distance.
     pub fn under(self, objective: Objective) -> Self {
-        Self { objective, convention: convention(objective, &self.constraints), ..self }
+        Self { objective, ..self }.with_convention()
+    }
+
+    fn with_convention(mut self) -> Self {
+        self.convention = self.expected_convention();
+        self
+    }
+
+    /// What certificates of this problem say the numbers mean.
+    fn expected_convention(&self) -> String {
+        let constrained = if self.constraints.are_none() { "" } else { CONSTRAINED };
+        let weighted = self.objective.kernel().is_some() && self.weights != Weights::default();
+        self.objective.convention().to_owned() + constrained + if weighted { WEIGHTED } else { "" }
     }
 
     /// Checks that the problem makes sense and is about this geometry.
@@ -178,7 +195,7 @@ impl Statement {
 
     /// The part of [`Statement::check`] that needs no data.
     pub(crate) fn check_alone(&self) -> Result<(), Rejection> {
-        if self.convention != convention(self.objective, &self.constraints) {
+        if self.convention != self.expected_convention() {
             return Err(Rejection::new("convention", "problem.convention is not the one of this schema"));
         }
         if let Objective::Mmd(kernel) = self.objective
@@ -218,7 +235,7 @@ impl Statement {
         let (name, kernel) = (self.objective.name(), self.objective.kernel());
         let fault = if self.p != Power::One {
             "has no power p"
-        } else if self.weights != Weights::default() {
+        } else if kernel.is_none() && self.weights != Weights::default() {
             "is proved for uniform weights only"
         } else if kernel.is_some() && self.cost.family() == Family::Given {
             "needs points, not a matrix of costs"
@@ -248,11 +265,6 @@ impl Statement {
             }
         }
     }
-}
-
-/// What certificates say the numbers mean.
-fn convention(objective: Objective, constraints: &Constraints) -> String {
-    objective.convention().to_owned() + if constraints.are_none() { "" } else { CONSTRAINED }
 }
 
 /// The exact sum of some weights.

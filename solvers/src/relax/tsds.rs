@@ -11,9 +11,10 @@
 
 use std::cmp::Ordering;
 
-use kantor_theory::Screened;
+use kantor_theory::{Price, Screened};
 use rayon::prelude::*;
 
+use super::constrained::linear::Limited;
 use crate::scan::screened::LowerCosts;
 use crate::simd;
 use crate::task::{SelectError, Task};
@@ -42,6 +43,8 @@ pub struct TsdsDual {
     pub potentials: Vec<f64>,
     /// The pool rows, ascending, with g_j above the lower end of c_ij for some j: all others have h_i = 0.
     pub screened: Screened,
+    /// Of limits on nested groups, under constraints: the duals of the largest Σ h_i that a subset that obeys can have.
+    pub prices: Vec<Price>,
     /// D(g) as `f64` arithmetic has it.
     pub value: f64,
     /// The least F_λ of the subsets looked at, likewise.
@@ -138,7 +141,13 @@ impl<'a> Problem<'a> {
             }
         }
         let screened = self.costs.rows_below(&best);
-        Ok(TsdsDual { budget, potentials: best, screened, value, seen })
+        let prices = task.constraints.map_or_else(Vec::new, |set| {
+            let (limited, rows) = (Limited::new(set, budget), Vec::from_iter(0..self.n));
+            let lowered: Vec<f64> = self.heights(&best).iter().map(|height| -height).collect();
+            let step = limited.step(&rows, &lowered);
+            limited.prices(&step.thresholds, &vec![0.0; limited.sides.sides.len()])
+        });
+        Ok(TsdsDual { budget, potentials: best, screened, prices, value, seen })
     }
 
     /// The better of the two points where D is greatest in a simpler problem.
@@ -168,7 +177,8 @@ impl<'a> Problem<'a> {
         if far.1.value > close.1.value { far } else { close }
     }
 
-    fn at(&self, g: &[f64], budget: usize) -> Point {
+    /// The h_i.
+    fn heights(&self, g: &[f64]) -> Vec<f64> {
         let mut heights = vec![0.0; self.n];
         let sum = |(rows, heights): (&[f64], &mut [f64])| {
             simd::wide(
@@ -181,6 +191,11 @@ impl<'a> Problem<'a> {
             );
         };
         self.costs.values().par_chunks(ROWS * self.m).zip(heights.par_chunks_mut(ROWS)).for_each(sum);
+        heights
+    }
+
+    fn at(&self, g: &[f64], budget: usize) -> Point {
+        let heights = self.heights(g);
         let higher = |&a: &usize, &b: &usize| -> Ordering { heights[b].total_cmp(&heights[a]).then(a.cmp(&b)) };
         let mut rows: Vec<usize> = (0..self.n).collect();
         if budget < self.n {

@@ -57,8 +57,10 @@ impl Balanced {
 
     /// What the method chooses for one group; constraints are those of all groups together.
     fn ask(&self, task: &Task<'_>, group: usize, budget: usize) -> Result<Selection, SelectError> {
+        let weights: Option<Vec<f64>> =
+            task.weights.map(|all| self.groups[group].iter().map(|&query| all[query]).collect());
         task.geometry.with_queries(&self.groups[group], |geometry| {
-            let task = Task { geometry, constraints: None, ..*task };
+            let task = Task { geometry, weights: weights.as_deref(), constraints: None, ..*task };
             let scanned = scan(&task, self.inner.needs(&task, budget))?;
             let mut selections = self.inner.select(&task, &scanned, &[budget])?;
             let Some(selection) = selections.pop() else { unreachable!("one selection per budget") };

@@ -3,10 +3,10 @@
 //! Row u has the weight q(u)/p(u), the kernel density of the queries at u over that of the pool,
 //!
 //! ```text
-//!    q(u) = (1/M) Σ_j k(u, query j)        p(u) = (1/N) Σ_v k(u, row v)
+//!    q(u) = Σ_j b_j k(u, query j)        p(u) = (1/N) Σ_v k(u, row v)
 //! ```
 //!
-//! and rows are drawn one after the other without replacement, each in proportion to its weight among those left
+//! with weights b_j of total 1, 1/M where none are given, and rows are drawn one after the other without replacement, each in proportion to its weight among those left
 //! ([`crate::draw`]); DSIR (arXiv 2302.03169) resamples so with n-gram densities. The score is
 //! ln(q/p) plus the row's Gumbel number. Rows that no query reaches (weight 0, compact kernel) follow after all others, closest first.
 //!
@@ -32,6 +32,7 @@ use crate::select::{Selection, Selector, notes};
 use crate::settings::{SettingGroup, settings};
 use crate::task::{SelectError, Task};
 use crate::watch::Stopped;
+use crate::weights::QueryWeights;
 
 /// What a density may lack because far pairs were left out; densities are at least 1.
 const TOLERANCE: f64 = 1e-9;
@@ -129,14 +130,18 @@ impl Selector for KdeRatio {
         self.supports(task)?;
         let largest = task.largest(budgets)?;
         let geometry = task.geometry;
-        let (n, m, family) = (geometry.pool_len(), geometry.query_len(), geometry.cost().family());
+        let (n, family) = (geometry.pool_len(), geometry.cost().family());
         let points = self.points(task)?;
         // Where all rows are alike no rule finds a width, and any width gives the same densities.
         let kernel = self.density_bandwidth.kernel(self.kernel, points, family);
         let kernel = kernel.or_else(|_| Bandwidth::Given(1.0).kernel(self.kernel, points, family))?;
         let pool = self.pool_density(task, points, kernel)?;
+        let weights = QueryWeights::new(task);
+        let (ln_weights, ln_total) =
+            (weights.of.iter().map(|weight| weight.ln()).collect::<Vec<_>>(), weights.total.ln());
         let query = sums(task, geometry, "query density", |_, line| {
-            ln_sum(line.iter().map(|&closeness| kernel.ln_value(squared(family, closeness)))) - (m as f64).ln()
+            let values = line.iter().zip(&ln_weights);
+            ln_sum(values.map(|(&closeness, weight)| weight + kernel.ln_value(squared(family, closeness)))) - ln_total
         })?;
 
         let ln_ratio: Vec<f64> = query.iter().zip(&pool.values).map(|(q, p)| q - p.ln() + (n as f64).ln()).collect();

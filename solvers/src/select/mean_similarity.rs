@@ -1,4 +1,4 @@
-//! Rows by their mean cost^p to all queries.
+//! Rows by their mean cost^p to all queries, weighted if the queries are.
 //!
 //! Where cost^p falls linearly with closeness, the least mean cost is the largest mean closeness, and the mean over
 //! queries is taken on the query side first, which turns M inner products per row into one: the mean cosine is the inner
@@ -21,6 +21,7 @@ use crate::scan::PoolScan;
 use crate::scan::pairs::{decisive, matrix_sign};
 use crate::select::{Selection, Selector};
 use crate::task::{SelectError, Task};
+use crate::weights::QueryWeights;
 
 /// Rows widened at a time: they stay in cache.
 const CHUNK: usize = 8;
@@ -47,7 +48,7 @@ impl Selector for MeanSimilarity {
         let count = task.largest(budgets)?;
         task.power.check(task.geometry)?;
         let n = task.geometry.pool_len();
-        let means_of = Means::new(task.geometry, task.power);
+        let means_of = Means::new(task);
         let mut means = vec![0.0; n];
         task.watch.begin("mean cost of every row", n as u64);
         let block = task.block.clamp(1, n);
@@ -73,63 +74,63 @@ enum Means {
     /// By the mean query, and the mean squared distance of the queries to it.
     Point { first: Vec<f64>, offset: Vec<f64>, spread: f64 },
     /// By the sum of the entries of a matrix.
-    Entries,
+    Entries(QueryWeights),
     /// Cost by cost, raised to a power.
-    Costs(Power),
+    Costs(Power, QueryWeights),
 }
 
 impl Means {
-    fn new(geometry: &Geometry<'_>, power: Power) -> Self {
+    fn new(task: &Task<'_>) -> Self {
+        let (geometry, power, weights) = (task.geometry, task.power, QueryWeights::new(task));
         let linear = match geometry.cost() {
             Cost::Cosine | Cost::HalfCosine | Cost::Sqeuclidean | Cost::Precomputed => power == Power::One,
             Cost::Euclidean => power == Power::Two,
             Cost::Angular => false,
         };
         if !linear {
-            return Self::Costs(power);
+            return Self::Costs(power, weights);
         }
-        let Some((queries, norms)) = geometry.queries() else { return Self::Entries };
+        let Some((queries, norms)) = geometry.queries() else { return Self::Entries(weights) };
         let dim = queries.len() / norms.len();
         let angle = geometry.cost().family() == Family::Angle;
-        let m = norms.len() as f64;
         // Far from the origin, the mean of points is known well only from one of them: rounding is then relative to the
         // distances between points.
         let first = if angle { vec![0.0; dim] } else { queries[..dim].to_vec() };
         let mut mean = vec![0.0; dim];
-        for (query, norm) in queries.chunks_exact(dim).zip(norms) {
-            let weight = if angle { 1.0 / norm } else { 1.0 };
+        for ((query, norm), weight) in queries.chunks_exact(dim).zip(norms).zip(&weights.of) {
+            let weight = if angle { weight / norm } else { *weight };
             for ((sum, x), first) in mean.iter_mut().zip(query).zip(&first) {
                 *sum += (x - first) * weight;
             }
         }
         for sum in &mut mean {
-            *sum /= m;
+            *sum /= weights.total;
         }
         if angle {
             return Self::Direction(mean);
         }
         let mut moved = vec![0.0; dim];
         let mut spread = 0.0;
-        for query in queries.chunks_exact(dim) {
+        for (query, weight) in queries.chunks_exact(dim).zip(&weights.of) {
             moved.iter_mut().zip(query).zip(&first).for_each(|((moved, x), first)| *moved = x - first);
-            spread += dot::squared_distance(&moved, &mean) / m;
+            spread += weight * dot::squared_distance(&moved, &mean) / weights.total;
         }
         Self::Point { first, offset: mean, spread }
     }
 
     /// What the pool rows `rows` are ordered by, the largest first.
     fn evaluate(&self, geometry: &Geometry<'_>, rows: Range<usize>, out: &mut [f64]) {
-        if let Self::Costs(power) = self {
-            return by_costs(geometry, *power, rows, out);
+        if let Self::Costs(power, weights) = self {
+            return by_costs(geometry, *power, weights, rows, out);
         }
-        if let (Self::Entries, Some(matrix)) = (self, geometry.matrix()) {
+        if let (Self::Entries(weights), Some(matrix)) = (self, geometry.matrix()) {
             let mut line = vec![0.0; rows.len()];
             out.fill(0.0);
             for j in 0..matrix.len() {
                 matrix.read(j, rows.clone(), &mut line);
-                out.iter_mut().zip(&line).for_each(|(sum, x)| *sum += x);
+                out.iter_mut().zip(&line).for_each(|(sum, x)| *sum += weights.of[j] * x);
             }
-            let weight = matrix_sign(geometry.cost()) / matrix.len() as f64;
+            let weight = matrix_sign(geometry.cost()) / weights.total;
             out.iter_mut().for_each(|sum| *sum *= weight);
         }
         let Some(points) = geometry.points() else { return };
@@ -145,7 +146,7 @@ impl Means {
                         x.iter_mut().zip(first).for_each(|(x, first)| *x -= first);
                         -(dot::squared_distance(x, offset) + spread)
                     }
-                    Self::Entries | Self::Costs(_) => continue,
+                    Self::Entries(_) | Self::Costs(..) => continue,
                 };
             }
         }
@@ -153,9 +154,9 @@ impl Means {
 }
 
 /// Minus the p-th root of the mean cost^p.
-fn by_costs(geometry: &Geometry<'_>, power: Power, rows: Range<usize>, out: &mut [f64]) {
+fn by_costs(geometry: &Geometry<'_>, power: Power, weights: &QueryWeights, rows: Range<usize>, out: &mut [f64]) {
     let m = geometry.query_len();
-    let ones = vec![1.0; m];
+    let roots: Vec<f64> = weights.of.iter().map(|weight| weight.sqrt()).collect();
     let mut block = vec![0.0; COSTS.min(rows.len()) * m];
     for (chunk, out) in out.chunks_mut(COSTS).enumerate() {
         let first = rows.start + chunk * COSTS;
@@ -164,16 +165,16 @@ fn by_costs(geometry: &Geometry<'_>, power: Power, rows: Range<usize>, out: &mut
         block.iter_mut().for_each(|value| *value = geometry.cost().from_closeness(*value));
         for (out, costs) in out.iter_mut().zip(block.chunks_exact_mut(m)) {
             *out = -match power {
-                Power::One => dot::dot(costs, &ones) / m as f64,
-                Power::Two => root_mean_square(costs),
+                Power::One => dot::dot(costs, &weights.of) / weights.total,
+                Power::Two => root_mean_square(costs, &roots, weights.total),
             };
         }
     }
 }
 
 /// √(mean c²) without overflow or underflow of the squares.
-fn root_mean_square(costs: &mut [f64]) -> f64 {
+fn root_mean_square(costs: &mut [f64], roots: &[f64], total: f64) -> f64 {
     let unit = scale_of(costs);
-    costs.iter_mut().for_each(|cost| *cost /= unit);
-    (dot::dot(costs, costs) / costs.len() as f64).sqrt() * unit
+    costs.iter_mut().zip(roots).for_each(|(cost, root)| *cost = *cost / unit * root);
+    (dot::dot(costs, costs) / total).sqrt() * unit
 }

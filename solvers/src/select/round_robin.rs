@@ -19,12 +19,14 @@ use kantor_theory::Geometry;
 
 use super::prefixes;
 use crate::admission::Admission;
+use crate::relax::budgeted::demand::largest_share;
 use crate::scan::lists::NeighbourLists;
 use crate::scan::pairs::{PairCloseness, closeness_of};
 use crate::scan::{self, key_row, key_value, list_bytes};
 use crate::scan::{PoolScan, ScanRequest};
 use crate::select::{Selection, Selector, notes};
 use crate::task::{SelectError, Task};
+use crate::weights::turns;
 
 /// First list length in multiples of a query's fair share k/M: rows wanted by up to this many queries are on it.
 const SHARES: usize = 32;
@@ -37,8 +39,11 @@ const GROWTH: usize = 4;
 
 /// Queries in file order, cyclically, each taking its closest unused row; ties to the lower row (arXiv:2602.14696).
 ///
-/// The score is the closeness to the query that picked the row: number r (from 0) of the order was picked by query
-/// r mod M.
+/// Queries with weights take turns in proportion to these: the next turn is that of the least (2t + 1)/b_j, t the turns that
+/// query j has had (the divisor method of Webster and Sainte-Laguë), at equality that of the lower query.
+///
+/// The score is the closeness to the query that picked the row: without weights, number r (from 0) of the order was picked
+/// by query r mod M.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RoundRobin;
 
@@ -56,7 +61,7 @@ impl Selector for RoundRobin {
     }
 
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
-        let share = largest.div_ceil(task.geometry.query_len());
+        let share = largest_share(largest, task.geometry.query_len(), task.weights);
         ScanRequest { row_best: false, lists: affordable(task, largest.min(SHORTEST.max(SHARES * share))) }
     }
 
@@ -93,6 +98,8 @@ fn affordable(task: &Task<'_>, count: usize) -> usize {
 struct Turns<'a> {
     geometry: &'a Geometry<'a>,
     count: usize,
+    /// The query of every pick.
+    turn_of: Vec<u32>,
     free: Vec<bool>,
     admission: Option<Admission<'a>>,
     picks: Vec<usize>,
@@ -134,7 +141,8 @@ impl<'a> Turns<'a> {
         let may_be = |row: usize| task.constraints.is_none_or(|set| !set.is_excluded(row));
         let free = (0..task.geometry.pool_len()).map(may_be).collect();
         let admission = task.constraints.map(|set| Admission::new(set, count)).transpose()?;
-        Ok(Self { geometry: task.geometry, count, free, admission, picks: Vec::with_capacity(count), resolved: 0 })
+        let (geometry, turn_of, picks) = (task.geometry, turns(task, count), Vec::with_capacity(count));
+        Ok(Self { geometry, count, turn_of, free, admission, picks, resolved: 0 })
     }
 
     /// Picks until all rows are chosen (true) or a query's next row may not be on its list (false).
@@ -143,7 +151,7 @@ impl<'a> Turns<'a> {
         let mut pairs = PairCloseness::new(self.geometry);
         let mut hands = vec![Hand::default(); m];
         while self.picks.len() < self.count {
-            let query = self.picks.len() % m;
+            let query = self.turn_of[self.picks.len()] as usize;
             let Some(row) = self.closest_free(query, &mut hands[query], lists, &mut pairs) else { return false };
             self.free[row] = false;
             if self.admission.as_mut().is_none_or(|admission| admission.take(row)) {
@@ -200,9 +208,8 @@ impl<'a> Turns<'a> {
 
     /// The picks with their exact closeness.
     fn order(&self) -> Vec<(usize, f64)> {
-        let m = self.geometry.query_len();
         let pairs: Vec<(u32, u32)> =
-            self.picks.iter().enumerate().map(|(r, &row)| (row as u32, (r % m) as u32)).collect();
+            self.picks.iter().zip(&self.turn_of).map(|(&row, &query)| (row as u32, query)).collect();
         let scores = closeness_of(self.geometry, &pairs);
         self.picks.iter().copied().zip(scores).collect()
     }

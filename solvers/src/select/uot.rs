@@ -48,7 +48,7 @@ impl Selector for Uot {
         let cost = costs::published(task.geometry.cost());
         let costs = Costs::new(task.geometry, cost, task.memory);
         let penalty = Penalty { epsilon: self.epsilon, pool: self.rho, query: f64::INFINITY };
-        let found = semidual::solve(&costs, penalty, task.watch)?;
+        let found = semidual::solve(&costs, task.weights, penalty, task.watch)?;
 
         let mut order: Vec<usize> = (0..task.geometry.pool_len()).collect();
         let by_mass = |a: &usize, b: &usize| found.log_rows[*b].total_cmp(&found.log_rows[*a]).then(a.cmp(b));

@@ -57,6 +57,7 @@ fn supported(entry: &SelectorEntry, geometry: &Geometry<'_>) -> bool {
         power: Power::One,
         block: 64,
         memory: MEMORY,
+        weights: None,
         constraints: None,
         watch: &Quiet,
     };
@@ -273,6 +274,7 @@ fn balanced(entry: &SelectorEntry, geometry: &Geometry<'_>, labels: &[usize], bu
         power: Power::One,
         block: 64,
         memory: MEMORY,
+        weights: None,
         constraints: None,
         watch: &Quiet,
     };

@@ -28,6 +28,7 @@ fn task<'a>(geometry: &'a Geometry<'a>, constraints: Option<&'a FeasibleSet>) ->
         power: Power::One,
         block: 64,
         memory: MEMORY,
+        weights: None,
         constraints,
         watch: &Quiet,
     }

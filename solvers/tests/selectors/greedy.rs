@@ -56,6 +56,7 @@ fn check(geometry: &Geometry<'_>) {
             power: kantor_theory::Power::One,
             block: 16,
             memory: MEMORY,
+            weights: None,
             constraints: None,
             watch: &Quiet,
         };

@@ -30,6 +30,7 @@ fn task<'a>(geometry: &'a Geometry<'a>, power: Power) -> Task<'a> {
         power,
         block: 4,
         memory: MEMORY,
+        weights: None,
         constraints: None,
         watch: &Quiet,
     }

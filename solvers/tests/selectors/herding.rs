@@ -20,6 +20,7 @@ fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
         power: Power::One,
         block: 64,
         memory: MEMORY,
+        weights: None,
         constraints: None,
         watch: &Quiet,
     }

@@ -210,6 +210,7 @@ fn choose(
         power: Power::One,
         block: 64,
         memory: 1 << 30,
+        weights: None,
         constraints: None,
         watch: &Quiet,
     };

@@ -91,6 +91,7 @@ fn task<'a>(geometry: &'a Geometry<'a>, set: &'a FeasibleSet) -> Task<'a> {
         power: Power::One,
         block: 64,
         memory: MEMORY,
+        weights: None,
         constraints,
         watch: &Quiet,
     }

@@ -74,6 +74,7 @@ fn try_select(geometry: &Geometry<'_>, name: &str, settings: &KnnKde, budget: us
         power: kantor_theory::Power::One,
         block: 64,
         memory: 1 << 30,
+        weights: None,
         constraints: None,
         watch: &Quiet,
     };

@@ -18,3 +18,4 @@ mod summary;
 mod support;
 mod swap;
 mod uot_properties;
+mod weights;

@@ -19,19 +19,19 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 fn task<'a>(geometry: &'a Geometry<'a>, objective: Objective, constraints: Option<&'a FeasibleSet>) -> Task<'a> {
-    let watch = &Quiet;
-    Task { geometry, power: Power::One, objective, seed: 3, block: 64, memory: MEMORY, constraints, watch }
+    let (watch, weights) = (&Quiet, None);
+    Task { geometry, power: Power::One, objective, seed: 3, block: 64, memory: MEMORY, weights, constraints, watch }
 }
 
 /// What swaps make smaller: W_p^p, the square of a kernel's distance, F_λ.
 fn value(task: &Task<'_>, rows: &[usize]) -> f64 {
-    let Task { geometry, power, objective, .. } = *task;
+    let Task { geometry, power, objective, weights, .. } = *task;
     if objective == Objective::W {
         let costs: Vec<f64> = (rows.iter())
             .flat_map(|&row| (0..geometry.query_len()).map(move |query| geometry.cost_of(row, query)))
             .map(|cost| if power == Power::Two { cost * cost } else { cost })
             .collect();
-        return transport(&costs, &masses(rows.len(), None, geometry.query_len(), None).unwrap()).unwrap().value;
+        return transport(&costs, &masses(rows.len(), None, geometry.query_len(), weights).unwrap()).unwrap().value;
     }
     let statement = Statement::new(geometry, power, rows.len()).under(objective);
     let interval =
@@ -81,7 +81,7 @@ const KINDS: [Kind; 4] = [Kind::Partition, Kind::Laminar, Kind::Crossing, Kind::
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Any costs with ties, p = 1 and 2, fewer and more rows than queries, any constraints.
+    /// Any costs with ties, p = 1 and 2, queries with weights and without, fewer and more rows than queries, any constraints.
     #[test]
     fn under_transport_no_swap_is_left_and_none_made_it_worse(
         costs in prop::collection::vec(prop_oneof![4 => 0.0..2.0f64, 2 => (0u8..3).prop_map(f64::from)], 40),
@@ -89,6 +89,7 @@ proptest! {
         seed in any::<u64>(),
         kind in prop::option::of(prop::sample::select(KINDS.to_vec())),
         squared in any::<bool>(),
+        weighted in any::<bool>(),
     ) {
         let n = (costs.len() / m).min(10);
         let matrix = DenseRows::from_f64(n, costs[..n * m].to_vec()).unwrap();
@@ -98,7 +99,9 @@ proptest! {
         let start = some_rows(&mut rng, n, k);
         let set = kind.map(|kind| constraints(&mut rng, kind, n, &start));
         let power = if squared { Power::Two } else { Power::One };
-        let found = check(&Task { power, ..task(&geometry, Objective::W, set.as_ref()) }, &start, "transport");
+        let weights: Vec<f64> = (0..m).map(|_| [0.3, 1.0, 2.0, 2.5][rng.random_range(0..4)]).collect();
+        let weights = weighted.then_some(&weights[..]);
+        let found = check(&Task { power, weights, ..task(&geometry, Objective::W, set.as_ref()) }, &start, "transport");
         prop_assert!(found.left_open.is_none_or(|open| open == LeftOpen::Rounding));
     }
 

@@ -36,6 +36,7 @@ fn try_select(
         power: kantor_theory::Power::One,
         block: 64,
         memory,
+        weights: None,
         constraints: None,
         watch: &Quiet,
     };
@@ -97,7 +98,7 @@ proptest! {
             query: if hard_query { f64::INFINITY } else { query_rho },
         };
         let costs = Costs::new(&geometry, Cost::HalfCosine, u64::MAX);
-        let found = semidual::solve(&costs, penalty, &Quiet).unwrap();
+        let found = semidual::solve(&costs, None, penalty, &Quiet).unwrap();
         prop_assert!(found.converged, "{:?}: {:e} after {}", penalty, found.residual, found.passes);
         let (a, b) = (1.0 / n as f64, 1.0 / m as f64);
         let kl = |x: f64, y: f64| if x > 0.0 { x * (x / y).ln() - x + y } else { y };

@@ -61,6 +61,7 @@ pub(crate) fn run(
         power: kantor_theory::Power::One,
         block,
         memory,
+        weights: None,
         constraints: None,
         watch: &Quiet,
     };

@@ -24,6 +24,7 @@ fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
         power: kantor_theory::Power::One,
         block: 16,
         memory: 1 << 30,
+        weights: None,
         constraints: None,
         watch: &Quiet,
     }

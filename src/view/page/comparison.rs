@@ -8,7 +8,8 @@ use super::numbers::{count, mebibytes, seconds};
 use super::render::{self, Gallery};
 use super::table::Table;
 use super::{Page, PageError, tables, with_figures};
-use crate::record::{Comparison, NearestExamples, Warning};
+use crate::record::{Comparison, NearestExamples, Prices, SelectionRecord, Warning};
+use crate::view::prices::uses;
 
 /// Letters of a text that are shown.
 const LETTERS: usize = 1500;
@@ -35,6 +36,14 @@ struct Section {
     figures: Gallery,
     groups: Option<Table>,
     sources: Option<Table>,
+    prices: Vec<Priced>,
+}
+
+/// What limits, queries and new rows are worth at one budget.
+#[derive(Debug, Serialize)]
+struct Priced {
+    heading: String,
+    tables: Vec<Table>,
 }
 
 /// A query and its closest rows.
@@ -93,7 +102,17 @@ fn section(found: &Comparison, cost: Cost, figures: Gallery) -> Section {
         figures,
         groups: some(tables::groups(found, cost)),
         sources: some(tables::sources(found, cost)),
+        prices: found.prices.iter().filter(|prices| prices.cost == cost).map(|prices| priced(found, prices)).collect(),
     }
+}
+
+fn priced(found: &Comparison, prices: &Prices) -> Priced {
+    let of = |row: &&SelectionRecord| {
+        (row.cost, &row.method, row.budget) == (Some(prices.cost), &prices.method, prices.budget)
+    };
+    let uses = found.results.iter().find(of).and_then(uses);
+    let tables = uses.into_iter().chain(prices.listings()).map(Table::from).collect();
+    Priced { heading: prices.in_words(), tables }
 }
 
 fn facts(found: &Comparison) -> Vec<(&'static str, String)> {

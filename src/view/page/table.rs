@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::view::prices::Listing;
+
 /// A column's heading.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Column {
@@ -28,6 +30,13 @@ impl Cell {
     /// As it is, to be noticed if `strong`.
     pub(super) fn marked(text: String, strong: bool) -> Self {
         Self { text, strong }
+    }
+}
+
+impl From<Listing> for Table {
+    fn from(Listing { caption, columns, rows }: Listing) -> Self {
+        let rows = rows.into_iter().map(|row| row.into_iter().map(Cell::from).collect()).collect();
+        Self::new(caption, &columns, vec![Body { heading: None, rows }])
     }
 }
 

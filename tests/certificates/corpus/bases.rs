@@ -49,7 +49,7 @@ impl Remake {
         let files = Files { directory: directory.to_owned() };
         let spec = InputSpec {
             pool: vec![files.npy("rest.pool.npy", self.kind, DIM, &kept(&self.pool, pool))],
-            query: Some(files.npy("rest.query.npy", self.kind, DIM, &kept(&self.query, query))),
+            query: vec![files.npy("rest.query.npy", self.kind, DIM, &kept(&self.query, query))],
             ..InputSpec::default()
         };
         chosen(&spec, &self.asked)
@@ -108,7 +108,7 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     let files = Files { directory: directory.to_owned() };
     let points = |name: &str, kind, pool: &[f64], query: &[f64]| InputSpec {
         pool: vec![files.npy(&format!("{name}.pool.npy"), kind, DIM, pool)],
-        query: Some(files.npy(&format!("{name}.query.npy"), kind, DIM, query)),
+        query: vec![files.npy(&format!("{name}.query.npy"), kind, DIM, query)],
         ..InputSpec::default()
     };
     let (pool, query) = (numbers(3, ROWS * DIM), numbers(4, QUERIES * DIM));
@@ -163,7 +163,7 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
             files.npy("dropping.pool0.npy", Kind::F32, DIM, &bad[..4 * DIM]),
             files.npy("dropping.pool1.npy", Kind::F64, DIM, &bad[4 * DIM..]),
         ],
-        query: Some(files.npy("dropping.query.npy", Kind::F64, DIM, &bad_query)),
+        query: vec![files.npy("dropping.query.npy", Kind::F64, DIM, &bad_query)],
         on_bad_row: OnBadRow::Drop,
         ..InputSpec::default()
     };
@@ -185,7 +185,7 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
 
     let spec = InputSpec {
         pool: vec![files.put("named.npz", &npz(DIM, &[("rows", &pool), ("others", &query)]))],
-        query: Some(files.put("named.safetensors", &safetensors(DIM, &[("others", &pool), ("rows", &query)]))),
+        query: vec![files.put("named.safetensors", &safetensors(DIM, &[("others", &pool), ("rows", &query)]))],
         tensor: Some("rows".to_owned()),
         ..InputSpec::default()
     };

@@ -398,3 +398,12 @@ fn settings_that_none_of_the_methods_reads_are_named() {
     let work = Work::new(&format!("sigma = 0.3\n{GRID}"));
     work.batch(&[]).assert().success().stderr(contains("--sigma changes nothing here"));
 }
+
+/// Not even the jobs are done again: what no method reads is no part of what a result depends on.
+#[test]
+fn a_setting_that_the_method_does_not_read_makes_no_result_outdated() {
+    let work = Work::new("methods = [\"round-robin\", \"uot\"]\nbudgets = [5]");
+    work.printed(&[], 0);
+    work.jobs("methods = [\"round-robin\", \"uot\"]\nbudgets = [5]\nepsilon = 0.2");
+    assert_eq!(names(&work.printed(&[], 0), ran), ["a/uot-k5-seed0", "b/uot-k5-seed0"]);
+}

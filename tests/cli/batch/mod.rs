@@ -2,6 +2,8 @@
 
 mod file;
 mod jobs;
+#[cfg(target_os = "linux")]
+mod place;
 mod runs;
 
 use std::collections::BTreeMap;

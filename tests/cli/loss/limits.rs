@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::Work;
-use crate::support::example;
+use crate::support::{copy_program, example};
 
 /// Runs the program with these words under a shell that first does `limit`.
 fn limited(work: &Work, limit: &str, command: &str, more: &[&str]) -> std::process::Output {
@@ -112,11 +112,9 @@ struct Elsewhere(Work);
 impl Elsewhere {
     fn new() -> Self {
         let work = Work::new();
-        let program = assert_cmd::cargo::cargo_bin!("kantor").to_owned();
-        let copies =
-            [("kantor", program), ("pool", example("pool.embed.npy")), ("query", example("query_gsm8k.embed.npy"))];
-        for (name, from) in copies {
-            fs::copy(from, work.path(name)).unwrap();
+        copy_program(&work.path("kantor"));
+        for (name, from) in [("pool", "pool.embed.npy"), ("query", "query_gsm8k.embed.npy")] {
+            fs::copy(example(from), work.path(name)).unwrap();
         }
         set_mode(&work.path(""), 0o777);
         Self(work)
@@ -169,6 +167,20 @@ fn a_umask_that_takes_the_users_own_rights_leaves_nothing_behind() {
         assert_eq!(elsewhere.0.names(), ["certificate", "kantor", "out", "pool", "query"], "{mask}");
         assert_eq!(super::whole_result(&elsewhere.0.path("out")), 3);
     }
+}
+
+#[test]
+fn a_place_that_may_be_written_but_not_read_takes_forced_results_too() {
+    let elsewhere = Elsewhere::new();
+    let distance = "./kantor distance --pool pool --query query --quiet --force --certificate certificate";
+    set_mode(&elsewhere.0.path(""), 0o333);
+    for _ in 0..2 {
+        let output = elsewhere.shell(&format!("{SELECT} && {distance}"));
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    set_mode(&elsewhere.0.path(""), 0o777);
+    assert_eq!(elsewhere.0.names(), ["certificate", "kantor", "out", "pool", "query"]);
+    assert_eq!(super::whole_result(&elsewhere.0.path("out")), 3);
 }
 
 #[test]

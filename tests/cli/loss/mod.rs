@@ -4,6 +4,7 @@ mod killed;
 mod limits;
 mod outputs;
 mod races;
+mod systems;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use kantor::constraints::LimitUse;
 use kantor::pipeline::GroupCoverage;
 use kantor::record::{
-    AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, NearestExample, NearestExamples, Overlap, Parameters,
-    RandomReference, SelectionRecord, SolverRow, Warning,
+    AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, FixedRows, LimitPrice, NearestExample,
+    NearestExamples, NewRows, Overlap, PRICES_SCHEMA, Parameters, Prices, QueryPrice, RandomReference, RowPrice,
+    SelectionRecord, SolverRow, Warning,
 };
 use kantor::source::InputRecord;
-use kantor_theory::{Cost, Interval, Objective, Power, Status};
+use kantor_theory::{Cost, Interval, LimitEnd, Objective, Power, Status};
 
 /// What HTML, XML and terminals could take for something else.
 pub(super) const NASTY: &str = "<script>x</script>&\"'";
@@ -48,6 +50,14 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
                 .map(|group| GroupCoverage { cost: Some(0.2 + 0.01 * (group + method) as f64), rows: group })
                 .collect(),
             sources: Some((0..12).map(|source| budget / (source + 2)).collect()),
+            limits: vec![LimitUse {
+                limit: word("at most 3 rows of each `source`".to_owned()),
+                column: word("source".to_owned()),
+                used: 4.0,
+                labels: vec![(word("web".to_owned()), 3), (word("books".to_owned()), 1)],
+                labels_at_end: Some(1),
+                binds: true,
+            }],
             status: if method == 0 { Status::Optimal } else { Status::Certified },
             notes: BTreeMap::new(),
             seconds: 0.01 * (method + 1) as f64,
@@ -93,6 +103,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             cross_fit: None,
             settings: Default::default(),
             constraints: Vec::new(),
+            tasks: Vec::new(),
             on_bad_row: Default::default(),
         },
         seed: 0,
@@ -147,8 +158,46 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
                 chosen_by: names.clone(),
             }],
         }],
+        prices: (grid()).map(|(cost, budget)| prices(cost, budget, &names[0], &word)).collect(),
         seconds: 1.0,
         cpu_seconds: 2.0,
         peak_memory_bytes: Some(100 << 20),
+    }
+}
+
+/// What has a price: two ends of a limit, rows that are fixed, a query and new rows.
+fn prices(cost: Cost, budget: usize, method: &str, word: &dyn Fn(String) -> String) -> Prices {
+    let limit = |labels: usize| LimitPrice {
+        limit: word(format!("at most 3 rows of `source=web`{}", if labels > 1 { ", 12 others" } else { "" })),
+        column: word("source".to_owned()),
+        label: (labels == 1).then(|| word("web".to_owned())),
+        labels,
+        end: LimitEnd::Max,
+        price: 0.0123,
+        closer_by_at_most: Some(0.0321),
+    };
+    let row = RowPrice { row: 4711, id: word("c4711".to_owned()), closer_by_at_most: Some(0.25) };
+    Prices {
+        schema: PRICES_SCHEMA.into(),
+        cost,
+        p: Power::One,
+        objective: Objective::W,
+        method: method.to_owned(),
+        budget,
+        distance_upper: 0.4,
+        best_lower: 0.375,
+        closer_by_at_most: Some(0.025),
+        limits: vec![limit(1), limit(12)],
+        included: FixedRows::default(),
+        excluded: FixedRows { rows: 2, closer_by_at_most: None, dearest: vec![row] },
+        queries: vec![QueryPrice {
+            query: 7,
+            above_mean: 0.0625,
+            nearest_row: 4712,
+            nearest_id: word("c4712".to_owned()),
+            cost: 0.125,
+            text: Some(word("What is asked? ".repeat(10))),
+        }],
+        new_rows: vec![NewRows { rows: 1, closer_by_at_most: Some(0.0375) }],
     }
 }

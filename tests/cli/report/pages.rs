@@ -156,6 +156,7 @@ fn the_report_says_warnings_then_numbers_then_figures() {
         "Methods at each budget",
         "distance-title",
         "excess-title",
+        "What limits, queries and new rows are worth",
         "Groups of queries",
         "Nearest examples",
         "What is proved",
@@ -176,6 +177,33 @@ fn the_report_says_warnings_then_numbers_then_figures() {
     assert_eq!(lines, found.results.len());
     assert!(page.html.contains("0123456789ab<") && !page.html.contains("0123456789abc"));
     assert!(page.html.contains("never one method across budgets"));
+}
+
+/// For every budget, of the closest selection: what limits are used for, and what they, rows and queries are worth.
+#[test]
+fn prices_are_shown_for_every_budget() {
+    let page = page::comparison(&comparison(3, &BUDGETS, &[Cost::Cosine], 4, false)).unwrap();
+    let document = parse(&page.html);
+    let words = |of: Node<'_, '_>| text(of).split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    let parts: Vec<String> =
+        named(&document, "details").map(words).filter(|all| all.contains("for every choice")).collect();
+    assert_eq!(parts.len(), BUDGETS.len());
+    for (part, budget) in parts.iter().zip(BUDGETS) {
+        for shown in [
+            &format!("m0, {budget} rows: distance at most 0.400000, and at least 0.375000 for every choice")[..],
+            "at most 3 rows of each `source` web 3, books 1; 1 at an end binds",
+            "at most 3 rows of `source=web` 0.012300 0.032100",
+            "at most 3 rows of `source=web`, 12 others",
+            "4711 c4711 must not be chosen 0.250000 all 2 – must not be chosen –",
+            "7 0.0625 c4712 0.1250 What is asked?",
+            "1 0.037500",
+        ] {
+            assert!(part.contains(shown), "{shown}: {part}");
+        }
+    }
+    let mut without = comparison(2, &[500], &[Cost::Cosine], 0, false);
+    without.prices.clear();
+    assert!(!page::comparison(&without).unwrap().html.contains("are worth"));
 }
 
 #[test]

@@ -14,7 +14,7 @@
 use std::ops::Range;
 
 use crate::bounds::blocks::{BLOCK, check_rows, over_blocks};
-use crate::bounds::feasible::{Feasible, Support};
+use crate::bounds::feasible::{Bounded, Feasible, FixedRow, Support};
 use crate::bounds::{Candidates, Executor, Witness, discrepancy, misplaced, transport, tsds};
 use crate::constraints::{FeasibleSet, Price};
 use crate::geometry::Geometry;
@@ -51,6 +51,7 @@ pub struct BestBound {
     evidence: BestEvidence,
     prices: Vec<Price>,
     threshold: Option<f64>,
+    fixed: Vec<FixedRow>,
     lower: f64,
 }
 
@@ -85,10 +86,15 @@ impl BestBound {
         &self.prices
     }
 
-    /// The price σ of a row that the bound is proved at (`notes/T16.md`); none under other objectives
-    /// than W, and if fewer rows than the budget may be chosen.
+    /// The price σ of a row that the bound is proved at (`notes/T16.md`); none under TSDS's objective, and if fewer rows than
+    /// the budget may be chosen.
     pub(super) fn threshold(&self) -> Option<f64> {
         self.threshold
+    }
+
+    /// The rows that must or must not be chosen and are worth something, ascending.
+    pub(super) fn fixed(&self) -> &[FixedRow] {
+        &self.fixed
     }
 
     /// The subset size k for which it was proved.
@@ -233,22 +239,22 @@ fn bound_among(
         (BestEvidence::Potentials(_), other, _) => return Err(misplaced("potentials", other)),
         (BestEvidence::Witness(_), other, _) => return Err(misplaced("measures on pool rows", other)),
     };
-    let (lower, threshold) = relaxed(geometry.pool_len(), &feasible, relaxation, listed, executor)?;
-    // Of other objectives it depends on which rows were left out, and nothing is made of it.
-    let threshold = threshold.filter(|_| problem.objective == Objective::W);
+    let (lower, Bounded { threshold, fixed, .. }) =
+        relaxed(geometry.pool_len(), &feasible, relaxation, listed, executor)?;
+    // Of TSDS's it depends on which rows were left out, and nothing is made of it.
+    let threshold = threshold.filter(|_| !matches!(problem.objective, Objective::Tsds { .. }));
     let (geometry, statement, prices) = (geometry.id(), problem.clone(), prices.to_vec());
-    Ok(BestBound { geometry, statement, evidence, prices, threshold, lower })
+    Ok(BestBound { geometry, statement, evidence, prices, threshold, fixed, lower })
 }
 
-/// A number ≤ D(S) for all feasible S, and the price of a row that it is proved at. Pool rows that are not `listed` are known
-/// to have v_i ≤ 0.
+/// A number ≤ D(S) for all feasible S, and what it is proved by. Pool rows that are not `listed` are known to have v_i ≤ 0.
 fn relaxed(
     pool: usize,
     feasible: &Feasible<'_>,
     Relaxation { holds_price, values: evaluate, lower }: Relaxation<'_>,
     listed: Option<&[usize]>,
     executor: Executor<'_>,
-) -> Result<(f64, Option<f64>), Rejection> {
+) -> Result<(f64, Bounded), Rejection> {
     // A row that was left out may have any value up to 0. So listed rows count for at least 0: a subset with rows that were
     // left out could otherwise exceed the sum.
     let least = if listed.is_some() { 0.0 } else { f64::NEG_INFINITY };
@@ -262,7 +268,7 @@ fn relaxed(
     let count = listed.map_or(pool, <[usize]>::len);
     let support = over_blocks(count, executor, Vec::new, feasible.support(holds_price), visit, Support::merge)?;
     let too_large = "the bound is too large for a double: rescale rows, costs, or the numbers that prove it";
-    let (upper, threshold) = support.upper();
-    let lower = lower(upper).ok_or_else(|| Rejection::new("range", too_large))?;
-    Ok((lower, threshold))
+    let bounded = support.bounded();
+    let lower = lower(bounded.sum).ok_or_else(|| Rejection::new("range", too_large))?;
+    Ok((lower, bounded))
 }

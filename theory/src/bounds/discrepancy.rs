@@ -1,11 +1,11 @@
 //! Bounds of the distance that a kernel makes: of one subset, and below that of **every** subset of k rows.
 //!
-//! With S and Q the uniform measures on subset and queries, ⟨μ, ν⟩ = ∬ k dμ dν and ‖ν‖² = ⟨ν, ν⟩, the distance is
+//! With S and Q the measures on subset and queries, uniform where no weights are given, ⟨μ, ν⟩ = ∬ k dμ dν and ‖ν‖² = ⟨ν, ν⟩, the distance is
 //! ‖S − Q‖: its square is the energy distance for k = −‖x − y‖ and the squared maximum mean discrepancy otherwise.
 //! - One subset: the three means are evaluated, each rounded outwards ([`kernel_means`]).
 //! - Every subset: for any measure w on pool rows of total 1, of either sign (`notes/kernel-distance.md`),
 //!   2·(mean of the k smallest h(x) over the pool) − ⟨w, w⟩ + ⟨Q, Q⟩ ≤ ‖S − Q‖², where
-//!   h(x) = Σ_l w_l k(x, z_l) − (1/M) Σ_j k(x, q_j).
+//!   h(x) = Σ_l w_l k(x, z_l) − Σ_j b_j k(x, q_j), b_j the weights of the queries, of total 1.
 //!   Nothing of w is believed: a bad one proves little. With the optimum of the convex relaxation for w it is the dual
 //!   bound of Frank and Wolfe, with few rows z_l that of Nyström.
 //!
@@ -19,13 +19,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::best::Relaxation;
 use crate::bounds::blocks::{check_rows, over_blocks};
+use crate::bounds::means::scaled;
 use crate::bounds::{Executor, Interval, kernel_means, ratio_down};
 use crate::cost_bounds::CostBounds;
 use crate::dot;
 use crate::geometry::Geometry;
 use crate::kernel::Kernel;
 use crate::rejection::Rejection;
-use crate::rounding::{ExactSum, TINY, UNIT, add_down, add_up, div_down, div_up, sqrt_down, sub_down};
+use crate::rounding::{ExactSum, TINY, UNIT, add_down, add_up, div_down, sqrt_down, sub_down};
 use crate::rows::DenseRows;
 use crate::simd;
 use crate::statement::{Statement, Weights, total};
@@ -154,21 +155,18 @@ impl<'a> Sums<'a> {
     }
 }
 
-/// ⟨Q, Q⟩ for the queries, enclosed.
-fn among_queries(geometry: &Geometry<'_>, kernel: Kernel) -> Result<Interval, Rejection> {
+/// A number ≤ ⟨Q, Q⟩ for the queries with these weights, which sum to `mass`.
+fn among_queries(geometry: &Geometry<'_>, kernel: Kernel, weights: &[f64], mass: &ExactSum) -> Result<f64, Rejection> {
     let defect = || Rejection::new("objective", "the queries are no points");
     let (queries, norms) = geometry.queries().ok_or_else(defect)?;
     let rows = DenseRows::from_f64(queries.len() / norms.len(), queries.to_vec()).ok_or_else(defect)?;
     let around =
         Geometry::new(&rows, &rows, geometry.cost()).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
-    let (m, ones) = (norms.len(), vec![1.0; norms.len()]);
-    let all: Vec<usize> = (0..m).collect();
-    let found = Sums::new(&around, kernel, ones.into())?.of_rows(&around, &all, &[End::Lower, End::Upper])?;
-    let [mut lower, mut upper] = [ExactSum::default(), ExactSum::default()];
-    found[0].iter().for_each(|&x| lower.add(x));
-    found[1].iter().for_each(|&x| upper.add(x));
-    let m = m as f64;
-    Ok(Interval { lower: Some(div_down(div_down(lower.down(), m), m)), upper: Some(div_up(div_up(upper.up(), m), m)) })
+    let all: Vec<usize> = (0..norms.len()).collect();
+    let found = Sums::new(&around, kernel, weights.into())?.of_rows(&around, &all, &[End::Lower])?;
+    let mut sum = ExactSum::default();
+    weights.iter().zip(&found[0]).for_each(|(&b, &x)| sum.add_product(b, x));
+    Ok(ratio_down(sum.ratio_down(mass), mass))
 }
 
 /// Encloses the distance of the pool rows `rows` to the queries under `kernel`.
@@ -176,9 +174,10 @@ pub(super) fn interval(
     geometry: &Geometry<'_>,
     kernel: Kernel,
     rows: &[usize],
+    weights: &Weights,
     executor: Executor<'_>,
 ) -> Result<Interval, Rejection> {
-    kernel_means(geometry, kernel, rows, &Weights::default(), executor)?.distance()
+    kernel_means(geometry, kernel, rows, weights, executor)?.distance()
 }
 
 /// What a witness says of all subsets.
@@ -192,10 +191,12 @@ pub(super) fn relaxation<'a>(
     let mass = check_witness(witness, problem.pool)?;
     let landmarks = geometry.to_rows(&witness.rows).map_err(|fault| Rejection::new("rows", fault.to_string()))?;
     let to_witness = Sums::new(&landmarks, kernel, witness.weights.as_slice().into())?;
-    let to_queries = Sums::new(geometry, kernel, vec![1.0; geometry.query_len()].into())?;
-    let queries = among_queries(geometry, kernel)?.lower.unwrap_or(f64::NEG_INFINITY);
+    let shares = scaled(problem.weights.query.as_deref(), geometry.query_len())?;
+    let sum_of_shares = total(&shares);
+    let queries = among_queries(geometry, kernel, &shares, &sum_of_shares)?;
+    let to_queries = Sums::new(geometry, kernel, shares.into())?;
     let length = self_product(&to_witness, &landmarks, witness, &mass, executor)?;
-    let (m, budget) = (geometry.query_len() as f64, problem.budget as f64);
+    let budget = problem.budget as f64;
     Ok(Relaxation {
         holds_price: false,
         // −h(x).
@@ -203,7 +204,7 @@ pub(super) fn relaxation<'a>(
             let pulls = to_witness.of_rows(&landmarks, rows, &[End::Lower])?;
             let queries = to_queries.of_rows(geometry, rows, &[End::Upper])?;
             for ((out, &pull), &query) in out.iter_mut().zip(&pulls[0]).zip(&queries[0]) {
-                *out = add_up(div_up(query, m), -ratio_down(pull, &mass));
+                *out = add_up(-ratio_down(-query, &sum_of_shares), -ratio_down(pull, &mass));
             }
             // A number that is not one would hide among the smallest.
             match out.iter().position(|value| !value.is_finite()) {

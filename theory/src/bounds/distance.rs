@@ -137,8 +137,8 @@ fn bound_of(
     let interval = match problem.objective {
         Objective::W => transport::interval(geometry, problem, rows, &evidence, executor),
         other if evidence != DistanceEvidence::default() => Err(misplaced("potentials and plans", other)),
-        Objective::Energy => discrepancy::interval(geometry, Kernel::ENERGY, rows, executor),
-        Objective::Mmd(kernel) => discrepancy::interval(geometry, kernel, rows, executor),
+        Objective::Energy => discrepancy::interval(geometry, Kernel::ENERGY, rows, &problem.weights, executor),
+        Objective::Mmd(kernel) => discrepancy::interval(geometry, kernel, rows, &problem.weights, executor),
         Objective::Tsds { diversity } => tsds::interval(geometry, problem, diversity, rows, executor),
     }?;
     if let Interval { lower: Some(lower), upper: Some(upper) } = interval

@@ -7,7 +7,7 @@
 
 use crate::constraints::{FeasibleSet, Price, Priced};
 use crate::rejection::Rejection;
-use crate::rounding::{ExactSum, add_up};
+use crate::rounding::{ExactSum, add_up, sub_down};
 use crate::statement::Statement;
 
 /// The subsets that may be chosen: any k distinct pool rows, as far as constraints allow.
@@ -33,8 +33,41 @@ impl<'a> Feasible<'a> {
     pub(super) fn support(&self, holds_price: bool) -> Support<'_> {
         let room = self.budget - self.constrained.as_ref().map_or(0, |(set, _)| set.included().min(self.budget));
         let keeps = !holds_price || self.constrained.is_some();
-        Support { of: self, room, keeps, positive: ExactSum::default(), largest: Vec::new() }
+        Support { of: self, room, keeps, positive: ExactSum::default(), largest: Vec::new(), fixed: Vec::new() }
     }
+}
+
+/// A row that must be chosen, or must not, and what that is worth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct FixedRow {
+    pub(super) row: usize,
+    pub(super) included: bool,
+    /// A number ≥ what the bound of the sum rises by if it may but need not be chosen, positive.
+    pub(super) worth: f64,
+}
+
+impl FixedRow {
+    /// Of a row whose value less its discount is known, rounded down if it must be chosen, else up, at the price σ of a row.
+    fn of(row: usize, included: bool, value: f64, threshold: f64) -> Option<Self> {
+        let worth = match (included, threshold) {
+            // Nothing is known of the rows that could take its place.
+            (true, f64::MAX) => f64::INFINITY,
+            (true, threshold) => add_up(threshold, -value),
+            (false, threshold) => add_up(value, -threshold),
+        };
+        (worth > 0.0).then_some(Self { row, included, worth })
+    }
+}
+
+/// What bounds Σ_{i∈S} v_i for every feasible S.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Bounded {
+    /// A number ≥ Σ_{i∈S} v_i.
+    pub(super) sum: f64,
+    /// The price σ of a row that it is proved at: the least value that was added. None if there are too few rows.
+    pub(super) threshold: Option<f64>,
+    /// Those that are worth something, ascending.
+    pub(super) fixed: Vec<FixedRow>,
 }
 
 /// A bound of Σ_{i∈S} v_i for all feasible S, while the values come in. A row without a value counts as one with zero.
@@ -49,6 +82,8 @@ pub(super) struct Support<'a> {
     positive: ExactSum,
     /// The largest values and perhaps others.
     largest: Vec<f64>,
+    /// Rows that must or must not be chosen, which of both, and their values less their discounts.
+    fixed: Vec<(usize, bool, f64)>,
 }
 
 impl Support<'_> {
@@ -56,10 +91,14 @@ impl Support<'_> {
     pub(super) fn add(&mut self, row: usize, value: f64) {
         let value = match &self.of.constrained {
             None => value,
-            Some((set, _)) if set.is_excluded(row) => return,
+            Some((set, priced)) if set.is_excluded(row) => {
+                self.fixed.push((row, false, add_up(value, -priced.discounts[row])));
+                return;
+            }
             Some((set, priced)) if set.is_included(row) => {
                 self.positive.add(value);
                 self.positive.add(-priced.discounts[row]);
+                self.fixed.push((row, true, sub_down(value, priced.discounts[row])));
                 return;
             }
             Some((_, priced)) => add_up(value, -priced.discounts[row]),
@@ -75,15 +114,15 @@ impl Support<'_> {
     pub(super) fn merge(&mut self, other: Self) {
         self.positive.merge(&other.positive);
         self.largest.extend(other.largest);
+        self.fixed.extend(other.fixed);
         // Sorting out once in k values costs O(1) each and O(k) memory in all.
         if self.largest.len() / 2 >= self.room {
             self.sort_out();
         }
     }
 
-    /// A number ≥ Σ_{i∈S} v_i for every feasible S, and the price σ of a row that it is proved at: the least value that was
-    /// added. None if there are too few rows.
-    pub(super) fn upper(mut self) -> (f64, Option<f64>) {
+    /// The bound, once all rows were added.
+    pub(super) fn bounded(mut self) -> Bounded {
         self.sort_out();
         let threshold = match (self.keeps, self.room) {
             (false, _) => Some(0.0),
@@ -96,7 +135,10 @@ impl Support<'_> {
         if let Some((_, priced)) = &self.of.constrained {
             self.positive.merge(&priced.constant);
         }
-        (self.positive.up(), threshold)
+        let of = |(row, included, value)| FixedRow::of(row, included, value, threshold?);
+        let mut fixed: Vec<FixedRow> = self.fixed.into_iter().filter_map(of).collect();
+        fixed.sort_unstable_by_key(|fixed| fixed.row);
+        Bounded { sum: self.positive.up(), threshold, fixed }
     }
 
     fn sort_out(&mut self) {

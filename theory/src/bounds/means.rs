@@ -326,7 +326,7 @@ impl Pairs<'_, '_> {
 }
 
 /// The weights times a power of two that brings the largest into [1, 2): nothing then over- or underflows.
-fn scaled(weights: Option<&[f64]>, count: usize) -> Result<Vec<f64>, Rejection> {
+pub(super) fn scaled(weights: Option<&[f64]>, count: usize) -> Result<Vec<f64>, Rejection> {
     let Some(weights) = weights else { return Ok(vec![1.0; count]) };
     let largest = weights.iter().copied().fold(0.0, f64::max);
     // Two steps, as one factor could overflow; clearing the mantissa leaves the power of two at or below.

@@ -29,7 +29,7 @@ pub use distance::{DistanceBound, DistanceEvidence, constrained_distance_bound, 
 pub use means::{KernelMeans, kernel_means};
 pub use nearest::{NearestDistances, nearest_distances};
 pub use screened::{Candidates, Screened};
-pub use sensitivity::{LimitEnd, NewRow, Sensitivity};
+pub use sensitivity::{LimitEnd, NewRow, PricedEnd, Sensitivity};
 
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_down, div_up};

@@ -4,22 +4,39 @@
 //! the sum in it by at most max(0, v(z) − σ − Σ_r y_r A_rz). So the evidence of one bound proves others, without another search.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use serde::{Deserialize, Serialize};
 
 use crate::bounds::{BestBound, BestEvidence};
-use crate::constraints::{Counted, Limit};
+use crate::constraints::{Counted, Limit, Price};
 use crate::cost::Cost;
 use crate::cost_bounds::Power;
 use crate::rejection::Rejection;
-use crate::rounding::{add_down, add_up, div_up, mul_down, mul_up, sub_down};
+use crate::rounding::{add_down, add_up, div_up, mul_down, mul_up, sqrt_down, sub_down};
 use crate::statement::{Objective, Statement};
 
 /// Which end of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LimitEnd {
     /// At least so much.
     Min,
     /// At most so much.
     Max,
+}
+
+/// An end of a limit that has a price.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PricedEnd<'a> {
+    /// Index into [`Constraints::limits`](crate::Constraints::limits).
+    pub limit: usize,
+    /// Which label, for a limit on every one.
+    pub label: Option<&'a str>,
+    /// Which end.
+    pub end: LimitEnd,
+    /// A number ≥ the sum of the prices that the bound is proved by, with the sign that makes it positive.
+    pub price: f64,
 }
 
 /// A row that is not in the pool.
@@ -33,7 +50,8 @@ pub struct NewRow<'a> {
     pub numbers: &'a [f64],
 }
 
-/// What a bound for all subsets and a subset in hand say of problems with other limits or more rows.
+/// What a bound for all subsets and a subset in hand say of problems with other limits or more rows. What new rows are worth is
+/// known of transport only.
 ///
 /// Every number is proved, and is relative to the subset in hand: none of the changed problem's subsets is closer by more.
 ///
@@ -63,24 +81,24 @@ pub struct NewRow<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Sensitivity<'a> {
     best: &'a BestBound,
-    potentials: &'a [f64],
     upper: f64,
 }
 
 impl<'a> Sensitivity<'a> {
-    /// Of a bound under W, and the distance of a subset that obeys the same constraints, which is at most `upper`.
+    /// Of a bound under W or the distance of a kernel, and the distance of a subset that obeys the same constraints, which is at
+    /// most `upper`.
     ///
     /// # Errors
     /// If the bound is under another objective, or `upper` is below it or not finite.
     pub fn new(best: &'a BestBound, upper: f64) -> Result<Self, Rejection> {
-        let (Objective::W, BestEvidence::Potentials(potentials)) = (best.objective(), best.evidence()) else {
-            return Err(Rejection::new("objective", "what limits and rows are worth is known of transport only"));
-        };
+        if matches!(best.objective(), Objective::Tsds { .. }) {
+            return Err(Rejection::new("objective", "what limits and rows are worth is known of distances only"));
+        }
         if !(upper >= best.lower() && upper.is_finite()) {
             let place = format!("the distance {upper} of a subset is not at least that of every one, {}", best.lower());
             return Err(Rejection::new("upper", place));
         }
-        Ok(Self { best, potentials, upper })
+        Ok(Self { best, upper })
     }
 
     /// How much the best distance can be below the subset's if nothing changes.
@@ -88,23 +106,66 @@ impl<'a> Sensitivity<'a> {
         self.fall(0.0)
     }
 
-    /// The same if one end of a limit is relaxed by `by` ≥ 0, in units of what it counts: for this label only, or for every one
-    /// that the limit counts. `None` if nothing is proved.
-    pub fn relaxed(&self, limit: usize, label: Option<&str>, end: LimitEnd, by: f64) -> Option<f64> {
+    /// The ends of limits that have a price, in the order of the prices.
+    pub fn priced_ends(&self) -> Vec<PricedEnd<'a>> {
+        let mut ends: Vec<PricedEnd<'a>> = Vec::new();
+        let mut places = HashMap::new();
+        for &Price { limit, ref label, price } in self.best.prices().iter().filter(|price| price.price != 0.0) {
+            let (label, end) = (label.as_deref(), if price > 0.0 { LimitEnd::Max } else { LimitEnd::Min });
+            match places.entry((limit, label, end)) {
+                Entry::Occupied(place) => {
+                    let known: &mut PricedEnd<'_> = &mut ends[*place.get()];
+                    known.price = add_up(known.price, price.abs());
+                }
+                Entry::Vacant(place) => {
+                    place.insert(ends.len());
+                    ends.push(PricedEnd { limit, label, end, price: price.abs() });
+                }
+            }
+        }
+        ends
+    }
+
+    /// The same as [`Sensitivity::unchanged`] if these ends of limits are relaxed by `by` ≥ 0 each, in units of what they count.
+    /// `None` if nothing is proved.
+    pub fn relaxed_ends<'e>(&self, ends: impl IntoIterator<Item = &'e PricedEnd<'e>>, by: f64) -> Option<f64> {
         if by.is_nan() || by < 0.0 {
             return None;
         }
-        let prices = self.best.prices().iter();
-        let of_limit =
-            prices.filter(|price| price.limit == limit && (label.is_none() || price.label.as_deref() == label));
-        let price = of_limit.fold(0.0, |sum, price| match end {
-            LimitEnd::Max => add_up(sum, price.price.max(0.0)),
-            LimitEnd::Min => add_up(sum, (-price.price).max(0.0)),
-        });
+        let price = ends.into_iter().fold(0.0, |sum, end| add_up(sum, end.price));
         self.fall(if price == 0.0 { 0.0 } else { mul_up(price, by) })
     }
 
-    /// The same if this row is added to the pool. `None` if nothing is proved.
+    /// The same for one end of a limit: for this label only, or for every one that the limit counts.
+    pub fn relaxed(&self, limit: usize, label: Option<&str>, end: LimitEnd, by: f64) -> Option<f64> {
+        let ends = self.priced_ends();
+        let relaxed =
+            |of: &&PricedEnd<'_>| (of.limit, of.end) == (limit, end) && (label.is_none() || of.label == label);
+        self.relaxed_ends(ends.iter().filter(relaxed), by)
+    }
+
+    /// A number ≥ what the bound falls by for each unit of which an end at this price is relaxed: the bound of the distance, or of
+    /// its square where the distance is a root.
+    pub fn slope(&self, price: f64) -> f64 {
+        div_up(if self.best.objective() == Objective::W { price } else { 2.0 * price }, self.best.budget() as f64)
+    }
+
+    /// The rows that must be chosen, if `included`, else those that must not be, as far as that is worth something; ascending.
+    pub fn fixed(&self, included: bool) -> Vec<usize> {
+        self.best.fixed().iter().filter(|fixed| fixed.included == included).map(|fixed| fixed.row).collect()
+    }
+
+    /// The same as [`Sensitivity::unchanged`] if these rows may but need not be chosen, of those that must or must not be.
+    /// `None` if nothing is proved.
+    pub fn released(&self, rows: &[usize]) -> Option<f64> {
+        self.best.threshold()?;
+        let fixed = self.best.fixed();
+        let places = rows.iter().filter_map(|row| fixed.binary_search_by_key(row, |fixed| fixed.row).ok());
+        let more = places.fold(0.0, |more, at| add_up(more, fixed[at].worth));
+        if more.is_finite() { self.fall(more) } else { None }
+    }
+
+    /// The same as [`Sensitivity::unchanged`] if this row is added to the pool. `None` if nothing is proved.
     ///
     /// # Errors
     /// If the row does not have one number for every query and column.
@@ -114,7 +175,8 @@ impl<'a> Sensitivity<'a> {
         if (row.costs.len(), row.labels.len(), row.numbers.len()) != (*queries, columns, columns) {
             return Err(Rejection::new("row", format!("a row has {queries} costs, and {columns} labels and numbers")));
         }
-        let replies = self.potentials.iter().zip(row.costs).map(|(&g, &cost)| add_up(g, -cost));
+        let Some(potentials) = self.potentials() else { return Ok(None) };
+        let replies = potentials.iter().zip(row.costs).map(|(&g, &cost)| add_up(g, -cost));
         let mut value = replies.fold(f64::NEG_INFINITY, f64::max);
         for price in self.best.prices() {
             let Limit { column, of, .. } = &constraints.limits[price.limit];
@@ -142,14 +204,23 @@ impl<'a> Sensitivity<'a> {
         if self.signed() {
             return None;
         }
-        let largest = self.potentials.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let largest = self.potentials()?.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         self.added(rows, add_up(largest, self.premium()?))
     }
 
-    /// How far the potential of every query is above their mean: which queries are dear. No bound of anything.
+    /// How far the potential of every query is above their mean: which queries are dear. No bound of anything; none under the
+    /// distance of a kernel.
     pub fn above_mean(&self) -> Vec<f64> {
-        let mean = self.best.statement().mean_potential_down(self.potentials);
-        self.potentials.iter().map(|g| g - mean).collect()
+        let potentials = self.potentials().unwrap_or_default();
+        let mean = self.best.statement().mean_potential_down(potentials);
+        potentials.iter().map(|g| g - mean).collect()
+    }
+
+    fn potentials(&self) -> Option<&'a [f64]> {
+        match self.best.evidence() {
+            BestEvidence::Potentials(potentials) => Some(potentials),
+            BestEvidence::Witness(_) => None,
+        }
     }
 
     /// A number ≥ −Σ_r y_r A_rz for every row z, at least 0: what a row is worth by what lower ends count of it.
@@ -185,19 +256,23 @@ impl<'a> Sensitivity<'a> {
 
     /// A number ≥ the subset's distance less the least distance in a problem where the sum in the bound is larger by `more`.
     fn fall(&self, more: f64) -> Option<f64> {
-        let Statement { p, budget, .. } = self.best.statement();
+        let Statement { p, objective, .. } = self.best.statement();
         let lower = self.best.lower();
-        let power = if *p == Power::Two { mul_down(lower, lower) } else { lower };
-        let less = sub_down(power, div_up(more, *budget as f64));
+        let squared = *p == Power::Two || *objective != Objective::W;
+        let less = sub_down(if squared { mul_down(lower, lower) } else { lower }, self.slope(more));
         // Where the bound was raised to zero, what is below zero is raised again.
-        let lower = if self.signed() { less } else { p.root_down(less.max(0.0)) };
+        let lower = match squared {
+            true => sqrt_down(less.max(0.0)),
+            false if self.signed() => less,
+            false => less.max(0.0),
+        };
         let fall = add_up(self.upper, -lower);
         (!more.is_nan() && fall.is_finite()).then_some(fall)
     }
 
-    /// Whether costs can be negative: only given costs to the first power can.
+    /// Whether distances can be negative: only under given costs to the first power.
     fn signed(&self) -> bool {
-        let Statement { cost, p, .. } = self.best.statement();
-        *cost == Cost::Precomputed && *p == Power::One
+        let Statement { cost, p, objective, .. } = self.best.statement();
+        *cost == Cost::Precomputed && *p == Power::One && *objective == Objective::W
     }
 }

@@ -17,7 +17,8 @@ pub struct Optimises {
 
 /// What every guarantee is about, in one sentence for all methods.
 pub const SCOPE: &str = "Guarantees are for a method by itself, up to the rounding of f64: with `balance-groups` they hold for every \
-     group's queries alone, not for the rows that the groups take in turns.";
+     group's queries alone, not for the rows that the groups take in turns. With weights of the queries, means over queries and masses \
+     of queries are weighted, and M | k means that every query's share of the k rows is a whole number.";
 
 /// All selectors of which something is proved.
 pub static OPTIMISES: &[Optimises] = &[

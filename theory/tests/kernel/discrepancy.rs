@@ -37,6 +37,21 @@ pub(crate) fn instance(random: &mut Random, cost: Cost, n: usize, m: usize, dim:
     (instance, objective)
 }
 
+/// The same, where queries may have weights; some may be zero, or of other magnitudes.
+fn weighted_instance(random: &mut Random, cost: Cost, n: usize, m: usize, dim: usize) -> (Instance, Objective) {
+    let (mut instance, objective) = instance(random, cost, n, m, dim);
+    let weight = |random: &mut Random| match random.below(4) {
+        0 => [0.0, 1e-30, 3.0, 1e20][random.below(4)],
+        _ => random.signed().abs(),
+    };
+    if random.below(3) > 0 {
+        let mut weights: Vec<f64> = (0..instance.m).map(|_| weight(random)).collect();
+        weights[0] += 0.25;
+        instance.weights.query = Some(weights);
+    }
+    (instance, objective)
+}
+
 /// Some measure of positive total; kinds: uniform on a subset, positive, of both signs.
 pub(crate) fn some_witness(random: &mut Random, n: usize) -> Witness {
     let mut rows: Vec<usize> = (0..n).collect();
@@ -99,13 +114,21 @@ fn printed_bounds_hold_in_exact_arithmetic() {
     for seed in 0..700 {
         let random = &mut Random(seed);
         let cost = POINT_COSTS[random.below(5)];
-        let (instance, objective) = instance(random, cost, 7, 4, 20);
+        let (instance, objective) = weighted_instance(random, cost, 7, 4, 20);
         let kernel = objective.kernel().unwrap();
         let gram = &gram(&instance, kernel);
         let (n, k, m) = (instance.n, instance.subset.len(), instance.m);
+        // Of rows and of queries, which stand after all rows.
+        let shares = |rows: &[usize]| -> Vec<FBig> {
+            let given = instance.weights.query.as_ref();
+            let weight = |&i: &usize| real(given.filter(|_| i >= n).map_or(1.0, |weights| weights[i - n]));
+            let total = sum(rows.iter().map(weight));
+            rows.iter().map(|i| weight(i) / &total).collect()
+        };
         let mean = |rows: &[usize], columns: &[usize]| {
-            let pairs = rows.iter().flat_map(|&i| columns.iter().map(move |&j| gram[i][j].clone()));
-            sum(pairs) / real((rows.len() * columns.len()) as f64)
+            let (a, b) = (shares(rows), shares(columns));
+            let inner = |i: usize| sum(columns.iter().zip(&b).map(|(&j, b)| b * &gram[i][j]));
+            sum(rows.iter().zip(&a).map(|(&i, a)| a * inner(i)))
         };
         let queries: Vec<usize> = (n..n + m).collect();
         let among_queries = mean(&queries, &queries);
@@ -151,7 +174,7 @@ proptest! {
     #[test]
     fn no_subset_beats_the_bound_for_all(cost in prop::sample::select(POINT_COSTS.to_vec()), seed: u64, k in 1usize..10) {
         let random = &mut Random(seed);
-        let (instance, objective) = instance(random, cost, 10, 4, 5);
+        let (instance, objective) = weighted_instance(random, cost, 10, 4, 5);
         let k = k.min(instance.n);
         let uppers: Vec<(f64, Vec<usize>)> =
             subsets(instance.n, k).into_iter().map(|s| (value(&instance, objective, &s).upper.unwrap(), s)).collect();
@@ -319,8 +342,11 @@ fn objectives_are_not_mixed_up() {
         let squared = Statement::new(geometry, Power::Two, 1).under(objective);
         assert_eq!(refused(geometry, &squared), "objective");
         let weights = Weights { subset: None, query: Some(vec![1.0; instance.m]) };
-        let weighted = kernel.clone().weighted(weights);
+        let weighted = w.clone().under(Objective::Tsds { diversity: 1.0 }).weighted(weights);
         assert_eq!(refused(geometry, &weighted), "objective");
+        // The words of a statement without weights are not those of one with weights.
+        let words = Statement { convention: kernel.convention.clone(), ..kernel.clone().weighted(weighted.weights) };
+        assert_eq!(refused(geometry, &words), "convention");
     });
     let matrix = DenseRows::from_f64(4, vec![0.5; 8]).unwrap();
     let geometry = Geometry::from_matrix(&matrix, Cost::Cosine).unwrap();
@@ -332,7 +358,12 @@ fn objectives_are_not_mixed_up() {
 #[test]
 fn no_mutation_is_believed_unless_it_is_true() {
     let sigma = Kernel::new(KernelName::Gaussian, Some(0.75)).unwrap();
-    for (cost, objective) in [(Cost::Cosine, Objective::Energy), (Cost::Euclidean, Objective::Mmd(sigma))] {
+    let queries = |weights: Option<Vec<f64>>| Weights { subset: None, query: weights };
+    for (cost, objective, weights) in [
+        (Cost::Cosine, Objective::Energy, queries(None)),
+        (Cost::Euclidean, Objective::Mmd(sigma), queries(None)),
+        (Cost::Euclidean, Objective::Energy, queries(Some(vec![1.0, 0.5]))),
+    ] {
         let random = &mut Random(11);
         let values = |random: &mut Random, count: usize| -> Vec<f64> { (0..count).map(|_| random.signed()).collect() };
         let instance = Instance {
@@ -344,7 +375,7 @@ fn no_mutation_is_believed_unless_it_is_true() {
             pool: values(random, 10),
             query: values(random, 4),
             subset: vec![3, 1],
-            weights: Weights::default(),
+            weights,
         };
         let witness = Witness { rows: vec![1, 3, 4], weights: vec![0.5, 0.25, 0.125] };
         let others = ["\"w\"", "\"energy\"", "null", "{\"mmd\": {\"kernel\": \"laplace\", \"bandwidth\": 2.0}}"];

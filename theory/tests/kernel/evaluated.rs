@@ -18,7 +18,7 @@ pub(crate) fn statement(geometry: &Geometry<'_>, objective: Objective, k: usize)
 /// The proved distance of a subset.
 pub(crate) fn value(instance: &Instance, objective: Objective, subset: &[usize]) -> Interval {
     instance.with(|geometry| {
-        let problem = statement(geometry, objective, subset.len());
+        let problem = statement(geometry, objective, subset.len()).weighted(instance.weights.clone());
         distance_bound(geometry, &problem, subset, DistanceEvidence::default(), &sequential).unwrap().interval()
     })
 }
@@ -36,13 +36,14 @@ pub(crate) fn lower(
     evidence: impl Into<BestEvidence>,
 ) -> Result<BestBound, Rejection> {
     instance.with(|geometry| {
-        best_bound(geometry, &statement(geometry, objective, k), evidence, Candidates::All, &sequential)
+        let problem = statement(geometry, objective, k).weighted(instance.weights.clone());
+        best_bound(geometry, &problem, evidence, Candidates::All, &sequential)
     })
 }
 
 pub(crate) fn certificate(instance: &Instance, objective: Objective, evidence: impl Into<BestEvidence>) -> Certificate {
     instance.with(|geometry| {
-        let problem = statement(geometry, objective, instance.subset.len());
+        let problem = statement(geometry, objective, instance.subset.len()).weighted(instance.weights.clone());
         let distance =
             distance_bound(geometry, &problem, &instance.subset, DistanceEvidence::default(), &sequential).unwrap();
         let best = best_bound(geometry, &problem, evidence, Candidates::All, &sequential).unwrap();
@@ -60,6 +61,7 @@ fn assert_holds(instance: &Instance, certificate: &Certificate, proved: &Proved,
         assert_eq!(*proved, Proved::default(), "{what}");
         return;
     }
+    let instance = &Instance { weights: certificate.problem.weights.clone(), ..instance.clone() };
     let interval = value(instance, objective, &certificate.subset);
     assert!(proved.distance.lower.is_none_or(|lower| lower <= interval.upper.unwrap()), "{what}");
     assert!(proved.distance.upper.is_none_or(|upper| upper >= interval.lower.unwrap()), "{what}");

@@ -4,11 +4,12 @@
 use kantor_theory::constraints::{Counted, Limit};
 use kantor_theory::{
     BestBound, Candidates, Column, Constraints, Cost, CostBounds, FeasibleSet, Geometry, LimitEnd, NewRow, Objective,
-    Power, Price, Sensitivity, Statement, best_bound, constrained_best_bound, sequential,
+    Power, Price, PricedEnd, Sensitivity, Statement, Witness, best_bound, constrained_best_bound, sequential,
 };
 use proptest::prelude::*;
 
-use crate::constraints::{constraints, smallest, some_prices, with_labels_of};
+use crate::constrained;
+use crate::constraints::{constraints, evidence, smallest, some_prices, with_labels_of};
 use crate::duality::subsets;
 use crate::support::{Instance, Random};
 use crate::tsds::some_potentials;
@@ -126,11 +127,7 @@ proptest! {
         for limit in 0..case.constraints.limits.len() {
             for (end, by) in [LimitEnd::Min, LimitEnd::Max].into_iter().flat_map(|end| [1.0, 2.0, 3.0].map(|by| (end, by))) {
                 let mut relaxed = case.constraints.clone();
-                let Limit { min, max, .. } = &mut relaxed.limits[limit];
-                match end {
-                    LimitEnd::Min => *min = min.map(|min| (min - by).max(0.0)),
-                    LimitEnd::Max => *max = max.map(|max| max + by),
-                }
+                relax(&mut relaxed.limits[limit], end, by);
                 let gain = upper - case.least(&relaxed, case.n, &distances);
                 let claimed = sensitivity.relaxed(limit, None, end, by).unwrap();
                 prop_assert!(gain <= claimed, "{gain} {claimed} {:?} {:?}", case.constraints, case.prices);
@@ -163,6 +160,96 @@ proptest! {
             }
         }
     }
+}
+
+fn relax(Limit { min, max, .. }: &mut Limit, end: LimitEnd, by: f64) {
+    match end {
+        LimitEnd::Min => *min = min.map(|min| (min - by).max(0.0)),
+        LimitEnd::Max => *max = max.map(|max| max + by),
+    }
+}
+
+/// T16 (a) and (d) under every distance: neither limits that are relaxed nor rows that may again but need not be chosen make a
+/// subset closer than claimed.
+#[test]
+fn nothing_that_is_released_gains_more_than_claimed_under_any_distance() {
+    let (mut kernels, mut gains) = (0, 0);
+    for seed in 0..1000 {
+        let random = &mut Random(seed);
+        let case = constrained::Case::random(random, Cost::ALL[seed as usize % 6]);
+        let constrained::Case { instance, objective, constraints, data } = &case;
+        if constraints.are_none() || matches!(objective, Objective::Tsds { .. }) || instance.weights.subset.is_some() {
+            continue;
+        }
+        let k = instance.subset.len();
+        let all = subsets(instance.n, k);
+        let distances: Vec<f64> =
+            all.iter().map(|subset| smallest(instance, *objective, std::slice::from_ref(subset))).collect();
+        let least = |constraints: &Constraints| {
+            let set = FeasibleSet::new(constraints, data, instance.n, &[]).unwrap();
+            let obeying = all.iter().zip(&distances).filter(|(subset, _)| set.check(subset).is_ok());
+            obeying.fold(f64::INFINITY, |least, (_, distance)| least.min(*distance))
+        };
+        let upper = least(constraints);
+        let prices = case.prices(random, upper.abs().max(1e-12));
+        let best = case.best(evidence(random, instance, *objective, k), &prices).unwrap();
+        let sensitivity = Sensitivity::new(&best, upper).unwrap();
+        let mut check = |changed: Constraints, claimed: Option<f64>| {
+            let gain = upper - least(&changed);
+            gains += u32::from(gain > 1e-9);
+            assert!(claimed.is_none_or(|claimed| gain <= claimed), "{gain} {claimed:?} {changed:?} {prices:?}");
+        };
+        for PricedEnd { limit, label, end, .. } in sensitivity.priced_ends() {
+            let mut relaxed = constraints.clone();
+            relax(&mut relaxed.limits[limit], end, 1.0);
+            // Of a limit on every label only one is in question.
+            if label.is_none() {
+                check(relaxed, sensitivity.relaxed(limit, None, end, 1.0));
+            }
+        }
+        let fixed: Vec<usize> = constraints.include.iter().chain(&constraints.exclude).copied().collect();
+        let without = |rows: &[usize]| {
+            let mut changed = constraints.clone();
+            changed.include.retain(|row| !rows.contains(row));
+            changed.exclude.retain(|row| !rows.contains(row));
+            changed
+        };
+        fixed.iter().for_each(|&row| check(without(&[row]), sensitivity.released(&[row])));
+        check(without(&fixed), sensitivity.released(&fixed));
+        kernels += u32::from(*objective != Objective::W);
+    }
+    assert!(kernels > 50 && gains > 100, "{kernels} cases under kernels, {gains} gains");
+}
+
+/// Under the energy distance, with query 0 and rows at 0 and 5: what is claimed is attained, in the unit of the distance.
+#[test]
+fn claims_about_kernels_are_attained_on_a_line() {
+    let (instance, _) = on_a_line(&[0.0, 5.0], 1, Power::One, 0.0);
+    let column = Column::labels([Some("web"), None]);
+    let far = (10.0f64).sqrt();
+    let claims = |constraints: Constraints, prices: &[Price], claimed: &dyn Fn(Sensitivity<'_>) -> Option<f64>| {
+        let columns = if constraints.columns.is_empty() { &[][..] } else { std::slice::from_ref(&column) };
+        let set = FeasibleSet::new(&constraints, columns, 2, &[]).unwrap();
+        let best = instance.with(|geometry| {
+            let statement = Statement::new(geometry, Power::One, 1).under(Objective::Energy).constrained(constraints);
+            let witness = Witness { rows: vec![1], weights: vec![1.0] };
+            constrained_best_bound(geometry, &statement, witness, &set, prices, &sequential).unwrap()
+        });
+        let sensitivity = Sensitivity::new(&best, far).unwrap();
+        assert!(sensitivity.new_rows(1).is_none() && sensitivity.above_mean().is_empty());
+        assert!(sensitivity.unchanged().unwrap() < 1e-9);
+        claimed(sensitivity).unwrap()
+    };
+    let near = |claimed: f64, gain: f64| assert!(gain <= claimed && claimed <= gain + 1e-9, "{claimed} is not {gain}");
+    let excluded = Constraints { exclude: vec![0], ..Constraints::default() };
+    near(claims(excluded, &[], &|of| of.released(&[0])), far);
+    let limits = vec![Limit { column: 0, of: Counted::Label("web".into()), min: None, max: Some(0.0) }];
+    let limited = Constraints { columns: vec![Default::default()], limits, ..Constraints::default() };
+    let prices = [Price { limit: 0, label: None, price: 10.0 }];
+    near(claims(limited.clone(), &prices, &|of| of.relaxed(0, None, LimitEnd::Max, 1.0)), far);
+    // The square is linear: a quarter of the way from 10 down by 20.
+    near(claims(limited.clone(), &prices, &|of| of.relaxed(0, None, LimitEnd::Max, 0.25)), far - 5f64.sqrt());
+    near(claims(limited, &prices, &|of| of.priced_ends().first().map(|end| of.slope(end.price))), 20.0);
 }
 
 /// Numbers ≤ the costs of a row.
@@ -203,6 +290,40 @@ fn claims_are_attained_on_a_line() {
     near(sensitivity.new_rows(1000), 2.5f64.sqrt());
     // Plain arithmetic: no bound.
     assert!(sensitivity.above_mean().iter().all(|above| above.abs() < 1e-9));
+}
+
+/// A row that must be chosen, or must not, keeps those away that would be closer.
+#[test]
+fn claims_about_rows_are_attained_on_a_line() {
+    let (instance, _) = on_a_line(&[0.0, 1.0, 5.0], 1, Power::One, 0.0);
+    for (include, exclude, g, upper, rows, fall) in [
+        // The row at 5 instead of that at 0; only 1 may take the place of 5 if 0 stays excluded.
+        (vec![2], vec![], 1.0, 5.0, vec![2], None),
+        (vec![], vec![0], 1.0, 1.0, vec![0], Some(1.0)),
+        (vec![], vec![0, 1], 5.0, 5.0, vec![1], Some(4.0)),
+        (vec![], vec![0, 1], 5.0, 5.0, vec![2], Some(0.0)),
+    ] {
+        let constraints = Constraints { include, exclude, ..Constraints::default() };
+        let set = FeasibleSet::new(&constraints, &[], 3, &[]).unwrap();
+        let best = instance.with(|geometry| {
+            let statement = Statement::new(geometry, Power::One, 1).constrained(constraints.clone());
+            constrained_best_bound(geometry, &statement, vec![g], &set, &[], &sequential).unwrap()
+        });
+        let claimed = Sensitivity::new(&best, upper).unwrap().released(&rows);
+        let near = |(claimed, fall): (f64, f64)| fall <= claimed && claimed <= fall + 1e-9;
+        assert!(claimed.zip(fall).map_or(claimed == fall, near), "{constraints:?}: {claimed:?} is not {fall:?}");
+    }
+    // With room for others, what must be chosen can be compared with them: 1 instead of 5 beside 0.
+    let (instance, _) = on_a_line(&[0.0, 1.0, 5.0], 2, Power::One, 0.0);
+    let constraints = Constraints { include: vec![2], ..Constraints::default() };
+    let set = FeasibleSet::new(&constraints, &[], 3, &[]).unwrap();
+    let best = instance.with(|geometry| {
+        let statement = Statement::new(geometry, Power::One, 2).constrained(constraints.clone());
+        constrained_best_bound(geometry, &statement, vec![5.0], &set, &[], &sequential).unwrap()
+    });
+    // The price of a row is that of the row at 0, which is chosen in any case.
+    let claimed = Sensitivity::new(&best, 2.5).unwrap().released(&[2]).unwrap();
+    assert!((2.0..=2.5 + 1e-9).contains(&claimed), "{claimed}");
 }
 
 /// Rows on a line, some from the web, two to be chosen: one limit, at its best price.

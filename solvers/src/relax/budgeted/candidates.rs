@@ -6,6 +6,7 @@
 
 use kantor_theory::{Geometry, Power};
 
+use super::demand::largest_share;
 use crate::scan::ScanRequest;
 use crate::scan::lists::NeighbourLists;
 use crate::scan::{list_bytes, scan};
@@ -24,7 +25,7 @@ const GROWTH: usize = 4;
 /// others than there are. Far fewer are needed unless the queries crowd together.
 pub(crate) fn list_length(task: &Task<'_>, largest: usize) -> usize {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
-    let share = largest.div_ceil(m);
+    let share = largest_share(largest, m, task.weights);
     let mut count = (12 * share + 64).min(largest + m);
     while count > 2 * share + 64 && list_bytes(task, count) > task.memory / 2 {
         count /= 2;
@@ -78,6 +79,11 @@ impl<'a> CandidateLists<'a> {
             Some(last) if self.length < self.task.geometry.pool_len() => last.cost,
             _ => f64::INFINITY,
         }
+    }
+
+    /// Weights of the queries, if they have any.
+    pub(crate) fn query_weights(&self) -> Option<&[f64]> {
+        self.task.weights
     }
 
     /// Makes all lists longer.

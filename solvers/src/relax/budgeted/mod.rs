@@ -1,19 +1,21 @@
 //! The best subset of every size: budgeted selection by successive shortest paths on the queries.
 //!
 //! Choosing k rows and transporting them to the queries is one transportation problem in which a row may also stay
-//! unused: the least transport cost over pool weights 0 ≤ p_i ≤ 1/k. When M divides k, a subset attains its optimum.
+//! unused: the least transport cost over pool weights 0 ≤ p_i ≤ 1/k. When every query's share of the k rows is a whole
+//! number (without weights: when M divides k), a subset attains its optimum.
 //!
-//! Each round gives every query one more row, along a shortest path in the graph of module `exchange`: one row enters, the
-//! queries on the path pass rows on to each other, and no row leaves. So all rounds together make one order of rows. Its
-//! prefix of t·M rows is an optimal subset of that size, and the potentials after round t prove it.
+//! Each step gives a query one more row, along a shortest path in the graph of module `exchange`: one row enters, the
+//! queries on the path pass rows on to each other, and no row leaves. So all steps together make one order of rows. Where
+//! every query has its share, the rows so far are an optimal subset of their number, and the potentials prove it.
 //!
-//! When M does not divide k, the optimum is fractional. The search then goes on from the last full round with paths that
-//! carry parts of rows. The value of the fractional optimum bounds every subset from below; rounding it gives a subset,
-//! whose exact distance is evaluated but need not be the least.
+//! When shares are not whole, the optimum is fractional. The search then goes on from whole rows with paths that carry
+//! parts of rows. The value of the fractional optimum bounds every subset from below; rounding it gives a subset, whose
+//! exact distance is evaluated but need not be the least.
 //!
 //! Limit: O(M) per settled query and path; costs are evaluated only for rows that are chosen or soon will be.
 
 pub(crate) mod candidates;
+pub(crate) mod demand;
 pub(in crate::relax) mod exchange;
 mod holdings;
 mod replace;
@@ -26,9 +28,9 @@ use crate::scan::lists::NeighbourLists;
 use crate::scan::{PoolScan, ScanRequest};
 use crate::task::{SelectError, Task};
 use crate::transport::exact::grid::Grid;
-use crate::transport::exact::masses::gcd;
 pub(crate) use candidates::NAME;
 use candidates::{CandidateLists, list_length};
+use demand::{Demands, largest_share};
 use exchange::Exchange;
 use slots::{NONE, Slots};
 
@@ -53,18 +55,18 @@ pub struct Budgeted {
     pub rows: Vec<usize>,
     /// For every row, the increase of the total cost when it was chosen, negated.
     pub scores: Vec<f64>,
-    /// Potentials g of the queries that attain the largest L(g) = (1/M) Σ g_j − (1/k) Σ_i max(0, max_j (g_j − c_ij)),
-    /// the sum taken over the whole pool: a lower bound for every subset of k rows.
+    /// Potentials g of the queries that attain the largest L(g) = Σ b_j g_j − (1/k) Σ_i max(0, max_j (g_j − c_ij)), b the
+    /// weights of the queries, the sum taken over the whole pool: a lower bound for every subset of k rows.
     pub potentials: Vec<f64>,
     /// Prices of the limits of the constraints, if there are any: with the potentials they attain the largest bound (T15).
     pub prices: Vec<Price>,
     /// That largest value, as the `f64` cost of the fractional optimum.
     pub lp_value: f64,
-    /// ⟨c, π⟩ of an optimal plan between `rows` and the queries, in `f64`; equals `lp_value` if M divides k.
+    /// ⟨c, π⟩ of an optimal plan between `rows` and the queries, in `f64`; equals `lp_value` if all shares are whole.
     pub value: f64,
     /// Whether `rows` is a prefix of the one order.
     pub prefix: bool,
-    /// For every row the query that takes it in an optimal plan, if M divides k: `potentials` then prove that too.
+    /// For every row the query that takes it in an optimal plan, if all shares are whole: `potentials` then prove that too.
     pub takers: Option<Vec<usize>>,
 }
 
@@ -95,11 +97,12 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     if budgets.is_empty() {
         return Ok(BudgetedOptima { budgets: Vec::new(), lists: None });
     }
-    // A budget that M does not divide is solved on a copy of the state.
-    let states = if budgets.iter().any(|k| k % m > 0) { 2 } else { 1 };
+    let demands: Vec<Demands> = budgets.iter().map(|&budget| Demands::new(budget, m, task.weights)).collect();
+    // A budget of which some query takes a part of a row is solved on a copy of the state.
+    let states = if demands.iter().all(Demands::are_whole) { 1 } else { 2 };
     let needed = states * Exchange::bytes(m, largest) + 8 * (largest as u64 + m as u64) * m as u64 + 4 * n as u64;
     task.afford(candidates::NAME, needed)?;
-    let (asked, first) = (list_length(task, largest), 2 * largest.div_ceil(m) + 16);
+    let (asked, first) = (list_length(task, largest), 2 * largest_share(largest, m, task.weights) + 16);
     let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?;
     if let Some(set) = task.constraints.filter(|set| !set.constraints().are_none()) {
         return constrained::solve(task, set, candidates, scanned, largest);
@@ -109,39 +112,40 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     let mut state = State::new(&mut pool, m);
     let mut order: Vec<(u32, f64)> = Vec::with_capacity(largest);
     let mut bounds: Vec<Option<Bound>> = budgets.iter().map(|_| None).collect();
+    let mut ascending: Vec<usize> = (0..budgets.len()).collect();
+    ascending.sort_by_key(|&at| budgets[at]);
+    let mut held = vec![0; m];
     task.watch.begin("choosing the best subset", largest as u64);
-    for round in 0.. {
-        for (bound, &budget) in bounds.iter_mut().zip(budgets).filter(|(_, budget)| **budget / m == round) {
-            *bound = Some(if budget % m == 0 {
-                Bound {
-                    potentials: state.exchange.potentials.clone(),
-                    lp_value: state.cost(&pool, 1, budget),
-                    subset: None,
-                    takers: Some(
-                        order
-                            .iter()
-                            .flat_map(|&(slot, _)| state.exchange.holdings.of(slot))
-                            .map(|h| h.0 as usize)
-                            .collect(),
-                    ),
-                }
-            } else {
-                fractional(state.clone(), &mut pool, order.clone(), budget)?
-            });
+    for at in ascending {
+        let (budget, demands) = (budgets[at], &demands[at]);
+        // Rounds, each of one row for every query that has not its whole rows yet.
+        loop {
+            let sources: Vec<usize> = (0..m).filter(|&query| held[query] < demands.rows(query)).collect();
+            if sources.is_empty() {
+                break;
+            }
+            state.take_turns(&mut pool, &sources, &mut held, &mut order)?;
+            task.watch.advance(sources.len() as u64)?;
         }
-        if order.len() >= largest {
-            break;
-        }
-        state.prefetch(&mut pool);
-        for source in 0..m.min(largest - order.len()) {
-            let (slot, _) = state.augment(&mut pool, source, 1, 1)?;
-            order.push((slot, -state.exchange.potentials[source]));
-        }
-        task.watch.advance(m.min(largest - round * m) as u64)?;
-        // If M divides the largest budget, its bound is read at the beginning of the next round.
-        if order.len() >= largest && !largest.is_multiple_of(m) {
-            break;
-        }
+        bounds[at] = Some(if demands.are_whole() {
+            let holders = order.iter().flat_map(|&(slot, _)| state.exchange.holdings.of(slot));
+            Bound {
+                potentials: state.exchange.potentials.clone(),
+                lp_value: state.cost(&pool, 1, budget),
+                subset: None,
+                takers: Some(holders.map(|(query, _)| query as usize).collect()),
+            }
+        } else {
+            fractional(state.clone(), &mut pool, order.clone(), budget, demands)?
+        });
+    }
+    // The last rows of the order go to the queries of whose share most is left.
+    if let Some(demands) = demands.iter().zip(budgets).find(|(_, budget)| **budget == largest).map(|(of, _)| of) {
+        let mut sources: Vec<usize> = (0..m).filter(|&query| demands.rest(query) > 0).collect();
+        sources.sort_by_key(|&query| std::cmp::Reverse(demands.rest(query)));
+        sources.truncate(largest - order.len());
+        state.take_turns(&mut pool, &sources, &mut held, &mut order)?;
+        task.watch.advance(sources.len() as u64)?;
     }
 
     let finish = |(bound, &budget): (Option<Bound>, &usize)| {
@@ -176,21 +180,20 @@ struct Bound {
     takers: Option<Vec<usize>>,
 }
 
-/// Continues from the last full round until every query holds k/M rows, in units of gcd(k, M)/M of a row. Then rounds to
-/// the k rows of which most is used, among equals those that entered first.
+/// Continues from whole rows until every query holds its share of the budget. Then rounds to the k rows of which most is
+/// used, among equals those that entered first.
 fn fractional(
     mut state: State,
     pool: &mut Slots<'_>,
     mut entered: Vec<(u32, f64)>,
     budget: usize,
+    demands: &Demands,
 ) -> Result<Bound, SelectError> {
-    let m = pool.m;
-    let common = gcd(budget as u64, m as u64);
-    let whole = m as u64 / common;
+    let whole = demands.unit;
     state.exchange.holdings.scale(whole);
     state.free.iter_mut().for_each(|free| *free *= whole);
-    for source in 0..m {
-        let mut wanted = (budget % m) as u64 / common;
+    for source in 0..pool.m {
+        let mut wanted = demands.rest(source);
         while wanted > 0 {
             let (slot, mass) = state.augment(pool, source, wanted, whole)?;
             wanted -= mass;
@@ -228,6 +231,23 @@ impl State {
         let grid = Grid::new(2.0 * largest);
         let potentials = nearest.iter().map(|near| grid.snap(near.cost)).collect();
         Self { exchange: Exchange::new(grid, potentials), cursor: vec![0; m], free: Vec::new() }
+    }
+
+    /// Gives a row to each of these queries.
+    fn take_turns(
+        &mut self,
+        pool: &mut Slots<'_>,
+        sources: &[usize],
+        held: &mut [usize],
+        order: &mut Vec<(u32, f64)>,
+    ) -> Result<(), SelectError> {
+        self.prefetch(pool);
+        for &source in sources {
+            let (slot, _) = self.augment(pool, source, 1, 1)?;
+            order.push((slot, -self.exchange.potentials[source]));
+            held[source] += 1;
+        }
+        Ok(())
     }
 
     /// Evaluates the costs of the rows that the queries would take next, if one of them is not known yet.

@@ -64,13 +64,13 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Exact distance of a subset with uniform weights.
+    /// Exact distance of a subset, uniform, from the queries with their weights.
     ///
     /// # Errors
     /// If costs are too large to be added up.
     pub(crate) fn distance(&self, chosen: &[u32]) -> Result<f64, SelectError> {
         let costs: Vec<f64> = chosen.iter().flat_map(|&slot| self.line(slot)).copied().collect();
-        let masses = masses(chosen.len(), None, self.m, None).map_err(|_| TOO_LARGE)?;
+        let masses = masses(chosen.len(), None, self.m, self.candidates.query_weights()).map_err(|_| TOO_LARGE)?;
         Ok(transport(&costs, &masses).map_err(|_| TOO_LARGE)?.value)
     }
 }

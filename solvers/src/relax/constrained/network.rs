@@ -103,9 +103,8 @@ impl EdgeCosts for Edges<'_> {
 pub(super) struct Network<'a> {
     family: &'a Family,
     m: usize,
-    /// Mass of a row, and of a query.
+    /// Mass of a row.
     pub(super) unit: u64,
-    demand: u64,
     live: Vec<bool>,
     links: Vec<[u32; 2]>,
     outlets: Vec<u32>,
@@ -119,14 +118,13 @@ pub(super) struct Network<'a> {
 }
 
 impl<'a> Network<'a> {
-    /// For k = unit·M/demand.
-    pub(super) fn new(family: &'a Family, m: usize, unit: u64, demand: u64) -> Self {
+    /// For m queries and rows of `unit` units.
+    pub(super) fn new(family: &'a Family, m: usize, unit: u64) -> Self {
         let groups = family.groups.len();
         Self {
             family,
             m,
             unit,
-            demand,
             live: vec![false; groups],
             links: vec![[NONE; 2]; groups],
             outlets: Vec::new(),
@@ -309,10 +307,5 @@ impl<'a> Network<'a> {
     /// The largest cost so far.
     pub(super) fn largest(&self) -> f64 {
         self.largest.0
-    }
-
-    /// Mass of every query.
-    pub(super) fn demand(&self) -> u64 {
-        self.demand
     }
 }

@@ -19,7 +19,6 @@ use crate::relax::budgeted::exchange::Exchange;
 use crate::relax::swaps::{Shipping, descend};
 use crate::select::{RoundRobin, Selector};
 use crate::task::SelectError;
-use crate::transport::exact::masses::masses;
 
 /// Rows that may leave, and rows that may come in, that are tried with each other.
 const TRIED: usize = 256;
@@ -101,8 +100,7 @@ fn swapped(search: &Search<'_>, found: Rounded) -> Result<Rounded, SelectError> 
     let rows: Vec<usize> = slots.rows.iter().map(|&row| row as usize).collect();
     let mut inside = vec![false; rows.len()];
     found.slots.iter().for_each(|&slot| inside[slot as usize] = true);
-    let masses = masses(*budget, None, slots.m, None).map_err(|_| TOO_LARGE)?;
-    let mut shipping = Shipping::new(super::NAME, &rows, &slots.costs, masses, PATIENCE);
+    let mut shipping = Shipping::new(super::NAME, &rows, &slots.costs, search.demands.clone(), PATIENCE);
     descend(&mut shipping, &mut inside, Some(search.set), usize::MAX, task.watch)?;
     let chosen: Vec<u32> = (0..).zip(inside).filter(|(_, inside)| *inside).map(|(slot, _)| slot).collect();
     let value = slots.distance(&chosen)?;

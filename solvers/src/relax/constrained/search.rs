@@ -12,11 +12,11 @@ use super::family::Family;
 use super::network::{Network, Shipment};
 use super::sides::Sides;
 use crate::relax::budgeted::TOO_LARGE;
+use crate::relax::budgeted::demand::Demands;
 use crate::relax::budgeted::slots::{NONE, Slots};
 use crate::scan::{key_row, key_value};
 use crate::task::{SelectError, Task};
 use crate::transport::exact::grid::{Grid, GridCosts};
-use crate::transport::exact::masses::gcd;
 use crate::transport::exact::start;
 
 /// Rows whose costs are evaluated together when they are not kept.
@@ -49,6 +49,7 @@ pub(super) struct Search<'a> {
     pub(super) task: &'a Task<'a>,
     pub(super) set: &'a FeasibleSet,
     pub(super) budget: usize,
+    pub(super) demands: Demands,
     pub(super) family: &'a Family,
     pub(super) sides: Sides<'a>,
     pub(super) slots: Slots<'a>,
@@ -80,10 +81,10 @@ impl<'a> Search<'a> {
         slots: Slots<'a>,
     ) -> Self {
         let m = slots.m;
-        let common = gcd(budget as u64, m as u64);
-        let network = Network::new(family, m, m as u64 / common, budget as u64 / common);
+        let demands = Demands::new(budget, m, task.weights);
+        let network = Network::new(family, m, demands.unit);
         let costs = CostBounds::new(task.geometry, task.power);
-        Self { task, set, budget, family, sides, slots, network, costs, charges: Vec::new(), dearest: None }
+        Self { task, set, budget, demands, family, sides, slots, network, costs, charges: Vec::new(), dearest: None }
     }
 
     /// Loads the rows that seem worth it and those that must be chosen, and makes a first plan. Returns where it starts.
@@ -109,7 +110,7 @@ impl<'a> Search<'a> {
         let dense = GridCosts { values: &self.slots.costs, m, grid };
         let offers: Vec<f64> = start.potentials.iter().map(|g| grid.snap(g - start.potentials[0])).collect();
         let supply = vec![self.network.unit; self.slots.rows.len()];
-        let plan = start::shipments(dense, &chosen, &supply, &vec![self.network.demand(); m], &offers);
+        let plan = start::shipments(dense, &chosen, &supply, &self.demands.of, &offers);
         self.charge(&start.prices);
         self.network.restart(&self.slots, &self.charges, plan, &offers).ok_or(TOO_LARGE)?;
         Ok(start)
@@ -118,15 +119,15 @@ impl<'a> Search<'a> {
     /// Potentials at which every query would take somewhat more than its share of its nearest rows.
     fn guess(&self) -> Start {
         let (m, lists) = (self.slots.m, self.slots.candidates.lists());
-        let share = self.budget.div_ceil(m);
+        let share = |query: usize| (self.demands.of[query].div_ceil(self.demands.unit)) as usize;
         let nth = |query: usize, count: usize| {
             let (Some(lists), keys) = (lists, lists.map_or(&[][..], |lists| lists.keys(query))) else { return 0.0 };
             let mut near = keys.iter().filter(|&&key| self.family.of_row[key_row(key)] != Family::ABSENT);
             let key = near.nth(count).or(keys.last());
             key.map_or(0.0, |&key| self.costs.lower(f64::from(key_value(key)) * lists.unit()))
         };
-        let potentials: Vec<f64> = (0..m).map(|query| nth(query, share + share / 4)).collect();
-        let margins = (0..m).map(|query| nth(query, 2 * share + 16) - potentials[query]);
+        let potentials: Vec<f64> = (0..m).map(|query| nth(query, share(query) + share(query) / 4)).collect();
+        let margins = (0..m).map(|query| nth(query, 2 * share(query) + 16) - potentials[query]);
         let margin = margins.fold(0.0, f64::max);
         let thresholds = vec![0.0; self.family.groups.len()];
         Start { prices: vec![0.0; self.sides.sides.len()], potentials, thresholds, margin }

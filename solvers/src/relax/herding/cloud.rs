@@ -13,8 +13,9 @@ use rayon::prelude::*;
 
 use super::greedy::nan_as_infinity;
 use crate::simd;
-use crate::task::SelectError;
+use crate::task::{SelectError, Task};
 use crate::transport::sinkhorn::exp::exp;
+use crate::weights::QueryWeights;
 
 /// Rows of a task: a multiple of every tile's rows.
 const ROWS: usize = 96;
@@ -26,6 +27,8 @@ const COLUMNS: usize = 128;
 #[derive(Clone, Copy)]
 pub(super) struct KernelPoints<'a> {
     pub(super) geometry: &'a Geometry<'a>,
+    /// Of the queries.
+    weights: Option<&'a [f64]>,
     pub(super) kernel: Kernel,
     family: Family,
     dim: usize,
@@ -50,10 +53,11 @@ pub(crate) fn comparable(geometry: &Geometry<'_>, kernel: KernelName, method: &'
 impl<'a> KernelPoints<'a> {
     /// # Errors
     /// As [`comparable`].
-    pub(super) fn new(geometry: &'a Geometry<'a>, kernel: Kernel, method: &'static str) -> Result<Self, SelectError> {
+    pub(super) fn new(task: &Task<'a>, kernel: Kernel, method: &'static str) -> Result<Self, SelectError> {
+        let Task { geometry, weights, .. } = *task;
         comparable(geometry, kernel.name(), method)?;
         let dim = geometry.points().map_or(0, |points| points.dim());
-        Ok(Self { geometry, kernel, family: geometry.cost().family(), dim })
+        Ok(Self { geometry, weights, kernel, family: geometry.cost().family(), dim })
     }
 
     /// What a kernel value may err by because of what its squared distance errs by absolutely: cosines near one, squares
@@ -86,12 +90,12 @@ impl<'a> KernelPoints<'a> {
         });
     }
 
-    /// The mean of k between each of `rows` and the queries.
+    /// The (weighted) mean of k between each of `rows` and the queries.
     pub(super) fn query_means(&self, rows: &[usize]) -> Vec<f64> {
-        let m = self.geometry.query_len();
+        let weights = QueryWeights::of(self.weights, self.geometry.query_len());
         let mut means = vec![0.0; rows.len()];
-        self.add(rows, self.geometry, &vec![1.0; m], &mut means);
-        means.iter_mut().for_each(|mean| *mean /= m as f64);
+        self.add(rows, self.geometry, &weights.of, &mut means);
+        means.iter_mut().for_each(|mean| *mean /= weights.total);
         means
     }
 
@@ -114,7 +118,7 @@ impl<'a> KernelPoints<'a> {
         squares
     }
 
-    /// The mean of k over all pairs of queries.
+    /// The (weighted) mean of k over all pairs of queries.
     ///
     /// # Errors
     /// Never for queries that make a geometry.
@@ -124,7 +128,8 @@ impl<'a> KernelPoints<'a> {
         let Some(rows) = DenseRows::from_f64(self.dim, queries.to_vec()) else { return Ok(0.0) };
         let around = Geometry::new(&rows, &rows, self.geometry.cost())?;
         let means = KernelPoints { geometry: &around, ..*self }.query_means(&(0..m).collect::<Vec<_>>());
-        Ok(means.iter().sum::<f64>() / m as f64)
+        let weights = QueryWeights::of(self.weights, m);
+        Ok(means.iter().zip(&weights.of).map(|(mean, weight)| mean * weight).sum::<f64>() / weights.total)
     }
 
     /// k between all pairs of `rows`, row-major.

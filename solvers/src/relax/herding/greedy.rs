@@ -280,6 +280,7 @@ mod tests {
     use super::*;
     use crate::relax::herding::relax;
     use crate::relax::herding::swap;
+    use crate::task::Task;
     use crate::watch::Quiet;
     use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
     use kantor_theory::{
@@ -306,13 +307,28 @@ mod tests {
         (rows(n, 40), rows(m, 6))
     }
 
+    fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
+        let (power, memory) = (Power::One, 1 << 30);
+        Task {
+            geometry,
+            power,
+            seed: 0,
+            block: 64,
+            memory,
+            objective: kantor_theory::Objective::W,
+            weights: None,
+            constraints: None,
+            watch: &Quiet,
+        }
+    }
+
     /// Active rows were once those of least potential after the first picks, among which far rows took the places of
     /// near ones: the distance was a multiple of what it is with all active rows, and the bound was 0.
     #[test]
     fn near_rows_stay_at_work_beside_far_clusters() {
         let (pool, query) = clustered(6000, 30, 8);
         let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-        let cloud = KernelPoints::new(&geometry, Kernel::ENERGY, "energy").unwrap();
+        let cloud = KernelPoints::new(&task(&geometry), Kernel::ENERGY, "energy").unwrap();
         let among = cloud.among_queries().unwrap();
         let k = 450;
         let solve = |active: ActiveSet| {
@@ -339,7 +355,7 @@ mod tests {
     fn active_rows_hold_what_limits_ask_for() {
         let (pool, query) = clustered(3000, 10, 8);
         let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
-        let cloud = KernelPoints::new(&geometry, Kernel::ENERGY, "energy").unwrap();
+        let cloud = KernelPoints::new(&task(&geometry), Kernel::ENERGY, "energy").unwrap();
         // The farthest rows are the label.
         let means = cloud.query_means(&(0..3000).collect::<Vec<_>>());
         let mut far: Vec<usize> = (0..3000).collect();

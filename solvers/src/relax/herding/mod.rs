@@ -88,7 +88,7 @@ fn constraints<'a>(task: &Task<'a>) -> Option<&'a FeasibleSet> {
 /// observer asks to stop.
 pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<HerdedSubsets, SelectError> {
     let largest = task.largest(budgets)?;
-    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
+    let cloud = KernelPoints::new(task, kernel, method(kernel))?;
     task.afford(method(kernel), bytes(task, largest, budgets.len()))?;
     let among_queries = cloud.among_queries()?;
     let set = constraints(task);
@@ -127,7 +127,7 @@ fn swapped(
 /// # Errors
 /// As [`choose`].
 pub(super) fn improve(task: &Task<'_>, kernel: Kernel, rows: &[usize], limit: usize) -> Result<Improved, SelectError> {
-    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
+    let cloud = KernelPoints::new(task, kernel, method(kernel))?;
     task.afford(method(kernel), bytes(task, rows.len(), 1))?;
     let among_queries = cloud.among_queries()?;
     let start = || Herd::of(&cloud, rows, ActiveSet::default());
@@ -149,7 +149,7 @@ pub(super) fn improve(task: &Task<'_>, kernel: Kernel, rows: &[usize], limit: us
 /// As [`choose`].
 pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>, SelectError> {
     task.largest(&[count])?;
-    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
+    let cloud = KernelPoints::new(task, kernel, method(kernel))?;
     Ok(greedy::herd(&cloud, &[count], ActiveSet::default(), None, task.watch)?
         .into_iter()
         .flat_map(|herd| herd.rows)
@@ -170,7 +170,7 @@ pub struct KernelDual {
 /// # Errors
 /// If a row is bad or the observer asks to stop.
 pub fn dual(task: &Task<'_>, kernel: Kernel, chosen: &KernelSubset) -> Result<KernelDual, SelectError> {
-    let cloud = KernelPoints::new(task.geometry, kernel, method(kernel))?;
+    let cloud = KernelPoints::new(task, kernel, method(kernel))?;
     let field = chosen.herd.field.clone();
     let positions: Vec<usize> = chosen.rows().iter().filter_map(|&row| field.position(row)).collect();
     let dual = relax::relax(&cloud, field, &positions, chosen.among_queries, constraints(task), task.watch)?;

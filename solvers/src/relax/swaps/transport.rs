@@ -15,12 +15,13 @@ use super::{Improved, Landscape, LeftOpen, List, Pass, descend, in_order};
 use crate::PoolScan;
 use crate::admission::Exchanges;
 use crate::relax::budgeted::candidates::{CandidateLists, costs_of, list_length};
+use crate::relax::budgeted::demand::Demands;
 use crate::relax::budgeted::exchange::Exchange;
 use crate::relax::budgeted::too_large;
 use crate::scan::ScanRequest;
 use crate::task::{SelectError, Task};
 use crate::transport::exact::grid::{Grid, GridCosts};
-use crate::transport::exact::masses::{Masses, masses};
+use crate::transport::exact::masses::masses;
 use crate::transport::exact::transport::solve_by_samples;
 
 /// Name of the selector on the command line, for messages.
@@ -138,8 +139,10 @@ pub(super) fn improve(
     limit: usize,
 ) -> Result<Improved, SelectError> {
     let Active { rows, costs, all } = known;
-    let masses = masses(subset.len(), None, task.geometry.query_len(), None).map_err(|_| too_large(NAME))?;
-    let mut shipping = Shipping::new(NAME, rows, costs, masses, PATIENCE);
+    // To the last bit of the weights, so that what is said of swaps is true of the distance that is certified.
+    let masses = masses(subset.len(), None, task.geometry.query_len(), task.weights).map_err(|_| too_large(NAME))?;
+    let demands = Demands { unit: masses.supply.first().copied().unwrap_or(1), of: masses.demand };
+    let mut shipping = Shipping::new(NAME, rows, costs, demands, PATIENCE);
     let original = known.inside(subset);
     let mut inside = original.clone();
     shipping.heights(&inside)?;
@@ -169,7 +172,7 @@ pub(in crate::relax) struct Shipping<'a> {
     method: &'static str,
     rows: &'a [usize],
     costs: &'a [f64],
-    masses: Masses,
+    demands: Demands,
     patience: usize,
     exchange: Exchange,
     /// ⟨c, π⟩ of the plan that heights were made of last.
@@ -179,31 +182,26 @@ pub(in crate::relax) struct Shipping<'a> {
 }
 
 impl<'a> Shipping<'a> {
-    /// Of rows and their costs to the queries (row-major); `masses` are those of the subset and the queries, with equal ones
-    /// of the rows. The search ends once swaps have read that many numbers in vain.
+    /// Of rows and their costs to the queries (row-major); `demands` are those of the queries on as many rows as are in
+    /// the subset. The search ends once swaps have read that many numbers in vain.
     pub(in crate::relax) fn new(
         method: &'static str,
         rows: &'a [usize],
         costs: &'a [f64],
-        masses: Masses,
+        demands: Demands,
         patience: usize,
     ) -> Self {
         let exchange = Exchange::new(Grid::new(0.0), Vec::new());
-        Self { method, rows, costs, masses, patience, exchange, value: f64::INFINITY, noticed: 0.0 }
-    }
-
-    fn whole(&self) -> u64 {
-        self.masses.supply.first().copied().unwrap_or(1)
+        Self { method, rows, costs, demands, patience, exchange, value: f64::INFINITY, noticed: 0.0 }
     }
 
     /// Solves the transport of the subset.
     fn solve(&mut self, inside: &[bool]) -> Result<(), SelectError> {
-        let Masses { demand, total, .. } = &self.masses;
-        let (m, whole) = (demand.len(), self.whole());
+        let (m, Demands { unit: whole, of: demand }) = (self.demands.of.len(), &self.demands);
         let chosen: Vec<u32> = (0..).zip(inside).filter(|(_, inside)| **inside).map(|(at, _)| at).collect();
         let line = |at: u32| &self.costs[at as usize * m..][..m];
         let largest = chosen.iter().flat_map(|&at| line(at)).fold(0.0f64, |most, cost| most.max(cost.abs()));
-        let supply: Vec<u64> = inside.iter().map(|inside| if *inside { whole } else { 0 }).collect();
+        let supply: Vec<u64> = inside.iter().map(|inside| if *inside { *whole } else { 0 }).collect();
         // Twice as much, so that potentials have room to rise.
         let mut grid = Some(Grid::new(2.0 * largest)).filter(|_| largest.is_finite());
         let (grid, tree) = loop {
@@ -214,9 +212,10 @@ impl<'a> Shipping<'a> {
                 None => grid = on.coarser(),
             }
         };
+        let total = chosen.len() as f64 * *whole as f64;
         let mut plan: Vec<_> = tree.shipments().collect();
         plan.sort_unstable();
-        let shipped = plan.iter().map(|&(at, query, mass)| mass as f64 / *total as f64 * line(at)[query as usize]);
+        let shipped = plan.iter().map(|&(at, query, mass)| mass as f64 / total * line(at)[query as usize]);
         (self.value, self.noticed) = (shipped.sum(), SMALLEST * largest);
         self.exchange = Exchange::new(grid, tree.potentials);
         plan.iter().for_each(|&(at, query, mass)| self.exchange.give(self.costs, at, query as usize, mass));
@@ -225,7 +224,7 @@ impl<'a> Shipping<'a> {
 
     /// Of every query the least cost of a row outside the subset.
     fn entries(&self, inside: &[bool]) -> Vec<f64> {
-        let (m, grid) = (self.masses.demand.len(), self.exchange.grid);
+        let (m, grid) = (self.demands.of.len(), self.exchange.grid);
         let least = |mut least: Vec<f64>, (line, inside): (&[f64], &bool)| {
             if !inside {
                 least.iter_mut().zip(line).for_each(|(least, cost)| *least = least.min(grid.snap(*cost)));
@@ -242,7 +241,7 @@ impl<'a> Shipping<'a> {
 
     /// For each of these rows what it costs at least to bring its mass to a query, by way of others or not.
     fn ways(&mut self, rows: &[usize], query: usize) -> Vec<f64> {
-        let m = self.masses.demand.len();
+        let m = self.demands.of.len();
         let lengths = self.exchange.lengths_to(query);
         let potentials = &self.exchange.potentials;
         let onward: Vec<f64> = lengths.iter().zip(potentials).map(|(length, g)| length - g).collect();
@@ -263,9 +262,6 @@ impl Landscape for Shipping<'_> {
     fn heights(&mut self, inside: &[bool]) -> Result<Vec<f64>, SelectError> {
         self.solve(inside)?;
         self.exchange.lower(&self.entries(inside));
-        // A query without mass takes nothing, whatever it offers.
-        let offers = self.exchange.potentials.iter_mut().zip(&self.masses.demand);
-        offers.filter(|(_, demand)| **demand == 0).for_each(|(g, _)| *g = -8.0 * self.noticed / SMALLEST);
         let potentials = &self.exchange.potentials;
         let height = |line: &[f64]| line.iter().zip(potentials).map(|(cost, g)| cost - g).fold(f64::INFINITY, f64::min);
         Ok(each(self.costs, potentials.len(), height))
@@ -279,9 +275,9 @@ impl Landscape for Shipping<'_> {
         mut limits: Option<&mut Exchanges<'_>>,
         most: usize,
     ) -> Result<Pass, SelectError> {
-        let m = self.masses.demand.len();
+        let m = self.demands.of.len();
         let (out, new) = list.positions.split_at(list.within.iter().filter(|within| **within).count());
-        let whole = self.whole();
+        let whole = self.demands.unit;
         let share = |mass: u64| mass as f64 / whole as f64;
         let (mut swaps, mut failed) = (0, 0);
         let mut ways: Vec<Option<Vec<f64>>> = vec![None; m];

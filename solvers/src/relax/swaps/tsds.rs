@@ -11,6 +11,7 @@
 use super::{Active, Improved, Landscape, LeftOpen, List, Pass, descend, in_order};
 use crate::admission::Exchanges;
 use crate::task::{SelectError, Task};
+use crate::weights::shares;
 
 /// Changes below this share of the objective are rounding.
 const SMALLEST: f64 = 1e-12;
@@ -29,7 +30,7 @@ pub(super) fn improve(
     let m = task.geometry.query_len();
     let least = diversity / task.geometry.pool_len() as f64;
     let mut plans =
-        Plans { known, diversity, shares: vec![1.0 / m as f64; m], columns: Vec::new(), means: Vec::new(), count: 1 };
+        Plans { known, diversity, shares: shares(task.weights, m), columns: Vec::new(), means: Vec::new(), count: 1 };
     let original = known.inside(subset);
     let mut inside = original.clone();
     plans.heights(&inside)?;

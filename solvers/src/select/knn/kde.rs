@@ -16,6 +16,7 @@ use crate::scan::{PoolScan, ScanRequest};
 use crate::select::{Selection, Selector, notes};
 use crate::settings::{SettingGroup, settings};
 use crate::task::{SelectError, Task};
+use crate::weights::QueryWeights;
 
 /// Bytes that lists of neighbours may take: rows come in groups if more were needed.
 const LIST_BYTES: u64 = 896 << 20;
@@ -102,11 +103,12 @@ impl Selector for KnnKde {
                 list.iter().map(entry).collect()
             })
             .collect();
-        let found = level::sweep(&columns, &self.tradeoff);
+        let masses = QueryWeights::new(task).masses();
+        let found = level::sweep(&columns, &masses, &self.tradeoff);
         let mut mass = vec![0.0; task.geometry.pool_len()];
-        for (list, column) in lists.iter().zip(&columns) {
+        for ((list, column), of_query) in lists.iter().zip(&columns).zip(&masses) {
             for (neighbour, share) in list.iter().zip(level::shares(column, found.level)) {
-                mass[neighbour.row] += share / lists.len() as f64;
+                mass[neighbour.row] += of_query * share / lists.len() as f64;
             }
         }
 

@@ -47,7 +47,9 @@ impl Ord for Weight {
 }
 
 /// The least accumulated weight at which the trade-off turns against further filling.
-pub(crate) fn sweep(columns: &[Vec<ListEntry>], tradeoff: &Tradeoff) -> Level {
+///
+/// `masses` are those of the queries in units of 1/M.
+pub(crate) fn sweep(columns: &[Vec<ListEntry>], masses: &[f64], tradeoff: &Tradeoff) -> Level {
     // The last entry of a list has no successor to compare with, so it is never visited.
     let mut heap: BinaryHeap<Reverse<(Weight, usize, usize)>> = columns
         .iter()
@@ -60,7 +62,7 @@ pub(crate) fn sweep(columns: &[Vec<ListEntry>], tradeoff: &Tradeoff) -> Level {
     while let Some(Reverse((Weight(accumulated), k, j))) = heap.pop() {
         level = accumulated;
         let column = &columns[j];
-        gap += (column[k + 1].distance - column[k].distance) * accumulated;
+        gap += masses[j] * (column[k + 1].distance - column[k].distance) * accumulated;
         if tradeoff.outweighs(gap, columns.len()) {
             return Level { level, fired: true };
         }

@@ -1,6 +1,6 @@
 //! Selection from the nearest rows of every query, with a price on concentration (TSDS, arXiv 2410.11303).
 //!
-//! Every query spreads its mass 1/M over its nearest rows. A short list is close, a long one is even; the trade-off
+//! Every query spreads its mass (1/M, or its weight) over its nearest rows. A short list is close, a long one is even; the trade-off
 //! α/C : (1−α) fixes the length. [`uniform`] gives all listed rows the same mass; [`crate::select::knn::kde`] divides it by the
 //! density around each row; [`tv`] has another penalty. Rows are then ranked by the mass that they receive from all queries
 //! together, or drawn in proportion to it (module `rank`). How good any k rows are for this problem with the first

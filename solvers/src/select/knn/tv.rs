@@ -19,6 +19,7 @@ use crate::scan::{PoolScan, ScanRequest};
 use crate::select::{Selection, Selector, notes};
 use crate::settings::{SettingGroup, settings};
 use crate::task::{SelectError, Task};
+use crate::weights::QueryWeights;
 
 settings! {
     /// TSDS with the total-variation regulariser (arXiv 2410.11303).
@@ -51,27 +52,28 @@ impl Selector for KnnTv {
         let nearest: Vec<Neighbour> = lists_of(scanned, self.name())?.exact(geometry, 1).concat();
         let least: Vec<f64> = nearest.iter().map(|neighbour| cost_of(geometry.cost(), neighbour)).collect();
 
-        // In units of 1/(MN), so that rows tie exactly when they should.
-        let mut units = vec![0u64; n];
+        // In units of 1/(MN), so that rows tie exactly when they should: without weights, all are whole numbers.
+        let masses = QueryWeights::new(task).masses();
+        let mut mass = vec![0.0; n];
         let block = task.block.clamp(1, 1024);
         task.watch.begin("rows close to queries", n as u64);
-        let kept = units
+        let kept = mass
             .par_chunks_mut(block)
             .enumerate()
-            .map_init(Vec::new, |closeness, (number, units)| {
+            .map_init(Vec::new, |closeness, (number, mass)| {
                 let start = number * block;
-                closeness.resize(units.len() * m, 0.0);
-                geometry.closeness_block(start..start + units.len(), closeness);
+                closeness.resize(mass.len() * m, 0.0);
+                geometry.closeness_block(start..start + mass.len(), closeness);
                 let mut kept = vec![0u64; m];
-                for ((row, units), line) in (start..).zip(units.iter_mut()).zip(closeness.chunks_exact(m)) {
+                for ((row, mass), line) in (start..).zip(mass.iter_mut()).zip(closeness.chunks_exact(m)) {
                     for (j, &closeness) in line.iter().enumerate() {
                         let cost = cost_of(geometry.cost(), &Neighbour { row, closeness });
                         let stays = row == nearest[j].row || !self.tradeoff.outweighs(cost - least[j], 1);
-                        *units += u64::from(stays);
+                        *mass += if stays { masses[j] } else { 0.0 };
                         kept[j] += u64::from(stays);
                     }
                 }
-                task.watch.advance(units.len() as u64)?;
+                task.watch.advance(mass.len() as u64)?;
                 Ok(kept)
             })
             .try_reduce(
@@ -81,14 +83,13 @@ impl Selector for KnnTv {
                     Ok::<_, crate::Stopped>(x)
                 },
             )?;
-        for (neighbour, kept) in nearest.iter().zip(&kept) {
-            units[neighbour.row] += n as u64 - kept;
+        for ((neighbour, kept), of_query) in nearest.iter().zip(&kept).zip(&masses) {
+            mass[neighbour.row] += of_query * (n as u64 - kept) as f64;
         }
-        let mass: Vec<f64> = units.iter().map(|&units| units as f64).collect();
         let order = rank::order(task, scanned, &mass, largest, &self.tradeoff, self.name())?;
         let total = m as f64 * n as f64;
         let notes = notes([
-            ("rows_with_mass", json!(units.iter().filter(|&&units| units > 0).count())),
+            ("rows_with_mass", json!(mass.iter().filter(|&&mass| mass > 0.0).count())),
             ("pairs_with_mass", json!(kept.iter().sum::<u64>())),
             ("sampling", json!(self.tradeoff.sampling)),
         ]);

@@ -1,4 +1,4 @@
-//! `knn-uniform`: every query gives 1/(K·M) to each of its K nearest rows.
+//! `knn-uniform`: every query gives each of its K nearest rows the same share of its mass, 1/M or its weight.
 //!
 //! Limit: the pass that finds the lists. The rule that fixes K costs O(L·M) here; written down literally it sums
 //! K·M gaps for every K, which is quadratic in the list length. Where screened sums and their proved error leave only
@@ -14,6 +14,7 @@ use crate::scan::{PoolScan, ScanRequest};
 use crate::select::{Selection, Selector, notes};
 use crate::settings::{SettingGroup, settings};
 use crate::task::{SelectError, Task};
+use crate::weights::QueryWeights;
 
 /// Lists are evaluated this part longer than K is guessed to be, and at least as many entries.
 const SLACK: usize = 8;
@@ -34,15 +35,15 @@ impl KnnUniform {
 
     /// K by the rule, and whether the rule fired within the lists.
     fn settle(&self, task: &Task<'_>, lists: &NeighbourLists) -> (usize, bool) {
-        let longest = self.list_len(task);
-        let mut count = match screened_level(task, lists, longest, &self.tradeoff) {
+        let (longest, masses) = (self.list_len(task), QueryWeights::new(task).masses());
+        let mut count = match screened_level(task, lists, longest, &masses, &self.tradeoff) {
             Ok(settled) => return settled,
             Err(guess) => guess,
         };
         loop {
             // The rule looks no further than K + 1.
             count = longest.min(count + count / SLACK + SLACK);
-            let (k, fired) = level(task, &lists.exact(task.geometry, count), &self.tradeoff);
+            let (k, fired) = level(task, &lists.exact(task.geometry, count), &masses, &self.tradeoff);
             if fired || count == longest {
                 return (k, fired);
             }
@@ -74,10 +75,10 @@ impl Selector for KnnUniform {
         let (k, fired) = self.settle(task, lists);
         let nearest = lists.nearest(task.geometry, k);
 
-        // Counted in integers, so that rows tie exactly when they are listed equally often.
+        // Without weights counted in integers, so that rows tie exactly when they are listed equally often.
         let mut counts = vec![0.0; task.geometry.pool_len()];
-        for &row in nearest.iter().flatten() {
-            counts[row as usize] += 1.0;
+        for (rows, mass) in nearest.iter().zip(QueryWeights::new(task).masses()) {
+            rows.iter().for_each(|&row| counts[row as usize] += mass);
         }
         let order = rank::order(task, scanned, &counts, largest, &self.tradeoff, self.name())?;
         let unit = (k * nearest.len()) as f64;
@@ -92,16 +93,17 @@ impl Selector for KnnUniform {
     }
 }
 
-/// The least K ≥ 1 with (α/C) Σ_j Σ_{l≤K} (d_{j,K+1} − d_{j,l}) ≥ (1−α)M, and whether there is one within the lists;
-/// if there is none, the length of the lists.
+/// The least K ≥ 1 with (α/C) Σ_j m_j Σ_{l≤K} (d_{j,K+1} − d_{j,l}) ≥ (1−α)M, m_j the mass of a query in units of 1/M, and
+/// whether there is one within the lists; if there is none, the length of the lists.
 ///
-/// The double sum grows from K−1 to K by K·Σ_j (d_{j,K+1} − d_{j,K}): terms that are never negative, nothing cancels.
-fn level(task: &Task<'_>, lists: &[Vec<Neighbour>], tradeoff: &Tradeoff) -> (usize, bool) {
+/// The sum grows from K−1 to K by K·Σ_j m_j (d_{j,K+1} − d_{j,K}): terms that are never negative, nothing cancels.
+fn level(task: &Task<'_>, lists: &[Vec<Neighbour>], masses: &[f64], tradeoff: &Tradeoff) -> (usize, bool) {
     let cost = task.geometry.cost();
     let longest = lists.iter().map(Vec::len).min().unwrap_or(0);
     let mut gap = 0.0;
     for k in 1..longest {
-        let step: f64 = lists.iter().map(|list| cost_of(cost, &list[k]) - cost_of(cost, &list[k - 1])).sum();
+        let rise = |list: &[Neighbour]| cost_of(cost, &list[k]) - cost_of(cost, &list[k - 1]);
+        let step: f64 = lists.iter().zip(masses).map(|(list, mass)| mass * rise(list)).sum();
         gap += k as f64 * step;
         if tradeoff.outweighs(gap, lists.len()) {
             return (k, true);
@@ -113,12 +115,13 @@ fn level(task: &Task<'_>, lists: &[Vec<Neighbour>], tradeoff: &Tradeoff) -> (usi
 /// [`level`] of the exact costs, decided on screened ones; a guess of K if they cannot decide it.
 ///
 /// Let every cost err by at most η. Then so does the l-th least cost of every query, and the double sum errs by at
-/// most 2·K·M·η. Either computed sum has at most K + M + 4 roundings on the way of each of its terms, which are never
-/// negative.
+/// most 2·K·M·η, as masses sum to M. Either computed sum has at most K + M + 6 roundings on the way of each of its terms,
+/// which are never negative.
 fn screened_level(
     task: &Task<'_>,
     lists: &NeighbourLists,
     longest: usize,
+    masses: &[f64],
     tradeoff: &Tradeoff,
 ) -> Result<(usize, bool), usize> {
     let cost = task.geometry.cost();
@@ -128,7 +131,8 @@ fn screened_level(
     let mut gap = 0.0;
     let mut earliest = None;
     for k in 1..longest {
-        let step: f64 = screened.iter().map(|list| cost_of(cost, &list[k]) - cost_of(cost, &list[k - 1])).sum();
+        let rise = |list: &[Neighbour]| cost_of(cost, &list[k]) - cost_of(cost, &list[k - 1]);
+        let step: f64 = screened.iter().zip(masses).map(|(list, mass)| mass * rise(list)).sum();
         gap += k as f64 * step;
         let spread = 2.0 * (k * screened.len()) as f64 * error;
         let spread = spread + (k + screened.len() + 8) as f64 * (2.0 * f64::EPSILON) * (gap + spread);

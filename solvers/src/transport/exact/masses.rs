@@ -102,7 +102,7 @@ fn whole(weights: &[f64]) -> Option<u64> {
 }
 
 /// Whole numbers proportional to `weights` that sum to `total`; positive weights stay positive.
-fn apportion(weights: &[f64], total: u64) -> Vec<u64> {
+pub(crate) fn apportion(weights: &[f64], total: u64) -> Vec<u64> {
     if let Some(sum) = whole(weights).filter(|&sum| total.is_multiple_of(sum)) {
         return weights.iter().map(|&x| x as u64 * (total / sum)).collect();
     }
@@ -120,7 +120,7 @@ fn apportion(weights: &[f64], total: u64) -> Vec<u64> {
 }
 
 /// The greatest common divisor.
-pub(crate) fn gcd(a: u64, b: u64) -> u64 {
+pub fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod start;
 pub mod transport;
 pub(crate) mod tree;
 
-pub use masses::{Masses, WeightError, masses};
+pub use masses::{Masses, WeightError, gcd, masses};
 pub(crate) use masses::{check_weights, masses_of};
 pub use partial::partial;
 pub use path::{Capped, capacity_path, capped};

@@ -23,10 +23,9 @@ pub(crate) struct Measures {
 }
 
 impl Measures {
-    /// Uniform masses against their product.
-    pub(crate) fn uniform(rows: usize, queries: usize) -> Self {
-        let share = |count: usize| vec![1.0 / count as f64; count];
-        Self::new(share(rows), share(queries), Reference::Product, 0)
+    /// Uniform masses of rows and these of queries, against their product.
+    pub(crate) fn of_queries(rows: usize, queries: Vec<f64>) -> Self {
+        Self::new(vec![1.0 / rows as f64; rows], queries, Reference::Product, 0)
     }
 
     /// These masses; `pairs` is the number of all pairs.

@@ -1,7 +1,7 @@
-//! The problem of the selector `uot`: uniform weights, ε and penalties of any strength, to [`TOLERANCE`].
+//! The problem of the selector `uot`: a uniform pool, ε and penalties of any strength, to [`TOLERANCE`].
 //!
 //! min ⟨c, T⟩ + ε KL(T | a⊗b) + ρ_pool KL(T1 | a) + ρ_query KL(Tᵀ1 | b) with KL(x|y) = Σ x ln(x/y) − x + y, uniform
-//! a and b, and infinite ρ for a hard marginal, solved by Newton's method in a fixed order of operations.
+//! a, b of total 1, and infinite ρ for a hard marginal, solved by Newton's method in a fixed order of operations.
 
 use super::costs::Costs;
 use super::dual::{Dual, Goal};
@@ -15,6 +15,7 @@ use super::schedule;
 use super::weight::Weight;
 use crate::transport::linalg::fixed;
 use crate::watch::{Stopped, Watch};
+use crate::weights::shares;
 
 /// L1 error of the query marginal at which the iteration stops; the marginal sums to 1.
 pub const TOLERANCE: f64 = 1e-10;
@@ -46,13 +47,18 @@ pub struct SemidualTransport {
     pub converged: bool,
 }
 
-/// Solves the problem to [`TOLERANCE`] or says that it did not.
+/// Solves the problem to [`TOLERANCE`] or says that it did not, for queries with positive weights, or uniform ones.
 ///
 /// # Errors
 /// If the observer asks to stop.
-pub fn solve(costs: &Costs<'_>, penalty: Penalty, watch: &dyn Watch) -> Result<SemidualTransport, Stopped> {
+pub fn solve(
+    costs: &Costs<'_>,
+    query_weights: Option<&[f64]>,
+    penalty: Penalty,
+    watch: &dyn Watch,
+) -> Result<SemidualTransport, Stopped> {
     watch.begin("unbalanced transport", PASS_LIMIT as u64);
-    let measures = Measures::uniform(costs.pool_len(), costs.query_len());
+    let measures = Measures::of_queries(costs.pool_len(), shares(query_weights, costs.query_len()));
     let goal = Goal { tolerance: TOLERANCE, limit: PASS_LIMIT as u64 };
     let (least, _) = extremes(costs, SAMPLE.min(costs.pool_len()), watch)?;
     if starts_anywhere(costs, &penalty, &least) {

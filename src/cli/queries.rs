@@ -1,0 +1,109 @@
+//! Files of queries: one, or several tasks as `NAME=FILE`, and what each counts.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::pipeline::QueryWeighting;
+use crate::source::name::split_once;
+use crate::suggest::did_you_mean;
+
+use super::failure::Failure;
+
+/// A file of queries, and the task that it is.
+#[derive(Debug, Clone)]
+pub(super) struct QueryFile {
+    name: Option<String>,
+    path: PathBuf,
+}
+
+/// Reads `FILE` or `NAME=FILE`; a file whose own name has `=` is meant where there is one.
+pub(super) fn query_file(word: OsString) -> Result<QueryFile, String> {
+    let path = PathBuf::from(&word);
+    match split_once(&word, b'=', false) {
+        Some((name, file)) if !path.exists() => match name.to_str().map(str::trim) {
+            Some(name) if !name.is_empty() && !file.is_empty() && name.len() <= 200 => {
+                Ok(QueryFile { name: Some(name.to_owned()), path: file.into() })
+            }
+            _ => Err("give a task's name, which is text, and its file as NAME=FILE".to_owned()),
+        },
+        _ => Ok(QueryFile { name: None, path }),
+    }
+}
+
+/// The files and, if there are several, the names of the tasks.
+pub(super) fn tasks(files: &[QueryFile]) -> Result<(Vec<PathBuf>, Vec<String>), Failure> {
+    let paths = files.iter().map(|file| file.path.clone()).collect();
+    if files.len() < 2 {
+        return Ok((paths, Vec::new()));
+    }
+    let mut names: Vec<String> = Vec::with_capacity(files.len());
+    for QueryFile { name, path } in files {
+        let Some(name) = name else {
+            let fault = format!(
+                "several --query are several tasks, and {} has no name: give each as --query NAME=FILE",
+                path.display()
+            );
+            return Err(Failure::Usage(fault));
+        };
+        if names.contains(name) {
+            return Err(Failure::Usage(format!("--query names the task `{name}` twice: give each a name of its own")));
+        }
+        names.push(name.clone());
+    }
+    Ok((paths, names))
+}
+
+/// How much each query counts.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct WeightArguments {
+    /// How much each query counts: one positive number for each, a list in text or .npy. Without it, all count the same
+    #[arg(long, value_name = "FILE", conflicts_with = "query_shares")]
+    query_weights: Option<PathBuf>,
+    /// How much each task counts, where --query is given as NAME=FILE for several; its queries share that equally. Without
+    /// it, all tasks count the same
+    #[arg(long, value_name = "NAME=SHARE[,…]", value_delimiter = ',', value_parser = share)]
+    query_shares: Vec<(String, f64)>,
+}
+
+fn share(text: &str) -> Result<(String, f64), String> {
+    let (name, share) = text.split_once('=').ok_or("give a task's name and its share as NAME=SHARE")?;
+    match share.trim().parse::<f64>() {
+        Ok(share) if share > 0.0 && share.is_finite() => Ok((name.trim().to_owned(), share)),
+        _ => Err(format!(
+            "the share of `{name}` must be a positive number: leave a task out that is to count for nothing"
+        )),
+    }
+}
+
+impl WeightArguments {
+    /// For queries of these tasks, of which there are none if there is one file.
+    pub(super) fn weighting(&self, tasks: &[String]) -> Result<QueryWeighting, Failure> {
+        if let Some(path) = &self.query_weights {
+            return Ok(QueryWeighting::File(path.clone()));
+        }
+        if let Some((name, _)) = self.query_shares.iter().find(|(name, _)| !tasks.contains(name)) {
+            let meant = did_you_mean(name, tasks.iter().map(String::as_str));
+            let fault = format!(
+                "--query-shares names the task `{name}`, but --query does not{meant}: give several --query NAME=FILE"
+            );
+            return Err(Failure::Usage(fault));
+        }
+        let mut shares = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let given: Vec<f64> =
+                self.query_shares.iter().filter(|(name, _)| name == task).map(|(_, share)| *share).collect();
+            match given[..] {
+                [] if self.query_shares.is_empty() => shares.push(1.0),
+                [share] => shares.push(share),
+                [] => {
+                    return Err(Failure::Usage(format!(
+                        "--query-shares has no share for the task `{task}`: give it one"
+                    )));
+                }
+                _ => return Err(Failure::Usage(format!("--query-shares gives the task `{task}` several shares"))),
+            }
+        }
+        Ok(if tasks.is_empty() { QueryWeighting::Equal } else { QueryWeighting::Shares(shares) })
+    }
+}

@@ -1,0 +1,121 @@
+//! Whose distribution the choice follows: the queries of one file or of several tasks, with weights.
+
+use std::path::{Path, PathBuf};
+
+use kantor_solvers::Watch;
+use kantor_solvers::transport::exact::gcd;
+use kantor_theory::Rows;
+
+use crate::source::cells::ValueFile;
+use crate::source::list::read_weight_file;
+use crate::source::{DataError, SourceFile};
+
+use super::{Error, Inputs};
+
+/// How much each query counts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum QueryWeighting {
+    /// All the same.
+    #[default]
+    Equal,
+    /// As a file says: one positive number for each query.
+    File(PathBuf),
+    /// Every file of queries is a task of this share, which its queries have in equal parts.
+    Shares(Vec<f64>),
+}
+
+/// Largest common multiple of the tasks' numbers of queries that weights are given in.
+const MOST_COMMON: usize = 1 << 30;
+
+/// Weights of the queries that take part, and the file that they are from.
+#[derive(Debug, Default)]
+pub(super) struct ReadWeights {
+    pub(super) values: Option<Vec<f64>>,
+    pub(super) file: Option<ValueFile>,
+}
+
+impl QueryWeighting {
+    /// The file, if there is one.
+    pub(super) fn file(&self) -> Option<(&'static str, &Path)> {
+        match self {
+            QueryWeighting::File(path) => Some(("query-weights", path)),
+            _ => None,
+        }
+    }
+
+    /// The weights of these inputs' queries.
+    pub(super) fn read(&self, inputs: &Inputs, watch: &dyn Watch) -> Result<ReadWeights, Error> {
+        let kept: Vec<usize> = (0..inputs.queries().len()).map(|query| inputs.original_query(query)).collect();
+        match self {
+            QueryWeighting::Equal => Ok(ReadWeights::default()),
+            QueryWeighting::File(path) => {
+                let (values, file) = read_weight_file(path, inputs.original_query_len(), kept.iter().copied(), watch)?;
+                if let Some(at) = values.iter().position(|weight| *weight == 0.0) {
+                    let fault = format!("weight {} is 0", kept[at]);
+                    let remedy =
+                        "a query that is to count for nothing is left out: take it and its weight out of the files";
+                    return Err(DataError::malformed(path, fault, remedy).into());
+                }
+                Ok(ReadWeights { values: Some(values), file: Some(file) })
+            }
+            QueryWeighting::Shares(shares) => {
+                let counts = inputs.query_counts();
+                if let Some(task) = counts.iter().position(|count| *count == 0) {
+                    let fault =
+                        format!("the task of query file {task} has no query left: all were dropped as bad rows");
+                    return Err(Error::Request(fault));
+                }
+                // Whole shares make whole weights, whose sums are exact.
+                let common = counts.iter().try_fold(1usize, |common, &count| {
+                    let multiple = common.checked_mul(count / gcd(common as u64, count as u64) as usize)?;
+                    Some(multiple).filter(|&multiple| multiple <= MOST_COMMON)
+                });
+                let weight = |task: usize| match common {
+                    Some(common) => shares[task] * (common / counts[task]) as f64,
+                    None => shares[task] / counts[task] as f64,
+                };
+                let tasks = counts.iter().enumerate().flat_map(|(task, &count)| std::iter::repeat_n(task, count));
+                Ok(ReadWeights { values: Some(tasks.map(weight).collect()), file: None })
+            }
+        }
+    }
+}
+
+impl Inputs {
+    /// The tasks and their shares of a total of 1; none if there is one file of queries.
+    pub(super) fn tasks(&self) -> Vec<(String, f64)> {
+        let shares = match &self.weights.values {
+            _ if self.tasks.len() < 2 => return Vec::new(),
+            Some(weights) => {
+                let mut starts = 0;
+                let sums = self.query_counts().into_iter().map(|count| {
+                    starts += count;
+                    weights[starts - count..starts].iter().sum::<f64>()
+                });
+                sums.collect::<Vec<_>>()
+            }
+            None => self.query_counts().into_iter().map(|count| count as f64).collect(),
+        };
+        let total: f64 = shares.iter().sum();
+        self.tasks.iter().cloned().zip(shares.into_iter().map(|share| share / total)).collect()
+    }
+
+    /// How many queries of each file take part; of a matrix all together.
+    pub(super) fn query_counts(&self) -> Vec<usize> {
+        let Some((_, query)) = self.points() else { return vec![self.queries().len()] };
+        let mut ends = query.files().iter().scan(0, |end, file: &SourceFile| {
+            *end += file.rows;
+            Some(*end)
+        });
+        let mut counts = vec![0; query.files().len()];
+        let (mut file, mut end) = (0, ends.next().unwrap_or(0));
+        for row in 0..query.len() {
+            let original = query.original_row(row);
+            while original >= end {
+                (file, end) = (file + 1, ends.next().unwrap_or(usize::MAX));
+            }
+            counts[file] += 1;
+        }
+        counts
+    }
+}

@@ -1,0 +1,160 @@
+//! What limits, queries and new rows are worth, and what chosen rows use of limits, for people.
+
+use kantor_theory::{Objective, Power};
+
+use super::escape::Text;
+use super::table::{self, bound};
+use crate::constraints::{LISTED, LimitUse};
+use crate::record::columns::distance_name;
+use crate::record::{FixedRows, NewRows, Prices, SelectionRecord};
+
+/// Letters of a query's text that a table has room for.
+const LETTERS: usize = 60;
+
+/// Labels of a limit on every one that a table has room for.
+const LABELS: usize = 4;
+
+/// A table, of the terminal or of a page.
+pub(crate) struct Listing {
+    /// What it says.
+    pub(crate) caption: String,
+    /// Headings and their meanings; a heading that ends in `|` is that of a column of words.
+    pub(crate) columns: Vec<(&'static str, &'static str)>,
+    /// Its rows.
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+impl Listing {
+    pub(super) fn text(self) -> Text {
+        let headings: Vec<&str> = self.columns.iter().map(|(heading, _)| heading.trim_end_matches('|')).collect();
+        let mut text = Text::default();
+        text.push(self.caption);
+        text.append(table::plain(&headings, self.rows));
+        text
+    }
+}
+
+/// The limits that a selection obeys, and what it uses of them; `None` if there are none.
+pub(crate) fn uses(of: &SelectionRecord) -> Option<Listing> {
+    let mut rows: Vec<Vec<String>> = of.limits.iter().take(LISTED).map(line).collect();
+    if of.limits.len() > LISTED {
+        let others = &of.limits[LISTED..];
+        let bind = others.iter().filter(|limit| limit.binds).count();
+        rows.push(vec![format!("{} more limits", others.len()), String::new(), format!("{bind} bind")]);
+    }
+    let columns = vec![
+        ("limit|", "what the choice obeys"),
+        ("used|", "rows that it counts, or the sum of their numbers"),
+        ("|", "binds: it is used up, or has a price in the proof"),
+    ];
+    let caption = format!("limits at {} rows, by {}", of.budget, of.method);
+    (!rows.is_empty()).then_some(Listing { caption, columns, rows })
+}
+
+fn line(LimitUse { limit, used, labels, labels_at_end, binds, .. }: &LimitUse) -> Vec<String> {
+    let used = match labels_at_end {
+        None => used.to_string(),
+        Some(full) if labels.is_empty() => format!("{full} used up"),
+        Some(full) => {
+            let listed: Vec<String> = labels.iter().take(LABELS).map(|(name, rows)| format!("{name} {rows}")).collect();
+            let rest = if labels.len() > LABELS { ", …" } else { "" };
+            format!("{}{rest}; {full} at an end", listed.join(", "))
+        }
+    };
+    vec![limit.clone(), used, if *binds { "binds" } else { "" }.to_owned()]
+}
+
+impl Prices {
+    /// As tables for people.
+    pub fn text(&self) -> Text {
+        let mut text = Text::default();
+        text.push(self.in_words());
+        for listing in self.listings() {
+            text.push("");
+            text.append(listing.text());
+        }
+        text
+    }
+
+    /// How close the selection is, and how close one can be that may be chosen.
+    pub(crate) fn in_words(&self) -> String {
+        let Self { method, budget, objective, distance_upper, best_lower, closer_by_at_most, .. } = self;
+        let closer = closer_by_at_most.map_or_else(String::new, |closer| {
+            format!(", so that none is closer by more than {}", bound(closer, false))
+        });
+        format!(
+            "{method}, {budget} rows: {} at most {}, and at least {} for every choice{closer}",
+            distance_name(*objective),
+            bound(*distance_upper, false),
+            bound(*best_lower, true)
+        )
+    }
+
+    /// Tables of all that has a price.
+    pub(crate) fn listings(&self) -> Vec<Listing> {
+        let closer = |closer: Option<f64>| closer.map_or_else(|| "–".to_owned(), |closer| bound(closer, false));
+        let by = ("closer by at most", "proved: no choice is closer than the selection by more");
+        let squared = self.p == Power::Two || self.objective != Objective::W;
+        let limits = self
+            .limits
+            .iter()
+            .map(|limit| vec![limit.limit.clone(), bound(limit.price, false), closer(limit.closer_by_at_most)]);
+        let price = if squared { "price, squared" } else { "price" };
+        let limits = Listing {
+            caption: "limits, if relaxed by one row or unit (proved)".to_owned(),
+            columns: vec![("limit|", "an end of a limit"), (price, "what the bound falls by for each unit"), by],
+            rows: limits.collect(),
+        };
+        let fixed = [("must be chosen", &self.included), ("must not be chosen", &self.excluded)];
+        let fixed = fixed.into_iter().flat_map(|(what, FixedRows { rows, closer_by_at_most, dearest })| {
+            let each = dearest.iter().map(move |row| {
+                vec![row.row.to_string(), row.id.clone(), what.to_owned(), closer(row.closer_by_at_most)]
+            });
+            let all = vec![format!("all {rows}"), String::new(), what.to_owned(), closer(*closer_by_at_most)];
+            each.chain((*rows > 1).then_some(all))
+        });
+        let fixed = Listing {
+            caption: "rows that constraints fix, if they did not (proved)".to_owned(),
+            columns: vec![("row|", "its number in the pool"), ("id|", "of the example"), ("it|", "what is asked"), by],
+            rows: fixed.collect(),
+        };
+        let queries = self.queries.iter().map(|query| {
+            vec![
+                query.query.to_string(),
+                format!("{:.4}", query.above_mean),
+                query.nearest_id.clone(),
+                format!("{:.4}", query.cost),
+                query.text.as_deref().map_or_else(String::new, beginning),
+            ]
+        });
+        let queries = Listing {
+            caption: "dearest queries: those with the highest potentials, which bound nothing by themselves".to_owned(),
+            columns: vec![
+                ("query|", "its row number"),
+                ("above mean", "how far its potential is above the mean of all"),
+                ("nearest chosen row|", "id, or row number in the pool"),
+                ("cost", "between the two"),
+                ("text|", "how the query begins"),
+            ],
+            rows: queries.collect(),
+        };
+        let new_rows = self
+            .new_rows
+            .iter()
+            .map(|NewRows { rows, closer_by_at_most }| vec![rows.to_string(), closer(*closer_by_at_most)]);
+        let new_rows = Listing {
+            caption: "rows that are added to the pool, wherever they lie (proved)".to_owned(),
+            columns: vec![("new rows|", "how many"), by],
+            rows: new_rows.collect(),
+        };
+        [limits, fixed, queries, new_rows].into_iter().filter(|listing| !listing.rows.is_empty()).collect()
+    }
+}
+
+/// As much of a text as there is room for.
+fn beginning(text: &str) -> String {
+    match text.char_indices().nth(LETTERS) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end_matches('…').trim_end()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,199 @@
+//! Weights of queries, and several tasks: the same answer as for copies of the queries, proved and recorded as such.
+
+use std::fs;
+use std::path::Path;
+
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use serde_json::{Value, json};
+
+use crate::support::{kantor, printed_json, write_npy};
+
+/// A pool of 40 rows and two sets of queries, of two and of one row; all on a line that is bent a little.
+fn data() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let point = |x: f32| [x, 1.0 + 0.01 * x * x];
+    let points = |xs: &[f32]| xs.iter().flat_map(|&x| point(x)).collect::<Vec<f32>>();
+    let pool: Vec<f32> = (0..40).map(|row| 0.1 * ((7 * row) % 40) as f32).collect();
+    write_npy(&at("pool.npy"), 2, &points(&pool));
+    write_npy(&at("a.npy"), 2, &points(&[0.3, 1.4]));
+    write_npy(&at("b.npy"), 2, &points(&[3.2]));
+    write_npy(&at("all.npy"), 2, &points(&[0.3, 1.4, 3.2]));
+    // Shares of 2 and 1 are weights of 1 for each query of a, and 1 for that of b; of 1 and 3: 1, 1, 6.
+    write_npy(&at("copies.npy"), 2, &points(&[0.3, 1.4, 3.2, 3.2, 3.2, 3.2, 3.2, 3.2]));
+    fs::write(at("weights.txt"), "1\n1\n6\n").unwrap();
+    directory
+}
+
+fn select(directory: &Path, out: &str, more: &[&str]) -> Value {
+    let mut words =
+        vec!["select", "--pool", "pool.npy", "--cost", "euclidean", "--budget", "8,16", "-o", out, "--json"];
+    words.extend(more);
+    printed_json(kantor().current_dir(directory).args(words))
+}
+
+fn rows(directory: &Path, place: &str) -> Vec<u64> {
+    let text = fs::read_to_string(directory.join(place).join("selection.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["index"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn weights_shares_and_copies_are_one_and_the_same() {
+    let directory = data();
+    let at = directory.path();
+    for objective in ["w", "energy"] {
+        let method = ["--method", "optimal,energy,knn-uniform", "--objective", objective];
+        let with =
+            |queries: &[&str], out: &str| select(at, &format!("{objective}-{out}"), &[queries, &method].concat());
+        let weights = with(&["--query", "all.npy", "--query-weights", "weights.txt"], "weights");
+        let shares = with(&["--query", "a=a.npy", "--query", "b=b.npy", "--query-shares", "a=1,b=3"], "shares");
+        let copies = with(&["--query", "copies.npy"], "copies");
+        for (at_result, weighted) in weights["results"].as_array().unwrap().iter().enumerate() {
+            let (shared, copied) = (&shares["results"][at_result], &copies["results"][at_result]);
+            for key in ["method", "budget", "status"] {
+                assert_eq!((&weighted[key], &shared[key]), (&copied[key], &copied[key]), "{objective}: {key}");
+            }
+            for (of, end) in [("distance", "lower"), ("distance", "upper"), ("best", "lower")] {
+                let [a, b, c] = [weighted, shared, copied].map(|result| result[of][end].as_f64().unwrap());
+                assert!((a - c).abs() <= 1e-9 && (b - c).abs() <= 1e-9, "{objective} {of} {end}: {a} {b} {c}");
+            }
+            let place = format!("{}/k{}", weighted["method"].as_str().unwrap(), weighted["budget"]);
+            for out in ["weights", "shares"] {
+                let place = format!("{objective}-{out}/{place}");
+                kantor()
+                    .current_dir(at)
+                    .args(["verify", &format!("{place}/certificate.json")])
+                    .assert()
+                    .success()
+                    .stdout(contains("verified").and(contains("the queries are weighted")));
+            }
+            if weighted["method"] != "optimal" {
+                let [a, b, c] =
+                    ["weights", "shares", "copies"].map(|out| rows(at, &format!("{objective}-{out}/{place}")));
+                assert!(a == c && b == c, "{objective} {place}");
+            }
+        }
+        let manifest: Value =
+            serde_json::from_slice(&fs::read(at.join(format!("{objective}-shares/manifest.json"))).unwrap()).unwrap();
+        assert_eq!(manifest["parameters"]["tasks"], json!([["a", 0.25], ["b", 0.75]]));
+        assert_eq!(manifest["groups"], json!([["a", 2], ["b", 1]]));
+    }
+}
+
+/// Equal shares count tasks alike, not queries; equal weights are none.
+#[test]
+fn tasks_count_alike_and_equal_weights_change_nothing() {
+    let directory = data();
+    let at = directory.path();
+    let tasks = ["--query", "a=a.npy", "--query", "b=b.npy"];
+    select(at, "alike", &tasks);
+    select(at, "named", &[&tasks[..], &["--query-shares", "b=2, a=2"]].concat());
+    let certificate = |out: &str| fs::read(at.join(out).join("round-robin/k8/certificate.json")).unwrap();
+    for (out, weights) in [("alike", [1.0, 1.0, 2.0]), ("named", [2.0, 2.0, 4.0])] {
+        let stated: Value = serde_json::from_slice(&certificate(out)).unwrap();
+        assert_eq!(stated["problem"]["weights"]["query"], json!(weights));
+    }
+    assert_eq!(rows(at, "alike/round-robin/k8"), rows(at, "named/round-robin/k8"));
+    fs::write(at.join("equal.txt"), "2.5\n2.5\n2.5\n").unwrap();
+    select(at, "equal", &["--query", "all.npy", "--query-weights", "equal.txt"]);
+    select(at, "none", &["--query", "all.npy"]);
+    assert_eq!(certificate("equal"), certificate("none"));
+}
+
+#[test]
+fn folds_and_random_references_have_the_weights_of_their_queries() {
+    let directory = data();
+    let words =
+        ["compare", "--pool", "pool.npy", "--query", "all.npy", "--query-weights", "weights.txt", "--budget", "8"];
+    let more =
+        ["--method", "optimal,random", "--cost", "euclidean", "--cross-fit", "3", "-o", "out", "--solver", "exact"];
+    kantor().current_dir(directory.path()).args(words).args(more).assert().success();
+    let found: Value = serde_json::from_slice(&fs::read(directory.path().join("out/results.json")).unwrap()).unwrap();
+    let result = &found["results"][0];
+    // A fold of one query: its distance does not depend on weights, and is there.
+    assert!(result["held_out"]["distance"]["upper"].as_f64().unwrap() > 0.0, "{result}");
+    // The exact solver, whose problem has the weights too, finds the certified distance.
+    let solved = found["solvers"][0]["value"].as_f64().unwrap();
+    assert!((solved - result["distance"]["upper"].as_f64().unwrap()).abs() < 1e-9, "{solved} {result}");
+    let best = result["best"].as_f64().unwrap();
+    let drawn = found["references"][0]["distances"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap());
+    assert!(drawn.into_iter().all(|distance| distance >= best - 1e-9));
+}
+
+#[test]
+fn weights_and_tasks_that_make_no_sense_are_refused() {
+    let directory = data();
+    let at = directory.path();
+    fs::write(at.join("zero.txt"), "1\n0\n1\n").unwrap();
+    fs::write(at.join("short.txt"), "1\n1\n").unwrap();
+    fs::write(at.join("minus.txt"), "1\n-1\n1\n").unwrap();
+    let all = ["--query", "all.npy"];
+    let two = ["--query", "a=a.npy", "--query", "b=b.npy"];
+    let cases: [(&[&str], &[&str], i32, &[&str]); 11] = [
+        (&all, &["--query-weights", "zero.txt"], 3, &["zero.txt", "weight 1 is 0", "left out"]),
+        (&all, &["--query-weights", "short.txt"], 3, &["short.txt", "2 weights for 3 rows"]),
+        (&all, &["--query-weights", "minus.txt"], 3, &["minus.txt", "weight 1 is -1"]),
+        (&all, &["--query-weights", "weights.txt", "--diversity", "1"], 2, &["--diversity", "--query-weights"]),
+        (&all, &["--query-shares", "a=1"], 2, &["names the task `a`", "NAME=FILE"]),
+        (&["--query", "a.npy", "--query", "b.npy"], &[], 2, &["a.npy has no name", "NAME=FILE"]),
+        (&["--query", "a=a.npy", "--query", "a=b.npy"], &[], 2, &["`a` twice"]),
+        (&two, &["--query-shares", "a=1"], 2, &["no share for the task `b`"]),
+        (&two, &["--query-shares", "a=1,b=1,a=2"], 2, &["`a` several shares"]),
+        (&two, &["--query-shares", "a=0,b=1"], 2, &["share of `a` must be a positive number"]),
+        (&two, &["--query-shares", "a=1,c=1"], 2, &["names the task `c`"]),
+    ];
+    for (queries, more, code, words) in cases {
+        let mut command = kantor();
+        command.current_dir(at).args([
+            "select",
+            "--pool",
+            "pool.npy",
+            "--cost",
+            "euclidean",
+            "--budget",
+            "4",
+            "-o",
+            "out",
+        ]);
+        let mut assert = command.args(queries).args(more).assert().code(code);
+        for word in words {
+            assert = assert.stderr(contains(*word));
+        }
+        assert!(!at.join("out").exists());
+    }
+    // Bounds of losses are about one set of queries.
+    fs::write(at.join("subset.txt"), "0\n1\n").unwrap();
+    kantor()
+        .current_dir(at)
+        .args(["bound", "--pool", "pool.npy", "--cost", "euclidean", "--subset", "subset.txt"])
+        .args(two)
+        .assert()
+        .code(2)
+        .stderr(contains("one --query"));
+}
+
+/// What is proved of a subset of one's own is what was proved when it was chosen.
+#[test]
+fn a_bound_for_weighted_queries_is_below_what_distance_says() {
+    let directory = data();
+    let at = directory.path();
+    select(at, "out", &["--query", "all.npy", "--query-weights", "weights.txt", "--method", "optimal"]);
+    let words = [
+        "distance",
+        "--pool",
+        "pool.npy",
+        "--query",
+        "all.npy",
+        "--cost",
+        "euclidean",
+        "--query-weights",
+        "weights.txt",
+    ];
+    let subset = ["--subset", "out/optimal/k8/indices.npy", "--certificate", "again.json", "--json"];
+    let found = printed_json(kantor().current_dir(at).args(words).args(subset));
+    let manifest: Value = serde_json::from_slice(&fs::read(at.join("out/manifest.json")).unwrap()).unwrap();
+    let chosen = &manifest["results"][0];
+    assert_eq!(found["best"]["lower"], chosen["best"]["lower"], "{found}");
+    kantor().current_dir(at).args(["verify", "again.json"]).assert().success().stdout(contains("verified"));
+}
