@@ -64,7 +64,7 @@ fn whole_weights_are_copies_of_queries() {
                     ];
                     let (weighted, copied) = (weighted.unwrap(), copied.unwrap());
                     // Turns of copies and ties of plans have another order; they are tested below.
-                    if !["round-robin", "optimal"].contains(&entry.name) {
+                    if !["round-robin", "optimal", "swap"].contains(&entry.name) {
                         assert_eq!(weighted.rows, copied.rows, "{} {cost} k {k}", entry.name);
                     }
                 }
