@@ -1,6 +1,6 @@
 //! What is asked of those who choose rows, and why they may not be able to.
 
-use kantor_theory::{FeasibleSet, Geometry, GeometryError, Power};
+use kantor_theory::{FeasibleSet, Geometry, GeometryError, Objective, Power};
 
 use crate::watch::{Stopped, Watch};
 
@@ -13,6 +13,8 @@ pub struct Task<'a> {
     pub geometry: &'a Geometry<'a>,
     /// Power p of the distance W_p that methods for W minimise.
     pub power: Power,
+    /// The distance by which the chosen rows are judged, for methods that lower whichever it is.
+    pub objective: Objective,
     /// Seed of every random choice.
     pub seed: u64,
     /// Pool rows per block of a pass. Results do not depend on it.

@@ -14,7 +14,7 @@ fn settings_are_written_as_results_have_always_been_digested() {
     let wanted = concat!(
         r#"{"epsilon":0.01,"rho":0.0001,"alpha":0.01,"tradeoff-c":5.0,"diversity":null,"list-cap":5000,"sigma":0.75,"#,
         r#""kde-cap":1000,"sampling":"top-k","kernel":"gaussian","bandwidth":"median","density-bandwidth":0.2,"#,
-        r#""density-sample":5000,"compat-reference":false}"#,
+        r#""density-sample":5000,"compat-reference":false,"swap-start":"round-robin","swap-limit":100000}"#,
     );
     assert_eq!(serde_json::to_string(&Settings::default().resolved()).unwrap(), wanted);
     let mut given = Settings::default();
