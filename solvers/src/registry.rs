@@ -89,6 +89,11 @@ pub static SELECTORS: &[SelectorEntry] = &[
 const ORDER: &str = "epsilon rho alpha tradeoff-c diversity list-cap sigma kde-cap sampling kernel bandwidth density-bandwidth \
                      density-sample compat-reference";
 
+/// Whether `batch` has digested a setting from the first.
+pub(crate) fn is_always_digested(setting: &str) -> bool {
+    ORDER.split(' ').any(|name| name == setting)
+}
+
 /// The settings of all selectors and objectives.
 pub fn settings() -> &'static [Setting] {
     static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
