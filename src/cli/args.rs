@@ -10,7 +10,7 @@ use kantor_theory::cost_bounds::Power;
 
 use super::progress::Detail;
 use crate::compare::ALL;
-use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, QueryWeighting, Request, method};
+use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
 use crate::problem::{Goal, Target};
 use crate::source::OnBadRow;
 
@@ -39,7 +39,7 @@ pub(super) struct FileArguments {
     /// Pool rows (.npy, .npz, .safetensors); repeat it for shards, which are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
-    /// Query rows; repeat it as NAME=FILE for several tasks, of which the choice follows a mixture
+    /// Query rows; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
     #[arg(long, value_name = "[NAME=]FILE", required_unless_present = "similarity",
           value_parser = OsStringValueParser::new().try_map(query_file))]
     query: Vec<QueryFile>,
@@ -111,7 +111,11 @@ impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
-        let spec = files.spec(run)?;
+        let spec = files.with_tasks(run)?;
+        if self.cross_fit.is_some() && !spec.tasks.is_empty() {
+            let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out, or give one --query";
+            return Err(Failure::Usage(fault.to_owned()));
+        }
         let query_weights = self.weights.weighting(&spec.tasks)?;
         Ok(InputSpec { query_jsonl, query_groups, query_weights, rules: self.constraints.rules(), ..spec })
     }
@@ -193,14 +197,23 @@ impl InputArguments {
 }
 
 impl FileArguments {
-    /// The files; several tasks count the same.
+    /// The files, of one set of queries.
     pub(super) fn spec(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
+        let spec = self.with_tasks(run)?;
+        if spec.tasks.is_empty() {
+            return Ok(spec);
+        }
+        let fault =
+            "several --query are several tasks, which only `kantor select` and `kantor compare` mix: give one --query";
+        Err(Failure::Usage(fault.to_owned()))
+    }
+
+    /// The files, of which those of queries may be several tasks.
+    fn with_tasks(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query, tasks) = tasks(&self.query)?;
-        let shares = QueryWeighting::Shares(vec![1.0; tasks.len()]);
         Ok(InputSpec {
             pool: self.pool.clone(),
             query,
-            query_weights: if tasks.is_empty() { QueryWeighting::Equal } else { shares },
             tasks,
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),

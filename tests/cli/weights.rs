@@ -109,6 +109,8 @@ fn folds_and_random_references_have_the_weights_of_their_queries() {
     let more =
         ["--method", "optimal,random", "--cost", "euclidean", "--cross-fit", "3", "-o", "out", "--solver", "exact"];
     kantor().current_dir(directory.path()).args(words).args(more).assert().success();
+    let page = fs::read_to_string(directory.path().join("out/report.html")).unwrap();
+    assert!(page.contains("the weights of queries of weights.txt"));
     let found: Value = serde_json::from_slice(&fs::read(directory.path().join("out/results.json")).unwrap()).unwrap();
     let result = &found["results"][0];
     // A fold of one query: its distance does not depend on weights, and is there.
@@ -132,7 +134,7 @@ fn weights_and_tasks_that_make_no_sense_are_refused() {
     let two = ["--query", "a=a.npy", "--query", "b=b.npy"];
     fs::write(at.join("far.txt"), "1e300\n1\n1e-300\n").unwrap();
     type Case<'a> = (&'a [&'a str], &'a [&'a str], i32, &'a [&'a str]);
-    let cases: [Case<'_>; 14] = [
+    let cases: [Case<'_>; 16] = [
         (
             &all,
             &["--query-weights", "far.txt"],
@@ -140,6 +142,8 @@ fn weights_and_tasks_that_make_no_sense_are_refused() {
             &["far.txt", "weight 1 is 1e0, which is nothing beside the largest"],
         ),
         (&two, &["--query-shares", "a=1e308,b=1e-308"], 2, &["the share 1e-308 of `b` is nothing beside the largest"]),
+        (&two, &["--cross-fit", "2"], 2, &["--cross-fit draws folds from one set of queries"]),
+        (&["--query", "a=a.npy"], &["--query-shares", "a=2"], 2, &["--query-shares is for several tasks"]),
         (&all, &["--balance-groups"], 2, &["--balance-groups needs groups", "--query-groups"]),
         (
             &all,
@@ -150,7 +154,7 @@ fn weights_and_tasks_that_make_no_sense_are_refused() {
         (&all, &["--query-weights", "short.txt"], 3, &["short.txt", "2 weights for 3 rows"]),
         (&all, &["--query-weights", "minus.txt"], 3, &["minus.txt", "weight 1 is -1"]),
         (&all, &["--query-weights", "weights.txt", "--diversity", "1"], 2, &["--diversity", "--query-weights"]),
-        (&all, &["--query-shares", "a=1"], 2, &["names the task `a`", "NAME=FILE"]),
+        (&all, &["--query-shares", "a=1"], 2, &["is for several tasks", "NAME=FILE"]),
         (&["--query", "a.npy", "--query", "b.npy"], &[], 2, &["a.npy has no name", "NAME=FILE"]),
         (&["--query", "a=a.npy", "--query", "a=b.npy"], &[], 2, &["`a` twice"]),
         (&two, &["--query-shares", "a=1"], 2, &["no share for the task `b`"]),
@@ -185,7 +189,7 @@ fn weights_and_tasks_that_make_no_sense_are_refused() {
         .args(two)
         .assert()
         .code(2)
-        .stderr(contains("one --query"));
+        .stderr(contains("give one --query"));
 }
 
 /// What is proved of a subset of one's own is what was proved when it was chosen.
