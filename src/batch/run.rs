@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// # Errors
 /// If the output directory is the result of another command, or the observer asks to stop.
 pub fn status(plan: &JobPlan, shard: Shard, watch: &dyn Watch) -> Result<BatchReport, Error> {
-    claim::check(plan, &Store::new(&plan.out))?;
+    claim::check(plan)?;
     let batch = Batch::new(plan, Options { parallel: 1, shard }, watch, &|_| {})?;
     let line = |at: usize| {
         let state = match &batch.identities[at] {
@@ -66,7 +66,8 @@ pub fn run(
     watch: &dyn Watch,
     tell: &(dyn Fn(&Event<'_>) + Sync),
 ) -> Result<BatchReport, Error> {
-    let claim = Claim::take(plan, &Store::new(&plan.out))?;
+    // In use until the end, so that no other run takes it away.
+    let mut claim = Claim::take(plan)?;
     let Ok(batch) = Batch::new(plan, options, watch, tell) else {
         return Ok(BatchReport { lines: Vec::new(), stopped: true });
     };
@@ -257,6 +258,8 @@ impl<'a> Batch<'a> {
                     } else if let Some(failure) = self.store.failure(job, digest).filter(since_then) {
                         self.settle(at, State::Failed(failure), false);
                     } else if let Some(error) = locked.as_ref().filter(|_| self.store.is_outdated(job, digest)) {
+                        self.fail_with(at, error.to_string());
+                    } else if let Err(error) = self.store.check_place(job) {
                         self.fail_with(at, error.to_string());
                     } else {
                         held.push(at);

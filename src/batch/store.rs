@@ -14,7 +14,7 @@ use kantor_theory::json;
 use serde::{Deserialize, Serialize};
 
 use crate::output::{
-    MANIFEST, OutputError, OutputFile, Written, check_lock, journal, listed, lock_within_patience, recover,
+    MANIFEST, OutputError, OutputFile, Written, check_lock, in_the_way, journal, listed, lock_within_patience, recover,
 };
 use crate::pipeline::Error;
 use crate::record::{Manifest, SelectionRecord};
@@ -94,6 +94,7 @@ pub(super) struct Store {
 #[derive(Deserialize)]
 struct JobFile {
     digest: String,
+    task: Option<String>,
 }
 
 impl Store {
@@ -180,22 +181,30 @@ impl Store {
         Some(Box::new(SelectionRecord { groups: Vec::new(), notes: BTreeMap::new(), ..found }))
     }
 
-    /// The digest that the result in the directory of this job bears.
-    fn digest(&self, job: &Job) -> Option<String> {
-        let record = whole::read(&self.directory(job).join(JOB), Whole::Record).ok()?;
-        json::from_slice(&record).ok().map(|JobFile { digest }| digest)
+    /// What the result in the directory of this job says of the job that it is of.
+    fn found(&self, job: &Job) -> Option<JobFile> {
+        json::from_slice(&whole::read(&self.directory(job).join(JOB), Whole::Record).ok()?).ok()
     }
 
-    /// Fails if the place of this job holds the result of another command, which only its user may let go.
+    /// The digest that the result in the directory of this job bears.
+    fn digest(&self, job: &Job) -> Option<String> {
+        self.found(job).map(|found| found.digest)
+    }
+
+    /// Fails if the place of this job holds the result of another command, or of another task by a link or mount: only its
+    /// user may let that go.
     pub(super) fn check_place(&self, job: &Job) -> Result<(), Error> {
         let directory = self.directory(job);
-        match listed(&directory.join(MANIFEST)) {
-            Ok(Some(files)) if !files.contains_key(Path::new(JOB)) => {
-                let what = "holds the result of another command: move it away, or give the jobs another directory";
-                Err(Error::Request(format!("{} {what}", readable(&directory))))
-            }
-            _ => Ok(()),
-        }
+        let whose = match listed(&directory.join(MANIFEST)) {
+            Ok(Some(files)) if !files.contains_key(Path::new(JOB)) => "another command".to_owned(),
+            Ok(Some(_)) => match self.found(job).and_then(|found| found.task) {
+                Some(task) if task != job.task => format!("the task {task}"),
+                _ => return Ok(()),
+            },
+            _ => return Ok(()),
+        };
+        let what = "move it away, or give the jobs another directory";
+        Err(Error::Request(format!("{} holds the result of {whose}: {what}", readable(&directory))))
     }
 
     /// Whether there is a result of other inputs or parameters.
@@ -286,7 +295,7 @@ impl Store {
 fn open(path: &Path) -> Result<File, OutputError> {
     let failed = |error| OutputError::Io { path: path.to_owned(), error };
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
+        fs::create_dir_all(parent).map_err(|error| in_the_way(parent, path, error))?;
     }
     if !is_file_or_nothing(path) {
         return Err(OutputError::NotAFile(path.to_owned()));

@@ -165,8 +165,9 @@ impl Batch<'_> {
                 chosen.selections.retain(|proved| proved.selection.budget() == job.budget);
             }
             let write = || {
-                self.store.check_place(job)?;
                 let mut staging = ResultDirectory::begin(&self.store.directory(job), true, &self.files)?;
+                // What is there now is all that may be replaced in the end.
+                self.store.check_place(job)?;
                 let identity = Identity::new(job, self.plan, &self.digests);
                 let of = serde_json::json!({
                     "schema": "kantor/job/1", "task": job.task, "digest": digest, "depends_on": identity,

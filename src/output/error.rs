@@ -1,5 +1,6 @@
 //! Why a result cannot be written.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -137,6 +138,22 @@ impl OutputError {
     pub fn is_usage(&self) -> bool {
         use OutputError::{Io, Left, Locked, Protected, Taken};
         !matches!(self, Taken(_) | Locked(_) | Protected(_) | Left { .. } | Io { .. })
+    }
+}
+
+/// Why nothing can be written in this directory, called `named` in messages: what is in the way of it, a file or a link that
+/// leads nowhere, or else what the system said.
+pub(crate) fn in_the_way(directory: &Path, named: &Path, error: io::Error) -> OutputError {
+    let blocks = |at: &&Path| match fs::metadata(at) {
+        Ok(data) => !data.is_dir(),
+        Err(error) => error.kind() != io::ErrorKind::PermissionDenied && fs::symlink_metadata(at).is_ok(),
+    };
+    match directory.ancestors().find(blocks) {
+        Some(at) => match fs::read_link(at) {
+            Ok(to) => OutputError::Link { link: at.to_owned(), to },
+            Err(_) => OutputError::NotADirectory(at.to_owned()),
+        },
+        None => io_error(named)(error),
     }
 }
 

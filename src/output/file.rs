@@ -5,7 +5,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::error::{OutputError, io_error};
+use super::error::{OutputError, in_the_way, io_error};
 use super::place::Place;
 use super::recover::recover;
 use super::scratch::{self, Scratch};
@@ -40,7 +40,7 @@ impl OutputFile {
             Some((data, state)) => Some((state, data.permissions())),
         };
         // A directory that is missing is more likely a slip than a wish.
-        fs::metadata(&place.parent).map_err(io_error(target))?;
+        fs::metadata(&place.parent).map_err(|error| in_the_way(&place.parent, target, error))?;
         if before.is_some() {
             check_lock(&place.parent)?;
         }

@@ -36,10 +36,11 @@ use serde::{Deserialize, Serialize};
 
 pub use directory::ResultDirectory;
 pub use error::OutputError;
+pub(crate) use error::in_the_way;
 pub use file::{OutputFile, distinct};
 pub(crate) use owned::listed;
 pub(crate) use scratch::create_parents;
-pub(crate) use system::{check_lock, lock_within_patience};
+pub(crate) use system::{check_lock, lock_within_patience, share_directory};
 
 /// Name of the file that lists all others of a result.
 pub const MANIFEST: &str = "manifest.json";

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::error::{OutputError, io_error};
+use super::error::{OutputError, in_the_way, io_error};
 use crate::file_state::FileState;
 
 /// A target as the user named it, taken apart. Links in the way to it are followed, a link in its place is not.
@@ -49,7 +49,7 @@ impl Place {
                 Ok(Some((data, state)))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error(&self.named)(error)),
+            Err(error) => Err(in_the_way(&self.parent, &self.named, error)),
         }
     }
 }

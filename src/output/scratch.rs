@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::error::{OutputError, io_error};
+use super::error::{OutputError, in_the_way};
 use super::journal::{ASIDE, Above, Line, Made, open_journal};
 use super::place::Place;
 use super::recover::clear;
@@ -52,7 +52,7 @@ impl Scratch {
             match Self::begin(place) {
                 // Another run has just taken away the directories above, which it had made, and this one means to use.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
-                begun => return begun.map_err(io_error(&place.parent)),
+                begun => return begun.map_err(|error| in_the_way(&place.parent, &place.named, error)),
             }
         }
     }

@@ -107,6 +107,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until no other run replaces something in this directory. The next one waits until the file is closed.
 pub(super) fn lock_directory(directory: &Path) -> Result<Option<File>, OutputError> {
+    lock_directory_by(directory, File::try_lock)
+}
+
+/// As [`lock_directory`], but until nobody has it for itself: others may share it too.
+pub(crate) fn share_directory(directory: &Path) -> Result<Option<File>, OutputError> {
+    lock_directory_by(directory, File::try_lock_shared)
+}
+
+fn lock_directory_by(directory: &Path, lock: TryLock) -> Result<Option<File>, OutputError> {
     if !cfg!(unix) {
         return Ok(None);
     }
@@ -115,7 +124,7 @@ pub(super) fn lock_directory(directory: &Path) -> Result<Option<File>, OutputErr
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
         open => open.map_err(io_error(directory))?,
     };
-    match lock_within_patience(&open) {
+    match within_patience(&open, lock) {
         Ok(true) => Ok(Some(open)),
         Ok(false) => Err(OutputError::Locked(directory.to_owned())),
         // Some file systems know no locks: then only the look after the exchange remains.
@@ -130,9 +139,15 @@ pub(crate) fn check_lock(directory: &Path) -> Result<(), OutputError> {
 
 /// Locks a file as soon as nobody else has it locked; false if that takes too long.
 pub(crate) fn lock_within_patience(file: &File) -> io::Result<bool> {
+    within_patience(file, File::try_lock)
+}
+
+type TryLock = fn(&File) -> Result<(), TryLockError>;
+
+fn within_patience(file: &File, lock: TryLock) -> io::Result<bool> {
     let begun = Instant::now();
     loop {
-        match file.try_lock() {
+        match lock(file) {
             Ok(()) => return Ok(true),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => return Ok(false),
