@@ -24,7 +24,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from verify_bounds import ANGLES, DISTANCES, LARGEST, Kernel, Stop, Transport, Tsds, need
+from verify_bounds import ANGLES, DISTANCES, LARGEST, Kernel, Stop, Transport, Tsds, Worst, need
 from verify_constraints import feasible
 
 try:
@@ -46,6 +46,10 @@ DISCREPANCY = (
     "of the distance of every subset of `budget` distinct pool rows with equal weights"
 )
 WEIGHTED = "; instead of uniform, the side whose `weights` are given has these as probabilities, divided by their sum"
+WORST = (
+    "; the queries are those of several tasks, so many of each as `tasks` says, one after the other: distance is the largest of "
+    "those to each task alone, whose weights are divided by their own sum, and `plan` has a coupling for each task"
+)
 REGULARISED = (
     "distance = min <c, x> + diversity*(M*max_ij x_ij - 1/N) over x >= 0 on subset rows and queries that give every query mass "
     "1/M, the rows any mass; best = lower bound of it for every subset of `budget` distinct pool rows"
@@ -67,6 +71,7 @@ CERTIFICATE = {
     "problem": {
         **{"cost": text, "p": whole, "budget": whole, "pool": whole, "queries": whole, "convention": text},
         **{"weights": {"subset": ([real],), "query": ([real],)}, "objective": lambda x: True},
+        "tasks": [whole],
         "constraints": {
             "columns": [{"name": text, "blake3": text, "origin": (text,)}],
             "limits": [{"column": whole, "of": counted, "min": (real,), "max": (real,)}],
@@ -82,6 +87,7 @@ CERTIFICATE = {
         **{"distance_potentials": ([real],), "best_potentials": ([real],)},
         "plan": ({"position": [whole], "query": [whole], "mass": [whole]},),
         "witness": ({"rows": [whole], "weights": [real]},),
+        "task_shares": [real],
         "prices": [{"limit": whole, "label": (text,), "price": real}],
     },
     "made_by": {"tool": text, "version": text, "selector": (text,)},
@@ -92,7 +98,7 @@ INPUTS = {
     "kantor/certificate/2": {**INPUT, "name": (text,), "start": whole, "blake3": text},
 }
 DEFAULTS = {"objective": lambda: "w", "constraints": dict}
-DEFAULTS.update((key, list) for key in ("columns", "limits", "include", "exclude", "prices"))
+DEFAULTS.update((key, list) for key in ("columns", "limits", "include", "exclude", "prices", "tasks", "task_shares"))
 
 
 def fit(value, form, place):
@@ -255,7 +261,8 @@ def prove(cert, args, kind):
     need(not cert["best"] or problem["weights"]["subset"] is None, "best: of equal weights only")
     proofs = {}
     if kind is None:
-        of = Transport(problem, pool, query, subset)
+        of = (Worst if problem["tasks"] else Transport)(problem, pool, query, subset)
+        for_all = for_all and problem["tasks"] and (evidence["task_shares"], for_all) or for_all
         need(evidence["witness"] is None, "evidence: of another objective")
         for name, bound, key in (("lower", of.lower, "distance_potentials"), ("upper", of.upper, "plan")):
             if evidence[key] is not None:
@@ -286,7 +293,12 @@ def check(args):
     problem, (cost, p) = cert["problem"], (cert["problem"]["cost"], cert["problem"]["p"])
     kind, convention = objective_of(problem)
     convention += CONSTRAINED if any(problem["constraints"].values()) else ""
+    if problem["tasks"]:
+        several = len(problem["tasks"]) > 1 and 0 not in problem["tasks"] and sum(problem["tasks"]) == problem["queries"]
+        need(several and problem["objective"] == "w", "tasks: they are not those of the queries, or of this objective")
+    need(not cert["evidence"]["task_shares"] or problem["tasks"] and cert["best"], "evidence: shares of no claim")
     convention += WEIGHTED if type(kind) is tuple and weighted(problem) else ""
+    convention += WORST if problem["tasks"] else ""
     need(problem["convention"] == convention, "convention: not the one of this format")
     need(cost in (*ANGLES, *DISTANCES, "precomputed") and p in (1, 2), "problem: unknown cost or power")
     need(0 < problem["budget"] <= problem["pool"] and problem["queries"] > 0, "budget: nothing to choose")

@@ -148,6 +148,56 @@ class Transport:
         return [mean(self.b, g) - feasible.support(end, holds_price=True) / self.k for end in gains]
 
 
+class Worst:
+    """The largest of the distances to several tasks, each of which has some consecutive queries."""
+
+    def __init__(self, problem, pool, query, subset):
+        ends = np.cumsum(problem["tasks"]).tolist()
+        self.spans, self.k, self.m, self.tasks = list(zip([0, *ends], ends)), problem["budget"], problem["queries"], []
+        for span in (slice(*span) for span in self.spans):
+            weights = {"subset": problem["weights"]["subset"], "query": problem["weights"]["query"]}
+            weights["query"] = weights["query"] and weights["query"][span]
+            alone = {**problem, "queries": span.stop - span.start, "weights": weights}
+            rows = (pool[span], None) if query is None else (pool, query[span])
+            self.tasks.append(Transport(alone, *rows, subset))
+        self.power, self.signed = self.tasks[0].power, self.tasks[0].signed
+
+    def split(self, g):
+        need(len(g) == self.m, f"potentials: {len(g)} for {self.m} queries")
+        return [g[slice(*span)] for span in self.spans]
+
+    def lower(self, g):
+        return list(map(max, zip(*(task.lower(part) for task, part in zip(self.tasks, self.split(g))))))
+
+    def upper(self, plan):
+        entries = list(zip(plan["position"], plan["query"], plan["mass"]))
+        need(len(entries) == len(plan["position"]) == len(plan["query"]) == len(plan["mass"]), "plan: lengths differ")
+        order = all(map(tuple.__lt__, (e[:2] for e in entries), (e[:2] for e in entries[1:])))
+        need(order and all(e[1] < self.m for e in entries), "plan: out of range or order")
+        found = []
+        for task, (start, end) in zip(self.tasks, self.spans):
+            part = [e for e in entries if start <= e[1] < end]
+            need(part, "plan: a task is left out")
+            i, j, mass = map(list, zip(*part))
+            found.append(task.upper({"position": i, "query": [x - start for x in j], "mass": mass}))
+        return list(map(max, zip(*found)))
+
+    # Any shares of the tasks: the largest distance is at least the mean.
+    def best(self, evidence, feasible, n):
+        shared, g = evidence
+        need(len(shared) == len(self.tasks) and all(x >= 0 for x in shared), "shares: one is missing or negative")
+        exact, ends = positive(shared, "shares"), [np.zeros(n), np.zeros(n)]
+        earned = Fraction(0)
+        for task, share, whole, part in zip(self.tasks, shared, exact, self.split(g)):
+            earned += whole * mean(task.b, part)
+            for at, (gains, away) in enumerate(zip(task.gains(part, range(n)), (np.inf, -np.inf))):
+                product = share * np.array(gains)
+                product = np.where(product == 0, product, np.nextafter(product, away))
+                ends[at] = np.nextafter(ends[at] + product, away)
+        heights = [feasible.support(end.tolist(), holds_price=True) for end in ends]
+        return [(earned - height * 2**1074 / self.k) / sum(exact) for height in heights]
+
+
 class Tsds:
     """Transport with a price on concentration: the best plan spreads every query evenly over its K nearest rows."""
 

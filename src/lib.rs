@@ -22,7 +22,7 @@
 //!    goes into [`Request::own`](pipeline::Request::own), and its name wherever a method's goes.
 //! 4. **[`choose()`]** gives an **[`Outcome`](pipeline::Outcome)**: for every method and budget the rows, and what was proved
 //!    of them. [`select()`] does the same for files, which it also describes by digest.
-//! 5. **Results**: [`Outcome::save`](pipeline::Outcome::save) writes rows and certificates as `kantor select` does (those of
+//! 5. **Results**: [`Outcome::save`](pipeline::Outcome::save) writes rows, certificates and [`Prices`](record::Prices) as `kantor select` does (those of
 //!    files with [`record::write`]), and [`Record::load`](record::Record::load) reads the result of any command.
 //! 6. **Check**: [`verify`](verify::verify) checks a certificate against any files that hold the same rows,
 //!    [`theory::verify`] against rows in memory, of which [`certify::facts_for`] says what they are.

@@ -74,7 +74,7 @@ impl Cut {
 /// use kantor::quantiles::quantiles;
 /// use kantor::record::Cut;
 /// let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
-/// let (pool, query) = (vec![data.join("pool.embed.npy")], Some(data.join("query_gsm8k.embed.npy")));
+/// let (pool, query) = (vec![data.join("pool.embed.npy")], vec![data.join("query_gsm8k.embed.npy")]);
 /// let inputs = Inputs::open(&InputSpec { pool, query, ..InputSpec::default() }, Cost::Cosine, &Quiet)?;
 /// let request = Request { methods: vec!["doubly-greedy".into()], certify: false, ..Request::default() };
 /// let problem = inputs.problem(Goal::default())?;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::objective::ObjectiveSettings;
 use crate::select::{
     DoublyGreedy, Energy, KdeRatio, KnnKde, KnnTv, KnnUniform, MeanSimilarity, Mmd, Optimal, Random, RoundRobin,
-    Selector, Uot,
+    Selector, Swap, Uot,
 };
 use crate::settings::{Setting, SettingGroup, Settings};
 use crate::solver::{Solver, SolverSettings};
@@ -79,11 +79,20 @@ pub static SELECTORS: &[SelectorEntry] = &[
         "small energy distance: rows herded one by one, then swapped while swaps help; see `objective` energy",
     ),
     SelectorEntry::with::<Mmd>("mmd", "the same for the maximum mean discrepancy under `kernel`; see `objective` mmd"),
+    SelectorEntry::with::<Swap>(
+        "swap",
+        "the rows of `swap-start`, then swaps of one row while they lower the objective, whichever it is",
+    ),
 ];
 
 /// The order in which users see settings, and in which `batch` has digested them; any others follow.
 const ORDER: &str = "epsilon rho alpha tradeoff-c diversity list-cap sigma kde-cap sampling kernel bandwidth density-bandwidth \
                      density-sample compat-reference";
+
+/// Whether `batch` has digested a setting from the first.
+pub(crate) fn is_always_digested(setting: &str) -> bool {
+    ORDER.split(' ').any(|name| name == setting)
+}
 
 /// The settings of all selectors and objectives.
 pub fn settings() -> &'static [Setting] {

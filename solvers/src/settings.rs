@@ -234,6 +234,16 @@ impl Settings {
         Self(registry::settings().iter().map(|setting| (setting.name.clone(), value(setting))).collect())
     }
 
+    /// As [`Settings::resolved`], without those that results had no part in when they were first digested and that have their
+    /// defaults: a result stays the same when methods it does not know of get settings.
+    #[must_use]
+    pub fn digested(&self) -> Self {
+        let changed: Vec<&str> = self.changed().map(|setting| setting.name.as_str()).collect();
+        let mut all = self.resolved();
+        all.0.retain(|name, _| registry::is_always_digested(name) || changed.contains(&name.as_str()));
+        all
+    }
+
     /// Those that differ from their defaults.
     pub fn changed(&self) -> impl Iterator<Item = &'static Setting> {
         let differs = |setting: &&Setting| self.0.get(&setting.name).is_some_and(|value| *value != setting.default);

@@ -1,8 +1,11 @@
 //! What is asked of those who choose rows, and why they may not be able to.
 
-use kantor_theory::{FeasibleSet, Geometry, GeometryError, Power};
+use kantor_theory::{FeasibleSet, Geometry, GeometryError, Objective, Power};
 
 use crate::watch::{Stopped, Watch};
+
+/// The least weight of a query, as a part of the largest: less is lost in sums.
+pub const LEAST_WEIGHT: f64 = 1e-100;
 
 /// One selection task: pool, queries and cost, and the terms under which to work.
 pub struct Task<'a> {
@@ -10,6 +13,8 @@ pub struct Task<'a> {
     pub geometry: &'a Geometry<'a>,
     /// Power p of the distance W_p that methods for W minimise.
     pub power: Power,
+    /// The distance by which the chosen rows are judged, for methods that lower whichever it is.
+    pub objective: Objective,
     /// Seed of every random choice.
     pub seed: u64,
     /// Pool rows per block of a pass. Results do not depend on it.
@@ -52,8 +57,13 @@ impl Task<'_> {
         if weights.len() != self.geometry.query_len() {
             return refuse(format!("{} numbers", weights.len()), "there must be one for each query");
         }
-        match weights.iter().find(|weight| !(weight.is_finite() && **weight > 0.0)) {
-            Some(weight) => refuse(weight.to_string(), "every weight must be positive and finite"),
+        let largest = weights.iter().copied().fold(0.0, f64::max);
+        // Negated so that NaN is caught.
+        let fits = |weight: &f64| *weight > 0.0 && *weight >= LEAST_WEIGHT * largest;
+        match weights.iter().find(|weight| !(weight.is_finite() && fits(weight))) {
+            Some(weight) => {
+                refuse(format!("{weight:e}"), "weights must be positive, finite, and not nothing beside the largest")
+            }
             None => Ok(()),
         }
     }

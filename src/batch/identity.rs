@@ -59,7 +59,7 @@ impl<'a> Identity<'a> {
             energy: request.energy,
             cross_fit: request.cross_fit,
             balance: request.balance.as_deref(),
-            settings: request.settings_read_by(std::slice::from_ref(&job.method), goal),
+            settings: request.settings_read_by(std::slice::from_ref(&job.method), goal).digested(),
             rules: spec.rules.in_words(),
         }
     }

@@ -7,7 +7,7 @@ use kantor_theory::generalization::dimension::{growth_to_halve, levina_bickel, t
 use kantor_theory::generalization::rates::{AprioriGain, a_priori_gain, gain_over_random};
 use kantor_theory::generalization::reference::{p_value, percentile, position};
 use kantor_theory::generalization::{Bound, Cloud, Theorem};
-use kantor_theory::{Power, Rows};
+use kantor_theory::{Objective, Power, Rows};
 
 use super::solve::Solved;
 use super::{BoundTerms, Line, Study};
@@ -82,6 +82,7 @@ impl Study<'_> {
         let (pairs, k) = (pool.pairs(&self.query)?, self.subset.len());
         let BoundTerms { seed, memory, .. } = *self.terms;
         let task = Task {
+            objective: Objective::W,
             geometry: pairs.geometry(),
             power: Power::One,
             seed,

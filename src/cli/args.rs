@@ -1,7 +1,7 @@
 //! Flags that several commands share.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use kantor_solvers::Settings;
@@ -10,7 +10,7 @@ use kantor_theory::cost_bounds::Power;
 
 use super::progress::Detail;
 use crate::compare::ALL;
-use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, QueryWeighting, Request, method};
+use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
 use crate::problem::{Goal, Target};
 use crate::source::OnBadRow;
 
@@ -39,7 +39,7 @@ pub(super) struct FileArguments {
     /// Pool rows (.npy, .npz, .safetensors); repeat it for shards, which are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
-    /// Query rows; repeat it as NAME=FILE for several tasks, of which the choice follows a mixture
+    /// Query rows; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
     #[arg(long, value_name = "[NAME=]FILE", required_unless_present = "similarity",
           value_parser = OsStringValueParser::new().try_map(query_file))]
     query: Vec<QueryFile>,
@@ -92,7 +92,7 @@ pub(super) struct SelectionArguments {
     query_groups: Option<PathBuf>,
     /// Let every method choose for each group's queries alone, the groups taking turns, so that each gets as many rows
     /// (the first ones one more, where that does not come out even)
-    #[arg(long, requires = "query_groups")]
+    #[arg(long)]
     balance_groups: bool,
     #[command(flatten)]
     weights: WeightArguments,
@@ -111,7 +111,11 @@ impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
-        let spec = files.spec(run)?;
+        let spec = files.with_tasks(run)?;
+        if self.cross_fit.is_some() && !spec.tasks.is_empty() {
+            let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out, or give one --query";
+            return Err(Failure::Usage(fault.to_owned()));
+        }
         let query_weights = self.weights.weighting(&spec.tasks)?;
         Ok(InputSpec { query_jsonl, query_groups, query_weights, rules: self.constraints.rules(), ..spec })
     }
@@ -133,8 +137,15 @@ impl SelectionArguments {
     }
 
     /// The groups over which methods balance, if that is asked for.
-    pub(super) fn balance(&self, inputs: &Inputs) -> Option<Vec<usize>> {
-        inputs.groups().filter(|_| self.balance_groups).map(|groups| groups.of.clone())
+    pub(super) fn balance(&self, inputs: &Inputs) -> Result<Option<Vec<usize>>, Failure> {
+        match inputs.groups() {
+            _ if !self.balance_groups => Ok(None),
+            Some(groups) => Ok(Some(groups.of.clone())),
+            None => {
+                let fault = "--balance-groups needs groups of queries: give --query-groups, or several tasks as --query NAME=FILE";
+                Err(Failure::Usage(fault.to_owned()))
+            }
+        }
     }
 }
 
@@ -186,14 +197,23 @@ impl InputArguments {
 }
 
 impl FileArguments {
-    /// The files; several tasks count the same.
+    /// The files, of one set of queries.
     pub(super) fn spec(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
+        let spec = self.with_tasks(run)?;
+        if spec.tasks.is_empty() {
+            return Ok(spec);
+        }
+        let fault =
+            "several --query are several tasks, which only `kantor select` and `kantor compare` mix: give one --query";
+        Err(Failure::Usage(fault.to_owned()))
+    }
+
+    /// The files, of which those of queries may be several tasks.
+    fn with_tasks(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query, tasks) = tasks(&self.query)?;
-        let shares = QueryWeighting::Shares(vec![1.0; tasks.len()]);
         Ok(InputSpec {
             pool: self.pool.clone(),
             query,
-            query_weights: if tasks.is_empty() { QueryWeighting::Equal } else { shares },
             tasks,
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),
@@ -311,6 +331,12 @@ impl RunArguments {
             (false, true) => Detail::Verbose,
             (false, false) => Detail::Normal,
         }
+    }
+
+    /// All files that are read, which no output may replace: inputs, lists of rows, and the settings.
+    pub(super) fn read_files<'a>(&'a self, spec: &'a InputSpec, inputs: &'a Inputs) -> Vec<&'a Path> {
+        let named = spec.files().map(|(_, path)| path).chain(self.config.as_deref());
+        inputs.paths().into_iter().chain(named).collect()
     }
 
     /// A request within the memory that is allowed.

@@ -135,12 +135,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (input, constants) = (&arguments.input, &arguments.constants);
-    let spec = input.spec(&arguments.run)?;
-    if !spec.tasks.is_empty() {
-        let fault = "bounds are of one set of queries that count the same: give one --query";
-        return Err(Failure::Usage(fault.to_owned()));
-    }
-    let inputs = Inputs::open(&spec, input.cost, &progress)?;
+    let inputs = Inputs::open(&input.spec(&arguments.run)?, input.cost, &progress)?;
     doubt(&inputs, &arguments.run);
     let Some((pool, query)) = inputs.points() else {
         let why = "bounds need distances between all rows: give --pool and --query, not --similarity";

@@ -113,11 +113,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let inputs = Inputs::open(&spec, strictest, &progress)?;
     doubt(&inputs, &arguments.run);
     let place = Place::new(&selection.out);
-    let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
+    let staging = ResultDirectory::begin(&selection.out, selection.force, &arguments.run.read_files(&spec, &inputs))?;
     let goal = selection.goal(strictest);
     let selecting = Request {
         energy: !arguments.no_energy,
-        balance: selection.balance(&inputs),
+        balance: selection.balance(&inputs)?,
         ..selection.request(arguments.method, &arguments.run)
     };
     tell_idle(&goal, &selecting, &arguments.run);

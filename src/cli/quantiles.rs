@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     warn(&inputs, &arguments.run);
     tell_idle(&goal, &request, &arguments.run);
     let place = Place::new(&arguments.out);
-    let staging = ResultDirectory::begin(&arguments.out, arguments.force, &inputs.paths())?;
+    let staging = ResultDirectory::begin(&arguments.out, arguments.force, &arguments.run.read_files(&spec, &inputs))?;
     let cut = Cut { bins: arguments.bins, take: arguments.take, focus_bin: arguments.focus_bin };
     let manifest = quantiles::run(staging, &inputs, &goal, &request, cut, spec.on_bad_row, &progress)?;
     drop(progress);

@@ -82,11 +82,13 @@ impl WeightArguments {
         if let Some(path) = &self.query_weights {
             return Ok(QueryWeighting::File(path.clone()));
         }
+        if !self.query_shares.is_empty() && tasks.is_empty() {
+            let fault = "--query-shares is for several tasks: give several --query NAME=FILE";
+            return Err(Failure::Usage(fault.to_owned()));
+        }
         if let Some((name, _)) = self.query_shares.iter().find(|(name, _)| !tasks.contains(name)) {
             let meant = did_you_mean(name, tasks.iter().map(String::as_str));
-            let fault = format!(
-                "--query-shares names the task `{name}`, but --query does not{meant}: give several --query NAME=FILE"
-            );
+            let fault = format!("--query-shares names the task `{name}`, but --query does not{meant}");
             return Err(Failure::Usage(fault));
         }
         let mut shares = Vec::with_capacity(tasks.len());

@@ -53,13 +53,13 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let request = Request {
         certify: !arguments.certify.no_certify,
         energy: arguments.certify.energy,
-        balance: selection.balance(&inputs),
+        balance: selection.balance(&inputs)?,
         ..selection.request(arguments.method, &arguments.run)
     };
     warn(&inputs, &arguments.run);
     tell_idle(&goal, &request, &arguments.run);
     let place = Place::new(&selection.out);
-    let staging = ResultDirectory::begin(&selection.out, selection.force, &inputs.paths())?;
+    let staging = ResultDirectory::begin(&selection.out, selection.force, &arguments.run.read_files(&spec, &inputs))?;
     let outcome = select(&inputs, &goal, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
     let manifest = write(staging, &inputs, &outcome, run, &progress)?;

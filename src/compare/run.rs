@@ -70,7 +70,7 @@ pub struct Compared {
 /// use kantor::prelude::*;
 /// use kantor::source::OnBadRow;
 /// let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
-/// let (pool, query) = (vec![data.join("pool.embed.npy")], Some(data.join("query_gsm8k.embed.npy")));
+/// let (pool, query) = (vec![data.join("pool.embed.npy")], vec![data.join("query_gsm8k.embed.npy")]);
 /// let inputs = Inputs::open(&InputSpec { pool, query, ..InputSpec::default() }, Cost::Cosine, &Quiet)?;
 /// let methods = ["round-robin", "random"].map(str::to_owned).to_vec();
 /// let request = CompareRequest {

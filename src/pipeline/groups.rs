@@ -12,7 +12,8 @@ use super::{Outcome, ProvedSelection, Request};
 /// What one group of queries gets from a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GroupCoverage {
-    /// Mean cost from the group's queries to their closest chosen row; `null` if all of its queries were dropped.
+    /// Mean cost from the group's queries, with their weights, to their closest chosen row; `null` if all of its queries were
+    /// dropped.
     pub cost: Option<f64>,
     /// Rows that were chosen for the group, if methods balance their choice over groups; else chosen rows whose closest
     /// query is in the group.
@@ -20,11 +21,21 @@ pub struct GroupCoverage {
 }
 
 /// What every group gets, in the order of the labels.
-pub(crate) fn coverage(groups: &Labels, request: &Request, proved: &ProvedSelection) -> Vec<GroupCoverage> {
+pub(crate) fn coverage(
+    groups: &Labels,
+    weights: Option<&[f64]>,
+    request: &Request,
+    proved: &ProvedSelection,
+) -> Vec<GroupCoverage> {
+    // In a unit in which the largest is 1.
+    let largest = weights.map_or(1.0, |weights| weights.iter().copied().fold(0.0, f64::max));
+    let weight = |query: usize| weights.map_or(1.0, |weights| weights[query] / largest);
+    let mut masses = vec![0.0; groups.names.len()];
     let (mut covered, mut sums) =
         (vec![GroupCoverage { cost: None, rows: 0 }; groups.names.len()], vec![0.0; groups.names.len()]);
-    for (&group, (_, cost)) in groups.of.iter().zip(&proved.nearest_rows) {
-        sums[group] += cost;
+    for (query, (&group, (_, cost))) in groups.of.iter().zip(&proved.nearest_rows).enumerate() {
+        sums[group] += weight(query) * cost;
+        masses[group] += weight(query);
     }
     match &request.balance {
         Some(labels) => {
@@ -33,8 +44,8 @@ pub(crate) fn coverage(groups: &Labels, request: &Request, proved: &ProvedSelect
         }
         None => proved.nearest.iter().for_each(|(query, _)| covered[groups.of[*query]].rows += 1),
     }
-    for ((group, sum), count) in covered.iter_mut().zip(sums).zip(groups.counts()) {
-        group.cost = (count > 0).then(|| sum / count as f64);
+    for ((group, sum), mass) in covered.iter_mut().zip(sums).zip(masses) {
+        group.cost = (mass > 0.0).then(|| sum / mass);
     }
     covered
 }

@@ -181,8 +181,8 @@ impl Inputs {
         } else if spec.tasks.len() > 1 {
             inputs.groups = Some(Labels::of_parts(spec.tasks.clone(), &inputs.query_counts()));
         }
-        inputs.weights = spec.query_weights.read(&inputs, watch)?;
         inputs.tasks = spec.tasks.clone();
+        inputs.weights = spec.query_weights.read(&inputs, watch)?;
         if !spec.rules.is_none() {
             inputs.rules = spec.rules.read(&inputs, cost, &options, &allowance, watch)?;
         }

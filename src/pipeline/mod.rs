@@ -271,7 +271,7 @@ impl Outcome {
 /// ```
 /// use kantor::prelude::*;
 /// let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
-/// let (pool, query) = (vec![data.join("pool.embed.npy")], Some(data.join("query_gsm8k.embed.npy")));
+/// let (pool, query) = (vec![data.join("pool.embed.npy")], vec![data.join("query_gsm8k.embed.npy")]);
 /// let inputs = Inputs::open(&InputSpec { pool, query, ..InputSpec::default() }, Cost::Cosine, &Quiet)?;
 /// let goal = Goal { budgets: vec![20], ..Goal::default() };
 /// let request = Request { methods: vec!["doubly-greedy".into()], ..Request::default() };

@@ -108,7 +108,7 @@ impl<'a> Prepared<'a> {
         }
         let sets = FeasibleSets::of(problem)?;
         let memory = request.memory;
-        let task = problem.task(request.seed, memory, watch);
+        let task = Task { objective, ..problem.task(request.seed, memory, watch) };
         task.check_weights()?;
         let largest = budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::Watch;
+use kantor_solvers::task::LEAST_WEIGHT;
 use kantor_solvers::transport::exact::gcd;
 use kantor_theory::Rows;
 
@@ -50,8 +51,9 @@ impl QueryWeighting {
             QueryWeighting::Equal => Ok(ReadWeights::default()),
             QueryWeighting::File(path) => {
                 let (values, file) = read_weight_file(path, inputs.original_query_len(), kept.iter().copied(), watch)?;
-                if let Some(at) = values.iter().position(|weight| *weight == 0.0) {
-                    let fault = format!("weight {} is 0", kept[at]);
+                let largest = values.iter().copied().fold(0.0, f64::max);
+                if let Some(at) = values.iter().position(|weight| *weight < LEAST_WEIGHT * largest) {
+                    let fault = format!("weight {} is {:e}, which is nothing beside the largest", kept[at], values[at]);
                     let remedy =
                         "a query that is to count for nothing is left out: take it and its weight out of the files";
                     return Err(DataError::malformed(path, fault, remedy).into());
@@ -70,9 +72,19 @@ impl QueryWeighting {
                     let multiple = common.checked_mul(count / gcd(common as u64, count as u64) as usize)?;
                     Some(multiple).filter(|&multiple| multiple <= MOST_COMMON)
                 });
+                let largest = shares.iter().copied().fold(0.0, f64::max);
+                if let Some(task) = shares.iter().position(|share| *share < LEAST_WEIGHT * largest) {
+                    let fault = format!(
+                        "--query-shares: the share {:e} of `{}` is nothing beside the largest: leave the task out",
+                        shares[task], inputs.tasks[task]
+                    );
+                    return Err(Error::Request(fault));
+                }
+                // Shares near the ends of the range of numbers are brought into its middle.
+                let unit = if (1e-100..1e100).contains(&largest) { 1.0 } else { largest };
                 let weight = |task: usize| match common {
-                    Some(common) => shares[task] * (common / counts[task]) as f64,
-                    None => shares[task] / counts[task] as f64,
+                    Some(common) => shares[task] / unit * (common / counts[task]) as f64,
+                    None => shares[task] / unit / counts[task] as f64,
                 };
                 let tasks = counts.iter().enumerate().flat_map(|(task, &count)| std::iter::repeat_n(task, count));
                 Ok(ReadWeights { values: Some(tasks.map(weight).collect()), file: None })
@@ -82,6 +94,11 @@ impl QueryWeighting {
 }
 
 impl Inputs {
+    /// What each query counts, if that was given.
+    pub(crate) fn query_weights(&self) -> Option<&[f64]> {
+        self.weights.values.as_deref()
+    }
+
     /// The tasks and their shares of a total of 1; none if there is one file of queries.
     pub(super) fn tasks(&self) -> Vec<(String, f64)> {
         let shares = match &self.weights.values {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kantor_solvers::{Task, Watch};
 use kantor_theory::certificate::Role;
-use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Power, Rows, Weights};
+use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Objective, Power, Rows, Weights};
 
 use crate::constraints::{RuleError, Rules};
 
@@ -146,11 +146,11 @@ impl<'a> Problem<'a> {
         &self.geometry
     }
 
-    /// The problem as selectors see it, for one seed and at most `memory` bytes beyond the input; without constraints, which
+    /// The problem as selectors see it, for one seed and at most `memory` bytes beyond the input; for transport, and without constraints, which
     /// depend on the budget ([`Problem::feasible`]).
     pub fn task<'t>(&'t self, seed: u64, memory: u64, watch: &'t dyn Watch) -> Task<'t> {
         let (geometry, power, weights) = (&self.geometry, self.goal.power, self.query_weights());
-        Task { geometry, power, seed, block: BLOCK, memory, weights, constraints: None, watch }
+        Task { geometry, power, objective: Objective::W, seed, block: BLOCK, memory, weights, constraints: None, watch }
     }
 
     /// What is asked.

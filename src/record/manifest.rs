@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::output::{Header, Written};
 use crate::pipeline::{Chosen, Note, Outcome, ProvedSelection, notes};
 use crate::probe;
+use crate::source::name::readable;
 use crate::source::whole::{self, Whole};
 use crate::source::{DataError, DroppedRecord, InputRecord, OnBadRow};
 
@@ -56,6 +57,19 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// What the queries count, unless all count the same.
+    pub(crate) fn query_weights_in_words(&self, inputs: &[InputRecord]) -> Option<String> {
+        if self.tasks.is_empty() {
+            let file = inputs.iter().find(|input| input.role == "query-weights")?;
+            return Some(format!("the weights of queries of {}", readable(&file.path)));
+        }
+        let task = |(name, share): &(String, f64)| format!("`{name}` {}", (share * 1e4).round() / 1e4);
+        Some(format!(
+            "the queries of tasks in these shares: {}",
+            self.tasks.iter().map(task).collect::<Vec<_>>().join(", ")
+        ))
+    }
+
     /// Of an outcome.
     pub(crate) fn of(outcome: &Outcome, on_bad_row: OnBadRow) -> Self {
         let Outcome { goal, request, .. } = outcome;

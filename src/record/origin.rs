@@ -30,6 +30,11 @@ impl<'a> Origin<'a> {
         self.0.and_then(Inputs::groups)
     }
 
+    /// What the queries count, if that was given.
+    pub(super) fn query_weights(self) -> Option<&'a [f64]> {
+        self.0.and_then(Inputs::query_weights)
+    }
+
     /// The labels of the queries with their numbers of queries.
     pub(crate) fn groups(self) -> Vec<(String, usize)> {
         self.labels().map_or_else(Vec::new, |labels| labels.names.iter().cloned().zip(labels.counts()).collect())

@@ -157,7 +157,9 @@ impl SelectionRecord {
             chamfer: proved.beside.map(|beside| beside.chamfer),
             held_out: proved.held_out,
             examined: None,
-            groups: origin.labels().map_or_else(Vec::new, |labels| coverage(labels, request, proved)),
+            groups: origin
+                .labels()
+                .map_or_else(Vec::new, |labels| coverage(labels, origin.query_weights(), request, proved)),
             sources: None,
             limits: proved.limits.clone(),
             status: proved.status(),

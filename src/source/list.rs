@@ -30,11 +30,16 @@ const SELECTIONS: &str =
 /// # Errors
 /// If the file cannot be read, is no list of numbers or one of more than that, or changes while it is read.
 pub fn read_list(path: &Path, most: usize) -> Result<Vec<f64>, DataError> {
+    // The list is kept, and the file is not looked at again.
+    list_of(path, most).map(|(numbers, _)| numbers)
+}
+
+/// As [`read_list`], with the file that was read.
+fn list_of(path: &Path, most: usize) -> Result<(Vec<f64>, Arc<Source>), DataError> {
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
     let numbers = numbers(path, &source, most);
-    // The list is kept, and the file is not looked at again.
-    source.check_unchanged().and(numbers)
+    source.check_unchanged().and(numbers).map(|numbers| (numbers, source))
 }
 
 fn numbers(path: &Path, source: &Arc<Source>, most: usize) -> Result<Vec<f64>, DataError> {
@@ -202,26 +207,6 @@ enum Id {
     Number(i64),
 }
 
-/// As [`read_weights`], with a record of the file.
-///
-/// # Errors
-/// As [`read_weights`], or if `watch` asks to stop.
-pub fn read_weight_file(
-    path: &Path,
-    expected: usize,
-    kept: impl IntoIterator<Item = usize>,
-    watch: &dyn Watch,
-) -> Result<(Vec<f64>, ValueFile), DataError> {
-    let weights = read_weights(path, expected, kept)?;
-    let source = Source::open(path)?;
-    watch.begin("digest", source.identity.bytes);
-    let sha256 = source.digest(watch)?;
-    source.check_unchanged()?;
-    let format = if source.bytes().starts_with(npy::MAGIC) { "npy" } else { "text" };
-    let (path, bytes, identity) = (path.to_owned(), source.identity.bytes, source.identity.clone());
-    Ok((weights, ValueFile { path, format, rows: expected, bytes, sha256, identity }))
-}
-
 /// Reads a weight for each of `expected` rows, and takes those of the rows `kept`: finite, not negative, with a sum that is a
 /// normal number.
 ///
@@ -232,7 +217,36 @@ pub fn read_weights(
     expected: usize,
     kept: impl IntoIterator<Item = usize>,
 ) -> Result<Vec<f64>, DataError> {
-    let mut weights = read_list(path, expected)?;
+    weights_of(path, read_list(path, expected)?, expected, kept)
+}
+
+/// As [`read_weights`], with a record of the file.
+///
+/// # Errors
+/// As [`read_weights`], or if `watch` asks to stop.
+pub fn read_weight_file(
+    path: &Path,
+    expected: usize,
+    kept: impl IntoIterator<Item = usize>,
+    watch: &dyn Watch,
+) -> Result<(Vec<f64>, ValueFile), DataError> {
+    let (numbers, source) = list_of(path, expected)?;
+    let weights = weights_of(path, numbers, expected, kept)?;
+    watch.begin("digest", source.identity.bytes);
+    let sha256 = source.digest(watch)?;
+    source.check_unchanged()?;
+    let format = if source.bytes().starts_with(npy::MAGIC) { "npy" } else { "text" };
+    let (path, bytes, identity) = (path.to_owned(), source.identity.bytes, source.identity.clone());
+    Ok((weights, ValueFile { path, format, rows: expected, bytes, sha256, identity }))
+}
+
+/// The weights of these rows among those of all, if they make a measure.
+fn weights_of(
+    path: &Path,
+    mut weights: Vec<f64>,
+    expected: usize,
+    kept: impl IntoIterator<Item = usize>,
+) -> Result<Vec<f64>, DataError> {
     // The zero that rounding a negative number gives is a zero.
     weights.iter_mut().for_each(|weight| *weight += 0.0);
     if weights.len() != expected {

@@ -28,7 +28,7 @@ impl Comparison {
             }
             text.append(self.results_under(cost));
         }
-        text.append(table::constraints(&self.parameters.constraints));
+        text.append(table::terms(&self.parameters, &self.inputs));
         if !self.solvers.is_empty() {
             text.push("");
             text.append(self.solver_table());

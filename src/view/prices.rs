@@ -40,12 +40,12 @@ pub(crate) fn uses(of: &SelectionRecord) -> Option<Listing> {
     if of.limits.len() > LISTED {
         let others = &of.limits[LISTED..];
         let bind = others.iter().filter(|limit| limit.binds).count();
-        rows.push(vec![format!("{} more limits", others.len()), String::new(), format!("{bind} bind")]);
+        rows.push(vec![format!("{} more limits", others.len()), String::new(), format!("of {bind}")]);
     }
     let columns = vec![
         ("limit|", "what the choice obeys"),
         ("used|", "rows that it counts, or the sum of their numbers"),
-        ("|", "binds: it is used up, or has a price in the proof"),
+        ("binds|", "whether it is used up, or has a price in the proof"),
     ];
     let caption = format!("limits at {} rows, by {}", of.budget, of.method);
     (!rows.is_empty()).then_some(Listing { caption, columns, rows })
@@ -61,7 +61,7 @@ fn line(LimitUse { limit, used, labels, labels_at_end, binds, .. }: &LimitUse) -
             format!("{}{rest}; {full} at an end", listed.join(", "))
         }
     };
-    vec![limit.clone(), used, if *binds { "binds" } else { "" }.to_owned()]
+    vec![limit.clone(), used, if *binds { "yes" } else { "" }.to_owned()]
 }
 
 impl Prices {

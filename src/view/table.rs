@@ -7,7 +7,8 @@ use kantor_theory::Interval;
 use super::escape::{OneLine, Text};
 use super::prices::{Listing, uses};
 use crate::record::columns::{COLUMNS, Cell, Column, Context, Heading, Shown};
-use crate::record::{Manifest, SelectionRecord, closest};
+use crate::record::{Manifest, Parameters, SelectionRecord, closest};
+use crate::source::InputRecord;
 
 /// An interval for people, rounded outwards to six decimals, or to seven digits if it is very large or small.
 pub fn interval(interval: Interval) -> String {
@@ -103,11 +104,15 @@ pub(crate) fn selections<'a>(
     plain(&header, results.map(row))
 }
 
-/// What the rows of a table obey, if anything.
-pub(crate) fn constraints(rules: &[String]) -> Text {
+/// What the numbers of a table are about, where that is not plain: what queries count, and what rows obey.
+pub(crate) fn terms(parameters: &Parameters, inputs: &[InputRecord]) -> Text {
     let mut text = Text::default();
-    if !rules.is_empty() {
-        text.push(format_args!("best possible and choices under constraints: {}", rules.join("; ")));
+    if let Some(words) = parameters.query_weights_in_words(inputs) {
+        text.push(format_args!("all distances, bounds and choices with {words}"));
+    }
+    if !parameters.constraints.is_empty() {
+        let rules = parameters.constraints.join("; ");
+        text.push(format_args!("best possible and choices under constraints: {rules}"));
     }
     text
 }
@@ -118,7 +123,7 @@ impl Manifest {
         let which: fn(&Column) -> Heading =
             if self.cut.is_some() { |column| column.quantiles } else { |column| column.select };
         let mut text = selections(which, self.context(), self.results.iter());
-        text.append(constraints(&self.parameters.constraints));
+        text.append(terms(&self.parameters, &self.inputs));
         for at in closest(&self.results) {
             text.append(uses(&self.results[at]).map_or_else(Text::default, Listing::text));
         }

@@ -35,7 +35,7 @@ fn results_are_those_of_select_and_its_certificates_verify() {
     assert_eq!(found["results"], json(&compared.join("results.json"))["results"]);
     let mut command = select_example(&selected, &words);
     command.args(["--energy", "--json", "--pool-jsonl"]).arg(example("pool.jsonl.gz"));
-    let plain = printed_json(&mut command);
+    let plain = printed_json(command.arg("--query-jsonl").arg(example("query_gsm8k.jsonl")));
     let (mine, theirs) = (found["results"].as_array().unwrap(), plain["results"].as_array().unwrap());
     assert_eq!((mine.len(), theirs.len()), (6, 6));
     for (mine, theirs) in mine.iter().zip(theirs) {
@@ -44,7 +44,7 @@ fn results_are_those_of_select_and_its_certificates_verify() {
         }
         assert_eq!(mine["best"], theirs["best"]["lower"]);
         let dir = mine["dir"].as_str().unwrap();
-        for file in ["indices.npy", "selection.jsonl", "selected.jsonl", "certificate.json"] {
+        for file in ["indices.npy", "selection.jsonl", "selected.jsonl", "certificate.json", "prices.json"] {
             let read = |root: &Path| fs::read(root.join(dir).join(file)).unwrap();
             assert!(read(&compared) == read(&selected), "{dir}/{file} differs");
         }

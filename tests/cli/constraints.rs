@@ -304,7 +304,7 @@ fn a_comparison_under_constraints_compares_subsets_that_obey() {
     assert!(one["references"][0]["range"][0].as_f64().unwrap() > 0.6, "{}", one["references"]);
     let page = fs::read_to_string(work.path().join("one/report.html")).unwrap();
     assert!(page.contains("source=tldr_pages:40.."));
-    assert!(page.contains("at least 40 rows of `source=tldr_pages`") && page.contains("<td>binds</td>"));
+    assert!(page.contains("at least 40 rows of `source=tldr_pages`") && page.contains("<td>yes</td>"));
     let (prices, limit) = (&one["prices"][0], "at least 40 rows of `source=tldr_pages`");
     assert_eq!(prices["limits"][0]["limit"], limit);
     assert_eq!(

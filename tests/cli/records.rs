@@ -114,7 +114,7 @@ fn a_result_that_was_changed_is_not_loaded() {
         assert!(words.iter().all(|word| error.contains(word)), "{error}");
     };
     let manifest = fs::read_to_string(out.join("manifest.json")).unwrap();
-    for name in ["indices.npy", "selection.jsonl", "certificate.json"] {
+    for name in ["indices.npy", "selection.jsonl", "certificate.json", "prices.json"] {
         let file = out.join("round-robin/k5").join(name);
         let good = fs::read(&file).unwrap();
         let mut bad = good.clone();

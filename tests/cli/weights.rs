@@ -109,6 +109,8 @@ fn folds_and_random_references_have_the_weights_of_their_queries() {
     let more =
         ["--method", "optimal,random", "--cost", "euclidean", "--cross-fit", "3", "-o", "out", "--solver", "exact"];
     kantor().current_dir(directory.path()).args(words).args(more).assert().success();
+    let page = fs::read_to_string(directory.path().join("out/report.html")).unwrap();
+    assert!(page.contains("the weights of queries of weights.txt"));
     let found: Value = serde_json::from_slice(&fs::read(directory.path().join("out/results.json")).unwrap()).unwrap();
     let result = &found["results"][0];
     // A fold of one query: its distance does not depend on weights, and is there.
@@ -130,12 +132,29 @@ fn weights_and_tasks_that_make_no_sense_are_refused() {
     fs::write(at.join("minus.txt"), "1\n-1\n1\n").unwrap();
     let all = ["--query", "all.npy"];
     let two = ["--query", "a=a.npy", "--query", "b=b.npy"];
-    let cases: [(&[&str], &[&str], i32, &[&str]); 11] = [
-        (&all, &["--query-weights", "zero.txt"], 3, &["zero.txt", "weight 1 is 0", "left out"]),
+    fs::write(at.join("far.txt"), "1e300\n1\n1e-300\n").unwrap();
+    type Case<'a> = (&'a [&'a str], &'a [&'a str], i32, &'a [&'a str]);
+    let cases: [Case<'_>; 16] = [
+        (
+            &all,
+            &["--query-weights", "far.txt"],
+            3,
+            &["far.txt", "weight 1 is 1e0, which is nothing beside the largest"],
+        ),
+        (&two, &["--query-shares", "a=1e308,b=1e-308"], 2, &["the share 1e-308 of `b` is nothing beside the largest"]),
+        (&two, &["--cross-fit", "2"], 2, &["--cross-fit draws folds from one set of queries"]),
+        (&["--query", "a=a.npy"], &["--query-shares", "a=2"], 2, &["--query-shares is for several tasks"]),
+        (&all, &["--balance-groups"], 2, &["--balance-groups needs groups", "--query-groups"]),
+        (
+            &all,
+            &["--query-weights", "zero.txt"],
+            3,
+            &["zero.txt", "weight 1 is 0e0, which is nothing beside", "left out"],
+        ),
         (&all, &["--query-weights", "short.txt"], 3, &["short.txt", "2 weights for 3 rows"]),
         (&all, &["--query-weights", "minus.txt"], 3, &["minus.txt", "weight 1 is -1"]),
         (&all, &["--query-weights", "weights.txt", "--diversity", "1"], 2, &["--diversity", "--query-weights"]),
-        (&all, &["--query-shares", "a=1"], 2, &["names the task `a`", "NAME=FILE"]),
+        (&all, &["--query-shares", "a=1"], 2, &["is for several tasks", "NAME=FILE"]),
         (&["--query", "a.npy", "--query", "b.npy"], &[], 2, &["a.npy has no name", "NAME=FILE"]),
         (&["--query", "a=a.npy", "--query", "a=b.npy"], &[], 2, &["`a` twice"]),
         (&two, &["--query-shares", "a=1"], 2, &["no share for the task `b`"]),
@@ -170,7 +189,7 @@ fn weights_and_tasks_that_make_no_sense_are_refused() {
         .args(two)
         .assert()
         .code(2)
-        .stderr(contains("one --query"));
+        .stderr(contains("give one --query"));
 }
 
 /// What is proved of a subset of one's own is what was proved when it was chosen.
@@ -196,4 +215,67 @@ fn a_bound_for_weighted_queries_is_below_what_distance_says() {
     let chosen = &manifest["results"][0];
     assert_eq!(found["best"]["lower"], chosen["best"]["lower"], "{found}");
     kantor().current_dir(at).args(["verify", "again.json"]).assert().success().stdout(contains("verified"));
+}
+
+/// Sums of shares near the ends of the range overflowed or vanished.
+#[test]
+fn shares_near_the_ends_of_the_range_are_shares_all_the_same() {
+    let directory = data();
+    let at = directory.path();
+    let tasks = ["--query", "a=a.npy", "--query", "b=b.npy", "--quota", "label=x:2..", "--column", "label=labels.txt"];
+    fs::write(at.join("labels.txt"), "x\ny\n".repeat(20)).unwrap();
+    let mut chosen = Vec::new();
+    for (out, shares) in [("one", "a=1,b=3"), ("large", "a=0.5e308,b=1.5e308"), ("small", "a=1e-308,b=3e-308")] {
+        let found = select(at, out, &[&tasks[..], &["--query-shares", shares, "--method", "optimal"]].concat());
+        assert_eq!(found["results"][1]["budget"], 16);
+        chosen.push(rows(at, &format!("{out}/optimal/k16")));
+    }
+    assert!(chosen[0] == chosen[1] && chosen[0] == chosen[2], "{chosen:?}");
+}
+
+/// Several tasks are groups that methods can balance over, and their means are weighted as all is.
+#[test]
+fn tasks_are_groups_to_balance_over_and_the_mean_of_a_group_is_weighted() {
+    let directory = data();
+    let at = directory.path();
+    let tasks = ["--query", "a=a.npy", "--query", "b=b.npy"];
+    let balanced = select(at, "balanced", &[&tasks[..], &["--balance-groups"]].concat());
+    let rows: Vec<u64> = balanced["results"][0]["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| group["rows"].as_u64().unwrap())
+        .collect();
+    assert_eq!(rows, [4, 4]);
+    fs::write(at.join("one.txt"), "all\nall\nall\n").unwrap();
+    let weighted = ["--query", "all.npy", "--query-weights", "weights.txt", "--query-groups", "one.txt"];
+    let found = select(at, "weighted", &weighted);
+    let result = &found["results"][0];
+    let (group, chamfer) =
+        (result["groups"][0]["cost"].as_f64().unwrap(), result["chamfer"]["upper"].as_f64().unwrap());
+    assert!((group - chamfer).abs() < 1e-12, "{group} {chamfer}");
+}
+
+/// Files that say which rows to choose were lost with the older result in which they lay.
+#[test]
+fn lists_and_settings_inside_an_older_result_are_not_replaced() {
+    let directory = data();
+    let at = directory.path();
+    let all = ["--query", "all.npy"];
+    select(at, "older", &all);
+    let list = "older/round-robin/k8/selection.jsonl";
+    fs::write(at.join("older/settings.toml"), "seed = 3\n").unwrap();
+    let before = rows(at, "older/round-robin/k8");
+    for (command, more) in [
+        ("select", &["--include", list, "--budget", "9"][..]),
+        ("select", &["--exclude", list, "--budget", "9"]),
+        ("compare", &["--exclude", list, "--budget", "9", "--method", "random", "--random-seeds", "0"]),
+        ("select", &["--config", "older/settings.toml", "--budget", "9"]),
+        ("quantiles", &["--config", "older/settings.toml", "--bins", "2", "--take", "1"]),
+    ] {
+        let words = [command, "--pool", "pool.npy", "--cost", "euclidean", "-o", "older", "--force"];
+        kantor().current_dir(at).args(words).args(all).args(more).assert().code(2).stderr(contains("older"));
+        assert_eq!(rows(at, "older/round-robin/k8"), before, "{command} {more:?}");
+        assert!(at.join("older/settings.toml").exists());
+    }
 }

@@ -157,6 +157,9 @@ pub fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
             return Err(Rejection::new("evidence", format!("{name} {fault}")));
         }
     }
+    if !evidence.task_shares.is_empty() && (best.is_none() || certificate.problem.tasks.is_empty()) {
+        return Err(Rejection::new("evidence", "there are shares of tasks, but nothing is claimed that they prove"));
+    }
     if !evidence.prices.is_empty() && best.is_none() {
         return Err(Rejection::new("evidence", "there are prices, but nothing is claimed of all subsets"));
     }
@@ -242,7 +245,8 @@ fn prove(
         Some(feasible) => constrained_distance_bound(geometry, problem, &rows, of_one, feasible, executor)?,
     };
     let of_all = match (&evidence.best_potentials, &evidence.witness) {
-        (Some(g), _) => Some(BestEvidence::Potentials(g.clone())),
+        (Some(g), _) if problem.tasks.is_empty() => Some(BestEvidence::Potentials(g.clone())),
+        (Some(g), _) => Some(BestEvidence::Tasks { shares: evidence.task_shares.clone(), potentials: g.clone() }),
         (None, Some(Witness { rows, weights })) => {
             let rows = numbered("witness.rows", rows)?;
             Some(BestEvidence::Witness(Witness { rows, weights: weights.clone() }))

@@ -27,6 +27,10 @@ pub const TSDS_CONVENTION: &str = "distance = min <c, x> + diversity*(M*max_ij x
 pub const WEIGHTED: &str =
     "; instead of uniform, the side whose `weights` are given has these as probabilities, divided by their sum";
 
+/// What is added to [`CONVENTION`] where there are several tasks.
+pub const WORST: &str = "; the queries are those of several tasks, so many of each as `tasks` says, one after the other: distance is the largest \
+     of those to each task alone, whose weights are divided by their own sum, and `plan` has a coupling for each task";
+
 /// What is added to the convention of the objective where there are [`Constraints`].
 pub const CONSTRAINED: &str = " that obeys `constraints`, as `subset` does: it has all rows of `include`, none of `exclude`, and \
      for every limit min <= x <= max, x the number of its rows with the label (`each`: with any one label) or the sum of its \
@@ -121,6 +125,10 @@ pub struct Statement {
     pub queries: usize,
     /// Weights of subset rows and queries.
     pub weights: Weights,
+    /// How many of the queries belong to each task, one after the other: `distance` is then that to the task which is
+    /// farthest. Empty, and absent in files, if there is one task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<usize>,
     /// Which distance; absent in files if it is W.
     #[serde(default, skip_serializing_if = "Objective::is_w")]
     pub objective: Objective,
@@ -142,6 +150,7 @@ impl Statement {
             pool: geometry.pool_len(),
             queries: geometry.query_len(),
             weights: Weights::default(),
+            tasks: Vec::new(),
             objective: Objective::W,
             constraints: Constraints::default(),
             convention: CONVENTION.to_owned(),
@@ -151,6 +160,21 @@ impl Statement {
     /// The same problem with these weights.
     pub fn weighted(self, weights: Weights) -> Self {
         Self { weights, ..self }.with_convention()
+    }
+
+    /// The same problem with the distance to the farthest of several tasks, which have so many queries each.
+    pub fn in_tasks(self, tasks: Vec<usize>) -> Self {
+        Self { tasks, ..self }.with_convention()
+    }
+
+    /// The problem of one of the tasks alone, without constraints.
+    pub(crate) fn of_task(&self, task: usize) -> Self {
+        let first = self.tasks[..task].iter().sum::<usize>();
+        let of_task = first..first + self.tasks[task];
+        let query = self.weights.query.as_ref().map(|weights| weights[of_task.clone()].to_vec());
+        let weights = Weights { subset: self.weights.subset.clone(), query };
+        let (tasks, constraints) = (Vec::new(), Constraints::default());
+        Self { queries: of_task.len(), weights, tasks, constraints, ..self.clone() }.with_convention()
     }
 
     /// The same problem for subsets that obey these constraints.
@@ -172,7 +196,8 @@ impl Statement {
     fn expected_convention(&self) -> String {
         let constrained = if self.constraints.are_none() { "" } else { CONSTRAINED };
         let weighted = self.objective.kernel().is_some() && self.weights != Weights::default();
-        self.objective.convention().to_owned() + constrained + if weighted { WEIGHTED } else { "" }
+        let worst = if self.tasks.is_empty() { "" } else { WORST };
+        self.objective.convention().to_owned() + constrained + if weighted { WEIGHTED } else { "" } + worst
     }
 
     /// Checks that the problem makes sense and is about this geometry.
@@ -211,6 +236,7 @@ impl Statement {
             let place = format!("budget {} of {} rows for {} queries", self.budget, self.pool, self.queries);
             return Err(Rejection::new("budget", place));
         }
+        self.check_tasks()?;
         let sides = [("subset", &self.weights.subset, self.budget), ("query", &self.weights.query, self.queries)];
         for (side, weights, count) in sides {
             let Some(weights) = weights else { continue };
@@ -226,6 +252,34 @@ impl Statement {
             if !(sum.down() >= f64::MIN_POSITIVE && sum.up() < f64::MAX) {
                 return Err(Rejection::new("weights", format!("the {side} weights have sum zero or overflow")));
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that the tasks, if there are several, have all queries and each some weight.
+    fn check_tasks(&self) -> Result<(), Rejection> {
+        let fault = |place: String| Err(Rejection::new("tasks", place));
+        if self.tasks.is_empty() {
+            return Ok(());
+        }
+        if self.objective != Objective::W {
+            return fault(format!("`{}` has no tasks", self.objective.name()));
+        }
+        let sum = self.tasks.iter().try_fold(0usize, |sum, &count| sum.checked_add(count));
+        if self.tasks.len() < 2 || self.tasks.contains(&0) || sum != Some(self.queries) {
+            return fault(format!("{:?} queries in tasks, of {} queries", self.tasks, self.queries));
+        }
+        let Some(weights) = self.weights.query.as_ref().filter(|weights| weights.len() == self.queries) else {
+            return Ok(());
+        };
+        let mut rest = &weights[..];
+        for (task, &count) in self.tasks.iter().enumerate() {
+            let (of_task, others) = rest.split_at(count);
+            let sum = total(of_task);
+            if !(sum.down() >= f64::MIN_POSITIVE && sum.up() < f64::MAX) {
+                return fault(format!("the weights of task {task} have sum zero or overflow"));
+            }
+            rest = others;
         }
         Ok(())
     }

@@ -186,6 +186,25 @@ impl Tally {
         limits.sums.iter().zip(&self.sums).map(after).sum()
     }
 
+    /// What every sum misses of its range: positive if it is too small, negative if it is too large.
+    pub(super) fn missing(&self, limits: &Limits<'_>) -> impl Iterator<Item = f64> {
+        let missing = |(column, (down, up)): (&SumColumn<'_>, &(i128, i128))| {
+            let (below, above) = ((column.low - down).max(0), up.saturating_sub(column.high).max(0));
+            (below - above) as f64 / column.scale
+        };
+        limits.sums.iter().zip(&self.sums).map(missing)
+    }
+
+    /// What one more of every sum is good for, as a share of the end that it misses: positive if it is too small, negative if
+    /// it is too large.
+    pub(super) fn slopes(&self, limits: &Limits<'_>) -> impl Iterator<Item = f64> {
+        let slope = |(missing, column): (f64, &SumColumn<'_>)| {
+            let end = if missing > 0.0 { column.low } else { column.high };
+            if missing == 0.0 { 0.0 } else { missing.signum() * column.scale / end.max(1) as f64 }
+        };
+        self.missing(limits).zip(&limits.sums).map(slope)
+    }
+
     /// How far sums are from their ranges, likewise.
     pub(super) fn sums_broken(&self, limits: &Limits<'_>) -> f64 {
         limits.sums.iter().zip(&self.sums).map(|(column, sum)| share(column, *sum)).sum()

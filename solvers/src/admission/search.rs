@@ -2,25 +2,30 @@
 //!
 //! Rows are taken in a fixed order, first those that minima need and then those that maxima leave room for; by weight, so
 //! that sums stay small, then by row. What is still broken is mended: counts along *chains*, in which every row that comes in
-//! or leaves puts right what the one before it broke, found by breadth-first search; then sums by exchanges of two rows.
+//! or leaves puts right what the one before it broke, found by breadth-first search; then sums by exchanges of two rows, the
+//! one that comes in chosen by what the sums miss in all, at prices that rise while they miss it.
 //! With limits on one column the rows in order obey them already, if any do. With two columns a chain is an augmenting
 //! path in the network of their groups, but only the shortest from each violated group is tried. So with two columns the search
 //! can fail, above all near the largest number of rows that there is, and with more columns and sums it may.
 //!
-//! Cost: O(c·N) for c columns, and O(c·N) a chain.
+//! Cost: O(c·N) for c columns, and O(c·N) a chain; O(N log N) a sweep to mend sums.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 
 use kantor_theory::FeasibleSet;
 
 use super::limits::{Limits, NONE, Tally};
 use crate::task::SelectError;
 
-/// Rows that are tried in the place of one, to mend sums.
-const TRIES: usize = 512;
+/// Rows that are tried in the place of one, to mend sums: of its own groups, and of any.
+const TRIES: usize = 32;
 
 /// Sweeps over the subset, to mend sums.
 const SWEEPS: usize = 32;
+
+/// Sweeps that change nothing after which sums are left as they are.
+const IDLE: usize = 4;
 
 /// The subset, ascending, and its tally.
 ///
@@ -244,43 +249,121 @@ impl<'s, 'a> Search<'s, 'a> {
 
     /// Exchanges rows as long as that brings sums closer to their ranges.
     fn mend_sums(&mut self) {
+        let mut broken = self.tally.sums_broken(self.limits);
+        if broken == 0.0 {
+            return;
+        }
+        let classes = self.classes();
+        let mut prices = vec![0.0; self.limits.sums.len()];
+        let mut idle = 0;
         for _ in 0..SWEEPS {
-            let mut broken = self.tally.sums_broken(self.limits);
-            if broken == 0.0 {
-                return;
-            }
             let before = broken;
-            // Heavy rows leave for light ones, or the other way round, whichever helps.
-            for heavy_leave in [true, false] {
-                let (mut old, mut new): (Vec<usize>, Vec<usize>) =
-                    self.order.iter().partition(|&&row| self.inside[row]);
-                if heavy_leave {
-                    old.reverse()
-                } else {
-                    new.reverse()
-                }
-                for old in old {
-                    let after = |new: usize| self.tally.sums_after(self.limits, old, new);
-                    let allowed = |&&new: &&usize| !self.inside[new] && self.tally.groups_allow(self.limits, old, new);
-                    let tried = new.iter().filter(allowed).take(TRIES).map(|&new| (after(new), new));
-                    let best = tried.min_by(|a, b| a.0.total_cmp(&b.0));
-                    if let Some((now, new)) = best.filter(|(now, _)| *now < broken) {
-                        self.drop(old);
-                        self.put(new);
-                        broken = now;
-                    }
-                    if broken == 0.0 {
-                        return;
-                    }
-                }
-            }
-            if broken == before {
+            // The longer a sum is out of its range, the more it counts which rows are good for it.
+            prices.iter_mut().zip(self.tally.slopes(self.limits)).for_each(|(price, slope)| *price += slope);
+            broken = self.sweep(&prices, &classes, broken);
+            idle = if broken < before { 0 } else { idle + 1 };
+            if broken == 0.0 || idle == IDLE {
                 return;
             }
         }
     }
+
+    /// A number for every row, the same for rows that stand in the same groups: each may take the other's place.
+    fn classes(&self) -> Vec<u32> {
+        let mut known: HashMap<Vec<u32>, u32> = HashMap::new();
+        let class = |row: usize| {
+            let groups: Vec<u32> = self.limits.groups.iter().map(|column| column.of_row[row]).collect();
+            let next = known.len() as u32;
+            *known.entry(groups).or_insert(next)
+        };
+        (0..self.set.pool()).map(class).collect()
+    }
+
+    /// Goes once through the subset, those first that are worth least at these prices of the sums, and puts others in their
+    /// place that bring the sums closer to their ranges. Returns how far they then are.
+    fn sweep(&mut self, prices: &[f64], classes: &[u32], mut broken: f64) -> f64 {
+        let limits = self.limits;
+        let worth =
+            |row: usize| limits.sums.iter().zip(prices).map(|(sum, price)| price * sum.numbers[row]).sum::<f64>();
+        let mut ranked: Vec<(f64, usize)> = self.order.iter().map(|&row| (worth(row), row)).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let (mut inside, outside): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|(_, row)| self.inside[*row]);
+        inside.reverse();
+        let mut of_class = outside.clone();
+        of_class.sort_by_key(|(_, row)| classes[*row]);
+        let starts = |class: u32| of_class.partition_point(|(_, row)| classes[*row] < class);
+        let (mut all, mut same) = (Ranked::new(&outside), Ranked::new(&of_class));
+        for (value, old) in inside {
+            let missing: f64 = self.tally.missing(limits).zip(prices).map(|(missing, price)| missing * price).sum();
+            let wanted = if missing > 0.0 { value + missing } else { f64::INFINITY };
+            let mut best = (broken, None);
+            let class = starts(classes[old])..starts(classes[old] + 1);
+            let mut near = same.near(class, wanted, &self.inside);
+            near.extend(all.near(0..outside.len(), wanted, &self.inside));
+            for new in near.into_iter().filter(|&new| self.tally.groups_allow(limits, old, new)) {
+                let after = self.tally.sums_after(limits, old, new);
+                if after < best.0 {
+                    best = (after, Some(new));
+                }
+            }
+            if let (now, Some(new)) = best {
+                self.drop(old);
+                self.put(new);
+                broken = now;
+            }
+            if broken == 0.0 {
+                break;
+            }
+        }
+        broken
+    }
 }
 
+/// Rows by falling worth, of which those that have been seen inside are passed over at once.
+struct Ranked<'a> {
+    rows: &'a [(f64, usize)],
+    /// Of every place the next one that may hold a row that is outside.
+    next: Vec<u32>,
+}
+
+impl<'a> Ranked<'a> {
+    fn new(rows: &'a [(f64, usize)]) -> Self {
+        Self { rows, next: (0..=rows.len() as u32).collect() }
+    }
+
+    /// Rows outside from places in `range`: the first that is not worth more than `wanted`, the one before it, and those after.
+    fn near(&mut self, range: Range<usize>, wanted: f64, inside: &[bool]) -> Vec<usize> {
+        let above = self.rows[range.clone()].partition_point(|(worth, _)| *worth > wanted);
+        let mut at = range.start + above.saturating_sub(1);
+        let mut found = Vec::with_capacity(TRIES);
+        while found.len() < TRIES {
+            at = self.outside_from(at, inside);
+            if at >= range.end {
+                break;
+            }
+            found.push(self.rows[at].1);
+            at += 1;
+        }
+        found
+    }
+
+    /// The first place from this one on that holds a row outside.
+    fn outside_from(&mut self, mut at: usize, inside: &[bool]) -> usize {
+        while at < self.rows.len() {
+            let next = self.next[at] as usize;
+            if next == at {
+                if !inside[self.rows[at].1] {
+                    break;
+                }
+                self.next[at] += 1;
+            } else {
+                self.next[at] = self.next[next];
+                at = next;
+            }
+        }
+        at
+    }
+}
 fn walk_back(came: &[Option<(usize, usize)>], mut at: usize, start: usize) -> Vec<usize> {
     let mut rows = Vec::new();
     while at != start {

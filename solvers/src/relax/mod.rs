@@ -1,6 +1,7 @@
 //! The relaxed problem of every objective: the best subsets found, and the duals that prove how good any can be.
 //!
-//! Transport is solved by [`budgeted`], the distance of a kernel by [`herding`], TSDS's problem by [`tsds`].
+//! Transport is solved by [`budgeted`], the distance of a kernel by [`herding`], TSDS's problem by [`tsds`]; [`swaps`] improves any
+//! subset under any of them.
 //!
 //! The caller that runs selectors keeps the result ([`Optimum`]). It is solved once, for the bounds below every subset, and used
 //! again by the selector that solves the same problem ([`Selector::of_optimum`](crate::Selector::of_optimum)).
@@ -8,6 +9,7 @@
 pub mod budgeted;
 mod constrained;
 pub mod herding;
+pub mod swaps;
 pub mod tsds;
 
 use kantor_theory::Kernel;

@@ -10,6 +10,7 @@ pub mod mean_similarity;
 pub mod optimal;
 pub mod random;
 pub mod round_robin;
+pub mod swap;
 pub mod uot;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub use mean_similarity::MeanSimilarity;
 pub use optimal::Optimal;
 pub use random::Random;
 pub use round_robin::RoundRobin;
+pub use swap::Swap;
 pub use uot::Uot;
 
 use crate::relax::Optimum;

@@ -2,7 +2,8 @@
 
 use crate::support::constraints::{Kind, constraints, some_rows};
 use kantor_solvers::{Admission, SelectError};
-use kantor_theory::FeasibleSet;
+use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
+use kantor_theory::{Column, Constraints, FeasibleSet};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -103,4 +104,48 @@ fn completions_are_found_under_all_kinds_of_limits_together() {
     });
     let found = found.count();
     assert!(found >= 380, "{found} of 400");
+}
+
+/// Sums with a lower end, narrow or beside an upper end of another sum: rows were taken one by one from the lightest on, which
+/// took minutes at a million rows and ended short of the range.
+#[test]
+fn sums_with_lower_ends_are_met() {
+    let (n, k) = (6000, 300);
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let tokens: Vec<f64> = (0..n).map(|_| (20.0 + 400.0 * rng.random_range(0.0..1.0f64).powi(3)).floor()).collect();
+    let prices: Vec<f64> = tokens.iter().map(|tokens| 5.0 + rng.random_range(0.0..10.0) + 0.05 * tokens).collect();
+    let label = |groups: &[String]| Column::labels(groups.iter().map(|group| Some(group.as_str())));
+    let sources: Vec<String> =
+        (0..n).map(|_| rng.random_range(0..8u32).min(rng.random_range(0..8)).to_string()).collect();
+    let clusters: Vec<String> = (0..n).map(|row| (row / 3).to_string()).collect();
+    let mean = tokens.iter().sum::<f64>() / n as f64;
+    let record = |name: &str| ColumnRecord { name: name.into(), ..ColumnRecord::default() };
+    let columns = ["source", "tokens", "price", "cluster"].map(record).to_vec();
+    let data =
+        [label(&sources), Column::numbers(tokens.clone()).unwrap(), Column::numbers(prices).unwrap(), label(&clusters)];
+    let sum = |column: usize, min: Option<f64>, max: Option<f64>| {
+        let share = |mean: f64| mean * k as f64;
+        Limit { column, of: Counted::Sum, min: min.map(share), max: max.map(share) }
+    };
+    let quota = |source: u32| {
+        let (min, max) = (Some(6.0), Some(66.0));
+        Limit { column: 0, of: Counted::Label(source.to_string()), min, max }
+    };
+    let quotas: Vec<Limit> = (0..8).map(quota).collect();
+    let dedup = Limit { column: 3, of: Counted::Each, min: None, max: Some(1.0) };
+    let cases = [
+        vec![sum(1, Some(mean), Some(1.0001 * mean))],
+        vec![sum(1, Some(2.0 * mean), Some(2.0001 * mean))],
+        [quotas.clone(), vec![dedup.clone(), sum(1, Some(mean), Some(1.001 * mean))]].concat(),
+        [quotas.clone(), vec![sum(1, Some(2.0 * mean), None)]].concat(),
+        [quotas.clone(), vec![sum(1, Some(1.5 * mean), None), sum(2, None, Some(18.0))]].concat(),
+        [quotas, vec![dedup, sum(1, Some(1.5 * mean), None), sum(2, None, Some(18.0))]].concat(),
+    ];
+    for (at, limits) in cases.into_iter().enumerate() {
+        let all = Constraints { columns: columns.clone(), limits, ..Constraints::default() };
+        let set = FeasibleSet::new(&all, &data, n, &[]).unwrap();
+        let found = Admission::new(&set, k).map(|admission| admission.completion().collect::<Vec<_>>());
+        let rows = found.unwrap_or_else(|error| panic!("case {at}: {error}"));
+        assert_eq!((rows.len(), set.check(&rows)), (k, Ok(())), "case {at}");
+    }
 }

@@ -51,6 +51,7 @@ fn everywhere(check: impl Fn(&SelectorEntry, &Geometry<'_>, &str)) {
 /// Whether the selector takes this geometry; anything but a plain refusal is an error.
 fn supported(entry: &SelectorEntry, geometry: &Geometry<'_>) -> bool {
     let task = Task {
+        objective: kantor_theory::Objective::W,
         geometry,
         seed: 3,
         power: Power::One,
@@ -267,6 +268,7 @@ fn norms_from_1e_minus_30_to_1e30_are_taken() {
 
 fn balanced(entry: &SelectorEntry, geometry: &Geometry<'_>, labels: &[usize], budgets: &[usize]) -> Vec<Selection> {
     let task = Task {
+        objective: kantor_theory::Objective::W,
         geometry,
         seed: 3,
         power: Power::One,
@@ -319,7 +321,7 @@ fn balanced_methods_that_are_not_nested_take_shares() {
     let query: Vec<f64> = near.iter().copied().chain(near.iter().map(|x| -x)).collect();
     let queries = single(DIM, &query);
     let geometry = geometry(&pool, &queries, Cost::Cosine);
-    for name in ["optimal", "energy", "mmd"] {
+    for name in ["optimal", "energy", "mmd", "swap"] {
         let entry = selector(name).unwrap();
         let found = balanced(entry, &geometry, &[0, 0, 0, 1, 1, 1], &[9]).remove(0).rows;
         for (group, share) in [(vec![0, 1, 2], 5), (vec![3, 4, 5], 4)] {

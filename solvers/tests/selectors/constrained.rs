@@ -21,7 +21,17 @@ fn with_geometry(check: impl FnOnce(&Geometry<'_>)) {
 }
 
 fn task<'a>(geometry: &'a Geometry<'a>, constraints: Option<&'a FeasibleSet>) -> Task<'a> {
-    Task { geometry, seed: 3, power: Power::One, block: 64, memory: MEMORY, weights: None, constraints, watch: &Quiet }
+    Task {
+        objective: kantor_theory::Objective::W,
+        geometry,
+        seed: 3,
+        power: Power::One,
+        block: 64,
+        memory: MEMORY,
+        weights: None,
+        constraints,
+        watch: &Quiet,
+    }
 }
 
 fn choose(selector: &dyn Selector, task: &Task<'_>, budget: usize) -> Result<Selection, SelectError> {

@@ -50,6 +50,7 @@ fn check(geometry: &Geometry<'_>) {
     assert_eq!(found.rows, naive_doubly_greedy(geometry), "doubly-greedy");
     for count in [1, n.div_ceil(3), n] {
         let task = Task {
+            objective: kantor_theory::Objective::W,
             geometry,
             seed: 0,
             power: kantor_theory::Power::One,

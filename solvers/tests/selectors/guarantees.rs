@@ -3,7 +3,8 @@
 
 use kantor_solvers::registry::selector;
 use kantor_solvers::relax::budgeted;
-use kantor_solvers::relax::herding::{self, LeftOpen};
+use kantor_solvers::relax::herding;
+use kantor_solvers::relax::swaps::LeftOpen;
 use kantor_solvers::scan;
 use kantor_solvers::scan::screened::active_rows;
 use kantor_solvers::transport::exact::masses;
@@ -22,7 +23,17 @@ type Value<'a> = &'a dyn Fn(&[usize]) -> f64;
 const POWERS: [Power; 2] = [Power::One, Power::Two];
 
 fn task<'a>(geometry: &'a Geometry<'a>, power: Power) -> Task<'a> {
-    Task { geometry, seed: 3, power, block: 4, memory: MEMORY, weights: None, constraints: None, watch: &Quiet }
+    Task {
+        objective: kantor_theory::Objective::W,
+        geometry,
+        seed: 3,
+        power,
+        block: 4,
+        memory: MEMORY,
+        weights: None,
+        constraints: None,
+        watch: &Quiet,
+    }
 }
 
 fn try_select(

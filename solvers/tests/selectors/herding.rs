@@ -14,6 +14,7 @@ const COSTS: [Cost; 4] = [Cost::Cosine, Cost::Angular, Cost::Euclidean, Cost::Sq
 
 fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
     Task {
+        objective: kantor_theory::Objective::W,
         geometry,
         seed: 0,
         power: Power::One,

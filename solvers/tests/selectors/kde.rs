@@ -204,6 +204,7 @@ fn choose(
     budget: usize,
 ) -> Result<Selection, SelectError> {
     let task = Task {
+        objective: kantor_theory::Objective::W,
         geometry,
         seed,
         power: Power::One,

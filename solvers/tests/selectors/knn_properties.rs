@@ -68,6 +68,7 @@ fn knn(alpha: f64, tradeoff_c: f64) -> KnnKde {
 
 fn try_select(geometry: &Geometry<'_>, name: &str, settings: &KnnKde, budget: usize) -> Result<Selection, SelectError> {
     let task = Task {
+        objective: kantor_theory::Objective::W,
         geometry,
         seed: 0,
         power: kantor_theory::Power::One,

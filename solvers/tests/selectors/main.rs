@@ -16,5 +16,6 @@ mod settings;
 mod summary;
 #[path = "../support/mod.rs"]
 mod support;
+mod swap;
 mod uot_properties;
 mod weights;

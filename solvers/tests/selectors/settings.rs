@@ -16,12 +16,16 @@ fn settings_are_written_as_results_have_always_been_digested() {
         r#""kde-cap":1000,"sampling":"top-k","kernel":"gaussian","bandwidth":"median","density-bandwidth":0.2,"#,
         r#""density-sample":5000,"compat-reference":false}"#,
     );
-    assert_eq!(serde_json::to_string(&Settings::default().resolved()).unwrap(), wanted);
+    assert_eq!(serde_json::to_string(&Settings::default().digested()).unwrap(), wanted);
     let mut given = Settings::default();
     given.set("epsilon", &json!(1)).unwrap();
     given.set("rho", &json!("inf")).unwrap();
     let changed = wanted.replace("\"epsilon\":0.01,\"rho\":0.0001", "\"epsilon\":1.0,\"rho\":\"inf\"");
-    assert_eq!(serde_json::to_string(&given.resolved()).unwrap(), changed);
+    assert_eq!(serde_json::to_string(&given.digested()).unwrap(), changed);
+    // Settings that came later count where they are set: results that know nothing of them stay as they are.
+    given.set("swap-limit", &json!(3)).unwrap();
+    let more = changed.replace('}', ",\"swap-limit\":3}");
+    assert_eq!(serde_json::to_string(&given.digested()).unwrap(), more);
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn try_select(
     budgets: &[usize],
 ) -> Result<Vec<Selection>, SelectError> {
     let task = Task {
+        objective: kantor_theory::Objective::W,
         geometry,
         seed: 0,
         power: kantor_theory::Power::One,

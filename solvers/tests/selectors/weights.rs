@@ -28,7 +28,17 @@ fn both(cost: Cost, check: impl FnOnce(&Geometry<'_>, &[f64], &Geometry<'_>)) {
 }
 
 fn task<'a>(geometry: &'a Geometry<'a>, weights: Option<&'a [f64]>) -> Task<'a> {
-    Task { geometry, seed: 3, power: Power::One, block: 64, memory: MEMORY, weights, constraints: None, watch: &Quiet }
+    Task {
+        objective: kantor_theory::Objective::W,
+        geometry,
+        seed: 3,
+        power: Power::One,
+        block: 64,
+        memory: MEMORY,
+        weights,
+        constraints: None,
+        watch: &Quiet,
+    }
 }
 
 fn choose(name: &str, task: &Task<'_>, budget: usize) -> Result<Selection, SelectError> {
@@ -54,7 +64,7 @@ fn whole_weights_are_copies_of_queries() {
                     ];
                     let (weighted, copied) = (weighted.unwrap(), copied.unwrap());
                     // Turns of copies and ties of plans have another order; they are tested below.
-                    if !["round-robin", "optimal"].contains(&entry.name) {
+                    if !["round-robin", "optimal", "swap"].contains(&entry.name) {
                         assert_eq!(weighted.rows, copied.rows, "{} {cost} k {k}", entry.name);
                     }
                 }
@@ -131,10 +141,16 @@ fn turns_are_in_proportion_to_weights() {
 #[test]
 fn weights_that_are_no_measure_are_refused() {
     both(Cost::Cosine, |geometry, _, _| {
-        for bad in [&[1.0; 4][..], &[1.0, 1.0, 0.0, 1.0, 1.0], &[1.0, -1.0, 1.0, 1.0, 1.0], &[f64::NAN; 5]] {
+        for bad in [
+            &[1.0; 4][..],
+            &[1.0, 1.0, 0.0, 1.0, 1.0],
+            &[1.0, -1.0, 1.0, 1.0, 1.0],
+            &[f64::NAN; 5],
+            &[1e300, 2.0, 3.0, 4.0, 1e-300],
+        ] {
             let refused = task(geometry, Some(bad)).check_weights().unwrap_err().to_string();
             assert!(refused.contains("weight"), "{refused}");
         }
-        assert_eq!(task(geometry, Some(&[1e300, 2.0, 3.0, 4.0, 1e-300])).check_weights(), Ok(()));
+        assert_eq!(task(geometry, Some(&[1e50, 2.0, 3.0, 4.0, 1e-40])).check_weights(), Ok(()));
     });
 }

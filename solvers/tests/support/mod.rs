@@ -55,6 +55,7 @@ pub(crate) fn run(
     memory: u64,
 ) -> Result<Vec<Selection>, SelectError> {
     let task = Task {
+        objective: kantor_theory::Objective::W,
         geometry,
         seed: 3,
         power: kantor_theory::Power::One,

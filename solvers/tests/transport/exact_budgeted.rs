@@ -18,6 +18,7 @@ struct Instance {
 
 fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
     Task {
+        objective: kantor_theory::Objective::W,
         geometry,
         seed: 0,
         power: kantor_theory::Power::One,

@@ -126,6 +126,9 @@ fn facts(found: &Comparison) -> Vec<(&'static str, String)> {
         ("Pool", format!("{} rows", count(found.pool_rows as u64))),
         ("Queries", format!("{} rows", count(found.query_rows as u64))),
     ];
+    if let Some(words) = parameters.query_weights_in_words(&found.inputs) {
+        facts.push(("What queries count, in choices, distances and bounds", words));
+    }
     if !parameters.constraints.is_empty() {
         facts.push(("Constraints, in choices, bounds and random draws", parameters.constraints.join("; ")));
     }

@@ -6,7 +6,7 @@ use kantor::certify::{self, Terms};
 use kantor::prelude::*;
 use kantor::source::OnBadRow;
 use kantor::theory::certificate::BestClaim;
-use kantor::theory::{Certificate, Weights, sequential};
+use kantor::theory::{Certificate, Geometry, Interval, SparsePlan, Weights, sequential};
 use kantor::verify::{NamedColumn, verify};
 
 use super::quotas;
@@ -94,13 +94,44 @@ fn weighted(mut certificate: Certificate, spec: &InputSpec, weights: Weights) ->
         (certificate.best, certificate.evidence.best_potentials) = (None, None);
     }
     certificate.problem.weights = weights;
+    claiming_all(certificate, spec)
+}
+
+/// The same, claiming all that its potentials prove: any prove something.
+fn claiming_all(mut certificate: Certificate, spec: &InputSpec) -> Certificate {
     if certificate.best.is_some() {
-        // Any potentials prove something: claim all that these prove.
         certificate.best = Some(BestClaim { lower: 0.0 });
         let proved = verify(&certificate, spec, &[], &sequential, &Quiet).unwrap().proved().unwrap();
         certificate.best = proved.best.map(|lower| BestClaim { lower });
     }
     certificate
+}
+
+/// The certificate of the same rows for the worst of these tasks, with these shares.
+fn worst(mut certificate: Certificate, spec: &InputSpec, tasks: Vec<usize>, shares: Vec<f64>) -> Certificate {
+    let cost = certificate.problem.cost;
+    let inputs = Inputs::open(spec, cost, &Quiet).unwrap();
+    let problem = inputs.problem(Goal { cost, ..Goal::default() }).unwrap();
+    let (mut potentials, mut entries, mut largest) = (Vec::new(), Vec::new(), Interval::default());
+    for &count in &tasks {
+        let first = potentials.len();
+        let list: Vec<usize> = (first..first + count).collect();
+        let alone =
+            |geometry: &Geometry<'_>| certify::distance(geometry, &Terms::default(), &certificate.subset).unwrap();
+        let found = problem.geometry().with_queries(&list, alone).unwrap();
+        potentials.extend(found.evidence().potentials.clone().unwrap());
+        let plan = found.evidence().plan.clone().unwrap();
+        entries.extend(plan.entries().map(|(i, j, mass)| (i, first + j, mass)));
+        let Interval { lower, upper } = found.interval();
+        let most = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
+        largest = Interval { lower: most(largest.lower, lower), upper: most(largest.upper, upper) };
+    }
+    certificate.problem = certificate.problem.in_tasks(tasks);
+    certificate.distance = largest;
+    certificate.evidence.distance_potentials = Some(potentials);
+    certificate.evidence.plan = SparsePlan::new(entries);
+    certificate.evidence.task_shares = shares;
+    claiming_all(certificate, spec)
 }
 
 /// All of them, with their files in `directory`.
@@ -152,6 +183,11 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     let certificate = chosen(&spec, &transport("optimal", Cost::Angular, Power::One));
     let certificate = weighted(certificate, &spec, Weights { subset: None, query: Some(b) });
     add("query-weighted", spec, certificate, None, true);
+
+    let spec = points("worst", Kind::F32, &pool, &query);
+    let certificate = chosen(&spec, &transport("optimal", Cost::Euclidean, Power::One));
+    let certificate = worst(certificate, &spec, vec![1, QUERIES - 1], vec![0.75, 1.5]);
+    add("worst", spec, certificate, None, true);
 
     // Rows 2 and 7 of two shards and the last query have no direction.
     let (mut bad, mut bad_query) = (pool.clone(), query.clone());

@@ -68,7 +68,27 @@ fn claims(forge: &mut Forge) {
         tree["evidence"]["best_potentials"] = Value::Null;
         tree["evidence"].as_object_mut()?.remove("witness");
         tree["evidence"].as_object_mut()?.remove("prices");
+        tree["evidence"].as_object_mut()?.remove("task_shares");
         set(tree, "/best", Value::Null)
+    });
+    forge.forge("all subsets at the distance of one task alone", |tree| {
+        tree["evidence"]["task_shares"].as_array()?;
+        tree["problem"].as_object_mut()?.remove("tasks");
+        Some(())
+    });
+    forge.forge("a task counts for less than nothing", |tree| {
+        tree["evidence"]["task_shares"].as_array()?;
+        set(tree, "/evidence/task_shares/0", json!(-0.5))
+    });
+    forge.forge("the worst task is left out of the plan", |tree| {
+        tree["evidence"]["task_shares"].as_array()?;
+        let queries = tree["evidence"]["plan"]["query"].as_array()?.clone();
+        let kept: Vec<usize> = (0..queries.len()).filter(|&at| queries[at] != json!(0)).collect();
+        for key in ["position", "query", "mass"] {
+            let all = tree["evidence"]["plan"][key].as_array()?.clone();
+            tree["evidence"]["plan"][key] = kept.iter().map(|&at| all[at].clone()).collect();
+        }
+        Some(())
     });
     forge.remark("nothing is claimed, and the keys are missing", |tree| {
         if !transport(tree) {

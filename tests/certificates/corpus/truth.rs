@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use kantor::certify::{self, Terms};
 use kantor::pipeline::Inputs;
 use kantor::solvers::Quiet;
-use kantor::theory::{Certificate, Cost, FeasibleSet, Proved};
+use kantor::theory::{Certificate, Cost, FeasibleSet, Geometry, Interval, Proved, Weights};
 
 use super::bases::Base;
 use super::quotas;
@@ -33,7 +33,26 @@ impl<'a> Truth<'a> {
         let whole = inputs.problem(goal(problem.cost)).unwrap();
         let geometry = whole.geometry();
         let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
-        let distance = |rows: &[usize]| certify::distance(geometry, &terms, rows).unwrap().interval();
+        // The largest over the tasks, if there are several.
+        let distance = |rows: &[usize]| {
+            let (mut first, mut found) = (0, Vec::new());
+            let one = [problem.queries];
+            for &count in if problem.tasks.is_empty() { &one[..] } else { &problem.tasks } {
+                let list: Vec<usize> = (first..first + count).collect();
+                let query = terms.weights.query.as_ref().map(|weights| weights[first..first + count].to_vec());
+                let weights = Weights { query, ..terms.weights.clone() };
+                let alone = Terms { weights, ..terms.clone() };
+                let of = |geometry: &Geometry<'_>| certify::distance(geometry, &alone, rows).unwrap().interval();
+                found.push(if count == problem.queries {
+                    of(geometry)
+                } else {
+                    geometry.with_queries(&list, of).unwrap()
+                });
+                first += count;
+            }
+            let most = |end: fn(&Interval) -> Option<f64>| found.iter().filter_map(end).reduce(f64::max);
+            Interval { lower: most(|found| found.lower), upper: most(|found| found.upper) }
+        };
         let rows = inputs.kept_rows(&certificate.subset, std::path::Path::new("subset")).unwrap();
         let stored = geometry.pool_len() + certificate.dropped.pool.len();
         let columns: Vec<_> = problem.constraints.columns.iter().map(|of| quotas::column(&of.name)).collect();
@@ -45,8 +64,8 @@ impl<'a> Truth<'a> {
         let Some(best) = said.best else { return };
         assert!(problem.weights.subset.is_none(), "{what}");
         let key = format!(
-            "{} {:?} {} {:?} {:?} {:?}",
-            problem.cost, problem.p, problem.budget, terms.weights, terms.objective, problem.constraints
+            "{} {:?} {} {:?} {:?} {:?} {:?}",
+            problem.cost, problem.p, problem.budget, terms.weights, terms.objective, problem.constraints, problem.tasks
         );
         let least = *self.least.entry(key).or_insert_with(|| {
             let all = subsets(geometry.pool_len(), problem.budget).filter(|rows| set.check(rows).is_ok());

@@ -191,7 +191,7 @@ fn prices_are_shown_for_every_budget() {
     for (part, budget) in parts.iter().zip(BUDGETS) {
         for shown in [
             &format!("m0, {budget} rows: distance at most 0.400000, and at least 0.375000 for every choice")[..],
-            "at most 3 rows of each `source` web 3, books 1; 1 at an end binds",
+            "at most 3 rows of each `source` web 3, books 1; 1 at an end yes",
             "at most 3 rows of `source=web` 0.012300 0.032100",
             "at most 3 rows of `source=web`, 12 others",
             "4711 c4711 must not be chosen 0.250000 all 2 – must not be chosen –",

@@ -4,6 +4,7 @@
 //! row, and a lower bound of D(S) that falls as Σ_{i∈S} v_i rises ([`Relaxation`]). The subsets that may be chosen limit that
 //! sum (module `bounds::feasible`). With costs c_ij, potentials g_j and weights b_j of the queries, the values are
 //! - for W: v_i = max_j(g_j − c_ij^p), and Σ_j b_j g_j − (1/k) Σ_{i∈S} v_i ≤ W_p(S)^p (`notes/best-subset.md`);
+//! - for W of the worst of several tasks see [`tasks`];
 //! - for energy and MMD: v_i = −h(x_i), see [`discrepancy`];
 //! - for TSDS: v_i = Σ_j max(0, g_j − c_ij), see [`tsds`].
 //!
@@ -15,7 +16,7 @@ use std::ops::Range;
 
 use crate::bounds::blocks::{BLOCK, check_rows, over_blocks};
 use crate::bounds::feasible::{Bounded, Feasible, FixedRow, Support};
-use crate::bounds::{Candidates, Executor, Witness, discrepancy, misplaced, transport, tsds};
+use crate::bounds::{Candidates, Executor, Witness, discrepancy, misplaced, tasks, transport, tsds};
 use crate::constraints::{FeasibleSet, Price};
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
@@ -27,6 +28,13 @@ use crate::statement::{Objective, Statement};
 pub enum BestEvidence {
     /// Of W and of TSDS's problem: one number per query.
     Potentials(Vec<f64>),
+    /// Of W of the worst of several tasks.
+    Tasks {
+        /// One number per task, divided by their exact sum; not negative.
+        shares: Vec<f64>,
+        /// One number per query.
+        potentials: Vec<f64>,
+    },
     /// Of the distance of a kernel.
     Witness(Witness),
 }
@@ -229,13 +237,23 @@ fn bound_among(
     }
     let listed = candidates.rows(geometry, problem, &evidence)?;
     let relaxation = match (&evidence, problem.objective, problem.objective.kernel()) {
-        (BestEvidence::Potentials(g), Objective::W, _) => transport::relaxation(geometry, problem, g)?,
+        (BestEvidence::Potentials(g), Objective::W, _) if problem.tasks.is_empty() => {
+            transport::relaxation(geometry, problem, g)?
+        }
+        (BestEvidence::Tasks { shares, potentials }, Objective::W, _) if !problem.tasks.is_empty() => {
+            tasks::relaxation(geometry, problem, shares, potentials)?
+        }
         (BestEvidence::Potentials(g), Objective::Tsds { diversity }, _) => {
             tsds::relaxation(geometry, problem, diversity, g)?
         }
         (BestEvidence::Witness(witness), _, Some(kernel)) => {
             discrepancy::relaxation(geometry, problem, kernel, witness, executor)?
         }
+        (BestEvidence::Potentials(_) | BestEvidence::Tasks { .. }, Objective::W, _) => {
+            let fault = "shares of tasks belong to a statement about several tasks, and to no other";
+            return Err(Rejection::new("tasks", fault));
+        }
+        (BestEvidence::Tasks { .. }, other, _) => return Err(misplaced("shares of tasks", other)),
         (BestEvidence::Potentials(_), other, _) => return Err(misplaced("potentials", other)),
         (BestEvidence::Witness(_), other, _) => return Err(misplaced("measures on pool rows", other)),
     };

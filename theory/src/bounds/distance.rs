@@ -1,6 +1,6 @@
 //! A proved interval around the distance of one subset, under any objective.
 
-use crate::bounds::{BestBound, Executor, Interval, discrepancy, misplaced, transport, tsds};
+use crate::bounds::{BestBound, Executor, Interval, discrepancy, misplaced, tasks, transport, tsds};
 use crate::constraints::FeasibleSet;
 use crate::cost_bounds::Power;
 use crate::geometry::Geometry;
@@ -135,6 +135,7 @@ fn bound_of(
     problem.check(geometry)?;
     check_subset(rows, problem)?;
     let interval = match problem.objective {
+        Objective::W if !problem.tasks.is_empty() => tasks::interval(geometry, problem, rows, &evidence, executor),
         Objective::W => transport::interval(geometry, problem, rows, &evidence, executor),
         other if evidence != DistanceEvidence::default() => Err(misplaced("potentials and plans", other)),
         Objective::Energy => discrepancy::interval(geometry, Kernel::ENERGY, rows, &problem.weights, executor),

@@ -14,6 +14,7 @@ mod means;
 mod nearest;
 mod screened;
 mod sensitivity;
+pub(crate) mod tasks;
 mod transport;
 mod tsds;
 

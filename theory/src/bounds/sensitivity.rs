@@ -94,6 +94,9 @@ impl<'a> Sensitivity<'a> {
         if matches!(best.objective(), Objective::Tsds { .. }) {
             return Err(Rejection::new("objective", "what limits and rows are worth is known of distances only"));
         }
+        if !best.statement().tasks.is_empty() {
+            return Err(Rejection::new("tasks", "what limits and rows are worth is known of one task only"));
+        }
         if !(upper >= best.lower() && upper.is_finite()) {
             let place = format!("the distance {upper} of a subset is not at least that of every one, {}", best.lower());
             return Err(Rejection::new("upper", place));
@@ -219,7 +222,7 @@ impl<'a> Sensitivity<'a> {
     fn potentials(&self) -> Option<&'a [f64]> {
         match self.best.evidence() {
             BestEvidence::Potentials(potentials) => Some(potentials),
-            BestEvidence::Witness(_) => None,
+            BestEvidence::Witness(_) | BestEvidence::Tasks { .. } => None,
         }
     }
 

@@ -61,6 +61,9 @@ pub struct Evidence {
     /// `distance` itself. Rows are numbered as in `subset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Witness>,
+    /// For `best.lower` of the worst of several tasks, beside the potentials: one number per task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub task_shares: Vec<f64>,
     /// For `best.lower` under constraints, beside the above: prices of their limits. Those that are missing are zero.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<Price>,
@@ -125,9 +128,14 @@ impl Certificate {
         best.map_or(Ok(()), |best| distance.check_same_problem(best))?;
         check_order(distance.interval(), best.map(BestBound::lower))?;
         let stored = |rows: &[usize]| rows.iter().map(|&row| kept[row]).collect();
+        let mut task_shares = Vec::new();
         let (best_potentials, witness) = match best.map(BestBound::evidence) {
             None => (None, None),
             Some(BestEvidence::Potentials(g)) => (Some(g.clone()), None),
+            Some(BestEvidence::Tasks { shares, potentials }) => {
+                task_shares.clone_from(shares);
+                (Some(potentials.clone()), None)
+            }
             Some(BestEvidence::Witness(Witness { rows, weights })) => {
                 (None, Some(Witness { rows: stored(rows), weights: weights.clone() }))
             }
@@ -143,6 +151,7 @@ impl Certificate {
                 best_potentials,
                 plan: distance.evidence().plan.clone(),
                 witness,
+                task_shares,
                 prices: best.map_or_else(Vec::new, |best| best.prices().to_vec()),
             },
             problem,

@@ -106,6 +106,14 @@ pub static OPTIMISES: &[Optimises] = &[
         relation: "σ·MMD is a lower bound of W₁ of the Euclidean distance between the points compared, for the Gaussian kernel (T6)",
         guarantee: "as `energy`, for the squared discrepancy; certified against every k-subset with `objective` mmd",
     },
+    Optimises {
+        method: "swap",
+        exactly: "nothing: a local minimum of the objective under swaps; W_p over all k-subsets if M divides k and no swap helps",
+        relation: "is the objective, whichever it is",
+        guarantee: "never worse than its start, for every cost, power, objective and constraint; no swap of two rows takes more than \
+                    the manifest's `least-gain-noticed`, a matter of rounding, from the objective (W_p^p, the square of a kernel's \
+                    distance, TSDS's), or the manifest says why that is left open",
+    },
 ];
 
 /// The entry of a method.

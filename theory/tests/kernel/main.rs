@@ -21,3 +21,4 @@ mod screened;
 mod sensitivity;
 mod support;
 mod tsds;
+mod worst;

@@ -111,8 +111,7 @@ impl<'a> CandidateLists<'a> {
     /// Costs of rows to all queries, rows×M.
     pub(crate) fn costs(&self, rows: &[u32], out: &mut [f64]) {
         let rows: Vec<usize> = rows.iter().map(|&row| row as usize).collect();
-        self.task.geometry.closeness_gather(&rows, out);
-        out.iter_mut().for_each(|value| *value = cost(self.task.geometry, self.task.power, *value));
+        costs_of(self.task, &rows, out);
     }
 
     /// The lists of a later pass, if there was one.
@@ -142,6 +141,12 @@ impl<'a> CandidateLists<'a> {
             })
             .collect();
     }
+}
+
+/// Costs of rows to all queries, rows×M.
+pub(crate) fn costs_of(task: &Task<'_>, rows: &[usize], out: &mut [f64]) {
+    task.geometry.closeness_gather(rows, out);
+    out.iter_mut().for_each(|value| *value = cost(task.geometry, task.power, *value));
 }
 
 fn cost(geometry: &Geometry<'_>, power: Power, closeness: f64) -> f64 {

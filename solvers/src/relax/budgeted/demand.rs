@@ -23,17 +23,17 @@ impl Demands {
     /// For a budget and queries with these weights, uniform if there are none.
     pub(crate) fn new(budget: usize, queries: usize, weights: Option<&[f64]>) -> Self {
         let k = budget as u64;
-        if weights.is_none() {
+        let Some(weights) = weights else {
             let common = gcd(k, queries as u64);
             return Self { unit: queries as u64 / common, of: vec![k / common; queries] };
-        }
-        let rows: Vec<f64> = shares(weights, queries).iter().map(|share| share * budget as f64).collect();
+        };
+        let rows: Vec<f64> = shares(Some(weights), queries).iter().map(|share| share * budget as f64).collect();
         let whole: Vec<u64> = rows.iter().map(|rows| rows.round() as u64).collect();
-        let is_whole = rows.iter().all(|rows| (rows - rows.round()).abs() <= WHOLE * rows);
+        let is_whole = rows.iter().all(|rows| *rows >= 0.5 && (rows - rows.round()).abs() <= WHOLE * rows);
         if is_whole && whole.iter().sum::<u64>() == k {
             return Self { unit: 1, of: whole };
         }
-        Self { unit: FINE, of: apportion(&rows, k * FINE) }
+        Self { unit: FINE, of: apportion(weights, k * FINE) }
     }
 
     /// The whole rows of every query.
@@ -73,8 +73,12 @@ mod tests {
         // Seven tenths are no binary fraction, and still seven rows of ten.
         let tenths = Demands::new(10, 2, Some(&[0.3, 0.7]));
         assert_eq!(tenths, Demands { unit: 1, of: vec![3, 7] });
-        for (budget, weights) in [(7, vec![0.3, 0.7]), (5, vec![1.0, 1.0, 1e-7]), (3, vec![1e300, 2e300, 3e300, 4e300])]
-        {
+        for (budget, weights) in [
+            (7, vec![0.3, 0.7]),
+            (5, vec![1.0, 1.0, 1e-7]),
+            (3, vec![1e300, 2e300, 3e300, 4e300]),
+            (4, vec![1e-300, 1e300]),
+        ] {
             let demands = Demands::new(budget, weights.len(), Some(&weights));
             assert_eq!(demands.of.iter().sum::<u64>(), budget as u64 * demands.unit);
             assert!(demands.of.iter().all(|&of| of > 0) && !demands.are_whole());

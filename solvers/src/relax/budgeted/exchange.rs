@@ -84,16 +84,16 @@ pub(super) struct Found {
 
 /// Queries, the rows that they hold, and the cheapest exchange between any two of them.
 #[derive(Debug, Clone)]
-pub(super) struct Exchange {
+pub(in crate::relax) struct Exchange {
     m: usize,
-    pub(super) grid: Grid,
+    pub(in crate::relax) grid: Grid,
     /// Dual variable of every query.
-    pub(super) potentials: Vec<f64>,
-    pub(super) holdings: Holdings,
+    pub(in crate::relax) potentials: Vec<f64>,
+    pub(in crate::relax) holdings: Holdings,
     /// Rows held by every query.
     members: Vec<Vec<u32>>,
     /// `[to · m + from]`, so that a search reads it in order: the cost of the cheapest row; infinite if `from` holds none.
-    cheapest: Vec<f64>,
+    pub(super) cheapest: Vec<f64>,
     /// `[from · m + to]`: that row.
     head: Vec<u32>,
     /// `[from · m + to]`: the cheapest rows, `head` included; others among them may no longer be held by `from`.
@@ -102,20 +102,20 @@ pub(super) struct Exchange {
     /// so that nothing is put on that shelf.
     bound: Vec<f64>,
     /// Of every query in the last search.
-    distance: Vec<f64>,
+    pub(super) distance: Vec<f64>,
     /// Infinite once settled, else 0: added to distances, it hides settled queries from the search for the nearest.
     closed: Vec<f64>,
     /// Queries that the last search settled, in that order.
     order: Vec<usize>,
     /// The last path found, from the query at which mass enters to the source.
-    path: Vec<ExchangeStep>,
+    pub(super) path: Vec<ExchangeStep>,
     /// Workspace: what it costs to pass one row on to each query.
     moves: Vec<f64>,
 }
 
 impl Exchange {
     /// No row held, all potentials as given.
-    pub(super) fn new(grid: Grid, potentials: Vec<f64>) -> Self {
+    pub(in crate::relax) fn new(grid: Grid, potentials: Vec<f64>) -> Self {
         let m = potentials.len();
         Self {
             m,
@@ -136,13 +136,13 @@ impl Exchange {
     }
 
     /// Bytes for `m` queries that hold `rows` rows, without the costs of the rows.
-    pub(super) fn bytes(m: usize, rows: usize) -> u64 {
+    pub(in crate::relax) fn bytes(m: usize, rows: usize) -> u64 {
         let cell = size_of::<Shelf>() + 2 * size_of::<f64>() + size_of::<u32>();
         (m as u64) * (m as u64) * cell as u64 + 24 * rows as u64
     }
 
     /// Gives `mass` of a row to a query.
-    pub(super) fn give(&mut self, costs: &[f64], row: u32, query: usize, mass: u64) {
+    pub(in crate::relax) fn give(&mut self, costs: &[f64], row: u32, query: usize, mass: u64) {
         if !self.holdings.give(row, query as u32, mass) {
             return;
         }
@@ -166,7 +166,7 @@ impl Exchange {
     }
 
     /// Takes `mass` of a row from a query, and repairs the cells of which the row was the cheapest.
-    fn take(&mut self, costs: &[f64], row: u32, query: usize, mass: u64) {
+    pub(super) fn take(&mut self, costs: &[f64], row: u32, query: usize, mass: u64) {
         if !self.holdings.take(row, query as u32, mass) {
             return;
         }

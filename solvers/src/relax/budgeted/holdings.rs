@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// Mass of every row by query, in whole units.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Holdings {
+pub(in crate::relax) struct Holdings {
     home: Vec<u32>,
     mass: Vec<u64>,
     elsewhere: HashMap<u32, Vec<(u32, u64)>>,
@@ -24,7 +24,7 @@ impl Holdings {
     }
 
     /// All (query, mass) of a row, by query.
-    pub(super) fn of(&self, row: u32) -> Vec<(u32, u64)> {
+    pub(in crate::relax) fn of(&self, row: u32) -> Vec<(u32, u64)> {
         let mut all = self.elsewhere.get(&row).cloned().unwrap_or_default();
         match self.mass.get(row as usize) {
             Some(&mass) if mass > 0 => all.push((self.home[row as usize], mass)),

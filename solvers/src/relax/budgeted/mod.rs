@@ -16,8 +16,9 @@
 
 pub(crate) mod candidates;
 pub(crate) mod demand;
-mod exchange;
+pub(in crate::relax) mod exchange;
 mod holdings;
+mod replace;
 pub(crate) mod slots;
 
 use kantor_theory::constraints::Price;
@@ -38,10 +39,12 @@ use slots::{NONE, Slots};
 const PREFETCHED: usize = 4;
 
 /// No geometry has such costs. If one did, the budget would be refused, not silently left out.
-pub(crate) const TOO_LARGE: SelectError = SelectError::Unsupported {
-    method: candidates::NAME,
-    fault: "meets costs that are too large to be added up: rescale them",
-};
+pub(crate) const TOO_LARGE: SelectError = too_large(candidates::NAME);
+
+/// The same for another method.
+pub(crate) const fn too_large(method: &'static str) -> SelectError {
+    SelectError::Unsupported { method, fault: "meets costs that are too large to be added up: rescale them" }
+}
 
 /// What was found for one budget.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +105,7 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     let (asked, first) = (list_length(task, largest), 2 * largest_share(largest, m, task.weights) + 16);
     let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?;
     if let Some(set) = task.constraints.filter(|set| !set.constraints().are_none()) {
-        return constrained::solve(task, set, candidates, largest);
+        return constrained::solve(task, set, candidates, scanned, largest);
     }
     let mut pool = Slots::new(candidates, n, m, n.min(largest + PREFETCHED * m));
 

@@ -24,6 +24,7 @@ use kantor_theory::constraints::ColumnRanges;
 use super::budgeted::candidates::CandidateLists;
 use super::budgeted::slots::Slots;
 use super::budgeted::{Budgeted, BudgetedOptima, NAME};
+use crate::PoolScan;
 use crate::task::{SelectError, Task};
 use ascent::Ascent;
 use family::{Family, ROOT};
@@ -40,7 +41,7 @@ const THINNING: u64 = 8;
 /// Rows of the sample to be chosen per query below which no sample is taken.
 const COARSEST: i64 = 2;
 
-/// Solves for one budget, with the front of lists of length `asked`.
+/// Solves for one budget, with the front of the lists of the pass over the pool, `scanned`.
 ///
 /// # Errors
 /// If limits are in conflict or no subset that obeys them is found, memory does not suffice, or the observer asks to stop.
@@ -48,6 +49,7 @@ pub(super) fn solve<'a>(
     task: &'a Task<'a>,
     set: &'a FeasibleSet,
     candidates: CandidateLists<'a>,
+    scanned: &PoolScan,
     budget: usize,
 ) -> Result<BudgetedOptima, SelectError> {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
@@ -80,7 +82,7 @@ pub(super) fn solve<'a>(
     }
     let mut search = Search::new(task, set, budget, &family, sides, slots);
     let ascent = ascent::ascend(&mut search, start.as_ref())?;
-    let rounded = rounding::round(&mut search, &ascent)?;
+    let rounded = rounding::round(&mut search, &ascent, scanned)?;
     let found = assemble(&search, &ranges, &ascent, rounded);
     Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() })
 }

@@ -4,16 +4,27 @@
 //! points uses most are taken in order, as far as the limits admit them (module `admission`). Then rows are exchanged while
 //! that raises Σ v_i for the values v_i of the best potentials: the transport cost of a subset is at least a constant less
 //! that sum, and near the optimum hardly more.
+//!
+//! Where that leaves a gap (rows held by parts, or prices that were not found), the best of these subsets and the one that
+//! queries choose in turns is improved by swaps (`swaps`), so it is never worse than that one.
 
 use std::cmp::Ordering;
 
 use super::ascent::Ascent;
 use super::search::{Point, Search};
+use crate::PoolScan;
 use crate::admission::{Admission, Exchanges};
+use crate::relax::budgeted::TOO_LARGE;
+use crate::relax::budgeted::exchange::Exchange;
+use crate::relax::swaps::{Shipping, descend};
+use crate::select::{RoundRobin, Selector};
 use crate::task::SelectError;
 
 /// Rows that may leave, and rows that may come in, that are tried with each other.
 const TRIED: usize = 256;
+
+/// Numbers that swaps may read in vain: about a second.
+const PATIENCE: usize = 1 << 27;
 
 /// Rounds of exchanges.
 const ROUNDS: usize = 16;
@@ -25,11 +36,11 @@ pub(super) struct Rounded {
     pub(super) takers: Option<Vec<usize>>,
 }
 
-/// The best subset found.
+/// The best subset found; `scanned` is the pass over the pool.
 ///
 /// # Errors
-/// If no subset that obeys the limits is found.
-pub(super) fn round(search: &mut Search<'_>, ascent: &Ascent) -> Result<Rounded, SelectError> {
+/// If no subset that obeys the limits is found, or the observer asks to stop.
+pub(super) fn round(search: &mut Search<'_>, ascent: &Ascent, scanned: &PoolScan) -> Result<Rounded, SelectError> {
     let best = &ascent.points[ascent.best];
     let k = search.budget as f64;
     let whole = ascent.points.iter().enumerate().filter(|(_, point)| is_subset(search, point));
@@ -40,8 +51,9 @@ pub(super) fn round(search: &mut Search<'_>, ascent: &Ascent) -> Result<Rounded,
         takers: (at == ascent.best).then(|| point.plan.iter().map(|&(_, query, _)| query as usize).collect()),
     });
     let lower = best.value / k;
+    let is_close = |found: &mut Rounded| found.value - lower <= super::CLOSED * lower.abs();
     let mut tried = Vec::new();
-    if let Some(found) = found.take_if(|found| found.value - lower <= super::CLOSED * lower.abs()) {
+    if let Some(found) = found.take_if(is_close) {
         return Ok(found);
     }
     tried.extend(found.iter().map(|found| found.slots.clone()));
@@ -52,12 +64,47 @@ pub(super) fn round(search: &mut Search<'_>, ascent: &Ascent) -> Result<Rounded,
     }
     for slots in tried {
         let slots = exchanged(search, best, slots);
-        let value = search.slots.distance(&slots)?;
-        if found.as_ref().is_none_or(|found| value < found.value) {
-            found = Some(Rounded { slots, value, takers: None });
-        }
+        keep(search, &mut found, slots)?;
     }
-    found.ok_or(crate::relax::budgeted::TOO_LARGE)
+    if let Some(found) = found.take_if(is_close) {
+        return Ok(found);
+    }
+    match RoundRobin.select(search.task, scanned, &[search.budget]) {
+        Ok(chosen) => {
+            for chosen in chosen {
+                let slots = chosen.rows.into_iter().map(|row| search.slots.slot(row as u32)).collect();
+                keep(search, &mut found, slots)?;
+            }
+        }
+        Err(SelectError::NoneFound { .. }) if found.is_some() => {}
+        Err(error) => return Err(error),
+    }
+    swapped(search, found.ok_or(TOO_LARGE)?)
+}
+
+/// Keeps a subset if it is better than the one found.
+fn keep(search: &Search<'_>, found: &mut Option<Rounded>, slots: Vec<u32>) -> Result<(), SelectError> {
+    let value = search.slots.distance(&slots)?;
+    if found.as_ref().is_none_or(|found| value < found.value) {
+        *found = Some(Rounded { slots, value, takers: None });
+    }
+    Ok(())
+}
+
+/// Swaps rows among those known while that lowers the distance, if memory allows.
+fn swapped(search: &Search<'_>, found: Rounded) -> Result<Rounded, SelectError> {
+    let Search { task, slots, budget, .. } = search;
+    if task.afford(super::NAME, Exchange::bytes(slots.m, *budget) + 32 * slots.rows.len() as u64).is_err() {
+        return Ok(found);
+    }
+    let rows: Vec<usize> = slots.rows.iter().map(|&row| row as usize).collect();
+    let mut inside = vec![false; rows.len()];
+    found.slots.iter().for_each(|&slot| inside[slot as usize] = true);
+    let mut shipping = Shipping::new(super::NAME, &rows, &slots.costs, search.demands.clone(), PATIENCE);
+    descend(&mut shipping, &mut inside, Some(search.set), usize::MAX, task.watch)?;
+    let chosen: Vec<u32> = (0..).zip(inside).filter(|(_, inside)| *inside).map(|(slot, _)| slot).collect();
+    let value = slots.distance(&chosen)?;
+    Ok(if value < found.value { Rounded { slots: chosen, value, takers: None } } else { found })
 }
 
 /// Whether a point chooses whole rows that obey all limits.

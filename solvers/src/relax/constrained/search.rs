@@ -49,7 +49,7 @@ pub(super) struct Search<'a> {
     pub(super) task: &'a Task<'a>,
     pub(super) set: &'a FeasibleSet,
     pub(super) budget: usize,
-    demands: Demands,
+    pub(super) demands: Demands,
     pub(super) family: &'a Family,
     pub(super) sides: Sides<'a>,
     pub(super) slots: Slots<'a>,

@@ -18,6 +18,7 @@ use rayon::prelude::*;
 
 use super::cloud::KernelPoints;
 use crate::admission::Admission;
+use crate::relax::swaps::least_of;
 use crate::task::SelectError;
 use crate::watch::Watch;
 
@@ -98,6 +99,27 @@ pub(super) struct Herd {
     /// Minus what was least when the row was picked.
     pub(super) scores: Vec<f64>,
     pub(super) field: Field,
+}
+
+impl Herd {
+    /// Some rows, with enough active rows around them.
+    pub(super) fn of(cloud: &KernelPoints<'_>, rows: &[usize], active: ActiveSet) -> Result<Self, SelectError> {
+        let (n, wanted) = (cloud.geometry.pool_len(), active.rows(rows.len()));
+        let mut chosen: Vec<usize> = if wanted < n { nearest(cloud, wanted) } else { (0..n).collect() };
+        chosen.extend(rows);
+        chosen.sort_unstable();
+        chosen.dedup();
+        let mut field = Field::new(cloud, chosen);
+        field.add(cloud, rows, &vec![1.0; rows.len()])?;
+        Ok(Self { rows: rows.to_vec(), scores: vec![0.0; rows.len()], field })
+    }
+
+    /// Which of the active rows are in the subset.
+    pub(super) fn inside(&self) -> Vec<bool> {
+        let mut inside = vec![false; self.field.rows.len()];
+        self.rows.iter().filter_map(|&row| self.field.position(row)).for_each(|at| inside[at] = true);
+        inside
+    }
 }
 
 /// The first `budget` rows of the order for every budget; of rows that are admissible, if there is an `admission`.
@@ -251,15 +273,6 @@ fn free_positions(field: &Field, rows: &[usize]) -> Vec<usize> {
     (0..free.len()).filter(|&at| free[at]).collect()
 }
 
-/// The `count` of these positions of least value, the lower position first at a tie; in any order.
-pub(super) fn least_of(values: &[f64], mut positions: Vec<usize>, count: usize) -> Vec<usize> {
-    if (1..positions.len()).contains(&count) {
-        positions.select_nth_unstable_by(count - 1, |&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
-    }
-    positions.truncate(count);
-    positions
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -296,7 +309,17 @@ mod tests {
 
     fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
         let (power, memory) = (Power::One, 1 << 30);
-        Task { geometry, power, seed: 0, block: 64, memory, weights: None, constraints: None, watch: &Quiet }
+        Task {
+            geometry,
+            power,
+            seed: 0,
+            block: 64,
+            memory,
+            objective: kantor_theory::Objective::W,
+            weights: None,
+            constraints: None,
+            watch: &Quiet,
+        }
     }
 
     /// Active rows were once those of least potential after the first picks, among which far rows took the places of
@@ -312,7 +335,7 @@ mod tests {
             let mut herd = herd(&cloud, &[k], active, None, &Quiet).unwrap().remove(0);
             let value = crate::relax::herding::value(&herd, among);
             let at_work = herd.field.rows.len();
-            swap::swap(&cloud, &mut herd, value, None, &Quiet).unwrap();
+            swap::swap(&cloud, &mut herd, value, None, usize::MAX, &Quiet).unwrap();
             let positions: Vec<usize> = herd.rows.iter().filter_map(|&row| herd.field.position(row)).collect();
             let swapped = crate::relax::herding::value(&herd, among);
             let dual = relax::relax(&cloud, herd.field, &positions, among, None, &Quiet).unwrap();

@@ -24,6 +24,7 @@ use std::collections::HashSet;
 use kantor_theory::constraints::Price;
 use kantor_theory::{FeasibleSet, Kernel, Witness};
 
+use super::swaps::{Improved, LeftOpen, in_order};
 use crate::admission::Admission;
 use crate::task::{SelectError, Task};
 use cloud::KernelPoints;
@@ -31,32 +32,6 @@ use greedy::{ActiveSet, Herd};
 
 /// Most rows of a witness; beyond that it is projected on this many.
 pub const LANDMARKS: usize = 4096;
-
-/// Why it is not shown that no swap of two rows lowers the distance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeftOpen {
-    /// Swaps ended before none was left.
-    Limit,
-    /// Only a part of the pool was compared.
-    Rows,
-    /// The distance is no larger than what rounding hides of a swap.
-    Rounding,
-}
-
-impl LeftOpen {
-    /// The reason in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            LeftOpen::Limit => {
-                "swaps ended before none was left, as the last ones gained too little or there were too many"
-            }
-            LeftOpen::Rows => {
-                "only a part of the pool was compared, the rows that are near to the queries or were least"
-            }
-            LeftOpen::Rounding => "the distance is no larger than what rounding hides of a swap",
-        }
-    }
-}
 
 /// A subset of small distance under a kernel.
 pub struct KernelSubset {
@@ -119,23 +94,52 @@ pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<Herd
     let set = constraints(task);
     let admission = set.map(|set| Admission::new(set, largest)).transpose()?;
     let herds = greedy::herd(&cloud, budgets, ActiveSet::default(), admission, task.watch)?;
-    let chosen = herds.into_iter().map(|mut herd| {
-        let before = value(&herd, among_queries);
-        let picked: HashSet<usize> = herd.rows.iter().copied().collect();
-        let swapped = swap::swap(&cloud, &mut herd, before, set, task.watch)?;
-        let herded = herd.rows.iter().filter(|row| picked.contains(row)).count();
-        let values = [before, value(&herd, among_queries)];
-        let (least_gain, compared) = (swap::unnoticed(&cloud, &herd), herd.field.rows.len());
-        let left_open = if !swapped.exhausted {
-            Some(LeftOpen::Limit)
-        } else if compared < task.geometry.pool_len() {
-            Some(LeftOpen::Rows)
-        } else {
-            Some(LeftOpen::Rounding).filter(|_| values[1].is_nan() || least_gain >= values[1])
-        };
-        Ok(KernelSubset { herd, values, swaps: swapped.swaps, least_gain, compared, left_open, herded, among_queries })
-    });
+    let chosen = herds.into_iter().map(|herd| swapped(task, &cloud, herd, among_queries, usize::MAX));
     Ok(HerdedSubsets { kernel, budgets: chosen.collect::<Result<_, SelectError>>()? })
+}
+
+/// Swaps rows of a herd, at most `limit` times.
+fn swapped(
+    task: &Task<'_>,
+    cloud: &KernelPoints<'_>,
+    mut herd: Herd,
+    among_queries: f64,
+    limit: usize,
+) -> Result<KernelSubset, SelectError> {
+    let before = value(&herd, among_queries);
+    let picked: HashSet<usize> = herd.rows.iter().copied().collect();
+    let swapped = swap::swap(cloud, &mut herd, before, constraints(task), limit, task.watch)?;
+    let herded = herd.rows.iter().filter(|row| picked.contains(row)).count();
+    let values = [before, value(&herd, among_queries)];
+    let (least_gain, compared) = (swap::unnoticed(cloud, &herd), herd.field.rows.len());
+    let left_open = if !swapped.exhausted {
+        Some(LeftOpen::Limit)
+    } else if compared < task.geometry.pool_len() {
+        Some(LeftOpen::Rows)
+    } else {
+        Some(LeftOpen::Rounding).filter(|_| values[1].is_nan() || least_gain >= values[1])
+    };
+    Ok(KernelSubset { herd, values, swaps: swapped.swaps, least_gain, compared, left_open, herded, among_queries })
+}
+
+/// Swaps rows of any subset that obeys the constraints of the task, at most `limit` times.
+///
+/// # Errors
+/// As [`choose`].
+pub(super) fn improve(task: &Task<'_>, kernel: Kernel, rows: &[usize], limit: usize) -> Result<Improved, SelectError> {
+    let cloud = KernelPoints::new(task, kernel, method(kernel))?;
+    task.afford(method(kernel), bytes(task, rows.len(), 1))?;
+    let among_queries = cloud.among_queries()?;
+    let start = || Herd::of(&cloud, rows, ActiveSet::default());
+    let found = swapped(task, &cloud, start()?, among_queries, limit)?;
+    let KernelSubset { mut herd, mut values, mut swaps, least_gain, compared, left_open, .. } = found;
+    if values[1] > values[0] {
+        // No more than rounding.
+        (herd, values[1], swaps) = (start()?, values[0], 0);
+    }
+    let potentials = herd.field.potentials(rows.len() as f64);
+    let (rows, scores) = in_order(&herd.field.rows, &potentials, &herd.inside());
+    Ok(Improved { rows, scores, values, swaps, least_gain, compared, left_open })
 }
 
 /// The first `count` rows of the order in which herding picks them, of which the order for fewer is a prefix; no swaps, and

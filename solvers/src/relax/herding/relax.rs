@@ -15,8 +15,9 @@ use kantor_theory::{FeasibleSet, Witness};
 
 use super::KernelDual;
 use super::cloud::KernelPoints;
-use super::greedy::{Field, least_of};
+use super::greedy::Field;
 use super::polytope::{Bound, Core, Polytope};
+use crate::relax::swaps::least_of;
 use crate::simd;
 use crate::task::SelectError;
 use crate::watch::Watch;

@@ -160,7 +160,12 @@ fn solve(costs: &[f64], supply: &[u64], demand: &[u64]) -> Result<SimplexResult,
 }
 
 /// Solves from the potentials of the same problem on a sample of the rows, itself solved that way.
-fn solve_by_samples(costs: GridCosts<'_>, rows: &[u32], supply: &[u64], demand: &[u64]) -> Option<SimplexResult> {
+pub(crate) fn solve_by_samples(
+    costs: GridCosts<'_>,
+    rows: &[u32],
+    supply: &[u64],
+    demand: &[u64],
+) -> Option<SimplexResult> {
     // A sample by position would pick up the period of selection orders that go round the queries.
     let mixed = |row: u32| (u64::from(row) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
     let sample: Vec<u32> = rows.iter().copied().filter(|&row| mixed(row) % THINNING == 0).collect();
