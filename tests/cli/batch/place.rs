@@ -1,6 +1,7 @@
 //! The output directory is taken before the work: from other commands, from other tasks, from what keeps it locked.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
@@ -125,25 +126,25 @@ fn a_link_to_the_directory_of_another_task_that_appears_later_loses_no_result() 
     assert_eq!(work.results().len(), 2);
 }
 
-/// The first run makes what both go by, and is ended while the second is about to use it.
+/// The first run makes what both go by, and is refused while the second is about to use it.
 #[test]
-fn a_run_that_is_ended_takes_nothing_from_under_another_one() {
+fn a_run_that_ends_takes_nothing_from_under_another_one() {
     for both in [false, true] {
         let work = Work::new("budgets = [5]");
-        let held = work.hold("b");
+        let mut held = work.hold("b");
         let first = work.waits_for("b");
         let mut second = work.waits_for("b");
         second.stop_when(|| true);
-        first.signal("TERM");
+        held.write_all(b"B").unwrap();
         drop(held);
         let (code, said) = first.end();
-        assert_eq!(code, Some(130), "{said}");
+        assert_eq!(code, Some(2), "{said}");
         assert_eq!(fs::read_to_string(work.note("a")).unwrap(), "a");
-        if both {
-            second.signal("TERM");
+        if !both {
+            fs::write(work.note("b"), "b").unwrap();
         }
         let (code, said) = second.go_on();
-        assert_eq!(code, Some(if both { 130 } else { 0 }), "{said}");
+        assert_eq!(code, Some(if both { 2 } else { 0 }), "{said}");
         assert_eq!(work.results().len(), if both { 0 } else { 2 });
         // The last of them takes back what was made for both.
         assert_eq!(work.path("results/.batch").exists(), !both);
