@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// Directory of a result of `select`, of a job of `batch`, or of `compare --write-selections`
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// Selections by these methods; without this, the closest of every budget
+    /// Selections by these methods; without this, the closest of every budget and cost
     #[arg(long, value_name = "NAME[,NAME…]", value_delimiter = ',', value_parser = name)]
     method: Vec<String>,
     /// Selections of these budgets; all without this
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     check("budget", &arguments.budget, results, |result| &result.budget)?;
     let of_each = record.files.iter().map(|files| files.as_ref()?.prices.as_ref());
     let priced: (Vec<SelectionRecord>, Vec<&Prices>) =
-        results.iter().zip(of_each).filter_map(|(result, prices)| Some((result.clone(), prices?))).unzip();
+        results.iter().zip(of_each).filter_map(|(result, prices)| Some((under(result, prices?), prices?))).unzip();
     let (results, prices) = priced;
     let asked = |at: &usize| arguments.budget.is_empty() || arguments.budget.contains(&results[*at].budget);
     let places: Vec<usize> = match arguments.method.is_empty() {
@@ -62,11 +62,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             if place > 0 {
                 text.push("");
             }
+            if results.iter().any(|result| result.cost != results[0].cost) {
+                text.push(format_args!("cost {}", prices[at].cost));
+            }
             text.append(prices[at].text());
         }
         say(text)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A selection with the cost of its prices, as those of a comparison may have several.
+fn under(result: &SelectionRecord, prices: &Prices) -> SelectionRecord {
+    SelectionRecord { cost: Some(prices.cost), ..result.clone() }
 }
 
 /// Refuses what no selection of the result has.
