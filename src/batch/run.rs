@@ -29,7 +29,8 @@ const TASK_FILES: usize = 12;
 /// How many files so many jobs have open at a time, beside what every command needs.
 pub fn open_files(jobs: usize, parallel: usize) -> usize {
     let tasks = parallel.clamp(1, jobs.max(1));
-    jobs.min(TOGETHER.max(tasks)) + (tasks - 1) * TASK_FILES
+    // And the directory that is in use.
+    1 + jobs.min(TOGETHER.max(tasks)) + (tasks - 1) * TASK_FILES
 }
 
 /// Time between two looks at jobs that another run works on.

@@ -205,6 +205,14 @@ fn mounted(named: &Path, error: io::Error) -> OutputError {
 /// What is at the target, if the new result may take its place.
 fn look(place: &Place, force: bool) -> Result<Before, OutputError> {
     let Some((data, state)) = place.state()? else { return Ok(Before::Nothing) };
+    // What is being replaced vanishes while it is looked at.
+    look_at(place, force, &data, state.id).map_err(|error| match FileState::at(&place.path) {
+        Ok(now) if now.id == state.id => error,
+        _ => OutputError::Taken(place.named.clone()),
+    })
+}
+
+fn look_at(place: &Place, force: bool, data: &fs::Metadata, id: FileId) -> Result<Before, OutputError> {
     if !data.is_dir() {
         return Err(OutputError::NotADirectory(place.named.clone()));
     }
@@ -215,17 +223,17 @@ fn look(place: &Place, force: bool) -> Result<Before, OutputError> {
         return Err(OutputError::Current(place.named.clone()));
     }
     let device = |id: FileId| id.numbers().map(|(device, _)| device);
-    if FileState::at(&place.parent).is_ok_and(|parent| device(parent.id) != device(state.id)) {
+    if FileState::at(&place.parent).is_ok_and(|parent| device(parent.id) != device(id)) {
         return Err(mounted(&place.named, io::ErrorKind::CrossesDevices.into()));
     }
     if fs::read_dir(&place.path).map_err(io_error(&place.named))?.next().is_none() {
-        return Ok(Before::Empty(state.id, data.permissions()));
+        return Ok(Before::Empty(id, data.permissions()));
     }
     match force {
         true => {
             let owned = Owned::of(&place.path, &place.named)?;
             owned.check_removable(&place.path, &place.named)?;
-            Ok(Before::Result(state.id, data.permissions(), owned))
+            Ok(Before::Result(id, data.permissions(), owned))
         }
         false => Err(OutputError::Exists(place.named.clone())),
     }

@@ -64,10 +64,10 @@ pub enum OutputError {
         /// The file.
         file: PathBuf,
     },
-    /// A directory of the older result cannot be changed by this user.
+    /// A file or directory of the older result cannot be changed by this user.
     #[error(
-        "{} may not be changed, so the older result could not be removed: give yourself the right to (chmod u+w), or \
-         choose another name",
+        "{} may not be changed, so the older result could not be removed: give yourself the right to (chmod u+w, \
+         chattr -i -a), or choose another name",
         readable(.0)
     )]
     Protected(PathBuf),
@@ -101,6 +101,13 @@ pub enum OutputError {
         /// The file.
         output: PathBuf,
     },
+    /// Two outputs have names that are one to the file system.
+    #[error(
+        "{} and {} are the same file, as this file system does not tell their names apart: give each output its own name",
+        readable(&.0[0]),
+        readable(&.0[1])
+    )]
+    OneName([PathBuf; 2]),
     /// Something appeared at a target that was free, or took the place of what was there.
     #[error("{} was made or changed by somebody else meanwhile: it was left as it is, and nothing was written", readable(.0))]
     Taken(PathBuf),

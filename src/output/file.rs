@@ -9,7 +9,7 @@ use super::error::{OutputError, in_the_way, io_error};
 use super::place::Place;
 use super::recover::recover;
 use super::scratch::{self, Scratch};
-use super::system::{check_lock, exchange, give_permissions, lock_directory, rename_new, sync_directory};
+use super::system::{check_lock, exchange, give_permissions, is_fixed, lock_directory, rename_new, sync_directory};
 use crate::file_state::{FileId, FileState};
 
 /// Name of the file while it is written.
@@ -37,6 +37,7 @@ impl OutputFile {
             None => None,
             Some((data, _)) if !data.is_file() => return Err(OutputError::NotAFile(target.to_owned())),
             Some(_) if !force => return Err(OutputError::Exists(target.to_owned())),
+            Some(_) if is_fixed(&place.path) => return Err(OutputError::Protected(target.to_owned())),
             Some((data, state)) => Some((state, data.permissions())),
         };
         // A directory that is missing is more likely a slip than a wish.
@@ -86,6 +87,7 @@ impl OutputFile {
         let no_cleanup = scratch::committing();
         for at in 0..files.len() {
             if let Err(error) = files[at].show() {
+                let error = files[..at].iter().find_map(|shown| shown.is_also(&files[at])).unwrap_or(error);
                 // Each goes back whatever becomes of the others; the first that could not is told.
                 let back: Vec<_> = files[..at].iter().rev().map(Self::hide).collect();
                 return back.into_iter().collect::<Result<(), _>>().and(Err(error));
@@ -96,6 +98,18 @@ impl OutputFile {
         drop(no_cleanup);
         removed.into_iter().collect::<Result<(), _>>()?;
         files.iter().try_for_each(|Self { place, .. }| sync_directory(&place.parent).map_err(io_error(&place.named)))
+    }
+
+    /// Which file was made.
+    fn made(&self) -> Option<FileId> {
+        self.out.get_ref().metadata().map(|data| FileId::of(&data)).ok().filter(|id| id.numbers().is_some())
+    }
+
+    /// That the name of another output leads to this one, which has just taken its place.
+    fn is_also(&self, other: &Self) -> Option<OutputError> {
+        let there = fs::metadata(&other.place.path).map(|data| FileId::of(&data)).ok();
+        let names = [self, other].map(|file| file.place.named.clone());
+        (there.is_some() && there == self.made()).then_some(OutputError::OneName(names))
     }
 
     /// Where the new file is while it is hidden, and the older one while it is not.
@@ -135,8 +149,8 @@ impl OutputFile {
 
     /// Takes back what [`Self::show`] did, unless somebody changed the file since.
     fn hide(&self) -> Result<(), OutputError> {
-        let Self { place, before, scratch, out } = self;
-        let (new, made) = (self.hidden(), out.get_ref().metadata().map(|data| FileId::of(&data)).ok());
+        let Self { place, before, scratch, .. } = self;
+        let (new, made) = (self.hidden(), self.made());
         let is_new = |path: &Path| made.is_some() && FileState::at(path).ok().map(|at| at.id) == made;
         let moved = |from: &Path, to: &Path| match before {
             None => rename_new(from, to),

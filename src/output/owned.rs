@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{OutputError, io_error};
 use super::removal::remove;
-use super::system::may_change;
+use super::system::{is_fixed, may_change};
 use super::{MANIFEST, Written};
 use crate::file_state::{FileId, FileState};
 use crate::source::hexadecimal;
@@ -73,11 +73,13 @@ impl Owned {
     /// Fails if the system would not let this user remove these files.
     ///
     /// # Errors
-    /// Names the directory that may not be changed.
+    /// Names the file or directory that may not be changed.
     pub(super) fn check_removable(&self, directory: &Path, named: &Path) -> Result<(), OutputError> {
         let inside: BTreeSet<&Path> = self.0.keys().flat_map(|file| file.ancestors().skip(1)).collect();
-        let closed = inside.into_iter().find(|inside| !may_change(&directory.join(inside)));
-        closed.map_or(Ok(()), |inside| Err(OutputError::Protected(named.join(inside))))
+        let all = || self.0.keys().map(PathBuf::as_path).chain(inside.iter().copied());
+        let closed = inside.iter().copied().find(|inside| !may_change(&directory.join(inside)));
+        let closed = closed.or_else(|| all().find(|path| is_fixed(&directory.join(path))));
+        closed.map_or(Ok(()), |path| Err(OutputError::Protected(named.join(path))))
     }
 
     /// Removes these files, unless they changed, and the directories that are empty then. Says whether all is gone.

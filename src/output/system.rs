@@ -102,6 +102,23 @@ pub(super) fn may_change(directory: &Path) -> bool {
     }
 }
 
+/// Whether the system lets nobody rename or remove what has this name, as far as it tells beforehand: it may not be changed, or
+/// only be appended to.
+pub(super) fn is_fixed(path: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+        let fixed = StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
+        let data = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty());
+        data.is_ok_and(|data| data.stx_attributes.intersects(fixed))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// How long a run waits for another one that is just replacing a result in the same directory.
 const PATIENCE: Duration = Duration::from_secs(20);
 

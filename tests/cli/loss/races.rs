@@ -4,6 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kantor::output::{OutputError, ResultDirectory};
 
 use super::{LONG, Work, inode, whole_result};
 use crate::run::Run;
@@ -165,6 +168,53 @@ fn of_four_runs_with_one_target_one_wins() {
         assert!((300..=330).contains(&whole_result(&work.path("out"))));
         assert_eq!(work.names(), ["out"]);
     }
+}
+
+#[test]
+fn a_result_that_is_replaced_while_it_is_looked_at_is_said_to_be() {
+    const ROUNDS: usize = 500;
+    let work = Work::new();
+    let target = work.path("out");
+    // Each result has files of its own names, so those of the older one are missed.
+    let replace = |round: usize| {
+        let mut result = ResultDirectory::begin(&target, true, &[]).unwrap();
+        for file in 0..6 {
+            result.file(&format!("{round}-{file}"), |out| out.write_all(&[7; 100_000])).unwrap();
+        }
+        let manifest = serde_json::json!({"schema": "kantor/select/1", "outputs": result.written()}).to_string();
+        result.file("manifest.json", |out| out.write_all(manifest.as_bytes())).unwrap();
+        result.commit().unwrap();
+    };
+    replace(0);
+    let met = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let replaced = scope.spawn(|| (1..ROUNDS).take_while(|_| !met.load(Ordering::Relaxed)).for_each(replace));
+        while !met.load(Ordering::Relaxed) && !replaced.is_finished() {
+            if let Err(error) = ResultDirectory::begin(&target, true, &[]) {
+                met.store(true, Ordering::Relaxed);
+                assert!(matches!(error, OutputError::Taken(_)), "{error}");
+            }
+        }
+    });
+    assert!(met.into_inner(), "no result was replaced while it was looked at");
+}
+
+/// A link stands for a file system that does not tell upper from lower case: the second name leads to what has the first one.
+#[test]
+fn two_outputs_whose_names_are_one_to_the_file_system_are_called_the_same() {
+    let work = Work::new();
+    let mut program = Command::new(assert_cmd::cargo::cargo_bin!("kantor"));
+    program.args(["distance", "--threads=1", "--quiet", "--solver=sinkhorn", "--pool"]).arg(example("pool.embed.npy"));
+    program.args(["--epsilon=0.0001", "--tolerance=1e-15", "--iterations=1500", "--query"]);
+    program.arg(example("query_gsm8k.embed.npy")).arg("--certificate").arg(work.path("name"));
+    program.arg("--trace").arg(work.path("other"));
+    let mut run = Run::of(program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    run.stop_when(|| work.hidden().iter().filter(|path| path.is_dir()).count() == 2);
+    symlink("name", work.path("other")).unwrap();
+    let (code, said) = run.go_on();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("are the same file") && said.contains("give each output its own name"), "{said}");
+    assert_eq!(work.names(), ["other"]);
 }
 
 #[test]

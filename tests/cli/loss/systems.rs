@@ -63,3 +63,35 @@ fn a_file_system_without_such_renames_takes_new_files_and_replaces_older_ones() 
         assert_eq!(work.names(), ["file"]);
     }
 }
+
+#[test]
+fn a_file_that_the_system_lets_nobody_remove_is_named_before_the_work() {
+    let work = Work::new();
+    work.select(3, &[]).success();
+    fs::write(work.path("file"), "older").unwrap();
+    let before = work.names();
+    for fixed in ["out/round-robin/k3/selection.jsonl", "out/round-robin", "out", "file"] {
+        for attribute in ["i", "a"] {
+            let change = |sign: &str| {
+                let mut command = Command::new("chattr");
+                command.arg(format!("{sign}{attribute}")).arg(work.path(fixed)).stderr(Stdio::null());
+                command.status().is_ok_and(|status| status.success())
+            };
+            if !change("+") {
+                eprintln!("skipped: this user or file system sets no such attributes");
+                return;
+            }
+            // A pool that is missing is found when the work begins.
+            let output = match fixed {
+                "file" => distance(&mut program(), &work, fixed, "missing.npy").output().unwrap(),
+                _ => work.select(4, &["--force"]).get_output().clone(),
+            };
+            assert!(change("-"));
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(4), "{said}");
+            assert!(said.contains(fixed) && said.contains("chattr -i -a"), "{said}");
+            assert_eq!((super::whole_result(&work.path("out")), work.names()), (3, before.clone()));
+        }
+    }
+    work.select(4, &["--force"]).success();
+}
