@@ -9,6 +9,7 @@ use crate::output::MANIFEST;
 use crate::record::{PRICES_SCHEMA, Prices, Record, SelectionRecord, closest};
 use crate::source::DataError;
 use crate::view::escape::Text;
+use crate::view::terminal::tell;
 
 use super::args::{name, without_repeats};
 use super::count::count;
@@ -21,7 +22,7 @@ pub(super) struct Arguments {
     /// Directory of a result of `select`, of a job of `batch`, or of `compare --write-selections`
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// Selections by these methods; without this, the closest of every budget and cost
+    /// Selections by these methods; without this, the closest of every budget
     #[arg(long, value_name = "NAME[,NAME…]", value_delimiter = ',', value_parser = name)]
     method: Vec<String>,
     /// Selections of these budgets; all without this
@@ -39,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     check("budget", &arguments.budget, results, |result| &result.budget)?;
     let of_each = record.files.iter().map(|files| files.as_ref()?.prices.as_ref());
     let priced: (Vec<SelectionRecord>, Vec<&Prices>) =
-        results.iter().zip(of_each).filter_map(|(result, prices)| Some((under(result, prices?), prices?))).unzip();
+        results.iter().zip(of_each).filter_map(|(result, prices)| Some((result.clone(), prices?))).unzip();
     let (results, prices) = priced;
     let asked = |at: &usize| arguments.budget.is_empty() || arguments.budget.contains(&results[*at].budget);
     let places: Vec<usize> = match arguments.method.is_empty() {
@@ -53,6 +54,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let file = arguments.out.join(MANIFEST);
         return Err(DataError::malformed(&file, "lists no prices of such selections", remedy).into());
     }
+    let others = of_other_costs(&record);
+    if !others.is_empty() {
+        let files = others.join(", ");
+        tell(format_args!("kantor: note: prices of the first cost are shown; those of others are in {files}"));
+    }
     if arguments.json {
         let results: Vec<&Prices> = places.iter().map(|&at| prices[at]).collect();
         say(json!({"schema": PRICES_SCHEMA, "results": results}))?;
@@ -62,9 +68,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             if place > 0 {
                 text.push("");
             }
-            if results.iter().any(|result| result.cost != results[0].cost) {
-                text.push(format_args!("cost {}", prices[at].cost));
-            }
             text.append(prices[at].text());
         }
         say(text)?;
@@ -72,9 +75,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A selection with the cost of its prices, as those of a comparison may have several.
-fn under(result: &SelectionRecord, prices: &Prices) -> SelectionRecord {
-    SelectionRecord { cost: Some(prices.cost), ..result.clone() }
+/// Prices of the result that are not of the selections in its manifest, which in a comparison of several costs are those of
+/// the first.
+fn of_other_costs(record: &Record) -> Vec<&str> {
+    let dirs: Vec<&str> = record.manifest.results.iter().filter_map(|result| result.dir.as_deref()).collect();
+    let files =
+        record.manifest.outputs.iter().filter_map(|output| Some((output.path.strip_suffix("/prices.json")?, output)));
+    files.filter(|(dir, _)| !dirs.contains(dir)).map(|(_, output)| output.path.as_str()).collect()
 }
 
 /// Refuses what no selection of the result has.
