@@ -64,9 +64,9 @@ pub enum OutputError {
         /// The file.
         file: PathBuf,
     },
-    /// A file or directory of the older result cannot be changed by this user.
+    /// The directory of the target, or a file or directory of the older result, cannot be changed by this user.
     #[error(
-        "{} may not be changed, so the older result could not be removed: give yourself the right to (chmod u+w, \
+        "{} may not be changed, as it must be for a new result to take its place and an older one to go: give yourself the right to (chmod u+w, \
          chattr -i -a), or choose another name",
         readable(.0)
     )]

@@ -15,7 +15,7 @@ use super::error::{OutputError, in_the_way};
 use super::journal::{ASIDE, Above, Line, Made, open_journal};
 use super::place::Place;
 use super::recover::clear;
-use super::system::rename_new;
+use super::system::{is_fixed, rename_new};
 use crate::file_state::{FileId, FileState};
 
 /// How often the directories above are made again that another run takes away.
@@ -46,6 +46,9 @@ pub(super) struct Scratch {
 impl Scratch {
     /// Makes one beside `place`, and the directories above it if they are missing.
     pub(super) fn new(place: &Place) -> Result<Self, OutputError> {
+        if is_fixed(&place.parent) {
+            return Err(OutputError::Protected(place.parent.clone()));
+        }
         let _making = making();
         let mut tries = 0;
         loop {

@@ -65,12 +65,12 @@ fn a_file_system_without_such_renames_takes_new_files_and_replaces_older_ones() 
 }
 
 #[test]
-fn a_file_that_the_system_lets_nobody_remove_is_named_before_the_work() {
+fn what_the_system_lets_nobody_change_is_named_before_the_work() {
     let work = Work::new();
     work.select(3, &[]).success();
     fs::write(work.path("file"), "older").unwrap();
     let before = work.names();
-    for fixed in ["out/round-robin/k3/selection.jsonl", "out/round-robin", "out", "file"] {
+    for fixed in ["out/round-robin/k3/selection.jsonl", "out/round-robin", "out", "file", ""] {
         for attribute in ["i", "a"] {
             let change = |sign: &str| {
                 let mut command = Command::new("chattr");
