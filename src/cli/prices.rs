@@ -9,6 +9,7 @@ use crate::output::MANIFEST;
 use crate::record::{PRICES_SCHEMA, Prices, Record, SelectionRecord, closest};
 use crate::source::DataError;
 use crate::view::escape::Text;
+use crate::view::terminal::tell;
 
 use super::args::{name, without_repeats};
 use super::count::count;
@@ -53,6 +54,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let file = arguments.out.join(MANIFEST);
         return Err(DataError::malformed(&file, "lists no prices of such selections", remedy).into());
     }
+    let others = of_other_costs(&record);
+    if !others.is_empty() {
+        let files = others.join(", ");
+        tell(format_args!("kantor: note: prices of the first cost are shown; those of others are in {files}"));
+    }
     if arguments.json {
         let results: Vec<&Prices> = places.iter().map(|&at| prices[at]).collect();
         say(json!({"schema": PRICES_SCHEMA, "results": results}))?;
@@ -67,6 +73,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         say(text)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prices of the result that are not of the selections in its manifest, which in a comparison of several costs are those of
+/// the first.
+fn of_other_costs(record: &Record) -> Vec<&str> {
+    let dirs: Vec<&str> = record.manifest.results.iter().filter_map(|result| result.dir.as_deref()).collect();
+    let files =
+        record.manifest.outputs.iter().filter_map(|output| Some((output.path.strip_suffix("/prices.json")?, output)));
+    files.filter(|(dir, _)| !dirs.contains(dir)).map(|(_, output)| output.path.as_str()).collect()
 }
 
 /// Refuses what no selection of the result has.

@@ -15,6 +15,7 @@ use crate::source::text::beginning;
 
 use super::Origin;
 use super::files::null_as_nan;
+use super::selection::{Best, SelectionRecord};
 
 /// Version of its format.
 pub const PRICES_SCHEMA: &str = "kantor/prices/1";
@@ -55,6 +56,16 @@ pub struct Prices {
     pub queries: Vec<QueryPrice>,
     /// Rows that are added to the pool, wherever they lie; none under the distance of a kernel.
     pub new_rows: Vec<NewRows>,
+}
+
+impl Prices {
+    /// Whether they are of this selection, by what both say of it.
+    pub(super) fn are_of(&self, selection: &SelectionRecord) -> bool {
+        let upper = selection.distance.and_then(|distance| distance.upper);
+        let same = (&self.method, self.budget) == (&selection.method, selection.budget);
+        let bounds = (Some(self.distance_upper), Some(self.best_lower)) == (upper, selection.best.map(Best::lower));
+        self.schema == PRICES_SCHEMA && same && bounds
+    }
 }
 
 /// An end of a limit; or of a limit on every label, the same end for some labels together.

@@ -113,7 +113,16 @@ impl Record {
         let listed: BTreeSet<&str> = manifest.outputs.iter().map(|output| output.path.as_str()).collect();
         let read = |dir: &String| SelectionFiles::read(directory, dir, &listed);
         let files = manifest.results.iter().map(|selection| selection.dir.as_ref().map(read).transpose());
-        Ok(Self { files: files.collect::<Result<_, _>>()?, manifest })
+        let files: Vec<Option<SelectionFiles>> = files.collect::<Result<_, _>>()?;
+        for (selection, files) in manifest.results.iter().zip(&files) {
+            if files.as_ref().and_then(|files| files.prices.as_ref()).is_some_and(|prices| !prices.are_of(selection)) {
+                let dir = selection.dir.as_deref().unwrap_or_default();
+                let path = directory.join(dir).join("prices.json");
+                let fault = "is of another selection than the manifest says, or of another version";
+                return Err(DataError::malformed(&path, fault, "restore the result, or make it again"));
+            }
+        }
+        Ok(Self { files, manifest })
     }
 
     /// The selections with their files, where those were written.

@@ -13,7 +13,7 @@ use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use serde_json::Value;
 
-use super::support::{example, json, kantor, printed_json, select_example};
+use super::support::{example, json, kantor, printed_json, select_example, write_npy};
 
 const POOL: usize = 9;
 /// Rows that are added: copies of the queries.
@@ -269,7 +269,36 @@ fn prices_that_are_not_there_or_were_changed_are_not_shown() {
     {
         kantor().arg("prices").arg(&out).args(words).assert().code(2).stderr(contains(said));
     }
+    // A manifest is no proof of what is in it: both files say of what the prices are.
+    let manifest = out.join("manifest.json");
+    let written = fs::read_to_string(&manifest).unwrap();
+    let mut edited: Value = serde_json::from_str(&written).unwrap();
+    edited["results"][0]["best"]["lower"] = 0.0.into();
+    fs::write(&manifest, edited.to_string()).unwrap();
+    kantor()
+        .arg("prices")
+        .arg(&out)
+        .assert()
+        .code(3)
+        .stderr(contains("prices.json").and(contains("another selection")));
+    fs::write(&manifest, written).unwrap();
     let path = out.join("optimal/k100/prices.json");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("0.", "1.")).unwrap();
     kantor().arg("prices").arg(&out).assert().code(3).stderr(contains("was changed since it was written"));
+}
+
+/// Of a comparison under several costs only the prices of the first were shown, and nothing said so.
+#[test]
+fn prices_of_other_costs_of_a_comparison_are_named() {
+    let work = tempfile::tempdir().unwrap();
+    let at = |name: &str| work.path().join(name);
+    let point = |row: u32| [(row * 7 % 23) as f32 / 7.0, 1.0 + (row * 5 % 11) as f32 / 9.0];
+    write_npy(&at("pool.npy"), 2, &(0..30).flat_map(point).collect::<Vec<f32>>());
+    write_npy(&at("query.npy"), 2, &[0.4, 1.2, 1.9, 1.7]);
+    let words =
+        ["compare", "--pool", "pool.npy", "--query", "query.npy", "--budget", "4", "--cost", "cosine,euclidean"];
+    let more = ["--method", "optimal", "--random-seeds", "0", "--write-selections", "-o", "out"];
+    kantor().current_dir(work.path()).args(words).args(more).assert().success();
+    let shown = kantor().current_dir(work.path()).args(["prices", "out"]).assert().success();
+    shown.stderr(contains("prices of the first cost").and(contains("euclidean/optimal/k4/prices.json")));
 }
