@@ -166,6 +166,12 @@ fn no_forgery_is_believed() {
         for mutant in forgeries(&base).into_iter().chain(dropping(&base, &corpus.directory)) {
             let verdict = judged(&base, &mutant.bytes);
             let believed = verdict.name() == "verified";
+            // Of several tasks, what is changed in one that is not the worst may leave every claim true.
+            if base.name == "worst" && believed && !mutant.harmless {
+                let certificate = Certificate::parse(&mutant.bytes).unwrap();
+                Truth::of(&base).assert_holds(&certificate, verdict.proved().unwrap(), &mutant.name);
+                continue;
+            }
             assert_eq!(believed, mutant.harmless, "{}: {}: {verdict:?}", base.name, mutant.name);
             *if mutant.harmless { &mut harmless } else { &mut forged } += 1;
             let path = corpus.keep(&base, &mutant.name, &mutant.bytes, &verdict, mutant.harmless);
