@@ -2,8 +2,8 @@
 //!
 //! At every subset each objective has a *height* of every row, such that putting a row in the place of another lowers the
 //! objective only if its height is the lesser of the two: the potential of a kernel's distance, and minus the value v_i of
-//! the duals that are optimal for the subset elsewhere ([`Landscape`]). So only rows of the subset above the least height
-//! outside, and rows outside below the greatest inside, can take part. A pass makes swaps among the [`LIST`] most
+//! the duals that are optimal for the subset elsewhere (`Landscape`). So only rows of the subset above the least height
+//! outside, and rows outside below the greatest inside, can take part. A pass makes swaps among the `LIST` most
 //! promising of both kinds, of which the objective knows exactly what they are worth, and then brings all heights up to date.
 //!
 //! Under constraints only swaps that keep every limit are made. Rows of a group that a limit keeps small may all lie below
