@@ -262,7 +262,8 @@ def prove(cert, args, kind):
     proofs = {}
     if kind is None:
         of = (Worst if problem["tasks"] else Transport)(problem, pool, query, subset)
-        for_all = for_all and problem["tasks"] and (evidence["task_shares"], for_all) or for_all
+        if problem["tasks"] and for_all is not None:
+            for_all = evidence["task_shares"], for_all
         need(evidence["witness"] is None, "evidence: of another objective")
         for name, bound, key in (("lower", of.lower, "distance_potentials"), ("upper", of.upper, "plan")):
             if evidence[key] is not None:

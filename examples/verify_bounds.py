@@ -154,6 +154,8 @@ class Worst:
     def __init__(self, problem, pool, query, subset):
         ends = np.cumsum(problem["tasks"]).tolist()
         self.spans, self.k, self.m, self.tasks = list(zip([0, *ends], ends)), problem["budget"], problem["queries"], []
+        given = problem["weights"]["query"]
+        need(given is None or len(given) == self.m, "weights: there is not one for each query")
         for span in (slice(*span) for span in self.spans):
             weights = {"subset": problem["weights"]["subset"], "query": problem["weights"]["query"]}
             weights["query"] = weights["query"] and weights["query"][span]
@@ -194,6 +196,7 @@ class Worst:
                 product = share * np.array(gains)
                 product = np.where(product == 0, product, np.nextafter(product, away))
                 ends[at] = np.nextafter(ends[at] + product, away)
+        need(np.isfinite(ends).all(), "range: a cost, a potential or a share is too large")
         heights = [feasible.support(end.tolist(), holds_price=True) for end in ends]
         return [(earned - height * 2**1074 / self.k) / sum(exact) for height in heights]
 
