@@ -29,7 +29,16 @@ pub struct Task<'a> {
     pub watch: &'a dyn Watch,
 }
 
-impl Task<'_> {
+/// Pool rows per block of a pass, by default: enough for the matrix product, few enough to stay in cache.
+const BLOCK: usize = 512;
+
+impl<'a> Task<'a> {
+    /// Transport with p = 1, uniform queries, any subset, seed 0.
+    pub fn new(geometry: &'a Geometry<'a>, memory: u64, watch: &'a dyn Watch) -> Self {
+        let (power, objective, seed, block) = (Power::One, Objective::W, 0, BLOCK);
+        Self { geometry, power, objective, seed, block, memory, weights: None, constraints: None, watch }
+    }
+
     /// The largest budget.
     ///
     /// # Errors

@@ -3,11 +3,11 @@
 use kantor_solvers::relax::budgeted::{self, Budgeted};
 use kantor_solvers::scan::scan;
 use kantor_solvers::{SelectError, Task, draw};
+use kantor_theory::Rows;
 use kantor_theory::generalization::dimension::{growth_to_halve, levina_bickel, two_nn};
 use kantor_theory::generalization::rates::{AprioriGain, a_priori_gain, gain_over_random};
 use kantor_theory::generalization::reference::{p_value, percentile, position};
 use kantor_theory::generalization::{Bound, Cloud, Theorem};
-use kantor_theory::{Objective, Power, Rows};
 
 use super::solve::Solved;
 use super::{BoundTerms, Line, Study};
@@ -22,9 +22,6 @@ const SAMPLE: usize = 1500;
 
 /// Neighbours of each.
 const NEIGHBOURS: usize = 10;
-
-/// Pool rows per block of the pass over the pool.
-const BLOCK: usize = 512;
 
 /// Streams of the seed.
 const REFERENCES: u64 = 2 << 32;
@@ -81,17 +78,7 @@ impl Study<'_> {
         let Some(pool) = self.pool(0) else { return Ok(None) };
         let (pairs, k) = (pool.pairs(&self.query)?, self.subset.len());
         let BoundTerms { seed, memory, .. } = *self.terms;
-        let task = Task {
-            objective: Objective::W,
-            geometry: pairs.geometry(),
-            power: Power::One,
-            seed,
-            block: BLOCK,
-            memory,
-            weights: None,
-            constraints: None,
-            watch: self.watch,
-        };
+        let task = Task { seed, ..Task::new(pairs.geometry(), memory, self.watch) };
         let findings = scan(&task, budgeted::needs(&task, k))?;
         let found = match budgeted::solve(&task, &findings, &[k]) {
             Err(SelectError::Memory { .. }) => return Ok(None),

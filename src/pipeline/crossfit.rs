@@ -25,7 +25,8 @@ use crate::problem::Problem;
 /// The probability with which T10 may fail.
 const DELTA: f64 = 0.05;
 
-/// Distances of a selection to some of the queries: of one fold, or the means over all folds.
+/// Distances of a selection to some of the queries, with their weights: of one fold, or the means over all folds, each of which
+/// counts the same.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Means {
     /// Proved to contain the (mean) distance under the objective.

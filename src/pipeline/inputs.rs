@@ -9,8 +9,6 @@ use kantor_theory::{Cost, GeometryError, Rows};
 use crate::constraints::Rules;
 use crate::probe;
 use crate::problem::{Goal, Problem};
-use crate::source::cells::ValueFile;
-use crate::source::jsonl::JsonlFile;
 use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
 
 use super::forbid::{ForbidOverlap, shared};
@@ -79,7 +77,7 @@ pub struct Inputs {
     dropped: Vec<DroppedRecord>,
     overlap: usize,
     pub(super) idle_tensor: bool,
-    rules: ReadRules,
+    pub(super) rules: ReadRules,
     taken: u64,
 }
 
@@ -350,33 +348,6 @@ impl Inputs {
     /// Bytes that opening took of [`InputSpec::memory`] for good; 0 if no limit was set.
     pub fn taken(&self) -> u64 {
         self.taken
-    }
-
-    /// All input files.
-    pub fn paths(&self) -> Vec<&Path> {
-        let tables = self.tables().into_iter().flat_map(|(_, table)| table.files()).map(|file| file.path.as_path());
-        tables
-            .chain(self.texts().map(|(_, file)| file.path.as_path()))
-            .chain(self.values().map(|(_, file)| file.path.as_path()))
-            .chain(self.rules.near.iter().flat_map(Representation::files).map(|file| file.path.as_path()))
-            .collect()
-    }
-
-    /// Files of one value a row.
-    pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &ValueFile)> {
-        let groups = self.groups.iter().flat_map(|groups| &groups.file).map(|file| ("query-groups", file));
-        let weights = self.weights.file.iter().map(|file| ("query-weights", file));
-        groups.chain(weights).chain(self.rules.files.iter().map(|file| ("column", file)))
-    }
-
-    pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {
-        let pool = self.examples.iter().flat_map(JsonlRows::files).map(|file| ("pool-jsonl", file));
-        pool.chain(self.query_examples.iter().flat_map(JsonlRows::files).map(|file| ("query-jsonl", file)))
-    }
-
-    /// Rows to which chosen rows must not be near.
-    pub(super) fn near(&self) -> impl Iterator<Item = (&'static str, &Representation)> {
-        self.rules.near.iter().map(|table| ("exclude-near", table))
     }
 
     pub(crate) fn tables(&self) -> Vec<(&'static str, &Representation)> {

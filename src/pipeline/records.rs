@@ -1,8 +1,12 @@
 //! What the manifest says of the input files, their digests among it.
 
+use std::path::Path;
+
 use kantor_solvers::Watch;
 
-use crate::source::{DataError, Digests, FileDigests, InputRecord, Representation, SourceFile};
+use crate::source::cells::ValueFile;
+use crate::source::jsonl::JsonlFile;
+use crate::source::{DataError, Digests, FileDigests, InputRecord, JsonlRows, Representation, SourceFile};
 
 use super::{Error, Inputs};
 
@@ -99,5 +103,32 @@ impl Inputs {
             blake3: None,
         }));
         Ok(records)
+    }
+
+    /// All input files.
+    pub fn paths(&self) -> Vec<&Path> {
+        let tables = self.tables().into_iter().flat_map(|(_, table)| table.files()).map(|file| file.path.as_path());
+        tables
+            .chain(self.texts().map(|(_, file)| file.path.as_path()))
+            .chain(self.values().map(|(_, file)| file.path.as_path()))
+            .chain(self.rules.near.iter().flat_map(Representation::files).map(|file| file.path.as_path()))
+            .collect()
+    }
+
+    /// Files of one value a row.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &ValueFile)> {
+        let groups = self.groups().into_iter().flat_map(|groups| &groups.file).map(|file| ("query-groups", file));
+        let weights = self.weights.file.iter().map(|file| ("query-weights", file));
+        groups.chain(weights).chain(self.rules.files.iter().map(|file| ("column", file)))
+    }
+
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {
+        let pool = self.examples().into_iter().flat_map(JsonlRows::files).map(|file| ("pool-jsonl", file));
+        pool.chain(self.query_examples().into_iter().flat_map(JsonlRows::files).map(|file| ("query-jsonl", file)))
+    }
+
+    /// Rows to which chosen rows must not be near.
+    pub(super) fn near(&self) -> impl Iterator<Item = (&'static str, &Representation)> {
+        self.rules.near.iter().map(|table| ("exclude-near", table))
     }
 }

@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use kantor_solvers::{Task, Watch};
 use kantor_theory::certificate::Role;
-use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Objective, Power, Rows, Weights};
+use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Power, Rows, Weights};
 
 use crate::constraints::{RuleError, Rules};
 
 pub use target::Target;
-
-/// Pool rows per block of a pass: large enough for the matrix product, small enough to stay in cache.
-const BLOCK: usize = 512;
 
 /// What is asked of a pool and queries, without their rows.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -150,7 +147,7 @@ impl<'a> Problem<'a> {
     /// depend on the budget ([`Problem::feasible`]).
     pub fn task<'t>(&'t self, seed: u64, memory: u64, watch: &'t dyn Watch) -> Task<'t> {
         let (geometry, power, weights) = (&self.geometry, self.goal.power, self.query_weights());
-        Task { geometry, power, objective: Objective::W, seed, block: BLOCK, memory, weights, constraints: None, watch }
+        Task { power, seed, weights, ..Task::new(geometry, memory, watch) }
     }
 
     /// What is asked.

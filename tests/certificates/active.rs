@@ -10,17 +10,7 @@ use crate::support::numbers;
 
 /// Both bounds of these potentials, and how many rows the lists left; `None` if the lists are too short.
 fn both(geometry: &Geometry<'_>, power: Power, count: usize, g: &[f64]) -> Option<(f64, f64, usize)> {
-    let task = Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        power,
-        seed: 0,
-        block: 7,
-        memory: u64::MAX,
-        weights: None,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let task = Task { power, block: 7, ..Task::new(geometry, u64::MAX, &Quiet) };
     let lists = scan(&task, ScanRequest { row_best: false, lists: count }).unwrap().lists.unwrap();
     let left = active_rows(geometry, &lists, power, g)?;
     let problem = Statement::new(geometry, power, 1 + geometry.pool_len() / 3);

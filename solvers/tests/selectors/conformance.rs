@@ -8,7 +8,7 @@ use kantor_solvers::registry::{SELECTORS, SelectorEntry, selector};
 use kantor_solvers::scan;
 use kantor_solvers::select::balanced::Balanced;
 use kantor_solvers::{Quiet, SelectError, Selection, Selector, Settings, Task};
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows};
+use kantor_theory::{Cost, DenseRows, Geometry, Rows};
 
 const N: usize = 300;
 const M: usize = 7;
@@ -50,17 +50,7 @@ fn everywhere(check: impl Fn(&SelectorEntry, &Geometry<'_>, &str)) {
 
 /// Whether the selector takes this geometry; anything but a plain refusal is an error.
 fn supported(entry: &SelectorEntry, geometry: &Geometry<'_>) -> bool {
-    let task = Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 3,
-        power: Power::One,
-        block: 64,
-        memory: MEMORY,
-        weights: None,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let task = Task { seed: 3, block: 64, ..Task::new(geometry, MEMORY, &Quiet) };
     let refused = (entry.build)(&Settings::default()).supports(&task).err();
     // What it says before the pass is what it says when it is asked to choose.
     assert_eq!(run(entry, geometry, &[1], 64, MEMORY).err(), refused, "{}", entry.name);
@@ -267,17 +257,7 @@ fn norms_from_1e_minus_30_to_1e30_are_taken() {
 }
 
 fn balanced(entry: &SelectorEntry, geometry: &Geometry<'_>, labels: &[usize], budgets: &[usize]) -> Vec<Selection> {
-    let task = Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 3,
-        power: Power::One,
-        block: 64,
-        memory: MEMORY,
-        weights: None,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let task = Task { seed: 3, block: 64, ..Task::new(geometry, MEMORY, &Quiet) };
     let selector = Balanced::new((entry.build)(&Settings::default()), labels);
     assert_eq!(selector.name(), entry.name);
     let findings = scan::scan(&task, selector.needs(&task, *budgets.iter().max().unwrap())).unwrap();

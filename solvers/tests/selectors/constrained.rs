@@ -7,7 +7,7 @@ use kantor_solvers::scan;
 use kantor_solvers::select::{Balanced, Constrained};
 use kantor_solvers::{Quiet, SelectError, Selection, Selector, Settings, Task};
 use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
-use kantor_theory::{Column, Constraints, Cost, FeasibleSet, Geometry, Power};
+use kantor_theory::{Column, Constraints, Cost, FeasibleSet, Geometry};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -21,17 +21,7 @@ fn with_geometry(check: impl FnOnce(&Geometry<'_>)) {
 }
 
 fn task<'a>(geometry: &'a Geometry<'a>, constraints: Option<&'a FeasibleSet>) -> Task<'a> {
-    Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 3,
-        power: Power::One,
-        block: 64,
-        memory: MEMORY,
-        weights: None,
-        constraints,
-        watch: &Quiet,
-    }
+    Task { seed: 3, block: 64, constraints, ..Task::new(geometry, MEMORY, &Quiet) }
 }
 
 fn choose(selector: &dyn Selector, task: &Task<'_>, budget: usize) -> Result<Selection, SelectError> {

@@ -49,17 +49,7 @@ fn check(geometry: &Geometry<'_>) {
     let found = run(selector("doubly-greedy").unwrap(), geometry, &[n], 16, MEMORY).unwrap().remove(0);
     assert_eq!(found.rows, naive_doubly_greedy(geometry), "doubly-greedy");
     for count in [1, n.div_ceil(3), n] {
-        let task = Task {
-            objective: kantor_theory::Objective::W,
-            geometry,
-            seed: 0,
-            power: kantor_theory::Power::One,
-            block: 16,
-            memory: MEMORY,
-            weights: None,
-            constraints: None,
-            watch: &Quiet,
-        };
+        let task = Task { block: 16, ..Task::new(geometry, MEMORY, &Quiet) };
         let lists = scan::scan(&task, ScanRequest { row_best: false, lists: count }).unwrap().lists.unwrap();
         for asked in [1, count] {
             for (j, list) in lists.exact(geometry, asked).into_iter().enumerate() {

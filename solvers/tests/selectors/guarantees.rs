@@ -23,17 +23,7 @@ type Value<'a> = &'a dyn Fn(&[usize]) -> f64;
 const POWERS: [Power; 2] = [Power::One, Power::Two];
 
 fn task<'a>(geometry: &'a Geometry<'a>, power: Power) -> Task<'a> {
-    Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 3,
-        power,
-        block: 4,
-        memory: MEMORY,
-        weights: None,
-        constraints: None,
-        watch: &Quiet,
-    }
+    Task { seed: 3, power, block: 4, ..Task::new(geometry, MEMORY, &Quiet) }
 }
 
 fn try_select(

@@ -13,17 +13,7 @@ use proptest::prelude::*;
 const COSTS: [Cost; 4] = [Cost::Cosine, Cost::Angular, Cost::Euclidean, Cost::Sqeuclidean];
 
 fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
-    Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 0,
-        power: Power::One,
-        block: 64,
-        memory: MEMORY,
-        weights: None,
-        constraints: None,
-        watch: &Quiet,
-    }
+    Task { block: 64, ..Task::new(geometry, MEMORY, &Quiet) }
 }
 
 fn kernels() -> Vec<Kernel> {

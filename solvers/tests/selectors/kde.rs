@@ -9,7 +9,7 @@ use kantor_solvers::scan;
 use kantor_solvers::{KdeRatio, Mmd, Quiet, SelectError, Selection, Settings, Task, Tradeoff, registry};
 use kantor_theory::cost::Family;
 use kantor_theory::kernel::{Kernel, KernelName};
-use kantor_theory::{Cost, DenseRows, Geometry, Power, Rows};
+use kantor_theory::{Cost, DenseRows, Geometry, Rows};
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -203,17 +203,7 @@ fn choose(
     seed: u64,
     budget: usize,
 ) -> Result<Selection, SelectError> {
-    let task = Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed,
-        power: Power::One,
-        block: 64,
-        memory: 1 << 30,
-        weights: None,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let task = Task { seed, block: 64, ..Task::new(geometry, 1 << 30, &Quiet) };
     let selector = (registry::selector(name).unwrap().build)(settings);
     let findings = scan::scan(&task, selector.needs(&task, budget)).unwrap();
     Ok(selector.select(&task, &findings, &[budget])?.remove(0))

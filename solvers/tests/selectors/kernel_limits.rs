@@ -84,17 +84,7 @@ fn obeys(set: &FeasibleSet, k: usize, Witness { rows, weights }: &Witness, slack
 
 fn task<'a>(geometry: &'a Geometry<'a>, set: &'a FeasibleSet) -> Task<'a> {
     let constraints = Some(set);
-    Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 3,
-        power: Power::One,
-        block: 64,
-        memory: MEMORY,
-        weights: None,
-        constraints,
-        watch: &Quiet,
-    }
+    Task { seed: 3, block: 64, constraints, ..Task::new(geometry, MEMORY, &Quiet) }
 }
 
 /// The bound at the prices found is the value of the relaxation: at most the squared distance of a measure within the limits,

@@ -67,17 +67,7 @@ fn knn(alpha: f64, tradeoff_c: f64) -> KnnKde {
 }
 
 fn try_select(geometry: &Geometry<'_>, name: &str, settings: &KnnKde, budget: usize) -> Result<Selection, SelectError> {
-    let task = Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 0,
-        power: kantor_theory::Power::One,
-        block: 64,
-        memory: 1 << 30,
-        weights: None,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let task = Task { block: 64, ..Task::new(geometry, 1 << 30, &Quiet) };
     let selector = (registry::selector(name).unwrap().build)(&settings.clone().into());
     let findings = scan::scan(&task, selector.needs(&task, budget)).unwrap();
     Ok(selector.select(&task, &findings, &[budget])?.remove(0))

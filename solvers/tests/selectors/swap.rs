@@ -20,7 +20,7 @@ use serde_json::json;
 
 fn task<'a>(geometry: &'a Geometry<'a>, objective: Objective, constraints: Option<&'a FeasibleSet>) -> Task<'a> {
     let (watch, weights) = (&Quiet, None);
-    Task { geometry, power: Power::One, objective, seed: 3, block: 64, memory: MEMORY, weights, constraints, watch }
+    Task { objective, seed: 3, block: 64, weights, constraints, ..Task::new(geometry, MEMORY, watch) }
 }
 
 /// What swaps make smaller: W_p^p, the square of a kernel's distance, F_λ.

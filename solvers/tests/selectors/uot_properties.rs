@@ -29,17 +29,7 @@ fn try_select(
     memory: u64,
     budgets: &[usize],
 ) -> Result<Vec<Selection>, SelectError> {
-    let task = Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 0,
-        power: kantor_theory::Power::One,
-        block: 64,
-        memory,
-        weights: None,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let task = Task { block: 64, ..Task::new(geometry, memory, &Quiet) };
     Uot { epsilon, rho }.select(&task, &PoolScan::default(), budgets)
 }
 

@@ -6,7 +6,7 @@ use kantor_solvers::registry::SELECTORS;
 use kantor_solvers::relax::budgeted;
 use kantor_solvers::scan;
 use kantor_solvers::{Quiet, SelectError, Selection, Settings, Task};
-use kantor_theory::{Cost, FeasibleSet, Geometry, Power};
+use kantor_theory::{Cost, FeasibleSet, Geometry};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -28,17 +28,7 @@ fn both(cost: Cost, check: impl FnOnce(&Geometry<'_>, &[f64], &Geometry<'_>)) {
 }
 
 fn task<'a>(geometry: &'a Geometry<'a>, weights: Option<&'a [f64]>) -> Task<'a> {
-    Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 3,
-        power: Power::One,
-        block: 64,
-        memory: MEMORY,
-        weights,
-        constraints: None,
-        watch: &Quiet,
-    }
+    Task { seed: 3, block: 64, weights, ..Task::new(geometry, MEMORY, &Quiet) }
 }
 
 fn choose(name: &str, task: &Task<'_>, budget: usize) -> Result<Selection, SelectError> {

@@ -54,17 +54,7 @@ pub(crate) fn run(
     block: usize,
     memory: u64,
 ) -> Result<Vec<Selection>, SelectError> {
-    let task = Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 3,
-        power: kantor_theory::Power::One,
-        block,
-        memory,
-        weights: None,
-        constraints: None,
-        watch: &Quiet,
-    };
+    let task = Task { seed: 3, block, ..Task::new(geometry, memory, &Quiet) };
     let selector = (entry.build)(&Settings::default());
     let largest = budgets.iter().copied().max().unwrap();
     let findings = scan::scan(&task, selector.needs(&task, largest))?;

@@ -44,7 +44,7 @@ impl Instance {
 
 fn task<'a>(geometry: &'a Geometry<'a>, set: &'a FeasibleSet, block: usize) -> Task<'a> {
     let (power, objective, constraints) = (Power::One, Objective::W, Some(set));
-    Task { geometry, power, objective, seed: 0, block, memory: 1 << 30, weights: None, constraints, watch: &Quiet }
+    Task { power, objective, block, constraints, ..Task::new(geometry, 1 << 30, &Quiet) }
 }
 
 fn solve(geometry: &Geometry<'_>, set: &FeasibleSet, k: usize, block: usize) -> Result<(Budgeted, f64), SelectError> {

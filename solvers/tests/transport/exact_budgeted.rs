@@ -17,17 +17,7 @@ struct Instance {
 }
 
 fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
-    Task {
-        objective: kantor_theory::Objective::W,
-        geometry,
-        seed: 0,
-        power: kantor_theory::Power::One,
-        block: 16,
-        memory: 1 << 30,
-        weights: None,
-        constraints: None,
-        watch: &Quiet,
-    }
+    Task { block: 16, ..Task::new(geometry, 1 << 30, &Quiet) }
 }
 
 impl Instance {

@@ -132,7 +132,7 @@ proptest! {
         prop_assert_eq!(found, case.largest(&case.all.subset));
     }
 
-    /// The same under constraints, with any prices: none are given here, or those of the limits' own test.
+    /// The same under constraints, with any prices.
     #[test]
     fn no_subset_that_obeys_is_closer_to_its_worst_task_than_proved(cost in some_cost(), seed: u64) {
         let random = &mut Random(seed);

@@ -309,17 +309,7 @@ mod tests {
 
     fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
         let (power, memory) = (Power::One, 1 << 30);
-        Task {
-            geometry,
-            power,
-            seed: 0,
-            block: 64,
-            memory,
-            objective: kantor_theory::Objective::W,
-            weights: None,
-            constraints: None,
-            watch: &Quiet,
-        }
+        Task { power, block: 64, ..Task::new(geometry, memory, &Quiet) }
     }
 
     /// Active rows were once those of least potential after the first picks, among which far rows took the places of
