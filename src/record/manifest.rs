@@ -59,9 +59,11 @@ pub struct Parameters {
 impl Parameters {
     /// What the queries count, unless all count the same.
     pub(crate) fn query_weights_in_words(&self, inputs: &[InputRecord]) -> Option<String> {
-        if self.tasks.is_empty() {
-            let file = inputs.iter().find(|input| input.role == "query-weights")?;
+        if let Some(file) = inputs.iter().find(|input| input.role == "query-weights") {
             return Some(format!("the weights of queries of {}", readable(&file.path)));
+        }
+        if self.tasks.is_empty() {
+            return None;
         }
         let task = |(name, share): &(String, f64)| format!("`{name}` {}", (share * 1e4).round() / 1e4);
         Some(format!(

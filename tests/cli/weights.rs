@@ -279,3 +279,13 @@ fn lists_and_settings_inside_an_older_result_are_not_replaced() {
         assert!(at.join("older/settings.toml").exists());
     }
 }
+
+/// Queries of named tasks with weights of their own were said to share their task's part equally.
+#[test]
+fn weights_of_the_queries_of_tasks_are_not_called_shares() {
+    let directory = data();
+    let words = ["select", "--pool", "pool.npy", "--query", "a=a.npy", "--query", "b=b.npy", "--cost", "euclidean"];
+    let more = ["--query-weights", "weights.txt", "--budget", "8", "-o", "out"];
+    let shown = kantor().current_dir(directory.path()).args(words).args(more).assert().success();
+    shown.stdout(contains("the weights of queries of weights.txt").and(contains("shares").not()));
+}

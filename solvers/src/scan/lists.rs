@@ -109,6 +109,19 @@ impl NeighbourLists {
         self.lists.iter().map(|list| list.keys.iter().take(count).map(neighbour).collect()).collect()
     }
 
+    /// The lists that a pass would have made which was asked for `count` rows per query; these hold at least as many.
+    pub(crate) fn front(&self, count: usize) -> Self {
+        let front = |list: &List| match list.keys.get(..count).and_then(<[u64]>::last) {
+            Some(&last) if list.keys.len() > count => {
+                let cut = key::lower(key::value(last), 2.0 * self.error);
+                let kept = list.keys.partition_point(|&key| key <= key::last_with(cut));
+                List { keys: list.keys[..kept].to_vec(), cut: Some(cut) }
+            }
+            _ => list.clone(),
+        };
+        Self { suspects: self.suspects.clone(), lists: self.lists.iter().map(front).collect(), ..*self }
+    }
+
     /// The listed rows of `query`, by screened closeness.
     pub(crate) fn keys(&self, query: usize) -> &[u64] {
         &self.lists[query].keys

@@ -5,7 +5,7 @@ use crate::support::{MEMORY, clustered, geometry, single};
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::scan;
 use kantor_solvers::select::{Balanced, Constrained};
-use kantor_solvers::{Quiet, SelectError, Selection, Selector, Settings, Task};
+use kantor_solvers::{Quiet, ScanRequest, SelectError, Selection, Selector, Settings, Task};
 use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
 use kantor_theory::{Column, Constraints, Cost, FeasibleSet, Geometry};
 use rand::{RngExt, SeedableRng};
@@ -152,6 +152,32 @@ fn constraints_that_cannot_be_met_and_several_budgets_are_refused() {
             assert!(error.to_string().contains("`source=gsm8k` has 5 rows"), "{error}");
             let scanned = scan::scan(&task, selector.needs(&task, 20)).unwrap();
             assert_eq!(selector.select(&task, &scanned, &[10, 20]), Err(SelectError::Budgets(2)), "{}", entry.name);
+        }
+    });
+}
+
+/// `optimal` under constraints read the lists of the pass whole: beside another method, which asks for longer ones, it chose
+/// other rows.
+#[test]
+fn what_others_ask_of_the_pass_changes_no_choice() {
+    with_geometry(|geometry| {
+        for seed in 0..24 {
+            let (set, k) = some_constraints(seed);
+            let constraints = if seed % 6 == 5 { None } else { Some(&set) };
+            for entry in SELECTORS {
+                let selector = Constrained::new(build(entry.name));
+                let task = task(geometry, constraints);
+                let needs = selector.needs(&task, k);
+                let choose = |more: ScanRequest| {
+                    let scanned = scan::scan(&task, needs.union(more)).unwrap();
+                    selector.select(&task, &scanned, &[k]).map(|mut found| found.remove(0).rows)
+                };
+                let alone = choose(ScanRequest::default());
+                for lists in [needs.lists + 7, 2 * needs.lists + 20, N] {
+                    let beside = choose(ScanRequest { row_best: true, lists });
+                    assert_eq!(alone, beside, "{} seed {seed} k {k} lists {lists}", entry.name);
+                }
+            }
         }
     });
 }

@@ -43,8 +43,9 @@ pub(crate) struct Candidate {
 /// Lists of the nearest rows, and the costs of any row.
 pub(crate) struct CandidateLists<'a> {
     task: &'a Task<'a>,
-    /// The lists of the pass: those given, or those of a later pass.
+    /// The lists of the pass: those given, their front, or those of a later pass.
     given: Option<&'a NeighbourLists>,
+    front: Option<NeighbourLists>,
     scanned: Option<NeighbourLists>,
     /// What was asked of that pass.
     asked: usize,
@@ -60,7 +61,7 @@ impl<'a> CandidateLists<'a> {
         asked: usize,
         length: usize,
     ) -> Result<Self, Stopped> {
-        let mut this = Self { task, given, scanned: None, asked, lists: Vec::new(), length: 0 };
+        let mut this = Self { task, given, front: None, scanned: None, asked, lists: Vec::new(), length: 0 };
         if given.is_none() {
             this.rescan()?;
         }
@@ -95,9 +96,16 @@ impl<'a> CandidateLists<'a> {
         Ok(())
     }
 
-    /// The lists as the pass made them.
+    /// The lists as a pass made them that was asked for no more: a search that reads them whole then finds the same whatever
+    /// else is asked of the pass, by other methods or for other budgets.
     pub(crate) fn lists(&self) -> Option<&NeighbourLists> {
-        self.scanned.as_ref().or(self.given)
+        self.scanned.as_ref().or(self.front.as_ref()).or(self.given)
+    }
+
+    /// Leaves of the given lists what was asked for.
+    pub(crate) fn without_more(mut self) -> Self {
+        self.front = self.given.map(|given| given.front(self.asked));
+        self
     }
 
     /// Makes another pass for longer lists.

@@ -105,7 +105,7 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     let (asked, first) = (list_length(task, largest), 2 * largest_share(largest, m, task.weights) + 16);
     let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?;
     if let Some(set) = task.constraints.filter(|set| !set.constraints().are_none()) {
-        return constrained::solve(task, set, candidates, scanned, largest);
+        return constrained::solve(task, set, candidates.without_more(), scanned, largest);
     }
     let mut pool = Slots::new(candidates, n, m, n.min(largest + PREFETCHED * m));
 
