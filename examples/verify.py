@@ -7,7 +7,8 @@
 It checks certificates of every objective against .npy files of floats. Nothing in one is believed: it must have exactly the
 keys and types of CERTIFICATE below, speak of the rows that are given, leave out exactly those that have no cost, and its
 claims must follow from its evidence. Rows are known by their values, whatever files they lie in; in version 1 of the format,
-by the file. Columns, of which constraints speak, are fields of JSON lines or text with one value a line.
+by the file. Columns, of which constraints and quality speak, are fields of JSON lines or text with one value a line, packed
+by gzip or not.
 
 Costs and kernels are in doubt: inner products of d terms are off by less than (4d + 64) units of 2^-53. Sums are exact, but
 for those of kernels over k, M or a measure's rows. What is printed lies outside of that doubt, a claim passes if it lies
@@ -59,12 +60,17 @@ CONSTRAINED = (
     "<= max, x the number of its rows with the label (`each`: with any one label) or the sum of its numbers (`sum`) in the "
     "column; rows are numbered as in `subset`"
 )
+VALUED = (
+    "; where there is a `quality`, distance and best are instead of that distance to the power p, the power 2 under energy and "
+    "mmd, less weight times the mean of the numbers in the column of `quality` over the subset, and may be negative"
+)
 
 # The format: objects, arrays of one kind, leaves by test. What stands in parentheses may be null or missing; what has a
 # default may be missing.
 text = lambda x: type(x) is str and not any("\ud800" <= c <= "\udfff" for c in x)
 whole = lambda x: type(x) is int and 0 <= x < 2**64
 real = lambda x: type(x) in (int, float) and math.isfinite(x)
+COLUMN = {"name": text, "blake3": text, "origin": (text,)}
 counted = lambda x: x in ("each", "sum") or type(x) is dict and [*x] == ["label"] and text(x["label"])
 CERTIFICATE = {
     "schema": text,
@@ -73,10 +79,11 @@ CERTIFICATE = {
         **{"weights": {"subset": ([real],), "query": ([real],)}, "objective": lambda x: True},
         "tasks": [whole],
         "constraints": {
-            "columns": [{"name": text, "blake3": text, "origin": (text,)}],
+            "columns": [COLUMN],
             "limits": [{"column": whole, "of": counted, "min": (real,), "max": (real,)}],
             **{"include": [whole], "exclude": [whole]},
         },
+        "quality": ({"weight": real, "column": COLUMN},),
     },
     "inputs": [],
     "dropped": {"pool": [whole], "query": [whole]},
@@ -259,7 +266,7 @@ def prove(cert, args, kind):
     among, for_all = feasible(cert, args.certificate, args.column, kept), evidence["best_potentials"]
     need(not evidence["prices"] or cert["best"], "evidence: prices of no claim")
     need(not cert["best"] or problem["weights"]["subset"] is None, "best: of equal weights only")
-    proofs = {}
+    proofs, quality = {}, problem["quality"]
     if kind is None:
         of = (Worst if problem["tasks"] else Transport)(problem, pool, query, subset)
         if problem["tasks"] and for_all is not None:
@@ -285,7 +292,11 @@ def prove(cert, args, kind):
         proofs = {name: ends[name] for name in ends if cert["distance"][name] is not None}
     if for_all is not None:
         proofs["best"] = of.best(for_all, among, n)
-    return proofs, of.power, of.signed
+    if quality is None:
+        return proofs, of.power, of.signed
+    for name in {"lower", "upper"} & set(proofs):
+        proofs[name] = [(end if of.signed else max(end, 0)) - among.worth for end in proofs[name]]
+    return proofs, 1, True
 
 
 # Verdict, reason and what is sure.
@@ -300,6 +311,10 @@ def check(args):
     need(not cert["evidence"]["task_shares"] or problem["tasks"] and cert["best"], "evidence: shares of no claim")
     convention += WEIGHTED if type(kind) is tuple and weighted(problem) else ""
     convention += WORST if problem["tasks"] else ""
+    if quality := problem["quality"]:
+        plain = not problem["tasks"] and problem["weights"]["subset"] is None and type(kind) is not float
+        need(plain and quality["weight"] > 0, "quality: no weight, or not known of this statement")
+        convention += VALUED
     need(problem["convention"] == convention, "convention: not the one of this format")
     need(cost in (*ANGLES, *DISTANCES, "precomputed") and p in (1, 2), "problem: unknown cost or power")
     need(0 < problem["budget"] <= problem["pool"] and problem["queries"] > 0, "budget: nothing to choose")

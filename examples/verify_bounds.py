@@ -326,10 +326,13 @@ class Kernel:
 
 
 class Feasible:
-    """The subsets that may be chosen: k rows, those of `include` and none of `exclude`, at prices of limits."""
+    """The subsets that may be chosen: k rows, those of `include` and none of `exclude`, at prices of limits.
 
-    def __init__(self, k, n, constraints=None):
-        self.k, self.constraints = k, constraints
+    What rows are worth by themselves is a negative discount; `worth` is the mean of it over the subset in hand.
+    """
+
+    def __init__(self, k, n, constraints=None, worth=0):
+        self.k, self.constraints, self.worth = k, constraints, worth
         self.include, self.exclude, self.discounts, self.constant = constraints or (set(), set(), [0] * n, 0)
 
     # At most this is the sum of a value over any such subset: those that must be chosen, and the largest others.

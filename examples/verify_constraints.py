@@ -1,9 +1,13 @@
-"""Constraints, for the checker in verify.py: whether the subset obeys them, and what prices of limits do to a bound."""
+"""Constraints and quality, for the checker in verify.py: whether the subset obeys, and what prices and quality do to a bound."""
 
+import gzip
 import json
 import math
 import os
 import struct
+import zlib
+
+from fractions import Fraction
 
 from verify_bounds import LARGEST, Feasible, Stop, need, units
 
@@ -15,12 +19,14 @@ except ImportError:
 NO_LABEL = 2**32 - 1
 
 
-# The values of a column, a label or a number for each of `count` pool rows as stored.
+# The values of a column, a label or a number for each of `count` pool rows as stored; `scores` may be negative.
 def column(path, field, kind, count):
     need(os.path.isfile(path), f"{path} is no file", "cannot-check")
     try:
-        lines = open(path, "rb").read().decode("utf-8").split("\n")
-    except ValueError as fault:
+        content = open(path, "rb").read()
+        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        lines = content.decode("utf-8").split("\n")
+    except (ValueError, EOFError, OSError, zlib.error) as fault:
         raise Stop("cannot-check", f"{path}: {fault}")
     lines = [line.strip() for line in (lines[:-1] if lines[-1] == "" else lines)]
     need(len(lines) == count, f"{path} has {len(lines)} values for {count} pool rows", "cannot-check")
@@ -40,7 +46,7 @@ def column(path, field, kind, count):
         numbers = [float(cell) for cell in cells]
     except (ValueError, TypeError) as fault:
         raise Stop("cannot-check", f"{path}: {fault}")
-    good = all(math.isfinite(x) and math.copysign(1, x) > 0 for x in numbers)
+    good = all(math.isfinite(x) and (kind == "scores" or math.copysign(1, x) > 0) for x in numbers)
     need(good, f"{path}: a number is negative or not finite", "cannot-check")
     return numbers
 
@@ -60,26 +66,29 @@ def beside(certificate):
     return None
 
 
-# What limits speak of, if it has the values that the certificate means.
+# What limits and quality speak of, the latter last, if it has the values that the certificate means.
 def columns_of(cert, certificate, words, count):
-    constraints, given, found = cert["problem"]["constraints"], {}, []
+    constraints, quality, given, found = cert["problem"]["constraints"], cert["problem"]["quality"], {}, []
+    records = [(record, "labels") for record in constraints["columns"]] + [(quality["column"], "scores")] * bool(quality)
+    for limit in constraints["limits"]:
+        if limit["of"] == "sum":
+            records[limit["column"]] = records[limit["column"]][0], "numbers"
     for word in words:
         name, mark, file = word.partition("=")
         need(name and mark and file and name not in given, f"--column {word} is not understood", "cannot-check")
         given[name] = file
-    names = {record["name"] for record in constraints["columns"]}
+    names = {record["name"] for record, _ in records}
     need(set(given) <= names, "columns: the certificate speaks of no such column", "cannot-check")
-    for at, record in enumerate(constraints["columns"]):
+    for record, kind in records:
         place = given.get(record["name"], record["origin"])
         if record["name"] not in given and not (place and os.path.isfile(file_of(place))):
             place = beside(certificate) or place
         need(place is not None, f"columns: no file of {record['name']!r} is given", "cannot-check")
         path = file_of(place)
         field = record["name"] if path == place else place[len(path) + 1 :]
-        adds_up = any(limit["column"] == at and limit["of"] == "sum" for limit in constraints["limits"])
-        values = column(path, field, "numbers" if adds_up else "labels", count)
-        digest = blake3(b"N" if adds_up else b"L")
-        if adds_up:
+        values = column(path, field, kind, count)
+        digest = blake3(b"L" if kind == "labels" else b"N")
+        if kind != "labels":
             digest.update(struct.pack(f"<{count}d", *values))
         else:
             encoded = [None if label is None else label.encode() for label in values]
@@ -106,11 +115,13 @@ def terms(limit, values):
 
 # The subsets that the claims are about; `kept` are the rows of the problem, as stored.
 def feasible(cert, certificate, words, kept):
-    problem, constraints = cert["problem"], cert["problem"]["constraints"]
+    problem, constraints, quality = cert["problem"], cert["problem"]["constraints"], cert["problem"]["quality"]
     prices, k, n, stored = cert["evidence"]["prices"], problem["budget"], problem["pool"], len(cert["dropped"]["pool"])
     if not any(constraints.values()):
-        need(not prices and not words, "prices: of no constraints")
-        return Feasible(k, n)
+        need(not prices, "prices: of no constraints")
+        if not quality:
+            need(not words, "columns: the certificate speaks of none", "cannot-check")
+            return Feasible(k, n)
     stored += n
     include, exclude, limits = (constraints[key] for key in ("include", "exclude", "limits"))
     for rows in (include, exclude):
@@ -141,5 +152,14 @@ def feasible(cert, certificate, words, kept):
         for row, count in rows.items():
             if row in number:
                 discounts[number[row]] += units(price["price"]) * count
+    worth = 0
+    if quality:
+        worths = [units(quality["weight"]) * units(score) for score in columns[-1]]
+        # A kernel's squared distance is bounded by twice the values.
+        half = 1 if problem["objective"] == "w" else 2
+        for row in kept:
+            need(abs(worths[row]) <= units(LARGEST) << 1074, "quality: too large")
+            discounts[number[row]] -= -(-worths[row] // half)
+        worth = Fraction(sum(worths[row] for row in chosen), k << 2148)
     numbered = lambda rows: {number[row] for row in rows if row in number}
-    return Feasible(k, n, (numbered(include), numbered(exclude), discounts, constant))
+    return Feasible(k, n, (numbered(include), numbered(exclude), discounts, constant), worth)

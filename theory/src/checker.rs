@@ -31,7 +31,8 @@ pub struct Facts {
     /// [`row_fault`](crate::geometry::row_fault) finds fault with under the cost. The checker cannot tell, since it does not see
     /// them.
     pub dropped: Dropped,
-    /// The columns of which its constraints speak, in their order there, with a value for every pool row as stored.
+    /// The columns of which the statement speaks ([`Statement::columns`](crate::Statement::columns)), in that order, with a value
+    /// for every pool row as stored.
     pub columns: Vec<Column>,
     /// What each of these columns is called, and the digest of its values.
     pub column_records: Vec<ColumnRecord>,
@@ -40,14 +41,15 @@ pub struct Facts {
 /// What the checker could prove.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Proved {
-    /// An interval that contains the distance of the subset.
+    /// An interval that contains the distance of the subset, less its quality if the statement has one.
     pub distance: Interval,
-    /// A lower bound for the distance of every subset of that size.
+    /// A lower bound of the same for every subset of that size.
     pub best: Option<f64>,
 }
 
 impl Proved {
-    /// How far the subset can be above the best possible one, see [`excess`].
+    /// How far the subset can be above the best possible one, see [`excess`]; nothing is meant by it where the statement has a
+    /// quality.
     pub fn excess(&self) -> Option<f64> {
         excess(self.distance.upper?, self.best?)
     }
@@ -197,13 +199,14 @@ fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>
     check_columns(certificate, facts, n)
 }
 
-/// Whether the columns at hand are those of which the constraints speak, for a pool of `stored` rows.
+/// Whether the columns at hand are those of which the statement speaks, for a pool of `stored` rows.
 fn check_columns(certificate: &Certificate, facts: &Facts, stored: usize) -> Result<(), String> {
-    let (claimed, found) = (&certificate.problem.constraints.columns, &facts.column_records);
-    if claimed.len() != found.len() || found.len() != facts.columns.len() {
-        return Err(format!("the constraints speak of {} columns, {} are given", claimed.len(), facts.columns.len()));
+    let (claimed, found) = (certificate.problem.columns(), &facts.column_records);
+    let count = certificate.problem.columns().count();
+    if count != found.len() || found.len() != facts.columns.len() {
+        return Err(format!("the certificate speaks of {count} columns, {} are given", facts.columns.len()));
     }
-    for (claim, (fact, column)) in claimed.iter().zip(found.iter().zip(&facts.columns)) {
+    for (claim, (fact, column)) in claimed.zip(found.iter().zip(&facts.columns)) {
         let name = &fact.name;
         if column.rows() != stored {
             return Err(format!("column `{name}` has {} values for {stored} pool rows", column.rows()));
@@ -224,10 +227,21 @@ fn prove(
 ) -> Result<Proved, Rejection> {
     let (problem, evidence) = (&certificate.problem, &certificate.evidence);
     let dropped = &certificate.dropped.pool;
-    let feasible = match problem.constraints.are_none() {
-        true if evidence.prices.is_empty() => None,
-        true => return Err(Rejection::new("prices", "there are prices without constraints")),
-        false => Some(FeasibleSet::new(&problem.constraints, columns, geometry.pool_len() + dropped.len(), dropped)?),
+    let plain = problem.constraints.are_none();
+    if plain && !evidence.prices.is_empty() {
+        return Err(Rejection::new("prices", "there are prices without constraints"));
+    }
+    let (of_limits, of_quality) = columns.split_at(problem.constraints.columns.len().min(columns.len()));
+    let feasible = match (&problem.quality, of_quality) {
+        (None, _) if plain => None,
+        (quality, of_quality) => {
+            let stored = geometry.pool_len() + dropped.len();
+            let set = FeasibleSet::new(&problem.constraints, of_limits, stored, dropped)?;
+            Some(match (quality, of_quality) {
+                (Some(quality), [column, ..]) => set.valued(quality.clone(), column, dropped)?,
+                _ => set,
+            })
+        }
     };
     let kept = kept_rows(dropped, geometry.pool_len())?;
     let numbered = |field: &str, rows: &[usize]| -> Result<Vec<usize>, Rejection> {

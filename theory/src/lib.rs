@@ -42,7 +42,7 @@ pub use bounds::{
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};
-pub use constraints::{Column, Constraints, FeasibleSet, Price};
+pub use constraints::{Column, Constraints, FeasibleSet, Price, Quality};
 pub use cost::Cost;
 pub use cost_bounds::{CostBounds, Power};
 pub use geometry::{Geometry, GeometryError};

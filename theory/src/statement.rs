@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::constraints::Constraints;
+use crate::constraints::{ColumnRecord, Constraints, Quality};
 use crate::cost::{Cost, Family};
 use crate::cost_bounds::{LARGEST_DIM, Power};
 use crate::geometry::Geometry;
@@ -35,6 +35,10 @@ pub const WORST: &str = "; the queries are those of several tasks, so many of ea
 pub const CONSTRAINED: &str = " that obeys `constraints`, as `subset` does: it has all rows of `include`, none of `exclude`, and \
      for every limit min <= x <= max, x the number of its rows with the label (`each`: with any one label) or the sum of its \
      numbers (`sum`) in the column; rows are numbered as in `subset`";
+
+/// What is added to the convention where there is a [`Quality`].
+pub const VALUED: &str = "; where there is a `quality`, distance and best are instead of that distance to the power p, the power 2 under \
+     energy and mmd, less weight times the mean of the numbers in the column of `quality` over the subset, and may be negative";
 
 /// Which distance between subset and queries a statement is about.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -135,8 +139,11 @@ pub struct Statement {
     /// Which subsets `best` is about; absent in files if it is about all.
     #[serde(default, skip_serializing_if = "Constraints::are_none")]
     pub constraints: Constraints,
-    /// [`Objective::convention`], word for word, [`CONSTRAINED`] where there are constraints, and [`WEIGHTED`] where a
-    /// kernel's distance has weights.
+    /// What chosen rows are worth by themselves; absent in files if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
+    /// [`Objective::convention`], word for word, [`CONSTRAINED`] where there are constraints, [`WEIGHTED`] where a
+    /// kernel's distance has weights, and [`VALUED`] where there is a quality.
     pub convention: String,
 }
 
@@ -153,6 +160,7 @@ impl Statement {
             tasks: Vec::new(),
             objective: Objective::W,
             constraints: Constraints::default(),
+            quality: None,
             convention: CONVENTION.to_owned(),
         }
     }
@@ -182,6 +190,16 @@ impl Statement {
         Self { constraints, ..self }.with_convention()
     }
 
+    /// The same problem where chosen rows are worth something by themselves.
+    pub fn valued(self, quality: Option<Quality>) -> Self {
+        Self { quality, ..self }.with_convention()
+    }
+
+    /// The columns of which it speaks: those of its constraints, then that of its quality.
+    pub fn columns(&self) -> impl Iterator<Item = &ColumnRecord> {
+        self.constraints.columns.iter().chain(self.quality.iter().map(|quality| &quality.column))
+    }
+
     /// The same problem under another distance.
     pub fn under(self, objective: Objective) -> Self {
         Self { objective, ..self }.with_convention()
@@ -197,7 +215,8 @@ impl Statement {
         let constrained = if self.constraints.are_none() { "" } else { CONSTRAINED };
         let weighted = self.objective.kernel().is_some() && self.weights != Weights::default();
         let worst = if self.tasks.is_empty() { "" } else { WORST };
-        self.objective.convention().to_owned() + constrained + if weighted { WEIGHTED } else { "" } + worst
+        let valued = if self.quality.is_some() { VALUED } else { "" };
+        self.objective.convention().to_owned() + constrained + if weighted { WEIGHTED } else { "" } + worst + valued
     }
 
     /// Checks that the problem makes sense and is about this geometry.
@@ -237,6 +256,7 @@ impl Statement {
             return Err(Rejection::new("budget", place));
         }
         self.check_tasks()?;
+        self.check_quality()?;
         let sides = [("subset", &self.weights.subset, self.budget), ("query", &self.weights.query, self.queries)];
         for (side, weights, count) in sides {
             let Some(weights) = weights else { continue };
@@ -284,6 +304,24 @@ impl Statement {
         Ok(())
     }
 
+    /// Checks that a quality has a weight, and belongs to uniform subsets and one task under a distance that is known to go
+    /// with it.
+    fn check_quality(&self) -> Result<(), Rejection> {
+        let Some(Quality { weight, .. }) = &self.quality else { return Ok(()) };
+        let fault = if !(*weight > 0.0 && weight.is_finite()) {
+            "has a weight that is not positive and finite"
+        } else if matches!(self.objective, Objective::Tsds { .. }) {
+            "is not known of `tsds`"
+        } else if !self.tasks.is_empty() {
+            "is known of one task only"
+        } else if self.weights.subset.is_some() {
+            "is known of uniform subsets only"
+        } else {
+            return Ok(());
+        };
+        Err(Rejection::new("quality", format!("the quality of rows {fault}")))
+    }
+
     /// What other objectives than W do not know of.
     fn check_plain_terms(&self) -> Result<(), Rejection> {
         let (name, kernel) = (self.objective.name(), self.objective.kernel());
@@ -303,6 +341,19 @@ impl Statement {
             return Ok(());
         };
         Err(Rejection::new("objective", format!("`{name}` {fault}")))
+    }
+
+    /// Checks that there is nothing for which a [`FeasibleSet`](crate::FeasibleSet) is needed.
+    pub(crate) fn check_unconstrained(&self) -> Result<(), Rejection> {
+        match (self.constraints.are_none(), &self.quality) {
+            (true, None) => Ok(()),
+            (true, Some(_)) => {
+                Err(Rejection::new("quality", "the statement has a quality, which this bound does not know of"))
+            }
+            (false, _) => {
+                Err(Rejection::new("constraints", "the statement has constraints, which this bound does not know of"))
+            }
+        }
     }
 
     /// A number ≤ Σ_j b_j g_j.

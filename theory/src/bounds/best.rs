@@ -8,6 +8,8 @@
 //! - for energy and MMD: v_i = −h(x_i), see [`discrepancy`];
 //! - for TSDS: v_i = Σ_j max(0, g_j − c_ij), see [`tsds`].
 //!
+//! Where rows are worth something by themselves, that is added to their values (`notes/quality.md`).
+//!
 //! Under W and TSDS, rows with a proof that v_i ≤ 0 may be left out ([`Screened`]). The checker leaves none out.
 //!
 //! [`Screened`]: crate::bounds::Screened
@@ -115,12 +117,12 @@ impl BestBound {
 type Values<'a> = Box<dyn Fn(&mut Vec<f64>, &[usize], &mut [f64]) -> Result<(), Rejection> + Sync + 'a>;
 
 /// What an objective D and evidence say of every subset S (`notes/priced-support.md`): one value v_i a pool row, and a
-/// number ≤ D(S) that falls as Σ_{i∈S} v_i rises.
+/// number ≤ D(S)^q (module `bounds::root`) that falls as Σ_{i∈S} v_i rises.
 pub(super) struct Relaxation<'a> {
     /// Whether the price σ of a row is contained in the values already.
     pub(super) holds_price: bool,
     pub(super) values: Values<'a>,
-    /// A number ≤ D(S) for all S whose values add up to at most this; `None` if it is too large for a double.
+    /// A number ≤ D(S)^q for all S whose values add up to at most this; `None` if it is too large for a double.
     pub(super) lower: Box<dyn Fn(f64) -> Option<f64> + 'a>,
 }
 
@@ -177,14 +179,12 @@ pub fn best_bound(
     candidates: Candidates<'_>,
     executor: Executor<'_>,
 ) -> Result<BestBound, Rejection> {
-    if !problem.constraints.are_none() {
-        return Err(Rejection::new("constraints", "the statement has constraints, which this bound does not know of"));
-    }
+    problem.check_unconstrained()?;
     bound_among(geometry, problem, evidence.into(), candidates, Feasible::of(problem), &[], executor)
 }
 
-/// As [`best_bound`], for the subsets that obey the constraints of the problem (T15). `feasible` holds the same constraints
-/// with the columns that they speak of; any `prices` of its limits give a bound. Looks at all rows.
+/// As [`best_bound`], for the subsets that obey the constraints of the problem (T15), and with what its rows are worth by
+/// themselves. `feasible` holds the same with the columns that they speak of; any `prices` of its limits give a bound. Looks at all rows.
 ///
 /// ```
 /// use kantor_theory::constraints::{Column, ColumnRecord, Constraints, Counted, FeasibleSet, Limit, Price};
@@ -257,15 +257,19 @@ fn bound_among(
         (BestEvidence::Potentials(_), other, _) => return Err(misplaced("potentials", other)),
         (BestEvidence::Witness(_), other, _) => return Err(misplaced("measures on pool rows", other)),
     };
-    let (lower, Bounded { threshold, fixed, .. }) =
+    let (powered, Bounded { threshold, fixed, .. }) =
         relaxed(geometry.pool_len(), &feasible, relaxation, listed, executor)?;
+    let lower = problem.lower_of_power(powered).ok_or_else(|| Rejection::new("range", TOO_LARGE))?;
     // Of TSDS's it depends on which rows were left out, and nothing is made of it.
     let threshold = threshold.filter(|_| !matches!(problem.objective, Objective::Tsds { .. }));
     let (geometry, statement, prices) = (geometry.id(), problem.clone(), prices.to_vec());
     Ok(BestBound { geometry, statement, evidence, prices, threshold, fixed, lower })
 }
 
-/// A number ≤ D(S) for all feasible S, and what it is proved by. Pool rows that are not `listed` are known to have v_i ≤ 0.
+/// Why there is no bound.
+const TOO_LARGE: &str = "the bound is too large for a double: rescale rows, costs, or the numbers that prove it";
+
+/// A number ≤ D(S)^q for all feasible S, less what its rows are worth by themselves, and what it is proved by. Pool rows that are not `listed` are known to have v_i ≤ 0.
 fn relaxed(
     pool: usize,
     feasible: &Feasible<'_>,
@@ -285,8 +289,7 @@ fn relaxed(
     };
     let count = listed.map_or(pool, <[usize]>::len);
     let support = over_blocks(count, executor, Vec::new, feasible.support(holds_price), visit, Support::merge)?;
-    let too_large = "the bound is too large for a double: rescale rows, costs, or the numbers that prove it";
     let bounded = support.bounded();
-    let lower = lower(bounded.sum).ok_or_else(|| Rejection::new("range", too_large))?;
+    let lower = lower(bounded.sum).ok_or_else(|| Rejection::new("range", TOO_LARGE))?;
     Ok((lower, bounded))
 }

@@ -26,7 +26,7 @@ use crate::dot;
 use crate::geometry::Geometry;
 use crate::kernel::Kernel;
 use crate::rejection::Rejection;
-use crate::rounding::{ExactSum, TINY, UNIT, add_down, add_up, div_down, sqrt_down, sub_down};
+use crate::rounding::{ExactSum, TINY, UNIT, add_down, add_up, div_down, sub_down};
 use crate::rows::DenseRows;
 use crate::simd;
 use crate::statement::{Statement, Weights, total};
@@ -169,7 +169,7 @@ fn among_queries(geometry: &Geometry<'_>, kernel: Kernel, weights: &[f64], mass:
     Ok(ratio_down(sum.ratio_down(mass), mass))
 }
 
-/// Encloses the distance of the pool rows `rows` to the queries under `kernel`.
+/// Encloses the squared distance of the pool rows `rows` to the queries under `kernel`.
 pub(super) fn interval(
     geometry: &Geometry<'_>,
     kernel: Kernel,
@@ -177,7 +177,7 @@ pub(super) fn interval(
     weights: &Weights,
     executor: Executor<'_>,
 ) -> Result<Interval, Rejection> {
-    kernel_means(geometry, kernel, rows, weights, executor)?.distance()
+    kernel_means(geometry, kernel, rows, weights, executor)?.squared_distance()
 }
 
 /// What a witness says of all subsets.
@@ -215,7 +215,7 @@ pub(super) fn relaxation<'a>(
         lower: Box::new(move |support| {
             let height = div_down(-support, budget);
             let squared = add_down(sub_down(2.0 * height, length), queries);
-            squared.is_finite().then(|| sqrt_down(squared.max(0.0)))
+            squared.is_finite().then_some(squared)
         }),
     })
 }

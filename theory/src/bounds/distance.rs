@@ -27,6 +27,7 @@ pub struct DistanceBound {
     statement: Statement,
     rows: Vec<usize>,
     evidence: DistanceEvidence,
+    plain: Interval,
     interval: Interval,
 }
 
@@ -57,9 +58,14 @@ impl DistanceBound {
         self.statement.objective
     }
 
-    /// The distance lies in here.
+    /// What certificates of the statement call the distance lies in here: with a quality, less what rows are worth.
     pub fn interval(&self) -> Interval {
         self.interval
+    }
+
+    /// The distance lies in here, whatever rows are worth by themselves.
+    pub fn plain(&self) -> Interval {
+        self.plain
     }
 
     /// The subset: distinct pool rows of the geometry.
@@ -100,14 +106,12 @@ pub fn distance_bound(
     evidence: DistanceEvidence,
     executor: Executor<'_>,
 ) -> Result<DistanceBound, Rejection> {
-    if !problem.constraints.are_none() {
-        return Err(Rejection::new("constraints", "the statement has constraints, which this bound does not know of"));
-    }
-    bound_of(geometry, problem, rows, evidence, executor)
+    problem.check_unconstrained()?;
+    bound_of(geometry, problem, rows, evidence, None, executor)
 }
 
-/// As [`distance_bound`], for a subset that obeys the constraints of the problem; `feasible` holds the same constraints with
-/// the columns that they speak of.
+/// As [`distance_bound`], for a subset that obeys the constraints of the problem, and with what its rows are worth by
+/// themselves; `feasible` holds the same with the columns that they speak of.
 ///
 /// # Errors
 /// As [`distance_bound`]; and if `feasible` does not fit the problem or the rows break a constraint.
@@ -122,7 +126,7 @@ pub fn constrained_distance_bound(
     feasible.check_same_problem(problem)?;
     check_subset(rows, problem)?;
     feasible.check(rows)?;
-    bound_of(geometry, problem, rows, evidence, executor)
+    bound_of(geometry, problem, rows, evidence, Some(feasible), executor)
 }
 
 fn bound_of(
@@ -130,11 +134,12 @@ fn bound_of(
     problem: &Statement,
     rows: &[usize],
     evidence: DistanceEvidence,
+    feasible: Option<&FeasibleSet>,
     executor: Executor<'_>,
 ) -> Result<DistanceBound, Rejection> {
     problem.check(geometry)?;
     check_subset(rows, problem)?;
-    let interval = match problem.objective {
+    let powered = match problem.objective {
         Objective::W if !problem.tasks.is_empty() => tasks::interval(geometry, problem, rows, &evidence, executor),
         Objective::W => transport::interval(geometry, problem, rows, &evidence, executor),
         other if evidence != DistanceEvidence::default() => Err(misplaced("potentials and plans", other)),
@@ -142,12 +147,21 @@ fn bound_of(
         Objective::Mmd(kernel) => discrepancy::interval(geometry, kernel, rows, &problem.weights, executor),
         Objective::Tsds { diversity } => tsds::interval(geometry, problem, diversity, rows, executor),
     }?;
+    let plain = problem.root(powered);
+    let interval = match feasible.filter(|set| set.quality().is_some()) {
+        None => plain,
+        Some(set) => set.less_quality(powered, rows),
+    };
+    if [interval.lower, interval.upper].into_iter().flatten().any(|end| !end.is_finite()) {
+        return Err(Rejection::new("range", "a bound is too large for a double: rescale what rows are worth"));
+    }
     if let Interval { lower: Some(lower), upper: Some(upper) } = interval
         && lower > upper
     {
         return Err(Rejection::new("contradiction", format!("lower bound {lower} is above upper bound {upper}")));
     }
-    Ok(DistanceBound { geometry: geometry.id(), statement: problem.clone(), rows: rows.to_vec(), evidence, interval })
+    let (geometry, statement, rows) = (geometry.id(), problem.clone(), rows.to_vec());
+    Ok(DistanceBound { geometry, statement, rows, evidence, plain, interval })
 }
 
 /// Checks that a subset has as many rows as the budget, all distinct and in the pool.

@@ -3,7 +3,8 @@
 //!
 //! For values v_i of the pool rows and any price σ, every set S of k rows has
 //! Σ_{i∈S} v_i ≤ σk + Σ_i max(0, v_i − σ). The least such number is the support function of these sets: with the k-th
-//! largest value for σ it is the sum of the k largest. Constraints are priced first ([`FeasibleSet`]).
+//! largest value for σ it is the sum of the k largest. Constraints are priced first, and what rows are worth by themselves is
+//! added to their values ([`FeasibleSet`]).
 
 use crate::constraints::{FeasibleSet, Price, Priced};
 use crate::rejection::Rejection;
@@ -26,7 +27,7 @@ impl<'a> Feasible<'a> {
     /// Those of a problem with the constraints of `set`, at these prices.
     pub(super) fn among(problem: &Statement, set: &'a FeasibleSet, prices: &[Price]) -> Result<Self, Rejection> {
         set.check_same_problem(problem)?;
-        Ok(Self { budget: problem.budget, constrained: Some((set, set.priced(prices)?)) })
+        Ok(Self { budget: problem.budget, constrained: Some((set, set.priced(prices, problem.objective)?)) })
     }
 
     /// The bound at the best price σ, or at zero if `values` hold it already: a constant added to all potentials is one.

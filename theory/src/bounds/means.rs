@@ -67,13 +67,19 @@ impl KernelMeans {
     /// # Errors
     /// If the square is negative beyond rounding, or too large.
     pub fn distance(&self) -> Result<Interval, Rejection> {
+        let Interval { lower, upper } = self.squared_distance()?;
+        Ok(Interval { lower: lower.map(sqrt_down), upper: upper.map(sqrt_up) })
+    }
+
+    /// The square of the same.
+    pub(super) fn squared_distance(&self) -> Result<Interval, Rejection> {
         let Interval { lower: Some(low), upper: Some(high) } = self.squared() else {
             return Err(Rejection::new("range", "a bound is too large for a double: rescale the rows"));
         };
         if high < 0.0 {
             return Err(Rejection::new("contradiction", "a squared distance came out negative"));
         }
-        Ok(Interval { lower: Some(sqrt_down(low.max(0.0))), upper: Some(sqrt_up(high)) })
+        Ok(Interval { lower: Some(low.max(0.0)), upper: Some(high) })
     }
 
     /// The unbiased estimate of the squared distance between the laws from which S and Q were drawn; `None` if a side

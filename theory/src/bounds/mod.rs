@@ -12,6 +12,7 @@ mod distance;
 mod feasible;
 mod means;
 mod nearest;
+mod root;
 mod screened;
 mod sensitivity;
 pub(crate) mod tasks;

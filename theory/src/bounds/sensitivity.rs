@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{BestBound, BestEvidence};
 use crate::constraints::{Counted, Limit, Price};
-use crate::cost::Cost;
 use crate::cost_bounds::Power;
 use crate::rejection::Rejection;
 use crate::rounding::{add_down, add_up, div_up, mul_down, mul_up, sqrt_down, sub_down};
@@ -53,7 +52,8 @@ pub struct NewRow<'a> {
 /// What a bound for all subsets and a subset in hand say of problems with other limits or more rows. What new rows are worth is
 /// known of transport only.
 ///
-/// Every number is proved, and is relative to the subset in hand: none of the changed problem's subsets is closer by more.
+/// Every number is proved, and is relative to the subset in hand: none of the changed problem's subsets is closer by more, or has
+/// a lower distance less quality by more where rows are worth something by themselves.
 ///
 /// ```
 /// use kantor_theory::constraints::{Column, ColumnRecord, Constraints, Counted, FeasibleSet, Limit, Price};
@@ -85,8 +85,8 @@ pub struct Sensitivity<'a> {
 }
 
 impl<'a> Sensitivity<'a> {
-    /// Of a bound under W or the distance of a kernel, and the distance of a subset that obeys the same constraints, which is at
-    /// most `upper`.
+    /// Of a bound under W or the distance of a kernel, and the distance of a subset that obeys the same constraints (less its
+    /// quality, if there is one), which is at most `upper`.
     ///
     /// # Errors
     /// If the bound is under another objective, or `upper` is below it or not finite.
@@ -148,7 +148,7 @@ impl<'a> Sensitivity<'a> {
     }
 
     /// A number ≥ what the bound falls by for each unit of which an end at this price is relaxed: the bound of the distance, or of
-    /// its square where the distance is a root.
+    /// its square where the distance is a root. The same less the quality, where there is one.
     pub fn slope(&self, price: f64) -> f64 {
         div_up(if self.best.objective() == Objective::W { price } else { 2.0 * price }, self.best.budget() as f64)
     }
@@ -168,7 +168,8 @@ impl<'a> Sensitivity<'a> {
         if more.is_finite() { self.fall(more) } else { None }
     }
 
-    /// The same as [`Sensitivity::unchanged`] if this row is added to the pool. `None` if nothing is proved.
+    /// The same as [`Sensitivity::unchanged`] if this row is added to the pool. `None` if nothing is proved: where rows are
+    /// worth something by themselves, it is not known what this one is worth.
     ///
     /// # Errors
     /// If the row does not have one number for every query and column.
@@ -177,6 +178,9 @@ impl<'a> Sensitivity<'a> {
         let columns = constraints.columns.len();
         if (row.costs.len(), row.labels.len(), row.numbers.len()) != (*queries, columns, columns) {
             return Err(Rejection::new("row", format!("a row has {queries} costs, and {columns} labels and numbers")));
+        }
+        if self.best.statement().quality.is_some() {
+            return Ok(None);
         }
         let Some(potentials) = self.potentials() else { return Ok(None) };
         let replies = potentials.iter().zip(row.costs).map(|(&g, &cost)| add_up(g, -cost));
@@ -202,7 +206,7 @@ impl<'a> Sensitivity<'a> {
     }
 
     /// The same if so many rows are added to the pool, wherever they lie and whatever their labels. `None` if nothing is proved:
-    /// costs may be negative, or numbers count towards a lower end that has a price.
+    /// costs may be negative, rows are worth something by themselves, or numbers count towards a lower end that has a price.
     pub fn new_rows(&self, rows: usize) -> Option<f64> {
         if self.signed() {
             return None;
@@ -259,9 +263,9 @@ impl<'a> Sensitivity<'a> {
 
     /// A number ≥ the subset's distance less the least distance in a problem where the sum in the bound is larger by `more`.
     fn fall(&self, more: f64) -> Option<f64> {
-        let Statement { p, objective, .. } = self.best.statement();
+        let Statement { p, objective, quality, .. } = self.best.statement();
         let lower = self.best.lower();
-        let squared = *p == Power::Two || *objective != Objective::W;
+        let squared = quality.is_none() && (*p == Power::Two || *objective != Objective::W);
         let less = sub_down(if squared { mul_down(lower, lower) } else { lower }, self.slope(more));
         // Where the bound was raised to zero, what is below zero is raised again.
         let lower = match squared {
@@ -273,9 +277,9 @@ impl<'a> Sensitivity<'a> {
         (!more.is_nan() && fall.is_finite()).then_some(fall)
     }
 
-    /// Whether distances can be negative: only under given costs to the first power.
+    /// Whether what is bounded can be negative.
     fn signed(&self) -> bool {
-        let Statement { cost, p, objective, .. } = self.best.statement();
-        *cost == Cost::Precomputed && *p == Power::One && *objective == Objective::W
+        let statement = self.best.statement();
+        statement.signed() || statement.quality.is_some()
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn spans(tasks: &[usize]) -> impl Iterator<Item = Range<usize>> + '_ 
     })
 }
 
-/// Evaluates both ends for the pool rows `rows`.
+/// Evaluates both ends, to the power p, for the pool rows `rows`.
 pub(super) fn interval(
     geometry: &Geometry<'_>,
     problem: &Statement,
@@ -97,9 +97,7 @@ pub(super) fn relaxation<'a>(
                 // Negated, as a mean may be negative.
                 add_down(earned, -mul_up(share, -problem.of_task(task).mean_potential_down(&g[span])))
             });
-            let value = ratio_down(sub_down(earned, div_up(support, problem.budget as f64)), &sum);
-            let lower = if costs.signed() { value } else { value.max(0.0) };
-            lower.is_finite().then(|| problem.p.root_down(lower))
+            Some(ratio_down(sub_down(earned, div_up(support, problem.budget as f64)), &sum))
         }),
     })
 }

@@ -28,7 +28,7 @@ struct Sums {
     smallest: f64,
 }
 
-/// Evaluates both bounds for the pool rows `rows`.
+/// Evaluates both bounds of W_p^p for the pool rows `rows`.
 pub(super) fn interval(
     geometry: &Geometry<'_>,
     problem: &Statement,
@@ -85,12 +85,12 @@ pub(super) fn interval(
             Some(a) => sums.dual.ratio_up(&total(a)),
         };
         let value = sub_down(problem.mean_potential_down(g), spent);
-        problem.p.root_down(if costs.signed() { value } else { value.max(0.0) })
+        if costs.signed() { value } else { value.max(0.0) }
     });
     let upper = evidence.plan.as_ref().map(|plan| {
         let mean = sums.primal.ratio_up(&plan.total_sum());
         let repair = mul_up(add_up(sums.largest, -sums.smallest), missing);
-        problem.p.root_up(add_up(mean, repair))
+        add_up(mean, repair)
     });
     for bound in [lower, upper].into_iter().flatten() {
         if !bound.is_finite() {
@@ -112,9 +112,7 @@ pub(super) fn relaxation<'a>(
         holds_price: true,
         values: values_of_closeness(geometry, move |closeness, out| costs.best_replies(g, closeness, out)),
         lower: Box::new(move |support| {
-            let value = sub_down(problem.mean_potential_down(g), div_up(support, problem.budget as f64));
-            let lower = if costs.signed() { value } else { value.max(0.0) };
-            lower.is_finite().then(|| problem.p.root_down(lower))
+            Some(sub_down(problem.mean_potential_down(g), div_up(support, problem.budget as f64)))
         }),
     })
 }

@@ -7,6 +7,11 @@ use crate::rejection::Rejection;
 /// No label.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// Whether a number may be part of a sum with limits: finite and not negative, −0 included.
+pub(super) fn adds_up(x: f64) -> bool {
+    x.is_finite() && x.is_sign_positive()
+}
+
 /// A label or a number for every pool row as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column(pub(super) Values);
@@ -41,7 +46,18 @@ impl Column {
     /// # Errors
     /// Names the first that is negative or not finite.
     pub fn numbers(numbers: Vec<f64>) -> Result<Self, Rejection> {
-        match numbers.iter().position(|&x| !(0.0..=f64::MAX).contains(&x) || x.is_sign_negative()) {
+        match numbers.iter().position(|x| !adds_up(*x)) {
+            Some(row) => Err(Rejection::new("column", format!("row {row} is {}", numbers[row]))),
+            None => Ok(Self(Values::Numbers(numbers))),
+        }
+    }
+
+    /// Numbers of any sign: qualities.
+    ///
+    /// # Errors
+    /// Names the first that is not finite.
+    pub fn scores(numbers: Vec<f64>) -> Result<Self, Rejection> {
+        match numbers.iter().position(|x| !x.is_finite()) {
             Some(row) => Err(Rejection::new("column", format!("row {row} is {}", numbers[row]))),
             None => Ok(Self(Values::Numbers(numbers))),
         }

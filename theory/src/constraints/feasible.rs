@@ -8,13 +8,15 @@
 
 use std::collections::HashMap;
 
-use super::column::{NONE, Values};
+use super::column::{NONE, Values, adds_up};
+use super::quality::Valued;
 use super::{Column, Constraints, Counted, Limit};
 use crate::rejection::Rejection;
 use crate::rounding::ExactSum;
 use crate::statement::Statement;
 
-/// The subsets that obey constraints. Rows are numbered as in the problem, dropped rows not counted.
+/// The subsets that obey constraints, and what their rows are worth by themselves, if anything
+/// ([`FeasibleSet::valued`]). Rows are numbered as in the problem, dropped rows not counted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeasibleSet {
     pub(super) constraints: Constraints,
@@ -24,6 +26,8 @@ pub struct FeasibleSet {
     pub(super) columns: Vec<Values>,
     /// Whether every row may, must or must not be chosen.
     pub(super) rows: Vec<RowState>,
+    /// What every row is worth by itself.
+    pub(super) valued: Option<Valued>,
 }
 
 /// What a limit counts, resolved in its column.
@@ -78,7 +82,7 @@ impl FeasibleSet {
                 Ok(Count::Label(places.get(label.as_str()).copied()))
             }
             (Counted::Each, Values::Labels { .. }) => Ok(Count::Each),
-            (Counted::Sum, Values::Numbers(_)) => Ok(Count::Sum),
+            (Counted::Sum, Values::Numbers(numbers)) if numbers.iter().all(|&x| adds_up(x)) => Ok(Count::Sum),
             _ => {
                 let name = &constraints.columns[*column].name;
                 Err(Rejection::new("constraints", format!("column `{name}` has other values than its limit is about")))
@@ -109,6 +113,7 @@ impl FeasibleSet {
             counts,
             columns: columns.iter().map(keep).collect(),
             rows: kept.iter().map(|&row| rows[row]).collect(),
+            valued: None,
         })
     }
 
@@ -124,7 +129,8 @@ impl FeasibleSet {
 
     /// Checks that these are the subsets of which this problem speaks.
     pub(crate) fn check_same_problem(&self, problem: &Statement) -> Result<(), Rejection> {
-        match self.constraints == problem.constraints && self.pool() == problem.pool {
+        let same = self.constraints == problem.constraints && self.quality() == problem.quality.as_ref();
+        match same && self.pool() == problem.pool {
             true => Ok(()),
             false => Err(Rejection::new("constraints", "they were resolved for another problem or another pool")),
         }

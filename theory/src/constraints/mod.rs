@@ -8,6 +8,7 @@ mod column;
 mod conflict;
 mod feasible;
 mod priced;
+mod quality;
 mod ranges;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use column::Column;
 pub use feasible::FeasibleSet;
 pub use priced::Price;
 pub(crate) use priced::Priced;
+pub use quality::Quality;
 pub use ranges::{ColumnRanges, LimitRange};
 
 use crate::rejection::Rejection;

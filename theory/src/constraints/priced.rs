@@ -9,6 +9,7 @@ use super::column::{NONE, Values};
 use super::feasible::Count;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_down, mul_down, mul_up};
+use crate::statement::Objective;
 
 /// The price of a limit: its dual variable, in units of the values v_i per unit of what the limit counts. Nothing about it is
 /// believed: whatever it is, the bound holds.
@@ -29,7 +30,7 @@ pub struct Price {
 pub(crate) struct Priced {
     /// Σ_r (hi_r·max(y_r, 0) − lo_r·max(−y_r, 0)).
     pub(crate) constant: ExactSum,
-    /// For every row a number ≤ Σ_r y_r A_ri.
+    /// For every row a number ≤ Σ_r y_r A_ri, less what it is worth by itself.
     pub(crate) discounts: Vec<f64>,
 }
 
@@ -42,20 +43,23 @@ enum OfColumn<'a> {
 }
 
 impl FeasibleSet {
-    /// The discount of every row and the constant that these prices make.
+    /// The discount of every row and the constant that these prices make, with values under this objective.
     ///
     /// O(prices) time, and one pass over rows and labels for each column that has prices.
     ///
     /// # Errors
     /// If a price is of no limit, not finite, or of an end that the limit does not have.
-    pub(crate) fn priced(&self, prices: &[Price]) -> Result<Priced, Rejection> {
+    pub(crate) fn priced(&self, prices: &[Price], objective: Objective) -> Result<Priced, Rejection> {
         let mut constant = ExactSum::default();
         let mut columns: Vec<Option<OfColumn<'_>>> = self.columns.iter().map(|_| None).collect();
         for (at, price) in prices.iter().enumerate() {
             self.add(price, &mut columns, &mut constant)
                 .map_err(|why| Rejection::new("prices", format!("price {at} {why}")))?;
         }
-        let mut discounts = vec![0.0; self.pool()];
+        let mut discounts: Vec<f64> = match self.worths(objective) {
+            None => vec![0.0; self.pool()],
+            Some(worths) => worths.map(|worth| -worth).collect(),
+        };
         for (values, prices) in self.columns.iter().zip(&columns) {
             match (values, prices) {
                 (Values::Labels { of_row, .. }, Some(OfColumn::Labels { sums, .. })) => {
