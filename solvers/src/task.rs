@@ -2,6 +2,7 @@
 
 use kantor_theory::{FeasibleSet, Geometry, GeometryError, Objective, Power};
 
+use crate::relax::swaps::least_of;
 use crate::watch::{Stopped, Watch};
 
 /// The least weight of a query, as a part of the largest: less is lost in sums.
@@ -25,6 +26,10 @@ pub struct Task<'a> {
     pub weights: Option<&'a [f64]>,
     /// What the chosen rows must obey. Limits depend on the budget: one budget is asked for at a time.
     pub constraints: Option<&'a FeasibleSet>,
+    /// What every row is worth by itself, in units of what a method minimises: the cost to the power p, or the square of a
+    /// kernel's distance. Methods that minimise one of these take their distance less the mean worth of the chosen rows; all
+    /// others do not look at it.
+    pub quality: Option<&'a [f64]>,
     /// Where progress goes.
     pub watch: &'a dyn Watch,
 }
@@ -36,7 +41,7 @@ impl<'a> Task<'a> {
     /// Transport with p = 1, uniform queries, any subset, seed 0.
     pub fn new(geometry: &'a Geometry<'a>, memory: u64, watch: &'a dyn Watch) -> Self {
         let (power, objective, seed, block) = (Power::One, Objective::W, 0, BLOCK);
-        Self { geometry, power, objective, seed, block, memory, weights: None, constraints: None, watch }
+        Self { geometry, power, objective, seed, block, memory, weights: None, constraints: None, quality: None, watch }
     }
 
     /// The largest budget.
@@ -77,11 +82,44 @@ impl<'a> Task<'a> {
         }
     }
 
+    /// Refuses worths of rows that are not one finite number for each, or that the objective does not go with.
+    ///
+    /// # Errors
+    /// If they are.
+    pub fn check_quality(&self) -> Result<(), SelectError> {
+        let Some(quality) = self.quality else { return Ok(()) };
+        let refuse = |value: String, rule: &str| {
+            Err(SelectError::Setting { name: "quality".to_owned(), value, rule: rule.to_owned() })
+        };
+        if quality.len() != self.geometry.pool_len() {
+            return refuse(format!("{} numbers", quality.len()), "there must be one for each row of the pool");
+        }
+        if matches!(self.objective, Objective::Tsds { .. }) {
+            return refuse("given".to_owned(), "it is not known of TSDS's problem, which `diversity` asks for");
+        }
+        match quality.iter().position(|worth| !worth.is_finite()) {
+            Some(row) => refuse(format!("{:e} of row {row}", quality[row]), "it must be finite"),
+            None => Ok(()),
+        }
+    }
+
+    /// What a row is worth by itself.
+    pub(crate) fn worth(&self, row: usize) -> f64 {
+        self.quality.map_or(0.0, |quality| quality[row])
+    }
+
     /// Refuses what would take more bytes than allowed.
     pub(crate) fn afford(&self, method: &'static str, needed: u64) -> Result<(), SelectError> {
         let allowed = self.memory;
         if needed > allowed { Err(SelectError::Memory { method, needed, allowed }) } else { Ok(()) }
     }
+}
+
+/// The `count` rows that are worth most by themselves, the first of equals, in any order; none if all are worth nothing.
+pub(crate) fn worthiest(quality: Option<&[f64]>, count: usize) -> Vec<usize> {
+    let Some(quality) = quality else { return Vec::new() };
+    let negated: Vec<f64> = quality.iter().map(|worth| -worth).collect();
+    least_of(&negated, (0..negated.len()).collect(), count)
 }
 
 /// Why a selector could not select.

@@ -11,6 +11,7 @@ mod exact_budgeted;
 mod exact_marginals;
 mod exact_transport;
 mod lowrank;
+mod quality;
 mod sliced;
 #[path = "../support/mod.rs"]
 mod support;

@@ -117,6 +117,12 @@ impl FeasibleSet {
         })
     }
 
+    /// All subsets of a pool of so many rows.
+    pub fn any(pool: usize) -> Self {
+        let (constraints, rows) = (Constraints::default(), vec![RowState::Free; pool]);
+        Self { constraints, counts: Vec::new(), columns: Vec::new(), rows, valued: None }
+    }
+
     /// What the subsets obey.
     pub fn constraints(&self) -> &Constraints {
         &self.constraints

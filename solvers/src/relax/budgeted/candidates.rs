@@ -2,7 +2,7 @@
 //!
 //! Rows that are not on a list cost at least as much as the last row on it. A search that would have to look beyond
 //! that asks for longer lists, so it is never wrong; lists grow geometrically and reach the whole pool only if the
-//! search does.
+//! search does. Lists are by cost alone: what rows are worth by themselves is for their reader to add.
 
 use kantor_theory::{Geometry, Power};
 
@@ -116,7 +116,7 @@ impl<'a> CandidateLists<'a> {
         Ok(self.rescan()?)
     }
 
-    /// Costs of rows to all queries, rows×M.
+    /// As [`costs_of`].
     pub(crate) fn costs(&self, rows: &[u32], out: &mut [f64]) {
         let rows: Vec<usize> = rows.iter().map(|&row| row as usize).collect();
         costs_of(self.task, &rows, out);
@@ -151,10 +151,14 @@ impl<'a> CandidateLists<'a> {
     }
 }
 
-/// Costs of rows to all queries, rows×M.
+/// Costs of rows to all queries, less what the rows are worth by themselves, rows×M.
 pub(crate) fn costs_of(task: &Task<'_>, rows: &[usize], out: &mut [f64]) {
     task.geometry.closeness_gather(rows, out);
     out.iter_mut().for_each(|value| *value = cost(task.geometry, task.power, *value));
+    if task.quality.is_some() {
+        let lines = out.chunks_exact_mut(task.geometry.query_len()).zip(rows);
+        lines.for_each(|(line, &row)| line.iter_mut().for_each(|value| *value -= task.worth(row)));
+    }
 }
 
 fn cost(geometry: &Geometry<'_>, power: Power, closeness: f64) -> f64 {

@@ -21,6 +21,7 @@ mod holdings;
 mod replace;
 pub(crate) mod slots;
 
+use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::Price;
 
 use super::constrained;
@@ -62,7 +63,8 @@ pub struct Budgeted {
     pub prices: Vec<Price>,
     /// That largest value, as the `f64` cost of the fractional optimum.
     pub lp_value: f64,
-    /// ⟨c, π⟩ of an optimal plan between `rows` and the queries, in `f64`; equals `lp_value` if all shares are whole.
+    /// ⟨c, π⟩ of an optimal plan between `rows` and the queries, less the mean worth of the rows, in `f64`; equals `lp_value` if
+    /// all shares are whole.
     pub value: f64,
     /// Whether `rows` is a prefix of the one order.
     pub prefix: bool,
@@ -102,11 +104,23 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     let states = if demands.iter().all(Demands::are_whole) { 1 } else { 2 };
     let needed = states * Exchange::bytes(m, largest) + 8 * (largest as u64 + m as u64) * m as u64 + 4 * n as u64;
     task.afford(candidates::NAME, needed)?;
-    let (asked, first) = (list_length(task, largest), 2 * largest_share(largest, m, task.weights) + 16);
-    let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?;
-    if let Some(set) = task.constraints.filter(|set| !set.constraints().are_none()) {
-        return constrained::solve(task, set, candidates.without_more(), scanned, largest);
+    let candidates = |largest: usize| {
+        let (asked, first) = (list_length(task, largest), 2 * largest_share(largest, m, task.weights) + 16);
+        CandidateLists::new(task, scanned.lists.as_ref(), asked, first)
+    };
+    let set = task.constraints.filter(|set| !set.constraints().are_none());
+    if set.is_some() || task.quality.is_some() {
+        let any = FeasibleSet::any(n);
+        let (mut found, mut lists) = (Vec::with_capacity(budgets.len()), None);
+        for &budget in budgets {
+            let candidates = candidates(budget)?.without_more();
+            let solved = constrained::solve(task, set.unwrap_or(&any), candidates, scanned, budget)?;
+            found.extend(solved.budgets);
+            lists = solved.lists.or(lists);
+        }
+        return Ok(BudgetedOptima { budgets: found, lists });
     }
+    let candidates = candidates(largest)?;
     let mut pool = Slots::new(candidates, n, m, n.min(largest + PREFETCHED * m));
 
     let mut state = State::new(&mut pool, m);

@@ -23,7 +23,7 @@ pub(crate) struct Slots<'a> {
     expected: usize,
     /// The pool row of every slot.
     pub(crate) rows: Vec<u32>,
-    /// Costs of every slot to all queries (slots×M).
+    /// Costs of every slot to all queries (slots×M), less what the row is worth by itself.
     pub(crate) costs: Vec<f64>,
     /// The slot of every pool row, or [`NONE`].
     pub(crate) slot_of: Vec<u32>,

@@ -5,12 +5,14 @@
 //!   optimum is a subset if M divides k (modules `family` and `network`).
 //! - All other limits have prices, which are raised until the mixture of the solutions obeys them (`sides`, `ascent`, `master`).
 //! - The rows are those of the lists and any others that the potentials cannot rule out (`search`).
+//! - What rows are worth by themselves makes other costs, c − w·s, of the same problem; without limits too.
 //! - A subset is made of these solutions, and improved by exchanges (`rounding`).
 //!
 //! Potentials and prices prove the bound for all subsets by T15. Nothing depends on what was found here being right.
 
 mod ascent;
 pub(super) mod family;
+mod guess;
 pub(super) mod linear;
 mod master;
 mod network;

@@ -2,8 +2,8 @@
 //! worth a place (column generation).
 //!
 //! A row that has no slot could improve the solution only if max_j (g_j − c_ij) exceeds the threshold of its group by more
-//! than its charge. Lists rule that out for all rows whose threshold is above what any row off the lists can reach. The others
-//! are evaluated, if they are few, or the lists are made longer.
+//! than its charge. Lists rule that out for all rows whose threshold is above what any row off the lists can reach, with what
+//! it is worth by itself. The others are evaluated, if they are few, or the lists are made longer.
 
 use kantor_theory::{CostBounds, FeasibleSet};
 use rayon::prelude::*;
@@ -54,7 +54,7 @@ pub(super) struct Search<'a> {
     pub(super) sides: Sides<'a>,
     pub(super) slots: Slots<'a>,
     pub(super) network: Network<'a>,
-    costs: CostBounds,
+    pub(super) costs: CostBounds,
     /// What every slot costs beside its transport at the present prices.
     charges: Vec<f64>,
     /// The largest cost of the pool, if it was looked for.
@@ -116,21 +116,14 @@ impl<'a> Search<'a> {
         Ok(start)
     }
 
-    /// Potentials at which every query would take somewhat more than its share of its nearest rows.
-    fn guess(&self) -> Start {
-        let (m, lists) = (self.slots.m, self.slots.candidates.lists());
-        let share = |query: usize| (self.demands.of[query].div_ceil(self.demands.unit)) as usize;
-        let nth = |query: usize, count: usize| {
-            let (Some(lists), keys) = (lists, lists.map_or(&[][..], |lists| lists.keys(query))) else { return 0.0 };
-            let mut near = keys.iter().filter(|&&key| self.family.of_row[key_row(key)] != Family::ABSENT);
-            let key = near.nth(count).or(keys.last());
-            key.map_or(0.0, |&key| self.costs.lower(f64::from(key_value(key)) * lists.unit()))
+    /// What the value of no row can exceed, its own worth apart, where it is on no list; −∞ if all rows are on one.
+    pub(super) fn reach(&self, potentials: &[f64]) -> f64 {
+        let Some(lists) = self.slots.candidates.lists() else { return f64::NEG_INFINITY };
+        let reach = |(query, g): (usize, &f64)| match lists.is_complete(query) {
+            true => f64::NEG_INFINITY,
+            false => g - self.costs.lower(lists.beyond(query) * lists.unit()),
         };
-        let potentials: Vec<f64> = (0..m).map(|query| nth(query, share(query) + share(query) / 4)).collect();
-        let margins = (0..m).map(|query| nth(query, 2 * share(query) + 16) - potentials[query]);
-        let margin = margins.fold(0.0, f64::max);
-        let thresholds = vec![0.0; self.family.groups.len()];
-        Start { prices: vec![0.0; self.sides.sides.len()], potentials, thresholds, margin }
+        potentials.iter().enumerate().map(reach).fold(f64::NEG_INFINITY, f64::max)
     }
 
     /// Where a search among more rows starts from this point.
@@ -172,7 +165,7 @@ impl<'a> Search<'a> {
             for (query, g) in start.potentials.iter().enumerate() {
                 let keys = lists.keys(query).iter().filter(|&&key| open[key_row(key)]);
                 let cost = |key: u64| self.costs.lower(f64::from(key_value(key)) * lists.unit());
-                near.extend(keys.map(|&key| (cost(key) - g, key_row(key) as u32)));
+                near.extend(keys.map(|&key| (cost(key) - self.task.worth(key_row(key)) - g, key_row(key) as u32)));
             }
         }
         near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -292,6 +285,8 @@ impl<'a> Search<'a> {
     /// Rows without a slot that are on a list and may have a value above their bar there, ascending.
     fn listed(&self, potentials: &[f64], bar: impl Fn(usize) -> f64) -> Vec<u32> {
         let Some(lists) = self.slots.candidates.lists() else { return Vec::new() };
+        // Lists are by cost alone.
+        let bar = |row: usize| bar(row) - self.task.worth(row);
         let least = (0..self.set.pool()).map(&bar).fold(f64::INFINITY, f64::min);
         let mut rows = Vec::new();
         for (query, &g) in potentials.iter().enumerate() {
@@ -319,14 +314,9 @@ impl<'a> Search<'a> {
             if !rows.is_empty() {
                 return Ok(rows);
             }
-            let Some(lists) = self.slots.candidates.lists() else { return Ok(rows) };
-            // What no row can exceed where it is not listed.
-            let reach = |(query, g): (usize, &f64)| match lists.is_complete(query) {
-                true => f64::NEG_INFINITY,
-                false => g - self.costs.lower(lists.beyond(query) * lists.unit()),
-            };
-            let reach = point.potentials.iter().enumerate().map(reach).fold(f64::NEG_INFINITY, f64::max);
-            let open: Vec<u32> = (0..n).filter(|&row| bars[row] < reach).map(|row| row as u32).collect();
+            let reach = self.reach(&point.potentials);
+            let is_open = |row: &usize| bars[*row] - self.task.worth(*row) < reach;
+            let open: Vec<u32> = (0..n).filter(is_open).map(|row| row as u32).collect();
             let is_few = open.len() <= (4 * self.budget).max(n / 16);
             if is_few || self.slots.candidates.lengthen().is_err() {
                 return Ok(self.evaluated(&open, &bars, &point.potentials));

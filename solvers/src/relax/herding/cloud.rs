@@ -29,6 +29,8 @@ pub(super) struct KernelPoints<'a> {
     pub(super) geometry: &'a Geometry<'a>,
     /// Of the queries.
     weights: Option<&'a [f64]>,
+    /// What every row is worth by itself.
+    pub(super) quality: Option<&'a [f64]>,
     pub(super) kernel: Kernel,
     family: Family,
     dim: usize,
@@ -54,10 +56,10 @@ impl<'a> KernelPoints<'a> {
     /// # Errors
     /// As [`comparable`].
     pub(super) fn new(task: &Task<'a>, kernel: Kernel, method: &'static str) -> Result<Self, SelectError> {
-        let Task { geometry, weights, .. } = *task;
+        let Task { geometry, weights, quality, .. } = *task;
         comparable(geometry, kernel.name(), method)?;
         let dim = geometry.points().map_or(0, |points| points.dim());
-        Ok(Self { geometry, weights, kernel, family: geometry.cost().family(), dim })
+        Ok(Self { geometry, weights, quality, kernel, family: geometry.cost().family(), dim })
     }
 
     /// What a kernel value may err by because of what its squared distance errs by absolutely: cosines near one, squares
@@ -74,6 +76,11 @@ impl<'a> KernelPoints<'a> {
             KernelName::Gaussian | KernelName::InverseMultiquadric => (0.5 * squared / (sigma * sigma)).min(1.0),
             KernelName::Cosine | KernelName::Compact => squared,
         }
+    }
+
+    /// What changes of this squared distance are compared with: less what rows are worth by themselves, it may be negative.
+    pub(super) fn size(&self, value: f64) -> f64 {
+        if self.quality.is_some() { value.abs() } else { value }
     }
 
     /// Adds Σ_l weights[l]·k(x_i, z_l) to `sums[i]` for the pool rows `rows`; the z_l are the columns of `sources`.

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use super::cloud::KernelPoints;
 use crate::admission::Admission;
 use crate::relax::swaps::least_of;
-use crate::task::SelectError;
+use crate::task::{SelectError, worthiest};
 use crate::watch::Watch;
 
 /// Queries whose distances to all rows are in memory together.
@@ -55,7 +55,8 @@ impl ActiveSet {
 pub(super) struct Field {
     /// Pool rows, ascending.
     pub(super) rows: Vec<usize>,
-    /// Mean of k to the queries.
+    /// Mean of k to the queries, and half of what the row is worth by itself: the squared distance falls with twice the mean of
+    /// these.
     pub(super) queries: Vec<f64>,
     /// Σ k over the picks.
     pub(super) sums: Vec<f64>,
@@ -63,7 +64,10 @@ pub(super) struct Field {
 
 impl Field {
     fn new(cloud: &KernelPoints<'_>, rows: Vec<usize>) -> Self {
-        let queries = cloud.query_means(&rows);
+        let mut queries = cloud.query_means(&rows);
+        if let Some(quality) = cloud.quality {
+            queries.iter_mut().zip(&rows).for_each(|(mean, &row)| *mean += 0.5 * quality[row]);
+        }
         let sums = vec![0.0; rows.len()];
         Self { rows, queries, sums }
     }
@@ -106,6 +110,7 @@ impl Herd {
     pub(super) fn of(cloud: &KernelPoints<'_>, rows: &[usize], active: ActiveSet) -> Result<Self, SelectError> {
         let (n, wanted) = (cloud.geometry.pool_len(), active.rows(rows.len()));
         let mut chosen: Vec<usize> = if wanted < n { nearest(cloud, wanted) } else { (0..n).collect() };
+        chosen.extend(worthiest(cloud.quality, wanted / 2));
         chosen.extend(rows);
         chosen.sort_unstable();
         chosen.dedup();
@@ -148,6 +153,9 @@ pub(super) fn herd(
         if t >= active.warmup && wanted < n && (survey.is_none() || wanted > field.rows.len()) {
             let whole = survey.get_or_insert_with(|| field.clone());
             let mut chosen = nearest(cloud, wanted / 2);
+            chosen.extend(worthiest(cloud.quality, wanted / 4));
+            chosen.sort_unstable();
+            chosen.dedup();
             let mut free = vec![true; n];
             chosen.iter().for_each(|&row| free[row] = false);
             let others = (0..n).filter(|&row| free[row]).collect();

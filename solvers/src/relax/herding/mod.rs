@@ -117,7 +117,7 @@ fn swapped(
     } else if compared < task.geometry.pool_len() {
         Some(LeftOpen::Rows)
     } else {
-        Some(LeftOpen::Rounding).filter(|_| values[1].is_nan() || least_gain >= values[1])
+        Some(LeftOpen::Rounding).filter(|_| values[1].is_nan() || least_gain >= cloud.size(values[1]))
     };
     Ok(KernelSubset { herd, values, swaps: swapped.swaps, least_gain, compared, left_open, herded, among_queries })
 }
@@ -189,7 +189,7 @@ fn method(kernel: Kernel) -> &'static str {
     if kernel == Kernel::ENERGY { "energy" } else { "mmd" }
 }
 
-/// The squared distance of a subset, from its field.
+/// The squared distance of a subset, less the mean worth of its rows, from its field.
 fn value(herd: &Herd, among_queries: f64) -> f64 {
     let k = herd.rows.len() as f64;
     let (mut own, mut cross) = (0.0, 0.0);

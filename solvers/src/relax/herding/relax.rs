@@ -97,7 +97,8 @@ pub(super) fn relax(
         if best.as_ref().is_none_or(|(most, _)| lower > *most) {
             best = Some((lower, KernelDual { witness: witness(&field, &mass), prices }));
         }
-        if value - lower <= CLOSED * value || round == ROUNDS {
+        let size = cloud.size(value);
+        if value - lower <= CLOSED * size || round == ROUNDS {
             break;
         }
         let free = |at: usize| polytope.as_ref().is_none_or(|polytope| polytope.is_free(field.rows[at]));
@@ -106,7 +107,7 @@ pub(super) fn relax(
         let gram = cloud.gram(&rows)?;
         let mut held: Vec<f64> = core.iter().map(|&at| mass[at]).collect();
         let mut heights: Vec<f64> = core.iter().map(|&at| potentials[at]).collect();
-        let tolerance = 0.1 * CLOSED * value.max(0.0);
+        let tolerance = 0.1 * CLOSED * size.max(0.0);
         match &mut polytope {
             None => pair_steps(&mut heights, &mut held, &gram, k, tolerance, None),
             Some(polytope) => {

@@ -111,7 +111,11 @@ impl Landscape for Potentials<'_> {
         let moved_rows: Vec<usize> = moved.iter().map(|&at| rows[at]).collect();
         self.herd.field.add(self.cloud, &moved_rows, &weights)?;
         moved.iter().for_each(|&at| inside[positions[at]] = now[at]);
-        Ok(Pass { swaps: made, goes_on: made < SWAPS || gained >= WORTH * self.squared_distance, complete: true })
+        Ok(Pass {
+            swaps: made,
+            goes_on: made < SWAPS || gained >= WORTH * self.cloud.size(self.squared_distance),
+            complete: true,
+        })
     }
 }
 

@@ -237,7 +237,7 @@ fn list(
 }
 
 /// The `count` of these positions of least value, the lower position first at a tie; in any order.
-pub(super) fn least_of(values: &[f64], mut positions: Vec<usize>, count: usize) -> Vec<usize> {
+pub(crate) fn least_of(values: &[f64], mut positions: Vec<usize>, count: usize) -> Vec<usize> {
     if (1..positions.len()).contains(&count) {
         positions.select_nth_unstable_by(count - 1, |&a, &b| values[a].total_cmp(&values[b]).then(a.cmp(&b)));
     }

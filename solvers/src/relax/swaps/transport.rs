@@ -19,7 +19,7 @@ use crate::relax::budgeted::demand::Demands;
 use crate::relax::budgeted::exchange::Exchange;
 use crate::relax::budgeted::too_large;
 use crate::scan::ScanRequest;
-use crate::task::{SelectError, Task};
+use crate::task::{SelectError, Task, worthiest};
 use crate::transport::exact::grid::{Grid, GridCosts};
 use crate::transport::exact::masses::masses;
 use crate::transport::exact::transport::solve_by_samples;
@@ -43,7 +43,7 @@ const ROWS: usize = 192;
 pub(crate) struct Active {
     /// Ascending.
     rows: Vec<usize>,
-    /// Rows×M.
+    /// Rows×M, less what each row is worth by itself.
     costs: Vec<f64>,
     /// Whether these are all that may be chosen.
     all: bool,
@@ -69,7 +69,8 @@ impl Active {
             task.afford(NAME, Exchange::bytes(m, k) + (8 * m * k + 16 * n) as u64)?;
             let length = listed(task, k);
             let lists = CandidateLists::new(task, scanned.lists.as_ref(), length, length)?;
-            (0..m).flat_map(|query| lists.list(query)).map(|near| near.row as usize).collect()
+            let near = (0..m).flat_map(|query| lists.list(query)).map(|near| near.row as usize);
+            near.chain(worthiest(task.quality, 2 * k)).collect()
         };
         rows.extend(subset);
         rows.sort_unstable();
