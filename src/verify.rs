@@ -19,7 +19,7 @@ use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::name::readable;
 use crate::source::{Allowance, DataError, OnBadRow};
 
-/// A column of constraints by its name, and the file that it is in: `FILE`, or `FILE:FIELD` for JSON lines.
+/// A column of constraints or quality by its name, and the file that it is in: `FILE`, or `FILE:FIELD` for JSON lines.
 pub type NamedColumn = (String, PathBuf);
 
 /// Checks `certificate` against these files; a column that is not among `columns` is looked for where the certificate says
@@ -78,7 +78,7 @@ pub fn verify(
 /// Columns with their names; or why one of them is not known.
 type Columns<'a> = Result<Vec<(&'a str, ReadColumn)>, String>;
 
-/// The columns of which the constraints of a certificate speak.
+/// The columns of which a certificate speaks: those of its constraints, then that of its quality.
 fn read_columns<'a>(
     certificate: &'a Certificate,
     given: &[NamedColumn],
@@ -87,18 +87,23 @@ fn read_columns<'a>(
     watch: &dyn Watch,
 ) -> Result<Columns<'a>, Error> {
     let Constraints { columns, limits, .. } = &certificate.problem.constraints;
-    if let Some((name, _)) = given.iter().find(|(name, _)| columns.iter().all(|column| column.name != *name)) {
+    let is_spoken_of = |name: &str| certificate.problem.columns().any(|column| column.name == name);
+    if let Some((name, _)) = given.iter().find(|(name, _)| !is_spoken_of(name)) {
         return Ok(Err(format!("the certificate speaks of no column `{name}`")));
     }
     let allowance = memory.map_or_else(Allowance::unlimited, Allowance::new);
     let mut found = Vec::new();
-    for (at, ColumnRecord { name, origin, .. }) in columns.iter().enumerate() {
+    for (at, ColumnRecord { name, origin, .. }) in certificate.problem.columns().enumerate() {
         let file = given.iter().find(|(of, _)| of == name).map(|(_, file)| file.clone());
         let Some(file) = file.or_else(|| origin.as_ref().map(PathBuf::from)) else {
             return Ok(Err(format!("the certificate does not say where column `{name}` was read from: name its file")));
         };
         let adds_up = limits.iter().any(|limit| limit.column == at && limit.of == Counted::Sum);
-        let kind = if adds_up { ColumnKind::Numbers } else { ColumnKind::Labels };
+        let kind = match at < columns.len() {
+            true if adds_up => ColumnKind::Numbers,
+            true => ColumnKind::Labels,
+            false => ColumnKind::Scores,
+        };
         let rows = inputs.original_pool_len();
         match ReadColumn::read(name, &file, kind, rows, &allowance, watch) {
             Ok(column) => found.push((name.as_str(), column)),

@@ -1,4 +1,4 @@
-//! Bounds among the subsets that obey constraints (T15).
+//! Bounds among the subsets that obey constraints (T15), and with what rows are worth by themselves.
 
 use kantor_theory::{
     BestBound, BestEvidence, DistanceBound, FeasibleSet, Geometry, Price, constrained_best_bound,
@@ -7,7 +7,7 @@ use kantor_theory::{
 
 use super::{CertifyError, Terms, evidence, in_parallel};
 
-/// As [`distance`](super::distance), for rows that obey the constraints of `set`.
+/// As [`distance`](super::distance), for rows that obey the constraints of `set`; less its quality, if it has one.
 ///
 /// ```
 /// use kantor::certify::{Certified, Terms, best_among, column_record, distance_among, facts_of};
@@ -49,7 +49,7 @@ pub fn distance_among(
 ) -> Result<DistanceBound, CertifyError> {
     // Before the transport is solved.
     set.check(rows)?;
-    let problem = terms.problem(geometry, rows.len()).constrained(set.constraints().clone());
+    let problem = terms.problem_among(geometry, rows.len(), set);
     let evidence = evidence(geometry, terms, rows)?;
     Ok(constrained_distance_bound(geometry, &problem, rows, evidence, set, &in_parallel)?)
 }
@@ -67,6 +67,6 @@ pub fn best_among(
     set: &FeasibleSet,
     prices: &[Price],
 ) -> Result<BestBound, CertifyError> {
-    let problem = terms.problem(geometry, budget).constrained(set.constraints().clone());
+    let problem = terms.problem_among(geometry, budget, set);
     Ok(constrained_best_bound(geometry, &problem, evidence, set, prices, &in_parallel)?)
 }

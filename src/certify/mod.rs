@@ -20,8 +20,8 @@ use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
 use kantor_theory::{
-    Certificate, Facts, Geometry, Interval, Objective, Rejection, Statement, Status, TransportProblem, Weights,
-    Witness, excess,
+    Certificate, Facts, FeasibleSet, Geometry, Interval, Objective, Rejection, Statement, Status, TransportProblem,
+    Weights, Witness, excess,
 };
 use rayon::prelude::*;
 
@@ -73,6 +73,10 @@ impl Terms {
 
     fn problem(&self, geometry: &Geometry<'_>, budget: usize) -> Statement {
         Statement::new(geometry, self.power, budget).weighted(self.weights.clone()).under(self.objective)
+    }
+
+    fn problem_among(&self, geometry: &Geometry<'_>, budget: usize, set: &FeasibleSet) -> Statement {
+        self.problem(geometry, budget).constrained(set.constraints().clone()).valued(set.quality().cloned())
     }
 }
 
@@ -218,8 +222,13 @@ pub struct Nearest {
 
 /// The word for a distance that was proved: `optimal` if its interval closes.
 pub fn closed(interval: Interval) -> Status {
+    closed_beside(interval, 0.0)
+}
+
+/// The same for an interval of a difference of numbers of this size.
+fn closed_beside(interval: Interval, size: f64) -> Status {
     match (interval.lower, interval.upper) {
-        (Some(lower), Some(upper)) if upper - lower <= CLOSED * lower.abs() => Status::Optimal,
+        (Some(lower), Some(upper)) if upper - lower <= CLOSED * lower.abs().max(size) => Status::Optimal,
         _ => Status::Certified,
     }
 }
@@ -264,6 +273,13 @@ impl Certified {
         Ok(Self { distance, best })
     }
 
+    /// The interval of its distance to the power p (the square of a kernel's) less its quality, with what is proved below every
+    /// subset, if the statement has a quality.
+    pub fn less_quality(&self) -> Option<(Interval, Option<f64>)> {
+        self.distance.statement().quality.as_ref()?;
+        Some((self.distance.interval(), self.best.as_ref().map(BestBound::lower)))
+    }
+
     /// Around its distance.
     pub fn distance(&self) -> &DistanceBound {
         &self.distance
@@ -274,15 +290,21 @@ impl Certified {
         self.best.as_ref()
     }
 
-    /// How far the subset can be above the best possible one; see [`excess`].
+    /// How far the subset can be above the best possible one; see [`excess`]. None with a quality: a share of the distance less
+    /// quality means nothing.
     pub fn excess(&self) -> Option<f64> {
+        if self.less_quality().is_some() {
+            return None;
+        }
         excess(self.distance.interval().upper?, self.best.as_ref()?.lower())
     }
 
     /// The word for it: `optimal` if the interval between the best possible and its own distance closes.
     pub fn status(&self) -> Status {
         let upper = self.distance.interval().upper;
-        self.best.as_ref().map_or(Status::Certified, |best| closed(Interval { lower: Some(best.lower()), upper }))
+        let size = self.less_quality().and(self.distance.powered().lower).unwrap_or(0.0);
+        let closed = |best: &BestBound| closed_beside(Interval { lower: Some(best.lower()), upper }, size.abs());
+        self.best.as_ref().map_or(Status::Certified, closed)
     }
 
     /// The certificate over these inputs.

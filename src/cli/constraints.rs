@@ -1,11 +1,11 @@
-//! Flags that say what chosen rows must obey.
+//! Flags that say what chosen rows must obey, and what they are worth by themselves.
 
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::constraints::Quota;
-use crate::pipeline::{Dedup, RuleSpec, Tokens};
+use crate::pipeline::{Dedup, QualitySpec, RuleSpec, Tokens};
 use crate::verify::NamedColumn;
 
 use super::args::cosine;
@@ -46,6 +46,14 @@ pub(super) struct ConstraintArguments {
     /// Cosine from which rows are near
     #[arg(long = "cosine", value_name = "C", default_value_t = 0.95, value_parser = cosine, requires = "exclude_near")]
     near_cosine: f64,
+    /// What rows are worth by themselves, a number of any sign for each: a field of --pool-jsonl, a --column, or a file with one
+    /// a line. Its mean over the choice, times --quality-weight, is taken off the distance that is minimised and certified
+    #[arg(long, help_heading = "Selection", value_name = "FIELD|FILE[:FIELD]", requires = "quality_weight")]
+    quality: Option<PathBuf>,
+    /// What one unit of --quality weighs, in units of the cost to the power p (of a kernel's squared distance); with 0 its mean is
+    /// said and nothing else
+    #[arg(long, help_heading = "Selection", value_name = "W", requires = "quality", value_parser = quality_weight)]
+    quality_weight: Option<f64>,
     /// Choose no row whose largest cosine to a query is less than this
     #[arg(long, value_name = "S", value_parser = similarity, allow_negative_numbers = true)]
     min_similarity: Option<f64>,
@@ -65,6 +73,7 @@ impl ConstraintArguments {
             exclude_near: self.exclude_near.clone(),
             near_cosine: self.near_cosine,
             min_similarity: self.min_similarity,
+            quality: self.quality.clone().zip(self.quality_weight).map(|(from, weight)| QualitySpec { from, weight }),
         }
     }
 }
@@ -84,6 +93,13 @@ fn dedup(text: &str) -> Result<Dedup, String> {
         None if text == "exact" => Ok(Dedup::Exact),
         None => Ok(Dedup::Column(text.to_owned())),
     }
+}
+
+fn quality_weight(text: &str) -> Result<f64, String> {
+    let value = text.parse::<f64>().ok().filter(|value| value.is_finite() && value.is_sign_positive());
+    value.ok_or_else(|| {
+        "give a number that is finite and not negative: turn the sign of the qualities instead".to_owned()
+    })
 }
 
 fn similarity(text: &str) -> Result<f64, String> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use kantor_theory::certificate::{Content, Input, Role};
 use kantor_theory::constraints::ColumnRecord;
-use kantor_theory::{Certificate, Executor, Objective, Statement, Verdict, sequential};
+use kantor_theory::{Certificate, Executor, Objective, Power, Quality, Statement, Verdict, sequential};
 use serde_json::json;
 
 use super::columns::named_column;
@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     /// The matrix, if the certificate was made from one; the file that it names if left out
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     similarity: Option<PathBuf>,
-    /// The file of a column that the constraints speak of, and the field of JSON lines: that of the column's name if left
+    /// The file of a column that constraints or quality speak of, and the field of JSON lines: that of the column's name if left
     /// out; where the certificate says that it was read from if there is no such flag
     #[arg(long = "column", value_name = "NAME=FILE[:FIELD]", value_parser = OsStringValueParser::new().try_map(named_column))]
     columns: Vec<NamedColumn>,
@@ -90,6 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "queries": problem.map(|of| of.queries),
             "weighted": problem.map(|of| json!({"subset": of.weights.subset.is_some(), "query": of.weights.query.is_some()})),
             "constraints": problem.map(|of| in_words(&of.constraints)),
+            "quality": problem.and_then(|of| of.quality.as_ref()).map(|of| json!({"column": of.column.name, "weight": of.weight})),
             "reason": verdict.reason(),
         }))?;
     } else {
@@ -101,12 +102,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 say(format_args!("constraints: {}", constraints.join("; ")))?;
             }
             let distance = distance_name(problem.objective);
-            say(format_args!("{distance} of the subset: {}", table::interval(proved.distance)))?;
+            let squared = problem.p == Power::Two || problem.objective.kernel().is_some();
+            let less = problem.quality.as_ref().map_or_else(String::new, |Quality { weight, column }| {
+                let squared = if squared { ", squared and" } else { "" };
+                format!("{squared} less {weight} times the mean of `{}`,", column.name)
+            });
+            say(format_args!("{distance}{less} of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
                 let which = if constraints.is_empty() { "" } else { " that obeys them" };
                 say(format_args!("every subset of that size{which}: at least {best}"))?;
             }
-            if let Some(excess) = proved.excess() {
+            if let Some(excess) = proved.excess().filter(|_| problem.quality.is_none()) {
                 say(format_args!("the subset is at most {} above the best possible", table::percent_up(excess)))?;
             }
         }
@@ -114,7 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             say(&reason)?;
         }
         if let Verdict::CannotCheck(_) = verdict {
-            say(spoken_of(&files, problem.map_or(&[], |of| &of.constraints.columns)))?;
+            say(spoken_of(&files, problem.into_iter().flat_map(Statement::columns)))?;
         }
     }
     Ok(match verdict {
@@ -154,7 +160,7 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         );
     }
     let columns: Vec<NamedColumn> = arguments.columns.iter().cloned().chain(beside(arguments, certificate)).collect();
-    let mut elsewhere = certificate.problem.constraints.columns.iter().filter(|of| !is_named(&columns, &of.name));
+    let mut elsewhere = certificate.problem.columns().filter(|of| !is_named(&columns, &of.name));
     if elsewhere.any(|of| !is_there(of)) {
         tell(
             "kantor: note: columns are looked for where the certificate says that they were read from, and in the \
@@ -178,7 +184,7 @@ fn beside(arguments: &Arguments, certificate: &Certificate) -> impl Iterator<Ite
     let mut results = path.ancestors().skip(1).take(ABOVE).map(|above| above.join(COLUMNS));
     let found = results.find(|path| path.is_file());
     let missing = |of: &&ColumnRecord| !is_named(&arguments.columns, &of.name) && !is_there(of);
-    let columns = certificate.problem.constraints.columns.iter().filter(missing);
+    let columns = certificate.problem.columns().filter(missing);
     columns.filter_map(move |of| Some((of.name.clone(), found.clone()?)))
 }
 
@@ -192,7 +198,7 @@ fn is_there(of: &ColumnRecord) -> bool {
 }
 
 /// The files that a certificate speaks of.
-fn spoken_of(files: &[Input], columns: &[ColumnRecord]) -> Text {
+fn spoken_of<'a>(files: &[Input], columns: impl Iterator<Item = &'a ColumnRecord>) -> Text {
     let mut text = Text::default();
     text.push("the certificate speaks of");
     for Input { role, name, rows, dim, content, .. } in files {

@@ -14,7 +14,7 @@ use kantor_solvers::transport::exact::costs;
 use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Admission, Stopped, Watch};
-use kantor_theory::{Objective, Power};
+use kantor_theory::{Cost, Objective, Power};
 use rayon::prelude::*;
 
 use crate::certify::{self, CertifyError, Terms};
@@ -26,7 +26,7 @@ use crate::statistics::mean;
 /// First stream of the generator for references; others use small numbers.
 const REFERENCES: u64 = 1 << 40;
 
-/// Distances under the objective of the outcome of `seeds` random subsets of every budget, with the bounds for all subsets
+/// Distances, whatever rows are worth by themselves, under the objective of the outcome of `seeds` random subsets of every budget, with the bounds for all subsets
 /// of these sizes.
 ///
 /// For transport the distances are the values of the exact solver; for the distances of kernels the upper ends of
@@ -57,7 +57,8 @@ pub(super) fn references(
     let sets = budgets.iter().map(|&budget| problem.feasible(budget)).collect::<Result<Vec<_>, _>>()?;
     let mut admissions = Vec::with_capacity(budgets.len());
     for (set, &budget) in sets.iter().zip(budgets) {
-        admissions.push(set.as_ref().map(|set| Admission::new(set, budget)).transpose()?);
+        let constrained = set.as_ref().filter(|set| !set.constraints().are_none());
+        admissions.push(constrained.map(|set| Admission::new(set, budget)).transpose()?);
     }
     let free = admissions.iter().all(Option::is_none);
     let draw = |r: usize| -> Result<Vec<f64>, Error> {
@@ -84,7 +85,13 @@ pub(super) fn references(
     let by_seed = (0..seeds).into_par_iter().map(draw).collect::<Result<Vec<_>, _>>()?;
     geometry.clear_cache();
     let reference = |(at, &budget): (usize, &usize)| {
-        let best = outcome.chosen.iter().find_map(|chosen| chosen.selections[at].best()).unwrap_or(0.0);
+        // Nothing but its sign is proved of the distance alone where quality counts too.
+        let alone = outcome.quality.as_ref().is_none_or(|quality| quality.weight == 0.0);
+        let best = match alone {
+            true => outcome.chosen.iter().find_map(|chosen| chosen.selections[at].best()).unwrap_or(0.0),
+            false if geometry.cost() == Cost::Precomputed => f64::MIN,
+            false => 0.0,
+        };
         let distances: Vec<f64> = by_seed.iter().map(|distances| distances[at]).collect();
         let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
         let most = distances.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -120,7 +120,9 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
             let dir = request.write_selections.then(|| directory(&request.under(cost), chosen, proved));
             let found = SelectionRecord::of(Origin(Some(inputs)), &outcome.request, chosen, proved, dir);
             let (examined, sources) = examine(inputs, proved, reference, near, texts.as_ref());
-            let (cost, best) = (Some(cost), Some(Best::Number(proved.best().unwrap_or(0.0))));
+            let counts_quality = outcome.quality.as_ref().is_some_and(|quality| quality.weight != 0.0);
+            let best = (!counts_quality).then(|| Best::Number(proved.best().unwrap_or(0.0)));
+            let cost = Some(cost);
             results.push(SelectionRecord { cost, best, examined: Some(examined), sources: Some(sources), ..found });
         }
         let texts = query_texts(inputs, &outcome, watch)?;
@@ -204,7 +206,7 @@ fn examine(
     near_duplicates: Option<f64>,
     texts: Option<&Texts>,
 ) -> (Examined, Vec<usize>) {
-    let upper = proved.certified.as_ref().and_then(|certified| certified.distance().interval().upper);
+    let upper = proved.certified.as_ref().and_then(|certified| certified.distance().plain().upper);
     let originals: Vec<usize> = proved.selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
     let (tokens, lengths) = texts.and_then(|texts| texts.lengths(&originals)).unzip();
     let mut query_rows = vec![0; inputs.queries().len()];

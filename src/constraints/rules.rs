@@ -1,13 +1,13 @@
 //! [`Rules`].
 
 use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
-use kantor_theory::{Column, Constraints, FeasibleSet, Rejection};
+use kantor_theory::{Column, Constraints, FeasibleSet, Quality, Rejection};
 
 use super::{Amount, Quota};
 use crate::certify::column_record;
 use crate::suggest::did_you_mean;
 
-/// What chosen rows must obey, whatever the budget. Rows are numbered as stored.
+/// What chosen rows must obey, and what they are worth by themselves, whatever the budget. Rows are numbered as stored.
 ///
 /// ```
 /// use kantor::prelude::*;
@@ -31,6 +31,8 @@ pub struct Rules {
     sums: Vec<Sum>,
     include: Vec<usize>,
     exclude: Vec<usize>,
+    /// What rows are worth by themselves: a column and its weight.
+    quality: Option<(ColumnRecord, Column, f64)>,
     /// How columns and lists came about that no file says, in words.
     remarks: Vec<String>,
 }
@@ -124,8 +126,53 @@ impl Rules {
         self
     }
 
-    /// Whether every subset may be chosen.
+    /// Chooses for quality too: the mean of `column`, which has a number of any sign for every row, times `weight`, is taken off
+    /// the distance to the power p (the square of a kernel's). A weight of 0 changes nothing; the mean is still said.
+    ///
+    /// ```
+    /// use kantor::prelude::*;
+    /// use kantor::theory::Column;
+    /// let (pool, query) = (ndarray::array![[0.0], [0.1], [0.2]], ndarray::array![[0.0]]);
+    /// let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
+    /// let goal = Goal { cost: Cost::Euclidean, budgets: vec![1], ..Goal::default() };
+    /// let rules = Rules::default().quality("score", Column::scores(vec![1.0, 2.0, 2.5])?, 0.15);
+    /// let problem = Problem::new(&pool, &query, goal)?.constrained(rules);
+    /// let outcome = choose(&problem, &Request { methods: vec!["optimal".into()], ..Request::default() }, &Quiet)?;
+    /// // 0 − 0.15, 0.1 − 0.3 and 0.2 − 0.375.
+    /// assert_eq!(outcome.chosen[0].selections[0].selection.rows, [1]);
+    /// assert_eq!(outcome.chosen[0].selections[0].mean_quality, Some(2.0));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn quality(self, name: &str, column: Column, weight: f64) -> Self {
+        self.quality_of(column_record(name, &column), column, weight)
+    }
+
+    /// The same, of a column with its record.
+    pub(crate) fn quality_of(mut self, record: ColumnRecord, column: Column, weight: f64) -> Self {
+        self.quality = Some((record, column, weight));
+        self
+    }
+
+    /// What rows are worth by themselves, if that is asked for.
+    pub fn valued(&self) -> Option<Quality> {
+        let (column, _, weight) = self.quality.as_ref()?;
+        Some(Quality { weight: *weight, column: column.clone() })
+    }
+
+    /// The number of every row in the column of quality, without those in `dropped` (ascending).
+    pub(crate) fn scores(&self, dropped: &[usize]) -> Option<Vec<f64>> {
+        let (_, column, _) = self.quality.as_ref()?;
+        let kept = (0..column.rows()).filter(|row| dropped.binary_search(row).is_err());
+        kept.map(|row| column.number(row)).collect()
+    }
+
+    /// Whether every subset may be chosen, and nothing is asked of quality.
     pub fn are_none(&self) -> bool {
+        self.admit_all() && self.quality.is_none()
+    }
+
+    /// Whether every subset may be chosen.
+    pub(crate) fn admit_all(&self) -> bool {
         self.quotas.is_empty() && self.sums.is_empty() && self.include.is_empty() && self.exclude.is_empty()
     }
 
@@ -151,6 +198,12 @@ impl Rules {
     /// All columns that were added, each with its record.
     pub(crate) fn all_columns(&self) -> impl Iterator<Item = &(ColumnRecord, Column)> {
         self.columns.iter()
+    }
+
+    /// All columns of which certificates speak, each with its record: those of the rules, then that of quality.
+    pub(crate) fn spoken_of(&self) -> impl Iterator<Item = (&ColumnRecord, &Column)> {
+        let quality = self.quality.iter().map(|(record, column, _)| (record, column));
+        self.columns().map(|(record, column)| (record, column)).chain(quality)
     }
 
     /// The columns of which the rules speak, each with its record.
@@ -211,14 +264,20 @@ impl Rules {
     }
 
     /// The subsets of `budget` rows that may be chosen from a pool of `stored` rows, of which those in `dropped` (ascending)
-    /// are left out.
+    /// are left out, and what their rows are worth by themselves.
     ///
     /// # Errors
-    /// As [`Rules::at`], or if columns and rows do not fit the pool.
+    /// As [`Rules::at`], or if columns, rows or the weight of quality do not fit the pool.
     pub fn feasible(&self, budget: usize, stored: usize, dropped: &[usize]) -> Result<FeasibleSet, RuleError> {
         let constraints = self.at(budget)?;
         let columns: Vec<Column> = self.columns().map(|(_, column)| column.clone()).collect();
-        Ok(FeasibleSet::new(&constraints, &columns, stored, dropped)?)
+        let set = FeasibleSet::new(&constraints, &columns, stored, dropped)?;
+        match &self.quality {
+            Some((record, column, weight)) if *weight != 0.0 => {
+                Ok(set.valued(Quality { weight: *weight, column: record.clone() }, column, dropped)?)
+            }
+            _ => Ok(set),
+        }
     }
 }
 

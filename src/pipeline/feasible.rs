@@ -1,13 +1,23 @@
-//! The subsets that may be chosen, for every budget of a problem with constraints.
+//! The subsets that may be chosen, and what rows are worth by themselves, for every budget of a problem.
 
-use kantor_solvers::SelectError;
-use kantor_theory::FeasibleSet;
+use kantor_solvers::{SelectError, Task};
+use kantor_theory::{FeasibleSet, Quality};
 
 use super::Error;
+use crate::constraints::Rules;
 use crate::problem::Problem;
+use crate::statistics::mean;
 
-/// One set for every budget; none without constraints.
-pub(super) struct FeasibleSets(Vec<(usize, FeasibleSet)>);
+/// One set for every budget; none without constraints and quality.
+pub(super) struct FeasibleSets {
+    sets: Vec<(usize, FeasibleSet)>,
+    /// Whether there are constraints.
+    constrained: bool,
+    /// The quality of every row.
+    scores: Option<Vec<f64>>,
+    /// What every row is worth: its quality times the weight.
+    worths: Option<Vec<f64>>,
+}
 
 impl FeasibleSets {
     /// Those of a problem.
@@ -23,26 +33,45 @@ impl FeasibleSets {
             }
             sets.push((budget, set));
         }
-        Ok(Self(sets))
+        let constrained = sets.iter().any(|(_, set)| !set.constraints().are_none());
+        let weight = problem.rules().and_then(Rules::valued).map_or(0.0, |Quality { weight, .. }| weight);
+        let scores = problem.scores();
+        let worths = scores.as_ref().filter(|_| weight != 0.0);
+        let worths = worths.map(|scores| scores.iter().map(|score| weight * score).collect());
+        Ok(Self { sets, constrained, scores, worths })
     }
 
     /// Whether there are constraints.
-    pub(super) fn are_some(&self) -> bool {
-        !self.0.is_empty()
+    pub(super) fn are_constrained(&self) -> bool {
+        self.constrained
     }
 
-    /// The subsets of that size that may be chosen; `None` if all may.
+    /// Whether rows are worth something by themselves.
+    pub(super) fn are_valued(&self) -> bool {
+        self.worths.is_some()
+    }
+
+    /// The subsets of that size of which certificates speak; `None` if all may be chosen and rows are worth nothing.
     pub(super) fn at(&self, budget: usize) -> Option<&FeasibleSet> {
-        self.0.iter().find(|(of, _)| *of == budget).map(|(_, set)| set)
+        self.sets.iter().find(|(of, _)| *of == budget).map(|(_, set)| set)
     }
 
-    /// The budgets in parts that can be worked on together, each with what it obeys: all at once without constraints, which
-    /// depend on the budget.
+    /// The mean quality of some rows, if they have any.
+    pub(super) fn mean_quality(&self, rows: &[usize]) -> Option<f64> {
+        self.scores.as_ref().map(|scores| mean(rows.iter().map(|&row| scores[row])))
+    }
+
+    /// The budgets in parts that can be worked on together, each with its task: all at once without constraints, which depend on
+    /// the budget.
     pub(super) fn parts<'b>(
         &'b self,
+        task: &'b Task<'b>,
         budgets: &'b [usize],
-    ) -> impl Iterator<Item = (Option<&'b FeasibleSet>, &'b [usize])> {
-        let together = if self.are_some() { 1 } else { budgets.len().max(1) };
-        budgets.chunks(together).map(|budgets| (self.at(budgets[0]), budgets))
+    ) -> impl Iterator<Item = (Task<'b>, &'b [usize])> {
+        let together = if self.constrained { 1 } else { budgets.len().max(1) };
+        budgets.chunks(together).map(move |budgets| {
+            let constraints = self.at(budgets[0]).filter(|_| self.constrained);
+            (Task { constraints, quality: self.worths.as_deref(), ..*task }, budgets)
+        })
     }
 }

@@ -12,6 +12,7 @@ mod inputs;
 mod order;
 mod own;
 mod prepared;
+mod quality;
 mod records;
 mod rules;
 mod tasks;
@@ -19,7 +20,7 @@ mod tasks;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kantor_solvers::{SelectError, Selection, Settings, Stopped, Watch};
-use kantor_theory::{GeometryError, Objective, Status};
+use kantor_theory::{GeometryError, Objective, Quality, Status};
 
 use crate::certify::{Certified, CertifyError};
 use crate::constraints::{LimitUse, RuleError};
@@ -43,6 +44,7 @@ pub use order::Note;
 pub(crate) use order::notes;
 pub use own::Own;
 pub use prepared::{Prepared, method};
+pub use quality::QualitySpec;
 pub use rules::{Dedup, RuleSpec, Tokens};
 pub use tasks::QueryWeighting;
 
@@ -185,6 +187,8 @@ pub struct ProvedSelection {
     pub nearest_rows: Vec<(usize, f64)>,
     /// What the rows use of every limit that they obey.
     pub limits: Vec<LimitUse>,
+    /// The mean of their quality, if a column says what it is.
+    pub mean_quality: Option<f64>,
     /// Other distances of the same rows, unless nobody asked for a proof.
     pub beside: Option<Beside>,
     /// What selections by some of the queries are worth for the others, if asked for.
@@ -194,7 +198,7 @@ pub struct ProvedSelection {
 }
 
 impl ProvedSelection {
-    /// At most the distance of every subset of its size, if that was proved.
+    /// At most the distance of every subset of its size, if that was proved; less quality, where that counts.
     pub fn best(&self) -> Option<f64> {
         Some(self.certified.as_ref()?.best()?.lower())
     }
@@ -232,6 +236,8 @@ pub struct Outcome {
     pub goal: Goal,
     /// What the chosen rows obey, one phrase for each rule.
     pub constraints: Vec<String>,
+    /// What rows are worth by themselves, if a column says so.
+    pub quality: Option<Quality>,
     /// Whether some queries count for more than others.
     pub weighted: bool,
     /// The tasks that the queries are, and what each counts of a total of 1; none if there is one.

@@ -28,7 +28,7 @@ const NAMED: usize = 3;
 /// Something that the reader of a result should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {
-    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares` or `swaps-left-open`.
+    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares`, `swaps-left-open` or `quality`.
     pub kind: Cow<'static, str>,
     /// The budget that it is about.
     pub budget: usize,
@@ -52,6 +52,7 @@ pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
     let Outcome { goal, chosen, query_rows, .. } = outcome;
     let mut notes = labels.map_or_else(Vec::new, |labels| uneven(labels, outcome));
     notes.extend(goal.budgets.iter().filter_map(|&budget| unequal_shares(budget, *query_rows, outcome)));
+    notes.extend(unweighed(outcome));
     for (at, &budget) in goal.budgets.iter().enumerate() {
         let (mut placed, mut left_out) = (Vec::new(), None);
         for Chosen { method, selections, .. } in chosen {
@@ -63,7 +64,7 @@ pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
             if let (Some(distance), Some(energy)) = (distance, beside.energy)
                 && distance.objective() == Objective::W
             {
-                placed.push(Placed { method, distance: distance.interval(), energy });
+                placed.push(Placed { method, distance: distance.plain(), energy });
             }
         }
         if let Some(reason) = left_out {
@@ -88,6 +89,19 @@ fn unequal_shares(budget: usize, queries: usize, outcome: &Outcome) -> Option<No
         );
         Note { kind: "unequal-shares".into(), budget, text, details: json!({"first": more, "queries": queries}) }
     })
+}
+
+/// Which methods choose as if rows were worth nothing by themselves, where that counts in what is proved.
+fn unweighed(outcome: &Outcome) -> Option<Note> {
+    outcome.quality.as_ref().filter(|quality| quality.weight != 0.0)?;
+    let weighs = |name: &&str| outcome.request.selector(name).is_ok_and(|selector| selector.weighs_quality());
+    let (_, others): (Vec<&str>, Vec<&str>) =
+        outcome.request.methods.iter().map(String::as_str).partition(|name| weighs(name));
+    let names = others.join(", ");
+    let text =
+        format!("{names}: chosen as without quality, and measured with it; optimal, swap, energy and mmd weigh it");
+    let budget = outcome.goal.budgets.first().copied().unwrap_or(0);
+    (!others.is_empty()).then(|| Note { kind: "quality".into(), budget, text, details: json!({"methods": others}) })
 }
 
 /// What to say of a method that swaps rows if it is not shown that no swap helps.

@@ -32,6 +32,10 @@ impl Selector for Own {
         self.0.nested()
     }
 
+    fn weighs_quality(&self) -> bool {
+        self.0.weighs_quality()
+    }
+
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         self.0.supports(task)
     }

@@ -108,15 +108,18 @@ impl<'a> Prepared<'a> {
         }
         let sets = FeasibleSets::of(problem)?;
         let memory = request.memory;
+        if matches!(objective, Objective::Tsds { .. }) && sets.are_valued() {
+            let fault = "--quality goes with the objectives w, energy and mmd, of which --diversity makes another: leave out one of both";
+            return Err(Error::Request(fault.to_owned()));
+        }
         let task = Task { objective, ..problem.task(request.seed, memory, watch) };
         task.check_weights()?;
         let largest = budgets.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };
         for name in &request.methods {
-            let selector = selector_of(name, request, sets.are_some())?;
-            for (constraints, budgets) in sets.parts(budgets) {
-                let task = Task { constraints, ..task };
+            let selector = selector_of(name, request, sets.are_constrained())?;
+            for (task, budgets) in sets.parts(&task, budgets) {
                 selector.supports(&task)?;
                 needs = needs.union(selector.needs(&task, budgets.iter().copied().max().unwrap_or(0)));
             }
@@ -154,11 +157,10 @@ impl<'a> Prepared<'a> {
         let watch = Labelled::new(self.task.watch, format!("{name}, {}", label::budgets(budgets)));
         watch.begin("choosing", 0);
         let task = Task { seed, watch: &watch, ..self.task };
-        let selector = selector_of(name, self.request, self.sets.are_some())?;
+        let selector = selector_of(name, self.request, self.sets.are_constrained())?;
         let (begun, cpu_begun) = (Instant::now(), probe::cpu_seconds());
         let mut found = Vec::with_capacity(budgets.len());
-        for (constraints, budgets) in self.sets.parts(budgets) {
-            let task = Task { constraints, ..task };
+        for (task, budgets) in self.sets.parts(&task, budgets) {
             // The search for the bounds may have solved this selector's own problem.
             let known = selector.of_optimum(&task, &self.optimum, budgets);
             let is_optimum = known.is_some();
@@ -187,6 +189,7 @@ impl<'a> Prepared<'a> {
         Outcome {
             goal: self.problem.goal().clone(),
             constraints: self.problem.rules().map_or_else(Vec::new, Rules::in_words),
+            quality: self.problem.rules().and_then(Rules::valued),
             weighted: self.problem.query_weights().is_some(),
             tasks: Vec::new(),
             request: self.request.clone(),
@@ -228,7 +231,9 @@ impl<'a> Prepared<'a> {
             certify::nearest(self.task.geometry, &selection.rows);
         let (certified, beside, held_out) = (None, None, None);
         let limits = self.uses(&selection, None);
-        ProvedSelection { selection, certified, nearest, nearest_rows, limits, beside, held_out, seconds: 0.0 }
+        let mean_quality = self.sets.mean_quality(&selection.rows);
+        let seconds = 0.0;
+        ProvedSelection { selection, certified, nearest, nearest_rows, limits, mean_quality, beside, held_out, seconds }
     }
 
     /// Certifies the distance of a selection, whether or not the request asks for that. Progress goes by the name `label`. If
@@ -263,11 +268,22 @@ impl<'a> Prepared<'a> {
         let Nearest { of_rows: nearest, of_queries: nearest_rows } = certify::nearest(geometry, &selection.rows);
         let best = self.best(selection.budget()).cloned();
         let limits = self.uses(&selection, best.as_ref());
-        let beside =
-            Some(Beside::of(geometry, &terms, distance.interval(), self.request.energy, &selection.rows, watch)?);
+        let beside = Some(Beside::of(geometry, &terms, distance.plain(), self.request.energy, &selection.rows, watch)?);
+        let mean_quality = self.sets.mean_quality(&selection.rows);
         let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
-        Ok(ProvedSelection { selection, certified, nearest, nearest_rows, limits, beside, held_out: None, seconds })
+        let held_out = None;
+        Ok(ProvedSelection {
+            selection,
+            certified,
+            nearest,
+            nearest_rows,
+            limits,
+            mean_quality,
+            beside,
+            held_out,
+            seconds,
+        })
     }
 
     /// What a selection uses of the limits that it obeys.
@@ -315,9 +331,8 @@ fn bests(
     budgets: &[usize],
 ) -> Result<(Vec<BestBound>, Optimum), Error> {
     let (mut bounds, mut optimum) = (Vec::with_capacity(budgets.len()), Optimum::Unknown);
-    for (constraints, budgets) in sets.parts(budgets) {
-        let task = Task { constraints, ..*task };
-        let solved = solve(&task, objective, scanned, budgets, &mut bounds)?;
+    for (task, budgets) in sets.parts(task, budgets) {
+        let solved = solve(&task, sets, objective, scanned, budgets, &mut bounds)?;
         optimum.extend(solved);
     }
     Ok((bounds, optimum))
@@ -326,6 +341,7 @@ fn bests(
 /// Solves the objective for budgets that can be worked on together, and adds the bounds for them.
 fn solve(
     task: &Task<'_>,
+    sets: &FeasibleSets,
     objective: Objective,
     scanned: &PoolScan,
     budgets: &[usize],
@@ -334,7 +350,7 @@ fn solve(
     let (geometry, terms) = (task.geometry, Terms::of(task, objective));
     if let Objective::Tsds { diversity } = objective {
         for dual in tsds::duals(task, diversity, budgets)? {
-            bounds.push(match task.constraints {
+            bounds.push(match sets.at(dual.budget) {
                 None => certify::best_tsds(geometry, &terms, &dual)?,
                 Some(set) => certify::best_among(geometry, &terms, dual.budget, dual.potentials, set, &dual.prices)?,
             });
@@ -345,7 +361,7 @@ fn solve(
         let solved = budgeted::solve(task, scanned, budgets)?;
         let lists = solved.lists.as_ref().or(scanned.lists.as_ref());
         for found in &solved.budgets {
-            bounds.push(match task.constraints {
+            bounds.push(match sets.at(found.budget) {
                 None => certify::best(geometry, &terms, found, lists)?,
                 Some(set) => {
                     let potentials = found.potentials.clone();
@@ -358,7 +374,7 @@ fn solve(
     let solved = herding::choose(task, kernel, budgets)?;
     for chosen in &solved.budgets {
         let KernelDual { witness, prices } = herding::dual(task, kernel, chosen)?;
-        bounds.push(match task.constraints {
+        bounds.push(match sets.at(chosen.budget()) {
             None => certify::best_under(geometry, &terms, chosen.budget(), witness)?,
             Some(set) => certify::best_among(geometry, &terms, chosen.budget(), witness, set, &prices)?,
         });

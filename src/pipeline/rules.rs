@@ -1,4 +1,4 @@
-//! Rules for a choice, read from files and from the rows themselves.
+//! Rules for a choice, read from files and from the rows themselves. What rows are worth by themselves is read with them (`quality`).
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use kantor_theory::constraints::ColumnRecord;
 use kantor_theory::cost::Family;
 use kantor_theory::{Column, Cost};
 
+use super::quality::QualitySpec;
 use super::{Error, Inputs};
 use crate::certify::column_record;
 use crate::constraints::{Amount, Quota, Rules, duplicates};
@@ -41,6 +42,8 @@ pub struct RuleSpec {
     pub near_cosine: f64,
     /// Rows are excluded whose largest similarity to a query is less than this.
     pub min_similarity: Option<f64>,
+    /// What rows are worth by themselves.
+    pub quality: Option<QualitySpec>,
 }
 
 /// How long a row is.
@@ -90,7 +93,9 @@ impl RuleSpec {
 
     /// The files that are read, with their roles.
     pub(super) fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        let columns = self.columns.iter().map(|(_, named)| ("column", file_of(named)));
+        let named = self.columns.iter().map(|(_, named)| named.as_path());
+        let columns =
+            named.chain(self.quality.iter().filter_map(QualitySpec::file)).map(|path| ("column", file_of(path)));
         let lists = [("include", &self.include), ("exclude", &self.exclude), ("exclude-near", &self.exclude_near)];
         columns.chain(lists.into_iter().flat_map(|(role, paths)| paths.iter().map(move |path| (role, path.as_path()))))
     }
@@ -102,6 +107,7 @@ impl RuleSpec {
         let columns = self.columns.iter_mut().map(|(_, named)| named);
         let lists = [&mut self.include, &mut self.exclude, &mut self.exclude_near];
         columns.chain(lists.into_iter().flatten()).for_each(|path| *path = place(path));
+        self.quality = self.quality.map(|quality| quality.placed(place));
         self
     }
 
@@ -116,6 +122,7 @@ impl RuleSpec {
         words.extend(dedup.iter().map(|dedup| format!("dedup {dedup:?}")));
         words.extend((!self.exclude_near.is_empty()).then(|| format!("cosine {near_cosine}")));
         words.extend(min_similarity.map(|least| format!("min-similarity {least}")));
+        words.extend(self.quality.iter().map(QualitySpec::in_words));
         words
     }
 
@@ -214,12 +221,19 @@ impl RuleSpec {
             let rows = unlike_all_queries(least, inputs, watch)?;
             read.exclude(rows, format!("with no cosine to a query of {least}"));
         }
-        match self.columns.iter().find(|(name, _)| !read.knows(name)) {
+        if let Some(quality) = &self.quality {
+            read.quality(self, quality, inputs, allowance, watch)?;
+        }
+        match self.columns.iter().find(|(name, _)| !read.knows(name) && !self.is_quality(name)) {
             Some((name, _)) => {
                 Err(Error::Request(format!("nothing speaks of --column {name}: leave it out, or use it")))
             }
             None => Ok(read),
         }
+    }
+
+    fn is_quality(&self, name: &str) -> bool {
+        self.quality.as_ref().is_some_and(|quality| quality.is_named(name))
     }
 
     /// Names of columns are those of one file each.
@@ -236,11 +250,11 @@ impl RuleSpec {
 }
 
 impl ReadRules {
-    fn knows(&self, name: &str) -> bool {
+    pub(super) fn knows(&self, name: &str) -> bool {
         self.rules.all_columns().any(|(record, _)| record.name == name)
     }
 
-    fn add(&mut self, more: impl FnOnce(Rules) -> Rules) {
+    pub(super) fn add(&mut self, more: impl FnOnce(Rules) -> Rules) {
         self.rules = more(std::mem::take(&mut self.rules));
     }
 
@@ -273,9 +287,30 @@ impl ReadRules {
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<(), Error> {
-        let named = spec.columns.iter().find(|(of, _)| of == name);
-        let (column, origin) = match (named, inputs.examples()) {
-            (Some((_, path)), _) => {
+        let named = spec.columns.iter().find(|(of, _)| of == name).map(|(_, path)| path.as_path());
+        let (column, record) = self.read_column(name, named, kind, inputs, allowance, watch)?;
+        if kind == ColumnKind::Labels && column.names().is_empty() {
+            return Err(Error::Request(format!(
+                "no row has a label in `{name}`: give a field of the JSON lines, at their top level, or --column \
+                 {name}=FILE:FIELD"
+            )));
+        }
+        self.add(|rules| rules.column_of(record, column));
+        Ok(())
+    }
+
+    /// A column of this file, or of the pool's examples, with its record.
+    pub(super) fn read_column(
+        &mut self,
+        name: &str,
+        file: Option<&Path>,
+        kind: ColumnKind,
+        inputs: &Inputs,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<(Column, ColumnRecord), Error> {
+        let (column, origin) = match (file, inputs.examples()) {
+            (Some(path), _) => {
                 let read = ReadColumn::read(name, path, kind, inputs.original_pool_len(), allowance, watch)?;
                 self.files.push(read.file);
                 (read.column, Some(read.origin))
@@ -283,15 +318,8 @@ impl ReadRules {
             (None, Some(examples)) => examples.column(name, kind, allowance, watch)?,
             (None, None) => return Err(no_examples(name)),
         };
-        if kind == ColumnKind::Labels && column.names().is_empty() {
-            return Err(Error::Request(format!(
-                "no row has a label in `{name}`: give a field of the JSON lines, at their top level, or --column \
-                 {name}=FILE:FIELD"
-            )));
-        }
         let record = ColumnRecord { origin, ..column_record(name, &column) };
-        self.add(|rules| rules.column_of(record, column));
-        Ok(())
+        Ok((column, record))
     }
 }
 

@@ -103,7 +103,7 @@ impl<'a> Problem<'a> {
         Self { query_weights: weights.filter(uneven), ..self }
     }
 
-    /// The same problem, for choices that obey these rules.
+    /// The same problem, for choices that obey these rules, and for their quality.
     #[must_use]
     pub fn constrained(self, rules: Rules) -> Self {
         self.constrained_as_stored(rules, Vec::new())
@@ -175,12 +175,22 @@ impl<'a> Problem<'a> {
         self.ruled.as_ref().map(|ruled| &ruled.rules)
     }
 
-    /// The subsets of `budget` rows that may be chosen; `None` if all may.
+    /// The number of every row in the column of quality, if there is one.
+    pub(crate) fn scores(&self) -> Option<Vec<f64>> {
+        let Ruled { rules, dropped } = self.ruled.as_deref()?;
+        rules.scores(dropped)
+    }
+
+    /// The subsets of `budget` rows that may be chosen, with what rows are worth by themselves; `None` if all may and rows are
+    /// worth nothing.
     ///
     /// # Errors
     /// If the rules make no constraints for this budget and pool.
     pub fn feasible(&self, budget: usize) -> Result<Option<FeasibleSet>, RuleError> {
         let Some(Ruled { rules, dropped }) = self.ruled.as_deref() else { return Ok(None) };
+        if rules.admit_all() && rules.valued().is_none_or(|quality| quality.weight == 0.0) {
+            return Ok(None);
+        }
         rules.feasible(budget, self.geometry.pool_len() + dropped.len(), dropped).map(Some)
     }
 

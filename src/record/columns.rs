@@ -39,6 +39,16 @@ impl Context<'_> {
         self.parameters.objective != Objective::Energy
     }
 
+    /// Whether a column says what rows are worth by themselves.
+    fn valued(&self) -> bool {
+        self.parameters.quality.is_some()
+    }
+
+    /// Whether that counts in what is minimised and proved.
+    fn counts_quality(&self) -> bool {
+        self.parameters.counts_quality()
+    }
+
     fn distance(&self) -> &'static str {
         distance_name(self.parameters.objective)
     }
@@ -91,6 +101,8 @@ pub(crate) enum Cell<'a> {
     Number(f64),
     /// At most this share above the best possible.
     Excess(f64),
+    /// At most this much above the best possible.
+    Gap(f64),
     /// A share of 1.
     Share(f64),
     /// A duration.
@@ -164,10 +176,34 @@ pub(crate) const COLUMNS: &[Column] = &[
     Column { csv: &["best_lower"], ..Column::of(|row| Some(Cell::Number(row.found.best?.lower()))) },
     Column {
         csv: &["excess"],
-        select: |_| Some("above best possible"),
-        compare: |_| Some("above best"),
+        select: |of| (!of.counts_quality()).then_some("above best possible"),
+        compare: |of| (!of.counts_quality()).then_some("above best"),
         page: Some(("excess ≤\u{a0}%", "at most this much above the best subset of the size")),
         ..Column::of(|row| row.found.excess.map(Cell::Excess))
+    },
+    Column {
+        select: |of| of.valued().then_some("mean quality"),
+        compare: |of| of.valued().then_some("mean quality"),
+        page: Some(("mean quality", "mean of what the chosen rows are worth by themselves")),
+        ..Column::of(|row| {
+            let mean = row.found.quality?.mean;
+            Some(Cell::Value(Interval { lower: Some(mean), upper: Some(mean) }))
+        })
+    },
+    Column {
+        select: |of| of.counts_quality().then_some("less quality"),
+        compare: |of| of.counts_quality().then_some("less quality"),
+        page: Some((
+            "less quality",
+            "proved: the distance to its power, less weight times mean quality; what is minimised",
+        )),
+        ..Column::of(|row| row.found.quality?.less_quality.map(Cell::Value))
+    },
+    Column {
+        select: |of| of.counts_quality().then_some("above best possible by"),
+        compare: |of| of.counts_quality().then_some("above best by"),
+        page: Some(("gap ≤", "at most this much is that above what any subset that may be chosen has")),
+        ..Column::of(|row| row.found.quality?.gap.map(Cell::Gap))
     },
     Column {
         csv: &["energy_lower", "energy_upper"],
@@ -232,6 +268,13 @@ pub(crate) const COLUMNS: &[Column] = &[
         compare: |of| (!of.groups.is_empty()).then_some("worst group"),
         ..Column::of(|row| worst_group(row.of.groups, &row.found.groups).map(Cell::Text))
     },
+    Column { csv: &["mean_quality"], ..Column::of(|row| row.found.quality.map(|quality| Cell::Number(quality.mean))) },
+    Column {
+        csv: &["less_quality_lower", "less_quality_upper"],
+        ..Column::of(|row| row.found.quality?.less_quality.map(Cell::Interval))
+    },
+    Column { csv: &["less_quality_best"], ..Column::of(|row| row.found.quality?.best.map(Cell::Number)) },
+    Column { csv: &["less_quality_gap"], ..Column::of(|row| row.found.quality?.gap.map(Cell::Gap)) },
     // Last on the page and in the table of `compare`, before the times elsewhere.
     Column { csv: &["status"], select: |_| Some("status"), quantiles: |_| Some("status"), ..Column::of(status) },
     Column { select: |_| Some("time"), ..Column::of(|row| Some(Cell::Seconds(row.found.total_seconds()))) },

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use kantor_solvers::Settings;
 use kantor_theory::cost_bounds::Power;
-use kantor_theory::{Cost, Objective, Status, json};
+use kantor_theory::{Cost, Objective, Quality, Status, json};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{Header, Written};
@@ -49,6 +49,9 @@ pub struct Parameters {
     /// What chosen rows obey, one phrase for each rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<String>,
+    /// What rows are worth by themselves, if a column says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// The tasks that the queries are, and what each counts of a total of 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<(String, f64)>,
@@ -72,6 +75,25 @@ impl Parameters {
         ))
     }
 
+    /// Whether quality counts in what is minimised and proved.
+    pub(crate) fn counts_quality(&self) -> bool {
+        self.quality.as_ref().is_some_and(|quality| quality.weight != 0.0)
+    }
+
+    /// What that is, in words.
+    pub(crate) fn quality_in_words(&self) -> Option<String> {
+        let Quality { weight, column } = self.quality.as_ref()?;
+        let name = &column.name;
+        let distance = match (self.objective, self.p) {
+            (Objective::W, Power::One) => "the distance",
+            _ => "the squared distance",
+        };
+        Some(match self.counts_quality() {
+            true => format!("{distance} less {weight} × the mean of `{name}` is what is minimised and bounded"),
+            false => format!("that of `{name}`, which has no weight"),
+        })
+    }
+
     /// Of an outcome.
     pub(crate) fn of(outcome: &Outcome, on_bad_row: OnBadRow) -> Self {
         let Outcome { goal, request, .. } = outcome;
@@ -87,6 +109,7 @@ impl Parameters {
             balance_groups: request.balance.is_some(),
             settings: request.settings_read_by(&request.methods, goal),
             constraints: outcome.constraints.clone(),
+            quality: outcome.quality.clone(),
             tasks: outcome.tasks.clone(),
             on_bad_row,
         }

@@ -38,6 +38,10 @@ pub struct Prices {
     pub method: String,
     /// Its number of rows.
     pub budget: usize,
+    /// The weight of quality, if that counts: every distance here is then to its power and less weight times mean quality, and
+    /// nothing is said of new rows, of which the quality is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality_weight: Option<f64>,
     /// Its distance is at most this.
     pub distance_upper: f64,
     /// That of every subset that may be chosen is at least this.
@@ -61,9 +65,9 @@ pub struct Prices {
 impl Prices {
     /// Whether they are of this selection, by what both say of it.
     pub(super) fn are_of(&self, selection: &SelectionRecord) -> bool {
-        let upper = selection.distance.and_then(|distance| distance.upper);
         let same = (&self.method, self.budget) == (&selection.method, selection.budget);
-        let bounds = (Some(self.distance_upper), Some(self.best_lower)) == (upper, selection.best.map(Best::lower));
+        let best = selection.best.map(Best::lower).or(selection.quality.and_then(|quality| quality.best));
+        let bounds = (Some(self.distance_upper), Some(self.best_lower)) == (selection.upper(), best);
         self.schema == PRICES_SCHEMA && same && bounds
     }
 }
@@ -81,7 +85,8 @@ pub struct LimitPrice {
     pub labels: usize,
     /// Which end.
     pub end: LimitEnd,
-    /// What the bound falls by for each unit: that of the distance, or of its square if p = 2 or the distance is of a kernel.
+    /// What the bound falls by for each unit: that of the distance, or of its square if p = 2 or the distance is of a kernel, less
+    /// quality if that counts.
     pub price: f64,
     /// If it is relaxed by one row, or one unit of what is added up; several labels, each of them.
     pub closer_by_at_most: Option<f64>,
@@ -167,6 +172,7 @@ impl Prices {
             objective: statement.objective,
             method: method.to_owned(),
             budget: statement.budget,
+            quality_weight: statement.quality.as_ref().map(|quality| quality.weight),
             distance_upper: upper,
             best_lower: best.lower(),
             closer_by_at_most: sensitivity.unchanged(),
@@ -175,7 +181,7 @@ impl Prices {
             excluded: fixed(origin, &sensitivity, false),
             queries: dear(best).into_iter().filter_map(query).collect(),
             new_rows: match best.objective() {
-                Objective::W => new_rows(&sensitivity, statement.budget),
+                Objective::W if statement.quality.is_none() => new_rows(&sensitivity, statement.budget),
                 _ => Vec::new(),
             },
         })

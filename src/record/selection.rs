@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use kantor_theory::rounding::add_up;
 use kantor_theory::{Cost, Interval, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,6 +60,9 @@ pub struct SelectionRecord {
     /// What the chosen rows use of every limit that they obey.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitUse>,
+    /// What the rows are worth by themselves, if a column says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualityRecord>,
     /// How the search ended, or what was proved.
     pub status: Status,
     /// What the method recorded of its run.
@@ -92,6 +96,32 @@ impl Best {
         match self {
             Best::Number(lower) | Best::Bound { lower } => lower,
         }
+    }
+}
+
+/// The quality of a selection, and its distance less that.
+///
+/// What is minimised and proved is then the distance to the power p (the square of a kernel's) less weight times mean quality,
+/// which may be negative: neither has a best possible subset's distance a bound, nor an excess a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct QualityRecord {
+    /// Mean quality of the rows.
+    pub mean: f64,
+    /// Proved to contain the distance to its power less weight times mean quality; `null` if nothing was proved, or quality
+    /// has no weight.
+    pub less_quality: Option<Interval>,
+    /// A proved lower bound of the same for every subset of that size.
+    pub best: Option<f64>,
+    /// At most this much is the subset above the best possible one.
+    pub gap: Option<f64>,
+}
+
+impl QualityRecord {
+    fn of(proved: &ProvedSelection) -> Option<Self> {
+        let (less_quality, best) = proved.certified.as_ref().and_then(Certified::less_quality).unzip();
+        let (best, upper) = (best.flatten(), less_quality.and_then(|interval: Interval| interval.upper));
+        let gap = upper.zip(best).map(|(upper, best)| add_up(upper, -best));
+        Some(Self { mean: proved.mean_quality?, less_quality, best, gap })
     }
 }
 
@@ -142,6 +172,7 @@ impl SelectionRecord {
         dir: Option<String>,
     ) -> Self {
         let certified = proved.certified.as_ref();
+        let less_quality = certified.is_some_and(|certified| certified.less_quality().is_some());
         Self {
             cost: None,
             bin: None,
@@ -150,8 +181,8 @@ impl SelectionRecord {
             dir,
             ranks: None,
             nested: chosen.nested,
-            distance: certified.map(|certified| certified.distance().interval()),
-            best: proved.best().map(|lower| Best::Bound { lower }),
+            distance: certified.map(|certified| certified.distance().plain()),
+            best: proved.best().filter(|_| !less_quality).map(|lower| Best::Bound { lower }),
             excess: certified.and_then(Certified::excess),
             energy: proved.beside.and_then(|beside| beside.energy),
             chamfer: proved.beside.map(|beside| beside.chamfer),
@@ -162,6 +193,7 @@ impl SelectionRecord {
                 .map_or_else(Vec::new, |labels| coverage(labels, origin.query_weights(), request, proved)),
             sources: None,
             limits: proved.limits.clone(),
+            quality: QualityRecord::of(proved),
             status: proved.status(),
             notes: proved.selection.notes.clone(),
             seconds: chosen.seconds,
@@ -171,16 +203,22 @@ impl SelectionRecord {
         }
     }
 
+    /// At most this is what the choice was for: the distance, less quality if that counts.
+    pub(crate) fn upper(&self) -> Option<f64> {
+        let less_quality = self.quality.and_then(|quality| quality.less_quality);
+        less_quality.or(self.distance)?.upper
+    }
+
     /// Seconds of the method and of the proof.
     pub fn total_seconds(&self) -> f64 {
         self.seconds + self.certify_seconds
     }
 }
 
-/// The places of the closest selection of every cost and number of rows, of those that are proved; the first if none is.
+/// The places of the closest selection of every cost and number of rows (less quality, where that counts), of those that are
+/// proved; the first if none is.
 pub(crate) fn closest(results: &[SelectionRecord]) -> Vec<usize> {
-    let (mut places, upper) =
-        (Vec::<usize>::new(), |at: usize| results[at].distance.and_then(|distance| distance.upper));
+    let (mut places, upper) = (Vec::<usize>::new(), |at: usize| results[at].upper());
     for (at, result) in results.iter().enumerate() {
         let same = |of: &&mut usize| (results[**of].cost, results[**of].budget) == (result.cost, result.budget);
         match places.iter_mut().find(same) {

@@ -58,16 +58,16 @@ pub(crate) fn finish(mut staging: ResultDirectory, manifest: &Manifest) -> Resul
     Ok(staging.commit()?)
 }
 
-/// The columns of which constraints speak, one JSON object a row.
+/// The columns of which constraints and quality speak, one JSON object a row.
 pub(crate) const COLUMNS: &str = "columns.jsonl";
 
-/// Writes the columns of constraints, so that certificates can be checked with nothing but the rows.
+/// Writes these columns, so that certificates can be checked with nothing but the rows.
 ///
 /// # Errors
 /// If the system refuses.
 pub(crate) fn write_columns(staging: &mut ResultDirectory, inputs: &Inputs) -> Result<(), Error> {
     let columns: Vec<(&str, &Column)> =
-        inputs.rules().columns().map(|(record, column)| (record.name.as_str(), column)).collect();
+        inputs.rules().spoken_of().map(|(record, column)| (record.name.as_str(), column)).collect();
     if columns.is_empty() {
         return Ok(());
     }

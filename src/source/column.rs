@@ -1,4 +1,4 @@
-//! Columns: a label or a number for every pool row as stored, of which constraints speak.
+//! Columns: a label or a number for every pool row as stored, of which constraints and quality speak.
 //!
 //! Text with one value a line, or JSON lines with a field (that of the column's name unless another is named as
 //! `FILE:FIELD`); plain or compressed. A row whose label is missing, `null` or empty has none; every row has a number.
@@ -23,6 +23,8 @@ pub enum ColumnKind {
     Labels,
     /// Numbers, which add up: finite and not negative.
     Numbers,
+    /// Numbers of any sign: finite.
+    Scores,
 }
 
 /// A column that was read.
@@ -39,13 +41,14 @@ pub struct ReadColumn {
 /// Values, while they are read.
 enum Values {
     Labels { names: Vec<String>, places: HashMap<String, usize>, of_row: Vec<usize> },
-    Numbers(Vec<f64>),
+    Numbers { numbers: Vec<f64>, signed: bool },
 }
 
 /// No label.
 const NONE: usize = usize::MAX;
 
 const NUMBER: &str = "give every row a number that is finite and not negative";
+const SCORE: &str = "give every row a number that is finite";
 const NAMED: &str = "name the field that holds the values as FILE:FIELD";
 
 impl ReadColumn {
@@ -166,10 +169,10 @@ impl Values {
                 claim.room(&mut of_row, rows, "the column", remedy)?;
                 Values::Labels { names: Vec::new(), places: HashMap::new(), of_row }
             }
-            ColumnKind::Numbers => {
+            ColumnKind::Numbers | ColumnKind::Scores => {
                 let mut numbers = Vec::new();
                 claim.room(&mut numbers, rows, "the column", remedy)?;
-                Values::Numbers(numbers)
+                Values::Numbers { numbers, signed: kind == ColumnKind::Scores }
             }
         })
     }
@@ -179,8 +182,9 @@ impl Values {
             Values::Labels { names, of_row, .. } => {
                 Ok(Column::labels(of_row.iter().map(|&place| names.get(place).map(String::as_str))))
             }
-            Values::Numbers(numbers) => {
-                Column::numbers(numbers).map_err(|fault| DataError::malformed(path, fault.to_string(), NUMBER))
+            Values::Numbers { numbers, signed } => {
+                let column = if signed { Column::scores(numbers) } else { Column::numbers(numbers) };
+                column.map_err(|fault| DataError::malformed(path, fault.to_string(), remedy(signed)))
             }
         }
     }
@@ -205,20 +209,32 @@ impl Values {
                 };
                 of_row.push(place);
             }
-            Values::Numbers(numbers) => {
+            Values::Numbers { numbers, signed } => {
+                let wanted =
+                    if *signed { "no number that is finite" } else { "no number that is finite and not negative" };
+                // What is missing has the remedy of numbers, whatever their sign.
+                let refused = |what: &str| {
+                    let (fault, advice) = refused(&cell, field, what);
+                    (fault, if advice == NUMBER { remedy(*signed) } else { advice })
+                };
                 let number = match &cell {
                     Cell::Text(text) => text.parse::<f64>(),
                     Cell::Bare(text) => text.parse(),
-                    _ => return Err(refused(&cell, field, "no number")),
+                    _ => return Err(refused("no number")),
                 };
                 match number {
-                    Ok(x) if x.is_finite() && x.is_sign_positive() => numbers.push(x),
-                    _ => return Err(refused(&cell, field, "no number that is finite and not negative")),
+                    Ok(x) if x.is_finite() && (*signed || x.is_sign_positive()) => numbers.push(x),
+                    _ => return Err(refused(wanted)),
                 }
             }
         }
         Ok(())
     }
+}
+
+/// What to do about what is no number.
+fn remedy(signed: bool) -> &'static str {
+    if signed { SCORE } else { NUMBER }
 }
 
 /// What is wrong with a line, with the value.

@@ -10,6 +10,7 @@
 //! | `held_out_lower`, `held_out_upper`, `held_out_energy_lower`, `held_out_energy_upper` | the same distances to queries that took no part, in the mean over folds |
 //! | `random_mean`, `random_min`, `random_max`, `random_percentile`, `random_p` | distances of random subsets, the share of them that is at least as close, and the p-value of that |
 //! | `tokens`, `near_duplicates` | of the chosen rows: tokens in all, share with a near-duplicate among them |
+//! | `mean_quality`, `less_quality_lower`, `less_quality_upper`, `less_quality_best`, `less_quality_gap` | mean of what the chosen rows are worth by themselves; proved to hold the distance to its power less weight times that; no subset that may be chosen has less; upper − best, rounded up |
 //! | `status`, `seconds`, `cpu_seconds`, `certify_seconds`, `peak_memory_bytes` | how it ended and what it took; seconds of the method's own work are for all budgets together |
 
 use std::io::{self, Write};
@@ -37,7 +38,9 @@ fn fields(value: Option<Cell<'_>>, count: usize) -> Vec<Field<'_>> {
         Some(Cell::Text(text)) => vec![Field::Text(text)],
         Some(Cell::Count(number) | Cell::Bytes(number)) => vec![Field::Count(number)],
         Some(Cell::Interval(around) | Cell::Value(around)) => [around.lower, around.upper].map(Field::Number).into(),
-        Some(Cell::Number(x) | Cell::Excess(x) | Cell::Share(x) | Cell::Seconds(x)) => vec![Field::Number(Some(x))],
+        Some(Cell::Number(x) | Cell::Gap(x) | Cell::Excess(x) | Cell::Share(x) | Cell::Seconds(x)) => {
+            vec![Field::Number(Some(x))]
+        }
         Some(Cell::Status(status)) => vec![Field::Word(status.name())],
     }
 }

@@ -79,22 +79,37 @@ impl Prices {
     /// How close the selection is, and how close one can be that may be chosen.
     pub(crate) fn in_words(&self) -> String {
         let Self { method, budget, objective, distance_upper, best_lower, closer_by_at_most, .. } = self;
-        let closer = closer_by_at_most.map_or_else(String::new, |closer| {
-            format!(", so that none is closer by more than {}", bound(closer, false))
-        });
+        let less = self.less_quality();
+        let lower = if self.quality_weight.is_some() { "has less" } else { "is closer" };
+        let closer = closer_by_at_most
+            .map_or_else(String::new, |closer| format!(", so that none {lower} by more than {}", bound(closer, false)));
         format!(
-            "{method}, {budget} rows: {} at most {}, and at least {} for every choice{closer}",
+            "{method}, {budget} rows: {}{less} at most {}, and at least {} for every choice{closer}",
             distance_name(*objective),
             bound(*distance_upper, false),
             bound(*best_lower, true)
         )
     }
 
+    fn less_quality(&self) -> &'static str {
+        let squared = self.p == Power::Two || self.objective != Objective::W;
+        match self.quality_weight {
+            None => "",
+            Some(_) if squared => ", squared and less quality,",
+            Some(_) => " less quality",
+        }
+    }
+
     /// Tables of all that has a price.
     pub(crate) fn listings(&self) -> Vec<Listing> {
         let closer = |closer: Option<f64>| closer.map_or_else(|| "–".to_owned(), |closer| bound(closer, false));
-        let by = ("closer by at most", "proved: no choice is closer than the selection by more");
-        let squared = self.p == Power::Two || self.objective != Objective::W;
+        let by = match self.quality_weight {
+            None => ("closer by at most", "proved: no choice is closer than the selection by more"),
+            Some(_) => {
+                ("less by at most", "proved: no choice has a lower distance less quality than the selection by more")
+            }
+        };
+        let squared = self.quality_weight.is_none() && (self.p == Power::Two || self.objective != Objective::W);
         let limits = self
             .limits
             .iter()

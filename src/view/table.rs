@@ -104,7 +104,7 @@ pub(crate) fn selections<'a>(
     plain(&header, results.map(row))
 }
 
-/// What the numbers of a table are about, where that is not plain: what queries count, and what rows obey.
+/// What the numbers of a table are about, where that is not plain: what queries count, what rows obey, and what they are worth.
 pub(crate) fn terms(parameters: &Parameters, inputs: &[InputRecord]) -> Text {
     let mut text = Text::default();
     if let Some(words) = parameters.query_weights_in_words(inputs) {
@@ -113,6 +113,9 @@ pub(crate) fn terms(parameters: &Parameters, inputs: &[InputRecord]) -> Text {
     if !parameters.constraints.is_empty() {
         let rules = parameters.constraints.join("; ");
         text.push(format_args!("best possible and choices under constraints: {rules}"));
+    }
+    if let Some(words) = parameters.quality_in_words() {
+        text.push(format_args!("quality: {words}"));
     }
     text
 }
@@ -141,6 +144,7 @@ fn cell(value: Option<Cell<'_>>) -> String {
         Some(Cell::Interval(around)) => interval(around),
         Some(Cell::Value(around)) => self::value(around),
         Some(Cell::Number(number)) => number.to_string(),
+        Some(Cell::Gap(gap)) => format!("≤ {}", bound(gap, false)),
         Some(Cell::Excess(share)) => format!("≤ {}", percent_up(share)),
         Some(Cell::Share(share)) => format!("{:.0} %", 100.0 * share),
         Some(Cell::Seconds(seconds)) => format!("{seconds:.2} s"),

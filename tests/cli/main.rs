@@ -21,6 +21,7 @@ mod names;
 mod outcomes;
 mod outputs;
 mod prices;
+mod quality;
 mod quantiles;
 mod records;
 mod report;

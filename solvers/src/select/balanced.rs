@@ -136,6 +136,10 @@ impl Selector for Balanced {
         self.groups.len() > 1 || self.inner.obeys_constraints()
     }
 
+    fn weighs_quality(&self) -> bool {
+        self.inner.weighs_quality()
+    }
+
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         self.inner.supports(task)
     }

@@ -95,6 +95,10 @@ impl Selector for Constrained {
         true
     }
 
+    fn weighs_quality(&self) -> bool {
+        self.inner.weighs_quality()
+    }
+
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         self.inner.supports(task)
     }

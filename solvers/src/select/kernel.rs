@@ -40,6 +40,10 @@ impl Selector for Energy {
         true
     }
 
+    fn weighs_quality(&self) -> bool {
+        true
+    }
+
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         comparable(task.geometry, KernelName::Energy, self.name())
     }
@@ -63,6 +67,10 @@ impl Selector for Mmd {
     }
 
     fn obeys_constraints(&self) -> bool {
+        true
+    }
+
+    fn weighs_quality(&self) -> bool {
         true
     }
 

@@ -93,6 +93,11 @@ pub trait Selector: Send + Sync {
         false
     }
 
+    /// Whether it takes what rows are worth by themselves off what it minimises; else it does not look at it.
+    fn weighs_quality(&self) -> bool {
+        false
+    }
+
     /// Whether it can choose here, which is asked before anything is computed; it can, unless it says why not.
     ///
     /// # Errors

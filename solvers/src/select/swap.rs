@@ -104,6 +104,10 @@ impl Selector for Swap {
         true
     }
 
+    fn weighs_quality(&self) -> bool {
+        true
+    }
+
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         self.check()?;
         if let Some(kernel) = task.objective.kernel() {

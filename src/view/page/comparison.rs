@@ -132,6 +132,7 @@ fn facts(found: &Comparison) -> Vec<(&'static str, String)> {
     if !parameters.constraints.is_empty() {
         facts.push(("Constraints, in choices, bounds and random draws", parameters.constraints.join("; ")));
     }
+    facts.extend(parameters.quality_in_words().map(|words| ("Quality", words)));
     facts.extend(found.dimension.map(|dimension| ("Numbers per row", count(dimension as u64))));
     facts.extend(parameters.cross_fit.map(|folds| ("Held out", format!("by {folds} folds of the queries"))));
     facts.push(("Seed", found.seed.to_string()));

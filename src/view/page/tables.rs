@@ -49,6 +49,7 @@ fn cell(value: Option<columns::Cell<'_>>, closest: f64) -> Cell {
         Some(Kind::Count(number)) => count(number),
         Some(Kind::Value(around)) => self::value(around),
         Some(Kind::Number(number)) => format!("{number:.3}"),
+        Some(Kind::Gap(gap)) => bound(gap, false),
         Some(Kind::Excess(share)) => excess_percent(share),
         Some(Kind::Share(share)) => format!("{:.1}", 100.0 * share),
         Some(Kind::Seconds(time)) => seconds(time),

@@ -9,7 +9,7 @@ use kantor::theory::certificate::BestClaim;
 use kantor::theory::{Certificate, Geometry, Interval, SparsePlan, Weights, sequential};
 use kantor::verify::{NamedColumn, verify};
 
-use super::quotas;
+use super::{quality, quotas};
 
 use crate::support::{Kind, facts, npy, npz, numbers, safetensors, version_1};
 
@@ -242,5 +242,9 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     let of = ["cosine", "energy", "mmd", "tsds", "dropping", "similarities"];
     let free = bases.iter().filter(|base| of.contains(&base.name));
     let constrained: Vec<Base> = free.map(|base| quotas::constrained(base, directory)).collect();
-    bases.into_iter().chain(constrained).collect()
+    let bases: Vec<Base> = bases.into_iter().chain(constrained).collect();
+    let of = ["cosine", "euclidean-2", "energy", "query-weighted", "dropping", "costs", "cosine-quotas", "mmd-quotas"];
+    let plain = bases.iter().filter(|base| of.contains(&base.name));
+    let valued: Vec<Base> = plain.map(|base| quality::valued(base, directory)).collect();
+    bases.into_iter().chain(valued).collect()
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::bases::Base;
 use super::forge::{Forge, Mutant, set, transport, version_1};
-use super::{constraints, evidence, inputs, spellings};
+use super::{constraints, evidence, inputs, quality, spellings};
 
 /// All that is tried on a certificate.
 pub(super) fn forgeries(base: &Base) -> Vec<Mutant> {
@@ -21,6 +21,7 @@ pub(super) fn forgeries(base: &Base) -> Vec<Mutant> {
     evidence::potentials(&mut forge);
     evidence::witness(&mut forge);
     constraints::all(&mut forge);
+    quality::all(&mut forge);
     remarks(&mut forge);
     spellings::all(&mut forge, &base.certificate.to_json());
     forge.mutants

@@ -8,6 +8,7 @@ mod evidence;
 mod forge;
 mod forgeries;
 mod inputs;
+mod quality;
 mod quotas;
 mod spellings;
 mod truth;

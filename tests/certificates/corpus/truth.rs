@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use kantor::certify::{self, Terms};
 use kantor::pipeline::Inputs;
 use kantor::solvers::Quiet;
-use kantor::theory::{Certificate, Cost, FeasibleSet, Geometry, Interval, Proved, Weights};
+use kantor::theory::rounding::{ExactSum, add_up, div_down, div_up, sub_down};
+use kantor::theory::{Certificate, Column, Cost, FeasibleSet, Geometry, Interval, Proved, Weights};
 
 use super::bases::Base;
-use super::quotas;
+use super::{quality, quotas};
 use crate::support::{goal, subsets};
 
 pub(super) struct Truth<'a> {
@@ -42,7 +43,10 @@ impl<'a> Truth<'a> {
                 let query = terms.weights.query.as_ref().map(|weights| weights[first..first + count].to_vec());
                 let weights = Weights { query, ..terms.weights.clone() };
                 let alone = Terms { weights, ..terms.clone() };
-                let of = |geometry: &Geometry<'_>| certify::distance(geometry, &alone, rows).unwrap().interval();
+                let of = |geometry: &Geometry<'_>| {
+                    let bound = certify::distance(geometry, &alone, rows).unwrap();
+                    if problem.quality.is_some() { bound.powered() } else { bound.interval() }
+                };
                 found.push(if count == problem.queries {
                     of(geometry)
                 } else {
@@ -51,11 +55,12 @@ impl<'a> Truth<'a> {
                 first += count;
             }
             let most = |end: fn(&Interval) -> Option<f64>| found.iter().filter_map(end).reduce(f64::max);
-            Interval { lower: most(|found| found.lower), upper: most(|found| found.upper) }
+            let whole = Interval { lower: most(|found| found.lower), upper: most(|found| found.upper) };
+            problem.quality.as_ref().map_or(whole, |of| less_quality(whole, of.weight, rows, &certificate.dropped.pool))
         };
         let rows = inputs.kept_rows(&certificate.subset, std::path::Path::new("subset")).unwrap();
         let stored = geometry.pool_len() + certificate.dropped.pool.len();
-        let columns: Vec<_> = problem.constraints.columns.iter().map(|of| quotas::column(&of.name)).collect();
+        let columns: Vec<Column> = problem.constraints.columns.iter().map(|of| quotas::column(&of.name)).collect();
         let set = FeasibleSet::new(&problem.constraints, &columns, stored, &certificate.dropped.pool).unwrap();
         assert!(set.check(&rows).is_ok(), "{what}: {:?}", set.check(&rows));
         let interval = distance(&rows);
@@ -64,13 +69,33 @@ impl<'a> Truth<'a> {
         let Some(best) = said.best else { return };
         assert!(problem.weights.subset.is_none(), "{what}");
         let key = format!(
-            "{} {:?} {} {:?} {:?} {:?} {:?}",
-            problem.cost, problem.p, problem.budget, terms.weights, terms.objective, problem.constraints, problem.tasks
+            "{} {:?} {} {:?} {:?} {:?} {:?} {:?}",
+            problem.cost,
+            problem.p,
+            problem.budget,
+            terms.weights,
+            terms.objective,
+            problem.constraints,
+            problem.tasks,
+            problem.quality
         );
         let least = *self.least.entry(key).or_insert_with(|| {
             let all = subsets(geometry.pool_len(), problem.budget).filter(|rows| set.check(rows).is_ok());
             all.map(|rows| distance(&rows).upper.unwrap()).fold(f64::INFINITY, f64::min)
         });
         assert!(best <= least, "{what}: {best} is above {least}");
+    }
+}
+
+/// The interval less weight times the mean score of these rows of the problem, some of whose stored rows are dropped.
+fn less_quality(interval: Interval, weight: f64, rows: &[usize], dropped: &[usize]) -> Interval {
+    let column = quality::column();
+    let kept: Vec<usize> = (0..column.rows()).filter(|row| !dropped.contains(row)).collect();
+    let mut worth = ExactSum::default();
+    rows.iter().for_each(|&row| worth.add_product(weight, column.number(kept[row]).unwrap()));
+    let k = rows.len() as f64;
+    Interval {
+        lower: interval.lower.map(|lower| sub_down(lower, div_up(worth.up(), k))),
+        upper: interval.upper.map(|upper| add_up(upper, -div_down(worth.down(), k))),
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
         let best = 0.3 + 0.02 * (budget as f64).ln();
         let distance = best * (1.0 + 0.03 * method as f64);
         SelectionRecord {
+            quality: None,
             cost: Some(cost),
             bin: None,
             method: names[method].clone(),
@@ -103,6 +104,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             cross_fit: None,
             settings: Default::default(),
             constraints: Vec::new(),
+            quality: None,
             tasks: Vec::new(),
             on_bad_row: Default::default(),
         },
@@ -184,6 +186,7 @@ fn prices(cost: Cost, budget: usize, method: &str, word: &dyn Fn(String) -> Stri
         objective: Objective::W,
         method: method.to_owned(),
         budget,
+        quality_weight: None,
         distance_upper: 0.4,
         best_lower: 0.375,
         closer_by_at_most: Some(0.025),

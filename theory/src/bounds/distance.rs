@@ -27,7 +27,7 @@ pub struct DistanceBound {
     statement: Statement,
     rows: Vec<usize>,
     evidence: DistanceEvidence,
-    plain: Interval,
+    powered: Interval,
     interval: Interval,
 }
 
@@ -65,7 +65,12 @@ impl DistanceBound {
 
     /// The distance lies in here, whatever rows are worth by themselves.
     pub fn plain(&self) -> Interval {
-        self.plain
+        self.statement.root(self.powered)
+    }
+
+    /// Its power, of which the quality is taken, lies in here: the power p of W_p, the square of a kernel's distance.
+    pub fn powered(&self) -> Interval {
+        self.powered
     }
 
     /// The subset: distinct pool rows of the geometry.
@@ -147,9 +152,8 @@ fn bound_of(
         Objective::Mmd(kernel) => discrepancy::interval(geometry, kernel, rows, &problem.weights, executor),
         Objective::Tsds { diversity } => tsds::interval(geometry, problem, diversity, rows, executor),
     }?;
-    let plain = problem.root(powered);
     let interval = match feasible.filter(|set| set.quality().is_some()) {
-        None => plain,
+        None => problem.root(powered),
         Some(set) => set.less_quality(powered, rows),
     };
     if [interval.lower, interval.upper].into_iter().flatten().any(|end| !end.is_finite()) {
@@ -161,7 +165,7 @@ fn bound_of(
         return Err(Rejection::new("contradiction", format!("lower bound {lower} is above upper bound {upper}")));
     }
     let (geometry, statement, rows) = (geometry.id(), problem.clone(), rows.to_vec());
-    Ok(DistanceBound { geometry, statement, rows, evidence, plain, interval })
+    Ok(DistanceBound { geometry, statement, rows, evidence, powered, interval })
 }
 
 /// Checks that a subset has as many rows as the budget, all distinct and in the pool.

@@ -54,10 +54,14 @@ impl FeasibleSet {
     /// ```
     ///
     /// # Errors
-    /// If the column has labels or another number of rows, or a number times the weight is too large for a double.
+    /// If the weight is not positive and finite, the column has labels or another number of rows, or a number times the weight is
+    /// too large for a double.
     pub fn valued(self, quality: Quality, column: &Column, dropped: &[usize]) -> Result<Self, Rejection> {
         let name = &quality.column.name;
         let fault = |place: String| Err(Rejection::new("quality", place));
+        if !(quality.weight > 0.0 && quality.weight.is_finite()) {
+            return fault(format!("the weight {:e} is not positive and finite", quality.weight));
+        }
         let Values::Numbers(numbers) = &column.0 else { return fault(format!("column `{name}` has no numbers")) };
         let stored = self.pool() + dropped.len();
         if numbers.len() != stored {
@@ -77,11 +81,6 @@ impl FeasibleSet {
     /// What the rows are worth by themselves, if anything.
     pub fn quality(&self) -> Option<&Quality> {
         self.valued.as_ref().map(|valued| &valued.quality)
-    }
-
-    /// The number of every row in the column of the quality.
-    pub fn scores(&self) -> Option<&[f64]> {
-        self.valued.as_ref().map(|valued| &valued.scores[..])
     }
 
     /// For every row a number ≥ w·s_i in units of the values v_i under this objective; none without a quality.
