@@ -32,6 +32,11 @@ pub(super) struct Identity<'a> {
     cross_fit: Option<usize>,
     balance: Option<&'a [usize]>,
     settings: Settings,
+    /// Names of the tasks that the queries are, and their shares; absent where there is one.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    query_tasks: &'a [String],
+    #[serde(skip_serializing_if = "<[f64]>::is_empty")]
+    query_shares: &'a [f64],
     /// What chosen rows obey; absent where they need obey nothing, as before there were such rules.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rules: Vec<String>,
@@ -60,6 +65,8 @@ impl<'a> Identity<'a> {
             cross_fit: request.cross_fit,
             balance: request.balance.as_deref(),
             settings: request.settings_read_by(std::slice::from_ref(&job.method), goal).digested(),
+            query_tasks: &spec.tasks,
+            query_shares: spec.query_weights.shares(),
             rules: spec.rules.in_words(),
         }
     }

@@ -146,6 +146,7 @@ impl Batch<'_> {
             Err(error) => return self.fail_on(inputs, places, &error),
         };
         outcome.inputs.clone_from(&opened.records);
+        outcome.tasks = inputs.tasks();
         self.write(opened, &outcome, places, begun)
     }
 

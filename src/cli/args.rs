@@ -83,9 +83,10 @@ pub(super) struct SelectionArguments {
     /// Also split the queries into F folds, select by all folds but one, and measure on that one
     #[arg(long, value_name = "F", value_parser = count::<usize>)]
     cross_fit: Option<usize>,
-    /// The queries as text, one JSON object a line: shown where results speak of single queries
+    /// The queries as text, one JSON object a line: shown where results speak of single queries. For several tasks one file with
+    /// the lines of all, or repeat it for each, in their order
     #[arg(long, help_heading = "Input", value_name = "FILE")]
-    query_jsonl: Option<PathBuf>,
+    query_jsonl: Vec<PathBuf>,
     /// Labels of the queries: results are also given by group. One label a line, or FILE:FIELD for a field of JSON
     /// lines (`task` if none is named). Several tasks are groups by themselves
     #[arg(long, value_name = "FILE[:FIELD]")]
@@ -111,13 +112,8 @@ impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
-        let spec = files.with_tasks(run)?;
-        if self.cross_fit.is_some() && !spec.tasks.is_empty() {
-            let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out, or give one --query";
-            return Err(Failure::Usage(fault.to_owned()));
-        }
-        let query_weights = self.weights.weighting(&spec.tasks)?;
-        Ok(InputSpec { query_jsonl, query_groups, query_weights, rules: self.constraints.rules(), ..spec })
+        let spec = files.with_weights(&self.weights, self.cross_fit.is_some(), run)?;
+        Ok(InputSpec { query_jsonl, query_groups, rules: self.constraints.rules(), ..spec })
     }
 
     /// What is asked under a cost.
@@ -203,9 +199,24 @@ impl FileArguments {
         if spec.tasks.is_empty() {
             return Ok(spec);
         }
-        let fault =
-            "several --query are several tasks, which only `kantor select` and `kantor compare` mix: give one --query";
+        let fault = "several --query are several tasks, which only `kantor select`, `compare` and `batch` mix: give one --query";
         Err(Failure::Usage(fault.to_owned()))
+    }
+
+    /// The files, of which those of queries may be several tasks, with what each query counts; `folds` says whether folds of the
+    /// queries are asked for.
+    pub(super) fn with_weights(
+        &self,
+        weights: &WeightArguments,
+        folds: bool,
+        run: &RunArguments,
+    ) -> Result<InputSpec, Failure> {
+        let spec = self.with_tasks(run)?;
+        if folds && !spec.tasks.is_empty() {
+            let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out, or give one --query";
+            return Err(Failure::Usage(fault.to_owned()));
+        }
+        Ok(InputSpec { query_weights: weights.weighting(&spec.tasks)?, ..spec })
     }
 
     /// The files, of which those of queries may be several tasks.

@@ -18,6 +18,7 @@ use super::constraints::ConstraintArguments;
 use super::count::count;
 use super::failure::Failure;
 use super::parse_error;
+use super::queries::WeightArguments;
 use super::settings::SettingsArguments;
 use crate::suggest::did_you_mean;
 
@@ -30,6 +31,8 @@ struct Shared {
     #[command(flatten)]
     proof: ProofArguments,
     #[command(flatten)]
+    weights: WeightArguments,
+    #[command(flatten)]
     constraints: ConstraintArguments,
     #[command(flatten)]
     settings: SettingsArguments,
@@ -40,9 +43,9 @@ const METHODS: [&str; 2] = ["methods", "method"];
 const BUDGETS: [&str; 2] = ["budgets", "budget"];
 const SEEDS: [&str; 2] = ["seeds", "seed"];
 
-/// Inputs that belong to a task; a task may also have a pool of its own.
+/// Inputs that belong to a task; a task may also have a pool of its own, and weights of its queries.
 const OF_TASK: [&str; 2] = ["query", "similarity"];
-const OF_TASK_OR_ALL: [&str; 3] = ["pool", "pool-jsonl", "tensor"];
+const OF_TASK_OR_ALL: [&str; 5] = ["pool", "pool-jsonl", "tensor", "query-weights", "query-shares"];
 
 /// Names of the file's directory of results, tasks and further grids.
 const OUT: &str = "out";
@@ -173,13 +176,19 @@ impl JobFile<'_> {
         for (key, value) in &own {
             config::push(&mut words, self.path, &command, key, value)?;
         }
-        let Shared { input, proof, constraints, settings } =
+        let Shared { input, proof, weights, constraints, settings } =
             Shared::try_parse_from(words).map_err(|error| self.refuse(&parse_error::sentence(error)))?;
-        let mut spec = input.spec(run)?;
+        let request = proof.request(settings.settings(), run);
+        let spec = input.files.with_weights(&weights, request.cross_fit.is_some(), run);
+        let mut spec = spec.map_err(|failure| match failure {
+            Failure::Usage(fault) => self.refuse(&format!("task `{name}`: {fault}")),
+            other => other,
+        })?;
         let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
         files.for_each(|file| *file = self.beside(&*file));
         spec.rules = constraints.rules().placed(|path| self.beside(path));
-        Ok((spec, proof.terms.judge.goal(input.cost), proof.request(settings.settings(), run)))
+        spec.query_weights = spec.query_weights.placed(|path| self.beside(path));
+        Ok((spec, proof.terms.judge.goal(input.cost), request))
     }
 
     /// The grid of the file, or several, which may leave out what the file says for all of them.

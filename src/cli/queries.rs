@@ -1,7 +1,7 @@
 //! Files of queries: one, or several tasks as `NAME=FILE`, and what each counts.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::pipeline::QueryWeighting;
 use crate::source::name::split_once;
@@ -14,6 +14,13 @@ use super::failure::Failure;
 pub(super) struct QueryFile {
     name: Option<String>,
     path: PathBuf,
+}
+
+impl QueryFile {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// Reads `FILE` or `NAME=FILE`; a file whose own name has `=` is meant where there is one.

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::columns::named_column;
 use super::progress::{Detail, Progress};
+use super::queries::{QueryFile, query_file};
 use crate::certify;
 use crate::constraints::in_words;
 use crate::pipeline::{IDLE_TENSOR, InputSpec};
@@ -37,9 +38,9 @@ pub(super) struct Arguments {
     /// Pool rows, as they were given when the certificate was made; the files that it names if left out
     #[arg(long, value_name = "FILE")]
     pool: Vec<PathBuf>,
-    /// Query rows, in any files that hold them; the files that the certificate names if left out
-    #[arg(long, value_name = "FILE")]
-    query: Vec<PathBuf>,
+    /// Query rows, in any files that hold them; the files that the certificate names if left out. Names of tasks prove nothing
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = OsStringValueParser::new().try_map(query_file))]
+    query: Vec<QueryFile>,
     /// The matrix, if the certificate was made from one; the file that it names if left out
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     similarity: Option<PathBuf>,
@@ -147,7 +148,10 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     });
     let files = InputSpec {
         pool: if rows && arguments.pool.is_empty() { named(Role::Pool) } else { arguments.pool.clone() },
-        query: if rows && arguments.query.is_empty() { named(Role::Query) } else { arguments.query.clone() },
+        query: match arguments.query.is_empty() {
+            true if rows => named(Role::Query),
+            _ => arguments.query.iter().map(|file| file.path().to_owned()).collect(),
+        },
         similarity,
         tensor: arguments.tensor.clone(),
         cast: arguments.cast,

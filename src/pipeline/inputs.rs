@@ -31,8 +31,8 @@ pub struct InputSpec {
     pub similarity: Option<PathBuf>,
     /// The pool's examples as text; as many lines as the pool has rows.
     pub pool_jsonl: Vec<PathBuf>,
-    /// The queries as text; as many lines as there are queries.
-    pub query_jsonl: Option<PathBuf>,
+    /// The queries as text; as many lines as there are queries. Of several tasks one file with all, or one for each, in order.
+    pub query_jsonl: Vec<PathBuf>,
     /// Labels of the queries, one a line, or `FILE:FIELD` for a field of JSON lines.
     pub query_groups: Option<PathBuf>,
     /// Name of the tensor, where a file holds several.
@@ -168,9 +168,10 @@ impl Inputs {
             };
         }
         let rows = inputs.original_query_len();
-        if let Some(path) = &spec.query_jsonl {
-            inputs.query_examples =
-                Some(JsonlRows::scan_within(std::slice::from_ref(path), Some(rows), &allowance, watch)?);
+        if !spec.query_jsonl.is_empty() {
+            let texts = JsonlRows::scan_within(&spec.query_jsonl, Some(rows), &allowance, watch)?;
+            inputs.check_query_texts(&texts, &spec.tasks)?;
+            inputs.query_examples = Some(texts);
         }
         if let Some(path) = &spec.query_groups {
             let mut groups = Labels::read_within(path, rows, &allowance, watch)?;

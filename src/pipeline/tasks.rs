@@ -9,7 +9,8 @@ use kantor_theory::Rows;
 
 use crate::source::cells::ValueFile;
 use crate::source::list::read_weight_file;
-use crate::source::{DataError, SourceFile};
+use crate::source::name::readable;
+use crate::source::{DataError, JsonlRows, SourceFile};
 
 use super::{Error, Inputs};
 
@@ -36,6 +37,24 @@ pub(super) struct ReadWeights {
 }
 
 impl QueryWeighting {
+    /// The same, with its file as `place` says where it is.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub(crate) fn placed(self, place: impl Fn(&Path) -> PathBuf) -> Self {
+        match self {
+            QueryWeighting::File(path) => QueryWeighting::File(place(&path)),
+            other => other,
+        }
+    }
+
+    /// The shares of tasks; none if they are not given so.
+    pub(crate) fn shares(&self) -> &[f64] {
+        match self {
+            QueryWeighting::Shares(shares) => shares,
+            _ => &[],
+        }
+    }
+
     /// The file, if there is one.
     pub(super) fn file(&self) -> Option<(&'static str, &Path)> {
         match self {
@@ -99,8 +118,34 @@ impl Inputs {
         self.weights.values.as_deref()
     }
 
+    /// Fails if there are several files of text, and not one for each task with a line for each of its queries.
+    pub(super) fn check_query_texts(&self, texts: &JsonlRows, tasks: &[String]) -> Result<(), Error> {
+        let files = texts.files();
+        let queries: Vec<usize> =
+            self.points().map_or_else(Vec::new, |(_, query)| query.files().iter().map(|file| file.rows).collect());
+        if files.len() < 2 {
+            return Ok(());
+        }
+        if files.len() != tasks.len() {
+            return Err(Error::Request(format!(
+                "there are {} files of --query-jsonl for {} tasks: give one file with the lines of all queries, or one for each \
+                 task, in their order",
+                files.len(),
+                tasks.len().max(1)
+            )));
+        }
+        match files.iter().zip(&queries).zip(tasks).find(|((file, queries), _)| file.rows != **queries) {
+            None => Ok(()),
+            Some(((file, queries), task)) => Err(Error::Request(format!(
+                "{} has {} lines for the {queries} queries of `{task}`: give --query-jsonl in the order of the tasks",
+                readable(&file.path),
+                file.rows
+            ))),
+        }
+    }
+
     /// The tasks and their shares of a total of 1; none if there is one file of queries.
-    pub(super) fn tasks(&self) -> Vec<(String, f64)> {
+    pub(crate) fn tasks(&self) -> Vec<(String, f64)> {
         let shares = match &self.weights.values {
             _ if self.tasks.len() < 2 => return Vec::new(),
             Some(weights) => {

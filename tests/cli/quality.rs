@@ -72,9 +72,9 @@ fn more_weight_gives_no_less_quality_and_optimal_stays_optimal() {
         let results = printed["results"].as_array().unwrap();
         let weight: f64 = weight.parse().unwrap();
         for result in results {
-            let dir = format!("{out}/{}", result["dir"].as_str().unwrap());
+            let dir = result["dir"].as_str().unwrap();
             let quality = &result["quality"];
-            assert!((number(&quality["mean"]) - mean(at, &dir)).abs() <= 1e-12, "{dir}");
+            assert!((number(&quality["mean"]) - mean(at, dir)).abs() <= 1e-12, "{dir}");
             if weight == 0.0 {
                 assert!(quality["less_quality"].is_null() && result["best"]["lower"].is_number(), "{dir}");
                 continue;
@@ -200,16 +200,17 @@ fn quality_goes_with_constraints_weights_and_mixtures_of_tasks() {
     ] {
         let printed = printed_json(&mut select(at, out, &[&quality[..], &methods, more].concat()));
         for result in printed["results"].as_array().unwrap() {
-            let dir = format!("{out}/{}", result["dir"].as_str().unwrap());
+            let dir = result["dir"].as_str().unwrap();
             kantor().current_dir(at).arg("verify").arg(format!("{dir}/certificate.json")).assert().success();
-            let prices: Value = serde_json::from_slice(&fs::read(at.join(&dir).join("prices.json")).unwrap()).unwrap();
+            let prices: Value = serde_json::from_slice(&fs::read(at.join(dir).join("prices.json")).unwrap()).unwrap();
             assert_eq!((&prices["quality_weight"], &prices["new_rows"]), (&json!(0.3), &json!([])), "{dir}");
             assert_eq!(prices["distance_upper"], result["quality"]["less_quality"]["upper"], "{dir}");
         }
         let notes = printed["notes"].as_array().unwrap();
         let note = notes.iter().find(|note| note["kind"] == "quality").unwrap();
         assert_eq!(note["details"]["methods"], json!(["uot"]), "{out}");
-        assert_eq!(printed["parameters"]["quality"]["weight"], json!(0.3));
+        let manifest: Value = serde_json::from_slice(&fs::read(at.join(out).join("manifest.json")).unwrap()).unwrap();
+        assert_eq!(manifest["parameters"]["quality"]["weight"], json!(0.3));
         kantor().current_dir(at).args(["prices", out]).assert().success().stdout(contains("less quality"));
     }
     let tasks = ["--query", "a=a.npy", "--query", "b=b.npy", "--query-shares", "a=1,b=3"];
@@ -230,19 +231,20 @@ fn quality_is_shown_by_compare_and_read_from_settings_and_job_files() {
     let words = ["compare", "--pool", "pool.npy", "--query", "query.npy", "--cost", "euclidean", "--budget", "8"];
     compare.current_dir(at).args(words).args(["--method", "optimal,round-robin", "--random-seeds", "3"]);
     compare.args(["--config", "settings.toml", "-o", "compared"]);
-    let told = contains("less quality").and(contains("round-robin: chosen as without quality"));
-    compare.assert().success().stdout(told.and(contains("the distance less 0.5 × the mean of `quality`")));
-    let page = fs::read_to_string(at.join("compared/index.html")).unwrap();
+    let told = contains("less quality").and(contains("the distance less 0.5 × the mean of `quality`"));
+    let compared = compare.assert().success().stdout(told);
+    compared.stderr(contains("round-robin: chosen as without quality"));
+    let page = fs::read_to_string(at.join("compared/report.html")).unwrap();
     assert!(page.contains("mean quality") && page.contains("less quality"), "the page has columns of quality");
     let table = fs::read_to_string(at.join("compared/results.csv")).unwrap();
     assert!(table.lines().next().unwrap().contains("mean_quality,less_quality_lower,less_quality_upper"));
 
     let jobs = "out = \"batch\"\npool = \"pool.npy\"\ncost = \"euclidean\"\nmethods = [\"optimal\"]\nbudgets = [8]\n\
                 quality = \"score.txt\"\nquality-weight = 0.5\n[tasks]\none = \"query.npy\"\n";
-    fs::create_dir(at.join("elsewhere")).unwrap();
     fs::write(at.join("jobs.toml"), jobs).unwrap();
     // Paths of a job file are beside it.
-    kantor().current_dir(at.join("elsewhere")).args(["batch", "../jobs.toml"]).assert().success();
+    let elsewhere = tempfile::tempdir().unwrap();
+    kantor().current_dir(elsewhere.path()).arg("batch").arg(at.join("jobs.toml")).assert().success();
     let plain = ["--quality", "score.txt", "--quality-weight", "0.5", "--method", "optimal", "--json"];
     let alone = printed_json(&mut select(at, "alone", &plain));
     let manifests: Vec<_> =
@@ -275,7 +277,7 @@ fn what_makes_no_quality_is_refused_in_words() {
         refused(&["--quality", "score.txt", "--quality-weight", bad], 2, &["--quality-weight", "not negative"]);
     }
     refused(&with(&["--quality", "none.txt"]), 2, &["none.txt", "--pool-jsonl"]);
-    refused(&with(&["--quality", "none", "--pool-jsonl", "pool.jsonl"]), 3, &["pool.jsonl", "line 1", "`none`"]);
+    refused(&with(&["--quality", "none", "--pool-jsonl", "pool.jsonl"]), 3, &["pool.jsonl", ":1:", "`none`"]);
     refused(
         &with(&["--quality", "source", "--pool-jsonl", "pool.jsonl", "--quota", "source:..4"]),
         2,
@@ -287,16 +289,16 @@ fn what_makes_no_quality_is_refused_in_words() {
         let lines = text.lines().enumerate().map(|(at, of)| if at == row { line } else { of });
         fs::write(at.join("bad"), lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     };
-    for (bad, what) in [("nan", "`nan`"), ("inf", "`inf`"), ("good", "`good`"), ("", "line 18")] {
+    for (bad, what) in [("nan", "`nan`"), ("inf", "`inf`"), ("good", "`good`"), ("", ":18:")] {
         lines("score.txt", 17, bad);
-        refused(&with(&["--quality", "bad"]), 3, &["bad", "line 18", what]);
+        refused(&with(&["--quality", "bad"]), 3, &["bad", ":18:", what]);
     }
     lines("scores.jsonl", 9, "{\"bad\": 1}");
-    refused(&with(&["--quality", "bad:good"]), 3, &["line 10", "no field `good`"]);
+    refused(&with(&["--quality", "bad:good"]), 3, &[":10:", "no field `good`"]);
     lines("scores.jsonl", 9, "{\"good\": null}");
-    refused(&with(&["--quality", "bad:good"]), 3, &["line 10", "null"]);
+    refused(&with(&["--quality", "bad:good"]), 3, &[":10:", "null"]);
     fs::write(at.join("bad"), "1\n2\n").unwrap();
-    refused(&with(&["--quality", "bad"]), 3, &["bad", "2", "60"]);
+    refused(&with(&["--quality", "bad"]), 3, &["bad:3", "the file ends", "60 pool rows"]);
     lines("score.txt", 30, "1e300");
     refused(&["--quality", "bad", "--quality-weight", "1e300"], 3, &["row 30", "1e300", "too large"]);
 }

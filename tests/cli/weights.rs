@@ -289,3 +289,93 @@ fn weights_of_the_queries_of_tasks_are_not_called_shares() {
     let shown = kantor().current_dir(directory.path()).args(words).args(more).assert().success();
     shown.stdout(contains("the weights of queries of weights.txt").and(contains("shares").not()));
 }
+
+/// Job files of `batch` have the two flags too, for a task or for all, with paths beside the file; a change of shares is another job.
+#[test]
+fn job_files_mix_tasks_and_weigh_queries_as_select_does() {
+    let directory = data();
+    let at = directory.path();
+    let jobs = |shares: &str| {
+        let text = format!(
+            "out = \"batch\"\npool = \"pool.npy\"\ncost = \"euclidean\"\nmethods = [\"optimal\"]\nbudgets = [8]\n\
+             [tasks.mixed]\nquery = [\"a=a.npy\", \"b=b.npy\"]\nquery-shares = {shares}\n\
+             [tasks.weighed]\nquery = \"all.npy\"\nquery-weights = \"weights.txt\"\n"
+        );
+        fs::write(at.join("jobs.toml"), text).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let mut batch = kantor();
+        batch.current_dir(elsewhere.path()).arg("batch").arg(at.join("jobs.toml")).arg("--json");
+        printed_json(&mut batch)
+    };
+    jobs("[\"a=1\", \"b=3\"]");
+    let method = ["--method", "optimal", "--budget", "8"];
+    let alone = |out: &str, more: &[&str]| {
+        let mut words = vec!["select", "--pool", "pool.npy", "--cost", "euclidean", "-o", out, "--json"];
+        words.extend(more.iter().chain(&method));
+        printed_json(kantor().current_dir(at).args(words))
+    };
+    let mixed = alone("mixed", &["--query", "a=a.npy", "--query", "b=b.npy", "--query-shares", "a=1,b=3"]);
+    let weighed = alone("weighed", &["--query", "all.npy", "--query-weights", "weights.txt"]);
+    let manifest = |task: &str| -> Value {
+        let place = at.join(format!("batch/{task}/optimal-k8-seed0/manifest.json"));
+        serde_json::from_slice(&fs::read(&place).unwrap_or_else(|_| panic!("{}", place.display()))).unwrap()
+    };
+    for (task, alone) in [("mixed", &mixed), ("weighed", &weighed)] {
+        let found = manifest(task);
+        for key in ["distance", "best", "groups"] {
+            assert_eq!(found["results"][0][key], alone["results"][0][key], "{task} {key}");
+        }
+        assert_eq!(found["parameters"]["tasks"], alone["parameters"]["tasks"], "{task}");
+    }
+    jobs("[\"a=3\", \"b=1\"]");
+    assert_ne!(manifest("mixed")["results"][0]["distance"], mixed["results"][0]["distance"]);
+    assert_eq!(manifest("weighed")["results"][0]["distance"], weighed["results"][0]["distance"]);
+    fs::write(
+        at.join("jobs.toml"),
+        "out = \"batch\"\npool = \"pool.npy\"\nbudgets = [8]\nquery-shares = \"a=1\"\n[tasks]\none = \"all.npy\"\n",
+    )
+    .unwrap();
+    let refused = kantor().current_dir(at).args(["batch", "jobs.toml"]).assert().code(2);
+    refused.stderr(contains("task `one`").and(contains("--query-shares is for several tasks")));
+}
+
+/// One file of text for each task, in their order, is the same as one with all lines; `verify` takes queries by the names of their tasks.
+#[test]
+fn queries_of_tasks_have_their_text_in_files_of_their_own() {
+    let directory = data();
+    let at = directory.path();
+    let lines = |range: std::ops::Range<usize>| {
+        range.map(|query| json!({"text": format!("query {query}")}).to_string() + "\n").collect::<String>()
+    };
+    for (name, range) in [("a.jsonl", 0..2), ("b.jsonl", 2..3), ("all.jsonl", 0..3)] {
+        fs::write(at.join(name), lines(range)).unwrap();
+    }
+    let tasks = ["--query", "a=a.npy", "--query", "b=b.npy", "--method", "optimal"];
+    let texts = |out: &str, files: &[&str]| {
+        let more: Vec<&str> = files.iter().flat_map(|file| ["--query-jsonl", *file]).collect();
+        select(at, out, &[&tasks[..], &more].concat());
+        fs::read(at.join(out).join("optimal/k8/prices.json")).unwrap()
+    };
+    let apart = texts("apart", &["a.jsonl", "b.jsonl"]);
+    assert_eq!(apart, texts("together", &["all.jsonl"]));
+    assert!(String::from_utf8(apart).unwrap().contains("query "));
+    for (files, words) in
+        [(["b.jsonl", "a.jsonl"], "b.jsonl has 1 lines for the 2 queries of `a`"), (["a.jsonl", "a.jsonl"], "4")]
+    {
+        let more: Vec<&str> = files.iter().flat_map(|file| ["--query-jsonl", *file]).collect();
+        let common = ["select", "--pool", "pool.npy", "--cost", "euclidean", "--budget", "8", "-o", "refused"];
+        let mut refused = kantor();
+        refused.current_dir(at).args(common).args(tasks).args(more).assert().failure().stderr(contains(words));
+    }
+    let certificate = "apart/optimal/k8/certificate.json";
+    let named = ["--pool", "pool.npy", "--query", "a=a.npy", "--query", "b=b.npy"];
+    kantor().current_dir(at).args(["verify", certificate]).args(named).assert().success();
+    let turned = ["--pool", "pool.npy", "--query", "b=b.npy", "--query", "a=a.npy"];
+    kantor()
+        .current_dir(at)
+        .args(["verify", certificate])
+        .args(turned)
+        .assert()
+        .code(1)
+        .stdout(contains("cannot-check"));
+}

@@ -243,7 +243,7 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     let free = bases.iter().filter(|base| of.contains(&base.name));
     let constrained: Vec<Base> = free.map(|base| quotas::constrained(base, directory)).collect();
     let bases: Vec<Base> = bases.into_iter().chain(constrained).collect();
-    let of = ["cosine", "euclidean-2", "energy", "query-weighted", "dropping", "costs", "cosine-quotas", "mmd-quotas"];
+    let of = ["cosine", "euclidean-2", "energy", "query-weighted", "dropping", "costs", "cosine-quotas", "mmd"];
     let plain = bases.iter().filter(|base| of.contains(&base.name));
     let valued: Vec<Base> = plain.map(|base| quality::valued(base, directory)).collect();
     bases.into_iter().chain(valued).collect()

@@ -63,7 +63,7 @@ pub(super) fn valued(plain: &Base, directory: &Path) -> Base {
         "dropping" => "dropping-quality",
         "costs" => "costs-quality",
         "cosine-quotas" => "cosine-quotas-quality",
-        _ => "mmd-quotas-quality",
+        _ => "mmd-quality",
     };
     Base { name, spec: plain.spec.clone(), certificate, columns, remake: None, in_python: plain.in_python }
 }
