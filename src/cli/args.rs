@@ -12,6 +12,7 @@ use super::progress::Detail;
 use crate::compare::ALL;
 use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
 use crate::problem::{Goal, Target};
+use crate::represent::{DIM, Template, TextSpec};
 use crate::source::OnBadRow;
 
 use super::constraints::ConstraintArguments;
@@ -36,10 +37,11 @@ pub(super) struct InputArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct FileArguments {
-    /// Pool rows (.npy, .npz, .safetensors); repeat it for shards, which are joined in order
+    /// Pool rows (.npy, .npz, .safetensors), or text (.jsonl, .gz, .zst) of which rows are made; repeat it for shards, which are
+    /// joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
-    /// Query rows; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
+    /// Query rows, or text; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
     #[arg(long, value_name = "[NAME=]FILE", required_unless_present = "similarity",
           value_parser = OsStringValueParser::new().try_map(query_file))]
     query: Vec<QueryFile>,
@@ -50,6 +52,13 @@ pub(super) struct FileArguments {
     /// chosen rows are written
     #[arg(long, value_name = "FILE")]
     pub(super) pool_jsonl: Vec<PathBuf>,
+    /// What is read of a line of text, such as '{prompt}\n{response}'; without it, its usual fields (prompt, response,
+    /// instruction, input, output, messages, text, …)
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "similarity")]
+    text: Option<Template>,
+    /// Numbers in a row that is made of text
+    #[arg(long, value_name = "D", default_value_t = DIM, value_parser = dim)]
+    ngram_dim: usize,
     /// Name of the tensor, where a file holds several
     #[arg(long, value_name = "NAME")]
     pub(super) tensor: Option<String>,
@@ -180,6 +189,15 @@ pub(super) fn cost_parser() -> impl TypedValueParser<Value = Cost> {
     clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
 }
 
+/// Reads how many numbers a row has.
+fn dim(text: &str) -> Result<usize, String> {
+    let most = 1 << 16;
+    count::<usize>(text).and_then(|dim| match dim {
+        8.. if dim <= most => Ok(dim),
+        _ => Err(format!("it must lie between 8 and {most}")),
+    })
+}
+
 fn forbid_overlap(text: &str) -> Result<ForbidOverlap, String> {
     if text == "equal" { Ok(ForbidOverlap::Equal) } else { cosine(text).map(ForbidOverlap::Near) }
 }
@@ -215,6 +233,7 @@ impl FileArguments {
             pool: self.pool.clone(),
             query,
             tasks,
+            text: TextSpec { template: self.text.clone(), dim: self.ngram_dim },
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),
             tensor: self.tensor.clone(),

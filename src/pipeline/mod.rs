@@ -15,6 +15,7 @@ mod prepared;
 mod records;
 mod rules;
 mod tasks;
+mod text;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

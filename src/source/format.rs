@@ -263,6 +263,17 @@ pub(crate) fn no_rows(path: &Path, bytes: &[u8]) -> DataError {
     }
 }
 
+/// Whether a file holds JSON lines, packed or not; false of one that cannot be read.
+pub(crate) fn is_jsonl(path: &Path) -> bool {
+    let begin = || {
+        let mut begin = Vec::new();
+        super::file::open(path).ok()?.0.take(LOOKED_AT as u64).read_to_end(&mut begin).ok()?;
+        Some(if begin.starts_with(GZIP) || is_zstd(&begin) { unpacked(&begin) } else { begin })
+    };
+    let object = |begin: Vec<u8>| is_text(&begin) && begin.trim_ascii_start().starts_with(b"{");
+    begin().is_some_and(object)
+}
+
 /// What a text is and how to make vectors of it; `None` if it is no text.
 fn text_rows(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     if bytes.is_empty() || !is_text(bytes) {
@@ -273,8 +284,8 @@ fn text_rows(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     if begin.starts_with(['{', '[']) {
         return Some((
             "text (JSON)",
-            "kantor chooses by vectors, one row for each line of text, made by an embedding model: python -c \"import json, \
-             numpy as np, sentence_transformers as s; t = [json.loads(l)['text'] for l in open('FILE')]; \
+            "of pool and queries that both are JSON lines, kantor makes rows by itself; rows of an embedding model come from: \
+             python -c \"import json, numpy as np, sentence_transformers as s; t = [json.loads(l)['text'] for l in open('FILE')]; \
              np.save('x.npy', s.SentenceTransformer('all-MiniLM-L6-v2').encode(t))\"; \
              give x.npy here, and the text of the pool beside it as --pool-jsonl",
         ));

@@ -9,7 +9,7 @@ pub mod column;
 pub mod digest;
 pub mod error;
 mod file;
-mod format;
+pub(crate) mod format;
 pub(crate) mod json;
 pub mod jsonl;
 pub mod labels;

@@ -24,6 +24,8 @@ pub enum Format {
     Npz,
     /// One tensor of a safetensors file.
     Safetensors,
+    /// JSON lines, whose text was made rows of.
+    Jsonl,
 }
 
 impl Format {
@@ -33,6 +35,7 @@ impl Format {
             Format::Npy => "npy",
             Format::Npz => "npz",
             Format::Safetensors => "safetensors",
+            Format::Jsonl => "jsonl",
         }
     }
 }

@@ -49,7 +49,8 @@ pub(crate) struct Layout {
 /// Where the bytes are.
 pub(crate) enum Bytes {
     Mapped,
-    Memory(Vec<u8>),
+    /// Unpacked, or made of text; files of one set of text share it.
+    Memory(Arc<Vec<u8>>),
 }
 
 impl fmt::Debug for Bytes {
@@ -77,7 +78,7 @@ impl Shard {
     pub(crate) fn memory(&self) -> u64 {
         match &self.bytes {
             Bytes::Mapped => 0,
-            Bytes::Memory(bytes) => bytes.len() as u64,
+            Bytes::Memory(_) => self.span.len() as u64,
         }
     }
 
