@@ -37,8 +37,8 @@ pub(super) struct InputArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct FileArguments {
-    /// Pool rows (.npy, .npz, .safetensors), or text (.jsonl, .gz, .zst) of which rows are made; repeat it for shards, which are
-    /// joined in order
+    /// Pool rows (.npy, .npz, .safetensors), or text of which rows are made (.jsonl, .csv, .tsv, packed or not); repeat it for
+    /// shards, or name a directory or a pattern: they are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
     /// Query rows, or text; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
@@ -120,7 +120,7 @@ impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
-        let spec = files.with_tasks(run)?;
+        let spec = files.with_tasks(run)?.expanded()?;
         if self.cross_fit.is_some() && !spec.tasks.is_empty() {
             let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out, or give one --query";
             return Err(Failure::Usage(fault.to_owned()));
@@ -217,6 +217,11 @@ impl InputArguments {
 impl FileArguments {
     /// The files, of one set of queries.
     pub(super) fn spec(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
+        Ok(self.as_named(run)?.expanded()?)
+    }
+
+    /// The files, of one set of queries, as they were named.
+    pub(super) fn as_named(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
         let spec = self.with_tasks(run)?;
         if spec.tasks.is_empty() {
             return Ok(spec);

@@ -10,7 +10,9 @@ use crate::constraints::Rules;
 use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::represent::{Encoder, TextSpec};
-use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
+use crate::source::{
+    Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, files_named,
+};
 
 use super::forbid::{ForbidOverlap, shared};
 use super::rules::{ReadRules, RuleSpec};
@@ -56,6 +58,18 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
+    /// The same with the files that directories and patterns among pool and text of the pool [stand for](files_named).
+    ///
+    /// # Errors
+    /// As [`files_named`].
+    pub fn expanded(mut self) -> Result<Self, DataError> {
+        for paths in [&mut self.pool, &mut self.pool_jsonl] {
+            let files: Vec<_> = paths.iter().map(|path| files_named(path)).collect::<Result<_, _>>()?;
+            *paths = files.into_iter().flatten().collect();
+        }
+        Ok(self)
+    }
+
     /// All files with their roles, in the order of the records; but for the labels, whose file is known once it is read.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let query = self.query.iter().map(|path| ("query", path));

@@ -14,7 +14,7 @@ use crate::constraints::{Amount, Quota, Rules, duplicates};
 use crate::problem::{Goal, Problem};
 use crate::source::cells::{ValueFile, file_of, split};
 use crate::source::column::{ColumnKind, ReadColumn};
-use crate::source::format::is_jsonl;
+use crate::source::kind::holds_text;
 use crate::source::list::read_named_rows;
 use crate::source::name::readable;
 use crate::source::{Allowance, JsonlRows, OnBadRow, OpenOptions, Representation};
@@ -335,7 +335,7 @@ fn near_rows(
     };
     let file = std::slice::from_ref(path);
     let mut near = match &inputs.encoder {
-        Some(encoder) if is_jsonl(path) => {
+        Some(encoder) if holds_text(path) => {
             let lines = JsonlRows::scan_within(file, None, allowance, watch)?;
             encoder.rows(&lines, allowance, watch)?
         }

@@ -4,7 +4,7 @@ use kantor_solvers::Watch;
 
 use super::{Error, InputSpec, Inputs};
 use crate::represent::{Encoder, TextSpec};
-use crate::source::format::is_jsonl;
+use crate::source::kind::holds_text;
 use crate::source::name::readable;
 use crate::source::{Allowance, DataError, JsonlRows, Representation};
 
@@ -24,7 +24,7 @@ impl InputSpec {
     /// If only some files are text, they cannot be read as JSON lines, or how text is read is said of vectors.
     pub(super) fn read_text(&self, allowance: &Allowance, watch: &dyn Watch) -> Result<Option<Texts>, Error> {
         let mut files = self.pool.iter().chain(&self.query);
-        let (text, vectors): (Vec<_>, Vec<_>) = files.by_ref().partition(|path| is_jsonl(path));
+        let (text, vectors): (Vec<_>, Vec<_>) = files.by_ref().partition(|path| holds_text(path));
         let mixed = |(text, vectors): (_, _)| {
             let fault = format!(
                 "{} is text and {} is not: give both as JSON lines, of which rows are made, or both as vectors (then the pool's text \
@@ -36,14 +36,15 @@ impl InputSpec {
         };
         match (text.first(), vectors.first()) {
             (None, _) if self.text.template.is_some() => {
-                let fault = "--text says how rows are made of text, but pool and queries are no JSON lines: leave it out";
+                let fault =
+                    "--text says how rows are made of text, but pool and queries are no JSON lines: leave it out";
                 Err(Error::Request(fault.to_owned()))
             }
             (None, _) => Ok(None),
             (Some(text), Some(vectors)) => mixed((text, vectors)),
             (Some(_), None) => {
-                let read = |paths: &_| JsonlRows::scan_within(paths, None, allowance, watch);
-                let (pool, query) = (read(&self.pool)?, read(&self.query)?);
+                let pool = JsonlRows::scan_within(&self.pool, None, allowance, watch)?;
+                let query = JsonlRows::scan_apart(&self.query, allowance, watch)?;
                 Ok(Some(Texts { spec: self.text.clone(), pool, query, encoder: None }))
             }
         }

@@ -15,8 +15,8 @@ use rayon::prelude::*;
 use crate::source::memory::Claim;
 use crate::source::{Allowance, DataError, JsonlRows, Representation};
 
-use ngrams::Frequency;
 pub use ngrams::DIM;
+use ngrams::Frequency;
 pub use template::Template;
 
 /// How rows are made of text.

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn fields_stand_in_the_text() {
-        let line = r#"{"a": "x\ty", "b": {"c": 3, "d": null}, "m": [{"role": "user", "content": "hi"}, {"content": "ho"}]}"#;
+        let line =
+            r#"{"a": "x\ty", "b": {"c": 3, "d": null}, "m": [{"role": "user", "content": "hi"}, {"content": "ho"}]}"#;
         assert_eq!(fill(r"Q: {a}\n{b.c}{{{b.d}}}", line).as_deref(), Ok("Q: x\ty\n3{}"));
         assert_eq!(fill("{m}", line).as_deref(), Ok("hi\nho"));
     }
@@ -126,7 +127,8 @@ mod tests {
     fn what_cannot_be_filled_is_said() {
         let missing = fill("{q}", r#"{"a": 1, "b": 2}"#);
         assert!(missing.as_ref().is_err_and(|said| said.contains("`q`") && said.contains("a, b")), "{missing:?}");
-        for (template, word) in [("{a", "no `}`"), ("a}", "no `{`"), ("{}", "names no field"), ("a", "names no field")] {
+        for (template, word) in [("{a", "no `}`"), ("a}", "no `{`"), ("{}", "names no field"), ("a", "names no field")]
+        {
             let refused = template.parse::<Template>();
             assert!(refused.as_ref().is_err_and(|said| said.contains(word)), "{template}: {refused:?}");
         }

@@ -26,6 +26,8 @@ pub enum Format {
     Safetensors,
     /// JSON lines, whose text was made rows of.
     Jsonl,
+    /// A table of text (CSV, TSV), likewise.
+    Csv,
 }
 
 impl Format {
@@ -36,6 +38,7 @@ impl Format {
             Format::Npz => "npz",
             Format::Safetensors => "safetensors",
             Format::Jsonl => "jsonl",
+            Format::Csv => "csv",
         }
     }
 }

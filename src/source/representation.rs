@@ -16,6 +16,7 @@ use super::number::{Number, Target};
 use super::open::{self, Format, OpenOptions};
 use super::record::DroppedRow;
 use super::shard::{Bytes, Layout, Order, Shard};
+use super::table::separator;
 use super::values::FileDigests;
 
 /// Where some of the rows come from.
@@ -89,7 +90,8 @@ impl Representation {
             let span = start..start + file.rows * dim * layout.number.size();
             start = span.end;
             let (source, bytes) = (Arc::new(Source::open(&file.path)?), Bytes::Memory(numbers.clone()));
-            shards.push((Shard { source, tensor: Some(name.to_owned()), bytes, span, layout }, Format::Jsonl));
+            let format = if separator(&file.path).is_some() { Format::Csv } else { Format::Jsonl };
+            shards.push((Shard { source, tensor: Some(name.to_owned()), bytes, span, layout }, format));
         }
         Self::of_shards(shards)
     }
