@@ -48,9 +48,6 @@ pub(super) fn placed(result: &SelectionRecord, out: &Path) -> Value {
 /// Says what readers of a result should know of its inputs.
 pub(super) fn warn(inputs: &Inputs, run: &RunArguments) {
     doubt(inputs, run);
-    if let Some(text) = inputs.text_in_words().filter(|_| !run.quiet) {
-        tell(format_args!("kantor: note: {text}"));
-    }
     let overlap = inputs.overlap_in_words().map(|rows| format!("{rows}; --forbid-overlap makes this an error"));
     let dropped = inputs.dropped_in_words().map(|rows| format!("{rows}, listed in the manifest"));
     for text in overlap.into_iter().chain(dropped).filter(|_| !run.quiet) {
@@ -60,6 +57,9 @@ pub(super) fn warn(inputs: &Inputs, run: &RunArguments) {
 
 /// Says what is unusual of the inputs of any command.
 pub(super) fn doubt(inputs: &Inputs, run: &RunArguments) {
+    if let Some(text) = inputs.text_in_words().filter(|_| !run.quiet) {
+        tell(format_args!("kantor: note: {text}"));
+    }
     for doubt in inputs.doubts().iter().filter(|_| !run.quiet) {
         tell(format_args!("kantor: warning: {doubt}"));
     }

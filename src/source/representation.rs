@@ -150,9 +150,12 @@ impl Representation {
         self.starts[self.shards.len()]
     }
 
-    /// Bytes held in memory beside the mapped files: tables that had to be decompressed.
+    /// Bytes held in memory beside the mapped files: tables that had to be decompressed, or were made of text.
     pub fn memory(&self) -> u64 {
-        self.shards.iter().map(Shard::memory).sum()
+        // Tables that were made together lie together, one after the other.
+        let mut held: Vec<&Arc<Vec<u8>>> = self.shards.iter().filter_map(Shard::held).collect();
+        held.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        held.iter().map(|bytes| bytes.len() as u64).sum()
     }
 
     /// SHA-256 of each file, in hexadecimal. Advances `watch` by bytes.

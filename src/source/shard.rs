@@ -74,11 +74,11 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// Bytes held in memory beside the mapped file.
-    pub(crate) fn memory(&self) -> u64 {
+    /// The bytes held in memory beside the mapped file.
+    pub(crate) fn held(&self) -> Option<&Arc<Vec<u8>>> {
         match &self.bytes {
-            Bytes::Mapped => 0,
-            Bytes::Memory(_) => self.span.len() as u64,
+            Bytes::Mapped => None,
+            Bytes::Memory(bytes) => Some(bytes),
         }
     }
 
