@@ -12,6 +12,7 @@ use super::progress::Detail;
 use crate::compare::ALL;
 use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
 use crate::problem::{Goal, Target};
+use crate::represent::{DIM, Template, TextSpec};
 use crate::source::OnBadRow;
 
 use super::constraints::ConstraintArguments;
@@ -36,10 +37,11 @@ pub(super) struct InputArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct FileArguments {
-    /// Pool rows (.npy, .npz, .safetensors); repeat it for shards, which are joined in order
+    /// Pool rows (.npy, .npz, .safetensors), or text of which rows are made (.jsonl, .csv, .tsv, packed or not); repeat it for
+    /// shards, or name a directory or a pattern: they are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
-    /// Query rows; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
+    /// Query rows, or text; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
     #[arg(long, value_name = "[NAME=]FILE", required_unless_present = "similarity",
           value_parser = OsStringValueParser::new().try_map(query_file))]
     query: Vec<QueryFile>,
@@ -50,6 +52,13 @@ pub(super) struct FileArguments {
     /// chosen rows are written
     #[arg(long, value_name = "FILE")]
     pub(super) pool_jsonl: Vec<PathBuf>,
+    /// What is read of a line of text, such as '{prompt}\n{response}'; without it, its usual fields (prompt, response,
+    /// instruction, input, output, messages, text, …)
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "similarity")]
+    text: Option<Template>,
+    /// Numbers in a row that is made of text
+    #[arg(long, value_name = "D", default_value_t = DIM, value_parser = dim)]
+    ngram_dim: usize,
     /// Name of the tensor, where a file holds several
     #[arg(long, value_name = "NAME")]
     pub(super) tensor: Option<String>,
@@ -112,7 +121,7 @@ impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
-        let spec = files.with_weights(&self.weights, self.cross_fit.is_some(), run)?;
+        let spec = files.with_weights(&self.weights, self.cross_fit.is_some(), run)?.expanded()?;
         Ok(InputSpec { query_jsonl, query_groups, rules: self.constraints.rules(), ..spec })
     }
 
@@ -176,6 +185,15 @@ pub(super) fn cost_parser() -> impl TypedValueParser<Value = Cost> {
     clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
 }
 
+/// Reads how many numbers a row has.
+fn dim(text: &str) -> Result<usize, String> {
+    let most = 1 << 16;
+    count::<usize>(text).and_then(|dim| match dim {
+        8.. if dim <= most => Ok(dim),
+        _ => Err(format!("it must lie between 8 and {most}")),
+    })
+}
+
 fn forbid_overlap(text: &str) -> Result<ForbidOverlap, String> {
     if text == "equal" { Ok(ForbidOverlap::Equal) } else { cosine(text).map(ForbidOverlap::Near) }
 }
@@ -197,13 +215,13 @@ impl FileArguments {
     pub(super) fn spec(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
         let spec = self.with_tasks(run)?;
         if spec.tasks.is_empty() {
-            return Ok(spec);
+            return Ok(spec.expanded()?);
         }
         let fault = "several --query are several tasks, which only `kantor select`, `compare` and `batch` mix: give one --query";
         Err(Failure::Usage(fault.to_owned()))
     }
 
-    /// The files, of which those of queries may be several tasks, with what each query counts; `folds` says whether folds of the
+    /// The files as they were named, of which those of queries may be several tasks, with what each query counts; `folds` says whether folds of the
     /// queries are asked for.
     pub(super) fn with_weights(
         &self,
@@ -226,6 +244,7 @@ impl FileArguments {
             pool: self.pool.clone(),
             query,
             tasks,
+            text: TextSpec { template: self.text.clone(), dim: self.ngram_dim },
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),
             tensor: self.tensor.clone(),

@@ -26,7 +26,8 @@ pub(super) fn results(found: &Comparison, cost: Cost) -> Table {
         if let Some(RandomReference { mean, range: (low, high), distances, .. }) =
             found.references.iter().find(|reference| reference.cost == cost && reference.budget == *budget)
         {
-            heading.push_str(&format!(" · random {mean:.4} ({low:.4} to {high:.4}, {} seeds)", distances.len()));
+            let less = if found.parameters.counts_quality() { ", less quality," } else { "" };
+            heading.push_str(&format!(" · random{less} {mean:.4} ({low:.4} to {high:.4}, {} seeds)", distances.len()));
         }
         Body { heading: Some(heading), rows: rows().map(cells).collect() }
     });

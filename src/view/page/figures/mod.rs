@@ -113,10 +113,12 @@ impl<'a> View<'a> {
         if self.found.costs.len() > 1 { format!("{kind}-{}", self.cost.name()) } else { kind.to_owned() }
     }
 
-    /// The random reference at these budgets.
+    /// The random reference at these budgets; none where it is of distances less quality, which figures do not show.
     fn references(&self) -> impl Iterator<Item = &'a RandomReference> {
         let (cost, budgets) = (self.cost, &self.budgets);
-        let here = move |reference: &&RandomReference| reference.cost == cost && budgets.contains(&reference.budget);
+        let shown = !self.found.parameters.counts_quality();
+        let here =
+            move |reference: &&RandomReference| shown && reference.cost == cost && budgets.contains(&reference.budget);
         self.found.references.iter().filter(here)
     }
 
