@@ -63,13 +63,15 @@ def beside(certificate):
 # What limits speak of, if it has the values that the certificate means.
 def columns_of(cert, certificate, words, count):
     constraints, given, found = cert["problem"]["constraints"], {}, []
+    tokens = cert["problem"]["tokens"]
+    records = constraints["columns"] + ([tokens["column"]] if tokens else [])
     for word in words:
         name, mark, file = word.partition("=")
         need(name and mark and file and name not in given, f"--column {word} is not understood", "cannot-check")
         given[name] = file
-    names = {record["name"] for record in constraints["columns"]}
+    names = {record["name"] for record in records}
     need(set(given) <= names, "columns: the certificate speaks of no such column", "cannot-check")
-    for at, record in enumerate(constraints["columns"]):
+    for at, record in enumerate(records):
         place = given.get(record["name"], record["origin"])
         if record["name"] not in given and not (place and os.path.isfile(file_of(place))):
             place = beside(certificate) or place
@@ -77,6 +79,7 @@ def columns_of(cert, certificate, words, count):
         path = file_of(place)
         field = record["name"] if path == place else place[len(path) + 1 :]
         adds_up = any(limit["column"] == at and limit["of"] == "sum" for limit in constraints["limits"])
+        adds_up = adds_up or at == len(constraints["columns"])
         values = column(path, field, "numbers" if adds_up else "labels", count)
         digest = blake3(b"N" if adds_up else b"L")
         if adds_up:
@@ -104,14 +107,26 @@ def terms(limit, values):
     return labels
 
 
+# The budget in tokens: lengths of the rows of the problem, the fewest tokens and the most.
+def budget_of(cert, lengths, kept):
+    tokens, weights = cert["problem"]["tokens"], cert["problem"]["weights"]["subset"]
+    need(2.0**-1022 <= tokens["min"] <= tokens["max"], "tokens: a budget that makes no sense")
+    chosen = [lengths[row] for row in cert["subset"]]
+    need(weights is not None and list(map(float, weights)) == chosen, "tokens: the weights are not the lengths of the rows")
+    used = sum(map(units, chosen))
+    need(units(tokens["min"]) <= used <= units(tokens["max"]), "tokens: the subset has too few or too many")
+    return [lengths[row] for row in kept], float(tokens["min"]), float(tokens["max"])
+
+
 # The subsets that the claims are about; `kept` are the rows of the problem, as stored.
 def feasible(cert, certificate, words, kept):
     problem, constraints = cert["problem"], cert["problem"]["constraints"]
     prices, k, n, stored = cert["evidence"]["prices"], problem["budget"], problem["pool"], len(cert["dropped"]["pool"])
-    if not any(constraints.values()):
-        need(not prices and not words, "prices: of no constraints")
-        return Feasible(k, n)
     stored += n
+    if not any(constraints.values()):
+        need(not prices, "prices: of no constraints")
+        columns = columns_of(cert, certificate, words, stored)
+        return Feasible(k, n, tokens=budget_of(cert, columns[0], kept) if problem["tokens"] else None)
     include, exclude, limits = (constraints[key] for key in ("include", "exclude", "limits"))
     for rows in (include, exclude):
         ascending = all(map(int.__lt__, rows, rows[1:])) and (not rows or rows[-1] < stored)
@@ -121,6 +136,7 @@ def feasible(cert, certificate, words, kept):
         low, high = limit["min"] or 0.0, LARGEST if limit["max"] is None else limit["max"]
         need(limit["column"] < len(constraints["columns"]) and 0 <= low <= high, "constraints: a limit makes no sense")
     columns, chosen, number = columns_of(cert, certificate, words, stored), set(cert["subset"]), {row: i for i, row in enumerate(kept)}
+    tokens = budget_of(cert, columns[-1], kept) if problem["tokens"] else None
     need(set(include) <= chosen and not set(exclude) & chosen, "constraints: the subset has other rows than it must")
     counts = [terms(limit, columns[limit["column"]]) for limit in limits]
     for limit, labels in zip(limits, counts):
@@ -142,4 +158,4 @@ def feasible(cert, certificate, words, kept):
             if row in number:
                 discounts[number[row]] += units(price["price"]) * count
     numbered = lambda rows: {number[row] for row in rows if row in number}
-    return Feasible(k, n, (numbered(include), numbered(exclude), discounts, constant))
+    return Feasible(k, n, (numbered(include), numbered(exclude), discounts, constant), tokens)

@@ -78,7 +78,7 @@ pub fn verify(
 /// Columns with their names; or why one of them is not known.
 type Columns<'a> = Result<Vec<(&'a str, ReadColumn)>, String>;
 
-/// The columns of which the constraints of a certificate speak.
+/// The columns of which a certificate speaks.
 fn read_columns<'a>(
     certificate: &'a Certificate,
     given: &[NamedColumn],
@@ -86,18 +86,20 @@ fn read_columns<'a>(
     memory: Option<u64>,
     watch: &dyn Watch,
 ) -> Result<Columns<'a>, Error> {
-    let Constraints { columns, limits, .. } = &certificate.problem.constraints;
+    let (columns, Constraints { columns: of_limits, limits, .. }) =
+        (certificate.problem.columns(), &certificate.problem.constraints);
     if let Some((name, _)) = given.iter().find(|(name, _)| columns.iter().all(|column| column.name != *name)) {
         return Ok(Err(format!("the certificate speaks of no column `{name}`")));
     }
     let allowance = memory.map_or_else(Allowance::unlimited, Allowance::new);
     let mut found = Vec::new();
-    for (at, ColumnRecord { name, origin, .. }) in columns.iter().enumerate() {
+    for (at, ColumnRecord { name, origin, .. }) in columns.into_iter().enumerate() {
         let file = given.iter().find(|(of, _)| of == name).map(|(_, file)| file.clone());
         let Some(file) = file.or_else(|| origin.as_ref().map(PathBuf::from)) else {
             return Ok(Err(format!("the certificate does not say where column `{name}` was read from: name its file")));
         };
-        let adds_up = limits.iter().any(|limit| limit.column == at && limit.of == Counted::Sum);
+        let adds_up =
+            at == of_limits.len() || limits.iter().any(|limit| limit.column == at && limit.of == Counted::Sum);
         let kind = if adds_up { ColumnKind::Numbers } else { ColumnKind::Labels };
         let rows = inputs.original_pool_len();
         match ReadColumn::read(name, &file, kind, rows, &allowance, watch) {

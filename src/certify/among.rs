@@ -1,13 +1,13 @@
 //! Bounds among the subsets that obey constraints (T15).
 
 use kantor_theory::{
-    BestBound, BestEvidence, DistanceBound, FeasibleSet, Geometry, Price, constrained_best_bound,
+    BestBound, BestEvidence, DistanceBound, FeasibleSet, Geometry, Price, Statement, constrained_best_bound,
     constrained_distance_bound,
 };
 
 use super::{CertifyError, Terms, evidence, in_parallel};
 
-/// As [`distance`](super::distance), for rows that obey the constraints of `set`.
+/// As [`distance`](super::distance), for rows that obey the constraints of `set`. If tokens are its budget, they weigh their lengths.
 ///
 /// ```
 /// use kantor::certify::{Certified, Terms, best_among, column_record, distance_among, facts_of};
@@ -49,13 +49,14 @@ pub fn distance_among(
 ) -> Result<DistanceBound, CertifyError> {
     // Before the transport is solved.
     set.check(rows)?;
-    let problem = terms.problem(geometry, rows.len()).constrained(set.constraints().clone());
-    let evidence = evidence(geometry, terms, rows)?;
+    let terms = terms.clone().of_rows(Some(set), rows);
+    let problem = statement(geometry, &terms, rows.len(), set);
+    let evidence = evidence(geometry, &terms, rows)?;
     Ok(constrained_distance_bound(geometry, &problem, rows, evidence, set, &in_parallel)?)
 }
 
 /// Proves how close any subset of `budget` rows can be that obeys the constraints of `set`, from evidence of the objective
-/// and prices of limits. Looks at all rows.
+/// and prices of limits; of any number of rows, if tokens are the budget of `set`. Looks at all rows.
 ///
 /// # Errors
 /// If the evidence or a price is refused.
@@ -67,6 +68,14 @@ pub fn best_among(
     set: &FeasibleSet,
     prices: &[Price],
 ) -> Result<BestBound, CertifyError> {
-    let problem = terms.problem(geometry, budget).constrained(set.constraints().clone());
+    let problem = statement(geometry, terms, budget, set).of_every_subset();
     Ok(constrained_best_bound(geometry, &problem, evidence, set, prices, &in_parallel)?)
+}
+
+fn statement(geometry: &Geometry<'_>, terms: &Terms, budget: usize, set: &FeasibleSet) -> Statement {
+    let problem = terms.problem(geometry, budget).constrained(set.constraints().clone());
+    match set.tokens() {
+        None => problem,
+        Some((tokens, _)) => problem.in_tokens(tokens.clone()),
+    }
 }

@@ -20,8 +20,8 @@ use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
 use kantor_theory::{
-    Certificate, Facts, Geometry, Interval, Objective, Rejection, Statement, Status, TransportProblem, Weights,
-    Witness, excess,
+    Certificate, Facts, FeasibleSet, Geometry, Interval, Objective, Rejection, Statement, Status, TransportProblem,
+    Weights, Witness, excess,
 };
 use rayon::prelude::*;
 
@@ -69,6 +69,14 @@ impl Terms {
     pub fn of(task: &Task<'_>, objective: Objective) -> Self {
         let weights = Weights { subset: None, query: task.weights.map(<[f64]>::to_vec) };
         Self { power: task.power, weights, objective }
+    }
+
+    /// The same for these rows, which weigh their lengths if tokens are the budget of `set`.
+    #[must_use]
+    pub fn of_rows(self, set: Option<&FeasibleSet>, rows: &[usize]) -> Self {
+        let Some((_, lengths)) = set.and_then(FeasibleSet::tokens) else { return self };
+        let subset = Some(rows.iter().map(|&row| lengths[row]).collect());
+        Self { weights: Weights { subset, ..self.weights }, ..self }
     }
 
     fn problem(&self, geometry: &Geometry<'_>, budget: usize) -> Statement {

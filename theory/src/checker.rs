@@ -12,7 +12,7 @@ use crate::bounds::{
     constrained_distance_bound, distance_bound, excess,
 };
 use crate::certificate::{Certificate, Dropped, Input, Role, check_inputs, check_order, check_schema, kept_rows};
-use crate::constraints::{Column, ColumnRecord, FeasibleSet};
+use crate::constraints::{Column, ColumnRecord};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
 use crate::statement::Objective;
@@ -31,7 +31,8 @@ pub struct Facts {
     /// [`row_fault`](crate::geometry::row_fault) finds fault with under the cost. The checker cannot tell, since it does not see
     /// them.
     pub dropped: Dropped,
-    /// The columns of which its constraints speak, in their order there, with a value for every pool row as stored.
+    /// The columns of which its constraints speak, in their order there, and last the one of lengths if tokens are the budget; with a
+    /// value for every pool row as stored.
     pub columns: Vec<Column>,
     /// What each of these columns is called, and the digest of its values.
     pub column_records: Vec<ColumnRecord>,
@@ -199,11 +200,11 @@ fn check_facts(certificate: &Certificate, facts: &Facts, geometry: &Geometry<'_>
 
 /// Whether the columns at hand are those of which the constraints speak, for a pool of `stored` rows.
 fn check_columns(certificate: &Certificate, facts: &Facts, stored: usize) -> Result<(), String> {
-    let (claimed, found) = (&certificate.problem.constraints.columns, &facts.column_records);
+    let (claimed, found) = (certificate.problem.columns(), &facts.column_records);
     if claimed.len() != found.len() || found.len() != facts.columns.len() {
-        return Err(format!("the constraints speak of {} columns, {} are given", claimed.len(), facts.columns.len()));
+        return Err(format!("the statement speaks of {} columns, {} are given", claimed.len(), facts.columns.len()));
     }
-    for (claim, (fact, column)) in claimed.iter().zip(found.iter().zip(&facts.columns)) {
+    for (claim, (fact, column)) in claimed.into_iter().zip(found.iter().zip(&facts.columns)) {
         let name = &fact.name;
         if column.rows() != stored {
             return Err(format!("column `{name}` has {} values for {stored} pool rows", column.rows()));
@@ -224,10 +225,13 @@ fn prove(
 ) -> Result<Proved, Rejection> {
     let (problem, evidence) = (&certificate.problem, &certificate.evidence);
     let dropped = &certificate.dropped.pool;
-    let feasible = match problem.constraints.are_none() {
-        true if evidence.prices.is_empty() => None,
-        true => return Err(Rejection::new("prices", "there are prices without constraints")),
-        false => Some(FeasibleSet::new(&problem.constraints, columns, geometry.pool_len() + dropped.len(), dropped)?),
+    let unlimited = problem.constraints.are_none();
+    if unlimited && !evidence.prices.is_empty() {
+        return Err(Rejection::new("prices", "there are prices without constraints"));
+    }
+    let feasible = match &problem.tokens {
+        None if unlimited => None,
+        _ => Some(problem.feasible(columns, geometry.pool_len() + dropped.len(), dropped)?),
     };
     let kept = kept_rows(dropped, geometry.pool_len())?;
     let numbered = |field: &str, rows: &[usize]| -> Result<Vec<usize>, Rejection> {
@@ -253,9 +257,10 @@ fn prove(
         }
         (None, None) => None,
     };
+    let of_every = problem.of_every_subset();
     let bound = |of_all| match &feasible {
         None => best_bound(geometry, problem, of_all, Candidates::All, executor),
-        Some(feasible) => constrained_best_bound(geometry, problem, of_all, feasible, &evidence.prices, executor),
+        Some(feasible) => constrained_best_bound(geometry, &of_every, of_all, feasible, &evidence.prices, executor),
     };
     let best = of_all.map(bound).transpose()?;
     let (distance, best) = (distance.interval(), best.map(|best| best.lower()));

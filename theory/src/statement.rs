@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::constraints::Constraints;
+use crate::constraints::{Column, ColumnRecord, Constraints, FeasibleSet};
 use crate::cost::{Cost, Family};
 use crate::cost_bounds::{LARGEST_DIM, Power};
 use crate::geometry::Geometry;
 use crate::kernel::{Kernel, KernelName};
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, div_down};
+use crate::tokens::TokenBudget;
 
 /// What the bounds bound; part of every certificate.
 pub const CONVENTION: &str = "distance = (min <c^p, x> over couplings x of subset and queries, both of total mass 1)^(1/p); \
@@ -26,6 +27,10 @@ pub const TSDS_CONVENTION: &str = "distance = min <c, x> + diversity*(M*max_ij x
 /// What is added to [`KERNEL_CONVENTION`] where there are [`Weights`].
 pub const WEIGHTED: &str =
     "; instead of uniform, the side whose `weights` are given has these as probabilities, divided by their sum";
+
+/// What takes the place of what a convention says of `best` where the budget is in tokens.
+pub const TOKENS: &str = "every subset row weighs its number in the column of `tokens`, divided by the sum of these; best = lower bound \
+     of the distance of every subset of distinct pool rows, however many, so weighted, whose numbers add up to min <= x <= max";
 
 /// What is added to [`CONVENTION`] where there are several tasks.
 pub const WORST: &str = "; the queries are those of several tasks, so many of each as `tasks` says, one after the other: distance is the largest \
@@ -135,6 +140,10 @@ pub struct Statement {
     /// Which subsets `best` is about; absent in files if it is about all.
     #[serde(default, skip_serializing_if = "Constraints::are_none")]
     pub constraints: Constraints,
+    /// How many tokens the subsets have in all, if that is what they are limited by: `budget` is then but the number of rows of
+    /// one subset, 0 if none is meant, whose weights are the lengths of its rows. Absent in files if rows are the budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenBudget>,
     /// [`Objective::convention`], word for word, [`CONSTRAINED`] where there are constraints, and [`WEIGHTED`] where a
     /// kernel's distance has weights.
     pub convention: String,
@@ -153,6 +162,7 @@ impl Statement {
             tasks: Vec::new(),
             objective: Objective::W,
             constraints: Constraints::default(),
+            tokens: None,
             convention: CONVENTION.to_owned(),
         }
     }
@@ -182,6 +192,27 @@ impl Statement {
         Self { constraints, ..self }.with_convention()
     }
 
+    /// The same problem for subsets of so many tokens, each row weighing its length.
+    pub fn in_tokens(self, tokens: TokenBudget) -> Self {
+        Self { tokens: Some(tokens), ..self }.with_convention()
+    }
+
+    /// What a bound for all subsets is about: not the number and lengths of the rows of one subset, where tokens are the budget.
+    pub fn of_every_subset(&self) -> Self {
+        match self.tokens {
+            None => self.clone(),
+            Some(_) => {
+                let weights = Weights { subset: None, query: self.weights.query.clone() };
+                Self { budget: 0, weights, ..self.clone() }.with_convention()
+            }
+        }
+    }
+
+    /// What the weights of every subset add up to at least: its rows, or tokens.
+    pub(crate) fn least_total(&self) -> f64 {
+        self.tokens.as_ref().map_or(self.budget as f64, |tokens| tokens.min)
+    }
+
     /// The same problem under another distance.
     pub fn under(self, objective: Objective) -> Self {
         Self { objective, ..self }.with_convention()
@@ -197,7 +228,11 @@ impl Statement {
         let constrained = if self.constraints.are_none() { "" } else { CONSTRAINED };
         let weighted = self.objective.kernel().is_some() && self.weights != Weights::default();
         let worst = if self.tasks.is_empty() { "" } else { WORST };
-        self.objective.convention().to_owned() + constrained + if weighted { WEIGHTED } else { "" } + worst
+        let convention = match (&self.tokens, self.objective.convention().split_once("best = ")) {
+            (Some(_), Some((distance, _))) => distance.to_owned() + TOKENS,
+            _ => self.objective.convention().to_owned(),
+        };
+        convention + constrained + if weighted { WEIGHTED } else { "" } + worst
     }
 
     /// Checks that the problem makes sense and is about this geometry.
@@ -232,11 +267,13 @@ impl Statement {
         if self.objective != Objective::W {
             self.check_plain_terms()?;
         }
-        if self.budget == 0 || self.budget > self.pool || self.queries == 0 {
+        let no_rows = self.budget == 0 && (self.tokens.is_none() || self.weights.subset.is_some());
+        if no_rows || self.budget > self.pool || self.queries == 0 {
             let place = format!("budget {} of {} rows for {} queries", self.budget, self.pool, self.queries);
             return Err(Rejection::new("budget", place));
         }
         self.check_tasks()?;
+        self.check_tokens()?;
         let sides = [("subset", &self.weights.subset, self.budget), ("query", &self.weights.query, self.queries)];
         for (side, weights, count) in sides {
             let Some(weights) = weights else { continue };
@@ -254,6 +291,49 @@ impl Statement {
             }
         }
         Ok(())
+    }
+
+    /// The columns that it speaks of: those of its constraints, and last that of the lengths where tokens are the budget.
+    pub fn columns(&self) -> Vec<&ColumnRecord> {
+        self.constraints.columns.iter().chain(self.tokens.as_ref().map(|tokens| &tokens.column)).collect()
+    }
+
+    /// The subsets that it speaks of, from [`Statement::columns`] for a pool of `stored` rows of which those in `dropped`
+    /// (ascending) are left out.
+    ///
+    /// # Errors
+    /// As [`FeasibleSet::new`] and [`FeasibleSet::in_tokens`].
+    pub fn feasible(&self, columns: &[Column], stored: usize, dropped: &[usize]) -> Result<FeasibleSet, Rejection> {
+        let (of_limits, of_tokens) = columns.split_at(self.constraints.columns.len().min(columns.len()));
+        let set = FeasibleSet::new(&self.constraints, of_limits, stored, dropped)?;
+        match (&self.tokens, of_tokens) {
+            (None, []) => Ok(set),
+            (Some(tokens), [column]) => set.in_tokens(tokens, column, stored, dropped),
+            _ => Err(Rejection::new("tokens", "the column of lengths is missing, or there is one too many")),
+        }
+    }
+
+    /// Refuses what only a [`FeasibleSet`] knows.
+    pub(crate) fn check_unconstrained(&self) -> Result<(), Rejection> {
+        match self.constraints.are_none() && self.tokens.is_none() {
+            true => Ok(()),
+            false => {
+                let fault = "the statement has constraints, or a budget in tokens, which this bound does not know of";
+                Err(Rejection::new("constraints", fault))
+            }
+        }
+    }
+
+    /// Checks that a budget in tokens, if there is one, makes sense.
+    fn check_tokens(&self) -> Result<(), Rejection> {
+        let Some(tokens) = &self.tokens else { return Ok(()) };
+        if matches!(self.objective, Objective::Tsds { .. }) || !self.tasks.is_empty() {
+            return Err(Rejection::new(
+                "tokens",
+                "they are the budget of one task under a distance between measures only",
+            ));
+        }
+        tokens.check_alone()
     }
 
     /// Checks that the tasks, if there are several, have all queries and each some weight.

@@ -10,6 +10,7 @@ mod forgeries;
 mod inputs;
 mod quotas;
 mod spellings;
+mod tokens;
 mod truth;
 mod variants;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use kantor::certify::{self, Terms};
 use kantor::pipeline::Inputs;
 use kantor::solvers::Quiet;
-use kantor::theory::{Certificate, Cost, FeasibleSet, Geometry, Interval, Proved, Weights};
+use kantor::theory::{Certificate, Cost, Geometry, Interval, Proved, Weights};
 
 use super::bases::Base;
 use super::quotas;
@@ -33,14 +33,20 @@ impl<'a> Truth<'a> {
         let whole = inputs.problem(goal(problem.cost)).unwrap();
         let geometry = whole.geometry();
         let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
-        // The largest over the tasks, if there are several.
+        let rows = inputs.kept_rows(&certificate.subset, std::path::Path::new("subset")).unwrap();
+        let stored = geometry.pool_len() + certificate.dropped.pool.len();
+        let columns: Vec<_> = problem.columns().iter().map(|of| quotas::column(&of.name)).collect();
+        let set = problem.feasible(&columns, stored, &certificate.dropped.pool).unwrap();
+        assert!(set.check(&rows).is_ok(), "{what}: {:?}", set.check(&rows));
+        // The largest over the tasks, if there are several; rows weigh their lengths, if tokens are the budget.
         let distance = |rows: &[usize]| {
             let (mut first, mut found) = (0, Vec::new());
             let one = [problem.queries];
             for &count in if problem.tasks.is_empty() { &one[..] } else { &problem.tasks } {
                 let list: Vec<usize> = (first..first + count).collect();
                 let query = terms.weights.query.as_ref().map(|weights| weights[first..first + count].to_vec());
-                let weights = Weights { query, ..terms.weights.clone() };
+                let lengths = set.tokens().map(|(_, of)| rows.iter().map(|&row| of[row]).collect());
+                let weights = Weights { subset: lengths.or(terms.weights.subset.clone()), query };
                 let alone = Terms { weights, ..terms.clone() };
                 let of = |geometry: &Geometry<'_>| certify::distance(geometry, &alone, rows).unwrap().interval();
                 found.push(if count == problem.queries {
@@ -53,22 +59,16 @@ impl<'a> Truth<'a> {
             let most = |end: fn(&Interval) -> Option<f64>| found.iter().filter_map(end).reduce(f64::max);
             Interval { lower: most(|found| found.lower), upper: most(|found| found.upper) }
         };
-        let rows = inputs.kept_rows(&certificate.subset, std::path::Path::new("subset")).unwrap();
-        let stored = geometry.pool_len() + certificate.dropped.pool.len();
-        let columns: Vec<_> = problem.constraints.columns.iter().map(|of| quotas::column(&of.name)).collect();
-        let set = FeasibleSet::new(&problem.constraints, &columns, stored, &certificate.dropped.pool).unwrap();
-        assert!(set.check(&rows).is_ok(), "{what}: {:?}", set.check(&rows));
         let interval = distance(&rows);
         assert!(said.distance.lower.is_none_or(|lower| lower <= interval.upper.unwrap()), "{what}: {said:?}");
         assert!(said.distance.upper.is_none_or(|upper| upper >= interval.lower.unwrap()), "{what}: {said:?}");
         let Some(best) = said.best else { return };
-        assert!(problem.weights.subset.is_none(), "{what}");
-        let key = format!(
-            "{} {:?} {} {:?} {:?} {:?} {:?}",
-            problem.cost, problem.p, problem.budget, terms.weights, terms.objective, problem.constraints, problem.tasks
-        );
+        assert!(problem.weights.subset.is_none() || problem.tokens.is_some(), "{what}");
+        let key = format!("{} {:?} {:?}", problem.cost, problem.p, problem.of_every_subset());
         let least = *self.least.entry(key).or_insert_with(|| {
-            let all = subsets(geometry.pool_len(), problem.budget).filter(|rows| set.check(rows).is_ok());
+            let n = geometry.pool_len();
+            let sizes = if problem.tokens.is_some() { 1..=n } else { problem.budget..=problem.budget };
+            let all = sizes.flat_map(|k| subsets(n, k)).filter(|rows| set.check(rows).is_ok());
             all.map(|rows| distance(&rows).upper.unwrap()).fold(f64::INFINITY, f64::min)
         });
         assert!(best <= least, "{what}: {best} is above {least}");

@@ -177,9 +177,7 @@ pub fn best_bound(
     candidates: Candidates<'_>,
     executor: Executor<'_>,
 ) -> Result<BestBound, Rejection> {
-    if !problem.constraints.are_none() {
-        return Err(Rejection::new("constraints", "the statement has constraints, which this bound does not know of"));
-    }
+    problem.check_unconstrained()?;
     bound_among(geometry, problem, evidence.into(), candidates, Feasible::of(problem), &[], executor)
 }
 

@@ -44,7 +44,7 @@ impl DistanceBound {
         if best.geometry() != self.geometry {
             return Err(Rejection::new("best", "the bound for all subsets was proved on another geometry"));
         }
-        match best.statement() == &self.statement {
+        match best.statement() == &self.statement.of_every_subset() {
             true => Ok(()),
             false => {
                 Err(Rejection::new("best", "the bound for all subsets is about another problem than the distance"))
@@ -100,9 +100,7 @@ pub fn distance_bound(
     evidence: DistanceEvidence,
     executor: Executor<'_>,
 ) -> Result<DistanceBound, Rejection> {
-    if !problem.constraints.are_none() {
-        return Err(Rejection::new("constraints", "the statement has constraints, which this bound does not know of"));
-    }
+    problem.check_unconstrained()?;
     bound_of(geometry, problem, rows, evidence, executor)
 }
 
@@ -122,6 +120,7 @@ pub fn constrained_distance_bound(
     feasible.check_same_problem(problem)?;
     check_subset(rows, problem)?;
     feasible.check(rows)?;
+    feasible.check_weights(rows, problem.weights.subset.as_deref())?;
     bound_of(geometry, problem, rows, evidence, executor)
 }
 

@@ -20,5 +20,6 @@ mod rows;
 mod screened;
 mod sensitivity;
 mod support;
+mod tokens;
 mod tsds;
 mod worst;
