@@ -23,7 +23,8 @@ pub struct Task<'a> {
     pub memory: u64,
     /// Weights of the queries, divided by their sum; positive and finite, uniform if there are none.
     pub weights: Option<&'a [f64]>,
-    /// What the chosen rows must obey. Limits depend on the budget: one budget is asked for at a time.
+    /// What the chosen rows must obey. Limits depend on the budget: one budget is asked for at a time. If tokens are the budget, it
+    /// says so, and the numbers of rows that are asked for mean nothing.
     pub constraints: Option<&'a FeasibleSet>,
     /// Where progress goes.
     pub watch: &'a dyn Watch,
