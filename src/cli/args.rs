@@ -10,7 +10,7 @@ use kantor_theory::cost_bounds::Power;
 
 use super::progress::Detail;
 use crate::compare::ALL;
-use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
+use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, RuleSpec, method};
 use crate::problem::{Goal, Target};
 use crate::source::OnBadRow;
 
@@ -72,8 +72,12 @@ pub(super) struct FileArguments {
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArguments {
     /// Rows to choose, such as 500 or 10k; several budgets share the work
-    #[arg(long, value_name = "K[,K…]", required = true, value_delimiter = ',', value_parser = count::<usize>)]
+    #[arg(long, value_name = "K[,K…]", required_unless_present = "token_budget", conflicts_with = "token_budget",
+          value_delimiter = ',', value_parser = count::<usize>)]
     budget: Vec<usize>,
+    /// Choose rows until they have so many tokens, such as 300k, whatever their number; each weighs its length by --tokens
+    #[arg(long, value_name = "T[,T…]", requires = "tokens", value_delimiter = ',', value_parser = count::<usize>)]
+    token_budget: Vec<usize>,
     /// Directory of the results; must not exist yet, unless with --force
     #[arg(short, long, value_name = "DIR")]
     pub(super) out: PathBuf,
@@ -117,12 +121,14 @@ impl SelectionArguments {
             return Err(Failure::Usage(fault.to_owned()));
         }
         let query_weights = self.weights.weighting(&spec.tasks)?;
-        Ok(InputSpec { query_jsonl, query_groups, query_weights, rules: self.constraints.rules(), ..spec })
+        let rules = RuleSpec { in_tokens: !self.token_budget.is_empty(), ..self.constraints.rules() };
+        Ok(InputSpec { query_jsonl, query_groups, query_weights, rules, ..spec })
     }
 
     /// What is asked under a cost.
     pub(super) fn goal(&self, cost: Cost) -> Goal {
-        Goal { budgets: without_repeats(self.budget.clone()), ..self.judge.goal(cost) }
+        let budgets = if self.token_budget.is_empty() { &self.budget } else { &self.token_budget };
+        Goal { budgets: without_repeats(budgets.clone()), ..self.judge.goal(cost) }
     }
 
     /// How to select by these methods, but for what depends on the inputs.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use kantor_theory::certificate::{Content, Input, Role};
 use kantor_theory::constraints::ColumnRecord;
-use kantor_theory::{Certificate, Executor, Objective, Statement, Verdict, sequential};
+use kantor_theory::{Certificate, Executor, Objective, Statement, TokenBudget, Verdict, sequential};
 use serde_json::json;
 
 use super::columns::named_column;
@@ -19,7 +19,7 @@ use crate::record::columns::distance_name;
 use crate::source::cells::split;
 use crate::source::whole::{self, Whole};
 use crate::verify::{NamedColumn, verify};
-use crate::view::escape::Text;
+use crate::view::escape::{OneLine, Text};
 use crate::view::table;
 use crate::view::terminal::tell;
 
@@ -104,7 +104,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             say(format_args!("{distance} of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
                 let which = if constraints.is_empty() { "" } else { " that obeys them" };
-                say(format_args!("every subset of that size{which}: at least {best}"))?;
+                let size = if problem.tokens.is_some() { "so many tokens" } else { "that size" };
+                say(format_args!("every subset of {size}{which}: at least {best}"))?;
             }
             if let Some(excess) = proved.excess() {
                 say(format_args!("the subset is at most {} above the best possible", table::percent_up(excess)))?;
@@ -114,7 +115,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             say(&reason)?;
         }
         if let Verdict::CannotCheck(_) = verdict {
-            say(spoken_of(&files, problem.map_or(&[], |of| &of.constraints.columns)))?;
+            say(spoken_of(&files, &problem.map_or_else(Vec::new, |of| of.columns())))?;
         }
     }
     Ok(match verdict {
@@ -154,7 +155,7 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         );
     }
     let columns: Vec<NamedColumn> = arguments.columns.iter().cloned().chain(beside(arguments, certificate)).collect();
-    let mut elsewhere = certificate.problem.constraints.columns.iter().filter(|of| !is_named(&columns, &of.name));
+    let mut elsewhere = certificate.problem.columns().into_iter().filter(|of| !is_named(&columns, &of.name));
     if elsewhere.any(|of| !is_there(of)) {
         tell(
             "kantor: note: columns are looked for where the certificate says that they were read from, and in the \
@@ -178,7 +179,7 @@ fn beside(arguments: &Arguments, certificate: &Certificate) -> impl Iterator<Ite
     let mut results = path.ancestors().skip(1).take(ABOVE).map(|above| above.join(COLUMNS));
     let found = results.find(|path| path.is_file());
     let missing = |of: &&ColumnRecord| !is_named(&arguments.columns, &of.name) && !is_there(of);
-    let columns = certificate.problem.constraints.columns.iter().filter(missing);
+    let columns = certificate.problem.columns().into_iter().filter(missing);
     columns.filter_map(move |of| Some((of.name.clone(), found.clone()?)))
 }
 
@@ -192,7 +193,7 @@ fn is_there(of: &ColumnRecord) -> bool {
 }
 
 /// The files that a certificate speaks of.
-fn spoken_of(files: &[Input], columns: &[ColumnRecord]) -> Text {
+fn spoken_of(files: &[Input], columns: &[&ColumnRecord]) -> Text {
     let mut text = Text::default();
     text.push("the certificate speaks of");
     for Input { role, name, rows, dim, content, .. } in files {
@@ -214,7 +215,7 @@ fn spoken_of(files: &[Input], columns: &[ColumnRecord]) -> Text {
 }
 
 /// What the numbers are about: cost and power, sizes, and all that departs from equal weights.
-fn terms(Statement { cost, p, budget, pool, queries, weights, objective, .. }: &Statement) -> String {
+fn terms(Statement { cost, p, budget, pool, queries, weights, objective, tokens, .. }: &Statement) -> String {
     let measure = match objective {
         Objective::W => format!("W_{}", u8::from(*p)),
         Objective::Energy => "energy distance".to_owned(),
@@ -227,5 +228,11 @@ fn terms(Statement { cost, p, budget, pool, queries, weights, objective, .. }: &
         (None, Some(_)) => "; the queries are weighted",
         (Some(_), Some(_)) => "; the subset's rows and the queries are weighted",
     };
-    format!("{measure} under cost {cost}, budget {budget} of {pool} rows, {queries} queries{weighted}")
+    let budget = match tokens {
+        None => format!("budget {budget}"),
+        Some(TokenBudget { column, min, max }) => {
+            format!("budget {max} by `{}` and at least {min}, {budget}", OneLine(&column.name))
+        }
+    };
+    format!("{measure} under cost {cost}, {budget} of {pool} rows, {queries} queries{weighted}")
 }

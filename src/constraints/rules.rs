@@ -3,6 +3,7 @@
 use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
 use kantor_theory::{Column, Constraints, FeasibleSet, Rejection};
 
+use super::tokens::{self, TokenError};
 use super::{Amount, Quota};
 use crate::certify::column_record;
 use crate::suggest::did_you_mean;
@@ -29,6 +30,8 @@ pub struct Rules {
     columns: Vec<(ColumnRecord, Column)>,
     quotas: Vec<Quota>,
     sums: Vec<Sum>,
+    /// The column of lengths, if tokens are the budget.
+    lengths: Option<String>,
     include: Vec<usize>,
     exclude: Vec<usize>,
     /// How columns and lists came about that no file says, in words.
@@ -83,6 +86,9 @@ pub enum RuleError {
         /// Rows to choose.
         budget: usize,
     },
+    /// Tokens are the budget, and something else is wrong with that.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
     /// The rules do not fit the pool.
     #[error(transparent)]
     Refused(#[from] Rejection),
@@ -112,6 +118,36 @@ impl Rules {
         self
     }
 
+    /// Counts budgets in tokens, not rows: the numbers of this column are the lengths of rows, and each row that is chosen weighs its
+    /// length.
+    ///
+    /// ```
+    /// use kantor::prelude::*;
+    /// use kantor::theory::Column;
+    /// let (pool, query) = (ndarray::array![[0.0], [1.0], [2.0], [9.0]], ndarray::array![[0.0]]);
+    /// let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
+    /// let lengths = Column::numbers(vec![30.0, 50.0, 40.0, 20.0])?;
+    /// // At most 80 tokens, whatever the number of rows.
+    /// let goal = Goal { cost: Cost::Euclidean, budgets: vec![80], ..Goal::default() };
+    /// let rules = Rules::default().column("tokens", lengths).budget_in_tokens("tokens");
+    /// let problem = Problem::new(&pool, &query, goal)?.constrained(rules);
+    /// let outcome = choose(&problem, &Request { methods: vec!["optimal".into()], ..Request::default() }, &Quiet)?;
+    /// let found = &outcome.chosen[0].selections[0];
+    /// assert_eq!(found.selection.rows, [0, 1]);
+    /// assert_eq!(found.tokens.map(|tokens| tokens.used), Some(80));
+    /// // 30 tokens at distance 0 and 50 at distance 1.
+    /// assert!(found.best().is_some_and(|best| best <= 50.0 / 80.0));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn budget_in_tokens(self, column: &str) -> Self {
+        Self { lengths: Some(column.to_owned()), ..self }
+    }
+
+    /// Whether budgets are in tokens.
+    pub fn are_in_tokens(&self) -> bool {
+        self.lengths.is_some()
+    }
+
     /// Chooses these rows whatever else is chosen.
     pub fn include(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
         add(&mut self.include, rows);
@@ -126,7 +162,8 @@ impl Rules {
 
     /// Whether every subset may be chosen.
     pub fn are_none(&self) -> bool {
-        self.quotas.is_empty() && self.sums.is_empty() && self.include.is_empty() && self.exclude.is_empty()
+        let counted = self.quotas.is_empty() && self.sums.is_empty() && self.lengths.is_none();
+        counted && self.include.is_empty() && self.exclude.is_empty()
     }
 
     /// Adds to [`Rules::in_words`] how a column or a list came about.
@@ -142,6 +179,7 @@ impl Rules {
             let end = |end: &Option<f64>| end.map_or_else(String::new, |end| end.to_string());
             format!("{column} in all:{}..{}", end(min), end(max))
         }));
+        words.extend(self.lengths.iter().map(|column| format!("budgets in tokens, counted by `{column}`")));
         let lists = [("included", self.include.len()), ("excluded", self.exclude.len())];
         words.extend(lists.iter().filter(|(_, rows)| *rows > 0).map(|(what, rows)| format!("rows {what}: {rows}")));
         words.extend(self.remarks.iter().cloned());
@@ -153,8 +191,17 @@ impl Rules {
         self.columns.iter()
     }
 
-    /// The columns of which the rules speak, each with its record.
+    /// The columns of which the rules speak, each with its record; last that of lengths, if tokens are the budget.
     pub fn columns(&self) -> impl Iterator<Item = &(ColumnRecord, Column)> {
+        self.limited_columns().chain(self.length_column())
+    }
+
+    fn length_column(&self) -> Option<&(ColumnRecord, Column)> {
+        let name = self.lengths.as_ref()?;
+        self.columns.iter().find(|(record, _)| record.name == *name)
+    }
+
+    fn limited_columns(&self) -> impl Iterator<Item = &(ColumnRecord, Column)> {
         let spoken_of = |name: &str| {
             self.quotas.iter().any(|quota| quota.column == name) || self.sums.iter().any(|sum| sum.column == name)
         };
@@ -166,14 +213,9 @@ impl Rules {
     /// # Errors
     /// If a rule speaks of a column that is not there, or a quota has no room at this budget.
     pub fn at(&self, budget: usize) -> Result<Constraints, RuleError> {
-        let columns: Vec<ColumnRecord> = self.columns().map(|(record, _)| record.clone()).collect();
-        let place = |name: &str| {
-            columns.iter().position(|record| record.name == name).ok_or_else(|| RuleError::UnknownColumn {
-                name: name.to_owned(),
-                meant: did_you_mean(name, self.columns.iter().map(|(record, _)| record.name.as_str())),
-                known: self.columns.iter().map(|(record, _)| record.name.as_str()).collect::<Vec<_>>().join(", "),
-            })
-        };
+        let columns: Vec<ColumnRecord> = self.limited_columns().map(|(record, _)| record.clone()).collect();
+        let place =
+            |name: &str| columns.iter().position(|record| record.name == name).ok_or_else(|| self.unknown_column(name));
         let mut limits = Vec::with_capacity(self.quotas.len() + self.sums.len());
         for quota in &self.quotas {
             let column = place(&quota.column)?;
@@ -194,6 +236,14 @@ impl Rules {
         Ok(Constraints { columns, limits, include: self.include.clone(), exclude: self.exclude.clone() })
     }
 
+    fn unknown_column(&self, name: &str) -> RuleError {
+        RuleError::UnknownColumn {
+            name: name.to_owned(),
+            meant: did_you_mean(name, self.columns.iter().map(|(record, _)| record.name.as_str())),
+            known: self.columns.iter().map(|(record, _)| record.name.as_str()).collect::<Vec<_>>().join(", "),
+        }
+    }
+
     /// A limit on a label that no row has limits nothing: it is a slip.
     fn check_label(&self, quota: &Quota) -> Result<(), RuleError> {
         let Some(label) = &quota.label else { return Ok(()) };
@@ -210,15 +260,22 @@ impl Rules {
         Err(RuleError::UnknownLabel { column, label: label.clone(), meant, known })
     }
 
-    /// The subsets of `budget` rows that may be chosen from a pool of `stored` rows, of which those in `dropped` (ascending)
+    /// The subsets of `budget` rows, or tokens, that may be chosen from a pool of `stored` rows, of which those in `dropped` (ascending)
     /// are left out.
     ///
     /// # Errors
     /// As [`Rules::at`], or if columns and rows do not fit the pool.
     pub fn feasible(&self, budget: usize, stored: usize, dropped: &[usize]) -> Result<FeasibleSet, RuleError> {
         let constraints = self.at(budget)?;
-        let columns: Vec<Column> = self.columns().map(|(_, column)| column.clone()).collect();
-        Ok(FeasibleSet::new(&constraints, &columns, stored, dropped)?)
+        let columns: Vec<Column> = self.limited_columns().map(|(_, column)| column.clone()).collect();
+        let set = FeasibleSet::new(&constraints, &columns, stored, dropped)?;
+        let Some(name) = &self.lengths else { return Ok(set) };
+        let (record, column) = self.length_column().ok_or_else(|| self.unknown_column(name))?;
+        if !constraints.limits.is_empty() {
+            return Err(TokenError::Limits.into());
+        }
+        let tokens = tokens::budget(budget, record, column, &set, dropped)?;
+        Ok(set.in_tokens(&tokens, column, stored, dropped)?)
     }
 }
 

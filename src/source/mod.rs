@@ -28,6 +28,7 @@ pub mod representation;
 mod safetensors;
 mod shard;
 pub mod text;
+pub(crate) mod tokenizer;
 mod unpack;
 pub mod validate;
 mod values;
