@@ -20,6 +20,7 @@ pub(in crate::relax) mod exchange;
 mod holdings;
 mod replace;
 pub(crate) mod slots;
+mod token_swaps;
 mod tokens;
 
 use kantor_theory::constraints::Price;
@@ -212,6 +213,11 @@ fn fractional(
     entered.truncate(budget);
     let lp_value = state.cost(pool, whole, budget);
     Ok(Bound { potentials: state.exchange.potentials, lp_value, subset: Some(entered), takers: None })
+}
+
+/// What a row gains at most from the potentials.
+fn worth(potentials: &[f64], pool: &Slots<'_>, slot: u32) -> f64 {
+    potentials.iter().zip(pool.line(slot)).map(|(g, cost)| g - cost).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// How much mass rows have, in units.

@@ -4,7 +4,7 @@
 //! The search is that of a budget in rows, in which a path carries what is left of a row: its tokens, each in as many units as
 //! make the shares of the queries whole. At the optimum few rows are used in part, at most one for each query. The
 //! subset takes the rows that are used whole, then those used in part, by their share, and then the rows nearest to the queries at
-//! the potentials found, as far as they fit.
+//! the potentials found, as far as they fit. A small one is improved by swaps (module `token_swaps`).
 //!
 //! Limit: as without tokens, with one path more for every part of a row.
 
@@ -14,7 +14,7 @@ use super::candidates::{CandidateLists, list_length};
 use super::demand::{Demands, largest_share};
 use super::exchange::Exchange;
 use super::slots::Slots;
-use super::{Budgeted, BudgetedOptima, NAME, PREFETCHED, State, TOO_LARGE, Units};
+use super::{Budgeted, BudgetedOptima, NAME, PREFETCHED, State, TOO_LARGE, Units, token_swaps, worth};
 use crate::admission::{TokenAdmission, rows_within};
 use crate::scan::PoolScan;
 use crate::task::{SelectError, Task};
@@ -65,7 +65,8 @@ pub(super) fn solve(
     let lp_value = state.total_cost(&pool) / total;
     let potentials = state.exchange.potentials.clone();
     let chosen = rounded(set, &capacities, &state, &pool, entered)?;
-    let mut slots: Vec<u32> = chosen.iter().map(|&row| pool.slot(row as u32)).collect();
+    let slots: Vec<u32> = chosen.iter().map(|&row| pool.slot(row as u32)).collect();
+    let mut slots = token_swaps::improve(task, set, &pool, slots)?;
     slots.sort_by(|&a, &b| {
         let (a, b) = ((worth(&potentials, &pool, a), a), (worth(&potentials, &pool, b), b));
         b.0.total_cmp(&a.0).then(pool.rows[a.1 as usize].cmp(&pool.rows[b.1 as usize]))
@@ -76,11 +77,6 @@ pub(super) fn solve(
     let (budget, prices) = (tokens.max as usize, Vec::new());
     let found = Budgeted { budget, rows, scores, potentials, prices, lp_value, value, prefix: false, takers: None };
     Ok(BudgetedOptima { budgets: vec![found], lists: pool.candidates.into_longer_lists() })
-}
-
-/// What a row gains at most from the potentials.
-fn worth(potentials: &[f64], pool: &Slots<'_>, slot: u32) -> f64 {
-    potentials.iter().zip(pool.line(slot)).map(|(g, cost)| g - cost).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// Rows for the budget, from those that entered: those used whole, then those used in part, then others near the queries.
