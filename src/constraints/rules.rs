@@ -196,6 +196,15 @@ impl Rules {
         self.limited_columns().chain(self.length_column())
     }
 
+    /// About how many rows a budget has room for; just as many, if rows are the budget.
+    pub fn rows_about(&self, budget: usize) -> usize {
+        let Some((_, column)) = self.length_column() else { return budget };
+        let rows = column.rows();
+        let total: f64 = (0..rows).filter_map(|row| column.number(row)).sum();
+        let share = if total > 0.0 { budget as f64 / total } else { 1.0 };
+        ((share * rows as f64).ceil() as usize).clamp(1, rows.max(1))
+    }
+
     fn length_column(&self) -> Option<&(ColumnRecord, Column)> {
         let name = self.lengths.as_ref()?;
         self.columns.iter().find(|(record, _)| record.name == *name)
