@@ -47,6 +47,10 @@ DISCREPANCY = (
     "of the distance of every subset of `budget` distinct pool rows with equal weights"
 )
 WEIGHTED = "; instead of uniform, the side whose `weights` are given has these as probabilities, divided by their sum"
+TOKENS = (
+    "every subset row weighs its number in the column of `tokens`, divided by the sum of these; best = lower bound of the "
+    "distance of every subset of distinct pool rows, however many, so weighted, whose numbers add up to min <= x <= max"
+)
 WORST = (
     "; the queries are those of several tasks, so many of each as `tasks` says, one after the other: distance is the largest of "
     "those to each task alone, whose weights are divided by their own sum, and `plan` has a coupling for each task"
@@ -84,6 +88,7 @@ CERTIFICATE = {
             **{"include": [whole], "exclude": [whole]},
         },
         "quality": ({"weight": real, "column": COLUMN},),
+        "tokens": ({"column": {"name": text, "blake3": text, "origin": (text,)}, "min": real, "max": real},),
     },
     "inputs": [],
     "dropped": {"pool": [whole], "query": [whole]},
@@ -265,7 +270,7 @@ def prove(cert, args, kind):
     need(None not in subset and len(set(subset)) == len(subset) == k, "subset: rows repeated, dropped or missing")
     among, for_all = feasible(cert, args.certificate, args.column, kept), evidence["best_potentials"]
     need(not evidence["prices"] or cert["best"], "evidence: prices of no claim")
-    need(not cert["best"] or problem["weights"]["subset"] is None, "best: of equal weights only")
+    need(not cert["best"] or problem["tokens"] or problem["weights"]["subset"] is None, "best: of equal weights only")
     proofs, quality = {}, problem["quality"]
     if kind is None:
         of = (Worst if problem["tasks"] else Transport)(problem, pool, query, subset)
@@ -304,6 +309,10 @@ def check(args):
     cert = read(args.certificate)
     problem, (cost, p) = cert["problem"], (cert["problem"]["cost"], cert["problem"]["p"])
     kind, convention = objective_of(problem)
+    if problem["tokens"]:
+        need(problem["objective"] == "w" or type(kind) is tuple, "tokens: not the budget of this objective")
+        need(not problem["tasks"], "tokens: not the budget of several tasks")
+        convention = convention.partition("best = ")[0] + TOKENS
     convention += CONSTRAINED if any(problem["constraints"].values()) else ""
     if problem["tasks"]:
         several = len(problem["tasks"]) > 1 and 0 not in problem["tasks"] and sum(problem["tasks"]) == problem["queries"]

@@ -145,7 +145,7 @@ class Transport:
 
     def best(self, g, feasible, n):
         gains = self.gains(g, range(n))
-        return [mean(self.b, g) - feasible.support(end, holds_price=True) / self.k for end in gains]
+        return [mean(self.b, g) - feasible.mean(end, holds_price=True) for end in gains]
 
 
 class Worst:
@@ -320,19 +320,19 @@ class Kernel:
         for end in (0, 1):
             # For a bound below, each product is at its upper end.
             square = sum(w * units(pulls[(end == 0) == (w >= 0)][at]) for at, w in enumerate(shares))
-            height = -feasible.support(heights[end]) / self.k
+            height = -feasible.mean(heights[end])
             ends.append(2 * height - Fraction(square, total * total) + queries[end])
         return ends
 
 
 class Feasible:
-    """The subsets that may be chosen: k rows, those of `include` and none of `exclude`, at prices of limits.
+    """The subsets that may be chosen: k rows or so many tokens, those of `include` and none of `exclude`, at prices of limits.
 
     What rows are worth by themselves is a negative discount; `worth` is the mean of it over the subset in hand.
     """
 
-    def __init__(self, k, n, constraints=None, worth=0):
-        self.k, self.constraints, self.worth = k, constraints, worth
+    def __init__(self, k, n, constraints=None, worth=0, tokens=None):
+        self.k, self.constraints, self.worth, self.tokens = k, constraints, worth, tokens
         self.include, self.exclude, self.discounts, self.constant = constraints or (set(), set(), [0] * n, 0)
 
     # At most this is the sum of a value over any such subset: those that must be chosen, and the largest others.
@@ -344,3 +344,43 @@ class Feasible:
         free = (x for row, x in enumerate(paid) if row not in self.include and row not in self.exclude)
         chosen = sum(paid[row] for row in self.include) + sum(heapq.nlargest(self.k - len(self.include), free))
         return Fraction(chosen + self.constant, 2**2148)
+
+    # At most this is the mean of a value over any such subset, each row weighing its length where tokens are the budget.
+    def mean(self, values, holds_price=False):
+        if self.tokens is None:
+            return self.support(values, holds_price) / self.k
+        lengths, least, most = self.tokens
+        rows = [row for row in range(len(values)) if row not in self.exclude]
+        if holds_price and self.constraints is None:
+            rows = [row for row in rows if values[row] > 0]  # the others gain nothing at a price that is not negative
+        paid = lambda row: float(Fraction(self.discounts[row], 2**2148))
+        rough = [(values[row], lengths[row], paid(row), row in self.include) for row in rows]
+        ratios = sorted(((v - d / t, t) for v, t, d, kept in rough if t > 0 and not kept), reverse=True)
+        kept = sum(t for _, t, _, kept in rough if kept)
+
+        def filled(tokens):
+            at = int(np.searchsorted(np.cumsum([t for _, t in ratios]), tokens - kept)) if ratios else 0
+            return ratios[min(at, len(ratios) - 1)][0] if ratios else 0.0
+
+        # The price of a token less what rows gain above it: at any price a bound, at the best of these near the least.
+        def bound(price):
+            spent = self.constant
+            for row in rows:
+                gain = units(lengths[row]) * (units(values[row]) - units(price)) - self.discounts[row]
+                spent += gain if row in self.include else max(gain, 0)
+            share = Fraction(spent, 2**1074 * units(least if spent >= 0 else most))
+            return Fraction(price) + share, spent
+
+        prices = [filled(least), filled(most)]
+        if kept > 0:
+            worth = sum(v * t - d for v, t, d, here in rough if here) + float(Fraction(self.constant, 2**2148))
+            prices.append(worth / kept)
+        high, low = prices[:2]
+        if bound(high)[1] < 0 < bound(low)[1]:
+            for _ in range(60):
+                middle = (low + high) / 2
+                low, high = (middle, high) if bound(middle)[1] > 0 else (low, middle)
+            prices.append(high)
+        at_least = 0.0 if holds_price and self.constraints is None else -LARGEST
+        prices = [max(price, at_least) for price in [0.0, *prices] if math.isfinite(price)]
+        return min(bound(price)[0] for price in prices)

@@ -69,10 +69,12 @@ def beside(certificate):
 # What limits and quality speak of, the latter last, if it has the values that the certificate means.
 def columns_of(cert, certificate, words, count):
     constraints, quality, given, found = cert["problem"]["constraints"], cert["problem"]["quality"], {}, []
-    records = [(record, "labels") for record in constraints["columns"]] + [(quality["column"], "scores")] * bool(quality)
+    tokens = cert["problem"]["tokens"]
+    records = [(record, "labels") for record in constraints["columns"]]
     for limit in constraints["limits"]:
         if limit["of"] == "sum":
             records[limit["column"]] = records[limit["column"]][0], "numbers"
+    records += [(tokens["column"], "numbers")] * bool(tokens) + [(quality["column"], "scores")] * bool(quality)
     for word in words:
         name, mark, file = word.partition("=")
         need(name and mark and file and name not in given, f"--column {word} is not understood", "cannot-check")
@@ -113,16 +115,27 @@ def terms(limit, values):
     return labels
 
 
+# The budget in tokens: lengths of the rows of the problem, the fewest tokens and the most.
+def budget_of(cert, lengths, kept):
+    tokens, weights = cert["problem"]["tokens"], cert["problem"]["weights"]["subset"]
+    need(2.0**-1022 <= tokens["min"] <= tokens["max"], "tokens: a budget that makes no sense")
+    chosen = [lengths[row] for row in cert["subset"]]
+    need(weights is not None and list(map(float, weights)) == chosen, "tokens: the weights are not the lengths of the rows")
+    used = sum(map(units, chosen))
+    need(units(tokens["min"]) <= used <= units(tokens["max"]), "tokens: the subset has too few or too many")
+    return [lengths[row] for row in kept], float(tokens["min"]), float(tokens["max"])
+
+
 # The subsets that the claims are about; `kept` are the rows of the problem, as stored.
 def feasible(cert, certificate, words, kept):
     problem, constraints, quality = cert["problem"], cert["problem"]["constraints"], cert["problem"]["quality"]
     prices, k, n, stored = cert["evidence"]["prices"], problem["budget"], problem["pool"], len(cert["dropped"]["pool"])
+    stored += n
     if not any(constraints.values()):
         need(not prices, "prices: of no constraints")
         if not quality:
-            need(not words, "columns: the certificate speaks of none", "cannot-check")
-            return Feasible(k, n)
-    stored += n
+            columns = columns_of(cert, certificate, words, stored)
+            return Feasible(k, n, tokens=budget_of(cert, columns[0], kept) if problem["tokens"] else None)
     include, exclude, limits = (constraints[key] for key in ("include", "exclude", "limits"))
     for rows in (include, exclude):
         ascending = all(map(int.__lt__, rows, rows[1:])) and (not rows or rows[-1] < stored)
@@ -132,6 +145,7 @@ def feasible(cert, certificate, words, kept):
         low, high = limit["min"] or 0.0, LARGEST if limit["max"] is None else limit["max"]
         need(limit["column"] < len(constraints["columns"]) and 0 <= low <= high, "constraints: a limit makes no sense")
     columns, chosen, number = columns_of(cert, certificate, words, stored), set(cert["subset"]), {row: i for i, row in enumerate(kept)}
+    tokens = budget_of(cert, columns[-1], kept) if problem["tokens"] else None
     need(set(include) <= chosen and not set(exclude) & chosen, "constraints: the subset has other rows than it must")
     counts = [terms(limit, columns[limit["column"]]) for limit in limits]
     for limit, labels in zip(limits, counts):
@@ -162,4 +176,4 @@ def feasible(cert, certificate, words, kept):
             discounts[number[row]] -= -(-worths[row] // half)
         worth = Fraction(sum(worths[row] for row in chosen), k << 2148)
     numbered = lambda rows: {number[row] for row in rows if row in number}
-    return Feasible(k, n, (numbered(include), numbered(exclude), discounts, constant), worth)
+    return Feasible(k, n, (numbered(include), numbered(exclude), discounts, constant), worth, tokens)

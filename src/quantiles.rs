@@ -119,8 +119,8 @@ pub fn quantiles(problem: Problem<'_>, request: &Request, cut: Cut, watch: &dyn 
             notes: whole_order.notes.clone(),
         };
         match request.certify {
-            true => prepared.certify(&format!("bin {bin}"), None, selection),
-            false => Ok(prepared.unproved(selection)),
+            true => prepared.certify(&format!("bin {bin}"), None, cut.take, selection),
+            false => Ok(prepared.unproved(cut.take, selection)),
         }
     };
     let selections = ranks.iter().enumerate().map(bin).collect::<Result<_, _>>()?;

@@ -32,7 +32,7 @@ pub mod transport;
 pub mod watch;
 mod weights;
 
-pub use admission::Admission;
+pub use admission::{Admission, TokenAdmission, least_tokens};
 pub use kantor_theory::simd;
 pub use objective::ObjectiveSettings;
 pub use relax::Optimum;

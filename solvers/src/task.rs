@@ -24,7 +24,8 @@ pub struct Task<'a> {
     pub memory: u64,
     /// Weights of the queries, divided by their sum; positive and finite, uniform if there are none.
     pub weights: Option<&'a [f64]>,
-    /// What the chosen rows must obey. Limits depend on the budget: one budget is asked for at a time.
+    /// What the chosen rows must obey. Limits depend on the budget: one budget is asked for at a time. If tokens are the budget, it
+    /// says so, and the numbers of rows that are asked for mean nothing.
     pub constraints: Option<&'a FeasibleSet>,
     /// What every row is worth by itself, in units of what a method minimises: the cost to the power p, or the square of a
     /// kernel's distance. Methods that minimise one of these take their distance less the mean worth of the chosen rows; all

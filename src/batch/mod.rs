@@ -58,8 +58,11 @@ pub struct Job {
     pub task: String,
     /// Name of the method.
     pub method: String,
-    /// Rows to choose.
+    /// Rows to choose, or tokens.
     pub budget: usize,
+    /// Whether the budget is in tokens; absent if it is in rows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_tokens: bool,
     /// Seed of every random choice.
     pub seed: u64,
 }
@@ -67,7 +70,8 @@ pub struct Job {
 impl Job {
     /// Its directory, relative to that of all results.
     pub fn name(&self) -> String {
-        format!("{}/{}-k{}-seed{}", self.task, self.method, self.budget, self.seed)
+        let unit = if self.in_tokens { 't' } else { 'k' };
+        format!("{}/{}-{unit}{}-seed{}", self.task, self.method, self.budget, self.seed)
     }
 }
 
@@ -76,8 +80,10 @@ impl Job {
 pub struct Grid {
     /// Names of methods.
     pub methods: Vec<String>,
-    /// Rows to choose.
+    /// Rows to choose, or tokens.
     pub budgets: Vec<usize>,
+    /// Whether budgets are in tokens.
+    pub in_tokens: bool,
     /// Seeds.
     pub seeds: Vec<u64>,
 }
@@ -101,11 +107,12 @@ pub fn jobs<'a>(tasks: impl IntoIterator<Item = &'a String>, grids: &[Grid]) -> 
     let mut seen = HashSet::new();
     let mut jobs = Vec::new();
     for task in tasks {
-        for Grid { methods, budgets, seeds } in grids {
+        for Grid { methods, budgets, in_tokens, seeds } in grids {
             for &seed in seeds {
                 for method in methods {
                     for &budget in budgets {
-                        let job = Job { task: task.clone(), method: method.clone(), budget, seed };
+                        let (task, method, in_tokens) = (task.clone(), method.clone(), *in_tokens);
+                        let job = Job { task, method, budget, in_tokens, seed };
                         if seen.insert(job.clone()) {
                             jobs.push(job);
                         }
@@ -189,6 +196,7 @@ mod tests {
         let grid = |methods: &[&str], seeds: &[u64]| Grid {
             methods: methods.iter().map(|&m| m.to_owned()).collect(),
             budgets: vec![5, 10],
+            in_tokens: false,
             seeds: seeds.to_vec(),
         };
         let tasks = ["a".to_owned(), "b".to_owned()];

@@ -69,7 +69,7 @@ impl Batch<'_> {
         };
         let pool = problem.geometry().pool_len();
         let (fit, unfit): (Vec<usize>, Vec<usize>) =
-            places.iter().partition(|&&at| (1..=pool).contains(&self.jobs[at].budget));
+            places.iter().partition(|&&at| self.jobs[at].in_tokens || (1..=pool).contains(&self.jobs[at].budget));
         for at in unfit {
             self.fail_on(inputs, &[at], &SelectError::Budget { budget: self.jobs[at].budget, pool }.into())?;
         }
@@ -163,7 +163,7 @@ impl Batch<'_> {
             let (goal, request) = self.asked(&[at]);
             let mut single = Outcome { goal, request, ..outcome.clone() };
             for chosen in &mut single.chosen {
-                chosen.selections.retain(|proved| proved.selection.budget() == job.budget);
+                chosen.selections.retain(|proved| proved.budget == job.budget);
             }
             let write = || {
                 let mut staging = ResultDirectory::begin(&self.store.directory(job), true, &self.files)?;

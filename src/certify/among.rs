@@ -7,7 +7,8 @@ use kantor_theory::{
 
 use super::{CertifyError, Terms, evidence, in_parallel};
 
-/// As [`distance`](super::distance), for rows that obey the constraints of `set`; less its quality, if it has one.
+/// As [`distance`](super::distance), for rows that obey the constraints of `set`; less its quality, if it has one. If tokens are its
+/// budget, they weigh their lengths.
 ///
 /// ```
 /// use kantor::certify::{Certified, Terms, best_among, column_record, distance_among, facts_of};
@@ -49,13 +50,14 @@ pub fn distance_among(
 ) -> Result<DistanceBound, CertifyError> {
     // Before the transport is solved.
     set.check(rows)?;
+    let terms = terms.clone().of_rows(Some(set), rows);
     let problem = terms.problem_among(geometry, rows.len(), set);
-    let evidence = evidence(geometry, terms, rows)?;
+    let evidence = evidence(geometry, &terms, rows)?;
     Ok(constrained_distance_bound(geometry, &problem, rows, evidence, set, &in_parallel)?)
 }
 
 /// Proves how close any subset of `budget` rows can be that obeys the constraints of `set`, from evidence of the objective
-/// and prices of limits. Looks at all rows.
+/// and prices of limits; of any number of rows, if tokens are the budget of `set`. Looks at all rows.
 ///
 /// # Errors
 /// If the evidence or a price is refused.
@@ -67,6 +69,6 @@ pub fn best_among(
     set: &FeasibleSet,
     prices: &[Price],
 ) -> Result<BestBound, CertifyError> {
-    let problem = terms.problem_among(geometry, budget, set);
+    let problem = terms.problem_among(geometry, budget, set).of_every_subset();
     Ok(constrained_best_bound(geometry, &problem, evidence, set, prices, &in_parallel)?)
 }

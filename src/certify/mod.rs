@@ -71,12 +71,25 @@ impl Terms {
         Self { power: task.power, weights, objective }
     }
 
+    /// The same for these rows, which weigh their lengths if tokens are the budget of `set`.
+    #[must_use]
+    pub fn of_rows(self, set: Option<&FeasibleSet>, rows: &[usize]) -> Self {
+        let Some((_, lengths)) = set.and_then(FeasibleSet::tokens) else { return self };
+        let subset = Some(rows.iter().map(|&row| lengths[row]).collect());
+        Self { weights: Weights { subset, ..self.weights }, ..self }
+    }
+
     fn problem(&self, geometry: &Geometry<'_>, budget: usize) -> Statement {
         Statement::new(geometry, self.power, budget).weighted(self.weights.clone()).under(self.objective)
     }
 
     fn problem_among(&self, geometry: &Geometry<'_>, budget: usize, set: &FeasibleSet) -> Statement {
-        self.problem(geometry, budget).constrained(set.constraints().clone()).valued(set.quality().cloned())
+        let problem =
+            self.problem(geometry, budget).constrained(set.constraints().clone()).valued(set.quality().cloned());
+        match set.tokens() {
+            None => problem,
+            Some((tokens, _)) => problem.in_tokens(tokens.clone()),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use kantor_theory::cost_bounds::Power;
 
 use super::progress::Detail;
 use crate::compare::ALL;
-use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
+use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, RuleSpec, method};
 use crate::problem::{Goal, Target};
 use crate::represent::{DIM, Template, TextSpec};
 use crate::source::OnBadRow;
@@ -81,8 +81,12 @@ pub(super) struct FileArguments {
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArguments {
     /// Rows to choose, such as 500 or 10k; several budgets share the work
-    #[arg(long, value_name = "K[,K…]", required = true, value_delimiter = ',', value_parser = count::<usize>)]
+    #[arg(long, value_name = "K[,K…]", required_unless_present = "token_budget", conflicts_with = "token_budget",
+          value_delimiter = ',', value_parser = count::<usize>)]
     budget: Vec<usize>,
+    /// Choose rows until they have so many tokens, such as 300k, whatever their number; each weighs its length by --tokens
+    #[arg(long, value_name = "T[,T…]", requires = "tokens", value_delimiter = ',', value_parser = count::<usize>)]
+    token_budget: Vec<usize>,
     /// Directory of the results; must not exist yet, unless with --force
     #[arg(short, long, value_name = "DIR")]
     pub(super) out: PathBuf,
@@ -122,12 +126,14 @@ impl SelectionArguments {
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
         let spec = files.with_weights(&self.weights, self.cross_fit.is_some(), run)?.expanded()?;
-        Ok(InputSpec { query_jsonl, query_groups, rules: self.constraints.rules(), ..spec })
+        let rules = RuleSpec { in_tokens: !self.token_budget.is_empty(), ..self.constraints.rules() };
+        Ok(InputSpec { query_jsonl, query_groups, rules, ..spec })
     }
 
     /// What is asked under a cost.
     pub(super) fn goal(&self, cost: Cost) -> Goal {
-        Goal { budgets: without_repeats(self.budget.clone()), ..self.judge.goal(cost) }
+        let budgets = if self.token_budget.is_empty() { &self.budget } else { &self.token_budget };
+        Goal { budgets: without_repeats(budgets.clone()), ..self.judge.goal(cost) }
     }
 
     /// How to select by these methods, but for what depends on the inputs.

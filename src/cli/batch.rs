@@ -31,7 +31,7 @@ const HELP: &str = r#"A job file:
   pool = "pool.npy"                # inputs and settings: names of flags of
   cost = "cosine"                  # `kantor select`
   methods = ["round-robin", "uot"] # every task with every method, budget, seed
-  budgets = [500, "1k"]
+  budgets = [500, "1k"]            # rows; or token-budgets, with tokens
   seeds = [0]                      # only methods that draw depend on them
 
   [tasks]                          # names of directories, with their queries
@@ -164,6 +164,9 @@ fn as_json(report: &BatchReport, out: &Path) -> Value {
                 "dir": readable(&line.directory), "state": word(&line.state), "ran": line.ran,
                 "replaced": line.replaced,
             });
+            if line.job.in_tokens {
+                job["in_tokens"] = json!(true);
+            }
             match &line.state {
                 State::Done(done) => {
                     job["status"] = json!(done.status);
@@ -211,8 +214,8 @@ fn as_table(report: &BatchReport) -> Text {
             state => word(state).to_owned(),
         };
         let job = &line.job;
-        let seed = job.seed.to_string();
-        vec![job.task.clone(), job.method.clone(), job.budget.to_string(), seed, distance, excess, time, state]
+        let (seed, unit) = (job.seed.to_string(), if job.in_tokens { " tokens" } else { "" });
+        vec![job.task.clone(), job.method.clone(), format!("{}{unit}", job.budget), seed, distance, excess, time, state]
     });
     table::plain(&["task", "method", "budget", "seed", "distance", "above best possible", "time", "state"], rows)
 }

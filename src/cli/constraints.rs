@@ -24,7 +24,8 @@ pub(super) struct ConstraintArguments {
     /// of JSON lines
     #[arg(long, value_name = "NAME=FILE[:FIELD]", value_parser = OsStringValueParser::new().try_map(named_column))]
     column: Vec<NamedColumn>,
-    /// How long rows are: a field or --column of numbers, or words:FIELD to count the words of a text
+    /// How long rows are: a field or --column of numbers, words:FIELD to count the words of a text, or tokenizer.json:FIELD to
+    /// count the tokens of a text by the file of a tokenizer (feature `tokenizers`)
     #[arg(long, value_name = "FIELD", value_parser = tokens)]
     tokens: Option<Tokens>,
     /// Tokens that the chosen rows may have in all
@@ -67,6 +68,7 @@ impl ConstraintArguments {
             columns: self.column.clone(),
             tokens: self.tokens.clone(),
             max_tokens_total: self.max_tokens_total,
+            in_tokens: false,
             dedup: self.dedup.clone(),
             include: self.include.clone(),
             exclude: self.exclude.clone(),
@@ -79,6 +81,9 @@ impl ConstraintArguments {
 }
 
 fn tokens(text: &str) -> Result<Tokens, String> {
+    if let Some((file, field)) = text.split_once(".json:").filter(|(_, field)| !field.is_empty()) {
+        return Ok(Tokens::Tokenizer(format!("{file}.json").into(), field.to_owned()));
+    }
     match text.strip_prefix("words:").map_or((text, false), |field| (field, true)) {
         ("", _) => Err("name a field".to_owned()),
         (field, true) => Ok(Tokens::Words(field.to_owned())),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::certify::CertifyError;
-use crate::constraints::RuleError;
+use crate::constraints::{RuleError, TokenError};
 use crate::output::OutputError;
 use crate::pipeline::Error;
 use crate::source::name::readable;
@@ -91,6 +91,9 @@ impl Failure {
             Failure::Select(Error::Geometry(GeometryError::WrongCost { .. })) => USAGE,
             Failure::Select(Error::Geometry(_) | Error::Overlap { .. } | Error::Certify(_)) => BAD_INPUT,
             Failure::Select(Error::Rule(RuleError::Refused(_) | RuleError::UnknownLabel { .. })) => BAD_INPUT,
+            Failure::Select(Error::Rule(RuleError::Tokens(TokenError::Fraction { .. } | TokenError::TooMany(_)))) => {
+                BAD_INPUT
+            }
             Failure::Select(Error::Rule(_)) => USAGE,
             Failure::Select(Error::Selector(error)) => match error {
                 SelectError::Memory { .. } => RESOURCE,

@@ -41,6 +41,7 @@ struct Shared {
 /// What is said of the grid and not by a flag; the names of the flags are understood too.
 const METHODS: [&str; 2] = ["methods", "method"];
 const BUDGETS: [&str; 2] = ["budgets", "budget"];
+const TOKEN_BUDGETS: [&str; 2] = ["token-budgets", "token-budget"];
 const SEEDS: [&str; 2] = ["seeds", "seed"];
 
 /// Inputs that belong to a task; a task may also have a pool of its own, and weights of its queries.
@@ -61,9 +62,9 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
     let command = Shared::command();
     let shared: Vec<&str> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
     let shared: Vec<&str> = shared.into_iter().filter(|flag| !OF_TASK.contains(flag)).collect();
-    let mut known = vec![OUT, TASKS, GRID, METHODS[0], BUDGETS[0], SEEDS[0]];
+    let mut known = vec![OUT, TASKS, GRID, METHODS[0], BUDGETS[0], TOKEN_BUDGETS[0], SEEDS[0]];
     known.extend(config::flags(&command).filter(|flag| !OF_TASK.contains(flag)));
-    let also = |key: &str| [METHODS[1], BUDGETS[1], SEEDS[1]].contains(&key) || shared.contains(&key);
+    let also = |key: &str| [METHODS[1], BUDGETS[1], TOKEN_BUDGETS[1], SEEDS[1]].contains(&key) || shared.contains(&key);
     file.check_keys(&file.table, "", &known, also)?;
 
     let out = match (out, file.table.get(OUT)) {
@@ -87,14 +88,21 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
         );
         return Err(file.refuse(&fault));
     }
+    let grids = file.grids()?;
+    let in_tokens = grids.iter().any(|grid| grid.in_tokens);
+    if !grids.iter().all(|grid| grid.in_tokens == in_tokens) {
+        let fault =
+            "`budgets` and `token-budgets` do not go together: give one of both, and another file for the other";
+        return Err(file.refuse(fault));
+    }
     let mut specs = std::collections::BTreeMap::new();
     let (mut goal, mut request) = (Goal::default(), Request::default());
     for (name, task) in tasks {
-        let spec;
+        let mut spec;
         (spec, goal, request) = file.task(name, task, &settings, run)?;
+        spec.rules.in_tokens = in_tokens;
         specs.insert(name.clone(), spec);
     }
-    let grids = file.grids()?;
     for name in grids.iter().flat_map(|grid| &grid.methods) {
         method(name, &request.settings).map_err(|error| file.refuse(&error.to_string()))?;
     }
@@ -205,11 +213,11 @@ impl JobFile<'_> {
         if tables.is_empty() {
             return Err(self.refuse("`grid` is not a table: write [[grid]] above its methods, budgets and seeds"));
         }
-        let known = [METHODS, BUDGETS, SEEDS];
+        let known = [METHODS, BUDGETS, TOKEN_BUDGETS, SEEDS];
         tables.into_iter().map(|table| self.grid(table, &known)).collect()
     }
 
-    fn grid(&self, table: &Table, known: &[[&str; 2]; 3]) -> Result<Grid, Failure> {
+    fn grid(&self, table: &Table, known: &[[&str; 2]; 4]) -> Result<Grid, Failure> {
         if !std::ptr::eq(table, &self.table) {
             self.check_keys(table, " in a grid", &known.map(|[name, _]| name), |key| {
                 known.iter().any(|[_, flag]| key == *flag)
@@ -232,6 +240,13 @@ impl JobFile<'_> {
         for (key, value) in self.list(table, BUDGETS)? {
             grid.budgets.push(whole(key, value, 1)? as usize);
         }
+        for (key, value) in self.list(table, TOKEN_BUDGETS)? {
+            if !grid.in_tokens && !grid.budgets.is_empty() {
+                return Err(self.refuse("`budgets` and `token-budgets` are given: give one of both"));
+            }
+            grid.in_tokens = true;
+            grid.budgets.push(whole(key, value, 1)? as usize);
+        }
         for (key, value) in self.list(table, SEEDS)? {
             grid.seeds.push(whole(key, value, 0)?);
         }
@@ -243,7 +258,9 @@ impl JobFile<'_> {
             grid.seeds = vec![Request::default().seed];
         }
         if grid.budgets.is_empty() {
-            return Err(self.refuse("there are no `budgets`: give a list of how many rows to choose"));
+            return Err(
+                self.refuse("there are no `budgets`: give a list of how many rows to choose, or `token-budgets`")
+            );
         }
         Ok(grid)
     }

@@ -56,7 +56,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         balance: selection.balance(&inputs)?,
         ..selection.request(arguments.method, &arguments.run)
     };
-    let largest = goal.budgets.iter().copied().max().unwrap_or(0);
+    let largest = goal.budgets.iter().map(|&budget| inputs.rules().rows_about(budget)).max().unwrap_or(0);
     let memory = request.memory.saturating_sub(inputs.taken());
     let random = cheap_draws(inputs.pool_len(), inputs.queries().len(), largest, memory);
     let request = Request { random, ..request };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use kantor_theory::certificate::{Content, Input, Role};
 use kantor_theory::constraints::ColumnRecord;
-use kantor_theory::{Certificate, Executor, Objective, Power, Quality, Statement, Verdict, sequential};
+use kantor_theory::{Certificate, Executor, Objective, Power, Quality, Statement, TokenBudget, Verdict, sequential};
 use serde_json::json;
 
 use super::columns::named_column;
@@ -20,7 +20,7 @@ use crate::record::columns::distance_name;
 use crate::source::cells::split;
 use crate::source::whole::{self, Whole};
 use crate::verify::{NamedColumn, verify};
-use crate::view::escape::Text;
+use crate::view::escape::{OneLine, Text};
 use crate::view::table;
 use crate::view::terminal::tell;
 
@@ -111,7 +111,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             say(format_args!("{distance}{less} of the subset: {}", table::interval(proved.distance)))?;
             if let Some(best) = proved.best {
                 let which = if constraints.is_empty() { "" } else { " that obeys them" };
-                say(format_args!("every subset of that size{which}: at least {best}"))?;
+                let size = if problem.tokens.is_some() { "so many tokens" } else { "that size" };
+                say(format_args!("every subset of {size}{which}: at least {best}"))?;
             }
             if let Some(excess) = proved.excess().filter(|_| problem.quality.is_none()) {
                 say(format_args!("the subset is at most {} above the best possible", table::percent_up(excess)))?;
@@ -225,7 +226,7 @@ fn spoken_of<'a>(files: &[Input], columns: impl Iterator<Item = &'a ColumnRecord
 }
 
 /// What the numbers are about: cost and power, sizes, and all that departs from equal weights.
-fn terms(Statement { cost, p, budget, pool, queries, weights, objective, .. }: &Statement) -> String {
+fn terms(Statement { cost, p, budget, pool, queries, weights, objective, tokens, .. }: &Statement) -> String {
     let measure = match objective {
         Objective::W => format!("W_{}", u8::from(*p)),
         Objective::Energy => "energy distance".to_owned(),
@@ -238,5 +239,11 @@ fn terms(Statement { cost, p, budget, pool, queries, weights, objective, .. }: &
         (None, Some(_)) => "; the queries are weighted",
         (Some(_), Some(_)) => "; the subset's rows and the queries are weighted",
     };
-    format!("{measure} under cost {cost}, budget {budget} of {pool} rows, {queries} queries{weighted}")
+    let budget = match tokens {
+        None => format!("budget {budget}"),
+        Some(TokenBudget { column, min, max }) => {
+            format!("budget {max} by `{}` and at least {min}, {budget}", OneLine(&column.name))
+        }
+    };
+    format!("{measure} under cost {cost}, {budget} of {pool} rows, {queries} queries{weighted}")
 }

@@ -4,13 +4,14 @@
 use std::time::Instant;
 
 use kantor_solvers::SelectError;
-use kantor_solvers::Watch;
 use kantor_solvers::registry::{SELECTORS, SelectorEntry};
+use kantor_solvers::{Task, Watch};
 use kantor_theory::{Cost, Rows};
 
 use super::solvers::{Solvers, solve};
 use super::text::{BINS, Texts};
 use super::{near, nearest, overlap, warnings};
+use crate::constraints::Rules;
 use crate::label::Labelled;
 use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection, Request as Selecting, choose_from, notes};
 use crate::probe;
@@ -118,7 +119,7 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         let drawn = std::mem::take(&mut outcome.random);
         let subsets: Vec<&[usize]> = rows(&outcome).collect();
         for ((chosen, proved), near) in outcome.selections().zip(near::shares(inputs, &subsets, watch)?) {
-            let reference = drawn.iter().find(|reference| reference.budget == proved.selection.budget());
+            let reference = drawn.iter().find(|reference| reference.budget == proved.budget);
             let dir = request.write_selections.then(|| directory(&request.under(cost), chosen, proved));
             let found = SelectionRecord::of(Origin(Some(inputs)), &outcome.request, chosen, proved, dir);
             let (examined, sources) = examine(inputs, proved, reference, near, texts.as_ref());
@@ -188,9 +189,13 @@ fn methods(problems: &[Problem<'_>], request: &Selecting, watch: &dyn Watch) -> 
         return (request.methods.clone(), Vec::new());
     }
     let Selecting { seed, memory, ref settings, .. } = *request;
+    // A budget in tokens is not for every method.
+    let in_tokens = |problem: &Problem<'_>| problem.rules().is_some_and(Rules::are_in_tokens);
+    let set = |problem: &Problem<'_>| problem.feasible(*problem.goal().budgets.first()?).ok().flatten();
+    let sets: Vec<_> = problems.iter().map(|problem| set(problem).filter(|_| in_tokens(problem))).collect();
     let takes = |entry: &&SelectorEntry| {
-        problems.iter().all(|problem| {
-            let task = problem.task(seed, memory, watch);
+        problems.iter().zip(&sets).all(|(problem, set)| {
+            let task = Task { constraints: set.as_ref(), ..problem.task(seed, memory, watch) };
             // Whatever else is wrong shows when the method is asked in earnest.
             !matches!((entry.build)(settings).supports(&task), Err(SelectError::Unsupported { .. }))
         })

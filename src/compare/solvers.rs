@@ -38,12 +38,15 @@ pub(super) fn solve(
     let mut rows = Vec::new();
     for (chosen, proved) in outcome.selections() {
         let subset = &proved.selection.rows;
-        let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[subset.len()])));
+        let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[proved.budget])));
         for entry in &solvers.entries {
             let epsilons = if entry.entropic { &solvers.epsilons[..] } else { &[0.0] };
             for &epsilon in epsilons {
                 watch.advance(0)?;
-                let weights = problem.weights();
+                let weights = match &proved.certified {
+                    Some(certified) => certified.distance().statement().weights.clone(),
+                    None => problem.weights(),
+                };
                 let problem =
                     TransportProblem { rows: Some(subset), epsilon, weights, ..TransportProblem::new(geometry, power) };
                 let solver = (entry.build)(&solvers.effort);
@@ -61,7 +64,7 @@ pub(super) fn solve(
                 rows.push(SolverRow {
                     cost: geometry.cost(),
                     method: chosen.method.clone(),
-                    budget: subset.len(),
+                    budget: proved.budget,
                     solver: entry.name.to_owned(),
                     epsilon,
                     distance,

@@ -7,12 +7,14 @@ mod amount;
 pub mod duplicates;
 mod quota;
 mod rules;
+mod tokens;
 mod uses;
 mod words;
 
 pub use amount::Amount;
 pub use quota::Quota;
 pub use rules::{RuleError, Rules};
+pub use tokens::TokenError;
 pub use uses::LimitUse;
 pub(crate) use uses::uses;
 pub(crate) use words::LISTED;

@@ -3,6 +3,7 @@
 use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
 use kantor_theory::{Column, Constraints, FeasibleSet, Quality, Rejection};
 
+use super::tokens::{self, TokenError};
 use super::{Amount, Quota};
 use crate::certify::column_record;
 use crate::suggest::did_you_mean;
@@ -29,6 +30,8 @@ pub struct Rules {
     columns: Vec<(ColumnRecord, Column)>,
     quotas: Vec<Quota>,
     sums: Vec<Sum>,
+    /// The column of lengths, if tokens are the budget.
+    lengths: Option<String>,
     include: Vec<usize>,
     exclude: Vec<usize>,
     /// What rows are worth by themselves: a column and its weight.
@@ -85,6 +88,9 @@ pub enum RuleError {
         /// Rows to choose.
         budget: usize,
     },
+    /// Tokens are the budget, and something else is wrong with that.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
     /// The rules do not fit the pool.
     #[error(transparent)]
     Refused(#[from] Rejection),
@@ -112,6 +118,36 @@ impl Rules {
     pub fn sum(mut self, column: &str, min: Option<f64>, max: Option<f64>) -> Self {
         self.sums.push(Sum { column: column.to_owned(), min, max });
         self
+    }
+
+    /// Counts budgets in tokens, not rows: the numbers of this column are the lengths of rows, and each row that is chosen weighs its
+    /// length.
+    ///
+    /// ```
+    /// use kantor::prelude::*;
+    /// use kantor::theory::Column;
+    /// let (pool, query) = (ndarray::array![[0.0], [1.0], [2.0], [9.0]], ndarray::array![[0.0]]);
+    /// let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
+    /// let lengths = Column::numbers(vec![30.0, 50.0, 40.0, 20.0])?;
+    /// // At most 80 tokens, whatever the number of rows.
+    /// let goal = Goal { cost: Cost::Euclidean, budgets: vec![80], ..Goal::default() };
+    /// let rules = Rules::default().column("tokens", lengths).budget_in_tokens("tokens");
+    /// let problem = Problem::new(&pool, &query, goal)?.constrained(rules);
+    /// let outcome = choose(&problem, &Request { methods: vec!["optimal".into()], ..Request::default() }, &Quiet)?;
+    /// let found = &outcome.chosen[0].selections[0];
+    /// assert_eq!(found.selection.rows, [0, 1]);
+    /// assert_eq!(found.tokens.map(|tokens| tokens.used), Some(80));
+    /// // 30 tokens at distance 0 and 50 at distance 1.
+    /// assert!(found.best().is_some_and(|best| best <= 50.0 / 80.0));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn budget_in_tokens(self, column: &str) -> Self {
+        Self { lengths: Some(column.to_owned()), ..self }
+    }
+
+    /// Whether budgets are in tokens.
+    pub fn are_in_tokens(&self) -> bool {
+        self.lengths.is_some()
     }
 
     /// Chooses these rows whatever else is chosen.
@@ -173,7 +209,8 @@ impl Rules {
 
     /// Whether every subset may be chosen.
     pub(crate) fn admit_all(&self) -> bool {
-        self.quotas.is_empty() && self.sums.is_empty() && self.include.is_empty() && self.exclude.is_empty()
+        let counted = self.quotas.is_empty() && self.sums.is_empty() && self.lengths.is_none();
+        counted && self.include.is_empty() && self.exclude.is_empty()
     }
 
     /// Adds to [`Rules::in_words`] how a column or a list came about.
@@ -189,6 +226,7 @@ impl Rules {
             let end = |end: &Option<f64>| end.map_or_else(String::new, |end| end.to_string());
             format!("{column} in all:{}..{}", end(min), end(max))
         }));
+        words.extend(self.lengths.iter().map(|column| format!("budgets in tokens, counted by `{column}`")));
         let lists = [("included", self.include.len()), ("excluded", self.exclude.len())];
         words.extend(lists.iter().filter(|(_, rows)| *rows > 0).map(|(what, rows)| format!("rows {what}: {rows}")));
         words.extend(self.remarks.iter().cloned());
@@ -206,8 +244,26 @@ impl Rules {
         self.columns().map(|(record, column)| (record, column)).chain(quality)
     }
 
-    /// The columns of which the rules speak, each with its record.
+    /// The columns of which the rules speak, each with its record; last that of lengths, if tokens are the budget.
     pub fn columns(&self) -> impl Iterator<Item = &(ColumnRecord, Column)> {
+        self.limited_columns().chain(self.length_column())
+    }
+
+    /// About how many rows a budget has room for; just as many, if rows are the budget.
+    pub fn rows_about(&self, budget: usize) -> usize {
+        let Some((_, column)) = self.length_column() else { return budget };
+        let rows = column.rows();
+        let total: f64 = (0..rows).filter_map(|row| column.number(row)).sum();
+        let share = if total > 0.0 { budget as f64 / total } else { 1.0 };
+        ((share * rows as f64).ceil() as usize).clamp(1, rows.max(1))
+    }
+
+    fn length_column(&self) -> Option<&(ColumnRecord, Column)> {
+        let name = self.lengths.as_ref()?;
+        self.columns.iter().find(|(record, _)| record.name == *name)
+    }
+
+    fn limited_columns(&self) -> impl Iterator<Item = &(ColumnRecord, Column)> {
         let spoken_of = |name: &str| {
             self.quotas.iter().any(|quota| quota.column == name) || self.sums.iter().any(|sum| sum.column == name)
         };
@@ -219,14 +275,9 @@ impl Rules {
     /// # Errors
     /// If a rule speaks of a column that is not there, or a quota has no room at this budget.
     pub fn at(&self, budget: usize) -> Result<Constraints, RuleError> {
-        let columns: Vec<ColumnRecord> = self.columns().map(|(record, _)| record.clone()).collect();
-        let place = |name: &str| {
-            columns.iter().position(|record| record.name == name).ok_or_else(|| RuleError::UnknownColumn {
-                name: name.to_owned(),
-                meant: did_you_mean(name, self.columns.iter().map(|(record, _)| record.name.as_str())),
-                known: self.columns.iter().map(|(record, _)| record.name.as_str()).collect::<Vec<_>>().join(", "),
-            })
-        };
+        let columns: Vec<ColumnRecord> = self.limited_columns().map(|(record, _)| record.clone()).collect();
+        let place =
+            |name: &str| columns.iter().position(|record| record.name == name).ok_or_else(|| self.unknown_column(name));
         let mut limits = Vec::with_capacity(self.quotas.len() + self.sums.len());
         for quota in &self.quotas {
             let column = place(&quota.column)?;
@@ -247,6 +298,14 @@ impl Rules {
         Ok(Constraints { columns, limits, include: self.include.clone(), exclude: self.exclude.clone() })
     }
 
+    fn unknown_column(&self, name: &str) -> RuleError {
+        RuleError::UnknownColumn {
+            name: name.to_owned(),
+            meant: did_you_mean(name, self.columns.iter().map(|(record, _)| record.name.as_str())),
+            known: self.columns.iter().map(|(record, _)| record.name.as_str()).collect::<Vec<_>>().join(", "),
+        }
+    }
+
     /// A limit on a label that no row has limits nothing: it is a slip.
     fn check_label(&self, quota: &Quota) -> Result<(), RuleError> {
         let Some(label) = &quota.label else { return Ok(()) };
@@ -263,21 +322,28 @@ impl Rules {
         Err(RuleError::UnknownLabel { column, label: label.clone(), meant, known })
     }
 
-    /// The subsets of `budget` rows that may be chosen from a pool of `stored` rows, of which those in `dropped` (ascending)
+    /// The subsets of `budget` rows, or tokens, that may be chosen from a pool of `stored` rows, of which those in `dropped` (ascending)
     /// are left out, and what their rows are worth by themselves.
     ///
     /// # Errors
     /// As [`Rules::at`], or if columns, rows or the weight of quality do not fit the pool.
     pub fn feasible(&self, budget: usize, stored: usize, dropped: &[usize]) -> Result<FeasibleSet, RuleError> {
         let constraints = self.at(budget)?;
-        let columns: Vec<Column> = self.columns().map(|(_, column)| column.clone()).collect();
+        let columns: Vec<Column> = self.limited_columns().map(|(_, column)| column.clone()).collect();
         let set = FeasibleSet::new(&constraints, &columns, stored, dropped)?;
-        match &self.quality {
+        let set = match &self.quality {
             Some((record, column, weight)) if *weight != 0.0 => {
-                Ok(set.valued(Quality { weight: *weight, column: record.clone() }, column, dropped)?)
+                set.valued(Quality { weight: *weight, column: record.clone() }, column, dropped)?
             }
-            _ => Ok(set),
+            _ => set,
+        };
+        let Some(name) = &self.lengths else { return Ok(set) };
+        let (record, column) = self.length_column().ok_or_else(|| self.unknown_column(name))?;
+        if !constraints.limits.is_empty() {
+            return Err(TokenError::Limits.into());
         }
+        let tokens = tokens::budget(budget, record, column, &set, dropped)?;
+        Ok(set.in_tokens(&tokens, column, stored, dropped)?)
     }
 }
 

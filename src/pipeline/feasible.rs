@@ -1,5 +1,6 @@
 //! The subsets that may be chosen, and what rows are worth by themselves, for every budget of a problem.
 
+use kantor_solvers::admission::rows_within;
 use kantor_solvers::{SelectError, Task};
 use kantor_theory::{FeasibleSet, Quality};
 
@@ -28,12 +29,13 @@ impl FeasibleSets {
         let mut sets = Vec::new();
         for &budget in &problem.goal().budgets {
             let Some(set) = problem.feasible(budget)? else { continue };
-            if let Some(conflict) = set.conflict(budget) {
+            if let Some(conflict) = set.conflict(budget).filter(|_| set.tokens().is_none()) {
                 return Err(SelectError::Infeasible { budget, conflict }.into());
             }
             sets.push((budget, set));
         }
-        let constrained = sets.iter().any(|(_, set)| !set.constraints().are_none());
+        let limits = |set: &FeasibleSet| !set.constraints().are_none() || set.tokens().is_some();
+        let constrained = sets.iter().any(|(_, set)| limits(set));
         let weight = problem.rules().and_then(Rules::valued).map_or(0.0, |Quality { weight, .. }| weight);
         let scores = problem.scores();
         let worths = scores.as_ref().filter(|_| weight != 0.0);
@@ -51,7 +53,7 @@ impl FeasibleSets {
         self.worths.is_some()
     }
 
-    /// The subsets of that size of which certificates speak; `None` if all may be chosen and rows are worth nothing.
+    /// The subsets for this budget of which certificates speak; `None` if all of that size may be chosen and rows are worth nothing.
     pub(super) fn at(&self, budget: usize) -> Option<&FeasibleSet> {
         self.sets.iter().find(|(of, _)| *of == budget).map(|(_, set)| set)
     }
@@ -59,6 +61,16 @@ impl FeasibleSets {
     /// The mean quality of some rows, if they have any.
     pub(super) fn mean_quality(&self, rows: &[usize]) -> Option<f64> {
         self.scores.as_ref().map(|scores| mean(rows.iter().map(|&row| scores[row])))
+    }
+
+    /// Whether budgets are in tokens.
+    pub(super) fn are_in_tokens(&self) -> bool {
+        self.sets.iter().any(|(_, set)| set.tokens().is_some())
+    }
+
+    /// About how many rows are chosen for this budget; just as many, if rows are the budget.
+    pub(super) fn rows(&self, budget: usize) -> usize {
+        self.at(budget).and_then(rows_within).unwrap_or(budget)
     }
 
     /// The budgets in parts that can be worked on together, each with its task: all at once without constraints, which depend on

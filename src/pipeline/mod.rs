@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use kantor_solvers::{SelectError, Selection, Settings, Stopped, Watch};
 use kantor_theory::{GeometryError, Objective, Quality, Status};
+use serde::{Deserialize, Serialize};
 
 use crate::certify::{Certified, CertifyError};
 use crate::constraints::{LimitUse, RuleError};
@@ -181,9 +182,24 @@ impl Default for Request {
     }
 }
 
+/// What a selection uses of a budget in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokensUsed {
+    /// The number of rows.
+    pub rows: usize,
+    /// The tokens that they have.
+    pub used: u64,
+    /// The bound for all subsets is about those of at least so many tokens, and at most the budget.
+    pub least: u64,
+}
+
 /// One selection and what was proved of it.
 #[derive(Debug, Clone)]
 pub struct ProvedSelection {
+    /// The budget that it was chosen for: its number of rows, unless tokens are counted.
+    pub budget: usize,
+    /// What it uses of the budget, if tokens are counted.
+    pub tokens: Option<TokensUsed>,
     /// The rows.
     pub selection: Selection,
     /// Their distance, unless nobody asked for a proof.
@@ -241,6 +257,8 @@ pub struct Chosen {
 pub struct Outcome {
     /// What was asked.
     pub goal: Goal,
+    /// Whether budgets are in tokens.
+    pub in_tokens: bool,
     /// What the chosen rows obey, one phrase for each rule.
     pub constraints: Vec<String>,
     /// What rows are worth by themselves, if a column says so.

@@ -5,13 +5,12 @@
 
 use std::borrow::Cow;
 
-use kantor_solvers::Selection;
 use kantor_theory::{Interval, Objective};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::groups::uneven;
-use super::{Chosen, Outcome};
+use super::{Chosen, Outcome, ProvedSelection};
 use crate::certify::Certified;
 use crate::source::Labels;
 use crate::statistics::spearman;
@@ -22,13 +21,16 @@ const TELLING: f64 = 0.02;
 /// Rows for each query from which on one more or less matters little.
 const FEW: usize = 4;
 
+/// Share of a budget in tokens that one row for each query may take without a word.
+const WIDE: f64 = 0.4;
+
 /// Pairs of methods that are named in words; the others are counted.
 const NAMED: usize = 3;
 
 /// Something that the reader of a result should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {
-    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares`, `swaps-left-open` or `quality`.
+    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares`, `few-tokens`, `swaps-left-open` or `quality`.
     pub kind: Cow<'static, str>,
     /// The budget that it is about.
     pub budget: usize,
@@ -51,13 +53,15 @@ struct Placed<'a> {
 pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
     let Outcome { goal, chosen, query_rows, .. } = outcome;
     let mut notes = labels.map_or_else(Vec::new, |labels| uneven(labels, outcome));
-    notes.extend(goal.budgets.iter().filter_map(|&budget| unequal_shares(budget, *query_rows, outcome)));
+    if !outcome.in_tokens {
+        notes.extend(goal.budgets.iter().filter_map(|&budget| unequal_shares(budget, *query_rows, outcome)));
+    }
     notes.extend(unweighed(outcome));
     for (at, &budget) in goal.budgets.iter().enumerate() {
         let (mut placed, mut left_out) = (Vec::new(), None);
         for Chosen { method, selections, .. } in chosen {
             let proved = &selections[at];
-            notes.extend(swaps_left_open(method, &proved.selection));
+            notes.extend(swaps_left_open(method, proved));
             let Some(beside) = &proved.beside else { continue };
             left_out = left_out.or(beside.no_energy);
             let distance = proved.certified.as_ref().map(Certified::distance);
@@ -67,6 +71,7 @@ pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
                 placed.push(Placed { method, distance: distance.plain(), energy });
             }
         }
+        notes.extend(few_tokens(budget, *query_rows, chosen.iter().map(|of| &of.selections[at])));
         if let Some(reason) = left_out {
             let text = format!("at budget {budget} the energy distance is left out: {reason}");
             notes.push(Note { kind: "energy-left-out".into(), budget, text, details: Value::Null });
@@ -104,10 +109,30 @@ fn unweighed(outcome: &Outcome) -> Option<Note> {
     (!others.is_empty()).then(|| Note { kind: "quality".into(), budget, text, details: json!({"methods": others}) })
 }
 
+/// What to say of a budget in tokens that is not much longer than one row for each query: the bound for all subsets then lies far
+/// below the best.
+fn few_tokens<'a>(
+    budget: usize,
+    queries: usize,
+    mut selections: impl Iterator<Item = &'a ProvedSelection>,
+) -> Option<Note> {
+    let first = selections.find(|proved| proved.certified.is_some())?.tokens?;
+    let length = first.used as f64 / first.rows as f64;
+    let share = queries as f64 * length / budget as f64;
+    (share > WIDE).then(|| {
+        let text = format!(
+            "at {budget} tokens the interval may be wide: one row of about {length:.0} tokens for each of {queries} queries takes \
+             {:.0} % of the budget, and about so much is rounded",
+            100.0 * share
+        );
+        Note { kind: "few-tokens".into(), budget, text, details: json!({"mean_length": length, "share": share}) }
+    })
+}
+
 /// What to say of a method that swaps rows if it is not shown that no swap helps.
-fn swaps_left_open(method: &str, selection: &Selection) -> Option<Note> {
-    let reason = selection.notes.get("swaps-left-open")?.as_str()?;
-    let budget = selection.budget();
+fn swaps_left_open(method: &str, proved: &ProvedSelection) -> Option<Note> {
+    let reason = proved.selection.notes.get("swaps-left-open")?.as_str()?;
+    let budget = proved.budget;
     let text = format!("at budget {budget} {method} may be lowered by swapping two rows: {reason}");
     Some(Note { kind: "swaps-left-open".into(), budget, text, details: json!({"method": method, "reason": reason}) })
 }

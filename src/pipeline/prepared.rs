@@ -23,7 +23,7 @@ use crate::problem::{Goal, Problem};
 use crate::suggest::did_you_mean;
 
 use super::feasible::FeasibleSets;
-use super::{Beside, Chosen, Error, Outcome, ProvedSelection, Request, crossfit};
+use super::{Beside, Chosen, Error, Outcome, ProvedSelection, Request, TokensUsed, crossfit};
 
 /// Bytes kept per chosen row: its number, its score, its closest query, and the cost to that query.
 const CHOSEN_ROW: u64 = 32;
@@ -92,7 +92,11 @@ impl<'a> Prepared<'a> {
         if request.methods.is_empty() || budgets.is_empty() {
             return Err(Error::Request("give at least one --method and one --budget".to_owned()));
         }
-        if let Some(&budget) = budgets.iter().find(|&&budget| budget == 0 || budget > pool) {
+        let in_tokens = problem.rules().is_some_and(Rules::are_in_tokens);
+        if in_tokens && budgets.contains(&0) {
+            return Err(Error::Request("--token-budget 0: ask for at least one token".to_owned()));
+        }
+        if let Some(&budget) = budgets.iter().find(|&&budget| budget == 0 || budget > pool && !in_tokens) {
             return Err(SelectError::Budget { budget, pool }.into());
         }
         let objective = goal.objective.objective(geometry, &request.settings.read())?;
@@ -106,6 +110,13 @@ impl<'a> Prepared<'a> {
                 "--diversity goes with queries of equal weights only: leave out one of --diversity and --query-weights";
             return Err(Error::Request(fault.to_owned()));
         }
+        if in_tokens {
+            check_in_tokens(request, objective)?;
+            if problem.rules().and_then(Rules::valued).is_some() {
+                let fault = "--quality goes with a --budget of rows, not with --token-budget: leave out one of both";
+                return Err(Error::Request(fault.to_owned()));
+            }
+        }
         let sets = FeasibleSets::of(problem)?;
         let memory = request.memory;
         if matches!(objective, Objective::Tsds { .. }) && sets.are_valued() {
@@ -114,7 +125,8 @@ impl<'a> Prepared<'a> {
         }
         let task = Task { objective, ..problem.task(request.seed, memory, watch) };
         task.check_weights()?;
-        let largest = budgets.iter().copied().max().unwrap_or(0);
+        let rows: Vec<usize> = budgets.iter().map(|&budget| sets.rows(budget)).collect();
+        let largest = rows.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
         let mut needs = if transport { budgeted::needs(&task, largest) } else { ScanRequest::default() };
         for name in &request.methods {
@@ -125,7 +137,7 @@ impl<'a> Prepared<'a> {
             }
         }
         let certified = if request.certify { largest } else { 0 };
-        let chosen = budgets.iter().fold(0, |sum: u64, &budget| sum.saturating_add(budget as u64));
+        let chosen = rows.iter().fold(0, |sum: u64, &budget| sum.saturating_add(budget as u64));
         let held = chosen.saturating_mul(request.methods.len() as u64 * CHOSEN_ROW);
         let needed = bytes(&task, needs, objective, certified, budgets.len()).saturating_add(held);
         if needed > memory {
@@ -165,12 +177,13 @@ impl<'a> Prepared<'a> {
             let known = selector.of_optimum(&task, &self.optimum, budgets);
             let is_optimum = known.is_some();
             let selections = known.map_or_else(|| selector.select(&task, &self.scanned, budgets), Ok)?;
-            found.extend(selections.into_iter().map(|selection| (is_optimum, selection)));
+            let of = budgets.iter().zip(selections);
+            found.extend(of.map(|(&budget, selection)| (is_optimum, budget, selection)));
         }
         let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), probe::cpu_seconds() - cpu_begun);
-        let prove = |(is_optimum, selection): (bool, Selection)| {
-            let optimum = self.optimum.of_transport(selection.budget()).filter(|_| is_optimum);
-            self.prove(name, optimum, selection)
+        let prove = |(is_optimum, budget, selection): (bool, usize, Selection)| {
+            let optimum = self.optimum.of_transport(budget).filter(|_| is_optimum);
+            self.prove(name, optimum, budget, selection)
         };
         let selections = found.into_iter().map(prove).collect::<Result<_, _>>()?;
         let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), probe::peak_memory());
@@ -179,7 +192,8 @@ impl<'a> Prepared<'a> {
 
     /// What was proved of every subset of a budget of the request, if distances are to be certified.
     pub fn best(&self, budget: usize) -> Option<&BestBound> {
-        self.bests.iter().find(|best| best.budget() == budget)
+        let at = self.problem.goal().budgets.iter().position(|of| *of == budget)?;
+        self.bests.get(at)
     }
 
     /// These choices as the outcome of the request; the input files are not described.
@@ -188,6 +202,7 @@ impl<'a> Prepared<'a> {
         let (pool_rows, query_rows) = (self.task.geometry.pool_len(), self.task.geometry.query_len());
         Outcome {
             goal: self.problem.goal().clone(),
+            in_tokens: self.sets.are_in_tokens(),
             constraints: self.problem.rules().map_or_else(Vec::new, Rules::in_words),
             quality: self.problem.rules().and_then(Rules::valued),
             weighted: self.problem.query_weights().is_some(),
@@ -217,32 +232,51 @@ impl<'a> Prepared<'a> {
         crossfit::measure(self.problem, self.choose_all(request, budgets)?, self.task.watch)
     }
 
-    fn prove(&self, name: &str, found: Option<&Budgeted>, selection: Selection) -> Result<ProvedSelection, Error> {
+    fn prove(
+        &self,
+        name: &str,
+        found: Option<&Budgeted>,
+        budget: usize,
+        selection: Selection,
+    ) -> Result<ProvedSelection, Error> {
         if !self.request.certify {
             self.task.watch.advance(0)?;
-            return Ok(self.unproved(selection));
+            return Ok(self.unproved(budget, selection));
         }
-        let label = format!("{name}, {}", label::budgets(&[selection.budget()]));
-        self.certify(&label, found, selection)
+        let label = format!("{name}, {}", label::budgets(&[budget]));
+        self.certify(&label, found, budget, selection)
     }
 
-    /// A selection without a proof.
-    pub(crate) fn unproved(&self, selection: Selection) -> ProvedSelection {
+    /// A selection for this budget without a proof.
+    pub(crate) fn unproved(&self, budget: usize, selection: Selection) -> ProvedSelection {
         let Nearest { of_rows: nearest, of_queries: nearest_rows } =
             certify::nearest(self.task.geometry, &selection.rows);
         let (certified, beside, held_out) = (None, None, None);
-        let limits = self.uses(&selection, None);
-        let mean_quality = self.sets.mean_quality(&selection.rows);
+        let limits = self.uses(budget, &selection, None);
+        let (tokens, mean_quality) = (self.tokens(budget, &selection), self.sets.mean_quality(&selection.rows));
         let seconds = 0.0;
-        ProvedSelection { selection, certified, nearest, nearest_rows, limits, mean_quality, beside, held_out, seconds }
+        ProvedSelection {
+            budget,
+            tokens,
+            selection,
+            certified,
+            nearest,
+            nearest_rows,
+            limits,
+            mean_quality,
+            beside,
+            held_out,
+            seconds,
+        }
     }
 
-    /// Certifies the distance of a selection, whether or not the request asks for that. Progress goes by the name `label`. If
+    /// Certifies the distance of a selection for this budget, whether or not the request asks for that. Progress goes by the name `label`. If
     /// the selection is an optimum that was `found` already, its evidence is used and nothing is solved.
     pub(crate) fn certify(
         &self,
         label: &str,
         found: Option<&Budgeted>,
+        budget: usize,
         selection: Selection,
     ) -> Result<ProvedSelection, Error> {
         let begun = Instant::now();
@@ -250,8 +284,8 @@ impl<'a> Prepared<'a> {
         let watch = &Labelled::new(watch, label);
         watch.begin("certifying", 0);
         watch.advance(0)?;
-        let terms = Terms::of(&self.task, self.objective);
-        let set = self.sets.at(selection.budget());
+        let set = self.sets.at(budget);
+        let terms = Terms::of(&self.task, self.objective).of_rows(set, &selection.rows);
         // A selector of the caller's may answer for the optimum with rows of its own.
         let found = found.filter(|found| set.is_none() && found.rows == selection.rows);
         let found = found.map(|found| certify::found_distance(geometry, &terms, found)).transpose()?.flatten();
@@ -267,14 +301,16 @@ impl<'a> Prepared<'a> {
             }
         };
         let Nearest { of_rows: nearest, of_queries: nearest_rows } = certify::nearest(geometry, &selection.rows);
-        let best = self.best(selection.budget()).cloned();
-        let limits = self.uses(&selection, best.as_ref());
+        let best = self.best(budget).cloned();
+        let limits = self.uses(budget, &selection, best.as_ref());
+        let (tokens, mean_quality) = (self.tokens(budget, &selection), self.sets.mean_quality(&selection.rows));
         let beside = Some(Beside::of(geometry, &terms, distance.plain(), self.request.energy, &selection.rows, watch)?);
-        let mean_quality = self.sets.mean_quality(&selection.rows);
         let certified = Some(Certified::new(distance, best)?);
         let seconds = begun.elapsed().as_secs_f64();
         let held_out = None;
         Ok(ProvedSelection {
+            budget,
+            tokens,
             selection,
             certified,
             nearest,
@@ -287,11 +323,32 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// What a selection uses of the limits that it obeys.
-    fn uses(&self, selection: &Selection, best: Option<&BestBound>) -> Vec<LimitUse> {
-        let prices = best.map_or(&[][..], BestBound::prices);
-        self.sets.at(selection.budget()).map_or_else(Vec::new, |set| uses(set, &selection.rows, prices))
+    /// What a selection uses of a budget in tokens.
+    fn tokens(&self, budget: usize, selection: &Selection) -> Option<TokensUsed> {
+        let (asked, lengths) = self.sets.at(budget)?.tokens()?;
+        let used = selection.rows.iter().map(|&row| lengths[row] as u64).sum();
+        Some(TokensUsed { rows: selection.rows.len(), used, least: asked.min as u64 })
     }
+
+    /// What a selection uses of the limits that it obeys.
+    fn uses(&self, budget: usize, selection: &Selection, best: Option<&BestBound>) -> Vec<LimitUse> {
+        let prices = best.map_or(&[][..], BestBound::prices);
+        self.sets.at(budget).map_or_else(Vec::new, |set| uses(set, &selection.rows, prices))
+    }
+}
+
+/// Refuses what is not known of budgets in tokens.
+fn check_in_tokens(request: &Request, objective: Objective) -> Result<(), Error> {
+    let flag = match objective {
+        _ if request.cross_fit.is_some() => "--cross-fit",
+        _ if request.balance.is_some() => "--balance-groups",
+        Objective::W => return Ok(()),
+        Objective::Tsds { .. } => "--diversity",
+        Objective::Energy | Objective::Mmd(_) => "--objective energy or mmd",
+    };
+    Err(Error::Request(format!(
+        "{flag} goes with budgets in rows only, not with --token-budget: leave one of both out"
+    )))
 }
 
 /// Rewords errors of the bound for every subset: their search is that of a method which the request may not contain, so a

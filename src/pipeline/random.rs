@@ -9,12 +9,13 @@
 
 use std::borrow::Cow;
 
+use kantor_solvers::admission::rows_within;
 use kantor_solvers::draw::without_replacement;
 use kantor_solvers::transport::exact::costs;
 use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
-use kantor_solvers::{Admission, Stopped, Watch};
-use kantor_theory::{Cost, Objective, Power, Quality};
+use kantor_solvers::{Admission, Stopped, TokenAdmission, Watch};
+use kantor_theory::{Cost, FeasibleSet, Objective, Power, Quality, Weights};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +108,10 @@ pub(crate) fn references(
     }
     let (geometry, power) = (problem.geometry(), problem.goal().power);
     let terms = Terms { power, weights: problem.weights(), objective };
-    let (n, m, largest) = (geometry.pool_len(), geometry.query_len(), budgets.iter().copied().max().unwrap_or(0));
+    let sets = budgets.iter().map(|&budget| problem.feasible(budget)).collect::<Result<Vec<_>, _>>()?;
+    let of_rows = |(set, &budget): (&Option<FeasibleSet>, &usize)| set.as_ref().and_then(rows_within).unwrap_or(budget);
+    let largest = sets.iter().zip(budgets).map(of_rows).max().unwrap_or(0);
+    let (n, m) = (geometry.pool_len(), geometry.query_len());
     let needed = bytes(draws, largest, m);
     if needed > memory {
         return Err(Error::Memory { needed, allowed: memory });
@@ -115,11 +119,10 @@ pub(crate) fn references(
     // Draws that together cover the pool meet its rows again and again; others would fill the cache in vain.
     let keep = draws.saturating_mul(largest) >= n && (8 * n * m) as u64 <= memory / 4;
     watch.begin("random reference", (draws * budgets.len()) as u64);
-    let sets = budgets.iter().map(|&budget| problem.feasible(budget)).collect::<Result<Vec<_>, _>>()?;
     let mut admissions = Vec::with_capacity(budgets.len());
     for (set, &budget) in sets.iter().zip(budgets) {
-        let constrained = set.as_ref().filter(|set| !set.constraints().are_none());
-        admissions.push(constrained.map(|set| Admission::new(set, budget)).transpose()?);
+        let constrained = set.as_ref().filter(|set| !set.constraints().are_none() || set.tokens().is_some());
+        admissions.push(constrained.map(|set| Draw::new(set, budget)).transpose()?);
     }
     let free = admissions.iter().all(Option::is_none);
     let quality = problem.rules().and_then(Rules::valued).filter(|quality| quality.weight != 0.0).zip(problem.scores());
@@ -138,15 +141,20 @@ pub(crate) fn references(
         if !keep {
             geometry.clear_cache();
         }
-        let distances = budgets.iter().zip(&admissions).map(|(&budget, admission)| {
+        let distances = budgets.iter().zip(&admissions).zip(&sets).map(|((&budget, admission), set)| {
             watch.advance(1).map_err(|Stopped| Error::from(Stopped))?;
-            let rows = admission.as_ref().map_or(Cow::Borrowed(&order[..budget]), |start| {
-                let mut admission = start.clone();
-                order.iter().copied().filter(|&row| admission.take(row)).take(budget).collect()
-            });
+            let rows: Cow<'_, [usize]> = match admission {
+                None => order[..budget].into(),
+                Some(start) => start.of(&order, budget).into(),
+            };
+            let terms = terms.clone().of_rows(set.as_ref(), &rows);
+            let Weights { subset, query } = &terms.weights;
             let distance = match transport {
-                true if free => exact(&all[..budget * m], budget, power, problem.query_weights())?,
-                true => exact(&costs(geometry, power, &rows), budget, power, problem.query_weights())?,
+                true if free => exact(&all[..budget * m], (budget, None), power, query.as_deref())?,
+                true => {
+                    let of = (rows.len(), subset.as_deref());
+                    exact(&costs(geometry, power, &rows), of, power, query.as_deref())?
+                }
                 false => certify::distance(geometry, &terms, &rows)?.interval().upper.unwrap_or(f64::INFINITY),
             };
             Ok(less_quality(&rows, distance))
@@ -172,9 +180,44 @@ pub(crate) fn references(
     Ok(budgets.iter().enumerate().map(reference).collect())
 }
 
-/// The transport distance of k rows with these costs (k×M) from the queries with these weights.
-fn exact(costs: &[f64], rows: usize, power: Power, weights: Option<&[f64]>) -> Result<f64, CertifyError> {
-    let masses = masses(rows, None, costs.len() / rows, weights)?;
+/// How the rows of a random order are taken that may be chosen.
+enum Draw<'a> {
+    Rows(Box<Admission<'a>>),
+    Tokens(TokenAdmission<'a>),
+}
+
+impl<'a> Draw<'a> {
+    fn new(set: &'a FeasibleSet, budget: usize) -> Result<Self, Error> {
+        Ok(match TokenAdmission::new(set) {
+            Some(start) => Draw::Tokens(start),
+            None => Draw::Rows(Box::new(Admission::new(set, budget)?)),
+        })
+    }
+
+    /// Those of this order, which has all rows.
+    fn of(&self, order: &[usize], budget: usize) -> Vec<usize> {
+        match self {
+            Draw::Rows(start) => {
+                let mut admission = start.clone();
+                order.iter().copied().filter(|&row| admission.take(row)).take(budget).collect()
+            }
+            Draw::Tokens(start) => {
+                let mut admission = start.clone();
+                order.iter().copied().filter(|&row| !admission.is_met() && admission.take(row)).collect()
+            }
+        }
+    }
+}
+
+/// The transport distance of k rows with these costs (k×M), and lengths if tokens are the budget, from the queries with these
+/// weights.
+fn exact(
+    costs: &[f64],
+    (rows, lengths): (usize, Option<&[f64]>),
+    power: Power,
+    weights: Option<&[f64]>,
+) -> Result<f64, CertifyError> {
+    let masses = masses(rows, lengths, costs.len() / rows, weights)?;
     let value = transport(costs, &masses)?.value;
     Ok(if power == Power::Two { value.max(0.0).sqrt() } else { value })
 }
@@ -214,7 +257,7 @@ mod tests {
     fn exact_values_are_those_of_the_cheapest_plan() {
         // Rows cost (0, 2) and (1, 1): the first query is served by the first row, the second by the second.
         let costs = [0.0, 2.0, 1.0, 1.0];
-        assert_eq!(exact(&costs, 2, Power::One, None).ok(), Some(0.5));
-        assert_eq!(exact(&costs, 2, Power::Two, None).ok(), Some(0.5f64.sqrt()));
+        assert_eq!(exact(&costs, (2, None), Power::One, None).ok(), Some(0.5));
+        assert_eq!(exact(&costs, (2, None), Power::Two, None).ok(), Some(0.5f64.sqrt()));
     }
 }

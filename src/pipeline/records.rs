@@ -119,7 +119,8 @@ impl Inputs {
     pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &ValueFile)> {
         let groups = self.groups().into_iter().flat_map(|groups| &groups.file).map(|file| ("query-groups", file));
         let weights = self.weights.file.iter().map(|file| ("query-weights", file));
-        groups.chain(weights).chain(self.rules.files.iter().map(|file| ("column", file)))
+        let tokenizer = self.rules.tokenizer.iter().map(|file| ("tokenizer", file));
+        groups.chain(weights).chain(self.rules.files.iter().map(|file| ("column", file))).chain(tokenizer)
     }
 
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {

@@ -18,6 +18,7 @@ use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::kind::holds_text;
 use crate::source::list::read_named_rows;
 use crate::source::name::readable;
+use crate::source::tokenizer::Tokenizer;
 use crate::source::{Allowance, JsonlRows, OnBadRow, OpenOptions, Representation};
 
 /// Which rules, and where what they speak of is read.
@@ -31,6 +32,8 @@ pub struct RuleSpec {
     pub tokens: Option<Tokens>,
     /// At most so many tokens in all.
     pub max_tokens_total: Option<u64>,
+    /// Whether budgets are in tokens.
+    pub in_tokens: bool,
     /// Of rows that are much the same, one may be chosen.
     pub dedup: Option<Dedup>,
     /// Lists of rows to include.
@@ -54,6 +57,17 @@ pub enum Tokens {
     Column(String),
     /// The number of words of the text in this field of the pool's examples: what white space separates.
     Words(String),
+    /// The number of tokens of the text in a field of the pool's examples, by the file of a tokenizer.
+    Tokenizer(PathBuf, String),
+}
+
+impl Tokens {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Tokens::Tokenizer(file, _) => Some(file),
+            Tokens::Column(_) | Tokens::Words(_) => None,
+        }
+    }
 }
 
 /// Which rows are much the same.
@@ -76,12 +90,17 @@ const EQUAL: &str = "equal-rows";
 /// The name of the column of numbers of words.
 const WORDS: &str = "words";
 
+/// The name of the column of numbers of a tokenizer's tokens.
+const TOKENS: &str = "tokens";
+
 /// Rules that were read.
 #[derive(Debug, Default)]
 pub(super) struct ReadRules {
     pub(super) rules: Rules,
     /// The files of columns, with their roles.
     pub(super) files: Vec<ValueFile>,
+    /// The file of a tokenizer.
+    pub(super) tokenizer: Option<ValueFile>,
     /// Files of rows that were looked at, for their records.
     pub(super) near: Vec<Representation>,
 }
@@ -97,6 +116,7 @@ impl RuleSpec {
         let named = self.columns.iter().map(|(_, named)| named.as_path());
         let columns =
             named.chain(self.quality.iter().filter_map(QualitySpec::file)).map(|path| ("column", file_of(path)));
+        let columns = columns.chain(self.tokens.iter().filter_map(|tokens| Some(("tokenizer", tokens.file()?))));
         let lists = [("include", &self.include), ("exclude", &self.exclude), ("exclude-near", &self.exclude_near)];
         columns.chain(lists.into_iter().flat_map(|(role, paths)| paths.iter().map(move |path| (role, path.as_path()))))
     }
@@ -106,6 +126,11 @@ impl RuleSpec {
     #[must_use]
     pub(crate) fn placed(mut self, place: impl Fn(&Path) -> PathBuf) -> Self {
         let columns = self.columns.iter_mut().map(|(_, named)| named);
+        let tokenizer = self.tokens.iter_mut().filter_map(|tokens| match tokens {
+            Tokens::Tokenizer(file, _) => Some(file),
+            Tokens::Column(_) | Tokens::Words(_) => None,
+        });
+        let columns = columns.chain(tokenizer);
         let lists = [&mut self.include, &mut self.exclude, &mut self.exclude_near];
         columns.chain(lists.into_iter().flatten()).for_each(|path| *path = place(path));
         self.quality = self.quality.map(|quality| quality.placed(place));
@@ -114,12 +139,17 @@ impl RuleSpec {
 
     /// The rules in words that tell any two apart, but for what is in files and where these are.
     pub(crate) fn in_words(&self) -> Vec<String> {
-        let Self { quotas, columns, tokens, max_tokens_total, dedup, near_cosine, min_similarity, .. } = self;
+        let Self { quotas, columns, tokens, max_tokens_total, in_tokens, dedup, near_cosine, min_similarity, .. } =
+            self;
         let mut words: Vec<String> = quotas.iter().map(|quota| format!("quota {quota}")).collect();
         let field = |named: &Path| split(named).1.unwrap_or_default();
         words.extend(columns.iter().map(|(name, named)| format!("column {name}={}", field(named))));
-        words.extend(tokens.iter().map(|tokens| format!("tokens {tokens:?}")));
+        words.extend(tokens.iter().map(|tokens| match tokens {
+            Tokens::Tokenizer(_, field) => format!("tokens of {field}"),
+            tokens => format!("tokens {tokens:?}"),
+        }));
         words.extend(max_tokens_total.map(|most| format!("max-tokens-total {most}")));
+        words.extend(in_tokens.then(|| "budgets in tokens".to_owned()));
         words.extend(dedup.iter().map(|dedup| format!("dedup {dedup:?}")));
         words.extend((!self.exclude_near.is_empty()).then(|| format!("cosine {near_cosine}")));
         words.extend(min_similarity.map(|least| format!("min-similarity {least}")));
@@ -167,8 +197,8 @@ impl RuleSpec {
             }
             read.add(|rules| rules.quota(quota));
         }
-        match (&self.tokens, self.max_tokens_total) {
-            (Some(tokens), Some(most)) => {
+        match (&self.tokens, self.max_tokens_total.is_some() || self.in_tokens) {
+            (Some(tokens), true) => {
                 let name = match tokens {
                     Tokens::Column(name) if read.knows(name) => {
                         let fault =
@@ -185,18 +215,33 @@ impl RuleSpec {
                         read.add(|rules| rules.remark(format!("{WORDS}: those of `{field}`")));
                         WORDS.to_owned()
                     }
+                    Tokens::Tokenizer(path, field) => {
+                        let Some(examples) = inputs.examples() else { return Err(no_examples(field)) };
+                        let tokenizer = Tokenizer::read(path)?;
+                        let column = examples.counted(field, watch, |text| tokenizer.count(text))?;
+                        read.compute(self, TOKENS, column)?;
+                        read.tokenizer = Some(tokenizer.file);
+                        read.add(|rules| rules.remark(format!("{TOKENS}: those of `{field}` by {}", readable(path))));
+                        TOKENS.to_owned()
+                    }
                 };
-                read.add(|rules| rules.sum(&name, None, Some(most as f64)));
+                if let Some(most) = self.max_tokens_total {
+                    read.add(|rules| rules.sum(&name, None, Some(most as f64)));
+                }
+                if self.in_tokens {
+                    read.add(|rules| rules.budget_in_tokens(&name));
+                }
             }
-            (None, Some(_)) => {
+            (None, true) => {
                 let fault = "a limit on tokens needs their numbers: name the field that holds them with --tokens FIELD, or \
                              --tokens words:FIELD to count the words of a text";
                 return Err(Error::Request(fault.to_owned()));
             }
-            (Some(_), None) => {
-                return Err(Error::Request("--tokens is read for --max-tokens-total only: give that too".to_owned()));
+            (Some(_), false) => {
+                let fault = "--tokens is read for --token-budget and --max-tokens-total only: give one of these too";
+                return Err(Error::Request(fault.to_owned()));
             }
-            (None, None) => {}
+            (None, false) => {}
         }
         let stored = inputs.original_pool_len();
         let id = |row: usize| inputs.examples().and_then(|examples| examples.id(row));

@@ -34,6 +34,11 @@ impl Context<'_> {
         self.parameters.cross_fit.is_some()
     }
 
+    /// Whether tokens are the budget.
+    fn in_tokens(&self) -> bool {
+        self.parameters.budgets_in_tokens
+    }
+
     /// Whether the energy distance is shown beside the objective, because it is not the objective itself.
     fn energy_beside(&self) -> bool {
         self.parameters.objective != Objective::Energy
@@ -156,6 +161,18 @@ pub(crate) const COLUMNS: &[Column] = &[
         select: |_| Some("budget"),
         compare: |_| Some("budget"),
         ..Column::of(|row| Some(Cell::Count(row.found.budget as u64)))
+    },
+    Column {
+        select: |of| of.in_tokens().then_some("rows"),
+        compare: |of| of.in_tokens().then_some("rows"),
+        page: Some(("rows", "rows chosen, where tokens are the budget")),
+        ..Column::of(|row| row.found.in_tokens.map(|used| Cell::Count(used.rows as u64)))
+    },
+    Column {
+        select: |of| of.in_tokens().then_some("tokens used"),
+        compare: |of| of.in_tokens().then_some("tokens used"),
+        page: Some(("tokens used", "tokens of these rows by the lengths that the budget counts")),
+        ..Column::of(|row| row.found.in_tokens.map(|used| Cell::Count(used.used)))
     },
     Column {
         quantiles: |_| Some("ranks"),

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write};
 use std::path::Path;
 
-use kantor_solvers::Selection;
 use kantor_theory::{Certificate, Facts, json};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -162,6 +161,6 @@ pub fn indices(rows: impl ExactSizeIterator<Item = usize>, out: &mut dyn Write) 
 }
 
 /// Path of a selection's directory, relative to the result.
-pub(crate) fn directory(method: &str, selection: &Selection) -> String {
-    format!("{method}/k{}", selection.budget())
+pub(crate) fn directory(method: &str, proved: &ProvedSelection) -> String {
+    format!("{method}/{}{}", if proved.tokens.is_some() { 't' } else { 'k' }, proved.budget)
 }

@@ -29,6 +29,9 @@ pub struct Parameters {
     pub methods: Vec<String>,
     /// Budgets in the order given.
     pub budgets: Vec<usize>,
+    /// Whether budgets are in tokens; absent if they are in rows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub budgets_in_tokens: bool,
     /// Pairwise cost.
     pub cost: Cost,
     /// Power p of the distance.
@@ -94,12 +97,18 @@ impl Parameters {
         })
     }
 
+    /// What budgets count.
+    pub(crate) fn unit(&self) -> &'static str {
+        if self.budgets_in_tokens { "tokens" } else { "rows" }
+    }
+
     /// Of an outcome.
     pub(crate) fn of(outcome: &Outcome, on_bad_row: OnBadRow) -> Self {
         let Outcome { goal, request, .. } = outcome;
         Self {
             methods: request.methods.clone(),
             budgets: goal.budgets.clone(),
+            budgets_in_tokens: outcome.in_tokens,
             cost: goal.cost,
             p: goal.power,
             objective: outcome.objective,
@@ -255,5 +264,5 @@ impl Manifest {
 
 /// Where `select` puts the files of a selection, in directories whose names begin with `under`.
 pub(crate) fn directory(under: &str, chosen: &Chosen, proved: &ProvedSelection) -> String {
-    format!("{under}{}", files::directory(&chosen.method, &proved.selection))
+    format!("{under}{}", files::directory(&chosen.method, proved))
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::certify::Certified;
 use crate::constraints::LimitUse;
-use crate::pipeline::{Chosen, GroupCoverage, HeldOut, ProvedSelection, Request, coverage};
+use crate::pipeline::{Chosen, GroupCoverage, HeldOut, ProvedSelection, Request, TokensUsed, coverage};
 
 use super::Origin;
 
@@ -27,8 +27,11 @@ pub struct SelectionRecord {
     pub bin: Option<usize>,
     /// Which method.
     pub method: String,
-    /// How many rows.
+    /// How many rows, or tokens if those are counted.
     pub budget: usize,
+    /// What the rows use of a budget in tokens; absent if rows are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_tokens: Option<TokensUsed>,
     /// Where its files are, relative to the result; `null` if they were not asked for.
     pub dir: Option<String>,
     /// The places in the method's order from which the rows were taken; only from `quantiles`.
@@ -186,7 +189,8 @@ impl SelectionRecord {
             cost: None,
             bin: None,
             method: chosen.method.clone(),
-            budget: proved.selection.budget(),
+            budget: proved.budget,
+            in_tokens: proved.tokens,
             dir,
             ranks: None,
             nested: chosen.nested,

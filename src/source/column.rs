@@ -120,10 +120,20 @@ impl JsonlRows {
     /// # Errors
     /// As [`JsonlRows::column`].
     pub fn words(&self, field: &str, watch: &dyn Watch) -> Result<Column, DataError> {
+        self.counted(field, watch, |text| Ok(text.split_whitespace().count()))
+    }
+
+    /// The same of what `count` counts; or what it says is wrong.
+    pub(crate) fn counted(
+        &self,
+        field: &str,
+        watch: &dyn Watch,
+        count: impl Fn(&str) -> Result<usize, String>,
+    ) -> Result<Column, DataError> {
         let mut counts = Vec::with_capacity(self.len());
         self.cells(field, watch, |cell| {
             counts.push(match &cell {
-                Cell::Text(text) => text.split_whitespace().count() as f64,
+                Cell::Text(text) => count(text).map_err(|fault| (fault, "name a field of text"))? as f64,
                 Cell::Null | Cell::Missing => 0.0,
                 Cell::Bare(_) | Cell::Nested(_) => return Err(refused(&cell, field, "no text")),
             });

@@ -35,6 +35,8 @@ pub(crate) enum Expected {
     Settings,
     /// Results in CSV.
     Results,
+    /// A tokenizer.
+    Tokenizer,
 }
 
 impl Expected {
@@ -50,6 +52,7 @@ impl Expected {
             Expected::Record => "a record of kantor's",
             Expected::Settings => "a file of settings",
             Expected::Results => "a file of results",
+            Expected::Tokenizer => "a tokenizer",
         }
     }
 
@@ -65,6 +68,7 @@ impl Expected {
             Expected::Record => "give a directory that kantor wrote, or its manifest.json",
             Expected::Settings => "write TOML: lines like cost = \"cosine\"",
             Expected::Results => "give CSV with the columns task, method, budget, seed, value",
+            Expected::Tokenizer => "give the tokenizer.json of a model",
         }
     }
 }

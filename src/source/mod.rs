@@ -31,6 +31,7 @@ mod shard;
 mod shards;
 mod table;
 pub mod text;
+pub(crate) mod tokenizer;
 mod unpack;
 pub mod validate;
 mod values;

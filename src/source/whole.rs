@@ -20,6 +20,8 @@ pub enum Whole {
     Record,
     /// A user's own results, in CSV: 1 GiB.
     Results,
+    /// Tokenizers: 1 GiB.
+    Tokenizer,
     /// Lists of numbers, one per row: 4 GiB.
     List,
 }
@@ -28,7 +30,7 @@ impl Whole {
     fn most(self) -> u64 {
         match self {
             Whole::Settings => 1 << 20,
-            Whole::Record | Whole::Results => 1 << 30,
+            Whole::Record | Whole::Results | Whole::Tokenizer => 1 << 30,
             Whole::Certificate | Whole::List => 4 << 30,
         }
     }
@@ -40,6 +42,7 @@ impl Whole {
             Whole::Record => Expected::Record,
             Whole::Results => Expected::Results,
             Whole::List => Expected::List,
+            Whole::Tokenizer => Expected::Tokenizer,
         }
     }
 

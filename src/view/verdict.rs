@@ -42,6 +42,7 @@ pub(crate) fn verdict<'a>(
     cost: Cost,
 ) -> Text {
     let mut text = Text::default();
+    let unit = if results.clone().any(|result| result.in_tokens.is_some()) { "tokens" } else { "rows" };
     for drawn in references.iter().filter(|drawn| drawn.cost == cost) {
         let mut words = String::new();
         for result in results.clone().filter(|result| result.budget == drawn.budget) {
@@ -50,7 +51,7 @@ pub(crate) fn verdict<'a>(
             let _ = write!(words, "{}{} {share}", if words.is_empty() { "" } else { ", " }, result.method);
         }
         if !words.is_empty() {
-            text.push(format_args!("{} rows: {words} of {}", drawn.budget, way_of(drawn)));
+            text.push(format_args!("{} {unit}: {words} of {}", drawn.budget, way_of(drawn)));
         }
     }
     text

@@ -194,7 +194,7 @@ fn a_job_on_a_pool_that_changes_fails_for_that_reason() {
     refused_at_every_stage(5, |files, pool, watch| {
         let query = vec![many_rows(files, "query.npy")];
         let spec = InputSpec { pool: vec![pool.to_owned()], query, ..InputSpec::default() };
-        let job = Job { task: "a".into(), method: "round-robin".into(), budget: 5, seed: 0 };
+        let job = Job { task: "a".into(), method: "round-robin".into(), budget: 5, in_tokens: false, seed: 0 };
         let (out, tasks) = (files.path("out"), [("a".to_owned(), spec)].into());
         let request = Request { certify: false, ..Request::default() };
         let plan = JobPlan { out, tasks, jobs: vec![job], goal: Goal::default(), request };

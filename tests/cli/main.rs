@@ -32,4 +32,5 @@ mod study;
 mod subsets;
 mod support;
 mod text;
+mod tokens;
 mod weights;

@@ -85,6 +85,10 @@ pub(crate) const SELECT: &[Case] = &[
     case("shards", Exact, &["select --pool rows/pool.npy --pool rows/query.npy --query rows/query.npy --budget 10 -o out"]),
     case("bad-rows", Exact, &["select --pool bad_rows.npy --query few_queries.npy --on-bad-row drop --budget 4 --method optimal -o out"]),
     case("similarity", Exact, &["select --similarity similarities.npy --budget 4 --method optimal,round-robin -o out", "verify out/optimal/k4/certificate.json --similarity similarities.npy"]),
+    case("tokens", Exact, &[
+        "select --pool rows.npy --query few_queries.npy --column words=columns.jsonl:words --tokens words --token-budget 20,26 --method optimal,random -o out",
+        "verify out/optimal/t20/certificate.json --pool rows.npy --query few_queries.npy",
+    ]),
 ];
 
 #[rustfmt::skip]

@@ -12,7 +12,7 @@ use crate::bounds::{
     constrained_distance_bound, distance_bound, excess,
 };
 use crate::certificate::{Certificate, Dropped, Input, Role, check_inputs, check_order, check_schema, kept_rows};
-use crate::constraints::{Column, ColumnRecord, FeasibleSet};
+use crate::constraints::{Column, ColumnRecord};
 use crate::geometry::Geometry;
 use crate::rejection::Rejection;
 use crate::statement::Objective;
@@ -227,21 +227,13 @@ fn prove(
 ) -> Result<Proved, Rejection> {
     let (problem, evidence) = (&certificate.problem, &certificate.evidence);
     let dropped = &certificate.dropped.pool;
-    let plain = problem.constraints.are_none();
-    if plain && !evidence.prices.is_empty() {
+    let unlimited = problem.constraints.are_none();
+    if unlimited && !evidence.prices.is_empty() {
         return Err(Rejection::new("prices", "there are prices without constraints"));
     }
-    let (of_limits, of_quality) = columns.split_at(problem.constraints.columns.len().min(columns.len()));
-    let feasible = match (&problem.quality, of_quality) {
-        (None, _) if plain => None,
-        (quality, of_quality) => {
-            let stored = geometry.pool_len() + dropped.len();
-            let set = FeasibleSet::new(&problem.constraints, of_limits, stored, dropped)?;
-            Some(match (quality, of_quality) {
-                (Some(quality), [column, ..]) => set.valued(quality.clone(), column, dropped)?,
-                _ => set,
-            })
-        }
+    let feasible = match (&problem.tokens, &problem.quality) {
+        (None, None) if unlimited => None,
+        _ => Some(problem.feasible(columns, geometry.pool_len() + dropped.len(), dropped)?),
     };
     let kept = kept_rows(dropped, geometry.pool_len())?;
     let numbered = |field: &str, rows: &[usize]| -> Result<Vec<usize>, Rejection> {
@@ -267,9 +259,10 @@ fn prove(
         }
         (None, None) => None,
     };
+    let of_every = problem.of_every_subset();
     let bound = |of_all| match &feasible {
         None => best_bound(geometry, problem, of_all, Candidates::All, executor),
-        Some(feasible) => constrained_best_bound(geometry, problem, of_all, feasible, &evidence.prices, executor),
+        Some(feasible) => constrained_best_bound(geometry, &of_every, of_all, feasible, &evidence.prices, executor),
     };
     let best = of_all.map(bound).transpose()?;
     let (distance, best) = (distance.interval(), best.map(|best| best.lower()));

@@ -32,6 +32,7 @@ pub mod rows;
 pub mod simd;
 pub mod statement;
 pub mod status;
+pub mod tokens;
 pub mod transport_problem;
 
 pub use bounds::{
@@ -53,4 +54,5 @@ pub use rejection::Rejection;
 pub use rows::{DenseRows, Element, JoinedRows, PickedRows, Rows};
 pub use statement::{Objective, Statement, Weights};
 pub use status::Status;
+pub use tokens::TokenBudget;
 pub use transport_problem::TransportProblem;

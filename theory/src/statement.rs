@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::constraints::{ColumnRecord, Constraints, Quality};
+use crate::constraints::{Column, ColumnRecord, Constraints, FeasibleSet, Quality};
 use crate::cost::{Cost, Family};
 use crate::cost_bounds::{LARGEST_DIM, Power};
 use crate::geometry::Geometry;
 use crate::kernel::{Kernel, KernelName};
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, div_down};
+use crate::tokens::TokenBudget;
 
 /// What the bounds bound; part of every certificate.
 pub const CONVENTION: &str = "distance = (min <c^p, x> over couplings x of subset and queries, both of total mass 1)^(1/p); \
@@ -26,6 +27,10 @@ pub const TSDS_CONVENTION: &str = "distance = min <c, x> + diversity*(M*max_ij x
 /// What is added to [`KERNEL_CONVENTION`] where there are [`Weights`].
 pub const WEIGHTED: &str =
     "; instead of uniform, the side whose `weights` are given has these as probabilities, divided by their sum";
+
+/// What takes the place of what a convention says of `best` where the budget is in tokens.
+pub const TOKENS: &str = "every subset row weighs its number in the column of `tokens`, divided by the sum of these; best = lower bound \
+     of the distance of every subset of distinct pool rows, however many, so weighted, whose numbers add up to min <= x <= max";
 
 /// What is added to [`CONVENTION`] where there are several tasks.
 pub const WORST: &str = "; the queries are those of several tasks, so many of each as `tasks` says, one after the other: distance is the largest \
@@ -142,7 +147,11 @@ pub struct Statement {
     /// What chosen rows are worth by themselves; absent in files if nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
-    /// [`Objective::convention`], word for word, [`CONSTRAINED`] where there are constraints, [`WEIGHTED`] where a
+    /// How many tokens the subsets have in all, if that is what they are limited by: `budget` is then but the number of rows of
+    /// one subset, 0 if none is meant, whose weights are the lengths of its rows. Absent in files if rows are the budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenBudget>,
+    /// [`Objective::convention`], word for word, [`TOKENS`] where these are the budget, [`CONSTRAINED`] where there are constraints, [`WEIGHTED`] where a
     /// kernel's distance has weights, and [`VALUED`] where there is a quality.
     pub convention: String,
 }
@@ -161,6 +170,7 @@ impl Statement {
             objective: Objective::W,
             constraints: Constraints::default(),
             quality: None,
+            tokens: None,
             convention: CONVENTION.to_owned(),
         }
     }
@@ -195,9 +205,25 @@ impl Statement {
         Self { quality, ..self }.with_convention()
     }
 
-    /// The columns of which it speaks: those of its constraints, then that of its quality.
-    pub fn columns(&self) -> impl Iterator<Item = &ColumnRecord> {
-        self.constraints.columns.iter().chain(self.quality.iter().map(|quality| &quality.column))
+    /// The same problem for subsets of so many tokens, each row weighing its length.
+    pub fn in_tokens(self, tokens: TokenBudget) -> Self {
+        Self { tokens: Some(tokens), ..self }.with_convention()
+    }
+
+    /// What a bound for all subsets is about: not the number and lengths of the rows of one subset, where tokens are the budget.
+    pub fn of_every_subset(&self) -> Self {
+        match self.tokens {
+            None => self.clone(),
+            Some(_) => {
+                let weights = Weights { subset: None, query: self.weights.query.clone() };
+                Self { budget: 0, weights, ..self.clone() }.with_convention()
+            }
+        }
+    }
+
+    /// What the weights of every subset add up to at least: its rows, or tokens.
+    pub(crate) fn least_total(&self) -> f64 {
+        self.tokens.as_ref().map_or(self.budget as f64, |tokens| tokens.min)
     }
 
     /// The same problem under another distance.
@@ -216,7 +242,11 @@ impl Statement {
         let weighted = self.objective.kernel().is_some() && self.weights != Weights::default();
         let worst = if self.tasks.is_empty() { "" } else { WORST };
         let valued = if self.quality.is_some() { VALUED } else { "" };
-        self.objective.convention().to_owned() + constrained + if weighted { WEIGHTED } else { "" } + worst + valued
+        let convention = match (&self.tokens, self.objective.convention().split_once("best = ")) {
+            (Some(_), Some((distance, _))) => distance.to_owned() + TOKENS,
+            _ => self.objective.convention().to_owned(),
+        };
+        convention + constrained + if weighted { WEIGHTED } else { "" } + worst + valued
     }
 
     /// Checks that the problem makes sense and is about this geometry.
@@ -251,12 +281,14 @@ impl Statement {
         if self.objective != Objective::W {
             self.check_plain_terms()?;
         }
-        if self.budget == 0 || self.budget > self.pool || self.queries == 0 {
+        let no_rows = self.budget == 0 && (self.tokens.is_none() || self.weights.subset.is_some());
+        if no_rows || self.budget > self.pool || self.queries == 0 {
             let place = format!("budget {} of {} rows for {} queries", self.budget, self.pool, self.queries);
             return Err(Rejection::new("budget", place));
         }
         self.check_tasks()?;
         self.check_quality()?;
+        self.check_tokens()?;
         let sides = [("subset", &self.weights.subset, self.budget), ("query", &self.weights.query, self.queries)];
         for (side, weights, count) in sides {
             let Some(weights) = weights else { continue };
@@ -274,6 +306,41 @@ impl Statement {
             }
         }
         Ok(())
+    }
+
+    /// The columns that it speaks of: those of its constraints, and last that of the lengths where tokens are the budget, or that
+    /// of its quality.
+    pub fn columns(&self) -> impl Iterator<Item = &ColumnRecord> {
+        let lengths = self.tokens.iter().map(|tokens| &tokens.column);
+        self.constraints.columns.iter().chain(lengths).chain(self.quality.iter().map(|quality| &quality.column))
+    }
+
+    /// The subsets that it speaks of, from [`Statement::columns`] for a pool of `stored` rows of which those in `dropped`
+    /// (ascending) are left out.
+    ///
+    /// # Errors
+    /// As [`FeasibleSet::new`], [`FeasibleSet::in_tokens`] and [`FeasibleSet::valued`].
+    pub fn feasible(&self, columns: &[Column], stored: usize, dropped: &[usize]) -> Result<FeasibleSet, Rejection> {
+        let (of_limits, others) = columns.split_at(self.constraints.columns.len().min(columns.len()));
+        let set = FeasibleSet::new(&self.constraints, of_limits, stored, dropped)?;
+        match (&self.tokens, &self.quality, others) {
+            (None, None, []) => Ok(set),
+            (Some(tokens), None, [column]) => set.in_tokens(tokens, column, stored, dropped),
+            (None, Some(quality), [column]) => set.valued(quality.clone(), column, dropped),
+            _ => Err(Rejection::new("columns", "that of lengths or of quality is missing, or there is one too many")),
+        }
+    }
+
+    /// Checks that a budget in tokens, if there is one, makes sense.
+    fn check_tokens(&self) -> Result<(), Rejection> {
+        let Some(tokens) = &self.tokens else { return Ok(()) };
+        if matches!(self.objective, Objective::Tsds { .. }) || !self.tasks.is_empty() {
+            return Err(Rejection::new(
+                "tokens",
+                "they are the budget of one task under a distance between measures only",
+            ));
+        }
+        tokens.check_alone()
     }
 
     /// Checks that the tasks, if there are several, have all queries and each some weight.
@@ -314,7 +381,7 @@ impl Statement {
             "is not known of `tsds`"
         } else if !self.tasks.is_empty() {
             "is known of one task only"
-        } else if self.weights.subset.is_some() {
+        } else if self.weights.subset.is_some() || self.tokens.is_some() {
             "is known of uniform subsets only"
         } else {
             return Ok(());
@@ -345,15 +412,13 @@ impl Statement {
 
     /// Checks that there is nothing for which a [`FeasibleSet`](crate::FeasibleSet) is needed.
     pub(crate) fn check_unconstrained(&self) -> Result<(), Rejection> {
-        match (self.constraints.are_none(), &self.quality) {
-            (true, None) => Ok(()),
-            (true, Some(_)) => {
-                Err(Rejection::new("quality", "the statement has a quality, which this bound does not know of"))
-            }
-            (false, _) => {
-                Err(Rejection::new("constraints", "the statement has constraints, which this bound does not know of"))
-            }
-        }
+        let (rule, what) = match (self.constraints.are_none(), &self.quality, &self.tokens) {
+            (true, None, None) => return Ok(()),
+            (true, Some(_), _) => ("quality", "a quality"),
+            (true, None, Some(_)) => ("tokens", "a budget in tokens"),
+            (false, _, _) => ("constraints", "constraints"),
+        };
+        Err(Rejection::new(rule, format!("the statement has {what}, which this bound does not know of")))
     }
 
     /// A number ≤ Σ_j b_j g_j.

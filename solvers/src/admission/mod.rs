@@ -17,12 +17,14 @@
 mod exchange;
 mod limits;
 mod search;
+mod tokens;
 
 use kantor_theory::FeasibleSet;
 
 use crate::task::SelectError;
 use exchange::Exchange;
 use limits::{Limits, Tally};
+pub use tokens::{TokenAdmission, least_tokens, rows_within};
 
 /// What has become of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

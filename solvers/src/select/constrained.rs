@@ -5,6 +5,9 @@
 //! the budget is always met. A method that [obeys constraints](Selector::obeys_constraints) by itself is asked for its
 //! rows.
 //!
+//! Where tokens are the budget, rows are taken in that order as long as they fit, and those that do not are passed over, until there
+//! are enough. A method whose own choice [is in tokens](Selector::obeys_token_budgets) is asked for it.
+//!
 //! Groups of queries are balanced within ([`Balanced`](crate::select::Balanced) obeys by itself): passing over rows of a
 //! finished order would leave groups short whose rows are passed over.
 //!
@@ -13,14 +16,17 @@
 use kantor_theory::FeasibleSet;
 use kantor_theory::generalization::selectors::Optimises;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, TokenAdmission, rows_within};
 use crate::relax::Optimum;
 use crate::scan::{PoolScan, ScanRequest, scan};
 use crate::select::{Selection, Selector};
 use crate::task::{SelectError, Task};
 
-/// By how much the order asked for grows.
+/// By how much the order asked for grows; where tokens are counted, at most.
 const GROWTH: usize = 8;
+
+/// Rows that are asked for beyond those that seem to have the tokens.
+const TOKEN_MARGIN: f64 = 1.1;
 
 /// A selector that obeys the constraints of its task.
 pub struct Constrained {
@@ -35,7 +41,66 @@ impl Constrained {
 
     /// The constraints that are not left to the method itself.
     fn left_to_us<'a>(&self, task: &Task<'a>) -> Option<&'a FeasibleSet> {
-        task.constraints.filter(|_| !self.inner.obeys_constraints())
+        task.constraints.filter(|set| match set.tokens() {
+            None => !self.inner.obeys_constraints(),
+            Some(_) => !self.inner.obeys_token_budgets(),
+        })
+    }
+
+    /// The first `length` rows in the order of the method, for a pass that was made for the `first`; `longer` is a later one.
+    fn order(
+        &self,
+        task: &Task<'_>,
+        (scanned, longer): (&PoolScan, &mut Option<PoolScan>),
+        (length, first): (usize, usize),
+    ) -> Result<Selection, SelectError> {
+        let needs = self.inner.needs(task, length);
+        if needs != self.inner.needs(task, first) {
+            *longer = Some(scan(task, needs)?);
+        }
+        let order = self.inner.select(task, longer.as_ref().unwrap_or(scanned), &[length])?.pop();
+        let Some(order) = order else { unreachable!("one selection per budget") };
+        Ok(order)
+    }
+
+    fn choose_tokens(
+        &self,
+        task: &Task<'_>,
+        set: &FeasibleSet,
+        scanned: &PoolScan,
+        start: &TokenAdmission<'_>,
+    ) -> Result<Selection, SelectError> {
+        let (pool, first) = (task.geometry.pool_len(), first_length(set, 0));
+        let (mut length, mut longer) = (first, None);
+        loop {
+            let order = self.order(task, (scanned, &mut longer), (length, first))?;
+            let (mut admission, mut passed_over) = (start.clone(), 0usize);
+            let (mut rows, mut scores) = (Vec::with_capacity(length), Vec::with_capacity(length));
+            for (&row, &score) in order.rows.iter().zip(&order.scores) {
+                if admission.is_met() {
+                    break;
+                }
+                match admission.take(row) {
+                    true => {
+                        rows.push(row);
+                        scores.push(score);
+                    }
+                    false => passed_over += 1,
+                }
+            }
+            if admission.is_met() {
+                let mut notes = order.notes;
+                notes.insert("rows-passed-over".to_owned(), passed_over.into());
+                return Ok(Selection { rows, scores, status: order.status, notes });
+            }
+            if length == pool {
+                let (budget, broken) = (0, "the method left out rows of the pool".to_owned());
+                return Err(SelectError::NoneFound { budget, broken });
+            }
+            // So many rows have this share of the tokens.
+            let grown = (length as f64 * TOKEN_MARGIN / admission.share().max(1.0 / GROWTH as f64)).ceil() as usize;
+            length = if admission.is_settled() { pool } else { grown.clamp(length + 1, pool) };
+        }
     }
 
     fn choose(
@@ -49,12 +114,7 @@ impl Constrained {
         let (pool, first) = (task.geometry.pool_len(), first_length(set, budget));
         let (mut length, mut longer) = (first, None);
         loop {
-            let needs = self.inner.needs(task, length);
-            if needs != self.inner.needs(task, first) {
-                longer = Some(scan(task, needs)?);
-            }
-            let order = self.inner.select(task, longer.as_ref().unwrap_or(scanned), &[length])?.pop();
-            let Some(order) = order else { unreachable!("one selection per budget") };
+            let order = self.order(task, (scanned, &mut longer), (length, first))?;
             let mut admission = start.clone();
             let (mut rows, mut scores) = (Vec::with_capacity(budget), Vec::with_capacity(budget));
             let mut asked = order.rows.iter().zip(&order.scores);
@@ -75,8 +135,10 @@ impl Constrained {
     }
 }
 
-/// The rows asked for first: those that must not be chosen take no other's place.
+/// The rows asked for first: those that must not be chosen take no other's place. Of a budget in tokens, about as many as it has
+/// room for.
 fn first_length(set: &FeasibleSet, budget: usize) -> usize {
+    let budget = rows_within(set).unwrap_or(budget);
     let excluded = (0..set.pool()).filter(|&row| set.is_excluded(row)).count();
     (budget + excluded).min(set.pool())
 }
@@ -121,6 +183,9 @@ impl Selector for Constrained {
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         let Some(set) = self.left_to_us(task) else { return self.inner.select(task, scanned, budgets) };
+        if let Some(start) = TokenAdmission::new(set) {
+            return Ok(vec![self.choose_tokens(&Task { constraints: None, ..*task }, set, scanned, &start)?]);
+        }
         let budget = task.largest(budgets)?;
         Ok(vec![self.choose(&Task { constraints: None, ..*task }, set, scanned, budget)?])
     }

@@ -98,6 +98,12 @@ pub trait Selector: Send + Sync {
         false
     }
 
+    /// Whether it chooses for a budget in tokens by itself, by their [`FeasibleSet`](kantor_theory::FeasibleSet); else
+    /// [`Constrained`] takes rows in its order.
+    fn obeys_token_budgets(&self) -> bool {
+        false
+    }
+
     /// Whether it can choose here, which is asked before anything is computed; it can, unless it says why not.
     ///
     /// # Errors

@@ -35,6 +35,10 @@ impl Selector for Optimal {
         true
     }
 
+    fn obeys_token_budgets(&self) -> bool {
+        true
+    }
+
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
         budgeted::needs(task, largest)
     }

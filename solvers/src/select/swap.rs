@@ -110,6 +110,11 @@ impl Selector for Swap {
 
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         self.check()?;
+        if task.constraints.is_some_and(|set| set.tokens().is_some()) {
+            let fault =
+                "exchanges one row for one, which changes the tokens: choose by another method, or a number of rows";
+            return Err(SelectError::Unsupported { method: NAME, fault });
+        }
         if let Some(kernel) = task.objective.kernel() {
             comparable(task.geometry, kernel.name(), NAME)?;
         }

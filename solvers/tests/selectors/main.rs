@@ -17,5 +17,6 @@ mod summary;
 #[path = "../support/mod.rs"]
 mod support;
 mod swap;
+mod tokens;
 mod uot_properties;
 mod weights;

@@ -19,7 +19,7 @@ pub(super) fn results(found: &Comparison, cost: Cost) -> Table {
         let rows = || found.results.iter().filter(here);
         let closest = rows().filter_map(|row| row.distance?.upper).fold(f64::INFINITY, f64::min);
         let cells = |found| columns.iter().map(|column| cell((column.cell)(&Shown { of, found }), closest)).collect();
-        let mut heading = format!("{} rows", count(*budget as u64));
+        let mut heading = format!("{} {}", count(*budget as u64), found.parameters.unit());
         if let Some(best) = rows().filter_map(|row| Some(row.best?.lower())).reduce(f64::max) {
             heading.push_str(&format!(" · best possible ≥ {}", bound(best, true)));
         }
@@ -128,7 +128,8 @@ pub(super) fn groups(found: &Comparison, cost: Cost) -> Table {
                 cells
             },
         );
-        Body { heading: Some(format!("{} rows", count(*budget as u64))), rows: groups.collect() }
+        let heading = format!("{} {}", count(*budget as u64), found.parameters.unit());
+        Body { heading: Some(heading), rows: groups.collect() }
     });
     let bodies = bodies.filter(|body| !body.rows.is_empty()).collect();
     let mut columns = vec![("group|", "label of the queries"), ("queries", "how many queries have it")];

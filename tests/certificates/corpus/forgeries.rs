@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::bases::Base;
 use super::forge::{Forge, Mutant, set, transport, version_1};
-use super::{constraints, evidence, inputs, quality, spellings};
+use super::{constraints, evidence, inputs, quality, spellings, tokens};
 
 /// All that is tried on a certificate.
 pub(super) fn forgeries(base: &Base) -> Vec<Mutant> {
@@ -22,6 +22,7 @@ pub(super) fn forgeries(base: &Base) -> Vec<Mutant> {
     evidence::witness(&mut forge);
     constraints::all(&mut forge);
     quality::all(&mut forge);
+    tokens::all(&mut forge);
     remarks(&mut forge);
     spellings::all(&mut forge, &base.certificate.to_json());
     forge.mutants
@@ -211,9 +212,9 @@ fn subset(forge: &mut Forge) {
     forge.put("/subset", json!([]));
     forge.put("/subset", json!(rows[1..]));
     forge.put("/subset", json!([&rows[..], &rows[..1]].concat()));
-    // Plan and weights go with the order; a kernel has neither.
+    // Plan and weights go with the order; a kernel has no plan, and weights only where tokens are the budget.
     let reversed: Vec<u64> = rows.iter().rev().copied().collect();
-    let matters = transport(&forge.good);
+    let matters = transport(&forge.good) || forge.good["problem"]["weights"]["subset"].is_array();
     forge.edit("subset reversed", !matters, |tree| set(tree, "/subset", json!(reversed)));
 }
 

@@ -11,6 +11,7 @@ mod inputs;
 mod quality;
 mod quotas;
 mod spellings;
+mod tokens;
 mod truth;
 mod variants;
 

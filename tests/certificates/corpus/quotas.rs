@@ -40,7 +40,7 @@ pub(super) fn column(name: &str) -> Column {
 }
 
 /// The files of both columns: JSON lines with other fields, and text.
-fn files(directory: &Path) -> Vec<(String, PathBuf)> {
+pub(super) fn files(directory: &Path) -> Vec<(String, PathBuf)> {
     let line = |source: &Option<&str>| match source {
         // A number is a label too; a missing field is none, and so is null.
         Some("7") => "{\"id\": [1, {}], \"from\": 7}\n".to_owned(),

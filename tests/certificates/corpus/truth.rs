@@ -6,7 +6,7 @@ use kantor::certify::{self, Terms};
 use kantor::pipeline::Inputs;
 use kantor::solvers::Quiet;
 use kantor::theory::rounding::{ExactSum, add_up, div_down, div_up, sub_down};
-use kantor::theory::{Certificate, Column, Cost, FeasibleSet, Geometry, Interval, Proved, Weights};
+use kantor::theory::{Certificate, Cost, Geometry, Interval, Proved, Weights};
 
 use super::bases::Base;
 use super::{quality, quotas};
@@ -34,14 +34,21 @@ impl<'a> Truth<'a> {
         let whole = inputs.problem(goal(problem.cost)).unwrap();
         let geometry = whole.geometry();
         let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
-        // The largest over the tasks, if there are several.
+        let rows = inputs.kept_rows(&certificate.subset, std::path::Path::new("subset")).unwrap();
+        let stored = geometry.pool_len() + certificate.dropped.pool.len();
+        let unvalued = problem.clone().valued(None);
+        let columns: Vec<_> = unvalued.columns().map(|of| quotas::column(&of.name)).collect();
+        let set = unvalued.feasible(&columns, stored, &certificate.dropped.pool).unwrap();
+        assert!(set.check(&rows).is_ok(), "{what}: {:?}", set.check(&rows));
+        // The largest over the tasks, if there are several; rows weigh their lengths, if tokens are the budget.
         let distance = |rows: &[usize]| {
             let (mut first, mut found) = (0, Vec::new());
             let one = [problem.queries];
             for &count in if problem.tasks.is_empty() { &one[..] } else { &problem.tasks } {
                 let list: Vec<usize> = (first..first + count).collect();
                 let query = terms.weights.query.as_ref().map(|weights| weights[first..first + count].to_vec());
-                let weights = Weights { query, ..terms.weights.clone() };
+                let lengths = set.tokens().map(|(_, of)| rows.iter().map(|&row| of[row]).collect());
+                let weights = Weights { subset: lengths.or(terms.weights.subset.clone()), query };
                 let alone = Terms { weights, ..terms.clone() };
                 let of = |geometry: &Geometry<'_>| {
                     let bound = certify::distance(geometry, &alone, rows).unwrap();
@@ -58,29 +65,16 @@ impl<'a> Truth<'a> {
             let whole = Interval { lower: most(|found| found.lower), upper: most(|found| found.upper) };
             problem.quality.as_ref().map_or(whole, |of| less_quality(whole, of.weight, rows, &certificate.dropped.pool))
         };
-        let rows = inputs.kept_rows(&certificate.subset, std::path::Path::new("subset")).unwrap();
-        let stored = geometry.pool_len() + certificate.dropped.pool.len();
-        let columns: Vec<Column> = problem.constraints.columns.iter().map(|of| quotas::column(&of.name)).collect();
-        let set = FeasibleSet::new(&problem.constraints, &columns, stored, &certificate.dropped.pool).unwrap();
-        assert!(set.check(&rows).is_ok(), "{what}: {:?}", set.check(&rows));
         let interval = distance(&rows);
         assert!(said.distance.lower.is_none_or(|lower| lower <= interval.upper.unwrap()), "{what}: {said:?}");
         assert!(said.distance.upper.is_none_or(|upper| upper >= interval.lower.unwrap()), "{what}: {said:?}");
         let Some(best) = said.best else { return };
-        assert!(problem.weights.subset.is_none(), "{what}");
-        let key = format!(
-            "{} {:?} {} {:?} {:?} {:?} {:?} {:?}",
-            problem.cost,
-            problem.p,
-            problem.budget,
-            terms.weights,
-            terms.objective,
-            problem.constraints,
-            problem.tasks,
-            problem.quality
-        );
+        assert!(problem.weights.subset.is_none() || problem.tokens.is_some(), "{what}");
+        let key = format!("{:?}", problem.of_every_subset());
         let least = *self.least.entry(key).or_insert_with(|| {
-            let all = subsets(geometry.pool_len(), problem.budget).filter(|rows| set.check(rows).is_ok());
+            let n = geometry.pool_len();
+            let sizes = if problem.tokens.is_some() { 1..=n } else { problem.budget..=problem.budget };
+            let all = sizes.flat_map(|k| subsets(n, k)).filter(|rows| set.check(rows).is_ok());
             all.map(|rows| distance(&rows).upper.unwrap()).fold(f64::INFINITY, f64::min)
         });
         assert!(best <= least, "{what}: {best} is above {least}");

@@ -196,7 +196,7 @@ pub(super) fn relaxation<'a>(
     let queries = among_queries(geometry, kernel, &shares, &sum_of_shares)?;
     let to_queries = Sums::new(geometry, kernel, shares.into())?;
     let length = self_product(&to_witness, &landmarks, witness, &mass, executor)?;
-    let budget = problem.budget as f64;
+    let budget = problem.least_total();
     Ok(Relaxation {
         holds_price: false,
         // −h(x).

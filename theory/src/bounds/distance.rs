@@ -45,7 +45,7 @@ impl DistanceBound {
         if best.geometry() != self.geometry {
             return Err(Rejection::new("best", "the bound for all subsets was proved on another geometry"));
         }
-        match best.statement() == &self.statement {
+        match best.statement() == &self.statement.of_every_subset() {
             true => Ok(()),
             false => {
                 Err(Rejection::new("best", "the bound for all subsets is about another problem than the distance"))
@@ -131,6 +131,7 @@ pub fn constrained_distance_bound(
     feasible.check_same_problem(problem)?;
     check_subset(rows, problem)?;
     feasible.check(rows)?;
+    feasible.check_weights(rows, problem.weights.subset.as_deref())?;
     bound_of(geometry, problem, rows, evidence, Some(feasible), executor)
 }
 

@@ -4,8 +4,9 @@
 //! For values v_i of the pool rows and any price σ, every set S of k rows has
 //! Σ_{i∈S} v_i ≤ σk + Σ_i max(0, v_i − σ). The least such number is the support function of these sets: with the k-th
 //! largest value for σ it is the sum of the k largest. Constraints are priced first, and what rows are worth by themselves is
-//! added to their values ([`FeasibleSet`]).
+//! added to their values ([`FeasibleSet`]). Where tokens are the budget, the sum has weights, and module `knapsack` bounds it.
 
+use crate::bounds::knapsack::{self, Item};
 use crate::constraints::{FeasibleSet, Price, Priced};
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, sub_down};
@@ -33,8 +34,13 @@ impl<'a> Feasible<'a> {
     /// The bound at the best price σ, or at zero if `values` hold it already: a constant added to all potentials is one.
     pub(super) fn support(&self, holds_price: bool) -> Support<'_> {
         let room = self.budget - self.constrained.as_ref().map_or(0, |(set, _)| set.included().min(self.budget));
-        let keeps = !holds_price || self.constrained.is_some();
-        Support { of: self, room, keeps, positive: ExactSum::default(), largest: Vec::new(), fixed: Vec::new() }
+        let keeps = !holds_price
+            || self
+                .constrained
+                .as_ref()
+                .is_some_and(|(set, _)| set.tokens().is_none() || !set.constraints().are_none());
+        let (positive, largest, fixed, items) = (ExactSum::default(), Vec::new(), Vec::new(), Vec::new());
+        Support { of: self, room, keeps, positive, largest, fixed, items }
     }
 }
 
@@ -63,9 +69,10 @@ impl FixedRow {
 /// What bounds Σ_{i∈S} v_i for every feasible S.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bounded {
-    /// A number ≥ Σ_{i∈S} v_i.
+    /// A number ≥ Σ_{i∈S} v_i; where tokens are the budget, ≥ the fewest of them times the mean value of a token.
     pub(super) sum: f64,
-    /// The price σ of a row that it is proved at: the least value that was added. None if there are too few rows.
+    /// The price σ of a row that it is proved at: the least value that was added. None if there are too few rows, or tokens are
+    /// the budget.
     pub(super) threshold: Option<f64>,
     /// Those that are worth something, ascending.
     pub(super) fixed: Vec<FixedRow>,
@@ -85,11 +92,22 @@ pub(super) struct Support<'a> {
     largest: Vec<f64>,
     /// Rows that must or must not be chosen, which of both, and their values less their discounts.
     fixed: Vec<(usize, bool, f64)>,
+    /// Where tokens are the budget, in the place of all these: rows that may be chosen.
+    items: Vec<Item>,
 }
 
 impl Support<'_> {
     /// Takes in the value of one more row.
     pub(super) fn add(&mut self, row: usize, value: f64) {
+        if let Some((set, priced)) = &self.of.constrained
+            && let Some((_, lengths)) = set.tokens()
+        {
+            if !set.is_excluded(row) && (self.keeps || value > 0.0) {
+                let (length, discount, included) = (lengths[row], priced.discounts[row], set.is_included(row));
+                self.items.push(Item { length, value, discount, included });
+            }
+            return;
+        }
         let value = match &self.of.constrained {
             None => value,
             Some((set, priced)) if set.is_excluded(row) => {
@@ -116,6 +134,7 @@ impl Support<'_> {
         self.positive.merge(&other.positive);
         self.largest.extend(other.largest);
         self.fixed.extend(other.fixed);
+        self.items.extend(other.items);
         // Sorting out once in k values costs O(1) each and O(k) memory in all.
         if self.largest.len() / 2 >= self.room {
             self.sort_out();
@@ -124,6 +143,14 @@ impl Support<'_> {
 
     /// The bound, once all rows were added.
     pub(super) fn bounded(mut self) -> Bounded {
+        if let Some((set, priced)) = &self.of.constrained
+            && let Some((tokens, _)) = set.tokens()
+        {
+            // Rows of which no item was made are worth nothing at σ ≥ 0.
+            let least = if self.keeps { f64::NEG_INFINITY } else { 0.0 };
+            let sum = knapsack::support(self.items, &priced.constant, (tokens.min, tokens.max), least);
+            return Bounded { sum, threshold: None, fixed: Vec::new() };
+        }
         self.sort_out();
         let threshold = match (self.keeps, self.room) {
             (false, _) => Some(0.0),

@@ -10,6 +10,7 @@ mod centre;
 mod discrepancy;
 mod distance;
 mod feasible;
+mod knapsack;
 mod means;
 mod nearest;
 mod root;

@@ -97,6 +97,9 @@ impl<'a> Sensitivity<'a> {
         if !best.statement().tasks.is_empty() {
             return Err(Rejection::new("tasks", "what limits and rows are worth is known of one task only"));
         }
+        if best.statement().tokens.is_some() {
+            return Err(Rejection::new("tokens", "what limits and rows are worth is known of budgets in rows only"));
+        }
         if !(upper >= best.lower() && upper.is_finite()) {
             let place = format!("the distance {upper} of a subset is not at least that of every one, {}", best.lower());
             return Err(Rejection::new("upper", place));

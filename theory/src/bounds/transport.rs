@@ -112,7 +112,7 @@ pub(super) fn relaxation<'a>(
         holds_price: true,
         values: values_of_closeness(geometry, move |closeness, out| costs.best_replies(g, closeness, out)),
         lower: Box::new(move |support| {
-            Some(sub_down(problem.mean_potential_down(g), div_up(support, problem.budget as f64)))
+            Some(sub_down(problem.mean_potential_down(g), div_up(support, problem.least_total())))
         }),
     })
 }

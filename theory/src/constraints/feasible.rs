@@ -14,6 +14,7 @@ use super::{Column, Constraints, Counted, Limit};
 use crate::rejection::Rejection;
 use crate::rounding::ExactSum;
 use crate::statement::Statement;
+use crate::tokens::{Lengths, TokenBudget};
 
 /// The subsets that obey constraints, and what their rows are worth by themselves, if anything
 /// ([`FeasibleSet::valued`]). Rows are numbered as in the problem, dropped rows not counted.
@@ -28,6 +29,8 @@ pub struct FeasibleSet {
     pub(super) rows: Vec<RowState>,
     /// What every row is worth by itself.
     pub(super) valued: Option<Valued>,
+    /// The budget in tokens, if that is what limits the number of rows.
+    pub(super) tokens: Option<Lengths>,
 }
 
 /// What a limit counts, resolved in its column.
@@ -114,13 +117,39 @@ impl FeasibleSet {
             columns: columns.iter().map(keep).collect(),
             rows: kept.iter().map(|&row| rows[row]).collect(),
             valued: None,
+            tokens: None,
         })
     }
 
     /// All subsets of a pool of so many rows.
     pub fn any(pool: usize) -> Self {
         let (constraints, rows) = (Constraints::default(), vec![RowState::Free; pool]);
-        Self { constraints, counts: Vec::new(), columns: Vec::new(), rows, valued: None }
+        Self { constraints, counts: Vec::new(), columns: Vec::new(), rows, valued: None, tokens: None }
+    }
+
+    /// The same subsets, as far as they keep to this budget in tokens. `column` has the lengths of all `stored` rows, of which
+    /// those in `dropped` (ascending) are left out, as in [`FeasibleSet::new`].
+    ///
+    /// # Errors
+    /// If the column has no number for every row, or the budget makes no sense.
+    pub fn in_tokens(
+        self,
+        budget: &TokenBudget,
+        column: &Column,
+        stored: usize,
+        dropped: &[usize],
+    ) -> Result<Self, Rejection> {
+        let kept: Vec<usize> = (0..stored).filter(|row| dropped.binary_search(row).is_err()).collect();
+        if kept.len() != self.pool() || column.rows() != stored {
+            let place = format!("{} lengths of {stored} rows, {} of which take part", column.rows(), self.pool());
+            return Err(Rejection::new("tokens", place));
+        }
+        Ok(Self { tokens: Some(Lengths::new(budget, column, &kept)?), ..self })
+    }
+
+    /// The budget in tokens and the lengths of the rows of the problem, if there is one.
+    pub fn tokens(&self) -> Option<(&TokenBudget, &[f64])> {
+        self.tokens.as_ref().map(|lengths| (&lengths.budget, &lengths.of_row[..]))
     }
 
     /// What the subsets obey.
@@ -135,7 +164,10 @@ impl FeasibleSet {
 
     /// Checks that these are the subsets of which this problem speaks.
     pub(crate) fn check_same_problem(&self, problem: &Statement) -> Result<(), Rejection> {
-        let same = self.constraints == problem.constraints && self.quality() == problem.quality.as_ref();
+        let tokens = self.tokens.as_ref().map(|lengths| &lengths.budget);
+        let same = self.constraints == problem.constraints
+            && self.quality() == problem.quality.as_ref()
+            && tokens == problem.tokens.as_ref();
         match same && self.pool() == problem.pool {
             true => Ok(()),
             false => Err(Rejection::new("constraints", "they were resolved for another problem or another pool")),
@@ -151,6 +183,7 @@ impl FeasibleSet {
         if let Some(row) = chosen.iter().find(|&&row| self.rows.get(row).is_none_or(|is| *is == RowState::Excluded)) {
             return fault(format!("row {row} is chosen, which may not be"));
         }
+        self.tokens.as_ref().map_or(Ok(()), |lengths| lengths.check(chosen))?;
         let included = |row: &&usize| self.rows[**row] == RowState::Included;
         let (wanted, found) = (self.included(), chosen.iter().filter(included).count());
         if found < wanted {
@@ -198,6 +231,11 @@ impl FeasibleSet {
             }
         }
         Ok(())
+    }
+
+    /// Checks that these weights of the chosen rows, none if they are equal, go with the budget.
+    pub(crate) fn check_weights(&self, chosen: &[usize], weights: Option<&[f64]>) -> Result<(), Rejection> {
+        self.tokens.as_ref().map_or(Ok(()), |lengths| lengths.check_weights(chosen, weights))
     }
 
     /// What a limit is about, in words: `source=web`.

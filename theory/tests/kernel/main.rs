@@ -21,5 +21,6 @@ mod rows;
 mod screened;
 mod sensitivity;
 mod support;
+mod tokens;
 mod tsds;
 mod worst;

@@ -20,11 +20,14 @@ pub(in crate::relax) mod exchange;
 mod holdings;
 mod replace;
 pub(crate) mod slots;
+mod token_swaps;
+mod tokens;
 
 use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::Price;
 
 use super::constrained;
+use crate::admission::rows_within;
 use crate::scan::lists::NeighbourLists;
 use crate::scan::{PoolScan, ScanRequest};
 use crate::task::{SelectError, Task};
@@ -81,12 +84,13 @@ pub struct BudgetedOptima {
     pub lists: Option<NeighbourLists>,
 }
 
-/// What [`solve`] needs of the pass over the pool for budgets up to `largest`.
+/// What [`solve`] needs of the pass over the pool for budgets up to `largest`; of a budget in tokens the task says how large it is.
 pub fn needs(task: &Task<'_>, largest: usize) -> ScanRequest {
+    let largest = task.constraints.and_then(rows_within).unwrap_or(largest);
     ScanRequest { row_best: false, lists: list_length(task, largest) }
 }
 
-/// Solves the budgeted problem for all budgets.
+/// Solves the budgeted problem for all budgets; for the one in tokens, if the constraints say so.
 ///
 /// `scanned` answers [`needs`] for the largest budget; without lists, the pool is scanned here.
 ///
@@ -94,8 +98,11 @@ pub fn needs(task: &Task<'_>, largest: usize) -> ScanRequest {
 /// If a budget does not fit the pool, memory does not suffice, or the observer asks to stop.
 pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<BudgetedOptima, SelectError> {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
-    let largest = task.largest(budgets)?;
     task.power.check(task.geometry)?;
+    if let Some((set, tokens)) = task.constraints.and_then(|set| Some((set, set.tokens()?))) {
+        return tokens::solve(task, set, tokens, scanned);
+    }
+    let largest = task.largest(budgets)?;
     if budgets.is_empty() {
         return Ok(BudgetedOptima { budgets: Vec::new(), lists: None });
     }
@@ -168,8 +175,8 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
         let (mut value, mut prefix) = (bound.lp_value, true);
         if let Some(subset) = bound.subset {
             let slots = |chosen: &[(u32, f64)]| chosen.iter().map(|&(slot, _)| slot).collect::<Vec<_>>();
-            value = pool.distance(&slots(&chosen))?;
-            let rounded = pool.distance(&slots(&subset))?;
+            value = pool.distance(&slots(&chosen), None)?;
+            let rounded = pool.distance(&slots(&subset), None)?;
             if rounded < value {
                 (chosen, value, prefix) = (subset, rounded, false);
             }
@@ -209,7 +216,7 @@ fn fractional(
     for source in 0..pool.m {
         let mut wanted = demands.rest(source);
         while wanted > 0 {
-            let (slot, mass) = state.augment(pool, source, wanted, whole)?;
+            let (slot, mass) = state.augment(pool, source, wanted, &Units::Same(whole))?;
             wanted -= mass;
             if state.free[slot as usize] + mass == whole {
                 entered.push((slot, -state.exchange.potentials[source]));
@@ -220,6 +227,28 @@ fn fractional(
     entered.truncate(budget);
     let lp_value = state.cost(pool, whole, budget);
     Ok(Bound { potentials: state.exchange.potentials, lp_value, subset: Some(entered), takers: None })
+}
+
+/// What a row gains at most from the potentials.
+fn worth(potentials: &[f64], pool: &Slots<'_>, slot: u32) -> f64 {
+    potentials.iter().zip(pool.line(slot)).map(|(g, cost)| g - cost).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// How much mass rows have, in units.
+enum Units<'a> {
+    /// All rows the same.
+    Same(u64),
+    /// Each its own; none, if it must not be chosen.
+    OfRow(&'a [u64]),
+}
+
+impl Units<'_> {
+    fn of(&self, row: u32) -> u64 {
+        match self {
+            Units::Same(units) => *units,
+            Units::OfRow(units) => units[row as usize],
+        }
+    }
 }
 
 /// One partial solution, optimal for what the queries hold so far.
@@ -255,9 +284,9 @@ impl State {
         held: &mut [usize],
         order: &mut Vec<(u32, f64)>,
     ) -> Result<(), SelectError> {
-        self.prefetch(pool);
+        self.prefetch(pool, &Units::Same(1));
         for &source in sources {
-            let (slot, _) = self.augment(pool, source, 1, 1)?;
+            let (slot, _) = self.augment(pool, source, 1, &Units::Same(1))?;
             order.push((slot, -self.exchange.potentials[source]));
             held[source] += 1;
         }
@@ -265,9 +294,9 @@ impl State {
     }
 
     /// Evaluates the costs of the rows that the queries would take next, if one of them is not known yet.
-    fn prefetch(&mut self, pool: &mut Slots<'_>) {
+    fn prefetch(&mut self, pool: &mut Slots<'_>, units: &Units<'_>) {
         let unknown = |row: u32| pool.slot_of[row as usize] == NONE;
-        let fronts = (0..pool.m).filter_map(|j| front(pool, &self.free, &mut self.cursor[j], j));
+        let fronts = (0..pool.m).filter_map(|j| front(pool, &self.free, units, &mut self.cursor[j], j));
         if fronts.filter(|near| unknown(near.row)).count() == 0 {
             return;
         }
@@ -278,32 +307,32 @@ impl State {
         pool.load(&rows);
     }
 
-    /// Brings up to `wanted` units of mass to the query `source` along one shortest path; a row has `whole` units. Returns
-    /// the slot of the row that entered and how much of it entered.
+    /// Brings up to `wanted` units of mass to the query `source` along one shortest path. Returns the slot of the row that
+    /// entered and how much of it entered.
     fn augment(
         &mut self,
         pool: &mut Slots<'_>,
         source: usize,
         wanted: u64,
-        whole: u64,
+        units: &Units<'_>,
     ) -> Result<(u32, u64), SelectError> {
         loop {
             let grid = self.exchange.grid;
             let (free, cursor, slots) = (&self.free, &mut self.cursor, &*pool);
             let found = self.exchange.search(source, |j, potential| {
                 // Beyond the end of a list only a lower bound of the cost is known.
-                let near = front(slots, free, &mut cursor[j], j).map(|near| near.cost);
+                let near = front(slots, free, units, &mut cursor[j], j).map(|near| near.cost);
                 grid.snap(near.unwrap_or_else(|| slots.candidates.radius(j))) - potential
             });
             // The budget is at most the pool, so some row is free and there is a path; only infinite costs can hide it.
             let found = found.ok_or(TOO_LARGE)?;
-            let Some(near) = front(pool, &self.free, &mut self.cursor[found.end], found.end) else {
+            let Some(near) = front(pool, &self.free, units, &mut self.cursor[found.end], found.end) else {
                 pool.candidates.extend()?;
                 continue;
             };
             let slot = pool.slot(near.row);
-            if self.free.len() <= slot as usize {
-                self.free.resize(slot as usize + 1, whole);
+            while self.free.len() <= slot as usize {
+                self.free.push(units.of(pool.rows[self.free.len()]));
             }
             let mass = wanted.min(self.exchange.bottleneck()).min(self.free[slot as usize]);
             self.exchange.raise(found);
@@ -316,18 +345,29 @@ impl State {
 
     /// Cost of the plan over `budget` rows of `whole` units each.
     fn cost(&self, pool: &Slots<'_>, whole: u64, budget: usize) -> f64 {
+        self.total_cost(pool) / (whole as f64 * budget as f64)
+    }
+
+    /// Cost of the plan, of all its units.
+    fn total_cost(&self, pool: &Slots<'_>) -> f64 {
         let pieces = (0..pool.rows.len() as u32).flat_map(|slot| {
             let line = pool.line(slot);
             self.exchange.holdings.of(slot).into_iter().map(|(query, mass)| mass as f64 * line[query as usize])
         });
-        pieces.sum::<f64>() / (whole as f64 * budget as f64)
+        pieces.sum::<f64>()
     }
 }
 
 /// The nearest row of a query with free mass, if the list reaches that far.
-fn front(pool: &Slots<'_>, free: &[u64], cursor: &mut usize, query: usize) -> Option<candidates::Candidate> {
+fn front(
+    pool: &Slots<'_>,
+    free: &[u64],
+    units: &Units<'_>,
+    cursor: &mut usize,
+    query: usize,
+) -> Option<candidates::Candidate> {
     let list = pool.candidates.list(query);
-    let used = |row: u32| free.get(pool.slot_of[row as usize] as usize) == Some(&0);
+    let used = |row: u32| free.get(pool.slot_of[row as usize] as usize) == Some(&0) || units.of(row) == 0;
     while list.get(*cursor).is_some_and(|near| used(near.row)) {
         *cursor += 1;
     }

@@ -64,13 +64,16 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Exact distance of a subset, uniform, from the queries with their weights.
+    /// Exact distance of a subset from the queries with their weights; uniform, unless there are lengths of rows.
     ///
     /// # Errors
     /// If costs are too large to be added up.
-    pub(crate) fn distance(&self, chosen: &[u32]) -> Result<f64, SelectError> {
+    pub(crate) fn distance(&self, chosen: &[u32], lengths: Option<&[f64]>) -> Result<f64, SelectError> {
         let costs: Vec<f64> = chosen.iter().flat_map(|&slot| self.line(slot)).copied().collect();
-        let masses = masses(chosen.len(), None, self.m, self.candidates.query_weights()).map_err(|_| TOO_LARGE)?;
+        let length = |lengths: &[f64]| chosen.iter().map(|&slot| lengths[self.rows[slot as usize] as usize]).collect();
+        let weights: Option<Vec<f64>> = lengths.map(length);
+        let masses =
+            masses(chosen.len(), weights.as_deref(), self.m, self.candidates.query_weights()).map_err(|_| TOO_LARGE)?;
         Ok(transport(&costs, &masses).map_err(|_| TOO_LARGE)?.value)
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn round(search: &mut Search<'_>, ascent: &Ascent, scanned: &PoolScan
 
 /// Keeps a subset if it is better than the one found.
 fn keep(search: &Search<'_>, found: &mut Option<Rounded>, slots: Vec<u32>) -> Result<(), SelectError> {
-    let value = search.slots.distance(&slots)?;
+    let value = search.slots.distance(&slots, None)?;
     if found.as_ref().is_none_or(|found| value < found.value) {
         *found = Some(Rounded { slots, value, takers: None });
     }
@@ -103,7 +103,7 @@ fn swapped(search: &Search<'_>, found: Rounded) -> Result<Rounded, SelectError> 
     let mut shipping = Shipping::new(super::NAME, &rows, &slots.costs, search.demands.clone(), PATIENCE);
     descend(&mut shipping, &mut inside, Some(search.set), usize::MAX, task.watch)?;
     let chosen: Vec<u32> = (0..).zip(inside).filter(|(_, inside)| *inside).map(|(slot, _)| slot).collect();
-    let value = slots.distance(&chosen)?;
+    let value = slots.distance(&chosen, None)?;
     Ok(if value < found.value { Rounded { slots: chosen, value, takers: None } } else { found })
 }
 

@@ -17,7 +17,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let shown = series.iter().flat_map(|series| series.points.iter().map(|point| point.1));
     let ranges = random.iter().flat_map(|reference| [reference.range.0, reference.range.1]);
     let values: Vec<f64> = shown.chain(ranges).chain(best.iter().map(|best| best.1)).collect();
-    let x = Axis::budgets("budget (rows chosen)", view.budgets.iter().map(|budget| *budget as f64));
+    let x = Axis::budgets(view.budget_label(), view.budgets.iter().map(|budget| *budget as f64));
     let mut y = Axis::linear(distance_name(view.found), values.iter().copied());
     // Room for the region below the bound to be seen.
     let floor = if values.iter().all(|value| *value >= 0.0) { 0.0 } else { f64::NEG_INFINITY };

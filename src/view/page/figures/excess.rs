@@ -15,7 +15,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     if all.is_empty() {
         return Ok(None);
     }
-    let x = Axis::budgets("budget (rows chosen)", view.budgets.iter().map(|budget| *budget as f64));
+    let x = Axis::budgets(view.budget_label(), view.budgets.iter().map(|budget| *budget as f64));
     let means = view.references().filter(|reference| reference.best > 0.0);
     let means = means.map(|reference| (reference.budget, 100.0 * (reference.mean / reference.best - 1.0)));
     let means: Vec<_> = means.collect();

@@ -108,6 +108,11 @@ impl<'a> View<'a> {
         Self { found, cost, budgets }
     }
 
+    /// What the axis of budgets counts.
+    fn budget_label(&self) -> &'static str {
+        if self.found.parameters.budgets_in_tokens { "budget (tokens chosen)" } else { "budget (rows chosen)" }
+    }
+
     /// The name of a figure's file.
     fn name(&self, kind: &str) -> String {
         if self.found.costs.len() > 1 { format!("{kind}-{}", self.cost.name()) } else { kind.to_owned() }

@@ -19,17 +19,17 @@ pub(super) fn figures(view: &View<'_>) -> Result<Vec<Figure>, PageError> {
         });
         let columns = (1..=overlap.methods.len()).map(|place| place.to_string()).collect();
         let heat = Heat { columns, rows: rows.collect() };
-        let mut description = format!("Jaccard overlap of the selections of {} rows:", count(*budget as u64));
+        let size = format!("{} {}", count(*budget as u64), view.found.parameters.unit());
+        let mut description = format!("Jaccard overlap of the selections of {size}:");
         for (row, (method, shares)) in overlap.methods.iter().zip(&overlap.jaccard).enumerate() {
             for (other, share) in overlap.methods.iter().zip(shares).skip(row + 1) {
                 description.push_str(&format!(" {method} and {other} {share:.2},"));
             }
         }
-        let title = format!("Overlap of methods at {} rows, cost {}", count(*budget as u64), view.cost.name());
+        let title = format!("Overlap of methods at {size}, cost {}", view.cost.name());
         let caption = format!(
-            "Rows that two methods both choose, as a share of those that either chooses (Jaccard), at {} rows: 1 is the \
-             same selection, 0 nothing in common.",
-            count(*budget as u64)
+            "Rows that two methods both choose, as a share of those that either chooses (Jaccard), at {size}: 1 is the \
+             same selection, 0 nothing in common."
         );
         let name = view.name(&format!("overlap-k{budget}"));
         figures.push(Figure::new(name, &title, &description, &caption, &heat.draw()?));

@@ -37,7 +37,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
         })
         .collect();
     let values: Vec<f64> = series.iter().flat_map(|series| series.points.iter().map(|point| point.1)).collect();
-    let x = Axis::budgets("budget (rows chosen)", view.budgets.iter().map(|budget| *budget as f64));
+    let x = Axis::budgets(view.budget_label(), view.budgets.iter().map(|budget| *budget as f64));
     let description = format!("Mean seconds of {} solvers over the selections of each budget.", series.len());
     let chart = Chart { x, y: Axis::logarithmic("seconds", values), bands: Vec::new(), series, heading: None };
     let caption =

@@ -12,7 +12,7 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
         return Ok(None);
     }
     let values: Vec<f64> = series.iter().flat_map(|series| series.points.iter().map(|point| point.1)).collect();
-    let x = Axis::budgets("budget (rows chosen)", view.budgets.iter().map(|budget| *budget as f64));
+    let x = Axis::budgets(view.budget_label(), view.budgets.iter().map(|budget| *budget as f64));
     let y = Axis::logarithmic("seconds", values);
     let mut description = "Wall-clock seconds of choosing and certifying, at the largest budget:".to_owned();
     for (_, row) in view.at_largest() {

@@ -1,0 +1,186 @@
+//! Budgets in tokens (T17) under every selector: none but `optimal` knows of them, all keep to them.
+
+use kantor_solvers::registry::{SELECTORS, selector};
+use kantor_solvers::relax::budgeted;
+use kantor_solvers::select::Constrained;
+use kantor_solvers::{Quiet, SelectError, Selection, Selector, Settings, Task, TokenAdmission, least_tokens, scan};
+use kantor_theory::constraints::ColumnRecord;
+use kantor_theory::{
+    Column, Constraints, Cost, FeasibleSet, Geometry, Statement, TokenBudget, Weights, constrained_best_bound,
+    sequential,
+};
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::support::{MEMORY, clustered, geometry, single};
+
+const N: usize = 240;
+const M: usize = 6;
+const DIM: usize = 7;
+
+fn with_geometry(check: impl FnOnce(&Geometry<'_>)) {
+    let (pool, query) = (single(DIM, &clustered(N, DIM, 5, 1)), single(DIM, &clustered(M, DIM, 5, 2)));
+    check(&geometry(&pool, &query, Cost::Cosine));
+}
+
+fn task<'a>(geometry: &'a Geometry<'a>, set: Option<&'a FeasibleSet>) -> Task<'a> {
+    Task { seed: 3, block: 64, constraints: set, ..Task::new(geometry, MEMORY, &Quiet) }
+}
+
+fn choose(selector: &dyn Selector, task: &Task<'_>, budget: usize) -> Result<Selection, SelectError> {
+    let scanned = scan::scan(task, selector.needs(task, budget))?;
+    Ok(selector.select(task, &scanned, &[budget])?.remove(0))
+}
+
+fn named(name: &str) -> Constrained {
+    Constrained::new((selector(name).unwrap().build)(&Settings::default()))
+}
+
+fn in_tokens(lengths: &[f64], most: f64, include: Vec<usize>, exclude: Vec<usize>) -> FeasibleSet {
+    let free = (0..N).filter(|row| exclude.binary_search(row).is_err()).map(|row| lengths[row]);
+    let min = least_tokens(free, most).unwrap();
+    let tokens = TokenBudget { column: ColumnRecord::default(), min, max: most };
+    let constraints = Constraints { include, exclude, ..Constraints::default() };
+    let set = FeasibleSet::new(&constraints, &[], N, &[]).unwrap();
+    set.in_tokens(&tokens, &Column::numbers(lengths.to_vec()).unwrap(), N, &[]).unwrap()
+}
+
+/// Lengths of some kind, and a budget that the rows have and whose rows to be included fit.
+fn some_set(seed: u64) -> FeasibleSet {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let length = |rng: &mut ChaCha8Rng| match (seed % 4, rng.random_range(0..20)) {
+        (0, _) => 1.0,
+        (1, 0) => 0.0,
+        // A few rows that are longer than most budgets.
+        (2, 0) => 5000.0,
+        _ => f64::from(rng.random_range(1..200u32)),
+    };
+    let lengths: Vec<f64> = (0..N).map(|_| length(&mut rng)).collect();
+    let mut exclude: Vec<usize> = (0..N).filter(|_| rng.random_range(0..6) == 0).collect();
+    let include: Vec<usize> = (0..N).filter(|row| lengths[*row] < 200.0 && row % 97 == 5).collect();
+    exclude.retain(|row| !include.contains(row));
+    let of = |rows: &[usize]| rows.iter().map(|&row| lengths[row]).sum::<f64>();
+    let free = lengths.iter().sum::<f64>() - of(&exclude);
+    let most = (of(&include) + 1.0).max(free * rng.random_range(0.01..0.9)).floor();
+    in_tokens(&lengths, most, include, exclude)
+}
+
+fn check(selection: &Selection, set: &FeasibleSet, case: &str) {
+    let mut rows = selection.rows.clone();
+    rows.sort_unstable();
+    rows.dedup();
+    assert_eq!((rows.len(), selection.scores.len()), (selection.rows.len(), selection.rows.len()), "{case}: repeats");
+    // Of the tokens, and of rows to include and exclude.
+    assert_eq!(set.check(&rows), Ok(()), "{case}");
+    assert!(selection.scores.iter().all(|score| !score.is_nan()), "{case}: a score is NaN");
+}
+
+#[test]
+fn every_selector_keeps_to_every_budget_in_tokens_at_any_block_and_number_of_threads() {
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    with_geometry(|geometry| {
+        for seed in 0..16 {
+            let set = some_set(seed);
+            for entry in SELECTORS.iter().filter(|entry| entry.name != "swap") {
+                let selector = named(entry.name);
+                let case = format!("{}, seed {seed}", entry.name);
+                let selection = choose(&selector, &task(geometry, Some(&set)), 0).unwrap();
+                check(&selection, &set, &case);
+                if seed % 4 == 3 {
+                    let other = Task { block: 7, ..task(geometry, Some(&set)) };
+                    let again = one.install(|| choose(&selector, &other, 0)).unwrap();
+                    assert_eq!((again.rows, again.scores), (selection.rows, selection.scores), "{case}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn swap_says_that_it_does_not_take_tokens() {
+    with_geometry(|geometry| {
+        let set = some_set(3);
+        let refused = named("swap").supports(&task(geometry, Some(&set))).unwrap_err();
+        assert!(matches!(refused, SelectError::Unsupported { method: "swap", .. }), "{refused}");
+    });
+}
+
+/// Whatever the order in which rows are asked for, a budget is met, and rows are taken while they fit.
+#[test]
+fn every_order_of_rows_meets_the_budget() {
+    for seed in 0..200 {
+        let set = some_set(seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut order: Vec<usize> = (0..N).collect();
+        order.shuffle(&mut rng);
+        let mut admission = TokenAdmission::new(&set).unwrap();
+        let taken: Vec<usize> = order.into_iter().filter(|&row| !admission.is_met() && admission.take(row)).collect();
+        assert!(admission.is_met(), "seed {seed}");
+        assert_eq!(set.check(&taken), Ok(()), "seed {seed}");
+    }
+    assert_eq!(least_tokens([3.0, 1.0, 2.0].into_iter(), 6.0), Some(4.0));
+    assert_eq!(least_tokens([1.0; 5].into_iter(), 4.0), Some(4.0), "of equal rows every number is reached");
+    assert_eq!(least_tokens([3.0, 1.0, 2.0].into_iter(), 7.0), None, "there are not so many");
+}
+
+/// With the length 1 for every row, a budget in tokens is one in rows: methods that rank take the same rows, and the relaxed
+/// optimum has the same value.
+#[test]
+fn unit_lengths_are_rows() {
+    with_geometry(|geometry| {
+        for k in [6, 20, 33] {
+            let set = in_tokens(&[1.0; N], k as f64, Vec::new(), Vec::new());
+            for entry in SELECTORS {
+                let plain = (entry.build)(&Settings::default());
+                if !plain.nested() {
+                    continue;
+                }
+                let rows = choose(plain.as_ref(), &task(geometry, None), k).unwrap().rows;
+                let tokens = choose(&named(entry.name), &task(geometry, Some(&set)), k).unwrap().rows;
+                assert_eq!(rows, tokens, "{} at {k}", entry.name);
+            }
+            let value = |set: Option<&FeasibleSet>| {
+                let task = task(geometry, set);
+                let scanned = scan::scan(&task, budgeted::needs(&task, k)).unwrap();
+                let found = budgeted::solve(&task, &scanned, &[k]).unwrap().budgets.remove(0);
+                (found.lp_value, found.value)
+            };
+            let ((rows, best), (tokens, rounded)) = (value(None), value(Some(&set)));
+            assert!((rows - tokens).abs() < 1e-9, "{k}: {rows} {tokens}");
+            assert!(rounded >= best - 1e-9 || k % M != 0, "{k}: {best} {rounded}");
+            assert!(k % M != 0 || (rounded - best).abs() < 1e-9, "{k}: {best} {rounded}");
+        }
+    });
+}
+
+/// The potentials prove the value of the relaxation, which no choice is below; weights of queries or none.
+#[test]
+fn potentials_of_tokens_prove_the_relaxed_optimum() {
+    with_geometry(|geometry| {
+        for seed in 0..12 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let lengths: Vec<f64> = (0..N).map(|_| f64::from(rng.random_range(1..40u32))).collect();
+            let exclude: Vec<usize> = (0..N).filter(|_| seed % 3 == 1 && rng.random_range(0..3) == 0).collect();
+            let set = in_tokens(&lengths, f64::from(rng.random_range(60..1200u32)), Vec::new(), exclude);
+            let weights: Option<Vec<f64>> =
+                (seed % 2 == 0).then(|| (0..M).map(|_| rng.random_range(0.1..2.0)).collect());
+            let task = Task { weights: weights.as_deref(), ..task(geometry, Some(&set)) };
+            let scanned = scan::scan(&task, budgeted::needs(&task, 0)).unwrap();
+            let found = budgeted::solve(&task, &scanned, &[1]).unwrap().budgets.remove(0);
+            let query = weights.clone();
+            let statement = Statement::new(geometry, task.power, 0)
+                .weighted(Weights { subset: None, query })
+                .constrained(set.constraints().clone())
+                .in_tokens(set.tokens().unwrap().0.clone());
+            let proved = constrained_best_bound(geometry, &statement, found.potentials, &set, &[], &sequential);
+            let lower = proved.unwrap().lower();
+            assert!((lower - found.lp_value).abs() < 1e-8, "seed {seed}: {lower} {}", found.lp_value);
+            assert!(found.value >= lower - 1e-9, "seed {seed}");
+            for entry in SELECTORS.iter().filter(|entry| ["random", "round-robin"].contains(&entry.name)) {
+                let other = choose(&named(entry.name), &task, 0).unwrap();
+                check(&other, &set, entry.name);
+            }
+        }
+    });
+}
