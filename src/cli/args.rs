@@ -227,24 +227,8 @@ impl FileArguments {
         Err(Failure::Usage(fault.to_owned()))
     }
 
-    /// The files as they were named, of which those of queries may be several tasks, with what each query counts; `folds` says whether folds of the
-    /// queries are asked for.
-    pub(super) fn with_weights(
-        &self,
-        weights: &WeightArguments,
-        folds: bool,
-        run: &RunArguments,
-    ) -> Result<InputSpec, Failure> {
-        let spec = self.with_tasks(run)?;
-        if folds && !spec.tasks.is_empty() {
-            let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out, or give one --query";
-            return Err(Failure::Usage(fault.to_owned()));
-        }
-        Ok(InputSpec { query_weights: weights.weighting(&spec.tasks)?, ..spec })
-    }
-
     /// The files, of which those of queries may be several tasks.
-    fn with_tasks(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
+    pub(super) fn with_tasks(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query, tasks) = tasks(&self.query)?;
         Ok(InputSpec {
             pool: self.pool.clone(),

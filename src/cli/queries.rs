@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::pipeline::QueryWeighting;
+use crate::pipeline::{InputSpec, QueryWeighting};
 use crate::source::name::split_once;
 use crate::suggest::did_you_mean;
 
+use super::args::{FileArguments, RunArguments};
 use super::failure::Failure;
 
 /// A file of queries, and the task that it is.
@@ -80,6 +81,24 @@ fn share(text: &str) -> Result<(String, f64), String> {
         _ => Err(format!(
             "the share of `{name}` must be a positive number: leave a task out that is to count for nothing"
         )),
+    }
+}
+
+impl FileArguments {
+    /// The files as they were named, of which those of queries may be several tasks, with what each query counts; `folds` says whether folds of the
+    /// queries are asked for.
+    pub(super) fn with_weights(
+        &self,
+        weights: &WeightArguments,
+        folds: bool,
+        run: &RunArguments,
+    ) -> Result<InputSpec, Failure> {
+        let spec = self.with_tasks(run)?;
+        if folds && !spec.tasks.is_empty() {
+            let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out, or give one --query";
+            return Err(Failure::Usage(fault.to_owned()));
+        }
+        Ok(InputSpec { query_weights: weights.weighting(&spec.tasks)?, ..spec })
     }
 }
 
