@@ -28,6 +28,7 @@ pub struct DistanceBound {
     rows: Vec<usize>,
     evidence: DistanceEvidence,
     interval: Interval,
+    of_tasks: Vec<Interval>,
 }
 
 impl DistanceBound {
@@ -60,6 +61,11 @@ impl DistanceBound {
     /// The distance lies in here.
     pub fn interval(&self) -> Interval {
         self.interval
+    }
+
+    /// The distances to each of several tasks lie in here, in their order; empty if there is one.
+    pub fn of_tasks(&self) -> &[Interval] {
+        &self.of_tasks
     }
 
     /// The subset: distinct pool rows of the geometry.
@@ -134,8 +140,12 @@ fn bound_of(
 ) -> Result<DistanceBound, Rejection> {
     problem.check(geometry)?;
     check_subset(rows, problem)?;
+    let mut of_tasks = Vec::new();
     let interval = match problem.objective {
-        Objective::W if !problem.tasks.is_empty() => tasks::interval(geometry, problem, rows, &evidence, executor),
+        Objective::W if !problem.tasks.is_empty() => {
+            of_tasks = tasks::intervals(geometry, problem, rows, &evidence, executor)?;
+            Ok(tasks::largest(&of_tasks))
+        }
         Objective::W => transport::interval(geometry, problem, rows, &evidence, executor),
         other if evidence != DistanceEvidence::default() => Err(misplaced("potentials and plans", other)),
         Objective::Energy => discrepancy::interval(geometry, Kernel::ENERGY, rows, &problem.weights, executor),
@@ -147,7 +157,8 @@ fn bound_of(
     {
         return Err(Rejection::new("contradiction", format!("lower bound {lower} is above upper bound {upper}")));
     }
-    Ok(DistanceBound { geometry: geometry.id(), statement: problem.clone(), rows: rows.to_vec(), evidence, interval })
+    let (geometry, statement, rows) = (geometry.id(), problem.clone(), rows.to_vec());
+    Ok(DistanceBound { geometry, statement, rows, evidence, interval, of_tasks })
 }
 
 /// Checks that a subset has as many rows as the budget, all distinct and in the pool.
