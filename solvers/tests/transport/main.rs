@@ -14,3 +14,4 @@ mod lowrank;
 mod sliced;
 #[path = "../support/mod.rs"]
 mod support;
+mod worst;

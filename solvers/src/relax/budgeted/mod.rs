@@ -23,7 +23,7 @@ pub(crate) mod slots;
 
 use kantor_theory::constraints::Price;
 
-use super::constrained;
+use super::{constrained, worst};
 use crate::scan::lists::NeighbourLists;
 use crate::scan::{PoolScan, ScanRequest};
 use crate::task::{SelectError, Task};
@@ -58,6 +58,8 @@ pub struct Budgeted {
     /// Potentials g of the queries that attain the largest L(g) = Σ b_j g_j − (1/k) Σ_i max(0, max_j (g_j − c_ij)), b the
     /// weights of the queries, the sum taken over the whole pool: a lower bound for every subset of k rows.
     pub potentials: Vec<f64>,
+    /// Of several tasks, to the worst of which the distance is, the shares that with the potentials attain the largest bound.
+    pub shares: Vec<f64>,
     /// Prices of the limits of the constraints, if there are any: with the potentials they attain the largest bound (T15).
     pub prices: Vec<Price>,
     /// That largest value, as the `f64` cost of the fractional optimum.
@@ -96,6 +98,11 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     task.power.check(task.geometry)?;
     if budgets.is_empty() {
         return Ok(BudgetedOptima { budgets: Vec::new(), lists: None });
+    }
+    if !task.tasks.is_empty() {
+        let solve = |&budget: &usize| worst::solve(task, scanned, budget, candidates::NAME);
+        let budgets = budgets.iter().map(solve).collect::<Result<_, _>>()?;
+        return Ok(BudgetedOptima { budgets, lists: None });
     }
     let demands: Vec<Demands> = budgets.iter().map(|&budget| Demands::new(budget, m, task.weights)).collect();
     // A budget of which some query takes a part of a row is solved on a copy of the state.
@@ -163,8 +170,8 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
         let rows = chosen.iter().map(|&(slot, _)| pool.rows[slot as usize] as usize).collect();
         let scores = chosen.iter().map(|&(_, score)| score).collect();
         let Bound { potentials, lp_value, takers, .. } = bound;
-        let prices = Vec::new();
-        Ok(Budgeted { budget, rows, scores, potentials, prices, lp_value, value, prefix, takers })
+        let (shares, prices) = (Vec::new(), Vec::new());
+        Ok(Budgeted { budget, rows, scores, potentials, shares, prices, lp_value, value, prefix, takers })
     };
     let found = bounds.into_iter().zip(budgets).map(finish).collect::<Result<_, SelectError>>()?;
     Ok(BudgetedOptima { budgets: found, lists: pool.candidates.into_longer_lists() })
