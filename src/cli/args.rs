@@ -39,7 +39,8 @@ pub(super) struct FileArguments {
     /// Pool rows (.npy, .npz, .safetensors); repeat it for shards, which are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
-    /// Query rows; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
+    /// Query rows; for `select` and `compare` repeat it as NAME=FILE for several tasks: the choice follows
+    /// their mixture, or the worst of them (--aggregate)
     #[arg(long, value_name = "[NAME=]FILE", required_unless_present = "similarity",
           value_parser = OsStringValueParser::new().try_map(query_file))]
     query: Vec<QueryFile>,
@@ -117,7 +118,8 @@ impl SelectionArguments {
             return Err(Failure::Usage(fault.to_owned()));
         }
         let query_weights = self.weights.weighting(&spec.tasks)?;
-        Ok(InputSpec { query_jsonl, query_groups, query_weights, rules: self.constraints.rules(), ..spec })
+        let aggregate = self.weights.aggregate();
+        Ok(InputSpec { query_jsonl, query_groups, aggregate, query_weights, rules: self.constraints.rules(), ..spec })
     }
 
     /// What is asked under a cost.

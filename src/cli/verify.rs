@@ -214,7 +214,7 @@ fn spoken_of(files: &[Input], columns: &[ColumnRecord]) -> Text {
 }
 
 /// What the numbers are about: cost and power, sizes, and all that departs from equal weights.
-fn terms(Statement { cost, p, budget, pool, queries, weights, objective, .. }: &Statement) -> String {
+fn terms(Statement { cost, p, budget, pool, queries, weights, tasks, objective, .. }: &Statement) -> String {
     let measure = match objective {
         Objective::W => format!("W_{}", u8::from(*p)),
         Objective::Energy => "energy distance".to_owned(),
@@ -227,5 +227,9 @@ fn terms(Statement { cost, p, budget, pool, queries, weights, objective, .. }: &
         (None, Some(_)) => "; the queries are weighted",
         (Some(_), Some(_)) => "; the subset's rows and the queries are weighted",
     };
-    format!("{measure} under cost {cost}, budget {budget} of {pool} rows, {queries} queries{weighted}")
+    let worst = match tasks.len() {
+        0 => String::new(),
+        tasks => format!("; the worst of {tasks} tasks"),
+    };
+    format!("{measure} under cost {cost}, budget {budget} of {pool} rows, {queries} queries{weighted}{worst}")
 }

@@ -11,13 +11,11 @@ use std::borrow::Cow;
 
 use kantor_solvers::draw::without_replacement;
 use kantor_solvers::transport::exact::costs;
-use kantor_solvers::transport::exact::masses;
-use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Admission, Stopped, Watch};
 use kantor_theory::{Objective, Power};
 use rayon::prelude::*;
 
-use crate::certify::{self, CertifyError, Terms};
+use crate::certify::{self, CertifyError, Terms, transports};
 use crate::pipeline::{Error, Outcome, Request};
 use crate::problem::Problem;
 use crate::record::{AgainstRandom, RandomReference};
@@ -45,7 +43,7 @@ pub(super) fn references(
     }
     let (geometry, power, budgets) = (problem.geometry(), problem.goal().power, &problem.goal().budgets);
     let Request { seed, memory, .. } = outcome.request;
-    let terms = Terms { power, weights: problem.weights(), objective: outcome.objective };
+    let terms = problem.terms(outcome.objective);
     let (n, m, largest) = (geometry.pool_len(), geometry.query_len(), budgets.iter().copied().max().unwrap_or(0));
     let needed = (rayon::current_num_threads().min(seeds) * 2 * 8 * largest * m) as u64;
     if needed > memory {
@@ -74,8 +72,8 @@ pub(super) fn references(
                 order.iter().copied().filter(|&row| admission.take(row)).take(budget).collect()
             });
             match transport {
-                true if free => Ok(exact(&all[..budget * m], budget, power, problem.query_weights())?),
-                true => Ok(exact(&costs(geometry, power, &rows), budget, power, problem.query_weights())?),
+                true if free => Ok(exact(&all[..budget * m], budget, &terms)?),
+                true => Ok(exact(&costs(geometry, power, &rows), budget, &terms)?),
                 false => Ok(certify::distance(geometry, &terms, &rows)?.interval().upper.unwrap_or(f64::INFINITY)),
             }
         });
@@ -100,11 +98,11 @@ pub(super) fn references(
     Ok(budgets.iter().enumerate().map(reference).collect())
 }
 
-/// The transport distance of k rows with these costs (k×M) from the queries with these weights.
-fn exact(costs: &[f64], rows: usize, power: Power, weights: Option<&[f64]>) -> Result<f64, CertifyError> {
-    let masses = masses(rows, None, costs.len() / rows, weights)?;
-    let value = transport(costs, &masses)?.value;
-    Ok(if power == Power::Two { value.max(0.0).sqrt() } else { value })
+/// The transport distance of k rows with these costs (k×M) from the queries, or from the farthest of several tasks.
+fn exact(costs: &[f64], rows: usize, terms: &Terms) -> Result<f64, CertifyError> {
+    let solved = transports(costs, rows, &terms.weights, &terms.tasks)?;
+    let value = solved.iter().map(|(_, solved)| solved.value).fold(f64::NEG_INFINITY, f64::max);
+    Ok(if terms.power == Power::Two { value.max(0.0).sqrt() } else { value })
 }
 
 /// The place of a selection whose distance is at most `upper` among random ones.
@@ -131,7 +129,11 @@ mod tests {
     fn exact_values_are_those_of_the_cheapest_plan() {
         // Rows cost (0, 2) and (1, 1): the first query is served by the first row, the second by the second.
         let costs = [0.0, 2.0, 1.0, 1.0];
-        assert_eq!(exact(&costs, 2, Power::One, None).ok(), Some(0.5));
-        assert_eq!(exact(&costs, 2, Power::Two, None).ok(), Some(0.5f64.sqrt()));
+        assert_eq!(exact(&costs, 2, &Terms::default()).ok(), Some(0.5));
+        let squared = Terms { power: Power::Two, ..Terms::default() };
+        assert_eq!(exact(&costs, 2, &squared).ok(), Some(0.5f64.sqrt()));
+        // Each of two tasks by itself: the second is at (2 + 1)/2 from both rows.
+        let tasks = Terms { tasks: vec![1, 1], ..Terms::default() };
+        assert_eq!(exact(&costs, 2, &tasks).ok(), Some(1.5));
     }
 }

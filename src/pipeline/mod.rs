@@ -44,7 +44,7 @@ pub(crate) use order::notes;
 pub use own::Own;
 pub use prepared::{Prepared, method};
 pub use rules::{Dedup, RuleSpec, Tokens};
-pub use tasks::QueryWeighting;
+pub use tasks::{Aggregate, QueryWeighting};
 
 /// Why nothing was selected.
 #[derive(Debug, thiserror::Error)]
@@ -236,6 +236,8 @@ pub struct Outcome {
     pub weighted: bool,
     /// The tasks that the queries are, and what each counts of a total of 1; none if there is one.
     pub tasks: Vec<(String, f64)>,
+    /// What the tasks are together.
+    pub aggregate: Aggregate,
     /// How it was worked on.
     pub request: Request,
     /// The input files with their digests; none if the rows are not from files.

@@ -10,7 +10,7 @@ use kantor_theory::{Cost, Objective, Status, json};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{Header, Written};
-use crate::pipeline::{Chosen, Note, Outcome, ProvedSelection, notes};
+use crate::pipeline::{Aggregate, Chosen, Note, Outcome, ProvedSelection, notes};
 use crate::probe;
 use crate::source::name::readable;
 use crate::source::whole::{self, Whole};
@@ -52,6 +52,9 @@ pub struct Parameters {
     /// The tasks that the queries are, and what each counts of a total of 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<(String, f64)>,
+    /// What the tasks are together; absent if they are a mixture.
+    #[serde(default, skip_serializing_if = "Aggregate::is_mixture")]
+    pub aggregate: Aggregate,
     /// What happened to rows that cannot be measured.
     pub on_bad_row: OnBadRow,
 }
@@ -62,13 +65,24 @@ impl Parameters {
         if let Some(file) = inputs.iter().find(|input| input.role == "query-weights") {
             return Some(format!("the weights of queries of {}", readable(&file.path)));
         }
-        if self.tasks.is_empty() {
+        if self.tasks.is_empty() || !self.aggregate.is_mixture() {
             return None;
         }
         let task = |(name, share): &(String, f64)| format!("`{name}` {}", (share * 1e4).round() / 1e4);
         Some(format!(
             "the queries of tasks in these shares: {}",
             self.tasks.iter().map(task).collect::<Vec<_>>().join(", ")
+        ))
+    }
+
+    /// What is claimed of several tasks and who chooses for that, unless they are a mixture.
+    pub(crate) fn aggregate_in_words(&self) -> Option<String> {
+        if self.aggregate.is_mixture() {
+            return None;
+        }
+        let names = self.tasks.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        Some(format!(
+            "the worst of the tasks {names}; optimal and swap choose for it, other methods for the mixture of the tasks"
         ))
     }
 
@@ -88,6 +102,7 @@ impl Parameters {
             settings: request.settings_read_by(&request.methods, goal),
             constraints: outcome.constraints.clone(),
             tasks: outcome.tasks.clone(),
+            aggregate: outcome.aggregate,
             on_bad_row,
         }
     }

@@ -31,3 +31,4 @@ mod study;
 mod subsets;
 mod support;
 mod weights;
+mod worst;

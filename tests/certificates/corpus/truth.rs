@@ -32,7 +32,8 @@ impl<'a> Truth<'a> {
             .or_insert_with(|| Inputs::open(&self.base.spec, problem.cost, &Quiet).unwrap());
         let whole = inputs.problem(goal(problem.cost)).unwrap();
         let geometry = whole.geometry();
-        let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
+        let (power, weights) = (problem.p, problem.weights.clone());
+        let terms = Terms { power, weights, objective: problem.objective, ..Terms::default() };
         // The largest over the tasks, if there are several.
         let distance = |rows: &[usize]| {
             let (mut first, mut found) = (0, Vec::new());

@@ -64,7 +64,8 @@ pub struct Budgeted {
     pub prices: Vec<Price>,
     /// That largest value, as the `f64` cost of the fractional optimum.
     pub lp_value: f64,
-    /// ⟨c, π⟩ of an optimal plan between `rows` and the queries, in `f64`; equals `lp_value` if all shares are whole.
+    /// ⟨c, π⟩ of an optimal plan between `rows` and the queries, in `f64`; equals `lp_value` if all shares are whole. Of
+    /// several tasks the largest.
     pub value: f64,
     /// Whether `rows` is a prefix of the one order.
     pub prefix: bool,

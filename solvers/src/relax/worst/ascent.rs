@@ -34,7 +34,7 @@ const HALVINGS: usize = 30;
 
 /// Limits that get a price at a time, and in all: beyond that they have none, and the bound is less than it could be.
 const ADMITTED: usize = 64;
-const MOST: usize = 512;
+pub(super) const MOST: usize = 512;
 
 /// A share that counts as none, and from which on θ is taken no closer to zero.
 const NO_SHARE: f64 = 1e-11;
@@ -119,9 +119,13 @@ impl Smoothed<'_> {
         Duals { shares: vec![1.0 / tasks; spans.len()], potentials, prices: vec![0.0; sides] }
     }
 
+    /// Σ b h.
+    fn earned(&self, duals: &Duals) -> f64 {
+        duals.potentials.iter().zip(self.weights).map(|(h, b)| h * b).sum()
+    }
+
     /// The smoothed dual.
     fn value(&self, duals: &Duals, level: &Level, epsilon: f64) -> f64 {
-        let earned: f64 = duals.potentials.iter().zip(self.weights).map(|(h, b)| h * b).sum();
         let room = |priced: &Priced| {
             let price = duals.prices[priced.side];
             let unit = epsilon / priced.scale;
@@ -129,7 +133,7 @@ impl Smoothed<'_> {
         };
         let spent = level.support + self.priced.iter().map(room).sum::<f64>();
         let entropy: f64 = duals.shares.iter().map(|share| -share * share.ln()).sum();
-        earned - spent / self.field.budget as f64 + epsilon * entropy
+        self.earned(duals) - spent / self.field.budget as f64 + epsilon * entropy
     }
 
     /// The bound without smoothing, at duals in which tasks of next to no share have none.
@@ -139,15 +143,19 @@ impl Smoothed<'_> {
             *share = 0.0;
             duals.potentials[span.clone()].fill(0.0);
         }
+        // An end of a limit that there is not has no price.
+        for (side, price) in self.field.sides.iter().flat_map(|sides| &sides.sides).zip(&mut duals.prices) {
+            let end = if *price > 0.0 { side.most } else { side.least };
+            *price = if end.is_finite() { *price } else { 0.0 };
+        }
         let values = self.field.values(&duals);
         let (support, threshold) = self.field.support(&values);
         let room = |priced: &Priced| {
             let price = duals.prices[priced.side];
             price * if price > 0.0 { priced.most } else { priced.least }
         };
-        let earned: f64 = duals.potentials.iter().zip(self.weights).map(|(h, b)| h * b).sum();
         let spent = support + self.priced.iter().map(room).sum::<f64>();
-        let bound = earned - spent / self.field.budget as f64;
+        let bound = self.earned(&duals) - spent / self.field.budget as f64;
         let bound = bound / duals.shares.iter().sum::<f64>();
         Ascent { duals, bound, threshold, values }
     }

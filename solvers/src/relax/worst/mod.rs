@@ -16,7 +16,6 @@ use std::ops::Range;
 
 use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::Price;
-
 use rayon::prelude::*;
 
 use super::budgeted::Budgeted;
@@ -63,7 +62,8 @@ pub(super) fn solve(
         return Err(SelectError::Infeasible { budget, conflict });
     }
     let m = task.geometry.query_len();
-    task.afford(name, newton::bytes(m + task.tasks.len()))?;
+    let prices = if set.is_some() { ascent::MOST } else { 0 };
+    task.afford(name, newton::bytes(m + task.tasks.len() + prices))?;
     let turns = Constrained::new(Box::new(RoundRobin)).select(task, scanned, &[budget])?.pop();
     let turns = turns.map(|chosen| chosen.rows).unwrap_or_default();
     let mut known = Active::of(task, name, scanned, &turns)?;

@@ -26,6 +26,9 @@ const MOST_PRODUCTS: usize = 1 << 26;
 /// Rows that tell how many queries reply to one.
 const PROBES: usize = 32;
 
+/// No unknown, or no task.
+const NONE: usize = usize::MAX;
+
 /// A limit with a price: its side, and the ends of what free rows may use.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Priced {
@@ -61,7 +64,7 @@ pub(super) fn slope(
     let (first_share, size) = (m + limits, m + limits + tasks);
     let k = field.budget as f64;
     let task_of: Vec<usize> = field.spans.iter().enumerate().flat_map(|(task, span)| vec![task; span.len()]).collect();
-    let mut unknown_of = vec![usize::MAX; duals.prices.len()];
+    let mut unknown_of = vec![NONE; duals.prices.len()];
     priced.iter().enumerate().for_each(|(at, priced)| unknown_of[priced.side] = m + at);
 
     let chosen = field.chosen(epsilon, level);
@@ -69,64 +72,20 @@ pub(super) fn slope(
     let counts: Vec<usize> = probes.map(|&(at, _)| field.reply(at, duals, epsilon).queries.len()).collect();
     let squares = counts.iter().map(|count| count * count).sum::<usize>() / counts.len().max(1);
     let stride = (squares.saturating_mul(chosen.len()) / MOST_PRODUCTS + 1).min(PROBES);
+    let unknowns = Unknowns { field, duals, epsilon, task_of, unknown_of, first_share, size };
     let chunk = chosen.len().div_ceil(PARTS).max(1);
     let sums = chosen.par_chunks(chunk).map(|chosen| {
-        let mut gradient = vec![0.0; size];
-        let mut curvature = vec![0.0; size * size];
-        let (mut mean, mut total) = (vec![0.0; size], 0.0);
-        // Unknown, value, and the task whose covariance it is in.
-        let mut q: Vec<(usize, f64, usize)> = Vec::new();
-        for (place, &(at, of_row)) in chosen.iter().enumerate() {
-            let reply = field.reply(at, duals, epsilon);
-            q.clear();
-            reply.queries.iter().for_each(|&(query, part)| gradient[query] -= of_row * part);
-            let large = reply.queries.iter().filter(|(_, part)| *part >= LEAST_CURVATURE);
-            q.extend(large.map(|&(query, part)| (query, part, task_of[query])));
-            let queries = q.len();
-            let uses = field.uses(at).map(|(side, amount)| (unknown_of[side], -amount, usize::MAX));
-            q.extend(uses.filter(|(unknown, ..)| *unknown != usize::MAX));
-            q[queries..].sort_unstable_by_key(|(unknown, ..)| *unknown);
-            let costs = reply.costs.iter().enumerate();
-            q.extend(costs.map(|(task, (mean, _))| (first_share + task, -mean, task)));
-            q[queries..].iter().for_each(|&(at, value, _)| gradient[at] -= of_row * value);
-            if of_row < LEAST_CURVATURE || !place.is_multiple_of(stride) {
-                continue;
-            }
-            let of_row = of_row * stride as f64;
-            let varies = of_row * (1.0 - of_row / stride as f64);
-            let line = field.line(at);
-            for &(query, part, task) in &q[..queries] {
-                let share = first_share + task;
-                curvature[query * size + query] += of_row * part;
-                curvature[share * size + query] -= of_row * part * line[query];
-            }
-            for (task, (_, square)) in reply.costs.iter().enumerate() {
-                curvature[(first_share + task) * (size + 1)] += of_row * square;
-            }
-            for (place, &(a, of_a, task)) in q.iter().enumerate() {
-                let row = &mut curvature[a * size..][..size];
-                for &(b, of_b, other) in &q[..=place] {
-                    let same = task == other && task != usize::MAX;
-                    row[b] += of_a * of_b * if same { varies - of_row } else { varies };
-                }
-                mean[a] += varies * of_a;
-            }
-            total += varies;
-        }
-        (gradient, curvature, mean, total)
+        let mut sums = Sums::new(size);
+        chosen.iter().enumerate().for_each(|(place, row)| unknowns.add(row, place.is_multiple_of(stride), &mut sums));
+        sums
     });
-    let sums: Vec<_> = sums.collect();
-    let (mut gradient, mut curvature) = (vec![0.0; size], vec![0.0; size * size]);
-    let (mut mean, mut total) = (vec![0.0; size], 0.0);
-    for (of_gradient, of_curvature, of_mean, of_total) in sums {
-        add(&mut gradient, &of_gradient);
-        add(&mut curvature, &of_curvature);
-        add(&mut mean, &of_mean);
-        total += of_total;
-    }
+    let all = sums.collect::<Vec<_>>().into_iter().fold(Sums::new(size), Sums::plus);
+    let Sums { mut gradient, mut curvature, mean, total, .. } = all;
+    // Rows that were left out are as those that were not.
+    curvature.iter_mut().for_each(|value| *value *= stride as f64);
     if total > 0.0 {
         for a in 0..size {
-            let scale = mean[a] / total;
+            let scale = stride as f64 * mean[a] / total;
             curvature[a * size..][..=a].iter_mut().zip(&mean).for_each(|(value, of_b)| *value -= scale * of_b);
         }
     }
@@ -144,6 +103,86 @@ pub(super) fn slope(
         curvature[at * (size + 1)] += epsilon / share;
     }
     Slope { gradient, curvature }
+}
+
+/// Sums over rows.
+struct Sums {
+    gradient: Vec<f64>,
+    curvature: Vec<f64>,
+    /// Σ_i f_i (1 − f_i) q_i, and without q_i.
+    mean: Vec<f64>,
+    total: f64,
+    /// Of the row at hand the q_i that are not zero: unknown, value, and the task whose covariance it is in.
+    q: Vec<(usize, f64, usize)>,
+}
+
+impl Sums {
+    fn new(size: usize) -> Self {
+        let (gradient, curvature, mean) = (vec![0.0; size], vec![0.0; size * size], vec![0.0; size]);
+        Self { gradient, curvature, mean, total: 0.0, q: Vec::new() }
+    }
+
+    fn plus(mut self, other: Self) -> Self {
+        add(&mut self.gradient, &other.gradient);
+        add(&mut self.curvature, &other.curvature);
+        add(&mut self.mean, &other.mean);
+        self.total += other.total;
+        self
+    }
+}
+
+/// What the unknowns are: potentials, prices, shares.
+struct Unknowns<'a> {
+    field: &'a Field<'a>,
+    duals: &'a Duals,
+    epsilon: f64,
+    /// Of every query.
+    task_of: Vec<usize>,
+    /// Of every side the unknown that is its price, if it has one.
+    unknown_of: Vec<usize>,
+    first_share: usize,
+    size: usize,
+}
+
+impl Unknowns<'_> {
+    /// Adds a row that is chosen to a part; to the Hessian only if it is `curved`.
+    fn add(&self, &(at, part): &(usize, f64), curved: bool, sums: &mut Sums) {
+        let Self { field, size, first_share, .. } = *self;
+        let Sums { gradient, curvature, mean, total, q } = sums;
+        let reply = field.reply(at, self.duals, self.epsilon);
+        q.clear();
+        reply.queries.iter().for_each(|&(query, of)| gradient[query] -= part * of);
+        let large = reply.queries.iter().filter(|(_, of)| *of >= LEAST_CURVATURE);
+        q.extend(large.map(|&(query, of)| (query, of, self.task_of[query])));
+        let queries = q.len();
+        let uses = field.uses(at).map(|(side, amount)| (self.unknown_of[side], -amount, NONE));
+        q.extend(uses.filter(|(unknown, ..)| *unknown != NONE));
+        q[queries..].sort_unstable_by_key(|(unknown, ..)| *unknown);
+        let costs = reply.costs.iter().enumerate();
+        q.extend(costs.map(|(task, (mean, _))| (first_share + task, -mean, task)));
+        q[queries..].iter().for_each(|&(unknown, value, _)| gradient[unknown] -= part * value);
+        if !curved || part < LEAST_CURVATURE {
+            return;
+        }
+        let line = field.line(at);
+        for &(query, of, task) in &q[..queries] {
+            curvature[query * (size + 1)] += part * of;
+            curvature[(first_share + task) * size + query] -= part * of * line[query];
+        }
+        for (task, (_, square)) in reply.costs.iter().enumerate() {
+            curvature[(first_share + task) * (size + 1)] += part * square;
+        }
+        let varies = part * (1.0 - part);
+        for (place, &(a, of_a, task)) in q.iter().enumerate() {
+            let row = &mut curvature[a * size..][..size];
+            for &(b, of_b, other) in &q[..=place] {
+                let same = task == other && task != NONE;
+                row[b] += of_a * of_b * if same { varies - part } else { varies };
+            }
+            mean[a] += varies * of_a;
+        }
+        *total += varies;
+    }
 }
 
 impl Slope {
