@@ -24,6 +24,9 @@ pub struct Task<'a> {
     pub memory: u64,
     /// Weights of the queries, divided by their sum; positive and finite, uniform if there are none.
     pub weights: Option<&'a [f64]>,
+    /// How many of the queries belong to each of several tasks, one after the other, if the distance that counts is that to
+    /// the worst of them; empty if it is that to all together. Methods that know nothing of tasks choose for all together.
+    pub tasks: &'a [usize],
     /// What the chosen rows must obey. Limits depend on the budget: one budget is asked for at a time. If tokens are the budget, it
     /// says so, and the numbers of rows that are asked for mean nothing.
     pub constraints: Option<&'a FeasibleSet>,
@@ -42,7 +45,8 @@ impl<'a> Task<'a> {
     /// Transport with p = 1, uniform queries, any subset, seed 0.
     pub fn new(geometry: &'a Geometry<'a>, memory: u64, watch: &'a dyn Watch) -> Self {
         let (power, objective, seed, block) = (Power::One, Objective::W, 0, BLOCK);
-        Self { geometry, power, objective, seed, block, memory, weights: None, constraints: None, quality: None, watch }
+        let (weights, tasks, constraints, quality) = (None, &[][..], None, None);
+        Self { geometry, power, objective, seed, block, memory, weights, tasks, constraints, quality, watch }
     }
 
     /// The largest budget.
@@ -107,6 +111,20 @@ impl<'a> Task<'a> {
     /// What a row is worth by itself.
     pub(crate) fn worth(&self, row: usize) -> f64 {
         self.quality.map_or(0.0, |quality| quality[row])
+    }
+
+    /// Refuses tasks that are not several, or have other queries than there are.
+    ///
+    /// # Errors
+    /// If a task has no query, or they have not all queries.
+    pub fn check_tasks(&self) -> Result<(), SelectError> {
+        let sum = self.tasks.iter().try_fold(0usize, |sum, &count| sum.checked_add(count));
+        let m = self.geometry.query_len();
+        if self.tasks.is_empty() || self.tasks.len() > 1 && !self.tasks.contains(&0) && sum == Some(m) {
+            return Ok(());
+        }
+        let rule = format!("there must be several, each with a query, and all {m} queries in them");
+        Err(SelectError::Setting { name: "tasks".to_owned(), value: format!("{:?}", self.tasks), rule })
     }
 
     /// Refuses what would take more bytes than allowed.

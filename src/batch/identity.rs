@@ -5,8 +5,9 @@ use kantor_theory::{Cost, Power};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::pipeline::{ForbidOverlap, InputSpec};
+use crate::pipeline::{Aggregate, ForbidOverlap, InputSpec};
 use crate::problem::Target;
+use crate::represent::TextSpec;
 use crate::source::{DataError, Digests, OnBadRow};
 
 use super::{Job, JobPlan};
@@ -37,6 +38,11 @@ pub(super) struct Identity<'a> {
     query_tasks: &'a [String],
     #[serde(skip_serializing_if = "<[f64]>::is_empty")]
     query_shares: &'a [f64],
+    #[serde(skip_serializing_if = "Aggregate::is_mixture")]
+    aggregate: Aggregate,
+    /// How rows are made of text, if another way than by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<(String, usize)>,
     /// What chosen rows obey; absent where they need obey nothing, as before there were such rules.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rules: Vec<String>,
@@ -67,6 +73,8 @@ impl<'a> Identity<'a> {
             settings: request.settings_read_by(std::slice::from_ref(&job.method), goal).digested(),
             query_tasks: &spec.tasks,
             query_shares: spec.query_weights.shares(),
+            aggregate: spec.aggregate,
+            text: (spec.text != TextSpec::default()).then(|| (spec.text.name(), spec.text.dim)),
             rules: spec.rules.in_words(),
         }
     }

@@ -3,6 +3,7 @@
 mod among;
 mod facts;
 mod metric;
+mod tasks;
 
 use kantor_solvers::Watch;
 use kantor_solvers::relax::budgeted::Budgeted;
@@ -11,8 +12,6 @@ use kantor_solvers::scan::lists::NeighbourLists;
 use kantor_solvers::scan::screened::active_rows;
 use kantor_solvers::transport::evidence::conjugate;
 use kantor_solvers::transport::evidence::round;
-use kantor_solvers::transport::exact::masses;
-use kantor_solvers::transport::exact::transport;
 use kantor_solvers::transport::exact::{TransportError, WeightError, costs};
 use kantor_solvers::{Solution, SolveError, Task};
 use kantor_theory::bounds::{BestBound, Candidates, DistanceBound, DistanceEvidence, best_bound, distance_bound};
@@ -20,8 +19,8 @@ use kantor_theory::certificate::MadeBy;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
 use kantor_theory::{
-    Certificate, Facts, FeasibleSet, Geometry, Interval, Objective, Rejection, Statement, Status, TransportProblem,
-    Weights, Witness, excess,
+    BestEvidence, Certificate, Facts, FeasibleSet, Geometry, Interval, Objective, Rejection, Statement, Status,
+    TransportProblem, Weights, Witness, excess,
 };
 use rayon::prelude::*;
 
@@ -29,6 +28,7 @@ pub use among::{best_among, distance_among};
 pub use facts::{column_record, facts, facts_for, facts_of};
 pub(crate) use facts::{dropped_rows, file_facts};
 pub use metric::{Measured, SubsetMetric, measure};
+pub(crate) use tasks::transports;
 
 /// Rows of a subset that one task looks at.
 const ROWS: usize = 256;
@@ -62,13 +62,16 @@ pub struct Terms {
     pub weights: Weights,
     /// Transport, the distance of a kernel, or TSDS's problem.
     pub objective: Objective,
+    /// How many of the queries belong to each of several tasks, one after the other, if the distance is that to the worst of
+    /// them; else empty.
+    pub tasks: Vec<usize>,
 }
 
 impl Terms {
     /// The distance under `objective` of uniform rows, for the queries of a task with their weights.
     pub fn of(task: &Task<'_>, objective: Objective) -> Self {
         let weights = Weights { subset: None, query: task.weights.map(<[f64]>::to_vec) };
-        Self { power: task.power, weights, objective }
+        Self { power: task.power, weights, objective, tasks: task.tasks.to_vec() }
     }
 
     /// The same for these rows, which weigh their lengths if tokens are the budget of `set`.
@@ -80,7 +83,8 @@ impl Terms {
     }
 
     fn problem(&self, geometry: &Geometry<'_>, budget: usize) -> Statement {
-        Statement::new(geometry, self.power, budget).weighted(self.weights.clone()).under(self.objective)
+        let problem = Statement::new(geometry, self.power, budget).weighted(self.weights.clone());
+        problem.under(self.objective).in_tasks(self.tasks.clone())
     }
 
     fn problem_among(&self, geometry: &Geometry<'_>, budget: usize, set: &FeasibleSet) -> Statement {
@@ -131,17 +135,18 @@ pub fn distance(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Resul
     Ok(distance_bound(geometry, &problem, rows, evidence(geometry, terms, rows)?, &in_parallel)?)
 }
 
-/// What proves the distance of these rows: optimal potentials and an optimal plan of transport, nothing for objectives that
-/// are evaluated.
+/// What proves the distance of these rows: optimal potentials and an optimal plan of transport, to every task by itself;
+/// nothing for objectives that are evaluated.
 fn evidence(geometry: &Geometry<'_>, terms: &Terms, rows: &[usize]) -> Result<DistanceEvidence, CertifyError> {
     if terms.objective != Objective::W {
         return Ok(DistanceEvidence::default());
     }
-    let Weights { subset, query } = &terms.weights;
-    let masses = masses(rows.len(), subset.as_deref(), geometry.query_len(), query.as_deref())?;
-    let solved = transport(&costs(geometry, terms.power, rows), &masses)?;
-    let plan = SparsePlan::new(solved.plan.iter().map(|entry| (entry.row, entry.query, entry.mass)).collect());
-    Ok(DistanceEvidence { potentials: Some(solved.potentials), plan })
+    let (mut potentials, mut entries) = (Vec::with_capacity(geometry.query_len()), Vec::new());
+    for (first, solved) in transports(&costs(geometry, terms.power, rows), rows.len(), &terms.weights, &terms.tasks)? {
+        potentials.extend(solved.potentials);
+        entries.extend(solved.plan.iter().map(|entry| (entry.row, first + entry.query, entry.mass)));
+    }
+    Ok(DistanceEvidence { potentials: Some(potentials), plan: SparsePlan::new(entries) })
 }
 
 /// Proves an interval around the transport distance of the rows of `problem`, without entropy and with hard marginals,
@@ -177,9 +182,21 @@ pub fn best(
     lists: Option<&NeighbourLists>,
 ) -> Result<BestBound, CertifyError> {
     let problem = terms.problem(geometry, found.budget);
+    if !terms.tasks.is_empty() {
+        return Ok(best_bound(geometry, &problem, best_evidence(found), Candidates::All, &in_parallel)?);
+    }
     let screened = lists.and_then(|lists| active_rows(geometry, lists, terms.power, &found.potentials));
     let candidates = screened.as_ref().map_or(Candidates::All, Candidates::Screened);
     Ok(best_bound(geometry, &problem, found.potentials.clone(), candidates, &in_parallel)?)
+}
+
+/// What proves the bound for all subsets that `found` knows.
+pub(crate) fn best_evidence(found: &Budgeted) -> BestEvidence {
+    let Budgeted { potentials, shares, .. } = found;
+    match &shares[..] {
+        [] => BestEvidence::Potentials(potentials.clone()),
+        shares => BestEvidence::Tasks { shares: shares.to_vec(), potentials: potentials.clone() },
+    }
 }
 
 /// Proves an interval around the distance of the rows of `found`, if its solver found a plan for them too.

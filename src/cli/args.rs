@@ -41,7 +41,8 @@ pub(super) struct FileArguments {
     /// shards, or name a directory or a pattern: they are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
-    /// Query rows, or text; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
+    /// Query rows, or text; for `select` and `compare` repeat it as NAME=FILE for several tasks: the choice follows
+    /// their mixture, or the worst of them (--aggregate)
     #[arg(long, value_name = "[NAME=]FILE", required_unless_present = "similarity",
           value_parser = OsStringValueParser::new().try_map(query_file))]
     query: Vec<QueryFile>,

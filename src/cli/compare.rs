@@ -13,7 +13,7 @@ use serde_json::json;
 use super::progress::Progress;
 use crate::compare::{ALL, CompareRequest, Solvers, compare, write};
 use crate::output::ResultDirectory;
-use crate::pipeline::{Inputs, Request};
+use crate::pipeline::{Aggregate, Inputs, Request};
 use crate::record::{Comparison, Warning};
 use crate::source::name::readable;
 use crate::view::page;
@@ -107,6 +107,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let selection = &arguments.selection;
     let spec = selection.spec(&arguments.input, &arguments.run)?;
+    if !arguments.solvers.solver.is_empty() && spec.aggregate == Aggregate::Worst {
+        let fault = "--solver solves the transport to all queries together, not to the worst of several tasks: leave out one of it \
+                     and --aggregate worst";
+        return Err(Failure::Usage(fault.to_owned()));
+    }
     let costs = without_repeats(arguments.cost);
     // Costs of directions ask more of rows than the others.
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::pipeline::{InputSpec, QueryWeighting};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::pipeline::{Aggregate, InputSpec, QueryWeighting};
 use crate::source::name::split_once;
 use crate::suggest::did_you_mean;
 
@@ -61,10 +63,14 @@ pub(super) fn tasks(files: &[QueryFile]) -> Result<(Vec<PathBuf>, Vec<String>), 
     Ok((paths, names))
 }
 
-/// How much each query counts.
+/// How much each query counts, and what several tasks are together.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct WeightArguments {
+    /// What several tasks are together: one mixture of all their queries, or the worst of them, where distance, bound and
+    /// certificate are those of the task that is farthest, and optimal and swap choose for that
+    #[arg(long, value_name = "mixture|worst", default_value = "mixture", value_parser = aggregate_parser())]
+    aggregate: Aggregate,
     /// How much each query counts: one positive number for each, a list in text or .npy. Without it, all count the same
     #[arg(long, value_name = "FILE", conflicts_with = "query_shares")]
     query_weights: Option<PathBuf>,
@@ -98,15 +104,32 @@ impl FileArguments {
             let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out, or give one --query";
             return Err(Failure::Usage(fault.to_owned()));
         }
-        Ok(InputSpec { query_weights: weights.weighting(&spec.tasks)?, ..spec })
+        Ok(InputSpec { query_weights: weights.weighting(&spec.tasks)?, aggregate: weights.aggregate(), ..spec })
     }
 }
 
+fn aggregate_parser() -> impl TypedValueParser<Value = Aggregate> {
+    PossibleValuesParser::new(["mixture", "worst"]).map(|name| match &name[..] {
+        "worst" => Aggregate::Worst,
+        _ => Aggregate::Mixture,
+    })
+}
+
 impl WeightArguments {
+    /// What several tasks are together.
+    pub(super) fn aggregate(&self) -> Aggregate {
+        self.aggregate
+    }
+
     /// For queries of these tasks, of which there are none if there is one file.
     pub(super) fn weighting(&self, tasks: &[String]) -> Result<QueryWeighting, Failure> {
         if let Some(path) = &self.query_weights {
             return Ok(QueryWeighting::File(path.clone()));
+        }
+        if !self.query_shares.is_empty() && self.aggregate == Aggregate::Worst {
+            let fault = "--query-shares says what tasks count in a mixture, but for --aggregate worst every task counts whole: leave out \
+                         one of them";
+            return Err(Failure::Usage(fault.to_owned()));
         }
         if !self.query_shares.is_empty() && tasks.is_empty() {
             let fault = "--query-shares is for several tasks: give several --query NAME=FILE";

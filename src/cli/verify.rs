@@ -226,7 +226,7 @@ fn spoken_of<'a>(files: &[Input], columns: impl Iterator<Item = &'a ColumnRecord
 }
 
 /// What the numbers are about: cost and power, sizes, and all that departs from equal weights.
-fn terms(Statement { cost, p, budget, pool, queries, weights, objective, tokens, .. }: &Statement) -> String {
+fn terms(Statement { cost, p, budget, pool, queries, weights, tasks, objective, tokens, .. }: &Statement) -> String {
     let measure = match objective {
         Objective::W => format!("W_{}", u8::from(*p)),
         Objective::Energy => "energy distance".to_owned(),
@@ -239,11 +239,15 @@ fn terms(Statement { cost, p, budget, pool, queries, weights, objective, tokens,
         (None, Some(_)) => "; the queries are weighted",
         (Some(_), Some(_)) => "; the subset's rows and the queries are weighted",
     };
+    let worst = match tasks.len() {
+        0 => String::new(),
+        tasks => format!("; the worst of {tasks} tasks"),
+    };
     let budget = match tokens {
         None => format!("budget {budget}"),
         Some(TokenBudget { column, min, max }) => {
             format!("budget {max} by `{}` and at least {min}, {budget}", OneLine(&column.name))
         }
     };
-    format!("{measure} under cost {cost}, {budget} of {pool} rows, {queries} queries{weighted}")
+    format!("{measure} under cost {cost}, {budget} of {pool} rows, {queries} queries{weighted}{worst}")
 }

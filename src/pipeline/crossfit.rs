@@ -66,6 +66,10 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
     let Some(count) = request.cross_fit else { return Ok(outcome) };
     let begun = Instant::now();
     let (cost, m) = (problem.goal().cost, problem.geometry().query_len());
+    if !problem.tasks().is_empty() {
+        let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out";
+        return Err(Error::Request(fault.to_owned()));
+    }
     if count < 2 || count > m {
         return Err(Error::Request(format!("--cross-fit {count} is not between 2 and the {m} queries")));
     }
@@ -90,10 +94,8 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
             for (proved, found) in chosen.selections.iter().zip(found) {
                 let rows = &proved.selection.rows;
                 let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
-                let measure = |by: &Problem<'_>| {
-                    let terms = Terms { power, weights: by.weights(), objective };
-                    measure_rows(by.geometry(), &terms, &request, rows, watch)
-                };
+                let measure =
+                    |by: &Problem<'_>| measure_rows(by.geometry(), &by.terms(objective), &request, rows, watch);
                 found.push([measure(&held)?, measure(&seen)?]);
             }
         }

@@ -16,7 +16,7 @@ use crate::source::{
 
 use super::forbid::{ForbidOverlap, shared};
 use super::rules::{ReadRules, RuleSpec};
-use super::tasks::{QueryWeighting, ReadWeights};
+use super::tasks::{Aggregate, QueryWeighting, ReadWeights};
 use super::{Error, Request};
 
 /// Which files to read and how.
@@ -28,6 +28,8 @@ pub struct InputSpec {
     pub query: Vec<PathBuf>,
     /// Names of the tasks, one for each file of queries if there are several.
     pub tasks: Vec<String>,
+    /// What the tasks are together.
+    pub aggregate: Aggregate,
     /// How much each query counts.
     pub query_weights: QueryWeighting,
     /// An M×N matrix instead of both.
@@ -92,6 +94,7 @@ pub struct Inputs {
     groups: Option<Labels>,
     pub(super) weights: ReadWeights,
     pub(super) tasks: Vec<String>,
+    pub(super) aggregate: Aggregate,
     dropped: Vec<DroppedRecord>,
     overlap: usize,
     pub(super) idle_tensor: bool,
@@ -173,6 +176,7 @@ impl Inputs {
             groups,
             weights,
             tasks,
+            aggregate: spec.aggregate,
             dropped,
             overlap: count,
             idle_tensor,
@@ -251,7 +255,7 @@ impl Inputs {
         };
         let problem = problem.map_err(|error| self.named(error.into(), cost))?;
         let dropped = self.dropped.iter().filter(|record| record.role == "pool").map(|record| record.row.row);
-        let problem = problem.weighted(self.weights.values.clone());
+        let problem = self.aggregated(problem.weighted(self.weights.values.clone()))?;
         Ok(problem.constrained_as_stored(self.rules.rules.clone(), dropped.collect()))
     }
 

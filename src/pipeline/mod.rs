@@ -51,7 +51,7 @@ pub use quality::QualitySpec;
 pub(crate) use random::{Drawing, references};
 pub use random::{RandomReference, cheap_draws};
 pub use rules::{Dedup, RuleSpec, Tokens};
-pub use tasks::QueryWeighting;
+pub use tasks::{Aggregate, QueryWeighting};
 
 /// Why nothing was selected.
 #[derive(Debug, thiserror::Error)]
@@ -267,6 +267,8 @@ pub struct Outcome {
     pub weighted: bool,
     /// The tasks that the queries are, and what each counts of a total of 1; none if there is one.
     pub tasks: Vec<(String, f64)>,
+    /// What the tasks are together.
+    pub aggregate: Aggregate,
     /// How it was worked on.
     pub request: Request,
     /// The input files with their digests; none if the rows are not from files.

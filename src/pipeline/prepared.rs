@@ -23,7 +23,7 @@ use crate::problem::{Goal, Problem};
 use crate::suggest::did_you_mean;
 
 use super::feasible::FeasibleSets;
-use super::{Beside, Chosen, Error, Outcome, ProvedSelection, Request, TokensUsed, crossfit};
+use super::{Aggregate, Beside, Chosen, Error, Outcome, ProvedSelection, Request, TokensUsed, crossfit};
 
 /// Bytes kept per chosen row: its number, its score, its closest query, and the cost to that query.
 const CHOSEN_ROW: u64 = 32;
@@ -100,6 +100,7 @@ impl<'a> Prepared<'a> {
             return Err(SelectError::Budget { budget, pool }.into());
         }
         let objective = goal.objective.objective(geometry, &request.settings.read())?;
+        check_worst(problem, request, objective)?;
         if objective != Objective::W && goal.power != Power::One {
             let diverse = matches!(objective, Objective::Tsds { .. });
             let other = if diverse { "--diversity" } else { goal.objective.name() };
@@ -125,6 +126,7 @@ impl<'a> Prepared<'a> {
         }
         let task = Task { objective, ..problem.task(request.seed, memory, watch) };
         task.check_weights()?;
+        task.check_tasks()?;
         let rows: Vec<usize> = budgets.iter().map(|&budget| sets.rows(budget)).collect();
         let largest = rows.iter().copied().max().unwrap_or(0);
         let transport = request.certify && objective == Objective::W;
@@ -207,6 +209,7 @@ impl<'a> Prepared<'a> {
             quality: self.problem.rules().and_then(Rules::valued),
             weighted: self.problem.query_weights().is_some(),
             tasks: Vec::new(),
+            aggregate: if self.problem.tasks().is_empty() { Aggregate::Mixture } else { Aggregate::Worst },
             request: self.request.clone(),
             inputs: Vec::new(),
             pool_rows,
@@ -351,6 +354,36 @@ fn check_in_tokens(request: &Request, objective: Objective) -> Result<(), Error>
     )))
 }
 
+/// Refuses what is not for the worst of several tasks.
+fn check_worst(problem: &Problem<'_>, request: &Request, objective: Objective) -> Result<(), Error> {
+    if problem.tasks().is_empty() {
+        return Ok(());
+    }
+    let rules = problem.rules();
+    let others = [
+        ("--token-budget", rules.is_some_and(Rules::are_in_tokens)),
+        ("--quality", rules.and_then(Rules::valued).is_some()),
+    ];
+    if let Some((other, _)) = others.iter().find(|(_, asked)| *asked) {
+        let fault = format!("--aggregate worst and {other} do not go together yet: leave out one of them");
+        return Err(Error::Request(fault));
+    }
+    if objective != Objective::W {
+        let diverse = matches!(objective, Objective::Tsds { .. });
+        let other =
+            if diverse { "--diversity".to_owned() } else { format!("--objective {}", problem.goal().objective.name()) };
+        return Err(Error::Request(format!(
+            "--aggregate worst is proved for --objective w without --diversity only: leave out one of it and {other}"
+        )));
+    }
+    if request.balance.is_some() {
+        let fault =
+            "--balance-groups chooses for every group alone, which is not for --aggregate worst: leave out one of them";
+        return Err(Error::Request(fault.to_owned()));
+    }
+    Ok(())
+}
+
 /// Rewords errors of the bound for every subset: their search is that of a method which the request may not contain, so a
 /// message must not name it.
 fn of_every_subset(error: Error) -> Error {
@@ -422,8 +455,8 @@ fn solve(
             bounds.push(match sets.at(found.budget) {
                 None => certify::best(geometry, &terms, found, lists)?,
                 Some(set) => {
-                    let potentials = found.potentials.clone();
-                    certify::best_among(geometry, &terms, found.budget, potentials, set, &found.prices)?
+                    let evidence = certify::best_evidence(found);
+                    certify::best_among(geometry, &terms, found.budget, evidence, set, &found.prices)?
                 }
             });
         }

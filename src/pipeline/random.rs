@@ -12,14 +12,12 @@ use std::borrow::Cow;
 use kantor_solvers::admission::rows_within;
 use kantor_solvers::draw::without_replacement;
 use kantor_solvers::transport::exact::costs;
-use kantor_solvers::transport::exact::masses;
-use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Admission, Stopped, TokenAdmission, Watch};
-use kantor_theory::{Cost, FeasibleSet, Objective, Power, Quality, Weights};
+use kantor_theory::{Cost, FeasibleSet, Objective, Power, Quality};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::certify::{self, CertifyError, Terms};
+use crate::certify::{self, CertifyError, Terms, transports};
 use crate::constraints::Rules;
 use crate::problem::Problem;
 use crate::statistics::mean;
@@ -107,7 +105,7 @@ pub(crate) fn references(
         return Ok(Vec::new());
     }
     let (geometry, power) = (problem.geometry(), problem.goal().power);
-    let terms = Terms { power, weights: problem.weights(), objective };
+    let terms = problem.terms(objective);
     let sets = budgets.iter().map(|&budget| problem.feasible(budget)).collect::<Result<Vec<_>, _>>()?;
     let of_rows = |(set, &budget): (&Option<FeasibleSet>, &usize)| set.as_ref().and_then(rows_within).unwrap_or(budget);
     let largest = sets.iter().zip(budgets).map(of_rows).max().unwrap_or(0);
@@ -148,13 +146,9 @@ pub(crate) fn references(
                 Some(start) => start.of(&order, budget).into(),
             };
             let terms = terms.clone().of_rows(set.as_ref(), &rows);
-            let Weights { subset, query } = &terms.weights;
             let distance = match transport {
-                true if free => exact(&all[..budget * m], (budget, None), power, query.as_deref())?,
-                true => {
-                    let of = (rows.len(), subset.as_deref());
-                    exact(&costs(geometry, power, &rows), of, power, query.as_deref())?
-                }
+                true if free => exact(&all[..budget * m], budget, &terms)?,
+                true => exact(&costs(geometry, power, &rows), rows.len(), &terms)?,
                 false => certify::distance(geometry, &terms, &rows)?.interval().upper.unwrap_or(f64::INFINITY),
             };
             Ok(less_quality(&rows, distance))
@@ -209,17 +203,11 @@ impl<'a> Draw<'a> {
     }
 }
 
-/// The transport distance of k rows with these costs (k×M), and lengths if tokens are the budget, from the queries with these
-/// weights.
-fn exact(
-    costs: &[f64],
-    (rows, lengths): (usize, Option<&[f64]>),
-    power: Power,
-    weights: Option<&[f64]>,
-) -> Result<f64, CertifyError> {
-    let masses = masses(rows, lengths, costs.len() / rows, weights)?;
-    let value = transport(costs, &masses)?.value;
-    Ok(if power == Power::Two { value.max(0.0).sqrt() } else { value })
+/// The transport distance of k rows with these costs (k×M) from the queries, or from the farthest of several tasks.
+fn exact(costs: &[f64], rows: usize, terms: &Terms) -> Result<f64, CertifyError> {
+    let solved = transports(costs, rows, &terms.weights, &terms.tasks)?;
+    let value = solved.iter().map(|(_, solved)| solved.value).fold(f64::NEG_INFINITY, f64::max);
+    Ok(if terms.power == Power::Two { value.max(0.0).sqrt() } else { value })
 }
 
 #[cfg(test)]
@@ -257,7 +245,11 @@ mod tests {
     fn exact_values_are_those_of_the_cheapest_plan() {
         // Rows cost (0, 2) and (1, 1): the first query is served by the first row, the second by the second.
         let costs = [0.0, 2.0, 1.0, 1.0];
-        assert_eq!(exact(&costs, (2, None), Power::One, None).ok(), Some(0.5));
-        assert_eq!(exact(&costs, (2, None), Power::Two, None).ok(), Some(0.5f64.sqrt()));
+        assert_eq!(exact(&costs, 2, &Terms::default()).ok(), Some(0.5));
+        let squared = Terms { power: Power::Two, ..Terms::default() };
+        assert_eq!(exact(&costs, 2, &squared).ok(), Some(0.5f64.sqrt()));
+        // Each of two tasks by itself: the second is at (2 + 1)/2 from both rows.
+        let tasks = Terms { tasks: vec![1, 1], ..Terms::default() };
+        assert_eq!(exact(&costs, 2, &tasks).ok(), Some(1.5));
     }
 }

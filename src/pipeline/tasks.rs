@@ -6,6 +6,7 @@ use kantor_solvers::Watch;
 use kantor_solvers::task::LEAST_WEIGHT;
 use kantor_solvers::transport::exact::gcd;
 use kantor_theory::Rows;
+use serde::{Deserialize, Serialize};
 
 use crate::source::cells::ValueFile;
 use crate::source::list::read_weight_file;
@@ -13,6 +14,25 @@ use crate::source::name::readable;
 use crate::source::{DataError, JsonlRows, SourceFile};
 
 use super::{Error, Inputs};
+use crate::problem::Problem;
+
+/// What several tasks are together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Aggregate {
+    /// One set of queries, in which each task has its share.
+    #[default]
+    Mixture,
+    /// Each by itself: the distance is that to the task which is farthest.
+    Worst,
+}
+
+impl Aggregate {
+    /// Whether it is the one that records need not name.
+    pub(crate) fn is_mixture(&self) -> bool {
+        *self == Self::Mixture
+    }
+}
 
 /// How much each query counts.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,9 +102,7 @@ impl QueryWeighting {
             QueryWeighting::Shares(shares) => {
                 let counts = inputs.query_counts();
                 if let Some(task) = counts.iter().position(|count| *count == 0) {
-                    let fault =
-                        format!("the task of query file {task} has no query left: all were dropped as bad rows");
-                    return Err(Error::Request(fault));
+                    return Err(no_query_left(task));
                 }
                 // Whole shares make whole weights, whose sums are exact.
                 let common = counts.iter().try_fold(1usize, |common, &count| {
@@ -110,6 +128,10 @@ impl QueryWeighting {
             }
         }
     }
+}
+
+fn no_query_left(task: usize) -> Error {
+    Error::Request(format!("the task of query file {task} has no query left: all were dropped as bad rows"))
 }
 
 impl Inputs {
@@ -141,6 +163,18 @@ impl Inputs {
                 readable(&file.path),
                 file.rows
             ))),
+        }
+    }
+
+    /// The problem with the distance to the worst of the tasks, if that is asked for.
+    pub(super) fn aggregated<'a>(&self, problem: Problem<'a>) -> Result<Problem<'a>, Error> {
+        if self.aggregate.is_mixture() || self.tasks.len() < 2 {
+            return Ok(problem);
+        }
+        let counts = self.query_counts();
+        match counts.iter().position(|count| *count == 0) {
+            Some(task) => Err(no_query_left(task)),
+            None => Ok(problem.worst_of(counts)),
         }
     }
 

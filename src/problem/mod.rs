@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use kantor_solvers::{Task, Watch};
 use kantor_theory::certificate::Role;
-use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Power, Rows, Weights};
+use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Objective, Power, Rows, Weights};
 
+use crate::certify::Terms;
 use crate::constraints::{RuleError, Rules};
 
 pub use target::Target;
@@ -41,6 +42,8 @@ pub struct Problem<'a> {
     /// The query rows, or the lines of the matrix.
     queries: &'a dyn Rows,
     query_weights: Option<Vec<f64>>,
+    /// How many queries each of several tasks has, if the worst of them counts.
+    tasks: Vec<usize>,
     goal: Goal,
     ruled: Option<Arc<Ruled>>,
 }
@@ -71,7 +74,7 @@ impl<'a> Problem<'a> {
 
     fn of(geometry: Geometry<'a>, queries: &'a dyn Rows, goal: Goal) -> Result<Self, GeometryError> {
         goal.power.check(&geometry)?;
-        Ok(Self { geometry, queries, query_weights: None, goal, ruled: None })
+        Ok(Self { geometry, queries, query_weights: None, tasks: Vec::new(), goal, ruled: None })
     }
 
     /// The same problem, whose proofs look at no row twice; see [`Geometry::with_cache`].
@@ -103,6 +106,26 @@ impl<'a> Problem<'a> {
         Self { query_weights: weights.filter(uneven), ..self }
     }
 
+    /// The same problem with the distance to the *worst* of several tasks, which have so many of the queries each, one after
+    /// the other. Weights count within a task. Of one task nothing changes.
+    ///
+    /// ```
+    /// use kantor::prelude::*;
+    /// let (pool, query) = (ndarray::array![[0.0], [1.0], [2.0]], ndarray::array![[0.0], [2.0]]);
+    /// let (pool, query) = (ArrayRows::new(pool.view()), ArrayRows::new(query.view()));
+    /// let goal = Goal { cost: Cost::Euclidean, budgets: vec![1], ..Goal::default() };
+    /// let problem = Problem::new(&pool, &query, goal)?.worst_of(vec![1, 1]);
+    /// let outcome = choose(&problem, &Request { methods: vec!["optimal".into()], ..Request::default() }, &Quiet)?;
+    /// // The row between is at 1 from either task, each other one at 2 from one of them.
+    /// assert_eq!(outcome.chosen[0].selections[0].selection.rows, [1]);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn worst_of(self, tasks: Vec<usize>) -> Self {
+        let one = tasks == [self.geometry.query_len()];
+        Self { tasks: if one { Vec::new() } else { tasks }, ..self }
+    }
+
     /// The same problem, for choices that obey these rules, and for their quality.
     #[must_use]
     pub fn constrained(self, rules: Rules) -> Self {
@@ -123,7 +146,7 @@ impl<'a> Problem<'a> {
         self
     }
 
-    /// The same problem for other queries, or other lines in the place of the matrix, without weights; nothing is cached.
+    /// The same problem for other queries, or other lines in the place of the matrix, without weights and tasks; nothing is cached.
     ///
     /// # Errors
     /// As [`Problem::new`] and [`Problem::from_matrix`].
@@ -147,7 +170,7 @@ impl<'a> Problem<'a> {
     /// depend on the budget ([`Problem::feasible`]).
     pub fn task<'t>(&'t self, seed: u64, memory: u64, watch: &'t dyn Watch) -> Task<'t> {
         let (geometry, power, weights) = (&self.geometry, self.goal.power, self.query_weights());
-        Task { power, seed, weights, ..Task::new(geometry, memory, watch) }
+        Task { power, seed, weights, tasks: &self.tasks, ..Task::new(geometry, memory, watch) }
     }
 
     /// What is asked.
@@ -168,6 +191,16 @@ impl<'a> Problem<'a> {
     /// The weights of uniform rows and of the queries, as statements have them.
     pub(crate) fn weights(&self) -> Weights {
         Weights { subset: None, query: self.query_weights.clone() }
+    }
+
+    /// How many queries each of several tasks has, if the distance is that to the worst of them; else empty.
+    pub fn tasks(&self) -> &[usize] {
+        &self.tasks
+    }
+
+    /// The distance that is certified, under this objective.
+    pub(crate) fn terms(&self, objective: Objective) -> Terms {
+        Terms { power: self.goal.power, weights: self.weights(), objective, tasks: self.tasks.clone() }
     }
 
     /// What choices must obey, if anything.

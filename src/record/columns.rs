@@ -54,6 +54,11 @@ impl Context<'_> {
         self.parameters.counts_quality()
     }
 
+    /// Whether the distance is that to the worst of several tasks.
+    fn worst(&self) -> bool {
+        !self.parameters.aggregate.is_mixture()
+    }
+
     fn distance(&self) -> &'static str {
         distance_name(self.parameters.objective)
     }
@@ -189,6 +194,15 @@ pub(crate) const COLUMNS: &[Column] = &[
         quantiles: |of| Some(of.distance()),
         page: Some(("distance", "proved to hold the distance to the queries; bold: no other method is proved closer")),
         ..Column::of(|row| row.found.distance.map(Cell::Interval))
+    },
+    Column {
+        select: |of| of.worst().then_some("worst task"),
+        compare: |of| of.worst().then_some("worst task"),
+        page: Some(("worst task|", "the task that is farthest, to which the distance is")),
+        ..Column::of(|row| {
+            let task = row.found.worst_task()?;
+            Some(Cell::Word(&row.of.parameters.tasks.get(task)?.0))
+        })
     },
     Column { csv: &["best_lower"], ..Column::of(|row| Some(Cell::Number(row.found.best?.lower()))) },
     Column {

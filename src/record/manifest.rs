@@ -10,7 +10,7 @@ use kantor_theory::{Cost, Objective, Quality, Status, json};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{Header, Written};
-use crate::pipeline::{Chosen, Note, Outcome, ProvedSelection, RandomReference, notes};
+use crate::pipeline::{Aggregate, Chosen, Note, Outcome, ProvedSelection, RandomReference, notes};
 use crate::probe;
 use crate::source::name::readable;
 use crate::source::whole::{self, Whole};
@@ -58,6 +58,9 @@ pub struct Parameters {
     /// The tasks that the queries are, and what each counts of a total of 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<(String, f64)>,
+    /// What the tasks are together; absent if they are a mixture.
+    #[serde(default, skip_serializing_if = "Aggregate::is_mixture")]
+    pub aggregate: Aggregate,
     /// What happened to rows that cannot be measured.
     pub on_bad_row: OnBadRow,
 }
@@ -68,7 +71,7 @@ impl Parameters {
         if let Some(file) = inputs.iter().find(|input| input.role == "query-weights") {
             return Some(format!("the weights of queries of {}", readable(&file.path)));
         }
-        if self.tasks.is_empty() {
+        if self.tasks.is_empty() || !self.aggregate.is_mixture() {
             return None;
         }
         let task = |(name, share): &(String, f64)| format!("`{name}` {}", (share * 1e4).round() / 1e4);
@@ -102,6 +105,17 @@ impl Parameters {
         if self.budgets_in_tokens { "tokens" } else { "rows" }
     }
 
+    /// What is claimed of several tasks and who chooses for that, unless they are a mixture.
+    pub(crate) fn aggregate_in_words(&self) -> Option<String> {
+        if self.aggregate.is_mixture() {
+            return None;
+        }
+        let names = self.tasks.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        Some(format!(
+            "the worst of the tasks {names}; optimal and swap choose for it, other methods for the mixture of the tasks"
+        ))
+    }
+
     /// Of an outcome.
     pub(crate) fn of(outcome: &Outcome, on_bad_row: OnBadRow) -> Self {
         let Outcome { goal, request, .. } = outcome;
@@ -120,6 +134,7 @@ impl Parameters {
             constraints: outcome.constraints.clone(),
             quality: outcome.quality.clone(),
             tasks: outcome.tasks.clone(),
+            aggregate: outcome.aggregate,
             on_bad_row,
         }
     }

@@ -41,6 +41,9 @@ pub struct SelectionRecord {
     pub nested: bool,
     /// Proved to contain the subset's distance; `null` if nothing was proved.
     pub distance: Option<Interval>,
+    /// Proved to contain the distance to each of the result's tasks, in their order, if the worst of them counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub task_distances: Vec<Interval>,
     /// A proved lower bound for the distance of every subset of that size; `null` if nothing was proved.
     pub best: Option<Best>,
     /// How far the subset can be above the best possible one: upper/lower − 1, rounded up.
@@ -195,6 +198,7 @@ impl SelectionRecord {
             ranks: None,
             nested: chosen.nested,
             distance: certified.map(|certified| certified.distance().plain()),
+            task_distances: certified.map_or_else(Vec::new, |of| of.distance().of_tasks().to_vec()),
             best: proved.best().filter(|_| !less_quality).map(|lower| Best::Bound { lower }),
             excess: certified.and_then(Certified::excess),
             energy: proved.beside.and_then(|beside| beside.energy),
@@ -220,6 +224,12 @@ impl SelectionRecord {
     pub(crate) fn upper(&self) -> Option<f64> {
         let less_quality = self.quality.and_then(|quality| quality.less_quality);
         less_quality.or(self.distance)?.upper
+    }
+
+    /// The task that is farthest, by number; `None` if the worst of several is not what counts.
+    pub(crate) fn worst_task(&self) -> Option<usize> {
+        let upper = |task: usize| self.task_distances[task].upper.unwrap_or(f64::INFINITY);
+        (0..self.task_distances.len()).reduce(|worst, task| if upper(task) > upper(worst) { task } else { worst })
     }
 
     /// Seconds of the method and of the proof.

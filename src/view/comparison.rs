@@ -4,7 +4,7 @@ use std::fmt;
 
 use kantor_theory::Cost;
 
-use crate::record::{Comparison, SolverRow};
+use crate::record::{Comparison, SolverRow, closest};
 use crate::view::escape::Text;
 use crate::view::table;
 use crate::view::verdict::verdict;
@@ -30,6 +30,10 @@ impl Comparison {
             text.append(self.results_under(cost));
         }
         text.append(table::terms(&self.parameters, &self.inputs));
+        if self.costs.len() == 1 {
+            let closest = closest(&self.results).into_iter().map(|at| &self.results[at]);
+            text.append(table::tasks(&self.parameters, closest));
+        }
         if !self.solvers.is_empty() {
             text.push("");
             text.append(self.solver_table());

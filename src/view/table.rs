@@ -105,11 +105,31 @@ pub(crate) fn selections<'a>(
     plain(&header, results.map(row))
 }
 
+/// The distances of selections to every one of several tasks, if the worst of them counts.
+pub(crate) fn tasks<'a>(parameters: &Parameters, results: impl Iterator<Item = &'a SelectionRecord>) -> Text {
+    let mut lines = Vec::new();
+    for found in results {
+        let distances = parameters.tasks.iter().zip(&found.task_distances).enumerate();
+        lines.extend(distances.map(|(task, ((name, _), distance))| {
+            let worst = if found.worst_task() == Some(task) { "worst" } else { "" };
+            let (method, budget) = (found.method.clone(), found.budget.to_string());
+            vec![method, budget, name.clone(), interval(*distance), worst.to_owned()]
+        }));
+    }
+    match lines.is_empty() {
+        true => Text::default(),
+        false => plain(&["method", "budget", "task", "distance", ""], lines),
+    }
+}
+
 /// What the numbers of a table are about, where that is not plain: what queries count, what rows obey, and what they are worth.
 pub(crate) fn terms(parameters: &Parameters, inputs: &[InputRecord]) -> Text {
     let mut text = Text::default();
     if let Some(words) = parameters.query_weights_in_words(inputs) {
         text.push(format_args!("all distances, bounds and choices with {words}"));
+    }
+    if let Some(words) = parameters.aggregate_in_words() {
+        text.push(format_args!("all distances and bounds are those of {words}"));
     }
     if !parameters.constraints.is_empty() {
         let rules = parameters.constraints.join("; ");
@@ -129,6 +149,7 @@ impl Manifest {
         let mut text = selections(which, self.context(), self.results.iter());
         text.append(verdict(self.results.iter(), &self.random, self.parameters.cost));
         text.append(terms(&self.parameters, &self.inputs));
+        text.append(tasks(&self.parameters, self.results.iter()));
         for at in closest(&self.results) {
             text.append(uses(&self.results[at]).map_or_else(Text::default, Listing::text));
         }

@@ -34,3 +34,4 @@ mod support;
 mod text;
 mod tokens;
 mod weights;
+mod worst;

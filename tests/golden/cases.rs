@@ -79,6 +79,7 @@ pub(crate) const SELECT: &[Case] = &[
     case("sampling", Exact, &[select!("--method knn-uniform --sampling multinomial --seed 1 --budget 10 --compat-reference -o out")]),
     case("cross-fit", Exact, &[select!("--method round-robin,optimal --cross-fit 4 --budget 10 --cost euclidean -o out")]),
     case("groups", Exact, &[select!("--method round-robin --query-groups groups.txt --balance-groups --budget 10 -o out"), select!("--method round-robin --query-groups groups.txt --budget 10 --json -o out --force")]),
+    case("worst-of-tasks", Near, &["select --pool rows.npy --query a=few_queries.npy --query b=rows.npy --aggregate worst --method optimal,round-robin --budget 4 -o out", "verify out/optimal/k4/certificate.json --pool rows.npy --query few_queries.npy --query rows.npy", "select --pool rows.npy --query a=few_queries.npy --query b=rows.npy --aggregate worst --method swap --cost euclidean --budget 4 --json -o out --force"]),
     case("uncertified", Exact, &[select!("--method round-robin --no-certify --budget 10 -o out --quiet")]),
     case("config", Near, &[select!("--config config.toml -o out")]),
     case("text", Exact, &["select --pool text/pool.embed.npy --query text/query_gsm8k.embed.npy --pool-jsonl text/pool.jsonl.gz --budget 3 --method round-robin -o out"]),

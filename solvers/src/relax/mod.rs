@@ -1,6 +1,6 @@
 //! The relaxed problem of every objective: the best subsets found, and the duals that prove how good any can be.
 //!
-//! Transport is solved by [`budgeted`], the distance of a kernel by [`herding`], TSDS's problem by [`tsds`]; [`swaps`] improves any
+//! Transport is solved by [`budgeted`], that to the worst of several tasks by `worst`, the distance of a kernel by [`herding`], TSDS's problem by [`tsds`]; [`swaps`] improves any
 //! subset under any of them.
 //!
 //! The caller that runs selectors keeps the result ([`Optimum`]). It is solved once, for the bounds below every subset, and used
@@ -11,6 +11,7 @@ mod constrained;
 pub mod herding;
 pub mod swaps;
 pub mod tsds;
+mod worst;
 
 use kantor_theory::Kernel;
 

@@ -129,4 +129,5 @@ def main():
     pathlib.Path(__file__).with_suffix(".json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

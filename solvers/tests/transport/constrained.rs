@@ -17,14 +17,14 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 /// Costs N×M, row-major.
-struct Instance {
+pub(crate) struct Instance {
     n: usize,
     m: usize,
     costs: Vec<f64>,
 }
 
 impl Instance {
-    fn matrix(&self) -> DenseRows {
+    pub(crate) fn matrix(&self) -> DenseRows {
         let turned = (0..self.m).flat_map(|j| (0..self.n).map(move |i| self.costs[i * self.m + j])).collect();
         DenseRows::from_f64(self.n, turned).unwrap()
     }
@@ -60,10 +60,10 @@ fn solve(geometry: &Geometry<'_>, set: &FeasibleSet, k: usize, block: usize) -> 
 
 /// What a line of the stored optima says.
 #[derive(Deserialize)]
-struct Stored {
-    kind: String,
-    seed: u64,
-    k: usize,
+pub(crate) struct Stored {
+    pub(crate) kind: String,
+    pub(crate) seed: u64,
+    pub(crate) k: usize,
     columns: Vec<StoredColumn>,
     limits: Vec<StoredLimit>,
     include: Vec<usize>,
@@ -87,7 +87,7 @@ struct StoredLimit {
 
 impl Stored {
     /// The instance again, made as `data/constrained_optima.py` does.
-    fn make(&self) -> (Instance, FeasibleSet) {
+    pub(crate) fn make(&self) -> (Instance, FeasibleSet) {
         let (n, m, mut state) = (300, 12, self.seed);
         let mut draw = || {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

@@ -15,3 +15,4 @@ mod quality;
 mod sliced;
 #[path = "../support/mod.rs"]
 mod support;
+mod worst;

@@ -34,6 +34,7 @@ struct Section {
     results: Table,
     solvers: Option<Table>,
     figures: Gallery,
+    tasks: Option<Table>,
     groups: Option<Table>,
     sources: Option<Table>,
     prices: Vec<Priced>,
@@ -100,6 +101,7 @@ fn section(found: &Comparison, cost: Cost, figures: Gallery) -> Section {
         results: tables::results(found, cost),
         solvers: some(tables::solvers(found, cost)),
         figures,
+        tasks: some(tables::tasks(found, cost)),
         groups: some(tables::groups(found, cost)),
         sources: some(tables::sources(found, cost)),
         prices: found.prices.iter().filter(|prices| prices.cost == cost).map(|prices| priced(found, prices)).collect(),
@@ -128,6 +130,9 @@ fn facts(found: &Comparison) -> Vec<(&'static str, String)> {
     ];
     if let Some(words) = parameters.query_weights_in_words(&found.inputs) {
         facts.push(("What queries count, in choices, distances and bounds", words));
+    }
+    if let Some(words) = parameters.aggregate_in_words() {
+        facts.push(("Distances and bounds are those of", words));
     }
     if !parameters.constraints.is_empty() {
         facts.push(("Constraints, in choices, bounds and random draws", parameters.constraints.join("; ")));

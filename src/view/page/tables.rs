@@ -139,6 +139,28 @@ pub(super) fn groups(found: &Comparison, cost: Cost) -> Table {
     Table::new(caption, &columns, bodies)
 }
 
+/// The distance to each of several tasks under every method, where the worst of them counts.
+pub(super) fn tasks(found: &Comparison, cost: Cost) -> Table {
+    let bodies = found.budgets().iter().map(|budget| {
+        let here = |row: &&SelectionRecord| (row.cost, row.budget) == (Some(cost), *budget);
+        let rows: Vec<&SelectionRecord> =
+            found.results.iter().filter(here).filter(|row| !row.task_distances.is_empty()).collect();
+        let names = found.parameters.tasks.iter().take(LINES).enumerate().filter(|_| !rows.is_empty());
+        let lines = names.map(|(task, (name, _))| {
+            let of = |row: &&SelectionRecord| {
+                let text = row.task_distances.get(task).map(|distance| interval(*distance)).unwrap_or_default();
+                Cell::marked(text, row.worst_task() == Some(task))
+            };
+            std::iter::once(Cell::from(name.clone())).chain(rows.iter().map(of)).collect()
+        });
+        Body { heading: Some(format!("{} rows", count(*budget as u64))), rows: lines.collect() }
+    });
+    let bodies = bodies.filter(|body| !body.rows.is_empty()).collect();
+    let mut columns = vec![("task|", "by its name")];
+    columns.extend(found.methods().iter().map(|method| (method.as_str(), "proved to hold the distance to the task")));
+    Table::new("Distance to each task; bold: the worst, to which the distance of the selection is", &columns, bodies)
+}
+
 /// Chosen rows by source at the largest budget.
 pub(super) fn sources(found: &Comparison, cost: Cost) -> Table {
     let all = at_largest(found, cost);

@@ -43,7 +43,8 @@ pub(super) fn valued(plain: &Base, directory: &Path) -> Base {
     let dropped = &certificate.dropped.pool;
     let set = FeasibleSet::new(&problem.constraints, &data, SCORES.len(), dropped).unwrap();
     let set = set.valued(Quality { weight: WEIGHT, column: record }, &column(), dropped).unwrap();
-    let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
+    let terms =
+        Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective, ..Terms::default() };
     let distance = distance_among(whole.geometry(), &terms, &at(&certificate.subset), &set).unwrap();
     let evidence = match (&certificate.evidence.best_potentials, &certificate.evidence.witness) {
         (Some(g), _) => BestEvidence::Potentials(g.clone()),

@@ -86,7 +86,8 @@ pub(super) fn constrained(free: &Base, directory: &Path) -> Base {
     let at = |rows: &[usize]| inputs.kept_rows(rows, Path::new("rows")).unwrap();
     let data: Vec<Column> = columns.iter().map(|(name, _)| column(name)).collect();
     let set = FeasibleSet::new(&constraints, &data, 10, &free.certificate.dropped.pool).unwrap();
-    let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
+    let (power, weights) = (problem.p, problem.weights.clone());
+    let terms = Terms { power, weights, objective: problem.objective, ..Terms::default() };
     let distance = distance_among(geometry, &terms, &at(&SUBSET), &set).unwrap();
     let evidence = match (&free.certificate.evidence.best_potentials, &free.certificate.evidence.witness) {
         (Some(g), _) => BestEvidence::Potentials(g.clone()),

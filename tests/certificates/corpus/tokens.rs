@@ -32,7 +32,8 @@ pub(super) fn in_tokens(free: &Base, directory: &Path) -> Base {
     let dropped = &free.certificate.dropped.pool;
     let set = FeasibleSet::new(&Constraints::default(), &[], 10, dropped).unwrap();
     let set = set.in_tokens(&budget, &lengths, 10, dropped).unwrap();
-    let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
+    let terms =
+        Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective, ..Terms::default() };
     let distance = distance_among(whole.geometry(), &terms, &at(&SUBSET), &set).unwrap();
     let evidence = match (&free.certificate.evidence.best_potentials, &free.certificate.evidence.witness) {
         (Some(g), _) => BestEvidence::Potentials(g.clone()),

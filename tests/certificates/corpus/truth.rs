@@ -33,7 +33,8 @@ impl<'a> Truth<'a> {
             .or_insert_with(|| Inputs::open(&self.base.spec, problem.cost, &Quiet).unwrap());
         let whole = inputs.problem(goal(problem.cost)).unwrap();
         let geometry = whole.geometry();
-        let terms = Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective };
+        let (power, weights) = (problem.p, problem.weights.clone());
+        let terms = Terms { power, weights, objective: problem.objective, ..Terms::default() };
         let rows = inputs.kept_rows(&certificate.subset, std::path::Path::new("subset")).unwrap();
         let stored = geometry.pool_len() + certificate.dropped.pool.len();
         let unvalued = problem.clone().valued(None);

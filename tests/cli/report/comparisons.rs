@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kantor::constraints::LimitUse;
-use kantor::pipeline::GroupCoverage;
+use kantor::pipeline::{Aggregate, GroupCoverage};
 use kantor::record::{
     AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, FixedRows, LimitPrice, NearestExample,
     NearestExamples, NewRows, Overlap, PRICES_SCHEMA, Parameters, Prices, QueryPrice, RandomReference, RowPrice,
@@ -35,6 +35,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             ranks: None,
             nested: true,
             distance: Some(Interval { lower: Some(distance), upper: Some(distance + 1e-6) }),
+            task_distances: Vec::new(),
             best: Some(Best::Number(best)),
             excess: Some((distance + 1e-6) / best - 1.0),
             energy: Some(Interval { lower: Some(0.1), upper: Some(0.1) }),
@@ -107,6 +108,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             settings: Default::default(),
             constraints: Vec::new(),
             quality: None,
+            aggregate: Aggregate::Mixture,
             tasks: Vec::new(),
             on_bad_row: Default::default(),
         },

@@ -29,6 +29,7 @@ pub struct DistanceBound {
     evidence: DistanceEvidence,
     powered: Interval,
     interval: Interval,
+    of_tasks: Vec<Interval>,
 }
 
 impl DistanceBound {
@@ -71,6 +72,11 @@ impl DistanceBound {
     /// Its power, of which the quality is taken, lies in here: the power p of W_p, the square of a kernel's distance.
     pub fn powered(&self) -> Interval {
         self.powered
+    }
+
+    /// The distances to each of several tasks lie in here, in their order; empty if there is one.
+    pub fn of_tasks(&self) -> &[Interval] {
+        &self.of_tasks
     }
 
     /// The subset: distinct pool rows of the geometry.
@@ -145,8 +151,13 @@ fn bound_of(
 ) -> Result<DistanceBound, Rejection> {
     problem.check(geometry)?;
     check_subset(rows, problem)?;
+    let mut of_tasks = Vec::new();
     let powered = match problem.objective {
-        Objective::W if !problem.tasks.is_empty() => tasks::interval(geometry, problem, rows, &evidence, executor),
+        Objective::W if !problem.tasks.is_empty() => {
+            let powered = tasks::intervals(geometry, problem, rows, &evidence, executor)?;
+            of_tasks = powered.iter().map(|&powered| problem.root(powered)).collect();
+            Ok(tasks::largest(&powered))
+        }
         Objective::W => transport::interval(geometry, problem, rows, &evidence, executor),
         other if evidence != DistanceEvidence::default() => Err(misplaced("potentials and plans", other)),
         Objective::Energy => discrepancy::interval(geometry, Kernel::ENERGY, rows, &problem.weights, executor),
@@ -166,7 +177,7 @@ fn bound_of(
         return Err(Rejection::new("contradiction", format!("lower bound {lower} is above upper bound {upper}")));
     }
     let (geometry, statement, rows) = (geometry.id(), problem.clone(), rows.to_vec());
-    Ok(DistanceBound { geometry, statement, rows, evidence, powered, interval })
+    Ok(DistanceBound { geometry, statement, rows, evidence, powered, interval, of_tasks })
 }
 
 /// Checks that a subset has as many rows as the budget, all distinct and in the pool.

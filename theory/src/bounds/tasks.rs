@@ -27,14 +27,14 @@ pub(crate) fn spans(tasks: &[usize]) -> impl Iterator<Item = Range<usize>> + '_ 
     })
 }
 
-/// Evaluates both ends, to the power p, for the pool rows `rows`.
-pub(super) fn interval(
+/// Evaluates both ends, to the power p, for the pool rows `rows`, task by task.
+pub(super) fn intervals(
     geometry: &Geometry<'_>,
     problem: &Statement,
     rows: &[usize],
     evidence: &DistanceEvidence,
     executor: Executor<'_>,
-) -> Result<Interval, Rejection> {
+) -> Result<Vec<Interval>, Rejection> {
     if let Some(g) = &evidence.potentials {
         check_potentials(g, problem.queries, "distance potentials")?;
     }
@@ -48,21 +48,25 @@ pub(super) fn interval(
             return Err(Rejection::new("plan", "an entry is out of order"));
         }
     }
-    let (mut lower, mut upper) = (None, None);
+    let mut found = Vec::with_capacity(problem.tasks.len());
     for (task, span) in spans(&problem.tasks).enumerate() {
         let of_task = DistanceEvidence {
             potentials: evidence.potentials.as_ref().map(|g| g[span.clone()].to_vec()),
             plan: evidence.plan.as_ref().map(|plan| plan.of_queries(span.clone())),
         };
         let (alone, queries) = (problem.of_task(task), span.collect::<Vec<usize>>());
-        let found = geometry
+        let interval = geometry
             .with_queries(&queries, |geometry| transport::interval(geometry, &alone, rows, &of_task, executor))
             .map_err(|fault| Rejection::new("rows", fault.to_string()))??;
-        // Both ends of the largest are those of all tasks together.
-        lower = found.lower.map(|end| lower.map_or(end, |other: f64| other.max(end)));
-        upper = found.upper.map(|end| upper.map_or(end, |other: f64| other.max(end)));
+        found.push(interval);
     }
-    Ok(Interval { lower, upper })
+    Ok(found)
+}
+
+/// The interval around the largest of the distances that these enclose. Evidence is there for all tasks or for none.
+pub(super) fn largest(of_tasks: &[Interval]) -> Interval {
+    let most = |end: fn(&Interval) -> Option<f64>| of_tasks.iter().filter_map(end).reduce(f64::max);
+    Interval { lower: most(|found| found.lower), upper: most(|found| found.upper) }
 }
 
 /// What shares of the tasks and potentials say of all subsets.

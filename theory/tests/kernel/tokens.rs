@@ -275,7 +275,7 @@ fn budgets_in_tokens_that_make_no_sense_are_refused() {
         let statement = case.statement(geometry, &case.instance.subset).of_every_subset();
         let g = vec![0.0; case.instance.m];
         let free = best_bound(geometry, &statement, g.clone(), Candidates::All, &sequential);
-        assert_eq!(free.unwrap_err().rule, "constraints", "lengths that nobody gave");
+        assert_eq!(free.unwrap_err().rule, "tokens", "lengths that nobody gave");
         let one = case.statement(geometry, &case.instance.subset);
         let set = case.feasible();
         let of_one = constrained_best_bound(geometry, &one, g, &set, &[], &sequential);

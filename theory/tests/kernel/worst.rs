@@ -62,13 +62,18 @@ impl Case {
         Statement::new(geometry, self.all.p, k).weighted(self.all.weights.clone()).in_tasks(self.tasks.clone())
     }
 
-    /// Encloses the largest distance, each task solved by itself.
-    fn largest(&self, subset: &[usize]) -> Interval {
+    /// Encloses the distance to every task, each solved by itself.
+    fn of_tasks(&self, subset: &[usize]) -> Vec<Interval> {
         let of = |task: Instance| {
             let task = Instance { subset: subset.to_vec(), ..task };
             task.with(|geometry| task.distance(geometry, task.distance_evidence(geometry)).unwrap().interval())
         };
-        let ends: Vec<Interval> = self.each_task().map(of).collect();
+        self.each_task().map(of).collect()
+    }
+
+    /// Encloses the largest distance.
+    fn largest(&self, subset: &[usize]) -> Interval {
+        let ends = self.of_tasks(subset);
         let most = |end: fn(&Interval) -> Option<f64>| ends.iter().filter_map(end).reduce(f64::max);
         Interval { lower: most(|found| found.lower), upper: most(|found| found.upper) }
     }
@@ -127,9 +132,10 @@ proptest! {
         }
         let found = case.all.with(|geometry| {
             let statement = case.statement(geometry, k);
-            distance_bound(geometry, &statement, &case.all.subset, case.evidence(), &sequential).unwrap().interval()
+            distance_bound(geometry, &statement, &case.all.subset, case.evidence(), &sequential).unwrap()
         });
-        prop_assert_eq!(found, case.largest(&case.all.subset));
+        prop_assert_eq!(found.interval(), case.largest(&case.all.subset));
+        prop_assert_eq!(found.of_tasks(), case.of_tasks(&case.all.subset));
     }
 
     /// The same under constraints, with any prices.

@@ -26,7 +26,7 @@ mod tokens;
 use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::Price;
 
-use super::constrained;
+use super::{constrained, worst};
 use crate::admission::rows_within;
 use crate::scan::lists::NeighbourLists;
 use crate::scan::{PoolScan, ScanRequest};
@@ -62,12 +62,14 @@ pub struct Budgeted {
     /// Potentials g of the queries that attain the largest L(g) = Σ b_j g_j − (1/k) Σ_i max(0, max_j (g_j − c_ij)), b the
     /// weights of the queries, the sum taken over the whole pool: a lower bound for every subset of k rows.
     pub potentials: Vec<f64>,
+    /// Of several tasks, to the worst of which the distance is, the shares that with the potentials attain the largest bound.
+    pub shares: Vec<f64>,
     /// Prices of the limits of the constraints, if there are any: with the potentials they attain the largest bound (T15).
     pub prices: Vec<Price>,
     /// That largest value, as the `f64` cost of the fractional optimum.
     pub lp_value: f64,
     /// ⟨c, π⟩ of an optimal plan between `rows` and the queries, less the mean worth of the rows, in `f64`; equals `lp_value` if
-    /// all shares are whole.
+    /// all shares are whole. Of several tasks the largest.
     pub value: f64,
     /// Whether `rows` is a prefix of the one order.
     pub prefix: bool,
@@ -105,6 +107,11 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     let largest = task.largest(budgets)?;
     if budgets.is_empty() {
         return Ok(BudgetedOptima { budgets: Vec::new(), lists: None });
+    }
+    if !task.tasks.is_empty() {
+        let solve = |&budget: &usize| worst::solve(task, scanned, budget, candidates::NAME);
+        let budgets = budgets.iter().map(solve).collect::<Result<_, _>>()?;
+        return Ok(BudgetedOptima { budgets, lists: None });
     }
     let demands: Vec<Demands> = budgets.iter().map(|&budget| Demands::new(budget, m, task.weights)).collect();
     // A budget of which some query takes a part of a row is solved on a copy of the state.
@@ -184,8 +191,8 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
         let rows = chosen.iter().map(|&(slot, _)| pool.rows[slot as usize] as usize).collect();
         let scores = chosen.iter().map(|&(_, score)| score).collect();
         let Bound { potentials, lp_value, takers, .. } = bound;
-        let prices = Vec::new();
-        Ok(Budgeted { budget, rows, scores, potentials, prices, lp_value, value, prefix, takers })
+        let (shares, prices) = (Vec::new(), Vec::new());
+        Ok(Budgeted { budget, rows, scores, potentials, shares, prices, lp_value, value, prefix, takers })
     };
     let found = bounds.into_iter().zip(budgets).map(finish).collect::<Result<_, SelectError>>()?;
     Ok(BudgetedOptima { budgets: found, lists: pool.candidates.into_longer_lists() })

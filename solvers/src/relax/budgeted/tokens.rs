@@ -75,7 +75,18 @@ pub(super) fn solve(
     let rows = slots.iter().map(|&slot| pool.rows[slot as usize] as usize).collect();
     let scores = slots.iter().map(|&slot| worth(&potentials, &pool, slot)).collect();
     let (budget, prices) = (tokens.max as usize, Vec::new());
-    let found = Budgeted { budget, rows, scores, potentials, prices, lp_value, value, prefix: false, takers: None };
+    let found = Budgeted {
+        budget,
+        rows,
+        scores,
+        potentials,
+        prices,
+        shares: Vec::new(),
+        lp_value,
+        value,
+        prefix: false,
+        takers: None,
+    };
     Ok(BudgetedOptima { budgets: vec![found], lists: pool.candidates.into_longer_lists() })
 }
 

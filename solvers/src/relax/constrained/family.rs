@@ -71,6 +71,20 @@ impl Family {
         families.min_by_key(|family| family.crossing.len()).unwrap_or_else(|| Self::whole(set, room))
     }
 
+    /// The columns and groups that have limits which a choice can break.
+    pub(in crate::relax) fn places(
+        set: &FeasibleSet,
+        ranges: &[ColumnRanges<'_>],
+        budget: usize,
+    ) -> Vec<(usize, usize)> {
+        let room = budget.saturating_sub(set.included());
+        let of = |(column, values): (usize, &ColumnRanges<'_>)| match values {
+            ColumnRanges::Groups { of_row, ranges, .. } => candidates(set, column, of_row, ranges, room),
+            ColumnRanges::Sum { .. } => Vec::new(),
+        };
+        ranges.iter().enumerate().flat_map(of).map(|candidate| candidate.place).collect()
+    }
+
     /// All rows and no other group.
     fn whole(set: &FeasibleSet, room: usize) -> Self {
         let mark = |row: usize| match row {

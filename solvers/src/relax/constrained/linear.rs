@@ -36,7 +36,7 @@ impl<'a> Limited<'a> {
     pub(in crate::relax) fn new(set: &'a FeasibleSet, budget: usize) -> Self {
         let ranges = set.ranges();
         let family = Family::of(set, &ranges, budget);
-        let sides = Sides::of(set, &ranges, &family);
+        let sides = Sides::of(set, &ranges, &family.crossing);
         let outside_in = family.outside_in();
         Self { set, ranges, family, sides, outside_in }
     }

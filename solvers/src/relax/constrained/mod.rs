@@ -60,7 +60,7 @@ pub(super) fn solve<'a>(
     }
     let ranges = set.ranges();
     let family = Family::of(set, &ranges, budget);
-    let sides = Sides::of(set, &ranges, &family);
+    let sides = Sides::of(set, &ranges, &family.crossing);
     if let Some(group) = family.conflict() {
         let place = family.groups[group].place;
         let name = place.map_or("all rows".to_owned(), |(column, of)| format!("`{}`", sides.name(column, Some(of))));
@@ -102,6 +102,7 @@ fn assemble(search: &Search<'_>, ranges: &[ColumnRanges<'_>], ascent: &Ascent, r
         rows: order.iter().map(|&at| search.slots.rows[slots[at] as usize] as usize).collect(),
         scores: order.iter().map(|&at| scores[at]).collect(),
         potentials: best.potentials.iter().map(|g| g - best.thresholds[ROOT]).collect(),
+        shares: Vec::new(),
         prices: linear::prices(search.set, ranges, (search.family, &best.thresholds), (&search.sides, &best.prices)),
         lp_value: best.value / search.budget as f64,
         value,

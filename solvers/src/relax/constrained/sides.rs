@@ -4,8 +4,6 @@
 use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::{ColumnRanges, LimitRange};
 
-use super::family::Family;
-
 /// No side.
 const NONE: u32 = u32::MAX;
 
@@ -46,13 +44,13 @@ pub(in crate::relax) struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    /// Those that are not in the family.
-    pub(in crate::relax) fn of(set: &'a FeasibleSet, ranges: &[ColumnRanges<'a>], family: &Family) -> Self {
+    /// Those on sums and on these groups, as columns and groups.
+    pub(in crate::relax) fn of(set: &'a FeasibleSet, ranges: &[ColumnRanges<'a>], groups: &[(usize, usize)]) -> Self {
         let (mut sides, mut uses): (Vec<Side>, Vec<Use<'a>>) = (Vec::new(), Vec::new());
         for (column, values) in ranges.iter().enumerate() {
             match values {
                 ColumnRanges::Groups { of_row, names, ranges } => {
-                    let groups = family.crossing.iter().filter(|place| place.0 == column).map(|place| place.1);
+                    let groups = groups.iter().filter(|place| place.0 == column).map(|place| place.1);
                     let mut side_of = vec![NONE; names.len()];
                     for group in groups {
                         side_of[group] = sides.len() as u32;

@@ -12,6 +12,7 @@
 
 mod transport;
 mod tsds;
+mod worst;
 
 use kantor_theory::{FeasibleSet, Objective};
 
@@ -22,7 +23,9 @@ use crate::task::{SelectError, Task};
 use crate::watch::Watch;
 
 pub(crate) use transport::Active;
+use transport::NAME;
 pub(super) use transport::Shipping;
+pub(super) use worst::{Farthest, TaskCosts};
 
 /// Rows of each kind on the list of a pass, to begin with.
 const LIST: usize = 512;
@@ -100,9 +103,10 @@ pub fn improve(
     if let Some(kernel) = task.objective.kernel() {
         return herding::improve(task, kernel, rows, limit);
     }
-    let known = Active::of(task, scanned, rows)?;
+    let known = Active::of(task, NAME, scanned, rows)?;
     match task.objective {
         Objective::Tsds { diversity } => tsds::improve(task, &known, diversity, rows, limit),
+        _ if !task.tasks.is_empty() => worst::improve(task, NAME, &known, rows, limit),
         _ => transport::improve(task, &known, rows, limit),
     }
 }

@@ -25,7 +25,7 @@ use crate::transport::exact::masses::masses;
 use crate::transport::exact::transport::solve_by_samples;
 
 /// Name of the selector on the command line, for messages.
-const NAME: &str = "swap";
+pub(super) const NAME: &str = "swap";
 
 /// Changes below this share of the largest cost of the subset are rounding.
 const SMALLEST: f64 = 1e-12;
@@ -34,7 +34,7 @@ const SMALLEST: f64 = 1e-12;
 const TRIED: usize = 8;
 
 /// Paths of swaps that did not help since the last one that did, times M², after which the search ends: some seconds.
-const PATIENCE: usize = 1 << 29;
+pub(super) const PATIENCE: usize = 1 << 29;
 
 /// Rows whose costs or heights one task of the thread pool evaluates.
 const ROWS: usize = 192;
@@ -60,19 +60,45 @@ impl Active {
     ///
     /// # Errors
     /// If memory does not suffice, or the observer asks to stop.
-    pub(super) fn of(task: &Task<'_>, scanned: &PoolScan, subset: &[usize]) -> Result<Self, SelectError> {
+    pub(in crate::relax) fn of(
+        task: &Task<'_>,
+        method: &'static str,
+        scanned: &PoolScan,
+        subset: &[usize],
+    ) -> Result<Self, SelectError> {
         let (n, m, k) = (task.geometry.pool_len(), task.geometry.query_len(), subset.len());
         let all = fits(task, k);
         let mut rows: Vec<usize> = if all {
             (0..n).filter(|&row| task.constraints.is_none_or(|set| !set.is_excluded(row))).collect()
         } else {
-            task.afford(NAME, Exchange::bytes(m, k) + (8 * m * k + 16 * n) as u64)?;
+            task.afford(method, Exchange::bytes(m, k) + (8 * m * k + 16 * n) as u64)?;
             let length = listed(task, k);
             let lists = CandidateLists::new(task, scanned.lists.as_ref(), length, length)?;
             let near = (0..m).flat_map(|query| lists.list(query)).map(|near| near.row as usize);
             near.chain(worthiest(task.quality, 2 * k)).collect()
         };
         rows.extend(subset);
+        Self::with_rows(task, rows, all)
+    }
+
+    /// These and more rows, if memory allows.
+    ///
+    /// # Errors
+    /// If memory does not suffice, or the observer asks to stop.
+    pub(in crate::relax) fn with_more(
+        mut self,
+        task: &Task<'_>,
+        method: &'static str,
+        more: &[usize],
+    ) -> Result<Self, SelectError> {
+        let m = task.geometry.query_len() as u64;
+        task.afford(method, (self.rows.len() + more.len()) as u64 * (16 * m + 64))?;
+        self.rows.extend(more);
+        Self::with_rows(task, self.rows, self.all)
+    }
+
+    fn with_rows(task: &Task<'_>, mut rows: Vec<usize>, all: bool) -> Result<Self, SelectError> {
+        let m = task.geometry.query_len();
         rows.sort_unstable();
         rows.dedup();
         let mut costs = vec![0.0; rows.len() * m];
@@ -86,6 +112,11 @@ impl Active {
 
     pub(super) fn rows(&self) -> &[usize] {
         &self.rows
+    }
+
+    /// The rows and their costs.
+    pub(in crate::relax) fn parts(&self) -> (&[usize], &[f64]) {
+        (&self.rows, &self.costs)
     }
 
     /// The costs of the row at a position.
@@ -106,7 +137,7 @@ impl Active {
         each(&self.costs, self.costs.len() / self.rows.len(), of)
     }
 
-    pub(super) fn are_all(&self) -> bool {
+    pub(in crate::relax) fn are_all(&self) -> bool {
         self.all
     }
 }
@@ -172,14 +203,14 @@ pub(super) fn improve(
 pub(in crate::relax) struct Shipping<'a> {
     method: &'static str,
     rows: &'a [usize],
-    costs: &'a [f64],
-    demands: Demands,
+    pub(super) costs: &'a [f64],
+    pub(super) demands: Demands,
     patience: usize,
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
     /// ⟨c, π⟩ of the plan that heights were made of last.
     pub(in crate::relax) value: f64,
     /// Changes of the cost per row below this are rounding.
-    noticed: f64,
+    pub(super) noticed: f64,
 }
 
 impl<'a> Shipping<'a> {
@@ -197,7 +228,7 @@ impl<'a> Shipping<'a> {
     }
 
     /// Solves the transport of the subset.
-    fn solve(&mut self, inside: &[bool]) -> Result<(), SelectError> {
+    pub(super) fn solve(&mut self, inside: &[bool]) -> Result<(), SelectError> {
         let (m, Demands { unit: whole, of: demand }) = (self.demands.of.len(), &self.demands);
         let chosen: Vec<u32> = (0..).zip(inside).filter(|(_, inside)| **inside).map(|(at, _)| at).collect();
         let line = |at: u32| &self.costs[at as usize * m..][..m];
@@ -241,7 +272,7 @@ impl<'a> Shipping<'a> {
     }
 
     /// For each of these rows what it costs at least to bring its mass to a query, by way of others or not.
-    fn ways(&mut self, rows: &[usize], query: usize) -> Vec<f64> {
+    pub(super) fn ways(&mut self, rows: &[usize], query: usize) -> Vec<f64> {
         let m = self.demands.of.len();
         let lengths = self.exchange.lengths_to(query);
         let potentials = &self.exchange.potentials;

@@ -1,0 +1,189 @@
+//! The worst of several tasks: chosen for, proved, recorded, and refused where it has no meaning.
+
+use std::fs;
+use std::path::Path;
+
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use serde_json::{Value, json};
+
+use crate::support::{json as read_json, kantor, printed_json, write_npy};
+
+/// A pool of 60 rows around a circle's arc and two tasks, of three and of two queries, at its ends.
+fn data() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let point = |x: f32| [x.cos(), x.sin(), 0.1 * (7.0 * x).sin()];
+    let points = |xs: &[f32]| xs.iter().flat_map(|&x| point(x)).collect::<Vec<f32>>();
+    let pool: Vec<f32> = (0..60).map(|row| 0.03 * ((7 * row) % 60) as f32).collect();
+    write_npy(&at("pool.npy"), 3, &points(&pool));
+    write_npy(&at("a.npy"), 3, &points(&[0.2, 0.3, 0.5]));
+    write_npy(&at("b.npy"), 3, &points(&[1.1, 1.5]));
+    let lines = (0..60).map(|row| format!("{{\"source\": \"{}\"}}\n", if row % 3 == 0 { "web" } else { "book" }));
+    fs::write(at("pool.jsonl"), lines.collect::<String>()).unwrap();
+    fs::write(at("weights.txt"), "1\n2\n3\n1\n4\n").unwrap();
+    directory
+}
+
+const TASKS: [&str; 4] = ["--query", "a=a.npy", "--query", "b=b.npy"];
+
+/// A run with these words before its output directory.
+fn words<'a>(command: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let common = [command, "--pool", "pool.npy", "--cost", "euclidean", "--budget", "12", "--force", "-o", out];
+    [&common, more].concat()
+}
+
+fn select(directory: &Path, out: &str, more: &[&str]) -> Value {
+    let more = [&TASKS[..], &["--aggregate", "worst", "--json"], more].concat();
+    printed_json(kantor().current_dir(directory).args(words("select", out, &more)))
+}
+
+fn ends(of: &Value) -> (f64, f64) {
+    (of["lower"].as_f64().unwrap(), of["upper"].as_f64().unwrap())
+}
+
+#[test]
+fn the_distance_is_that_of_the_farthest_task_and_optimal_is_near_the_bound() {
+    let directory = data();
+    let at = directory.path();
+    for more in [&[][..], &["--p", "2"], &["--query-weights", "weights.txt"]] {
+        let found = select(at, "out", &[more, &["--method", "optimal,swap,round-robin,random"]].concat());
+        let results = found["results"].as_array().unwrap();
+        let upper = |result: &Value| ends(&result["distance"]).1;
+        for result in results {
+            let of_tasks: Vec<(f64, f64)> = result["task_distances"].as_array().unwrap().iter().map(ends).collect();
+            let (lower, upper) = ends(&result["distance"]);
+            assert_eq!(of_tasks.len(), 2);
+            assert_eq!(lower, of_tasks[0].0.max(of_tasks[1].0), "{result}");
+            assert_eq!(upper, of_tasks[0].1.max(of_tasks[1].1), "{result}");
+            assert!(result["best"]["lower"].as_f64().unwrap() <= upper);
+            let method = result["method"].as_str().unwrap();
+            let dir = format!("out/{method}/k12");
+            kantor()
+                .current_dir(at)
+                .args(["verify", &format!("{dir}/certificate.json")])
+                .assert()
+                .success()
+                .stdout(contains("verified").and(contains("the worst of 2 tasks")));
+            assert!(!at.join(&dir).join("prices.json").exists(), "limits and rows have no prices there");
+            if more.is_empty() {
+                // What the tasks say alone.
+                for (query, of_task) in ["a.npy", "b.npy"].iter().zip(&of_tasks) {
+                    let subset = format!("{dir}/selection.jsonl");
+                    let words = [
+                        "distance",
+                        "--pool",
+                        "pool.npy",
+                        "--query",
+                        query,
+                        "--cost",
+                        "euclidean",
+                        "--subset",
+                        &subset,
+                    ];
+                    let alone = printed_json(kantor().current_dir(at).args(words).args(["--best", "never", "--json"]));
+                    assert!((ends(&alone).1 - of_task.1).abs() <= 1e-12, "{alone} {of_task:?}");
+                }
+            }
+        }
+        assert!(results[0]["excess"].as_f64().unwrap() <= 0.05, "{more:?}: {}", results[0]);
+        for other in &results[2..] {
+            assert!(upper(&results[0]) <= upper(other) + 1e-12, "{more:?}: {other}");
+        }
+        assert!(upper(&results[1]) <= upper(&results[2]) + 1e-12, "swap starts from round-robin");
+    }
+    let manifest = read_json(&at.join("out/manifest.json"));
+    assert_eq!(manifest["parameters"]["aggregate"], json!("worst"));
+    let stated = read_json(&at.join("out/optimal/k12/certificate.json"));
+    assert_eq!(stated["problem"]["tasks"], json!([3, 2]));
+    let shown = kantor().current_dir(at).args(["prices", "out"]).assert().code(3);
+    shown.stderr(contains("not for the worst of several tasks"));
+}
+
+#[test]
+fn tables_and_pages_give_the_distance_of_every_task() {
+    let directory = data();
+    let at = directory.path();
+    let more = [&TASKS[..], &["--aggregate", "worst", "--method", "optimal,random"]].concat();
+    let shown = kantor().current_dir(at).args(words("select", "out", &more)).assert().success();
+    let shown = String::from_utf8(shown.get_output().stdout.clone()).unwrap();
+    assert!(shown.contains("worst task") && shown.contains("those of the worst of the tasks `a`, `b`"), "{shown}");
+    let lines: Vec<&str> = shown.lines().filter(|line| line.starts_with(" optimal")).collect();
+    assert_eq!(lines.len(), 3, "{shown}");
+    assert!(lines.iter().filter(|line| line.trim_end().ends_with("worst")).count() == 1, "{shown}");
+    kantor()
+        .current_dir(at)
+        .args(words("compare", "compared", &more))
+        .assert()
+        .success()
+        .stdout(contains("worst task"));
+    let page = fs::read_to_string(at.join("compared/report.html")).unwrap();
+    assert!(page.contains("Distance to each task") && page.contains("the worst of the tasks"));
+    let found = read_json(&at.join("compared/results.json"));
+    assert_eq!(found["results"][0]["task_distances"].as_array().unwrap().len(), 2);
+    // Random subsets are measured by their worst task too.
+    let (chosen, random) = (ends(&found["results"][0]["distance"]).1, &found["references"][0]);
+    assert!(random["range"][0].as_f64().unwrap() >= chosen && random["best"].as_f64().unwrap() <= chosen);
+    // As a setting of a file.
+    fs::write(at.join("settings.toml"), "aggregate = \"worst\"\nmethod = \"optimal\"\n").unwrap();
+    let more = [&TASKS[..], &["--config", "settings.toml"]].concat();
+    kantor().current_dir(at).args(words("select", "again", &more)).assert().success();
+    let certificate = |out: &str| fs::read(at.join(out).join("optimal/k12/certificate.json")).unwrap();
+    assert_eq!(certificate("again"), certificate("out"));
+}
+
+#[test]
+fn one_task_is_what_it_is_without() {
+    let directory = data();
+    let at = directory.path();
+    let certificates = [("plain", &[][..]), ("worst", &["--aggregate", "worst"])].map(|(out, more)| {
+        let more = [&["--query", "one=a.npy", "--method", "optimal,swap"], more].concat();
+        kantor().current_dir(at).args(words("select", out, &more)).assert().success();
+        ["optimal", "swap"].map(|method| fs::read(at.join(out).join(method).join("k12/certificate.json")).unwrap())
+    });
+    assert_eq!(certificates[0], certificates[1]);
+}
+
+#[test]
+fn constraints_hold_for_the_worst_task_and_are_proved() {
+    let directory = data();
+    let at = directory.path();
+    let quota = ["--pool-jsonl", "pool.jsonl", "--quota", "source=web:..2", "--method", "optimal,swap,energy"];
+    let found = select(at, "out", &quota);
+    let results = found["results"].as_array().unwrap();
+    for result in results {
+        assert!(result["limits"][0]["used"].as_f64().unwrap() <= 2.0, "{result}");
+        let method = result["method"].as_str().unwrap();
+        kantor()
+            .current_dir(at)
+            .args(["verify", &format!("out/{method}/k12/certificate.json")])
+            .assert()
+            .success()
+            .stdout(contains("verified"));
+    }
+    let free = select(at, "free", &["--method", "optimal"]);
+    let best = |found: &Value| found["results"][0]["best"]["lower"].as_f64().unwrap();
+    assert!(best(&found) >= best(&free) - 1e-9, "a limit makes no bound smaller");
+    assert!(results[0]["excess"].as_f64().unwrap() <= 0.05, "{}", results[0]);
+}
+
+#[test]
+fn what_has_no_meaning_for_the_worst_task_is_refused_by_name() {
+    let directory = data();
+    let refused = |command: &str, more: &[&str], said: &[&str]| {
+        let more = [&TASKS[..], &["--aggregate", "worst"], more].concat();
+        let shown = kantor().current_dir(directory.path()).args(words(command, "out", &more)).assert().code(2);
+        let shown = String::from_utf8(shown.get_output().stderr.clone()).unwrap();
+        assert!(said.iter().all(|word| shown.contains(word)), "{more:?}: {shown}");
+    };
+    refused("select", &["--query-shares", "a=1,b=2"], &["--query-shares", "--aggregate worst"]);
+    refused("select", &["--objective", "energy"], &["--objective energy", "--aggregate worst"]);
+    refused("compare", &["--objective", "mmd"], &["--objective mmd", "--aggregate worst"]);
+    refused("select", &["--diversity", "0.5"], &["--diversity", "--aggregate worst"]);
+    refused("select", &["--balance-groups"], &["--balance-groups", "--aggregate worst"]);
+    refused("select", &["--cross-fit", "2"], &["--cross-fit", "several tasks"]);
+    refused("compare", &["--solver", "exact"], &["--solver", "--aggregate worst"]);
+    let wrong = [&TASKS[..], &["--aggregate", "best"]].concat();
+    let shown = kantor().current_dir(directory.path()).args(words("select", "out", &wrong)).assert().code(2);
+    shown.stderr(contains("mixture, worst"));
+}
