@@ -69,7 +69,8 @@ def beside(certificate):
 # What limits and quality speak of, the latter last, if it has the values that the certificate means.
 def columns_of(cert, certificate, words, count):
     constraints, quality, given, found = cert["problem"]["constraints"], cert["problem"]["quality"], {}, []
-    records = [(record, "labels") for record in constraints["columns"]] + [(quality["column"], "scores")] * bool(quality)
+    records = [(record, "labels") for record in constraints["columns"]]
+    records += [(quality["column"], "scores")] if quality else []
     for limit in constraints["limits"]:
         if limit["of"] == "sum":
             records[limit["column"]] = records[limit["column"]][0], "numbers"
