@@ -74,7 +74,8 @@ def columns_of(cert, certificate, words, count):
     for limit in constraints["limits"]:
         if limit["of"] == "sum":
             records[limit["column"]] = records[limit["column"]][0], "numbers"
-    records += [(tokens["column"], "numbers")] * bool(tokens) + [(quality["column"], "scores")] * bool(quality)
+    records += [(tokens["column"], "numbers")] if tokens else []
+    records += [(quality["column"], "scores")] if quality else []
     for word in words:
         name, mark, file = word.partition("=")
         need(name and mark and file and name not in given, f"--column {word} is not understood", "cannot-check")
