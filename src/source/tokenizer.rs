@@ -56,7 +56,9 @@ impl Tokenizer {
     #[cfg_attr(not(feature = "tokenizers"), expect(clippy::unused_self, reason = "none is ever made"))]
     pub(crate) fn count(&self, text: &str) -> Result<usize, String> {
         #[cfg(feature = "tokenizers")]
-        return self.inner.encode_fast(text, false).map(|found| found.len()).map_err(|error| error.to_string());
+        {
+            self.inner.encode_fast(text, false).map(|found| found.len()).map_err(|error| error.to_string())
+        }
         #[cfg(not(feature = "tokenizers"))]
         Err(format!("no tokenizer for {} bytes", text.len()))
     }
