@@ -50,6 +50,7 @@ pub fn certificate(data: &[u8]) {
         power: certificate.problem.p,
         weights: certificate.problem.weights.clone(),
         objective: certificate.problem.objective,
+        tasks: certificate.problem.tasks.clone(),
     };
     let distance = |rows: &[usize]| {
         let bound = certify::distance(&geometry, &terms, rows).expect("rows that were verified can be measured");

@@ -30,5 +30,6 @@ mod spelling;
 mod study;
 mod subsets;
 mod support;
+mod text;
 mod weights;
 mod worst;
