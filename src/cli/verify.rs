@@ -88,6 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "budget": problem.map(|of| of.budget),
             "pool": problem.map(|of| of.pool),
             "queries": problem.map(|of| of.queries),
+            "tasks": problem.map(|of| &of.tasks).filter(|tasks| !tasks.is_empty()),
             "weighted": problem.map(|of| json!({"subset": of.weights.subset.is_some(), "query": of.weights.query.is_some()})),
             "constraints": problem.map(|of| in_words(&of.constraints)),
             "reason": verdict.reason(),
@@ -213,13 +214,24 @@ fn spoken_of(files: &[Input], columns: &[ColumnRecord]) -> Text {
     text
 }
 
-/// What the numbers are about: cost and power, sizes, and all that departs from equal weights.
-fn terms(Statement { cost, p, budget, pool, queries, weights, objective, .. }: &Statement) -> String {
-    let measure = match objective {
+/// Tasks whose numbers of queries are listed.
+const LISTED: usize = 12;
+
+/// What the numbers are about: cost and power, sizes, and all that departs from equal weights and one task.
+fn terms(Statement { cost, p, budget, pool, queries, weights, objective, tasks, .. }: &Statement) -> String {
+    let of_one = match objective {
         Objective::W => format!("W_{}", u8::from(*p)),
         Objective::Energy => "energy distance".to_owned(),
         Objective::Mmd(kernel) => format!("discrepancy under the kernel {kernel}"),
         Objective::Tsds { diversity } => format!("TSDS's objective with diversity {diversity}"),
+    };
+    let measure = match &tasks[..] {
+        [] => of_one,
+        tasks => {
+            let shown: Vec<String> = tasks.iter().take(LISTED).map(usize::to_string).collect();
+            let more = if tasks.len() > LISTED { ", …" } else { "" };
+            format!("the largest {of_one} to any of {} tasks of {}{more} queries", tasks.len(), shown.join(", "))
+        }
     };
     let weighted = match (&weights.subset, &weights.query) {
         (None, None) => "",
