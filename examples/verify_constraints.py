@@ -1,9 +1,11 @@
 """Constraints, for the checker in verify.py: whether the subset obeys them, and what prices of limits do to a bound."""
 
+import gzip
 import json
 import math
 import os
 import struct
+import zlib
 
 from verify_bounds import LARGEST, Feasible, Stop, need, units
 
@@ -13,16 +15,19 @@ except ImportError:
     from blake3_numpy import blake3  # beside this file
 
 NO_LABEL = 2**32 - 1
+BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))  # white space
 
 
 # The values of a column, a label or a number for each of `count` pool rows as stored.
 def column(path, field, kind, count):
     need(os.path.isfile(path), f"{path} is no file", "cannot-check")
     try:
-        lines = open(path, "rb").read().decode("utf-8").split("\n")
-    except ValueError as fault:
+        content = open(path, "rb").read()
+        content = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        lines = content.decode("utf-8").split("\n")
+    except (ValueError, EOFError, OSError, zlib.error) as fault:
         raise Stop("cannot-check", f"{path}: {fault}")
-    lines = [line.strip() for line in (lines[:-1] if lines[-1] == "" else lines)]
+    lines = [line.strip(BLANK) for line in (lines[:-1] if lines[-1] == "" else lines)]
     need(len(lines) == count, f"{path} has {len(lines)} values for {count} pool rows", "cannot-check")
     spelled, cells = type("Spelled", (str,), {}), lines
     if lines and lines[0].startswith("{"):
@@ -32,9 +37,11 @@ def column(path, field, kind, count):
         except (ValueError, AttributeError, RecursionError) as fault:
             raise Stop("cannot-check", f"{path}: {fault!r}")
         cells = ["true" if cell is True else "false" if cell is False else cell for cell in cells]
-        cells = [cell.strip() if type(cell) is str else cell for cell in cells]
+        cells = [cell.strip(BLANK) if type(cell) is str else cell for cell in cells]
     if kind == "labels":
         need(all(cell is None or isinstance(cell, str) for cell in cells), f"{path}: no label", "cannot-check")
+        half = any(cell and any("\ud800" <= c <= "\udfff" for c in cell) for cell in cells)
+        need(not half, f"{path}: half of a surrogate pair in a label", "cannot-check")
         return [str(cell) if cell else None for cell in cells]
     try:
         numbers = [float(cell) for cell in cells]
@@ -50,14 +57,29 @@ def file_of(place):
     return place if os.path.exists(place) else place.rpartition(":")[0] or place
 
 
-# The columns in the result that a certificate is a part of.
+# The columns in the result that a certificate is a part of: it may lie in folders of a size, a method and a cost there.
 def beside(certificate):
-    above = os.path.dirname(os.path.abspath(certificate))
-    for _ in range(3):
-        if os.path.isfile(os.path.join(above, "columns.jsonl")):
-            return os.path.join(above, "columns.jsonl")
+    above, found = os.path.abspath(certificate), []
+    for _ in range(4):
         above = os.path.dirname(above)
-    return None
+        found.append(os.path.join(above, "columns.jsonl"))
+    return [path for path in found if os.path.isfile(path)]
+
+
+# The values of a column in a place, if they are those that its record means.
+def meant(record, kind, place, count):
+    path = file_of(place)
+    values = column(path, record["name"] if path == place else place[len(path) + 1 :], kind, count)
+    digest = blake3(b"L" if kind == "labels" else b"N")
+    if kind != "labels":
+        digest.update(struct.pack(f"<{count}d", *values))
+    else:
+        encoded = [None if label is None else label.encode() for label in values]
+        prefix = lambda label: struct.pack("<I", NO_LABEL if label is None else len(label)) + (label or b"")
+        digest.update(b"".join(map(prefix, encoded)))
+    same = digest.hexdigest() == record["blake3"]
+    need(same, f"columns: {record['name']!r} has other values", "cannot-check")
+    return values
 
 
 # What limits speak of, if it has the values that the certificate means.
@@ -70,24 +92,17 @@ def columns_of(cert, certificate, words, count):
     names = {record["name"] for record in constraints["columns"]}
     need(set(given) <= names, "columns: the certificate speaks of no such column", "cannot-check")
     for at, record in enumerate(constraints["columns"]):
-        place = given.get(record["name"], record["origin"])
-        if record["name"] not in given and not (place and os.path.isfile(file_of(place))):
-            place = beside(certificate) or place
-        need(place is not None, f"columns: no file of {record['name']!r} is given", "cannot-check")
-        path = file_of(place)
-        field = record["name"] if path == place else place[len(path) + 1 :]
         adds_up = any(limit["column"] == at and limit["of"] == "sum" for limit in constraints["limits"])
-        values = column(path, field, "numbers" if adds_up else "labels", count)
-        digest = blake3(b"N" if adds_up else b"L")
-        if adds_up:
-            digest.update(struct.pack(f"<{count}d", *values))
+        named, faults = given.get(record["name"]), []
+        # Whichever of these has the values that are meant.
+        for place in [named] if named else [*beside(certificate), *[record["origin"]] * bool(record["origin"])]:
+            try:
+                found.append(meant(record, "numbers" if adds_up else "labels", place, count))
+                break
+            except Stop as stop:
+                faults.append(stop)
         else:
-            encoded = [None if label is None else label.encode() for label in values]
-            prefix = lambda label: struct.pack("<I", NO_LABEL if label is None else len(label)) + (label or b"")
-            digest.update(b"".join(map(prefix, encoded)))
-        same = digest.hexdigest() == record["blake3"]
-        need(same, f"columns: {record['name']!r} has other values", "cannot-check")
-        found.append(values)
+            raise faults[0] if faults else Stop("cannot-check", f"columns: no file of {record['name']!r} is given")
     return found
 
 

@@ -1,6 +1,6 @@
 //! `kantor verify`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -16,7 +16,7 @@ use crate::constraints::in_words;
 use crate::pipeline::{IDLE_TENSOR, InputSpec};
 use crate::record::COLUMNS;
 use crate::record::columns::distance_name;
-use crate::source::cells::split;
+use crate::source::cells::file_of;
 use crate::source::whole::{self, Whole};
 use crate::verify::{NamedColumn, verify};
 use crate::view::escape::Text;
@@ -44,7 +44,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     similarity: Option<PathBuf>,
     /// The file of a column that the constraints speak of, and the field of JSON lines: that of the column's name if left
-    /// out; where the certificate says that it was read from if there is no such flag
+    /// out; if there is no such flag, columns.jsonl of the certificate's result, else where it says that it was read from
     #[arg(long = "column", value_name = "NAME=FILE[:FIELD]", value_parser = OsStringValueParser::new().try_map(named_column))]
     columns: Vec<NamedColumn>,
     /// Name of the tensor, where a file holds several; the one that the certificate names if left out
@@ -61,8 +61,9 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// How many directories above a certificate its result may begin.
-const ABOVE: usize = 3;
+/// How many directories above a certificate its result may begin: one for the size, the method and, in comparisons of
+/// several, the cost.
+const ABOVE: usize = 4;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     threads::start(arguments.threads)?;
@@ -154,9 +155,11 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
             "kantor: note: files are looked for by the names in the certificate, from here: else give --pool and --query",
         );
     }
-    let columns: Vec<NamedColumn> = arguments.columns.iter().cloned().chain(beside(arguments, certificate)).collect();
-    let mut elsewhere = certificate.problem.constraints.columns.iter().filter(|of| !is_named(&columns, &of.name));
-    if elsewhere.any(|of| !is_there(of)) {
+    let columns: Vec<NamedColumn> =
+        arguments.columns.iter().cloned().chain(looked_for(arguments, certificate)).collect();
+    let is_there = |name: &str| columns.iter().any(|(of, place)| of == name && file_of(place).exists());
+    let given = |name: &str| arguments.columns.iter().any(|(of, _)| of == name);
+    if certificate.problem.constraints.columns.iter().any(|of| !given(&of.name) && !is_there(&of.name)) {
         tell(
             "kantor: note: columns are looked for where the certificate says that they were read from, and in the \
              columns.jsonl of its result: else give --column NAME=FILE",
@@ -164,7 +167,6 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     }
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let executor: Executor<'_> = if arguments.threads == 1 { &sequential } else { &certify::in_parallel };
-    let columns: Vec<NamedColumn> = arguments.columns.iter().cloned().chain(beside(arguments, certificate)).collect();
     let verdict = verify(certificate, &files, &columns, executor, &progress)?;
     if files.tensor_is_idle() {
         tell(format_args!("kantor: warning: {IDLE_TENSOR}"));
@@ -172,24 +174,17 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     Ok(verdict)
 }
 
-/// Columns that are in the result which the certificate is a part of, where they are not given and not where they were read
-/// from.
-fn beside(arguments: &Arguments, certificate: &Certificate) -> impl Iterator<Item = NamedColumn> {
+/// Where columns that are not given may be: in the result which the certificate is a part of, else where they were read from.
+fn looked_for(arguments: &Arguments, certificate: &Certificate) -> impl Iterator<Item = NamedColumn> {
     let path = std::path::absolute(&arguments.certificate).unwrap_or_default();
-    let mut results = path.ancestors().skip(1).take(ABOVE).map(|above| above.join(COLUMNS));
-    let found = results.find(|path| path.is_file());
-    let missing = |of: &&ColumnRecord| !is_named(&arguments.columns, &of.name) && !is_there(of);
-    let columns = certificate.problem.constraints.columns.iter().filter(missing);
-    columns.filter_map(move |of| Some((of.name.clone(), found.clone()?)))
-}
-
-fn is_named(columns: &[NamedColumn], name: &str) -> bool {
-    columns.iter().any(|(of, _)| of == name)
-}
-
-/// Whether there is a file where a column was read from.
-fn is_there(of: &ColumnRecord) -> bool {
-    of.origin.as_ref().is_some_and(|origin| split(Path::new(origin)).0.exists())
+    let results = path.ancestors().skip(1).take(ABOVE).map(|above| above.join(COLUMNS));
+    let results: Vec<PathBuf> = results.filter(|path| path.is_file()).collect();
+    let given = |of: &&ColumnRecord| arguments.columns.iter().any(|(name, _)| *name == of.name);
+    let columns = certificate.problem.constraints.columns.iter().filter(move |of| !given(of));
+    columns.flat_map(move |ColumnRecord { name, origin, .. }| {
+        let places = results.clone().into_iter().chain(origin.as_ref().map(PathBuf::from));
+        places.map(|place| (name.clone(), place))
+    })
 }
 
 /// The files that a certificate speaks of.

@@ -63,8 +63,8 @@ impl QueryWeighting {
             QueryWeighting::Shares(shares) => {
                 let counts = inputs.query_counts();
                 if let Some(task) = counts.iter().position(|count| *count == 0) {
-                    let fault =
-                        format!("the task of query file {task} has no query left: all were dropped as bad rows");
+                    let name = &inputs.tasks[task];
+                    let fault = format!("the task `{name}` has no query left: all were dropped as bad rows");
                     return Err(Error::Request(fault));
                 }
                 // Whole shares make whole weights, whose sums are exact.
