@@ -5,6 +5,7 @@ are fractions, without the root. What rounding leaves open is bounded here and n
 measure on pool rows, whose weights may then not cancel.
 """
 
+import bisect
 import heapq
 import math
 from fractions import Fraction
@@ -65,6 +66,13 @@ def units(x):
     return numerator * (2**1074 // denominator)
 
 
+# The least double that is no smaller.
+def above(x):
+    need(abs(x) < LARGEST, "range: a cost, a potential or a share is too large")
+    near = float(x)
+    return near if near >= x else float(np.nextafter(near, np.inf))
+
+
 def mean(weights, values):
     return Fraction(sum(w * units(x) for w, x in zip(weights, values)), sum(weights) * 2**1074)
 
@@ -86,7 +94,7 @@ def each(rows, values):
     ends = [], []
     for at in range(0, len(rows), BLOCK):
         for end, found in zip(ends, values(rows[at : at + BLOCK])):
-            end.extend(found.tolist())
+            end.extend(found.ravel().tolist())
     need(all(map(math.isfinite, ends[0] + ends[1])), "range: a cost, a potential or a weight is too large")
     return ends
 
@@ -103,15 +111,15 @@ class Transport:
     def costs(self, rows):
         return costs(self.cost, self.p, self.pool, self.query, rows)
 
-    # What each row gains from the potentials at most.
-    def gains(self, g, rows):
+    # What each row gains from the potentials at most; of several tasks, whose first queries are `firsts`, from those of each.
+    def gains(self, g, rows, firsts=(0,)):
         need(len(g) == self.m, f"potentials: {len(g)} for {self.m} queries")
 
         def gain(c):
             gain = np.array(g, dtype=np.float64) - c
             gain = np.where(gain == 0, 0.0, np.nextafter(gain, np.inf))
             # A cost that is not negative takes from the potential, even from the largest number.
-            return np.where(c < 0, gain, np.minimum(gain, g)).max(axis=1)
+            return np.maximum.reduceat(np.where(c < 0, gain, np.minimum(gain, g)), firsts, axis=1)
 
         return each(rows, lambda block: map(gain, self.costs(block)))
 
@@ -154,8 +162,8 @@ class Worst:
     def __init__(self, problem, pool, query, subset):
         ends = np.cumsum(problem["tasks"]).tolist()
         self.spans, self.k, self.m, self.tasks = list(zip([0, *ends], ends)), problem["budget"], problem["queries"], []
+        self.ends, self.whole, self.subset = ends, Transport(problem, pool, query, subset), subset
         given = problem["weights"]["query"]
-        need(given is None or len(given) == self.m, "weights: there is not one for each query")
         for span in (slice(*span) for span in self.spans):
             weights = {"subset": problem["weights"]["subset"], "query": problem["weights"]["query"]}
             weights["query"] = weights["query"] and weights["query"][span]
@@ -168,36 +176,44 @@ class Worst:
         need(len(g) == self.m, f"potentials: {len(g)} for {self.m} queries")
         return [g[slice(*span)] for span in self.spans]
 
+    # What each row gains from the potentials of each task at most.
+    def gains(self, g, rows):
+        for end in self.whole.gains(g, rows, [start for start, _ in self.spans]):
+            yield [end[at : at + len(self.spans)] for at in range(0, len(end), len(self.spans))]
+
     def lower(self, g):
-        return list(map(max, zip(*(task.lower(part) for task, part in zip(self.tasks, self.split(g))))))
+        parts, bounds = self.split(g), []
+        for gains in self.gains(g, self.subset):
+            of_tasks = zip(self.tasks, parts, zip(*gains))
+            bounds.append(max(mean(task.b, part) - mean(task.a, gained) for task, part, gained in of_tasks))
+        return bounds
 
     def upper(self, plan):
         entries = list(zip(plan["position"], plan["query"], plan["mass"]))
         need(len(entries) == len(plan["position"]) == len(plan["query"]) == len(plan["mass"]), "plan: lengths differ")
         order = all(map(tuple.__lt__, (e[:2] for e in entries), (e[:2] for e in entries[1:])))
         need(order and all(e[1] < self.m for e in entries), "plan: out of range or order")
-        found = []
-        for task, (start, end) in zip(self.tasks, self.spans):
-            part = [e for e in entries if start <= e[1] < end]
-            need(part, "plan: a task is left out")
+        found, parts = [], [[] for _ in self.tasks]
+        for entry in entries:
+            parts[bisect.bisect_right(self.ends, entry[1])].append(entry)
+        need(all(parts), "plan: a task is left out")
+        for task, (start, _), part in zip(self.tasks, self.spans, parts):
             i, j, mass = map(list, zip(*part))
             found.append(task.upper({"position": i, "query": [x - start for x in j], "mass": mass}))
         return list(map(max, zip(*found)))
 
-    # Any shares of the tasks: the largest distance is at least the mean.
+    # Any shares of the tasks: the largest distance is at least the mean. Both ends count what rows gain in full, as potentials
+    # of several tasks may cancel, beside whose sizes no rounding is small.
     def best(self, evidence, feasible, n):
         shared, g = evidence
         need(len(shared) == len(self.tasks) and all(x >= 0 for x in shared), "shares: one is missing or negative")
-        exact, ends = positive(shared, "shares"), [np.zeros(n), np.zeros(n)]
-        earned = Fraction(0)
-        for task, share, whole, part in zip(self.tasks, shared, exact, self.split(g)):
-            earned += whole * mean(task.b, part)
-            for at, (gains, away) in enumerate(zip(task.gains(part, range(n)), (np.inf, -np.inf))):
-                product = share * np.array(gains)
-                product = np.where(product == 0, product, np.nextafter(product, away))
-                ends[at] = np.nextafter(ends[at] + product, away)
-        need(np.isfinite(ends).all(), "range: a cost, a potential or a share is too large")
-        heights = [feasible.support(end.tolist(), holds_price=True) for end in ends]
+        exact, parts, ends = positive(shared, "shares"), self.split(g), []
+        earned = sum(share * mean(task.b, part) for task, share, part in zip(self.tasks, exact, parts))
+        for gains in self.gains(g, range(n)):
+            sums = [sum(share * units(x) for share, x in zip(exact, row)) for row in gains]
+            # As doubles that are no smaller.
+            ends.append([above(Fraction(x, 2**2148)) for x in sums])
+        heights = [feasible.support(end, holds_price=True) for end in ends]
         return [(earned - height * 2**1074 / self.k) / sum(exact) for height in heights]
 
 

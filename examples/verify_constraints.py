@@ -6,7 +6,6 @@ import math
 import os
 import struct
 import zlib
-
 from fractions import Fraction
 
 from verify_bounds import LARGEST, Feasible, Stop, need, units
@@ -17,6 +16,7 @@ except ImportError:
     from blake3_numpy import blake3  # beside this file
 
 NO_LABEL = 2**32 - 1
+BLANK = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))  # white space
 
 
 # The values of a column, a label or a number for each of `count` pool rows as stored; `scores` may be negative.
@@ -28,7 +28,7 @@ def column(path, field, kind, count):
         lines = content.decode("utf-8").split("\n")
     except (ValueError, EOFError, OSError, zlib.error) as fault:
         raise Stop("cannot-check", f"{path}: {fault}")
-    lines = [line.strip() for line in (lines[:-1] if lines[-1] == "" else lines)]
+    lines = [line.strip(BLANK) for line in (lines[:-1] if lines[-1] == "" else lines)]
     need(len(lines) == count, f"{path} has {len(lines)} values for {count} pool rows", "cannot-check")
     spelled, cells = type("Spelled", (str,), {}), lines
     if lines and lines[0].startswith("{"):
@@ -38,9 +38,11 @@ def column(path, field, kind, count):
         except (ValueError, AttributeError, RecursionError) as fault:
             raise Stop("cannot-check", f"{path}: {fault!r}")
         cells = ["true" if cell is True else "false" if cell is False else cell for cell in cells]
-        cells = [cell.strip() if type(cell) is str else cell for cell in cells]
+        cells = [cell.strip(BLANK) if type(cell) is str else cell for cell in cells]
     if kind == "labels":
         need(all(cell is None or isinstance(cell, str) for cell in cells), f"{path}: no label", "cannot-check")
+        half = any(cell and any("\ud800" <= c <= "\udfff" for c in cell) for cell in cells)
+        need(not half, f"{path}: half of a surrogate pair in a label", "cannot-check")
         return [str(cell) if cell else None for cell in cells]
     try:
         numbers = [float(cell) for cell in cells]
@@ -56,14 +58,29 @@ def file_of(place):
     return place if os.path.exists(place) else place.rpartition(":")[0] or place
 
 
-# The columns in the result that a certificate is a part of.
+# The columns in the result that a certificate is a part of: it may lie in folders of a size, a method and a cost there.
 def beside(certificate):
-    above = os.path.dirname(os.path.abspath(certificate))
-    for _ in range(3):
-        if os.path.isfile(os.path.join(above, "columns.jsonl")):
-            return os.path.join(above, "columns.jsonl")
+    above, found = os.path.abspath(certificate), []
+    for _ in range(4):
         above = os.path.dirname(above)
-    return None
+        found.append(os.path.join(above, "columns.jsonl"))
+    return [path for path in found if os.path.isfile(path)]
+
+
+# The values of a column in a place, if they are those that its record means.
+def meant(record, kind, place, count):
+    path = file_of(place)
+    values = column(path, record["name"] if path == place else place[len(path) + 1 :], kind, count)
+    digest = blake3(b"L" if kind == "labels" else b"N")
+    if kind != "labels":
+        digest.update(struct.pack(f"<{count}d", *values))
+    else:
+        encoded = [None if label is None else label.encode() for label in values]
+        prefix = lambda label: struct.pack("<I", NO_LABEL if label is None else len(label)) + (label or b"")
+        digest.update(b"".join(map(prefix, encoded)))
+    same = digest.hexdigest() == record["blake3"]
+    need(same, f"columns: {record['name']!r} has other values", "cannot-check")
+    return values
 
 
 # What limits and quality speak of, the latter last, if it has the values that the certificate means.
@@ -83,23 +100,16 @@ def columns_of(cert, certificate, words, count):
     names = {record["name"] for record, _ in records}
     need(set(given) <= names, "columns: the certificate speaks of no such column", "cannot-check")
     for record, kind in records:
-        place = given.get(record["name"], record["origin"])
-        if record["name"] not in given and not (place and os.path.isfile(file_of(place))):
-            place = beside(certificate) or place
-        need(place is not None, f"columns: no file of {record['name']!r} is given", "cannot-check")
-        path = file_of(place)
-        field = record["name"] if path == place else place[len(path) + 1 :]
-        values = column(path, field, kind, count)
-        digest = blake3(b"L" if kind == "labels" else b"N")
-        if kind != "labels":
-            digest.update(struct.pack(f"<{count}d", *values))
+        named, faults = given.get(record["name"]), []
+        # Whichever of these has the values that are meant.
+        for place in [named] if named else [*beside(certificate), *[record["origin"]] * bool(record["origin"])]:
+            try:
+                found.append(meant(record, kind, place, count))
+                break
+            except Stop as stop:
+                faults.append(stop)
         else:
-            encoded = [None if label is None else label.encode() for label in values]
-            prefix = lambda label: struct.pack("<I", NO_LABEL if label is None else len(label)) + (label or b"")
-            digest.update(b"".join(map(prefix, encoded)))
-        same = digest.hexdigest() == record["blake3"]
-        need(same, f"columns: {record['name']!r} has other values", "cannot-check")
-        found.append(values)
+            raise faults[0] if faults else Stop("cannot-check", f"columns: no file of {record['name']!r} is given")
     return found
 
 

@@ -10,7 +10,7 @@ use kantor_solvers::Watch;
 use kantor_theory::bounds::Executor;
 use kantor_theory::certificate::{Content, Input, SCHEMA_1};
 use kantor_theory::constraints::{ColumnRecord, Constraints, Counted};
-use kantor_theory::{Certificate, Facts, Rows, Verdict, checker};
+use kantor_theory::{Certificate, Column, Facts, Rows, Verdict, checker};
 
 use crate::certify;
 use crate::pipeline::{Error, InputSpec, Inputs};
@@ -24,7 +24,7 @@ use crate::source::{Allowance, DataError, OnBadRow};
 pub type NamedColumn = (String, PathBuf);
 
 /// Checks `certificate` against these files; a column that is not among `columns` is looked for where the certificate says
-/// that it was read from. A tensor that they do not name is the one that the certificate names (which
+/// that it was read from. Of several files of one column that counts which has the values meant. A tensor that they do not name is the one that the certificate names (which
 /// is but a hint where rows are known by value), and rows that cannot be measured are left out if the certificate leaves
 /// any out.
 ///
@@ -95,11 +95,12 @@ fn read_columns<'a>(
     }
     let allowance = memory.map_or_else(Allowance::unlimited, Allowance::new);
     let mut found = Vec::new();
-    for (at, ColumnRecord { name, origin, .. }) in certificate.problem.columns().enumerate() {
-        let file = given.iter().find(|(of, _)| of == name).map(|(_, file)| file.clone());
-        let Some(file) = file.or_else(|| origin.as_ref().map(PathBuf::from)) else {
-            return Ok(Err(format!("the certificate does not say where column `{name}` was read from: name its file")));
-        };
+    for (at, ColumnRecord { name, origin, blake3 }) in certificate.problem.columns().enumerate() {
+        let named = given.iter().filter(|(of, _)| of == name).map(|(_, file)| file.clone());
+        let mut places: Vec<PathBuf> = named.collect();
+        if places.is_empty() {
+            places.extend(origin.as_ref().map(PathBuf::from));
+        }
         let adds_up = limits.iter().any(|limit| limit.column == at && limit.of == Counted::Sum);
         let kind = match at < columns.len() {
             true if adds_up => ColumnKind::Numbers,
@@ -108,7 +109,13 @@ fn read_columns<'a>(
             false => ColumnKind::Scores,
         };
         let rows = inputs.original_pool_len();
-        match ReadColumn::read(name, &file, kind, rows, &allowance, watch) {
+        let read = |place: &PathBuf| ReadColumn::read(name, place, kind, rows, &allowance, watch);
+        let Some(read) =
+            first_meant(places.iter().map(read), |column| certify::column_record(name, column).blake3 == *blake3)
+        else {
+            return Ok(Err(format!("the certificate does not say where column `{name}` was read from: name its file")));
+        };
+        match read {
             Ok(column) => found.push((name.as_str(), column)),
             // A column of labels is none of numbers, and one of another pool has other lines.
             Err(error @ DataError::Line { .. }) => {
@@ -119,6 +126,23 @@ fn read_columns<'a>(
         }
     }
     Ok(Ok(found))
+}
+
+/// The first of these that is meant; if none is, the first that could be read, else the first fault.
+fn first_meant(
+    places: impl Iterator<Item = Result<ReadColumn, DataError>>,
+    is_meant: impl Fn(&Column) -> bool,
+) -> Option<Result<ReadColumn, DataError>> {
+    let mut first: Option<Result<ReadColumn, DataError>> = None;
+    for read in places {
+        match (&read, &first) {
+            (Err(DataError::Stopped(_)), _) => return Some(read),
+            (Ok(found), _) if is_meant(&found.column) => return Some(read),
+            (_, None) | (Ok(_), Some(Err(_))) => first = Some(read),
+            _ => {}
+        }
+    }
+    first
 }
 
 /// What the files hold in the ranges of a certificate; of version 1, which files they are.
@@ -164,10 +188,11 @@ fn only_tensor(certificate: &Certificate) -> Option<String> {
 /// tensor.
 fn other_input(error: Error, tensor_named: bool) -> Result<Verdict, Error> {
     use DataError::{BadEntry, BadRows, LargeCost, NegativeCost, Tensor};
-    match error {
+    match &error {
         Error::Data(BadRows { .. } | BadEntry { .. } | LargeCost { .. } | NegativeCost { .. }) => {}
         Error::Data(Tensor { .. }) if tensor_named => {}
-        error => return Err(error),
+        _ => return Err(error),
     }
+    let error = if let Error::Data(error) = error { Error::Data(error.never_dropped()) } else { error };
     Ok(Verdict::CannotCheck(format!("this is not the input that the certificate speaks of: {error}")))
 }

@@ -108,7 +108,13 @@ impl Batch<'_> {
                     self.fail_on(inputs, &failed, &error.into())?;
                     parts.push(others);
                 }
-                Err(error) => self.fail_on(inputs, &fit, &error)?,
+                // What constraints forbid at one budget, they may allow at others.
+                Err(error) => {
+                    let of = |at: &usize| error.budget().is_none_or(|budget| self.jobs[*at].budget == budget);
+                    let (failed, others): (Vec<usize>, Vec<usize>) = fit.iter().partition(|at| of(at));
+                    self.fail_on(inputs, &failed, &error)?;
+                    parts.push(others);
+                }
             }
         }
         Ok(())

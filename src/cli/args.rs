@@ -94,7 +94,8 @@ pub(super) struct SelectionArguments {
     /// Replace an older result of kantor
     #[arg(long)]
     pub(super) force: bool,
-    /// Also split the queries into F folds, select by all folds but one, and measure on that one
+    /// Also split the queries into F folds, select by all folds but one, and measure on that one; every fold counts the same
+    /// in the mean, whatever its queries weigh
     #[arg(long, value_name = "F", value_parser = count::<usize>)]
     cross_fit: Option<usize>,
     /// The queries as text, one JSON object a line: shown where results speak of single queries. For several tasks one file with
@@ -295,7 +296,8 @@ pub(super) struct TermsArguments {
 pub(super) struct ProofArguments {
     #[command(flatten)]
     pub(super) terms: TermsArguments,
-    /// Also split the queries into F folds, select by all folds but one, and measure on that one
+    /// Also split the queries into F folds, select by all folds but one, and measure on that one; every fold counts the same
+    /// in the mean, whatever its queries weigh
     #[arg(long, value_name = "F", value_parser = count::<usize>)]
     cross_fit: Option<usize>,
 }

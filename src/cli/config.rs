@@ -64,7 +64,7 @@ fn check_keys(path: &Path, table: &toml::Table, command: &Command) -> Result<(),
     match table.keys().find(|key| !is_flag(key)) {
         None => Ok(()),
         Some(key) => {
-            let known: Vec<&str> = flags(command).collect();
+            let known: Vec<&str> = flags(command).filter(|flag| is_flag(flag)).collect();
             let meant = did_you_mean(key, known.iter().copied());
             let (path, known) = (path.display(), known.join(", "));
             Err(Failure::Usage(format!("{path}: unknown key `{key}`{meant} (known: {known})")))

@@ -1,6 +1,6 @@
 //! `kantor verify`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -17,7 +17,7 @@ use crate::constraints::in_words;
 use crate::pipeline::{IDLE_TENSOR, InputSpec};
 use crate::record::COLUMNS;
 use crate::record::columns::distance_name;
-use crate::source::cells::split;
+use crate::source::cells::file_of;
 use crate::source::whole::{self, Whole};
 use crate::verify::{NamedColumn, verify};
 use crate::view::escape::{OneLine, Text};
@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     similarity: Option<PathBuf>,
     /// The file of a column that constraints or quality speak of, and the field of JSON lines: that of the column's name if left
-    /// out; where the certificate says that it was read from if there is no such flag
+    /// out; if there is no such flag, columns.jsonl of the certificate's result, else where it says that it was read from
     #[arg(long = "column", value_name = "NAME=FILE[:FIELD]", value_parser = OsStringValueParser::new().try_map(named_column))]
     columns: Vec<NamedColumn>,
     /// Name of the tensor, where a file holds several; the one that the certificate names if left out
@@ -62,8 +62,9 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// How many directories above a certificate its result may begin.
-const ABOVE: usize = 3;
+/// How many directories above a certificate its result may begin: one for the size, the method and, in comparisons of
+/// several, the cost.
+const ABOVE: usize = 4;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     threads::start(arguments.threads)?;
@@ -89,6 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "budget": problem.map(|of| of.budget),
             "pool": problem.map(|of| of.pool),
             "queries": problem.map(|of| of.queries),
+            "tasks": problem.map(|of| &of.tasks).filter(|tasks| !tasks.is_empty()),
             "weighted": problem.map(|of| json!({"subset": of.weights.subset.is_some(), "query": of.weights.query.is_some()})),
             "constraints": problem.map(|of| in_words(&of.constraints)),
             "quality": problem.and_then(|of| of.quality.as_ref()).map(|of| json!({"column": of.column.name, "weight": of.weight})),
@@ -165,9 +167,11 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
             "kantor: note: files are looked for by the names in the certificate, from here: else give --pool and --query",
         );
     }
-    let columns: Vec<NamedColumn> = arguments.columns.iter().cloned().chain(beside(arguments, certificate)).collect();
-    let mut elsewhere = certificate.problem.columns().filter(|of| !is_named(&columns, &of.name));
-    if elsewhere.any(|of| !is_there(of)) {
+    let columns: Vec<NamedColumn> =
+        arguments.columns.iter().cloned().chain(looked_for(arguments, certificate)).collect();
+    let is_there = |name: &str| columns.iter().any(|(of, place)| of == name && file_of(place).exists());
+    let given = |name: &str| arguments.columns.iter().any(|(of, _)| of == name);
+    if certificate.problem.columns().any(|of| !given(&of.name) && !is_there(&of.name)) {
         tell(
             "kantor: note: columns are looked for where the certificate says that they were read from, and in the \
              columns.jsonl of its result: else give --column NAME=FILE",
@@ -175,7 +179,6 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     }
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let executor: Executor<'_> = if arguments.threads == 1 { &sequential } else { &certify::in_parallel };
-    let columns: Vec<NamedColumn> = arguments.columns.iter().cloned().chain(beside(arguments, certificate)).collect();
     let verdict = verify(certificate, &files, &columns, executor, &progress)?;
     if files.tensor_is_idle() {
         tell(format_args!("kantor: warning: {IDLE_TENSOR}"));
@@ -183,24 +186,17 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
     Ok(verdict)
 }
 
-/// Columns that are in the result which the certificate is a part of, where they are not given and not where they were read
-/// from.
-fn beside(arguments: &Arguments, certificate: &Certificate) -> impl Iterator<Item = NamedColumn> {
+/// Where columns that are not given may be: in the result which the certificate is a part of, else where they were read from.
+fn looked_for(arguments: &Arguments, certificate: &Certificate) -> impl Iterator<Item = NamedColumn> {
     let path = std::path::absolute(&arguments.certificate).unwrap_or_default();
-    let mut results = path.ancestors().skip(1).take(ABOVE).map(|above| above.join(COLUMNS));
-    let found = results.find(|path| path.is_file());
-    let missing = |of: &&ColumnRecord| !is_named(&arguments.columns, &of.name) && !is_there(of);
-    let columns = certificate.problem.columns().filter(missing);
-    columns.filter_map(move |of| Some((of.name.clone(), found.clone()?)))
-}
-
-fn is_named(columns: &[NamedColumn], name: &str) -> bool {
-    columns.iter().any(|(of, _)| of == name)
-}
-
-/// Whether there is a file where a column was read from.
-fn is_there(of: &ColumnRecord) -> bool {
-    of.origin.as_ref().is_some_and(|origin| split(Path::new(origin)).0.exists())
+    let results = path.ancestors().skip(1).take(ABOVE).map(|above| above.join(COLUMNS));
+    let results: Vec<PathBuf> = results.filter(|path| path.is_file()).collect();
+    let given = |of: &&ColumnRecord| arguments.columns.iter().any(|(name, _)| *name == of.name);
+    let columns = certificate.problem.columns().filter(move |of| !given(of));
+    columns.flat_map(move |ColumnRecord { name, origin, .. }| {
+        let places = results.clone().into_iter().chain(origin.as_ref().map(PathBuf::from));
+        places.map(|place| (name.clone(), place))
+    })
 }
 
 /// The files that a certificate speaks of.
@@ -225,13 +221,24 @@ fn spoken_of<'a>(files: &[Input], columns: impl Iterator<Item = &'a ColumnRecord
     text
 }
 
-/// What the numbers are about: cost and power, sizes, and all that departs from equal weights.
-fn terms(Statement { cost, p, budget, pool, queries, weights, tasks, objective, tokens, .. }: &Statement) -> String {
-    let measure = match objective {
+/// Tasks whose numbers of queries are listed.
+const LISTED: usize = 12;
+
+/// What the numbers are about: cost and power, sizes, and all that departs from equal weights and one task.
+fn terms(Statement { cost, p, budget, pool, queries, weights, objective, tasks, tokens, .. }: &Statement) -> String {
+    let of_one = match objective {
         Objective::W => format!("W_{}", u8::from(*p)),
         Objective::Energy => "energy distance".to_owned(),
         Objective::Mmd(kernel) => format!("discrepancy under the kernel {kernel}"),
         Objective::Tsds { diversity } => format!("TSDS's objective with diversity {diversity}"),
+    };
+    let measure = match &tasks[..] {
+        [] => of_one,
+        tasks => {
+            let shown: Vec<String> = tasks.iter().take(LISTED).map(usize::to_string).collect();
+            let more = if tasks.len() > LISTED { ", …" } else { "" };
+            format!("the largest {of_one} to any of {} tasks of {}{more} queries", tasks.len(), shown.join(", "))
+        }
     };
     let weighted = match (&weights.subset, &weights.query) {
         (None, None) => "",
@@ -239,15 +246,11 @@ fn terms(Statement { cost, p, budget, pool, queries, weights, tasks, objective, 
         (None, Some(_)) => "; the queries are weighted",
         (Some(_), Some(_)) => "; the subset's rows and the queries are weighted",
     };
-    let worst = match tasks.len() {
-        0 => String::new(),
-        tasks => format!("; the worst of {tasks} tasks"),
-    };
     let budget = match tokens {
         None => format!("budget {budget}"),
         Some(TokenBudget { column, min, max }) => {
             format!("budget {max} by `{}` and at least {min}, {budget}", OneLine(&column.name))
         }
     };
-    format!("{measure} under cost {cost}, {budget} of {pool} rows, {queries} queries{weighted}{worst}")
+    format!("{measure} under cost {cost}, {budget} of {pool} rows, {queries} queries{weighted}")
 }

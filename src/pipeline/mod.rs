@@ -127,6 +127,21 @@ pub enum Error {
     Output(#[from] OutputError),
 }
 
+impl Error {
+    /// The budget that it is about, if others may do.
+    pub(crate) fn budget(&self) -> Option<usize> {
+        match *self {
+            Error::Selector(
+                SelectError::Budget { budget, .. }
+                | SelectError::Infeasible { budget, .. }
+                | SelectError::NoneFound { budget, .. },
+            )
+            | Error::Rule(RuleError::Empty { budget, .. }) => Some(budget),
+            _ => None,
+        }
+    }
+}
+
 impl From<Stopped> for Error {
     fn from(stopped: Stopped) -> Self {
         Error::Selector(stopped.into())

@@ -14,12 +14,13 @@ use crate::certify::column_record;
 use crate::constraints::{Amount, Quota, Rules, duplicates};
 use crate::problem::{Goal, Problem};
 use crate::source::cells::{ValueFile, file_of, split};
-use crate::source::column::{ColumnKind, ReadColumn};
+use crate::source::column::{ColumnKind, ROW, ReadColumn};
 use crate::source::kind::holds_text;
 use crate::source::list::read_named_rows;
+use crate::source::memory::Claim;
 use crate::source::name::readable;
 use crate::source::tokenizer::Tokenizer;
-use crate::source::{Allowance, JsonlRows, OnBadRow, OpenOptions, Representation};
+use crate::source::{Allowance, DataError, JsonlRows, OnBadRow, OpenOptions, Representation};
 
 /// Which rules, and where what they speak of is read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -83,6 +84,9 @@ pub enum Dedup {
 
 /// The name of the column of near-duplicate clusters.
 const CLUSTERS: &str = "near-duplicates";
+
+/// Bytes that a row takes while rows that are much the same are looked for.
+const CLUSTER: u64 = 160;
 
 /// The name of the column of equal rows.
 const EQUAL: &str = "equal-rows";
@@ -183,7 +187,7 @@ impl RuleSpec {
             None => {}
             Some(Dedup::Column(column)) => quotas.push(Quota { column: column.clone(), ..one }),
             Some(same) => {
-                let (name, column) = clusters(same, inputs, watch)?;
+                let (name, column) = clusters(same, inputs, allowance, watch)?;
                 read.compute(self, name, column)?;
                 if let Dedup::Cosine(cosine) = same {
                     read.add(|rules| rules.remark(format!("{name}: clusters by a cosine of at least {cosine}")));
@@ -312,7 +316,8 @@ impl ReadRules {
 
     /// Adds a column that is found from the rows or their text.
     fn compute(&mut self, spec: &RuleSpec, name: &str, column: Column) -> Result<(), Error> {
-        if self.knows(name) || spec.columns.iter().any(|(of, _)| of == name) {
+        let is_asked_for = spec.quotas.iter().any(|quota| quota.column == name);
+        if self.knows(name) || is_asked_for || spec.columns.iter().any(|(of, _)| of == name) {
             let fault = format!(
                 "the name `{name}` is taken by what is found here: give the other column another name, as \
                                  --column NAME=FILE:FIELD"
@@ -376,12 +381,25 @@ fn no_examples(name: &str) -> Error {
 }
 
 /// The rows that are much the same, by the number of the first of them, as stored; rows that are alone have no label.
-fn clusters(same: &Dedup, inputs: &Inputs, watch: &dyn Watch) -> Result<(&'static str, Column), Error> {
+fn clusters(
+    same: &Dedup,
+    inputs: &Inputs,
+    allowance: &Allowance,
+    watch: &dyn Watch,
+) -> Result<(&'static str, Column), Error> {
     let Some((pool, _)) = inputs.points() else {
         let fault = "--dedup compares rows: give --pool and --query instead of --similarity, or name a field that tells which \
                      rows are the same";
         return Err(Error::Request(fault.to_owned()));
     };
+    let file = pool.files().first().map_or(Path::new("the pool"), |file| &file.path);
+    let claimed = |bytes: u64| -> Result<Claim<'_>, DataError> {
+        let mut claim = Claim::new(allowance, file);
+        let bytes = bytes.saturating_mul(inputs.original_pool_len() as u64);
+        claim.add(bytes, "looking for rows that are much the same", "allow more with --max-memory")?;
+        Ok(claim)
+    };
+    let search = claimed(CLUSTER)?;
     let (name, of) = match same {
         Dedup::Cosine(cosine) => (CLUSTERS, duplicates::near(pool, *cosine, watch)?),
         _ => (EQUAL, duplicates::equal(pool, watch)?),
@@ -390,7 +408,10 @@ fn clusters(same: &Dedup, inputs: &Inputs, watch: &dyn Watch) -> Result<(&'stati
     for (row, first) in of.iter().enumerate() {
         labels[inputs.original_row(row)] = first.map(|first| inputs.original_row(first).to_string());
     }
-    Ok((name, Column::labels(labels.iter().map(Option::as_deref))))
+    let column = Column::labels(labels.iter().map(Option::as_deref));
+    drop(search);
+    claimed(ROW)?.keep();
+    Ok((name, column))
 }
 
 /// The rows of a file, and the pool rows (as stored) that have at least this cosine to one of them.
@@ -414,7 +435,7 @@ fn near_rows(
         }
         _ => Representation::open_within(file, options, allowance)?,
     };
-    near.validate(Family::Angle, OnBadRow::Error, watch)?;
+    near.validate(Family::Angle, OnBadRow::Error, watch).map_err(DataError::never_dropped)?;
     near.check_same_dim(pool)?;
     let closeness =
         largest_similarity(&Problem::new(pool, &near, Goal { cost: Cost::Cosine, ..Goal::default() })?, inputs, watch)?;

@@ -102,7 +102,7 @@ impl QueryWeighting {
             QueryWeighting::Shares(shares) => {
                 let counts = inputs.query_counts();
                 if let Some(task) = counts.iter().position(|count| *count == 0) {
-                    return Err(no_query_left(task));
+                    return Err(no_query_left(&inputs.tasks[task]));
                 }
                 // Whole shares make whole weights, whose sums are exact.
                 let common = counts.iter().try_fold(1usize, |common, &count| {
@@ -130,8 +130,8 @@ impl QueryWeighting {
     }
 }
 
-fn no_query_left(task: usize) -> Error {
-    Error::Request(format!("the task of query file {task} has no query left: all were dropped as bad rows"))
+fn no_query_left(task: &str) -> Error {
+    Error::Request(format!("the task `{task}` has no query left: all were dropped as bad rows"))
 }
 
 impl Inputs {
@@ -173,7 +173,7 @@ impl Inputs {
         }
         let counts = self.query_counts();
         match counts.iter().position(|count| *count == 0) {
-            Some(task) => Err(no_query_left(task)),
+            Some(task) => Err(no_query_left(&self.tasks[task])),
             None => Ok(problem.worst_of(counts)),
         }
     }

@@ -13,9 +13,12 @@ use crate::constraints::{LISTED, limit_in_words};
 use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection};
 use crate::source::text::beginning;
 
-use super::Origin;
 use super::files::null_as_nan;
 use super::selection::{Best, SelectionRecord};
+use super::{Origin, Parameters};
+
+/// What rounding may do to a distance, as a share.
+const SLACK: f64 = 1e-9;
 
 /// Version of its format.
 pub const PRICES_SCHEMA: &str = "kantor/prices/1";
@@ -25,6 +28,7 @@ pub const PRICES_SCHEMA: &str = "kantor/prices/1";
 /// Every number `closer_by_at_most` is proved: in the changed problem no subset that may be chosen is closer to the queries than
 /// the selection by more. `null` stands where nothing is proved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Prices {
     /// [`PRICES_SCHEMA`].
     pub schema: Cow<'static, str>,
@@ -63,17 +67,36 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// Whether they are of this selection, by what both say of it.
-    pub(super) fn are_of(&self, selection: &SelectionRecord) -> bool {
-        let same = (&self.method, self.budget) == (&selection.method, selection.budget);
+    /// Whether they are of this selection, by what both say of it, and claim no more than the bounds say by themselves.
+    pub(super) fn are_of(&self, selection: &SelectionRecord, parameters: &Parameters) -> bool {
         let best = selection.best.map(Best::lower).or(selection.quality.and_then(|quality| quality.best));
+        let same = (&self.method, self.budget) == (&selection.method, selection.budget);
         let bounds = (Some(self.distance_upper), Some(self.best_lower)) == (selection.upper(), best);
-        self.schema == PRICES_SCHEMA && same && bounds
+        let cost = selection.cost.unwrap_or(parameters.cost);
+        let terms = (self.cost, self.p, self.objective) == (cost, parameters.p, parameters.objective);
+        let limited = |of: &LimitPrice| selection.limits.iter().any(|limit| limit.column == of.column);
+        self.schema == PRICES_SCHEMA && same && bounds && terms && self.limits.iter().all(limited) && self.are_modest()
+    }
+
+    /// Whether nothing is closer by less in a changed problem than what the bounds leave open in this one.
+    fn are_modest(&self) -> bool {
+        let open = self.distance_upper - self.best_lower;
+        let least = open - SLACK * self.distance_upper.abs();
+        let fixed = [&self.included, &self.excluded];
+        let rows = fixed
+            .iter()
+            .flat_map(|of| of.dearest.iter().map(|row| row.closer_by_at_most).chain([of.closer_by_at_most]));
+        let rows = rows.chain(self.new_rows.iter().map(|of| of.closer_by_at_most));
+        // A price is taken off the same bound; rows have bounds of their own.
+        let mut limits = self.limits.iter().filter_map(|of| of.closer_by_at_most);
+        let bounds = self.closer_by_at_most.is_some_and(|closer| closer >= open) && limits.all(|closer| closer >= open);
+        bounds && rows.flatten().all(|closer| closer >= least)
     }
 }
 
 /// An end of a limit; or of a limit on every label, the same end for some labels together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LimitPrice {
     /// In words.
     pub limit: String,
@@ -94,6 +117,7 @@ pub struct LimitPrice {
 
 /// Rows that constraints fix and that are worth something.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FixedRows {
     /// How many.
     pub rows: usize,
@@ -111,6 +135,7 @@ impl FixedRows {
 
 /// A row that constraints fix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RowPrice {
     /// Row number in the pool.
     pub row: usize,
@@ -122,6 +147,7 @@ pub struct RowPrice {
 
 /// A query that is expensive to be close to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct QueryPrice {
     /// Row number.
     pub query: usize,
@@ -142,6 +168,7 @@ pub struct QueryPrice {
 
 /// Rows that are added.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NewRows {
     /// How many.
     pub rows: usize,

@@ -115,7 +115,8 @@ impl Record {
         let files = manifest.results.iter().map(|selection| selection.dir.as_ref().map(read).transpose());
         let files: Vec<Option<SelectionFiles>> = files.collect::<Result<_, _>>()?;
         for (selection, files) in manifest.results.iter().zip(&files) {
-            if files.as_ref().and_then(|files| files.prices.as_ref()).is_some_and(|prices| !prices.are_of(selection)) {
+            let prices = files.as_ref().and_then(|files| files.prices.as_ref());
+            if prices.is_some_and(|prices| !prices.are_of(selection, &manifest.parameters)) {
                 let dir = selection.dir.as_deref().unwrap_or_default();
                 let path = directory.join(dir).join("prices.json");
                 let fault = "is of another selection than the manifest says, or of another version";

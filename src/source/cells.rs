@@ -64,6 +64,8 @@ pub(crate) struct Cells<'a> {
     pub(crate) path: &'a Path,
     /// The field of JSON lines.
     pub(crate) field: &'a str,
+    /// Whether it was named, so that there must be such lines.
+    pub(crate) is_named: bool,
     pub(crate) expected: Expected,
     /// How many there must be.
     pub(crate) rows: usize,
@@ -78,6 +80,34 @@ pub(crate) struct Cells<'a> {
 /// What is wrong with a value, and what to do.
 pub(crate) type Refusal = (String, &'static str);
 
+/// Why a value is not taken: it is refused, or there is no room for it.
+pub(crate) enum Untaken {
+    Refused(Refusal),
+    NoRoom(DataError),
+}
+
+impl From<Refusal> for Untaken {
+    fn from(refusal: Refusal) -> Self {
+        Untaken::Refused(refusal)
+    }
+}
+
+impl From<DataError> for Untaken {
+    fn from(error: DataError) -> Self {
+        Untaken::NoRoom(error)
+    }
+}
+
+impl Untaken {
+    /// The error about this line.
+    pub(super) fn at(self, file: &Path, line: usize) -> DataError {
+        match self {
+            Untaken::Refused((fault, remedy)) => DataError::Line { file: file.to_owned(), line, fault, remedy },
+            Untaken::NoRoom(error) => error,
+        }
+    }
+}
+
 impl Cells<'_> {
     /// Hands over what stands in each line.
     ///
@@ -87,7 +117,7 @@ impl Cells<'_> {
         &self,
         allowance: &Allowance,
         watch: &dyn Watch,
-        take: impl FnMut(Cell<'_>) -> Result<(), Refusal>,
+        take: impl FnMut(Cell<'_>) -> Result<(), Untaken>,
     ) -> Result<ValueFile, DataError> {
         let mut lines = Lines::open_cells(self.path, self.expected, self.field, allowance)?;
         let parsed = self.parse(&mut lines, take);
@@ -102,11 +132,10 @@ impl Cells<'_> {
     fn parse(
         &self,
         lines: &mut Lines<'_>,
-        mut take: impl FnMut(Cell<'_>) -> Result<(), Refusal>,
+        mut take: impl FnMut(Cell<'_>) -> Result<(), Untaken>,
     ) -> Result<bool, DataError> {
         let Self { field, rows, value, of, .. } = self;
-        let refuse =
-            |line, (fault, remedy): Refusal| DataError::Line { file: self.path.to_owned(), line, fault, remedy };
+        let refuse = |line, refusal: Refusal| Untaken::from(refusal).at(self.path, line);
         let (mut number, mut json) = (0, false);
         while let Some(line) = lines.next_line()? {
             number += 1;
@@ -120,8 +149,12 @@ impl Cells<'_> {
             };
             let text = text.trim();
             json = if number == 1 { text.starts_with('{') } else { json };
+            if self.is_named && !json {
+                let fault = format!("the lines are not JSON, and have no field `{field}`");
+                return Err(refuse(number, (fault, "leave out the field, or give JSON lines")));
+            }
             let found = if json { cell(text, field) } else { Ok(Cell::Text(text.into())) };
-            found.and_then(&mut take).map_err(|refusal| refuse(number, refusal))?;
+            found.map_err(Untaken::from).and_then(&mut take).map_err(|untaken| untaken.at(self.path, number))?;
         }
         if number < *rows {
             let fault = format!("the file ends before this line, but there are {rows} {of}");

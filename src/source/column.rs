@@ -9,10 +9,11 @@ use std::path::Path;
 use kantor_solvers::Watch;
 use kantor_theory::Column;
 
-use super::cells::{Cell, Cells, Refusal, ValueFile, cell, split};
+use super::cells::{Cell, Cells, Refusal, Untaken, ValueFile, cell, split};
 use super::error::DataError;
 use super::format::Expected;
 use super::jsonl::JsonlRows;
+use super::labels::NAME;
 use super::memory::{Allowance, Claim};
 use super::name::readable;
 
@@ -47,6 +48,15 @@ enum Values {
 /// No label.
 const NONE: usize = usize::MAX;
 
+/// Bytes that a row of a column takes in all: while it is read, in the rules, and in the sets of subsets that obey them.
+pub(crate) const ROW: u64 = 40;
+
+/// Copies of a label's text while a column is read: two in here, and one in the column.
+const COPIES: u64 = 3;
+
+const WHAT: &str = "the column";
+const MORE: &str = "allow more with --max-memory";
+
 const NUMBER: &str = "give every row a number that is finite and not negative";
 const SCORE: &str = "give every row a number that is finite";
 const NAMED: &str = "name the field that holds the values as FILE:FIELD";
@@ -71,14 +81,16 @@ impl ReadColumn {
         let cells = Cells {
             path: &path,
             field: field.as_deref().unwrap_or(name),
+            is_named: field.is_some(),
             expected: Expected::Column,
             rows,
             value: "value",
             of: "pool rows",
             remedy: "give one line per pool row, in the same order",
         };
-        let file = cells.read(allowance, watch, |cell| values.take(cell, cells.field))?;
+        let file = cells.read(allowance, watch, |cell| values.take(cell, cells.field, &mut claim))?;
         let column = values.column(&path)?;
+        claim.keep();
         let place = readable(&path);
         let origin = if file.format == "jsonl" { format!("{place}:{}", cells.field) } else { place.into_owned() };
         Ok(Self { column, file, origin })
@@ -106,8 +118,10 @@ impl JsonlRows {
         watch: &dyn Watch,
     ) -> Result<(Column, Option<String>), DataError> {
         let path = self.place(0).0;
-        let mut values = Values::of(kind, self.len(), &mut Claim::new(allowance, path))?;
-        self.cells(field, watch, |cell| values.take(cell, field))?;
+        let mut claim = Claim::new(allowance, path);
+        let mut values = Values::of(kind, self.len(), &mut claim)?;
+        self.cells(field, watch, |cell| values.take(cell, field, &mut claim))?;
+        claim.keep();
         let origin = match self.files() {
             [file] => Some(format!("{}:{field}", readable(&file.path))),
             _ => None,
@@ -135,7 +149,7 @@ impl JsonlRows {
             counts.push(match &cell {
                 Cell::Text(text) => count(text).map_err(|fault| (fault, "name a field of text"))? as f64,
                 Cell::Null | Cell::Missing => 0.0,
-                Cell::Bare(_) | Cell::Nested(_) => return Err(refused(&cell, field, "no text")),
+                Cell::Bare(_) | Cell::Nested(_) => return Err(refused(&cell, field, "no text").into()),
             });
             Ok(())
         })?;
@@ -151,20 +165,21 @@ impl JsonlRows {
         &self,
         field: &str,
         watch: &dyn Watch,
-        mut take: impl FnMut(Cell<'_>) -> Result<(), Refusal>,
+        mut take: impl FnMut(Cell<'_>) -> Result<(), Untaken>,
     ) -> Result<(), DataError> {
         let mut first = None;
         self.visit(watch, |row, line| {
             if first.is_none() {
                 let text = std::str::from_utf8(line).unwrap_or_default().trim();
-                first = cell(text, field).and_then(&mut take).err().map(|refusal| (row, refusal));
+                first =
+                    cell(text, field).map_err(Untaken::from).and_then(&mut take).err().map(|untaken| (row, untaken));
             }
         })?;
         match first {
             None => Ok(()),
-            Some((row, (fault, remedy))) => {
+            Some((row, untaken)) => {
                 let (file, line) = self.place(row);
-                Err(DataError::Line { file: file.to_owned(), line, fault, remedy })
+                Err(untaken.at(file, line))
             }
         }
     }
@@ -172,16 +187,16 @@ impl JsonlRows {
 
 impl Values {
     fn of(kind: ColumnKind, rows: usize, claim: &mut Claim<'_>) -> Result<Self, DataError> {
-        let remedy = "allow more with --max-memory";
+        claim.add((rows as u64).saturating_mul(ROW - size_of::<usize>() as u64), WHAT, MORE)?;
         Ok(match kind {
             ColumnKind::Labels => {
                 let mut of_row = Vec::new();
-                claim.room(&mut of_row, rows, "the column", remedy)?;
+                claim.room(&mut of_row, rows, WHAT, MORE)?;
                 Values::Labels { names: Vec::new(), places: HashMap::new(), of_row }
             }
             ColumnKind::Numbers | ColumnKind::Scores => {
                 let mut numbers = Vec::new();
-                claim.room(&mut numbers, rows, "the column", remedy)?;
+                claim.room(&mut numbers, rows, WHAT, MORE)?;
                 Values::Numbers { numbers, signed: kind == ColumnKind::Scores }
             }
         })
@@ -199,19 +214,20 @@ impl Values {
         }
     }
 
-    fn take(&mut self, cell: Cell<'_>, field: &str) -> Result<(), Refusal> {
+    fn take(&mut self, cell: Cell<'_>, field: &str, claim: &mut Claim<'_>) -> Result<(), Untaken> {
         match self {
             Values::Labels { names, places, of_row } => {
                 let label = match &cell {
                     Cell::Text(label) => label.as_ref(),
                     Cell::Bare(label) => label,
                     Cell::Null | Cell::Missing => "",
-                    Cell::Nested(_) => return Err(refused(&cell, field, "neither text nor a number")),
+                    Cell::Nested(_) => return Err(refused(&cell, field, "neither text nor a number").into()),
                 };
                 let place = match places.get(label) {
                     _ if label.is_empty() => NONE,
                     Some(place) => *place,
                     None => {
+                        claim.add(NAME + COPIES * label.len() as u64, WHAT, MORE)?;
                         names.push(label.to_owned());
                         places.insert(label.to_owned(), names.len() - 1);
                         names.len() - 1
@@ -230,11 +246,11 @@ impl Values {
                 let number = match &cell {
                     Cell::Text(text) => text.parse::<f64>(),
                     Cell::Bare(text) => text.parse(),
-                    _ => return Err(refused("no number")),
+                    _ => return Err(refused("no number").into()),
                 };
                 match number {
                     Ok(x) if x.is_finite() && (*signed || x.is_sign_positive()) => numbers.push(x),
-                    _ => return Err(refused(wanted)),
+                    _ => return Err(refused(wanted).into()),
                 }
             }
         }

@@ -127,11 +127,15 @@ pub enum DataError {
     /// Rows that cannot be measured under the cost.
     #[error(
         "{}: row {row} {fault}{detail}; {count} bad row{} in all (of the whole set: {listed}); \
-         repair {} or skip and record {} with --on-bad-row drop",
+         {}",
         readable(file),
         if *count == 1 { "" } else { "s" },
-        if *count == 1 { "it" } else { "them" },
-        if *count == 1 { "it" } else { "them" }
+        match (*count == 1, *can_be_dropped) {
+            (true, true) => "repair it or skip and record it with --on-bad-row drop",
+            (false, true) => "repair them or skip and record them with --on-bad-row drop",
+            (true, false) => "repair it or take it out of the file",
+            (false, false) => "repair them or take them out of the file",
+        }
     )]
     BadRows {
         /// The file of the first bad row.
@@ -146,6 +150,8 @@ pub enum DataError {
         count: usize,
         /// The first few, counted over all files.
         listed: String,
+        /// Whether rows of this file may be left out.
+        can_be_dropped: bool,
     },
     /// A matrix entry that is no similarity or cost.
     #[error(
@@ -341,6 +347,14 @@ pub enum FaultKind {
 }
 
 impl DataError {
+    /// The same about a file of which no row can be left out, so that the remedy is another.
+    pub(crate) fn never_dropped(mut self) -> Self {
+        if let DataError::BadRows { can_be_dropped, .. } = &mut self {
+            *can_be_dropped = false;
+        }
+        self
+    }
+
     /// Which exit code this calls for.
     pub fn kind(&self) -> FaultKind {
         match self {

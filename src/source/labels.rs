@@ -16,6 +16,9 @@ use super::memory::{Allowance, Claim};
 /// The field of JSON lines that holds the label if none is named.
 const FIELD: &str = "task";
 
+/// Bytes that a name takes in a list and a table beside its text.
+pub(super) const NAME: u64 = 160;
+
 /// Bytes of a label: it stands in tables, pages and manifests.
 const LONGEST: usize = 1000;
 
@@ -52,10 +55,13 @@ impl Labels {
         let (path, field) = split(named);
         watch.begin("read labels", queries as u64);
         let (mut names, mut of, mut places) = (Vec::new(), Vec::new(), HashMap::new());
-        Claim::new(allowance, &path).room(&mut of, queries, "the labels", "allow more with --max-memory")?;
+        let (what, remedy) = ("the labels", "allow more with --max-memory");
+        let mut claim = Claim::new(allowance, &path);
+        claim.room(&mut of, queries, what, remedy)?;
         let cells = Cells {
             path: &path,
             field: field.as_deref().unwrap_or(FIELD),
+            is_named: field.is_some(),
             expected: Expected::Labels,
             rows: queries,
             value: "label",
@@ -64,13 +70,19 @@ impl Labels {
         };
         let file = cells.read(allowance, watch, |cell| {
             let label = label(cell, cells.field)?;
-            let place = *places.entry(label.clone()).or_insert_with(|| {
-                names.push(label);
-                names.len() - 1
-            });
+            let place = match places.get(&label) {
+                Some(place) => *place,
+                None => {
+                    claim.add(NAME + 2 * label.len() as u64, what, remedy)?;
+                    places.insert(label.clone(), names.len());
+                    names.push(label);
+                    names.len() - 1
+                }
+            };
             of.push(place);
             Ok(())
         })?;
+        claim.keep();
         Ok(Self { names, of, file: Some(file) })
     }
 

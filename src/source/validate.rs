@@ -167,6 +167,7 @@ impl Representation {
             detail,
             count: rows.len(),
             listed: listed.join(", "),
+            can_be_dropped: true,
         }
     }
 }

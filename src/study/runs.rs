@@ -47,17 +47,39 @@ fn certified(manifest: &Manifest) -> impl Iterator<Item = (&str, u64, f64)> {
     })
 }
 
-/// Tensors and digests of the inputs that say which queries: a matrix of similarities is of pool and queries.
-fn queries(manifest: &Manifest) -> Vec<(Option<&str>, &str)> {
-    let inputs = manifest.inputs.iter().filter(|input| ["query", "similarity"].contains(&&*input.role));
+/// Tensors and digests of the inputs in these roles.
+fn inputs<'a>(manifest: &'a Manifest, roles: &[&str]) -> Vec<(Option<&'a str>, &'a str)> {
+    let inputs = manifest.inputs.iter().filter(|input| roles.contains(&&*input.role));
     inputs.map(|input| (input.tensor.as_deref(), input.sha256.as_str())).collect()
+}
+
+/// Which queries: a matrix of similarities is of pool and queries.
+fn queries(manifest: &Manifest) -> Vec<(Option<&str>, &str)> {
+    inputs(manifest, &["query", "similarity"])
+}
+
+/// What each of them weighs, unless all weigh the same.
+fn weights(manifest: &Manifest) -> Vec<(Option<&str>, &str)> {
+    inputs(manifest, &["query-weights"])
+}
+
+/// What each task counts, if there are several: names in results are the user's own.
+fn shares(manifest: &Manifest) -> String {
+    let shares: Vec<f64> = manifest.parameters.tasks.iter().map(|(_, share)| *share).collect();
+    text(&shares)
 }
 
 /// Why distances of both cannot stand in one list of distances of a task, and what to do about it.
 fn conflict(ours: &Manifest, theirs: &Manifest) -> Option<(String, &'static str)> {
     let terms = |of: &Manifest| {
         let Parameters { cost, p, objective, .. } = &of.parameters;
-        [("cost", text(cost)), ("p", text(p)), ("objective", text(objective))]
+        let weights = if weights(of).is_empty() { "none" } else { "those of a file" };
+        [
+            ("cost", text(cost)),
+            ("p", text(p)),
+            ("objective", text(objective)),
+            ("weighting of the queries", weights.into()),
+        ]
     };
     if let Some(((name, a), (_, b))) = terms(ours).into_iter().zip(terms(theirs)).find(|(a, b)| a != b) {
         let remedy = "distances of different measures have no common order: give runs of one measure only, or the others under \
@@ -69,11 +91,18 @@ fn conflict(ours: &Manifest, theirs: &Manifest) -> Option<(String, &'static str)
     }
     let seed = ours.seed;
     let (a, b) = (queries(ours), queries(theirs));
+    let digests = |all: Vec<(Option<&str>, &str)>| all.iter().map(|(_, sha256)| *sha256).collect::<Vec<_>>().join(", ");
     if a != b {
-        let digests = |all: Vec<(_, &str)>| all.into_iter().map(|(_, sha256)| sha256).collect::<Vec<_>>().join(", ");
         let remedy = "distances to different queries have no common order: give each its own task name, or the seed that its \
                       results have";
         return Some((format!("their queries differ for seed {seed}: {} and {}", digests(a), digests(b)), remedy));
+    }
+    let (a, b) = (shares(ours), shares(theirs));
+    let files = (digests(weights(ours)), digests(weights(theirs)));
+    let (what, a, b) = if a != b { ("shares", a, b) } else { ("weights", files.0, files.1) };
+    if a != b {
+        let remedy = "distances to queries that count for more here than there have no common order: give each its own task name";
+        return Some((format!("their {what} of the queries differ for seed {seed}: {a} and {b}"), remedy));
     }
     let twice = |(method, budget, a): (&str, u64, f64)| {
         let b = certified(theirs).find(|(name, size, _)| (*name, *size) == (method, budget))?.2;

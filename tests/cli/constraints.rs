@@ -256,6 +256,7 @@ fn constraints_that_cannot_be_obeyed_or_mean_nothing_are_refused_before_the_work
     let small = Small::new();
     fs::write(small.at("dropped.txt"), "2\n").unwrap();
     fs::write(small.at("unknown.txt"), "nobody\n").unwrap();
+    fs::write(small.at("by.txt"), "a\nb\n".repeat(3)).unwrap();
     for (words, code, said) in [
         (&["--quota", "by=a:..1"][..], 3, "the largest numbers of rows by `by` add up to 1"),
         (&["--quota", "by=b:..1"], 3, "no row has `by=b` (labels are `a`)"),
@@ -264,6 +265,8 @@ fn constraints_that_cannot_be_obeyed_or_mean_nothing_are_refused_before_the_work
         (&["--column", "by=p.jsonl:by"], 2, "nothing speaks of --column by"),
         (&["--column", "x=p.jsonl:by", "--column", "x=p.jsonl:id", "--quota", "x:..1"], 2, "given twice"),
         (&["--column", "equal-rows=p.jsonl:by", "--dedup", "exact"], 2, "the name `equal-rows` is taken"),
+        (&["--column", "by=by.txt:field", "--quota", "by:..1"], 3, "no field `field`"),
+        (&["--exclude-near", "p.npy"], 3, "repair it or take it out of the file"),
         (
             &["--quota", "words=1:..1", "--tokens", "words:by", "--max-tokens-total", "9"],
             2,
@@ -281,6 +284,110 @@ fn constraints_that_cannot_be_obeyed_or_mean_nothing_are_refused_before_the_work
         small.select("out", words).assert().code(code).stderr(contains(said));
         assert!(!small.at("out").exists(), "{words:?}");
     }
+}
+
+/// A quota on a field that is called as what is found here was taken about what was found.
+#[test]
+fn a_quota_on_a_field_with_the_name_of_a_computed_column_is_refused() {
+    let small = Small::new();
+    for (name, dedup) in [("near-duplicates", "cosine=0.9"), ("equal-rows", "exact")] {
+        let line = |row: usize| format!("{{\"{name}\": \"{}\"}}\n", row % 2);
+        fs::write(small.at("p.jsonl"), (0..6).map(line).collect::<String>()).unwrap();
+        let quota = format!("{name}:..1");
+        small.select("free", &["--quota", &quota]).assert().success();
+        let refused = small.select("out", &["--quota", &quota, "--dedup", dedup]).assert().code(2);
+        refused.stderr(contains(format!("the name `{name}` is taken")));
+        fs::remove_dir_all(small.at("free")).unwrap();
+    }
+}
+
+/// The verdict of the second checker on a certificate over the small rows, where Python has NumPy.
+fn by_python(small: &Small, certificate: &str) -> Option<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/verify.py");
+    let mut run = std::process::Command::new("python3");
+    run.current_dir(small.work.path()).arg(script).args([certificate, "--pool", "p.npy", "--query", "q.npy"]);
+    let output = run.output().ok().filter(|output| output.stdout.starts_with(b"{"))?;
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    Some(printed["verdict"].as_str().unwrap().to_owned())
+}
+
+/// The file that a column was read from went before the result's own copy, and changes of it made a whole result unverifiable.
+#[test]
+fn the_column_whose_values_are_meant_counts_wherever_it_is_found() {
+    let small = Small::new();
+    small.select("out", &["--quota", "by:..2"]).assert().success();
+    let certificate = "out/optimal/k2/certificate.json";
+    let checked = |code: i32| kantor().current_dir(small.work.path()).args(["verify", certificate]).assert().code(code);
+    let lines = fs::read_to_string(small.at("p.jsonl")).unwrap();
+    for changed in [lines.replace("\"a\"", "\"b\""), format!("{lines}{{}}\n"), "\u{1f}\u{8b}".to_owned()] {
+        fs::write(small.at("p.jsonl"), changed).unwrap();
+        checked(0).stdout(contains("verified"));
+        assert!(by_python(&small, certificate).is_none_or(|verdict| verdict == "verified"));
+    }
+    // Where the result lost its own, the origin counts; and neither if both are others.
+    fs::write(small.at("p.jsonl"), lines).unwrap();
+    fs::write(small.at("out/columns.jsonl"), "{\"by\": \"b\"}\n".repeat(6)).unwrap();
+    checked(0);
+    assert!(by_python(&small, certificate).is_none_or(|verdict| verdict == "verified"));
+    fs::remove_file(small.at("p.jsonl")).unwrap();
+    checked(1).stdout(contains("cannot-check").and(contains("column `by`")));
+    assert!(by_python(&small, certificate).is_none_or(|verdict| verdict == "cannot-check"));
+}
+
+/// Four folders lie between the columns of such a comparison and a certificate.
+#[test]
+fn columns_of_a_comparison_of_several_costs_are_found() {
+    let small = Small::new();
+    let mut compare = kantor();
+    compare.current_dir(small.work.path()).args(["compare", "--pool", "p.npy", "--query", "q.npy", "--budget", "2"]);
+    compare.args(["--method", "optimal", "--cost", "cosine,angular", "--dedup", "exact", "--on-bad-row", "drop"]);
+    compare.args(["--random-seeds", "2", "--write-selections", "-o", "out"]).assert().success();
+    for cost in ["cosine", "angular"] {
+        let certificate = format!("out/{cost}/optimal/k2/certificate.json");
+        kantor().current_dir(small.work.path()).args(["verify", &certificate]).assert().success();
+        assert!(by_python(&small, &certificate).is_none_or(|verdict| verdict == "verified"));
+    }
+}
+
+/// Columns of labels took as much as their file holds unpacked, whatever was allowed.
+#[test]
+fn what_columns_take_counts_towards_the_memory_allowed() {
+    let small = Small::new();
+    let line = |row: usize| format!("{{\"by\": \"{row}{}\"}}\n", "x".repeat(1 << 20));
+    fs::write(small.at("p.jsonl"), (0..6).map(line).collect::<String>()).unwrap();
+    let limited = |out: &str, more: &[&str], memory: &str| {
+        small.select(out, &[more, &["--max-memory", memory]].concat()).assert()
+    };
+    limited("one", &[], "8M").success();
+    for rules in [&["--quota", "by:..1"][..], &["--dedup", "by"], &["--column", "c=p.jsonl:by", "--quota", "c:..1"]] {
+        limited("out", rules, "8M").code(5).stderr(contains("p.jsonl").and(contains("the column takes")));
+        assert!(!small.at("out").exists());
+    }
+    limited("two", &["--quota", "by:..1"], "64M").success();
+    // Of so few rows that all else has room.
+    limited("out", &["--dedup", "exact"], "500").code(5);
+}
+
+/// A conflict of nested limits named one of them, or none.
+#[test]
+fn limits_in_conflict_are_named_with_those_inside() {
+    let small = Small::new();
+    fs::write(small.at("c0.txt"), "w\nw\nw\nx\nx\nx\n").unwrap();
+    fs::write(small.at("c1.txt"), "p\nq\n\n\n\n\n").unwrap();
+    let words = ["--column", "c0=c0.txt", "--column", "c1=c1.txt", "--quota", "c0=x:1..", "--quota", "c1:1.."];
+    let refused = small.select("out", &words).assert().code(3);
+    refused.stderr(contains("`c0=x`").and(contains("`c1=p`")).and(contains("`c1=q`")));
+}
+
+/// Prices per unit of so little are beyond all numbers, and were taken for a proof.
+#[test]
+fn numbers_too_small_to_reckon_with_prove_no_conflict() {
+    let small = Small::new();
+    fs::write(small.at("t.txt"), "0\n0\n0\n1e-320\n1e-320\n1e-320\n").unwrap();
+    let words = ["--column", "t=t.txt", "--tokens", "t", "--max-tokens-total", "0"];
+    let run = small.select("out", &words).output().unwrap();
+    let message = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success() || message.contains("does not prove that there are none"), "{message}");
 }
 
 /// The rows do not depend on the number of threads, and a comparison draws its random references from those that obey.

@@ -281,8 +281,46 @@ fn prices_that_are_not_there_or_were_changed_are_not_shown() {
         .assert()
         .code(3)
         .stderr(contains("prices.json").and(contains("another selection")));
-    fs::write(&manifest, written).unwrap();
+    fs::write(&manifest, &written).unwrap();
     let path = out.join("optimal/k100/prices.json");
+    // Nor are prices that fit no manifest, or less than the bounds leave open, whatever digest goes with them.
+    let good = fs::read_to_string(&path).unwrap();
+    let digest = |bytes: &str| {
+        use sha2::Digest;
+        sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let forgeries: [(&str, Value); 6] = [
+        ("/cost", "angular".into()),
+        ("/p", 2.into()),
+        ("/objective", "energy".into()),
+        ("/closer_by_at_most", 0.0.into()),
+        ("/limits/0/closer_by_at_most", 0.0.into()),
+        ("/new_rows/0/closer_by_at_most", (-1.0).into()),
+    ];
+    let edited = |place: &str, value: Value| {
+        let mut tree: Value = serde_json::from_str(&good).unwrap();
+        *tree.pointer_mut(place).unwrap() = value;
+        tree
+    };
+    let mut trees: Vec<Value> = forgeries.map(|(place, value)| edited(place, value)).into();
+    trees.push(edited("/limits/0/column", "other".into()));
+    let mut more = edited("/p", 1.into());
+    more["unknown"] = 1.into();
+    trees.push(more);
+    for tree in trees {
+        let forged = tree.to_string();
+        let mut of_all: Value = serde_json::from_str(&written).unwrap();
+        let outputs = of_all["outputs"].as_array_mut().unwrap();
+        let output = outputs.iter_mut().find(|output| output["path"] == "optimal/k100/prices.json").unwrap();
+        output["bytes"] = forged.len().into();
+        output["sha256"] = digest(&forged).into();
+        fs::write(&manifest, of_all.to_string()).unwrap();
+        fs::write(&path, &forged).unwrap();
+        kantor().arg("prices").arg(&out).assert().code(3).stderr(contains("prices.json"));
+    }
+    fs::write(&manifest, written).unwrap();
+    fs::write(&path, good).unwrap();
+    kantor().arg("prices").arg(&out).assert().success();
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("0.", "1.")).unwrap();
     kantor().arg("prices").arg(&out).assert().code(3).stderr(contains("was changed since it was written"));
 }

@@ -273,3 +273,34 @@ fn distances_to_different_queries_were_ranked_as_one_list() {
     let mut study = kantor();
     study.arg("study").arg("--results").arg(&results).args([run("gsm8k"), run("humaneval-1")]).assert().success();
 }
+
+/// A distance to queries of other weights is another measure.
+#[test]
+fn distances_under_other_weights_of_the_queries_were_ranked_as_one_list() {
+    let work = tempfile::tempdir().unwrap();
+    write_npy(&work.path().join("p.npy"), 2, &[1.0, 0.0, 0.8, 0.6, 0.0, 1.0, 0.6, 0.8]);
+    write_npy(&work.path().join("a.npy"), 2, &[1.0, 0.1, 1.0, 0.2]);
+    write_npy(&work.path().join("b.npy"), 2, &[0.1, 1.0]);
+    for (name, weights) in [("w1.txt", "1\n9\n"), ("w2.txt", "9\n1\n")] {
+        fs::write(work.path().join(name), weights).unwrap();
+    }
+    let select = |name: &str, more: &[&str]| {
+        let mut select = kantor();
+        select.current_dir(work.path()).args(["select", "--pool", "p.npy", "--budget", "2", "-o", name]).args(more);
+        select.assert().success();
+    };
+    let (one, two) = (["--query", "a.npy"], ["--query", "a=a.npy", "--query", "b=b.npy"]);
+    select("equal", &[&one[..], &["--method=random"]].concat());
+    select("first", &[&one[..], &["--method=round-robin", "--query-weights=w1.txt"]].concat());
+    select("second", &[&one[..], &["--method=random", "--query-weights=w2.txt"]].concat());
+    select("much-a", &[&two[..], &["--method=round-robin", "--query-shares", "a=9,b=1"]].concat());
+    select("much-b", &[&two[..], &["--method=random", "--query-shares", "a=1,b=9"]].concat());
+    for (runs, said) in [
+        (["equal", "first"], "weighting of the queries differs: none and those of a file"),
+        (["first", "second"], "weights of the queries differ for seed 0"),
+        (["much-a", "much-b"], "shares of the queries differ for seed 0"),
+    ] {
+        let message = refused(work.path(), &runs);
+        assert!(message.contains(said), "{message}");
+    }
+}

@@ -1,5 +1,7 @@
 //! The terms of a statement: which distance, of how many rows, under which weights.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::constraints::{Column, ColumnRecord, Constraints, FeasibleSet, Quality};
@@ -185,14 +187,29 @@ impl Statement {
         Self { tasks, ..self }.with_convention()
     }
 
-    /// The problem of one of the tasks alone, without constraints.
-    pub(crate) fn of_task(&self, task: usize) -> Self {
-        let first = self.tasks[..task].iter().sum::<usize>();
-        let of_task = first..first + self.tasks[task];
-        let query = self.weights.query.as_ref().map(|weights| weights[of_task.clone()].to_vec());
+    /// The problem of the task that has these queries alone, without constraints. No more is copied than it has.
+    pub(crate) fn of_task(&self, queries: Range<usize>) -> Self {
+        let &Self { cost, p, budget, pool, objective, .. } = self;
+        let count = queries.len();
+        let query = self.weights.query.as_ref().map(|weights| weights[queries].to_vec());
         let weights = Weights { subset: self.weights.subset.clone(), query };
-        let (tasks, constraints) = (Vec::new(), Constraints::default());
-        Self { queries: of_task.len(), weights, tasks, constraints, ..self.clone() }.with_convention()
+        let (tasks, constraints, convention) = (Vec::new(), Constraints::default(), String::new());
+        let (quality, tokens) = (None, None);
+        let alone = Self {
+            cost,
+            p,
+            budget,
+            pool,
+            queries: count,
+            weights,
+            tasks,
+            objective,
+            constraints,
+            quality,
+            tokens,
+            convention,
+        };
+        alone.with_convention()
     }
 
     /// The same problem for subsets that obey these constraints.

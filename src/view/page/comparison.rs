@@ -139,7 +139,16 @@ fn facts(found: &Comparison) -> Vec<(&'static str, String)> {
     }
     facts.extend(parameters.quality_in_words().map(|words| ("Quality", words)));
     facts.extend(found.dimension.map(|dimension| ("Numbers per row", count(dimension as u64))));
-    facts.extend(parameters.cross_fit.map(|folds| ("Held out", format!("by {folds} folds of the queries"))));
+    facts.extend(parameters.cross_fit.map(|folds| {
+        ("Held out", {
+            let weighted = if found.inputs.iter().any(|input| input.role == "query-weights") {
+                ", which count the same whatever their queries weigh"
+            } else {
+                ""
+            };
+            format!("by {folds} folds of the queries{weighted}")
+        })
+    }));
     facts.push(("Seed", found.seed.to_string()));
     if found.random_seeds > 0 {
         facts.push(("Random reference", plural(found.random_seeds, "seed")));

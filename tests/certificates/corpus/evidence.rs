@@ -93,6 +93,28 @@ pub(super) fn potentials(forge: &mut Forge) {
         spread[0] = -f64::MAX;
         forge.put(&place, json!(spread));
     }
+    // Potentials of two tasks that cancel, so large that one unit in the last place of them exceeds any distance.
+    for size in [52, 60, 200, 1000].map(|exponent| 2f64.powi(exponent)) {
+        for more in [1.0, 2.0, 64.0] {
+            forge.forge(
+                &format!("tasks whose potentials {size:e} cancel but for {more} units, claimed of all"),
+                |tree| {
+                    tree["evidence"]["task_shares"].as_array()?;
+                    let queries: Vec<usize> = tree["problem"]["tasks"]
+                        .as_array()?
+                        .iter()
+                        .map(|of| of.as_u64().map(|of| of as usize))
+                        .collect::<Option<_>>()?;
+                    let raised = size + more * (size.next_up() - size);
+                    let mut g = vec![raised; queries[0]];
+                    g.extend(vec![-size; queries[1..].iter().sum()]);
+                    tree["evidence"]["task_shares"] = json!(vec![1.0; queries.len()]);
+                    tree["evidence"]["best_potentials"] = json!(g);
+                    set(tree, "/best/lower", json!(upper))
+                },
+            );
+        }
+    }
     forge.forge("another's potentials with a claim of its own", |tree| {
         tree["evidence"]["best_potentials"].as_array()?;
         tree["evidence"]["best_potentials"] = tree["evidence"].get("distance_potentials")?.clone();

@@ -141,6 +141,21 @@ fn true_certificates_are_verified() {
     corpus.finish();
 }
 
+/// Else a false sentence about all queries together would be called verified.
+#[test]
+fn verify_says_that_claims_are_about_the_largest_distance_to_several_tasks() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = bases(directory.path()).into_iter().find(|base| base.name == "worst").unwrap();
+    let path = directory.path().join("worst.json");
+    std::fs::write(&path, base.certificate.to_json()).unwrap();
+    let output = cargo_bin_cmd!("kantor").arg("verify").arg(&path).args(files(&base)).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("the largest W_1 to any of 2 tasks of 2, 2 queries under cost euclidean"), "{text}");
+    let output = cargo_bin_cmd!("kantor").args(["verify", "--json"]).arg(&path).args(files(&base)).output().unwrap();
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&printed["verdict"], &printed["tasks"]), (&json!("verified"), &json!([2, 2])));
+}
+
 /// Certificates that leave out the rows of the subset, or queries, with counts and evidence to match.
 fn dropping(base: &Base, directory: &Path) -> Vec<Mutant> {
     let Some(remake) = &base.remake else { return Vec::new() };

@@ -393,6 +393,20 @@ fn jobs_under_constraints_obey_them_and_are_done_again_under_others() {
     assert_eq!(names(&work.printed(&[], 0), ran).len(), 16);
 }
 
+/// Ten rows of three labels, two of each at most, cannot be chosen; three can.
+#[test]
+fn a_budget_that_constraints_make_impossible_fails_its_own_jobs_only() {
+    let work = Work::new(
+        "column = [\"c=c.txt\"]\nquota = [\"c:..2\"]\nmethods = [\"random\", \"optimal\"]\nbudgets = [10, 3, 4]",
+    );
+    fs::write(work.path("c.txt"), "x\ny\nz\n".repeat(40)).unwrap();
+    let printed = work.printed(&[], 1);
+    let failed = names(&printed, |job| job["state"] == "failed");
+    assert_eq!(failed.len(), 4, "{printed}");
+    assert!(failed.iter().all(|job| job.contains("-k10-")), "{failed:?}");
+    assert!(work.path("results/a/optimal-k3-seed0/manifest.json").exists());
+}
+
 #[test]
 fn settings_that_none_of_the_methods_reads_are_named() {
     let work = Work::new(&format!("sigma = 0.3\n{GRID}"));

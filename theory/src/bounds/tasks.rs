@@ -48,13 +48,14 @@ pub(super) fn intervals(
             return Err(Rejection::new("plan", "an entry is out of order"));
         }
     }
+    let mut plans = evidence.plan.as_ref().map(|plan| plan.of_tasks(&problem.tasks).into_iter());
     let mut found = Vec::with_capacity(problem.tasks.len());
-    for (task, span) in spans(&problem.tasks).enumerate() {
+    for span in spans(&problem.tasks) {
         let of_task = DistanceEvidence {
             potentials: evidence.potentials.as_ref().map(|g| g[span.clone()].to_vec()),
-            plan: evidence.plan.as_ref().map(|plan| plan.of_queries(span.clone())),
+            plan: plans.as_mut().map(|plans| plans.next().unwrap_or_default()),
         };
-        let (alone, queries) = (problem.of_task(task), span.collect::<Vec<usize>>());
+        let (alone, queries) = (problem.of_task(span.clone()), span.collect::<Vec<usize>>());
         let interval = geometry
             .with_queries(&queries, |geometry| transport::interval(geometry, &alone, rows, &of_task, executor))
             .map_err(|fault| Rejection::new("rows", fault.to_string()))??;
@@ -97,9 +98,9 @@ pub(super) fn relaxation<'a>(
         holds_price: true,
         values: values_of_closeness(geometry, values),
         lower: Box::new(move |support| {
-            let earned = spans(&problem.tasks).zip(shares).enumerate().fold(0.0, |earned, (task, (span, &share))| {
+            let earned = spans(&problem.tasks).zip(shares).fold(0.0, |earned, (span, &share)| {
                 // Negated, as a mean may be negative.
-                add_down(earned, -mul_up(share, -problem.of_task(task).mean_potential_down(&g[span])))
+                add_down(earned, -mul_up(share, -problem.of_task(span.clone()).mean_potential_down(&g[span])))
             });
             Some(ratio_down(sub_down(earned, div_up(support, problem.budget as f64)), &sum))
         }),
@@ -123,14 +124,17 @@ fn check_shares(shares: &[f64], tasks: usize) -> Result<ExactSum, Rejection> {
 }
 
 impl SparsePlan {
-    /// The entries to these queries, numbered from the first of them.
-    fn of_queries(&self, span: Range<usize>) -> SparsePlan {
-        let mut plan = SparsePlan::default();
-        for (position, query, mass) in self.entries().filter(|entry| span.contains(&entry.1)) {
+    /// The entries to the queries of every task, numbered from the first of these; all queries must belong to a task.
+    fn of_tasks(&self, tasks: &[usize]) -> Vec<SparsePlan> {
+        let ends: Vec<usize> = spans(tasks).map(|span| span.end).collect();
+        let mut plans = vec![SparsePlan::default(); tasks.len()];
+        for (position, query, mass) in self.entries() {
+            let task = ends.partition_point(|&end| end <= query);
+            let plan = &mut plans[task];
             plan.position.push(position);
-            plan.query.push(query - span.start);
+            plan.query.push(query + tasks[task] - ends[task]);
             plan.mass.push(mass);
         }
-        plan
+        plans
     }
 }

@@ -1,6 +1,7 @@
 //! What is known of every pool row beside its numbers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::rejection::Rejection;
 
@@ -21,7 +22,8 @@ pub(super) enum Values {
     /// The place of each row's label among the names, or [`NONE`].
     Labels {
         of_row: Vec<u32>,
-        names: Vec<String>,
+        /// Shared by all copies of the column: they may be long.
+        names: Arc<Vec<String>>,
     },
     Numbers(Vec<f64>),
 }
@@ -38,7 +40,7 @@ impl Column {
             }),
         };
         let of_row = labels.into_iter().map(place).collect();
-        Self(Values::Labels { of_row, names })
+        Self(Values::Labels { of_row, names: Arc::new(names) })
     }
 
     /// Numbers that add up: lengths, prices.

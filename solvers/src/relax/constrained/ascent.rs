@@ -32,7 +32,10 @@ const NEAR: f64 = 0.05;
 const BLAME: f64 = 0.01;
 
 /// Limits in conflict that are named.
-const LISTED: usize = 8;
+pub(super) const LISTED: usize = 8;
+
+/// Mean number of a column from which on prices of its sum are exact to a unit in the last place, with room for their products.
+const LEAST: f64 = 1e-290;
 
 /// How much of a limit an excess of nothing may amount to by rounding.
 const ROUNDING: f64 = 1e-12;
@@ -140,8 +143,16 @@ fn conflict(search: &Search<'_>, point: &Point) -> SelectError {
         names.truncate(LISTED);
         names.push(format!("{more} others"));
     }
-    let conflict = format!("the limits on {} cannot all be met, not even by parts of rows", names.join(", "));
-    SelectError::Infeasible { budget: search.budget, conflict }
+    let (budget, names) = (search.budget, names.join(", "));
+    // Prices per unit of so little are beyond all numbers, and prove nothing.
+    if search.sides.sides.iter().zip(&point.prices).any(|(side, price)| *price != 0.0 && side.scale < LEAST) {
+        let broken = format!(
+            "the limits on {names} are not met, whose numbers are too small to reckon with: multiply all of them by one"
+        );
+        return SelectError::NoneFound { budget, broken };
+    }
+    let conflict = format!("the limits on {names} cannot all be met, not even by parts of rows");
+    SelectError::Infeasible { budget, conflict }
 }
 
 /// Adds the ends that the last point exceeds, up to [`MOST`], those that it exceeds most first where there are more.

@@ -151,8 +151,8 @@ impl Family {
         Self { groups, of_row, crossing: Vec::new() }
     }
 
-    /// A group of which the limits, with those of the groups inside, cannot be met.
-    pub(in crate::relax) fn conflict(&self) -> Option<usize> {
+    /// A group of which the limits cannot be met with those of groups inside, and these groups after it.
+    pub(in crate::relax) fn conflict(&self) -> Option<Vec<usize>> {
         let mut ranges: Vec<(i64, i64)> = vec![(0, 0); self.groups.len()];
         self.of_row.iter().filter(|group| **group < Self::ABSENT).for_each(|&group| ranges[group as usize].1 += 1);
         for at in self.outside_in().into_iter().rev() {
@@ -160,7 +160,7 @@ impl Family {
             let (least, most) = ranges[at];
             let (least, most) = (least.max(min), most.min(max));
             if least > most {
-                return Some(at);
+                return Some(self.blamed(at, &ranges));
             }
             if at != ROOT {
                 ranges[parent].0 += least;
@@ -168,6 +168,28 @@ impl Family {
             }
         }
         None
+    }
+
+    /// This group, and the groups inside whose lower ends add up to more than it may have, or whose upper ends to less than it
+    /// must; `ranges` are what the groups inside of each allow, where they are known.
+    fn blamed(&self, at: usize, ranges: &[(i64, i64)]) -> Vec<usize> {
+        let Group { min, max, .. } = self.groups[at];
+        let (too_many, too_few) = (ranges[at].0 > max, ranges[at].1 < min);
+        let mut inside = vec![Vec::new(); self.groups.len()];
+        (0..self.groups.len()).filter(|&of| of != ROOT).for_each(|of| inside[self.groups[of].parent].push(of));
+        let mut blamed = vec![at];
+        let mut open = if too_many || too_few { inside[at].clone() } else { Vec::new() };
+        while let Some(of) = open.pop() {
+            let Group { min, max, .. } = self.groups[of];
+            let (least, most) = ranges[of];
+            match too_many {
+                true if min > least => blamed.push(of),
+                false if max < most => blamed.push(of),
+                _ => open.extend(&inside[of]),
+            }
+        }
+        blamed[1..].sort_unstable();
+        blamed
     }
 
     /// All groups, each after the one that contains it.

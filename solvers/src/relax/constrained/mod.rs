@@ -61,10 +61,16 @@ pub(super) fn solve<'a>(
     let ranges = set.ranges();
     let family = Family::of(set, &ranges, budget);
     let sides = Sides::of(set, &ranges, &family.crossing);
-    if let Some(group) = family.conflict() {
-        let place = family.groups[group].place;
-        let name = place.map_or("all rows".to_owned(), |(column, of)| format!("`{}`", sides.name(column, Some(of))));
-        let conflict = format!("the limits on {name} and on the groups inside cannot all be met");
+    if let Some(groups) = family.conflict() {
+        let name = |&group: &usize| {
+            let place = family.groups[group].place;
+            place.map_or("the number of rows".to_owned(), |(column, of)| format!("`{}`", sides.name(column, Some(of))))
+        };
+        let mut names: Vec<String> = groups.iter().take(ascent::LISTED).map(name).collect();
+        if groups.len() > names.len() {
+            names.push(format!("{} others", groups.len() - names.len()));
+        }
+        let conflict = format!("the limits on {} cannot all be met", names.join(", "));
         return Err(SelectError::Infeasible { budget, conflict });
     }
     let mut slots = Slots::new(candidates, n, m, n.min(2 * budget + 4 * m));
