@@ -30,7 +30,6 @@ use super::output::{doubt, say};
 use super::problem::SolverArguments;
 use super::settings::tell_idle_of_solvers;
 use super::signals;
-use super::subset;
 
 /// Certified transport distance between a subset of the pool and the queries.
 #[derive(Debug, clap::Args)]
@@ -91,7 +90,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(&arguments.run)?, cost, &progress)?;
     doubt(&inputs, &arguments.run);
-    if !arguments.input.files.pool_jsonl.is_empty() && !arguments.run.quiet {
+    // The ids of a subset's rows are compared with those of the pool.
+    let idle_examples = !arguments.input.files.pool_jsonl.is_empty() && arguments.subset.is_none();
+    if idle_examples && !arguments.run.quiet {
         tell("kantor: warning: --pool-jsonl changes nothing here: a distance is one of rows");
     }
     let solvers = if transport { vec![arguments.solver.entry()?] } else { Vec::new() };
@@ -101,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let problem = inputs.problem(Goal { cost, power, ..Goal::default() })?;
     let rows = match &arguments.subset {
-        Some(path) => subset::read(path, &inputs)?,
+        Some(path) => inputs.subset_rows(path)?,
         None => (0..inputs.pool_len()).collect(),
     };
     let problem = problem.with_budgets(vec![rows.len()]);

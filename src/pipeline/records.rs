@@ -115,11 +115,11 @@ impl Inputs {
             .collect()
     }
 
-    /// Files of one value a row.
+    /// Files of one value a row, and lists of rows.
     pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &ValueFile)> {
         let groups = self.groups().into_iter().flat_map(|groups| &groups.file).map(|file| ("query-groups", file));
         let weights = self.weights.file.iter().map(|file| ("query-weights", file));
-        groups.chain(weights).chain(self.rules.files.iter().map(|file| ("column", file)))
+        groups.chain(weights).chain(self.rules.files.iter().map(|(role, file)| (*role, file)))
     }
 
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {
