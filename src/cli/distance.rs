@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use kantor_solvers::transport::divergence::sinkhorn_divergence;
 use kantor_solvers::transport::evidence::{ThresholdedPlan, compressed, thresholded};
-use kantor_solvers::{Solution, SolveError, Watch};
+use kantor_solvers::{Solution, Watch};
 use kantor_theory::{DistanceBound, Geometry, Power, Status, TransportProblem, Weights};
 use serde_json::json;
 
 use super::progress::Progress;
 use crate::certify::{self, Certified, Terms};
 use crate::output::{OutputFile, distinct};
-use crate::pipeline::Inputs;
+use crate::pipeline::{Error, Inputs};
 use crate::probe;
 use crate::problem::Goal;
 use crate::source::list::read_weights;
@@ -130,7 +130,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             false => None,
         };
         if arguments.solver.are_default() {
-            return Ok((best, linear(arguments, geometry, &terms, &rows)?, None));
+            return Ok((best, unheard(watch, || linear(arguments, geometry, &terms, &rows))?, None));
         }
         let outputs = (plan, trace, &mut written);
         let (distance, solved) = solve(arguments, geometry, &terms, &rows, outputs, watch)?;
@@ -202,6 +202,15 @@ impl Outputs {
     }
 }
 
+/// Does the stage that does not ask `watch` whether to stop.
+fn unheard<T, E>(watch: &dyn Watch, work: impl FnOnce() -> Result<T, E>) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
+    watch.begin("transport", 0);
+    Ok(signals::unheard(work).map_err(Error::from)??)
+}
+
 /// Exact transport, straight to its interval.
 fn linear(
     arguments: &Arguments,
@@ -248,12 +257,14 @@ fn solve(
     let whole = TransportProblem { weights: terms.weights.clone(), ..TransportProblem::new(geometry, terms.power) };
     let rows = arguments.subset.is_some().then_some(rows);
     let problem = words.apply(TransportProblem { rows, ..whole });
-    let work = |watch: &dyn Watch| -> Result<(Status, Solution, Option<f64>), SolveError> {
+    let work = |watch: &dyn Watch| -> Result<(Status, Solution, Option<f64>), Failure> {
         if words.divergence {
             let found = sinkhorn_divergence(&problem, solver.as_ref(), &effort, watch)?;
             return Ok((found.status, found.cross, Some(found.value)));
         }
-        let solution = solver.solve(&problem, None, watch)?;
+        let solve = || solver.solve(&problem, None, watch);
+        // Without entropy there are no iterations to stop between.
+        let solution = if entry.entropic { solve()? } else { unheard(watch, solve)? };
         Ok((solution.status, solution, None))
     };
     let (plan_file, trace_file, complete) = outputs;

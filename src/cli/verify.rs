@@ -65,6 +65,7 @@ pub(super) struct Arguments {
 const ABOVE: usize = 3;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    signals::end_at_once();
     threads::start(arguments.threads)?;
     let bytes = whole::read(&arguments.certificate, Whole::Certificate)?;
     let (verdict, problem, files) = match Certificate::parse(&bytes) {
