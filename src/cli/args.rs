@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
-use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::builder::TypedValueParser;
 use kantor_solvers::Settings;
 use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
@@ -18,7 +18,7 @@ use crate::source::OnBadRow;
 use super::constraints::ConstraintArguments;
 use super::count::count;
 use super::failure::Failure;
-use super::queries::{QueryFile, WeightArguments, query_file, tasks};
+use super::queries::{WeightArguments, tasks};
 use super::settings::SettingsArguments;
 use super::threads;
 
@@ -43,9 +43,8 @@ pub(super) struct FileArguments {
     pub(super) pool: Vec<PathBuf>,
     /// Query rows, or text; for `select` and `compare` repeat it as NAME=FILE for several tasks: the choice follows
     /// their mixture, or the worst of them (--aggregate)
-    #[arg(long, value_name = "[NAME=]FILE", required_unless_present = "similarity",
-          value_parser = OsStringValueParser::new().try_map(query_file))]
-    query: Vec<QueryFile>,
+    #[arg(long, value_name = "[NAME=]FILE", required_unless_present = "similarity")]
+    query: Vec<PathBuf>,
     /// M×N similarities in [−1, 1] (costs with --cost precomputed) instead of pool and query rows
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     pub(super) similarity: Option<PathBuf>,

@@ -26,7 +26,6 @@ use super::count::repeats;
 use super::failure::Failure;
 use super::output::{doubt, say};
 use super::signals;
-use super::subset;
 
 /// What the distance of a subset implies for losses, with which assumptions, and when it implies nothing.
 #[derive(Debug, clap::Args)]
@@ -141,7 +140,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let why = "bounds need distances between all rows: give --pool and --query, not --similarity";
         return Err(Failure::Usage(why.to_owned()));
     };
-    let subset = subset::read(&arguments.subset, &inputs)?;
+    let subset = inputs.subset_rows(&arguments.subset)?;
     let held_out = arguments.heldout_query.as_deref().map(|path| open_held_out(arguments, path, pool, &progress));
     let held_out = held_out.transpose()?;
     let shared = match (&held_out, &arguments.heldout_query) {

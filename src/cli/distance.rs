@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use kantor_solvers::transport::divergence::sinkhorn_divergence;
 use kantor_solvers::transport::evidence::{ThresholdedPlan, compressed, thresholded};
-use kantor_solvers::{Solution, SolveError, Watch};
+use kantor_solvers::{Solution, Watch};
 use kantor_theory::{BestBound, DistanceBound, Geometry, Objective, Power, Status, TransportProblem, Weights};
 use serde_json::json;
 
 use super::progress::Progress;
 use crate::certify::{self, Certified, Terms};
 use crate::output::{OutputFile, distinct};
-use crate::pipeline::{Drawing, Inputs, RandomReference, Request, cheap_draws, references};
+use crate::pipeline::{Drawing, Error, Inputs, RandomReference, Request, cheap_draws, references};
 use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::source::list::read_weights;
@@ -30,7 +30,6 @@ use super::output::{doubt, say};
 use super::problem::SolverArguments;
 use super::settings::tell_idle_of_solvers;
 use super::signals;
-use super::subset;
 
 /// Certified transport distance between a subset of the pool and the queries.
 #[derive(Debug, clap::Args)]
@@ -91,7 +90,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (cost, power) = (arguments.input.cost, arguments.power.get());
     let inputs = Inputs::open(&arguments.input.spec(&arguments.run)?, cost, &progress)?;
     doubt(&inputs, &arguments.run);
-    if !arguments.input.files.pool_jsonl.is_empty() && !arguments.run.quiet {
+    // The ids of a subset's rows are compared with those of the pool.
+    let idle_examples = !arguments.input.files.pool_jsonl.is_empty() && arguments.subset.is_none();
+    if idle_examples && !arguments.run.quiet {
         tell("kantor: warning: --pool-jsonl changes nothing here: a distance is one of rows");
     }
     let solvers = if transport { vec![arguments.solver.entry()?] } else { Vec::new() };
@@ -101,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let problem = inputs.problem(Goal { cost, power, ..Goal::default() })?;
     let rows = match &arguments.subset {
-        Some(path) => subset::read(path, &inputs)?,
+        Some(path) => inputs.subset_rows(path)?,
         None => (0..inputs.pool_len()).collect(),
     };
     let problem = problem.with_budgets(vec![rows.len()]);
@@ -130,7 +131,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         };
         let drawn = best.as_ref().map_or(Ok(None), |best| drawn(arguments, &inputs, &problem, best, watch))?;
         if arguments.solver.are_default() {
-            return Ok((best, drawn, linear(arguments, geometry, &terms, &rows)?, None));
+            return Ok((best, drawn, unheard(watch, || linear(arguments, geometry, &terms, &rows))?, None));
         }
         let outputs = (plan, trace, &mut written);
         let (distance, solved) = solve(arguments, geometry, &terms, &rows, outputs, watch)?;
@@ -223,6 +224,15 @@ fn drawn(
     Ok(references(problem, &of, |_| Some(best.lower()), watch)?.pop())
 }
 
+/// Does the stage that does not ask `watch` whether to stop.
+fn unheard<T, E>(watch: &dyn Watch, work: impl FnOnce() -> Result<T, E>) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
+    watch.begin("transport", 0);
+    Ok(signals::unheard(work).map_err(Error::from)??)
+}
+
 /// Exact transport, straight to its interval.
 fn linear(
     arguments: &Arguments,
@@ -269,12 +279,14 @@ fn solve(
     let whole = TransportProblem { weights: terms.weights.clone(), ..TransportProblem::new(geometry, terms.power) };
     let rows = arguments.subset.is_some().then_some(rows);
     let problem = words.apply(TransportProblem { rows, ..whole });
-    let work = |watch: &dyn Watch| -> Result<(Status, Solution, Option<f64>), SolveError> {
+    let work = |watch: &dyn Watch| -> Result<(Status, Solution, Option<f64>), Failure> {
         if words.divergence {
             let found = sinkhorn_divergence(&problem, solver.as_ref(), &effort, watch)?;
             return Ok((found.status, found.cross, Some(found.value)));
         }
-        let solution = solver.solve(&problem, None, watch)?;
+        let solve = || solver.solve(&problem, None, watch);
+        // Without entropy there are no iterations to stop between.
+        let solution = if entry.entropic { solve()? } else { unheard(watch, solve)? };
         Ok((solution.status, solution, None))
     };
     let (plan_file, trace_file, complete) = outputs;

@@ -56,6 +56,9 @@ const GRID: &str = "grid";
 /// Settings and files of all tasks together, those that they share counted for each.
 const MOST_SHARED: usize = 2_000_000;
 
+/// Bytes of the name of a task, which file systems allow at least for that of a directory.
+const LONGEST_NAME: usize = 140;
+
 /// Reads a job file. `out` is the directory of results if the command line names one.
 pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Result<JobPlan, Failure> {
     let file = JobFile { path, table: config::read(path)? };
@@ -159,9 +162,11 @@ impl JobFile<'_> {
         run: &RunArguments,
     ) -> Result<(InputSpec, Goal, Request), Failure> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if !name.chars().all(plain) || name.is_empty() || name.starts_with(['.', '-']) {
-            let rule = "use letters, digits, `-`, `_` and `.`: it names a directory";
-            return Err(self.refuse(&format!("the task name `{name}` cannot be used: {rule}")));
+        if !name.chars().all(plain) || name.is_empty() || name.starts_with(['.', '-']) || name.len() > LONGEST_NAME {
+            let rule = "of letters, digits, `-`, `_` and `.`, as it names a directory";
+            let fault =
+                format!("the task name `{name}` cannot be used: give one of at most {LONGEST_NAME} bytes, {rule}");
+            return Err(self.refuse(&fault));
         }
         let own = match task {
             Value::String(query) => Table::from_iter([("query".to_owned(), Value::String(query.clone()))]),

@@ -28,7 +28,6 @@ mod select;
 mod settings;
 mod signals;
 mod study;
-mod subset;
 mod threads;
 mod verify;
 

@@ -15,6 +15,7 @@ use super::args::{name, without_repeats};
 use super::count::count;
 use super::failure::Failure;
 use super::output::say;
+use super::signals;
 
 /// Say what limits, queries and new rows are worth, by the proofs of a result.
 #[derive(Debug, clap::Args)]
@@ -34,6 +35,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    signals::end_at_once();
     let record = Record::load(&arguments.out)?;
     let results = &record.manifest.results;
     check("method", &arguments.method, results, |result| &result.method)?;

@@ -1,64 +1,50 @@
 //! Files of queries: one, or several tasks as `NAME=FILE`, and what each counts.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::pipeline::{Aggregate, InputSpec, QueryWeighting};
-use crate::source::name::split_once;
+use crate::source::name::{readable, split_once};
 use crate::suggest::did_you_mean;
 
 use super::args::{FileArguments, RunArguments};
 use super::failure::Failure;
 
-/// A file of queries, and the task that it is.
-#[derive(Debug, Clone)]
-pub(super) struct QueryFile {
-    name: Option<String>,
-    path: PathBuf,
+/// The files of queries that are named as `FILE` or `NAME=FILE`, where no name matters.
+pub(super) fn unnamed(words: &[PathBuf]) -> Vec<PathBuf> {
+    let file = |word: &PathBuf| match split_once(word.as_os_str(), b'=', false) {
+        Some((_, file)) if !word.exists() && !file.is_empty() && words.len() > 1 => file.into(),
+        _ => word.clone(),
+    };
+    words.iter().map(file).collect()
 }
 
-impl QueryFile {
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+/// The files and, if there are several, the names of the tasks. One word is a path, as it has no use for a name; of several,
+/// each is `NAME=FILE`, unless it is itself a file.
+pub(super) fn tasks(words: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<String>), Failure> {
+    if words.len() < 2 {
+        return Ok((words.to_vec(), Vec::new()));
     }
-}
-
-/// Reads `FILE` or `NAME=FILE`; a file whose own name has `=` is meant where there is one.
-pub(super) fn query_file(word: OsString) -> Result<QueryFile, String> {
-    let path = PathBuf::from(&word);
-    match split_once(&word, b'=', false) {
-        Some((name, file)) if !path.exists() => match name.to_str().map(str::trim) {
-            Some(name) if !name.is_empty() && !file.is_empty() && name.len() <= 200 => {
-                Ok(QueryFile { name: Some(name.to_owned()), path: file.into() })
-            }
-            _ => Err("give a task's name, which is text, and its file as NAME=FILE".to_owned()),
-        },
-        _ => Ok(QueryFile { name: None, path }),
-    }
-}
-
-/// The files and, if there are several, the names of the tasks.
-pub(super) fn tasks(files: &[QueryFile]) -> Result<(Vec<PathBuf>, Vec<String>), Failure> {
-    let paths = files.iter().map(|file| file.path.clone()).collect();
-    if files.len() < 2 {
-        return Ok((paths, Vec::new()));
-    }
-    let mut names: Vec<String> = Vec::with_capacity(files.len());
-    for QueryFile { name, path } in files {
-        let Some(name) = name else {
-            let fault = format!(
-                "several --query are several tasks, and {} has no name: give each as --query NAME=FILE",
-                path.display()
-            );
+    let (mut paths, mut names) = (Vec::with_capacity(words.len()), Vec::with_capacity(words.len()));
+    for word in words {
+        let Some((name, file)) = split_once(word.as_os_str(), b'=', false).filter(|_| !word.exists()) else {
+            let word = readable(word);
+            let fault =
+                format!("several --query are several tasks, and {word} has no name: give each as --query NAME=FILE");
             return Err(Failure::Usage(fault));
         };
-        if names.contains(name) {
+        let name = name.to_str().map(str::trim).filter(|name| !name.is_empty() && name.len() <= 200);
+        let Some(name) = name.filter(|_| !file.is_empty()) else {
+            let word = readable(word);
+            let fault = format!("--query {word}: give a task's name, which is text, and its file as NAME=FILE");
+            return Err(Failure::Usage(fault));
+        };
+        if names.iter().any(|other| other == name) {
             return Err(Failure::Usage(format!("--query names the task `{name}` twice: give each a name of its own")));
         }
-        names.push(name.clone());
+        names.push(name.to_owned());
+        paths.push(file.into());
     }
     Ok((paths, names))
 }

@@ -1,7 +1,11 @@
-//! Ctrl-C and SIGTERM: the first asks the computation to stop and clean up, the second ends the program at once.
+//! Ctrl-C and SIGTERM: the first asks the computation to stop and clean up, the second ends the program at once. Work that
+//! cannot be asked is ended by the first.
 
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use kantor_solvers::Stopped;
 
 use crate::output::scratch;
 use crate::view::terminal::tell;
@@ -17,6 +21,9 @@ static LISTENING: AtomicBool = AtomicBool::new(false);
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
+/// Whether the work of this moment cannot be asked to stop.
+static UNHEARD: AtomicBool = AtomicBool::new(false);
+
 /// Whether the program is being ended at once.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
@@ -30,13 +37,36 @@ pub(super) fn yield_to_the_end() {
 /// Installs the handler and returns the flag that it sets. Signals that are ignored from the start stay so: `nohup` and
 /// shells see to that for work that is to go on.
 pub(super) fn stop_flag() -> &'static AtomicBool {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(install);
+    &STOP
+}
+
+/// From now on the first signal ends the program: for commands that write no file and look at no flag all the time.
+pub(super) fn end_at_once() {
+    UNHEARD.store(true, Ordering::SeqCst);
+    stop_flag();
+}
+
+/// Does work that does not look at the flag: the first signal ends the program meanwhile.
+///
+/// # Errors
+/// If there was a signal before.
+pub(super) fn unheard<T>(work: impl FnOnce() -> T) -> Result<T, Stopped> {
+    UNHEARD.store(true, Ordering::SeqCst);
+    let done = if STOP.load(Ordering::SeqCst) { Err(Stopped) } else { Ok(work()) };
+    UNHEARD.store(false, Ordering::SeqCst);
+    done
+}
+
+fn install() {
     let ignored = ignored::signals();
     LISTENING.store(ignored.is_empty(), Ordering::SeqCst);
     let installed = ctrlc::set_handler(|| {
         if !LISTENING.load(Ordering::SeqCst) {
             return;
         }
-        if STOP.swap(true, Ordering::Relaxed) {
+        if STOP.swap(true, Ordering::SeqCst) || UNHEARD.load(Ordering::SeqCst) {
             ENDING.store(true, Ordering::SeqCst);
             scratch::abandon_all(PATIENCE);
             std::process::exit(i32::from(INTERRUPTED));
@@ -48,7 +78,6 @@ pub(super) fn stop_flag() -> &'static AtomicBool {
     }
     ignored::ignore(ignored);
     LISTENING.store(true, Ordering::SeqCst);
-    &STOP
 }
 
 #[cfg(unix)]

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::columns::named_column;
 use super::progress::{Detail, Progress};
-use super::queries::{QueryFile, query_file};
+use super::queries::unnamed;
 use crate::certify;
 use crate::constraints::in_words;
 use crate::pipeline::{IDLE_TENSOR, InputSpec};
@@ -39,8 +39,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pool: Vec<PathBuf>,
     /// Query rows, in any files that hold them; the files that the certificate names if left out. Names of tasks prove nothing
-    #[arg(long, value_name = "[NAME=]FILE", value_parser = OsStringValueParser::new().try_map(query_file))]
-    query: Vec<QueryFile>,
+    #[arg(long, value_name = "[NAME=]FILE")]
+    query: Vec<PathBuf>,
     /// The matrix, if the certificate was made from one; the file that it names if left out
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pool", "query"])]
     similarity: Option<PathBuf>,
@@ -67,6 +67,7 @@ pub(super) struct Arguments {
 const ABOVE: usize = 4;
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    signals::end_at_once();
     threads::start(arguments.threads)?;
     let bytes = whole::read(&arguments.certificate, Whole::Certificate)?;
     let (verdict, problem, files) = match Certificate::parse(&bytes) {
@@ -153,7 +154,7 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         pool: if rows && arguments.pool.is_empty() { named(Role::Pool) } else { arguments.pool.clone() },
         query: match arguments.query.is_empty() {
             true if rows => named(Role::Query),
-            _ => arguments.query.iter().map(|file| file.path().to_owned()).collect(),
+            _ => unnamed(&arguments.query),
         },
         similarity,
         tensor: arguments.tensor.clone(),

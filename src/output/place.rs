@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::error::{OutputError, in_the_way, io_error};
 use crate::file_state::FileState;
@@ -30,10 +30,6 @@ impl Place {
         // The current directory may be gone.
         let absolute = std::path::absolute(named).map_err(io_error(named))?;
         let (Some(parent), Some(name)) = (absolute.parent(), absolute.file_name()) else { return Err(no_name()) };
-        // What `..` leads to is known only where the directory before it is there.
-        if parent.components().any(|step| step == Component::ParentDir) {
-            fs::metadata(parent).map_err(io_error(named))?;
-        }
         Ok(Self { named: named.to_owned(), path: parent.join(name), parent: parent.to_owned() })
     }
 

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -213,8 +213,11 @@ fn within<T>(patience: Duration, ask: impl Fn() -> Option<T>) -> Option<T> {
     }
 }
 
-/// Makes a directory and those above it; returns the new ones, the highest first.
+/// Makes a directory and those above it; returns the new ones, the highest first. What `..` leads to is known only where the
+/// directory before it is there: that is not made.
 pub(crate) fn create_parents(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let leads_up = |path: &&Path| path.components().next_back() == Some(Component::ParentDir);
+    directory.ancestors().find(leads_up).map_or(Ok(()), |up| fs::metadata(up).map(drop))?;
     let missing = |path: &&Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     let mut made: Vec<PathBuf> = directory.ancestors().take_while(missing).map(Path::to_owned).collect();
     made.reverse();

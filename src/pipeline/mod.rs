@@ -9,6 +9,7 @@ mod groups;
 mod guard;
 mod idle;
 mod inputs;
+mod listed;
 mod order;
 mod own;
 mod prepared;

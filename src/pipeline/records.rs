@@ -115,12 +115,12 @@ impl Inputs {
             .collect()
     }
 
-    /// Files of one value a row.
+    /// Files of one value a row, and lists of rows.
     pub(super) fn values(&self) -> impl Iterator<Item = (&'static str, &ValueFile)> {
         let groups = self.groups().into_iter().flat_map(|groups| &groups.file).map(|file| ("query-groups", file));
         let weights = self.weights.file.iter().map(|file| ("query-weights", file));
         let tokenizer = self.rules.tokenizer.iter().map(|file| ("tokenizer", file));
-        groups.chain(weights).chain(self.rules.files.iter().map(|file| ("column", file))).chain(tokenizer)
+        groups.chain(weights).chain(self.rules.files.iter().map(|(role, file)| (*role, file))).chain(tokenizer)
     }
 
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &JsonlFile)> {

@@ -16,7 +16,6 @@ use crate::problem::{Goal, Problem};
 use crate::source::cells::{ValueFile, file_of, split};
 use crate::source::column::{ColumnKind, ROW, ReadColumn};
 use crate::source::kind::holds_text;
-use crate::source::list::read_named_rows;
 use crate::source::memory::Claim;
 use crate::source::name::readable;
 use crate::source::tokenizer::Tokenizer;
@@ -101,8 +100,8 @@ const TOKENS: &str = "tokens";
 #[derive(Debug, Default)]
 pub(super) struct ReadRules {
     pub(super) rules: Rules,
-    /// The files of columns, with their roles.
-    pub(super) files: Vec<ValueFile>,
+    /// The files of columns and the lists of rows, with their roles.
+    pub(super) files: Vec<(&'static str, ValueFile)>,
     /// The file of a tokenizer.
     pub(super) tokenizer: Option<ValueFile>,
     /// Files of rows that were looked at, for their records.
@@ -247,15 +246,15 @@ impl RuleSpec {
             }
             (None, false) => {}
         }
-        let stored = inputs.original_pool_len();
-        let id = |row: usize| inputs.examples().and_then(|examples| examples.id(row));
         for path in &self.include {
-            let rows = read_named_rows(path, stored, id)?;
+            let (rows, file) = inputs.named_rows(path, watch)?;
+            read.files.push(("include", file));
             inputs.kept_rows(&rows, path)?;
             read.add(|rules| rules.include(rows));
         }
         for path in &self.exclude {
-            let rows = read_named_rows(path, stored, id)?;
+            let (rows, file) = inputs.named_rows(path, watch)?;
+            read.files.push(("exclude", file));
             read.exclude(rows, format!("by {}", readable(path)));
         }
         for path in &self.exclude_near {
@@ -363,7 +362,7 @@ impl ReadRules {
         let (column, origin) = match (file, inputs.examples()) {
             (Some(path), _) => {
                 let read = ReadColumn::read(name, path, kind, inputs.original_pool_len(), allowance, watch)?;
-                self.files.push(read.file);
+                self.files.push(("column", read.file));
                 (read.column, Some(read.origin))
             }
             (None, Some(examples)) => examples.column(name, kind, allowance, watch)?,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use kantor_solvers::Watch;
 use kantor_theory::json;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::cells::ValueFile;
 use super::error::DataError;
@@ -63,19 +64,29 @@ fn numbers(path: &Path, source: &Arc<Source>, most: usize) -> Result<Vec<f64>, D
     Ok(numbers)
 }
 
-/// Reads row numbers: distinct, below `rows`; of `selection.jsonl` the field `index`.
+/// Reads row numbers: distinct, below `rows`; of `selection.jsonl` the field `index`. `id` gives the id of a row, if rows
+/// have ids: a line of a selection that has another is of another pool.
 ///
 /// # Errors
 /// If the file is no list of such numbers; the message names the place and the value.
-pub fn read_rows(path: &Path, rows: usize) -> Result<Vec<usize>, DataError> {
+pub fn read_rows<'a>(path: &Path, rows: usize, id: impl Fn(usize) -> Option<&'a str>) -> Result<Vec<usize>, DataError> {
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
-    let numbers = match source.bytes().first() {
-        Some(b'{') => parse_selection(path, source.bytes(), rows),
-        _ => numbers(path, &source, rows),
-    };
+    let listed = rows_of(path, &source, rows, id);
     // The list is kept, and the file is not looked at again.
-    let numbers = source.check_unchanged().and(numbers)?;
+    source.check_unchanged().and(listed)
+}
+
+fn rows_of<'a>(
+    path: &Path,
+    source: &Arc<Source>,
+    rows: usize,
+    id: impl Fn(usize) -> Option<&'a str>,
+) -> Result<Vec<usize>, DataError> {
+    let numbers = match source.bytes().first() {
+        Some(b'{') => parse_selection(path, source.bytes(), rows, id),
+        _ => numbers(path, source, rows),
+    }?;
     let (mut seen, mut list) = (Vec::new(), Vec::new());
     reserve(&mut seen, rows, path, NUMBERS)?;
     seen.resize(rows, false);
@@ -98,20 +109,45 @@ pub fn read_rows(path: &Path, rows: usize) -> Result<Vec<usize>, DataError> {
 }
 
 /// Reads a list of rows as [`read_rows`] does, or one of ids: text with one a line, or JSON lines with a field `id`. Text of
-/// whole numbers only has row numbers. `id` gives the id of a row, if rows have ids.
+/// whole numbers only has row numbers. `id` gives the id of a row, if rows have ids. With a record of the file.
 ///
 /// # Errors
-/// If the file is no such list; the message names the place and the value.
+/// If the file is no such list; the message names the place and the value; or if `watch` asks to stop.
 pub fn read_named_rows<'a>(
     path: &Path,
     rows: usize,
     id: impl Fn(usize) -> Option<&'a str>,
-) -> Result<Vec<usize>, DataError> {
+    watch: &dyn Watch,
+) -> Result<(Vec<usize>, ValueFile), DataError> {
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
-    let ids = ids_of(path, source.bytes());
-    let Some(ids) = source.check_unchanged().and(ids)? else {
-        let listed = read_rows(path, rows)?;
+    let listed = source.check_unchanged().and(named_rows(path, &source, rows, id))?;
+    let file = record(&source, listed.len(), watch)?;
+    Ok((listed, file))
+}
+
+/// What is recorded of a list that was read from this source, which has not changed since.
+fn record(source: &Source, rows: usize, watch: &dyn Watch) -> Result<ValueFile, DataError> {
+    watch.begin("digest", source.identity.bytes);
+    let sha256 = source.digest(watch)?;
+    source.check_unchanged()?;
+    let format = match source.bytes() {
+        bytes if bytes.starts_with(npy::MAGIC) => "npy",
+        bytes if bytes.starts_with(b"{") => "jsonl",
+        _ => "text",
+    };
+    let (path, bytes, identity) = (source.path.clone(), source.identity.bytes, source.identity.clone());
+    Ok(ValueFile { path, format, rows, bytes, sha256, identity })
+}
+
+fn named_rows<'a>(
+    path: &Path,
+    source: &Arc<Source>,
+    rows: usize,
+    id: impl Fn(usize) -> Option<&'a str>,
+) -> Result<Vec<usize>, DataError> {
+    let Some(ids) = ids_of(path, source.bytes())? else {
+        let listed = rows_of(path, source, rows, &id)?;
         check_meant(path, &listed, source.bytes(), rows, id)?;
         return Ok(listed);
     };
@@ -232,12 +268,7 @@ pub fn read_weight_file(
 ) -> Result<(Vec<f64>, ValueFile), DataError> {
     let (numbers, source) = list_of(path, expected)?;
     let weights = weights_of(path, numbers, expected, kept)?;
-    watch.begin("digest", source.identity.bytes);
-    let sha256 = source.digest(watch)?;
-    source.check_unchanged()?;
-    let format = if source.bytes().starts_with(npy::MAGIC) { "npy" } else { "text" };
-    let (path, bytes, identity) = (path.to_owned(), source.identity.bytes, source.identity.clone());
-    Ok((weights, ValueFile { path, format, rows: expected, bytes, sha256, identity }))
+    Ok((weights, record(&source, expected, watch)?))
 }
 
 /// The weights of these rows among those of all, if they make a measure.
@@ -278,6 +309,7 @@ struct Chosen {
     #[serde(rename = "rank")]
     _rank: u64,
     index: u64,
+    id: Option<Value>,
 }
 
 fn too_many(path: &Path, found: impl Display, most: usize) -> DataError {
@@ -294,16 +326,30 @@ fn add(numbers: &mut Vec<f64>, number: f64, path: &Path, most: usize) -> Result<
     Ok(())
 }
 
-fn parse_selection(path: &Path, bytes: &[u8], most: usize) -> Result<Vec<f64>, DataError> {
+fn parse_selection<'a>(
+    path: &Path,
+    bytes: &[u8],
+    most: usize,
+    id: impl Fn(usize) -> Option<&'a str>,
+) -> Result<Vec<f64>, DataError> {
+    let refuse = |line: usize, fault: String, remedy| DataError::Line { file: path.to_owned(), line, fault, remedy };
     let mut numbers = Vec::new();
     for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let Chosen { index, .. } = json::from_slice(line).map_err(|error| {
-            let fault = format!("is no line of a selection: {error}");
-            DataError::Line { file: path.to_owned(), line: at + 1, fault, remedy: SELECTIONS }
-        })?;
+        let Chosen { index, id: there, .. } = json::from_slice(line)
+            .map_err(|error| refuse(at + 1, format!("is no line of a selection: {error}"), SELECTIONS))?;
+        let here = usize::try_from(index).ok().filter(|&row| row < most).and_then(&id);
+        // Rows that had no id have their number for it.
+        let there = there.as_ref().and_then(Value::as_str).filter(|there| *there != index.to_string());
+        if let (Some(here), Some(there)) = (here, there)
+            && here != there
+        {
+            let short = |id: &str| id.chars().take(40).collect::<String>();
+            let fault = format!("row {index} had the id `{}` and has `{}` here", short(there), short(here));
+            return Err(refuse(at + 1, fault, "give the pool that it was chosen from, or a list of ids"));
+        }
         // Exact for all that can be a row number.
         add(&mut numbers, index as f64, path, most)?;
     }

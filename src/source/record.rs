@@ -10,7 +10,8 @@ use super::name;
 /// One input file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InputRecord {
-    /// `pool`, `query`, `similarity`, `pool-jsonl`, `query-jsonl` or `query-groups`.
+    /// `pool`, `query`, `similarity`, `pool-jsonl`, `query-jsonl`, `query-groups`, `query-weights`, `column`, `include`,
+    /// `exclude` or `exclude-near`.
     pub role: Cow<'static, str>,
     /// As named on the command line; written as [`readable`](name::readable) text.
     #[serde(serialize_with = "name::serialize")]
@@ -20,7 +21,7 @@ pub struct InputRecord {
     /// Which of its tensors was read; absent for formats that do not name them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tensor: Option<String>,
-    /// Rows in the file.
+    /// Rows in the file; of a list of rows, how many it names.
     pub rows: usize,
     /// Numbers per row; absent for text.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@ mod tables;
 
 use std::path::Path;
 
+use csv::Position;
 use serde::de::DeserializeOwned;
 
 pub use own::{Cell, Joined, Pair, joined};
@@ -24,28 +25,51 @@ type Paired = (Vec<f64>, Vec<f64>);
 /// The lines of a CSV file with a header, each as `take` wants it.
 fn read_csv<L: DeserializeOwned, T>(path: &Path, take: impl Fn(L) -> Option<T>) -> Result<Vec<T>, DataError> {
     let table = whole::read(path, Whole::Results)?;
-    let malformed = |line: usize, fault: String| DataError::Malformed {
+    let malformed = |byte: u64, fault: String| DataError::Malformed {
         file: path.to_owned(),
-        fault: format!("line {line} {fault}"),
+        fault: format!("line {} {fault}", line_of(&table, byte)),
         remedy: "compare it with the header and correct it".to_owned(),
     };
     let mut reader = csv::Reader::from_reader(&table[..]);
-    let header = reader.headers().cloned().map_err(|error| malformed(1, format!("is no header: {error}")))?;
+    let header =
+        reader.headers().cloned().map_err(|error| malformed(0, format!("is no header: {}", reason(&error))))?;
     let mut lines = Vec::new();
-    for (at, record) in reader.records().enumerate() {
-        let record = record.map_err(|error| malformed(at + 2, format!("cannot be read: {error}")))?;
+    for record in reader.records() {
+        let record = record.map_err(|error| {
+            malformed(error.position().map_or(0, Position::byte), format!("cannot be read: {}", reason(&error)))
+        })?;
+        let begin = record.position().map_or(0, Position::byte);
         let large = |field: &&str| {
             field.starts_with(|c: char| "+-.".contains(c) || c.is_ascii_digit())
                 && field.trim().parse().is_ok_and(|number: f64| number.is_finite() && number.abs() > LARGEST)
         };
         if let Some(field) = record.iter().find(large) {
-            return Err(malformed(at + 2, format!("has `{field}`: numbers beyond {LARGEST:e} have no mean")));
+            return Err(malformed(begin, format!("has `{field}`: numbers beyond {LARGEST:e} have no mean")));
         }
         let line =
-            record.deserialize(Some(&header)).map_err(|error| malformed(at + 2, fault(&error, &header, &record)))?;
-        lines.push(take(line).ok_or_else(|| malformed(at + 2, "lacks a value".to_owned()))?);
+            record.deserialize(Some(&header)).map_err(|error| malformed(begin, fault(&error, &header, &record)))?;
+        lines.push(take(line).ok_or_else(|| malformed(begin, "lacks a value".to_owned()))?);
     }
     Ok(lines)
+}
+
+/// The line on which the record begins that is read from this byte on: empty lines before it are part of none.
+fn line_of(table: &[u8], byte: u64) -> usize {
+    let rest = usize::try_from(byte).ok().and_then(|byte| table.get(byte..)).unwrap_or_default();
+    let empty = rest.iter().take_while(|byte| b"\r\n".contains(byte)).count();
+    let before = &table[..table.len() - rest.len() + empty];
+    1 + before.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+/// Why a record cannot be read, without its place.
+fn reason(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("it has {len} fields, and the header has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { err, .. } => format!("it is not UTF-8: {err}"),
+        _ => error.to_string(),
+    }
 }
 
 /// What is wrong with a record, with the column and its text.

@@ -1,17 +1,17 @@
 //! Files that others change while they are read.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use kantor::batch::{Job, JobPlan, Options, Shard, State};
 use kantor::compare as comparing;
 use kantor::output::ResultDirectory;
-use kantor::pipeline::{Error, InputSpec, Inputs, Request, select};
+use kantor::pipeline::{Error, InputSpec, Inputs, Request, RuleSpec, select};
 use kantor::problem::Goal;
 use kantor::quantiles;
-use kantor::record::{Cut, Run, write};
+use kantor::record::{Cut, Manifest, Run, write};
 use kantor::source::list::{read_list, read_weights};
 use kantor::source::{Digests, FaultKind, Labels, OnBadRow, OpenOptions};
 use kantor::view::page;
@@ -194,18 +194,9 @@ fn a_job_on_a_pool_that_changes_fails_for_that_reason() {
     refused_at_every_stage(5, |files, pool, watch| {
         let query = vec![many_rows(files, "query.npy")];
         let spec = InputSpec { pool: vec![pool.to_owned()], query, ..InputSpec::default() };
-        let job = Job { task: "a".into(), method: "round-robin".into(), budget: 5, in_tokens: false, seed: 0 };
-        let (out, tasks) = (files.path("out"), [("a".to_owned(), spec)].into());
-        let request = Request { certify: false, ..Request::default() };
-        let plan = JobPlan { out, tasks, jobs: vec![job], goal: Goal::default(), request };
-        let options = Options { parallel: 1, shard: Shard::default() };
-        let report = kantor::batch::run(&plan, options, watch, &|_| {}).unwrap();
-        let there = files.path("out/a/round-robin-k5-seed0").exists();
-        match &report.lines[0].state {
-            State::Failed(failure) if !there => Err(failure.error.clone()),
-            State::Done(_) if there => Ok(()),
-            other => panic!("{other:?}"),
-        }
+        let ended = by_batch(files, spec, watch);
+        assert_eq!(files.path("out/a/round-robin-k5-seed0").exists(), ended.is_ok());
+        ended.map(|_| ())
     });
 }
 
@@ -276,6 +267,69 @@ fn no_comparison_and_no_quantiles_of_a_pool_that_changes_are_written() {
         };
         run().map(|_| ()).map_err(|error| nothing_left(files, error))
     });
+}
+
+/// A list of rows was read at another time than its digest was taken: a result spoke of a list that was not used.
+#[cfg(unix)]
+#[test]
+fn a_result_speaks_of_the_list_of_rows_that_was_used() {
+    let mut refused = [0, 0];
+    for batch in [false, true] {
+        for stage in 0.. {
+            let files = Files::new();
+            let (pool, list) = (many_rows(&files, "pool.npy"), files.put("list.txt", "1\n2\n"));
+            let query = vec![files.put("query.npy", npy_f32(64, &[1.5; 64]))];
+            let rules = RuleSpec { exclude: vec![list.clone()], ..RuleSpec::default() };
+            let spec = InputSpec { pool: vec![pool], query, rules, ..InputSpec::default() };
+            let watch = At { stage, begun: AtomicUsize::new(0), act: || std::fs::write(&list, "3\n4\n").unwrap() };
+            let ended = if batch { by_batch(&files, spec, &watch) } else { by_select(&files, &spec, &watch) };
+            match ended {
+                Ok(manifest) => {
+                    let manifest: Manifest = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
+                    let record = manifest.inputs.iter().find(|input| input.role == "exclude").unwrap();
+                    let mut digests = Digests::default();
+                    digests.add(&list, &Quiet).unwrap();
+                    assert_eq!((record.rows, Some(&*record.sha256)), (2, digests.get(&list)), "{batch} {stage}");
+                }
+                Err(error) => {
+                    assert!(error.contains("list.txt: changed while it was read"), "{batch} {stage}: {error}");
+                    refused[usize::from(batch)] += 1;
+                }
+            }
+            if watch.begun.into_inner() <= stage {
+                break;
+            }
+        }
+    }
+    assert!(refused.iter().all(|&count| count > 2), "{refused:?}");
+}
+
+#[cfg(unix)]
+fn by_select(files: &Files, spec: &InputSpec, watch: &dyn Watch) -> Result<PathBuf, String> {
+    let run = || {
+        let inputs = Inputs::open(spec, Cost::Cosine, watch)?;
+        let staging = ResultDirectory::begin(&files.path("out"), false, &inputs.paths())?;
+        let goal = Goal { budgets: vec![5], ..Goal::default() };
+        let outcome = select(&inputs, &goal, &Request::default(), watch)?;
+        let run = Run { begun: std::time::Instant::now(), on_bad_row: OnBadRow::Error };
+        write(staging, &inputs, &outcome, run, watch)
+    };
+    run().map(|_| files.path("out/manifest.json")).map_err(|error: Error| error.to_string())
+}
+
+#[cfg(unix)]
+fn by_batch(files: &Files, spec: InputSpec, watch: &dyn Watch) -> Result<PathBuf, String> {
+    let job = Job { task: "a".into(), method: "round-robin".into(), budget: 5, in_tokens: false, seed: 0 };
+    let (out, tasks) = (files.path("out"), [("a".to_owned(), spec)].into());
+    let request = Request { certify: false, ..Request::default() };
+    let plan = JobPlan { out, tasks, jobs: vec![job], goal: Goal::default(), request };
+    let options = Options { parallel: 1, shard: Shard::default() };
+    let report = kantor::batch::run(&plan, options, watch, &|_| {}).unwrap();
+    match &report.lines[0].state {
+        State::Done(_) => Ok(files.path("out/a/round-robin-k5-seed0/manifest.json")),
+        State::Failed(failure) => Err(failure.error.clone()),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ mod report;
 mod run;
 mod solve;
 mod spelling;
+#[cfg(target_os = "linux")]
+mod stopped;
 mod study;
 mod subsets;
 mod support;

@@ -53,6 +53,23 @@ fn a_selection_holds_exactly_the_promised_files() {
     }
 }
 
+/// Whatever stood before `..` was asked to hold the new result.
+#[test]
+fn a_target_above_the_current_directory_is_made_with_the_directories_in_between() {
+    let work = tempfile::tempdir().unwrap();
+    let inside = work.path().join("inside");
+    fs::create_dir(&inside).unwrap();
+    let select = |out: &str| {
+        let mut command = select_example(out.as_ref(), &["--budget", "3", "--no-certify"]);
+        command.current_dir(&inside).assert()
+    };
+    select("../new/deep/x").success();
+    assert!(work.path().join("new/deep/x/manifest.json").is_file());
+    // What `..` leads to is not made up.
+    select("nowhere/../x").code(4).stderr(predicates::str::contains("nowhere/../x: No such file or directory"));
+    assert_eq!(fs::read_dir(&inside).unwrap().count(), 0);
+}
+
 #[test]
 fn threads_and_shards_change_nothing() {
     let work = tempfile::tempdir().unwrap();

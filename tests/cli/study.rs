@@ -169,6 +169,24 @@ fn values_without_a_mean_are_refused_by_line() {
     }
 }
 
+/// Records were counted, without the empty lines and the line feeds in quotes before them.
+#[test]
+fn results_that_are_refused_are_named_by_their_line() {
+    let work = tempfile::tempdir().unwrap();
+    let results = work.path().join("results.csv");
+    let header = "task,method,budget,seed,value\n";
+    for (lines, line, fault) in [
+        ("a,random,7,0,1\n\n\na,random,7,0,x\n", 5, "`x` in column `value`"),
+        ("\"a\n\n\",random,7,0,1\na,random,7,0,1e300\n", 5, "`1e300`"),
+        ("a,random,7,0,1\r\n\r\na,random,7\r\n", 4, "it has 3 fields, and the header has 5"),
+        ("\na,\"b\nc\",7,0,y\n", 3, "`y`"),
+    ] {
+        fs::write(&results, format!("{header}{lines}")).unwrap();
+        let run = kantor().arg("study").arg("--results").arg(&results).args(["--run", "a=r0"]).assert().code(3);
+        run.stderr(contains(format!("results.csv: line {line} ")).and(contains(fault)));
+    }
+}
+
 /// The message of `study --results` on these runs of task `a`, which it refuses.
 fn refused(work: &Path, runs: &[&str]) -> String {
     let results = work.join("results.csv");

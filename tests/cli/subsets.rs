@@ -97,6 +97,43 @@ fn row_numbers_of_another_pool_are_refused() {
     }
 }
 
+/// Other rows than those of the selection were excluded, and nothing was said.
+#[test]
+fn a_selection_from_another_pool_is_refused_wherever_rows_are_named() {
+    let work = tempfile::tempdir().unwrap();
+    let rows = [1.0, 0.5, 0.25, 1.0, 0.5, 0.75, 0.0, 1.0, 0.3, 0.1];
+    let run = |words: String| {
+        let mut command = kantor();
+        command.current_dir(work.path()).args(words.split(' ')).args(["--query", "small.npy", "--quiet"]);
+        command.assert()
+    };
+    let ids = |of: &[usize]| of.iter().map(|id| format!("{{\"id\": \"r{id}\"}}\n")).collect::<String>();
+    for (pool, order) in [("small", &[0, 1, 2, 3][..]), ("turned", &[3, 2, 1, 0]), ("large", &[4, 0, 1, 2, 3])] {
+        let values: Vec<f32> = order.iter().flat_map(|&row| [rows[2 * row], rows[2 * row + 1]]).collect();
+        write_npy(&work.path().join(format!("{pool}.npy")), 2, &values);
+        fs::write(work.path().join(format!("{pool}.jsonl")), ids(order)).unwrap();
+    }
+    let on = |pool: &str| format!("--pool {pool}.npy --pool-jsonl {pool}.jsonl");
+    run(format!("select --budget 2 -o first {}", on("small"))).success();
+    for list in ["selection.jsonl", "indices.npy"].map(|name| format!("first/round-robin/k2/{name}")) {
+        for words in ["select --budget 2 -o out --include", "select --budget 2 -o out --exclude", "distance --subset"] {
+            let said = contains(&*list).and(contains("a pool of 4 rows")).and(contains("this one has 5"));
+            run(format!("{words} {list} {}", on("large"))).code(3).stderr(said);
+            if list.ends_with(".jsonl") {
+                let said = contains(format!("{list}:1: row ")).and(contains("had the id `r")).and(contains(" here"));
+                run(format!("{words} {list} {}", on("turned"))).code(3).stderr(said);
+            }
+        }
+    }
+    // Ids mean the same rows everywhere.
+    run(format!("select --budget 2 -o other --exclude first/round-robin/k2/selected.jsonl {}", on("large"))).success();
+    let chosen = |out: &str| fs::read_to_string(work.path().join(out).join("round-robin/k2/selected.jsonl")).unwrap();
+    assert!(chosen("other").lines().all(|line| !chosen("first").contains(line)));
+    // A selection without ids has row numbers in their place.
+    run("select --budget 2 -o plain --pool small.npy".to_owned()).success();
+    run(format!("select --budget 2 -o next --exclude plain/round-robin/k2/selection.jsonl {}", on("small"))).success();
+}
+
 #[test]
 fn a_bound_that_takes_too_much_is_left_out_and_that_is_said() {
     let work = tempfile::tempdir().unwrap();

@@ -4,8 +4,8 @@ use std::fs;
 
 use predicates::str::contains;
 
-use super::Work;
-use crate::support::{json, kantor, printed_json};
+use super::{DIM, Work, numbers};
+use crate::support::{json, kantor, printed_json, write_npy};
 
 #[test]
 fn mistakes_in_the_job_file_name_file_and_key() {
@@ -25,6 +25,7 @@ fn mistakes_in_the_job_file_name_file_and_key() {
         ("budgets = [5]\n---c = { query = \"a.npy\", weight = 2 }", &["unknown key `weight` in task `c`"]),
         ("budgets = [5]\n---c = { pool = \"pool.npy\" }", &["task `c` has no `query`"]),
         ("budgets = [5]\n---\"../c\" = \"a.npy\"", &["task name `../c`"]),
+        (&format!("budgets = [5]\n---{} = \"a.npy\"", "c".repeat(300)), &["task name", "at most 140 bytes"]),
         ("budgets = [5]\ngrid = [{ budgets = [3] }, 4]", &["`grid` is not a table"]),
         ("budgets = [5]\n---[[grid]]\nepsilon = 0.1", &["unknown key `epsilon` in a grid"]),
     ] {
@@ -41,6 +42,48 @@ fn mistakes_in_the_job_file_name_file_and_key() {
     work.batch(&[]).assert().code(2).stderr(contains("`out`"));
     work.batch(&["-o"]).arg(work.path("elsewhere")).assert().success();
     assert!(work.path("elsewhere/a/round-robin-k5-seed0/manifest.json").exists());
+}
+
+/// What was meant depended on the directory in which `batch` was started.
+#[test]
+fn a_query_is_the_file_beside_the_job_file_whatever_its_name() {
+    let work = Work::new("");
+    for (name, seed) in [("a=b.npy", 7), ("b.npy", 8)] {
+        write_npy(&work.path(name), DIM, &numbers(10 * DIM, seed));
+    }
+    let text = "out = \"results\"\npool = \"pool.npy\"\nbudgets = [5]\n[tasks]\ns = \"a=b.npy\"\n";
+    fs::write(work.path("jobs.toml"), text).unwrap();
+    let query = || {
+        let manifest = json(&work.path("results/s/round-robin-k5-seed0/manifest.json"));
+        manifest["inputs"].as_array().unwrap().iter().find(|of| of["role"] == "query").unwrap()["path"].clone()
+    };
+    work.batch(&[]).assert().success();
+    assert!(query().as_str().unwrap().ends_with("/a=b.npy"));
+    let mut beside = kantor();
+    let again = beside.args(["batch", "jobs.toml", "--json", "--threads=1"]).current_dir(work.path(""));
+    assert_eq!(printed_json(again)["counts"]["ran"], 0);
+    // The name of another file is in this one's.
+    fs::remove_file(work.path("a=b.npy")).unwrap();
+    work.batch(&[]).assert().code(1).stderr(contains("a=b.npy"));
+    for word in ["a=b.npy", "data/seed=b.npy"] {
+        let mut select = kantor();
+        select.args(["select", "--budget=5", "-o", "out", "--pool", "pool.npy", "--query", word]);
+        select.current_dir(work.path("")).assert().code(4).stderr(contains(format!("{word}: ")));
+    }
+}
+
+/// Directories above the results that are missing were made only where `out` has no `..`.
+#[test]
+fn results_go_above_the_job_file() {
+    let work = Work::new("budgets = [5]");
+    fs::create_dir(work.path("jobs")).unwrap();
+    let text = fs::read_to_string(work.path("jobs.toml")).unwrap();
+    let text = text.replace("\"results\"", "\"../new/results\"").replace("= \"", "= \"../");
+    fs::write(work.path("jobs/jobs.toml"), text.replace("../../", "../")).unwrap();
+    let mut batch = kantor();
+    let printed = printed_json(batch.args(["batch", "--json", "--threads=1"]).arg(work.path("jobs/jobs.toml")));
+    assert_eq!(printed["counts"]["done"], 2);
+    assert!(work.path("new/results/a/round-robin-k5-seed0/manifest.json").is_file());
 }
 
 #[test]

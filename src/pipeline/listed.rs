@@ -1,0 +1,85 @@
+//! Rows of the pool that a file names: as a subset, to include or to exclude.
+
+use std::path::Path;
+
+use kantor_solvers::Watch;
+use kantor_theory::Certificate;
+use kantor_theory::certificate::Role;
+
+use crate::output::CERTIFICATE;
+use crate::source::DataError;
+use crate::source::cells::ValueFile;
+use crate::source::list::{read_named_rows, read_rows};
+use crate::source::whole::{self, Whole};
+
+use super::Inputs;
+
+/// Names of the lists that a selection holds.
+const LISTS: [&str; 2] = ["indices.npy", "selection.jsonl"];
+
+/// Bytes of a certificate that is worth reading for this.
+const LARGEST: u64 = 16 << 20;
+
+impl Inputs {
+    /// The rows of a subset that a file names by number, as they are counted here.
+    ///
+    /// # Errors
+    /// If the file is no list of rows, one of them was left out of the pool, or it is a selection from another pool: then
+    /// its numbers mean other rows here.
+    pub fn subset_rows(&self, list: &Path) -> Result<Vec<usize>, DataError> {
+        let found = read_rows(list, self.original_pool_len(), |row| self.id(row));
+        self.check_origin(list, found.as_ref().ok())?;
+        self.kept_rows(&found?, list)
+    }
+
+    /// The rows, as stored, that a file names by number or by id, with a record of the file.
+    ///
+    /// # Errors
+    /// If the file is no such list, or a selection from another pool.
+    pub(super) fn named_rows(&self, list: &Path, watch: &dyn Watch) -> Result<(Vec<usize>, ValueFile), DataError> {
+        let found = read_named_rows(list, self.original_pool_len(), |row| self.id(row), watch);
+        self.check_origin(list, found.as_ref().ok().map(|(rows, _)| rows))?;
+        found
+    }
+
+    fn id(&self, row: usize) -> Option<&str> {
+        self.examples()?.id(row)
+    }
+
+    /// Fails if the list is a selection from a pool of another size. `rows` is what it names, if that can be read.
+    fn check_origin(&self, list: &Path, rows: Option<&Vec<usize>>) -> Result<(), DataError> {
+        let here = self.original_pool_len();
+        match chosen_from(list, rows) {
+            Some(there) if there != here => {
+                let fault = format!(
+                    "was chosen from a pool of {there} rows, as {CERTIFICATE} beside it says, and this one has {here}"
+                );
+                Err(DataError::malformed(list, fault, "give the pool that it was chosen from"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Rows of the pool from which a selection was made, as the certificate of these rows says that lies beside the list.
+fn chosen_from(list: &Path, rows: Option<&Vec<usize>>) -> Option<usize> {
+    let beside = list.with_file_name(CERTIFICATE);
+    let length = beside.symlink_metadata().ok()?.len();
+    if !LISTS.iter().any(|name| list.ends_with(name)) || length > LARGEST {
+        return None;
+    }
+    let certificate = Certificate::parse(&whole::read(&beside, Whole::Certificate).ok()?).ok()?;
+    let sorted = |rows: &[usize]| {
+        let mut rows = rows.to_vec();
+        rows.sort_unstable();
+        rows
+    };
+    if rows.is_some_and(|rows| sorted(rows) != sorted(&certificate.subset)) {
+        return None;
+    }
+    let of = |role: Role| certificate.inputs.iter().filter(move |input| input.role == role);
+    match of(Role::Similarity).next() {
+        Some(matrix) => Some(matrix.dim),
+        None => Some(of(Role::Pool).fold(0, |sum, input| sum.saturating_add(input.rows))),
+    }
+}
