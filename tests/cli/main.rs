@@ -30,4 +30,5 @@ mod spelling;
 mod study;
 mod subsets;
 mod support;
+mod text;
 mod weights;
