@@ -52,6 +52,7 @@ mod probe;
 pub mod problem;
 pub mod quantiles;
 pub mod record;
+pub mod represent;
 pub mod source;
 pub mod statistics;
 pub mod study;

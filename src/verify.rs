@@ -15,6 +15,7 @@ use kantor_theory::{Certificate, Facts, Rows, Verdict, checker};
 use crate::certify;
 use crate::pipeline::{Error, InputSpec, Inputs};
 use crate::problem::Goal;
+use crate::represent::TextSpec;
 use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::name::readable;
 use crate::source::{Allowance, DataError, OnBadRow};
@@ -41,6 +42,7 @@ pub fn verify(
     let named = files.tensor.is_none() && certificate.inputs.iter().any(|input| input.tensor.is_some());
     let files = InputSpec {
         tensor: files.tensor.clone().or_else(|| only_tensor(certificate)),
+        text: text_of(certificate).unwrap_or_else(|| files.text.clone()),
         tensor_is_hint: files.tensor_is_hint || named && certificate.schema != SCHEMA_1,
         on_bad_row: if drops { OnBadRow::Drop } else { OnBadRow::Error },
         ..files.clone()
@@ -136,6 +138,11 @@ fn facts(inputs: &Inputs, certificate: &Certificate, watch: &dyn Watch) -> Resul
         found.push(Input { role: claim.role, name: Some(name), tensor: None, rows: rows.len(), dim, dtype, content });
     }
     Ok(Facts { inputs: found, dropped: certify::dropped_rows(inputs.dropped()), ..Facts::default() })
+}
+
+/// How the rows were made of text that the certificate speaks of, if they were.
+fn text_of(certificate: &Certificate) -> Option<TextSpec> {
+    certificate.inputs.iter().find_map(|input| TextSpec::named(input.tensor.as_ref()?, input.dim))
 }
 
 /// The name of the tensors that the certificate speaks of, if all have one name. If not, every file that it was made

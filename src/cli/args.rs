@@ -12,6 +12,7 @@ use super::progress::Detail;
 use crate::compare::ALL;
 use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, method};
 use crate::problem::{Goal, Target};
+use crate::represent::{DIM, Template, TextSpec};
 use crate::source::OnBadRow;
 
 use super::constraints::ConstraintArguments;
@@ -36,10 +37,11 @@ pub(super) struct InputArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct FileArguments {
-    /// Pool rows (.npy, .npz, .safetensors); repeat it for shards, which are joined in order
+    /// Pool rows (.npy, .npz, .safetensors), or text of which rows are made (.jsonl, .csv, .tsv, packed or not); repeat it for
+    /// shards, or name a directory or a pattern: they are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
-    /// Query rows; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
+    /// Query rows, or text; for `select` and `compare` repeat it as NAME=FILE for several tasks, whose mixture the choice follows
     #[arg(long, value_name = "[NAME=]FILE", required_unless_present = "similarity")]
     query: Vec<PathBuf>,
     /// M×N similarities in [−1, 1] (costs with --cost precomputed) instead of pool and query rows
@@ -49,6 +51,13 @@ pub(super) struct FileArguments {
     /// chosen rows are written
     #[arg(long, value_name = "FILE")]
     pub(super) pool_jsonl: Vec<PathBuf>,
+    /// What is read of a line of text, such as '{prompt}\n{response}'; without it, its usual fields (prompt, response,
+    /// instruction, input, output, messages, text, …)
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "similarity")]
+    text: Option<Template>,
+    /// Numbers in a row that is made of text
+    #[arg(long, value_name = "D", default_value_t = DIM, value_parser = dim)]
+    ngram_dim: usize,
     /// Name of the tensor, where a file holds several
     #[arg(long, value_name = "NAME")]
     pub(super) tensor: Option<String>,
@@ -110,7 +119,7 @@ impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
-        let spec = files.with_tasks(run)?;
+        let spec = files.with_tasks(run)?.expanded()?;
         if self.cross_fit.is_some() && !spec.tasks.is_empty() {
             let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out, or give one --query";
             return Err(Failure::Usage(fault.to_owned()));
@@ -179,6 +188,15 @@ pub(super) fn cost_parser() -> impl TypedValueParser<Value = Cost> {
     clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
 }
 
+/// Reads how many numbers a row has.
+fn dim(text: &str) -> Result<usize, String> {
+    let most = 1 << 16;
+    count::<usize>(text).and_then(|dim| match dim {
+        8.. if dim <= most => Ok(dim),
+        _ => Err(format!("it must lie between 8 and {most}")),
+    })
+}
+
 fn forbid_overlap(text: &str) -> Result<ForbidOverlap, String> {
     if text == "equal" { Ok(ForbidOverlap::Equal) } else { cosine(text).map(ForbidOverlap::Near) }
 }
@@ -198,6 +216,11 @@ impl InputArguments {
 impl FileArguments {
     /// The files, of one set of queries.
     pub(super) fn spec(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
+        Ok(self.as_named(run)?.expanded()?)
+    }
+
+    /// The files, of one set of queries, as they were named.
+    pub(super) fn as_named(&self, run: &RunArguments) -> Result<InputSpec, Failure> {
         let spec = self.with_tasks(run)?;
         if spec.tasks.is_empty() {
             return Ok(spec);
@@ -214,6 +237,7 @@ impl FileArguments {
             pool: self.pool.clone(),
             query,
             tasks,
+            text: TextSpec { template: self.text.clone(), dim: self.ngram_dim },
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),
             tensor: self.tensor.clone(),

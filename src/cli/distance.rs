@@ -7,20 +7,20 @@ use std::process::ExitCode;
 use kantor_solvers::transport::divergence::sinkhorn_divergence;
 use kantor_solvers::transport::evidence::{ThresholdedPlan, compressed, thresholded};
 use kantor_solvers::{Solution, Watch};
-use kantor_theory::{DistanceBound, Geometry, Power, Status, TransportProblem, Weights};
+use kantor_theory::{BestBound, DistanceBound, Geometry, Objective, Power, Status, TransportProblem, Weights};
 use serde_json::json;
 
 use super::progress::Progress;
 use crate::certify::{self, Certified, Terms};
 use crate::output::{OutputFile, distinct};
-use crate::pipeline::{Error, Inputs};
+use crate::pipeline::{Drawing, Error, Inputs, RandomReference, Request, cheap_draws, references};
 use crate::probe;
-use crate::problem::Goal;
+use crate::problem::{Goal, Problem};
 use crate::source::list::read_weights;
 use crate::view::escape::Text;
 use crate::view::terminal::tell;
 use crate::view::trace::Trace;
-use crate::view::{plan, table};
+use crate::view::{plan, table, verdict};
 
 use super::args::{InputArguments, PowerArgument, RunArguments};
 use super::best::{self, When};
@@ -122,19 +122,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let Outputs { certificate, plan, trace } = outputs;
     let mut written = Vec::new();
-    let (best, distance, solved) = inputs.guarded(&progress, |watch| {
+    let (best, drawn, distance, solved) = inputs.guarded(&progress, |watch| {
         // Search and bound are for queries that all count.
         let comparable = comparable && problem.query_weights().is_none_or(|weights| weights.iter().all(|&w| w > 0.0));
         let best = match comparable {
             true => best::of_size(rows.len(), &inputs, &problem, arguments.best, &arguments.run, watch)?,
             false => None,
         };
+        let drawn = best.as_ref().map_or(Ok(None), |best| drawn(arguments, &inputs, &problem, best, watch))?;
         if arguments.solver.are_default() {
-            return Ok((best, unheard(watch, || linear(arguments, geometry, &terms, &rows))?, None));
+            return Ok((best, drawn, unheard(watch, || linear(arguments, geometry, &terms, &rows))?, None));
         }
         let outputs = (plan, trace, &mut written);
         let (distance, solved) = solve(arguments, geometry, &terms, &rows, outputs, watch)?;
-        Ok::<_, Failure>((best, distance, Some(solved)))
+        Ok::<_, Failure>((best, drawn, distance, Some(solved)))
     })?;
     let certified = Certified::new(distance, best)?;
     let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());
@@ -153,6 +154,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let mut object = json!({"schema": "kantor/distance/1", "lower": lower, "upper": upper, "status": status});
         object["best"] = json!(certified.best().map(|best| json!({"lower": best.lower()})));
         object["excess"] = json!(certified.excess());
+        object["random"] = json!(drawn);
         if let (Some(object), Some(solved)) = (object.as_object_mut(), &solved) {
             object.extend(solved.keys());
         }
@@ -165,6 +167,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
         if let Some(excess) = certified.excess() {
             say(format_args!("the subset is at most {} above the best possible", table::percent_up(excess)))?;
+        }
+        let upper = interval.upper.unwrap_or(f64::INFINITY);
+        let beside = drawn.and_then(|drawn| verdict::beside_random(upper, certified.status(), &drawn));
+        if let Some(beside) = beside {
+            say(beside)?;
         }
         if let Some(solved) = &solved {
             say(solved.text())?;
@@ -209,6 +216,21 @@ where
 {
     watch.begin("transport", 0);
     Ok(signals::unheard(work).map_err(Error::from)??)
+}
+
+/// Random subsets of the size that `best` bounds, where they cost little.
+fn drawn(
+    arguments: &Arguments,
+    inputs: &Inputs,
+    problem: &Problem<'_>,
+    best: &BestBound,
+    watch: &dyn Watch,
+) -> Result<Option<RandomReference>, Failure> {
+    let Request { seed, memory, .. } = inputs.within(&arguments.run.request());
+    let (budgets, objective) = ([best.budget()], Objective::W);
+    let draws = cheap_draws(inputs.pool_len(), inputs.queries().len(), budgets[0], memory);
+    let of = Drawing { budgets: &budgets, draws, objective, seed, memory };
+    Ok(references(problem, &of, |_| Some(best.lower()), watch)?.pop())
 }
 
 /// Exact transport, straight to its interval.

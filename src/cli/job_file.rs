@@ -180,9 +180,10 @@ impl JobFile<'_> {
         }
         let Shared { input, proof, constraints, settings } =
             Shared::try_parse_from(words).map_err(|error| self.refuse(&parse_error::sentence(error)))?;
-        let mut spec = input.spec(run)?;
+        let mut spec = input.files.as_named(run)?;
         let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
         files.for_each(|file| *file = self.beside(&*file));
+        spec = spec.expanded()?;
         spec.rules = constraints.rules().placed(|path| self.beside(path));
         Ok((spec, proof.terms.judge.goal(input.cost), proof.request(settings.settings(), run)))
     }

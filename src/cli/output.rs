@@ -57,6 +57,9 @@ pub(super) fn warn(inputs: &Inputs, run: &RunArguments) {
 
 /// Says what is unusual of the inputs of any command.
 pub(super) fn doubt(inputs: &Inputs, run: &RunArguments) {
+    if let Some(text) = inputs.text_in_words().filter(|_| !run.quiet) {
+        tell(format_args!("kantor: note: {text}"));
+    }
     for doubt in inputs.doubts().iter().filter(|_| !run.quiet) {
         tell(format_args!("kantor: warning: {doubt}"));
     }

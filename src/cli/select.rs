@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use crate::output::ResultDirectory;
-use crate::pipeline::{Inputs, Law, Request, select};
+use crate::pipeline::{Inputs, Law, Request, cheap_draws, select};
 use crate::record::{Manifest, Run, SelectionRecord, write};
 use crate::view::table;
 use crate::view::terminal::tell;
@@ -56,6 +56,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         balance: selection.balance(&inputs)?,
         ..selection.request(arguments.method, &arguments.run)
     };
+    let largest = goal.budgets.iter().copied().max().unwrap_or(0);
+    let memory = request.memory.saturating_sub(inputs.taken());
+    let random = cheap_draws(inputs.pool_len(), inputs.queries().len(), largest, memory);
+    let request = Request { random, ..request };
     warn(&inputs, &arguments.run);
     tell_idle(&goal, &request, &arguments.run);
     let place = Place::new(&selection.out);
@@ -100,5 +104,5 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
         object
     };
     let results: Vec<Value> = manifest.results.iter().map(result).collect();
-    json!({"schema": "kantor/select/1", "results": results, "groups": manifest.groups, "notes": manifest.notes})
+    json!({"schema": "kantor/select/1", "results": results, "random": manifest.random, "groups": manifest.groups, "notes": manifest.notes})
 }

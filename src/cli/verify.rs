@@ -148,6 +148,7 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         cast: arguments.cast,
         ..InputSpec::default()
     };
+    let files = files.expanded()?;
     let given = !arguments.pool.is_empty() || !arguments.query.is_empty() || arguments.similarity.is_some();
     if !given && files.files().any(|(_, path)| !path.exists()) {
         tell(

@@ -3,7 +3,6 @@
 mod near;
 mod nearest;
 mod overlap;
-mod random;
 mod run;
 mod solvers;
 mod text;

@@ -10,13 +10,13 @@ use kantor_theory::{Cost, Rows};
 
 use super::solvers::{Solvers, solve};
 use super::text::{BINS, Texts};
-use super::{near, nearest, overlap, random, warnings};
+use super::{near, nearest, overlap, warnings};
 use crate::label::Labelled;
 use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection, Request as Selecting, choose_from, notes};
 use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::record::{
-    Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, Prices, RandomReference,
+    AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, Prices, RandomReference,
     SelectionRecord, closest, directory, query_texts, rows,
 };
 use crate::source::OnBadRow;
@@ -104,7 +104,8 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
     let problems = request.costs.iter().map(problem).collect::<Result<Vec<_>, Error>>()?;
     let Some(first) = problems.first() else { return Err(Error::Request("give at least one --cost".to_owned())) };
     let (methods, left_out) = methods(&problems, &request.selecting, watch);
-    let selecting = Selecting { certify: true, methods, ..request.selecting.clone() };
+    let random = request.random_seeds;
+    let selecting = Selecting { certify: true, methods, random, ..request.selecting.clone() };
     let mut outcomes = Vec::with_capacity(request.costs.len());
     let (mut results, mut prices) = (Vec::new(), Vec::new());
     let (mut references, mut overlaps, mut solved) = (Vec::new(), Vec::new(), Vec::new());
@@ -112,8 +113,9 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         let cost = problem.goal().cost;
         let labelled = Labelled::new(watch, format!("cost {cost}"));
         let watch = if request.costs.len() > 1 { &labelled } else { watch };
-        let outcome = choose_from(inputs, problem, &selecting, watch)?;
-        let drawn = random::references(problem, &outcome, request.random_seeds, watch)?;
+        let mut outcome = choose_from(inputs, problem, &selecting, watch)?;
+        // Said once, by the comparison.
+        let drawn = std::mem::take(&mut outcome.random);
         let subsets: Vec<&[usize]> = rows(&outcome).collect();
         for ((chosen, proved), near) in outcome.selections().zip(near::shares(inputs, &subsets, watch)?) {
             let reference = drawn.iter().find(|reference| reference.budget == proved.selection.budget());
@@ -210,7 +212,7 @@ fn examine(
     let mut query_rows = vec![0; inputs.queries().len()];
     proved.nearest.iter().for_each(|(query, _)| query_rows[*query] += 1);
     let examined = Examined {
-        against_random: reference.map(|drawn| random::place(upper.unwrap_or(f64::INFINITY), &drawn.distances)),
+        against_random: reference.map(|drawn| AgainstRandom::among(upper.unwrap_or(f64::INFINITY), &drawn.distances)),
         tokens,
         lengths: lengths.unwrap_or_default(),
         near_duplicates,

@@ -9,7 +9,10 @@ use kantor_theory::{Cost, GeometryError, Rows};
 use crate::constraints::Rules;
 use crate::probe;
 use crate::problem::{Goal, Problem};
-use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation};
+use crate::represent::{Encoder, TextSpec};
+use crate::source::{
+    Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, files_named,
+};
 
 use super::forbid::{ForbidOverlap, shared};
 use super::rules::{ReadRules, RuleSpec};
@@ -29,9 +32,11 @@ pub struct InputSpec {
     pub query_weights: QueryWeighting,
     /// An M×N matrix instead of both.
     pub similarity: Option<PathBuf>,
-    /// The pool's examples as text; as many lines as the pool has rows.
+    /// How rows are made of pool and queries that are text.
+    pub text: TextSpec,
+    /// The pool's examples as text; as many lines as the pool has rows. If the pool is text itself, that.
     pub pool_jsonl: Vec<PathBuf>,
-    /// The queries as text; as many lines as there are queries.
+    /// The queries as text; as many lines as there are queries. If they are text themselves, those.
     pub query_jsonl: Option<PathBuf>,
     /// Labels of the queries, one a line, or `FILE:FIELD` for a field of JSON lines.
     pub query_groups: Option<PathBuf>,
@@ -53,6 +58,18 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
+    /// The same with the files that directories and patterns among pool and text of the pool [stand for](files_named).
+    ///
+    /// # Errors
+    /// As [`files_named`].
+    pub fn expanded(mut self) -> Result<Self, DataError> {
+        for paths in [&mut self.pool, &mut self.pool_jsonl] {
+            let files: Vec<_> = paths.iter().map(|path| files_named(path)).collect::<Result<_, _>>()?;
+            *paths = files.into_iter().flatten().collect();
+        }
+        Ok(self)
+    }
+
     /// All files with their roles, in the order of the records; but for the labels, whose file is known once it is read.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let query = self.query.iter().map(|path| ("query", path));
@@ -77,6 +94,8 @@ pub struct Inputs {
     dropped: Vec<DroppedRecord>,
     overlap: usize,
     pub(super) idle_tensor: bool,
+    /// What made rows of text, if pool and queries are that.
+    pub(super) encoder: Option<Encoder>,
     pub(super) rules: ReadRules,
     taken: u64,
 }
@@ -109,6 +128,7 @@ impl Inputs {
         let options = OpenOptions { tensor: spec.tensor.clone(), tensor_is_hint: spec.tensor_is_hint, cast: spec.cast };
         let allowance = Allowance::new(spec.memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
         let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
+        let mut text = spec.read_text(&allowance, watch)?;
         let mut dropped = Vec::new();
         let mut check = |role: &'static str, rows: &mut Representation| -> Result<(), Error> {
             let rows = rows.validate(cost.family(), spec.on_bad_row, watch)?;
@@ -127,8 +147,10 @@ impl Inputs {
                 (Tables::Matrix(matrix), Vec::new())
             }
             (None, [_, ..]) => {
-                let mut pool = open(&spec.pool)?;
-                let mut query = open(&spec.query)?;
+                let (mut pool, mut query) = match &mut text {
+                    Some(text) => text.rows(&allowance, watch)?,
+                    None => (open(&spec.pool)?, open(&spec.query)?),
+                };
                 if !unchecked {
                     check("pool", &mut pool)?;
                 }
@@ -153,6 +175,7 @@ impl Inputs {
             dropped,
             overlap: count,
             idle_tensor,
+            encoder: None,
             rules,
             taken: 0,
         };
@@ -160,6 +183,10 @@ impl Inputs {
             inputs.check_content()?;
             let (query, row) = (inputs.original_query(query), inputs.original_row(row));
             return Err(Error::Overlap { count, query, row, forbidden: spec.forbid_overlap });
+        }
+        if let Some(text) = text {
+            (inputs.examples, inputs.query_examples) = (Some(text.pool), Some(text.query));
+            inputs.encoder = text.encoder;
         }
         if !spec.pool_jsonl.is_empty() {
             inputs.examples = {

@@ -13,9 +13,11 @@ mod listed;
 mod order;
 mod own;
 mod prepared;
+mod random;
 mod records;
 mod rules;
 mod tasks;
+mod text;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -44,6 +46,8 @@ pub use order::Note;
 pub(crate) use order::notes;
 pub use own::Own;
 pub use prepared::{Prepared, method};
+pub(crate) use random::{Drawing, references};
+pub use random::{RandomReference, cheap_draws};
 pub use rules::{Dedup, RuleSpec, Tokens};
 pub use tasks::QueryWeighting;
 
@@ -149,6 +153,8 @@ pub struct Request {
     pub cross_fit: Option<usize>,
     /// The group of every query, by any number, if every method is to balance its choice over these groups.
     pub balance: Option<Vec<usize>>,
+    /// Random subsets of every budget by which distances are read, if they are certified.
+    pub random: usize,
     /// Settings of the methods and the objective; of several, [`Settings::with`].
     pub settings: Settings,
     /// Seed of every random choice.
@@ -166,6 +172,7 @@ impl Default for Request {
             energy: false,
             cross_fit: None,
             balance: None,
+            random: 0,
             settings: Settings::default(),
             seed: 0,
             memory: probe::available_memory().unwrap_or(u64::MAX),
@@ -247,6 +254,8 @@ pub struct Outcome {
     pub query_rows: usize,
     /// Which distance was certified, the bandwidth of its kernel found.
     pub objective: Objective,
+    /// Random subsets of each budget, as many as were asked for.
+    pub random: Vec<RandomReference>,
     /// In the order of the methods.
     pub chosen: Vec<Chosen>,
     /// Wall-clock seconds of the shared pass over the pool.
@@ -351,7 +360,17 @@ pub(crate) fn choose_from(
 pub fn choose(problem: &Problem<'_>, request: &Request, watch: &dyn Watch) -> Result<Outcome, Error> {
     // What methods share is not kept for cross-fitting, which shares by fold.
     let choice = Prepared::new(problem, request, watch)?.choose_all(request, &problem.goal().budgets)?;
-    crossfit::measure(problem, choice, watch)
+    let outcome = crossfit::measure(problem, choice, watch)?;
+    let of = Drawing {
+        budgets: &problem.goal().budgets,
+        draws: if request.certify { request.random } else { 0 },
+        objective: outcome.objective,
+        seed: request.seed,
+        memory: request.memory,
+    };
+    let best = |at: usize| outcome.chosen.iter().find_map(|chosen: &Chosen| chosen.selections[at].best());
+    let random = references(problem, &of, best, watch)?;
+    Ok(Outcome { random, ..outcome })
 }
 
 /// Stops work in the background once there is no use for it.

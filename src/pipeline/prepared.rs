@@ -197,6 +197,7 @@ impl<'a> Prepared<'a> {
             chosen,
             scan_seconds,
             best_seconds,
+            random: Vec::new(),
             cross_fit_seconds: 0.0,
         }
     }

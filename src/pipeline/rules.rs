@@ -14,8 +14,9 @@ use crate::constraints::{Amount, Quota, Rules, duplicates};
 use crate::problem::{Goal, Problem};
 use crate::source::cells::{ValueFile, file_of, split};
 use crate::source::column::{ColumnKind, ReadColumn};
+use crate::source::kind::holds_text;
 use crate::source::name::readable;
-use crate::source::{Allowance, OnBadRow, OpenOptions, Representation};
+use crate::source::{Allowance, JsonlRows, OnBadRow, OpenOptions, Representation};
 
 /// Which rules, and where what they speak of is read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -331,7 +332,14 @@ fn near_rows(
         let fault = "--exclude-near compares rows: give --pool and --query instead of --similarity";
         return Err(Error::Request(fault.to_owned()));
     };
-    let mut near = Representation::open_within(std::slice::from_ref(path), options, allowance)?;
+    let file = std::slice::from_ref(path);
+    let mut near = match &inputs.encoder {
+        Some(encoder) if holds_text(path) => {
+            let lines = JsonlRows::scan_within(file, None, allowance, watch)?;
+            encoder.rows(&lines, allowance, watch)?
+        }
+        _ => Representation::open_within(file, options, allowance)?,
+    };
     near.validate(Family::Angle, OnBadRow::Error, watch)?;
     near.check_same_dim(pool)?;
     let closeness =

@@ -10,6 +10,7 @@ use kantor_theory::cost_bounds::Power;
 use kantor_theory::{Cost, Interval, Objective, Status};
 use serde::{Deserialize, Serialize};
 
+use crate::pipeline::RandomReference;
 use crate::source::InputRecord;
 
 use super::{Parameters, Prices, SelectionRecord};
@@ -81,23 +82,6 @@ pub struct Warning {
     pub kind: Cow<'static, str>,
     /// In words.
     pub text: String,
-}
-
-/// Distances of random subsets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RandomReference {
-    /// Pairwise cost.
-    pub cost: Cost,
-    /// Number of rows drawn.
-    pub budget: usize,
-    /// Mean distance over the seeds, an `f64` value.
-    pub mean: f64,
-    /// Smallest and largest distance over the seeds.
-    pub range: (f64, f64),
-    /// No subset of this size is closer.
-    pub best: f64,
-    /// The distances by seed.
-    pub distances: Vec<f64>,
 }
 
 /// How much methods choose the same rows.

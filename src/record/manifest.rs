@@ -10,7 +10,7 @@ use kantor_theory::{Cost, Objective, Status, json};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{Header, Written};
-use crate::pipeline::{Chosen, Note, Outcome, ProvedSelection, notes};
+use crate::pipeline::{Chosen, Note, Outcome, ProvedSelection, RandomReference, notes};
 use crate::probe;
 use crate::source::name::readable;
 use crate::source::whole::{self, Whole};
@@ -139,6 +139,9 @@ pub struct Manifest {
     pub threads: usize,
     /// The selections.
     pub results: Vec<SelectionRecord>,
+    /// Random subsets of each budget, by which distances are read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub random: Vec<RandomReference>,
     /// What readers of these results should know.
     pub notes: Vec<Note>,
     /// Every other file of this result.
@@ -198,6 +201,7 @@ impl Manifest {
             threads: rayon::current_num_threads(),
             status: worst(&results),
             results,
+            random: outcome.random.clone(),
             notes: notes(origin.labels(), outcome),
             outputs,
             order_seconds: None,

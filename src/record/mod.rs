@@ -15,9 +15,8 @@ mod saved;
 mod selection;
 mod write;
 
-pub use comparison::{
-    COMPARISON_SCHEMA, Comparison, NearestExample, NearestExamples, Overlap, RandomReference, SolverRow, Warning,
-};
+pub use crate::pipeline::RandomReference;
+pub use comparison::{COMPARISON_SCHEMA, Comparison, NearestExample, NearestExamples, Overlap, SolverRow, Warning};
 pub use files::{SelectedRow, SelectionFiles, indices};
 pub(crate) use manifest::directory;
 pub use manifest::{Cut, Manifest, Parameters, Run, SCHEMA};

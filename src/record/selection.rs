@@ -132,6 +132,15 @@ pub struct AgainstRandom {
     pub p_value: f64,
 }
 
+impl AgainstRandom {
+    /// The place of a selection whose distance is at most `upper` among random ones.
+    pub(crate) fn among(upper: f64, distances: &[f64]) -> Self {
+        let closer = distances.iter().filter(|&&distance| distance <= upper).count() as f64;
+        let drawn = distances.len() as f64;
+        Self { percentile: closer / drawn, p_value: (1.0 + closer) / (1.0 + drawn) }
+    }
+}
+
 impl SelectionRecord {
     /// The record of one selection of `chosen`, as manifests have it.
     pub(crate) fn of(
@@ -196,4 +205,19 @@ pub(crate) fn closest(results: &[SelectionRecord]) -> Vec<usize> {
 pub(crate) fn worst(results: &[SelectionRecord]) -> Status {
     let failed = results.iter().find(|result| !result.status.is_success());
     failed.or(results.first()).map_or(Status::Uncertified, |result| result.status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_with_the_selection_among_the_draws() {
+        let drawn = [0.5, 0.4, 0.6, 0.7];
+        let place = |percentile, p_value| AgainstRandom { percentile, p_value };
+        assert_eq!(AgainstRandom::among(0.3, &drawn), place(0.0, 0.2));
+        // A draw at the same distance is at least as close.
+        assert_eq!(AgainstRandom::among(0.5, &drawn), place(0.5, 0.6));
+        assert_eq!(AgainstRandom::among(0.9, &drawn), place(1.0, 1.0));
+    }
 }

@@ -89,7 +89,7 @@ impl Cells<'_> {
         watch: &dyn Watch,
         take: impl FnMut(Cell<'_>) -> Result<(), Refusal>,
     ) -> Result<ValueFile, DataError> {
-        let mut lines = Lines::open(self.path, self.expected, allowance)?;
+        let mut lines = Lines::open_cells(self.path, self.expected, self.field, allowance)?;
         let parsed = self.parse(&mut lines, take);
         let json = lines.explained(parsed)?;
         let (identity, sha256) = lines.finish()?;

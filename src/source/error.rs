@@ -8,9 +8,20 @@ use kantor_solvers::Stopped;
 use kantor_theory::Cost;
 
 use super::name::readable;
+use super::table::separator;
 
 /// How many tables a message lists.
 const LISTED: usize = 20;
+
+/// A line of a file, or a record of a table, which may have several lines.
+fn place(file: &Path, line: usize) -> String {
+    let name = readable(file);
+    match separator(file) {
+        None => format!("{name}:{line}"),
+        Some(_) if line == 0 => format!("{name}: the header"),
+        Some(_) => format!("{name}: record {line}"),
+    }
+}
 
 /// Why data could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +220,7 @@ pub enum DataError {
         fault: &'static str,
     },
     /// A line of a JSONL file is not acceptable.
-    #[error("{}:{line}: {fault}; {remedy}", readable(file))]
+    #[error("{}: {fault}; {remedy}", place(file, *line))]
     Line {
         /// The file.
         file: PathBuf,
@@ -222,9 +233,9 @@ pub enum DataError {
     },
     /// Two lines claim the same id.
     #[error(
-        "{}:{line}: the id `{id}` was already used at {}:{other_line}; make the ids unique or remove the field `id`",
-        readable(file),
-        readable(other)
+        "{}: the id `{id}` was already used at {}; make the ids unique or remove the field `id`",
+        place(file, *line),
+        place(other, *other_line)
     )]
     DuplicateId {
         /// The file of the second use.

@@ -12,7 +12,7 @@ pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
 pub(crate) const LOOKED_AT: usize = 512;
 
 /// Logarithm of the largest window that is taken to look at the first bytes of zstd data: that of `zstd -19`.
-const WINDOW_LOG: u32 = 23;
+pub(crate) const WINDOW_LOG: u32 = 23;
 
 /// What a file is expected to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +209,11 @@ fn is_text(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether a file that begins so is of a known format that is not text.
+pub(crate) fn is_binary(bytes: &[u8]) -> bool {
+    binary(bytes).is_some()
+}
+
 /// The format of a file that is not text, if it is known.
 fn binary(bytes: &[u8]) -> Option<&'static Binary> {
     if is_text(bytes) { None } else { BINARIES.iter().find(|format| (format.is)(bytes)) }
@@ -263,41 +268,58 @@ pub(crate) fn no_rows(path: &Path, bytes: &[u8]) -> DataError {
     }
 }
 
+/// What a text looks like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Text {
+    Json,
+    Numbers,
+    Other,
+}
+
+impl Text {
+    /// Of a file that begins so; `None` if it is no text.
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() || !is_text(bytes) {
+            return None;
+        }
+        let begin = String::from_utf8_lossy(&bytes[..bytes.len().min(LOOKED_AT)]);
+        let begin = begin.trim_start_matches('\u{feff}').trim_start();
+        if begin.starts_with(['{', '[']) {
+            return Some(Text::Json);
+        }
+        // A header may stand above the numbers; the last line may be cut off.
+        let numbers = |line: &str| {
+            let mut words = line.split([',', ';', ' ', '\t']).map(str::trim).filter(|word| !word.is_empty()).peekable();
+            words.peek().is_some() && words.all(|word| word.parse::<f64>().is_ok())
+        };
+        Some(if begin.lines().take(2).any(numbers) { Text::Numbers } else { Text::Other })
+    }
+}
+
 /// What a text is and how to make vectors of it; `None` if it is no text.
 fn text_rows(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
-    if bytes.is_empty() || !is_text(bytes) {
-        return None;
-    }
-    let begin = String::from_utf8_lossy(&bytes[..bytes.len().min(LOOKED_AT)]);
-    let begin = begin.trim_start_matches('\u{feff}').trim_start();
-    if begin.starts_with(['{', '[']) {
-        return Some((
+    Some(match Text::of(bytes)? {
+        Text::Json => (
             "text (JSON)",
-            "kantor chooses by vectors, one row for each line of text, made by an embedding model: python -c \"import json, \
-             numpy as np, sentence_transformers as s; t = [json.loads(l)['text'] for l in open('FILE')]; \
+            "of pool and queries that both are JSON lines, kantor makes rows by itself; rows of an embedding model come from: \
+             python -c \"import json, numpy as np, sentence_transformers as s; t = [json.loads(l)['text'] for l in open('FILE')]; \
              np.save('x.npy', s.SentenceTransformer('all-MiniLM-L6-v2').encode(t))\"; \
              give x.npy here, and the text of the pool beside it as --pool-jsonl",
-        ));
-    }
-    // A header may stand above the numbers; the last line may be cut off.
-    let numbers = |line: &str| {
-        let mut words = line.split([',', ';', ' ', '\t']).map(str::trim).filter(|word| !word.is_empty()).peekable();
-        words.peek().is_some() && words.all(|word| word.parse::<f64>().is_ok())
-    };
-    if begin.lines().take(2).any(numbers) {
-        return Some((
+        ),
+        Text::Numbers => (
             "text (numbers)",
             "save them as an array: np.save('x.npy', np.loadtxt('FILE', delimiter=',', ndmin=2)), with skiprows=1 if \
              there is a header",
-        ));
-    }
-    Some((
-        "text",
-        "kantor chooses by vectors, one row for each line of text, made by an embedding model: python -c \"import \
-         numpy as np, sentence_transformers as s; t = open('FILE').read().splitlines(); \
-         np.save('x.npy', s.SentenceTransformer('all-MiniLM-L6-v2').encode(t))\"; \
-         give x.npy here, and the text of the pool beside it as --pool-jsonl, one JSON object a line",
-    ))
+        ),
+        Text::Other => (
+            "text",
+            "write one JSON object a line ({\"text\": \"…\"}), or a table with a header as .csv or .tsv, of which kantor makes rows; \
+             rows of an embedding model come from: python -c \"import numpy as np, sentence_transformers as s; \
+             t = open('FILE').read().splitlines(); \
+             np.save('x.npy', s.SentenceTransformer('all-MiniLM-L6-v2').encode(t))\"; \
+             give x.npy here, and the text of the pool beside it as --pool-jsonl",
+        ),
+    })
 }
 
 /// The first bytes of compressed data, unpacked; nothing if it is damaged.

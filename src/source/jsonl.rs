@@ -96,6 +96,31 @@ impl JsonlRows {
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<Self, DataError> {
+        let read = Self::scan_unnamed(paths, expected_rows, allowance, watch)?;
+        read.check_ids(allowance)?;
+        Ok(read)
+    }
+
+    /// As [`JsonlRows::scan_within`], of files that may use the same ids: rows are then called by their number.
+    ///
+    /// # Errors
+    /// As [`JsonlRows::scan_within`], but for ids of several files.
+    pub(crate) fn scan_apart(paths: &[PathBuf], allowance: &Allowance, watch: &dyn Watch) -> Result<Self, DataError> {
+        let mut read = Self::scan_unnamed(paths, None, allowance, watch)?;
+        match read.check_ids(allowance) {
+            Err(DataError::DuplicateId { file, other, .. }) if file != other => read.ids = None,
+            checked => checked?,
+        }
+        Ok(read)
+    }
+
+    /// The lines, whose ids may be the same.
+    fn scan_unnamed(
+        paths: &[PathBuf],
+        expected_rows: Option<usize>,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<Self, DataError> {
         let Some(last) = paths.last() else {
             return Err(DataError::NoFiles("JSONL"));
         };
@@ -119,9 +144,7 @@ impl JsonlRows {
             return Err(DataError::Empty { file: last.clone(), fault: "there is no row" });
         }
         let complete = with_id == rows;
-        let read = Self { files, starts, ids: complete.then_some(ids), with_id, left: allowance.left() };
-        read.check_ids(allowance)?;
-        Ok(read)
+        Ok(Self { files, starts, ids: complete.then_some(ids), with_id, left: allowance.left() })
     }
 
     /// Number of rows.

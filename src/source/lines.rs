@@ -1,4 +1,4 @@
-//! The lines of a text file, plain or compressed, streamed; the file is hashed on the way.
+//! The lines of a text file, plain or compressed, streamed; the file is hashed on the way. Records of a table are lines of JSON.
 //!
 //! Limit: the decompressor; memory is one line and two buffers.
 
@@ -9,6 +9,7 @@ use super::error::DataError;
 use super::file::{Identity, explain, hexadecimal, open_filled};
 use super::format::{Expected, LOOKED_AT, refuse_foreign};
 use super::memory::{Allowance, Claim};
+use super::table::{Table, separator};
 use super::unpack::{Unpacked, carried};
 
 /// Longest line accepted, so that a damaged or hostile file cannot fill the memory.
@@ -20,9 +21,23 @@ const BUFFER: usize = 1 << 20;
 const LINE: &str = "a single line";
 const LINE_REMEDY: &str = "check that it has line breaks, one JSON object per line, or allow more with --max-memory";
 
+enum Reader<'a> {
+    Lines(BufReader<Unpacked<'a>>),
+    Table(Box<Table<'a>>),
+}
+
+impl<'a> Reader<'a> {
+    fn content(&self) -> &Unpacked<'a> {
+        match self {
+            Reader::Lines(reader) => reader.get_ref(),
+            Reader::Table(table) => table.content(),
+        }
+    }
+}
+
 /// The lines of a file, unpacked.
 pub(crate) struct Lines<'a> {
-    reader: BufReader<Unpacked<'a>>,
+    reader: Reader<'a>,
     line: Vec<u8>,
     claim: Claim<'a>,
     path: &'a Path,
@@ -31,7 +46,33 @@ pub(crate) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// The lines, or the records of a table that has this name.
     pub(crate) fn open(path: &'a Path, expected: Expected, allowance: &'a Allowance) -> Result<Self, DataError> {
+        Self::parted(path, expected, separator(path), allowance)
+    }
+
+    /// As [`Lines::open`], of a table only if one of its columns is `field`: else it is a list that has such a name.
+    pub(crate) fn open_cells(
+        path: &'a Path,
+        expected: Expected,
+        field: &str,
+        allowance: &'a Allowance,
+    ) -> Result<Self, DataError> {
+        if separator(path).is_some() {
+            match Self::open(path, expected, allowance) {
+                Ok(lines) if matches!(&lines.reader, Reader::Table(table) if table.has(field)) => return Ok(lines),
+                _ => {}
+            }
+        }
+        Self::parted(path, expected, None, allowance)
+    }
+
+    fn parted(
+        path: &'a Path,
+        expected: Expected,
+        separator: Option<u8>,
+        allowance: &'a Allowance,
+    ) -> Result<Self, DataError> {
         let (mut file, identity) = open_filled(path)?;
         let mut begin = Vec::new();
         (&mut file).take(LOOKED_AT as u64).read_to_end(&mut begin).map_err(DataError::io(path, "read it"))?;
@@ -39,7 +80,15 @@ impl<'a> Lines<'a> {
         refuse_foreign(path, &begin, expected)?;
         let unpacked =
             Unpacked::new(file, &begin, path, allowance).map_err(DataError::io(path, "start to unpack it"))?;
-        let (reader, claim) = (BufReader::with_capacity(BUFFER, unpacked), Claim::new(allowance, path));
+        let reader = match separator {
+            None => Reader::Lines(BufReader::with_capacity(BUFFER, unpacked)),
+            Some(separator) => {
+                let packed = unpacked.is_packed();
+                let table = Table::new(unpacked, separator, path, MAX_LINE);
+                Reader::Table(Box::new(table.map_err(|error| damaged(path, 0, packed, error))?))
+            }
+        };
+        let claim = Claim::new(allowance, path);
         Ok(Self { reader, line: Vec::new(), claim, path, identity, number: 0 })
     }
 
@@ -53,26 +102,33 @@ impl<'a> Lines<'a> {
     }
 
     fn read_line(&mut self) -> Result<(), DataError> {
+        let (path, number) = (self.path, self.number);
+        let reader = match &mut self.reader {
+            Reader::Lines(reader) => reader,
+            Reader::Table(table) => {
+                let read = table.next(path, number, &mut self.line);
+                return read.map_err(|error| damaged(path, number, table.content().is_packed(), error));
+            }
+        };
         loop {
-            let bytes = match self.reader.fill_buf() {
+            let bytes = match reader.fill_buf() {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    let packed = self.reader.get_ref().is_packed();
-                    return Err(damaged(self.path, self.number, packed, error));
+                    return Err(damaged(path, number, reader.get_ref().is_packed(), error));
                 }
             };
             let end = memchr::memchr(b'\n', bytes).map(|at| at + 1);
             let part = &bytes[..end.unwrap_or(bytes.len())];
             if self.line.len() + part.len() > MAX_LINE {
                 let fault = format!("it has more than {MAX_LINE} bytes, the most that a line may have");
-                let (file, line) = (self.path.to_owned(), self.number);
+                let (file, line) = (path.to_owned(), number);
                 return Err(DataError::Line { file, line, fault, remedy: LINE_REMEDY });
             }
             self.claim.room(&mut self.line, part.len(), LINE, LINE_REMEDY)?;
             self.line.extend_from_slice(part);
             let read = part.len();
-            self.reader.consume(read);
+            reader.consume(read);
             if end.is_some() || read == 0 {
                 return Ok(());
             }
@@ -86,12 +142,16 @@ impl<'a> Lines<'a> {
 
     /// Bytes of the file read so far.
     pub(crate) fn bytes_read(&self) -> u64 {
-        self.reader.get_ref().bytes_read()
+        self.reader.content().bytes_read()
     }
 
     /// Identity and digest of the file, after the last line.
     pub(crate) fn finish(self) -> Result<(Identity, String), DataError> {
-        let digest = self.reader.into_inner().digest().map_err(DataError::io(self.path, "read it"))?;
+        let content = match self.reader {
+            Reader::Lines(reader) => reader.into_inner(),
+            Reader::Table(table) => table.into_content(),
+        };
+        let digest = content.digest().map_err(DataError::io(self.path, "read it"))?;
         self.identity.check(self.path)?;
         Ok((self.identity, hexadecimal(digest)))
     }

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::io::{self, Cursor, Read};
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
@@ -84,7 +85,7 @@ pub(crate) fn table(
         return Err(cut(file, *size, memory.len() as u64));
     }
     claim.keep();
-    Ok((name.clone(), Bytes::Memory(memory), header.length, layout))
+    Ok((name.clone(), Bytes::Memory(Arc::new(memory)), header.length, layout))
 }
 
 /// The name of a member that the central directory lists more than once. (The reader of archives keeps the last one

@@ -24,6 +24,10 @@ pub enum Format {
     Npz,
     /// One tensor of a safetensors file.
     Safetensors,
+    /// JSON lines, whose text was made rows of.
+    Jsonl,
+    /// A table of text (CSV, TSV), likewise.
+    Csv,
 }
 
 impl Format {
@@ -33,6 +37,8 @@ impl Format {
             Format::Npy => "npy",
             Format::Npz => "npz",
             Format::Safetensors => "safetensors",
+            Format::Jsonl => "jsonl",
+            Format::Csv => "csv",
         }
     }
 }

@@ -2,17 +2,21 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kantor_solvers::Watch;
 use kantor_theory::{Element, Rows};
 
 use super::error::DataError;
+use super::file::Source;
+use super::jsonl::JsonlRows;
 use super::memory::{Allowance, reserve};
-use super::number::Target;
+use super::number::{Number, Target};
 use super::open::{self, Format, OpenOptions};
 use super::record::DroppedRow;
-use super::shard::Shard;
+use super::shard::{Bytes, Layout, Order, Shard};
+use super::table::separator;
 use super::values::FileDigests;
 
 /// Where some of the rows come from.
@@ -70,7 +74,30 @@ impl Representation {
     /// As [`Representation::open`], or if that is too much.
     pub fn open_within(paths: &[PathBuf], options: &OpenOptions, allowance: &Allowance) -> Result<Self, DataError> {
         let opened = paths.iter().map(|path| open::shard(path, options, allowance));
-        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+        Self::of_shards(opened.collect::<Result<Vec<_>, _>>()?)
+    }
+
+    /// Rows of `dim` half-precision numbers, the least significant byte first, that were made of lines of text under this name.
+    ///
+    /// # Errors
+    /// If a file cannot be opened any more.
+    pub(crate) fn of_text(lines: &JsonlRows, name: &str, numbers: Vec<u8>, dim: usize) -> Result<Self, DataError> {
+        let numbers = Arc::new(numbers);
+        let (mut start, mut shards) = (0, Vec::new());
+        for file in lines.files() {
+            let layout =
+                Layout { rows: file.rows, dim, number: Number::F16, big_endian: false, order: Order::RowMajor };
+            let span = start..start + file.rows * dim * layout.number.size();
+            start = span.end;
+            let (source, bytes) = (Arc::new(Source::open(&file.path)?), Bytes::Memory(numbers.clone()));
+            let format = if separator(&file.path).is_some() { Format::Csv } else { Format::Jsonl };
+            shards.push((Shard { source, tensor: Some(name.to_owned()), bytes, span, layout }, format));
+        }
+        Self::of_shards(shards)
+    }
+
+    /// The rows of these tables, of which there is at least one.
+    fn of_shards(opened: Vec<(Shard, Format)>) -> Result<Self, DataError> {
         let Some((first, _)) = opened.first() else {
             return Err(DataError::NoFiles("vector"));
         };
@@ -123,9 +150,12 @@ impl Representation {
         self.starts[self.shards.len()]
     }
 
-    /// Bytes held in memory beside the mapped files: tables that had to be decompressed.
+    /// Bytes held in memory beside the mapped files: tables that had to be decompressed, or were made of text.
     pub fn memory(&self) -> u64 {
-        self.shards.iter().map(Shard::memory).sum()
+        // Tables that were made together lie together, one after the other.
+        let mut held: Vec<&Arc<Vec<u8>>> = self.shards.iter().filter_map(Shard::held).collect();
+        held.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        held.iter().map(|bytes| bytes.len() as u64).sum()
     }
 
     /// SHA-256 of each file, in hexadecimal. Advances `watch` by bytes.

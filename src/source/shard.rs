@@ -49,7 +49,8 @@ pub(crate) struct Layout {
 /// Where the bytes are.
 pub(crate) enum Bytes {
     Mapped,
-    Memory(Vec<u8>),
+    /// Unpacked, or made of text; files of one set of text share it.
+    Memory(Arc<Vec<u8>>),
 }
 
 impl fmt::Debug for Bytes {
@@ -73,11 +74,11 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// Bytes held in memory beside the mapped file.
-    pub(crate) fn memory(&self) -> u64 {
+    /// The bytes held in memory beside the mapped file.
+    pub(crate) fn held(&self) -> Option<&Arc<Vec<u8>>> {
         match &self.bytes {
-            Bytes::Mapped => 0,
-            Bytes::Memory(bytes) => bytes.len() as u64,
+            Bytes::Mapped => None,
+            Bytes::Memory(bytes) => Some(bytes),
         }
     }
 

@@ -65,6 +65,13 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// All texts in a value: itself, or those of lists and of messages.
+pub(crate) fn all_text(value: Json<'_>) -> Vec<Cow<'_, str>> {
+    let mut parts = Vec::new();
+    collect(value, DEPTH, &mut parts);
+    parts
+}
+
 fn collect<'a>(value: Json<'a>, depth: usize, parts: &mut Vec<Cow<'a, str>>) {
     if let Some(text) = value.text() {
         parts.extend((!text.is_empty()).then_some(text));

@@ -7,6 +7,7 @@ use kantor_theory::Cost;
 use crate::record::{Comparison, SolverRow};
 use crate::view::escape::Text;
 use crate::view::table;
+use crate::view::verdict::verdict;
 
 impl fmt::Display for Comparison {
     /// Its results, a table per cost, and those of the solvers.
@@ -38,7 +39,9 @@ impl Comparison {
 
     fn results_under(&self, cost: Cost) -> Text {
         let results = self.results.iter().filter(|row| row.cost == Some(cost));
-        table::selections(|column| column.compare, self.context(), results)
+        let mut text = table::selections(|column| column.compare, self.context(), results.clone());
+        text.append(verdict(results, &self.references, cost));
+        text
     }
 
     fn solver_table(&self) -> Text {

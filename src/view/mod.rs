@@ -10,6 +10,7 @@ pub(crate) mod prices;
 pub mod table;
 pub mod terminal;
 pub mod trace;
+pub(crate) mod verdict;
 
 /// A page of HTML and its figures.
 #[derive(Debug, Clone)]

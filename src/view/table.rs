@@ -6,6 +6,7 @@ use kantor_theory::Interval;
 
 use super::escape::{OneLine, Text};
 use super::prices::{Listing, uses};
+use super::verdict::verdict;
 use crate::record::columns::{COLUMNS, Cell, Column, Context, Heading, Shown};
 use crate::record::{Manifest, Parameters, SelectionRecord, closest};
 use crate::source::InputRecord;
@@ -123,6 +124,7 @@ impl Manifest {
         let which: fn(&Column) -> Heading =
             if self.cut.is_some() { |column| column.quantiles } else { |column| column.select };
         let mut text = selections(which, self.context(), self.results.iter());
+        text.append(verdict(self.results.iter(), &self.random, self.parameters.cost));
         text.append(terms(&self.parameters, &self.inputs));
         for at in closest(&self.results) {
             text.append(uses(&self.results[at]).map_or_else(Text::default, Listing::text));

@@ -56,8 +56,7 @@ fn other_formats_in_the_place_of_vectors() {
 #[test]
 fn text_in_the_place_of_vectors_is_not_sent_in_a_circle() {
     let rows = |path: &PathBuf| open(path);
-    let model =
-        ["kantor chooses by vectors", "embedding model", "SentenceTransformer", "give x.npy here", "--pool-jsonl"];
+    let model = ["kantor makes rows", "embedding model", "SentenceTransformer", "give x.npy here", "--pool-jsonl"];
     let json = [&["text (JSON), not vectors", "json.loads(l)"][..], &model].concat();
     let plain = [&["text, not vectors", "splitlines()"][..], &model].concat();
     refused(b"{\"text\": \"a\"}\n", rows, &json);

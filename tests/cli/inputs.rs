@@ -95,7 +95,11 @@ fn other_formats_are_named_with_the_remedy() {
         let mut command = kantor();
         command.args(["select", "--budget", "2", "-o"]).arg(&out).arg(flag).arg(&text);
         command.arg(if flag == "--pool" { "--query" } else { "--pool" }).arg(example("query_gsm8k.embed.npy"));
-        command.assert().code(3).stderr(contains("is text (JSON), not vectors")).stderr(contains("embedding model"));
+        command
+            .assert()
+            .code(2)
+            .stderr(contains("x.jsonl is text and "))
+            .stderr(contains("query_gsm8k.embed.npy is not"));
     }
     with_example("verify").arg(&parquet).assert().code(3).stderr(contains("not a certificate"));
     kantor().arg("batch").arg(&parquet).assert().code(3).stderr(contains("not a file of settings"));

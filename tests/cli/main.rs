@@ -32,4 +32,5 @@ mod stopped;
 mod study;
 mod subsets;
 mod support;
+mod text;
 mod weights;

@@ -57,7 +57,7 @@ fn exact_by_name_prints_the_same_interval_and_what_it_did() {
     let plain = printed_json(&mut distance(&rows, &["--json"]));
     assert_eq!(
         plain.as_object().unwrap().keys().collect::<Vec<_>>(),
-        ["best", "excess", "lower", "schema", "status", "upper"]
+        ["best", "excess", "lower", "random", "schema", "status", "upper"]
     );
     let named = printed_json(&mut distance(&rows, &["--json", "--solver", "exact"]));
     for key in ["lower", "upper"] {

@@ -7,6 +7,7 @@ mod entropic;
 mod greedy;
 mod kernels;
 mod knn;
+mod ngrams;
 mod support;
 mod transport;
 mod tsds;

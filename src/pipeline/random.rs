@@ -1,4 +1,4 @@
-//! The random reference: distances of random subsets, and a selection's place among them.
+//! The random reference: distances of random subsets, by which the distance of a selection is read.
 //!
 //! Every seed draws one order of which the budgets are prefixes, by a stream of the generator of its own, so that the
 //! method `random` is not among its own references. If a selection were itself a random draw, its rank among the
@@ -14,46 +14,106 @@ use kantor_solvers::transport::exact::costs;
 use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
 use kantor_solvers::{Admission, Stopped, Watch};
-use kantor_theory::{Objective, Power};
+use kantor_theory::{Cost, Objective, Power};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::certify::{self, CertifyError, Terms};
-use crate::pipeline::{Error, Outcome, Request};
 use crate::problem::Problem;
-use crate::record::{AgainstRandom, RandomReference};
 use crate::statistics::mean;
+
+use super::Error;
 
 /// First stream of the generator for references; others use small numbers.
 const REFERENCES: u64 = 1 << 40;
 
-/// Distances under the objective of the outcome of `seeds` random subsets of every budget, with the bounds for all subsets
-/// of these sizes.
+/// Distances of random subsets of one size.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RandomReference {
+    /// Pairwise cost.
+    pub cost: Cost,
+    /// Number of rows drawn.
+    pub budget: usize,
+    /// Mean distance over the draws, an `f64` value.
+    pub mean: f64,
+    /// Smallest and largest distance over the draws.
+    pub range: (f64, f64),
+    /// No subset of this size is closer.
+    pub best: f64,
+    /// The distances by draw.
+    pub distances: Vec<f64>,
+}
+
+impl RandomReference {
+    /// How much of the way from random subsets to the best possible a subset has gone that is no farther than `upper`: 1 at the best, 0 at
+    /// what random subsets have on average, negative beyond; nothing where these are the best possible.
+    pub fn share_of_way(&self, upper: f64) -> Option<f64> {
+        let way = self.mean - self.best;
+        (way > 0.0 && upper.is_finite()).then(|| (self.mean - upper) / way)
+    }
+}
+
+/// Draws that cost little beside the pass over the pool: a quarter of its pairs of rows, or some millions; none that take more than
+/// `memory`.
+pub fn cheap_draws(pool: usize, queries: usize, budget: usize, memory: u64) -> usize {
+    let pairs = budget.saturating_mul(queries);
+    let (few, part) = (CHEAP / pairs.max(1), pool / 4 / budget.max(1));
+    let draws = few.max(part).min(DRAWS);
+    if bytes(draws, budget, queries) > memory { 0 } else { draws }
+}
+
+/// Bytes that draws take, as many as are made at a time.
+fn bytes(draws: usize, budget: usize, queries: usize) -> u64 {
+    (rayon::current_num_threads().min(draws) * 2 * 8).saturating_mul(budget).saturating_mul(queries) as u64
+}
+
+/// Draws that nobody asked for.
+const DRAWS: usize = 3;
+
+/// Pairs of rows that are always worth draws.
+const CHEAP: usize = 5_000_000;
+
+/// What random subsets are measured by.
+pub(crate) struct Drawing<'a> {
+    /// Sizes.
+    pub(crate) budgets: &'a [usize],
+    /// Draws of each size.
+    pub(crate) draws: usize,
+    /// The distance.
+    pub(crate) objective: Objective,
+    /// Seed of all draws.
+    pub(crate) seed: u64,
+    /// Bytes that may be used.
+    pub(crate) memory: u64,
+}
+
+/// Distances of random subsets that obey the constraints of the problem. `best` is the bound for all subsets of each of the sizes.
 ///
 /// For transport the distances are the values of the exact solver; for the distances of kernels the upper ends of
 /// proved intervals. Advances `watch` by draws.
 ///
 /// # Errors
 /// If it takes more memory than allowed, a distance cannot be evaluated or `watch` asks to stop.
-pub(super) fn references(
+pub(crate) fn references(
     problem: &Problem<'_>,
-    outcome: &Outcome,
-    seeds: usize,
+    of: &Drawing<'_>,
+    best: impl Fn(usize) -> Option<f64>,
     watch: &dyn Watch,
 ) -> Result<Vec<RandomReference>, Error> {
-    if seeds == 0 {
+    let &Drawing { budgets, draws, objective, seed, memory } = of;
+    if draws == 0 {
         return Ok(Vec::new());
     }
-    let (geometry, power, budgets) = (problem.geometry(), problem.goal().power, &problem.goal().budgets);
-    let Request { seed, memory, .. } = outcome.request;
-    let terms = Terms { power, weights: problem.weights(), objective: outcome.objective };
+    let (geometry, power) = (problem.geometry(), problem.goal().power);
+    let terms = Terms { power, weights: problem.weights(), objective };
     let (n, m, largest) = (geometry.pool_len(), geometry.query_len(), budgets.iter().copied().max().unwrap_or(0));
-    let needed = (rayon::current_num_threads().min(seeds) * 2 * 8 * largest * m) as u64;
+    let needed = bytes(draws, largest, m);
     if needed > memory {
         return Err(Error::Memory { needed, allowed: memory });
     }
     // Draws that together cover the pool meet its rows again and again; others would fill the cache in vain.
-    let keep = seeds.saturating_mul(largest) >= n && (8 * n * m) as u64 <= memory / 4;
-    watch.begin("random reference", (seeds * budgets.len()) as u64);
+    let keep = draws.saturating_mul(largest) >= n && (8 * n * m) as u64 <= memory / 4;
+    watch.begin("random reference", (draws * budgets.len()) as u64);
     let sets = budgets.iter().map(|&budget| problem.feasible(budget)).collect::<Result<Vec<_>, _>>()?;
     let mut admissions = Vec::with_capacity(budgets.len());
     for (set, &budget) in sets.iter().zip(budgets) {
@@ -81,11 +141,11 @@ pub(super) fn references(
         });
         distances.collect()
     };
-    let by_seed = (0..seeds).into_par_iter().map(draw).collect::<Result<Vec<_>, _>>()?;
+    let by_draw = (0..draws).into_par_iter().map(draw).collect::<Result<Vec<_>, _>>()?;
     geometry.clear_cache();
     let reference = |(at, &budget): (usize, &usize)| {
-        let best = outcome.chosen.iter().find_map(|chosen| chosen.selections[at].best()).unwrap_or(0.0);
-        let distances: Vec<f64> = by_seed.iter().map(|distances| distances[at]).collect();
+        let best = best(at).unwrap_or(0.0);
+        let distances: Vec<f64> = by_draw.iter().map(|distances| distances[at]).collect();
         let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
         let most = distances.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         RandomReference {
@@ -107,24 +167,35 @@ fn exact(costs: &[f64], rows: usize, power: Power, weights: Option<&[f64]>) -> R
     Ok(if power == Power::Two { value.max(0.0).sqrt() } else { value })
 }
 
-/// The place of a selection whose distance is at most `upper` among random ones.
-pub(super) fn place(upper: f64, distances: &[f64]) -> AgainstRandom {
-    let closer = distances.iter().filter(|&&distance| distance <= upper).count() as f64;
-    let drawn = distances.len() as f64;
-    AgainstRandom { percentile: closer / drawn, p_value: (1.0 + closer) / (1.0 + drawn) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn places_are_counted_with_the_selection_among_the_draws() {
-        let drawn = [0.5, 0.4, 0.6, 0.7];
-        assert_eq!(place(0.3, &drawn), AgainstRandom { percentile: 0.0, p_value: 0.2 });
-        // A draw at the same distance is at least as close.
-        assert_eq!(place(0.5, &drawn), AgainstRandom { percentile: 0.5, p_value: 0.6 });
-        assert_eq!(place(0.9, &drawn), AgainstRandom { percentile: 1.0, p_value: 1.0 });
+    fn the_way_goes_from_random_to_the_best() {
+        let reference = |mean, best| RandomReference {
+            cost: Cost::Cosine,
+            budget: 1,
+            mean,
+            range: (mean, mean),
+            best,
+            distances: vec![mean],
+        };
+        let drawn = reference(0.75, 0.25);
+        assert_eq!([0.25, 0.5, 0.75, 1.0].map(|upper| drawn.share_of_way(upper)), [1.0, 0.5, 0.0, -0.5].map(Some));
+        assert_eq!((reference(0.25, 0.25).share_of_way(0.25), drawn.share_of_way(f64::INFINITY)), (None, None));
+    }
+
+    #[test]
+    fn unasked_draws_are_few_beside_the_pass() {
+        assert_eq!(cheap_draws(5_005, 100, 500, u64::MAX), 3);
+        assert_eq!(cheap_draws(197_000, 100, 10_000, u64::MAX), 3);
+        assert_eq!(cheap_draws(1_000_000, 1_000, 50_000, u64::MAX), 3);
+        assert_eq!(cheap_draws(5_005, 100, 500, 1000), 0);
+        assert_eq!(
+            (cheap_draws(100_000, 1_000, 20_000, u64::MAX), cheap_draws(100_000, 1_000, 50_000, u64::MAX)),
+            (1, 0)
+        );
     }
 
     #[test]

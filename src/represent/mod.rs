@@ -1,0 +1,151 @@
+//! Text as rows of numbers.
+//!
+//! What a line says is its usual fields or a [`Template`]; `ngrams` makes a row of it. Words are weighted by how common they are in
+//! the pool, so the pool's text is read before any row is made.
+
+mod ngrams;
+mod template;
+mod words;
+
+use std::sync::Mutex;
+
+use kantor_solvers::Watch;
+use rayon::prelude::*;
+
+use crate::source::memory::Claim;
+use crate::source::{Allowance, DataError, JsonlRows, Representation};
+
+pub use ngrams::DIM;
+use ngrams::Frequency;
+pub use template::Template;
+
+/// How rows are made of text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextSpec {
+    /// What of a line is read; its [usual fields](crate::source::text::FIELDS) if nothing is said.
+    pub template: Option<Template>,
+    /// Numbers in a row.
+    pub dim: usize,
+}
+
+impl Default for TextSpec {
+    fn default() -> Self {
+        Self { template: None, dim: DIM }
+    }
+}
+
+/// What the name of a table begins with that was made of text.
+const NAME: &str = "ngrams";
+
+impl TextSpec {
+    /// What certificates and records call rows that are made so; with the number of columns it says all.
+    pub fn name(&self) -> String {
+        self.template.as_ref().map_or_else(|| NAME.to_owned(), |template| format!("{NAME}:{template}"))
+    }
+
+    /// Reads [`TextSpec::name`].
+    pub fn named(name: &str, dim: usize) -> Option<Self> {
+        let rest = name.strip_prefix(NAME)?;
+        let template = match rest.strip_prefix(':') {
+            Some(template) => Some(template.parse().ok()?),
+            None if rest.is_empty() => None,
+            None => return None,
+        };
+        Some(Self { template, dim })
+    }
+
+    /// The text of a line, or what is missing.
+    fn text(&self, line: &[u8]) -> Result<String, String> {
+        match &self.template {
+            Some(template) => template.fill(line),
+            None => template::usual(line),
+        }
+    }
+
+    /// What makes rows of text, weighted by how common words are in these lines of the pool.
+    ///
+    /// # Errors
+    /// If a line lacks a field that is to be read, a file changed, or `watch` asks to stop.
+    pub fn encoder(&self, pool: &JsonlRows, watch: &dyn Watch) -> Result<Encoder, DataError> {
+        let frequency = Frequency::new(pool.len());
+        self.each(pool, watch, &mut |texts| texts.par_iter().for_each(|text| frequency.count(text)))?;
+        Ok(Encoder { spec: self.clone(), frequency: frequency.finish() })
+    }
+
+    /// Passes the texts of all lines on, in order and many at a time.
+    fn each(&self, lines: &JsonlRows, watch: &dyn Watch, take: &mut dyn FnMut(&[String])) -> Result<(), DataError> {
+        let fault = Mutex::new(None::<(usize, String)>);
+        let mut pass = |first: usize, batch: &mut Vec<Vec<u8>>| {
+            let text = |(at, line): (usize, &Vec<u8>)| {
+                self.text(line).unwrap_or_else(|what| {
+                    let mut fault = fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    if fault.as_ref().is_none_or(|(row, _)| *row > first + at) {
+                        *fault = Some((first + at, what));
+                    }
+                    String::new()
+                })
+            };
+            let texts: Vec<String> = batch.par_iter().enumerate().map(text).collect();
+            batch.clear();
+            take(&texts);
+        };
+        let (mut batch, mut bytes, mut first) = (Vec::new(), 0, 0);
+        lines.visit(watch, |row, line| {
+            bytes += line.len();
+            batch.push(line.to_vec());
+            if bytes >= BATCH {
+                pass(first, &mut batch);
+                (bytes, first) = (0, row + 1);
+            }
+        })?;
+        pass(first, &mut batch);
+        match fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+            None => Ok(()),
+            Some((row, fault)) => {
+                let (file, line) = lines.place(row);
+                Err(DataError::Line { file: file.to_owned(), line, fault, remedy: FIELDS_REMEDY })
+            }
+        }
+    }
+}
+
+/// Makes rows of text.
+#[derive(Debug)]
+pub struct Encoder {
+    spec: TextSpec,
+    frequency: Frequency,
+}
+
+impl Encoder {
+    /// A row for each line.
+    ///
+    /// # Errors
+    /// If a line lacks a field that is to be read, a file changed, the rows take more than `allowance`, or `watch` asks to
+    /// stop.
+    pub fn rows(
+        &self,
+        lines: &JsonlRows,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<Representation, DataError> {
+        let bytes = self.spec.dim * ngrams::BYTES;
+        let mut claim = Claim::new(allowance, &lines.files()[0].path);
+        let mut numbers = Vec::new();
+        claim.room(&mut numbers, lines.len().saturating_mul(bytes), "the rows that are made of its text", REMEDY)?;
+        self.spec.each(lines, watch, &mut |texts| {
+            let start = numbers.len();
+            numbers.resize(start + texts.len() * bytes, 0);
+            let rows = numbers[start..].par_chunks_exact_mut(bytes);
+            rows.zip(texts).for_each(|(row, text)| self.frequency.row(text, row));
+        })?;
+        claim.keep();
+        Representation::of_text(lines, &self.spec.name(), numbers, self.spec.dim)
+    }
+}
+
+/// Bytes of text that are worked on at a time.
+const BATCH: usize = 4 << 20;
+
+const REMEDY: &str = "allow more with --max-memory, or make shorter rows with --ngram-dim";
+
+const FIELDS_REMEDY: &str = "say which fields are the text, as in --text '{prompt}\\n{response}'";

@@ -1,0 +1,136 @@
+//! What of a line of JSON is its text.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::source::json::Json;
+use crate::source::text::{FIELDS, Fields, all_text};
+
+/// Text with fields of a line in it, such as `{prompt}\n{response}`. `{a.b}` is field b of the object a; `{{` and `}}` are braces;
+/// `\n` and `\t` are a line break and a tab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    written: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Field(Vec<String>),
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+impl FromStr for Template {
+    type Err = String;
+
+    fn from_str(written: &str) -> Result<Self, String> {
+        let (mut parts, mut literal, mut rest) = (Vec::new(), String::new(), written);
+        while let Some(c) = rest.chars().next() {
+            let (taken, said) = match rest.get(..2) {
+                Some("{{") => (2, '{'),
+                Some("}}") => (2, '}'),
+                Some(r"\n") => (2, '\n'),
+                Some(r"\t") => (2, '\t'),
+                _ if c == '{' => {
+                    let end = rest.find('}').ok_or("a `{` has no `}`: write {{ for a brace")?;
+                    let path: Vec<String> = rest[1..end].split('.').map(|name| name.trim().to_owned()).collect();
+                    if path.iter().any(String::is_empty) {
+                        return Err(format!("`{}` names no field: write {{prompt}}, or {{a.b}}", &rest[..=end]));
+                    }
+                    parts.push(Part::Literal(std::mem::take(&mut literal)));
+                    parts.push(Part::Field(path));
+                    rest = &rest[end + 1..];
+                    continue;
+                }
+                _ if c == '}' => return Err("a `}` has no `{`: write }} for a brace".to_owned()),
+                _ => (c.len_utf8(), c),
+            };
+            literal.push(said);
+            rest = &rest[taken..];
+        }
+        parts.push(Part::Literal(literal));
+        if !parts.iter().any(|part| matches!(part, Part::Field(_))) {
+            return Err("it names no field: write, for example, {prompt}\\n{response}".to_owned());
+        }
+        Ok(Self { written: written.to_owned(), parts })
+    }
+}
+
+impl Template {
+    /// The text of a line, or which field it lacks.
+    pub(super) fn fill(&self, line: &[u8]) -> Result<String, String> {
+        let line = std::str::from_utf8(line).unwrap_or_default();
+        let object = Json::new(line.trim_matches([' ', '\t', '\r', '\n']));
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Field(path) => {
+                    let value = path.iter().try_fold(object.ok(), |value, name| Some(value?.get(name))).flatten();
+                    let value = value.ok_or_else(|| lacks(&path.join("."), line))?;
+                    said(value, &mut text);
+                }
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// The text of a line by its usual fields, or that it has none of them.
+pub(super) fn usual(line: &[u8]) -> Result<String, String> {
+    let text = Fields::of(line).text();
+    text.ok_or_else(|| lacks(&FIELDS.join("`, `"), std::str::from_utf8(line).unwrap_or_default()))
+}
+
+/// Adds what a value says: a text as it is, nothing for null, numbers as they are written, all texts of lists and messages.
+fn said(value: Json<'_>, text: &mut String) {
+    match value.text() {
+        Some(said) => text.push_str(&said),
+        None if value.raw() == "null" => {}
+        None if value.raw().starts_with(['{', '[']) => text.push_str(&all_text(value).join("\n")),
+        None => text.push_str(value.raw()),
+    }
+}
+
+/// Fields of a line that a message names.
+const LISTED: usize = 12;
+
+fn lacks(field: &str, line: &str) -> String {
+    let keys = Json::fields_of(line.trim()).flatten().filter_map(|(key, _)| key.text());
+    let names: Vec<String> = keys.map(|key| key.chars().take(40).collect()).take(LISTED).collect();
+    format!("the line has no text in `{field}` (its fields: {})", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(template: &str, line: &str) -> Result<String, String> {
+        template.parse::<Template>()?.fill(line.as_bytes())
+    }
+
+    #[test]
+    fn fields_stand_in_the_text() {
+        let line =
+            r#"{"a": "x\ty", "b": {"c": 3, "d": null}, "m": [{"role": "user", "content": "hi"}, {"content": "ho"}]}"#;
+        assert_eq!(fill(r"Q: {a}\n{b.c}{{{b.d}}}", line).as_deref(), Ok("Q: x\ty\n3{}"));
+        assert_eq!(fill("{m}", line).as_deref(), Ok("hi\nho"));
+    }
+
+    #[test]
+    fn what_cannot_be_filled_is_said() {
+        let missing = fill("{q}", r#"{"a": 1, "b": 2}"#);
+        assert!(missing.as_ref().is_err_and(|said| said.contains("`q`") && said.contains("a, b")), "{missing:?}");
+        for (template, word) in [("{a", "no `}`"), ("a}", "no `{`"), ("{}", "names no field"), ("a", "names no field")]
+        {
+            let refused = template.parse::<Template>();
+            assert!(refused.as_ref().is_err_and(|said| said.contains(word)), "{template}: {refused:?}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Pool and queries as text: rows are made of them, the same ones however the text is stored.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use serde_json::{Value, json};
+
+use crate::support::{indices, json as read_json, kantor, printed_json, write_npy};
+
+const WORDS: [&str; 12] =
+    ["apple", "pear", "plum", "cherry", "sum", "times", "minus", "equals", "return", "def", "while", "print"];
+
+/// A line of the pool: some words of a kind, and a number.
+fn line(row: usize) -> Value {
+    let word = |at: usize| WORDS[4 * (row % 3) + (row * 7 + at * at) % 4];
+    let prompt = (0..3 + row % 3).map(word).collect::<Vec<_>>().join(" ");
+    json!({"id": format!("r{row}"), "prompt": prompt, "response": format!("{} {}", word(5), row % 4), "kind": row % 3})
+}
+
+fn lines(rows: impl IntoIterator<Item = Value>) -> String {
+    rows.into_iter().map(|row| format!("{row}\n")).collect()
+}
+
+/// 60 lines of a pool and queries of the second kind: `pool.jsonl`, `query.jsonl`.
+fn data() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("pool.jsonl"), lines((0..60).map(line))).unwrap();
+    let query = [json!({"prompt": "sum times minus", "response": "equals 2"}), json!({"text": "minus minus sum"})];
+    fs::write(at("query.jsonl"), lines(query)).unwrap();
+    directory
+}
+
+fn select(directory: &Path, pool: &[&str], out: &str, more: &[&str]) -> Vec<i64> {
+    let mut command = kantor();
+    command.current_dir(directory).arg("select");
+    pool.iter().for_each(|pool| _ = command.args(["--pool", pool]));
+    command.args(["--query", "query.jsonl", "--budget", "6", "--method", "optimal", "-o", out, "--quiet"]).args(more);
+    command.assert().success();
+    indices(&directory.join(out).join("optimal/k6/indices.npy"))
+}
+
+fn certificate(directory: &Path, out: &str) -> Value {
+    read_json(&directory.join(out).join("optimal/k6/certificate.json"))
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+#[test]
+fn rows_of_text_do_not_depend_on_files_formats_and_threads() {
+    let directory = data();
+    let at = directory.path();
+    let text = fs::read_to_string(at.join("pool.jsonl")).unwrap();
+    let all: Vec<&str> = text.lines().collect();
+    let join = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    fs::write(at.join("packed.gz"), gzip(text.as_bytes())).unwrap();
+    fs::write(at.join("packed.zst"), zstd::encode_all(text.as_bytes(), 1).unwrap()).unwrap();
+    fs::create_dir(at.join("shards")).unwrap();
+    fs::write(at.join("shards/b.jsonl"), join(&all[25..])).unwrap();
+    fs::write(at.join("shards/a.jsonl.gz"), gzip(join(&all[..25]).as_bytes())).unwrap();
+    fs::write(at.join("shards/.c.jsonl"), "not looked at").unwrap();
+    fs::write(at.join("shards/README.md"), "nor this").unwrap();
+    let cells = |row: usize| {
+        let row = line(row);
+        let text = |key: &str| row[key].as_str().unwrap().to_owned();
+        (text("id"), text("prompt"), text("response"))
+    };
+    let record = |row| {
+        let (id, prompt, response) = cells(row);
+        format!("{id},\"{prompt}\",{response}\r\n")
+    };
+    fs::write(at.join("pool.csv"), format!("id,prompt,response\n{}", (0..60).map(record).collect::<String>())).unwrap();
+    let tabs = |row| {
+        let (id, prompt, response) = cells(row);
+        format!("{response}\t{id}\t{prompt}\n")
+    };
+    let table = format!("response\tid\tprompt\n{}", (0..60).map(tabs).collect::<String>());
+    fs::write(at.join("pool.tsv.gz"), gzip(table.as_bytes())).unwrap();
+
+    let plain = select(at, &["pool.jsonl"], "plain", &[]);
+    assert!(plain.iter().all(|row| row % 3 == 1), "{plain:?} are not all of the queries' kind");
+    let digests = |out: &str, shards: bool| {
+        let inputs = certificate(at, out)["inputs"].clone();
+        let digest = |input: &Value| (input["blake3"].clone(), input["tensor"].clone(), input["dim"].clone());
+        inputs.as_array().unwrap().iter().skip(usize::from(shards)).map(digest).collect::<Vec<_>>()
+    };
+    let ways: [(&str, &[&str], &[&str]); 9] = [
+        ("gzip", &["packed.gz"], &[]),
+        ("zstd", &["packed.zst"], &[]),
+        ("csv", &["pool.csv"], &[]),
+        ("tsv", &["pool.tsv.gz"], &[]),
+        ("a directory", &["shards"], &[]),
+        ("a pattern", &["shards/?.jsonl*"], &[]),
+        ("two shards", &["shards/a.jsonl.gz", "shards/b.jsonl"], &[]),
+        ("one thread", &["pool.jsonl"], &["--threads", "1"]),
+        ("three threads", &["pool.jsonl"], &["--threads", "3"]),
+    ];
+    for (out, pool, more) in ways {
+        assert_eq!(select(at, pool, out, more), plain, "{out}");
+        let shards = matches!(out, "a directory" | "a pattern" | "two shards");
+        assert_eq!(digests(out, shards)[usize::from(shards)..], digests("plain", shards)[..], "{out}");
+        // By the names that it records, and by those of the other files: the values are the same.
+        let file = at.join(out).join("optimal/k6/certificate.json");
+        kantor().current_dir(at).arg("verify").arg(&file).assert().success();
+        let other = kantor()
+            .current_dir(at)
+            .arg("verify")
+            .arg(&file)
+            .args(["--pool", "pool.jsonl", "--query", "query.jsonl"])
+            .ok();
+        assert!(other.is_ok(), "{out}: {other:?}");
+    }
+    // A table's records are written as objects.
+    let chosen = |out: &str| {
+        let text = fs::read_to_string(at.join(out).join("optimal/k6/selected.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen("csv"), chosen("plain"));
+    assert_eq!(chosen("csv"), plain.iter().map(|row| json!(format!("r{row}"))).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_template_says_what_the_text_is_and_the_certificate_says_the_template() {
+    let directory = data();
+    let at = directory.path();
+    fs::write(at.join("query.jsonl"), lines([json!({"q": {"prompt": "sum times minus equals"}})])).unwrap();
+    let pool = lines((0..60).map(|row| json!({"q": line(row)})));
+    fs::write(at.join("pool.jsonl"), pool).unwrap();
+    let text = "Q: {q.prompt}\\n";
+    let rows = select(at, &["pool.jsonl"], "out", &["--text", text, "--ngram-dim", "256"]);
+    let certificate = certificate(at, "out");
+    assert_eq!(
+        (&certificate["inputs"][0]["tensor"], &certificate["inputs"][0]["dim"]),
+        (&json!(format!("ngrams:{text}")), &json!(256))
+    );
+    kantor().current_dir(at).args(["verify", "out/optimal/k6/certificate.json"]).assert().success();
+    // The same text, said without a template.
+    fs::write(
+        at.join("said.jsonl"),
+        lines((0..60).map(|row| json!({"text": format!("Q: {}\n", line(row)["prompt"].as_str().unwrap())}))),
+    )
+    .unwrap();
+    fs::write(at.join("query.jsonl"), lines([json!({"text": "Q: sum times minus equals"})])).unwrap();
+    assert_eq!(select(at, &["said.jsonl"], "said", &["--ngram-dim", "256"]), rows);
+    let manifest = read_json(&at.join("out/manifest.json"));
+    assert_eq!((&manifest["inputs"][0]["format"], &manifest["inputs"][0]["columns"]), (&json!("jsonl"), &json!(256)));
+}
+
+#[test]
+fn all_that_reads_rows_reads_text() {
+    let directory = data();
+    let at = directory.path();
+    fs::write(at.join("fruit.jsonl"), lines([json!({"id": "r1", "text": "apple pear plum"})])).unwrap();
+    fs::write(at.join("test.jsonl"), lines([line(4)])).unwrap();
+    fs::write(
+        at.join("jobs.toml"),
+        "out = 'jobs'\npool = 'pool.jsonl'\nbudgets = [3]\n[tasks]\nsums = 'query.jsonl'\n",
+    )
+    .unwrap();
+    let both = ["--pool", "pool.jsonl", "--query", "query.jsonl"];
+    let run = |words: &[&str]| kantor().current_dir(at).args(words).assert().success();
+    run(&[&["compare", "--method", "all", "--budget", "4", "-o", "compared"], &both[..]].concat());
+    run(&[&["quantiles", "--bins", "4", "--take", "3", "-o", "binned"], &both[..]].concat());
+    run(&[&["distance"], &both[..]].concat());
+    run(&["batch", "jobs.toml"]);
+    run(&["verify", "jobs/sums/round-robin-k3-seed0/round-robin/k3/certificate.json"]);
+    // Several tasks, whose lines may have the same ids; lines near others left out; columns are fields of the pool.
+    let tasks =
+        ["--pool", "pool.jsonl", "--query", "a=query.jsonl", "--query", "b=fruit.jsonl", "--query", "c=fruit.jsonl"];
+    let limits = ["--exclude-near", "test.jsonl", "--cosine", "0.99", "--quota", "kind=1:2..2"];
+    let told = printed_json(
+        kantor().current_dir(at).args(["select", "--json", "--budget", "6", "-o", "tasks"]).args(tasks).args(limits),
+    );
+    let text = fs::read_to_string(at.join("tasks/round-robin/k6/selected.jsonl")).unwrap();
+    let kinds = text.lines().filter(|line| serde_json::from_str::<Value>(line).unwrap()["kind"] == 1).count();
+    assert_eq!((told["results"][0]["status"].as_str(), kinds), (Some("optimal"), 2));
+    assert!(!text.contains("\"r4\""), "a row that is in the test set was chosen");
+}
+
+#[test]
+fn text_that_makes_no_rows_is_refused_by_line() {
+    let directory = data();
+    let at = directory.path();
+    let write = |name: &str, text: &str| fs::write(at.join(name), text).unwrap();
+    write_npy(&at.join("rows.npy"), 4, &[1.0; 8]);
+    write("bare.jsonl", "{\"prompt\": \"a\"}\n{\"id\": 1, \"url\": \"x\"}\n");
+    write("empty.jsonl", "{\"prompt\": \"a b\"}\n{\"prompt\": \" \"}\n{\"prompt\": \"b c\"}\n");
+    write("numbers.csv", "a,b\n1,2\n3,4\n");
+    write("short.csv", "prompt,response\na,b\n\"c\nd\",e\nf\n");
+    write("twice.csv", "prompt,prompt\na,b\n");
+    fs::write(at.join("latin.csv"), b"prompt\na\nb\xe9\n").unwrap();
+    fs::create_dir(at.join("nothing")).unwrap();
+    fs::create_dir(at.join("both")).unwrap();
+    fs::copy(at.join("rows.npy"), at.join("both/rows.npy")).unwrap();
+    fs::copy(at.join("pool.jsonl"), at.join("both/pool.jsonl")).unwrap();
+    let refused = |pool: &str, query: &str, more: &[&str], code: i32, words: &[&str]| {
+        let mut command = kantor();
+        command
+            .current_dir(at)
+            .args(["select", "--pool", pool, "--query", query, "--budget", "1", "-o", "out"])
+            .args(more);
+        let output = command.assert().code(code).get_output().stderr.clone();
+        let said = String::from_utf8(output).unwrap();
+        words.iter().for_each(|word| assert!(said.contains(word), "{pool} {more:?}: `{word}` is not in `{said}`"));
+        assert!(!at.join("out").exists());
+    };
+    refused("bare.jsonl", "query.jsonl", &[], 3, &["bare.jsonl:2", "id, url", "--text '{"]);
+    refused(
+        "pool.jsonl",
+        "query.jsonl",
+        &["--text", "{response}"],
+        3,
+        &["query.jsonl:2", "`response`", "its fields: text"],
+    );
+    refused("empty.jsonl", "query.jsonl", &[], 3, &["empty.jsonl", "row 1"]);
+    refused("pool.jsonl", "rows.npy", &[], 2, &["pool.jsonl is text and rows.npy is not", "--pool-jsonl"]);
+    refused("rows.npy", "rows.npy", &["--text", "{a}"], 2, &["--text", "leave it out"]);
+    refused("pool.jsonl", "query.jsonl", &["--text", "{a"], 2, &["no `}`"]);
+    refused("pool.jsonl", "query.jsonl", &["--text", "a"], 2, &["names no field"]);
+    refused("pool.jsonl", "query.jsonl", &["--ngram-dim", "7"], 2, &["between 8 and 65536"]);
+    refused("pool.jsonl", "query.jsonl", &["--max-memory", "70000"], 5, &["--ngram-dim"]);
+    refused("numbers.csv", "numbers.csv", &[], 3, &["text (numbers)", "np.loadtxt"]);
+    refused(
+        "short.csv",
+        "query.jsonl",
+        &[],
+        3,
+        &["short.csv: record 3", "1 cells, and the header 2", "line 5 of the file"],
+    );
+    refused("twice.csv", "query.jsonl", &[], 3, &["two columns are called `prompt`"]);
+    refused("latin.csv", "query.jsonl", &[], 3, &["record 2", "not UTF-8", "iconv"]);
+    refused("nothing", "query.jsonl", &[], 3, &["nothing", "without files of rows"]);
+    refused("both", "query.jsonl", &[], 3, &["files of vectors and files of text"]);
+    refused("no*.jsonl", "query.jsonl", &[], 3, &["matches no file"]);
+    // Dropped on request, and the rows of the files are those that are named.
+    let dropped = [
+        "select",
+        "--pool",
+        "empty.jsonl",
+        "--query",
+        "query.jsonl",
+        "--budget",
+        "2",
+        "--on-bad-row",
+        "drop",
+        "-o",
+        "kept",
+    ];
+    kantor().current_dir(at).args(dropped).assert().success().stderr(contains("ngrams").and(contains("1 row")));
+    let mut kept = indices(&at.join("kept/round-robin/k2/indices.npy"));
+    kept.sort_unstable();
+    assert_eq!(kept, [0, 2]);
+}
