@@ -65,6 +65,9 @@ impl ResultDirectory {
             check_lock(&place.parent)?;
         }
         let scratch = Scratch::new(&place)?;
+        if let Before::Result(older, ..) = &before {
+            scratch.replaces(*older).map_err(io_error(target))?;
+        }
         Ok(Self { place, before, scratch, written: Vec::new() })
     }
 

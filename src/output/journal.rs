@@ -11,6 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kantor_theory::json;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -46,6 +47,12 @@ pub(super) struct Line {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Above {
     pub(super) above: Vec<Made>,
+}
+
+/// The line of a journal that names the older result whose place is to be taken.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Older {
+    pub(super) older: Made,
 }
 
 /// Which file it is, where the system tells files apart: its device and inode.
@@ -134,10 +141,20 @@ pub(super) fn abandoned(journal: &Path) -> Option<File> {
 
 /// What a journal says of the directories above.
 pub(super) fn above_of(journal: &Path) -> Vec<Made> {
+    lines_of(journal).flat_map(|Above { above }| above).map(|made| made.beside(journal)).collect()
+}
+
+/// Whether a journal says that this is the older result whose place was to be taken.
+pub(super) fn is_older(path: &Path, journal: &Path) -> bool {
+    let older: Vec<_> = lines_of(journal).map(|Older { older }| Some(older.beside(journal))).collect();
+    is_one_of(&older, path)
+}
+
+/// The lines of a journal of one kind.
+fn lines_of<L: DeserializeOwned>(journal: &Path) -> impl Iterator<Item = L> {
     let text = fs::read(journal).unwrap_or_default();
-    let lines = text.split(|&byte| byte == b'\n');
-    let above = lines.filter_map(|line| json::from_slice(line).ok()).flat_map(|Above { above }| above);
-    above.map(|made| made.beside(journal)).collect()
+    let lines: Vec<L> = text.split(|&byte| byte == b'\n').filter_map(|line| json::from_slice(line).ok()).collect();
+    lines.into_iter()
 }
 
 /// What a journal says of each file; `None` if it is no journal.

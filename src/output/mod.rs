@@ -13,9 +13,9 @@
 //! | killed | at the target | hidden | the next run |
 //! |---|---|---|---|
 //! | while files are made | what was there | J, H: new files | removes what J names from H, then H and J |
-//! | after the exchange | the new one | J, H: the older one | removes from H what its manifest (of one file: J) names, then J |
+//! | after the exchange | the new one | J, H: the older one | if J names that by its inode, removes from H what its manifest names (or the one file), then J |
 //! | without exchange, after the first rename | nothing | J, H: new files, A: the older one | brings A back, then as in the first line |
-//! | without exchange, after the second rename | the new one | J, A: the older one | removes from A what its manifest names, then J |
+//! | without exchange, after the second rename | the new one | J, A: the older one | the same with A |
 //! | after the older one is removed | the new one | J | removes J |
 //!
 //! J is locked while its run lives, so a run that works is left alone. Anything found that does not fit its line in J or in a

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::journal::{ASIDE, EXTENSION, Made, abandoned, above_of, belongs, files_of, is_one_of};
+use super::journal::{ASIDE, EXTENSION, Made, abandoned, above_of, belongs, files_of, is_older, is_one_of};
 use super::owned::Owned;
 use super::removal::remove;
 use super::system::rename_new;
@@ -29,7 +29,9 @@ pub(crate) fn recover(target: &Path) {
             bring_back(&aside, target, &files);
             // An older result is removed only if the newer one has taken its place.
             let done = files.iter().any(|(file, made)| is_one_of(made, &target.join(file)));
-            for older in [&directory].into_iter().chain(done.then_some(&aside)) {
+            // What somebody put at the target meanwhile is not what was to go.
+            let replaced = [&directory].into_iter().chain(done.then_some(&aside)).filter(|at| is_older(at, &path));
+            for older in replaced {
                 if let Ok(owned) = Owned::of(older, older) {
                     owned.remove(older);
                 }
@@ -85,5 +87,48 @@ pub(super) fn clear(journal: &Path, lines: Option<File>) {
     drop(lines);
     if gone {
         let _ = fs::remove_file(journal);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::Write;
+
+    use super::super::place::Place;
+    use super::super::scratch::Scratch;
+    use super::*;
+    use crate::output::ResultDirectory;
+
+    /// It was taken for the older result, and removed.
+    #[test]
+    fn a_result_that_took_the_place_of_the_older_one_before_the_exchange_is_not_removed() {
+        for moved in [false, true] {
+            let work = tempfile::tempdir().unwrap();
+            let [target, other, away] = ["out", "other", "away"].map(|name| work.path().join(name));
+            for path in [&target, &other] {
+                let mut result = ResultDirectory::begin(path, false, &[]).unwrap();
+                result
+                    .file("manifest.json", |out| out.write_all(br#"{"schema": "kantor/manifest/1", "outputs": []}"#))
+                    .unwrap();
+                result.commit().unwrap();
+            }
+            let scratch = Scratch::new(&Place::new(&target).unwrap()).unwrap();
+            scratch.replaces(FileState::at(&target).unwrap().id).unwrap();
+            scratch.file(Path::new("manifest.json")).unwrap().write_all(b"newer").unwrap();
+            let directory = scratch.directory().to_owned();
+            let journal = directory.with_extension(EXTENSION);
+            let text = fs::read(&journal).unwrap();
+            // The exchange, of what is at the target by now.
+            fs::rename(&directory, &away).unwrap();
+            drop(scratch);
+            fs::rename(if moved { &other } else { &target }, &directory).unwrap();
+            let _ = fs::remove_dir_all(&target);
+            fs::rename(&away, &target).unwrap();
+            fs::write(&journal, text).unwrap();
+            recover(&target);
+            assert_eq!(fs::read_to_string(target.join("manifest.json")).unwrap(), "newer");
+            assert_eq!(directory.join("manifest.json").exists(), moved);
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::error::{OutputError, in_the_way};
-use super::journal::{ASIDE, Above, Line, Made, open_journal};
+use super::journal::{ASIDE, Above, Line, Made, Older, open_journal};
 use super::place::Place;
 use super::recover::clear;
 use super::system::{is_fixed, rename_new};
@@ -149,6 +149,11 @@ impl Scratch {
 
     fn note(&self, relative: &Path, made: Option<Made>) -> io::Result<()> {
         self.write_line(&Line { path: relative.to_owned(), made })
+    }
+
+    /// Notes in the journal which older result is to be removed once this one has its place.
+    pub(super) fn replaces(&self, older: FileId) -> io::Result<()> {
+        self.write_line(&Older { older: Made { id: older.numbers() } })
     }
 
     /// Keeps the directories above when this is dropped: they hold a result now.
