@@ -67,7 +67,7 @@ pub use kantor_theory as theory;
 pub use pipeline::{choose, select};
 pub use problem::{Goal, Problem};
 
-/// The code in README is run with the tests.
+/// The code in the documentation is run with the tests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/src/rust.md")]
+struct Documentation;

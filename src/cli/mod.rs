@@ -61,7 +61,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Choose k pool rows for the queries and write them out
-    Select(select::Arguments),
+    Select(Box<select::Arguments>),
     /// Compare methods, budgets, costs and solvers on one pool and query set
     Compare(Box<compare::Arguments>),
     /// Certified transport distance between a subset of the pool and the queries
@@ -176,7 +176,7 @@ fn tell_of_defect(panic: &PanicHookInfo<'_>) {
 
 fn execute(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Select(arguments) => select::run(arguments),
+        Command::Select(arguments) => select::run(*arguments),
         Command::Compare(arguments) => compare::run(*arguments),
         Command::Distance(arguments) => distance::run(&arguments),
         Command::Bound(arguments) => bound::run(&arguments),

@@ -39,6 +39,27 @@ fn documents_name_files_that_exist() {
     }
 }
 
+/// README and the pages of `docs/`: every link to a file leads to one, every page is in the summary, and README is short.
+#[test]
+fn pages_link_to_what_exists() {
+    let summary = read("docs/src/SUMMARY.md");
+    let mut pages = vec!["README.md".to_owned()];
+    for entry in fs::read_dir(root().join("docs/src")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "SUMMARY.md" || summary.contains(&format!("]({name})")), "SUMMARY.md has no {name}");
+        pages.push(format!("docs/src/{name}"));
+    }
+    for page in pages {
+        let (text, folder) = (read(&page), root().join(&page));
+        let links = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+        for link in links.filter(|link| !link.contains("://")) {
+            let path = folder.parent().unwrap().join(link.split('#').next().unwrap_or_default());
+            assert!(path.exists(), "{page} links to `{link}`, which does not exist");
+        }
+    }
+    assert!(read("README.md").lines().count() <= 150, "README is for strangers: move what is long to docs/");
+}
+
 #[test]
 fn diffs_for_contributors_show_the_code_as_it_is() {
     let text = read("CONTRIBUTING.md");
