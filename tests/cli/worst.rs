@@ -64,7 +64,7 @@ fn the_distance_is_that_of_the_farthest_task_and_optimal_is_near_the_bound() {
                 .args(["verify", &format!("{dir}/certificate.json")])
                 .assert()
                 .success()
-                .stdout(contains("verified").and(contains("the worst of 2 tasks")));
+                .stdout(contains("verified").and(contains("the largest W_1 to any of 2 tasks of 3, 2 queries")));
             assert!(!at.join(&dir).join("prices.json").exists(), "limits and rows have no prices there");
             if more.is_empty() {
                 // What the tasks say alone.
@@ -137,7 +137,7 @@ fn one_task_is_what_it_is_without() {
     let directory = data();
     let at = directory.path();
     let certificates = [("plain", &[][..]), ("worst", &["--aggregate", "worst"])].map(|(out, more)| {
-        let more = [&["--query", "one=a.npy", "--method", "optimal,swap"], more].concat();
+        let more = [&["--query", "a.npy", "--method", "optimal,swap"], more].concat();
         kantor().current_dir(at).args(words("select", out, &more)).assert().success();
         ["optimal", "swap"].map(|method| fs::read(at.join(out).join(method).join("k12/certificate.json")).unwrap())
     });

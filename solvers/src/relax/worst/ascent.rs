@@ -76,10 +76,11 @@ pub(super) fn ascend(
     let mut best = smoothed.exact(&duals);
     let mut epsilon = FIRST * spread(field.costs).max(f64::MIN_POSITIVE);
     watch.begin("duals of the tasks", LEVELS as u64);
-    for _ in 0..LEVELS {
+    for left in (0..LEVELS).rev() {
         loop {
             let level = smoothed.climb(&mut duals, epsilon, watch)?;
-            if !smoothed.admit(epsilon, &level) {
+            // Limits that are exceeded now get their prices at the next level, which begins with all rows of this one.
+            if !smoothed.admit(epsilon, &level) || left > 0 {
                 break;
             }
         }
