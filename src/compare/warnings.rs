@@ -47,7 +47,9 @@ pub(super) fn warnings(
         }
     }
     for &cost in &comparison.costs {
-        for &budget in comparison.budgets() {
+        // Where tokens are the budget, other counts of them say little.
+        let budgets = comparison.budgets().iter().filter(|_| !comparison.parameters.budgets_in_tokens);
+        for &budget in budgets {
             let rows = comparison.results.iter().filter(|row| row.cost == Some(cost) && row.budget == budget);
             let tokens = rows.filter_map(|row| Some((row.examined.as_ref()?.tokens?, row)));
             let tokens: Vec<(u64, &SelectionRecord)> = tokens.collect();
@@ -59,7 +61,7 @@ pub(super) fn warnings(
                 warn(
                     "length",
                     format!(
-                        "{} has {share:.0} % more tokens than {}: at equal budgets methods differ in length too",
+                        "{} has {share:.0} % more words and marks than {}: at equal budgets methods differ in length too",
                         place(comparison, long),
                         short.method
                     ),

@@ -6,6 +6,7 @@ use super::{Error, InputSpec, Inputs};
 use crate::represent::{Encoder, TextSpec};
 use crate::source::kind::holds_text;
 use crate::source::name::readable;
+use crate::source::open_file as open;
 use crate::source::{Allowance, DataError, JsonlRows, Representation};
 
 /// The lines of pool and queries.
@@ -41,7 +42,11 @@ impl InputSpec {
                 Err(Error::Request(fault.to_owned()))
             }
             (None, _) => Ok(None),
-            (Some(text), Some(vectors)) => mixed((text, vectors)),
+            (Some(text), Some(vectors)) => {
+                // What is not there is neither.
+                open(vectors)?;
+                mixed((text, vectors))
+            }
             (Some(_), None) => {
                 let pool = JsonlRows::scan_within(&self.pool, None, allowance, watch)?;
                 let query = JsonlRows::scan_apart(&self.query, allowance, watch)?;

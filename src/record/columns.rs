@@ -286,7 +286,7 @@ pub(crate) const COLUMNS: &[Column] = &[
     },
     Column {
         csv: &["tokens"],
-        page: Some(("tokens", "tokens of the chosen examples")),
+        page: Some(("words", "words (runs of letters and digits) and single marks of the chosen examples")),
         ..Column::of(|row| row.examined()?.tokens.map(Cell::Count))
     },
     Column {
@@ -295,8 +295,8 @@ pub(crate) const COLUMNS: &[Column] = &[
         ..Column::of(|row| row.examined()?.near_duplicates.map(Cell::Share))
     },
     Column {
-        select: |of| (!of.groups.is_empty()).then_some("worst group"),
-        compare: |of| (!of.groups.is_empty()).then_some("worst group"),
+        select: |of| (!of.groups.is_empty() && !of.worst()).then_some("worst group"),
+        compare: |of| (!of.groups.is_empty() && !of.worst()).then_some("worst group"),
         ..Column::of(|row| worst_group(row.of.groups, &row.found.groups).map(Cell::Text))
     },
     Column { csv: &["mean_quality"], ..Column::of(|row| row.found.quality.map(|quality| Cell::Number(quality.mean))) },

@@ -63,29 +63,42 @@ impl FromStr for Template {
 }
 
 impl Template {
-    /// The text of a line, or which field it lacks.
+    fn fields(&self) -> Vec<String> {
+        let field = |part: &Part| match part {
+            Part::Literal(_) => None,
+            Part::Field(path) => Some(path.join(".")),
+        };
+        self.parts.iter().filter_map(field).collect()
+    }
+
+    /// The text of a line, in which a field that it lacks stands for nothing; or that it has none of the fields.
     pub(super) fn fill(&self, line: &[u8]) -> Result<String, String> {
         let line = std::str::from_utf8(line).unwrap_or_default();
         let object = Json::new(line.trim_matches([' ', '\t', '\r', '\n']));
-        let mut text = String::new();
+        let (mut text, mut found) = (String::new(), false);
         for part in &self.parts {
             match part {
                 Part::Literal(literal) => text.push_str(literal),
                 Part::Field(path) => {
                     let value = path.iter().try_fold(object.ok(), |value, name| Some(value?.get(name))).flatten();
-                    let value = value.ok_or_else(|| lacks(&path.join("."), line))?;
-                    said(value, &mut text);
+                    if let Some(value) = value {
+                        found = true;
+                        said(value, &mut text);
+                    }
                 }
             }
         }
-        Ok(text)
+        if found { Ok(text) } else { Err(lacks(&self.fields().join("`, `"), line)) }
     }
 }
 
 /// The text of a line by its usual fields, or that it has none of them.
 pub(super) fn usual(line: &[u8]) -> Result<String, String> {
-    let text = Fields::of(line).text();
-    text.ok_or_else(|| lacks(&FIELDS.join("`, `"), std::str::from_utf8(line).unwrap_or_default()))
+    let fields = Fields::of(line);
+    match fields.text() {
+        None if !fields.may_say() => Err(lacks(&FIELDS.join("`, `"), std::str::from_utf8(line).unwrap_or_default())),
+        text => Ok(text.unwrap_or_default()),
+    }
 }
 
 /// Adds what a value says: a text as it is, nothing for null, numbers as they are written, all texts of lists and messages.

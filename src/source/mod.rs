@@ -40,7 +40,7 @@ pub mod whole;
 pub use column::ReadColumn;
 pub use digest::Digests;
 pub use error::{DataError, FaultKind};
-pub(crate) use file::hexadecimal;
+pub(crate) use file::{hexadecimal, open as open_file};
 pub use jsonl::JsonlRows;
 pub use labels::Labels;
 pub use memory::Allowance;

@@ -57,6 +57,11 @@ impl<'a> Fields<'a> {
         self.0.iter().rfind(|field| field.0 == name).map(|field| field.1)
     }
 
+    /// Whether it has a field that holds text, be it empty.
+    pub(crate) fn may_say(&self) -> bool {
+        self.0.iter().any(|(name, _)| name != SOURCE)
+    }
+
     /// The text of the line.
     pub(crate) fn text(&self) -> Option<String> {
         let mut parts = Vec::new();

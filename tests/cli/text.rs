@@ -220,6 +220,7 @@ fn text_that_makes_no_rows_is_refused_by_line() {
         &["query.jsonl:2", "`response`", "its fields: text"],
     );
     refused("empty.jsonl", "query.jsonl", &[], 3, &["empty.jsonl", "row 1"]);
+    refused("pool.jsonl", "missing.jsonl", &[], 4, &["missing.jsonl", "cannot open it"]);
     refused("pool.jsonl", "rows.npy", &[], 2, &["pool.jsonl is text and rows.npy is not", "--pool-jsonl"]);
     refused("rows.npy", "rows.npy", &["--text", "{a}"], 2, &["--text", "leave it out"]);
     refused("pool.jsonl", "query.jsonl", &["--text", "{a"], 2, &["no `}`"]);

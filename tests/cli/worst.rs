@@ -64,7 +64,7 @@ fn the_distance_is_that_of_the_farthest_task_and_optimal_is_near_the_bound() {
                 .args(["verify", &format!("{dir}/certificate.json")])
                 .assert()
                 .success()
-                .stdout(contains("verified").and(contains("the largest W_1 to any of 2 tasks of 3, 2 queries")));
+                .stdout(contains("verified").and(contains("to any of 2 tasks of 3, 2 queries")));
             assert!(!at.join(&dir).join("prices.json").exists(), "limits and rows have no prices there");
             if more.is_empty() {
                 // What the tasks say alone.

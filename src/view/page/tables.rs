@@ -177,7 +177,7 @@ pub(super) fn sources(found: &Comparison, cost: Cost) -> Table {
     let mut columns = vec![("source|", "as the examples name it"), ("pool", "rows in the pool")];
     columns.extend(rows.iter().map(|(row, _)| (row.method.as_str(), "rows chosen")));
     let largest = rows.first().map_or(0, |(row, _)| row.budget);
-    let caption = format!("Chosen rows by source at {} rows", count(largest as u64));
+    let caption = format!("Chosen rows by source at {} {}", count(largest as u64), found.parameters.unit());
     Table::new(caption, &columns, vec![Body { heading: None, rows: lines.collect() }])
 }
 

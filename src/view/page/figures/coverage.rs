@@ -5,14 +5,13 @@ use super::chart::{Chart, Series};
 use super::palette::Look;
 use super::{Figure, View};
 use crate::view::page::PageError;
-use crate::view::page::numbers::count;
 
 /// Quantiles that are drawn.
 const POINTS: usize = 41;
 
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let mut description =
-        format!("Cost from a query to its closest of {} rows; median and worst:", count(view.largest() as u64));
+        format!("Cost from a query to its closest chosen row at {}; median and worst:", view.largest_budget());
     let mut series = Vec::new();
     for (place, row, examined) in view.examined() {
         let mut costs: Vec<f64> = examined.query_costs.iter().copied().filter(|cost| cost.is_finite()).collect();
@@ -36,9 +35,9 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let y = Axis::linear("cost to closest row", values);
     let chart = Chart { x, y, bands: Vec::new(), series, heading: None };
     let caption = format!(
-        "For each method at {} rows, the cost from a query to its closest chosen row, queries sorted by it: a line that \
+        "For each method at {}, the cost from a query to its closest chosen row, queries sorted by it: a line that \
          turns up at the right leaves some queries badly covered.",
-        count(view.largest() as u64)
+        view.largest_budget()
     );
     let title = format!("Coverage of the queries, cost {}", view.cost.name());
     Ok(Some(Figure::new(view.name("coverage"), &title, &description, &caption, &chart.draw()?)))

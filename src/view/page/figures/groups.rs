@@ -4,7 +4,6 @@ use super::heat::{Cell, Heat};
 use super::palette::VERMILLION;
 use super::{Figure, View};
 use crate::view::page::PageError;
-use crate::view::page::numbers::count;
 
 /// Groups that are shown, the worst covered ones if there are more.
 const SHOWN: usize = 40;
@@ -37,15 +36,15 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let heat = Heat { columns: (1..=rows.len()).map(|place| place.to_string()).collect(), rows: groups.collect() };
     let names = rows.iter().enumerate().map(|(place, (_, row))| format!("{} {}", place + 1, row.method));
     let names = names.collect::<Vec<_>>().join(", ");
-    let at = count(view.largest() as u64);
+    let at = view.largest_budget();
     let description = format!(
-        "Mean cost from the queries of each of {} groups to their closest of {at} chosen rows, from {low:.4} to {high:.4}; \
+        "Mean cost from the queries of each of {} groups to their closest chosen row at {at}, from {low:.4} to {high:.4}; \
          columns: {names}. The table of groups has the numbers.",
         view.found.groups.len()
     );
     let which = if view.found.groups.len() > SHOWN { " Shown are the worst covered ones." } else { "" };
     let caption = format!(
-        "Mean cost from a group's queries to their closest of {at} chosen rows, numbers of queries in brackets: darker is \
+        "Mean cost from a group's queries to their closest chosen row at {at}, numbers of queries in brackets: darker is \
          worse covered.{which} Columns: {names}."
     );
     let title = format!("Coverage of groups of queries, cost {}", view.cost.name());

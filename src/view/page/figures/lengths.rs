@@ -9,7 +9,7 @@ use crate::view::page::numbers::count;
 
 pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let mut series = Vec::new();
-    let mut description = format!("Tokens of the {} chosen examples in all:", count(view.largest() as u64));
+    let mut description = format!("Words and marks of the examples chosen at {}, in all:", view.largest_budget());
     for (place, row, examined) in view.examined().filter(|(.., examined)| !examined.lengths.is_empty()) {
         let all = examined.lengths.iter().sum::<usize>().max(1) as f64;
         let shares =

@@ -131,6 +131,11 @@ impl<'a> View<'a> {
         self.budgets.last().copied().unwrap_or(0)
     }
 
+    /// The largest budget with its unit: `500 rows`.
+    fn largest_budget(&self) -> String {
+        format!("{} {}", super::numbers::count(self.largest() as u64), self.found.parameters.unit())
+    }
+
     /// The rows of a method, by budget.
     fn rows(&self, method: &str) -> impl Iterator<Item = &'a SelectionRecord> {
         let cost = self.cost;
