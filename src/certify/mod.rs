@@ -252,13 +252,13 @@ pub struct Nearest {
 
 /// The word for a distance that was proved: `optimal` if its interval closes.
 pub fn closed(interval: Interval) -> Status {
-    closed_beside(interval, 0.0)
+    closed_beside(interval, interval.lower.map_or(0.0, f64::abs))
 }
 
-/// The same for an interval of a difference of numbers of this size.
+/// The same beside a number of this size.
 fn closed_beside(interval: Interval, size: f64) -> Status {
     match (interval.lower, interval.upper) {
-        (Some(lower), Some(upper)) if upper - lower <= CLOSED * lower.abs().max(size) => Status::Optimal,
+        (Some(lower), Some(upper)) if upper - lower <= CLOSED * size => Status::Optimal,
         _ => Status::Certified,
     }
 }
@@ -332,8 +332,12 @@ impl Certified {
     /// The word for it: `optimal` if the interval between the best possible and its own distance closes.
     pub fn status(&self) -> Status {
         let upper = self.distance.interval().upper;
-        let size = self.less_quality().and(self.distance.powered().lower).unwrap_or(0.0);
-        let closed = |best: &BestBound| closed_beside(Interval { lower: Some(best.lower()), upper }, size.abs());
+        // Of a difference, what counts is the distance: what rows are worth may be of any size.
+        let size = self.less_quality().and(self.distance.powered().lower);
+        let closed = |best: &BestBound| {
+            let interval = Interval { lower: Some(best.lower()), upper };
+            size.map_or_else(|| closed(interval), |size| closed_beside(interval, size.abs()))
+        };
         self.best.as_ref().map_or(Status::Certified, closed)
     }
 

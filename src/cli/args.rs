@@ -12,7 +12,7 @@ use super::progress::Detail;
 use crate::compare::ALL;
 use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, RuleSpec, method};
 use crate::problem::{Goal, Target};
-use crate::represent::{DIM, Template, TextSpec};
+use crate::represent::{DIM, DIMS, Template, TextSpec};
 use crate::source::OnBadRow;
 
 use super::constraints::ConstraintArguments;
@@ -194,11 +194,8 @@ pub(super) fn cost_parser() -> impl TypedValueParser<Value = Cost> {
 
 /// Reads how many numbers a row has.
 fn dim(text: &str) -> Result<usize, String> {
-    let most = 1 << 16;
-    count::<usize>(text).and_then(|dim| match dim {
-        8.. if dim <= most => Ok(dim),
-        _ => Err(format!("it must lie between 8 and {most}")),
-    })
+    let rule = || format!("it must lie between {} and {}", DIMS.start(), DIMS.end());
+    count::<usize>(text).and_then(|dim| if DIMS.contains(&dim) { Ok(dim) } else { Err(rule()) })
 }
 
 fn forbid_overlap(text: &str) -> Result<ForbidOverlap, String> {

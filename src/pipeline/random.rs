@@ -49,7 +49,8 @@ impl RandomReference {
     /// what random subsets have on average, negative beyond; nothing where these are the best possible.
     pub fn share_of_way(&self, upper: f64) -> Option<f64> {
         let way = self.mean - self.best;
-        (way > 0.0 && upper.is_finite()).then(|| (self.mean - upper) / way)
+        // Less is rounding.
+        (way > 1e-6 * self.mean.abs().max(self.best.abs()) && upper.is_finite()).then(|| (self.mean - upper) / way)
     }
 }
 

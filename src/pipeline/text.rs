@@ -36,9 +36,8 @@ impl InputSpec {
             Err(Error::Request(fault))
         };
         match (text.first(), vectors.first()) {
-            (None, _) if self.text.template.is_some() => {
-                let fault =
-                    "--text says how rows are made of text, but pool and queries are no JSON lines: leave it out";
+            (None, _) if self.text != TextSpec::default() && !self.tensor_is_hint => {
+                let fault = "--text and --ngram-dim say how rows are made of text, but pool and queries are no text: leave them out";
                 Err(Error::Request(fault.to_owned()))
             }
             (None, _) => Ok(None),

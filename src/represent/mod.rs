@@ -7,6 +7,7 @@ mod ngrams;
 mod template;
 mod words;
 
+use std::ops::RangeInclusive;
 use std::sync::Mutex;
 
 use kantor_solvers::Watch;
@@ -51,7 +52,7 @@ impl TextSpec {
             None if rest.is_empty() => None,
             None => return None,
         };
-        Some(Self { template, dim })
+        DIMS.contains(&dim).then_some(Self { template, dim })
     }
 
     /// The text of a line, or what is missing.
@@ -68,16 +69,18 @@ impl TextSpec {
     /// If a line lacks a field that is to be read, a file changed, or `watch` asks to stop.
     pub fn encoder(&self, pool: &JsonlRows, watch: &dyn Watch) -> Result<Encoder, DataError> {
         let frequency = Frequency::new(pool.len());
-        self.each(pool, watch, &mut |texts| texts.par_iter().for_each(|text| frequency.count(text)))?;
+        self.each(pool, watch, &mut |count, text| {
+            (0..count).into_par_iter().for_each(|at| frequency.count(&text(at)))
+        })?;
         Ok(Encoder { spec: self.clone(), frequency: frequency.finish() })
     }
 
-    /// Passes the texts of all lines on, in order and many at a time.
-    fn each(&self, lines: &JsonlRows, watch: &dyn Watch, take: &mut dyn FnMut(&[String])) -> Result<(), DataError> {
+    /// Calls `take` for all lines, in order and many at a time, with their number and what gives the text of each.
+    fn each(&self, lines: &JsonlRows, watch: &dyn Watch, take: &mut Take<'_>) -> Result<(), DataError> {
         let fault = Mutex::new(None::<(usize, String)>);
         let mut pass = |first: usize, batch: &mut Vec<Vec<u8>>| {
-            let text = |(at, line): (usize, &Vec<u8>)| {
-                self.text(line).unwrap_or_else(|what| {
+            let text = |at: usize| {
+                self.text(&batch[at]).unwrap_or_else(|what| {
                     let mut fault = fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                     if fault.as_ref().is_none_or(|(row, _)| *row > first + at) {
                         *fault = Some((first + at, what));
@@ -85,15 +88,14 @@ impl TextSpec {
                     String::new()
                 })
             };
-            let texts: Vec<String> = batch.par_iter().enumerate().map(text).collect();
+            take(batch.len(), &text);
             batch.clear();
-            take(&texts);
         };
         let (mut batch, mut bytes, mut first) = (Vec::new(), 0, 0);
         lines.visit(watch, |row, line| {
             bytes += line.len();
             batch.push(line.to_vec());
-            if bytes >= BATCH {
+            if bytes >= BATCH || batch.len() >= LINES {
                 pass(first, &mut batch);
                 (bytes, first) = (0, row + 1);
             }
@@ -132,19 +134,26 @@ impl Encoder {
         let mut claim = Claim::new(allowance, &lines.files()[0].path);
         let mut numbers = Vec::new();
         claim.room(&mut numbers, lines.len().saturating_mul(bytes), "the rows that are made of its text", REMEDY)?;
-        self.spec.each(lines, watch, &mut |texts| {
+        self.spec.each(lines, watch, &mut |count, text| {
             let start = numbers.len();
-            numbers.resize(start + texts.len() * bytes, 0);
+            numbers.resize(start + count * bytes, 0);
             let rows = numbers[start..].par_chunks_exact_mut(bytes);
-            rows.zip(texts).for_each(|(row, text)| self.frequency.row(text, row));
+            rows.enumerate().for_each(|(at, row)| self.frequency.row(&text(at), row));
         })?;
         claim.keep();
         Representation::of_text(lines, &self.spec.name(), numbers, self.spec.dim)
     }
 }
 
-/// Bytes of text that are worked on at a time.
+/// Takes the number of some lines, and what gives the text of each of them.
+type Take<'a> = dyn FnMut(usize, &(dyn Fn(usize) -> String + Sync)) + 'a;
+
+/// Bytes of lines that are worked on at a time, and how many lines at most.
 const BATCH: usize = 4 << 20;
+const LINES: usize = 1 << 14;
+
+/// Numbers that a row may have.
+pub const DIMS: RangeInclusive<usize> = 8..=1 << 16;
 
 const REMEDY: &str = "allow more with --max-memory, or make shorter rows with --ngram-dim";
 

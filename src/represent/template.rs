@@ -14,6 +14,9 @@ pub struct Template {
     parts: Vec<Part>,
 }
 
+/// Fields of a template: each may be as long as a line.
+const MOST: usize = 32;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Literal(String),
@@ -55,6 +58,9 @@ impl FromStr for Template {
             rest = &rest[taken..];
         }
         parts.push(Part::Literal(literal));
+        if parts.len() > 2 * MOST {
+            return Err(format!("it names more than {MOST} fields"));
+        }
         if !parts.iter().any(|part| matches!(part, Part::Field(_))) {
             return Err("it names no field: write, for example, {prompt}\\n{response}".to_owned());
         }

@@ -84,7 +84,9 @@ impl<'a> Lines<'a> {
             None => Reader::Lines(BufReader::with_capacity(BUFFER, unpacked)),
             Some(separator) => {
                 let packed = unpacked.is_packed();
-                let table = Table::new(unpacked, separator, path, MAX_LINE);
+                // The record is held as it is read, in cells, and as a line.
+                let most = MAX_LINE.min(usize::try_from(allowance.left() / 4).unwrap_or(MAX_LINE));
+                let table = Table::new(unpacked, separator, path, most);
                 Reader::Table(Box::new(table.map_err(|error| damaged(path, 0, packed, error))?))
             }
         };

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use glob::MatchOptions;
+
 use super::error::DataError;
 use super::kind::{ends_in, is_named_text};
 
@@ -57,7 +59,8 @@ fn within(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
 
 fn matching(path: &Path, pattern: &str) -> Result<Vec<PathBuf>, DataError> {
     let refuse = |fault: String| DataError::malformed(path, fault, "name the files, or quote a pattern of them");
-    let found = glob::glob(pattern).map_err(|error| refuse(format!("is no pattern: {}", error.msg)))?;
+    let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+    let found = glob::glob_with(pattern, options).map_err(|error| refuse(format!("is no pattern: {}", error.msg)))?;
     let mut files = Vec::new();
     for file in found {
         let file = file.map_err(|error| DataError::Io {

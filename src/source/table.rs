@@ -1,5 +1,6 @@
 //! Tables of text with a header (CSV, TSV): every record as a JSON object of texts, so that all that reads lines reads them.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use super::unpack::Unpacked;
 
 /// Bytes read at a time.
 const BUFFER: usize = 1 << 18;
+
+/// Columns of a table.
+const COLUMNS: usize = 100_000;
 
 const REMEDY: &str = "write it with a header and quotes, as csv.DictWriter does";
 
@@ -39,17 +43,21 @@ pub(crate) struct Table<'a> {
 impl<'a> Table<'a> {
     /// Reads the header; no record may have more bytes than `most`.
     pub(crate) fn new(content: Unpacked<'a>, separator: u8, path: &Path, most: usize) -> Result<Self, io::Error> {
-        let content = Bounded { content, left: most, most, path: path.to_owned() };
+        let content = Bounded { content, left: most, most, quotes: 0, path: path.to_owned() };
         let mut builder = ReaderBuilder::new();
         let mut reader = builder.delimiter(separator).buffer_capacity(BUFFER).from_reader(content);
         let header = reader.byte_headers().map_err(|error| fault(path, 0, error))?.clone();
         let refuse = |fault: String| Err(io::Error::other(DataError::malformed(path, fault, REMEDY)));
+        if header.len() > COLUMNS {
+            return refuse(format!("it has {} columns, and may have {COLUMNS}", header.len()));
+        }
+        let mut seen = HashSet::with_capacity(header.len());
         for (at, name) in header.iter().enumerate() {
             let shown = String::from_utf8_lossy(name);
             if std::str::from_utf8(name).is_err() {
                 return refuse(format!("the name of column {} is not UTF-8: `{shown}`", at + 1));
             }
-            if header.iter().take(at).any(|other| other == name) {
+            if !seen.insert(name) {
                 return refuse(format!("two columns are called `{shown}`"));
             }
         }
@@ -67,7 +75,7 @@ impl<'a> Table<'a> {
         let bounded = self.reader.get_mut();
         bounded.left = bounded.most;
         if !self.reader.read_byte_record(&mut self.record).map_err(|error| fault(path, number, error))? {
-            return Ok(());
+            return self.check_quotes(path);
         }
         for (at, (name, cell)) in self.names.iter().zip(&self.record).enumerate() {
             let Ok(cell) = std::str::from_utf8(cell) else {
@@ -81,6 +89,15 @@ impl<'a> Table<'a> {
             serde_json::to_writer(&mut *line, cell)?;
         }
         line.extend_from_slice(b"}\n");
+        Ok(())
+    }
+
+    /// A quote that is not closed makes all that follows one cell. Tabs part cells that nobody need quote.
+    fn check_quotes(&self, path: &Path) -> Result<(), io::Error> {
+        if separator(path) == Some(b',') && !self.reader.get_ref().quotes.is_multiple_of(2) {
+            let fault = "has an odd number of quotes: one is not closed, or not doubled within a cell".to_owned();
+            return Err(io::Error::other(DataError::malformed(path, fault, REMEDY)));
+        }
         Ok(())
     }
 
@@ -112,12 +129,15 @@ struct Bounded<R> {
     content: R,
     left: usize,
     most: usize,
+    /// Marks of quotation so far.
+    quotes: usize,
     path: PathBuf,
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.content.read(buffer)?;
+        self.quotes += memchr::memchr_iter(b'"', &buffer[..count]).count();
         self.left = match self.left.checked_sub(count) {
             Some(left) => left,
             None => {

@@ -303,3 +303,14 @@ fn what_makes_no_quality_is_refused_in_words() {
     lines("score.txt", 30, "1e300");
     refused(&["--quality", "bad", "--quality-weight", "1e300"], 3, &["row 30", "1e300", "too large"]);
 }
+
+/// Beside numbers of rows as large as these, a gap of a distance is small; but it is a gap.
+#[test]
+fn quality_of_any_size_hides_no_gap() {
+    let directory = data();
+    let at = directory.path();
+    fs::write(at.join("large.txt"), "1e9\n".repeat(ROWS)).unwrap();
+    let more = ["--quality", "large.txt", "--quality-weight", "1", "--method", "random", "--json"];
+    let found = printed_json(&mut select(at, "out", &more));
+    assert_eq!(found["results"][0]["status"], "certified", "{found}");
+}

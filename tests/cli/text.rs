@@ -237,6 +237,11 @@ fn text_that_makes_no_rows_is_refused_by_line() {
     );
     refused("twice.csv", "query.jsonl", &[], 3, &["two columns are called `prompt`"]);
     refused("latin.csv", "query.jsonl", &[], 3, &["record 2", "not UTF-8", "iconv"]);
+    fs::write(at.join("open.csv"), "prompt\na b\n\"c d\ne f\ng h\n").unwrap();
+    refused("open.csv", "query.jsonl", &[], 3, &["open.csv", "odd number of quotes"]);
+    refused("rows.npy", "rows.npy", &["--ngram-dim", "64"], 2, &["--ngram-dim", "leave them out"]);
+    let many = "{a}".repeat(33);
+    refused("pool.jsonl", "query.jsonl", &["--text", &many], 2, &["more than 32 fields"]);
     refused("nothing", "query.jsonl", &[], 3, &["nothing", "without files of rows"]);
     refused("both", "query.jsonl", &[], 3, &["files of vectors and files of text"]);
     refused("no*.jsonl", "query.jsonl", &[], 3, &["matches no file"]);
@@ -258,4 +263,19 @@ fn text_that_makes_no_rows_is_refused_by_line() {
     let mut kept = indices(&at.join("kept/round-robin/k2/indices.npy"));
     kept.sort_unstable();
     assert_eq!(kept, [0, 2]);
+}
+
+/// The number of columns is what a forger says.
+#[test]
+fn a_certificate_of_text_with_an_impossible_dimension_is_no_panic() {
+    let directory = data();
+    let at = directory.path();
+    select(at, &["pool.jsonl"], "out", &[]);
+    let file = at.join("out/optimal/k6/certificate.json");
+    let text = fs::read_to_string(&file).unwrap();
+    for dim in ["0", "7", "9223372036854775808", "99999999"] {
+        fs::write(&file, text.replace("\"dim\": 1024", &format!("\"dim\": {dim}"))).unwrap();
+        let code = kantor().current_dir(at).arg("verify").arg(&file).output().unwrap().status.code();
+        assert!(matches!(code, Some(1..=5)), "{dim}: {code:?}");
+    }
 }
