@@ -6,9 +6,13 @@ use glob::MatchOptions;
 
 use super::error::DataError;
 use super::kind::{ends_in, is_named_text};
+use super::name::readable;
 
 /// Endings of files that hold rows.
 const VECTORS: [&str; 3] = ["npy", "npz", "safetensors"];
+
+/// Endings of files that hold rows in formats that are not read.
+const UNREAD: [&str; 6] = ["parquet", "arrow", "feather", "bz2", "xz", "lz4"];
 
 /// The files that a path names, in the order of their names: itself, unless it is a directory, or matches nothing by itself and has
 /// one of `*?[` in it.
@@ -31,8 +35,17 @@ fn within(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
     for entry in std::fs::read_dir(directory).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if hidden || !path.is_file() {
+        if hidden || path.is_dir() {
             continue;
+        }
+        if ends_in(&path, &UNREAD) {
+            let fault =
+                format!("has `{}`, which is not read", readable(Path::new(path.file_name().unwrap_or_default())));
+            return Err(DataError::malformed(
+                directory,
+                fault,
+                "convert it, or say which files with a pattern, such as 'DIR/*.jsonl'",
+            ));
         }
         if ends_in(&path, &VECTORS) {
             vectors.push(path);
@@ -68,7 +81,7 @@ fn matching(path: &Path, pattern: &str) -> Result<Vec<PathBuf>, DataError> {
             doing: "list it",
             cause: std::io::Error::from(error.error().kind()),
         })?;
-        files.extend(file.is_file().then_some(file));
+        files.extend((!file.is_dir()).then_some(file));
     }
     files.sort_unstable();
     if files.is_empty() { Err(refuse("matches no file".to_owned())) } else { Ok(files) }

@@ -222,7 +222,7 @@ fn text_that_makes_no_rows_is_refused_by_line() {
     refused("empty.jsonl", "query.jsonl", &[], 3, &["empty.jsonl", "row 1"]);
     refused("pool.jsonl", "missing.jsonl", &[], 4, &["missing.jsonl", "cannot open it"]);
     refused("pool.jsonl", "rows.npy", &[], 2, &["pool.jsonl is text and rows.npy is not", "--pool-jsonl"]);
-    refused("rows.npy", "rows.npy", &["--text", "{a}"], 2, &["--text", "leave it out"]);
+    refused("rows.npy", "rows.npy", &["--text", "{a}"], 2, &["--text", "leave them out"]);
     refused("pool.jsonl", "query.jsonl", &["--text", "{a"], 2, &["no `}`"]);
     refused("pool.jsonl", "query.jsonl", &["--text", "a"], 2, &["names no field"]);
     refused("pool.jsonl", "query.jsonl", &["--ngram-dim", "7"], 2, &["between 8 and 65536"]);
@@ -243,6 +243,15 @@ fn text_that_makes_no_rows_is_refused_by_line() {
     let many = "{a}".repeat(33);
     refused("pool.jsonl", "query.jsonl", &["--text", &many], 2, &["more than 32 fields"]);
     refused("nothing", "query.jsonl", &[], 3, &["nothing", "without files of rows"]);
+    #[cfg(unix)]
+    {
+        fs::create_dir(at.join("torn")).unwrap();
+        fs::copy(at.join("pool.jsonl"), at.join("torn/a.jsonl")).unwrap();
+        std::os::unix::fs::symlink("gone", at.join("torn/b.jsonl")).unwrap();
+        refused("torn", "query.jsonl", &[], 4, &["torn/b.jsonl", "cannot open it"]);
+        fs::rename(at.join("torn/b.jsonl"), at.join("torn/b.parquet")).unwrap();
+        refused("torn", "query.jsonl", &[], 3, &["torn has `b.parquet`, which is not read"]);
+    }
     refused("both", "query.jsonl", &[], 3, &["files of vectors and files of text"]);
     refused("no*.jsonl", "query.jsonl", &[], 3, &["matches no file"]);
     // Dropped on request, and the rows of the files are those that are named.
