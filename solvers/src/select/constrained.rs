@@ -59,6 +59,7 @@ impl Constrained {
             *longer = Some(scan(task, needs)?);
         }
         let order = self.inner.select(task, longer.as_ref().unwrap_or(scanned), &[length])?.pop();
+        // Every selector gives one selection for each budget; of a caller's own this was checked.
         let Some(order) = order else { unreachable!("one selection per budget") };
         Ok(order)
     }

@@ -144,10 +144,10 @@ impl Smoothed<'_> {
             *share = 0.0;
             duals.potentials[span.clone()].fill(0.0);
         }
-        // An end of a limit that there is not has no price.
+        // An end of a limit that there is not has no price, nor has a lower one that the kept rows already reach.
         for (side, price) in self.field.sides.iter().flat_map(|sides| &sides.sides).zip(&mut duals.prices) {
-            let end = if *price > 0.0 { side.most } else { side.least };
-            *price = if end.is_finite() { *price } else { 0.0 };
+            let binds = if *price > 0.0 { side.most.is_finite() } else { side.least.is_finite() && side.least > 0.0 };
+            *price = if binds { *price } else { 0.0 };
         }
         let values = self.field.values(&duals);
         let (support, threshold) = self.field.support(&values);
