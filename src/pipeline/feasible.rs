@@ -48,11 +48,6 @@ impl FeasibleSets {
         self.constrained
     }
 
-    /// Whether rows are worth something by themselves.
-    pub(super) fn are_valued(&self) -> bool {
-        self.worths.is_some()
-    }
-
     /// The subsets for this budget of which certificates speak; `None` if all of that size may be chosen and rows are worth nothing.
     pub(super) fn at(&self, budget: usize) -> Option<&FeasibleSet> {
         self.sets.iter().find(|(of, _)| *of == budget).map(|(_, set)| set)

@@ -1,6 +1,7 @@
 //! From a problem and a request to an outcome: one pass over the pool, then every method decides.
 
 mod beside;
+mod combinations;
 mod crossfit;
 mod doubts;
 mod feasible;
@@ -9,6 +10,7 @@ mod groups;
 mod guard;
 mod idle;
 mod inputs;
+mod likeness;
 mod listed;
 mod order;
 mod own;

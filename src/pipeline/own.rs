@@ -1,5 +1,6 @@
 //! Selectors of the caller's.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,10 +50,25 @@ impl Selector for Own {
     }
 
     fn of_optimum(&self, task: &Task<'_>, optimum: &Optimum, budgets: &[usize]) -> Option<Vec<Selection>> {
-        self.0.of_optimum(task, optimum, budgets)
+        self.0.of_optimum(task, optimum, budgets).filter(|selections| fit(task, selections, budgets))
     }
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
-        self.0.select(task, scanned, budgets)
+        let selections = self.0.select(task, scanned, budgets)?;
+        if !fit(task, &selections, budgets) {
+            let fault = "gave something else than a selection of as many distinct pool rows as asked for each budget";
+            return Err(SelectError::Unsupported { method: self.name(), fault });
+        }
+        Ok(selections)
     }
+}
+
+/// Whether there is one selection of so many distinct rows, each with a score, for every budget: all who ask count on it.
+fn fit(task: &Task<'_>, selections: &[Selection], budgets: &[usize]) -> bool {
+    let pool = task.geometry.pool_len();
+    let fits = |(Selection { rows, scores, .. }, &budget): (&Selection, &usize)| {
+        let distinct: HashSet<usize> = rows.iter().copied().filter(|row| *row < pool).collect();
+        [rows.len(), scores.len(), distinct.len()] == [budget; 3]
+    };
+    selections.len() == budgets.len() && selections.iter().zip(budgets).all(fits)
 }

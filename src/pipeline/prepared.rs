@@ -13,7 +13,7 @@ use kantor_solvers::relax::tsds;
 use kantor_solvers::scan::{list_bytes, scan};
 use kantor_solvers::select::{Balanced, Constrained};
 use kantor_solvers::{Optimum, PoolScan, ScanRequest, SelectError, Selection, Selector, Settings, Task, Watch};
-use kantor_theory::{BestBound, Objective, Power};
+use kantor_theory::{BestBound, Objective};
 
 use crate::certify::{self, Certified, Nearest, Terms};
 use crate::constraints::{LimitUse, Rules, uses};
@@ -22,6 +22,7 @@ use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::suggest::did_you_mean;
 
+use super::combinations;
 use super::feasible::FeasibleSets;
 use super::{Aggregate, Beside, Chosen, Error, Outcome, ProvedSelection, Request, TokensUsed, crossfit};
 
@@ -100,30 +101,9 @@ impl<'a> Prepared<'a> {
             return Err(SelectError::Budget { budget, pool }.into());
         }
         let objective = goal.objective.objective(geometry, &request.settings.read())?;
-        check_worst(problem, request, objective)?;
-        if objective != Objective::W && goal.power != Power::One {
-            let diverse = matches!(objective, Objective::Tsds { .. });
-            let other = if diverse { "--diversity" } else { goal.objective.name() };
-            return Err(Error::Request(format!("--p 2 goes with --objective w only, not with {other}")));
-        }
-        if matches!(objective, Objective::Tsds { .. }) && problem.query_weights().is_some() {
-            let fault =
-                "--diversity goes with queries of equal weights only: leave out one of --diversity and --query-weights";
-            return Err(Error::Request(fault.to_owned()));
-        }
-        if in_tokens {
-            check_in_tokens(request, objective)?;
-            if problem.rules().and_then(Rules::valued).is_some() {
-                let fault = "--quality goes with a --budget of rows, not with --token-budget: leave out one of both";
-                return Err(Error::Request(fault.to_owned()));
-            }
-        }
+        combinations::check(problem, request, objective)?;
         let sets = FeasibleSets::of(problem)?;
         let memory = request.memory;
-        if matches!(objective, Objective::Tsds { .. }) && sets.are_valued() {
-            let fault = "--quality goes with the objectives w, energy and mmd, of which --diversity makes another: leave out one of both";
-            return Err(Error::Request(fault.to_owned()));
-        }
         let task = Task { objective, ..problem.task(request.seed, memory, watch) };
         task.check_weights()?;
         task.check_tasks()?;
@@ -252,24 +232,25 @@ impl<'a> Prepared<'a> {
 
     /// A selection for this budget without a proof.
     pub(crate) fn unproved(&self, budget: usize, selection: Selection) -> ProvedSelection {
+        self.described(budget, selection, None)
+    }
+
+    /// The same, with what limits are worth by the proof of this bound.
+    fn described(&self, budget: usize, selection: Selection, best: Option<&BestBound>) -> ProvedSelection {
         let Nearest { of_rows: nearest, of_queries: nearest_rows } =
             certify::nearest(self.task.geometry, &selection.rows);
-        let (certified, beside, held_out) = (None, None, None);
-        let limits = self.uses(budget, &selection, None);
-        let (tokens, mean_quality) = (self.tokens(budget, &selection), self.sets.mean_quality(&selection.rows));
-        let seconds = 0.0;
         ProvedSelection {
             budget,
-            tokens,
+            tokens: self.tokens(budget, &selection),
+            limits: self.uses(budget, &selection, best),
+            mean_quality: self.sets.mean_quality(&selection.rows),
             selection,
-            certified,
+            certified: None,
             nearest,
             nearest_rows,
-            limits,
-            mean_quality,
-            beside,
-            held_out,
-            seconds,
+            beside: None,
+            held_out: None,
+            seconds: 0.0,
         }
     }
 
@@ -303,27 +284,11 @@ impl<'a> Prepared<'a> {
                 }
             }
         };
-        let Nearest { of_rows: nearest, of_queries: nearest_rows } = certify::nearest(geometry, &selection.rows);
         let best = self.best(budget).cloned();
-        let limits = self.uses(budget, &selection, best.as_ref());
-        let (tokens, mean_quality) = (self.tokens(budget, &selection), self.sets.mean_quality(&selection.rows));
         let beside = Some(Beside::of(geometry, &terms, distance.plain(), self.request.energy, &selection.rows, watch)?);
+        let described = self.described(budget, selection, best.as_ref());
         let certified = Some(Certified::new(distance, best)?);
-        let seconds = begun.elapsed().as_secs_f64();
-        let held_out = None;
-        Ok(ProvedSelection {
-            budget,
-            tokens,
-            selection,
-            certified,
-            nearest,
-            nearest_rows,
-            limits,
-            mean_quality,
-            beside,
-            held_out,
-            seconds,
-        })
+        Ok(ProvedSelection { certified, beside, seconds: begun.elapsed().as_secs_f64(), ..described })
     }
 
     /// What a selection uses of a budget in tokens.
@@ -338,50 +303,6 @@ impl<'a> Prepared<'a> {
         let prices = best.map_or(&[][..], BestBound::prices);
         self.sets.at(budget).map_or_else(Vec::new, |set| uses(set, &selection.rows, prices))
     }
-}
-
-/// Refuses what is not known of budgets in tokens.
-fn check_in_tokens(request: &Request, objective: Objective) -> Result<(), Error> {
-    let flag = match objective {
-        _ if request.cross_fit.is_some() => "--cross-fit",
-        _ if request.balance.is_some() => "--balance-groups",
-        Objective::W => return Ok(()),
-        Objective::Tsds { .. } => "--diversity",
-        Objective::Energy | Objective::Mmd(_) => "--objective energy or mmd",
-    };
-    Err(Error::Request(format!(
-        "{flag} goes with budgets in rows only, not with --token-budget: leave one of both out"
-    )))
-}
-
-/// Refuses what is not for the worst of several tasks.
-fn check_worst(problem: &Problem<'_>, request: &Request, objective: Objective) -> Result<(), Error> {
-    if problem.tasks().is_empty() {
-        return Ok(());
-    }
-    let rules = problem.rules();
-    let others = [
-        ("--token-budget", rules.is_some_and(Rules::are_in_tokens)),
-        ("--quality", rules.and_then(Rules::valued).is_some()),
-    ];
-    if let Some((other, _)) = others.iter().find(|(_, asked)| *asked) {
-        let fault = format!("--aggregate worst and {other} do not go together yet: leave out one of them");
-        return Err(Error::Request(fault));
-    }
-    if objective != Objective::W {
-        let diverse = matches!(objective, Objective::Tsds { .. });
-        let other =
-            if diverse { "--diversity".to_owned() } else { format!("--objective {}", problem.goal().objective.name()) };
-        return Err(Error::Request(format!(
-            "--aggregate worst is proved for --objective w without --diversity only: leave out one of it and {other}"
-        )));
-    }
-    if request.balance.is_some() {
-        let fault =
-            "--balance-groups chooses for every group alone, which is not for --aggregate worst: leave out one of them";
-        return Err(Error::Request(fault.to_owned()));
-    }
-    Ok(())
 }
 
 /// Rewords errors of the bound for every subset: their search is that of a method which the request may not contain, so a

@@ -2,24 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use kantor_solvers::scan::scan;
-use kantor_solvers::{ScanRequest, Watch};
+use kantor_solvers::Watch;
 use kantor_theory::constraints::ColumnRecord;
 use kantor_theory::cost::Family;
 use kantor_theory::{Column, Cost};
 
+use super::likeness::{clusters, near_rows, unlike_all_queries};
 use super::quality::QualitySpec;
 use super::{Error, Inputs};
 use crate::certify::column_record;
-use crate::constraints::{Amount, Quota, Rules, duplicates};
-use crate::problem::{Goal, Problem};
+use crate::constraints::{Amount, Quota, Rules};
 use crate::source::cells::{ValueFile, file_of, split};
-use crate::source::column::{ColumnKind, ROW, ReadColumn};
-use crate::source::kind::holds_text;
-use crate::source::memory::Claim;
+use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::name::readable;
 use crate::source::tokenizer::Tokenizer;
-use crate::source::{Allowance, DataError, JsonlRows, OnBadRow, OpenOptions, Representation};
+use crate::source::{Allowance, OpenOptions, Representation};
 
 /// Which rules, and where what they speak of is read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -83,9 +80,6 @@ pub enum Dedup {
 
 /// The name of the column of near-duplicate clusters.
 const CLUSTERS: &str = "near-duplicates";
-
-/// Bytes that a row takes while rows that are much the same are looked for.
-const CLUSTER: u64 = 160;
 
 /// The name of the column of equal rows.
 const EQUAL: &str = "equal-rows";
@@ -185,10 +179,11 @@ impl RuleSpec {
         match &self.dedup {
             None => {}
             Some(Dedup::Column(column)) => quotas.push(Quota { column: column.clone(), ..one }),
-            Some(same) => {
-                let (name, column) = clusters(same, inputs, allowance, watch)?;
-                read.compute(self, name, column)?;
-                if let Dedup::Cosine(cosine) = same {
+            Some(Dedup::Exact | Dedup::Cosine(_)) => {
+                let cosine = if let Some(Dedup::Cosine(cosine)) = self.dedup { Some(cosine) } else { None };
+                let name = if cosine.is_some() { CLUSTERS } else { EQUAL };
+                read.compute(self, name, clusters(cosine, inputs, allowance, watch)?)?;
+                if let Some(cosine) = cosine {
                     read.add(|rules| rules.remark(format!("{name}: clusters by a cosine of at least {cosine}")));
                 }
                 quotas.push(Quota { column: name.to_owned(), ..one });
@@ -377,87 +372,4 @@ fn no_examples(name: &str) -> Error {
     Error::Request(format!(
         "nothing says what `{name}` is of each pool row: give --pool-jsonl with such a field, or --column {name}=FILE"
     ))
-}
-
-/// The rows that are much the same, by the number of the first of them, as stored; rows that are alone have no label.
-fn clusters(
-    same: &Dedup,
-    inputs: &Inputs,
-    allowance: &Allowance,
-    watch: &dyn Watch,
-) -> Result<(&'static str, Column), Error> {
-    let Some((pool, _)) = inputs.points() else {
-        let fault = "--dedup compares rows: give --pool and --query instead of --similarity, or name a field that tells which \
-                     rows are the same";
-        return Err(Error::Request(fault.to_owned()));
-    };
-    let file = pool.files().first().map_or(Path::new("the pool"), |file| &file.path);
-    let claimed = |bytes: u64| -> Result<Claim<'_>, DataError> {
-        let mut claim = Claim::new(allowance, file);
-        let bytes = bytes.saturating_mul(inputs.original_pool_len() as u64);
-        claim.add(bytes, "looking for rows that are much the same", "allow more with --max-memory")?;
-        Ok(claim)
-    };
-    let search = claimed(CLUSTER)?;
-    let (name, of) = match same {
-        Dedup::Cosine(cosine) => (CLUSTERS, duplicates::near(pool, *cosine, watch)?),
-        _ => (EQUAL, duplicates::equal(pool, watch)?),
-    };
-    let mut labels: Vec<Option<String>> = vec![None; inputs.original_pool_len()];
-    for (row, first) in of.iter().enumerate() {
-        labels[inputs.original_row(row)] = first.map(|first| inputs.original_row(first).to_string());
-    }
-    let column = Column::labels(labels.iter().map(Option::as_deref));
-    drop(search);
-    claimed(ROW)?.keep();
-    Ok((name, column))
-}
-
-/// The rows of a file, and the pool rows (as stored) that have at least this cosine to one of them.
-fn near_rows(
-    path: &PathBuf,
-    cosine: f64,
-    inputs: &Inputs,
-    options: &OpenOptions,
-    allowance: &Allowance,
-    watch: &dyn Watch,
-) -> Result<(Representation, Vec<usize>), Error> {
-    let Some((pool, _)) = inputs.points() else {
-        let fault = "--exclude-near compares rows: give --pool and --query instead of --similarity";
-        return Err(Error::Request(fault.to_owned()));
-    };
-    let file = std::slice::from_ref(path);
-    let mut near = match &inputs.encoder {
-        Some(encoder) if holds_text(path) => {
-            let lines = JsonlRows::scan_within(file, None, allowance, watch)?;
-            encoder.rows(&lines, allowance, watch)?
-        }
-        _ => Representation::open_within(file, options, allowance)?,
-    };
-    near.validate(Family::Angle, OnBadRow::Error, watch).map_err(DataError::never_dropped)?;
-    near.check_same_dim(pool)?;
-    let closeness =
-        largest_similarity(&Problem::new(pool, &near, Goal { cost: Cost::Cosine, ..Goal::default() })?, inputs, watch)?;
-    let rows = closeness.into_iter().filter(|(_, value)| *value >= cosine);
-    let rows = rows.map(|(row, _)| inputs.original_row(row)).collect();
-    Ok((near, rows))
-}
-
-/// The pool rows (as stored) whose largest similarity to a query is below this.
-fn unlike_all_queries(least: f64, inputs: &Inputs, watch: &dyn Watch) -> Result<Vec<usize>, Error> {
-    let goal = Goal { cost: Cost::Cosine, ..Goal::default() };
-    let problem = match inputs.points() {
-        Some((pool, query)) => Problem::new(pool, query, goal)?,
-        None => Problem::from_matrix(inputs.queries(), goal)?,
-    };
-    let closeness = largest_similarity(&problem, inputs, watch)?;
-    // What has no direction is like no query.
-    let unlike = closeness.into_iter().filter(|(_, value)| value.is_nan() || *value < least);
-    Ok(unlike.map(|(row, _)| inputs.original_row(row)).collect())
-}
-
-/// Every pool row with its largest similarity to the queries of `problem`.
-fn largest_similarity(problem: &Problem<'_>, inputs: &Inputs, watch: &dyn Watch) -> Result<Vec<(usize, f64)>, Error> {
-    let scanned = scan(&problem.task(0, u64::MAX, watch), ScanRequest { row_best: true, lists: 0 })?;
-    Ok(scanned.row_best.map_or_else(Vec::new, |best| best.top(problem.geometry(), inputs.pool_len())))
 }

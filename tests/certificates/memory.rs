@@ -280,3 +280,42 @@ fn a_selector_that_poses_as_the_optimum_gets_the_proof_of_its_own_rows() {
     assert_eq!(proved.selection.rows, [3, 4]);
     assert!(interval.lower.unwrap() <= 34.5 && interval.upper.unwrap() >= 34.5, "{interval:?}");
 }
+
+/// Gives what it was made with, whatever is asked for.
+struct Stubborn(Vec<Vec<usize>>);
+
+impl Selector for Stubborn {
+    fn name(&self) -> &'static str {
+        "stubborn"
+    }
+
+    fn nested(&self) -> bool {
+        false
+    }
+
+    fn select(&self, _task: &Task<'_>, _scanned: &PoolScan, _budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
+        let of = |rows: &Vec<usize>| Selection {
+            rows: rows.clone(),
+            scores: vec![0.0; rows.len()],
+            status: Status::Uncertified,
+            notes: Default::default(),
+        };
+        Ok(self.0.iter().map(of).collect())
+    }
+}
+
+#[test]
+fn what_a_selector_of_ones_own_gives_is_checked_before_anybody_counts_on_it() {
+    let pool = DenseRows::from_f64(1, vec![0.0, 1.0, 2.0, 30.0, 40.0]).unwrap();
+    let query = DenseRows::from_f64(1, vec![0.0, 1.0]).unwrap();
+    let rules = [Rules::default(), Rules::default().exclude(vec![4])];
+    for given in [vec![], vec![vec![0]], vec![vec![0, 0]], vec![vec![0, 5]], vec![vec![0, 1], vec![2, 3]]] {
+        for rules in &rules {
+            let problem = Problem::new(&pool, &query, euclidean(&[2])).unwrap().constrained(rules.clone());
+            let (methods, own) = (vec!["stubborn".to_owned()], vec![Own::new(Stubborn(given.clone()))]);
+            let refused = choose(&problem, &Request { methods, own, ..Request::default() }, &Quiet);
+            let said = refused.map(|_| ()).unwrap_err().to_string();
+            assert!(said.contains("`stubborn` gave something else"), "{given:?}: {said}");
+        }
+    }
+}
