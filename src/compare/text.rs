@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use kantor_solvers::Watch;
 
+use crate::represent::each_word;
 use crate::source::text::Fields;
 use crate::source::{DataError, JsonlRows};
 
@@ -105,12 +106,8 @@ fn ranked(
 
 /// Tokens of a text.
 fn count(text: &str) -> u32 {
-    let (mut count, mut inside) = (0, false);
-    for c in text.chars() {
-        let word = c.is_alphanumeric();
-        count += u32::from(if word { !inside } else { !c.is_whitespace() });
-        inside = word;
-    }
+    let mut count = 0;
+    each_word(text, |_| count += 1);
     count
 }
 

@@ -19,6 +19,7 @@ use crate::source::{Allowance, DataError, JsonlRows, Representation};
 pub use ngrams::DIM;
 use ngrams::Frequency;
 pub use template::Template;
+pub(crate) use words::each_word;
 
 /// How rows are made of text.
 #[derive(Debug, Clone, PartialEq, Eq)]

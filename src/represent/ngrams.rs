@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use half::f16;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::words;
+use super::words::each_word;
 
 /// Numbers in a row by default.
 pub const DIM: usize = 1024;
@@ -108,7 +108,7 @@ fn place(hash: u64, dim: usize) -> usize {
 /// Hashes of the words and of the pairs of words of a text.
 fn each(text: &str, mut take: impl FnMut(u64)) {
     let mut last = None::<u64>;
-    words::each(text, |word| {
+    each_word(text, |word| {
         let hash = xxh3_64(word.as_bytes());
         take(hash);
         if let Some(last) = last {

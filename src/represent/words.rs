@@ -2,7 +2,7 @@
 
 /// Calls `take` with the words of a text in order: runs of letters and digits in lower case, and every other mark that is not
 /// white space.
-pub(crate) fn each(text: &str, mut take: impl FnMut(&str)) {
+pub(crate) fn each_word(text: &str, mut take: impl FnMut(&str)) {
     let mut word = String::new();
     for c in text.chars() {
         if c.is_ascii_alphanumeric() {
@@ -26,12 +26,12 @@ pub(crate) fn each(text: &str, mut take: impl FnMut(&str)) {
 
 #[cfg(test)]
 mod tests {
-    use super::each;
+    use super::each_word;
 
     #[test]
     fn runs_and_marks_are_words() {
         let mut words = Vec::new();
-        each("Don't add_up 3.14,\tGRÖSSER! Ⅷ", |word| words.push(word.to_owned()));
+        each_word("Don't add_up 3.14,\tGRÖSSER! Ⅷ", |word| words.push(word.to_owned()));
         assert_eq!(words, ["don", "'", "t", "add", "_", "up", "3", ".", "14", ",", "grösser", "!", "ⅷ"]);
     }
 }
