@@ -18,20 +18,20 @@ pub(super) fn check(problem: &Problem<'_>, request: &Request, objective: Objecti
         let other = if diverse { "--diversity" } else { goal.objective.name() };
         return refuse(&format!("--p 2 goes with --objective w only, not with {other}"));
     }
+    let quality = problem.rules().and_then(Rules::valued);
+    let in_tokens = problem.rules().is_some_and(Rules::are_in_tokens);
+    if !problem.tasks().is_empty() {
+        check_worst(problem, request, objective, (in_tokens, quality.is_some()))?;
+    }
     if diverse && problem.query_weights().is_some() {
         return refuse(
             "--diversity goes with queries of equal weights only: leave out one of --diversity and --query-weights",
         );
     }
-    let quality = problem.rules().and_then(Rules::valued);
     if diverse && quality.as_ref().is_some_and(|Quality { weight, .. }| *weight != 0.0) {
         return refuse(
             "--quality goes with the objectives w, energy and mmd, of which --diversity makes another: leave out one of both",
         );
-    }
-    let in_tokens = problem.rules().is_some_and(Rules::are_in_tokens);
-    if !problem.tasks().is_empty() {
-        check_worst(problem, request, objective, (in_tokens, quality.is_some()))?;
     }
     if in_tokens {
         check_in_tokens(request, objective)?;
