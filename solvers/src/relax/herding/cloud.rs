@@ -15,6 +15,7 @@ use super::greedy::nan_as_infinity;
 use crate::simd;
 use crate::task::{SelectError, Task};
 use crate::transport::sinkhorn::exp::exp;
+use crate::watch::{Stopped, Watch};
 use crate::weights::QueryWeights;
 
 /// Rows of a task: a multiple of every tile's rows.
@@ -34,6 +35,8 @@ pub(super) struct KernelPoints<'a> {
     pub(super) kernel: Kernel,
     family: Family,
     dim: usize,
+    /// Asked between blocks of rows, as a pass over the pool may take long.
+    watch: &'a dyn Watch,
 }
 
 /// # Errors
@@ -56,10 +59,10 @@ impl<'a> KernelPoints<'a> {
     /// # Errors
     /// As [`comparable`].
     pub(super) fn new(task: &Task<'a>, kernel: Kernel, method: &'static str) -> Result<Self, SelectError> {
-        let Task { geometry, weights, quality, .. } = *task;
+        let Task { geometry, weights, quality, watch, .. } = *task;
         comparable(geometry, kernel.name(), method)?;
         let dim = geometry.points().map_or(0, |points| points.dim());
-        Ok(Self { geometry, weights, quality, kernel, family: geometry.cost().family(), dim })
+        Ok(Self { geometry, weights, quality, kernel, family: geometry.cost().family(), dim, watch })
     }
 
     /// What a kernel value may err by because of what its squared distance errs by absolutely: cosines near one, squares
@@ -84,7 +87,16 @@ impl<'a> KernelPoints<'a> {
     }
 
     /// Adds Σ_l weights[l]·k(x_i, z_l) to `sums[i]` for the pool rows `rows`; the z_l are the columns of `sources`.
-    pub(super) fn add(&self, rows: &[usize], sources: &Geometry<'_>, weights: &[f64], sums: &mut [f64]) {
+    ///
+    /// # Errors
+    /// If the observer asks to stop.
+    pub(super) fn add(
+        &self,
+        rows: &[usize],
+        sources: &Geometry<'_>,
+        weights: &[f64],
+        sums: &mut [f64],
+    ) -> Result<(), Stopped> {
         let finish = |block: &[f64], first: usize, count: usize, sums: &mut [f64]| {
             let mut parts = [0.0; ROWS];
             let parts = &mut parts[..sums.len()];
@@ -92,27 +104,34 @@ impl<'a> KernelPoints<'a> {
             sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += *part);
         };
         let scratch = || Scratch::new(self.dim);
-        sums.par_chunks_mut(ROWS).zip(rows.par_chunks(ROWS)).for_each_init(scratch, |scratch, (sums, rows)| {
-            self.blocks(rows, sources, scratch, |block, first, count| finish(block, first, count, sums));
-        });
+        sums.par_chunks_mut(ROWS).zip(rows.par_chunks(ROWS)).try_for_each_init(scratch, |scratch, (sums, rows)| {
+            self.blocks(rows, sources, scratch, |block, first, count| finish(block, first, count, sums))
+        })
     }
 
     /// The (weighted) mean of k between each of `rows` and the queries.
-    pub(super) fn query_means(&self, rows: &[usize]) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// If the observer asks to stop.
+    pub(super) fn query_means(&self, rows: &[usize]) -> Result<Vec<f64>, Stopped> {
         let weights = QueryWeights::of(self.weights, self.geometry.query_len());
         let mut means = vec![0.0; rows.len()];
-        self.add(rows, self.geometry, &weights.of, &mut means);
+        self.add(rows, self.geometry, &weights.of, &mut means)?;
         means.iter_mut().for_each(|mean| *mean /= weights.total);
-        means
+        Ok(means)
     }
 
     /// The squared distance of every pool row from some queries, row-major; NaN is +∞.
-    pub(super) fn squares(&self, queries: Range<usize>) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// If the observer asks to stop.
+    pub(super) fn squares(&self, queries: Range<usize>) -> Result<Vec<f64>, Stopped> {
         let (n, width) = (self.geometry.pool_len(), queries.len());
         let mut squares = vec![f64::INFINITY; n * width];
-        let Some(points) = self.geometry.points() else { return squares };
+        let Some(points) = self.geometry.points() else { return Ok(squares) };
         let scratch = || Scratch::new(self.dim);
-        squares.par_chunks_mut(ROWS * width).enumerate().for_each_init(scratch, |scratch, (task, block)| {
+        squares.par_chunks_mut(ROWS * width).enumerate().try_for_each_init(scratch, |scratch, (task, block)| {
+            self.watch.advance(0)?;
             let count = block.len() / width;
             let (x, norms) = (&mut scratch.rows[..count * self.dim], &mut scratch.norms[..count]);
             for (at, x) in x.chunks_exact_mut(self.dim).enumerate() {
@@ -121,20 +140,21 @@ impl<'a> KernelPoints<'a> {
             self.geometry.row_norms(x, norms);
             self.geometry.closeness_of_rows(x, norms, queries.clone(), block);
             block.iter_mut().for_each(|s| *s = nan_as_infinity(self.family.squared_distance(*s)));
-        });
-        squares
+            Ok(())
+        })?;
+        Ok(squares)
     }
 
     /// The (weighted) mean of k over all pairs of queries.
     ///
     /// # Errors
-    /// Never for queries that make a geometry.
+    /// If the observer asks to stop.
     pub(super) fn among_queries(&self) -> Result<f64, SelectError> {
         let Some((queries, norms)) = self.geometry.queries() else { return Ok(0.0) };
         let m = norms.len();
         let Some(rows) = DenseRows::from_f64(self.dim, queries.to_vec()) else { return Ok(0.0) };
         let around = Geometry::new(&rows, &rows, self.geometry.cost())?;
-        let means = KernelPoints { geometry: &around, ..*self }.query_means(&(0..m).collect::<Vec<_>>());
+        let means = KernelPoints { geometry: &around, ..*self }.query_means(&(0..m).collect::<Vec<_>>())?;
         let weights = QueryWeights::of(self.weights, m);
         Ok(means.iter().zip(&weights.of).map(|(mean, weight)| mean * weight).sum::<f64>() / weights.total)
     }
@@ -142,31 +162,37 @@ impl<'a> KernelPoints<'a> {
     /// k between all pairs of `rows`, row-major.
     ///
     /// # Errors
-    /// If one of the rows is bad.
+    /// If one of the rows is bad or the observer asks to stop.
     pub(super) fn gram(&self, rows: &[usize]) -> Result<Vec<f64>, SelectError> {
         let sources = self.geometry.to_rows(rows)?;
         let n = rows.len();
         let mut gram = vec![0.0; n * n];
         let scratch = || Scratch::new(self.dim);
-        gram.par_chunks_mut(ROWS * n).zip(rows.par_chunks(ROWS)).for_each_init(scratch, |scratch, (gram, rows)| {
-            self.blocks(rows, &sources, scratch, |block, first, count| {
-                for (line, block) in gram.chunks_exact_mut(n).zip(block.chunks_exact(count)) {
-                    line[first..first + count].copy_from_slice(block);
-                }
-            });
-        });
+        gram.par_chunks_mut(ROWS * n).zip(rows.par_chunks(ROWS)).try_for_each_init(
+            scratch,
+            |scratch, (gram, rows)| {
+                self.blocks(rows, &sources, scratch, |block, first, count| {
+                    for (line, block) in gram.chunks_exact_mut(n).zip(block.chunks_exact(count)) {
+                        line[first..first + count].copy_from_slice(block);
+                    }
+                })
+            },
+        )?;
         Ok(gram)
     }
 
     /// Calls `each` with the kernel values of all rows and some columns: the block, its first column, their number.
+    ///
+    /// # Errors
+    /// If the observer asks to stop.
     fn blocks(
         &self,
         rows: &[usize],
         sources: &Geometry<'_>,
         scratch: &mut Scratch,
         mut each: impl FnMut(&[f64], usize, usize),
-    ) {
-        let Some(points) = self.geometry.points() else { return };
+    ) -> Result<(), Stopped> {
+        let Some(points) = self.geometry.points() else { return Ok(()) };
         let Scratch { rows: x, norms, block } = scratch;
         let (x, norms) = (&mut x[..rows.len() * self.dim], &mut norms[..rows.len()]);
         for (&row, x) in rows.iter().zip(x.chunks_exact_mut(self.dim)) {
@@ -175,12 +201,14 @@ impl<'a> KernelPoints<'a> {
         sources.row_norms(x, norms);
         let columns = sources.query_len();
         for first in (0..columns).step_by(COLUMNS) {
+            self.watch.advance(0)?;
             let count = COLUMNS.min(columns - first);
             let block = &mut block[..rows.len() * count];
             sources.closeness_of_rows(x, norms, first..first + count, block);
             self.values(block);
             each(block, first, count);
         }
+        Ok(())
     }
 
     /// Turns closeness into values of the kernel.

@@ -20,7 +20,7 @@ use super::cloud::KernelPoints;
 use crate::admission::Admission;
 use crate::relax::swaps::least_of;
 use crate::task::{SelectError, worthiest};
-use crate::watch::Watch;
+use crate::watch::{Stopped, Watch};
 
 /// Queries whose distances to all rows are in memory together.
 const TOGETHER: usize = 4;
@@ -63,19 +63,19 @@ pub(super) struct Field {
 }
 
 impl Field {
-    fn new(cloud: &KernelPoints<'_>, rows: Vec<usize>) -> Self {
-        let mut queries = cloud.query_means(&rows);
+    fn new(cloud: &KernelPoints<'_>, rows: Vec<usize>) -> Result<Self, SelectError> {
+        let mut queries = cloud.query_means(&rows)?;
         if let Some(quality) = cloud.quality {
             queries.iter_mut().zip(&rows).for_each(|(mean, &row)| *mean += 0.5 * quality[row]);
         }
         let sums = vec![0.0; rows.len()];
-        Self { rows, queries, sums }
+        Ok(Self { rows, queries, sums })
     }
 
     /// Adds Σ weight·k(x, z) for some rows z.
     pub(super) fn add(&mut self, cloud: &KernelPoints<'_>, rows: &[usize], weights: &[f64]) -> Result<(), SelectError> {
         if !rows.is_empty() {
-            cloud.add(&self.rows, &cloud.geometry.to_rows(rows)?, weights, &mut self.sums);
+            cloud.add(&self.rows, &cloud.geometry.to_rows(rows)?, weights, &mut self.sums)?;
         }
         Ok(())
     }
@@ -109,12 +109,12 @@ impl Herd {
     /// Some rows, with enough active rows around them.
     pub(super) fn of(cloud: &KernelPoints<'_>, rows: &[usize], active: ActiveSet) -> Result<Self, SelectError> {
         let (n, wanted) = (cloud.geometry.pool_len(), active.rows(rows.len()));
-        let mut chosen: Vec<usize> = if wanted < n { nearest(cloud, wanted) } else { (0..n).collect() };
+        let mut chosen: Vec<usize> = if wanted < n { nearest(cloud, wanted)? } else { (0..n).collect() };
         chosen.extend(worthiest(cloud.quality, wanted / 2));
         chosen.extend(rows);
         chosen.sort_unstable();
         chosen.dedup();
-        let mut field = Field::new(cloud, chosen);
+        let mut field = Field::new(cloud, chosen)?;
         field.add(cloud, rows, &vec![1.0; rows.len()])?;
         Ok(Self { rows: rows.to_vec(), scores: vec![0.0; rows.len()], field })
     }
@@ -141,7 +141,7 @@ pub(super) fn herd(
     let n = cloud.geometry.pool_len();
     let largest = budgets.iter().copied().max().unwrap_or(0);
     watch.begin("herding", largest as u64);
-    let mut field = Field::new(cloud, (0..n).collect());
+    let mut field = Field::new(cloud, (0..n).collect())?;
     // The whole pool as it was surveyed, from which rows are made active.
     let mut survey: Option<Field> = None;
     let (mut order, mut scores): (Vec<usize>, Vec<f64>) = Default::default();
@@ -152,7 +152,7 @@ pub(super) fn herd(
         let wanted = active.rows(t);
         if t >= active.warmup && wanted < n && (survey.is_none() || wanted > field.rows.len()) {
             let whole = survey.get_or_insert_with(|| field.clone());
-            let mut chosen = nearest(cloud, wanted / 2);
+            let mut chosen = nearest(cloud, wanted / 2)?;
             chosen.extend(worthiest(cloud.quality, wanted / 4));
             chosen.sort_unstable();
             chosen.dedup();
@@ -168,7 +168,7 @@ pub(super) fn herd(
             chosen.extend(admission.iter().flat_map(Admission::completion));
             chosen.sort_unstable();
             chosen.dedup();
-            field = Field::new(cloud, chosen);
+            field = Field::new(cloud, chosen)?;
             replay(cloud, &mut field, &order, &passes)?;
         }
         let block = (t / 8).clamp(1, BLOCK);
@@ -220,14 +220,17 @@ pub(super) fn herd(
 }
 
 /// At most `count` rows that are near to a query: those that stand first among the nearest rows of one.
-fn nearest(cloud: &KernelPoints<'_>, count: usize) -> Vec<usize> {
+///
+/// # Errors
+/// If the observer asks to stop.
+fn nearest(cloud: &KernelPoints<'_>, count: usize) -> Result<Vec<usize>, Stopped> {
     let (n, m) = (cloud.geometry.pool_len(), cloud.geometry.query_len());
     // Lists overlap, so they are longer than would do if they did not.
     let length = (16 * count / m).clamp(1, count);
     let mut ranks = vec![length; n];
     for first in (0..m).step_by(TOGETHER) {
         let columns = first..m.min(first + TOGETHER);
-        let (width, squares) = (columns.len(), cloud.squares(columns));
+        let (width, squares) = (columns.len(), cloud.squares(columns)?);
         let lists: Vec<Vec<usize>> =
             (0..width).into_par_iter().map(|column| list(&squares, width, column, length)).collect();
         for list in lists {
@@ -239,7 +242,7 @@ fn nearest(cloud: &KernelPoints<'_>, count: usize) -> Vec<usize> {
         rows.select_nth_unstable_by_key(count, |&row| (ranks[row], row));
         rows.truncate(count);
     }
-    rows
+    Ok(rows)
 }
 
 /// The `length` rows nearest to a query, the nearest first.
@@ -355,7 +358,7 @@ mod tests {
         let geometry = Geometry::new(&pool, &query, Cost::Cosine).unwrap();
         let cloud = KernelPoints::new(&task(&geometry), Kernel::ENERGY, "energy").unwrap();
         // The farthest rows are the label.
-        let means = cloud.query_means(&(0..3000).collect::<Vec<_>>());
+        let means = cloud.query_means(&(0..3000).collect::<Vec<_>>()).unwrap();
         let mut far: Vec<usize> = (0..3000).collect();
         far.sort_by(|&a, &b| means[a].total_cmp(&means[b]));
         let far = &far[..100];

@@ -19,7 +19,7 @@ const ITERATIONS: usize = 60;
 /// them.
 ///
 /// # Errors
-/// If a row is bad.
+/// If a row is bad or the observer asks to stop.
 pub(super) fn project(cloud: &KernelPoints<'_>, measure: &Witness, count: usize) -> Result<Witness, SelectError> {
     let total = measure.rows.len();
     if total <= count {
@@ -30,7 +30,7 @@ pub(super) fn project(cloud: &KernelPoints<'_>, measure: &Witness, count: usize)
     let mass: f64 = measure.weights.iter().sum();
     let shares: Vec<f64> = measure.weights.iter().map(|w| w / mass).collect();
     let mut towards = vec![0.0; count];
-    cloud.add(&rows, &cloud.geometry.to_rows(&measure.rows)?, &shares, &mut towards);
+    cloud.add(&rows, &cloud.geometry.to_rows(&measure.rows)?, &shares, &mut towards)?;
 
     let multiply = |x: &[f64]| -> Vec<f64> { gram.par_chunks(count).map(|line| dot::dot(line, x)).collect() };
     let centre = |x: &mut [f64]| {
