@@ -8,6 +8,7 @@
 //! ```sh
 //! cargo run --release --example evidence                  # the bundled data
 //! cargo run --release --example evidence -- --data DIR    # the same layout elsewhere
+//! cargo run --release --example evidence -- --halves 4    # choices by half of the queries, losses on the others
 //! ```
 
 pub(crate) mod bootstrap;
@@ -17,6 +18,7 @@ pub(crate) mod signs;
 pub(crate) mod study;
 pub(crate) mod text;
 pub(crate) mod trigram;
+mod unseen;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,12 @@ struct Arguments {
     /// Budgets; by default those of 500, 1000, 2500, 5000 and 10000 that leave half of the pool
     #[arg(long, value_name = "K", value_delimiter = ',')]
     budget: Vec<usize>,
+    /// Only this: choose by random halves of the queries, so many of them, and compare losses on the other halves
+    #[arg(long, value_name = "HALVES", value_parser = clap::value_parser!(u64).range(2..))]
+    halves: Option<u64>,
+    /// With --halves: write every number to this CSV file, which must not exist
+    #[arg(long, value_name = "FILE", requires = "halves")]
+    csv: Option<PathBuf>,
 }
 
 /// A query set's name, by its file of embeddings.
@@ -61,6 +69,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         budgets = [500, 1000, 2500, 5000, 10000].into_iter().filter(|k| 2 * k <= pool.len()).collect();
     }
     budgets.sort_unstable();
+    if let Some(halves) = arguments.halves {
+        return unseen::study(&data, &pool, &queries, &budgets, halves, arguments.csv.as_deref());
+    }
     let smallest = *budgets.first().ok_or("the pool is too small: give --budget")?;
     // Two budgets are enough to see what a selection is worth for queries that it did not see.
     let mut of_halves = vec![smallest, budgets[budgets.len() / 2]];

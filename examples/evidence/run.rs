@@ -41,7 +41,7 @@ struct Choice {
     rows: Vec<usize>,
 }
 
-fn spec(data: &Path, name: &str) -> InputSpec {
+pub(super) fn spec(data: &Path, name: &str) -> InputSpec {
     let (pool, query) = (data.join("pool.embed.npy"), data.join(format!("query_{name}.embed.npy")));
     InputSpec { pool: vec![pool], query: vec![query], ..InputSpec::default() }
 }
@@ -74,7 +74,7 @@ fn choose(problem: &Problem<'_>, budgets: &[usize]) -> Result<(Vec<Choice>, Vec<
 }
 
 /// All distances of these rows; the intervals that are proved are far narrower than what is printed.
-fn distances(geometry: &Geometry<'_>, rows: &[usize]) -> Result<[f64; 5], String> {
+pub(super) fn distances(geometry: &Geometry<'_>, rows: &[usize]) -> Result<[f64; 5], String> {
     let terms = Terms::default();
     let mut found = [f64::NAN; 5];
     let transport = certify::distance(geometry, &terms, rows).map_err(|error| error.to_string())?;
@@ -113,13 +113,8 @@ pub(crate) fn cells<'a>(
         Ok::<_, String>(Measured { tokens, distances: distances(geometry, rows)?, nats })
     };
     let both = |choice: &Choice| {
-        let (mut left, limit) = (shortest[choice.at] as i64, shortest[choice.at]);
-        let kept = choice.rows.iter().take_while(|&&row| {
-            let begun = left > 0;
-            left -= pool.texts[row].len() as i64 + 1;
-            begun
-        });
-        let kept = kept.count();
+        let limit = shortest[choice.at];
+        let kept = pool.begun(&choice.rows, limit);
         Ok::<_, String>((measured(&choice.rows, usize::MAX)?, measured(&choice.rows[..kept], limit)?))
     };
     let all = choices.par_iter().map(both).collect::<Result<Vec<_>, _>>()?;

@@ -120,6 +120,17 @@ impl Pool {
         rows.iter().map(|&row| self.texts[row].len() + 1).sum()
     }
 
+    /// How many of the rows, in their order, are begun within so many predictions.
+    pub(super) fn begun(&self, rows: &[usize], limit: usize) -> usize {
+        let mut left = limit as i64;
+        let begun = |row: &&usize| {
+            let begun = left > 0;
+            left -= self.texts[**row].len() as i64 + 1;
+            begun
+        };
+        rows.iter().take_while(begun).count()
+    }
+
     pub(super) fn train(&self, rows: &[usize], limit: usize) -> Trigram {
         Trigram::train(rows.iter().map(|&row| self.texts[row].as_slice()), limit, self.vocabulary.len())
     }
@@ -163,6 +174,12 @@ impl Queries {
 
     pub(crate) fn len(&self) -> usize {
         self.texts.len()
+    }
+
+    /// Nats per token of some of the queries.
+    pub(super) fn loss_of(&self, list: &[usize], model: &Trigram) -> f64 {
+        let nats: f64 = list.iter().map(|&query| model.nats(&self.texts[query])).sum();
+        nats / list.iter().map(|&query| self.tokens[query]).sum::<f64>()
     }
 
     /// The share of words outside the vocabulary.

@@ -3,7 +3,9 @@
 //! With s² the mean variance of a coordinate and n rows in d dimensions (of directions for costs of the angle family):
 //! - Scott: s·n^(−1/(d+4));
 //! - Silverman: that times (4/(d+2))^(1/(d+4));
-//! - median: the median distance between two rows.
+//! - median: the median distance between two rows;
+//! - local: as much less that a Gaussian or Laplacian kernel is exp(−6) for two rows at the median distance, so that two typical
+//!   rows hardly see each other; as for the Gaussian for other kernels.
 //!
 //! The first two are made for few dimensions. With hundreds, where all distances are many times s, a density then
 //! covers little more than the row itself; the median heuristic keeps the kernel as wide as the cloud, and density ratios are
@@ -22,6 +24,9 @@ use kantor_theory::{DenseRows, Geometry, Kernel, KernelName, Rows, dot};
 use serde::{Deserialize, Serialize};
 
 use crate::task::SelectError;
+
+/// What a local kernel is worth for two rows at the median distance: exp(−6), if it falls exponentially.
+const LOCAL: f64 = 6.0;
 
 /// Rows that stand for all.
 const SAMPLE: usize = 1000;
@@ -46,6 +51,8 @@ pub enum Bandwidth {
     /// The median heuristic.
     #[default]
     Median,
+    /// A part of it, that tells near rows from far ones.
+    Local,
 }
 
 /// A bandwidth as it stands in files.
@@ -79,7 +86,7 @@ impl TryFrom<Written> for Bandwidth {
 
 /// The text is neither a number nor a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("bandwidth `{0}` is neither a number nor one of scott, silverman, median")]
+#[error("bandwidth `{0}` is neither a number nor one of scott, silverman, median, local")]
 pub struct UnknownBandwidth(String);
 
 impl FromStr for Bandwidth {
@@ -100,14 +107,19 @@ impl fmt::Display for Bandwidth {
             Bandwidth::Scott => f.write_str("scott"),
             Bandwidth::Silverman => f.write_str("silverman"),
             Bandwidth::Median => f.write_str("median"),
+            Bandwidth::Local => f.write_str("local"),
         }
     }
 }
 
 impl Bandwidth {
     /// The rules and their names.
-    pub const RULES: [(&str, Bandwidth); 3] =
-        [("median", Bandwidth::Median), ("scott", Bandwidth::Scott), ("silverman", Bandwidth::Silverman)];
+    pub const RULES: [(&str, Bandwidth); 4] = [
+        ("median", Bandwidth::Median),
+        ("local", Bandwidth::Local),
+        ("scott", Bandwidth::Scott),
+        ("silverman", Bandwidth::Silverman),
+    ];
 
     /// The kernel of that name with this bandwidth, for the rows of `points` as `family` compares them.
     ///
@@ -120,7 +132,7 @@ impl Bandwidth {
             rule => {
                 let fault =
                     "that is what the rule gives for these rows, which are too much alike: give a positive number";
-                (Some(rule.of(points, family)), fault)
+                (Some(rule.of(name, points, family)), fault)
             }
         };
         let value = sigma.unwrap_or_default().to_string();
@@ -151,7 +163,7 @@ impl Bandwidth {
         }
     }
 
-    fn of(self, points: &dyn Rows, family: Family) -> f64 {
+    fn of(self, name: KernelName, points: &dyn Rows, family: Family) -> f64 {
         let (n, dim) = (points.len(), points.dim());
         let count = n.min(SAMPLE);
         let mut rows = vec![0.0; count * dim];
@@ -165,6 +177,8 @@ impl Bandwidth {
         let power = 1.0 / (dim as f64 + 4.0);
         match self {
             Bandwidth::Median => median_distance(dim, &rows),
+            Bandwidth::Local if name == KernelName::Laplace => median_distance(dim, &rows) / LOCAL,
+            Bandwidth::Local => median_distance(dim, &rows) / (2.0 * LOCAL).sqrt(),
             Bandwidth::Silverman => {
                 deviation(dim, &rows) * (n as f64).powf(-power) * (4.0 / (dim as f64 + 2.0)).powf(power)
             }

@@ -37,7 +37,7 @@ pub use kantor_theory::simd;
 pub use objective::ObjectiveSettings;
 pub use relax::Optimum;
 pub use scan::{PoolScan, ScanRequest};
-pub use select::{Energy, KdeRatio, KnnKde, KnnTv, KnnUniform, Mmd, Selection, Selector, Swap, Tradeoff, Uot};
+pub use select::{Auto, Energy, KdeRatio, KnnKde, KnnTv, KnnUniform, Mmd, Selection, Selector, Swap, Tradeoff, Uot};
 pub use settings::{SettingGroup, Settings};
 pub use solver::{BuiltIn, Plan, Potentials, Residuals, Solution, SolveError, Solver, SolverSettings};
 pub use task::{SelectError, Task};

@@ -14,7 +14,7 @@ settings! {
         /// Kernel of mmd (method and objective) and of the densities of kde-ratio
         kernel: KernelName = KernelName::Gaussian;
         /// Bandwidth of the kernel of mmd: a number, or a rule that finds it from the queries (median,
-        /// scott, silverman)
+        /// local, scott, silverman)
         bandwidth: Bandwidth = Bandwidth::Median => range(bandwidth::in_range, bandwidth::RANGE);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use crate::objective::ObjectiveSettings;
 use crate::select::{
-    DoublyGreedy, Energy, KdeRatio, KnnKde, KnnTv, KnnUniform, MeanSimilarity, Mmd, Optimal, Random, RoundRobin,
+    Auto, DoublyGreedy, Energy, KdeRatio, KnnKde, KnnTv, KnnUniform, MeanSimilarity, Mmd, Optimal, Random, RoundRobin,
     Selector, Swap, Uot,
 };
 use crate::settings::{Setting, SettingGroup, Settings};
@@ -82,6 +82,10 @@ pub static SELECTORS: &[SelectorEntry] = &[
     SelectorEntry::with::<Swap>(
         "swap",
         "the rows of `swap-start`, then swaps of one row while they lower the objective, whichever it is",
+    ),
+    SelectorEntry::with::<Auto>(
+        "auto",
+        "the method whose choices are closest to queries that it has not seen, of several that are compared",
     ),
 ];
 

@@ -42,7 +42,7 @@ pub(super) struct MetricArguments {
     /// Kernel of the mmd metrics [default: gaussian]
     #[arg(long, value_name = "NAME", value_parser = kernel_parser())]
     kernel: Option<KernelName>,
-    /// Bandwidth of the kernel: a number, or a rule that looks at the queries (median, scott, silverman) [default: median]
+    /// Bandwidth of the kernel: a number, or a rule that looks at the queries (median, local, scott, silverman) [default: median]
     #[arg(long, value_name = "SIGMA|RULE", allow_negative_numbers = true, value_parser = bandwidth)]
     bandwidth: Option<Bandwidth>,
 }

@@ -193,6 +193,7 @@ fn methods(problems: &[Problem<'_>], request: &Selecting, watch: &dyn Watch) -> 
     let in_tokens = |problem: &Problem<'_>| problem.rules().is_some_and(Rules::are_in_tokens);
     let set = |problem: &Problem<'_>| problem.feasible(*problem.goal().budgets.first()?).ok().flatten();
     let sets: Vec<_> = problems.iter().map(|problem| set(problem).filter(|_| in_tokens(problem))).collect();
+    let by_itself = |entry: &&SelectorEntry| !(entry.build)(settings).runs_others();
     let takes = |entry: &&SelectorEntry| {
         problems.iter().zip(&sets).all(|(problem, set)| {
             let task = Task { constraints: set.as_ref(), ..problem.task(seed, memory, watch) };
@@ -200,7 +201,8 @@ fn methods(problems: &[Problem<'_>], request: &Selecting, watch: &dyn Watch) -> 
             !matches!((entry.build)(settings).supports(&task), Err(SelectError::Unsupported { .. }))
         })
     };
-    let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) = SELECTORS.iter().partition(takes);
+    let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) =
+        SELECTORS.iter().filter(by_itself).partition(takes);
     let names = |entries: Vec<&SelectorEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     (names(taking).into_iter().map(str::to_owned).collect(), names(others))
 }

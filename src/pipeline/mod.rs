@@ -19,6 +19,7 @@ mod quality;
 mod random;
 mod records;
 mod rules;
+mod taken;
 mod tasks;
 mod text;
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::groups::uneven;
+use super::taken::taken;
 use super::{Chosen, Outcome, ProvedSelection};
 use crate::certify::Certified;
 use crate::source::Labels;
@@ -30,7 +31,7 @@ const NAMED: usize = 3;
 /// Something that the reader of a result should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {
-    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares`, `few-tokens`, `swaps-left-open` or `quality`.
+    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares`, `few-tokens`, `swaps-left-open`, `quality` or `auto`.
     pub kind: Cow<'static, str>,
     /// The budget that it is about.
     pub budget: usize,
@@ -62,6 +63,7 @@ pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
         for Chosen { method, selections, .. } in chosen {
             let proved = &selections[at];
             notes.extend(swaps_left_open(method, proved));
+            notes.extend(taken(proved));
             let Some(beside) = &proved.beside else { continue };
             left_out = left_out.or(beside.no_energy);
             let distance = proved.certified.as_ref().map(Certified::distance);

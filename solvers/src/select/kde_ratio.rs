@@ -48,7 +48,7 @@ settings! {
     pub struct KdeRatio {
         kernel: KernelName as ObjectiveSettings;
         /// Bandwidth of the kernel of kde-ratio: a number, or a rule that finds it from the pool
-        /// (median, scott, silverman)
+        /// (median, local, scott, silverman)
         density_bandwidth: Bandwidth = Bandwidth::Given(0.2) => range(bandwidth::in_range, bandwidth::RANGE);
         /// Rows drawn by `seed` that stand for the pool in the pool density of kde-ratio; 0 for all of them
         density_sample: usize = 5000;

@@ -1,5 +1,6 @@
 //! The trait behind which all selectors stand; each selector has a file of its own.
 
+pub mod auto;
 pub mod balanced;
 pub mod constrained;
 pub mod doubly_greedy;
@@ -19,6 +20,7 @@ use kantor_theory::Status;
 use kantor_theory::generalization::selectors::{Optimises, optimises};
 use serde_json::Value;
 
+pub use auto::Auto;
 pub use balanced::Balanced;
 pub use constrained::Constrained;
 pub use doubly_greedy::DoublyGreedy;
@@ -101,6 +103,11 @@ pub trait Selector: Send + Sync {
     /// Whether it chooses for a budget in tokens by itself, by their [`FeasibleSet`](kantor_theory::FeasibleSet); else
     /// [`Constrained`] takes rows in its order.
     fn obeys_token_budgets(&self) -> bool {
+        false
+    }
+
+    /// Whether it works by running other methods of the registry, so that asking for all methods does not mean this one too.
+    fn runs_others(&self) -> bool {
         false
     }
 

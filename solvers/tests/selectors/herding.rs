@@ -218,7 +218,7 @@ fn bandwidths_follow_their_rules() {
         let found = rule.for_queries(KernelName::Gaussian, &flat).unwrap();
         assert_eq!(found, rule.kernel(KernelName::Gaussian, &pool, kantor_theory::cost::Family::Distance).unwrap());
     }
-    for text in ["median", "scott", "silverman", "0.5"] {
+    for text in ["median", "local", "scott", "silverman", "0.5"] {
         let bandwidth: Bandwidth = text.parse().unwrap();
         assert_eq!(bandwidth.to_string(), text);
         let written = serde_json::to_string(&bandwidth).unwrap();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod admission;
+mod auto;
 mod conformance;
 mod constrained;
 mod greedy;

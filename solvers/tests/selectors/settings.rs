@@ -70,7 +70,11 @@ fn values_that_make_no_sense_are_refused_by_the_name_of_the_setting() {
         ("list-cap", json!(0), "`list-cap` is 0: it must be at least 1"),
         ("list-cap", json!(1.5), "`list-cap` is 1.5: give a whole number"),
         ("kernel", json!("guassian"), "`kernel` is \"guassian\": give one of gaussian, laplace,"),
-        ("bandwidth", json!("wide"), "`bandwidth` is \"wide\": give a number or one of median, scott, silverman"),
+        (
+            "bandwidth",
+            json!("wide"),
+            "`bandwidth` is \"wide\": give a number or one of median, local, scott, silverman",
+        ),
         ("density-bandwidth", json!(1e80), "it must lie between 1e-70 and 1e70"),
         ("compat-reference", json!("reference"), "give true or false"),
     ] {

@@ -53,8 +53,8 @@ fn whole_weights_are_copies_of_queries() {
                         choose(entry.name, &task(copies, None), k),
                     ];
                     let (weighted, copied) = (weighted.unwrap(), copied.unwrap());
-                    // Turns of copies and ties of plans have another order; they are tested below.
-                    if !["round-robin", "optimal", "swap"].contains(&entry.name) {
+                    // Turns of copies and ties of plans have another order; they are tested below. Copies may be in other folds.
+                    if !["round-robin", "optimal", "swap", "auto"].contains(&entry.name) {
                         assert_eq!(weighted.rows, copied.rows, "{} {cost} k {k}", entry.name);
                     }
                 }

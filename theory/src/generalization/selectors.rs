@@ -114,6 +114,14 @@ pub static OPTIMISES: &[Optimises] = &[
                     the manifest's `least-gain-noticed`, a matter of rounding, from the objective (W_p^p, the square of a kernel's \
                     distance, TSDS's), or the manifest says why that is left open",
     },
+    Optimises {
+        method: "auto",
+        exactly: "nothing: the first of its candidates that is not worse than the best by more than one standard error of the paired \
+                  scores of unseen queries",
+        relation: "none; the manifest says which candidate was taken, and its relation holds",
+        guarantee: "each score is an unbiased estimate, up to a term that all candidates share, of the squared distance under a local \
+                    kernel to the law that the queries are independent draws from; certified afterwards like any other method",
+    },
 ];
 
 /// The entry of a method.

@@ -17,6 +17,7 @@ mod greedy;
 mod landmarks;
 mod polytope;
 mod relax;
+mod score;
 mod swap;
 
 use std::collections::HashSet;
@@ -29,6 +30,7 @@ use crate::admission::Admission;
 use crate::task::{SelectError, Task};
 use cloud::KernelPoints;
 use greedy::{ActiveSet, Herd};
+pub use score::scores;
 
 /// Most rows of a witness; beyond that it is projected on this many.
 pub const LANDMARKS: usize = 4096;
