@@ -63,6 +63,38 @@ pub fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     values.sum::<f64>() / count
 }
 
+/// The standard deviation, with n − 1 below; `None` for fewer than two values.
+pub fn standard_deviation(values: &[f64]) -> Option<f64> {
+    let centre = mean(values.iter().copied());
+    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
+    (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
+}
+
+/// Student's interval of the mean that holds it with a probability of 95 %, if the values are independent draws from a normal law;
+/// `None` for fewer than two values.
+pub fn mean_interval(values: &[f64]) -> Option<[f64; 2]> {
+    let half = student(values.len().checked_sub(1)?) * standard_deviation(values)? / (values.len() as f64).sqrt();
+    let centre = mean(values.iter().copied());
+    Some([centre - half, centre + half])
+}
+
+/// The 97.5 % quantile of Student's law: by table for few degrees of freedom, else by its expansion around the normal one, which is
+/// off by less than 2·10⁻⁵ there.
+fn student(degrees: usize) -> f64 {
+    const FEW: [f64; 11] =
+        [f64::INFINITY, 12.7062, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.306, 2.26216, 2.22814];
+    if let Some(quantile) = FEW.get(degrees) {
+        return *quantile;
+    }
+    let (z, v) = (1.959_963_984_540_054_f64, degrees as f64);
+    let terms = [
+        (z.powi(3) + z) / 4.0,
+        (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0,
+        (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / 384.0,
+    ];
+    terms.iter().rev().fold(0.0, |sum, term| (sum + term) / v) + z
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -84,6 +116,18 @@ mod tests {
         // Ranks 1, 2.5, 2.5, 4 and 1, 4, 2.5, 2.5.
         let tied = spearman(&[1.0, 2.0, 2.0, 4.0], &[1.0, 3.0, 2.0, 2.0]).unwrap();
         assert!((tied - 0.5).abs() < 1e-15, "{tied}");
+    }
+
+    #[test]
+    fn intervals_of_means_are_those_of_the_tables() {
+        assert_eq!(standard_deviation(&[1.0]), None);
+        assert_eq!(standard_deviation(&[1.0, 3.0]), Some(2f64.sqrt()));
+        // Quantiles of Student's law at 11, 20 and 120 degrees of freedom.
+        for (degrees, quantile) in [(11, 2.200985), (20, 2.085963), (120, 1.979930)] {
+            assert!((student(degrees) - quantile).abs() < 2e-5, "{degrees}: {}", student(degrees));
+        }
+        let [low, high] = mean_interval(&[1.0, 2.0, 3.0]).unwrap();
+        assert!((low - (2.0 - 4.30265 / 3f64.sqrt())).abs() < 1e-5 && (low + high - 4.0).abs() < 1e-12);
     }
 
     #[test]

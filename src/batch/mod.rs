@@ -20,6 +20,7 @@ mod claim;
 mod identity;
 mod report;
 mod run;
+mod seeds;
 mod store;
 mod work;
 
@@ -34,6 +35,8 @@ use crate::problem::Goal;
 
 pub use report::{BatchReport, Event, JobLine, Options};
 pub use run::{open_files, run, status};
+pub use seeds::{OverSeeds, Spread};
+pub(crate) use store::JOB;
 pub use store::{JobFailure, State};
 
 /// Everything to do, from the job file.

@@ -24,7 +24,7 @@ use crate::source::whole::{self, Whole};
 use super::Job;
 
 /// Name of the file that says which job a result is of.
-pub(super) const JOB: &str = "job.json";
+pub(crate) const JOB: &str = "job.json";
 
 /// Version of the record of a failure.
 const FAILURE: &str = "kantor/job-failure/1";

@@ -3,6 +3,15 @@
 use kantor_theory::generalization::{Assumption, Bound, Refusal, Theorem};
 use serde_json::{Value, json};
 
+/// Quantities that other modules look for.
+pub(super) const DISTANCE: &str = "W₁(S, Q)";
+pub(super) const EVERY: &str = "W₁ of every subset of that size";
+pub(super) const SHARE_CLOSER: &str = "share of random subsets that are closer";
+pub(super) const GAP: &str = "|R_Q − R_S| ≤ L·W₁";
+pub(super) const CRITICAL: &str = "critical L on these queries";
+pub(super) const FROM_SAME: &str = "W₁(S, P), from the same queries";
+pub(super) const FROM_HELD_OUT: &str = "W₁(S, P), from held-out queries";
+
 /// What may be said.
 #[derive(Debug, Clone)]
 pub enum Says {

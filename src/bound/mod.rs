@@ -11,12 +11,14 @@ mod losses;
 mod references;
 mod sample;
 mod solve;
+mod summary;
 mod transport;
 
 use kantor_solvers::Watch;
-use kantor_theory::Rows;
 use kantor_theory::generalization::{Cloud, LossObjective, Metric, MetricDistance, Refusal, Theorem};
+use kantor_theory::{Cost, Interval, Objective, Rows};
 
+use crate::certify;
 use crate::pipeline::Error;
 use crate::probe;
 use crate::problem::Problem;
@@ -128,6 +130,14 @@ pub struct Subject<'a> {
 /// What the table is about, and its lines.
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// The cost of the selection.
+    pub cost: Cost,
+    /// Proved to contain the distance of the subset under it.
+    pub by_cost: Interval,
+    /// Random subsets that were drawn.
+    pub references: usize,
+    /// B in force.
+    pub range: Option<f64>,
     /// The metric of all distances.
     pub metric: Metric,
     /// D.
@@ -210,7 +220,10 @@ pub fn bounds(subject: &Subject<'_>, terms: &BoundTerms, watch: &dyn Watch) -> R
     study.gradients()?;
     study.part("gradients");
     study.refuse_contradicted()?;
-    Ok(Report { metric, diameter: study.diameter, lines: study.lines })
+    let cost = problem.goal().cost;
+    let by_cost = certify::distance(problem.geometry(), &problem.terms(Objective::W), subset)?.interval();
+    let Study { range, diameter, lines, .. } = study;
+    Ok(Report { cost, by_cost, references: terms.references, range, metric, diameter, lines })
 }
 
 impl Study<'_> {

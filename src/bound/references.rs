@@ -9,6 +9,7 @@ use kantor_theory::generalization::rates::{AprioriGain, a_priori_gain, gain_over
 use kantor_theory::generalization::reference::{p_value, percentile, position};
 use kantor_theory::generalization::{Bound, Cloud, Theorem};
 
+use super::line::{EVERY, SHARE_CLOSER};
 use super::solve::Solved;
 use super::{BoundTerms, Line, Study};
 use crate::certify::{self, CertifyError};
@@ -37,7 +38,7 @@ impl Study<'_> {
             references.push(self.distance(&self.random(r, k)?, &self.query)?);
         }
         let best = self.best()?;
-        let name = "W₁ of every subset of that size";
+        let name = EVERY;
         match &best {
             Some(bound) => self.push(Line::value(name, bound.clone())),
             None => self.skip(name, Theorem::BestSubset, "the best subset's transport does not fit into --max-memory"),
@@ -45,7 +46,7 @@ impl Study<'_> {
         if !references.is_empty() {
             self.push(Line::value("p-value of \"S is random\"", p_value(solved.distance, &references)));
             let others = [
-                ("share of random subsets that are closer", percentile(solved.distance, &references)),
+                (SHARE_CLOSER, percentile(solved.distance, &references)),
                 (
                     "position, 0 chance, 1 best possible",
                     best.and_then(|best| position(solved.distance, &references, best.value())),

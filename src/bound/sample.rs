@@ -10,6 +10,7 @@ use kantor_theory::generalization::rates::a_priori_share;
 use kantor_theory::generalization::reference::noise_ratio;
 use kantor_theory::generalization::{Assumption, Bound, MetricDistance, Refusal, Theorem};
 
+use super::line::{FROM_HELD_OUT, FROM_SAME};
 use super::solve::Solved;
 use super::{Line, Study};
 use crate::pipeline::Error;
@@ -40,7 +41,7 @@ impl Study<'_> {
         if let Some(law) = &law {
             self.push(Line::against("W₁(Q, P), by half-splits", law.clone(), self.diameter, FAR));
             let bound = same_queries_distance(solved.distance, law);
-            self.push(Line::against("W₁(S, P), from the same queries", bound, self.diameter, FAR));
+            self.push(Line::against(FROM_SAME, bound, self.diameter, FAR));
             self.push(Line::against("two segments, S–Q and Q–P", segments(solved.distance, law), self.diameter, FAR));
         }
         self.held_out(floor)?;
@@ -81,7 +82,7 @@ impl Study<'_> {
     fn held_out(&mut self, floor: Option<f64>) -> Result<(), Error> {
         let Some(cloud) = &self.held_out else {
             self.skip(
-                "W₁(S, P), from held-out queries",
+                FROM_HELD_OUT,
                 Theorem::T10,
                 "needs queries that the selection did not see: give --heldout-query",
             );
@@ -90,7 +91,7 @@ impl Study<'_> {
         let count = cloud.len();
         let shared = self.subject.held_out.as_ref().map_or(0, |held| held.shared);
         if let Err(refusal) = require_held_out(Theorem::T10, shared, count) {
-            self.refuse("W₁(S, P), from held-out queries", refusal);
+            self.refuse(FROM_HELD_OUT, refusal);
             return Ok(());
         }
         let distance = self.distance(&self.subset, cloud)?;
@@ -99,16 +100,12 @@ impl Study<'_> {
             self.push(Line::value("W₁(S, Q held out) / V̂, noise floor", ratio));
         }
         let Some(diameter) = self.diameter else {
-            self.skip(
-                "W₁(S, P), from held-out queries",
-                Theorem::T10,
-                "needs a diameter fixed in advance: give --diameter",
-            );
+            self.skip(FROM_HELD_OUT, Theorem::T10, "needs a diameter fixed in advance: give --diameter");
             return Ok(());
         };
         let bound = held_out_distance(distance, diameter, count, self.terms.delta);
         let term = bound.value() - distance.upper();
-        self.push(Line::against("W₁(S, P), from held-out queries", bound.clone(), Some(diameter), FAR));
+        self.push(Line::against(FROM_HELD_OUT, bound.clone(), Some(diameter), FAR));
         let loss = self.subset_loss().map_or(0.0, |r| r.1);
         let (range, name) = match self.range {
             Some(range) => (range, "critical L for fresh queries"),

@@ -9,6 +9,7 @@ use kantor_theory::generalization::lower::{below, energy_lower, mean_difference,
 use kantor_theory::generalization::partial::partial_plan_gap;
 use kantor_theory::generalization::{Assumption, Refusal, Theorem};
 
+use super::line::{DISTANCE, GAP};
 use super::solve::{self, Solved};
 use super::{Line, PAIRWISE, PATH, Says, Study};
 use crate::certify::CertifyError;
@@ -26,7 +27,7 @@ impl Study<'_> {
         let solved = self.solved()?;
         let diameter = self.diameter;
         let reason = "no two points are farther apart than";
-        self.push(Line::against("W₁(S, Q)", solved.distance.bound(), diameter, reason));
+        self.push(Line::against(DISTANCE, solved.distance.bound(), diameter, reason));
         let (pairs, chamfer) = {
             let pairs = self.subset.pairs(&self.query)?;
             (pairs.mean(), pairs.chamfer())
@@ -104,9 +105,9 @@ impl Study<'_> {
                 match range.filter(|b| l * cheap >= *b) {
                     Some(b) => {
                         let why = format!("a lower bound of W₁ already gives L·{cheap:.4} ≥ B = {b:.4}");
-                        lines.push(Line::new("|R_Q − R_S| ≤ L·W₁", Says::Vacuous(bound, why)));
+                        lines.push(Line::new(GAP, Says::Vacuous(bound, why)));
                     }
-                    None => lines.push(Line::against("|R_Q − R_S| ≤ L·W₁", bound, range, trivial)),
+                    None => lines.push(Line::against(GAP, bound, range, trivial)),
                 }
                 lines.push(Line::against("|R_Q − R_Sw| ≤ L·chamfer", reweighted_gap(l, &chamfer), range, trivial));
                 if let Some(losses) = &self.subject.losses.subset {

@@ -9,8 +9,7 @@ use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
 
 use super::progress::Detail;
-use crate::compare::ALL;
-use crate::pipeline::{ForbidOverlap, InputSpec, Inputs, Request, RuleSpec, method};
+use crate::pipeline::{ALL, ForbidOverlap, InputSpec, Inputs, Request, RuleSpec, method};
 use crate::problem::{Goal, Target};
 use crate::represent::{DIM, DIMS, Template, TextSpec};
 use crate::source::OnBadRow;
@@ -81,7 +80,7 @@ pub(super) struct FileArguments {
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArguments {
     /// Rows to choose, such as 500 or 10k; several budgets share the work
-    #[arg(long, value_name = "K[,K…]", required_unless_present = "token_budget", conflicts_with = "token_budget",
+    #[arg(short = 'k', long, value_name = "K[,K…]", required_unless_present = "token_budget", conflicts_with = "token_budget",
           value_delimiter = ',', value_parser = count::<usize>)]
     budget: Vec<usize>,
     /// Choose rows until they have so many tokens, such as 300k, whatever their number; each weighs its length by --tokens
@@ -163,13 +162,7 @@ impl SelectionArguments {
 
 /// Refuses methods that do not exist, before anything is read.
 pub(super) fn check_methods<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<(), Failure> {
-    names.into_iter().try_for_each(|name| match method(name, &Settings::default()) {
-        Err(_) if name == ALL => Err(Failure::Usage(format!(
-            "there is no method `{ALL}`: only `kantor compare` takes all of them; name those to choose by, such as \
-             round-robin,optimal"
-        ))),
-        method => Ok(method.map(|_| ())?),
-    })
+    names.into_iter().filter(|name| *name != ALL).try_for_each(|name| Ok(method(name, &Settings::default()).map(drop)?))
 }
 
 /// Reads a name of a list, in which a space may follow the comma.
@@ -331,7 +324,7 @@ pub(super) struct RunArguments {
     #[arg(long)]
     pub(super) json: bool,
     /// Say nothing on standard error but errors
-    #[arg(long)]
+    #[arg(short, long)]
     pub(super) quiet: bool,
     /// Say on standard error what each stage took
     #[arg(short, long, conflicts_with = "quiet")]

@@ -8,7 +8,7 @@ use kantor_solvers::SelectError;
 use serde_json::{Value, json};
 
 use super::progress::{Detail, Progress};
-use crate::batch::{self, BatchReport, Event, JobLine, Options, Shard, State};
+use crate::batch::{self, BatchReport, Event, JobLine, Options, OverSeeds, Shard, Spread, State};
 use crate::pipeline::{Error, Request};
 use crate::source::name::readable;
 use crate::view::escape::Text;
@@ -105,6 +105,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         say(as_json(&report, &plan.out))?;
     } else {
         say(as_table(&report))?;
+        let over_seeds = report.over_seeds();
+        if over_seeds.iter().any(|group| group.n > 1) {
+            say("")?;
+            say(seeds_table(&over_seeds))?;
+        }
         say(summary(&report))?;
     }
     Ok(if arguments.status || report.lines.iter().all(is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -186,7 +191,8 @@ fn as_json(report: &BatchReport, out: &Path) -> Value {
             job
         })
         .collect();
-    json!({"schema": "kantor/batch/1", "out": readable(out), "counts": counts(report), "jobs": jobs})
+    json!({"schema": "kantor/batch/1", "out": readable(out), "counts": counts(report), "jobs": jobs,
+        "over_seeds": report.over_seeds()})
 }
 
 fn counts(report: &BatchReport) -> Value {
@@ -196,6 +202,25 @@ fn counts(report: &BatchReport) -> Value {
     let ran = report.lines.iter().filter(|line| line.ran).count();
     json!({"jobs": report.lines.len(), "done": done, "failed": failed, "running": running, "pending": pending,
         "ran": ran, "not_met": not_met})
+}
+
+/// Means over seeds with their standard deviations.
+fn seeds_table(groups: &[OverSeeds]) -> Text {
+    let decimals = |spread: Option<Spread>, scale: f64, decimals: usize| {
+        let number = |x: f64| format!("{:.decimals$}", scale * x);
+        match spread {
+            None => ["–".to_owned(), "–".to_owned()],
+            Some(Spread { mean, sd }) => [number(mean), sd.map_or_else(|| "–".to_owned(), number)],
+        }
+    };
+    let rows = groups.iter().map(|group| {
+        let mut cells = vec![group.task.clone(), group.method.clone(), group.budget.to_string(), group.n.to_string()];
+        cells.extend(decimals(group.distance, 1.0, 6));
+        cells.extend(decimals(group.excess, 100.0, 2));
+        cells
+    });
+    let header = ["task", "method", "budget", "n", "mean distance", "sd", "mean above best possible %", "sd"];
+    table::plain(&header, rows)
 }
 
 fn as_table(report: &BatchReport) -> Text {

@@ -56,6 +56,9 @@ pub(super) struct Arguments {
     /// Seed of splits and subsets
     #[arg(long, help_heading = "Resampling", default_value_t = 0)]
     seed: u64,
+    /// Print every bound with its assumptions, not only what they come to
+    #[arg(long, help_heading = "Running")]
+    all: bool,
     #[command(flatten)]
     run: RunArguments,
 }
@@ -189,6 +192,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let results: Vec<Value> = report.lines.iter().map(Line::to_json).collect();
         say(json!({
             "schema": "kantor/bound/1",
+            "cost": report.cost,
+            "distance": report.by_cost,
+            "sentences": report.sentences(subset.len(), query.len()),
             "metric": report.metric.name(),
             "diameter": report.diameter,
             "subset": subset.len(),
@@ -196,10 +202,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             "results": results,
         }))?;
     } else {
-        print(&report, subset.len(), query.len())?;
+        for sentence in report.sentences(subset.len(), query.len()) {
+            say(table::paragraph(&sentence, 0, WIDTH))?;
+        }
+        if arguments.all {
+            say("")?;
+            print(&report, subset.len(), query.len())?;
+        } else {
+            say("every bound, with what it assumes and where it says nothing: --all")?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// Letters of a line of the sentences.
+const WIDTH: usize = 110;
 
 fn open_held_out(
     arguments: &Arguments,

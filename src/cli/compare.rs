@@ -11,18 +11,19 @@ use kantor_theory::{Cost, Status};
 use serde_json::json;
 
 use super::progress::Progress;
-use crate::compare::{ALL, CompareRequest, Solvers, compare, write};
+use crate::compare::{CompareRequest, REPORT, Solvers, compare, write};
 use crate::output::ResultDirectory;
-use crate::pipeline::{Aggregate, Inputs, Request};
-use crate::record::{Comparison, Warning};
+use crate::pipeline::{ALL, Aggregate, Inputs, OVERFIT, Request};
+use crate::record::Comparison;
 use crate::source::name::readable;
 use crate::view::page;
+use crate::view::remarks::by_kind;
 use crate::view::terminal::tell;
 
 use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, name, without_repeats};
 use super::count::{count, repeats};
 use super::failure::Failure;
-use super::output::{Place, doubt, say};
+use super::output::{Place, doubt, say, tell_by_kind};
 use super::settings::{ENTROPY, tell_idle, tell_idle_of_solvers};
 use super::signals;
 
@@ -103,7 +104,7 @@ impl SolverArguments {
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     arguments.run.apply()?;
-    check_methods(arguments.method.iter().filter(|name| *name != ALL))?;
+    check_methods(&arguments.method)?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let selection = &arguments.selection;
     let spec = selection.spec(&arguments.input, &arguments.run)?;
@@ -151,11 +152,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let comparison = &compared.comparison;
     write(staging, &inputs, &request, &compared, &page::comparison(comparison)?, &progress)?;
     drop(progress);
-    if !arguments.run.quiet {
-        for Warning { kind, text } in &comparison.warnings {
-            tell(format_args!("kantor: {kind}: {text}"));
-        }
-    }
+    let mut kinds = by_kind(&comparison.warnings);
+    // Said below the table.
+    kinds.retain(|kind| kind.name != OVERFIT || arguments.run.json);
+    tell_by_kind("kantor:", &kinds, &selection.out.join(REPORT), &arguments.run);
     if arguments.run.json {
         say(json!(comparison))?;
     } else {

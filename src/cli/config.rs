@@ -40,11 +40,12 @@ pub(super) fn expand(words: Vec<OsString>, program: &Command) -> Result<Expanded
         return Ok(Expanded { words, config: None });
     };
     check_keys(&path, &table, command)?;
-    let given: BTreeSet<String> = words.iter().filter_map(flag_name).collect();
+    let given: BTreeSet<String> = words.iter().flat_map(|word| flag_names(word, command)).collect();
     let (mut words, mut added) = (words, BTreeSet::new());
     for (name, value) in table {
-        let short = if name == "out" { "o" } else { &name };
-        if !given.contains(&name) && !given.contains(short) {
+        let flag = command.get_arguments().find(|flag| flag.get_long() == Some(&name));
+        let short = flag.and_then(Arg::get_short).map(String::from);
+        if !given.contains(&name) && !short.is_some_and(|short| given.contains(&short)) {
             push(&mut words, &path, command, &name, &value)?;
             added.insert(name);
         }
@@ -72,13 +73,24 @@ fn check_keys(path: &Path, table: &toml::Table, command: &Command) -> Result<(),
     }
 }
 
-/// The name of a flag word: `--cost=cosine` and `--cost` give `cost`, `-ofoo` and `-o` give `o`.
-fn flag_name(word: &OsString) -> Option<String> {
+/// The names in a flag word: `--cost=cosine` and `--cost` give `cost`, `-ofoo` and `-o` give `o`, `-qofoo` gives `q` and `o`.
+fn flag_names(word: &OsString, command: &Command) -> Vec<String> {
     // A value need not be text.
     let word = split_once(word, b'=', false).map_or(word.as_os_str(), |(flag, _)| flag).to_string_lossy();
     match word.strip_prefix("--") {
-        Some(long) => Some(long.to_owned()),
-        None => word.strip_prefix('-').and_then(|short| short.chars().next()).map(String::from),
+        Some(long) => vec![long.to_owned()],
+        None => {
+            let mut names = Vec::new();
+            for letter in word.strip_prefix('-').unwrap_or_default().chars() {
+                names.push(letter.to_string());
+                // What follows a flag with a value is the value.
+                let flag = command.get_arguments().find(|flag| flag.get_short() == Some(letter));
+                if flag.is_none_or(|flag| flag.get_action().takes_values()) {
+                    break;
+                }
+            }
+            names
+        }
     }
 }
 

@@ -5,10 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
+use kantor_solvers::registry::SELECTORS;
 use toml::{Table, Value};
 
 use crate::batch::{Grid, JOB_BYTES, JobPlan, MOST_JOBS, job_count, jobs};
-use crate::pipeline::{InputSpec, Request, method};
+use crate::pipeline::{ALL, InputSpec, Request, method};
 use crate::problem::Goal;
 use crate::source::name::readable;
 
@@ -240,7 +241,10 @@ impl JobFile<'_> {
         for (key, value) in self.list(table, METHODS)? {
             let name =
                 value.as_str().ok_or_else(|| self.refuse(&format!("`{key}` has {value}, which is not a name")))?;
-            grid.methods.push(name.to_owned());
+            match name {
+                ALL => grid.methods.extend(SELECTORS.iter().map(|entry| entry.name.to_owned())),
+                name => grid.methods.push(name.to_owned()),
+            }
         }
         for (key, value) in self.list(table, BUDGETS)? {
             grid.budgets.push(whole(key, value, 1)? as usize);

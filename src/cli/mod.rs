@@ -10,7 +10,9 @@ mod config;
 mod constraints;
 mod count;
 mod distance;
+mod example;
 mod failure;
+mod help;
 mod inspect;
 mod job_file;
 mod limits;
@@ -26,6 +28,7 @@ mod queries;
 mod registries;
 mod select;
 mod settings;
+mod shell;
 mod signals;
 mod study;
 mod threads;
@@ -86,6 +89,12 @@ enum Command {
     Solvers(registries::Arguments),
     /// List the costs
     Costs(registries::Arguments),
+    /// Print a file for --config
+    Config(example::Arguments),
+    /// Print a script that completes commands and flags in a shell
+    Completions(shell::CompletionArguments),
+    /// Print the manual page, or write those of all commands
+    Man(shell::ManArguments),
 }
 
 /// What `--help` says at its end.
@@ -132,7 +141,7 @@ fn program() -> clap::Command {
         let takes_values = flag.get_action().takes_values() && !flag.is_positional();
         if takes_values { flag.allow_negative_numbers(true) } else { flag }
     };
-    Cli::command().mut_subcommands(|command| command.mut_args(values))
+    help::arranged(Cli::command().mut_subcommands(|command| command.mut_args(values)))
 }
 
 fn parse(words: Vec<OsString>) -> Result<ExitCode, Failure> {
@@ -189,5 +198,8 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Methods(arguments) => registries::methods(&arguments),
         Command::Solvers(arguments) => registries::solvers(&arguments),
         Command::Costs(arguments) => registries::costs(&arguments),
+        Command::Config(arguments) => example::run(&arguments, &program()),
+        Command::Completions(arguments) => shell::completions(&arguments, program()),
+        Command::Man(arguments) => shell::man(&arguments, program()),
     }
 }

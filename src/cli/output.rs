@@ -9,6 +9,7 @@ use crate::pipeline::Inputs;
 use crate::record::SelectionRecord;
 use crate::source::name::readable;
 use crate::view::escape::Printable;
+use crate::view::remarks::Kind;
 use crate::view::terminal::{print, tell};
 
 use super::args::RunArguments;
@@ -52,6 +53,21 @@ pub(super) fn warn(inputs: &Inputs, run: &RunArguments) {
     let dropped = inputs.dropped_in_words().map(|rows| format!("{rows}, listed in the manifest"));
     for text in overlap.into_iter().chain(dropped).filter(|_| !run.quiet) {
         tell(format_args!("kantor: warning: {text}"));
+    }
+}
+
+/// Says what readers of a result should know, a line for each kind, and where the rest is (in the file `full`); with
+/// `--verbose` everything.
+pub(super) fn tell_by_kind(prefix: &str, kinds: &[Kind<'_>], full: &Path, run: &RunArguments) {
+    for Kind { name, line, all } in kinds.iter().filter(|_| !run.quiet) {
+        if run.verbose && !all.is_empty() {
+            all.iter().for_each(|text| tell(format_args!("{prefix} {name}: {text}")));
+        } else {
+            tell(format_args!("{prefix} {name}: {line}"));
+        }
+    }
+    if !run.quiet && !run.verbose && kinds.iter().any(|kind| !kind.all.is_empty()) {
+        tell(format_args!("{prefix} in full: {}, or with --verbose", readable(full)));
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use crate::output::ResultDirectory;
-use crate::pipeline::{Inputs, Request};
+use crate::pipeline::{ALL, Inputs, Request};
 use crate::quantiles;
 use crate::record::columns::distance_name;
 use crate::record::{Cut, Manifest};
@@ -58,6 +58,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     check_methods([&arguments.method])?;
+    if arguments.method == ALL {
+        let fault = "--method all: the pool is ordered by one method: name it";
+        return Err(Failure::Usage(fault.to_owned()));
+    }
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let spec = arguments.input.spec(&arguments.run)?;
     let goal = arguments.terms.judge.goal(arguments.input.cost);

@@ -3,18 +3,20 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use kantor_solvers::registry::SELECTORS;
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use crate::output::ResultDirectory;
-use crate::pipeline::{Inputs, Law, Request, cheap_draws, select};
+use crate::output::{MANIFEST, ResultDirectory};
+use crate::pipeline::{ALL, Inputs, Law, OVERFIT, Request, cheap_draws, select};
 use crate::record::{Manifest, Run, SelectionRecord, write};
+use crate::view::remarks::by_kind;
 use crate::view::table;
 use crate::view::terminal::tell;
 
 use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods, name};
 use super::failure::Failure;
-use super::output::{Place, placed, say, warn};
+use super::output::{Place, placed, say, tell_by_kind, warn};
 use super::settings::tell_idle;
 use super::signals;
 
@@ -23,7 +25,7 @@ use super::signals;
 pub(super) struct Arguments {
     #[command(flatten)]
     input: InputArguments,
-    /// Selection methods: see `kantor methods`
+    /// Selection methods, or `all` of `kantor methods` that take these inputs
     #[arg(
         long,
         help_heading = "Selection",
@@ -45,6 +47,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     arguments.run.apply()?;
     check_methods(&arguments.method)?;
+    let takes_all = arguments.method.iter().any(|name| name == ALL);
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (selection, cost) = (arguments.selection, arguments.input.cost);
     let spec = selection.spec(&arguments.input.files, &arguments.run)?;
@@ -68,12 +71,21 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let run = Run { begun, on_bad_row: spec.on_bad_row };
     let manifest = write(staging, &inputs, &outcome, run, &progress)?;
     drop(progress);
-    for note in &manifest.notes {
-        // What is left out shows in the table; why, to those who ask.
-        if !arguments.run.quiet && (note.kind != "energy-left-out" || arguments.run.verbose) {
-            tell(format_args!("kantor: note: {}", note.text));
-        }
+    let chosen_by = &outcome.request.methods;
+    let left_out: Vec<&str> = SELECTORS
+        .iter()
+        .map(|entry| entry.name)
+        .filter(|name| !chosen_by.iter().any(|chosen| chosen == name))
+        .collect();
+    if takes_all && !left_out.is_empty() && !arguments.run.quiet {
+        tell(format_args!("kantor: note: {} do not take such inputs", left_out.join(", ")));
     }
+    let mut kinds = by_kind(&manifest.notes);
+    // What is left out shows in the table; why, to those who ask.
+    kinds.retain(|kind| kind.name != "energy-left-out" || arguments.run.verbose);
+    // That is said below the table.
+    kinds.retain(|kind| kind.name != OVERFIT || arguments.run.json);
+    tell_by_kind("kantor: note:", &kinds, &selection.out.join(MANIFEST), &arguments.run);
     if arguments.run.json {
         say(as_json(&manifest, &selection.out))?;
     } else {
@@ -104,5 +116,5 @@ fn as_json(manifest: &Manifest, out: &std::path::Path) -> Value {
         object
     };
     let results: Vec<Value> = manifest.results.iter().map(result).collect();
-    json!({"schema": "kantor/select/1", "results": results, "random": manifest.random, "groups": manifest.groups, "notes": manifest.notes})
+    json!({"schema": "kantor/select/1", "results": results, "random": manifest.random, "unseen": manifest.unseen, "groups": manifest.groups, "notes": manifest.notes})
 }

@@ -12,7 +12,7 @@ use super::progress::{Detail, Progress};
 use crate::output::{OutputFile, distinct};
 use crate::pipeline::Error;
 use crate::source::name::split_once;
-use crate::study::{Joined, Published, TaskRun, TrainingOutcome, joined, published, published_files};
+use crate::study::{Joined, Published, TaskRun, TrainingOutcome, joined, published, published_files, runs_of_batch};
 use crate::view::escape::Text;
 use crate::view::{page, table};
 
@@ -30,9 +30,9 @@ pub(super) struct Arguments {
     /// Your results: CSV with the columns task, method, budget, seed, value
     #[arg(long, value_name = "FILE", requires = "runs")]
     results: Option<PathBuf>,
-    /// What kantor select wrote for a task; repeat it
-    #[arg(long = "run", id = "runs", value_name = "TASK=DIR", value_parser = OsStringValueParser::new().try_map(run_of), requires = "results")]
-    runs: Vec<TaskRun>,
+    /// What kantor select wrote for a task, or the output directory of kantor batch; repeat it
+    #[arg(long = "run", id = "runs", value_name = "[TASK=]DIR", value_parser = OsStringValueParser::new().try_map(run_of), requires = "results")]
+    runs: Vec<Runs>,
     /// Write a page of HTML with figures as well
     #[arg(short = 'o', long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -44,20 +44,41 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-fn run_of(word: OsString) -> Result<TaskRun, String> {
-    match split_once(&word, b'=', false).and_then(|(task, path)| Some((task.to_str()?, path))) {
-        Some((task, path)) if !task.is_empty() && !path.is_empty() => {
-            Ok(TaskRun { task: task.to_owned(), path: path.into() })
+/// Results of one task, or of all tasks of a batch.
+#[derive(Debug, Clone)]
+enum Runs {
+    Task(TaskRun),
+    Batch(PathBuf),
+}
+
+fn run_of(word: OsString) -> Result<Runs, String> {
+    match split_once(&word, b'=', false).map(|(task, path)| (task.to_str(), path)) {
+        None if !word.is_empty() => Ok(Runs::Batch(word.into())),
+        Some((Some(task), path)) if !task.is_empty() && !path.is_empty() => {
+            Ok(Runs::Task(TaskRun { task: task.to_owned(), path: path.into() }))
         }
-        _ => Err("give TASK=DIR".to_owned()),
+        _ => Err("give TASK=DIR, or the output directory of kantor batch".to_owned()),
     }
 }
 
 impl Arguments {
+    /// The results, those of batches one by one.
+    fn runs(&self) -> Result<Vec<TaskRun>, Failure> {
+        let mut all = Vec::new();
+        for runs in &self.runs {
+            match runs {
+                Runs::Task(run) => all.push(run.clone()),
+                Runs::Batch(directory) => all.extend(runs_of_batch(directory)?),
+            }
+        }
+        Ok(all)
+    }
+
     /// The files that are read.
     fn inputs(&self) -> Result<Vec<PathBuf>, Failure> {
         let tables = self.tables.as_deref().map(published_files).transpose()?.unwrap_or_default();
-        Ok(tables.into_iter().chain(self.results.clone()).chain(self.runs.iter().map(TaskRun::manifest)).collect())
+        let runs = self.runs()?;
+        Ok(tables.into_iter().chain(self.results.clone()).chain(runs.iter().map(TaskRun::manifest)).collect())
     }
 
     /// The page that was asked for, hidden until it is complete.
@@ -87,7 +108,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             say(budget_table(&found))?;
         }
     } else if let Some(results) = &arguments.results {
-        let found = joined(results, &arguments.runs)?;
+        let found = joined(results, &arguments.runs()?)?;
         if let Some(file) = page {
             let page = page::joined(&found)?;
             progress.advance(0).map_err(Error::from)?;
@@ -120,9 +141,10 @@ fn correlation_table(found: &Published) -> Text {
                 == (line.pool, &line.model, &line.task, &line.representation)
         });
         let (loss, metric) = (number(line.spearman, 2), number(twin.and_then(|twin| twin.spearman), 2));
-        vec![line.pool.to_owned(), line.model.clone(), line.task.clone(), line.representation.clone(), loss, metric]
+        let (representation, n) = (line.representation.clone(), line.bins.to_string());
+        vec![line.pool.to_owned(), line.model.clone(), line.task.clone(), representation, n, loss, metric]
     });
-    let header = ["pool", "model", "task", "representation", "quantile~loss", "quantile~metric"];
+    let header = ["pool", "model", "task", "representation", "n", "quantile~loss", "quantile~metric"];
     table::plain(&header, rows)
 }
 
@@ -134,13 +156,14 @@ fn budget_table(found: &Published) -> Text {
             line.outcome.name().to_owned(),
             line.budget.to_string(),
             line.method.clone(),
+            line.tasks.to_string(),
             format!("{:.3}", line.mean),
             format!("{:.1}", line.rank),
             number(line.minus_random, 3),
             number(line.p_value, 3),
         ]
     });
-    let header = ["pool", "model", "outcome", "budget", "method", "mean", "rank", "minus Random", "p"];
+    let header = ["pool", "model", "outcome", "budget", "method", "n", "mean", "rank", "minus Random", "p"];
     table::plain(&header, rows)
 }
 
@@ -149,13 +172,26 @@ fn joined_table(found: &Joined) -> Text {
         let by_distance = {
             let mut pairs: Vec<_> = cell.pairs.iter().collect();
             pairs.sort_by(|a, b| a.distance.total_cmp(&b.distance));
-            let shown = pairs.iter().map(|pair| format!("{} {:.4}→{:.4}", pair.method, pair.distance, pair.value));
+            let shown = pairs.iter().map(|pair| {
+                let around = pair
+                    .value_interval
+                    .map_or_else(String::new, |[low, high]| format!(" [{low:.4}, {high:.4}], n = {}", pair.n));
+                format!("{} {:.4}→{:.4}{around}", pair.method, pair.distance, pair.value)
+            });
             shown.collect::<Vec<_>>().join(", ")
         };
-        vec![cell.task.clone(), cell.budget.to_string(), number(cell.spearman, 2), by_distance]
+        let n = cell.pairs.len().to_string();
+        vec![cell.task.clone(), cell.budget.to_string(), n, number(cell.spearman, 2), by_distance]
     });
-    let mut text = table::plain(&["task", "budget", "distance~value", "methods by distance (distance→value)"], rows);
-    text.push(format_args!("mean over tasks and budgets: {}", number(found.mean_spearman, 2)));
+    let header = ["task", "budget", "n", "distance~value", "methods by distance (distance→value, 95 % over seeds)"];
+    let mut text = table::plain(&header, rows);
+    let around =
+        found.mean_spearman_interval.map_or_else(String::new, |[low, high]| format!(", 95 % [{low:.2}, {high:.2}]"));
+    text.push(format_args!(
+        "mean over tasks and budgets: {} (n = {}{around})",
+        number(found.mean_spearman, 2),
+        found.correlations
+    ));
     for (what, list) in [
         ("without a certified distance", &found.without_distance),
         ("with a seed of which no run was given, so with the distance of another", &found.of_other_seeds),

@@ -6,9 +6,10 @@ mod overlap;
 mod run;
 mod solvers;
 mod text;
+mod unseen;
 mod warnings;
 mod write;
 
-pub use run::{ALL, CompareRequest, Compared, compare};
+pub use run::{CompareRequest, Compared, compare};
 pub use solvers::Solvers;
-pub use write::write;
+pub use write::{REPORT, write};

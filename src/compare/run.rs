@@ -3,27 +3,21 @@
 
 use std::time::Instant;
 
-use kantor_solvers::SelectError;
-use kantor_solvers::registry::{SELECTORS, SelectorEntry};
-use kantor_solvers::{Task, Watch};
+use kantor_solvers::Watch;
 use kantor_theory::{Cost, Rows};
 
 use super::solvers::{Solvers, solve};
 use super::text::{BINS, Texts};
-use super::{near, nearest, overlap, warnings};
-use crate::constraints::Rules;
+use super::{near, nearest, overlap, unseen, warnings};
 use crate::label::Labelled;
-use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection, Request as Selecting, choose_from, notes};
+use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection, Request as Selecting, every_method, notes};
 use crate::probe;
-use crate::problem::{Goal, Problem};
+use crate::problem::Goal;
 use crate::record::{
     AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, Prices, RandomReference,
     SelectionRecord, closest, directory, query_texts, rows,
 };
 use crate::source::OnBadRow;
-
-/// What stands for every method.
-pub const ALL: &str = "all";
 
 /// What to compare, from inputs already open.
 #[derive(Clone)]
@@ -104,19 +98,20 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
     let problem = |&cost: &Cost| Ok(inputs.problem(Goal { cost, ..request.goal.clone() })?.with_cache());
     let problems = request.costs.iter().map(problem).collect::<Result<Vec<_>, Error>>()?;
     let Some(first) = problems.first() else { return Err(Error::Request("give at least one --cost".to_owned())) };
-    let (methods, left_out) = methods(&problems, &request.selecting, watch);
+    let (methods, left_out) = every_method(&problems, &request.selecting, watch);
     let random = request.random_seeds;
     let selecting = Selecting { certify: true, methods, random, ..request.selecting.clone() };
     let mut outcomes = Vec::with_capacity(request.costs.len());
     let (mut results, mut prices) = (Vec::new(), Vec::new());
-    let (mut references, mut overlaps, mut solved) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut references, mut overlaps, mut solved, mut measured) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for problem in &problems {
         let cost = problem.goal().cost;
         let labelled = Labelled::new(watch, format!("cost {cost}"));
         let watch = if request.costs.len() > 1 { &labelled } else { watch };
-        let mut outcome = choose_from(inputs, problem, &selecting, watch)?;
+        let mut outcome = unseen::choose(inputs, problem, &selecting, watch)?;
         // Said once, by the comparison.
         let drawn = std::mem::take(&mut outcome.random);
+        measured.append(&mut outcome.unseen.clone());
         let subsets: Vec<&[usize]> = rows(&outcome).collect();
         for ((chosen, proved), near) in outcome.selections().zip(near::shares(inputs, &subsets, watch)?) {
             let reference = drawn.iter().find(|reference| reference.budget == proved.budget);
@@ -167,6 +162,7 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         warnings: Vec::new(),
         results,
         references,
+        unseen: measured,
         overlaps,
         solvers: solved,
         groups: Origin(Some(inputs)).groups(),
@@ -181,30 +177,6 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
     let notes: Vec<_> = outcomes.iter().map(|outcome| notes(inputs.groups(), outcome)).collect();
     comparison.warnings = warnings::warnings(inputs, &comparison, &left_out, &notes);
     Ok(Compared { comparison, outcomes })
-}
-
-/// The methods asked for; and if that is all of them, those that do not take these inputs.
-fn methods(problems: &[Problem<'_>], request: &Selecting, watch: &dyn Watch) -> (Vec<String>, Vec<&'static str>) {
-    if !request.methods.iter().any(|name| name == ALL) {
-        return (request.methods.clone(), Vec::new());
-    }
-    let Selecting { seed, memory, ref settings, .. } = *request;
-    // A budget in tokens is not for every method.
-    let in_tokens = |problem: &Problem<'_>| problem.rules().is_some_and(Rules::are_in_tokens);
-    let set = |problem: &Problem<'_>| problem.feasible(*problem.goal().budgets.first()?).ok().flatten();
-    let sets: Vec<_> = problems.iter().map(|problem| set(problem).filter(|_| in_tokens(problem))).collect();
-    let by_itself = |entry: &&SelectorEntry| !(entry.build)(settings).runs_others();
-    let takes = |entry: &&SelectorEntry| {
-        problems.iter().zip(&sets).all(|(problem, set)| {
-            let task = Task { constraints: set.as_ref(), ..problem.task(seed, memory, watch) };
-            // Whatever else is wrong shows when the method is asked in earnest.
-            !matches!((entry.build)(settings).supports(&task), Err(SelectError::Unsupported { .. }))
-        })
-    };
-    let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) =
-        SELECTORS.iter().filter(by_itself).partition(takes);
-    let names = |entries: Vec<&SelectorEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
-    (names(taking).into_iter().map(str::to_owned).collect(), names(others))
 }
 
 /// What is said of a selection besides, and its rows by source.

@@ -1,5 +1,7 @@
 //! What a reader must know before the numbers.
 
+use serde_json::Value;
+
 use crate::pipeline::{Inputs, Note};
 use crate::record::{Comparison, SelectionRecord, Warning};
 
@@ -18,32 +20,35 @@ pub(super) fn warnings(
     notes: &[Vec<Note>],
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let mut warn = |kind: &str, text| warnings.push(Warning { kind: kind.to_owned().into(), text });
+    let mut warn = |kind: &str, budget: Option<usize>, text: String, details: &Value| {
+        warnings.push(Warning { kind: kind.to_owned().into(), budget, text, details: details.clone() });
+    };
+    let none = &Value::Null;
     if let Some(rows) = inputs.overlap_in_words() {
-        warn("overlap", format!("{rows}: what is selected by them leaks the target set into training"));
+        let text = format!("{rows}: what is selected by them leaks the target set into training");
+        warn("overlap", None, text, none);
     }
     if let Some(rows) = inputs.dropped_in_words() {
-        warn("dropped-rows", format!("{rows}, listed in the manifest"));
+        warn("dropped-rows", None, format!("{rows}, listed in the manifest"), none);
     }
     if !left_out.is_empty() {
         let names = left_out.join(", ");
-        warn("methods-left-out", format!("{names} do not take such inputs; `kantor select --method` says why"));
+        let text = format!("{names} do not take such inputs; `kantor select --method` says why");
+        warn("methods-left-out", None, text, none);
     }
     for row in comparison.results.iter().filter(|row| !row.status.is_success()) {
-        warn(
-            "uncertified",
-            format!("{} ended with {}; its interval holds all the same", place(comparison, row), row.status),
-        );
+        let text = format!("{} ended with {}; its interval holds all the same", place(comparison, row), row.status);
+        warn("uncertified", Some(row.budget), text, none);
     }
     if comparison.budgets().len() > 1 {
         let text = "compare distances within a budget, never across: W rises with the budget while the loss falls, \
                     so it must not choose the budget";
-        warn("across-budgets", text.to_owned());
+        warn("across-budgets", None, text.to_owned(), none);
     }
     for (cost, notes) in comparison.costs.iter().zip(notes) {
         for note in notes {
             let under = if comparison.costs.len() > 1 { format!("under {cost}, ") } else { String::new() };
-            warn(&note.kind, format!("{under}{}", note.text));
+            warn(&note.kind, Some(note.budget), format!("{under}{}", note.text), &note.details);
         }
     }
     for &cost in &comparison.costs {
@@ -58,14 +63,12 @@ pub(super) fn warnings(
                 && *most as f64 > (1.0 + LENGTHS) * *least as f64
             {
                 let share = 100.0 * (*most as f64 / (*least).max(1) as f64 - 1.0);
-                warn(
-                    "length",
-                    format!(
-                        "{} has {share:.0} % more words and marks than {}: at equal budgets methods differ in length too",
-                        place(comparison, long),
-                        short.method
-                    ),
+                let text = format!(
+                    "{} has {share:.0} % more words and marks than {}: at equal budgets methods differ in length too",
+                    place(comparison, long),
+                    short.method
                 );
+                warn("length", Some(budget), text, none);
             }
         }
     }
@@ -79,10 +82,8 @@ pub(super) fn warnings(
         } else {
             String::new()
         };
-        warn(
-            "near-duplicates",
-            format!("{share:.0} % of {} are near-duplicates of one another{also}", place(comparison, row)),
-        );
+        let text = format!("{share:.0} % of {} are near-duplicates of one another{also}", place(comparison, row));
+        warn("near-duplicates", None, text, none);
     }
     warnings
 }

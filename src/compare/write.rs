@@ -9,6 +9,9 @@ use crate::pipeline::{Error, Inputs};
 use crate::record::{Manifest, Origin, Run, directory, finish, texts, write_columns, write_selections};
 use crate::view::{Page, csv};
 
+/// The page.
+pub const REPORT: &str = "report.html";
+
 /// Writes everything into the target, all at once, and the selections if the request says so. The manifest describes
 /// the selections of the first cost, `results.json` all.
 ///
@@ -36,7 +39,7 @@ pub fn write(
         serde_json::to_writer(&mut *out, &comparison)?;
         out.write_all(b"\n")
     })?;
-    staging.file("report.html", |out| out.write_all(page.html.as_bytes()))?;
+    staging.file(REPORT, |out| out.write_all(page.html.as_bytes()))?;
     for (name, figure) in &page.figures {
         staging.file(&format!("figures/{name}"), |out| out.write_all(figure.as_bytes()))?;
     }

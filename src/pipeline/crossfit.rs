@@ -14,9 +14,10 @@ use kantor_theory::generalization::cross_fit::{Fold, fold_bounds};
 use kantor_theory::generalization::metric::chord_from_cosine;
 use kantor_theory::generalization::{Bound, Metric, MetricDistance};
 use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
-use kantor_theory::{Cost, Geometry, Interval, Objective, PickedRows, Power};
+use kantor_theory::{Cost, DistanceBound, Geometry, Interval, Objective, PickedRows, Power};
 use serde::{Deserialize, Serialize};
 
+use super::unseen::{PairedBy, Unseen, Values};
 use super::{Error, Outcome, Request, beside, choose};
 use crate::certify::{self, Terms};
 use crate::label::{Labelled, budgets};
@@ -80,23 +81,38 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
     // By method, budget and fold: distances to the held-out queries, and to those that the selection was chosen by.
     let mut found: Vec<Vec<Vec<[Means; 2]>>> =
         outcome.chosen.iter().map(|chosen| vec![Vec::with_capacity(count); chosen.selections.len()]).collect();
+    // By method and budget, for each query: what it costs to serve it unseen and seen.
+    let mut served: Vec<Vec<[Vec<f64>; 2]>> =
+        found.iter().map(|budgets| vec![[vec![0.0; m], vec![0.0; m]]; budgets.len()]).collect();
+    let by_query = objective == Objective::W && power == Power::One;
+    let scale = m as f64 / count as f64;
     for (place, fold) in folds.iter().enumerate() {
         let watch = &Labelled::new(watch, format!("fold {} of {count}", place + 1));
         let others: Vec<usize> = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
         let balance = request.balance.as_ref().map(|labels| others.iter().map(|&query| labels[query]).collect());
         let plain = Request { balance, ..plain.clone() };
         let weights = [&fold[..], &others].map(|list| problem.weights_among(list));
+        let lists = [fold, &others].map(Clone::clone);
         let [held, seen] = [fold.clone(), others].map(|list| PickedRows::new(problem.queries(), list));
         let [of_held, of_seen] = weights;
         let held = problem.with_queries(&held)?.weighted(of_held);
         let seen = problem.with_queries(&seen)?.weighted(of_seen).with_budgets(outcome.goal.budgets.clone());
-        for (chosen, found) in choose(&seen, &plain, watch)?.chosen.iter().zip(&mut found) {
-            for (proved, found) in chosen.selections.iter().zip(found) {
+        for (chosen, (found, served)) in
+            choose(&seen, &plain, watch)?.chosen.iter().zip(found.iter_mut().zip(&mut served))
+        {
+            for (proved, (found, served)) in chosen.selections.iter().zip(found.iter_mut().zip(served)) {
                 let rows = &proved.selection.rows;
                 let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
-                let measure =
-                    |by: &Problem<'_>| measure_rows(by.geometry(), &by.terms(objective), &request, rows, watch);
-                found.push([measure(&held)?, measure(&seen)?]);
+                let mut means = Vec::with_capacity(2);
+                for ((by, queries), served) in [&held, &seen].into_iter().zip(&lists).zip(served.iter_mut()) {
+                    let terms = by.terms(objective);
+                    let (mean, distance) = measure_rows(by.geometry(), &terms, &request, rows, watch)?;
+                    for (query, cost) in shares(by.geometry(), &distance).filter(|_| by_query) {
+                        served[queries[query]] += scale * cost;
+                    }
+                    means.push(mean);
+                }
+                found.extend(<[Means; 2]>::try_from(means));
             }
         }
     }
@@ -114,8 +130,36 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
             proved.held_out = Some(HeldOut { folds: count, held_out: side(0), seen: side(1), law });
         }
     }
+    outcome.unseen = (0..outcome.goal.budgets.len())
+        .filter_map(|at| {
+            let values: Vec<Values<'_>> = outcome
+                .chosen
+                .iter()
+                .zip(found.iter().zip(&served))
+                .map(|(chosen, (found, served))| {
+                    let of_folds = |side: usize| found[at].iter().map(|part| middle(part[side].distance)).collect();
+                    let values = |side: usize| if by_query { served[at][side].clone() } else { of_folds(side) };
+                    Values { method: &chosen.method, unseen: values(0), seen: values(1) }
+                })
+                .collect();
+            let paired_by = if by_query { PairedBy::Query } else { PairedBy::Fold };
+            Unseen::of(cost, outcome.goal.budgets[at], count, paired_by, &values)
+        })
+        .collect();
     outcome.cross_fit_seconds = begun.elapsed().as_secs_f64();
     Ok(outcome)
+}
+
+fn middle(of: Interval) -> f64 {
+    f64::midpoint(of.lower.unwrap_or(0.0), of.upper.unwrap_or(f64::INFINITY))
+}
+
+/// What every piece of the plan that proves this distance adds to it, by query.
+fn shares<'a>(geometry: &'a Geometry<'_>, distance: &'a DistanceBound) -> impl Iterator<Item = (usize, f64)> + 'a {
+    let plan = distance.evidence().plan.as_ref();
+    let total = plan.map_or(1, |plan| plan.total()) as f64;
+    let entries = plan.into_iter().flat_map(|plan| plan.entries());
+    entries.map(move |(row, query, mass)| (query, mass as f64 / total * geometry.cost_of(distance.rows()[row], query)))
 }
 
 /// T10 for all folds at once. It takes the number of held-out queries of each fold, and the distances to these and to the
@@ -140,18 +184,18 @@ fn law(cost: Cost, power: Power, folds: &[Vec<usize>], parts: &[[Means; 2]]) -> 
     Some(Law { metric, delta: DELTA, distance })
 }
 
-/// Distances of these rows to the queries of this geometry.
+/// Distances of these rows to the queries of this geometry, and the proof of the first.
 fn measure_rows(
     geometry: &Geometry<'_>,
     terms: &Terms,
     request: &Request,
     rows: &[usize],
     watch: &dyn Watch,
-) -> Result<Means, Error> {
+) -> Result<(Means, DistanceBound), Error> {
     watch.advance(0)?;
-    let distance = certify::distance(geometry, terms, rows)?.interval();
+    let proved = certify::distance(geometry, terms, rows)?;
     let energy = beside::energy(geometry, terms, request.energy, rows, watch)?.ok();
-    Ok(Means { distance, energy })
+    Ok((Means { distance: proved.interval(), energy }, proved))
 }
 
 /// An interval that contains the mean of any numbers that the intervals contain.

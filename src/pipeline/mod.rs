@@ -4,6 +4,7 @@ mod beside;
 mod combinations;
 mod crossfit;
 mod doubts;
+mod every;
 mod feasible;
 mod forbid;
 mod groups;
@@ -22,6 +23,7 @@ mod rules;
 mod taken;
 mod tasks;
 mod text;
+mod unseen;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -41,6 +43,8 @@ pub use beside::Beside;
 pub use crossfit::{HeldOut, Law};
 #[cfg(feature = "cli")]
 pub(crate) use doubts::IDLE_TENSOR;
+pub use every::ALL;
+pub(crate) use every::every_method;
 pub use forbid::ForbidOverlap;
 pub use groups::GroupCoverage;
 pub(crate) use groups::coverage;
@@ -48,7 +52,7 @@ pub(crate) use groups::coverage;
 pub(crate) use guard::unless_explained;
 pub use inputs::{InputSpec, Inputs};
 pub use order::Note;
-pub(crate) use order::notes;
+pub(crate) use order::{OVERFIT, notes};
 pub use own::Own;
 pub use prepared::{Prepared, method};
 pub use quality::QualitySpec;
@@ -56,6 +60,7 @@ pub(crate) use random::{Drawing, references};
 pub use random::{RandomReference, cheap_draws};
 pub use rules::{Dedup, RuleSpec, Tokens};
 pub use tasks::{Aggregate, QueryWeighting};
+pub use unseen::{Behind, PairedBy, Standing, Unseen};
 
 /// Why nothing was selected.
 #[derive(Debug, thiserror::Error)]
@@ -300,6 +305,8 @@ pub struct Outcome {
     pub objective: Objective,
     /// Random subsets of each budget, as many as were asked for.
     pub random: Vec<RandomReference>,
+    /// Methods on seen and on unseen queries, by budget, if [`Request::cross_fit`] asks for it.
+    pub unseen: Vec<Unseen>,
     /// In the order of the methods.
     pub chosen: Vec<Chosen>,
     /// Wall-clock seconds of the shared pass over the pool.
@@ -347,7 +354,9 @@ fn select_beside_digests(inputs: &Inputs, goal: &Goal, request: &Request, watch:
     let choose = || {
         let problem = inputs.problem(goal.clone())?;
         let problem = if request.certify { problem.with_cache() } else { problem };
-        choose_from(inputs, &problem, request, watch)
+        let problems = [problem];
+        let (methods, _) = every_method(&problems, request, watch);
+        choose_from(inputs, &problems[0], &Request { methods, ..request.clone() }, watch)
     };
     if rayon::current_num_threads() == 1 {
         let outcome = choose()?;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::groups::uneven;
 use super::taken::taken;
-use super::{Chosen, Outcome, ProvedSelection};
+use super::{Chosen, Outcome, ProvedSelection, Unseen};
 use crate::certify::Certified;
 use crate::source::Labels;
 use crate::statistics::spearman;
@@ -28,10 +28,14 @@ const WIDE: f64 = 0.4;
 /// Pairs of methods that are named in words; the others are counted.
 const NAMED: usize = 3;
 
+/// The kind of note that says that a lead is one on the queries of the choice only.
+pub(crate) const OVERFIT: &str = "overfit";
+
 /// Something that the reader of a result should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {
-    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares`, `few-tokens`, `swaps-left-open`, `quality` or `auto`.
+    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares`, `few-tokens`, `swaps-left-open`, `quality`, `overfit`
+    /// or `auto`.
     pub kind: Cow<'static, str>,
     /// The budget that it is about.
     pub budget: usize,
@@ -80,6 +84,7 @@ pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
         }
         notes.extend(disagreement(budget, &placed));
     }
+    notes.extend(outcome.unseen.iter().filter(|unseen| unseen.is_overfit()).map(overfit));
     notes
 }
 
@@ -187,6 +192,12 @@ fn disagreement(budget: usize, placed: &[Placed<'_>]) -> Option<Note> {
         ),
         details: json!({"pairs": pairs, "spearman": correlation(placed)}),
     })
+}
+
+/// What to say of a lead on the queries of the choice that unseen queries do not show.
+fn overfit(unseen: &Unseen) -> Note {
+    let (budget, words) = (unseen.budget, unseen.sentence());
+    Note { kind: OVERFIT.into(), budget, text: format!("at budget {budget} {words}"), details: Value::Null }
 }
 
 /// By how much, relatively, `high` is above `low` at least; `None` if their intervals leave that open.

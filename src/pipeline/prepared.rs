@@ -199,6 +199,7 @@ impl<'a> Prepared<'a> {
             scan_seconds,
             best_seconds,
             random: Vec::new(),
+            unseen: Vec::new(),
             cross_fit_seconds: 0.0,
         }
     }

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use kantor_theory::cost_bounds::Power;
 use kantor_theory::{Cost, Interval, Objective, Status};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::pipeline::RandomReference;
+use crate::pipeline::{RandomReference, Unseen};
 use crate::source::InputRecord;
 
 use super::{Parameters, Prices, SelectionRecord};
@@ -49,6 +50,9 @@ pub struct Comparison {
     pub results: Vec<SelectionRecord>,
     /// One entry per cost and budget.
     pub references: Vec<RandomReference>,
+    /// Methods on seen and on unseen queries, one entry per cost and budget, if that was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<Unseen>,
     /// One entry per cost and budget, if there are at least two methods.
     pub overlaps: Vec<Overlap>,
     /// One entry per selection and solver, if solvers were asked for.
@@ -77,11 +81,17 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Warning {
     /// A word for scripts: `order`, `across-budgets`, `overlap`, `dropped-rows`, `near-duplicates`, `length`,
-    /// `uncertified`, `energy-left-out`,
+    /// `uncertified`, `energy-left-out`, `overfit`,
     /// `methods-left-out`.
     pub kind: Cow<'static, str>,
+    /// The budget that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<usize>,
     /// In words.
     pub text: String,
+    /// In numbers, if there are any.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub details: Value,
 }
 
 /// How much methods choose the same rows.

@@ -10,7 +10,7 @@ use kantor_theory::{Cost, Objective, Quality, Status, json};
 use serde::{Deserialize, Serialize};
 
 use crate::output::{Header, Written};
-use crate::pipeline::{Aggregate, Chosen, Note, Outcome, ProvedSelection, RandomReference, notes};
+use crate::pipeline::{Aggregate, Chosen, Note, Outcome, ProvedSelection, RandomReference, Unseen, notes};
 use crate::probe;
 use crate::source::name::readable;
 use crate::source::whole::{self, Whole};
@@ -190,6 +190,9 @@ pub struct Manifest {
     /// Random subsets of each budget, by which distances are read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub random: Vec<RandomReference>,
+    /// Methods on seen and on unseen queries, by budget, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<Unseen>,
     /// What readers of these results should know.
     pub notes: Vec<Note>,
     /// Every other file of this result.
@@ -250,6 +253,7 @@ impl Manifest {
             status: worst(&results),
             results,
             random: outcome.random.clone(),
+            unseen: outcome.unseen.clone(),
             notes: notes(origin.labels(), outcome),
             outputs,
             order_seconds: None,

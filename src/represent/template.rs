@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::source::json::Json;
 use crate::source::text::{FIELDS, Fields, all_text};
+use crate::suggest::did_you_mean;
 
 /// Text with fields of a line in it, such as `{prompt}\n{response}`. `{a.b}` is field b of the object a; `{{` and `}}` are braces;
 /// `\n` and `\t` are a line break and a tab.
@@ -94,7 +95,7 @@ impl Template {
                 }
             }
         }
-        if found { Ok(text) } else { Err(lacks(&self.fields().join("`, `"), line)) }
+        if found { Ok(text) } else { Err(lacks(&self.fields(), line)) }
     }
 }
 
@@ -102,7 +103,7 @@ impl Template {
 pub(super) fn usual(line: &[u8]) -> Result<String, String> {
     let fields = Fields::of(line);
     match fields.text() {
-        None if !fields.may_say() => Err(lacks(&FIELDS.join("`, `"), std::str::from_utf8(line).unwrap_or_default())),
+        None if !fields.may_say() => Err(lacks(&FIELDS, std::str::from_utf8(line).unwrap_or_default())),
         text => Ok(text.unwrap_or_default()),
     }
 }
@@ -120,10 +121,16 @@ fn said(value: Json<'_>, text: &mut String) {
 /// Fields of a line that a message names.
 const LISTED: usize = 12;
 
-fn lacks(field: &str, line: &str) -> String {
+fn lacks(fields: &[impl AsRef<str>], line: &str) -> String {
     let keys = Json::fields_of(line.trim()).flatten().filter_map(|(key, _)| key.text());
     let names: Vec<String> = keys.map(|key| key.chars().take(40).collect()).take(LISTED).collect();
-    format!("the line has no text in `{field}` (its fields: {})", names.join(", "))
+    let fields: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
+    // One that is named; of the usual ones none is more likely than another.
+    let meant = match fields[..] {
+        [field] => did_you_mean(field, names.iter().map(String::as_str)),
+        _ => String::new(),
+    };
+    format!("the line has no text in `{}` (its fields: {}){meant}", fields.join("`, `"), names.join(", "))
 }
 
 #[cfg(test)]

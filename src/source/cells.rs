@@ -12,6 +12,7 @@ use super::json::{Fault, Json};
 use super::lines::Lines;
 use super::memory::Allowance;
 use super::name::split_once;
+use crate::suggest::did_you_mean;
 
 /// Where values came from.
 #[derive(Debug, Clone)]
@@ -53,8 +54,8 @@ pub(crate) enum Cell<'a> {
     Bare(&'a str),
     /// `null`.
     Null,
-    /// An object without the field.
-    Missing,
+    /// An object without the field, as it is spelled.
+    Missing(&'a str),
     /// An array or an object, as it is spelled.
     Nested(&'a str),
 }
@@ -167,13 +168,20 @@ impl Cells<'_> {
 /// What to do if a field holds something else.
 pub(crate) const FIELD_REMEDY: &str = "name the field that holds the labels as FILE:FIELD";
 
+/// That a line lacks a field, with the field of it that may have been meant.
+pub(super) fn lacking(field: &str, line: &str) -> String {
+    let keys: Vec<String> =
+        Json::fields_of(line).flatten().filter_map(|(key, _)| key.text().map(Cow::into_owned)).collect();
+    format!("there is no field `{field}`{}", did_you_mean(field, keys.iter().map(String::as_str)))
+}
+
 /// The field of a JSON object.
 pub(super) fn cell<'a>(line: &'a str, field: &str) -> Result<Cell<'a>, Refusal> {
     let fault = |fault: Fault| {
         let fault = format!("bad JSON: {} is expected at column {}", fault.expected, fault.at + 1);
         (fault, FIELD_REMEDY)
     };
-    let Some(value) = Json::new(line).map_err(fault)?.get(field) else { return Ok(Cell::Missing) };
+    let Some(value) = Json::new(line).map_err(fault)?.get(field) else { return Ok(Cell::Missing(line)) };
     Ok(match (value.text(), value.raw()) {
         (Some(Cow::Borrowed(text)), _) => Cell::Text(text.trim().into()),
         (Some(Cow::Owned(text)), _) => Cell::Text(text.trim().to_owned().into()),

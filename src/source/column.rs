@@ -9,7 +9,7 @@ use std::path::Path;
 use kantor_solvers::Watch;
 use kantor_theory::Column;
 
-use super::cells::{Cell, Cells, Refusal, Untaken, ValueFile, cell, split};
+use super::cells::{Cell, Cells, Refusal, Untaken, ValueFile, cell, lacking, split};
 use super::error::DataError;
 use super::format::Expected;
 use super::jsonl::JsonlRows;
@@ -148,7 +148,7 @@ impl JsonlRows {
         self.cells(field, watch, |cell| {
             counts.push(match &cell {
                 Cell::Text(text) => count(text).map_err(|fault| (fault, "name a field of text"))? as f64,
-                Cell::Null | Cell::Missing => 0.0,
+                Cell::Null | Cell::Missing(_) => 0.0,
                 Cell::Bare(_) | Cell::Nested(_) => return Err(refused(&cell, field, "no text").into()),
             });
             Ok(())
@@ -220,7 +220,7 @@ impl Values {
                 let label = match &cell {
                     Cell::Text(label) => label.as_ref(),
                     Cell::Bare(label) => label,
-                    Cell::Null | Cell::Missing => "",
+                    Cell::Null | Cell::Missing(_) => "",
                     Cell::Nested(_) => return Err(refused(&cell, field, "neither text nor a number").into()),
                 };
                 let place = match places.get(label) {
@@ -267,7 +267,7 @@ fn remedy(signed: bool) -> &'static str {
 fn refused(cell: &Cell<'_>, field: &str, what: &str) -> Refusal {
     let short = |text: &str| -> String { text.chars().take(40).collect() };
     match cell {
-        Cell::Missing => (format!("there is no field `{field}`"), NAMED),
+        Cell::Missing(line) => (lacking(field, line), NAMED),
         Cell::Null => (format!("the field `{field}` is null"), NUMBER),
         Cell::Text(text) => (format!("`{}` is {what}", short(text)), NUMBER),
         Cell::Bare(text) => (format!("the field `{field}` is {}, {what}", short(text)), NUMBER),

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use kantor_solvers::Watch;
 
-use super::cells::{Cell, Cells, FIELD_REMEDY, Refusal, ValueFile, split};
+use super::cells::{Cell, Cells, FIELD_REMEDY, Refusal, ValueFile, lacking, split};
 use super::error::DataError;
 use super::format::Expected;
 use super::memory::{Allowance, Claim};
@@ -110,7 +110,7 @@ fn label(cell: Cell<'_>, field: &str) -> Result<String, Refusal> {
     let label = match cell {
         Cell::Text(label) => label.into_owned(),
         Cell::Bare(label) => label.to_owned(),
-        Cell::Missing => return Err((format!("there is no field `{field}`"), FIELD_REMEDY)),
+        Cell::Missing(line) => return Err((lacking(field, line), FIELD_REMEDY)),
         Cell::Null | Cell::Nested(_) => {
             return Err((format!("the field `{field}` is neither text nor a number"), FIELD_REMEDY));
         }

@@ -17,6 +17,7 @@ use super::format::PICKLE;
 use super::memory::{Allowance, Claim};
 use super::npy::{self, Header};
 use super::shard::{Bytes, Layout};
+use crate::suggest::did_you_mean;
 
 /// First bytes of a zip archive.
 pub(crate) const MAGIC: &[u8] = b"PK\x03\x04";
@@ -50,10 +51,10 @@ pub(crate) fn table(
         DataError::tensor(file, fault, members.iter().map(|member| (member.name.clone(), member.header.shape())))
     };
     let index = match name {
-        Some(name) => members
-            .iter()
-            .position(|member| member.name == name)
-            .ok_or_else(|| listed(format!("there is no array `{name}`")))?,
+        Some(name) => members.iter().position(|member| member.name == name).ok_or_else(|| {
+            let meant = did_you_mean(name, members.iter().map(|member| member.name.as_str()));
+            listed(format!("there is no array `{name}`{meant}"))
+        })?,
         None => {
             let tables: Vec<usize> = (0..members.len()).filter(|&i| members[i].header.is_table()).collect();
             match (tables.as_slice(), members.len()) {

@@ -17,6 +17,7 @@ use super::memory::{Allowance, Claim};
 use super::npy;
 use super::number::Number;
 use super::shard::{Bytes, Layout, Order};
+use crate::suggest::did_you_mean;
 
 /// Longest header accepted: the limit of the format's own implementation.
 const MAX_HEADER: u64 = 100_000_000;
@@ -70,7 +71,10 @@ pub(crate) fn table(
     let (name, info) = match name {
         Some(name) => match tensors.iter().find(|(known, _)| known == name) {
             Some((name, info)) => (name, *info),
-            None => return Err(listed(format!("there is no tensor `{name}`"))),
+            None => {
+                let meant = did_you_mean(name, tensors.iter().map(|(known, _)| known.as_str()));
+                return Err(listed(format!("there is no tensor `{name}`{meant}")));
+            }
         },
         None => {
             let tables: Vec<_> = tensors.iter().filter(|(_, info)| info.shape.len() == 2).collect();

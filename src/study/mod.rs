@@ -10,7 +10,7 @@ use csv::Position;
 use serde::de::DeserializeOwned;
 
 pub use own::{Cell, Joined, Pair, joined};
-pub use runs::TaskRun;
+pub use runs::{TaskRun, runs_of_batch};
 pub use tables::{BudgetResult, Correlation, Published, TrainingOutcome, published, published_files};
 
 use crate::source::DataError;

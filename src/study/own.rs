@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Paired;
 use super::runs::{TaskRun, distances};
 use crate::source::DataError;
-use crate::statistics::{mean, spearman};
+use crate::statistics::{mean, mean_interval, spearman};
 
 /// One line of the results: what training on a selection gave.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -32,6 +32,10 @@ pub struct Pair {
     pub distance: f64,
     /// The outcome, averaged over seeds.
     pub value: f64,
+    /// How many results that is the mean of.
+    pub n: usize,
+    /// Student's interval for it, 95 %, over these results; `null` for one.
+    pub value_interval: Option<[f64; 2]>,
 }
 
 /// The methods at one task and budget.
@@ -54,6 +58,10 @@ pub struct Joined {
     pub cells: Vec<Cell>,
     /// Mean of the correlations that exist.
     pub mean_spearman: Option<f64>,
+    /// How many these are.
+    pub correlations: usize,
+    /// Student's interval for their mean, 95 %, over tasks and budgets as if those were independent; `null` for one.
+    pub mean_spearman_interval: Option<[f64; 2]>,
     /// Results for which no run says a distance: task, method, budget.
     pub without_distance: Vec<(String, String, u64)>,
     /// Results with a seed of which there is no run, joined with the only run there is: task, method, budget.
@@ -124,7 +132,8 @@ pub fn joined(results: &Path, runs: &[TaskRun]) -> Result<Joined, DataError> {
     let cells: Vec<Cell> = groups.into_iter().map(|((task, budget), methods)| cell(task, budget, methods)).collect();
     let known: Vec<f64> = cells.iter().filter_map(|cell| cell.spearman).collect();
     let mean_spearman = (!known.is_empty()).then(|| mean(known.iter().copied()));
-    Ok(Joined { cells, mean_spearman, without_distance, of_other_seeds })
+    let (correlations, mean_spearman_interval) = (known.len(), mean_interval(&known));
+    Ok(Joined { cells, mean_spearman, correlations, mean_spearman_interval, without_distance, of_other_seeds })
 }
 
 /// Distances that differ by no more than intervals are wide become one: their order is that of roundings.
@@ -146,6 +155,8 @@ fn cell(task: String, budget: u64, methods: BTreeMap<String, Paired>) -> Cell {
         .map(|(method, (distances, values))| Pair {
             method,
             distance: mean(distances.into_iter()),
+            n: values.len(),
+            value_interval: mean_interval(&values),
             value: mean(values.into_iter()),
         })
         .collect();

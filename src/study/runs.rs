@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use kantor_theory::Interval;
 use serde::Serialize;
 
+use crate::batch::JOB;
 use crate::output::MANIFEST;
 use crate::record::{Manifest, Parameters};
 use crate::source::DataError;
 use crate::source::name::readable;
+
+use super::tables::subfolders;
 
 /// A result directory of `kantor select` and the task whose queries it was made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,25 @@ impl TaskRun {
     pub fn manifest(&self) -> PathBuf {
         if self.path.is_dir() { self.path.join(MANIFEST) } else { self.path.clone() }
     }
+}
+
+/// The finished jobs in an output directory of `kantor batch`, each a run of its task.
+///
+/// # Errors
+/// If there is none, or the directory cannot be listed.
+pub fn runs_of_batch(directory: &Path) -> Result<Vec<TaskRun>, DataError> {
+    let mut runs = Vec::new();
+    for task in subfolders(directory)? {
+        for job in subfolders(&task)?.into_iter().filter(|job| job.join(JOB).is_file() && job.join(MANIFEST).is_file())
+        {
+            runs.push(TaskRun { task: readable(task.file_name().unwrap_or_default()).into_owned(), path: job });
+        }
+    }
+    if runs.is_empty() {
+        let fault = "holds no finished job of kantor batch";
+        return Err(DataError::malformed(directory, fault, "give the `out` of a job file, or a result as TASK=DIR"));
+    }
+    Ok(runs)
 }
 
 /// A manifest of `kantor select`.

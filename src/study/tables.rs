@@ -169,7 +169,7 @@ fn models(directory: &Path) -> Result<Vec<(&'static str, PathBuf)>, DataError> {
 }
 
 /// The folders in `path`, by name, but for hidden ones; none if it does not exist.
-fn subfolders(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+pub(super) fn subfolders(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let io = |cause| DataError::Io { file: path.to_owned(), doing: "list the folder", cause };
     if !path.is_dir() {
         return Ok(Vec::new());

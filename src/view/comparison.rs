@@ -7,6 +7,7 @@ use kantor_theory::Cost;
 use crate::record::{Comparison, SolverRow, closest};
 use crate::view::escape::Text;
 use crate::view::table;
+use crate::view::unseen;
 use crate::view::verdict::verdict;
 
 impl fmt::Display for Comparison {
@@ -45,6 +46,7 @@ impl Comparison {
         let results = self.results.iter().filter(|row| row.cost == Some(cost));
         let mut text = table::selections(|column| column.compare, self.context(), results.clone());
         text.append(verdict(results, &self.references, cost));
+        text.append(unseen::text(&self.unseen, cost));
         text
     }
 

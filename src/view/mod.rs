@@ -7,9 +7,11 @@ pub mod escape;
 pub mod page;
 pub mod plan;
 pub(crate) mod prices;
+pub(crate) mod remarks;
 pub mod table;
 pub mod terminal;
 pub mod trace;
+pub(crate) mod unseen;
 pub(crate) mod verdict;
 
 /// A page of HTML and its figures.

@@ -6,6 +6,7 @@ use kantor_theory::Interval;
 
 use super::escape::{OneLine, Text};
 use super::prices::{Listing, uses};
+use super::unseen;
 use super::verdict::verdict;
 use crate::record::columns::{COLUMNS, Cell, Column, Context, Heading, Shown};
 use crate::record::{Manifest, Parameters, SelectionRecord, closest};
@@ -148,6 +149,7 @@ impl Manifest {
             if self.cut.is_some() { |column| column.quantiles } else { |column| column.select };
         let mut text = selections(which, self.context(), self.results.iter());
         text.append(verdict(self.results.iter(), &self.random, self.parameters.cost));
+        text.append(unseen::text(&self.unseen, self.parameters.cost));
         text.append(terms(&self.parameters, &self.inputs));
         text.append(tasks(&self.parameters, self.results.iter()));
         for at in closest(&self.results) {

@@ -18,6 +18,19 @@ pub fn print(what: impl Printable) -> io::Result<()> {
     }
 }
 
+/// Prints what the program itself wrote for a shell or a file: no letter of it is from outside.
+///
+/// # Errors
+/// As [`print`].
+#[cfg(feature = "cli")]
+pub(crate) fn print_own(text: &[u8]) -> io::Result<()> {
+    let mut out = stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Letters of a message that somebody reads; what is longer repeats what was read.
 const LONGEST: usize = 20_000;
 

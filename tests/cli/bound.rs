@@ -82,7 +82,7 @@ fn without_a_constant_it_prints_the_critical_one_and_no_gap() {
         assert_eq!(line(&printed, "gain over random / C*, rate with C_d")["kind"], "heuristic");
         assert_eq!(line(&printed, "intrinsic dimension, TwoNN")["kind"], "estimate");
     }
-    bound("query_gsm8k.embed.npy", &rows, &[])
+    bound("query_gsm8k.embed.npy", &rows, &["--all"])
         .assert()
         .success()
         .stdout(predicates::str::contains("VACUOUS 1").and(predicates::str::contains("assumption fails")))
@@ -412,7 +412,7 @@ fn a_diameter_below_a_distance_is_refused() {
     // Directions are at most 2 apart, and some of these are.
     let mut angles = bound("query_gsm8k.embed.npy", &rows, &["--diameter", "0.5"]);
     angles.assert().code(2).stderr(predicates::str::contains("apart"));
-    let probability = bound("query_gsm8k.embed.npy", &rows, &["--delta", "1e-17"]).assert().success();
+    let probability = bound("query_gsm8k.embed.npy", &rows, &["--delta", "1e-17", "--all"]).assert().success();
     probability.stdout(predicates::str::contains("w.p. ≥ 1 − 1e-17"));
 }
 
@@ -482,7 +482,7 @@ fn rows_of_a_subset_are_called_by_their_numbers_in_the_pool() {
     let of = |more: &[&str]| {
         let mut command = kantor();
         command.current_dir(dir.path()).args("bound --cost euclidean --on-bad-row drop --pool pool.npy".split(' '));
-        command.args("--query query.npy --subset rows.txt --losses losses.txt".split(' ')).args(more).assert()
+        command.args("--all --query query.npy --subset rows.txt --losses losses.txt".split(' ')).args(more).assert()
     };
     of(&["--diameter", "2"]).code(2).stderr(predicates::str::contains("pool row 3 and query 0 are at least"));
     let outside = of(&["--lipschitz", "1", "--range", "1", "--diameter", "20"]).success();
@@ -500,4 +500,45 @@ fn weights_that_are_zero_on_all_queries_left_are_refused_with_their_file() {
     distance.args("--on-bad-row drop --query-weights w.txt".split(' '));
     let said = predicates::str::contains("w.txt: all weights of rows that were not dropped are zero");
     distance.assert().code(3).stderr(said.and(predicates::str::contains("give at least one")));
+}
+
+/// The table alone, of which most lines say nothing, was the answer to every question.
+#[test]
+fn three_sentences_come_first_and_the_table_on_request() {
+    let dir = tempdir().unwrap();
+    let rows = subset(dir.path(), 60);
+    let text = |more: &[&str]| {
+        let output = bound("query_gsm8k.embed.npy", &rows, more).assert().success().get_output().clone();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let short = text(&[]);
+    assert!(short.lines().count() <= 12 && !short.contains("VACUOUS"), "{short}");
+    let one_line = short.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut distance = kantor();
+    distance.args(["distance", "--json", "--pool"]).arg(example("pool.embed.npy")).arg("--subset").arg(&rows);
+    let distance = printed_json(distance.arg("--query").arg(example("query_gsm8k.embed.npy")));
+    let printed = printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json"]));
+    // In the unit that was asked.
+    assert_eq!(printed["cost"], "cosine");
+    assert_eq!(
+        (&printed["distance"]["lower"], &printed["distance"]["upper"]),
+        (&distance["lower"], &distance["upper"])
+    );
+    let sentences: Vec<&str> = printed["sentences"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
+    assert_eq!(sentences.len(), 3);
+    assert!(one_line.starts_with(&sentences.join(" ")), "{one_line}");
+    assert!(sentences[0].contains("(cosine)") && sentences[0].contains("chord"), "{}", sentences[0]);
+    assert!(sentences[1].contains("--lipschitz") && sentences[2].contains("nothing follows"), "{sentences:?}");
+    let given =
+        printed_json(&mut bound("query_gsm8k.embed.npy", &rows, &["--json", "--lipschitz", "0.01", "--range", "1"]));
+    let said = given["sentences"][1].as_str().unwrap();
+    let gap = table_bound(value(&given, "|R_Q − R_S| ≤ L·W₁"));
+    assert!(said.contains(&gap), "{said} {gap}");
+    let long = text(&["--all"]);
+    assert!(long.starts_with(short.rsplit_once("every bound").unwrap().0) && long.contains("VACUOUS 1"), "{long}");
+}
+
+/// As the program rounds what is claimed from above.
+fn table_bound(value: f64) -> String {
+    kantor::view::table::bound(value, false)
 }

@@ -281,3 +281,40 @@ fn comparisons_that_make_no_sense_end_with_2() {
         assert!(!out.exists(), "{words:?}");
     }
 }
+
+/// With many budgets and methods one screen was full of remarks before the table began.
+#[test]
+fn warnings_collapse_by_kind_and_are_on_the_page_in_full() {
+    let work = tempfile::tempdir().unwrap();
+    let run = |more: &[&str]| {
+        let out = work.path().join(format!("out{}", more.len()));
+        let words = ["--method", "round-robin,energy,mean-similarity,doubly-greedy", "--budget", "30,31,33,70,71"];
+        let mut command = compare_example(&out, &words);
+        let output = command
+            .args(["--random-seeds", "0", "--cross-fit", "0"])
+            .args(more)
+            .assert()
+            .success()
+            .get_output()
+            .clone();
+        (out, String::from_utf8(output.stderr).unwrap())
+    };
+    let (out, told) = run(&[]);
+    let warnings = json(&out.join("results.json"))["warnings"].as_array().unwrap().clone();
+    let order: Vec<&Value> = warnings.iter().filter(|warning| warning["kind"] == "order").collect();
+    assert!(order.len() > 1, "{warnings:?}");
+    let pairs: usize = order.iter().map(|warning| warning["details"]["pairs"].as_array().unwrap().len()).sum();
+    let line = format!("kantor: order: {} budgets, {pairs} pairs: ", order.len());
+    assert_eq!(told.lines().filter(|told| told.starts_with(&line)).count(), 1, "{told}");
+    let kinds: std::collections::BTreeSet<&str> = warnings.iter().map(|w| w["kind"].as_str().unwrap()).collect();
+    let said = told.lines().filter(|told| kinds.iter().any(|kind| told.starts_with(&format!("kantor: {kind}: "))));
+    assert_eq!(said.count(), kinds.len(), "{told}");
+    assert!(told.contains("report.html") && told.lines().all(|line| line.chars().count() < 280), "{told}");
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    let (_, every) = run(&["--verbose"]);
+    for warning in order {
+        assert!(every.contains(warning["text"].as_str().unwrap()), "{every}");
+        let text = warning["text"].as_str().unwrap().split(" (by ").next().unwrap();
+        assert!(page.contains(text), "{text}");
+    }
+}

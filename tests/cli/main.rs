@@ -9,6 +9,7 @@ mod changing;
 mod columns;
 mod compare;
 mod constraints;
+mod contact;
 mod entries;
 mod escapes;
 mod groups;

@@ -50,11 +50,14 @@ pub(crate) const HELP: &[Case] = &[
     case("batch", Exact, &["batch --help", "batch -h"]),
     case("study", Exact, &["study --help"]),
     case("registries", Exact, &["methods --help", "solvers --help", "costs --help"]),
+    case("shells", Exact, &["config --help", "completions --help", "man --help", "select -h"]),
 ];
 
 #[rustfmt::skip]
 pub(crate) const REGISTRIES: &[Case] = &[
     case("text", Exact, &["methods", "methods --theory", "solvers", "costs"]),
+    case("config", Exact, &["config --example", "config --example compare"]),
+    case("man", Exact, &["man"]),
     case("json", Exact, &["methods --json", "methods --theory --json", "solvers --json", "costs --json"]),
 ];
 
@@ -151,11 +154,11 @@ pub(crate) const COMPARE: &[Case] = &[
 
 #[rustfmt::skip]
 pub(crate) const BOUND: &[Case] = &[
-    case("distance", Near, &[bound!("--splits 3 --references 4")]),
+    case("distance", Near, &[bound!("--splits 3 --references 4"), bound!("--splits 3 --references 4 --all")]),
     case("json", Near, &[bound!("--splits 2 --references 2 --cost euclidean --diameter 2 --lipschitz 1 --range 3 --delta 0.1 --json")]),
-    case("losses", Near, &[bound!("--splits 2 --references 2 --losses losses.txt --query-losses query_losses.txt --range 1 --alpha 0.5 --logit-lipschitz 2")]),
-    case("gradients", Near, &[bound!("--splits 2 --references 2 --cost euclidean --gradients --step 0.1 --smoothness 2")]),
-    case("heldout", Near, &[bound!("--splits 2 --references 2 --heldout-query rows/query.npy --heldout-losses query_losses.txt --range 1")]),
+    case("losses", Near, &[bound!("--splits 2 --references 2 --losses losses.txt --query-losses query_losses.txt --range 1 --alpha 0.5 --logit-lipschitz 2 --all")]),
+    case("gradients", Near, &[bound!("--splits 2 --references 2 --cost euclidean --gradients --step 0.1 --smoothness 2 --all")]),
+    case("heldout", Near, &[bound!("--splits 2 --references 2 --heldout-query rows/query.npy --heldout-losses query_losses.txt --range 1 --all")]),
 ];
 
 #[rustfmt::skip]
@@ -190,7 +193,7 @@ pub(crate) const STUDY: &[Case] = &[
 pub(crate) const ERRORS: &[Case] = &[
     case("usage", Exact, &[
         "", "selekt", "select", select!("--budget 10"), select!("--budget ten -o out"), select!("--budget 10 --method round-robbin -o out"),
-        select!("--budget 10 --cost cosin -o out"), select!("--budget 10 --metod random -o out"), select!("--budget 10 --method all -o out"),
+        select!("--budget 10 --cost cosin -o out"), select!("--budget 10 --metod random -o out"), quantiles!("--method all --bins 4 -o out"), "completions nonsense",
         distance!("--metric energy --solver sinkhorn"), distance!("--solver exact --epsilon 0.1"), distance!("--pool-marginal soft"), "study", "verify",
     ]),
     case("input", Exact, &[

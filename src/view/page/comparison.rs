@@ -8,8 +8,9 @@ use super::numbers::{count, mebibytes, seconds};
 use super::render::{self, Gallery};
 use super::table::Table;
 use super::{Page, PageError, tables, with_figures};
-use crate::record::{Comparison, NearestExamples, Prices, SelectionRecord, Warning};
+use crate::record::{Comparison, NearestExamples, Prices, SelectionRecord};
 use crate::view::prices::uses;
+use crate::view::remarks::{Kind, by_kind};
 
 /// Letters of a text that are shown.
 const LETTERS: usize = 1500;
@@ -22,9 +23,23 @@ struct Report<'a> {
     /// Name and value.
     facts: Vec<(&'static str, String)>,
     inputs: Table,
-    warnings: &'a [Warning],
+    warnings: Vec<Remarks<'a>>,
     sections: Vec<Section>,
     nearest: Vec<Nearest<'a>>,
+}
+
+/// All warnings of a kind.
+#[derive(Debug, Serialize)]
+struct Remarks<'a> {
+    kind: &'a str,
+    line: String,
+    all: Vec<&'a str>,
+}
+
+impl<'a> From<Kind<'a>> for Remarks<'a> {
+    fn from(Kind { name, line, all }: Kind<'a>) -> Self {
+        Self { kind: name, line, all }
+    }
 }
 
 /// One cost.
@@ -87,7 +102,7 @@ pub fn comparison(found: &Comparison) -> Result<Page, PageError> {
         command: found.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
         facts: facts(found),
         inputs: tables::inputs(found),
-        warnings: &found.warnings,
+        warnings: by_kind(&found.warnings).into_iter().map(Remarks::from).collect(),
         sections,
         nearest: found.nearest.iter().map(nearest).collect(),
     };

@@ -31,6 +31,8 @@ struct Tables {
 struct Own {
     title: String,
     mean: Option<String>,
+    correlations: usize,
+    interval: Option<String>,
     figures: Vec<Drawn>,
     cells: Table,
     without_distance: Vec<String>,
@@ -158,6 +160,8 @@ pub fn joined(found: &Joined) -> Result<Page, PageError> {
         ("method|", ""),
         ("certified distance", "middle of the proved interval, the mean over runs"),
         ("value", "what training gave, the mean over seeds"),
+        ("95 %", "Student's interval of that mean over seeds"),
+        ("n", "results that it is the mean of"),
     ];
     let bodies = found.cells.iter().map(|cell| {
         let mut pairs: Vec<_> = cell.pairs.iter().collect();
@@ -171,7 +175,11 @@ pub fn joined(found: &Joined) -> Result<Page, PageError> {
             rows: (pairs.iter())
                 .map(|pair| {
                     let number = |x: f64| Cell::from(format!("{x:.4}").replace('-', "−"));
-                    vec![pair.method.clone().into(), number(pair.distance), number(pair.value)]
+                    let interval = pair
+                        .value_interval
+                        .map_or_else(String::new, |[low, high]| format!("{low:.4} to {high:.4}").replace('-', "−"));
+                    let n = count(pair.n as u64).into();
+                    vec![pair.method.clone().into(), number(pair.distance), number(pair.value), interval.into(), n]
                 })
                 .collect(),
         }
@@ -179,6 +187,8 @@ pub fn joined(found: &Joined) -> Result<Page, PageError> {
     let page = Own {
         title: "Does certified distance predict what training gives?".to_owned(),
         mean: found.mean_spearman.map(signed),
+        correlations: found.correlations,
+        interval: (found.mean_spearman_interval).map(|[low, high]| format!("{} to {}", signed(low), signed(high))),
         figures: figures.iter().map(Drawn::from).collect(),
         cells: Table::new("Methods by distance, at each task and budget", &columns, bodies.collect()),
         without_distance: (found.without_distance.iter())

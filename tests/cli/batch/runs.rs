@@ -150,3 +150,51 @@ fn kills_lose_nothing_and_repeat_nothing_that_was_done() {
         assert_eq!(indices(&selection.join("indices.npy")), indices(&calm.join("indices.npy")));
     }
 }
+
+/// Seeds were a line each, and `study` wanted every one of their directories by hand.
+#[test]
+fn seeds_are_taken_together_and_a_study_reads_the_whole_batch() {
+    let work = Work::new("methods = [\"round-robin\", \"random\", \"uot\"]\nbudgets = [5, 20]\nseeds = [0, 1, 2]");
+    let printed = work.printed(&[], 0);
+    let groups = printed["over_seeds"].as_array().unwrap();
+    assert_eq!(groups.len(), 2 * 3 * 2);
+    let of = |job: &Value| {
+        let (lower, upper) = (job["distance"]["lower"].as_f64().unwrap(), job["distance"]["upper"].as_f64().unwrap());
+        (lower + upper) / 2.0
+    };
+    for group in groups {
+        let same = |job: &&Value| ["task", "method", "budget"].iter().all(|key| job[key] == group[key]);
+        let values: Vec<f64> = printed["jobs"].as_array().unwrap().iter().filter(same).map(of).collect();
+        assert_eq!((values.len(), &group["n"]), (3, &3.into()));
+        let mean = values.iter().sum::<f64>() / 3.0;
+        let sd = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 2.0).sqrt();
+        let found = &group["distance"];
+        assert!((found["mean"].as_f64().unwrap() - mean).abs() < 1e-12);
+        assert!((found["sd"].as_f64().unwrap() - sd).abs() < 1e-12);
+        assert_eq!(sd > 1e-9, group["method"] == "random", "{group}");
+    }
+    let table = String::from_utf8(work.batch(&[]).assert().success().get_output().stdout.clone()).unwrap();
+    assert!(table.contains("mean distance"), "{table}");
+    let lines: String = ["a", "b"]
+        .iter()
+        .flat_map(|task| ["round-robin", "random", "uot"].map(|method| (task, method)))
+        .flat_map(|(task, method)| [0, 1, 2].map(|seed| format!("{task},{method},20,{seed},{}\n", method.len() + seed)))
+        .collect();
+    fs::write(work.path("results.csv"), format!("task,method,budget,seed,value\n{lines}")).unwrap();
+    let study = |directory: &Path| {
+        let mut command = crate::support::kantor();
+        command.arg("study").arg("--results").arg(work.path("results.csv")).arg("--run").arg(directory);
+        command
+    };
+    let found = crate::support::printed_json(study(&work.path("results")).arg("--json"));
+    let cells = found["cells"].as_array().unwrap();
+    assert_eq!((cells.len(), &found["correlations"]), (2, &2.into()));
+    for pair in cells.iter().flat_map(|cell| cell["pairs"].as_array().unwrap()) {
+        // Three values around their middle one, a standard deviation of 1.
+        let (low, value) = (pair["value_interval"][0].as_f64().unwrap(), pair["value"].as_f64().unwrap());
+        assert!(pair["n"] == 3 && (value - low - 4.30265 / 3f64.sqrt()).abs() < 1e-4, "{pair}");
+    }
+    let text = String::from_utf8(study(&work.path("results")).assert().success().get_output().stdout.clone()).unwrap();
+    assert!(text.contains("n = 3") && text.contains("(n = 2, 95 %"), "{text}");
+    study(&work.path(".")).assert().code(3).stderr(predicates::str::contains("no finished job of kantor batch"));
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kantor::constraints::LimitUse;
-use kantor::pipeline::{Aggregate, GroupCoverage};
+use kantor::pipeline::{Aggregate, Behind, GroupCoverage, PairedBy, Standing, Unseen};
 use kantor::record::{
     AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, FixedRows, LimitPrice, NearestExample,
     NearestExamples, NewRows, Overlap, PRICES_SCHEMA, Parameters, Prices, QueryPrice, RandomReference, RowPrice,
@@ -12,9 +12,32 @@ use kantor::record::{
 };
 use kantor::source::InputRecord;
 use kantor_theory::{Cost, Interval, LimitEnd, Objective, Power, Status};
+use serde_json::Value;
 
 /// What HTML, XML and terminals could take for something else.
 pub(super) const NASTY: &str = "<script>x</script>&\"'";
+
+/// Seen and unseen queries under every cost and budget.
+fn unseen(names: &[String], costs: &[Cost], budgets: &[usize]) -> Vec<Unseen> {
+    let behind = |mean: f64, half: f64| Behind { mean, half_width: Some(half) };
+    let standing = |(at, method): (usize, &String)| Standing {
+        method: method.clone(),
+        seen: 0.4 + 0.01 * at as f64,
+        unseen: 0.5 + 0.002 * at as f64,
+        behind_seen: behind(0.01 * at as f64, 0.001),
+        behind_unseen: behind(0.002 * at as f64, 0.003),
+    };
+    let one = |cost: Cost, budget: usize| Unseen {
+        cost,
+        budget,
+        folds: 5,
+        paired_by: PairedBy::Query,
+        pairs: 40,
+        methods: names.iter().enumerate().map(standing).collect(),
+        leader_unseen: (names.len() > 1).then(|| behind(-0.002, 0.003)),
+    };
+    costs.iter().flat_map(|cost| budgets.iter().map(move |budget| one(*cost, *budget))).collect()
+}
 
 /// A comparison of this many methods under these costs; names and texts contain [`NASTY`] if `nasty`.
 pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], groups: usize, nasty: bool) -> Comparison {
@@ -114,7 +137,13 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
         },
         seed: 0,
         random_seeds: 3,
-        warnings: vec![Warning { kind: "order".into(), text: word("W and energy disagree".to_owned()) }],
+        warnings: vec![Warning {
+            kind: "order".into(),
+            budget: None,
+            text: word("W and energy disagree".to_owned()),
+            details: Value::Null,
+        }],
+        unseen: unseen(&names, costs, budgets),
         results: results.map(|(cost, method, budget)| row(cost, method, budget)).collect(),
         references: (grid())
             .map(|(cost, budget)| RandomReference {

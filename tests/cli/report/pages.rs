@@ -231,6 +231,8 @@ pub(super) fn joined() -> Page {
                 method: format!("{NASTY}m{method}"),
                 distance: 0.4 + 0.01 * method as f64,
                 value: -1.5 + (method * task) as f64,
+                n: 1 + task,
+                value_interval: (task > 0).then_some([-1.6, 1e3]),
             })
             .collect(),
         spearman: (task > 0).then_some(1.0),
@@ -240,6 +242,8 @@ pub(super) fn joined() -> Page {
     page::joined(&Joined {
         cells: cells.collect(),
         mean_spearman: Some(1.0),
+        correlations: 6,
+        mean_spearman_interval: Some([0.9, 1.1]),
         without_distance,
         of_other_seeds: Vec::new(),
     })
@@ -295,13 +299,20 @@ fn a_study_writes_its_page_but_not_over_the_results() {
 fn numbers_without_measure_are_left_out_of_figures() {
     let extremes = [f64::NAN, f64::INFINITY, -f64::MAX, f64::MAX, 5e-324, 0.0, -1.0, 1e9, 1e9 + 1e-7];
     for pair in extremes.iter().flat_map(|a| extremes.map(|b| [*a, b])) {
-        let pairs =
-            pair.iter().zip(extremes).map(|(value, distance)| Pair { method: "m".to_owned(), distance, value: *value });
+        let pairs = pair.iter().zip(extremes).map(|(value, distance)| Pair {
+            method: "m".to_owned(),
+            distance,
+            value: *value,
+            n: 2,
+            value_interval: Some([*value, distance]),
+        });
         let cell = Cell { task: "t".to_owned(), budget: 500, pairs: pairs.collect(), spearman: None };
         check(
             &page::joined(&Joined {
                 cells: vec![cell],
                 mean_spearman: None,
+                correlations: 0,
+                mean_spearman_interval: None,
                 without_distance: Vec::new(),
                 of_other_seeds: Vec::new(),
             })
