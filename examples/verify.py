@@ -321,7 +321,7 @@ def check(args):
     convention += WEIGHTED if type(kind) is tuple and weighted(problem) else ""
     convention += WORST if problem["tasks"] else ""
     if quality := problem["quality"]:
-        plain = not problem["tasks"] and problem["weights"]["subset"] is None and type(kind) is not float
+        plain = problem["weights"]["subset"] is None and type(kind) is not float
         need(plain and quality["weight"] > 0, "quality: no weight, or not known of this statement")
         convention += VALUED
     need(problem["convention"] == convention, "convention: not the one of this format")

@@ -178,6 +178,11 @@ impl Inputs {
         }
     }
 
+    /// The names of several tasks, in the order of their queries.
+    pub(crate) fn task_names(&self) -> &[String] {
+        &self.tasks
+    }
+
     /// The tasks and their shares of a total of 1; none if there is one file of queries.
     pub(crate) fn tasks(&self) -> Vec<(String, f64)> {
         let shares = match &self.weights.values {

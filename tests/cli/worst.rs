@@ -65,7 +65,15 @@ fn the_distance_is_that_of_the_farthest_task_and_optimal_is_near_the_bound() {
                 .assert()
                 .success()
                 .stdout(contains("verified").and(contains("to any of 2 tasks of 3, 2 queries")));
-            assert!(!at.join(&dir).join("prices.json").exists(), "limits and rows have no prices there");
+            let prices = read_json(&at.join(&dir).join("prices.json"));
+            let tasks = prices["tasks"].as_array().unwrap();
+            let shares: f64 = tasks.iter().map(|task| task["price"].as_f64().unwrap()).sum();
+            assert!((shares - 1.0).abs() < 1e-9 && tasks[0]["task"] == json!("a"), "{prices}");
+            assert_eq!(tasks[1]["distance_upper"].as_f64().unwrap(), of_tasks[1].1);
+            for query in prices["queries"].as_array().unwrap() {
+                let task = if query["query"].as_u64().unwrap() < 3 { "a" } else { "b" };
+                assert_eq!(query["task"], json!(task));
+            }
             if more.is_empty() {
                 // What the tasks say alone.
                 for (query, of_task) in ["a.npy", "b.npy"].iter().zip(&of_tasks) {
@@ -96,8 +104,69 @@ fn the_distance_is_that_of_the_farthest_task_and_optimal_is_near_the_bound() {
     assert_eq!(manifest["parameters"]["aggregate"], json!("worst"));
     let stated = read_json(&at.join("out/optimal/k12/certificate.json"));
     assert_eq!(stated["problem"]["tasks"], json!([3, 2]));
-    let shown = kantor().current_dir(at).args(["prices", "out"]).assert().code(3);
-    shown.stderr(contains("not for the worst of several tasks"));
+    let shown = kantor().current_dir(at).args(["prices", "out"]).assert().success();
+    shown.stdout(contains("tasks, if they may be farther").and(contains("rows that are added to the pool")));
+}
+
+/// What limits and rows are worth at most, against what is chosen with a limit relaxed and with the queries in the pool.
+#[test]
+fn no_relaxed_limit_and_no_new_row_gains_more_for_the_worst_task_than_its_price_says() {
+    let directory = data();
+    let at = directory.path();
+    let quota = |most: &'static str| ["--pool-jsonl", "pool.jsonl", "--quota", most, "--method", "optimal"];
+    let upper = |found: &Value| ends(&found["results"][0]["distance"]).1;
+    let known = upper(&select(at, "out", &quota("source=web:..2")));
+    let prices = read_json(&at.join("out/optimal/k12/prices.json"));
+    let price = |list: &str, at: usize| prices[list][at]["closer_by_at_most"].as_f64().unwrap();
+    let relaxed = upper(&select(at, "relaxed", &quota("source=web:..3")));
+    assert!(known - relaxed <= price("limits", 0), "{known} {relaxed} {prices}");
+    // A row for every query, in the place of another of as many labels: those of task `b`.
+    let read = |name: &str| fs::read(at.join(name)).unwrap();
+    let rows = |name: &str| {
+        let bytes = read(name);
+        let start = bytes.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+        bytes[start..].chunks(4).map(|x| f32::from_le_bytes(x.try_into().unwrap())).collect::<Vec<f32>>()
+    };
+    let more = [rows("pool.npy"), rows("b.npy")].concat();
+    write_npy(&at.join("pool.npy"), 3, &more);
+    let lines = String::from_utf8(read("pool.jsonl")).unwrap() + &"{\"source\": \"book\"}\n".repeat(2);
+    fs::write(at.join("pool.jsonl"), lines).unwrap();
+    let wider = upper(&select(at, "wider", &quota("source=web:..2")));
+    let ten = prices["new_rows"].as_array().unwrap().iter().position(|of| of["rows"] == json!(10)).unwrap();
+    assert!(known - wider > 1e-4 && known - wider <= price("new_rows", ten), "{known} {wider} {prices}");
+}
+
+#[test]
+fn quality_counts_for_the_worst_task_and_is_proved() {
+    let directory = data();
+    let at = directory.path();
+    let scores = (0..60).map(|row| format!("{}\n", (row % 5) as f64 - 1.5));
+    fs::write(at.join("scores.txt"), scores.collect::<String>()).unwrap();
+    let quality = ["--quality", "scores.txt", "--quality-weight", "0.1", "--method", "optimal,swap,round-robin"];
+    for more in [&[][..], &["--pool-jsonl", "pool.jsonl", "--quota", "source=web:..2"], &["--p", "2"]] {
+        let found = select(at, "out", &[&quality[..], more].concat());
+        let results = found["results"].as_array().unwrap();
+        let of = |result: &Value| {
+            let power = if more.contains(&"--p") { 2 } else { 1 };
+            let (quality, upper) = (&result["quality"], ends(&result["distance"]).1);
+            let less = ends(&quality["less_quality"]).1;
+            let mean = quality["mean"].as_f64().unwrap();
+            assert!((less - (upper.powi(power) - 0.1 * mean)).abs() < 1e-12, "{result}");
+            let best = quality["best"].as_f64().unwrap();
+            assert!(best <= less, "{result}");
+            let file = format!("out/{}/k12/certificate.json", result["method"].as_str().unwrap());
+            kantor().current_dir(at).args(["verify", &file]).assert().success().stdout(contains("verified"));
+            (less, best)
+        };
+        let values: Vec<(f64, f64)> = results.iter().map(of).collect();
+        assert!(
+            values[0].0 <= values[2].0 && values[1].0 <= values[2].0 && values[0].0 - values[0].1 <= 0.02,
+            "{more:?} {values:?}"
+        );
+        assert!(
+            results[0]["quality"]["mean"].as_f64().unwrap() > results[2]["quality"]["mean"].as_f64().unwrap() + 0.1
+        );
+    }
 }
 
 #[test]
