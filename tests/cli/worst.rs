@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{json as read_json, kantor, printed_json, write_npy};
 
 /// A pool of 60 rows around a circle's arc and two tasks, of three and of two queries, at its ends.
-fn data() -> tempfile::TempDir {
+pub(crate) fn data() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     let point = |x: f32| [x.cos(), x.sin(), 0.1 * (7.0 * x).sin()];
@@ -25,10 +25,10 @@ fn data() -> tempfile::TempDir {
     directory
 }
 
-const TASKS: [&str; 4] = ["--query", "a=a.npy", "--query", "b=b.npy"];
+pub(crate) const TASKS: [&str; 4] = ["--query", "a=a.npy", "--query", "b=b.npy"];
 
 /// A run with these words before its output directory.
-fn words<'a>(command: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn words<'a>(command: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let common = [command, "--pool", "pool.npy", "--cost", "euclidean", "--budget", "12", "--force", "-o", out];
     [&common, more].concat()
 }
@@ -186,6 +186,13 @@ fn tables_and_pages_give_the_distance_of_every_task() {
         .assert()
         .success()
         .stdout(contains("worst task"));
+    let csv = fs::read_to_string(at.join("compared/results.csv")).unwrap();
+    let header = csv.lines().next().unwrap();
+    assert!(header.ends_with(",task_distance_lower:b,task_distance_upper:b"), "{header}");
+    let line: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
+    let last = read_json(&at.join("compared/results.json"))["results"][0]["task_distances"][1]["upper"].clone();
+    assert_eq!(line.len(), header.split(',').count());
+    assert_eq!(line.last().unwrap().parse::<f64>().unwrap(), last.as_f64().unwrap());
     let page = fs::read_to_string(at.join("compared/report.html")).unwrap();
     assert!(page.contains("Distance to each task") && page.contains("the worst of the tasks"));
     let found = read_json(&at.join("compared/results.json"));
@@ -206,8 +213,11 @@ fn one_task_is_what_it_is_without() {
     let directory = data();
     let at = directory.path();
     let certificates = [("plain", &[][..]), ("worst", &["--aggregate", "worst"])].map(|(out, more)| {
+        let worst = !more.is_empty();
         let more = [&["--query", "a.npy", "--method", "optimal,swap"], more].concat();
-        kantor().current_dir(at).args(words("select", out, &more)).assert().success();
+        let shown = kantor().current_dir(at).args(words("select", out, &more)).assert().success();
+        let said = String::from_utf8(shown.get_output().stderr.clone()).unwrap();
+        assert_eq!(said.contains("--aggregate worst changes nothing here"), worst, "{said}");
         ["optimal", "swap"].map(|method| fs::read(at.join(out).join(method).join("k12/certificate.json")).unwrap())
     });
     assert_eq!(certificates[0], certificates[1]);
@@ -250,9 +260,39 @@ fn what_has_no_meaning_for_the_worst_task_is_refused_by_name() {
     refused("compare", &["--objective", "mmd"], &["--objective mmd", "--aggregate worst"]);
     refused("select", &["--diversity", "0.5"], &["--diversity", "--aggregate worst"]);
     refused("select", &["--balance-groups"], &["--balance-groups", "--aggregate worst"]);
-    refused("select", &["--cross-fit", "2"], &["--cross-fit", "several tasks"]);
+    refused("select", &["--cross-fit", "3"], &["--cross-fit 3", "2 queries of the smallest task"]);
     refused("compare", &["--solver", "exact"], &["--solver", "--aggregate worst"]);
     let wrong = [&TASKS[..], &["--aggregate", "best"]].concat();
     let shown = kantor().current_dir(directory.path()).args(words("select", "out", &wrong)).assert().code(2);
     shown.stderr(contains("mixture, worst"));
+}
+
+#[test]
+fn folds_are_drawn_within_tasks_whose_shares_they_keep() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    // All queries of a task are one point, and the two points are the pool: equal shares make every distance zero, but folds that
+    // have more of one task would not.
+    write_npy(&at.join("pool.npy"), 1, &[0.0, 10.0]);
+    write_npy(&at.join("a.npy"), 1, &[0.0; 4]);
+    write_npy(&at.join("b.npy"), 1, &[10.0; 3]);
+    let held_out = |more: &[&str]| {
+        let common = ["select", "--pool", "pool.npy", "--cost", "euclidean", "--budget", "2", "--force", "-o", "out"];
+        let folds = ["--cross-fit", "2", "--method", "optimal,random", "--json"];
+        let found = printed_json(kantor().current_dir(at).args(common).args(TASKS).args(folds).args(more));
+        found["results"].as_array().unwrap().iter().map(|of| of["held_out"].clone()).collect::<Vec<_>>()
+    };
+    for (more, upper) in [
+        (&[][..], 0.0),
+        (&["--seed", "5"], 0.0),
+        (&["--query-shares", "a=3,b=1"], 2.5),
+        (&["--aggregate", "worst"], 5.0),
+    ] {
+        for found in held_out(more) {
+            assert!((found["distance"]["upper"].as_f64().unwrap() - upper).abs() < 1e-9, "{more:?}: {found}");
+            assert!((found["seen"]["distance"]["upper"].as_f64().unwrap() - upper).abs() < 1e-9, "{more:?}: {found}");
+            // Queries of several tasks are no draws from one law.
+            assert!(found["law"].is_null(), "{found}");
+        }
+    }
 }
