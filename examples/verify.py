@@ -150,6 +150,9 @@ def read(path):
 # The array in a file, its number type, and the digest of the file.
 def table(path):
     need(os.path.isfile(path), f"{path} is no file", "cannot-check")
+    plain = path.lower().removesuffix(".gz").removesuffix(".zst")
+    why = f"{path} is text, of whose words `kantor verify` makes rows, which is not done here"
+    need(not plain.endswith((".jsonl", ".csv", ".tsv")), why, "cannot-check")
     try:
         with open(path, "rb") as file:
             digest = hashlib.sha256()
@@ -321,7 +324,7 @@ def check(args):
     convention += WEIGHTED if type(kind) is tuple and weighted(problem) else ""
     convention += WORST if problem["tasks"] else ""
     if quality := problem["quality"]:
-        plain = not problem["tasks"] and problem["weights"]["subset"] is None and type(kind) is not float
+        plain = problem["weights"]["subset"] is None and type(kind) is not float
         need(plain and quality["weight"] > 0, "quality: no weight, or not known of this statement")
         convention += VALUED
     need(problem["convention"] == convention, "convention: not the one of this format")

@@ -8,7 +8,7 @@ import struct
 import zlib
 from fractions import Fraction
 
-from verify_bounds import LARGEST, Feasible, Stop, need, units
+from verify_bounds import LARGEST, Feasible, Stop, need, positive, units
 
 try:
     from blake3 import blake3
@@ -180,11 +180,13 @@ def feasible(cert, certificate, words, kept):
     worth = 0
     if quality:
         worths = [units(quality["weight"]) * units(score) for score in columns[-1]]
-        # A kernel's squared distance is bounded by twice the values.
-        half = 1 if problem["objective"] == "w" else 2
+        # A kernel's squared distance is bounded by twice the mean of the values, that to several tasks by it over their shares.
+        unit = Fraction(1 if problem["objective"] == "w" else 0.5)
+        if problem["tasks"] and cert["best"]:
+            unit = Fraction(sum(positive(cert["evidence"]["task_shares"], "shares")), 2**1074)
         for row in kept:
             need(abs(worths[row]) <= units(LARGEST) << 1074, "quality: too large")
-            discounts[number[row]] -= -(-worths[row] // half)
+            discounts[number[row]] += -worths[row] * unit.numerator // unit.denominator
         worth = Fraction(sum(worths[row] for row in chosen), k << 2148)
     numbered = lambda rows: {number[row] for row in rows if row in number}
     return Feasible(k, n, (numbered(include), numbered(exclude), discounts, constant), worth, tokens)

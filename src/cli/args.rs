@@ -125,7 +125,7 @@ impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
-        let spec = files.with_weights(&self.weights, self.cross_fit.is_some(), run)?.expanded()?;
+        let spec = files.with_weights(&self.weights, run)?.expanded()?;
         let rules = RuleSpec { in_tokens: !self.token_budget.is_empty(), ..self.constraints.rules() };
         Ok(InputSpec { query_jsonl, query_groups, rules, ..spec })
     }

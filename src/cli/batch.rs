@@ -178,6 +178,12 @@ fn as_json(report: &BatchReport, out: &Path) -> Value {
                     job["selection"] = placed(done, &line.directory)["dir"].clone();
                     job["distance"] = json!(done.distance);
                     job["excess"] = json!(done.excess);
+                    if let Some(quality) = &done.quality {
+                        job["quality"] = json!(quality);
+                    }
+                    if !done.task_distances.is_empty() {
+                        job["task_distances"] = json!(done.task_distances);
+                    }
                     job["energy"] = json!(done.energy);
                     job["seconds"] = json!(done.total_seconds());
                 }
@@ -225,12 +231,19 @@ fn seeds_table(groups: &[OverSeeds]) -> Text {
 
 fn as_table(report: &BatchReport) -> Text {
     let none = || "–".to_owned();
+    let quality = |line: &JobLine| match &line.state {
+        State::Done(done) => done.quality,
+        _ => None,
+    };
+    let valued = report.lines.iter().any(|line| quality(line).is_some());
     let rows = report.lines.iter().map(|line| {
         let (mut distance, mut excess, mut time) = (none(), none(), none());
         let state = match &line.state {
             State::Done(done) => {
                 distance = done.distance.map_or_else(none, table::interval);
-                excess = done.excess.map_or_else(none, |excess| format!("≤ {}", table::percent_up(excess)));
+                let gap = done.quality.and_then(|quality| quality.gap);
+                let gap = gap.map_or_else(none, |gap| format!("≤ {}", table::bound(gap, false)));
+                excess = done.excess.map_or(gap, |excess| format!("≤ {}", table::percent_up(excess)));
                 time = format!("{:.2} s", done.total_seconds());
                 if is_good(line) { done.status.to_string() } else { format!("not met: {}", done.status) }
             }
@@ -240,9 +253,18 @@ fn as_table(report: &BatchReport) -> Text {
         };
         let job = &line.job;
         let (seed, unit) = (job.seed.to_string(), if job.in_tokens { " tokens" } else { "" });
-        vec![job.task.clone(), job.method.clone(), format!("{}{unit}", job.budget), seed, distance, excess, time, state]
+        let worth = valued.then(|| {
+            let less = quality(line).and_then(|quality| quality.less_quality).map_or_else(none, table::value);
+            [quality(line).map_or_else(none, |quality| format!("{:.4}", quality.mean)), less]
+        });
+        let first = [job.task.clone(), job.method.clone(), format!("{}{unit}", job.budget), seed, distance];
+        first.into_iter().chain(worth.into_iter().flatten()).chain([excess, time, state]).collect()
     });
-    table::plain(&["task", "method", "budget", "seed", "distance", "above best possible", "time", "state"], rows)
+    let first = ["task", "method", "budget", "seed", "distance"];
+    let worth = valued.then_some(["mean quality", "less quality"]);
+    let last = ["above best possible", "time", "state"];
+    let header: Vec<&str> = first.into_iter().chain(worth.into_iter().flatten()).chain(last).collect();
+    table::plain(&header, rows)
 }
 
 fn summary(report: &BatchReport) -> String {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::constraints::Quota;
@@ -58,6 +59,12 @@ pub(super) struct ConstraintArguments {
     /// Choose no row whose largest cosine to a query is less than this
     #[arg(long, value_name = "S", value_parser = similarity, allow_negative_numbers = true)]
     min_similarity: Option<f64>,
+}
+
+/// The names of its flags, without dashes.
+pub(super) fn flags() -> Vec<String> {
+    let command = ConstraintArguments::augment_args(clap::Command::default());
+    command.get_arguments().filter_map(|argument| argument.get_long()).map(str::to_owned).collect()
 }
 
 impl ConstraintArguments {

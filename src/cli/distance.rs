@@ -7,13 +7,17 @@ use std::process::ExitCode;
 use kantor_solvers::transport::divergence::sinkhorn_divergence;
 use kantor_solvers::transport::evidence::{ThresholdedPlan, compressed, thresholded};
 use kantor_solvers::{Solution, Watch};
-use kantor_theory::{BestBound, DistanceBound, Geometry, Objective, Power, Status, TransportProblem, Weights};
+use kantor_theory::{
+    BestBound, DistanceBound, FeasibleSet, Geometry, Interval, Objective, Power, Status, TransportProblem, Weights,
+};
 use serde_json::json;
 
 use super::progress::Progress;
-use crate::certify::{self, Certified, Terms};
+use crate::certify::{self, Terms};
 use crate::output::{OutputFile, distinct};
-use crate::pipeline::{Drawing, Error, Inputs, RandomReference, Request, cheap_draws, references};
+use crate::pipeline::{
+    Aggregate, Drawing, Error, InputSpec, Inputs, RandomReference, Request, cheap_draws, references,
+};
 use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::source::list::read_weights;
@@ -22,12 +26,15 @@ use crate::view::terminal::tell;
 use crate::view::trace::Trace;
 use crate::view::{plan, table, verdict};
 
+use super::admissible::{Admissible, refuse_beside};
 use super::args::{InputArguments, PowerArgument, RunArguments};
 use super::best::{self, When};
+use super::constraints::ConstraintArguments;
 use super::failure::Failure;
 use super::metric::MetricArguments;
 use super::output::{doubt, say};
 use super::problem::SolverArguments;
+use super::queries::TaskArguments;
 use super::settings::tell_idle_of_solvers;
 use super::signals;
 
@@ -44,8 +51,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     subset_weights: Option<PathBuf>,
     /// One weight per query, dropped ones included; uniform if left out
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "query_shares")]
     query_weights: Option<PathBuf>,
+    #[command(flatten)]
+    tasks: TaskArguments,
+    #[command(flatten)]
+    constraints: ConstraintArguments,
     #[command(flatten)]
     metric: MetricArguments,
     #[command(flatten)]
@@ -86,9 +97,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if arguments.best == When::Always && !comparable {
         return Err(Failure::Usage("--best always is for a --subset with uniform weights".to_owned()));
     }
-    let outputs = Outputs::create(arguments)?;
+    let spec = spec(arguments)?;
+    let metric = arguments.metric.flag();
+    let others = [("--solver and what goes with it", !arguments.solver.are_default()), (&metric[..], !transport)];
+    if !spec.rules.is_none() {
+        let what = "a limit or --quality";
+        if arguments.subset.is_none() {
+            return Err(Failure::Usage(format!("{what} is about the rows of a --subset: give one")));
+        }
+        refuse_beside(what, &others)?;
+        refuse_beside(what, &[("--subset-weights", arguments.subset_weights.is_some())])?;
+    }
+    let several = spec.aggregate == Aggregate::Worst && spec.tasks.len() > 1;
+    if several {
+        refuse_beside("--aggregate worst", &others)?;
+    }
+    let outputs = Outputs::create(arguments, &spec)?;
     let (cost, power) = (arguments.input.cost, arguments.power.get());
-    let inputs = Inputs::open(&arguments.input.spec(&arguments.run)?, cost, &progress)?;
+    let inputs = Inputs::open(&spec, cost, &progress)?;
     doubt(&inputs, &arguments.run);
     // The ids of a subset's rows are compared with those of the pool.
     let idle_examples = !arguments.input.files.pool_jsonl.is_empty() && arguments.subset.is_none();
@@ -115,8 +141,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let geometry = problem.geometry();
     let subset = arguments.subset_weights.as_deref().map(of_subset).transpose()?;
-    let weights = Weights { subset, query: problem.query_weights().map(<[f64]>::to_vec) };
-    let terms = Terms { power, weights, ..Terms::default() };
+    let plain = problem.terms(Objective::W);
+    let terms = Terms { weights: Weights { subset, ..plain.weights }, ..plain };
+    let admissible = Admissible::of(&inputs, &problem, &rows)?;
     if !transport {
         return arguments.metric.run(&inputs, geometry, &terms, &rows, &progress, arguments.run.json);
     }
@@ -129,15 +156,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             true => best::of_size(rows.len(), &inputs, &problem, arguments.best, &arguments.run, watch)?,
             false => None,
         };
-        let drawn = best.as_ref().map_or(Ok(None), |best| drawn(arguments, &inputs, &problem, best, watch))?;
+        let compared = best.as_ref().filter(|_| admissible.broken.is_empty());
+        let drawn = compared.map_or(Ok(None), |best| drawn(arguments, &inputs, &problem, best, watch))?;
         if arguments.solver.are_default() {
-            return Ok((best, drawn, unheard(watch, || linear(arguments, geometry, &terms, &rows))?, None));
+            return Ok((
+                best,
+                drawn,
+                unheard(watch, || linear(arguments, geometry, &terms, &rows, admissible.set.as_ref()))?,
+                None,
+            ));
         }
         let outputs = (plan, trace, &mut written);
         let (distance, solved) = solve(arguments, geometry, &terms, &rows, outputs, watch)?;
         Ok::<_, Failure>((best, drawn, distance, Some(solved)))
     })?;
-    let certified = Certified::new(distance, best)?;
+    let (certified, among) = admissible.certified(distance, best)?;
     let status = solved.as_ref().map(|solved| solved.status).filter(|status| !status.is_success());
     let status = status.unwrap_or(certified.status());
     if let Some(mut file) = certificate {
@@ -150,20 +183,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     OutputFile::commit_all(written)?;
     let interval = certified.distance().interval();
     if arguments.run.json {
-        let (lower, upper) = (interval.lower, interval.upper);
+        let Interval { lower, upper } = certified.distance().plain();
         let mut object = json!({"schema": "kantor/distance/1", "lower": lower, "upper": upper, "status": status});
-        object["best"] = json!(certified.best().map(|best| json!({"lower": best.lower()})));
+        let best = among.filter(|_| certified.less_quality().is_none());
+        object["best"] = json!(best.map(|lower| json!({"lower": lower})));
         object["excess"] = json!(certified.excess());
         object["random"] = json!(drawn);
-        if let (Some(object), Some(solved)) = (object.as_object_mut(), &solved) {
-            object.extend(solved.keys());
+        if let Some(object) = object.as_object_mut() {
+            object.extend(admissible.keys(&certified));
+            object.extend(solved.iter().flat_map(Solved::keys));
         }
         say(object)?;
     } else {
-        let ends = table::interval(interval);
+        let ends = table::interval(certified.distance().plain());
         say(format_args!("distance of {} rows to {} queries: {ends}  ({status})", rows.len(), geometry.query_len()))?;
-        if let Some(best) = certified.best() {
-            say(format_args!("every subset of that size: at least {}", table::bound(best.lower(), true)))?;
+        say(admissible.text(&certified))?;
+        if let Some(best) = among {
+            say(format_args!("{}: at least {}", admissible.every(), table::bound(best, true)))?;
         }
         if let Some(excess) = certified.excess() {
             say(format_args!("the subset is at most {} above the best possible", table::percent_up(excess)))?;
@@ -179,8 +215,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     Ok(ExitCode::from(match status {
         Status::Interrupted => signals::INTERRUPTED,
-        status => u8::from(!status.is_success()),
+        status => u8::from(!status.is_success() || !admissible.broken.is_empty()),
     }))
+}
+
+/// The input files, with what they and the choice must obey.
+fn spec(arguments: &Arguments) -> Result<InputSpec, Failure> {
+    let Arguments { input, tasks, constraints, .. } = arguments;
+    let spec = input.files.with_tasks(&arguments.run)?.expanded()?;
+    let (query_weights, rules) = (tasks.weighting(&spec.tasks)?, constraints.rules());
+    Ok(InputSpec { query_weights, aggregate: tasks.aggregate(), rules, ..spec })
 }
 
 /// The files that were asked for, hidden until all is known.
@@ -191,11 +235,10 @@ struct Outputs {
 }
 
 impl Outputs {
-    fn create(arguments: &Arguments) -> Result<Self, Failure> {
+    fn create(arguments: &Arguments, spec: &InputSpec) -> Result<Self, Failure> {
         let Arguments { certificate, solver, subset, subset_weights, query_weights, .. } = arguments;
         let named = [("--certificate", certificate), ("--plan", &solver.plan), ("--trace", &solver.trace)];
         let named: Vec<_> = named.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect();
-        let spec = arguments.input.spec(&arguments.run)?;
         let more = [subset, subset_weights, query_weights, &arguments.run.config];
         distinct(&named, spec.files().map(|(_, path)| path).chain(more.into_iter().flatten().map(PathBuf::as_path)))?;
         let extension = solver.plan.as_deref().and_then(Path::extension).unwrap_or_default();
@@ -239,6 +282,7 @@ fn linear(
     geometry: &Geometry<'_>,
     terms: &Terms,
     rows: &[usize],
+    set: Option<&FeasibleSet>,
 ) -> Result<DistanceBound, Failure> {
     let needed = 8 * (rows.len() * geometry.query_len()) as u64;
     if let Some(allowed) = arguments.run.max_memory.filter(|&allowed| needed > allowed) {
@@ -247,7 +291,10 @@ fn linear(
             rows.len()
         )));
     }
-    Ok(certify::distance(geometry, terms, rows)?)
+    Ok(match set {
+        None => certify::distance(geometry, terms, rows)?,
+        Some(set) => certify::distance_among(geometry, terms, rows, set)?,
+    })
 }
 
 /// What a solver found, for printing.

@@ -15,7 +15,7 @@ use crate::source::name::readable;
 
 use super::args::{InputArguments, ProofArguments, RunArguments};
 use super::config;
-use super::constraints::ConstraintArguments;
+use super::constraints::{self, ConstraintArguments};
 use super::count::count;
 use super::failure::Failure;
 use super::parse_error;
@@ -45,9 +45,9 @@ const BUDGETS: [&str; 2] = ["budgets", "budget"];
 const TOKEN_BUDGETS: [&str; 2] = ["token-budgets", "token-budget"];
 const SEEDS: [&str; 2] = ["seeds", "seed"];
 
-/// Inputs that belong to a task; a task may also have a pool of its own, and weights of its queries.
+/// Inputs that belong to a task; a task may also have a pool of its own, weights of its queries, and rules.
 const OF_TASK: [&str; 2] = ["query", "similarity"];
-const OF_TASK_OR_ALL: [&str; 5] = ["pool", "pool-jsonl", "tensor", "query-weights", "query-shares"];
+const OF_TASK_OR_ALL: [&str; 6] = ["pool", "pool-jsonl", "tensor", "query-weights", "query-shares", "aggregate"];
 
 /// Names of the file's directory of results, tasks and further grids.
 const OUT: &str = "out";
@@ -174,7 +174,9 @@ impl JobFile<'_> {
             Value::Table(own) => own.clone(),
             _ => return Err(self.refuse(&format!("task `{name}` is neither a file nor a table with `query`"))),
         };
-        let known: Vec<&str> = OF_TASK.into_iter().chain(OF_TASK_OR_ALL).collect();
+        let rules = constraints::flags();
+        let known = OF_TASK.into_iter().chain(OF_TASK_OR_ALL).chain(rules.iter().map(String::as_str));
+        let known: Vec<&str> = known.collect();
         self.check_keys(&own, &format!(" in task `{name}`"), &known, |_| false)?;
         if !own.keys().any(|key| OF_TASK.contains(&key.as_str())) {
             return Err(self.refuse(&format!("task `{name}` has no `query`: give its file")));
@@ -193,7 +195,7 @@ impl JobFile<'_> {
         let Shared { input, proof, weights, constraints, settings } =
             Shared::try_parse_from(words).map_err(|error| self.refuse(&parse_error::sentence(error)))?;
         let request = proof.request(settings.settings(), run);
-        let spec = input.files.with_weights(&weights, request.cross_fit.is_some(), run);
+        let spec = input.files.with_weights(&weights, run);
         let mut spec = spec.map_err(|failure| match failure {
             Failure::Usage(fault) => self.refuse(&format!("task `{name}`: {fault}")),
             other => other,

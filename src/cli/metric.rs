@@ -64,6 +64,11 @@ impl MetricArguments {
         Ok(self.metric == "transport")
     }
 
+    /// Its flag, as it was given.
+    pub(super) fn flag(&self) -> String {
+        format!("--metric {}", self.metric)
+    }
+
     /// Whether costs enter to a power.
     pub(super) fn has_power(&self) -> bool {
         self.metric == "transport" || self.metric.starts_with("chamfer")

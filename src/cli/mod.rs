@@ -1,5 +1,6 @@
 //! The command line: words in, a typed request to the library, words and an exit code out.
 
+mod admissible;
 mod args;
 mod batch;
 mod best;
@@ -68,7 +69,7 @@ enum Command {
     /// Compare methods, budgets, costs and solvers on one pool and query set
     Compare(Box<compare::Arguments>),
     /// Certified transport distance between a subset of the pool and the queries
-    Distance(distance::Arguments),
+    Distance(Box<distance::Arguments>),
     /// What the distance of a subset implies for losses: every bound with its assumptions, and when it says nothing
     Bound(Box<bound::Arguments>),
     /// Check a certificate against the files that it speaks of
@@ -76,11 +77,11 @@ enum Command {
     /// Say what limits, queries and new rows are worth, by the proofs of a result
     Prices(prices::Arguments),
     /// Say what is in a file of rows, and what selecting from it would cost
-    Inspect(inspect::Arguments),
+    Inspect(Box<inspect::Arguments>),
     /// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once, however often it is interrupted
-    Batch(batch::Arguments),
+    Batch(Box<batch::Arguments>),
     /// Order the whole pool by a method, cut the order into bins, and write some rows of each with their distance
-    Quantiles(quantiles::Arguments),
+    Quantiles(Box<quantiles::Arguments>),
     /// Say whether distance predicts the outcome of training, in published tables or in your own results
     Study(study::Arguments),
     /// List the selection methods and their defaults

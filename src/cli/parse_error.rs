@@ -5,11 +5,24 @@ use clap::Error;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::constraints::flags;
 use crate::view::escape::{OneLine, Text};
+
+/// What is said where a flag of limits is given to a command without.
+const LIMITS: &str = "  tip: limits and quality are for `select`, `compare`, `batch` and `distance --subset`; a bound below every subset, as `bound` \
+                      gives, is one below those that keep limits too";
 
 /// The whole message.
 pub(super) fn text(error: Error) -> Text {
-    in_one_line(error).render().to_string().trim_end().lines().collect()
+    let limits = error.kind() == ErrorKind::UnknownArgument
+        && flag(&error).is_some_and(|flag| flags().iter().any(|of| of == flag));
+    let message = in_one_line(error).render().to_string();
+    let mut text: Text = message.trim_end().lines().collect();
+    if limits {
+        text.push("");
+        text.push(LIMITS);
+    }
+    text
 }
 
 /// What is wrong in one sentence, with what may have been meant, and nothing of the command line.

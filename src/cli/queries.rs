@@ -49,21 +49,29 @@ pub(super) fn tasks(words: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<String>), Fa
     Ok((paths, names))
 }
 
-/// How much each query counts, and what several tasks are together.
+/// What several tasks are together.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection")]
-pub(super) struct WeightArguments {
+pub(super) struct TaskArguments {
     /// What several tasks are together: one mixture of all their queries, or the worst of them, where distance, bound and
     /// certificate are those of the task that is farthest, and optimal and swap choose for that
     #[arg(long, value_name = "mixture|worst", default_value = "mixture", value_parser = aggregate_parser())]
     aggregate: Aggregate,
-    /// How much each query counts: one positive number for each, a list in text or .npy. Without it, all count the same
-    #[arg(long, value_name = "FILE", conflicts_with = "query_shares")]
-    query_weights: Option<PathBuf>,
     /// How much each task counts, where --query is given as NAME=FILE for several; its queries share that equally. Without
     /// it, all tasks count the same
     #[arg(long, value_name = "NAME=SHARE[,…]", value_delimiter = ',', value_parser = share)]
     query_shares: Vec<(String, f64)>,
+}
+
+/// How much each query counts, and what several tasks are together.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct WeightArguments {
+    #[command(flatten)]
+    pub(super) tasks: TaskArguments,
+    /// How much each query counts: one positive number for each, a list in text or .npy. Without it, all count the same
+    #[arg(long, value_name = "FILE", conflicts_with = "query_shares")]
+    query_weights: Option<PathBuf>,
 }
 
 fn share(text: &str) -> Result<(String, f64), String> {
@@ -77,20 +85,10 @@ fn share(text: &str) -> Result<(String, f64), String> {
 }
 
 impl FileArguments {
-    /// The files as they were named, of which those of queries may be several tasks, with what each query counts; `folds` says whether folds of the
-    /// queries are asked for.
-    pub(super) fn with_weights(
-        &self,
-        weights: &WeightArguments,
-        folds: bool,
-        run: &RunArguments,
-    ) -> Result<InputSpec, Failure> {
+    /// The files as they were named, of which those of queries may be several tasks, with what each query counts.
+    pub(super) fn with_weights(&self, weights: &WeightArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
         let spec = self.with_tasks(run)?;
-        if folds && !spec.tasks.is_empty() {
-            let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out, or give one --query";
-            return Err(Failure::Usage(fault.to_owned()));
-        }
-        Ok(InputSpec { query_weights: weights.weighting(&spec.tasks)?, aggregate: weights.aggregate(), ..spec })
+        Ok(InputSpec { query_weights: weights.weighting(&spec.tasks)?, aggregate: weights.tasks.aggregate(), ..spec })
     }
 }
 
@@ -102,16 +100,23 @@ fn aggregate_parser() -> impl TypedValueParser<Value = Aggregate> {
 }
 
 impl WeightArguments {
+    /// For queries of these tasks, of which there are none if there is one file.
+    pub(super) fn weighting(&self, tasks: &[String]) -> Result<QueryWeighting, Failure> {
+        match &self.query_weights {
+            Some(path) => Ok(QueryWeighting::File(path.clone())),
+            None => self.tasks.weighting(tasks),
+        }
+    }
+}
+
+impl TaskArguments {
     /// What several tasks are together.
     pub(super) fn aggregate(&self) -> Aggregate {
         self.aggregate
     }
 
-    /// For queries of these tasks, of which there are none if there is one file.
+    /// What the queries of these tasks count, of which there are none if there is one file.
     pub(super) fn weighting(&self, tasks: &[String]) -> Result<QueryWeighting, Failure> {
-        if let Some(path) = &self.query_weights {
-            return Ok(QueryWeighting::File(path.clone()));
-        }
         if !self.query_shares.is_empty() && self.aggregate == Aggregate::Worst {
             let fault = "--query-shares says what tasks count in a mixture, but for --aggregate worst every task counts whole: leave out \
                          one of them";

@@ -6,6 +6,7 @@
 mod amount;
 pub mod duplicates;
 mod quota;
+mod reach;
 mod rules;
 mod tokens;
 mod uses;

@@ -7,6 +7,7 @@ use kantor_theory::constraints::{ColumnRanges, Counted, Limit};
 use kantor_theory::{FeasibleSet, Price};
 use serde::{Deserialize, Serialize};
 
+use super::reach::Reach;
 use super::words::{LISTED, limit_in_words};
 
 /// What chosen rows use of one limit.
@@ -33,10 +34,17 @@ pub struct LimitUse {
 pub(crate) fn uses(set: &FeasibleSet, rows: &[usize], prices: &[Price]) -> Vec<LimitUse> {
     let constraints = set.constraints();
     let priced: HashSet<usize> = prices.iter().filter(|price| price.price != 0.0).map(|price| price.limit).collect();
-    let columns: Vec<Tally<'_>> = set.ranges().iter().map(|column| Tally::of(column, rows)).collect();
+    let columns: Vec<(Tally<'_>, Reach)> =
+        set.ranges().iter().map(|column| (Tally::of(column, rows), Reach::of(set, column, rows.len()))).collect();
     let of = |(at, limit): (usize, &Limit)| {
+        let (tally, reach) = &columns[limit.column];
         // A lower end of zero limits nothing.
         let at_end = |count: f64| limit.max == Some(count) || count > 0.0 && limit.min == Some(count);
+        // Nor does an end that no choice goes beyond.
+        let binds = |label: Option<&str>, count: f64| {
+            let (least, most) = reach.of_label(label);
+            limit.max == Some(count) && count < most || limit.min == Some(count) && count > least
+        };
         let mut found = LimitUse {
             limit: limit_in_words(constraints, limit, None)?,
             column: constraints.columns[limit.column].name.clone(),
@@ -45,20 +53,20 @@ pub(crate) fn uses(set: &FeasibleSet, rows: &[usize], prices: &[Price]) -> Vec<L
             labels_at_end: None,
             binds: priced.contains(&at),
         };
-        match (&columns[limit.column], &limit.of) {
+        match (tally, &limit.of) {
             (Tally::Sum(sum), _) => {
                 found.used = *sum;
-                found.binds |= at_end(found.used);
+                found.binds |= binds(None, found.used);
             }
             (Tally::Rows { of_label, .. }, Counted::Label(label)) => {
                 found.used = of_label.get(label.as_str()).map_or(0.0, |count| *count as f64);
-                found.binds |= at_end(found.used);
+                found.binds |= binds(Some(label), found.used);
             }
             (Tally::Rows { order, .. }, _) => {
                 let full = order.iter().filter(|(_, count)| at_end(*count as f64)).count();
                 found.used = order.iter().map(|(_, count)| *count as f64).sum();
                 found.labels_at_end = Some(full);
-                found.binds |= full > 0;
+                found.binds |= order.iter().any(|(label, count)| binds(Some(label), *count as f64));
                 if limit.max != Some(1.0) {
                     found.labels =
                         order.iter().take(LISTED).map(|(name, count)| ((*name).to_owned(), *count)).collect();

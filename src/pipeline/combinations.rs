@@ -21,7 +21,7 @@ pub(super) fn check(problem: &Problem<'_>, request: &Request, objective: Objecti
     let quality = problem.rules().and_then(Rules::valued);
     let in_tokens = problem.rules().is_some_and(Rules::are_in_tokens);
     if !problem.tasks().is_empty() {
-        check_worst(problem, request, objective, (in_tokens, quality.is_some()))?;
+        check_worst(problem, request, objective, in_tokens)?;
     }
     if diverse && problem.query_weights().is_some() {
         return refuse(
@@ -57,16 +57,10 @@ fn check_in_tokens(request: &Request, objective: Objective) -> Result<(), Error>
 }
 
 /// Refuses what is not for the worst of several tasks.
-fn check_worst(
-    problem: &Problem<'_>,
-    request: &Request,
-    objective: Objective,
-    (in_tokens, valued): (bool, bool),
-) -> Result<(), Error> {
-    let others = [("--token-budget", in_tokens), ("--quality", valued)];
-    if let Some((other, _)) = others.iter().find(|(_, asked)| *asked) {
-        let fault = format!("--aggregate worst and {other} do not go together yet: leave out one of them");
-        return Err(Error::Request(fault));
+fn check_worst(problem: &Problem<'_>, request: &Request, objective: Objective, in_tokens: bool) -> Result<(), Error> {
+    if in_tokens {
+        let fault = "--aggregate worst and --token-budget do not go together yet: leave out one of them";
+        return Err(Error::Request(fault.to_owned()));
     }
     if objective != Objective::W {
         let diverse = matches!(objective, Objective::Tsds { .. });

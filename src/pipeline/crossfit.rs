@@ -4,12 +4,12 @@
 //! queries from the same source. The queries are split into folds; for each fold, every method chooses by the queries of
 //! all other folds, and what it chose is measured on the fold and, for comparison, on the queries that it saw. A
 //! selection never sees the queries on which it is measured, so theorem T10 bounds its distance to the law of the
-//! queries. The result itself is still chosen by all queries.
+//! queries. The result itself is still chosen by all queries. Several tasks are split each by itself, and each keeps its share.
 
 use std::time::Instant;
 
 use kantor_solvers::Watch;
-use kantor_solvers::folds::folds;
+use kantor_solvers::folds::folds_within;
 use kantor_theory::generalization::cross_fit::{Fold, fold_bounds};
 use kantor_theory::generalization::metric::chord_from_cosine;
 use kantor_theory::generalization::{Bound, Metric, MetricDistance};
@@ -67,36 +67,35 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
     let Some(count) = request.cross_fit else { return Ok(outcome) };
     let begun = Instant::now();
     let (cost, m) = (problem.goal().cost, problem.geometry().query_len());
-    if !problem.tasks().is_empty() {
-        let fault = "--cross-fit draws folds from one set of queries, not from several tasks: leave it out";
-        return Err(Error::Request(fault.to_owned()));
-    }
-    if count < 2 || count > m {
-        return Err(Error::Request(format!("--cross-fit {count} is not between 2 and the {m} queries")));
+    let parts = problem.parts();
+    let least = parts.iter().copied().min().unwrap_or(0);
+    if count < 2 || count > least {
+        let of = if parts.len() > 1 { " of the smallest task" } else { "" };
+        return Err(Error::Request(format!("--cross-fit {count} is not between 2 and the {least} queries{of}")));
     }
     // One kernel for all folds: that of all queries.
     let objective = outcome.objective;
     let plain = Request { certify: false, cross_fit: None, ..request.clone() };
-    let folds = folds(m, count, request.seed);
+    let folds = folds_within(&parts, count, request.seed);
     // By method, budget and fold: distances to the held-out queries, and to those that the selection was chosen by.
     let mut found: Vec<Vec<Vec<[Means; 2]>>> =
         outcome.chosen.iter().map(|chosen| vec![Vec::with_capacity(count); chosen.selections.len()]).collect();
     // By method and budget, for each query: what it costs to serve it unseen and seen.
     let mut served: Vec<Vec<[Vec<f64>; 2]>> =
         found.iter().map(|budgets| vec![[vec![0.0; m], vec![0.0; m]]; budgets.len()]).collect();
-    let by_query = objective == Objective::W && power == Power::One;
+    // The distance to the worst task is no sum over queries.
+    let by_query = objective == Objective::W && power == Power::One && problem.tasks().is_empty();
     let scale = m as f64 / count as f64;
     for (place, fold) in folds.iter().enumerate() {
         let watch = &Labelled::new(watch, format!("fold {} of {count}", place + 1));
         let others: Vec<usize> = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
         let balance = request.balance.as_ref().map(|labels| others.iter().map(|&query| labels[query]).collect());
         let plain = Request { balance, ..plain.clone() };
-        let weights = [&fold[..], &others].map(|list| problem.weights_among(list));
-        let lists = [fold, &others].map(Clone::clone);
-        let [held, seen] = [fold.clone(), others].map(|list| PickedRows::new(problem.queries(), list));
-        let [of_held, of_seen] = weights;
-        let held = problem.with_queries(&held)?.weighted(of_held);
-        let seen = problem.with_queries(&seen)?.weighted(of_seen).with_budgets(outcome.goal.budgets.clone());
+        let rows = |list: &[usize]| PickedRows::new(problem.queries(), list.to_vec());
+        let (held, seen) = (rows(fold), rows(&others));
+        let held = problem.among(&held, fold)?;
+        let seen = problem.among(&seen, &others)?.with_budgets(outcome.goal.budgets.clone());
+        let lists = [&fold[..], &others];
         for (chosen, (found, served)) in
             choose(&seen, &plain, watch)?.chosen.iter().zip(found.iter_mut().zip(&mut served))
         {
@@ -104,7 +103,7 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
                 let rows = &proved.selection.rows;
                 let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
                 let mut means = Vec::with_capacity(2);
-                for ((by, queries), served) in [&held, &seen].into_iter().zip(&lists).zip(served.iter_mut()) {
+                for ((by, queries), served) in [&held, &seen].into_iter().zip(lists).zip(served.iter_mut()) {
                     let terms = by.terms(objective);
                     let (mean, distance) = measure_rows(by.geometry(), &terms, &request, rows, watch)?;
                     for (query, cost) in shares(by.geometry(), &distance).filter(|_| by_query) {
@@ -117,13 +116,14 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
         }
     }
     for (chosen, found) in outcome.chosen.iter_mut().zip(&found) {
-        for (proved, parts) in chosen.selections.iter_mut().zip(found) {
+        for (proved, measured) in chosen.selections.iter_mut().zip(found) {
             let side = |side: usize| Means {
-                distance: mean(parts.iter().map(|part| part[side].distance)),
-                energy: parts.iter().map(|part| part[side].energy).collect::<Option<Vec<_>>>().map(mean),
+                distance: mean(measured.iter().map(|part| part[side].distance)),
+                energy: measured.iter().map(|part| part[side].energy).collect::<Option<Vec<_>>>().map(mean),
             };
-            let law = if objective == Objective::W && problem.query_weights().is_none() {
-                law(cost, power, &folds, parts)
+            // Queries of several tasks are no draws from one law.
+            let law = if objective == Objective::W && problem.query_weights().is_none() && parts.len() == 1 {
+                law(cost, power, &folds, measured)
             } else {
                 None
             };

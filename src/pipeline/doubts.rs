@@ -9,6 +9,10 @@ use crate::source::{JsonlRows, SourceFile};
 pub(crate) const IDLE_TENSOR: &str =
     "--tensor changes nothing for pool and queries: a .npy file holds one table, which has no name";
 
+/// What is said where there is one task, which is then the worst.
+const IDLE_AGGREGATE: &str =
+    "--aggregate worst changes nothing here, as there is one task: give several, each as --query NAME=FILE";
+
 impl InputSpec {
     /// Whether a tensor is named though the files of pool and queries hold one table each.
     pub(crate) fn tensor_is_idle(&self) -> bool {
@@ -28,6 +32,8 @@ impl Inputs {
             format!("{with_id} of {pool} lines of the pool's examples have an `id`, so rows are named by number: give all of them one")
         });
         let tensor = self.idle_tensor.then(|| IDLE_TENSOR.to_owned());
+        let one_task = (!self.aggregate.is_mixture() && self.tasks.len() < 2).then(|| IDLE_AGGREGATE.to_owned());
+        let tensor = tensor.into_iter().chain(one_task);
         let Some((of_pool, of_queries)) = self.points() else {
             let transposed = format!(
                 "the matrix has {queries} rows, one for each query, and {pool} columns, one for each row of the pool: is \

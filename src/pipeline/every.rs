@@ -32,7 +32,7 @@ pub(crate) fn every_method(
             !matches!((entry.build)(settings).supports(&task), Err(SelectError::Unsupported { .. }))
         })
     };
-    let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) = 
+    let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) =
         SELECTORS.iter().filter(by_itself).partition(takes);
     let names = |entries: Vec<&SelectorEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     (names(taking).into_iter().map(str::to_owned).collect(), names(others))

@@ -168,14 +168,22 @@ impl Inputs {
 
     /// The problem with the distance to the worst of the tasks, if that is asked for.
     pub(super) fn aggregated<'a>(&self, problem: Problem<'a>) -> Result<Problem<'a>, Error> {
-        if self.aggregate.is_mixture() || self.tasks.len() < 2 {
+        if self.tasks.len() < 2 {
             return Ok(problem);
         }
         let counts = self.query_counts();
+        if self.aggregate.is_mixture() {
+            return Ok(problem.in_parts(counts));
+        }
         match counts.iter().position(|count| *count == 0) {
             Some(task) => Err(no_query_left(&self.tasks[task])),
             None => Ok(problem.worst_of(counts)),
         }
+    }
+
+    /// The names of several tasks, in the order of their queries.
+    pub(crate) fn task_names(&self) -> &[String] {
+        &self.tasks
     }
 
     /// The tasks and their shares of a total of 1; none if there is one file of queries.

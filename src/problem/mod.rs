@@ -42,7 +42,9 @@ pub struct Problem<'a> {
     /// The query rows, or the lines of the matrix.
     queries: &'a dyn Rows,
     query_weights: Option<Vec<f64>>,
-    /// How many queries each of several tasks has, if the worst of them counts.
+    /// How many queries each of several tasks has; empty if there is one.
+    parts: Vec<usize>,
+    /// The same if the worst of them counts.
     tasks: Vec<usize>,
     goal: Goal,
     ruled: Option<Arc<Ruled>>,
@@ -74,7 +76,7 @@ impl<'a> Problem<'a> {
 
     fn of(geometry: Geometry<'a>, queries: &'a dyn Rows, goal: Goal) -> Result<Self, GeometryError> {
         goal.power.check(&geometry)?;
-        Ok(Self { geometry, queries, query_weights: None, tasks: Vec::new(), goal, ruled: None })
+        Ok(Self { geometry, queries, query_weights: None, parts: Vec::new(), tasks: Vec::new(), goal, ruled: None })
     }
 
     /// The same problem, whose proofs look at no row twice; see [`Geometry::with_cache`].
@@ -123,7 +125,14 @@ impl<'a> Problem<'a> {
     #[must_use]
     pub fn worst_of(self, tasks: Vec<usize>) -> Self {
         let one = tasks == [self.geometry.query_len()];
-        Self { tasks: if one { Vec::new() } else { tasks }, ..self }
+        Self { tasks: if one { Vec::new() } else { tasks.clone() }, ..self }.in_parts(tasks)
+    }
+
+    /// The same problem, whose queries are those of several tasks, which have so many each, one after the other: folds of the
+    /// queries ([`Request::cross_fit`](crate::pipeline::Request::cross_fit)) are then drawn from every task, and keep its share of the weights.
+    #[must_use]
+    pub fn in_parts(self, parts: Vec<usize>) -> Self {
+        Self { parts: if parts.len() > 1 { parts } else { Vec::new() }, ..self }
     }
 
     /// The same problem, for choices that obey these rules, and for their quality.
@@ -183,9 +192,35 @@ impl<'a> Problem<'a> {
         self.query_weights.as_deref()
     }
 
-    /// The same of some of the queries.
-    pub(crate) fn weights_among(&self, queries: &[usize]) -> Option<Vec<f64>> {
-        self.query_weights().map(|weights| queries.iter().map(|&query| weights[query]).collect())
+    /// The numbers of queries of all tasks, one after the other; of one, all.
+    pub(crate) fn parts(&self) -> Vec<usize> {
+        if self.parts.is_empty() { vec![self.geometry.query_len()] } else { self.parts.clone() }
+    }
+
+    /// The same problem for the queries of these numbers (ascending), which are these rows: each task that has some of them keeps its
+    /// share of the weights.
+    ///
+    /// # Errors
+    /// As [`Problem::new`] and [`Problem::from_matrix`].
+    pub(crate) fn among<'b>(&self, rows: &'b dyn Rows, queries: &[usize]) -> Result<Problem<'b>, GeometryError>
+    where
+        'a: 'b,
+    {
+        let weight = |query: usize| self.query_weights().map_or(1.0, |weights| weights[query]);
+        let (mut weights, mut counts, mut first) = (Vec::with_capacity(queries.len()), Vec::new(), 0);
+        for count in self.parts() {
+            let part = first..first + count;
+            let here = || queries.iter().copied().filter(|query| part.contains(query));
+            let kept: f64 = here().map(weight).sum();
+            let whole: f64 = part.clone().map(weight).sum();
+            // Of one task nothing changes.
+            let scale = if count == self.geometry.query_len() { 1.0 } else { whole / kept };
+            weights.extend(here().map(|query| scale * weight(query)));
+            counts.push(here().count());
+            first = part.end;
+        }
+        let other = self.with_queries(rows)?.weighted(Some(weights));
+        Ok(if self.tasks.is_empty() { other.in_parts(counts) } else { other.worst_of(counts) })
     }
 
     /// The weights of uniform rows and of the queries, as statements have them.

@@ -28,6 +28,13 @@ impl Comparison {
     }
 }
 
+impl<'a> Context<'a> {
+    /// The tasks of which the worst counts, with their shares; none if there is one distance.
+    pub(crate) fn worst_tasks(&self) -> &'a [(String, f64)] {
+        if self.worst() { &self.parameters.tasks } else { &[] }
+    }
+}
+
 impl Context<'_> {
     /// Whether selections were measured on held-out queries.
     fn folds(&self) -> bool {

@@ -26,6 +26,12 @@ impl<'a> Origin<'a> {
         id.map_or_else(|| Cow::Owned(row.to_string()), Cow::Borrowed)
     }
 
+    /// The name of one of several tasks, or its number from one.
+    pub(super) fn task(self, task: usize) -> String {
+        let name = self.0.and_then(|inputs| inputs.task_names().get(task).cloned());
+        name.unwrap_or_else(|| format!("task {}", task + 1))
+    }
+
     pub(super) fn labels(self) -> Option<&'a Labels> {
         self.0.and_then(Inputs::groups)
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use kantor_solvers::Watch;
 use kantor_theory::constraints::Limit;
-use kantor_theory::{BestBound, Constraints, Cost, LimitEnd, Objective, Power, PricedEnd, Sensitivity};
+use kantor_theory::{BestBound, Constraints, Cost, Interval, LimitEnd, Objective, Power, PricedEnd, Sensitivity};
 use serde::{Deserialize, Serialize};
 
 use crate::constraints::{LISTED, limit_in_words};
@@ -52,6 +52,9 @@ pub struct Prices {
     pub best_lower: f64,
     /// If nothing is changed.
     pub closer_by_at_most: Option<f64>,
+    /// What each of several tasks counts, if the distance is that to the worst of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskPrice>,
     /// Ends of limits that have a price, in the order of the limits, the dearest labels first.
     pub limits: Vec<LimitPrice>,
     /// Rows that must be chosen.
@@ -92,6 +95,20 @@ impl Prices {
         let bounds = self.closer_by_at_most.is_some_and(|closer| closer >= open) && limits.all(|closer| closer >= open);
         bounds && rows.flatten().all(|closer| closer >= least)
     }
+}
+
+/// One of several tasks, of which the worst counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskPrice {
+    /// Its name.
+    pub task: String,
+    /// The selection is at most so far from it.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub distance_upper: f64,
+    /// What the bound (with p = 2 its square) falls by at most for each unit by which the task may be farther than the others:
+    /// zero if it takes no part in the bound, near 1 if it alone does.
+    pub price: f64,
 }
 
 /// An end of a limit; or of a limit on every label, the same end for some labels together.
@@ -151,8 +168,11 @@ pub struct RowPrice {
 pub struct QueryPrice {
     /// Row number.
     pub query: usize,
-    /// How far its potential is above the mean: by how much the bound (with p = 2 its square) rises with the weight of the query.
-    /// Bounds nothing itself.
+    /// Its task, if there are several of which the worst counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// How far its potential is above the mean (that of its task, times the price of the task): by how much the bound (with p = 2 its
+    /// square) rises with the weight of the query. Bounds nothing itself.
     pub above_mean: f64,
     /// The closest chosen row.
     pub nearest_row: usize,
@@ -190,7 +210,14 @@ impl Prices {
             let (number, (nearest, cost)) = (origin.query(query), *proved.nearest_rows.get(query)?);
             let nearest_row = origin.row(nearest);
             let (nearest_id, text) = (origin.id(nearest_row).into_owned(), texts.get(&number).cloned());
-            Some(QueryPrice { query: number, above_mean, nearest_row, nearest_id, cost, text })
+            let task = statement.task_of(query).map(|task| origin.task(task));
+            Some(QueryPrice { query: number, task, above_mean, nearest_row, nearest_id, cost, text })
+        };
+        let distances = certified.distance().of_tasks();
+        let tasks = sensitivity.task_prices().into_iter().zip(distances).enumerate();
+        let task = |(task, (price, distance)): (usize, (f64, &Interval))| {
+            let distance_upper = distance.upper.unwrap_or(f64::NAN);
+            TaskPrice { task: origin.task(task), distance_upper, price }
         };
         Some(Self {
             schema: PRICES_SCHEMA.into(),
@@ -203,6 +230,7 @@ impl Prices {
             distance_upper: upper,
             best_lower: best.lower(),
             closer_by_at_most: sensitivity.unchanged(),
+            tasks: tasks.map(task).collect(),
             limits: limits(&sensitivity, &statement.constraints),
             included: fixed(origin, &sensitivity, true),
             excluded: fixed(origin, &sensitivity, false),

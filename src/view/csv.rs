@@ -12,6 +12,7 @@
 //! | `tokens`, `near_duplicates` | of the chosen rows: tokens in all, share with a near-duplicate among them |
 //! | `mean_quality`, `less_quality_lower`, `less_quality_upper`, `less_quality_best`, `less_quality_gap` | mean of what the chosen rows are worth by themselves; proved to hold the distance to its power less weight times that; no subset that may be chosen has less; upper − best, rounded up |
 //! | `status`, `seconds`, `cpu_seconds`, `certify_seconds`, `peak_memory_bytes` | how it ended and what it took; seconds of the method's own work are for all budgets together |
+//! | `task_distance_lower:NAME`, `task_distance_upper:NAME` | where the worst of several tasks counts, for each: proved to hold the distance to it |
 
 use std::io::{self, Write};
 
@@ -52,11 +53,17 @@ fn fields(value: Option<Cell<'_>>, count: usize) -> Vec<Field<'_>> {
 pub(crate) fn write(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     let mut lines = csv::Writer::from_writer(out);
     let columns = || COLUMNS.iter().filter(|column| !column.csv.is_empty());
-    lines.write_record(columns().flat_map(|column| column.csv)).map_err(io::Error::other)?;
     let of = comparison.context();
+    let tasks = || of.worst_tasks().iter().enumerate();
+    let of_tasks =
+        tasks().flat_map(|(_, (task, _))| ["lower", "upper"].map(|end| format!("task_distance_{end}:{task}")));
+    let fixed = columns().flat_map(|column| column.csv).map(|name| (*name).to_owned());
+    lines.write_record(fixed.chain(of_tasks)).map_err(io::Error::other)?;
     for found in &comparison.results {
         let cells = columns().flat_map(|column| fields((column.cell)(&Shown { of, found }), column.csv.len()));
-        lines.serialize(cells.collect::<Vec<_>>()).map_err(io::Error::other)?;
+        let of_tasks =
+            tasks().flat_map(|(task, _)| fields(found.task_distances.get(task).copied().map(Cell::Interval), 2));
+        lines.serialize(cells.chain(of_tasks).collect::<Vec<_>>()).map_err(io::Error::other)?;
     }
     lines.flush()
 }

@@ -133,25 +133,48 @@ impl Prices {
             columns: vec![("row|", "its number in the pool"), ("id|", "of the example"), ("it|", "what is asked"), by],
             rows: fixed.collect(),
         };
+        let several = !self.tasks.is_empty();
         let queries = self.queries.iter().map(|query| {
-            vec![
-                query.query.to_string(),
+            let task = several.then(|| query.task.clone().unwrap_or_default());
+            let rest = [
                 format!("{:.4}", query.above_mean),
                 query.nearest_id.clone(),
                 format!("{:.4}", query.cost),
                 query.text.as_deref().map_or_else(String::new, beginning),
-            ]
+            ];
+            [query.query.to_string()].into_iter().chain(task).chain(rest).collect()
         });
+        let rest = [
+            (
+                "above mean",
+                match several {
+                    true => "how far its potential is above the mean of its task, times the price of the task",
+                    false => "how far its potential is above the mean of all",
+                },
+            ),
+            ("nearest chosen row|", "id, or row number in the pool"),
+            ("cost", "between the two"),
+            ("text|", "how the query begins"),
+        ];
         let queries = Listing {
             caption: "dearest queries: those with the highest potentials, which bound nothing by themselves".to_owned(),
-            columns: vec![
-                ("query|", "its row number"),
-                ("above mean", "how far its potential is above the mean of all"),
-                ("nearest chosen row|", "id, or row number in the pool"),
-                ("cost", "between the two"),
-                ("text|", "how the query begins"),
-            ],
+            columns: [("query|", "its row number")]
+                .into_iter()
+                .chain(several.then_some(("task|", "its name")))
+                .chain(rest)
+                .collect(),
             rows: queries.collect(),
+        };
+        let tasks =
+            self.tasks.iter().map(|of| vec![of.task.clone(), bound(of.distance_upper, false), bound(of.price, false)]);
+        let tasks = Listing {
+            caption: "tasks, if they may be farther than the others (proved)".to_owned(),
+            columns: vec![
+                ("task|", "its name"),
+                ("distance at most", "of the selection to it"),
+                (price, "what the bound falls by for each unit by which it may be farther; 0 if it does not bind"),
+            ],
+            rows: tasks.collect(),
         };
         let new_rows = self
             .new_rows
@@ -162,7 +185,7 @@ impl Prices {
             columns: vec![("new rows|", "how many"), by],
             rows: new_rows.collect(),
         };
-        [limits, fixed, queries, new_rows].into_iter().filter(|listing| !listing.rows.is_empty()).collect()
+        [tasks, limits, fixed, queries, new_rows].into_iter().filter(|listing| !listing.rows.is_empty()).collect()
     }
 }
 

@@ -465,3 +465,37 @@ fn a_matrix_of_costs_has_no_similarities() {
     run("cosine").success();
     assert!(rows(&work.path().join("cosine"), "round-robin/k2").iter().all(|row| *row != 2));
 }
+
+/// A limit that no choice can go beyond does not bind, however much of it is used.
+#[test]
+fn a_limit_that_cannot_bind_is_not_said_to() {
+    let work = tempfile::tempdir().unwrap();
+    let at = work.path();
+    write_npy(&at.join("pool.npy"), 1, &[0.0, 1.0, 2.0, 3.0, 4.0]);
+    write_npy(&at.join("query.npy"), 1, &[0.0]);
+    fs::write(at.join("labels.txt"), "a\na\nb\nb\nb\n").unwrap();
+    fs::write(at.join("out.txt"), "4\n").unwrap();
+    let binds = |quotas: &[&str]| {
+        let words = ["select", "--pool", "pool.npy", "--query", "query.npy", "--cost", "euclidean", "--budget", "3"];
+        let more = [
+            "--method",
+            "optimal",
+            "--column",
+            "of=labels.txt",
+            "--exclude",
+            "out.txt",
+            "--json",
+            "--force",
+            "-o",
+            "out",
+        ];
+        let quotas = quotas.iter().flat_map(|quota| ["--quota", quota]);
+        let found = printed_json(kantor().current_dir(at).args(words).args(more).args(quotas));
+        let limits = found["results"][0]["limits"].as_array().unwrap().clone();
+        limits.iter().map(|limit| limit["binds"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    // The two rows of `a` are all there are; of three rows of four, one at least is of `b`.
+    assert_eq!(binds(&["of=a:..2", "of=b:1..", "of=b:..1", "of:..3"]), [false, false, true, false]);
+    assert_eq!(binds(&["of=a:..1", "of=b:2.."]).len(), 2);
+    assert!(binds(&["of=a:..1", "of=b:2.."]).contains(&true));
+}

@@ -1,6 +1,7 @@
 //! The program as its users meet it: words, files, exit codes.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod admissible;
 mod batch;
 mod bound;
 mod bytenames;

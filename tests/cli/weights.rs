@@ -142,7 +142,7 @@ fn weights_and_tasks_that_make_no_sense_are_refused() {
             &["far.txt", "weight 1 is 1e0, which is nothing beside the largest"],
         ),
         (&two, &["--query-shares", "a=1e308,b=1e-308"], 2, &["the share 1e-308 of `b` is nothing beside the largest"]),
-        (&two, &["--cross-fit", "2"], 2, &["--cross-fit draws folds from one set of queries"]),
+        (&two, &["--cross-fit", "2"], 2, &["--cross-fit 2 is not between 2 and the 1 queries of the smallest task"]),
         (&["--query", "a=a.npy"], &["--query-shares", "a=2"], 2, &["--query-shares is for several tasks"]),
         (&all, &["--balance-groups"], 2, &["--balance-groups needs groups", "--query-groups"]),
         (

@@ -189,6 +189,15 @@ impl Statement {
         Self { tasks, ..self }.with_convention()
     }
 
+    /// Which of several tasks a query belongs to.
+    pub fn task_of(&self, query: usize) -> Option<usize> {
+        let mut end = 0;
+        self.tasks.iter().position(|count| {
+            end += count;
+            query < end
+        })
+    }
+
     /// The problem of the task that has these queries alone, without constraints. No more is copied than it has.
     pub(crate) fn of_task(&self, queries: Range<usize>) -> Self {
         let &Self { cost, p, budget, pool, objective, .. } = self;

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use kantor_solvers::folds::folds;
+use kantor_solvers::folds::{folds, folds_within};
 use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
 use kantor_theory::bounds::sequential;
@@ -259,6 +259,24 @@ proptest! {
         prop_assert_eq!(all, (0..count).collect::<Vec<_>>());
         let sizes: Vec<usize> = lists.iter().map(Vec::len).collect();
         prop_assert!(sizes.len() == parts && sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
+    }
+
+    /// So are those of several tasks, and of each of these.
+    #[test]
+    fn folds_part_every_task(counts in prop::collection::vec(1usize..20, 1..5), parts in 1usize..9, seed: u64) {
+        let lists = folds_within(&counts, parts, seed);
+        let mut all = lists.concat();
+        all.sort_unstable();
+        prop_assert_eq!(&all, &(0..counts.iter().sum()).collect::<Vec<usize>>());
+        let mut first = 0;
+        for count in &counts {
+            let part = first..first + count;
+            let sizes = lists.iter().map(|list| list.iter().filter(|query| part.contains(query)).count());
+            let sizes: Vec<usize> = sizes.collect();
+            prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1, "{:?} {:?}", part, sizes);
+            prop_assert!(lists.iter().all(|list| list.len().abs_diff(all.len() / parts) <= 1));
+            first = part.end;
+        }
     }
 }
 

@@ -246,7 +246,8 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     let free = bases.iter().filter(|base| of.contains(&base.name));
     let in_tokens: Vec<Base> = free.map(|base| tokens::in_tokens(base, directory)).collect();
     let bases: Vec<Base> = bases.into_iter().chain(constrained).collect();
-    let of = ["cosine", "euclidean-2", "energy", "query-weighted", "dropping", "costs", "cosine-quotas", "mmd"];
+    let of =
+        ["cosine", "euclidean-2", "energy", "query-weighted", "dropping", "costs", "cosine-quotas", "mmd", "worst"];
     let plain = bases.iter().filter(|base| of.contains(&base.name));
     let valued: Vec<Base> = plain.map(|base| quality::valued(base, directory)).collect();
     bases.into_iter().chain(in_tokens).chain(valued).collect()

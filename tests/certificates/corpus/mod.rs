@@ -184,7 +184,7 @@ fn no_forgery_is_believed() {
             let verdict = judged(&base, &mutant.bytes);
             let believed = verdict.name() == "verified";
             // Of several tasks, what is changed in one that is not the worst may leave every claim true.
-            if base.name == "worst" && believed && !mutant.harmless {
+            if base.name.starts_with("worst") && believed && !mutant.harmless {
                 let certificate = Certificate::parse(&mutant.bytes).unwrap();
                 Truth::of(&base).assert_holds(&certificate, verdict.proved().unwrap(), &mutant.name);
                 continue;

@@ -43,11 +43,12 @@ pub(super) fn valued(plain: &Base, directory: &Path) -> Base {
     let dropped = &certificate.dropped.pool;
     let set = FeasibleSet::new(&problem.constraints, &data, SCORES.len(), dropped).unwrap();
     let set = set.valued(Quality { weight: WEIGHT, column: record }, &column(), dropped).unwrap();
-    let terms =
-        Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective, ..Terms::default() };
+    let (weights, tasks) = (problem.weights.clone(), problem.tasks.clone());
+    let terms = Terms { power: problem.p, weights, objective: problem.objective, tasks };
     let distance = distance_among(whole.geometry(), &terms, &at(&certificate.subset), &set).unwrap();
     let evidence = match (&certificate.evidence.best_potentials, &certificate.evidence.witness) {
-        (Some(g), _) => BestEvidence::Potentials(g.clone()),
+        (Some(g), _) if problem.tasks.is_empty() => BestEvidence::Potentials(g.clone()),
+        (Some(g), _) => BestEvidence::Tasks { shares: certificate.evidence.task_shares.clone(), potentials: g.clone() },
         (None, Some(Witness { rows, weights })) => Witness { rows: at(rows), weights: weights.clone() }.into(),
         (None, None) => panic!("{} has no bound", plain.name),
     };
@@ -63,6 +64,7 @@ pub(super) fn valued(plain: &Base, directory: &Path) -> Base {
         "query-weighted" => "query-weighted-quality",
         "dropping" => "dropping-quality",
         "costs" => "costs-quality",
+        "worst" => "worst-quality",
         "cosine-quotas" => "cosine-quotas-quality",
         _ => "mmd-quality",
     };
@@ -111,7 +113,7 @@ pub(super) fn all(forge: &mut Forge) {
         let convention = tree["problem"]["convention"].as_str()?.strip_suffix(VALUED)?.to_owned();
         set(tree, "/problem/convention", json!(convention))
     });
-    forge.forge("the quality of several tasks", |tree| {
+    forge.forge("other tasks than those whose quality it is", |tree| {
         let queries = tree["problem"]["queries"].as_u64()?;
         set(tree, "/problem/tasks", json!([1, queries - 1]))
     });

@@ -125,3 +125,30 @@ fn the_bundled_job_file_does_what_it_says() {
         assert!(distance(&format!("gsm8k/random-k500-seed{seed}")) > distance("gsm8k/round-robin-k500-seed0"));
     }
 }
+
+/// Each task may have rules and a quality of its own, which the table shows.
+#[test]
+fn a_task_may_have_rules_of_its_own() {
+    let work = Work::new("");
+    let column = (0..120).map(|row| if row % 2 == 0 { "even\n" } else { "odd\n" });
+    fs::write(work.path("parity.txt"), column.collect::<String>()).unwrap();
+    fs::write(work.path("scores.txt"), (0..120).map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+    let own = "query = \"a.npy\", column = [\"parity=parity.txt\"], quota = [\"parity=odd:..0\"]";
+    let worth = "query = \"a.npy\", quality = \"scores.txt\", quality-weight = 0.001";
+    work.jobs(&format!("budgets = [10]\nmethods = [\"optimal\"]\n---even = {{ {own} }}\nworth = {{ {worth} }}"));
+    let shown = work.batch(&[]).assert().success();
+    let shown = String::from_utf8(shown.get_output().stdout.clone()).unwrap();
+    assert!(shown.contains("mean quality") && shown.contains("less quality"), "{shown}");
+    let result =
+        |task: &str| json(&work.path(&format!("results/{task}/optimal-k10-seed0/manifest.json")))["results"][0].clone();
+    assert!(result("a")["limits"].as_array().is_none_or(|limits| limits.is_empty()), "{}", result("a"));
+    assert_eq!(result("even")["limits"][0]["used"], 0.0);
+    assert!(result("worth")["quality"]["mean"].as_f64().is_some() && result("a")["quality"].is_null());
+    let jobs = work.printed(&[], 0)["jobs"].clone();
+    let jobs = jobs.as_array().unwrap();
+    let of = |task: &str| jobs.iter().find(|job| job["task"] == task).unwrap();
+    assert_eq!(of("worth")["quality"], result("worth")["quality"]);
+    assert!(of("a").get("quality").is_none());
+    // Nothing of this is done again.
+    assert!(jobs.iter().all(|job| job["ran"] == false));
+}

@@ -223,11 +223,13 @@ fn prices(cost: Cost, budget: usize, method: &str, word: &dyn Fn(String) -> Stri
         distance_upper: 0.4,
         best_lower: 0.375,
         closer_by_at_most: Some(0.025),
+        tasks: Vec::new(),
         limits: vec![limit(1), limit(12)],
         included: FixedRows::default(),
         excluded: FixedRows { rows: 2, closer_by_at_most: None, dearest: vec![row] },
         queries: vec![QueryPrice {
             query: 7,
+            task: None,
             above_mean: 0.0625,
             nearest_row: 4712,
             nearest_id: word("c4712".to_owned()),

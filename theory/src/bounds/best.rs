@@ -41,6 +41,21 @@ pub enum BestEvidence {
     Witness(Witness),
 }
 
+impl BestEvidence {
+    /// Numbers ≤ and ≥ what a unit of D(S)^q is in the mean of the values v_i.
+    pub(super) fn unit(&self) -> Result<[f64; 2], Rejection> {
+        Ok(match self {
+            BestEvidence::Potentials(_) => [1.0; 2],
+            BestEvidence::Tasks { shares, .. } => {
+                let sum = tasks::sum(shares)?;
+                [sum.down(), sum.up()]
+            }
+            // The square of a kernel's distance is at least a constant less twice the mean.
+            BestEvidence::Witness(_) => [0.5; 2],
+        })
+    }
+}
+
 impl From<Vec<f64>> for BestEvidence {
     fn from(potentials: Vec<f64>) -> Self {
         Self::Potentials(potentials)
@@ -218,8 +233,9 @@ pub fn constrained_best_bound(
     prices: &[Price],
     executor: Executor<'_>,
 ) -> Result<BestBound, Rejection> {
-    let among = Feasible::among(problem, feasible, prices)?;
-    bound_among(geometry, problem, evidence.into(), Candidates::All, among, prices, executor)
+    let evidence = evidence.into();
+    let among = Feasible::among(problem, feasible, prices, evidence.unit()?)?;
+    bound_among(geometry, problem, evidence, Candidates::All, among, prices, executor)
 }
 
 fn bound_among(

@@ -25,10 +25,16 @@ impl<'a> Feasible<'a> {
         Self { budget: problem.budget, constrained: None }
     }
 
-    /// Those of a problem with the constraints of `set`, at these prices.
-    pub(super) fn among(problem: &Statement, set: &'a FeasibleSet, prices: &[Price]) -> Result<Self, Rejection> {
+    /// Those of a problem with the constraints of `set`, at these prices, for values of whose mean a unit of the distance to its
+    /// power lies between the two numbers `unit`.
+    pub(super) fn among(
+        problem: &Statement,
+        set: &'a FeasibleSet,
+        prices: &[Price],
+        unit: [f64; 2],
+    ) -> Result<Self, Rejection> {
         set.check_same_problem(problem)?;
-        Ok(Self { budget: problem.budget, constrained: Some((set, set.priced(prices, problem.objective)?)) })
+        Ok(Self { budget: problem.budget, constrained: Some((set, set.priced(prices, unit)?)) })
     }
 
     /// The bound at the best price σ, or at zero if `values` hold it already: a constant added to all potentials is one.

@@ -5,15 +5,16 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::{BestBound, BestEvidence};
+use crate::bounds::{BestBound, BestEvidence, tasks};
 use crate::constraints::{Counted, Limit, Price};
 use crate::cost_bounds::Power;
 use crate::rejection::Rejection;
-use crate::rounding::{add_down, add_up, div_up, mul_down, mul_up, sqrt_down, sub_down};
-use crate::statement::{Objective, Statement};
+use crate::rounding::{ExactSum, add_down, add_up, div_up, mul_down, mul_up, sqrt_down, sub_down};
+use crate::statement::{Objective, Statement, total};
 
 /// Which end of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ pub struct NewRow<'a> {
 }
 
 /// What a bound for all subsets and a subset in hand say of problems with other limits or more rows. What new rows are worth is
-/// known of transport only.
+/// known of transport only, to the worst of several tasks too.
 ///
 /// Every number is proved, and is relative to the subset in hand: none of the changed problem's subsets is closer by more, or has
 /// a lower distance less quality by more where rows are worth something by themselves.
@@ -93,9 +94,6 @@ impl<'a> Sensitivity<'a> {
     pub fn new(best: &'a BestBound, upper: f64) -> Result<Self, Rejection> {
         if matches!(best.objective(), Objective::Tsds { .. }) {
             return Err(Rejection::new("objective", "what limits and rows are worth is known of distances only"));
-        }
-        if !best.statement().tasks.is_empty() {
-            return Err(Rejection::new("tasks", "what limits and rows are worth is known of one task only"));
         }
         if best.statement().tokens.is_some() {
             return Err(Rejection::new("tokens", "what limits and rows are worth is known of budgets in rows only"));
@@ -153,7 +151,24 @@ impl<'a> Sensitivity<'a> {
     /// A number ≥ what the bound falls by for each unit of which an end at this price is relaxed: the bound of the distance, or of
     /// its square where the distance is a root. The same less the quality, where there is one.
     pub fn slope(&self, price: f64) -> f64 {
-        div_up(if self.best.objective() == Objective::W { price } else { 2.0 * price }, self.best.budget() as f64)
+        let price = match self.best.evidence() {
+            BestEvidence::Potentials(_) => price,
+            BestEvidence::Tasks { shares, .. } => div_up(price, total(shares).down()),
+            BestEvidence::Witness(_) => 2.0 * price,
+        };
+        div_up(price, self.best.budget() as f64)
+    }
+
+    /// For each of several tasks a number ≥ its share of the total: what the bound falls by, of the distance to the power p, for
+    /// each unit by which that task may be farther than the others. Empty if there is one task.
+    pub fn task_prices(&self) -> Vec<f64> {
+        let BestEvidence::Tasks { shares, .. } = self.best.evidence() else { return Vec::new() };
+        let part = |&share: &f64| {
+            let mut one = ExactSum::default();
+            one.add(share);
+            one.ratio_up(&total(shares))
+        };
+        shares.iter().map(part).collect()
     }
 
     /// The rows that must be chosen, if `included`, else those that must not be, as far as that is worth something; ascending.
@@ -185,9 +200,7 @@ impl<'a> Sensitivity<'a> {
         if self.best.statement().quality.is_some() {
             return Ok(None);
         }
-        let Some(potentials) = self.potentials() else { return Ok(None) };
-        let replies = potentials.iter().zip(row.costs).map(|(&g, &cost)| add_up(g, -cost));
-        let mut value = replies.fold(f64::NEG_INFINITY, f64::max);
+        let Some(mut value) = self.value(|query, g| add_up(g, -row.costs[query])) else { return Ok(None) };
         for price in self.best.prices() {
             let Limit { column, of, .. } = &constraints.limits[price.limit];
             let counted = match of {
@@ -214,22 +227,38 @@ impl<'a> Sensitivity<'a> {
         if self.signed() {
             return None;
         }
-        let largest = self.potentials()?.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        self.added(rows, add_up(largest, self.premium()?))
+        self.added(rows, add_up(self.value(|_, g| g)?, self.premium()?))
     }
 
-    /// How far the potential of every query is above their mean: which queries are dear. No bound of anything; none under the
-    /// distance of a kernel.
+    /// How far the potential of every query is above their mean: which queries are dear. Of several tasks above that of its
+    /// own, times its price. No bound of anything; none under the distance of a kernel.
     pub fn above_mean(&self) -> Vec<f64> {
-        let potentials = self.potentials().unwrap_or_default();
-        let mean = self.best.statement().mean_potential_down(potentials);
-        potentials.iter().map(|g| g - mean).collect()
+        let statement = self.best.statement();
+        match self.best.evidence() {
+            BestEvidence::Potentials(g) => above(statement, g, 1.0).collect(),
+            BestEvidence::Tasks { potentials, .. } => {
+                let tasks = tasks::spans(&statement.tasks).zip(self.task_prices());
+                let of = |(span, price): (Range<usize>, f64)| {
+                    above(&statement.of_task(span.clone()), &potentials[span], price).collect::<Vec<f64>>()
+                };
+                tasks.flat_map(of).collect()
+            }
+            BestEvidence::Witness(_) => Vec::new(),
+        }
     }
 
-    fn potentials(&self) -> Option<&'a [f64]> {
+    /// A number ≥ the value of a row to which no query's potential less its cost is above what `of` says, by the query and its
+    /// potential; none under the distance of a kernel.
+    fn value(&self, of: impl Fn(usize, f64) -> f64) -> Option<f64> {
+        let reply = |span: Range<usize>, g: &[f64]| span.map(|j| of(j, g[j])).fold(f64::NEG_INFINITY, f64::max);
         match self.best.evidence() {
-            BestEvidence::Potentials(potentials) => Some(potentials),
-            BestEvidence::Witness(_) | BestEvidence::Tasks { .. } => None,
+            BestEvidence::Potentials(g) => Some(reply(0..g.len(), g)),
+            BestEvidence::Tasks { shares, potentials } => {
+                let tasks = tasks::spans(&self.best.statement().tasks).zip(shares);
+                let add = |sum, (span, &share)| add_up(sum, mul_up(share, reply(span, potentials)));
+                Some(tasks.fold(0.0, add))
+            }
+            BestEvidence::Witness(_) => None,
         }
     }
 
@@ -285,4 +314,10 @@ impl<'a> Sensitivity<'a> {
         let statement = self.best.statement();
         statement.signed() || statement.quality.is_some()
     }
+}
+
+/// How far potentials are above their mean by the weights of the queries, times `price`.
+fn above(statement: &Statement, potentials: &[f64], price: f64) -> impl Iterator<Item = f64> {
+    let mean = statement.mean_potential_down(potentials);
+    potentials.iter().map(move |g| price * (g - mean))
 }

@@ -78,7 +78,11 @@ pub(super) fn relaxation<'a>(
     g: &'a [f64],
 ) -> Result<Relaxation<'a>, Rejection> {
     check_potentials(g, problem.queries, "best potentials")?;
-    let sum = check_shares(shares, problem.tasks.len())?;
+    if shares.len() != problem.tasks.len() {
+        let place = format!("{} shares for {} tasks", shares.len(), problem.tasks.len());
+        return Err(Rejection::new("shares", place));
+    }
+    let sum = sum(shares)?;
     let costs = CostBounds::new(geometry, problem.p);
     let m = problem.queries;
     let values = move |closeness: &[f64], out: &mut [f64]| {
@@ -107,11 +111,8 @@ pub(super) fn relaxation<'a>(
     })
 }
 
-/// Checks that every task has a share, and returns their sum, which is positive.
-fn check_shares(shares: &[f64], tasks: usize) -> Result<ExactSum, Rejection> {
-    if shares.len() != tasks {
-        return Err(Rejection::new("shares", format!("{} shares for {tasks} tasks", shares.len())));
-    }
+/// The sum of shares, which is positive.
+pub(super) fn sum(shares: &[f64]) -> Result<ExactSum, Rejection> {
     // Negated so that NaN is caught.
     if let Some(at) = shares.iter().position(|share| !(share.is_finite() && *share >= 0.0)) {
         return Err(Rejection::new("shares", format!("the share of task {at} is negative or not finite")));

@@ -179,23 +179,39 @@ impl FeasibleSet {
     /// # Errors
     /// Names the first constraint that they break.
     pub fn check(&self, chosen: &[usize]) -> Result<(), Rejection> {
-        let fault = |place: String| Err(Rejection::new("constraints", place));
-        if let Some(row) = chosen.iter().find(|&&row| self.rows.get(row).is_none_or(|is| *is == RowState::Excluded)) {
-            return fault(format!("row {row} is chosen, which may not be"));
+        match self.broken(chosen).into_iter().next() {
+            Some(broken) => Err(broken),
+            None => Ok(()),
         }
-        self.tokens.as_ref().map_or(Ok(()), |lengths| lengths.check(chosen))?;
+    }
+
+    /// The constraints that these distinct rows break, of a limit on every label one for each label.
+    pub fn broken(&self, chosen: &[usize]) -> Vec<Rejection> {
+        let mut all = Vec::new();
+        let mut fault = |place: String| all.push(Rejection::new("constraints", place));
+        let barred = |row: &&usize| self.rows.get(**row).is_none_or(|is| *is == RowState::Excluded);
+        let barred: Vec<usize> = chosen.iter().filter(barred).copied().collect();
+        match barred[..] {
+            [] => {}
+            [row] => fault(format!("row {row} is chosen, which may not be")),
+            [row, ..] => fault(format!("row {row} and {} others are chosen, which may not be", barred.len() - 1)),
+        }
+        // What follows looks at rows by number.
+        if chosen.iter().any(|&row| row >= self.pool()) {
+            return all;
+        }
         let included = |row: &&usize| self.rows[**row] == RowState::Included;
         let (wanted, found) = (self.included(), chosen.iter().filter(included).count());
         if found < wanted {
-            return fault(format!("{found} of {wanted} rows are chosen that must be"));
+            fault(format!("{found} of {wanted} rows are chosen that must be"));
         }
         // For every column of labels with limits, how many chosen rows have each.
         let mut tallies: Vec<Vec<u32>> = vec![Vec::new(); self.columns.len()];
         for (limit, count) in self.constraints.limits.iter().zip(&self.counts) {
             let (least, most) = (limit.min.unwrap_or(0.0), limit.max.unwrap_or(f64::INFINITY));
-            let broken = |count: u32, place: Option<usize>| {
+            let mut broken = |count: u32, place: Option<usize>| {
                 let name = self.name_of(limit, place);
-                fault(format!("{count} rows are chosen with {name}, not {least} to {most}"))
+                fault(format!("{count} rows are chosen with {name}, not {least} to {most}"));
             };
             match &self.columns[limit.column] {
                 Values::Labels { of_row, names } => {
@@ -206,13 +222,19 @@ impl FeasibleSet {
                         places.for_each(|place| tally[place as usize] += 1);
                     }
                     let breaks = |&count: &u32| f64::from(count) < least || f64::from(count) > most;
-                    let place = match count {
-                        Count::Label(None) if breaks(&0) => return broken(0, None),
-                        Count::Label(place) => place.map(|place| place as usize).filter(|&place| breaks(&tally[place])),
-                        _ => tally.iter().position(breaks),
-                    };
-                    if let Some(place) = place {
-                        return broken(tally[place], Some(place));
+                    match count {
+                        Count::Label(None) if breaks(&0) => broken(0, None),
+                        Count::Label(None) => {}
+                        Count::Label(Some(place)) => {
+                            let place = *place as usize;
+                            if breaks(&tally[place]) {
+                                broken(tally[place], Some(place));
+                            }
+                        }
+                        _ => {
+                            let places = tally.iter().enumerate().filter(|(_, count)| breaks(count));
+                            places.for_each(|(place, count)| broken(*count, Some(place)));
+                        }
                     }
                 }
                 Values::Numbers(numbers) => {
@@ -225,12 +247,13 @@ impl FeasibleSet {
                     // An exact sum takes finite terms only: no upper end, no comparison with it.
                     if sum(least).down() < 0.0 || limit.max.is_some_and(|most| sum(most).up() > 0.0) {
                         let (name, sum) = (self.name_of(limit, None), sum(0.0).down());
-                        return fault(format!("{name} adds up to {sum}, not {least} to {most}"));
+                        fault(format!("{name} adds up to {sum}, not {least} to {most}"));
                     }
                 }
             }
         }
-        Ok(())
+        all.extend(self.tokens.as_ref().and_then(|lengths| lengths.check(chosen).err()));
+        all
     }
 
     /// Checks that these weights of the chosen rows, none if they are equal, go with the budget.

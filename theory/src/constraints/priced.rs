@@ -9,7 +9,6 @@ use super::column::{NONE, Values};
 use super::feasible::Count;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_down, mul_down, mul_up};
-use crate::statement::Objective;
 
 /// The price of a limit: its dual variable, in units of the values v_i per unit of what the limit counts. Nothing about it is
 /// believed: whatever it is, the bound holds.
@@ -43,20 +42,21 @@ enum OfColumn<'a> {
 }
 
 impl FeasibleSet {
-    /// The discount of every row and the constant that these prices make, with values under this objective.
+    /// The discount of every row and the constant that these prices make, with values of whose mean a unit of the distance to its
+    /// power lies between the two numbers `unit`.
     ///
     /// O(prices) time, and one pass over rows and labels for each column that has prices.
     ///
     /// # Errors
     /// If a price is of no limit, not finite, or of an end that the limit does not have.
-    pub(crate) fn priced(&self, prices: &[Price], objective: Objective) -> Result<Priced, Rejection> {
+    pub(crate) fn priced(&self, prices: &[Price], unit: [f64; 2]) -> Result<Priced, Rejection> {
         let mut constant = ExactSum::default();
         let mut columns: Vec<Option<OfColumn<'_>>> = self.columns.iter().map(|_| None).collect();
         for (at, price) in prices.iter().enumerate() {
             self.add(price, &mut columns, &mut constant)
                 .map_err(|why| Rejection::new("prices", format!("price {at} {why}")))?;
         }
-        let mut discounts: Vec<f64> = match self.worths(objective) {
+        let mut discounts: Vec<f64> = match self.worths(unit) {
             None => vec![0.0; self.pool()],
             Some(worths) => worths.map(|worth| -worth).collect(),
         };

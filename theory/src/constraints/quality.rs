@@ -11,7 +11,6 @@ use super::{Column, ColumnRecord, FeasibleSet};
 use crate::bounds::Interval;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_down, div_up, mul_down, mul_up, sub_down};
-use crate::statement::Objective;
 
 /// What chosen rows are worth by themselves: a row with the number s_i in the column costs w·s_i less, whichever query it
 /// serves.
@@ -83,14 +82,12 @@ impl FeasibleSet {
         self.valued.as_ref().map(|valued| &valued.quality)
     }
 
-    /// For every row a number ≥ w·s_i in units of the values v_i under this objective; none without a quality.
-    pub(crate) fn worths(&self, objective: Objective) -> Option<impl Iterator<Item = f64> + '_> {
+    /// For every row a number ≥ w·s_i in values v_i, of whose mean a unit lies between these two numbers; none without a quality.
+    pub(crate) fn worths(&self, [least, most]: [f64; 2]) -> Option<impl Iterator<Item = f64> + '_> {
         let Valued { quality: Quality { weight, .. }, scores } = self.valued.as_ref()?;
-        // The square of a kernel's distance is at least a constant less twice the mean of the values.
-        let share = if objective.kernel().is_some() { 0.5 } else { 1.0 };
         Some(scores.iter().map(move |&score| {
             let worth = worth_up(*weight, score);
-            if worth >= 0.0 { mul_up(worth, share) } else { -mul_down(-worth, share) }
+            if worth >= 0.0 { mul_up(worth, most) } else { -mul_down(-worth, least) }
         }))
     }
 

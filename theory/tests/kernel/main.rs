@@ -14,6 +14,7 @@ mod matrix;
 mod metrics;
 mod mutations;
 mod priced;
+mod priced_tasks;
 mod quality;
 mod ranges;
 mod rounding;

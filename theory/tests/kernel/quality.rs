@@ -369,8 +369,6 @@ fn qualities_that_make_no_sense_are_refused() {
                 Err(refused) => assert_eq!(refused.rule, "quality", "{weight}"),
             }
         }
-        let two = of(0.5).in_tasks(vec![1, 1]);
-        assert_eq!(rule(&two, &set(0.5)), "quality");
         assert_eq!(rule(&of(0.5).under(Objective::Tsds { diversity: 1.0 }), &set(0.5)), "quality");
         let weights = Weights { subset: Some(vec![1.0, 2.0, 3.0]), query: None };
         assert_eq!(rule(&of(0.5).weighted(weights), &set(0.5)), "quality");

@@ -14,13 +14,13 @@ use crate::mutations::{Tally, each_change};
 use crate::support::{Instance, Random};
 
 /// Queries in tasks.
-struct Case {
-    all: Instance,
-    tasks: Vec<usize>,
+pub(crate) struct Case {
+    pub(crate) all: Instance,
+    pub(crate) tasks: Vec<usize>,
 }
 
 impl Case {
-    fn new(random: &mut Random, cost: Cost) -> Self {
+    pub(crate) fn new(random: &mut Random, cost: Cost) -> Self {
         loop {
             let mut all = Instance::random(random, cost, 6, 5, 3);
             all.weights.subset = None;
@@ -58,12 +58,12 @@ impl Case {
         (0..self.tasks.len()).map(|at| self.task(at))
     }
 
-    fn statement(&self, geometry: &Geometry<'_>, k: usize) -> Statement {
+    pub(crate) fn statement(&self, geometry: &Geometry<'_>, k: usize) -> Statement {
         Statement::new(geometry, self.all.p, k).weighted(self.all.weights.clone()).in_tasks(self.tasks.clone())
     }
 
     /// Encloses the distance to every task, each solved by itself.
-    fn of_tasks(&self, subset: &[usize]) -> Vec<Interval> {
+    pub(crate) fn of_tasks(&self, subset: &[usize]) -> Vec<Interval> {
         let of = |task: Instance| {
             let task = Instance { subset: subset.to_vec(), ..task };
             task.with(|geometry| task.distance(geometry, task.distance_evidence(geometry)).unwrap().interval())
@@ -79,7 +79,7 @@ impl Case {
     }
 
     /// Evidence for the subset of the instance: that of every task, one after the other.
-    fn evidence(&self) -> DistanceEvidence {
+    pub(crate) fn evidence(&self) -> DistanceEvidence {
         let (mut potentials, mut entries) = (Vec::new(), Vec::new());
         for task in self.each_task() {
             let found = task.with(|geometry| task.distance_evidence(geometry));
@@ -91,7 +91,7 @@ impl Case {
     }
 
     /// Shares and potentials; often those that are best for each task alone.
-    fn some_proof(&self, random: &mut Random, k: usize) -> BestEvidence {
+    pub(crate) fn some_proof(&self, random: &mut Random, k: usize) -> BestEvidence {
         let good = random.below(3) > 0;
         let potentials = self.each_task().flat_map(|task| match good {
             true => task.with(|geometry| task.best_potentials(geometry, k)),
@@ -104,7 +104,7 @@ impl Case {
         BestEvidence::Tasks { shares, potentials }
     }
 
-    fn best(&self, k: usize, evidence: BestEvidence) -> Result<BestBound, Rejection> {
+    pub(crate) fn best(&self, k: usize, evidence: BestEvidence) -> Result<BestBound, Rejection> {
         self.all
             .with(|geometry| best_bound(geometry, &self.statement(geometry, k), evidence, Candidates::All, &sequential))
     }

@@ -1,0 +1,120 @@
+//! What `distance` says of a subset under limits, of its quality, and of several tasks: whether it keeps the limits, and what is
+//! proved among the subsets that do.
+
+use kantor_theory::{BestBound, DistanceBound, FeasibleSet, Interval};
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use crate::certify::{Certified, CertifyError};
+use crate::constraints::{LISTED, LimitUse, Rules, uses};
+use crate::pipeline::{Error, Inputs};
+use crate::problem::Problem;
+use crate::statistics::mean;
+use crate::view::escape::Text;
+use crate::view::table;
+
+/// A subset and the limits asked for.
+pub(super) struct Admissible {
+    /// The subsets that keep the limits, if this is one of them; `None` also where there are no limits and nothing is worth anything.
+    pub(super) set: Option<FeasibleSet>,
+    /// The limits that it breaks, in words.
+    pub(super) broken: Vec<String>,
+    /// Whether there are limits.
+    limited: bool,
+    /// What it uses of every limit.
+    uses: Vec<LimitUse>,
+    /// The mean quality of its rows.
+    quality: Option<f64>,
+    /// The names of several tasks, of which the worst counts.
+    tasks: Vec<String>,
+}
+
+impl Admissible {
+    /// Of these rows of the problem.
+    pub(super) fn of(inputs: &Inputs, problem: &Problem<'_>, rows: &[usize]) -> Result<Self, Failure> {
+        let set = problem.feasible(rows.len()).map_err(Error::from)?;
+        let limited = problem.rules().is_some_and(|rules: &Rules| !rules.admit_all());
+        let broken = set.as_ref().map_or_else(Vec::new, |set| broken(inputs, set, rows));
+        let uses = set.as_ref().map_or_else(Vec::new, |set| uses(set, rows, &[]));
+        let quality = problem.scores().map(|scores| mean(rows.iter().map(|&row| scores[row])));
+        let tasks = if problem.tasks().is_empty() { Vec::new() } else { inputs.task_names().to_vec() };
+        Ok(Self { set: set.filter(|_| broken.is_empty()), broken, limited, uses, quality, tasks })
+    }
+
+    /// What is proved of it; a bound among subsets of which it is none stands for itself.
+    pub(super) fn certified(
+        &self,
+        distance: DistanceBound,
+        best: Option<BestBound>,
+    ) -> Result<(Certified, Option<f64>), CertifyError> {
+        let among = best.as_ref().map(BestBound::lower);
+        Ok((Certified::new(distance, best.filter(|_| self.broken.is_empty()))?, among))
+    }
+
+    /// Keys of an object that `--json` prints.
+    pub(super) fn keys(&self, certified: &Certified) -> Map<String, Value> {
+        let mut object = Map::new();
+        if self.limited {
+            object.insert("keeps_limits".to_owned(), json!(self.broken.is_empty()));
+            object.insert("broken_limits".to_owned(), json!(self.broken));
+            object.insert("limits".to_owned(), json!(self.uses));
+        }
+        if let Some(mean) = self.quality {
+            let (less_quality, best) = certified.less_quality().unzip();
+            object.insert(
+                "quality".to_owned(),
+                json!({"mean": mean, "less_quality": less_quality, "best": best.flatten()}),
+            );
+        }
+        if !self.tasks.is_empty() {
+            object.insert("task_distances".to_owned(), json!(certified.distance().of_tasks()));
+        }
+        object
+    }
+
+    /// The same for people.
+    pub(super) fn text(&self, certified: &Certified) -> Text {
+        let mut text = Text::default();
+        for (task, distance) in self.tasks.iter().zip(certified.distance().of_tasks()) {
+            text.push(format_args!("to the task `{task}`: {}", table::interval(*distance)));
+        }
+        if let Some(mean) = self.quality {
+            let less = certified.less_quality().map(|(interval, _): (Interval, _)| table::interval(interval));
+            let less = less.map_or_else(String::new, |less| format!("; less quality: {less}"));
+            text.push(format_args!("mean quality {mean:.4}{less}"));
+        }
+        if self.limited && self.broken.is_empty() {
+            text.push("the subset keeps all limits");
+        }
+        self.broken.iter().take(LISTED).for_each(|broken| text.push(format_args!("limit broken: {broken}")));
+        if self.broken.len() > LISTED {
+            text.push(format_args!("and {} more limits are broken", self.broken.len() - LISTED));
+        }
+        text
+    }
+
+    /// The subsets below which a bound is, in words.
+    pub(super) fn every(&self) -> &'static str {
+        if self.limited { "every subset of that size that keeps the limits" } else { "every subset of that size" }
+    }
+}
+
+/// The limits that rows of the problem break, in words, which name rows as their files number them.
+fn broken(inputs: &Inputs, set: &FeasibleSet, rows: &[usize]) -> Vec<String> {
+    let barred: Vec<usize> =
+        rows.iter().filter(|&&row| set.is_excluded(row)).map(|&row| inputs.original_row(row)).collect();
+    let listed: Vec<String> = barred.iter().take(LISTED).map(usize::to_string).collect();
+    let more = if barred.len() > LISTED { ", …" } else { "" };
+    let words = format!("{} rows are chosen that must not be: {}{more}", barred.len(), listed.join(", "));
+    // These come first there too, by the numbers of the problem.
+    let others = set.broken(rows).into_iter().skip(usize::from(!barred.is_empty())).map(|broken| broken.place);
+    (!barred.is_empty()).then_some(words).into_iter().chain(others).collect()
+}
+
+/// Refuses what limits, quality or several tasks do not go with, by the flag.
+pub(super) fn refuse_beside(what: &str, flags: &[(&str, bool)]) -> Result<(), Failure> {
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Failure::Usage(format!("{what} does not go with {flag}: leave out one of both"))),
+        None => Ok(()),
+    }
+}
