@@ -9,6 +9,7 @@ mod changing;
 mod columns;
 mod compare;
 mod constraints;
+mod copies;
 mod entries;
 mod escapes;
 mod groups;
