@@ -36,5 +36,6 @@ mod subsets;
 mod support;
 mod text;
 mod tokens;
+mod vectors;
 mod weights;
 mod worst;
