@@ -8,8 +8,9 @@ use crate::label::Labelled;
 use crate::output::ResultDirectory;
 use crate::pipeline::{Error, InputSpec, Inputs, Outcome, Prepared, Request};
 use crate::problem::Goal;
-use crate::record::{Run, texts, write_with};
+use crate::record::{Copies, Run, texts, write_with};
 use crate::source::InputRecord;
+use crate::view::card::card;
 
 use super::Job;
 use super::identity::Identity;
@@ -160,7 +161,7 @@ impl Batch<'_> {
     fn write(&self, opened: &Opened, outcome: &Outcome, places: &[usize], begun: Instant) -> Result<(), Stopped> {
         let inputs = &opened.inputs;
         let texts = match texts(inputs, outcome, self.watch) {
-            Ok(texts) => texts,
+            Ok(texts) => texts.copied(Copies { card: Some(card), ..Copies::default() }),
             Err(error) => return self.fail_on(inputs, places, &error),
         };
         for &at in places {

@@ -36,8 +36,8 @@ pub(super) struct InputArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct FileArguments {
-    /// Pool rows (.npy, .npz, .safetensors), or text of which rows are made (.jsonl, .csv, .tsv, packed or not); repeat it for
-    /// shards, or name a directory or a pattern: they are joined in order
+    /// Pool rows (.npy, .npz, .safetensors, .pt, a store of gradients), or text of which rows are made (.jsonl, .csv, .tsv, packed
+    /// or not); repeat it for shards, or name a directory or a pattern: they are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
     /// Query rows, or text; for `select` and `compare` repeat it as NAME=FILE for several tasks: the choice follows

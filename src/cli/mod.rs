@@ -9,6 +9,7 @@ mod columns;
 mod compare;
 mod config;
 mod constraints;
+mod copies;
 mod count;
 mod distance;
 mod example;

@@ -11,7 +11,8 @@ use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::represent::{Encoder, TextSpec};
 use crate::source::{
-    Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, files_named,
+    Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, file_named,
+    files_named,
 };
 
 use super::forbid::{ForbidOverlap, shared};
@@ -69,6 +70,9 @@ impl InputSpec {
         for paths in [&mut self.pool, &mut self.pool_jsonl] {
             let files: Vec<_> = paths.iter().map(|path| files_named(path)).collect::<Result<_, _>>()?;
             *paths = files.into_iter().flatten().collect();
+        }
+        for path in &mut self.query {
+            *path = file_named(path)?;
         }
         Ok(self)
     }

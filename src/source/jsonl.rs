@@ -234,8 +234,12 @@ impl JsonlRows {
     /// rows.
     ///
     /// # Errors
-    /// If a file changed since it was scanned or cannot be read, or if `watch` asks to stop.
-    pub fn visit(&self, watch: &dyn Watch, mut look: impl FnMut(usize, &[u8])) -> Result<(), DataError> {
+    /// If a file changed since it was scanned or cannot be read, if `watch` asks to stop, or that of `look`.
+    pub fn visit(
+        &self,
+        watch: &dyn Watch,
+        mut look: impl FnMut(usize, &[u8]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
         watch.begin("read text", self.len() as u64);
         let again = Allowance::unlimited();
         for (file, &start) in self.files.iter().zip(&self.starts) {
@@ -245,7 +249,7 @@ impl JsonlRows {
                 let Some(line) = lines.next_line()? else {
                     return Err(DataError::Changed { file: file.path.clone(), what: "it has fewer rows" });
                 };
-                look(row, line);
+                look(row, line)?;
                 if (row - start).is_multiple_of(1024) {
                     watch.advance(1024)?;
                 }

@@ -4,12 +4,14 @@
 //! (memory-mapped) and are converted by block. Whatever is wrong comes back as a [`DataError`] that names the file,
 //! the place and the remedy.
 
+mod archive;
 pub mod cells;
 pub mod column;
 pub mod digest;
 pub mod error;
 mod file;
 mod format;
+mod gradients;
 pub(crate) mod json;
 pub mod jsonl;
 pub(crate) mod kind;
@@ -24,14 +26,17 @@ mod npz;
 pub(crate) mod number;
 pub mod open;
 pub mod overlap;
+mod pickle;
 mod record;
 pub mod representation;
 mod safetensors;
 mod shard;
 mod shards;
+mod sparse;
 mod table;
 pub mod text;
 pub(crate) mod tokenizer;
+mod torch;
 mod unpack;
 pub mod validate;
 mod values;
@@ -49,6 +54,7 @@ pub use open::{Format, OpenOptions};
 pub use overlap::overlap;
 pub use record::{DroppedRecord, DroppedRow, InputRecord};
 pub use representation::{Representation, SourceFile};
+pub(crate) use shards::file_named;
 pub use shards::files_named;
 pub use validate::OnBadRow;
 pub use values::FileDigests;

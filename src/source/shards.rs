@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use glob::MatchOptions;
 
 use super::error::DataError;
+use super::gradients;
 use super::kind::{ends_in, is_named_text};
 use super::name::readable;
 
 /// Endings of files that hold rows.
-const VECTORS: [&str; 3] = ["npy", "npz", "safetensors"];
+const VECTORS: [&str; 4] = ["npy", "npz", "safetensors", "pt"];
 
 /// Endings of files that hold rows in formats that are not read.
 const UNREAD: [&str; 6] = ["parquet", "arrow", "feather", "bz2", "xz", "lz4"];
@@ -21,11 +22,26 @@ const UNREAD: [&str; 6] = ["parquet", "arrow", "feather", "bz2", "xz", "lz4"];
 /// If there are none, a directory cannot be read, or it has both rows and text.
 pub fn files_named(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     if path.is_dir() {
-        return within(path);
+        return match gradients::files_in(path)? {
+            none if none.is_empty() => within(path),
+            stores => Ok(stores),
+        };
     }
     match path.to_str().filter(|text| text.contains(['*', '?', '['])) {
         Some(pattern) if !path.exists() => matching(path, pattern),
         _ => Ok(vec![path.to_owned()]),
+    }
+}
+
+/// The one file that a path of queries names: itself, unless it is the directory of a store of gradients.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub(crate) fn file_named(path: &Path) -> Result<PathBuf, DataError> {
+    let stores = if path.is_dir() { gradients::files_in(path)? } else { Vec::new() };
+    match <[PathBuf; 1]>::try_from(stores) {
+        Ok([store]) => Ok(store),
+        Err(_) => Ok(path.to_owned()),
     }
 }
 
@@ -61,8 +77,7 @@ fn within(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
             return refuse("has files of vectors and files of text", "say which with a pattern, such as 'DIR/*.npy'");
         }
         (true, true) => {
-            let fault =
-                "is a directory without files of rows (.jsonl, .csv, .tsv, packed or not; .npy, .npz, .safetensors)";
+            let fault = "is a directory without files of rows (.jsonl, .csv, .tsv, packed or not; .npy, .npz, .safetensors, .pt)";
             return refuse(fault, "name its files, or a pattern of them");
         }
     };
