@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::columnar;
 use super::error::DataError;
 use super::file::{Source, explain};
-use super::format::no_rows;
+use super::format::{Columnar, no_rows};
+use super::kind::table_of;
 use super::memory::Allowance;
 use super::npy;
 use super::npz;
@@ -28,6 +30,10 @@ pub enum Format {
     Jsonl,
     /// A table of text (CSV, TSV), likewise.
     Csv,
+    /// A column of a Parquet file, or its text.
+    Parquet,
+    /// A column of Arrow's messages, or their text.
+    Arrow,
 }
 
 impl Format {
@@ -39,6 +45,8 @@ impl Format {
             Format::Safetensors => "safetensors",
             Format::Jsonl => "jsonl",
             Format::Csv => "csv",
+            Format::Parquet => "parquet",
+            Format::Arrow => "arrow",
         }
     }
 }
@@ -46,7 +54,7 @@ impl Format {
 /// How to open a table.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
-    /// Which tensor or array of a file that holds several.
+    /// Which tensor, array or column of a file that holds several, unless it is named as `FILE:NAME`.
     pub tensor: Option<String>,
     /// Whether that name is a hint: of a file without it, the only table is read.
     pub tensor_is_hint: bool,
@@ -58,19 +66,33 @@ impl OpenOptions {
     /// Reads the tensor of that name, or the only table if there is none and the name is but a hint.
     fn read<T>(&self, table: impl Fn(Option<&str>) -> Result<T, DataError>) -> Result<T, DataError> {
         match table(self.tensor.as_deref()) {
-            Err(DataError::Tensor { .. }) if self.tensor_is_hint => table(None),
+            Err(DataError::Tensor { .. } | DataError::Column { .. }) if self.tensor_is_hint => table(None),
             found => found,
         }
     }
 }
 
-/// Opens one file as a table; what must be unpacked counts towards `allowance`.
-pub(crate) fn shard(path: &Path, options: &OpenOptions, allowance: &Allowance) -> Result<(Shard, Format), DataError> {
+/// Opens one file as a table, whose first row is row `first` of all; what must be unpacked counts towards `allowance`. `named` is
+/// the file, or the file and a table of it as `FILE:NAME`.
+pub(crate) fn shard(
+    named: &Path,
+    options: &OpenOptions,
+    first: usize,
+    allowance: &Allowance,
+) -> Result<(Shard, Format), DataError> {
+    let (path, name) = table_of(named);
+    let named =
+        name.map(|name| OpenOptions { tensor: Some(name.to_owned()), cast: options.cast, tensor_is_hint: false });
     let source = Arc::new(Source::open(path)?);
-    explain(table(&source, options, allowance), || source.check_content())
+    explain(table(&source, named.as_ref().unwrap_or(options), first, allowance), || source.check_content())
 }
 
-fn table(source: &Arc<Source>, options: &OpenOptions, allowance: &Allowance) -> Result<(Shard, Format), DataError> {
+fn table(
+    source: &Arc<Source>,
+    options: &OpenOptions,
+    first: usize,
+    allowance: &Allowance,
+) -> Result<(Shard, Format), DataError> {
     let (path, bytes, total) = (&source.path, source.bytes(), source.identity.bytes);
     let cast = options.cast;
     let named = |(name, place, start, layout)| (Some(name), place, start, layout);
@@ -81,6 +103,12 @@ fn table(source: &Arc<Source>, options: &OpenOptions, allowance: &Allowance) -> 
         (Format::Npz, named(options.read(|name| npz::table(path, bytes, name, cast, allowance))?))
     } else if safetensors::looks_like(bytes) || path.extension().is_some_and(|e| e == "safetensors") {
         (Format::Safetensors, named(options.read(|name| safetensors::table(path, bytes, name, cast, allowance))?))
+    } else if let Some(kind) = Columnar::of(bytes) {
+        let format = if kind == Columnar::Parquet { Format::Parquet } else { Format::Arrow };
+        let read = options.read(|name| columnar::table(path, kind, name, cast, first, allowance))?;
+        // It was opened once more.
+        source.check_unchanged()?;
+        (format, named(read))
     } else {
         return Err(no_rows(path, bytes));
     };
