@@ -187,10 +187,10 @@ fn only_tensor(certificate: &Certificate) -> Option<String> {
 /// that is a verdict: those hold rows and entries that can be measured and, if it is the one who names a tensor, that
 /// tensor.
 fn other_input(error: Error, tensor_named: bool) -> Result<Verdict, Error> {
-    use DataError::{BadEntry, BadRows, LargeCost, NegativeCost, Tensor};
+    use DataError::{BadEntry, BadRows, Column, LargeCost, NegativeCost, Tensor};
     match &error {
         Error::Data(BadRows { .. } | BadEntry { .. } | LargeCost { .. } | NegativeCost { .. }) => {}
-        Error::Data(Tensor { .. }) if tensor_named => {}
+        Error::Data(Tensor { .. } | Column { .. }) if tensor_named => {}
         _ => return Err(error),
     }
     let error = if let Error::Data(error) = error { Error::Data(error.never_dropped()) } else { error };

@@ -69,6 +69,20 @@ pub fn jsonl(data: &[u8]) {
     }
 }
 
+/// Files of columns, as vectors and as text.
+#[cfg(feature = "parquet")]
+pub fn columnar(data: &[u8]) {
+    rows(data);
+    let file = file(data);
+    if let Ok(rows) = JsonlRows::scan(&[PathBuf::from(file.path())], None, &Quiet) {
+        let every: Vec<usize> = (0..rows.len()).collect();
+        // Only the ids were read before.
+        if let Ok(copied) = rows.copy(&every, &Quiet) {
+            assert_eq!(copied.len(), rows.len());
+        }
+    }
+}
+
 /// Certificates about six rows and two queries: a claim that is verified is true.
 pub fn certificate(data: &[u8]) {
     let Ok(certificate) = Certificate::parse(data) else { return };

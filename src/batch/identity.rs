@@ -19,6 +19,9 @@ pub(super) struct Identity<'a> {
     /// Roles and digests of the input files, in order.
     inputs: Vec<(&'static str, &'a str)>,
     tensor: Option<&'a str>,
+    /// Which table of a file is meant, by the file's place among tables of rows; absent where none is named so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tables: Vec<(usize, &'a str)>,
     cast: bool,
     on_bad_row: OnBadRow,
     forbid_overlap: ForbidOverlap,
@@ -57,6 +60,7 @@ impl<'a> Identity<'a> {
             kantor: env!("CARGO_PKG_VERSION"),
             inputs: spec.files().map(|(role, path)| (role, digests.get(path).unwrap_or_default())).collect(),
             tensor: spec.tensor.as_deref(),
+            tables: spec.tables_named().collect(),
             cast: spec.cast,
             on_bad_row: spec.on_bad_row,
             forbid_overlap: spec.forbid_overlap,

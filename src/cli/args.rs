@@ -36,8 +36,9 @@ pub(super) struct InputArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct FileArguments {
-    /// Pool rows (.npy, .npz, .safetensors, .pt, a store of gradients), or text of which rows are made (.jsonl, .csv, .tsv, packed
-    /// or not); repeat it for shards, or name a directory or a pattern: they are joined in order
+    /// Pool rows (.npy, .npz, .safetensors, .pt, a store of gradients; a column of .parquet or .arrow as FILE:COLUMN), or text of
+    /// which rows are made (.jsonl, .csv, .tsv, packed or not; .parquet, .arrow, a dataset of HuggingFace); repeat it for shards, or
+    /// name a directory or a pattern: they are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]
     pub(super) pool: Vec<PathBuf>,
     /// Query rows, or text; for `select` and `compare` repeat it as NAME=FILE for several tasks: the choice follows
@@ -58,7 +59,7 @@ pub(super) struct FileArguments {
     /// Numbers in a row that is made of text
     #[arg(long, value_name = "D", default_value_t = DIM, value_parser = dim)]
     ngram_dim: usize,
-    /// Name of the tensor, where a file holds several
+    /// Name of the tensor or column, where a file holds several; or FILE:NAME for one file
     #[arg(long, value_name = "NAME")]
     pub(super) tensor: Option<String>,
     /// Read integers as numbers
@@ -125,9 +126,10 @@ impl SelectionArguments {
     /// The input files, labels included.
     pub(super) fn spec(&self, files: &FileArguments, run: &RunArguments) -> Result<InputSpec, Failure> {
         let (query_jsonl, query_groups) = (self.query_jsonl.clone(), self.query_groups.clone());
-        let spec = files.with_weights(&self.weights, run)?.expanded()?;
+        let spec = files.with_weights(&self.weights, run)?;
+        let spec = InputSpec { query_jsonl, ..spec }.expanded()?.with_records();
         let rules = RuleSpec { in_tokens: !self.token_budget.is_empty(), ..self.constraints.rules() };
-        Ok(InputSpec { query_jsonl, query_groups, rules, ..spec })
+        Ok(InputSpec { query_groups, rules, ..spec })
     }
 
     /// What is asked under a cost.

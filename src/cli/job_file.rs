@@ -202,7 +202,7 @@ impl JobFile<'_> {
         })?;
         let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
         files.for_each(|file| *file = self.beside(&*file));
-        spec = spec.expanded()?;
+        spec = spec.expanded()?.with_records();
         spec.rules = constraints.rules().placed(|path| self.beside(path));
         spec.query_weights = spec.query_weights.placed(|path| self.beside(path));
         Ok((spec, proof.terms.judge.goal(input.cost), request))

@@ -172,6 +172,10 @@ fn parse(words: Vec<OsString>) -> Result<ExitCode, Failure> {
 
 /// The message of a panic may repeat what was read, too.
 fn tell_of_defect(panic: &PanicHookInfo<'_>) {
+    // What is caught is told by whoever catches it.
+    if crate::source::is_guarded() {
+        return;
+    }
     let text = panic_message(panic.payload());
     let place = panic.location().map_or_else(String::new, |place| format!(" at {place}"));
     let message = format!("kantor: this is a defect, please report it: panic{place}: {text}");

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use kantor_solvers::Watch;
 
 use crate::represent::each_word;
-use crate::source::text::Fields;
+use crate::source::text::{Fields, looked_at};
 use crate::source::{DataError, JsonlRows};
 
 /// Letters of a source's name that tell it from others.
@@ -40,7 +40,7 @@ impl Texts {
     ) -> Result<Self, DataError> {
         let (mut tokens, mut any, mut named) = (Vec::with_capacity(examples.len()), false, Vec::new());
         let mut places: HashMap<Option<String>, usize> = HashMap::new();
-        examples.visit(watch, |_, line| {
+        examples.visit_fields(&looked_at(), watch, |_, line| {
             let fields = Fields::of(line);
             let text = fields.text();
             any |= text.is_some();

@@ -10,6 +10,7 @@ use crate::constraints::Rules;
 use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::represent::{Encoder, TextSpec};
+use crate::source::kind::{has_columns, holds_text, table_of};
 use crate::source::{
     Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, file_named,
     files_named,
@@ -62,19 +63,51 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
-    /// The same with the files that directories and patterns among pool and text of the pool [stand for](files_named).
+    /// The same with the files that directories and patterns among pool, queries and their text [stand for](files_named).
     ///
     /// # Errors
-    /// As [`files_named`].
+    /// As [`files_named`], or if the queries of one of several tasks are not in one file.
     pub fn expanded(mut self) -> Result<Self, DataError> {
-        for paths in [&mut self.pool, &mut self.pool_jsonl] {
-            let files: Vec<_> = paths.iter().map(|path| files_named(path)).collect::<Result<_, _>>()?;
-            *paths = files.into_iter().flatten().collect();
+        let several = |paths: &[PathBuf]| paths.iter().map(|path| files_named(path)).collect::<Result<Vec<_>, _>>();
+        let queries = several(&self.query)?;
+        if let Some((path, files)) = self.query.iter().zip(&queries).find(|(_, files)| files.len() > 1)
+            && self.tasks.len() > 1
+        {
+            let fault = format!("stands for {} files, but each of several tasks has one file of queries", files.len());
+            return Err(DataError::malformed(path, fault, "join them in one file"));
+        }
+        self.query = queries.into_iter().flatten().collect();
+        for paths in [&mut self.pool, &mut self.pool_jsonl, &mut self.query_jsonl] {
+            *paths = several(paths)?.into_iter().flatten().collect();
         }
         for path in &mut self.query {
             *path = file_named(path)?;
         }
         Ok(self)
+    }
+
+    /// The same, in which files of columns whose vectors are the pool are its records too, if no others are given.
+    #[must_use]
+    pub fn with_records(mut self) -> Self {
+        let file = |named: &PathBuf| table_of(named).0.to_owned();
+        if self.pool_jsonl.is_empty() && self.pool.iter().all(|named| has_columns(table_of(named).0)) {
+            let files: Vec<PathBuf> = self.pool.iter().map(file).collect();
+            if self.pool.iter().any(|named| !holds_text(named, &self.options())) {
+                self.pool_jsonl = files;
+            }
+        }
+        self
+    }
+
+    /// How its tables are opened.
+    pub(super) fn options(&self) -> OpenOptions {
+        OpenOptions { tensor: self.tensor.clone(), tensor_is_hint: self.tensor_is_hint, cast: self.cast }
+    }
+
+    /// Tables that are named as `FILE:NAME`, by the file's place among tables of rows.
+    pub(crate) fn tables_named(&self) -> impl Iterator<Item = (usize, &str)> {
+        let rows = self.pool.iter().chain(&self.query).chain(&self.similarity).chain(&self.rules.exclude_near);
+        rows.enumerate().filter_map(|(at, named)| Some((at, table_of(named).1?)))
     }
 
     /// All files with their roles, in the order of the records; but for the labels, whose file is known once it is read.
@@ -85,7 +118,7 @@ impl InputSpec {
         let text = self.pool_jsonl.iter().map(|path| ("pool-jsonl", path));
         let query_text = self.query_jsonl.iter().map(|path| ("query-jsonl", path));
         let files = pool.chain(query).chain(similarity).chain(text).chain(query_text);
-        let files = files.map(|(role, path)| (role, path.as_path()));
+        let files = files.map(|(role, path)| (role, table_of(path).0));
         files.chain(self.query_weights.file()).chain(self.rules.files())
     }
 }
@@ -133,7 +166,7 @@ impl Inputs {
 
     fn open_as(spec: &InputSpec, cost: Cost, unchecked: bool, watch: &dyn Watch) -> Result<Self, Error> {
         let unchecked = unchecked && !spec.rules.reads_rows();
-        let options = OpenOptions { tensor: spec.tensor.clone(), tensor_is_hint: spec.tensor_is_hint, cast: spec.cast };
+        let options = spec.options();
         let allowance = Allowance::new(spec.memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
         let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
         let mut text = spec.read_text(&allowance, watch)?;

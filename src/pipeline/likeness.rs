@@ -68,7 +68,7 @@ pub(super) fn near_rows(
     };
     let file = std::slice::from_ref(path);
     let mut near = match &inputs.encoder {
-        Some(encoder) if holds_text(path) => {
+        Some(encoder) if holds_text(path, options) => {
             let lines = JsonlRows::scan_within(file, None, allowance, watch)?;
             encoder.rows(&lines, allowance, watch)?
         }

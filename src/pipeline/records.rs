@@ -5,6 +5,7 @@ use std::path::Path;
 use kantor_solvers::Watch;
 
 use crate::source::cells::ValueFile;
+use crate::source::format::Columnar;
 use crate::source::jsonl::JsonlFile;
 use crate::source::{DataError, Digests, FileDigests, InputRecord, JsonlRows, Representation, SourceFile};
 
@@ -80,7 +81,7 @@ impl Inputs {
             records.push(InputRecord {
                 role: role.into(),
                 path: file.path.clone(),
-                format: "jsonl".into(),
+                format: file.columnar.map_or("jsonl", Columnar::name).into(),
                 tensor: None,
                 rows: file.rows,
                 columns: None,

@@ -14,6 +14,7 @@ use crate::certify::column_record;
 use crate::constraints::{Amount, Quota, Rules};
 use crate::source::cells::{ValueFile, file_of, split};
 use crate::source::column::{ColumnKind, ReadColumn};
+use crate::source::kind::table_of;
 use crate::source::name::readable;
 use crate::source::tokenizer::Tokenizer;
 use crate::source::{Allowance, OpenOptions, Representation};
@@ -115,7 +116,8 @@ impl RuleSpec {
             named.chain(self.quality.iter().filter_map(QualitySpec::file)).map(|path| ("column", file_of(path)));
         let columns = columns.chain(self.tokens.iter().filter_map(|tokens| Some(("tokenizer", tokens.file()?))));
         let lists = [("include", &self.include), ("exclude", &self.exclude), ("exclude-near", &self.exclude_near)];
-        columns.chain(lists.into_iter().flat_map(|(role, paths)| paths.iter().map(move |path| (role, path.as_path()))))
+        columns
+            .chain(lists.into_iter().flat_map(|(role, paths)| paths.iter().map(move |path| (role, table_of(path).0))))
     }
 
     /// The same rules, with files as `place` says where they are.

@@ -1,10 +1,12 @@
 //! Pool and queries that are text: rows are made of them.
 
+use std::path::PathBuf;
+
 use kantor_solvers::Watch;
 
 use super::{Error, InputSpec, Inputs};
 use crate::represent::{Encoder, TextSpec};
-use crate::source::kind::holds_text;
+use crate::source::kind::{has_columns, holds_text, table_of};
 use crate::source::name::readable;
 use crate::source::open_file as open;
 use crate::source::{Allowance, DataError, JsonlRows, Representation};
@@ -24,14 +26,16 @@ impl InputSpec {
     /// # Errors
     /// If only some files are text, they cannot be read as JSON lines, or how text is read is said of vectors.
     pub(super) fn read_text(&self, allowance: &Allowance, watch: &dyn Watch) -> Result<Option<Texts>, Error> {
+        let options = self.options();
         let mut files = self.pool.iter().chain(&self.query);
-        let (text, vectors): (Vec<_>, Vec<_>) = files.by_ref().partition(|path| holds_text(path));
-        let mixed = |(text, vectors): (_, _)| {
+        let (text, vectors): (Vec<_>, Vec<_>) = files.by_ref().partition(|path| holds_text(path, &options));
+        let mixed = |(text, vectors): (&PathBuf, &PathBuf)| {
             let fault = format!(
                 "{} is text and {} is not: give both as JSON lines, of which rows are made, or both as vectors (then the pool's text \
-                 goes to --pool-jsonl)",
+                 goes to --pool-jsonl){}",
                 readable(text),
-                readable(vectors)
+                readable(vectors),
+                if has_columns(text) { "; vectors of a file of columns are named as FILE:COLUMN" } else { "" }
             );
             Err(Error::Request(fault))
         };
@@ -43,7 +47,7 @@ impl InputSpec {
             (None, _) => Ok(None),
             (Some(text), Some(vectors)) => {
                 // What is not there is neither.
-                open(vectors)?;
+                open(table_of(vectors).0)?;
                 mixed((text, vectors))
             }
             (Some(text), None) if self.cast || self.tensor.is_some() && !self.tensor_is_hint => {

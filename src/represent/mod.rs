@@ -14,6 +14,7 @@ use kantor_solvers::Watch;
 use rayon::prelude::*;
 
 use crate::source::memory::Claim;
+use crate::source::text::FIELDS;
 use crate::source::{Allowance, DataError, JsonlRows, Representation};
 
 pub use ngrams::DIM;
@@ -104,7 +105,8 @@ impl TextSpec {
             batch.clear();
         };
         let (mut batch, mut bytes, mut first) = (Vec::new(), 0, 0);
-        lines.visit(watch, |row, line| {
+        let fields = self.template.as_ref().map_or_else(|| FIELDS.to_vec(), Template::top_fields);
+        lines.visit_fields(&fields, watch, |row, line| {
             bytes += line.len();
             claim.raise_to(of_byte * bytes as u64, "work on its text", WORK_REMEDY)?;
             batch.push(line.to_vec());

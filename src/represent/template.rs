@@ -81,6 +81,15 @@ impl Template {
         self.parts.iter().filter(|part| matches!(part, Part::Field(_))).count()
     }
 
+    /// The fields at the top level that it names.
+    pub(super) fn top_fields(&self) -> Vec<&str> {
+        let paths = self.parts.iter().filter_map(|part| match part {
+            Part::Literal(_) => None,
+            Part::Field(path) => path.first(),
+        });
+        paths.map(String::as_str).collect()
+    }
+
     fn fields(&self) -> Vec<String> {
         let field = |part: &Part| match part {
             Part::Literal(_) => None,

@@ -7,7 +7,7 @@ use kantor_solvers::Watch;
 
 use super::error::DataError;
 use super::file::Identity;
-use super::format::Expected;
+use super::format::{Columnar, Expected};
 use super::json::{Fault, Json};
 use super::lines::Lines;
 use super::memory::Allowance;
@@ -19,7 +19,7 @@ use crate::suggest::did_you_mean;
 pub struct ValueFile {
     /// The file as it was named, without the field.
     pub path: PathBuf,
-    /// `jsonl`, `text` or `npy`.
+    /// `jsonl`, `text`, `npy`, `parquet` or `arrow`.
     pub format: &'static str,
     /// Lines in it.
     pub rows: usize,
@@ -123,9 +123,11 @@ impl Cells<'_> {
         let mut lines = Lines::open_cells(self.path, self.expected, self.field, allowance)?;
         let parsed = self.parse(&mut lines, take);
         let json = lines.explained(parsed)?;
+        let columnar = lines.columnar();
         let (identity, sha256) = lines.finish()?;
         watch.advance(self.rows as u64)?;
-        let (path, format) = (self.path.to_owned(), if json { "jsonl" } else { "text" });
+        let format = columnar.map_or(if json { "jsonl" } else { "text" }, Columnar::name);
+        let path = self.path.to_owned();
         Ok(ValueFile { path, format, rows: self.rows, bytes: identity.bytes, sha256, identity })
     }
 
@@ -202,7 +204,7 @@ pub(crate) fn file_of(named: &Path) -> &Path {
     parts(named).0
 }
 
-fn parts(named: &Path) -> (&Path, Option<&str>) {
+pub(super) fn parts(named: &Path) -> (&Path, Option<&str>) {
     match split_once(named.as_os_str(), b':', true).and_then(|(path, field)| Some((path, field.to_str()?))) {
         Some((path, field)) if !named.exists() => (Path::new(path), Some(field)),
         _ => (named, None),

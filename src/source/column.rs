@@ -92,7 +92,7 @@ impl ReadColumn {
         let column = values.column(&path)?;
         claim.keep();
         let place = readable(&path);
-        let origin = if file.format == "jsonl" { format!("{place}:{}", cells.field) } else { place.into_owned() };
+        let origin = if file.format != "text" { format!("{place}:{}", cells.field) } else { place.into_owned() };
         Ok(Self { column, file, origin })
     }
 
@@ -168,7 +168,7 @@ impl JsonlRows {
         mut take: impl FnMut(Cell<'_>) -> Result<(), Untaken>,
     ) -> Result<(), DataError> {
         let mut first = None;
-        self.visit(watch, |row, line| {
+        self.visit_fields(&[field], watch, |row, line| {
             if first.is_none() {
                 let text = std::str::from_utf8(line).unwrap_or_default().trim();
                 first =

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use kantor_solvers::Stopped;
 use kantor_theory::Cost;
 
+use super::kind::is_named_columnar;
 use super::name::readable;
 use super::table::separator;
 
@@ -17,6 +18,7 @@ const LISTED: usize = 20;
 fn place(file: &Path, line: usize) -> String {
     let name = readable(file);
     match separator(file) {
+        None if is_named_columnar(file) => format!("{name}: record {line}"),
         None => format!("{name}:{line}"),
         Some(_) if line == 0 => format!("{name}: the header"),
         Some(_) => format!("{name}: record {line}"),
@@ -115,6 +117,16 @@ pub enum DataError {
         file: PathBuf,
         /// What it holds.
         what: &'static str,
+    },
+    /// The file has several columns of vectors, or not the one asked for.
+    #[error("{}: {fault}; its columns: {names}; name one of lists of numbers as FILE:COLUMN", readable(file))]
+    Column {
+        /// The file.
+        file: PathBuf,
+        /// Why there is no choice.
+        fault: String,
+        /// Names and types of what is there.
+        names: String,
     },
     /// Two files that belong together have rows of different length.
     #[error(
@@ -334,6 +346,13 @@ pub enum DataError {
     Stopped(#[from] Stopped),
 }
 
+/// The first of these names, with what they are.
+fn listed(named: impl ExactSizeIterator<Item = (String, String)>) -> String {
+    let more = named.len().saturating_sub(LISTED);
+    let names: Vec<String> = named.take(LISTED).map(|(name, what)| format!("`{name}` {what}")).collect();
+    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
 /// A number with its exponent where it would be a row of zeros.
 fn short(value: f64) -> String {
     if value.is_finite() && value.abs() >= 1e16 { format!("{value:e}") } else { value.to_string() }
@@ -368,7 +387,9 @@ impl DataError {
         match self {
             DataError::Io { cause, .. } if cause.kind() == io::ErrorKind::OutOfMemory => FaultKind::Resource,
             DataError::Io { .. } | DataError::Changed { .. } => FaultKind::Io,
-            DataError::Tensor { .. } | DataError::Unnamed { .. } | DataError::NoFiles(_) => FaultKind::Usage,
+            DataError::Tensor { .. } | DataError::Unnamed { .. } | DataError::Column { .. } | DataError::NoFiles(_) => {
+                FaultKind::Usage
+            }
             DataError::Memory { .. } | DataError::Limit { .. } | DataError::TooLong { .. } => FaultKind::Resource,
             DataError::Stopped(_) => FaultKind::Interrupted,
             _ => FaultKind::BadInput,
@@ -381,10 +402,13 @@ impl DataError {
 
     /// No choice among named tables (name, shape); lists the first of them.
     pub(crate) fn tensor(file: &Path, fault: String, tables: impl ExactSizeIterator<Item = (String, String)>) -> Self {
-        let more = tables.len().saturating_sub(LISTED);
-        let names: Vec<String> = tables.take(LISTED).map(|(name, shape)| format!("`{name}` {shape}")).collect();
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        DataError::Tensor { file: file.to_owned(), fault, names: names.join(", ") + &more }
+        DataError::Tensor { file: file.to_owned(), fault, names: listed(tables) }
+    }
+
+    /// No choice among columns (name, type); lists the first of them.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn column(file: &Path, fault: String, columns: impl ExactSizeIterator<Item = (String, String)>) -> Self {
+        DataError::Column { file: file.to_owned(), fault, names: listed(columns) }
     }
 
     pub(crate) fn malformed(file: &Path, fault: impl Into<String>, remedy: impl Into<String>) -> Self {

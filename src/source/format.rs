@@ -73,6 +73,36 @@ impl Expected {
     }
 }
 
+/// A file of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Columnar {
+    Parquet,
+    /// Arrow's messages, as a stream or as a file.
+    Arrow {
+        stream: bool,
+    },
+}
+
+impl Columnar {
+    /// Of a file that begins so; `None` where files of columns are not read.
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            _ if cfg!(not(feature = "parquet")) || is_text(bytes) => None,
+            [b'P', b'A', b'R', b'1', ..] => Some(Columnar::Parquet),
+            [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Some(Columnar::Arrow { stream: false }),
+            _ => is_arrow_stream(bytes).then_some(Columnar::Arrow { stream: true }),
+        }
+    }
+
+    /// Its name in messages and manifests.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Columnar::Parquet => "parquet",
+            Columnar::Arrow { .. } => "arrow",
+        }
+    }
+}
+
 /// A format that is not text.
 struct Binary {
     /// What such a file is.
@@ -95,6 +125,13 @@ pub(crate) const PICKLE: &str = "pickles can run code, and none is ever run; con
      \"import torch, safetensors.torch as s; x = torch.load('FILE', weights_only=True); \
      s.save_file({'x': x.contiguous()}, 'x.safetensors')\"";
 
+/// What a file of columns is, which some programs are built without.
+macro_rules! concat_unless_read {
+    ($name:literal) => {
+        if cfg!(feature = "parquet") { $name } else { concat!($name, ", which this program was built without") }
+    };
+}
+
 /// The formats, the more special before the more general.
 const BINARIES: &[Binary] = &[
     Binary { name: "a numpy array (.npy)", is: |b| b.starts_with(super::npy::MAGIC), rows: "", lines: NUMBERS },
@@ -116,28 +153,41 @@ const BINARIES: &[Binary] = &[
     },
     Binary { name: "a Python pickle", is: |b| matches!(b, [0x80, 2..=5, ..]), rows: PICKLE, lines: NO_TEXT },
     Binary {
-        name: "a Parquet file, which is not read",
+        name: concat_unless_read!("a Parquet file"),
         is: |b| b.starts_with(b"PAR1"),
-        rows: "save its column of vectors: python -c \"import numpy as np, pandas as pd; \
+        rows: "build it with `--features parquet`, or write its rows as JSON lines: python -c \"import pandas as pd; \
+               pd.read_parquet('FILE').to_json('rows.jsonl', orient='records', lines=True)\"; its column of vectors: \
+               python -c \"import numpy as np, pandas as pd; \
                np.save('x.npy', np.stack(pd.read_parquet('FILE')['embedding']))\"",
-        lines: "write its rows as JSON lines: python -c \"import pandas as pd; \
+        lines: "build it with `--features parquet`, or write its rows as JSON lines: python -c \"import pandas as pd; \
                 pd.read_parquet('FILE').to_json('rows.jsonl', orient='records', lines=True)\"",
     },
     Binary {
-        name: "an Arrow file, which is not read",
-        is: |b| b.starts_with(b"ARROW1") || b.starts_with(b"FEA1"),
-        rows: "save its column of vectors: python -c \"import numpy as np, pandas as pd; \
+        name: concat_unless_read!("an Arrow file"),
+        is: |b| b.starts_with(b"ARROW1"),
+        rows: "build it with `--features parquet`, or write its rows as JSON lines: python -c \"import pandas as pd; \
+               pd.read_feather('FILE').to_json('rows.jsonl', orient='records', lines=True)\"; its column of vectors: \
+               python -c \"import numpy as np, pandas as pd; \
                np.save('x.npy', np.stack(pd.read_feather('FILE')['embedding']))\"",
-        lines: "write its rows as JSON lines: python -c \"import pandas as pd; \
+        lines: "build it with `--features parquet`, or write its rows as JSON lines: python -c \"import pandas as pd; \
                 pd.read_feather('FILE').to_json('rows.jsonl', orient='records', lines=True)\"",
     },
     Binary {
-        name: "an Arrow stream (as HuggingFace datasets keeps), which is not read",
+        name: concat_unless_read!("an Arrow stream (as HuggingFace datasets keeps)"),
         is: is_arrow_stream,
-        rows: "save its column of vectors: python -c \"import numpy as np; from datasets import Dataset; \
+        rows: "build it with `--features parquet`, or write its rows as JSON lines: python -c \"from datasets import Dataset; \
+               Dataset.from_file('FILE').to_json('rows.jsonl')\"; its column of vectors: \
+               python -c \"import numpy as np; from datasets import Dataset; \
                np.save('x.npy', np.stack(Dataset.from_file('FILE').with_format('numpy')['embedding']))\"",
-        lines: "write its rows as JSON lines: python -c \"from datasets import Dataset; \
+        lines: "build it with `--features parquet`, or write its rows as JSON lines: python -c \"from datasets import Dataset; \
                 Dataset.from_file('FILE').to_json('rows.jsonl')\"",
+    },
+    Binary {
+        name: "a Feather file of version 1, which is not read",
+        is: |b| b.starts_with(b"FEA1"),
+        rows: "write it again: python -c \"import pandas as pd; pd.read_feather('FILE').to_parquet('rows.parquet')\"",
+        lines: "write its rows as JSON lines: python -c \"import pandas as pd; \
+                pd.read_feather('FILE').to_json('rows.jsonl', orient='records', lines=True)\"",
     },
     Binary {
         name: "an HDF5 file, which is not read",
@@ -235,7 +285,9 @@ pub(crate) fn refuse_foreign(path: &Path, bytes: &[u8], expected: Expected) -> R
         Err(DataError::malformed(path, format!("is {name}, not {}", expected.name()), remedy))
     };
     let is_read = match expected {
-        Expected::Lines | Expected::Labels | Expected::Column => bytes.starts_with(GZIP) || is_zstd(bytes),
+        Expected::Lines | Expected::Labels | Expected::Column => {
+            bytes.starts_with(GZIP) || is_zstd(bytes) || Columnar::of(bytes).is_some()
+        }
         Expected::List => bytes.starts_with(super::npy::MAGIC),
         _ => false,
     };

@@ -12,10 +12,12 @@ use rayon::prelude::*;
 
 use super::error::DataError;
 use super::file::Identity;
-use super::format::Expected;
+use super::format::{Columnar, Expected};
 use super::json::Json;
 use super::lines::Lines;
 use super::memory::{Allowance, Claim};
+use super::open::Format;
+use super::table::separator;
 
 /// Checked rows of text, in the order of the vectors.
 #[derive(Debug)]
@@ -41,10 +43,31 @@ pub struct JsonlFile {
     pub rows: usize,
     /// SHA-256 of the file as stored (compressed or not), in hexadecimal.
     pub digest: String,
+    pub(crate) columnar: Option<Columnar>,
     identity: Identity,
 }
 
+impl JsonlFile {
+    /// Fails if it is no longer the file that was scanned.
+    #[cfg(feature = "parquet")]
+    pub(super) fn check(&self) -> Result<(), DataError> {
+        self.identity.check(&self.path)
+    }
+
+    /// Its format.
+    pub fn format(&self) -> Format {
+        match self.columnar {
+            Some(Columnar::Parquet) => Format::Parquet,
+            Some(Columnar::Arrow { .. }) => Format::Arrow,
+            None if separator(&self.path).is_some() => Format::Csv,
+            None => Format::Jsonl,
+        }
+    }
+}
+
 const CHOSEN_REMEDY: &str = "allow more with --max-memory, or choose fewer rows at a time";
+/// The field that names a row.
+const ID: &str = "id";
 const IDS: &str = "the ids of the rows";
 const IDS_REMEDY: &str = "allow more with --max-memory, or leave out the field `id`";
 
@@ -147,6 +170,12 @@ impl JsonlRows {
         Ok(Self { files, starts, ids: complete.then_some(ids), with_id, left: allowance.left() })
     }
 
+    /// Bytes that what is chosen may take.
+    #[cfg(feature = "parquet")]
+    pub(super) fn left(&self) -> u64 {
+        self.left
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.starts[self.files.len()]
@@ -205,11 +234,13 @@ impl JsonlRows {
             file.identity.check(&file.path)?;
             let mut lines = Lines::open(&file.path, Expected::Lines, &again)?;
             let mut row = start;
+            let fewer = || DataError::Changed { file: file.path.clone(), what: "it has fewer rows" };
             while let Some(&&next) = here.peek() {
-                let Some(line) = lines.next_line()? else {
-                    return Err(DataError::Changed { file: file.path.clone(), what: "it has fewer rows" });
-                };
+                if row < next && !lines.skip_line()? {
+                    return Err(fewer());
+                }
                 if row == next {
+                    let Some(line) = lines.next_line()? else { return Err(fewer()) };
                     let mut bytes = Vec::new();
                     claim.room(&mut bytes, line.len() + 1, "the chosen rows", CHOSEN_REMEDY)?;
                     bytes.extend_from_slice(line);
@@ -238,13 +269,36 @@ impl JsonlRows {
     pub fn visit(
         &self,
         watch: &dyn Watch,
+        look: impl FnMut(usize, &[u8]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        self.visit_by(None, watch, look)
+    }
+
+    /// As [`JsonlRows::visit`], for a caller who looks at these fields at the top level alone: of files of columns no others are
+    /// read, and are null.
+    ///
+    /// # Errors
+    /// As [`JsonlRows::visit`].
+    pub fn visit_fields(
+        &self,
+        fields: &[&str],
+        watch: &dyn Watch,
+        look: impl FnMut(usize, &[u8]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        self.visit_by(Some(fields), watch, look)
+    }
+
+    fn visit_by(
+        &self,
+        fields: Option<&[&str]>,
+        watch: &dyn Watch,
         mut look: impl FnMut(usize, &[u8]) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         watch.begin("read text", self.len() as u64);
         let again = Allowance::unlimited();
         for (file, &start) in self.files.iter().zip(&self.starts) {
             file.identity.check(&file.path)?;
-            let mut lines = Lines::open(&file.path, Expected::Lines, &again)?;
+            let mut lines = Lines::open_fields(&file.path, Expected::Lines, fields, &again)?;
             for row in start..start + file.rows {
                 let Some(line) = lines.next_line()? else {
                     return Err(DataError::Changed { file: file.path.clone(), what: "it has fewer rows" });
@@ -311,7 +365,8 @@ impl JsonlRows {
 
 /// Checks one file: its rows, their ids if all have one, and how many have one.
 fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(JsonlFile, Ids, usize), DataError> {
-    let mut lines = Lines::open(path, Expected::Lines, allowance)?;
+    let mut lines = Lines::open_fields(path, Expected::Lines, Some(&[ID]), allowance)?;
+    let columnar = lines.columnar();
     let (mut ids, mut with_id, mut reported, mut rows) = (Ids::default(), 0, 0, 0);
     let mut claim = Claim::new(allowance, path);
     while let Some(line) = lines.next_line()? {
@@ -339,7 +394,7 @@ fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(J
     } else {
         ids = Ids::default();
     }
-    Ok((JsonlFile { path: path.to_owned(), bytes: identity.bytes, rows, digest, identity }, ids, with_id))
+    Ok((JsonlFile { path: path.to_owned(), bytes: identity.bytes, rows, digest, columnar, identity }, ids, with_id))
 }
 
 /// The id in a line, or what is wrong with the line and what to do.
@@ -370,7 +425,7 @@ fn object_id(line: &[u8]) -> Result<Option<Cow<'_, str>>, (String, &'static str)
             let column = 1 + line.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len() + fault.at;
             bad(format!("{} is expected at column {column}", fault.expected))
         })?;
-        if key.text().is_some_and(|key| key == "id") && id.replace(value).is_some() {
+        if key.text().is_some_and(|key| key == ID) && id.replace(value).is_some() {
             return Err(bad("the field `id` occurs twice".to_owned()));
         }
     }

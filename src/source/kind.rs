@@ -4,17 +4,33 @@ use std::ffi::OsStr;
 use std::io::{Read, Seek};
 use std::path::Path;
 
+use super::cells::parts;
+use super::columnar::names_vectors;
 use super::file::open;
-use super::format::{LOOKED_AT, Text, WINDOW_LOG, is_binary};
+use super::format::{Columnar, LOOKED_AT, Text, WINDOW_LOG, is_binary};
 use super::memory::Allowance;
+use super::open::OpenOptions;
 use super::table::separator;
 use super::unpack::Unpacked;
 
 /// Endings of files of JSON lines.
 const LINES: [&str; 2] = ["jsonl", "ndjson"];
 
-/// Whether a file holds JSON lines, or is a table of text by its name; packed or not. False of one that cannot be read.
-pub(crate) fn holds_text(path: &Path) -> bool {
+/// Endings of files of columns.
+const COLUMNAR: [&str; 5] = ["parquet", "pq", "arrow", "feather", "ipc"];
+
+/// The file, and the table of it if it is named as `FILE:NAME`.
+pub(crate) fn table_of(named: &Path) -> (&Path, Option<&str>) {
+    match parts(named) {
+        (path, Some(name)) if path.is_file() && !name.is_empty() => (path, Some(name)),
+        _ => (named, None),
+    }
+}
+
+/// Whether a file holds JSON lines, is a table of text by its name, packed or not, or has columns and none of them is meant
+/// as vectors. False of one that cannot be read.
+pub(crate) fn holds_text(named: &Path, options: &OpenOptions) -> bool {
+    let (path, table) = table_of(named);
     let begin = || {
         let (mut file, _) = open(path).ok()?;
         let mut stored = Vec::new();
@@ -28,6 +44,9 @@ pub(crate) fn holds_text(path: &Path) -> bool {
         Some((stored, begin))
     };
     let Some((stored, begin)) = begin() else { return false };
+    if let Some(kind) = Columnar::of(&stored) {
+        return table.is_none() && !names_vectors(path, kind, options.tensor.as_deref(), options.tensor_is_hint);
+    }
     match Text::of(&begin) {
         Some(Text::Json) => true,
         Some(Text::Other) => separator(path).is_some(),
@@ -35,6 +54,21 @@ pub(crate) fn holds_text(path: &Path) -> bool {
         // Damaged, or in another encoding: whoever reads it says so.
         None => is_named_text(path) && !is_binary(&begin) && (begin != stored || !is_binary(&stored)),
     }
+}
+
+/// Whether a file has columns that are read. False of one that cannot be read.
+pub(crate) fn has_columns(path: &Path) -> bool {
+    let begin = || {
+        let mut begin = Vec::new();
+        open(path).ok()?.0.take(LOOKED_AT as u64).read_to_end(&mut begin).ok()?;
+        Columnar::of(&begin)
+    };
+    begin().is_some()
+}
+
+/// Whether a file has columns by its name.
+pub(crate) fn is_named_columnar(path: &Path) -> bool {
+    ends_in(path, &COLUMNAR)
 }
 
 /// Whether a file is text by its name, packed or not.

@@ -5,9 +5,10 @@
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
+use super::columnar::Records;
 use super::error::DataError;
 use super::file::{Identity, explain, hexadecimal, open_filled};
-use super::format::{Expected, LOOKED_AT, refuse_foreign};
+use super::format::{Columnar, Expected, LOOKED_AT, refuse_foreign};
 use super::memory::{Allowance, Claim};
 use super::table::{Table, separator};
 use super::unpack::{Unpacked, carried};
@@ -24,6 +25,8 @@ const LINE_REMEDY: &str = "check that it has line breaks, one JSON object per li
 enum Reader<'a> {
     Lines(BufReader<Unpacked<'a>>),
     Table(Box<Table<'a>>),
+    /// With the content as it is stored, for its digest.
+    Records(Box<Records<'a>>, Unpacked<'a>),
 }
 
 impl<'a> Reader<'a> {
@@ -31,6 +34,7 @@ impl<'a> Reader<'a> {
         match self {
             Reader::Lines(reader) => reader.get_ref(),
             Reader::Table(table) => table.content(),
+            Reader::Records(_, content) => content,
         }
     }
 }
@@ -42,13 +46,24 @@ pub(crate) struct Lines<'a> {
     claim: Claim<'a>,
     path: &'a Path,
     identity: Identity,
+    columnar: Option<Columnar>,
     number: usize,
 }
 
 impl<'a> Lines<'a> {
     /// The lines, or the records of a table that has this name.
     pub(crate) fn open(path: &'a Path, expected: Expected, allowance: &'a Allowance) -> Result<Self, DataError> {
-        Self::parted(path, expected, separator(path), allowance)
+        Self::open_fields(path, expected, None, allowance)
+    }
+
+    /// As [`Lines::open`], of which the caller looks at these fields alone: others may be null where they are columns.
+    pub(crate) fn open_fields(
+        path: &'a Path,
+        expected: Expected,
+        fields: Option<&[&str]>,
+        allowance: &'a Allowance,
+    ) -> Result<Self, DataError> {
+        Self::parted(path, expected, separator(path), fields, allowance)
     }
 
     /// As [`Lines::open`], of a table only if one of its columns is `field`: else it is a list that has such a name.
@@ -64,13 +79,14 @@ impl<'a> Lines<'a> {
                 _ => {}
             }
         }
-        Self::parted(path, expected, None, allowance)
+        Self::parted(path, expected, None, Some(&[field]), allowance)
     }
 
     fn parted(
         path: &'a Path,
         expected: Expected,
         separator: Option<u8>,
+        fields: Option<&[&str]>,
         allowance: &'a Allowance,
     ) -> Result<Self, DataError> {
         let (mut file, identity) = open_filled(path)?;
@@ -80,9 +96,11 @@ impl<'a> Lines<'a> {
         refuse_foreign(path, &begin, expected)?;
         let unpacked =
             Unpacked::new(file, &begin, path, allowance).map_err(DataError::io(path, "start to unpack it"))?;
-        let reader = match separator {
-            None => Reader::Lines(BufReader::with_capacity(BUFFER, unpacked)),
-            Some(separator) => {
+        let columnar = Columnar::of(&begin);
+        let reader = match (separator, columnar) {
+            (_, Some(kind)) => Reader::Records(Box::new(Records::open(path, kind, fields, allowance)?), unpacked),
+            (None, _) => Reader::Lines(BufReader::with_capacity(BUFFER, unpacked)),
+            (Some(separator), _) => {
                 let packed = unpacked.is_packed();
                 // The record is held as it is read, in cells, and as a line.
                 let most = MAX_LINE.min(usize::try_from(allowance.left() / 4).unwrap_or(MAX_LINE));
@@ -91,7 +109,7 @@ impl<'a> Lines<'a> {
             }
         };
         let claim = Claim::new(allowance, path);
-        Ok(Self { reader, line: Vec::new(), claim, path, identity, number: 0 })
+        Ok(Self { reader, line: Vec::new(), claim, path, identity, columnar, number: 0 })
     }
 
     /// The next line with its end, if any.
@@ -103,6 +121,21 @@ impl<'a> Lines<'a> {
         Ok((!self.line.is_empty()).then_some(&self.line))
     }
 
+    /// Passes over the next line; false after the last one.
+    pub(crate) fn skip_line(&mut self) -> Result<bool, DataError> {
+        if let Reader::Records(records, _) = &mut self.reader {
+            self.number += 1;
+            let skipped = records.advance();
+            return self.explained(skipped);
+        }
+        Ok(self.next_line()?.is_some())
+    }
+
+    /// Which kind of columns the file has, if it has any.
+    pub(crate) fn columnar(&self) -> Option<Columnar> {
+        self.columnar
+    }
+
     fn read_line(&mut self) -> Result<(), DataError> {
         let (path, number) = (self.path, self.number);
         let reader = match &mut self.reader {
@@ -111,6 +144,7 @@ impl<'a> Lines<'a> {
                 let read = table.next(path, number, &mut self.line);
                 return read.map_err(|error| damaged(path, number, table.content().is_packed(), error));
             }
+            Reader::Records(records, _) => return records.next(number, &mut self.line),
         };
         loop {
             let bytes = match reader.fill_buf() {
@@ -144,6 +178,9 @@ impl<'a> Lines<'a> {
 
     /// Bytes of the file read so far.
     pub(crate) fn bytes_read(&self) -> u64 {
+        if let Reader::Records(records, _) = &self.reader {
+            return records.bytes_read();
+        }
         self.reader.content().bytes_read()
     }
 
@@ -152,6 +189,7 @@ impl<'a> Lines<'a> {
         let content = match self.reader {
             Reader::Lines(reader) => reader.into_inner(),
             Reader::Table(table) => table.into_content(),
+            Reader::Records(_, content) => content,
         };
         let digest = content.digest().map_err(DataError::io(self.path, "read it"))?;
         self.identity.check(self.path)?;

@@ -7,10 +7,16 @@
 mod archive;
 pub mod cells;
 pub mod column;
+#[cfg(feature = "parquet")]
+mod columnar;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_columns.rs"]
+mod columnar;
+mod dataset;
 pub mod digest;
 pub mod error;
 mod file;
-mod format;
+pub(crate) mod format;
 mod gradients;
 pub(crate) mod json;
 pub mod jsonl;
@@ -43,6 +49,9 @@ mod values;
 pub mod whole;
 
 pub use column::ReadColumn;
+pub use columnar::Taken;
+#[cfg(feature = "cli")]
+pub(crate) use columnar::is_guarded;
 pub use digest::Digests;
 pub use error::{DataError, FaultKind};
 pub(crate) use file::{hexadecimal, open as open_file};

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::archive::{self, Archive};
+use super::columnar;
 use super::error::DataError;
 use super::file::{Source, explain};
-use super::format::no_rows;
+use super::format::{Columnar, no_rows};
 use super::gradients;
+use super::kind::table_of;
 use super::memory::Allowance;
 use super::npy;
 use super::npz;
@@ -39,6 +41,10 @@ pub enum Format {
     Jsonl,
     /// A table of text (CSV, TSV), likewise.
     Csv,
+    /// A column of a Parquet file, or its text.
+    Parquet,
+    /// A column of Arrow's messages, or their text.
+    Arrow,
 }
 
 impl Format {
@@ -53,6 +59,8 @@ impl Format {
             Format::Gradients => "gradients",
             Format::Jsonl => "jsonl",
             Format::Csv => "csv",
+            Format::Parquet => "parquet",
+            Format::Arrow => "arrow",
         }
     }
 }
@@ -60,7 +68,7 @@ impl Format {
 /// How to open a table.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
-    /// Which tensor or array of a file that holds several.
+    /// Which tensor, array or column of a file that holds several, unless it is named as `FILE:NAME`.
     pub tensor: Option<String>,
     /// Whether that name is a hint: of a file without it, the only table is read.
     pub tensor_is_hint: bool,
@@ -72,16 +80,29 @@ impl OpenOptions {
     /// Reads the tensor of that name, or the only table if there is none and the name is but a hint.
     fn read<T>(&self, mut table: impl FnMut(Option<&str>) -> Result<T, DataError>) -> Result<T, DataError> {
         match table(self.tensor.as_deref()) {
-            Err(DataError::Tensor { .. } | DataError::Unnamed { .. }) if self.tensor_is_hint => table(None),
+            Err(DataError::Tensor { .. } | DataError::Unnamed { .. } | DataError::Column { .. })
+                if self.tensor_is_hint =>
+            {
+                table(None)
+            }
             found => found,
         }
     }
 }
 
-/// Opens one file as a table; what must be unpacked counts towards `allowance`.
-pub(crate) fn shard(path: &Path, options: &OpenOptions, allowance: &Allowance) -> Result<(Shard, Format), DataError> {
+/// Opens one file as a table, whose first row is row `first` of all; what must be unpacked counts towards `allowance`. `named` is
+/// the file, or the file and a table of it as `FILE:NAME`.
+pub(crate) fn shard(
+    named: &Path,
+    options: &OpenOptions,
+    first: usize,
+    allowance: &Allowance,
+) -> Result<(Shard, Format), DataError> {
+    let (path, name) = table_of(named);
+    let named =
+        name.map(|name| OpenOptions { tensor: Some(name.to_owned()), cast: options.cast, tensor_is_hint: false });
     let source = Arc::new(Source::open(path)?);
-    explain(table(&source, options, allowance), || source.check_content())
+    explain(table(&source, named.as_ref().unwrap_or(options), first, allowance), || source.check_content())
 }
 
 /// A table that was found in a file.
@@ -95,7 +116,12 @@ pub(crate) struct Found {
     pub(crate) layout: Layout,
 }
 
-fn table(source: &Arc<Source>, options: &OpenOptions, allowance: &Allowance) -> Result<(Shard, Format), DataError> {
+fn table(
+    source: &Arc<Source>,
+    options: &OpenOptions,
+    first: usize,
+    allowance: &Allowance,
+) -> Result<(Shard, Format), DataError> {
     let (path, bytes, total) = (&source.path, source.bytes(), source.identity.bytes);
     let cast = options.cast;
     let Found { format, tensor, bytes, start, layout } = if let Some(store) = gradients::store_of(path)? {
@@ -113,6 +139,13 @@ fn table(source: &Arc<Source>, options: &OpenOptions, allowance: &Allowance) -> 
         }
     } else if safetensors::looks_like(bytes) || path.extension().is_some_and(|e| e == "safetensors") {
         options.read(|name| safetensors::table(path, bytes, name, cast, allowance))?
+    } else if let Some(kind) = Columnar::of(bytes) {
+        let format = if kind == Columnar::Parquet { Format::Parquet } else { Format::Arrow };
+        let read = |name: Option<&str>| columnar::table(path, kind, name, cast, first, allowance);
+        let (tensor, bytes, start, layout) = options.read(read)?;
+        // It was opened once more.
+        source.check_unchanged()?;
+        Found { format, tensor: Some(tensor), bytes, start, layout }
     } else {
         return Err(no_rows(path, bytes));
     };

@@ -16,7 +16,6 @@ use super::number::{Number, Target};
 use super::open::{self, Format, OpenOptions};
 use super::record::DroppedRow;
 use super::shard::{Bytes, Layout, Order, Shard};
-use super::table::separator;
 use super::values::FileDigests;
 
 /// Where some of the rows come from.
@@ -73,8 +72,13 @@ impl Representation {
     /// # Errors
     /// As [`Representation::open`], or if that is too much.
     pub fn open_within(paths: &[PathBuf], options: &OpenOptions, allowance: &Allowance) -> Result<Self, DataError> {
-        let opened = paths.iter().map(|path| open::shard(path, options, allowance));
-        Self::of_shards(opened.collect::<Result<Vec<_>, _>>()?)
+        let (mut opened, mut first) = (Vec::with_capacity(paths.len()), 0);
+        for path in paths {
+            let (shard, format) = open::shard(path, options, first, allowance)?;
+            first += shard.layout.rows;
+            opened.push((shard, format));
+        }
+        Self::of_shards(opened)
     }
 
     /// Rows of `dim` half-precision numbers, the least significant byte first, that were made of lines of text under this name.
@@ -90,8 +94,7 @@ impl Representation {
             let span = start..start + file.rows * dim * layout.number.size();
             start = span.end;
             let (source, bytes) = (Arc::new(Source::open(&file.path)?), Bytes::Memory(numbers.clone()));
-            let format = if separator(&file.path).is_some() { Format::Csv } else { Format::Jsonl };
-            shards.push((Shard { source, tensor: Some(name.to_owned()), bytes, span, layout }, format));
+            shards.push((Shard { source, tensor: Some(name.to_owned()), bytes, span, layout }, file.format()));
         }
         Self::of_shards(shards)
     }

@@ -30,6 +30,11 @@ pub const FIELDS: [&str; 16] = [
 /// The field that names where a line comes from.
 const SOURCE: &str = "source";
 
+/// The fields of a line that are looked at.
+pub(crate) fn looked_at() -> Vec<&'static str> {
+    FIELDS.into_iter().chain([SOURCE]).collect()
+}
+
 /// How deep in lists and messages text is looked for.
 const DEPTH: usize = 16;
 

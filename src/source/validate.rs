@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::DataError;
 use super::memory::reserve;
+use super::open::Format;
 use super::record::DroppedRow;
 use super::representation::Representation;
 
@@ -153,13 +154,17 @@ impl Representation {
         // The first bad row is not hidden, so its number among the kept rows is found by search.
         let kept = partition(self.len(), |kept| self.original_row(kept) < first.row);
         self.read_row(kept, &mut values);
+        let (file, row) = self.locate(first.row);
+        let of = match (file.format, &file.tensor) {
+            (Format::Parquet | Format::Arrow, Some(name)) => format!(" of `{name}`"),
+            _ => String::new(),
+        };
         let detail = values.iter().position(|x| !x.is_finite());
-        let detail = detail.map(|column| format!(" ({} in column {column})", values[column])).unwrap_or_default();
+        let detail = detail.map(|column| format!(" ({} in column {column}{of})", values[column])).unwrap_or_default();
         let mut listed: Vec<String> = rows.iter().take(LISTED).map(|row| row.row.to_string()).collect();
         if rows.len() > LISTED {
             listed.push("…".into());
         }
-        let (file, row) = self.locate(first.row);
         DataError::BadRows {
             file: file.path.clone(),
             row,

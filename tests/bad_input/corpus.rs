@@ -24,6 +24,8 @@ fn nothing_in_the_corpus_panics_or_is_believed_wrongly() {
     replay("pickle", fuzz::pickle);
     replay("gradients", fuzz::gradients);
     replay("jsonl", fuzz::jsonl);
+    #[cfg(feature = "parquet")]
+    replay("columnar", fuzz::columnar);
     replay("certificate", fuzz::certificate);
     replay("job_file", fuzz::job_file);
 }

@@ -16,6 +16,11 @@ const LEGACY_PT: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n\0\0";
 const UTF16: &[u8] = b"\xff\xfe{\0\"\0a\0";
 
+/// Whether these bytes are of a format that is not read here: files of columns are, where the program is built with them.
+fn is_foreign(bytes: &[u8]) -> bool {
+    !(cfg!(feature = "parquet") && [PARQUET, ARROW, STREAM].contains(&bytes))
+}
+
 fn torch() -> Vec<u8> {
     zip(&[("x/data.pkl", b"\x80\x02."), ("x/data/0", &[0; 8])], false)
 }
@@ -48,7 +53,20 @@ fn other_formats_in_the_place_of_vectors() {
         (&tar(), "a tar archive", "unpack it"),
         (&gzip(&npy_f32(2, &[1.0; 4])), "gzip-compressed", "unpack it"),
     ] {
-        refused(bytes, rows, &[name, remedy]);
+        if is_foreign(bytes) {
+            refused(bytes, rows, &[name, remedy]);
+        }
+    }
+}
+
+#[test]
+#[cfg(not(feature = "parquet"))]
+fn files_of_columns_name_the_feature_and_the_conversion() {
+    let lines = |path: &PathBuf| JsonlRows::scan(std::slice::from_ref(path), None, &Quiet);
+    for (bytes, way) in [(PARQUET, "read_parquet"), (ARROW, "read_feather"), (STREAM, "Dataset.from_file")] {
+        let said = ["which this program was built without", "--features parquet", "to_json('rows.jsonl'", way];
+        refused(bytes, open, &[&said[..], &["np.save('x.npy'"]].concat());
+        refused(bytes, lines, &said);
     }
     let files = Files::new();
     says(open(&files.put("given", torch())), &["given: the PyTorch file takes more values", "weights_only=True"]);
@@ -94,7 +112,9 @@ fn other_formats_in_the_place_of_rows_of_text() {
         (b"\xfd7zXZ\0\0\x04", "xz-compressed", "unpack it"),
         (UTF16, "text in UTF-16", "iconv -f utf-16 -t utf-8"),
     ] {
-        refused(bytes, lines, &[name, "not a file of JSON lines", remedy]);
+        if is_foreign(bytes) {
+            refused(bytes, lines, &[name, "not a file of JSON lines", remedy]);
+        }
     }
     let files = Files::new();
     says(lines(&files.put("a.json", "[\n {\"a\": 1}\n]\n")), &["not a JSON object: `[`", "jq -c '.[]'"]);
@@ -112,7 +132,9 @@ fn other_formats_in_the_place_of_labels_lists_certificates_settings_records_and_
         (HDF5, "an HDF5 file"),
     ];
     for (bytes, name) in binaries {
-        refused(bytes, |path| Labels::read(path, 2, &Quiet), &[name, "not a file of labels", "one label a line"]);
+        if is_foreign(bytes) {
+            refused(bytes, |path| Labels::read(path, 2, &Quiet), &[name, "not a file of labels", "one label a line"]);
+        }
         refused(bytes, |path| read_list(path, 9), &[name, "not a list of numbers", "1-d .npy array"]);
         refused(bytes, read(Whole::Certificate), &[name, "not a certificate", "certificate.json"]);
         refused(bytes, read(Whole::Settings), &[name, "not a file of settings", "write TOML"]);

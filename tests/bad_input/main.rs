@@ -5,6 +5,8 @@
 
 mod archives;
 mod changed;
+#[cfg(feature = "parquet")]
+mod columnar;
 mod corpus;
 mod damage;
 mod formats;

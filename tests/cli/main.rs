@@ -7,6 +7,7 @@ mod bound;
 mod bytenames;
 mod certify;
 mod changing;
+mod columnar;
 mod columns;
 mod compare;
 mod constraints;

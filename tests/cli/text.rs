@@ -257,7 +257,7 @@ fn text_that_makes_no_rows_is_refused_by_line() {
         std::os::unix::fs::symlink("gone", at.join("torn/b.jsonl")).unwrap();
         refused("torn", "query.jsonl", &[], 4, &["torn/b.jsonl", "cannot open it"]);
         fs::rename(at.join("torn/b.jsonl"), at.join("torn/b.parquet")).unwrap();
-        refused("torn", "query.jsonl", &[], 3, &["torn: has `b.parquet`, which is not read"]);
+        refused("torn", "query.jsonl", &[], 3, &["torn: has files of columns (.parquet, .arrow) and others"]);
     }
     refused("both", "query.jsonl", &[], 3, &["files of vectors and files of text"]);
     refused("no*.jsonl", "query.jsonl", &[], 3, &["matches no file"]);
