@@ -7,6 +7,7 @@ mod amount;
 pub mod duplicates;
 mod quota;
 mod rules;
+mod shares;
 mod tokens;
 mod uses;
 mod words;

@@ -14,7 +14,7 @@ use kantor_theory::generalization::cross_fit::{Fold, fold_bounds};
 use kantor_theory::generalization::metric::chord_from_cosine;
 use kantor_theory::generalization::{Bound, Metric, MetricDistance};
 use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
-use kantor_theory::{Cost, Geometry, Interval, Objective, PickedRows, Power};
+use kantor_theory::{Cost, FeasibleSet, Geometry, Interval, Objective, PickedRows, Power};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Outcome, Request, beside, choose};
@@ -77,6 +77,9 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
     let objective = outcome.objective;
     let plain = Request { certify: false, cross_fit: None, ..request.clone() };
     let folds = folds(m, count, request.seed);
+    // Rows weigh their lengths where tokens are the budget.
+    let sets: Vec<Option<FeasibleSet>> =
+        outcome.goal.budgets.iter().map(|&budget| problem.feasible(budget)).collect::<Result<_, _>>()?;
     // By method, budget and fold: distances to the held-out queries, and to those that the selection was chosen by.
     let mut found: Vec<Vec<Vec<[Means; 2]>>> =
         outcome.chosen.iter().map(|chosen| vec![Vec::with_capacity(count); chosen.selections.len()]).collect();
@@ -91,11 +94,11 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
         let held = problem.with_queries(&held)?.weighted(of_held);
         let seen = problem.with_queries(&seen)?.weighted(of_seen).with_budgets(outcome.goal.budgets.clone());
         for (chosen, found) in choose(&seen, &plain, watch)?.chosen.iter().zip(&mut found) {
-            for (proved, found) in chosen.selections.iter().zip(found) {
+            for ((proved, set), found) in chosen.selections.iter().zip(&sets).zip(found) {
                 let rows = &proved.selection.rows;
+                let terms = |by: &Problem<'_>| by.terms(objective).of_rows(set.as_ref(), rows);
                 let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
-                let measure =
-                    |by: &Problem<'_>| measure_rows(by.geometry(), &by.terms(objective), &request, rows, watch);
+                let measure = |by: &Problem<'_>| measure_rows(by.geometry(), &terms(by), &request, rows, watch);
                 found.push([measure(&held)?, measure(&seen)?]);
             }
         }

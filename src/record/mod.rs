@@ -21,7 +21,7 @@ pub use files::{SelectedRow, SelectionFiles, indices};
 pub(crate) use manifest::directory;
 pub use manifest::{Cut, Manifest, Parameters, Run, SCHEMA};
 pub(crate) use origin::Origin;
-pub use prices::{FixedRows, LimitPrice, NewRows, PRICES_SCHEMA, Prices, QueryPrice, RowPrice};
+pub use prices::{FixedRows, LimitPrice, NewRows, NewTokens, PRICES_SCHEMA, Prices, QueryPrice, RowPrice, TokenPrices};
 pub(crate) use prices::{QueryTexts, query_texts};
 pub use saved::Record;
 pub(crate) use selection::closest;

@@ -108,8 +108,8 @@ impl Statement {
         Ok(())
     }
 
-    /// Checks that a quality has a weight, and belongs to uniform subsets and one task under a distance that is known to go
-    /// with it.
+    /// Checks that a quality has a weight, and belongs to subsets that are uniform or weigh their lengths and one task under a distance
+    /// that is known to go with it.
     fn check_quality(&self) -> Result<(), Rejection> {
         let Some(Quality { weight, .. }) = &self.quality else { return Ok(()) };
         let fault = if !(*weight > 0.0 && weight.is_finite()) {
@@ -118,8 +118,8 @@ impl Statement {
             "is not known of `tsds`"
         } else if !self.tasks.is_empty() {
             "is known of one task only"
-        } else if self.weights.subset.is_some() || self.tokens.is_some() {
-            "is known of uniform subsets only"
+        } else if self.weights.subset.is_some() && self.tokens.is_none() {
+            "is known of uniform subsets and of lengths only"
         } else {
             return Ok(());
         };

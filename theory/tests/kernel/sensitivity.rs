@@ -15,7 +15,7 @@ use crate::support::{Instance, Random};
 use crate::tsds::some_potentials;
 
 /// The first `n` rows of the pool.
-fn first_rows(instance: &Instance, n: usize) -> Instance {
+pub(crate) fn first_rows(instance: &Instance, n: usize) -> Instance {
     let per_row = instance.dim;
     let pool = match per_row {
         0 => instance.pool.chunks(instance.n).flat_map(|row| row[..n].to_vec()).collect(),
@@ -162,7 +162,7 @@ proptest! {
     }
 }
 
-fn relax(Limit { min, max, .. }: &mut Limit, end: LimitEnd, by: f64) {
+pub(crate) fn relax(Limit { min, max, .. }: &mut Limit, end: LimitEnd, by: f64) {
     match end {
         LimitEnd::Min => *min = min.map(|min| (min - by).max(0.0)),
         LimitEnd::Max => *max = max.map(|max| max + by),
@@ -253,7 +253,7 @@ fn claims_about_kernels_are_attained_on_a_line() {
 }
 
 /// Numbers ≤ the costs of a row.
-fn costs_below(geometry: &Geometry<'_>, p: Power, row: usize) -> Vec<f64> {
+pub(crate) fn costs_below(geometry: &Geometry<'_>, p: Power, row: usize) -> Vec<f64> {
     let (costs, mut closeness) = (CostBounds::new(geometry, p), vec![0.0; geometry.query_len()]);
     geometry.closeness_block(row..row + 1, &mut closeness);
     closeness.iter().map(|&closeness| costs.lower(closeness)).collect()
