@@ -69,6 +69,12 @@ VALUED = (
     "mmd, less weight times the mean of the numbers in the column of `quality` over the subset, and may be negative"
 )
 
+VALUED_IN_TOKENS = (
+    "; where there is a `quality`, distance and best are instead of that distance to the power p, the power 2 under energy and "
+    "mmd, less weight times the mean of the numbers in the column of `quality` over the subset, whose rows weigh what they weigh "
+    "in the distance, and may be negative"
+)
+
 # The format: objects, arrays of one kind, leaves by test. What stands in parentheses may be null or missing; what has a
 # default may be missing.
 text = lambda x: type(x) is str and not any("\ud800" <= c <= "\udfff" for c in x)
@@ -324,9 +330,10 @@ def check(args):
     convention += WEIGHTED if type(kind) is tuple and weighted(problem) else ""
     convention += WORST if problem["tasks"] else ""
     if quality := problem["quality"]:
-        plain = problem["weights"]["subset"] is None and type(kind) is not float
-        need(plain and quality["weight"] > 0, "quality: no weight, or not known of this statement")
-        convention += VALUED
+        plain = problem["tokens"] or problem["weights"]["subset"] is None
+        known = plain and type(kind) is not float and quality["weight"] > 0
+        need(known, "quality: no weight, or not known of this statement")
+        convention += VALUED_IN_TOKENS if problem["tokens"] else VALUED
     need(problem["convention"] == convention, "convention: not the one of this format")
     need(cost in (*ANGLES, *DISTANCES, "precomputed") and p in (1, 2), "problem: unknown cost or power")
     need(0 < problem["budget"] <= problem["pool"] and problem["queries"] > 0, "budget: nothing to choose")

@@ -344,11 +344,13 @@ class Kernel:
 class Feasible:
     """The subsets that may be chosen: k rows or so many tokens, those of `include` and none of `exclude`, at prices of limits.
 
-    What rows are worth by themselves is a negative discount; `worth` is the mean of it over the subset in hand.
+    What rows are worth by themselves is a negative discount, where tokens are the budget instead `gains` in the value of each, in
+    units; `worth` is the mean of it over the subset in hand.
     """
 
-    def __init__(self, k, n, constraints=None, worth=0, tokens=None):
+    def __init__(self, k, n, constraints=None, worth=0, tokens=None, gains=None):
         self.k, self.constraints, self.worth, self.tokens = k, constraints, worth, tokens
+        self.gains = gains or [0] * n
         self.include, self.exclude, self.discounts, self.constant = constraints or (set(), set(), [0] * n, 0)
 
     # At most this is the sum of a value over any such subset: those that must be chosen, and the largest others.
@@ -366,7 +368,10 @@ class Feasible:
         if self.tokens is None:
             return self.support(values, holds_price) / self.k
         lengths, least, most = self.tokens
-        rows = [row for row in range(len(values)) if row not in self.exclude]
+        rows, exact = [row for row in range(len(values)) if row not in self.exclude], [*map(units, values)]
+        if any(self.gains):
+            exact = [value + gain for value, gain in zip(exact, self.gains)]
+            values = [float(Fraction(value, 2**1074)) for value in exact]
         if holds_price and self.constraints is None:
             rows = [row for row in rows if values[row] > 0]  # the others gain nothing at a price that is not negative
         paid = lambda row: float(Fraction(self.discounts[row], 2**2148))
@@ -382,7 +387,7 @@ class Feasible:
         def bound(price):
             spent = self.constant
             for row in rows:
-                gain = units(lengths[row]) * (units(values[row]) - units(price)) - self.discounts[row]
+                gain = units(lengths[row]) * (exact[row] - units(price)) - self.discounts[row]
                 spent += gain if row in self.include else max(gain, 0)
             share = Fraction(spent, 2**1074 * units(least if spent >= 0 else most))
             return Fraction(price) + share, spent

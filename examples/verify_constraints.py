@@ -83,7 +83,7 @@ def meant(record, kind, place, count):
     return values
 
 
-# What limits and quality speak of, the latter last, if it has the values that the certificate means.
+# What limits, the budget in tokens and quality speak of, in this order, if it has the values that the certificate means.
 def columns_of(cert, certificate, words, count):
     constraints, quality, given, found = cert["problem"]["constraints"], cert["problem"]["quality"], {}, []
     tokens = cert["problem"]["tokens"]
@@ -156,7 +156,7 @@ def feasible(cert, certificate, words, kept):
         low, high = limit["min"] or 0.0, LARGEST if limit["max"] is None else limit["max"]
         need(limit["column"] < len(constraints["columns"]) and 0 <= low <= high, "constraints: a limit makes no sense")
     columns, chosen, number = columns_of(cert, certificate, words, stored), set(cert["subset"]), {row: i for i, row in enumerate(kept)}
-    tokens = budget_of(cert, columns[-1], kept) if problem["tokens"] else None
+    tokens = budget_of(cert, columns[len(constraints["columns"])], kept) if problem["tokens"] else None
     need(set(include) <= chosen and not set(exclude) & chosen, "constraints: the subset has other rows than it must")
     counts = [terms(limit, columns[limit["column"]]) for limit in limits]
     for limit, labels in zip(limits, counts):
@@ -177,7 +177,7 @@ def feasible(cert, certificate, words, kept):
         for row, count in rows.items():
             if row in number:
                 discounts[number[row]] += units(price["price"]) * count
-    worth = 0
+    worth, gains = 0, None
     if quality:
         worths = [units(quality["weight"]) * units(score) for score in columns[-1]]
         # A kernel's squared distance is bounded by twice the mean of the values, that to several tasks by it over their shares.
@@ -186,7 +186,14 @@ def feasible(cert, certificate, words, kept):
             unit = Fraction(sum(positive(cert["evidence"]["task_shares"], "shares")), 2**1074)
         for row in kept:
             need(abs(worths[row]) <= units(LARGEST) << 1074, "quality: too large")
-            discounts[number[row]] += -worths[row] * unit.numerator // unit.denominator
-        worth = Fraction(sum(worths[row] for row in chosen), k << 2148)
+        if tokens:
+            # Rounded up to units.
+            gains = [-(-worths[row] * unit.numerator // (unit.denominator << 1074)) for row in kept]
+            length = {row: units(tokens[0][number[row]]) for row in chosen}
+            worth = Fraction(sum(worths[row] * t for row, t in length.items()), sum(length.values()) << 2148)
+        else:
+            for row in kept:
+                discounts[number[row]] += -worths[row] * unit.numerator // unit.denominator
+            worth = Fraction(sum(worths[row] for row in chosen), k << 2148)
     numbered = lambda rows: {number[row] for row in rows if row in number}
-    return Feasible(k, n, (numbered(include), numbered(exclude), discounts, constant), worth, tokens)
+    return Feasible(k, n, (numbered(include), numbered(exclude), discounts, constant), worth, tokens, gains)

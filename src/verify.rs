@@ -80,7 +80,7 @@ pub fn verify(
 /// Columns with their names; or why one of them is not known.
 type Columns<'a> = Result<Vec<(&'a str, ReadColumn)>, String>;
 
-/// The columns of which a certificate speaks: those of its constraints, then that of lengths or of quality.
+/// The columns of which a certificate speaks: those of its constraints, then that of lengths and that of quality.
 fn read_columns<'a>(
     certificate: &'a Certificate,
     given: &[NamedColumn],
@@ -105,7 +105,7 @@ fn read_columns<'a>(
         let kind = match at < columns.len() {
             true if adds_up => ColumnKind::Numbers,
             true => ColumnKind::Labels,
-            false if certificate.problem.tokens.is_some() => ColumnKind::Numbers,
+            false if at == columns.len() && certificate.problem.tokens.is_some() => ColumnKind::Numbers,
             false => ColumnKind::Scores,
         };
         let rows = inputs.original_pool_len();

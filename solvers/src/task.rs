@@ -184,6 +184,25 @@ pub enum SelectError {
         /// Which constraints are in conflict.
         conflict: String,
     },
+    /// No subset of a budget in tokens obeys the constraints.
+    #[error("no choice of at most {budget} tokens obeys the constraints: {conflict}")]
+    InfeasibleTokens {
+        /// Tokens asked for, at most.
+        budget: usize,
+        /// Which constraints are in conflict.
+        conflict: String,
+    },
+    /// No subset of a budget in tokens that obeys the constraints was found.
+    #[error(
+        "no choice of at most {budget} tokens that obeys the constraints was found, which does not prove that there is none; \
+         of those that came closest, {broken}"
+    )]
+    NoTokensFound {
+        /// Tokens asked for, at most.
+        budget: usize,
+        /// What the rows at the end of the search break.
+        broken: String,
+    },
     /// No subset that obeys the constraints was found.
     #[error(
         "no {budget} rows that obey the constraints were found, which does not prove that there are none; \

@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     /// pool if left out
     #[arg(long, value_name = "FILE")]
     subset: Option<PathBuf>,
-    /// One weight per subset row; uniform if left out
+    /// One weight per subset row; uniform if left out, but the tokens of rows that were chosen for a budget in these
     #[arg(long, value_name = "FILE")]
     subset_weights: Option<PathBuf>,
     /// One weight per query, dropped ones included; uniform if left out
@@ -140,7 +140,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         None => problem,
     };
     let geometry = problem.geometry();
-    let subset = arguments.subset_weights.as_deref().map(of_subset).transpose()?;
+    let lengths = match (&arguments.subset, &arguments.subset_weights) {
+        (Some(path), None) => inputs.subset_lengths(path)?,
+        _ => None,
+    };
+    if let Some((column, _)) = lengths.as_ref().filter(|_| !arguments.run.quiet) {
+        tell(format_args!("kantor: note: the rows were chosen for a budget in tokens: each weighs its `{column}`"));
+    }
+    let comparable = comparable && lengths.is_none();
+    if arguments.best == When::Always && !comparable {
+        let fault = "--best always is for a --subset with uniform weights, and these rows weigh their tokens: their certificate \
+                     has the bound for every choice of so many";
+        return Err(Failure::Usage(fault.to_owned()));
+    }
+    if lengths.is_some() && !spec.rules.is_none() {
+        let fault = "a limit or --quality is about rows that weigh the same, and these weigh their tokens: leave it out, or give their \
+                     numbers without the weights";
+        return Err(Failure::Usage(fault.to_owned()));
+    }
+    let lengths = lengths.map(|(_, lengths)| lengths);
+    let subset = arguments.subset_weights.as_deref().map(of_subset).transpose()?.or(lengths);
     let plain = problem.terms(Objective::W);
     let terms = Terms { weights: Weights { subset, ..plain.weights }, ..plain };
     let admissible = Admissible::of(&inputs, &problem, &rows)?;

@@ -101,6 +101,8 @@ impl Failure {
                 SelectError::Budget { .. }
                 | SelectError::Infeasible { .. }
                 | SelectError::NoneFound { .. }
+                | SelectError::InfeasibleTokens { .. }
+                | SelectError::NoTokensFound { .. }
                 | SelectError::Row(_) => BAD_INPUT,
                 SelectError::Budgets(_)
                 | SelectError::Setting { .. }

@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     };
     if places.is_empty() {
-        let remedy = "make them with proofs, for budgets in rows, under transport or a kernel; of `compare` with --write-selections";
+        let remedy = "make them with proofs, under transport or a kernel; of `compare` with --write-selections";
         let file = arguments.out.join(MANIFEST);
         return Err(DataError::malformed(&file, "lists no prices of such selections", remedy).into());
     }

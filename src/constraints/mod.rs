@@ -8,6 +8,7 @@ pub mod duplicates;
 mod quota;
 mod reach;
 mod rules;
+mod shares;
 mod tokens;
 mod uses;
 mod words;

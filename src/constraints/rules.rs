@@ -3,6 +3,7 @@
 use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
 use kantor_theory::{Column, Constraints, FeasibleSet, Quality, Rejection};
 
+use super::shares::MOST_SHARES;
 use super::tokens::{self, TokenError};
 use super::{Amount, Quota};
 use crate::certify::column_record;
@@ -27,11 +28,11 @@ use crate::suggest::did_you_mean;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rules {
-    columns: Vec<(ColumnRecord, Column)>,
-    quotas: Vec<Quota>,
-    sums: Vec<Sum>,
+    pub(super) columns: Vec<(ColumnRecord, Column)>,
+    pub(super) quotas: Vec<Quota>,
+    pub(super) sums: Vec<Sum>,
     /// The column of lengths, if tokens are the budget.
-    lengths: Option<String>,
+    pub(super) lengths: Option<String>,
     include: Vec<usize>,
     exclude: Vec<usize>,
     /// What rows are worth by themselves: a column and its weight.
@@ -45,10 +46,41 @@ const LISTED: usize = 12;
 
 /// A limit on the sum of a column.
 #[derive(Debug, Clone, PartialEq)]
-struct Sum {
-    column: String,
-    min: Option<f64>,
-    max: Option<f64>,
+pub(super) struct Sum {
+    pub(super) column: String,
+    pub(super) min: Option<SumEnd>,
+    pub(super) max: Option<SumEnd>,
+}
+
+/// An end of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum SumEnd {
+    Number(f64),
+    /// A share of the budget in tokens.
+    Share(Amount),
+}
+
+impl Sum {
+    fn at(&self, column: usize, budget: usize) -> Limit {
+        let least = |end: SumEnd| match end {
+            SumEnd::Number(number) => number,
+            SumEnd::Share(amount) => amount.at_least(budget) as f64,
+        };
+        let most = |end: SumEnd| match end {
+            SumEnd::Number(number) => number,
+            SumEnd::Share(amount) => amount.at_most(budget) as f64,
+        };
+        Limit { column, of: Counted::Sum, min: self.min.map(least), max: self.max.map(most) }
+    }
+}
+
+impl std::fmt::Display for SumEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SumEnd::Number(number) => number.fmt(f),
+            SumEnd::Share(amount) => amount.fmt(f),
+        }
+    }
 }
 
 /// Why rules make no constraints.
@@ -116,12 +148,13 @@ impl Rules {
 
     /// Limits the sum of the numbers of a column.
     pub fn sum(mut self, column: &str, min: Option<f64>, max: Option<f64>) -> Self {
+        let (min, max) = (min.map(SumEnd::Number), max.map(SumEnd::Number));
         self.sums.push(Sum { column: column.to_owned(), min, max });
         self
     }
 
     /// Counts budgets in tokens, not rows: the numbers of this column are the lengths of rows, and each row that is chosen weighs its
-    /// length.
+    /// length. Shares in quotas are then shares of the tokens, and the mean quality is weighted by them too.
     ///
     /// ```
     /// use kantor::prelude::*;
@@ -223,7 +256,7 @@ impl Rules {
     pub fn in_words(&self) -> Vec<String> {
         let mut words: Vec<String> = self.quotas.iter().map(Quota::to_string).collect();
         words.extend(self.sums.iter().map(|Sum { column, min, max }| {
-            let end = |end: &Option<f64>| end.map_or_else(String::new, |end| end.to_string());
+            let end = |end: &Option<SumEnd>| end.map_or_else(String::new, |end| end.to_string());
             format!("{column} in all:{}..{}", end(min), end(max))
         }));
         words.extend(self.lengths.iter().map(|column| format!("budgets in tokens, counted by `{column}`")));
@@ -258,7 +291,7 @@ impl Rules {
         ((share * rows as f64).ceil() as usize).clamp(1, rows.max(1))
     }
 
-    fn length_column(&self) -> Option<&(ColumnRecord, Column)> {
+    pub(super) fn length_column(&self) -> Option<&(ColumnRecord, Column)> {
         let name = self.lengths.as_ref()?;
         self.columns.iter().find(|(record, _)| record.name == *name)
     }
@@ -270,7 +303,7 @@ impl Rules {
         self.columns.iter().filter(move |(record, _)| spoken_of(&record.name))
     }
 
-    /// The constraints for choosing `budget` rows.
+    /// The constraints for choosing `budget` rows, or tokens.
     ///
     /// # Errors
     /// If a rule speaks of a column that is not there, or a quota has no room at this budget.
@@ -282,6 +315,9 @@ impl Rules {
         for quota in &self.quotas {
             let column = place(&quota.column)?;
             self.check_label(quota)?;
+            if self.lengths.is_some() && quota.has_share() {
+                return Err(TokenError::Shares { quota: quota.to_string(), most: MOST_SHARES }.into());
+            }
             let min = quota.min.map(|amount: Amount| amount.at_least(budget));
             let max = quota.max.map(|amount: Amount| amount.at_most(budget));
             if let (Some(min), Some(max)) = (min, max)
@@ -292,8 +328,8 @@ impl Rules {
             let of = quota.label.clone().map_or(Counted::Each, Counted::Label);
             limits.push(Limit { column, of, min: min.map(|min| min as f64), max: max.map(|max| max as f64) });
         }
-        for Sum { column, min, max } in &self.sums {
-            limits.push(Limit { column: place(column)?, of: Counted::Sum, min: *min, max: *max });
+        for sum in &self.sums {
+            limits.push(sum.at(place(&sum.column)?, budget));
         }
         Ok(Constraints { columns, limits, include: self.include.clone(), exclude: self.exclude.clone() })
     }
@@ -339,9 +375,6 @@ impl Rules {
         };
         let Some(name) = &self.lengths else { return Ok(set) };
         let (record, column) = self.length_column().ok_or_else(|| self.unknown_column(name))?;
-        if !constraints.limits.is_empty() {
-            return Err(TokenError::Limits.into());
-        }
         let tokens = tokens::budget(budget, record, column, &set, dropped)?;
         Ok(set.in_tokens(&tokens, column, stored, dropped)?)
     }

@@ -10,12 +10,16 @@ const MOST: f64 = 9_007_199_254_740_992.0;
 /// Why there is no choice of so many tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Limits do not go with such a budget.
+    /// Too many labels have a share of the tokens each.
     #[error(
-        "a budget in tokens goes with rows to include and to exclude, but not with --quota, --dedup or --max-tokens-total: \
-         leave these out, or choose a number of rows with --budget"
+        "`{quota}` is a share of the tokens for every label, of which there may be {most}: name the labels, or give numbers of rows"
     )]
-    Limits,
+    Shares {
+        /// In words.
+        quota: String,
+        /// The most labels.
+        most: usize,
+    },
     /// The column has labels.
     #[error("`{0}` has labels, not numbers of tokens: name a field of numbers")]
     Labels(String),

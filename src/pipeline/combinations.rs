@@ -35,21 +35,16 @@ pub(super) fn check(problem: &Problem<'_>, request: &Request, objective: Objecti
     }
     if in_tokens {
         check_in_tokens(request, objective)?;
-        if quality.is_some() {
-            return refuse("--quality goes with a --budget of rows, not with --token-budget: leave out one of both");
-        }
     }
     Ok(())
 }
 
-/// Refuses what is not known of budgets in tokens.
+/// Refuses what is not known of budgets in tokens: groups take turns by rows, and the rows of a regularised problem have any mass.
 fn check_in_tokens(request: &Request, objective: Objective) -> Result<(), Error> {
     let flag = match objective {
-        _ if request.cross_fit.is_some() => "--cross-fit",
         _ if request.balance.is_some() => "--balance-groups",
-        Objective::W => return Ok(()),
         Objective::Tsds { .. } => "--diversity",
-        Objective::Energy | Objective::Mmd(_) => "--objective energy or mmd",
+        Objective::W | Objective::Energy | Objective::Mmd(_) => return Ok(()),
     };
     Err(Error::Request(format!(
         "{flag} goes with budgets in rows only, not with --token-budget: leave one of both out"

@@ -14,7 +14,7 @@ use kantor_theory::generalization::cross_fit::{Fold, fold_bounds};
 use kantor_theory::generalization::metric::chord_from_cosine;
 use kantor_theory::generalization::{Bound, Metric, MetricDistance};
 use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
-use kantor_theory::{Cost, DistanceBound, Geometry, Interval, Objective, PickedRows, Power};
+use kantor_theory::{Cost, DistanceBound, FeasibleSet, Geometry, Interval, Objective, PickedRows, Power};
 use serde::{Deserialize, Serialize};
 
 use super::unseen::{PairedBy, Unseen, Values};
@@ -77,6 +77,9 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
     let objective = outcome.objective;
     let plain = Request { certify: false, cross_fit: None, ..request.clone() };
     let folds = folds_within(&parts, count, request.seed);
+    // Rows weigh their lengths where tokens are the budget.
+    let sets: Vec<Option<FeasibleSet>> =
+        outcome.goal.budgets.iter().map(|&budget| problem.feasible(budget)).collect::<Result<_, _>>()?;
     // By method, budget and fold: distances to the held-out queries, and to those that the selection was chosen by.
     let mut found: Vec<Vec<Vec<[Means; 2]>>> =
         outcome.chosen.iter().map(|chosen| vec![Vec::with_capacity(count); chosen.selections.len()]).collect();
@@ -99,13 +102,14 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
         for (chosen, (found, served)) in
             choose(&seen, &plain, watch)?.chosen.iter().zip(found.iter_mut().zip(&mut served))
         {
-            for (proved, (found, served)) in chosen.selections.iter().zip(found.iter_mut().zip(served)) {
+            let places = sets.iter().zip(found.iter_mut().zip(served));
+            for (proved, (set, (found, served))) in chosen.selections.iter().zip(places) {
                 let rows = &proved.selection.rows;
+                let terms = |by: &Problem<'_>| by.terms(objective).of_rows(set.as_ref(), rows);
                 let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
                 let mut means = Vec::with_capacity(2);
                 for ((by, queries), served) in [&held, &seen].into_iter().zip(lists).zip(served.iter_mut()) {
-                    let terms = by.terms(objective);
-                    let (mean, distance) = measure_rows(by.geometry(), &terms, &request, rows, watch)?;
+                    let (mean, distance) = measure_rows(by.geometry(), &terms(by), &request, rows, watch)?;
                     for (query, cost) in shares(by.geometry(), &distance).filter(|_| by_query) {
                         served[queries[query]] += scale * cost;
                     }

@@ -20,6 +20,17 @@ pub(super) struct FeasibleSets {
     worths: Option<Vec<f64>>,
 }
 
+/// The mean of these scores over rows, which weigh their lengths where tokens are the budget.
+pub(super) fn mean_quality(set: Option<&FeasibleSet>, scores: &[f64], rows: &[usize]) -> f64 {
+    match set.and_then(FeasibleSet::tokens) {
+        None => mean(rows.iter().map(|&row| scores[row])),
+        Some((_, lengths)) => {
+            let total: f64 = rows.iter().map(|&row| lengths[row]).sum();
+            rows.iter().map(|&row| lengths[row] / total * scores[row]).sum()
+        }
+    }
+}
+
 impl FeasibleSets {
     /// Those of a problem.
     ///
@@ -29,8 +40,12 @@ impl FeasibleSets {
         let mut sets = Vec::new();
         for &budget in &problem.goal().budgets {
             let Some(set) = problem.feasible(budget)? else { continue };
-            if let Some(conflict) = set.conflict(budget).filter(|_| set.tokens().is_none()) {
-                return Err(SelectError::Infeasible { budget, conflict }.into());
+            if let Some(conflict) = set.conflict(budget) {
+                return Err(match set.tokens() {
+                    None => SelectError::Infeasible { budget, conflict },
+                    Some(_) => SelectError::InfeasibleTokens { budget, conflict },
+                }
+                .into());
             }
             sets.push((budget, set));
         }
@@ -53,9 +68,9 @@ impl FeasibleSets {
         self.sets.iter().find(|(of, _)| *of == budget).map(|(_, set)| set)
     }
 
-    /// The mean quality of some rows, if they have any.
-    pub(super) fn mean_quality(&self, rows: &[usize]) -> Option<f64> {
-        self.scores.as_ref().map(|scores| mean(rows.iter().map(|&row| scores[row])))
+    /// The mean quality of some rows chosen for this budget, if they have any; weighted by their lengths if that is in tokens.
+    pub(super) fn mean_quality(&self, budget: usize, rows: &[usize]) -> Option<f64> {
+        self.scores.as_ref().map(|scores| mean_quality(self.at(budget), scores, rows))
     }
 
     /// Whether budgets are in tokens.

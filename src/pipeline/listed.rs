@@ -1,5 +1,7 @@
 //! Rows of the pool that a file names: as a subset, to include or to exclude.
 
+#[cfg(feature = "cli")]
+use std::collections::HashMap;
 use std::path::Path;
 
 use kantor_solvers::Watch;
@@ -32,6 +34,20 @@ impl Inputs {
         self.kept_rows(&found?, list)
     }
 
+    /// What the rows of such a file weigh, in its order, and by which column: their lengths, if the certificate beside says that they
+    /// were chosen for a budget in tokens.
+    ///
+    /// # Errors
+    /// As [`Inputs::subset_rows`].
+    #[cfg(feature = "cli")]
+    pub(crate) fn subset_lengths(&self, list: &Path) -> Result<Option<(String, Vec<f64>)>, DataError> {
+        let rows = read_rows(list, self.original_pool_len(), |row| self.id(row))?;
+        let Some(Certificate { problem, subset, .. }) = certificate_beside(list, Some(&rows)) else { return Ok(None) };
+        let (Some(tokens), Some(weights)) = (problem.tokens, problem.weights.subset) else { return Ok(None) };
+        let of: HashMap<usize, f64> = subset.into_iter().zip(weights).collect();
+        Ok(Some((tokens.column.name, rows.iter().filter_map(|row| of.get(row).copied()).collect())))
+    }
+
     /// The rows, as stored, that a file names by number or by id, with a record of the file.
     ///
     /// # Errors
@@ -61,8 +77,8 @@ impl Inputs {
     }
 }
 
-/// Rows of the pool from which a selection was made, as the certificate of these rows says that lies beside the list.
-fn chosen_from(list: &Path, rows: Option<&Vec<usize>>) -> Option<usize> {
+/// The certificate of these rows that lies beside the list.
+fn certificate_beside(list: &Path, rows: Option<&Vec<usize>>) -> Option<Certificate> {
     let beside = list.with_file_name(CERTIFICATE);
     let length = beside.symlink_metadata().ok()?.len();
     if !LISTS.iter().any(|name| list.ends_with(name)) || length > LARGEST {
@@ -74,9 +90,12 @@ fn chosen_from(list: &Path, rows: Option<&Vec<usize>>) -> Option<usize> {
         rows.sort_unstable();
         rows
     };
-    if rows.is_some_and(|rows| sorted(rows) != sorted(&certificate.subset)) {
-        return None;
-    }
+    rows.is_none_or(|rows| sorted(rows) == sorted(&certificate.subset)).then_some(certificate)
+}
+
+/// Rows of the pool from which a selection was made, as the certificate of these rows says that lies beside the list.
+fn chosen_from(list: &Path, rows: Option<&Vec<usize>>) -> Option<usize> {
+    let certificate = certificate_beside(list, rows)?;
     let of = |role: Role| certificate.inputs.iter().filter(move |input| input.role == role);
     match of(Role::Similarity).next() {
         Some(matrix) => Some(matrix.dim),

@@ -143,7 +143,9 @@ impl Error {
             Error::Selector(
                 SelectError::Budget { budget, .. }
                 | SelectError::Infeasible { budget, .. }
-                | SelectError::NoneFound { budget, .. },
+                | SelectError::NoneFound { budget, .. }
+                | SelectError::InfeasibleTokens { budget, .. }
+                | SelectError::NoTokensFound { budget, .. },
             )
             | Error::Rule(RuleError::Empty { budget, .. }) => Some(budget),
             _ => None,

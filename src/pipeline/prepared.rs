@@ -244,7 +244,7 @@ impl<'a> Prepared<'a> {
             budget,
             tokens: self.tokens(budget, &selection),
             limits: self.uses(budget, &selection, best),
-            mean_quality: self.sets.mean_quality(&selection.rows),
+            mean_quality: self.sets.mean_quality(budget, &selection.rows),
             selection,
             certified: None,
             nearest,
@@ -387,9 +387,9 @@ fn solve(
     let solved = herding::choose(task, kernel, budgets)?;
     for chosen in &solved.budgets {
         let KernelDual { witness, prices } = herding::dual(task, kernel, chosen)?;
-        bounds.push(match sets.at(chosen.budget()) {
-            None => certify::best_under(geometry, &terms, chosen.budget(), witness)?,
-            Some(set) => certify::best_among(geometry, &terms, chosen.budget(), witness, set, &prices)?,
+        bounds.push(match sets.at(chosen.budget) {
+            None => certify::best_under(geometry, &terms, chosen.budget, witness)?,
+            Some(set) => certify::best_among(geometry, &terms, chosen.budget, witness, set, &prices)?,
         });
     }
     Ok(Optimum::Kernel(solved))

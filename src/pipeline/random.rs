@@ -23,6 +23,7 @@ use crate::problem::Problem;
 use crate::statistics::mean;
 
 use super::Error;
+use super::feasible::mean_quality;
 
 /// First stream of the generator for references; others use small numbers.
 const REFERENCES: u64 = 1 << 40;
@@ -126,11 +127,11 @@ pub(crate) fn references(
     let free = admissions.iter().all(Option::is_none);
     let quality = problem.rules().and_then(Rules::valued).filter(|quality| quality.weight != 0.0).zip(problem.scores());
     let squared = power == Power::Two || objective.kernel().is_some();
-    let less_quality = |rows: &[usize], distance: f64| match &quality {
+    let less_quality = |set: Option<&FeasibleSet>, rows: &[usize], distance: f64| match &quality {
         None => distance,
         Some((Quality { weight, .. }, scores)) => {
             let powered = if squared { distance * distance } else { distance };
-            powered - weight * mean(rows.iter().map(|&row| scores[row]))
+            powered - weight * mean_quality(set, scores, rows)
         }
     };
     let draw = |r: usize| -> Result<Vec<f64>, Error> {
@@ -144,7 +145,7 @@ pub(crate) fn references(
             watch.advance(1).map_err(|Stopped| Error::from(Stopped))?;
             let rows: Cow<'_, [usize]> = match admission {
                 None => order[..budget].into(),
-                Some(start) => start.of(&order, budget).into(),
+                Some(start) => start.of(&order, budget)?.into(),
             };
             let terms = terms.clone().of_rows(set.as_ref(), &rows);
             let distance = match transport {
@@ -152,7 +153,7 @@ pub(crate) fn references(
                 true => exact(&costs(geometry, power, &rows), rows.len(), &terms)?,
                 false => certify::distance(geometry, &terms, &rows)?.interval().upper.unwrap_or(f64::INFINITY),
             };
-            Ok(less_quality(&rows, distance))
+            Ok(less_quality(set.as_ref(), &rows, distance))
         });
         distances.collect()
     };
@@ -178,29 +179,30 @@ pub(crate) fn references(
 /// How the rows of a random order are taken that may be chosen.
 enum Draw<'a> {
     Rows(Box<Admission<'a>>),
-    Tokens(TokenAdmission<'a>),
+    Tokens(Box<TokenAdmission<'a>>),
 }
 
 impl<'a> Draw<'a> {
     fn new(set: &'a FeasibleSet, budget: usize) -> Result<Self, Error> {
-        Ok(match TokenAdmission::new(set) {
-            Some(start) => Draw::Tokens(start),
+        Ok(match TokenAdmission::new(set)? {
+            Some(start) => Draw::Tokens(Box::new(start)),
             None => Draw::Rows(Box::new(Admission::new(set, budget)?)),
         })
     }
 
     /// Those of this order, which has all rows.
-    fn of(&self, order: &[usize], budget: usize) -> Vec<usize> {
-        match self {
+    fn of(&self, order: &[usize], budget: usize) -> Result<Vec<usize>, Error> {
+        Ok(match self {
             Draw::Rows(start) => {
                 let mut admission = start.clone();
                 order.iter().copied().filter(|&row| admission.take(row)).take(budget).collect()
             }
             Draw::Tokens(start) => {
                 let mut admission = start.clone();
-                order.iter().copied().filter(|&row| !admission.is_met() && admission.take(row)).collect()
+                let rows = order.iter().copied().filter(|&row| !admission.is_met() && admission.take(row)).collect();
+                if admission.is_met() { rows } else { admission.complete(rows)? }
             }
-        }
+        })
     }
 }
 

@@ -274,7 +274,10 @@ impl RuleSpec {
             Some((name, _)) => {
                 Err(Error::Request(format!("nothing speaks of --column {name}: leave it out, or use it")))
             }
-            None => Ok(read),
+            None => {
+                read.add(Rules::with_shares_of_tokens);
+                Ok(read)
+            }
         }
     }
 

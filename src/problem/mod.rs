@@ -144,6 +144,7 @@ impl<'a> Problem<'a> {
     /// As [`Problem::constrained`], for a pool of whose stored rows those in `dropped` (ascending) take no part.
     #[must_use]
     pub(crate) fn constrained_as_stored(self, rules: Rules, dropped: Vec<usize>) -> Self {
+        let rules = rules.with_shares_of_tokens();
         let ruled = (!rules.are_none()).then(|| Arc::new(Ruled { rules, dropped }));
         Self { ruled, ..self }
     }

@@ -23,7 +23,9 @@ pub use formats::{Card, Copies, RowFormat};
 pub(crate) use manifest::directory;
 pub use manifest::{Cut, Manifest, Parameters, Run, SCHEMA};
 pub(crate) use origin::Origin;
-pub use prices::{FixedRows, LimitPrice, NewRows, PRICES_SCHEMA, Prices, QueryPrice, RowPrice, TaskPrice};
+pub use prices::{
+    FixedRows, LimitPrice, NewRows, NewTokens, PRICES_SCHEMA, Prices, QueryPrice, RowPrice, TaskPrice, TokenPrices,
+};
 pub(crate) use prices::{QueryTexts, query_texts};
 pub use saved::Record;
 pub(crate) use selection::closest;

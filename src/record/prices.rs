@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use kantor_solvers::Watch;
 use kantor_theory::constraints::Limit;
-use kantor_theory::{BestBound, Constraints, Cost, Interval, LimitEnd, Objective, Power, PricedEnd, Sensitivity};
+use kantor_theory::{
+    BestBound, Constraints, Cost, Interval, LimitEnd, Objective, Power, PricedEnd, Sensitivity, TokenBudget,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::constraints::{LISTED, limit_in_words};
@@ -40,8 +42,11 @@ pub struct Prices {
     pub objective: Objective,
     /// Who made the selection.
     pub method: String,
-    /// Its number of rows.
+    /// Its number of rows, or the budget in tokens if these are counted.
     pub budget: usize,
+    /// Ends of a budget in tokens; absent if rows are the budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenPrices>,
     /// The weight of quality, if that counts: every distance here is then to its power and less weight times mean quality, and
     /// nothing is said of new rows, of which the quality is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,8 +70,27 @@ pub struct Prices {
     pub excluded: FixedRows,
     /// The dearest queries; none under the distance of a kernel.
     pub queries: Vec<QueryPrice>,
-    /// Rows that are added to the pool, wherever they lie; none under the distance of a kernel.
+    /// Rows that are added to the pool, wherever they lie; none under the distance of a kernel, and where tokens are the budget.
     pub new_rows: Vec<NewRows>,
+    /// Rows of so many tokens in all that are added, where tokens are the budget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub new_tokens: Vec<NewTokens>,
+}
+
+/// What the ends of a budget in tokens are worth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenPrices {
+    /// The column that counts them.
+    pub column: String,
+    /// A choice has at least so many tokens.
+    pub least: f64,
+    /// If it may have one less.
+    pub closer_by_at_most_with_one_less: Option<f64>,
+    /// A choice has at most so many tokens.
+    pub most: f64,
+    /// If it may have one more.
+    pub closer_by_at_most_with_one_more: Option<f64>,
 }
 
 impl Prices {
@@ -90,6 +114,9 @@ impl Prices {
             .iter()
             .flat_map(|of| of.dearest.iter().map(|row| row.closer_by_at_most).chain([of.closer_by_at_most]));
         let rows = rows.chain(self.new_rows.iter().map(|of| of.closer_by_at_most));
+        let rows = rows.chain(self.new_tokens.iter().map(|of| of.closer_by_at_most));
+        let ends = |of: &TokenPrices| [of.closer_by_at_most_with_one_less, of.closer_by_at_most_with_one_more];
+        let rows = rows.chain(self.tokens.iter().flat_map(ends));
         // A price is taken off the same bound; rows have bounds of their own.
         let mut limits = self.limits.iter().filter_map(|of| of.closer_by_at_most);
         let bounds = self.closer_by_at_most.is_some_and(|closer| closer >= open) && limits.all(|closer| closer >= open);
@@ -199,6 +226,16 @@ pub struct NewRows {
 /// How queries begin, by row number in their file.
 pub(crate) type QueryTexts = HashMap<usize, String>;
 
+/// Rows of so many tokens that are added.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewTokens {
+    /// How many.
+    pub tokens: usize,
+    /// Wherever they lie.
+    pub closer_by_at_most: Option<f64>,
+}
+
 impl Prices {
     /// Of a selection; `None` if no bound for all subsets was proved, or one that says nothing of this.
     pub(crate) fn of(origin: Origin<'_>, method: &str, proved: &ProvedSelection, texts: &QueryTexts) -> Option<Self> {
@@ -225,7 +262,14 @@ impl Prices {
             p: statement.p,
             objective: statement.objective,
             method: method.to_owned(),
-            budget: statement.budget,
+            budget: proved.budget,
+            tokens: statement.tokens.as_ref().map(|TokenBudget { column, min, max }| TokenPrices {
+                column: column.name.clone(),
+                least: *min,
+                closer_by_at_most_with_one_less: sensitivity.relaxed_tokens(LimitEnd::Min, 1.0),
+                most: *max,
+                closer_by_at_most_with_one_more: sensitivity.relaxed_tokens(LimitEnd::Max, 1.0),
+            }),
             quality_weight: statement.quality.as_ref().map(|quality| quality.weight),
             distance_upper: upper,
             best_lower: best.lower(),
@@ -236,7 +280,17 @@ impl Prices {
             excluded: fixed(origin, &sensitivity, false),
             queries: dear(best).into_iter().filter_map(query).collect(),
             new_rows: match best.objective() {
-                Objective::W if statement.quality.is_none() => new_rows(&sensitivity, statement.budget),
+                Objective::W if statement.quality.is_none() && statement.tokens.is_none() => {
+                    let line = |rows| NewRows { rows, closer_by_at_most: sensitivity.new_rows(rows) };
+                    counts(proved.budget).map(line).collect()
+                }
+                _ => Vec::new(),
+            },
+            new_tokens: match best.objective() {
+                Objective::W if statement.quality.is_none() && statement.tokens.is_some() => {
+                    let line = |tokens| NewTokens { tokens, closer_by_at_most: sensitivity.new_tokens(tokens as f64) };
+                    counts(proved.budget).map(line).collect()
+                }
                 _ => Vec::new(),
             },
         })
@@ -296,11 +350,10 @@ fn fixed(origin: Origin<'_>, sensitivity: &Sensitivity<'_>, included: bool) -> F
     }
 }
 
-/// 1, 10, 100 … of the rows to choose, and as many as these.
-fn new_rows(sensitivity: &Sensitivity<'_>, budget: usize) -> Vec<NewRows> {
-    let counts = std::iter::successors(Some(1usize), |count| count.checked_mul(10)).take_while(|count| *count < budget);
-    let line = |rows: usize| NewRows { rows, closer_by_at_most: sensitivity.new_rows(rows) };
-    counts.chain([budget]).map(line).collect()
+/// 1, 10, 100 … of the rows or tokens to choose, and as many as these.
+fn counts(budget: usize) -> impl Iterator<Item = usize> {
+    let counts = std::iter::successors(Some(1usize), |count| count.checked_mul(10));
+    counts.take_while(move |count| *count < budget).chain([budget])
 }
 
 /// The queries with the largest potentials, as the bound numbers them, and how far these are above the mean.

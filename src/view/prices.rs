@@ -47,7 +47,8 @@ pub(crate) fn uses(of: &SelectionRecord) -> Option<Listing> {
         ("used|", "rows that it counts, or the sum of their numbers"),
         ("binds|", "whether it is used up, or has a price in the proof"),
     ];
-    let caption = format!("limits at {} rows, by {}", of.budget, of.method);
+    let unit = if of.in_tokens.is_some() { "tokens" } else { "rows" };
+    let caption = format!("limits at {} {unit}, by {}", of.budget, of.method);
     (!rows.is_empty()).then_some(Listing { caption, columns, rows })
 }
 
@@ -80,11 +81,12 @@ impl Prices {
     pub(crate) fn in_words(&self) -> String {
         let Self { method, budget, objective, distance_upper, best_lower, closer_by_at_most, .. } = self;
         let less = self.less_quality();
+        let unit = if self.tokens.is_some() { "tokens" } else { "rows" };
         let lower = if self.quality_weight.is_some() { "has less" } else { "is closer" };
         let closer = closer_by_at_most
             .map_or_else(String::new, |closer| format!(", so that none {lower} by more than {}", bound(closer, false)));
         format!(
-            "{method}, {budget} rows: {}{less} at most {}, and at least {} for every choice{closer}",
+            "{method}, {budget} {unit}: {}{less} at most {}, and at least {} for every choice{closer}",
             distance_name(*objective),
             bound(*distance_upper, false),
             bound(*best_lower, true)
@@ -176,6 +178,24 @@ impl Prices {
             ],
             rows: tasks.collect(),
         };
+        let tokens = self.tokens.iter().flat_map(|of| {
+            let ends = [
+                (format!("at least {} of `{}`", of.least, of.column), of.closer_by_at_most_with_one_less),
+                (format!("at most {} of `{}`", of.most, of.column), of.closer_by_at_most_with_one_more),
+            ];
+            ends.map(|(end, by)| vec![end, closer(by)])
+        });
+        let tokens = Listing {
+            caption: "ends of the budget, if relaxed by one token (proved)".to_owned(),
+            columns: vec![("end|", "of the number of tokens of a choice"), by],
+            rows: tokens.collect(),
+        };
+        let new_tokens = self.new_tokens.iter().map(|of| vec![of.tokens.to_string(), closer(of.closer_by_at_most)]);
+        let new_tokens = Listing {
+            caption: "rows that are added to the pool, wherever they lie (proved)".to_owned(),
+            columns: vec![("tokens of new rows|", "in all"), by],
+            rows: new_tokens.collect(),
+        };
         let new_rows = self
             .new_rows
             .iter()
@@ -185,7 +205,8 @@ impl Prices {
             columns: vec![("new rows|", "how many"), by],
             rows: new_rows.collect(),
         };
-        [tasks, limits, fixed, queries, new_rows].into_iter().filter(|listing| !listing.rows.is_empty()).collect()
+        let all = [tasks, tokens, limits, fixed, queries, new_rows, new_tokens];
+        all.into_iter().filter(|listing| !listing.rows.is_empty()).collect()
     }
 }
 

@@ -73,8 +73,103 @@ fn every_method_keeps_to_budgets_in_tokens_and_certificates_verify() {
     verify.arg("--column").arg(format!("words={}", other.display()));
     verify.arg("--pool").arg(example("pool.embed.npy")).arg("--query").arg(example("query_gsm8k.embed.npy"));
     verify.assert().code(1).stdout(contains("digest of its values"));
-    // Prices are not stated for such budgets, and it is said so.
-    kantor().arg("prices").arg(&out).assert().code(3).stderr(contains("for budgets in rows"));
+    let prices = kantor().arg("prices").arg(&out).args(["--method", "optimal"]).assert().success();
+    prices.stdout(
+        contains("optimal, 2000 tokens: distance at most")
+            .and(contains("ends of the budget, if relaxed by one token (proved)"))
+            .and(contains("at most 20000 of `words`"))
+            .and(contains("tokens of new rows")),
+    );
+    // The distance of such a choice is that of rows that weigh their lengths.
+    let mut distance = kantor();
+    distance.arg("distance").arg("--pool").arg(example("pool.embed.npy"));
+    distance.arg("--query").arg(example("query_gsm8k.embed.npy")).arg("--json");
+    distance.arg("--subset").arg(out.join("optimal/t2000/selection.jsonl"));
+    let assert = distance.assert().success().stderr(contains("each weighs its `words`"));
+    let found: serde_json::Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    let chosen = manifest["results"].as_array().unwrap().iter().find(|of| of["dir"] == "optimal/t2000").unwrap();
+    let (a, b) = (found["lower"].as_f64().unwrap(), chosen["distance"]["lower"].as_f64().unwrap());
+    assert!((a - b).abs() < 1e-9, "{a} {b}");
+}
+
+/// Everything at once: quotas in rows and in shares, near-duplicates once, rows kept, quality; every method obeys, both kinds of
+/// objective are proved, and prices say what limits cost.
+#[test]
+fn limits_and_quality_hold_within_budgets_in_tokens() {
+    let work = tempfile::tempdir().unwrap();
+    let (include, scores) = (work.path().join("include.txt"), work.path().join("scores.txt"));
+    fs::write(&include, "7\n4000\n").unwrap();
+    fs::write(&scores, (0..5005).map(|i| format!("{}\n", f64::from(i % 9) / 9.0)).collect::<String>()).unwrap();
+    let limits = [
+        ["--token-budget", "12k"],
+        ["--quota", "source:..25%"],
+        ["--quota", "source=gpteacher_codegen:12.."],
+        ["--dedup", "exact"],
+        ["--include", include.to_str().unwrap()],
+        ["--quality", scores.to_str().unwrap()],
+        ["--quality-weight", "0.05"],
+    ]
+    .concat();
+    for (objective, methods) in [("w", "optimal,round-robin,random,knn-kde"), ("energy", "energy,mean-similarity")] {
+        let out = work.path().join(objective);
+        let words = [&limits[..], &["--objective", objective, "--method", methods, "--list-cap", "50"]].concat();
+        select(&out, &words).assert().success();
+        let lines = fs::read_to_string(out.join("columns.jsonl")).unwrap();
+        let columns: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let manifest = json(&out.join("manifest.json"));
+        let mut gaps = Vec::new();
+        for result in manifest["results"].as_array().unwrap() {
+            let dir = out.join(result["dir"].as_str().unwrap());
+            let (rows, mut of_source) = (rows(&dir), std::collections::HashMap::new());
+            let length = |row: usize| columns[row]["words"].as_f64().unwrap();
+            let total: f64 = rows.iter().map(|&row| length(row)).sum();
+            for &row in &rows {
+                let of = of_source.entry(columns[row]["source"].as_str().unwrap()).or_insert((0, 0.0));
+                *of = (of.0 + 1, of.1 + length(row));
+            }
+            assert!(total <= 12_000.0 && of_source.values().all(|of| of.1 <= 3000.0), "{dir:?}: {of_source:?}");
+            assert!(
+                of_source["gpteacher_codegen"].0 >= 12 && [7, 4000].iter().all(|row| rows.contains(row)),
+                "{dir:?}"
+            );
+            let mean: f64 = rows.iter().map(|&row| length(row) / total * (row % 9) as f64 / 9.0).sum();
+            assert!((result["quality"]["mean"].as_f64().unwrap() - mean).abs() < 1e-9, "{dir:?}");
+            gaps.push(result["quality"]["gap"].as_f64().unwrap());
+            assert!(dir.join("prices.json").exists(), "{dir:?}");
+        }
+        assert!(gaps[0] >= 0.0 && gaps[0] < 0.02, "{gaps:?}");
+        let first = methods.split(',').next().unwrap();
+        let mut verify = kantor();
+        verify.arg("verify").arg(out.join(first).join("t12000/certificate.json"));
+        verify.arg("--pool").arg(example("pool.embed.npy")).arg("--query").arg(example("query_gsm8k.embed.npy"));
+        verify.assert().success();
+        let prices = kantor().arg("prices").arg(&out).args(["--method", first]).assert().success();
+        prices.stdout(contains("12000 tokens").and(contains("of `words of source=")));
+    }
+}
+
+/// What prices say of a limit holds: with the limit relaxed by one row nothing is closer by more.
+#[test]
+fn relaxed_limits_within_tokens_gain_no_more_than_their_prices_say() {
+    let work = tempfile::tempdir().unwrap();
+    let run = |name: &str, quota: &str, budget: &str| {
+        let out = work.path().join(name);
+        select(&out, &["--token-budget", budget, "--quota", quota, "--method", "optimal", "--cross-fit", "2"])
+            .assert()
+            .success();
+        let result = json(&out.join("manifest.json"))["results"][0].clone();
+        assert!(result["held_out"]["distance"]["lower"].as_f64().is_some(), "{result}");
+        (json(&out.join("optimal").join(format!("t{budget}")).join("prices.json")), result)
+    };
+    let (prices, strict) = run("strict", "source=gsm8k_train:..40", "9000");
+    let upper = |result: &serde_json::Value| result["distance"]["upper"].as_f64().unwrap();
+    let line = &prices["limits"][0];
+    assert!(line["price"].as_f64().unwrap() > 0.0, "{prices}");
+    let (_, relaxed) = run("relaxed", "source=gsm8k_train:..41", "9000");
+    assert!(upper(&strict) - upper(&relaxed) <= line["closer_by_at_most"].as_f64().unwrap() + 1e-9);
+    let (_, longer) = run("longer", "source=gsm8k_train:..40", "9001");
+    let more = prices["tokens"]["closer_by_at_most_with_one_more"].as_f64().unwrap();
+    assert!(upper(&strict) - upper(&longer) <= more + 1e-9, "{prices}");
 }
 
 #[test]
@@ -87,17 +182,12 @@ fn what_budgets_in_tokens_do_not_go_with_is_refused_before_the_work() {
     };
     let budget = ["--token-budget", "1k"];
     refused(&["--token-budget", "1k", "--budget", "10"], 2, "cannot be used with");
-    refused(
-        &[&budget[..], &["--quota", "source:..30%"]].concat(),
-        2,
-        "not with --quota, --dedup or --max-tokens-total",
-    );
-    refused(&[&budget[..], &["--dedup", "exact"]].concat(), 2, "not with --quota");
-    refused(&[&budget[..], &["--max-tokens-total", "900"]].concat(), 2, "--max-tokens-total");
-    refused(&[&budget[..], &["--cross-fit", "4"]].concat(), 2, "--cross-fit goes with budgets in rows only");
-    refused(&[&budget[..], &["--objective", "energy"]].concat(), 2, "--objective");
-    refused(&[&budget[..], &["--diversity", "0.5"]].concat(), 2, "--diversity");
-    refused(&[&budget[..], &["--method", "swap"]].concat(), 2, "exchanges one row for one");
+    let with = |more: &[&'static str]| [&budget[..], more].concat();
+    refused(&with(&["--quota", "source=gsm8k_train:400.."]), 2, "but at most 1000 are asked for");
+    refused(&with(&["--quota", "source=gsm8k_train:9000.."]), 2, "but at least 9000 are asked for");
+    refused(&with(&["--quota", "source:..1%"]), 2, "tokens");
+    refused(&with(&["--diversity", "0.5"]), 2, "--diversity");
+    refused(&with(&["--balance-groups", "0,50"]), 2, "--balance-groups");
     refused(&["--token-budget", "0"], 2, "at least one token");
     refused(&["--token-budget", "900M"], 2, "900000000 tokens are asked for");
     let mut without = select_example(&out, &budget);
@@ -187,7 +277,7 @@ fn unit_lengths_are_rows_on_the_command_line() {
     compare.current_dir(work.path()).args(["compare", "--pool", "pool.npy", "--query", "query.npy", "-o", "compared"]);
     compare.args(["--token-budget", "10,25", "--tokens", "n", "--column", "n=ones.txt", "--random-seeds", "3"]);
     compare.args(["--solver", "exact", "--write-selections"]);
-    compare.assert().success().stderr(contains("swap do not take such inputs"));
+    compare.assert().success();
     let found = json(&path("compared/results.json"));
     assert!(found["references"].as_array().unwrap().iter().all(|of| of["mean"].as_f64() >= of["best"].as_f64()));
     let page = fs::read_to_string(path("compared/report.html")).unwrap();

@@ -49,6 +49,11 @@ pub const CONSTRAINED: &str = " that obeys `constraints`, as `subset` does: it h
 pub const VALUED: &str = "; where there is a `quality`, distance and best are instead of that distance to the power p, the power 2 under \
      energy and mmd, less weight times the mean of the numbers in the column of `quality` over the subset, and may be negative";
 
+/// The same where the budget is in tokens.
+pub const VALUED_IN_TOKENS: &str = "; where there is a `quality`, distance and best are instead of that distance to the power p, the power \
+     2 under energy and mmd, less weight times the mean of the numbers in the column of `quality` over the subset, whose rows weigh what \
+     they weigh in the distance, and may be negative";
+
 /// Which distance between subset and queries a statement is about.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -156,7 +161,7 @@ pub struct Statement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokenBudget>,
     /// [`Objective::convention`], word for word, [`TOKENS`] where these are the budget, [`CONSTRAINED`] where there are constraints, [`WEIGHTED`] where a
-    /// kernel's distance has weights, and [`VALUED`] where there is a quality.
+    /// kernel's distance has weights, and [`VALUED`] or [`VALUED_IN_TOKENS`] where there is a quality.
     pub convention: String,
 }
 
@@ -269,7 +274,11 @@ impl Statement {
         let constrained = if self.constraints.are_none() { "" } else { CONSTRAINED };
         let weighted = self.objective.kernel().is_some() && self.weights != Weights::default();
         let worst = if self.tasks.is_empty() { "" } else { WORST };
-        let valued = if self.quality.is_some() { VALUED } else { "" };
+        let valued = match (&self.quality, &self.tokens) {
+            (None, _) => "",
+            (Some(_), None) => VALUED,
+            (Some(_), Some(_)) => VALUED_IN_TOKENS,
+        };
         let convention = match (&self.tokens, self.objective.convention().split_once("best = ")) {
             (Some(_), Some((distance, _))) => distance.to_owned() + TOKENS,
             _ => self.objective.convention().to_owned(),
@@ -277,8 +286,8 @@ impl Statement {
         convention + constrained + if weighted { WEIGHTED } else { "" } + worst + valued
     }
 
-    /// The columns that it speaks of: those of its constraints, and last that of the lengths where tokens are the budget, or that
-    /// of its quality.
+    /// The columns that it speaks of: those of its constraints, then that of the lengths where tokens are the budget, and last
+    /// that of its quality.
     pub fn columns(&self) -> impl Iterator<Item = &ColumnRecord> {
         let lengths = self.tokens.iter().map(|tokens| &tokens.column);
         self.constraints.columns.iter().chain(lengths).chain(self.quality.iter().map(|quality| &quality.column))
@@ -296,6 +305,9 @@ impl Statement {
             (None, None, []) => Ok(set),
             (Some(tokens), None, [column]) => set.in_tokens(tokens, column, stored, dropped),
             (None, Some(quality), [column]) => set.valued(quality.clone(), column, dropped),
+            (Some(tokens), Some(quality), [lengths, column]) => {
+                set.in_tokens(tokens, lengths, stored, dropped)?.valued(quality.clone(), column, dropped)
+            }
             _ => Err(Rejection::new("columns", "that of lengths or of quality is missing, or there is one too many")),
         }
     }

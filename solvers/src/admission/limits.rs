@@ -85,6 +85,10 @@ impl<'a> SumColumn<'a> {
         self.high < i128::MAX
     }
 
+    pub(super) fn has_min(&self) -> bool {
+        self.low > 0
+    }
+
     /// How far a sum is from its range, in units.
     fn violation(&self, (down, up): (i128, i128)) -> i128 {
         (self.low - down).max(0) + up.saturating_sub(self.high).max(0)
@@ -108,6 +112,21 @@ impl<'a> Limits<'a> {
             }
         }
         Self { groups, sums }
+    }
+
+    /// The same with a budget in tokens as the range of one more sum.
+    pub(super) fn within_tokens(set: &'a FeasibleSet, budget: usize) -> Self {
+        let mut limits = Self::new(set, budget);
+        if let Some((tokens, lengths)) = set.tokens() {
+            let range = LimitRange { min: Some((tokens.min, 0)), max: Some((tokens.max, 0)) };
+            limits.sums.extend(SumColumn::new(lengths, range));
+        }
+        limits
+    }
+
+    /// Whether no limit can matter.
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.sums.is_empty()
     }
 
     /// The more, the more room a row makes by leaving: its numbers, in shares of their upper ends, less those that only a
@@ -169,6 +188,43 @@ impl Tally {
         group != NONE && self.counts[column][group as usize] <= limits.groups[column].low[group as usize]
     }
 
+    /// Whether any row of these is one too many for its group, or for a sum.
+    pub(super) fn exceeds(&self, limits: &Limits<'_>, row: usize) -> bool {
+        let counts = limits.groups.iter().zip(&self.counts).any(|(column, counts)| {
+            let group = column.of_row[row];
+            group != NONE && counts[group as usize] > column.high[group as usize]
+        });
+        counts || limits.sums.iter().zip(&self.sums).any(|(column, (_, up))| *up > column.high)
+    }
+
+    /// Whether this row may leave and no lower end misses it.
+    pub(super) fn spares(&self, limits: &Limits<'_>, row: usize) -> bool {
+        let counts = (0..limits.groups.len()).all(|at| !self.bare(limits, at, limits.groups[at].of_row[row]));
+        let sum = |(column, (down, _)): (&SumColumn<'_>, &(i128, i128))| *down - column.down(row) >= column.low;
+        counts && limits.sums.iter().zip(&self.sums).all(|of| of.0.low <= 0 || sum(of))
+    }
+
+    /// How many lower ends that are not reached a row is good for.
+    pub(super) fn lacks(&self, limits: &Limits<'_>, row: usize) -> usize {
+        let group = |(column, counts): (&GroupColumn, &Vec<usize>)| {
+            let group = column.of_row[row];
+            usize::from(group != NONE && counts[group as usize] < column.low[group as usize])
+        };
+        let sum = |(column, (down, _)): (&SumColumn<'_>, &(i128, i128))| {
+            usize::from(*down < column.low && column.down(row) > 0)
+        };
+        limits.groups.iter().zip(&self.counts).map(group).sum::<usize>()
+            + limits.sums.iter().zip(&self.sums).map(sum).sum::<usize>()
+    }
+
+    /// Whether all lower ends are reached.
+    pub(super) fn suffices(&self, limits: &Limits<'_>) -> bool {
+        let counts =
+            |(column, counts): (&GroupColumn, &Vec<usize>)| column.low.iter().zip(counts).all(|(low, n)| n >= low);
+        limits.groups.iter().zip(&self.counts).all(counts)
+            && limits.sums.iter().zip(&self.sums).all(|(column, (down, _))| *down >= column.low)
+    }
+
     /// Whether limits on groups allow `new` in the place of `old`.
     pub(super) fn groups_allow(&self, limits: &Limits<'_>, old: usize, new: usize) -> bool {
         limits.groups.iter().enumerate().all(|(at, column)| {
@@ -221,6 +277,22 @@ impl Tally {
     /// Whether `new` may stand in the place of `old`.
     pub(super) fn allows(&self, limits: &Limits<'_>, old: usize, new: usize) -> bool {
         self.groups_allow(limits, old, new) && self.sums_after(limits, old, new) == 0.0
+    }
+
+    /// Whether all limits are kept with `new`, if any, in the place of `old`, if any.
+    pub(super) fn keeps(&self, limits: &Limits<'_>, old: Option<usize>, new: Option<usize>) -> bool {
+        let groups = limits.groups.iter().enumerate().all(|(at, column)| {
+            let group = |row: Option<usize>| row.map_or(NONE, |row| column.of_row[row]);
+            let (from, to) = (group(old), group(new));
+            from == to || !self.full(limits, at, to) && !self.bare(limits, at, from)
+        });
+        let sum = |(column, (down, up)): (&SumColumn<'_>, &(i128, i128))| {
+            let of = |row: Option<usize>, units: &dyn Fn(usize) -> i128| row.map_or(0, units);
+            let down = down - of(old, &|row| column.down(row)) + of(new, &|row| column.down(row));
+            let up = up - of(old, &|row| column.up(row)) + of(new, &|row| column.up(row));
+            column.violation((down, up)) == 0
+        };
+        groups && limits.sums.iter().zip(&self.sums).all(sum)
     }
 
     /// The largest weight of a row that may leave for `new` as far as one sum with an upper end tells; others do not bound it.

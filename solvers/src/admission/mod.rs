@@ -16,7 +16,9 @@
 
 mod exchange;
 mod limits;
+mod reserve;
 mod search;
+mod token_exchanges;
 mod tokens;
 
 use kantor_theory::FeasibleSet;
@@ -24,6 +26,7 @@ use kantor_theory::FeasibleSet;
 use crate::task::SelectError;
 use exchange::Exchange;
 use limits::{Limits, Tally};
+pub use token_exchanges::TokenExchanges;
 pub use tokens::{TokenAdmission, least_tokens, rows_within};
 
 /// What has become of a row.

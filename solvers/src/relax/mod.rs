@@ -57,7 +57,7 @@ impl Optimum {
     pub fn of_kernel(&self, kernel: Kernel, budget: usize) -> Option<&KernelSubset> {
         match self {
             Optimum::Kernel(solved) if solved.kernel == kernel => {
-                solved.budgets.iter().find(|chosen| chosen.budget() == budget)
+                solved.budgets.iter().find(|chosen| chosen.budget == budget)
             }
             _ => None,
         }

@@ -6,12 +6,14 @@
 //! rows.
 //!
 //! Where tokens are the budget, rows are taken in that order as long as they fit, and those that do not are passed over, until there
-//! are enough. A method whose own choice [is in tokens](Selector::obeys_token_budgets) is asked for it.
+//! are enough; what limits then leave short of the fewest tokens is [completed](TokenAdmission::complete). A method whose own choice [is in tokens](Selector::obeys_token_budgets) is asked for it.
 //!
 //! Groups of queries are balanced within ([`Balanced`](crate::select::Balanced) obeys by itself): passing over rows of a
 //! finished order would leave groups short whose rows are passed over.
 //!
 //! Limit: the method's own work for every length asked for.
+
+use std::collections::HashMap;
 
 use kantor_theory::FeasibleSet;
 use kantor_theory::generalization::selectors::Optimises;
@@ -89,14 +91,16 @@ impl Constrained {
                     false => passed_over += 1,
                 }
             }
-            if admission.is_met() {
+            if !admission.is_met() && length == pool {
+                // All were asked for, and what is left of them does not fit beside the others.
+                rows = admission.clone().complete(rows)?;
+                let of: HashMap<usize, f64> = order.rows.iter().copied().zip(order.scores.iter().copied()).collect();
+                scores = rows.iter().map(|row| of.get(row).copied().unwrap_or(f64::NEG_INFINITY)).collect();
+            }
+            if admission.is_met() || length == pool {
                 let mut notes = order.notes;
                 notes.insert("rows-passed-over".to_owned(), passed_over.into());
                 return Ok(Selection { rows, scores, status: order.status, notes });
-            }
-            if length == pool {
-                let (budget, broken) = (0, "the method left out rows of the pool".to_owned());
-                return Err(SelectError::NoneFound { budget, broken });
             }
             // So many rows have this share of the tokens.
             let grown = (length as f64 * TOKEN_MARGIN / admission.share().max(1.0 / GROWTH as f64)).ceil() as usize;
@@ -184,7 +188,7 @@ impl Selector for Constrained {
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         let Some(set) = self.left_to_us(task) else { return self.inner.select(task, scanned, budgets) };
-        if let Some(start) = TokenAdmission::new(set) {
+        if let Some(start) = TokenAdmission::new(set)? {
             return Ok(vec![self.choose_tokens(&Task { constraints: None, ..*task }, set, scanned, &start)?]);
         }
         let budget = task.largest(budgets)?;

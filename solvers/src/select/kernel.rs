@@ -44,6 +44,10 @@ impl Selector for Energy {
         true
     }
 
+    fn obeys_token_budgets(&self) -> bool {
+        true
+    }
+
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         comparable(task.geometry, KernelName::Energy, self.name())
     }
@@ -74,6 +78,10 @@ impl Selector for Mmd {
         true
     }
 
+    fn obeys_token_budgets(&self) -> bool {
+        true
+    }
+
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         self.check()?;
         if !self.kernel.is_positive_definite() {
@@ -91,7 +99,6 @@ impl Selector for Mmd {
 
     fn select(&self, task: &Task<'_>, _scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.supports(task)?;
-        task.largest(budgets)?;
         select(task, self.bandwidth.for_queries(self.kernel, task.geometry)?, budgets)
     }
 }

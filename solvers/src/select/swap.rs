@@ -1,6 +1,7 @@
 //! The selector `swap`: what another method chooses, improved by swaps of one row for another.
 //!
-//! The neighbourhood of a subset is all subsets that differ in one row and obey the constraints; which of them are looked at,
+//! The neighbourhood of a subset is all subsets that differ in one row and obey the constraints, those with a row more or less too
+//! where tokens are the budget; which of them are looked at,
 //! and what is shown when none is better, is for [`swaps`] to say.
 //!
 //! Limit: costs of all rows once, 8·N·M bytes; where they do not fit, only rows on lists take part.
@@ -108,13 +109,12 @@ impl Selector for Swap {
         true
     }
 
+    fn obeys_token_budgets(&self) -> bool {
+        true
+    }
+
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         self.check()?;
-        if task.constraints.is_some_and(|set| set.tokens().is_some()) {
-            let fault =
-                "exchanges one row for one, which changes the tokens: choose by another method, or a number of rows";
-            return Err(SelectError::Unsupported { method: NAME, fault });
-        }
         if let Some(kernel) = task.objective.kernel() {
             comparable(task.geometry, kernel.name(), NAME)?;
         }
@@ -128,7 +128,9 @@ impl Selector for Swap {
 
     fn select(&self, task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<Vec<Selection>, SelectError> {
         self.supports(task)?;
-        task.largest(budgets)?;
+        if task.constraints.is_none_or(|set| set.tokens().is_none()) {
+            task.largest(budgets)?;
+        }
         task.power.check(task.geometry)?;
         let Some(start) = self.start(task) else { return Ok(Vec::new()) };
         let started = start.select(task, scanned, budgets)?;

@@ -155,10 +155,10 @@ fn the_herded_part_is_nested() {
         let order = herding::order(&task(&geometry), kernel, 700).unwrap();
         for chosen in &all {
             let part = &chosen.rows()[..chosen.herded];
-            let mut prefix = order[..chosen.budget()].iter();
+            let mut prefix = order[..chosen.budget].iter();
             assert!(part.iter().all(|row| prefix.any(|other| other == row)), "in the order of herding");
-            assert!(chosen.swaps >= chosen.budget() - chosen.herded);
-            assert!(chosen.herded * 4 > chosen.budget(), "{} of {}", chosen.herded, chosen.budget());
+            assert!(chosen.swaps >= chosen.budget - chosen.herded);
+            assert!(chosen.herded * 4 > chosen.budget, "{} of {}", chosen.herded, chosen.budget);
         }
         assert!(order.starts_with(&herding::order(&task(&geometry), kernel, 137).unwrap()));
     }

@@ -1,18 +1,19 @@
-//! Budgets in tokens (T17) under every selector: none but `optimal` knows of them, all keep to them.
+//! Budgets in tokens (T17) under every selector, with limits and without: all keep to them.
 
 use kantor_solvers::registry::{SELECTORS, selector};
-use kantor_solvers::relax::budgeted;
+use kantor_solvers::relax::{budgeted, herding};
 use kantor_solvers::select::Constrained;
 use kantor_solvers::{Quiet, SelectError, Selection, Selector, Settings, Task, TokenAdmission, least_tokens, scan};
 use kantor_theory::constraints::ColumnRecord;
 use kantor_theory::{
-    Column, Constraints, Cost, FeasibleSet, Geometry, Statement, TokenBudget, Weights, constrained_best_bound,
-    sequential,
+    Column, Constraints, Cost, FeasibleSet, Geometry, Kernel, Objective, Statement, TokenBudget, Weights,
+    constrained_best_bound, sequential,
 };
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::support::constraints::{Kind, constraints, some_rows};
 use crate::support::{MEMORY, clustered, geometry, single};
 
 const N: usize = 240;
@@ -82,7 +83,7 @@ fn every_selector_keeps_to_every_budget_in_tokens_at_any_block_and_number_of_thr
     with_geometry(|geometry| {
         for seed in 0..16 {
             let set = some_set(seed);
-            for entry in SELECTORS.iter().filter(|entry| entry.name != "swap") {
+            for entry in SELECTORS {
                 let selector = named(entry.name);
                 let case = format!("{}, seed {seed}", entry.name);
                 let selection = choose(&selector, &task(geometry, Some(&set)), 0).unwrap();
@@ -97,12 +98,141 @@ fn every_selector_keeps_to_every_budget_in_tokens_at_any_block_and_number_of_thr
     });
 }
 
+/// Limits of some kind that a subset of some tokens obeys, and these as the budget.
+fn limited(seed: u64) -> FeasibleSet {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let kind = [Kind::Partition, Kind::Laminar, Kind::Crossing, Kind::Everything][seed as usize % 4];
+    let count = rng.random_range(8..60);
+    let kept = some_rows(&mut rng, N, count);
+    let set = constraints(&mut rng, kind, N, &kept);
+    let lengths: Vec<f64> = (0..N).map(|_| f64::from(rng.random_range(1..200u32))).collect();
+    let free = (0..N).filter(|&row| !set.is_excluded(row)).map(|row| lengths[row]);
+    let most = kept.iter().map(|&row| lengths[row]).sum::<f64>() + f64::from(rng.random_range(0..100u32));
+    let min = least_tokens(free, most).unwrap();
+    let tokens = TokenBudget { column: ColumnRecord::default(), min, max: most };
+    set.in_tokens(&tokens, &Column::numbers(lengths).unwrap(), N, &[]).unwrap()
+}
+
+/// Registry × random limits: whatever a method chooses obeys, and nearly always one is found.
 #[test]
-fn swap_says_that_it_does_not_take_tokens() {
+fn every_selector_obeys_limits_within_budgets_in_tokens() {
     with_geometry(|geometry| {
-        let set = some_set(3);
-        let refused = named("swap").supports(&task(geometry, Some(&set))).unwrap_err();
-        assert!(matches!(refused, SelectError::Unsupported { method: "swap", .. }), "{refused}");
+        let (mut chosen, mut none) = (0, 0);
+        for seed in 0..40 {
+            let set = limited(seed);
+            for (at, entry) in SELECTORS.iter().enumerate() {
+                if !(seed as usize + at).is_multiple_of(3)
+                    && !["optimal", "random", "swap", "energy"].contains(&entry.name)
+                {
+                    continue;
+                }
+                let objective = if seed % 5 == 0 { Objective::Energy } else { Objective::W };
+                let task = Task { objective, ..task(geometry, Some(&set)) };
+                match choose(&named(entry.name), &task, 1) {
+                    Ok(selection) => check(&selection, &set, &format!("{}, seed {seed}", entry.name)),
+                    Err(SelectError::NoTokensFound { .. }) => none += 1,
+                    Err(other) => panic!("{}, seed {seed}: {other}", entry.name),
+                }
+                chosen += 1;
+            }
+        }
+        assert!(none * 20 < chosen, "none found {none} times of {chosen}");
+    });
+}
+
+/// Limits on one column, and a random order of rows: the budget is met, and what is taken can always be completed.
+#[test]
+fn every_order_of_rows_obeys_limits_within_the_budget() {
+    let mut found = 0;
+    for seed in 0..200 {
+        let set = limited(seed);
+        let mut order: Vec<usize> = (0..N).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        let mut admission = match TokenAdmission::new(&set) {
+            Ok(admission) => admission.unwrap(),
+            Err(SelectError::NoTokensFound { .. }) => continue,
+            Err(other) => panic!("seed {seed}: {other}"),
+        };
+        let mut taken = Vec::new();
+        for row in order {
+            if admission.is_met() {
+                break;
+            }
+            if admission.take(row) {
+                taken.push(row);
+            }
+            // What is taken and the reserve obey together, but for the fewest tokens.
+            let (tokens, lengths) = set.tokens().unwrap();
+            let whole: Vec<usize> = taken.iter().copied().chain(admission.reserved()).collect();
+            assert!(whole.iter().map(|&row| lengths[row]).sum::<f64>() <= tokens.max, "seed {seed}");
+        }
+        let chosen = if admission.is_met() { Ok(taken) } else { admission.complete(taken) };
+        let Ok(chosen) = chosen else { continue };
+        assert_eq!(set.check(&chosen), Ok(()), "seed {seed}");
+        found += 1;
+    }
+    assert!(found > 190, "{found} of 200");
+}
+
+/// The best prices prove the value of the relaxation, which no choice is below, and which `optimal` is near.
+#[test]
+fn prices_of_limits_prove_the_relaxed_optimum_of_tokens() {
+    with_geometry(|geometry| {
+        let mut gaps = Vec::new();
+        for seed in 0..16 {
+            let set = limited(seed);
+            let worths: Vec<f64> = (0..N).map(|row| 0.01 * ((row * 7) % 5) as f64).collect();
+            let quality = (seed % 4 == 1).then_some(&worths[..]);
+            let task = Task { quality, ..task(geometry, Some(&set)) };
+            let scanned = scan::scan(&task, budgeted::needs(&task, 0)).unwrap();
+            let found = match budgeted::solve(&task, &scanned, &[1]) {
+                Ok(mut found) => found.budgets.remove(0),
+                Err(SelectError::NoTokensFound { .. }) => continue,
+                Err(other) => panic!("seed {seed}: {other}"),
+            };
+            assert_eq!(set.check(&found.rows), Ok(()), "seed {seed}");
+            assert!(found.value >= found.lp_value - 1e-9, "seed {seed}");
+            gaps.push(found.value - found.lp_value);
+            if quality.is_some() {
+                continue;
+            }
+            let statement = Statement::new(geometry, task.power, 0)
+                .constrained(set.constraints().clone())
+                .in_tokens(set.tokens().unwrap().0.clone());
+            let proved =
+                constrained_best_bound(geometry, &statement, found.potentials, &set, &found.prices, &sequential);
+            let lower = proved.unwrap().lower();
+            assert!(lower >= found.lp_value - 1e-6, "seed {seed}: {lower} {}", found.lp_value);
+            assert!(found.value >= lower - 1e-9, "seed {seed}");
+        }
+        assert!(gaps.len() > 12, "{gaps:?}");
+    });
+}
+
+/// Under a kernel: the witness and the prices prove nearly what was chosen.
+#[test]
+fn witnesses_of_tokens_prove_what_herding_finds() {
+    with_geometry(|geometry| {
+        for seed in 0..12 {
+            let set = if seed % 2 == 0 { some_set(seed) } else { limited(seed) };
+            let task = Task { objective: Objective::Energy, ..task(geometry, Some(&set)) };
+            let chosen = match herding::choose(&task, Kernel::ENERGY, &[1]) {
+                Ok(mut chosen) => chosen.budgets.remove(0),
+                Err(SelectError::NoTokensFound { .. }) => continue,
+                Err(other) => panic!("seed {seed}: {other}"),
+            };
+            assert_eq!(set.check(chosen.rows()), Ok(()), "seed {seed}");
+            let dual = herding::dual(&task, Kernel::ENERGY, &chosen).unwrap();
+            let statement = Statement::new(geometry, task.power, 0)
+                .under(Objective::Energy)
+                .constrained(set.constraints().clone())
+                .in_tokens(set.tokens().unwrap().0.clone());
+            let proved = constrained_best_bound(geometry, &statement, dual.witness, &set, &dual.prices, &sequential);
+            let (lower, value) = (proved.unwrap().lower(), chosen.values[1].max(0.0).sqrt());
+            assert!(value >= lower - 1e-9, "seed {seed}: {value} {lower}");
+            assert!(chosen.values[1] <= chosen.values[0] + 1e-12, "seed {seed}");
+            assert!(seed % 2 == 1 || value <= 1.3 * lower + 0.02, "seed {seed}: {value} {lower}");
+        }
     });
 }
 
@@ -114,7 +244,7 @@ fn every_order_of_rows_meets_the_budget() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut order: Vec<usize> = (0..N).collect();
         order.shuffle(&mut rng);
-        let mut admission = TokenAdmission::new(&set).unwrap();
+        let mut admission = TokenAdmission::new(&set).unwrap().unwrap();
         let taken: Vec<usize> = order.into_iter().filter(|&row| !admission.is_met() && admission.take(row)).collect();
         assert!(admission.is_met(), "seed {seed}");
         assert_eq!(set.check(&taken), Ok(()), "seed {seed}");

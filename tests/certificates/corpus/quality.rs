@@ -6,8 +6,8 @@ use kantor::certify::{Certified, Terms, best_among, column_record, distance_amon
 use kantor::pipeline::Inputs;
 use kantor::solvers::Quiet;
 use kantor::theory::constraints::ColumnRecord;
-use kantor::theory::statement::VALUED;
-use kantor::theory::{BestEvidence, Column, FeasibleSet, Quality, Witness};
+use kantor::theory::statement::{VALUED, VALUED_IN_TOKENS};
+use kantor::theory::{BestEvidence, Column, Quality, Witness};
 use serde_json::json;
 
 use super::bases::Base;
@@ -39,9 +39,9 @@ pub(super) fn valued(plain: &Base, directory: &Path) -> Base {
     let inputs = Inputs::open(&plain.spec, problem.cost, &Quiet).unwrap();
     let whole = inputs.problem(goal(problem.cost)).unwrap();
     let at = |rows: &[usize]| inputs.kept_rows(rows, Path::new("rows")).unwrap();
-    let data: Vec<Column> = plain.columns.iter().map(|(name, _)| quotas::column(name)).collect();
+    let data: Vec<Column> = problem.columns().map(|of| quotas::column(&of.name)).collect();
     let dropped = &certificate.dropped.pool;
-    let set = FeasibleSet::new(&problem.constraints, &data, SCORES.len(), dropped).unwrap();
+    let set = problem.feasible(&data, SCORES.len(), dropped).unwrap();
     let set = set.valued(Quality { weight: WEIGHT, column: record }, &column(), dropped).unwrap();
     let (weights, tasks) = (problem.weights.clone(), problem.tasks.clone());
     let terms = Terms { power: problem.p, weights, objective: problem.objective, tasks };
@@ -66,6 +66,9 @@ pub(super) fn valued(plain: &Base, directory: &Path) -> Base {
         "costs" => "costs-quality",
         "worst" => "worst-quality",
         "cosine-quotas" => "cosine-quotas-quality",
+        "cosine-tokens" => "cosine-tokens-quality",
+        "cosine-quotas-tokens" => "cosine-quotas-tokens-quality",
+        "energy-quotas-tokens" => "energy-quotas-tokens-quality",
         _ => "mmd-quality",
     };
     Base { name, spec: plain.spec.clone(), certificate, columns, remake: None, in_python: plain.in_python }
@@ -104,13 +107,19 @@ pub(super) fn all(forge: &mut Forge) {
     forge.put(place, json!({"weight": WEIGHT}));
     forge.put(place, json!([]));
     forge.forge("a quality with something more", |tree| set(tree, "/problem/quality/mean", json!(1.0)));
-    forge.forge("a quality of which the convention does not speak", |tree| {
-        let convention = tree["problem"]["convention"].as_str()?.strip_suffix(VALUED)?.to_owned();
-        set(tree, "/problem/convention", json!(convention))
-    });
+    let (words, others) = match forge.good["problem"].get("tokens") {
+        None => (VALUED, VALUED_IN_TOKENS),
+        Some(_) => (VALUED_IN_TOKENS, VALUED),
+    };
+    for (what, other) in [("does not speak", ""), ("has another mean", others)] {
+        forge.forge(&format!("a quality of which the convention {what}"), |tree| {
+            let convention = tree["problem"]["convention"].as_str()?.strip_suffix(words)?.to_owned() + other;
+            set(tree, "/problem/convention", json!(convention))
+        });
+    }
     forge.forge("claims less quality for the distance itself", |tree| {
         tree["problem"].as_object_mut()?.remove("quality");
-        let convention = tree["problem"]["convention"].as_str()?.strip_suffix(VALUED)?.to_owned();
+        let convention = tree["problem"]["convention"].as_str()?.strip_suffix(words)?.to_owned();
         set(tree, "/problem/convention", json!(convention))
     });
     forge.forge("other tasks than those whose quality it is", |tree| {

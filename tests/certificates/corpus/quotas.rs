@@ -34,7 +34,7 @@ const SUBSET: [usize; 3] = [5, 0, 8];
 /// A column by its name.
 pub(super) fn column(name: &str) -> Column {
     match name {
-        "tokens" => Column::numbers(TOKENS.to_vec()).unwrap(),
+        "tokens" | "lengths" => Column::numbers(TOKENS.to_vec()).unwrap(),
         _ => Column::labels(SOURCES),
     }
 }

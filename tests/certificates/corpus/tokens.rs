@@ -7,7 +7,7 @@ use kantor::pipeline::Inputs;
 use kantor::solvers::Quiet;
 use kantor::theory::constraints::ColumnRecord;
 use kantor::theory::statement::TOKENS;
-use kantor::theory::{BestEvidence, Constraints, FeasibleSet, TokenBudget, Witness};
+use kantor::theory::{BestEvidence, Column, FeasibleSet, TokenBudget, Witness};
 use serde_json::{Value, json};
 
 use super::bases::Base;
@@ -18,10 +18,12 @@ use crate::support::{facts, goal};
 /// The rows that are chosen; they have 26 tokens.
 const SUBSET: [usize; 3] = [5, 0, 8];
 
-/// A certificate of other rows for a budget in tokens, from the evidence of the one for rows.
+/// A certificate of other rows for a budget in tokens, from the evidence of the one for rows and under its constraints.
 pub(super) fn in_tokens(free: &Base, directory: &Path) -> Base {
-    let columns = files(directory)[1..].to_vec();
-    let (name, file) = &columns[0];
+    let (_, file) = files(directory).remove(1);
+    let mut columns = free.columns.clone();
+    columns.push(("lengths".to_owned(), file));
+    let [.., (name, file)] = &columns[..] else { panic!("{} has no columns", free.name) };
     let lengths = column(name);
     let record = ColumnRecord { origin: Some(file.display().to_string()), ..column_record(name, &lengths) };
     let budget = TokenBudget { column: record, min: 24.0, max: 30.0 };
@@ -30,7 +32,8 @@ pub(super) fn in_tokens(free: &Base, directory: &Path) -> Base {
     let whole = inputs.problem(goal(problem.cost)).unwrap();
     let at = |rows: &[usize]| inputs.kept_rows(rows, Path::new("rows")).unwrap();
     let dropped = &free.certificate.dropped.pool;
-    let set = FeasibleSet::new(&Constraints::default(), &[], 10, dropped).unwrap();
+    let data: Vec<Column> = free.columns.iter().map(|(name, _)| column(name)).collect();
+    let set = FeasibleSet::new(&problem.constraints, &data, 10, dropped).unwrap();
     let set = set.in_tokens(&budget, &lengths, 10, dropped).unwrap();
     let terms =
         Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective, ..Terms::default() };
@@ -40,7 +43,8 @@ pub(super) fn in_tokens(free: &Base, directory: &Path) -> Base {
         (None, Some(Witness { rows, weights })) => Witness { rows: at(rows), weights: weights.clone() }.into(),
         (None, None) => panic!("{} has no bound", free.name),
     };
-    let best = best_among(whole.geometry(), &terms, SUBSET.len(), evidence, &set, &[]).unwrap();
+    let prices = &free.certificate.evidence.prices;
+    let best = best_among(whole.geometry(), &terms, SUBSET.len(), evidence, &set, prices).unwrap();
     assert!(best.lower() > 0.0, "{}", free.name);
     let certified = Certified::new(distance, Some(best)).unwrap();
     let mut certificate = certified.certificate(&facts(&inputs), Some("by-hand")).unwrap();
@@ -49,6 +53,8 @@ pub(super) fn in_tokens(free: &Base, directory: &Path) -> Base {
         "cosine" => "cosine-tokens",
         "energy" => "energy-tokens",
         "dropping" => "dropping-tokens",
+        "cosine-quotas" => "cosine-quotas-tokens",
+        "energy-quotas" => "energy-quotas-tokens",
         _ => "costs-tokens",
     };
     Base { name, spec: free.spec.clone(), certificate, columns, remake: None, in_python: free.in_python }

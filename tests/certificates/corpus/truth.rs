@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use kantor::certify::{self, Terms};
 use kantor::pipeline::Inputs;
 use kantor::solvers::Quiet;
-use kantor::theory::rounding::{ExactSum, add_up, div_down, div_up, sub_down};
+use kantor::theory::rounding::{ExactSum, add_up, mul_down, mul_up, sub_down};
 use kantor::theory::{Certificate, Cost, Geometry, Interval, Proved, Weights};
 
 use super::bases::Base;
@@ -64,7 +64,9 @@ impl<'a> Truth<'a> {
             }
             let most = |end: fn(&Interval) -> Option<f64>| found.iter().filter_map(end).reduce(f64::max);
             let whole = Interval { lower: most(|found| found.lower), upper: most(|found| found.upper) };
-            problem.quality.as_ref().map_or(whole, |of| less_quality(whole, of.weight, rows, &certificate.dropped.pool))
+            let weights: Vec<f64> = rows.iter().map(|&row| set.tokens().map_or(1.0, |(_, of)| of[row])).collect();
+            let less = |weight: f64| less_quality(whole, weight, (rows, &weights), &certificate.dropped.pool);
+            problem.quality.as_ref().map_or(whole, |of| less(of.weight))
         };
         let interval = distance(&rows);
         assert!(said.distance.lower.is_none_or(|lower| lower <= interval.upper.unwrap()), "{what}: {said:?}");
@@ -82,15 +84,19 @@ impl<'a> Truth<'a> {
     }
 }
 
-/// The interval less weight times the mean score of these rows of the problem, some of whose stored rows are dropped.
-fn less_quality(interval: Interval, weight: f64, rows: &[usize], dropped: &[usize]) -> Interval {
+/// The interval less weight times the mean score of these rows of the problem, weighted, some of whose stored rows are dropped.
+fn less_quality(interval: Interval, weight: f64, (rows, of): (&[usize], &[f64]), dropped: &[usize]) -> Interval {
     let column = quality::column();
     let kept: Vec<usize> = (0..column.rows()).filter(|row| !dropped.contains(row)).collect();
-    let mut worth = ExactSum::default();
-    rows.iter().for_each(|&row| worth.add_product(weight, column.number(kept[row]).unwrap()));
-    let k = rows.len() as f64;
+    let (mut worth, mut total) = (ExactSum::default(), ExactSum::default());
+    for (&row, &of) in rows.iter().zip(of) {
+        worth.add_product(of, column.number(kept[row]).unwrap());
+        total.add(of);
+    }
+    // A number ≥ weight·mean.
+    let times_up = |mean: f64| if mean >= 0.0 { mul_up(weight, mean) } else { -mul_down(weight, -mean) };
     Interval {
-        lower: interval.lower.map(|lower| sub_down(lower, div_up(worth.up(), k))),
-        upper: interval.upper.map(|upper| add_up(upper, -div_down(worth.down(), k))),
+        lower: interval.lower.map(|lower| sub_down(lower, times_up(worth.ratio_up(&total)))),
+        upper: interval.upper.map(|upper| add_up(upper, times_up(-worth.ratio_down(&total)))),
     }
 }

@@ -219,6 +219,7 @@ fn prices(cost: Cost, budget: usize, method: &str, word: &dyn Fn(String) -> Stri
         objective: Objective::W,
         method: method.to_owned(),
         budget,
+        tokens: None,
         quality_weight: None,
         distance_upper: 0.4,
         best_lower: 0.375,
@@ -237,5 +238,6 @@ fn prices(cost: Cost, budget: usize, method: &str, word: &dyn Fn(String) -> Stri
             text: Some(word("What is asked? ".repeat(10))),
         }],
         new_rows: vec![NewRows { rows: 1, closer_by_at_most: Some(0.0375) }],
+        new_tokens: Vec::new(),
     }
 }

@@ -76,6 +76,7 @@ pub struct BestBound {
     evidence: BestEvidence,
     prices: Vec<Price>,
     threshold: Option<f64>,
+    spent: Option<f64>,
     fixed: Vec<FixedRow>,
     lower: f64,
 }
@@ -111,10 +112,15 @@ impl BestBound {
         &self.prices
     }
 
-    /// The price σ of a row that the bound is proved at (`notes/T16.md`); none under TSDS's objective, and if fewer rows than
+    /// The price σ of a row, or of a token, that the bound is proved at (`notes/T16.md`); none under TSDS's objective, and if fewer rows than
     /// the budget may be chosen.
     pub(super) fn threshold(&self) -> Option<f64> {
         self.threshold
+    }
+
+    /// Where tokens are the budget, a number ≥ B at that price (`notes/T17.md`).
+    pub(super) fn spent(&self) -> Option<f64> {
+        self.spent
     }
 
     /// The rows that must or must not be chosen and are worth something, ascending.
@@ -273,13 +279,13 @@ fn bound_among(
         (BestEvidence::Potentials(_), other, _) => return Err(misplaced("potentials", other)),
         (BestEvidence::Witness(_), other, _) => return Err(misplaced("measures on pool rows", other)),
     };
-    let (powered, Bounded { threshold, fixed, .. }) =
+    let (powered, Bounded { threshold, spent, fixed, .. }) =
         relaxed(geometry.pool_len(), &feasible, relaxation, listed, executor)?;
     let lower = problem.lower_of_power(powered).ok_or_else(|| Rejection::new("range", TOO_LARGE))?;
     // Of TSDS's it depends on which rows were left out, and nothing is made of it.
     let threshold = threshold.filter(|_| !matches!(problem.objective, Objective::Tsds { .. }));
     let (geometry, statement, prices) = (geometry.id(), problem.clone(), prices.to_vec());
-    Ok(BestBound { geometry, statement, evidence, prices, threshold, fixed, lower })
+    Ok(BestBound { geometry, statement, evidence, prices, threshold, spent, fixed, lower })
 }
 
 /// Why there is no bound.

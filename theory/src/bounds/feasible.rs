@@ -6,7 +6,7 @@
 //! largest value for σ it is the sum of the k largest. Constraints are priced first, and what rows are worth by themselves is
 //! added to their values ([`FeasibleSet`]). Where tokens are the budget, the sum has weights, and module `knapsack` bounds it.
 
-use crate::bounds::knapsack::{self, Item};
+use crate::bounds::knapsack::{self, Item, Spent};
 use crate::constraints::{FeasibleSet, Price, Priced};
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, sub_down};
@@ -45,8 +45,8 @@ impl<'a> Feasible<'a> {
                 .constrained
                 .as_ref()
                 .is_some_and(|(set, _)| set.tokens().is_none() || !set.constraints().are_none());
-        let (positive, largest, fixed, items) = (ExactSum::default(), Vec::new(), Vec::new(), Vec::new());
-        Support { of: self, room, keeps, positive, largest, fixed, items }
+        let (positive, largest, fixed) = (ExactSum::default(), Vec::new(), Vec::new());
+        Support { of: self, room, keeps, positive, largest, fixed, items: Vec::new(), fixed_items: Vec::new() }
     }
 }
 
@@ -55,7 +55,8 @@ impl<'a> Feasible<'a> {
 pub(super) struct FixedRow {
     pub(super) row: usize,
     pub(super) included: bool,
-    /// A number ≥ what the bound of the sum rises by if it may but need not be chosen, positive.
+    /// A number ≥ what the bound of the sum rises by if it may but need not be chosen, positive; where tokens are the budget, of
+    /// B (module `knapsack`).
     pub(super) worth: f64,
 }
 
@@ -77,9 +78,11 @@ impl FixedRow {
 pub(super) struct Bounded {
     /// A number ≥ Σ_{i∈S} v_i; where tokens are the budget, ≥ the fewest of them times the mean value of a token.
     pub(super) sum: f64,
-    /// The price σ of a row that it is proved at: the least value that was added. None if there are too few rows, or tokens are
-    /// the budget.
+    /// The price σ of a row, or of a token where these are the budget, that it is proved at: of rows the least value that was
+    /// added. None if there are too few rows.
     pub(super) threshold: Option<f64>,
+    /// Where tokens are the budget, a number ≥ B at that price.
+    pub(super) spent: Option<f64>,
     /// Those that are worth something, ascending.
     pub(super) fixed: Vec<FixedRow>,
 }
@@ -100,6 +103,8 @@ pub(super) struct Support<'a> {
     fixed: Vec<(usize, bool, f64)>,
     /// Where tokens are the budget, in the place of all these: rows that may be chosen.
     items: Vec<Item>,
+    /// With them, rows that must or must not be chosen.
+    fixed_items: Vec<(usize, Item)>,
 }
 
 impl Support<'_> {
@@ -108,9 +113,14 @@ impl Support<'_> {
         if let Some((set, priced)) = &self.of.constrained
             && let Some((_, lengths)) = set.tokens()
         {
+            let value = priced.worths.as_ref().map_or(value, |worths| add_up(value, worths[row]));
+            let (length, discount, included) = (lengths[row], priced.discounts[row], set.is_included(row));
+            let item = Item { length, value, discount, included };
+            if included || set.is_excluded(row) {
+                self.fixed_items.push((row, item));
+            }
             if !set.is_excluded(row) && (self.keeps || value > 0.0) {
-                let (length, discount, included) = (lengths[row], priced.discounts[row], set.is_included(row));
-                self.items.push(Item { length, value, discount, included });
+                self.items.push(item);
             }
             return;
         }
@@ -141,6 +151,7 @@ impl Support<'_> {
         self.largest.extend(other.largest);
         self.fixed.extend(other.fixed);
         self.items.extend(other.items);
+        self.fixed_items.extend(other.fixed_items);
         // Sorting out once in k values costs O(1) each and O(k) memory in all.
         if self.largest.len() / 2 >= self.room {
             self.sort_out();
@@ -154,8 +165,16 @@ impl Support<'_> {
         {
             // Rows of which no item was made are worth nothing at σ ≥ 0.
             let least = if self.keeps { f64::NEG_INFINITY } else { 0.0 };
-            let sum = knapsack::support(self.items, &priced.constant, (tokens.min, tokens.max), least);
-            return Bounded { sum, threshold: None, fixed: Vec::new() };
+            let Spent { sum, sigma, spent } =
+                knapsack::support(self.items, &priced.constant, (tokens.min, tokens.max), least);
+            let worth = |(row, item): (usize, Item)| {
+                let gained = item.gained(sigma);
+                let worth = if item.included { -gained } else { gained };
+                (worth > 0.0).then_some(FixedRow { row, included: item.included, worth })
+            };
+            let mut fixed: Vec<FixedRow> = self.fixed_items.into_iter().filter_map(worth).collect();
+            fixed.sort_unstable_by_key(|fixed| fixed.row);
+            return Bounded { sum, threshold: Some(sigma), spent: Some(spent), fixed };
         }
         self.sort_out();
         let threshold = match (self.keeps, self.room) {
@@ -172,7 +191,7 @@ impl Support<'_> {
         let of = |(row, included, value)| FixedRow::of(row, included, value, threshold?);
         let mut fixed: Vec<FixedRow> = self.fixed.into_iter().filter_map(of).collect();
         fixed.sort_unstable_by_key(|fixed| fixed.row);
-        Bounded { sum: self.positive.up(), threshold, fixed }
+        Bounded { sum: self.positive.up(), threshold, spent: None, fixed }
     }
 
     fn sort_out(&mut self) {

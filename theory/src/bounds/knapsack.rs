@@ -3,7 +3,8 @@
 //! Rows have lengths t_i, values v_i and discounts d_i, prices the constant C. For any σ let w_i = t_i (v_i − σ) − d_i, and
 //! B = Σ w_i over the rows that must be chosen + Σ max(0, w_i) over those that may be + C. Every feasible S of T_S tokens,
 //! min ≤ T_S ≤ max, has Σ_{i∈S} t_i v_i / T_S ≤ σ + B/T_S ≤ σ + max(B/min, B/max). The least such number is taken over a few σ,
-//! among them the best: without constraints the value at which the `min` dearest tokens end.
+//! among them the best: without constraints the value at which the `min` dearest tokens end. What the rows are worth by themselves is
+//! in their values.
 
 use crate::rounding::{ExactSum, add_up, div_down, mul_down, mul_up};
 
@@ -27,11 +28,29 @@ impl Item {
     fn ratio(&self) -> f64 {
         self.value - if self.discount == 0.0 { 0.0 } else { self.discount / self.length }
     }
+
+    /// A number ≥ w_i.
+    pub(super) fn gained(&self, sigma: f64) -> f64 {
+        let gain = add_up(self.value, -sigma);
+        let gained = if gain < 0.0 { -mul_down(self.length, -gain) } else { mul_up(self.length, gain) };
+        add_up(gained, -self.discount)
+    }
 }
 
-/// A number ≥ `min` times the mean of any feasible subset. All σ are at least `least`; where that is −∞, rows that are not
+/// What bounds the mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Spent {
+    /// A number ≥ `min` times the mean of any feasible subset.
+    pub(super) sum: f64,
+    /// The σ that it is proved at; −∞ if none proves anything.
+    pub(super) sigma: f64,
+    /// A number ≥ B there, of which it is made.
+    pub(super) spent: f64,
+}
+
+/// The least bound. All σ are at least `least`; where that is −∞, rows that are not
 /// among the items must not be chosen, else their w_i is at most zero at it.
-pub(super) fn support(mut items: Vec<Item>, constant: &ExactSum, (min, max): (f64, f64), least: f64) -> f64 {
+pub(super) fn support(mut items: Vec<Item>, constant: &ExactSum, (min, max): (f64, f64), least: f64) -> Spent {
     items.sort_unstable_by(|a, b| b.ratio().total_cmp(&a.ratio()));
     let included = || items.iter().filter(|item| item.included);
     let kept: f64 = included().map(|item| item.length).sum();
@@ -68,16 +87,16 @@ pub(super) fn support(mut items: Vec<Item>, constant: &ExactSum, (min, max): (f6
         tried.push(high);
     }
     let tried = tried.into_iter().filter(|sigma| sigma.is_finite()).map(|sigma| sigma.max(least));
-    tried.map(|sigma| at(&items, constant, (min, max), sigma)).fold(f64::INFINITY, f64::min)
+    let none = Spent { sum: f64::INFINITY, sigma: f64::NEG_INFINITY, spent: f64::INFINITY };
+    let lesser = |a: Spent, b: Spent| if b.sum < a.sum { b } else { a };
+    tried.map(|sigma| at(&items, constant, (min, max), sigma)).fold(none, lesser)
 }
 
-/// A number ≥ `min`·(σ + max(B/min, B/max)).
-fn at(items: &[Item], constant: &ExactSum, (min, max): (f64, f64), sigma: f64) -> f64 {
+/// `min`·(σ + max(B/min, B/max)), rounded up.
+fn at(items: &[Item], constant: &ExactSum, (min, max): (f64, f64), sigma: f64) -> Spent {
     let mut sum = constant.clone();
     for item in items {
-        let gain = add_up(item.value, -sigma);
-        let gained = if gain < 0.0 { -mul_down(item.length, -gain) } else { mul_up(item.length, gain) };
-        let gained = add_up(gained, -item.discount);
+        let gained = item.gained(sigma);
         if item.included || gained > 0.0 {
             sum.add(gained);
         }
@@ -88,5 +107,5 @@ fn at(items: &[Item], constant: &ExactSum, (min, max): (f64, f64), sigma: f64) -
         sum.add(-mul_down(-spent, div_down(min, max)));
     }
     sum.add_product(min, sigma);
-    sum.up()
+    Spent { sum: sum.up(), sigma, spent }
 }

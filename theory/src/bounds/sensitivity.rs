@@ -2,6 +2,9 @@
 //!
 //! With potentials g, prices y and σ fixed, the bound of T15 is linear in the ends of the limits, and a row that is added raises
 //! the sum in it by at most max(0, v(z) − σ − Σ_r y_r A_rz). So the evidence of one bound proves others, without another search.
+//!
+//! Where tokens are the budget, the sum is the fewest tokens times the mean σ + max(B/min, B/max), which rises by no more than B does
+//! (`notes/T17.md`).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -46,7 +49,8 @@ pub struct NewRow<'a> {
     pub costs: &'a [f64],
     /// Of every column that limits speak of: the label of the row there, if it has one and the column is of labels.
     pub labels: &'a [Option<&'a str>],
-    /// Of every such column: the number of the row there, if the column is of numbers; not negative.
+    /// Of every such column: the number of the row there, if the column is of numbers; not negative. Where tokens are the budget, last
+    /// the length of the row.
     pub numbers: &'a [f64],
 }
 
@@ -94,9 +98,6 @@ impl<'a> Sensitivity<'a> {
     pub fn new(best: &'a BestBound, upper: f64) -> Result<Self, Rejection> {
         if matches!(best.objective(), Objective::Tsds { .. }) {
             return Err(Rejection::new("objective", "what limits and rows are worth is known of distances only"));
-        }
-        if best.statement().tokens.is_some() {
-            return Err(Rejection::new("tokens", "what limits and rows are worth is known of budgets in rows only"));
         }
         if !(upper >= best.lower() && upper.is_finite()) {
             let place = format!("the distance {upper} of a subset is not at least that of every one, {}", best.lower());
@@ -156,7 +157,7 @@ impl<'a> Sensitivity<'a> {
             BestEvidence::Tasks { shares, .. } => div_up(price, total(shares).down()),
             BestEvidence::Witness(_) => 2.0 * price,
         };
-        div_up(price, self.best.budget() as f64)
+        div_up(price, self.best.statement().least_total())
     }
 
     /// For each of several tasks a number ≥ its share of the total: what the bound falls by, of the distance to the power p, for
@@ -169,6 +170,26 @@ impl<'a> Sensitivity<'a> {
             one.ratio_up(&total(shares))
         };
         shares.iter().map(part).collect()
+    }
+
+    /// The same as [`Sensitivity::unchanged`] if the budget in tokens may be exceeded by `by` ≥ 0 of them (`Max`), or as many may be
+    /// missing of its fewest (`Min`). `None` if nothing is proved, or tokens are not the budget.
+    pub fn relaxed_tokens(&self, end: LimitEnd, by: f64) -> Option<f64> {
+        let (tokens, spent) = (self.best.statement().tokens.as_ref()?, self.best.spent()?);
+        if by.is_nan() || by < 0.0 {
+            return None;
+        }
+        let (min, max) = (tokens.min, tokens.max);
+        // The mean is σ + max(B/min, B/max): the one end counts where B > 0, the other where B < 0.
+        let more = match end {
+            LimitEnd::Min if by >= min => return None,
+            LimitEnd::Min => mul_up(spent.max(0.0), div_up(by, sub_down(min, by))),
+            LimitEnd::Max => {
+                let share = div_up(by, add_down(max, by)).min(1.0);
+                mul_up(mul_up((-spent).max(0.0), div_up(min, max)), share)
+            }
+        };
+        self.fall(more)
     }
 
     /// The rows that must be chosen, if `included`, else those that must not be, as far as that is worth something; ascending.
@@ -194,13 +215,22 @@ impl<'a> Sensitivity<'a> {
     pub fn new_row(&self, row: NewRow<'_>) -> Result<Option<f64>, Rejection> {
         let Statement { queries, constraints, .. } = self.best.statement();
         let columns = constraints.columns.len();
-        if (row.costs.len(), row.labels.len(), row.numbers.len()) != (*queries, columns, columns) {
-            return Err(Rejection::new("row", format!("a row has {queries} costs, and {columns} labels and numbers")));
+        let numbers = columns + usize::from(self.in_tokens());
+        if (row.costs.len(), row.labels.len(), row.numbers.len()) != (*queries, columns, numbers) {
+            let place = format!("a row has {queries} costs, {columns} labels and {numbers} numbers");
+            return Err(Rejection::new("row", place));
         }
         if self.best.statement().quality.is_some() {
             return Ok(None);
         }
-        let Some(mut value) = self.value(|query, g| add_up(g, -row.costs[query])) else { return Ok(None) };
+        let Some(reply) = self.value(|query, g| add_up(g, -row.costs[query])) else { return Ok(None) };
+        let Some(sigma) = self.best.threshold() else { return Ok(None) };
+        let value = add_up(reply, -sigma);
+        let mut gain = match row.numbers.last().filter(|_| self.in_tokens()) {
+            None => value,
+            Some(&length) if value < 0.0 => -mul_down(length, -value),
+            Some(&length) => mul_up(length, value),
+        };
         for price in self.best.prices() {
             let Limit { column, of, .. } = &constraints.limits[price.limit];
             let counted = match of {
@@ -215,19 +245,40 @@ impl<'a> Sensitivity<'a> {
                     price if price < 0.0 => -mul_up(counted, -price),
                     price => mul_down(counted, price),
                 };
-                value = add_up(value, -discount);
+                gain = add_up(gain, -discount);
             }
         }
-        Ok(self.added(1, value))
+        Ok(self.fall(gain.max(0.0)))
     }
 
     /// The same if so many rows are added to the pool, wherever they lie and whatever their labels. `None` if nothing is proved:
-    /// costs may be negative, rows are worth something by themselves, or numbers count towards a lower end that has a price.
+    /// costs may be negative, rows are worth something by themselves, numbers count towards a lower end that has a price, or tokens are
+    /// the budget ([`Sensitivity::new_tokens`]).
     pub fn new_rows(&self, rows: usize) -> Option<f64> {
+        if self.in_tokens() {
+            return None;
+        }
+        let gain = self.largest_gain(self.premium()?)?.max(0.0);
+        self.fall(mul_up(rows as f64, gain))
+    }
+
+    /// The same if rows of so many tokens in all are added, where tokens are the budget. `None` if nothing is proved: as
+    /// [`Sensitivity::new_rows`], or rows count towards a lower end that has a price.
+    pub fn new_tokens(&self, tokens: f64) -> Option<f64> {
+        let known = self.in_tokens() && tokens >= 0.0 && self.premium()? == 0.0;
+        if known { self.fall(mul_up(tokens, self.largest_gain(0.0)?.max(0.0))) } else { None }
+    }
+
+    /// A number ≥ max_j g_j + premium − σ: no row is worth more whose costs are not negative.
+    fn largest_gain(&self, premium: f64) -> Option<f64> {
         if self.signed() {
             return None;
         }
-        self.added(rows, add_up(self.value(|_, g| g)?, self.premium()?))
+        Some(add_up(add_up(self.value(|_, g| g)?, premium), -self.best.threshold()?))
+    }
+
+    fn in_tokens(&self) -> bool {
+        self.best.statement().tokens.is_some()
     }
 
     /// How far the potential of every query is above their mean: which queries are dear. Of several tasks above that of its
@@ -285,12 +336,6 @@ impl<'a> Sensitivity<'a> {
             largest[column] = largest[column].max(-price);
         }
         Some(largest.into_iter().fold(0.0, add_up))
-    }
-
-    /// The fall if so many rows are added of which none has a value v(z) − Σ_r y_r A_rz above this.
-    fn added(&self, rows: usize, value: f64) -> Option<f64> {
-        let gain = add_up(value, -self.best.threshold()?).max(0.0);
-        self.fall(mul_up(rows as f64, gain))
     }
 
     /// A number ≥ the subset's distance less the least distance in a problem where the sum in the bound is larger by `more`.

@@ -29,8 +29,10 @@ pub struct Price {
 pub(crate) struct Priced {
     /// Σ_r (hi_r·max(y_r, 0) − lo_r·max(−y_r, 0)).
     pub(crate) constant: ExactSum,
-    /// For every row a number ≤ Σ_r y_r A_ri, less what it is worth by itself.
+    /// For every row a number ≤ Σ_r y_r A_ri; less what it is worth by itself, unless tokens are the budget.
     pub(crate) discounts: Vec<f64>,
+    /// Where tokens are the budget, for every row a number ≥ what each of its tokens is worth by itself, if anything.
+    pub(crate) worths: Option<Vec<f64>>,
 }
 
 /// What the prices on one column add up to, rounded down.
@@ -56,9 +58,10 @@ impl FeasibleSet {
             self.add(price, &mut columns, &mut constant)
                 .map_err(|why| Rejection::new("prices", format!("price {at} {why}")))?;
         }
-        let mut discounts: Vec<f64> = match self.worths(unit) {
-            None => vec![0.0; self.pool()],
-            Some(worths) => worths.map(|worth| -worth).collect(),
+        let (mut discounts, worths) = match self.worths(unit) {
+            None => (vec![0.0; self.pool()], None),
+            Some(worths) if self.tokens.is_some() => (vec![0.0; self.pool()], Some(worths.collect())),
+            Some(worths) => (worths.map(|worth| -worth).collect(), None),
         };
         for (values, prices) in self.columns.iter().zip(&columns) {
             match (values, prices) {
@@ -76,7 +79,7 @@ impl FeasibleSet {
                 _ => {}
             }
         }
-        Ok(Priced { constant, discounts })
+        Ok(Priced { constant, discounts, worths })
     }
 
     /// Takes in one price, or says what is wrong with it.

@@ -1,7 +1,7 @@
 //! What rows are worth by themselves, beside what they cost (`notes/quality.md`): a number s_i of any sign for every row, and its
 //! weight w.
 //!
-//! D(S)^q is then taken less w times the mean of s over S. In a bound for all subsets that is one more discount of every row,
+//! D(S)^q is then taken less w times the mean of s over S, under the measure that is compared with the queries. In a bound for all subsets that is one more discount of every row,
 //! −w·s_i, like that of a price, but with no limit and so with no constant.
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use super::{Column, ColumnRecord, FeasibleSet};
 use crate::bounds::Interval;
 use crate::rejection::Rejection;
 use crate::rounding::{ExactSum, add_up, div_down, div_up, mul_down, mul_up, sub_down};
+use crate::tokens::Lengths;
 
 /// What chosen rows are worth by themselves: a row with the number s_i in the column costs w·s_i less, whichever query it
 /// serves.
@@ -91,17 +92,29 @@ impl FeasibleSet {
         }))
     }
 
-    /// The interval of D(S)^q, less w times the mean of s over these rows; the same without a quality.
+    /// The interval of D(S)^q, less w times the mean of s over these rows, which weigh their lengths where tokens are the budget;
+    /// the same without a quality.
     pub(crate) fn less_quality(&self, interval: Interval, rows: &[usize]) -> Interval {
         let Some(Valued { quality, scores }) = &self.valued else { return interval };
         let mut worth = ExactSum::default();
-        rows.iter().for_each(|&row| worth.add_product(quality.weight, scores[row]));
-        let k = rows.len() as f64;
+        let (low, high) = match &self.tokens {
+            None => {
+                rows.iter().for_each(|&row| worth.add_product(quality.weight, scores[row]));
+                let k = rows.len() as f64;
+                (div_down(worth.down(), k), div_up(worth.up(), k))
+            }
+            Some(Lengths { of_row, .. }) => {
+                let mut total = ExactSum::default();
+                for &row in rows {
+                    worth.add_product(of_row[row], scores[row]);
+                    total.add(of_row[row]);
+                }
+                let (low, high) = (worth.ratio_down(&total), worth.ratio_up(&total));
+                (-worth_up(quality.weight, -low), worth_up(quality.weight, high))
+            }
+        };
         let Interval { lower, upper } = interval;
-        Interval {
-            lower: lower.map(|lower| sub_down(lower, div_up(worth.up(), k))),
-            upper: upper.map(|upper| add_up(upper, -div_down(worth.down(), k))),
-        }
+        Interval { lower: lower.map(|lower| sub_down(lower, high)), upper: upper.map(|upper| add_up(upper, -low)) }
     }
 }
 

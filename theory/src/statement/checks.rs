@@ -108,15 +108,16 @@ impl Statement {
         Ok(())
     }
 
-    /// Checks that a quality has a weight, and belongs to uniform subsets under a distance that is known to go with it.
+    /// Checks that a quality has a weight, and belongs to subsets that are uniform or weigh their lengths, under a distance that is
+    /// known to go with it.
     fn check_quality(&self) -> Result<(), Rejection> {
         let Some(Quality { weight, .. }) = &self.quality else { return Ok(()) };
         let fault = if !(*weight > 0.0 && weight.is_finite()) {
             "has a weight that is not positive and finite"
         } else if matches!(self.objective, Objective::Tsds { .. }) {
             "is not known of `tsds`"
-        } else if self.weights.subset.is_some() || self.tokens.is_some() {
-            "is known of uniform subsets only"
+        } else if self.weights.subset.is_some() && self.tokens.is_none() {
+            "is known of uniform subsets and of lengths only"
         } else {
             return Ok(());
         };

@@ -20,8 +20,7 @@ pub(in crate::relax) mod exchange;
 mod holdings;
 mod replace;
 pub(crate) mod slots;
-mod token_swaps;
-mod tokens;
+pub(in crate::relax) mod tokens;
 
 use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::Price;
@@ -101,8 +100,8 @@ pub fn needs(task: &Task<'_>, largest: usize) -> ScanRequest {
 pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<BudgetedOptima, SelectError> {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     task.power.check(task.geometry)?;
-    if let Some((set, tokens)) = task.constraints.and_then(|set| Some((set, set.tokens()?))) {
-        return tokens::solve(task, set, tokens, scanned);
+    if let Some((set, of_tokens)) = task.constraints.and_then(|set| Some((set, set.tokens()?))) {
+        return tokens::solve(task, set, of_tokens, scanned);
     }
     let largest = task.largest(budgets)?;
     if budgets.is_empty() {

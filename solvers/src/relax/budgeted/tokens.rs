@@ -4,7 +4,8 @@
 //! The search is that of a budget in rows, in which a path carries what is left of a row: its tokens, each in as many units as
 //! make the shares of the queries whole. At the optimum few rows are used in part, at most one for each query. The
 //! subset takes the rows that are used whole, then those used in part, by their share, and then the rows nearest to the queries at
-//! the potentials found, as far as they fit. A small one is improved by swaps (module `token_swaps`).
+//! the potentials found, as far as they fit. A small one is improved by swaps ([`improved`]). With limits, or rows that are worth
+//! something by themselves, it is the search of `constrained`.
 //!
 //! Limit: as without tokens, with one path more for every part of a row.
 
@@ -14,13 +15,24 @@ use super::candidates::{CandidateLists, list_length};
 use super::demand::{Demands, largest_share};
 use super::exchange::Exchange;
 use super::slots::Slots;
-use super::{Budgeted, BudgetedOptima, NAME, PREFETCHED, State, TOO_LARGE, Units, token_swaps, worth};
+use super::{Budgeted, BudgetedOptima, NAME, PREFETCHED, State, TOO_LARGE, Units, worth};
 use crate::admission::{TokenAdmission, rows_within};
+use crate::relax::constrained;
+use crate::relax::swaps::tokens::{Known, descend};
 use crate::scan::PoolScan;
 use crate::task::{SelectError, Task};
 
 /// The most tokens, so that units can be counted.
 const MOST: f64 = (1u64 << 31) as f64;
+
+/// Largest k·M at which swaps are tried.
+const COSTS: usize = 30_000;
+
+/// Most transports that are solved for swaps.
+const TRIES: usize = 300;
+
+/// The largest mass of all rows, in units.
+const LARGEST: f64 = (1u64 << 62) as f64;
 
 /// Solves for one budget in tokens.
 pub(super) fn solve(
@@ -33,6 +45,17 @@ pub(super) fn solve(
     if tokens.max > MOST {
         let fault = "counts to 2,147,483,648 tokens: give lengths in a larger unit";
         return Err(SelectError::Unsupported { method: NAME, fault });
+    }
+    let available: f64 = (0..n).filter(|&row| !set.is_excluded(row)).map(|row| lengths[row]).sum();
+    if !set.constraints().limits.is_empty() || task.quality.is_some() {
+        let unit = Demands::new(tokens.min as usize, m, task.weights).unit;
+        if available * unit as f64 > LARGEST {
+            return Err(TOO_LARGE);
+        }
+        let rows = rows_within(set).unwrap_or(n);
+        let (asked, first) = (list_length(task, rows), 2 * largest_share(rows, m, task.weights) + 16);
+        let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?.without_more();
+        return constrained::solve(task, set, candidates, scanned, tokens.max as usize);
     }
     let (rows, demands) = (rows_within(set).unwrap_or(n), Demands::new(tokens.min as usize, m, task.weights));
     task.afford(NAME, Exchange::bytes(m, 2 * rows) + 16 * (rows as u64 + m as u64) * m as u64 + 12 * n as u64)?;
@@ -66,7 +89,7 @@ pub(super) fn solve(
     let potentials = state.exchange.potentials.clone();
     let chosen = rounded(set, &capacities, &state, &pool, entered)?;
     let slots: Vec<u32> = chosen.iter().map(|&row| pool.slot(row as u32)).collect();
-    let mut slots = token_swaps::improve(task, set, &pool, slots)?;
+    let mut slots = improved(task, set, &pool, slots)?;
     slots.sort_by(|&a, &b| {
         let (a, b) = ((worth(&potentials, &pool, a), a), (worth(&potentials, &pool, b), b));
         b.0.total_cmp(&a.0).then(pool.rows[a.1 as usize].cmp(&pool.rows[b.1 as usize]))
@@ -90,6 +113,26 @@ pub(super) fn solve(
     Ok(BudgetedOptima { budgets: vec![found], lists: pool.candidates.into_longer_lists() })
 }
 
+/// Swaps rows of a small subset while that helps.
+///
+/// # Errors
+/// If costs are too large to be added up, or the observer asks to stop.
+pub(in crate::relax) fn improved(
+    task: &Task<'_>,
+    set: &FeasibleSet,
+    pool: &Slots<'_>,
+    chosen: Vec<u32>,
+) -> Result<Vec<u32>, SelectError> {
+    if chosen.len() * pool.m > COSTS {
+        return Ok(chosen);
+    }
+    let rows: Vec<usize> = pool.rows.iter().map(|&row| row as usize).collect();
+    let known = Known { rows: &rows, costs: &pool.costs, m: pool.m };
+    let positions = chosen.iter().map(|&slot| slot as usize).collect();
+    let swapped = descend((task, NAME), set, known, positions, (usize::MAX, TRIES))?;
+    Ok(swapped.map_or(chosen, |swapped| swapped.chosen.into_iter().map(|at| at as u32).collect()))
+}
+
 /// Rows for the budget, from those that entered: those used whole, then those used in part, then others near the queries.
 fn rounded(
     set: &FeasibleSet,
@@ -106,7 +149,7 @@ fn rounded(
     let mut others: Vec<(u32, f64)> = (0..pool.rows.len() as u32).map(|slot| (slot, worth(slot))).collect();
     others.sort_by(|a, b| b.1.total_cmp(&a.1).then(row(a.0).cmp(&row(b.0))));
     let known = entered.into_iter().chain(others.into_iter().map(|(slot, _)| slot)).map(row);
-    let Some(mut admission) = TokenAdmission::new(set) else { return Err(TOO_LARGE) };
+    let Some(mut admission) = TokenAdmission::new(set)? else { return Err(TOO_LARGE) };
     let mut chosen = Vec::new();
     // Those that must be chosen, and any that fit if the rows that were looked at do not fill the budget.
     for row in known.chain(0..set.pool()) {
@@ -117,5 +160,5 @@ fn rounded(
             chosen.push(row);
         }
     }
-    Ok(chosen)
+    if admission.is_met() { Ok(chosen) } else { admission.complete(chosen) }
 }

@@ -152,7 +152,10 @@ fn conflict(search: &Search<'_>, point: &Point) -> SelectError {
         return SelectError::NoneFound { budget, broken };
     }
     let conflict = format!("the limits on {names} cannot all be met, not even by parts of rows");
-    SelectError::Infeasible { budget, conflict }
+    match search.set.tokens() {
+        None => SelectError::Infeasible { budget, conflict },
+        Some((tokens, _)) => SelectError::InfeasibleTokens { budget: tokens.max as usize, conflict },
+    }
 }
 
 /// Adds the ends that the last point exceeds, up to [`MOST`], those that it exceeds most first where there are more.

@@ -9,7 +9,7 @@ use kantor_theory::constraints::{ColumnRanges, LimitRange};
 /// The group of all rows.
 pub(in crate::relax) const ROOT: usize = 0;
 
-/// Rows of which a number in a range is to be chosen. Rows that must be chosen are not counted.
+/// Rows of which a number in a range is to be chosen, or of so many tokens. Rows that must be chosen are not counted.
 #[derive(Debug, Clone)]
 pub(in crate::relax) struct Group {
     /// The least group that contains it.
@@ -51,8 +51,11 @@ impl Family {
     /// The mark of a row that must not be chosen. Those of groups are less than both.
     pub(in crate::relax) const ABSENT: u32 = u32::MAX - 1;
 
-    /// As many groups as possible of the columns of `set`, for subsets of `budget` rows.
+    /// As many groups as possible of the columns of `set`, for subsets of `budget` rows; none, for so many tokens.
     pub(in crate::relax) fn of(set: &FeasibleSet, ranges: &[ColumnRanges<'_>], budget: usize) -> Self {
+        if let Some((_, lengths)) = set.tokens() {
+            return Self::of_tokens(set, Self::places(set, ranges, set.pool()), (budget as f64, lengths));
+        }
         let room = budget.saturating_sub(set.included());
         let mut columns: Vec<Vec<Candidate>> = Vec::new();
         for (column, values) in ranges.iter().enumerate() {
@@ -83,6 +86,19 @@ impl Family {
             ColumnRanges::Sum { .. } => Vec::new(),
         };
         ranges.iter().enumerate().flat_map(of).map(|candidate| candidate.place).collect()
+    }
+
+    /// All rows and no other group, with `budget` tokens for their number: limits are on rows, whose mass is their length.
+    fn of_tokens(set: &FeasibleSet, crossing: Vec<(usize, usize)>, (budget, lengths): (f64, &[f64])) -> Self {
+        let included: f64 = (0..set.pool()).filter(|&row| set.is_included(row)).map(|row| lengths[row]).sum();
+        let mut family = Self::whole(set, (budget - included).max(0.0) as usize);
+        family
+            .of_row
+            .iter_mut()
+            .zip(lengths)
+            .filter(|(_, length)| **length == 0.0)
+            .for_each(|(of, _)| *of = Self::ABSENT);
+        Self { crossing, ..family }
     }
 
     /// All rows and no other group.
@@ -129,6 +145,13 @@ impl Family {
         }
         let depth = self.groups[parent].depth + 1;
         self.groups.push(Group { parent, min, max, size: rows.len(), place: Some(place), depth });
+    }
+
+    /// The same for so many more rows, or tokens.
+    pub(in crate::relax) fn of_more(&self, more: usize) -> Self {
+        let mut groups = self.groups.clone();
+        (groups[ROOT].min, groups[ROOT].max) = (groups[ROOT].min + more as i64, groups[ROOT].max + more as i64);
+        Self { groups, of_row: self.of_row.clone(), crossing: self.crossing.clone() }
     }
 
     /// The problem of `room` rows on one in `factor` of the rows, with limits to match.

@@ -8,7 +8,11 @@ impl Search<'_> {
     /// Potentials at which every query would take somewhat more than its share of its nearest rows.
     pub(super) fn guess(&self) -> Start {
         let (m, lists) = (self.slots.m, self.slots.candidates.lists());
-        let share = |query: usize| (self.demands.of[query].div_ceil(self.demands.unit)) as usize;
+        // Of tokens as many rows as have them on average.
+        let share = |query: usize| {
+            let mass = self.demands.of[query].div_ceil(self.demands.unit) as usize;
+            if self.set.tokens().is_some() { (mass * self.rows).div_ceil(self.budget) } else { mass }
+        };
         let nth = |query: usize, count: usize| {
             let (Some(lists), keys) = (lists, lists.map_or(&[][..], |lists| lists.keys(query))) else { return 0.0 };
             let mut near = keys.iter().filter(|&&key| self.family.of_row[key_row(key)] != Family::ABSENT);
@@ -40,7 +44,7 @@ impl Search<'_> {
             is_free.then(|| value + self.task.worth(row))
         };
         let mut values: Vec<f64> = values.into_iter().enumerate().filter_map(free).collect();
-        let rank = (self.budget + self.budget / 4).min(values.len().saturating_sub(1));
+        let rank = (self.rows + self.rows / 4).min(values.len().saturating_sub(1));
         if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(rank, |a, b| b.total_cmp(a)).1 }
     }
 }

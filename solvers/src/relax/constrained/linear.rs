@@ -41,8 +41,12 @@ impl<'a> Limited<'a> {
         Self { set, ranges, family, sides, outside_in }
     }
 
-    /// The least sum of `heights` of the rows `rows`, of which enough for every limit must be there.
+    /// The least sum of `heights` of the rows `rows`, of which enough for every limit must be there. Where tokens are the budget,
+    /// heights are of a token, of which as many are taken as the fewest.
     pub(in crate::relax) fn step(&self, rows: &[usize], heights: &[f64]) -> LinearStep {
+        if let Some((_, lengths)) = self.set.tokens() {
+            return self.step_of_tokens(rows, heights, lengths);
+        }
         let groups = &self.family.groups;
         let mut least = 0.0;
         let mut lists: Vec<Vec<f64>> = vec![Vec::new(); groups.len()];
@@ -81,6 +85,27 @@ impl<'a> Limited<'a> {
             };
         }
         LinearStep { least, thresholds }
+    }
+
+    fn step_of_tokens(&self, rows: &[usize], heights: &[f64], lengths: &[f64]) -> LinearStep {
+        let (mut least, mut free) = (0.0, Vec::with_capacity(rows.len()));
+        for (&row, &height) in rows.iter().zip(heights) {
+            match self.family.of_row[row] {
+                Family::FIXED => least += lengths[row] * height,
+                Family::ABSENT => {}
+                _ => free.push((height, lengths[row])),
+            }
+        }
+        free.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut room, mut threshold) = (self.family.groups[ROOT].max as f64, 0.0);
+        for (height, length) in free {
+            if room <= 0.0 {
+                break;
+            }
+            least += height * length.min(room);
+            (room, threshold) = (room - length, height);
+        }
+        LinearStep { least, thresholds: vec![threshold] }
     }
 
     /// How far rows are above the thresholds of their groups; `None` if all have the same.

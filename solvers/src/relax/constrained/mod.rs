@@ -7,27 +7,33 @@
 //! - The rows are those of the lists and any others that the potentials cannot rule out (`search`).
 //! - What rows are worth by themselves makes other costs, c − w·s, of the same problem; without limits too.
 //! - A subset is made of these solutions, and improved by exchanges (`rounding`).
+//! - Where tokens are the budget, mass is counted in these: a row gives at most as much as it is long, and every limit has a price, as
+//!   it counts rows.
 //!
 //! Potentials and prices prove the bound for all subsets by T15. Nothing depends on what was found here being right.
 
 mod ascent;
 pub(super) mod family;
+mod first;
 mod guess;
 pub(super) mod linear;
 mod master;
 mod network;
 mod rounding;
+mod rounding_tokens;
 mod search;
 pub(super) mod sides;
 
-use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::ColumnRanges;
+use kantor_theory::{FeasibleSet, TokenBudget};
 
 use super::budgeted::candidates::CandidateLists;
 use super::budgeted::slots::Slots;
 use super::budgeted::{Budgeted, BudgetedOptima, NAME};
 use crate::PoolScan;
+use crate::admission::rows_within;
 use crate::task::{SelectError, Task};
+use crate::weights::shares;
 use ascent::Ascent;
 use family::{Family, ROOT};
 use rounding::Rounded;
@@ -43,7 +49,7 @@ const THINNING: u64 = 8;
 /// Rows of the sample to be chosen per query below which no sample is taken.
 const COARSEST: i64 = 2;
 
-/// Solves for one budget, with the front of the lists of the pass over the pool, `scanned`.
+/// Solves for one budget, in tokens if `set` has one, with the front of the lists of the pass over the pool, `scanned`.
 ///
 /// # Errors
 /// If limits are in conflict or no subset that obeys them is found, memory does not suffice, or the observer asks to stop.
@@ -56,12 +62,16 @@ pub(super) fn solve<'a>(
 ) -> Result<BudgetedOptima, SelectError> {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     if let Some(conflict) = set.conflict(budget) {
-        return Err(SelectError::Infeasible { budget, conflict });
+        return Err(match set.tokens() {
+            None => SelectError::Infeasible { budget, conflict },
+            Some(_) => SelectError::InfeasibleTokens { budget, conflict },
+        });
     }
+    let (budget, rows) = (masses_of(set, budget), rows_within(set).unwrap_or(budget));
     let ranges = set.ranges();
     let family = Family::of(set, &ranges, budget);
     let sides = Sides::of(set, &ranges, &family.crossing);
-    if let Some(groups) = family.conflict() {
+    if let Some(groups) = family.conflict().filter(|_| set.tokens().is_none()) {
         let name = |&group: &usize| {
             let place = family.groups[group].place;
             place.map_or("the number of rows".to_owned(), |(column, of)| format!("`{}`", sides.name(column, Some(of))))
@@ -73,13 +83,17 @@ pub(super) fn solve<'a>(
         let conflict = format!("the limits on {} cannot all be met", names.join(", "));
         return Err(SelectError::Infeasible { budget, conflict });
     }
-    let mut slots = Slots::new(candidates, n, m, n.min(2 * budget + 4 * m));
+    let mut slots = Slots::new(candidates, n, m, n.min(2 * rows + 4 * m));
     task.watch.begin("choosing the best subset", 0);
     // The prices of a sample of the rows are near those of all.
     let (room, mut start) = (family.groups[ROOT].max / THINNING as i64, None);
     let thin = family.thinned(THINNING, room);
-    if room >= COARSEST * m as i64 && thin.conflict().is_none() {
-        let mut sample = Search::new(task, set, room as usize, &thin, sides.thinned(THINNING as f64), slots);
+    let thinned = rows as i64 / THINNING as i64;
+    let is_large = if set.tokens().is_some() { room.min(thinned) } else { room } >= COARSEST * m as i64;
+    if is_large && (set.tokens().is_some() || thin.conflict().is_none()) {
+        let sizes =
+            if set.tokens().is_some() { (room as usize, thinned as usize) } else { (room as usize, room as usize) };
+        let mut sample = Search::new(task, set, sizes, &thin, sides.thinned(THINNING as f64), slots);
         start = match ascent::ascend(&mut sample, None) {
             Ok(found) => Some(sample.duals(&found.points[found.best])),
             Err(error @ (SelectError::Stopped(_) | SelectError::Memory { .. })) => return Err(error),
@@ -88,11 +102,55 @@ pub(super) fn solve<'a>(
         };
         slots = sample.slots;
     }
-    let mut search = Search::new(task, set, budget, &family, sides, slots);
+    let mut search = Search::new(task, set, (budget, rows), &family, sides, slots);
     let ascent = ascent::ascend(&mut search, start.as_ref())?;
-    let rounded = rounding::round(&mut search, &ascent, scanned)?;
-    let found = assemble(&search, &ranges, &ascent, rounded);
+    let Some((tokens, lengths)) = set.tokens() else {
+        let rounded = rounding::round(&mut search, &ascent, scanned)?;
+        let found = assemble(&search, &ranges, &ascent, rounded);
+        return Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() });
+    };
+    let rounded = rounding_tokens::round(&mut search, lengths, &ascent, scanned)?;
+    let mut found = assemble(&search, &ranges, &ascent, rounded);
+    let (whole, most) = (found.lp_value, tokens.max as usize);
+    let mut bound = prove(task, tokens, &mut found, budget);
+    // Where rows that are dear must be chosen, more tokens than the fewest are cheaper on average.
+    if bound < whole && most > budget {
+        let start = search.duals(&ascent.points[ascent.best]);
+        let (sides, slots) = (search.sides.clone(), search.slots);
+        let family = family.of_more(most - budget);
+        let mut search = Search::new(task, set, (most, rows), &family, sides, slots);
+        let ascent = ascent::ascend(&mut search, Some(&start))?;
+        let rounded = rounding_tokens::round(&mut search, lengths, &ascent, scanned)?;
+        let mut other = assemble(&search, &ranges, &ascent, rounded);
+        let raised = prove(task, tokens, &mut other, most);
+        if other.value < found.value {
+            (found.rows, found.scores, found.value) = (other.rows, other.scores, other.value);
+        }
+        if raised > bound {
+            (found.potentials, found.prices, found.lp_value, bound) =
+                (other.potentials, other.prices, other.lp_value, raised);
+        }
+        found.lp_value = bound;
+        return Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() });
+    }
     Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() })
+}
+
+/// What the duals found at so many tokens prove of any number from the fewest to the most: the relaxed value, but for what rows
+/// cost beyond their price σ = 0, which is spread over as many tokens as makes it count most.
+fn prove(task: &Task<'_>, tokens: &TokenBudget, found: &mut Budgeted, total: usize) -> f64 {
+    let mean: f64 =
+        shares(task.weights, found.potentials.len()).iter().zip(&found.potentials).map(|(b, g)| b * g).sum();
+    let spent = total as f64 * (mean - found.lp_value);
+    found.lp_value = mean - (spent / tokens.min).max(spent / tokens.max);
+    found.lp_value
+}
+
+/// What masses add up to: rows, or the fewest tokens, but no fewer than those of rows that must be chosen.
+fn masses_of(set: &FeasibleSet, budget: usize) -> usize {
+    let Some((tokens, lengths)) = set.tokens() else { return budget };
+    let included: f64 = (0..set.pool()).filter(|&row| set.is_included(row)).map(|row| lengths[row]).sum();
+    tokens.min.max(included) as usize
 }
 
 fn assemble(search: &Search<'_>, ranges: &[ColumnRanges<'_>], ascent: &Ascent, rounded: Rounded) -> Budgeted {
@@ -104,7 +162,7 @@ fn assemble(search: &Search<'_>, ranges: &[ColumnRanges<'_>], ascent: &Ascent, r
         slots.iter().map(|&slot| search.worth(slot, &best.potentials) - best.thresholds[ROOT]).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(slots[a].cmp(&slots[b])));
     Budgeted {
-        budget: search.budget,
+        budget: search.set.tokens().map_or(search.budget, |(tokens, _)| tokens.max as usize),
         rows: order.iter().map(|&at| search.slots.rows[slots[at] as usize] as usize).collect(),
         scores: order.iter().map(|&at| scores[at]).collect(),
         potentials: best.potentials.iter().map(|g| g - best.thresholds[ROOT]).collect(),

@@ -99,12 +99,18 @@ impl EdgeCosts for Edges<'_> {
     }
 }
 
+fn mass_of(unit: u64, lengths: Option<&[f64]>, row: u32) -> u64 {
+    unit * lengths.map_or(1, |lengths| lengths[row as usize] as u64)
+}
+
 /// The transport of the slots known, and its last solution.
 pub(super) struct Network<'a> {
     family: &'a Family,
     m: usize,
-    /// Mass of a row.
+    /// Mass of a row, or of a token.
     pub(super) unit: u64,
+    /// Where tokens are the budget, those of every row.
+    lengths: Option<&'a [f64]>,
     live: Vec<bool>,
     links: Vec<[u32; 2]>,
     outlets: Vec<u32>,
@@ -118,13 +124,14 @@ pub(super) struct Network<'a> {
 }
 
 impl<'a> Network<'a> {
-    /// For m queries and rows of `unit` units.
-    pub(super) fn new(family: &'a Family, m: usize, unit: u64) -> Self {
+    /// For m queries and rows of `unit` units, or of as many for each token.
+    pub(super) fn new(family: &'a Family, m: usize, unit: u64, lengths: Option<&'a [f64]>) -> Self {
         let groups = family.groups.len();
         Self {
             family,
             m,
             unit,
+            lengths,
             live: vec![false; groups],
             links: vec![[NONE; 2]; groups],
             outlets: Vec::new(),
@@ -139,6 +146,11 @@ impl<'a> Network<'a> {
     fn edges<'b>(&'b self, slots: &'b Slots<'_>, charges: &'b [f64]) -> Edges<'b> {
         let dense = GridCosts { values: &slots.costs, m: self.m, grid: self.grid };
         Edges { dense, links: &self.links, outlets: &self.outlets, charges, artificial: self.artificial }
+    }
+
+    /// The mass of a row.
+    pub(super) fn mass(&self, row: u32) -> u64 {
+        mass_of(self.unit, self.lengths, row)
     }
 
     /// The group of a slot with a column: the least one that has it.
@@ -162,6 +174,8 @@ impl<'a> Network<'a> {
             Family::FIXED | Family::ABSENT => None,
             group => Some(group as usize),
         };
+        let (unit, lengths) = (self.unit, self.lengths);
+        let mass = |slot: usize| mass_of(unit, lengths, slots.rows[slot]);
         let (mut inside, mut chosen) = (vec![0i64; groups], vec![0u64; groups]);
         let mut sent = vec![0u64; count];
         plan.iter().for_each(|&(slot, _, mass)| sent[slot as usize] += mass);
@@ -179,13 +193,18 @@ impl<'a> Network<'a> {
         for (at, group) in family.groups.iter().enumerate() {
             self.live[at] = at == ROOT || group.min > 0 || inside[at] > group.max;
         }
-        // What the columns take, in rows.
-        let mut demand: Vec<i64> = family.groups.iter().map(|group| -group.min).collect();
+        // What the columns take.
+        let whole = self.unit as i64;
+        let mut demand: Vec<i64> = family.groups.iter().map(|group| -group.min * whole).collect();
         let live_of: Vec<usize> = (0..groups).map(|at| self.live_group(at)).collect();
         for at in (0..groups).filter(|&at| at != ROOT && self.live[at]) {
-            demand[live_of[family.groups[at].parent]] += family.groups[at].max;
+            demand[live_of[family.groups[at].parent]] += family.groups[at].max * whole;
         }
-        (0..count).filter_map(group_of).for_each(|group| demand[live_of[group]] += 1);
+        for slot in 0..count {
+            if let Some(group) = group_of(slot) {
+                demand[live_of[group]] += mass(slot) as i64;
+            }
+        }
         let column = |group: usize| if demand[group] > 0 { (self.m + group) as u32 } else { NONE };
 
         let (unit, links) = (self.unit, groups as u32);
@@ -206,8 +225,9 @@ impl<'a> Network<'a> {
         self.outlets = (0..count).map(|slot| group_of(slot).map_or(NONE, |group| column(live_of[group]))).collect();
         for slot in (0..count).filter(|&slot| family.of_row[slots.rows[slot] as usize] != Family::ABSENT) {
             self.rows.push(links + slot as u32);
-            if sent[slot] < unit {
-                edges.push((links + slot as u32, self.outlets[slot], unit - sent[slot]));
+            let left = mass(slot) - sent[slot];
+            if left > 0 {
+                edges.push((links + slot as u32, self.outlets[slot], left));
             }
         }
         edges.extend(plan.into_iter().map(|(slot, query, mass)| (links + slot, query, mass)));

@@ -48,7 +48,10 @@ pub(super) struct Point {
 pub(super) struct Search<'a> {
     pub(super) task: &'a Task<'a>,
     pub(super) set: &'a FeasibleSet,
+    /// Rows to choose, or tokens: what masses add up to.
     pub(super) budget: usize,
+    /// About how many rows that is.
+    pub(super) rows: usize,
     pub(super) demands: Demands,
     pub(super) family: &'a Family,
     pub(super) sides: Sides<'a>,
@@ -75,16 +78,17 @@ impl<'a> Search<'a> {
     pub(super) fn new(
         task: &'a Task<'a>,
         set: &'a FeasibleSet,
-        budget: usize,
+        (budget, rows): (usize, usize),
         family: &'a Family,
         sides: Sides<'a>,
         slots: Slots<'a>,
     ) -> Self {
         let m = slots.m;
         let demands = Demands::new(budget, m, task.weights);
-        let network = Network::new(family, m, demands.unit);
-        let costs = CostBounds::new(task.geometry, task.power);
-        Self { task, set, budget, demands, family, sides, slots, network, costs, charges: Vec::new(), dearest: None }
+        let lengths = set.tokens().map(|(_, lengths)| lengths);
+        let network = Network::new(family, m, demands.unit, lengths);
+        let (costs, charges, dearest) = (CostBounds::new(task.geometry, task.power), Vec::new(), None);
+        Self { task, set, budget, rows, demands, family, sides, slots, network, costs, charges, dearest }
     }
 
     /// Loads the rows that seem worth it and those that must be chosen, and makes a first plan. Returns where it starts.
@@ -109,7 +113,9 @@ impl<'a> Search<'a> {
         let grid = Grid::new(self.slots.costs.iter().fold(0.0f64, |most, cost| most.max(cost.abs())));
         let dense = GridCosts { values: &self.slots.costs, m, grid };
         let offers: Vec<f64> = start.potentials.iter().map(|g| grid.snap(g - start.potentials[0])).collect();
-        let supply = vec![self.network.unit; self.slots.rows.len()];
+        let mut supply = vec![0; self.slots.rows.len()];
+        chosen.iter().for_each(|&(slot, mass)| supply[slot as usize] = mass);
+        let chosen: Vec<u32> = chosen.into_iter().map(|(slot, _)| slot).collect();
         let plan = start::shipments(dense, &chosen, &supply, &self.demands.of, &offers);
         self.charge(&start.prices);
         self.network.restart(&self.slots, &self.charges, plan, &offers).ok_or(TOO_LARGE)?;
@@ -186,46 +192,6 @@ impl<'a> Search<'a> {
             return Err(TOO_LARGE);
         }
         self.load(&rows)
-    }
-
-    /// Slots of a subset that obeys the limits of all groups, of large values at these potentials; or how many rows of every
-    /// group are missing.
-    fn greedy(&self, start: &Start) -> Result<Vec<u32>, Vec<i64>> {
-        let family = self.family;
-        let (mut chosen, mut order) = (Vec::with_capacity(self.budget), Vec::new());
-        for (slot, &row) in (0..).zip(&self.slots.rows) {
-            match family.of_row[row as usize] {
-                Family::FIXED => chosen.push(slot),
-                Family::ABSENT => {}
-                group => {
-                    let bar = start.thresholds[group as usize] + self.sides.charge(row as usize, &start.prices);
-                    order.push((self.worth(slot, &start.potentials) - bar, slot, group as usize));
-                }
-            }
-        }
-        order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let (mut counts, mut taken) = (vec![0i64; family.groups.len()], vec![false; self.slots.rows.len()]);
-        // The least numbers of the inner groups first, and last the number of all rows.
-        for level in family.levels() {
-            let mut wanted = vec![0; family.groups.len()];
-            for &at in &level {
-                wanted[at] = (family.groups[at].min - counts[at]).max(0);
-            }
-            for &(_, slot, group) in &order {
-                let Some(at) = family.ancestors(group).find(|&at| wanted[at] > 0) else { continue };
-                if !taken[slot as usize] && family.ancestors(group).all(|at| counts[at] < family.groups[at].max) {
-                    taken[slot as usize] = true;
-                    chosen.push(slot);
-                    wanted[at] -= 1;
-                    family.ancestors(group).for_each(|at| counts[at] += 1);
-                }
-            }
-            if level.iter().any(|&at| wanted[at] > 0) {
-                return Err(wanted);
-            }
-        }
-        chosen.sort_unstable();
-        Ok(chosen)
     }
 
     /// Solves at these prices. Where the value cannot exceed `floor`, rows may be missing.
@@ -317,7 +283,7 @@ impl<'a> Search<'a> {
             let reach = self.reach(&point.potentials);
             let is_open = |row: &usize| bars[*row] - self.task.worth(*row) < reach;
             let open: Vec<u32> = (0..n).filter(is_open).map(|row| row as u32).collect();
-            let is_few = open.len() <= (4 * self.budget).max(n / 16);
+            let is_few = open.len() <= (4 * self.rows).max(n / 16);
             if is_few || self.slots.candidates.lengthen().is_err() {
                 return Ok(self.evaluated(&open, &bars, &point.potentials));
             }
@@ -338,7 +304,7 @@ impl<'a> Search<'a> {
         };
         let mut above: Vec<(f64, u32)> = rows.par_chunks(ROWS).flat_map_iter(judge).collect();
         above.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        above.truncate(2 * self.budget + ROWS);
+        above.truncate(2 * self.rows + ROWS);
         let mut rows: Vec<u32> = above.into_iter().map(|(_, row)| row).collect();
         rows.sort_unstable();
         rows

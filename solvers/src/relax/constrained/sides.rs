@@ -1,5 +1,7 @@
 //! Limits that transport does not obey by itself: sums of numbers, and groups that cross others. They have prices in the
 //! search, which are raised until the chosen rows obey (module `ascent`).
+//!
+//! Where tokens are the budget, mass is counted in these, and a token of a row uses what the row does divided by its length.
 
 use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::{ColumnRanges, LimitRange};
@@ -41,6 +43,8 @@ pub(in crate::relax) struct Sides<'a> {
     set: &'a FeasibleSet,
     pub(in crate::relax) sides: Vec<Side>,
     uses: Vec<Use<'a>>,
+    /// Where tokens are the budget, those of every row.
+    lengths: Option<&'a [f64]>,
 }
 
 impl<'a> Sides<'a> {
@@ -70,9 +74,12 @@ impl<'a> Sides<'a> {
                 ColumnRanges::Sum { .. } => {}
             }
         }
-        let mut this = Self { set, sides, uses };
+        let mut this = Self { set, sides, uses, lengths: None };
         let mut used = vec![0.0; this.sides.len()];
         (0..set.pool()).filter(|&row| set.is_included(row)).for_each(|row| this.add_use(row, 1.0, &mut used));
+        this.lengths = set.tokens().map(|(_, lengths)| lengths);
+        let mean = this.lengths.map_or(1.0, |of| of.iter().sum::<f64>() / of.len() as f64);
+        this.sides.iter_mut().for_each(|side| side.scale /= mean);
         for (side, used) in this.sides.iter_mut().zip(used) {
             side.least -= used;
             side.most -= used;
@@ -95,22 +102,23 @@ impl<'a> Sides<'a> {
         }
     }
 
-    /// What a row uses, column by column: of which side, and how much.
+    /// What a row, or a token of it, uses, column by column: of which side, and how much.
     pub(in crate::relax) fn uses(&self, row: usize) -> impl Iterator<Item = Option<(usize, f64)>> + '_ {
+        let share = self.lengths.map_or(1.0, |lengths| 1.0 / lengths[row].max(1.0));
         self.uses.iter().map(move |of| match of {
             Use::Groups { of_row, side_of } => {
-                side_of.get(of_row[row] as usize).filter(|side| **side != NONE).map(|&side| (side as usize, 1.0))
+                side_of.get(of_row[row] as usize).filter(|side| **side != NONE).map(|&side| (side as usize, share))
             }
-            Use::Sum { numbers, side } => Some((*side, numbers[row])),
+            Use::Sum { numbers, side } => Some((*side, numbers[row] * share)),
         })
     }
 
-    /// Adds what `mass` of a row uses of every side.
+    /// Adds what `mass` of a row, in rows or tokens, uses of every side.
     pub(in crate::relax) fn add_use(&self, row: usize, mass: f64, used: &mut [f64]) {
         self.uses(row).flatten().for_each(|(side, amount)| used[side] += mass * amount);
     }
 
-    /// What a row costs beside its own cost at these prices.
+    /// What a row, or a token of it, costs beside its own cost at these prices.
     pub(in crate::relax) fn charge(&self, row: usize, prices: &[f64]) -> f64 {
         self.uses(row).flatten().map(|(side, amount)| prices[side] * amount).sum()
     }

@@ -108,14 +108,24 @@ pub(super) struct Herd {
 impl Herd {
     /// Some rows, with enough active rows around them.
     pub(super) fn of(cloud: &KernelPoints<'_>, rows: &[usize], active: ActiveSet) -> Result<Self, SelectError> {
-        let (n, wanted) = (cloud.geometry.pool_len(), active.rows(rows.len()));
+        Self::weighted(cloud, (rows, &vec![1.0; rows.len()]), active, rows.len())
+    }
+
+    /// The same of rows with weights, with active rows as for so many.
+    pub(super) fn weighted(
+        cloud: &KernelPoints<'_>,
+        (rows, weights): (&[usize], &[f64]),
+        active: ActiveSet,
+        about: usize,
+    ) -> Result<Self, SelectError> {
+        let (n, wanted) = (cloud.geometry.pool_len(), active.rows(about));
         let mut chosen: Vec<usize> = if wanted < n { nearest(cloud, wanted)? } else { (0..n).collect() };
         chosen.extend(worthiest(cloud.quality, wanted / 2));
         chosen.extend(rows);
         chosen.sort_unstable();
         chosen.dedup();
         let mut field = Field::new(cloud, chosen)?;
-        field.add(cloud, rows, &vec![1.0; rows.len()])?;
+        field.add(cloud, rows, weights)?;
         Ok(Self { rows: rows.to_vec(), scores: vec![0.0; rows.len()], field })
     }
 

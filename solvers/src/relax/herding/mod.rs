@@ -4,7 +4,8 @@
 //! [`dual`] solves the convex relaxation (`relax`), whose optimum is the evidence for a bound below every subset
 //! (`kantor_theory::bounds`); for large budgets it is projected on fewer rows (`landmarks`), so that proving and
 //! checking cost less and the bound stays valid. Under constraints herding picks admissible rows, swaps are those that
-//! keep all limits, and the relaxation (`polytope`) finds the prices of the limits with the measure.
+//! keep all limits, and the relaxation (`polytope`) finds the prices of the limits with the measure. Where tokens are the budget,
+//! rows weigh their lengths (`tokens`).
 //!
 //! Everything is decided in `f64` in the canonical order, so neither threads nor block sizes nor instruction sets
 //! change a row.
@@ -19,6 +20,7 @@ mod polytope;
 mod relax;
 mod score;
 mod swap;
+mod tokens;
 
 use std::collections::HashSet;
 
@@ -38,6 +40,8 @@ pub const LANDMARKS: usize = 4096;
 /// A subset of small distance under a kernel.
 pub struct KernelSubset {
     herd: Herd,
+    /// The budget that it was chosen for, in rows or tokens.
+    pub budget: usize,
     /// The squared distance to the queries after herding and at the end, as `f64` arithmetic has it.
     pub values: [f64; 2],
     /// Swaps made.
@@ -63,11 +67,6 @@ impl KernelSubset {
     pub fn scores(&self) -> &[f64] {
         &self.herd.scores
     }
-
-    /// The size of the subset.
-    pub fn budget(&self) -> usize {
-        self.herd.rows.len()
-    }
 }
 
 /// What was chosen for all budgets under one kernel.
@@ -80,7 +79,7 @@ pub struct HerdedSubsets {
 
 /// What the rows must obey, if anything.
 fn constraints<'a>(task: &Task<'a>) -> Option<&'a FeasibleSet> {
-    task.constraints.filter(|set| !set.constraints().are_none())
+    task.constraints.filter(|set| !set.constraints().are_none() || set.tokens().is_some())
 }
 
 /// Chooses one subset per budget; it obeys the constraints of the task.
@@ -89,6 +88,9 @@ fn constraints<'a>(task: &Task<'a>) -> Option<&'a FeasibleSet> {
 /// If a budget does not fit, no subset obeys the constraints, the geometry is a matrix, the kernel makes no distance, memory does not suffice or the
 /// observer asks to stop.
 pub fn choose(task: &Task<'_>, kernel: Kernel, budgets: &[usize]) -> Result<HerdedSubsets, SelectError> {
+    if let Some(set) = constraints(task).filter(|set| set.tokens().is_some()) {
+        return tokens::choose(task, kernel, set);
+    }
     let largest = task.largest(budgets)?;
     let cloud = KernelPoints::new(task, kernel, method(kernel))?;
     task.afford(method(kernel), bytes(task, largest, budgets.len()))?;
@@ -108,7 +110,7 @@ fn swapped(
     among_queries: f64,
     limit: usize,
 ) -> Result<KernelSubset, SelectError> {
-    let before = value(&herd, among_queries);
+    let (budget, before) = (herd.rows.len(), value(&herd, among_queries));
     let picked: HashSet<usize> = herd.rows.iter().copied().collect();
     let swapped = swap::swap(cloud, &mut herd, before, constraints(task), limit, task.watch)?;
     let herded = herd.rows.iter().filter(|row| picked.contains(row)).count();
@@ -121,7 +123,8 @@ fn swapped(
     } else {
         Some(LeftOpen::Rounding).filter(|_| values[1].is_nan() || least_gain >= cloud.size(values[1]))
     };
-    Ok(KernelSubset { herd, values, swaps: swapped.swaps, least_gain, compared, left_open, herded, among_queries })
+    let swaps = swapped.swaps;
+    Ok(KernelSubset { herd, budget, values, swaps, least_gain, compared, left_open, herded, among_queries })
 }
 
 /// Swaps rows of any subset that obeys the constraints of the task, at most `limit` times.
@@ -129,6 +132,9 @@ fn swapped(
 /// # Errors
 /// As [`choose`].
 pub(super) fn improve(task: &Task<'_>, kernel: Kernel, rows: &[usize], limit: usize) -> Result<Improved, SelectError> {
+    if let Some(set) = constraints(task).filter(|set| set.tokens().is_some()) {
+        return tokens::improve(task, kernel, set, rows, limit);
+    }
     let cloud = KernelPoints::new(task, kernel, method(kernel))?;
     task.afford(method(kernel), bytes(task, rows.len(), 1))?;
     let among_queries = cloud.among_queries()?;
@@ -175,6 +181,10 @@ pub fn dual(task: &Task<'_>, kernel: Kernel, chosen: &KernelSubset) -> Result<Ke
     let cloud = KernelPoints::new(task, kernel, method(kernel))?;
     let field = chosen.herd.field.clone();
     let positions: Vec<usize> = chosen.rows().iter().filter_map(|&row| field.position(row)).collect();
+    if let Some(set) = constraints(task).filter(|set| set.tokens().is_some()) {
+        let dual = tokens::relax(&cloud, set, field, &positions, chosen.among_queries, task.watch)?;
+        return Ok(KernelDual { witness: landmarks::project(&cloud, &dual.witness, LANDMARKS)?, ..dual });
+    }
     let dual = relax::relax(&cloud, field, &positions, chosen.among_queries, constraints(task), task.watch)?;
     Ok(KernelDual { witness: landmarks::project(&cloud, &dual.witness, LANDMARKS)?, ..dual })
 }

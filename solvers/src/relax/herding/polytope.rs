@@ -21,7 +21,7 @@ const NO_ROOM: f64 = 1e-9;
 /// By how many times what rows differ in potential a limit exceeded wholly raises its price.
 const STIFFNESS: f64 = 4.0;
 
-/// Limits, and what a measure with masses in [0, 1] uses of them.
+/// Limits, and what a measure with masses in [0, 1], or up to the lengths of rows, uses of them.
 pub(super) struct Polytope<'a> {
     pub(super) limited: Limited<'a>,
     /// In every group of the family.
@@ -31,6 +31,8 @@ pub(super) struct Polytope<'a> {
     prices: Vec<f64>,
     /// What a unit of excess adds to the price of a side.
     stiffness: Vec<f64>,
+    /// Where tokens are the budget, how many masses add up to, and the fewest and the most.
+    tokens: Option<(f64, f64, f64)>,
 }
 
 /// The linear step at a measure.
@@ -43,16 +45,17 @@ pub(super) struct Bound {
 }
 
 impl<'a> Polytope<'a> {
-    /// At a subset of `budget` rows.
-    pub(super) fn new(set: &'a FeasibleSet, budget: usize, subset: impl Iterator<Item = usize>) -> Self {
+    /// At a subset of `budget` rows, or of tokens, with these masses.
+    pub(super) fn new(set: &'a FeasibleSet, budget: usize, subset: impl Iterator<Item = (usize, f64)>) -> Self {
         let limited = Limited::new(set, budget);
         let (mut masses, mut used) = (vec![0.0; limited.family.groups.len()], vec![0.0; limited.sides.sides.len()]);
-        for row in subset.filter(|&row| limited.family.of_row[row] < Family::ABSENT) {
-            limited.family.ancestors(limited.family.of_row[row] as usize).for_each(|group| masses[group] += 1.0);
-            limited.sides.add_use(row, 1.0, &mut used);
+        for (row, mass) in subset.filter(|(row, _)| limited.family.of_row[*row] < Family::ABSENT) {
+            limited.family.ancestors(limited.family.of_row[row] as usize).for_each(|group| masses[group] += mass);
+            limited.sides.add_use(row, mass, &mut used);
         }
         let (prices, stiffness) = (vec![0.0; used.len()], vec![0.0; used.len()]);
-        Self { limited, masses, used, prices, stiffness }
+        let tokens = set.tokens().map(|(of, _)| (budget as f64, of.min, of.max));
+        Self { limited, masses, used, prices, stiffness, tokens }
     }
 
     /// Whether the mass of a row may change.
@@ -73,11 +76,22 @@ impl<'a> Polytope<'a> {
                 slackness += (price * (used - end)).abs();
             }
         }
+        if let Some((total, fewest, most)) = self.tokens {
+            // What rows cost beyond the threshold is spread over as many tokens as makes it count most.
+            let spent = total * thresholds[ROOT] - least;
+            least = total * (thresholds[ROOT] - (spent / fewest).max(spent / most));
+        }
         Bound { least, slackness, prices: self.limited.prices(&thresholds, &self.prices) }
     }
 
     /// The rows of a core and their potentials, to which what sides cost is added.
-    pub(super) fn core(&mut self, rows: &[usize], mass: &[f64], heights: &mut [f64]) -> Core<'_, 'a> {
+    pub(super) fn core<'p>(
+        &'p mut self,
+        rows: &[usize],
+        mass: &[f64],
+        caps: &'p [f64],
+        heights: &mut [f64],
+    ) -> Core<'p, 'a> {
         let group = |&row: &usize| self.limited.family.of_row[row] as usize;
         let groups = rows.iter().map(group).collect();
         let uses: Vec<Vec<_>> = rows.iter().map(|&row| self.limited.sides.uses(row).collect()).collect();
@@ -86,7 +100,7 @@ impl<'a> Polytope<'a> {
             uses.iter().flatten().for_each(|&(side, amount)| members[side].push((at, amount)));
         }
         if self.stiffness.iter().all(|rate| *rate == 0.0) {
-            let spread = spread(heights, mass);
+            let spread = spread(heights, mass, caps);
             for (rate, side) in self.stiffness.iter_mut().zip(&self.limited.sides.sides) {
                 let end = if side.most.is_finite() { side.most } else { side.least };
                 *rate = STIFFNESS * spread / (end.max(side.scale) * side.scale);
@@ -97,7 +111,7 @@ impl<'a> Polytope<'a> {
         for (height, uses) in heights.iter_mut().zip(&uses) {
             uses.iter().flatten().for_each(|&(side, amount)| *height += costs[side] * amount);
         }
-        Core { polytope: self, groups, uses, members, live }
+        Core { polytope: self, caps, groups, uses, members, live }
     }
 
     /// What one unit more of a side costs, with its excess.
@@ -118,14 +132,14 @@ impl<'a> Polytope<'a> {
 }
 
 /// By how much the highest row that has mass is above the lowest that has room.
-fn spread(heights: &[f64], mass: &[f64]) -> f64 {
-    let finite = |has: &dyn Fn(f64) -> bool| {
+fn spread(heights: &[f64], mass: &[f64], caps: &[f64]) -> f64 {
+    let finite = |has: &dyn Fn(usize) -> bool| {
         let of: Vec<f64> =
-            heights.iter().zip(mass).filter(|(h, m)| h.is_finite() && has(**m)).map(|(h, _)| *h).collect();
+            (0..heights.len()).filter(|&at| heights[at].is_finite() && has(at)).map(|at| heights[at]).collect();
         of
     };
-    let highest = finite(&|m| m > 0.0).into_iter().fold(f64::NEG_INFINITY, f64::max);
-    let lowest = finite(&|m| m < 1.0).into_iter().fold(f64::INFINITY, f64::min);
+    let highest = finite(&|at| mass[at] > 0.0).into_iter().fold(f64::NEG_INFINITY, f64::max);
+    let lowest = finite(&|at| mass[at] < caps[at]).into_iter().fold(f64::INFINITY, f64::min);
     (highest - lowest).max(0.0)
 }
 
@@ -135,6 +149,8 @@ type Use = Option<(usize, f64)>;
 /// Rows between which mass moves, by place in the core.
 pub(super) struct Core<'p, 'a> {
     polytope: &'p mut Polytope<'a>,
+    /// How much mass every row may have.
+    caps: &'p [f64],
     groups: Vec<usize>,
     uses: Vec<Vec<Use>>,
     /// Of every side, with the amounts.
@@ -154,7 +170,7 @@ impl Core<'_, '_> {
             if mass[at] > 0.0 && higher(highest[group], at) {
                 highest[group] = Some(at);
             }
-            if mass[at] < 1.0 {
+            if mass[at] < self.caps[at] {
                 lowest[group] = lowest[group].min(heights[at]);
             }
         }

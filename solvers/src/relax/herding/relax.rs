@@ -37,6 +37,13 @@ const RAISES: usize = 8;
 /// A gap of this share of the squared distance ends the search.
 const CLOSED: f64 = 2e-4;
 
+/// How much of the mass every row may have, and all rows have together: one for each of k rows, or tokens.
+pub(super) struct Capacities {
+    /// Of every active row.
+    pub(super) of: Vec<f64>,
+    pub(super) total: f64,
+}
+
 /// What is known of one measure.
 struct Gap {
     value: f64,
@@ -46,12 +53,11 @@ struct Gap {
 fn gap(
     field: &Field,
     mass: &[f64],
-    k: usize,
+    k_: f64,
     among_queries: f64,
     polytope: Option<&Polytope<'_>>,
 ) -> (Gap, Vec<f64>, Vec<Price>) {
-    let potentials = field.potentials(k as f64);
-    let k_ = k as f64;
+    let potentials = field.potentials(k_);
     let (mut own, mut mean) = (0.0, 0.0);
     for (at, &m) in mass.iter().enumerate().filter(|(_, m)| **m > 0.0) {
         own += m * field.sums[at];
@@ -60,7 +66,7 @@ fn gap(
     let (own, mean) = (own / (k_ * k_), mean / k_);
     let (least, slackness, prices) = match polytope {
         None => {
-            let least = least_of(&potentials, (0..potentials.len()).collect(), k);
+            let least = least_of(&potentials, (0..potentials.len()).collect(), k_ as usize);
             (least.into_iter().map(|at| potentials[at]).sum::<f64>() / k_, 0.0, Vec::new())
         }
         Some(polytope) => {
@@ -78,7 +84,7 @@ fn gap(
 /// If the observer asks to stop or a row is bad.
 pub(super) fn relax(
     cloud: &KernelPoints<'_>,
-    mut field: Field,
+    field: Field,
     positions: &[usize],
     among_queries: f64,
     constraints: Option<&FeasibleSet>,
@@ -87,9 +93,35 @@ pub(super) fn relax(
     let k = positions.len();
     let mut mass = vec![0.0; field.rows.len()];
     positions.iter().for_each(|&at| mass[at] = 1.0);
-    let mut polytope = constraints.map(|set| Polytope::new(set, k, positions.iter().map(|&at| field.rows[at])));
+    let capacities = Capacities { of: vec![1.0; mass.len()], total: k as f64 };
+    let polytope = constraints.map(|set| Polytope::new(set, k, positions.iter().map(|&at| (field.rows[at], 1.0))));
+    Ok(relax_from(cloud, (field, mass), &capacities, among_queries, polytope, watch)?.dual)
+}
+
+/// What a relaxation found.
+pub(super) struct Relaxed {
+    pub(super) dual: KernelDual,
+    /// What it proves of the squared distance, as `f64` arithmetic has it.
+    pub(super) lower: f64,
+    /// Whether that is the squared distance of a measure.
+    pub(super) closed: bool,
+}
+
+/// The same from masses within `capacities` on, of which `field` is.
+///
+/// # Errors
+/// If the observer asks to stop or a row is bad.
+pub(super) fn relax_from(
+    cloud: &KernelPoints<'_>,
+    (mut field, mut mass): (Field, Vec<f64>),
+    capacities: &Capacities,
+    among_queries: f64,
+    mut polytope: Option<Polytope<'_>>,
+    watch: &dyn Watch,
+) -> Result<Relaxed, SelectError> {
     // Masses in [0, 1] of sum k stand for a measure with shares of 1/k.
-    let mut best: Option<(f64, KernelDual)> = None;
+    let k = capacities.total;
+    let (mut best, mut closed): (Option<(f64, KernelDual)>, bool) = (None, false);
     watch.begin("relaxing", ROUNDS as u64);
     for round in 0..=ROUNDS {
         watch.advance(1)?;
@@ -98,22 +130,24 @@ pub(super) fn relax(
             best = Some((lower, KernelDual { witness: witness(&field, &mass), prices }));
         }
         let size = cloud.size(value);
-        if value - lower <= CLOSED * size || round == ROUNDS {
+        closed |= value - lower <= CLOSED * size;
+        if closed || round == ROUNDS {
             break;
         }
         let free = |at: usize| polytope.as_ref().is_none_or(|polytope| polytope.is_free(field.rows[at]));
-        let core = core(&potentials, &mass, &free);
+        let core = core(&potentials, &mass, &capacities.of, &free);
         let rows: Vec<usize> = core.iter().map(|&at| field.rows[at]).collect();
         let gram = cloud.gram(&rows)?;
         let mut held: Vec<f64> = core.iter().map(|&at| mass[at]).collect();
+        let caps: Vec<f64> = core.iter().map(|&at| capacities.of[at]).collect();
         let mut heights: Vec<f64> = core.iter().map(|&at| potentials[at]).collect();
         let tolerance = 0.1 * CLOSED * size.max(0.0);
         match &mut polytope {
-            None => pair_steps(&mut heights, &mut held, &gram, k, tolerance, None),
+            None => pair_steps(&mut heights, &mut held, (&caps, k), &gram, tolerance, None),
             Some(polytope) => {
-                let mut core = polytope.core(&rows, &held, &mut heights);
+                let mut core = polytope.core(&rows, &held, &caps, &mut heights);
                 for _ in 0..RAISES {
-                    pair_steps(&mut heights, &mut held, &gram, k, tolerance, Some(&mut core));
+                    pair_steps(&mut heights, &mut held, (&caps, k), &gram, tolerance, Some(&mut core));
                     if !core.raise(tolerance, &mut heights) {
                         break;
                     }
@@ -128,8 +162,8 @@ pub(super) fn relax(
         field.add(cloud, &moved.iter().map(|&at| rows[at]).collect::<Vec<_>>(), &weights)?;
         moved.iter().for_each(|&at| mass[core[at]] = held[at]);
     }
-    let Some((_, dual)) = best else { unreachable!("every round bounds") };
-    Ok(dual)
+    let Some((lower, dual)) = best else { unreachable!("every round bounds") };
+    Ok(Relaxed { dual, lower, closed })
 }
 
 fn witness(field: &Field, mass: &[f64]) -> Witness {
@@ -138,11 +172,11 @@ fn witness(field: &Field, mass: &[f64]) -> Witness {
 }
 
 /// Positions between which mass may want to move: half of them from above, half from below.
-fn core(potentials: &[f64], mass: &[f64], free: &dyn Fn(usize) -> bool) -> Vec<usize> {
+fn core(potentials: &[f64], mass: &[f64], caps: &[f64], free: &dyn Fn(usize) -> bool) -> Vec<usize> {
     let negated: Vec<f64> = potentials.iter().map(|h| -h).collect();
-    let with = |has: &dyn Fn(f64) -> bool| (0..mass.len()).filter(|&at| has(mass[at]) && free(at)).collect::<Vec<_>>();
-    let mut core = least_of(&negated, with(&|m| m > 0.0), CORE / 2);
-    core.extend(least_of(potentials, with(&|m| m < 1.0), CORE / 2));
+    let with = |has: &dyn Fn(usize) -> bool| (0..mass.len()).filter(|&at| has(at) && free(at)).collect::<Vec<_>>();
+    let mut core = least_of(&negated, with(&|at| mass[at] > 0.0), CORE / 2);
+    core.extend(least_of(potentials, with(&|at| mass[at] < caps[at]), CORE / 2));
     core.sort_unstable();
     core.dedup();
     core
@@ -153,8 +187,8 @@ fn core(potentials: &[f64], mass: &[f64], free: &dyn Fn(usize) -> bool) -> Vec<u
 fn pair_steps(
     heights: &mut [f64],
     mass: &mut [f64],
+    (caps, k): (&[f64], f64),
     gram: &[f64],
-    k: usize,
     tolerance: f64,
     mut limits: Option<&mut Core<'_, '_>>,
 ) {
@@ -173,14 +207,14 @@ fn pair_steps(
             _ => true,
         };
         let curve = |to: usize| {
-            let limits = limits.as_ref().map_or(0.0, |limits| k as f64 * limits.curve(from, to));
+            let limits = limits.as_ref().map_or(0.0, |limits| k * limits.curve(from, to));
             (own[from] + own[to] - 2.0 * gram[from * n + to]).max(1e-12) + limits
         };
         // By second order: the greatest decrease if there were no limits to the step.
         let (mut to, mut most, mut widest) = (None, 0.0, 0.0f64);
         for at in 0..n {
             let fall = heights[from] - heights[at];
-            if mass[at] < 1.0 && fall > 0.0 && is_open(at) {
+            if mass[at] < caps[at] && fall > 0.0 && is_open(at) {
                 widest = widest.max(fall);
                 let gain = fall * fall / curve(at);
                 if gain > most {
@@ -189,14 +223,14 @@ fn pair_steps(
             }
         }
         let Some(to) = to.filter(|_| widest > tolerance) else { return };
-        let mut step = (k as f64 * (heights[from] - heights[to]) / curve(to)).min(mass[from]).min(1.0 - mass[to]);
+        let mut step = (k * (heights[from] - heights[to]) / curve(to)).min(mass[from]).min(caps[to] - mass[to]);
         if let Some(limits) = &limits {
             step = step.min(limits.room(from, to));
         }
         let full = step == mass[from];
         mass[from] = if full { 0.0 } else { mass[from] - step };
-        mass[to] = (mass[to] + step).min(1.0);
-        let rate = step / k as f64;
+        mass[to] = (mass[to] + step).min(caps[to]);
+        let rate = step / k;
         let (old, new) = (line(from), line(to));
         simd::wide(
             #[inline(always)]

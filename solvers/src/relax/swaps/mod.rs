@@ -10,6 +10,7 @@
 //! rows of others, and would fill the list: so rows are promising by their distance from the threshold of their group,
 //! the dual of the linear step.
 
+pub(super) mod tokens;
 mod transport;
 mod tsds;
 mod worst;
@@ -104,6 +105,11 @@ pub fn improve(
         return herding::improve(task, kernel, rows, limit);
     }
     let known = Active::of(task, NAME, scanned, rows)?;
+    if let Some(set) = task.constraints
+        && let Some(improved) = tokens::improve(task, set, &known, rows, limit)?
+    {
+        return Ok(improved);
+    }
     match task.objective {
         Objective::Tsds { diversity } => tsds::improve(task, &known, diversity, rows, limit),
         _ if !task.tasks.is_empty() => worst::improve(task, NAME, &known, rows, limit),
