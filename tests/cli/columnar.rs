@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
+#[cfg(feature = "parquet")]
 use serde_json::Value;
 
-use crate::support::{indices, json as read_json, kantor, printed_json, write_npy};
+#[cfg(feature = "parquet")]
+use crate::support::{indices, json as read_json, printed_json};
+use crate::support::{kantor, write_npy};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tables").join(name)
@@ -20,17 +23,18 @@ fn a_program_without_columns_names_the_feature_and_the_conversion() {
     fs::write(directory.path().join("lines.jsonl"), "{\"id\": 1, \"text\": \"a\"}\n").unwrap();
     fs::write(directory.path().join("x.npy"), b"").unwrap();
     write_npy(&directory.path().join("x.npy"), 2, &[1.0, 0.0]);
-    let said = contains("snappy.parquet: is a Parquet file, which this program was built without")
-        .and(contains("--features parquet"));
-    let said = said.and(contains("read_parquet('FILE').to_json('rows.jsonl'"));
+    let said = || {
+        contains("snappy.parquet: is a Parquet file, which this program was built without")
+            .and(contains("--features parquet"))
+            .and(contains("read_parquet('FILE').to_json('rows.jsonl'"))
+    };
     let select = |pool: PathBuf, query: &str, more: &[&std::ffi::OsStr]| {
         let mut command = kantor();
         command.current_dir(directory.path()).arg("select").arg("--pool").arg(pool).args(["--query", query]);
         command.args(["--budget", "1", "-o", "out"]).args(more).assert().code(3)
     };
-    select(data("snappy.parquet"), "x.npy", &[]).stderr(said.clone());
-    select("x.npy".into(), "x.npy", &["--pool-jsonl".as_ref(), data("snappy.parquet").as_os_str()])
-        .stderr(said.clone());
+    select(data("snappy.parquet"), "x.npy", &[]).stderr(said());
+    select("x.npy".into(), "x.npy", &["--pool-jsonl".as_ref(), data("snappy.parquet").as_os_str()]).stderr(said());
     // A dataset of HuggingFace, too.
     select(data("dataset"), "x.npy", &[]).stderr(contains("an Arrow stream").and(contains("--features parquet")));
 }
