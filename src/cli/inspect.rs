@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::progress::{Detail, Progress};
 use crate::inspect::{NearOptions, inspect_near};
-use crate::source::OpenOptions;
+use crate::source::{OpenOptions, file_named};
 
 use super::args::cosine;
 use super::count::count;
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let mut inspections = Vec::with_capacity(arguments.files.len());
     for file in &arguments.files {
-        let inspection = inspect_near(file, &options, near, &progress)?;
+        let inspection = inspect_near(&file_named(file)?, &options, near, &progress)?;
         if !arguments.json {
             say(inspection.text())?;
         }

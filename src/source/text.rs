@@ -95,7 +95,16 @@ fn collect<'a>(value: Json<'a>, depth: usize, parts: &mut Vec<Cow<'a, str>>) {
 /// How the text of a line begins, on one line.
 pub(crate) fn beginning(line: &[u8]) -> String {
     let text = Fields::of(line).text().unwrap_or_default();
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (mut words, mut letters) = (String::new(), 0);
+    for word in text.split_whitespace() {
+        words.push_str(if words.is_empty() { "" } else { " " });
+        words.push_str(word);
+        letters += 1 + word.chars().count();
+        // With the space before the first word, which is not there: more than is shown.
+        if letters > SHOWN + 1 {
+            break;
+        }
+    }
     match words.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", words[..end].trim_end()),
         None => words,

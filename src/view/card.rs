@@ -132,10 +132,14 @@ fn proved(manifest: &Manifest, result: &SelectionRecord) -> String {
         format!("between {lower} and {upper}")
     };
     let mut lines = vec![format!(
-        "The {about} ({}) between these records and the queries lies {}: what it costs to carry the weight of the queries to the \
-         records, so the smaller the closer.",
+        "The {about} ({}) between these records and the queries lies {}: {}the smaller, the closer.",
         parameters.cost,
-        between(distance)
+        between(distance),
+        if parameters.objective == Objective::W {
+            "what it costs to carry the weight of the queries to the records; "
+        } else {
+            ""
+        }
     )];
     if let Some(best) = result.best {
         lines.push(format!("No choice of {unit}{which} is closer than {}.", bound(best.lower(), true)));
