@@ -1,8 +1,10 @@
 //! Methods, budgets, costs and solvers side by side on one pool and query set.
 
+mod map;
 mod near;
 mod nearest;
 mod overlap;
+mod queries;
 mod run;
 mod solvers;
 mod text;

@@ -8,7 +8,7 @@ use kantor_theory::{Cost, Rows};
 
 use super::solvers::{Solvers, solve};
 use super::text::{BINS, Texts};
-use super::{near, nearest, overlap, unseen, warnings};
+use super::{map, near, nearest, overlap, queries, unseen, warnings};
 use crate::label::Labelled;
 use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection, Request as Selecting, every_method, notes};
 use crate::probe;
@@ -145,6 +145,9 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
     let chosen: Vec<(&str, &[usize])> =
         outcome.chosen.iter().map(|c| (c.method.as_str(), &c.selections[largest].selection.rows[..])).collect();
     let nearest = nearest::nearest(inputs, first, &chosen, outcome.request.memory, watch)?;
+    let (queries, row_texts) = queries::queries(inputs, outcome, watch)?;
+    let all: Vec<Vec<usize>> = outcomes.iter().flat_map(|outcome| rows(outcome).map(<[usize]>::to_vec)).collect();
+    let map = map::map(inputs, request.costs[0], outcome.request.seed, &results, &all, watch)?;
     let tokens = |row: &SelectionRecord| row.examined.as_ref()?.tokens;
     let has_text = results.iter().any(|row| tokens(row).is_some());
     let mut comparison = Comparison {
@@ -169,6 +172,9 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         sources: texts.map_or_else(Vec::new, |texts| texts.sources),
         length_bins: if has_text { BINS.to_vec() } else { Vec::new() },
         nearest,
+        queries,
+        row_texts,
+        map,
         prices,
         seconds: request.begun.elapsed().as_secs_f64(),
         cpu_seconds: probe::cpu_seconds(),

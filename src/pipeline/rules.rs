@@ -12,7 +12,7 @@ use super::quality::QualitySpec;
 use super::{Error, Inputs};
 use crate::certify::column_record;
 use crate::constraints::{Amount, Quota, Rules};
-use crate::source::cells::{ValueFile, file_of, split};
+use crate::source::cells::{ValueFile, file_of, meant, split};
 use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::kind::table_of;
 use crate::source::name::readable;
@@ -340,8 +340,11 @@ impl ReadRules {
         let named = spec.columns.iter().find(|(of, _)| of == name).map(|(_, path)| path.as_path());
         let (column, record) = self.read_column(name, named, kind, inputs, allowance, watch)?;
         if kind == ColumnKind::Labels && column.names().is_empty() {
+            let first = inputs.examples().filter(|_| named.is_none()).map(|examples| examples.copy(&[0], watch));
+            let first = first.transpose()?.and_then(|mut lines| lines.remove(&0));
+            let meant = first.map_or_else(String::new, |line| meant(name, &String::from_utf8_lossy(&line)));
             return Err(Error::Request(format!(
-                "no row has a label in `{name}`: give a field of the JSON lines, at their top level, or --column \
+                "no row has a label in `{name}`{meant}: give a field of the JSON lines, at their top level, or --column \
                  {name}=FILE:FIELD"
             )));
         }

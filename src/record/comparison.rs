@@ -66,6 +66,15 @@ pub struct Comparison {
     pub length_bins: Vec<u64>,
     /// A few queries with the pool examples closest to them, if text is given.
     pub nearest: Vec<NearestExamples>,
+    /// Some queries with what every choice under the first cost has for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queries: Vec<QueryRows>,
+    /// How the texts of these rows begin, by row.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub row_texts: BTreeMap<usize, String>,
+    /// Pool, queries and choices in a plane; absent for a matrix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<Map>,
     /// What limits, queries and new rows are worth, of the closest selection of every cost and budget.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<Prices>,
@@ -134,6 +143,58 @@ pub struct SolverRow {
     pub seconds: f64,
     /// Processor seconds.
     pub cpu_seconds: f64,
+}
+
+/// A query and what choices have for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueryRows {
+    /// Row of the query.
+    pub query: usize,
+    /// Its text, if known.
+    pub text: Option<String>,
+    /// In the order of the results.
+    pub choices: Vec<QueryChoice>,
+}
+
+/// What a choice has for a query.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueryChoice {
+    /// Who chose.
+    pub method: String,
+    /// How many rows.
+    pub budget: usize,
+    /// How far the query's potential in the bound for all subsets of that size is above the mean; `null` if there is none.
+    pub price: Option<f64>,
+    /// Chosen rows of which it is the closest query, with their cost to it, the closest first.
+    pub rows: Vec<(usize, f64)>,
+}
+
+/// Rows in the plane of their two principal components.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Map {
+    /// Of the draw of rows.
+    pub seed: u64,
+    /// Shares of the variance along both components.
+    pub explained: [f64; 2],
+    /// Rows drawn from the pool.
+    pub pool: Vec<[f64; 2]>,
+    /// Rows drawn from the queries.
+    pub queries: Vec<[f64; 2]>,
+    /// The closest choice of every cost and budget.
+    pub choices: Vec<MapChoice>,
+}
+
+/// A choice on the map.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MapChoice {
+    /// Under which cost.
+    pub cost: Cost,
+    /// How many rows were chosen.
+    pub budget: usize,
+    /// Who chose.
+    pub method: String,
+    /// Rows drawn from them.
+    pub rows: Vec<[f64; 2]>,
 }
 
 /// A query and what is closest to it.

@@ -17,7 +17,10 @@ mod selection;
 mod write;
 
 pub use crate::pipeline::RandomReference;
-pub use comparison::{COMPARISON_SCHEMA, Comparison, NearestExample, NearestExamples, Overlap, SolverRow, Warning};
+pub use comparison::{
+    COMPARISON_SCHEMA, Comparison, Map, MapChoice, NearestExample, NearestExamples, Overlap, QueryChoice, QueryRows,
+    SolverRow, Warning,
+};
 pub use files::{SelectedRow, SelectionFiles, indices};
 pub use formats::{Card, Copies, RowFormat};
 pub(crate) use manifest::directory;

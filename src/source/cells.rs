@@ -172,9 +172,14 @@ pub(crate) const FIELD_REMEDY: &str = "name the field that holds the labels as F
 
 /// That a line lacks a field, with the field of it that may have been meant.
 pub(super) fn lacking(field: &str, line: &str) -> String {
+    format!("there is no field `{field}`{}", meant(field, line))
+}
+
+/// The field of a line that may have been meant by one that it lacks, in words; nothing if none is like it.
+pub(crate) fn meant(field: &str, line: &str) -> String {
     let keys: Vec<String> =
         Json::fields_of(line).flatten().filter_map(|(key, _)| key.text().map(Cow::into_owned)).collect();
-    format!("there is no field `{field}`{}", did_you_mean(field, keys.iter().map(String::as_str)))
+    did_you_mean(field, keys.iter().map(String::as_str))
 }
 
 /// The field of a JSON object.

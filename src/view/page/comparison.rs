@@ -1,5 +1,7 @@
 //! The report of a comparison.
 
+use std::collections::BTreeMap;
+
 use kantor_theory::{Cost, Objective, Power};
 use serde::Serialize;
 
@@ -8,7 +10,7 @@ use super::numbers::{count, mebibytes, seconds};
 use super::render::{self, Gallery};
 use super::table::Table;
 use super::{Page, PageError, tables, with_figures};
-use crate::record::{Comparison, NearestExamples, Prices, SelectionRecord};
+use crate::record::{Comparison, NearestExamples, Prices, QueryRows, SelectionRecord};
 use crate::view::prices::uses;
 use crate::view::remarks::{Kind, by_kind};
 
@@ -26,6 +28,17 @@ struct Report<'a> {
     warnings: Vec<Remarks<'a>>,
     sections: Vec<Section>,
     nearest: Vec<Nearest<'a>>,
+    /// What the script reads.
+    data: String,
+}
+
+/// What the script reads.
+#[derive(Debug, Serialize)]
+struct Data<'a> {
+    /// Numbers of figures, by their names.
+    csv: BTreeMap<&'a str, &'a str>,
+    queries: &'a [QueryRows],
+    texts: &'a BTreeMap<usize, String>,
 }
 
 /// All warnings of a kind.
@@ -53,6 +66,8 @@ struct Section {
     groups: Option<Table>,
     sources: Option<Table>,
     prices: Vec<Priced>,
+    unseen: Vec<String>,
+    heldout: Table,
 }
 
 /// What limits, queries and new rows are worth at one budget.
@@ -105,6 +120,11 @@ pub fn comparison(found: &Comparison) -> Result<Page, PageError> {
         warnings: by_kind(&found.warnings).into_iter().map(Remarks::from).collect(),
         sections,
         nearest: found.nearest.iter().map(nearest).collect(),
+        data: render::island(&Data {
+            csv: drawn.iter().map(|figure| (figure.name.as_str(), figure.csv.as_str())).collect(),
+            queries: &found.queries,
+            texts: &found.row_texts,
+        })?,
     };
     Ok(with_figures(render::render("comparison.html", &report)?, drawn))
 }
@@ -120,6 +140,10 @@ fn section(found: &Comparison, cost: Cost, figures: Gallery) -> Section {
         groups: some(tables::groups(found, cost)),
         sources: some(tables::sources(found, cost)),
         prices: found.prices.iter().filter(|prices| prices.cost == cost).map(|prices| priced(found, prices)).collect(),
+        unseen: (found.unseen.iter().filter(|unseen| unseen.cost == cost))
+            .map(|unseen| format!("{} {}: {}", count(unseen.budget as u64), found.parameters.unit(), unseen.sentence()))
+            .collect(),
+        heldout: tables::heldout(found, cost),
     }
 }
 

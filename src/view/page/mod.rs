@@ -1,4 +1,5 @@
-//! Results as one page of HTML that needs nothing else: no network, no script, its figures as SVG inside it.
+//! Results as one page of HTML that needs nothing else: no network, its figures as SVG inside it. A script of its own, the only one that
+//! its policy lets run, sorts tables, switches budgets and saves figures; all that it shows of figures and tables is there without it.
 //!
 //! The page scales from a telephone to paper, follows the reader's choice of light or dark, and says in words what its
 //! figures show. Text from inputs is escaped wherever it appears.
@@ -32,6 +33,9 @@ pub enum PageError {
     /// A template cannot be filled.
     #[error("the page cannot be written: {0}")]
     Template(#[from] minijinja::Error),
+    /// What the script of a page reads cannot be written.
+    #[error("the numbers of the page cannot be written: {0}")]
+    Data(#[from] serde_json::Error),
     /// A figure cannot be drawn.
     #[error("a figure cannot be drawn: {0}")]
     Figure(#[from] DrawingAreaErrorKind<io::Error>),

@@ -6,10 +6,12 @@ use minijinja::escape_formatter;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::PageError;
 use super::figures::{Figure, Figures, STYLE};
-use crate::view::escape::OneLine;
+use crate::view::escape::{OneLine, in_lines};
 
 const TEMPLATES: [(&str, &str); 5] = [
     ("page.html", include_str!("templates/page.html")),
@@ -23,14 +25,17 @@ const TEMPLATES: [(&str, &str); 5] = [
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Drawn {
     name: String,
+    kind: String,
+    budget: Option<usize>,
     caption: String,
     svg: String,
 }
 
 impl From<&Figure> for Drawn {
     fn from(figure: &Figure) -> Self {
-        let Figure { name, caption, inline, .. } = figure;
-        Self { name: name.clone(), caption: caption.clone(), svg: inline.clone() }
+        let Figure { name, kind, budget, caption, inline, .. } = figure;
+        let (name, kind, caption) = (name.clone(), kind.clone(), caption.clone());
+        Self { name, kind, budget: *budget, caption, svg: inline.clone() }
     }
 }
 
@@ -52,9 +57,45 @@ impl From<&Figures> for Gallery {
 #[derive(Debug, Serialize)]
 struct Context<'a, T> {
     style: &'a str,
+    script: &'a str,
+    /// By which the policy of the page knows the script, and lets no other run.
+    script_digest: String,
     figure_style: &'a str,
     kantor: &'a str,
     page: &'a T,
+}
+
+/// Bytes in the letters of RFC 4648.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letters = bytes.chunks(3).flat_map(|part| {
+        let bits = (0..3).fold(0, |bits, at| bits << 8 | u32::from(part.get(at).copied().unwrap_or(0)));
+        let letter = move |at: usize| {
+            let letter = LETTERS[(bits >> (18 - 6 * at) & 63) as usize];
+            if at <= part.len() { char::from(letter) } else { '=' }
+        };
+        (0..4).map(letter)
+    });
+    letters.collect()
+}
+
+/// A value as JSON that may stand inside a page: nothing in it is markup, and no letter is hidden.
+pub(super) fn island(value: &impl Serialize) -> Result<String, PageError> {
+    let value = serde_json::to_value(value)?;
+    let text = seen(value).to_string();
+    let safe = |letter: char| matches!(letter, '<' | '>' | '&').then(|| format!("\\u{:04x}", u32::from(letter)));
+    Ok(text.chars().map(|letter| safe(letter).unwrap_or_else(|| letter.to_string())).collect())
+}
+
+fn seen(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(in_lines(&text)),
+        Value::Array(items) => Value::Array(items.into_iter().map(seen).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(key, value)| (OneLine(key).to_string(), seen(value))).collect())
+        }
+        other => other,
+    }
 }
 
 /// The page that this template makes of `page`.
@@ -68,8 +109,10 @@ pub(super) fn render<T: Serialize>(template: &str, page: &T) -> Result<String, P
     for (name, source) in TEMPLATES {
         environment.add_template(name, source)?;
     }
-    let style = include_str!("templates/page.css");
-    let context = Context { style, figure_style: STYLE, kantor: env!("CARGO_PKG_VERSION"), page };
+    let (style, script) = (include_str!("templates/page.css"), include_str!("templates/page.js"));
+    let script_digest = base64(&Sha256::digest(script.as_bytes()));
+    let context =
+        Context { style, script, script_digest, figure_style: STYLE, kantor: env!("CARGO_PKG_VERSION"), page };
     let html = environment.get_template(template)?.render(Serde(&context))?;
     Ok(html)
 }

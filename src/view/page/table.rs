@@ -18,18 +18,27 @@ pub(super) struct Column {
 pub(super) struct Cell {
     text: String,
     strong: bool,
+    /// All digits, shown under the pointer.
+    exact: String,
+    /// By which a column is sorted; else by the text.
+    sort: Option<f64>,
 }
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self { text, strong: false }
+        Self { text, ..Self::default() }
     }
 }
 
 impl Cell {
     /// As it is, to be noticed if `strong`.
     pub(super) fn marked(text: String, strong: bool) -> Self {
-        Self { text, strong }
+        Self { text, strong, ..Self::default() }
+    }
+
+    /// With all digits and the number by which it is sorted.
+    pub(super) fn exactly(self, exact: String, sort: f64) -> Self {
+        Self { exact, sort: sort.is_finite().then_some(sort), ..self }
     }
 }
 

@@ -4,10 +4,12 @@ use kantor_theory::{Cost, Status};
 
 use super::numbers::{count, excess_percent, interval, mebibytes, seconds, solver_name, value};
 use super::table::{Body, Cell, Table};
+use crate::pipeline::Behind;
 use crate::record::columns::{self, COLUMNS, Column, Shown};
 use crate::record::{Comparison, RandomReference, SelectionRecord};
 use crate::source::name::readable;
 use crate::view::table::bound;
+use crate::view::unseen::behind;
 
 /// Methods under budgets.
 pub(super) fn results(found: &Comparison, cost: Cost) -> Table {
@@ -39,6 +41,26 @@ pub(super) fn results(found: &Comparison, cost: Cost) -> Table {
 /// A value as the page writes it; the interval of the closest method stands out.
 fn cell(value: Option<columns::Cell<'_>>, closest: f64) -> Cell {
     use columns::Cell as Kind;
+    let exact = match &value {
+        Some(Kind::Interval(around) | Kind::Value(around)) => {
+            let end = |end: Option<f64>| end.map_or_else(|| "unknown".to_owned(), |x| x.to_string());
+            Some((format!("{} to {}", end(around.lower), end(around.upper)), around.upper.or(around.lower)))
+        }
+        Some(Kind::Number(x) | Kind::Gap(x) | Kind::Excess(x) | Kind::Share(x) | Kind::Seconds(x)) => {
+            Some((x.to_string(), Some(*x)))
+        }
+        Some(Kind::Count(number) | Kind::Bytes(number)) => Some((number.to_string(), Some(*number as f64))),
+        _ => None,
+    };
+    let cell = shown(value, closest);
+    match exact {
+        Some((exact, Some(sort))) => cell.exactly(exact, sort),
+        _ => cell,
+    }
+}
+
+fn shown(value: Option<columns::Cell<'_>>, closest: f64) -> Cell {
+    use columns::Cell as Kind;
     let text = match value {
         None => String::new(),
         Some(Kind::Interval(around)) => {
@@ -61,6 +83,33 @@ fn cell(value: Option<columns::Cell<'_>>, closest: f64) -> Cell {
 
 fn status(status: Status) -> Cell {
     Cell::marked(status.name().replace('_', " "), !status.is_success())
+}
+
+/// Seen and unseen queries.
+pub(super) fn heldout(found: &Comparison, cost: Cost) -> Table {
+    let columns = [
+        ("method|", "how the rows were chosen"),
+        ("seen", "mean distance over the folds to the queries of the choice"),
+        ("unseen", "mean distance over the folds to queries that took no part"),
+        ("behind on seen", "difference from the closest on seen queries with half of its 95 % interval"),
+        ("behind on unseen", "the same on unseen ones"),
+    ];
+    let bodies = found.unseen.iter().filter(|unseen| unseen.cost == cost).map(|unseen| Body {
+        heading: Some(format!("{} {}", count(unseen.budget as u64), found.parameters.unit())),
+        rows: (unseen.methods.iter())
+            .map(|of| {
+                let number = |x: f64| Cell::from(format!("{x:.4}")).exactly(x.to_string(), x);
+                let behind = |of: Behind| Cell::from(behind(of)).exactly(of.mean.to_string(), of.mean);
+                let method = of.method.clone().into();
+                vec![method, number(of.seen), number(of.unseen), behind(of.behind_seen), behind(of.behind_unseen)]
+            })
+            .collect(),
+    });
+    Table::new(
+        "Distances to queries by which was chosen and to others, in the mean over folds",
+        &columns,
+        bodies.collect(),
+    )
 }
 
 /// Solvers on the selections.

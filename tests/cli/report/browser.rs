@@ -23,7 +23,8 @@ document.querySelectorAll('details').forEach(part => part.open = true);
 const wide = document.documentElement;
 const out = [...document.querySelectorAll('h1,h2,p,li,pre,dl,figure,.scroll')]
   .filter(part => part.getBoundingClientRect().right > innerWidth + 0.5).length;
-const drawn = [...document.querySelectorAll('svg')].filter(part => part.getBoundingClientRect().height > 20).length;
+const drawn = [...document.querySelectorAll('svg')]
+  .filter(part => part.closest('[hidden]') || part.getBoundingClientRect().height > 20).length;
 parent.postMessage([wide.scrollWidth, innerWidth, out, drawn, getComputedStyle(document.body).maxWidth].join(' '), '*');
 });</script></body>";
 

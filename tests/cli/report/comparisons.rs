@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use kantor::constraints::LimitUse;
 use kantor::pipeline::{Aggregate, Behind, GroupCoverage, PairedBy, Standing, Unseen};
 use kantor::record::{
-    AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, FixedRows, LimitPrice, NearestExample,
-    NearestExamples, NewRows, Overlap, PRICES_SCHEMA, Parameters, Prices, QueryPrice, RandomReference, RowPrice,
-    SelectionRecord, SolverRow, Warning,
+    AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, FixedRows, LimitPrice, Map, MapChoice,
+    NearestExample, NearestExamples, NewRows, Overlap, PRICES_SCHEMA, Parameters, Prices, QueryChoice, QueryPrice,
+    QueryRows, RandomReference, RowPrice, SelectionRecord, SolverRow, Warning,
 };
 use kantor::source::InputRecord;
 use kantor_theory::{Cost, Interval, LimitEnd, Objective, Power, Status};
@@ -182,6 +182,30 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
         groups: (0..groups).map(|group| (word(format!("group {group}")), 3)).collect(),
         sources: (0..12).map(|source| (word(format!("source {source}")), 400)).collect(),
         length_bins: vec![64, 128, 256],
+        queries: (0..3)
+            .map(|query| QueryRows {
+                query,
+                text: Some(word(format!("question {query}"))),
+                choices: (names.iter().flat_map(|method| budgets.iter().map(move |budget| (method, budget))))
+                    .map(|(method, &budget)| QueryChoice {
+                        method: method.clone(),
+                        budget,
+                        price: Some(0.125),
+                        rows: vec![(7 + query, 0.25), (11, 0.375)],
+                    })
+                    .collect(),
+            })
+            .collect(),
+        row_texts: BTreeMap::from([(7, word("seven".to_owned())), (11, word("eleven".to_owned()))]),
+        map: Some(Map {
+            seed: 0,
+            explained: [0.5, 0.25],
+            pool: (0..300).map(|at| [f64::from(at).sin(), f64::from(at).cos()]).collect(),
+            queries: vec![[0.1, 0.2], [0.3, 0.1]],
+            choices: grid()
+                .map(|(cost, budget)| MapChoice { cost, budget, method: names[0].clone(), rows: vec![[0.5, 0.5]; 3] })
+                .collect(),
+        }),
         nearest: vec![NearestExamples {
             query: 7,
             text: Some(word("What is asked?\n\u{1}\u{c}".to_owned())),

@@ -20,6 +20,8 @@ pub(super) struct Axis {
     /// Place and text.
     pub(super) ticks: Vec<(f64, String)>,
     logarithmic: bool,
+    /// Every name, also those without a tick.
+    names: Option<Vec<(f64, String)>>,
 }
 
 impl Axis {
@@ -41,7 +43,7 @@ impl Axis {
         let plain = (1e-8..1e8).contains(&f64::max(low.abs(), high.abs()));
         let text = |place: f64| if plain { format!("{place:.decimals$}") } else { format!("{place:.3e}") };
         let ticks = places.into_iter().map(|place| (place, tidy(text(place)))).collect();
-        Self { label: label.into(), low, high, ticks, logarithmic: false }
+        Self { label: label.into(), low, high, ticks, logarithmic: false, names: None }
     }
 
     /// A logarithmic scale over these numbers, of which those above 0 count.
@@ -56,7 +58,7 @@ impl Axis {
         let values = powers.flat_map(|power| within.iter().map(move |digit| digit * 10f64.powi(power)));
         let ticks = values.map(|value| (value.log10(), number(value)));
         let ticks = ticks.filter(|(place, _)| (low..=high).contains(place)).collect();
-        Self { label: label.into(), low, high, ticks, logarithmic: true }
+        Self { label: label.into(), low, high, ticks, logarithmic: true, names: None }
     }
 
     /// A logarithmic scale with a tick at each of these budgets, as far as there is room.
@@ -75,7 +77,7 @@ impl Axis {
             }
         }
         ticks.reverse();
-        Self { label: label.into(), low: low - room, high: high + room, ticks, logarithmic: true }
+        Self { label: label.into(), low: low - room, high: high + room, ticks, logarithmic: true, names: None }
     }
 
     /// Names, evenly spaced.
@@ -83,13 +85,21 @@ impl Axis {
         let every = names.len().div_ceil(10).max(1);
         let ticks = names.iter().enumerate().filter(|(place, _)| place % every == 0);
         let ticks = ticks.map(|(place, name)| (place as f64, name.clone())).collect();
-        Self { label: label.into(), low: -0.4, high: names.len() as f64 - 0.6, ticks, logarithmic: false }
+        let named = names.iter().enumerate().map(|(place, name)| (place as f64, name.clone())).collect();
+        let high = names.len() as f64 - 0.6;
+        Self { label: label.into(), low: -0.4, high, ticks, logarithmic: false, names: Some(named) }
     }
 
     /// Where a number is; none if it is not on this scale.
     pub(super) fn at(&self, value: f64) -> Option<f64> {
         let place = if self.logarithmic { value.log10() } else { value };
         (place.abs() < LARGEST).then_some(place)
+    }
+
+    /// The name at a place, if the axis has names and not numbers.
+    pub(super) fn name(&self, value: f64) -> Option<String> {
+        let (_, text) = self.names.as_ref()?.iter().find(|(place, _)| *place == value)?;
+        Some(text.clone())
     }
 
     /// The number at the low end and at the high end.

@@ -38,13 +38,23 @@ pub(super) fn draw(height: u32, fill: impl FnOnce(&Area<'_>) -> Result<(), Fault
         fill(&area)?;
         area.present()?;
     }
-    Ok(Drawing { elements: in_lines(&elements(&svg)), height })
+    Ok(Drawing { elements: in_lines(&elements(&svg)), height, points: Vec::new(), data: Vec::new() })
+}
+
+/// A drawn point and what it is, exactly.
+pub(super) struct Point {
+    pub(super) place: (i32, i32),
+    pub(super) words: String,
 }
 
 /// The elements of a figure.
 pub(super) struct Drawing {
     elements: String,
     height: u32,
+    /// What a page tells of points under the pointer.
+    points: Vec<Point>,
+    /// What is drawn, in numbers: a header and lines.
+    data: Vec<Vec<String>>,
 }
 
 /// What plotters wrote inside its `svg` element, with a class for each colour.
@@ -91,21 +101,47 @@ fn polyline(line: &str) -> Option<(&str, &str)> {
     Some((look, points.split_once('"')?.0.trim_end()))
 }
 
+/// Half the size of the region around a point that answers to the pointer.
+const REACH: u32 = 14;
+
 impl Drawing {
+    /// With what its points are, and its numbers.
+    pub(super) fn telling(self, points: Vec<Point>, data: Vec<Vec<String>>) -> Self {
+        Self { points, data, ..self }
+    }
+
+    /// Its numbers as CSV; empty if there are none.
+    pub(super) fn csv(&self) -> String {
+        let mut lines = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+        let written = self.data.iter().try_for_each(|line| lines.write_record(line));
+        let text = written.ok().and_then(|()| lines.into_inner().ok());
+        text.and_then(|text| String::from_utf8(text).ok()).unwrap_or_default()
+    }
+
+    /// The points as regions that show their words under the pointer.
+    fn regions(&self) -> String {
+        let region = |Point { place: (x, y), words }: &Point| {
+            let words = escape(words);
+            format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{REACH}\"><title>{words}</title></circle>\n")
+        };
+        let regions: String = self.points.iter().map(region).collect();
+        if regions.is_empty() { regions } else { format!("<g fill=\"none\" pointer-events=\"all\">\n{regions}</g>\n") }
+    }
+
     /// The SVG for a page, whose style sheet holds [`STYLE`], and the SVG that stands alone.
     pub(super) fn finish(&self, id: &str, title: &str, description: &str) -> (String, String) {
-        let Self { elements, height } = self;
+        let Self { elements, height, .. } = self;
         let (title, description) = (escape(title), escape(description));
-        let svg = |size: &str, style: &str| {
+        let svg = |size: &str, style: &str, regions: &str| {
             format!(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"figure\" role=\"img\" \
                  aria-labelledby=\"{id}-title {id}-desc\"{size} viewBox=\"0 0 {WIDTH} {height}\" \
                  font-family=\"sans-serif\">\n<title id=\"{id}-title\">{title}</title>\n\
-                 <desc id=\"{id}-desc\">{description}</desc>{style}{elements}</svg>\n"
+                 <desc id=\"{id}-desc\">{description}</desc>{style}{elements}{regions}</svg>\n"
             )
         };
         let size = format!(" width=\"{}\" height=\"{}\"", WIDTH / 2, height / 2);
-        (svg("", ""), svg(&size, &format!("\n<style>\n{STYLE}</style>")))
+        (svg("", "", &self.regions()), svg(&size, &format!("\n<style>\n{STYLE}</style>"), ""))
     }
 }
 

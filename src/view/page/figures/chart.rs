@@ -5,7 +5,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::Fault;
 use super::axis::Axis;
-use super::canvas::{self, Area, Drawing, LETTER, short, style, width};
+use super::canvas::{self, Area, Drawing, LETTER, Point, short, style, width};
 use super::legend::{Entry, Legend, NAME};
 use super::marks;
 use super::palette::{GRID, Ink, Look, MUTED, TEXT};
@@ -44,6 +44,9 @@ pub(super) struct Chart {
     pub(super) heading: Option<String>,
 }
 
+/// Series of more points have no words under the pointer.
+const FEW: usize = 64;
+
 /// Height of a chart without its legend.
 pub(super) const CHART: u32 = 700;
 
@@ -51,10 +54,29 @@ impl Chart {
     /// One chart with its legend, as wide as the figure.
     pub(super) fn draw(&self) -> Result<Drawing, PageError> {
         let legend = self.legend();
-        canvas::draw(CHART + legend.height(), |area| {
+        let mut points = Vec::new();
+        let drawing = canvas::draw(CHART + legend.height(), |area| {
             let (above, below) = area.split_vertically(CHART);
-            self.draw_on(&above)?;
+            self.draw_on(&above, &mut points)?;
             legend.draw(&below)
+        })?;
+        let lines = self.lines(&[]).collect::<Vec<_>>();
+        Ok(drawing.telling(points, [self.header(&[])].into_iter().chain(lines).collect()))
+    }
+
+    /// Names of the fields of [`Chart::lines`].
+    pub(super) fn header(&self, before: &[&str]) -> Vec<String> {
+        let names = before.iter().copied().chain(["series", self.x.label.as_str(), self.y.label.as_str()]);
+        names.map(str::to_owned).collect()
+    }
+
+    /// Every point of every series in numbers, after the fields that all of them have.
+    pub(super) fn lines<'a>(&'a self, before: &'a [&'a str]) -> impl Iterator<Item = Vec<String>> + 'a {
+        self.series.iter().flat_map(move |series| {
+            series.points.iter().map(move |&(x, y)| {
+                let own = [series.label.clone(), self.x.name(x).unwrap_or_else(|| x.to_string()), y.to_string()];
+                before.iter().map(|&text| text.to_owned()).chain(own).collect()
+            })
         })
     }
 
@@ -68,8 +90,8 @@ impl Chart {
         Legend(series.chain(bands).collect())
     }
 
-    /// The chart without its legend.
-    pub(super) fn draw_on(&self, area: &Area<'_>) -> Result<(), Fault> {
+    /// The chart without its legend; adds the points that have a mark.
+    pub(super) fn draw_on(&self, area: &Area<'_>, points: &mut Vec<Point>) -> Result<(), Fault> {
         let Self { x, y, bands, series, heading } = self;
         let widest = y.ticks.iter().map(|(_, text)| width(text, LETTER)).max().unwrap_or(0);
         let mut builder = ChartBuilder::on(area);
@@ -101,11 +123,16 @@ impl Chart {
         }
         let corner = area.get_base_pixel();
         for series in series {
-            let places: Vec<_> = (series.points.iter())
-                .filter_map(|point| self.place(*point))
-                .map(|place| plane.backend_coord(&place))
-                .map(|(right, down)| (right - corner.0, down - corner.1))
-                .collect();
+            let mut places = Vec::with_capacity(series.points.len());
+            for &(across, value) in &series.points {
+                let Some(place) = self.place((across, value)) else { continue };
+                let place = plane.backend_coord(&place);
+                if series.look.marker.is_some() && series.points.len() <= FEW {
+                    let named = x.name(across).map_or_else(String::new, |name| format!(", {name}"));
+                    points.push(Point { place, words: format!("{}{named}: {value}", series.label) });
+                }
+                places.push((place.0 - corner.0, place.1 - corner.1));
+            }
             if series.joined {
                 marks::line(area, &places, series.look)?;
             }

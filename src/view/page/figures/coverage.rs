@@ -40,5 +40,5 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
         view.largest_budget()
     );
     let title = format!("Coverage of the queries, cost {}", view.cost.name());
-    Ok(Some(Figure::new(view.name("coverage"), &title, &description, &caption, &chart.draw()?)))
+    Ok(Some(Figure::new(view.name_at("coverage"), &title, &description, &caption, &chart.draw()?)))
 }

@@ -48,5 +48,5 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
          worse covered.{which} Columns: {names}."
     );
     let title = format!("Coverage of groups of queries, cost {}", view.cost.name());
-    Ok(Some(Figure::new(view.name("groups"), &title, &description, &caption, &heat.draw()?)))
+    Ok(Some(Figure::new(view.name_at("groups"), &title, &description, &caption, &heat.draw()?)))
 }

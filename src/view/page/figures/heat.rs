@@ -45,7 +45,7 @@ impl Heat {
         let heading = f64::clamp(step / f64::from(longest.max(1)), 0.7 * SMALL, LETTER);
         let letters = usize::max(2, (step / f64::from(width("mmmmm", heading)) * 5.0) as usize);
         let size = f64::min(SMALL, step / 2.4);
-        canvas::draw(height as u32, |area| {
+        let drawing = canvas::draw(height as u32, |area| {
             let centered = |size| style(TEXT, size, HPos::Center, VPos::Center);
             for (column, name) in self.columns.iter().enumerate() {
                 let middle = (at(column) + at(column + 1)) / 2;
@@ -66,6 +66,11 @@ impl Heat {
                 }
             }
             Ok(())
-        })
+        })?;
+        let header = std::iter::once(String::new()).chain(self.columns.iter().cloned()).collect();
+        let line = |(name, cells): &(String, Vec<Cell>)| {
+            std::iter::once(name.clone()).chain(cells.iter().map(|cell| cell.text.clone())).collect()
+        };
+        Ok(drawing.telling(Vec::new(), std::iter::once(header).chain(self.rows.iter().map(line)).collect()))
     }
 }

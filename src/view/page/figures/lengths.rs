@@ -39,5 +39,5 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     let caption = "Lengths of the chosen examples: methods that choose longer ones train on more tokens at the same \
                    number of rows, which a comparison of losses must take into account.";
     let title = format!("Lengths of the chosen examples, cost {}", view.cost.name());
-    Ok(Some(Figure::new(view.name("lengths"), &title, &description, caption, &chart.draw()?)))
+    Ok(Some(Figure::new(view.name_at("lengths"), &title, &description, caption, &chart.draw()?)))
 }

@@ -44,6 +44,7 @@ pub(super) fn mark(area: &Area<'_>, (x, y): Place, look: Look) -> Result<(), Fau
     let (half, wide) = (HALF, HALF + 3);
     match look.marker {
         None => Ok(()),
+        Some(Marker::Dot) => area.draw(&Circle::new((x, y), HALF / 3, filled)),
         Some(Marker::Disc) => area.draw(&Circle::new((x, y), half, filled)),
         Some(Marker::Ring) => area.draw(&Circle::new((x, y), half, stroke)),
         Some(Marker::Square) => polygon(&[(-half, -half), (half, -half), (half, half), (-half, half)]),

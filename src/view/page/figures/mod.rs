@@ -10,8 +10,10 @@ mod distance;
 mod excess;
 mod groups;
 mod heat;
+mod heldout;
 mod legend;
 mod lengths;
+mod map;
 mod marks;
 mod outcomes;
 mod overlap;
@@ -47,8 +49,14 @@ type Fault = DrawingAreaErrorKind<io::Error>;
 pub(super) struct Figure {
     /// Name of its file without the ending; its id on the page.
     pub(super) name: String,
+    /// What it shows, whatever the budget.
+    pub(super) kind: String,
+    /// The budget that it is of, if there are others of its kind.
+    pub(super) budget: Option<usize>,
     /// How to read it, in a sentence.
     pub(super) caption: String,
+    /// Its numbers.
+    pub(super) csv: String,
     /// For the page.
     pub(super) inline: String,
     /// By itself.
@@ -58,7 +66,8 @@ pub(super) struct Figure {
 impl Figure {
     fn new(name: String, title: &str, description: &str, caption: &str, drawing: &canvas::Drawing) -> Self {
         let (inline, alone) = drawing.finish(&name, title, description);
-        Self { name, caption: caption.replace(" %", "\u{a0}%"), inline, alone }
+        let caption = caption.replace(" %", "\u{a0}%");
+        Self { kind: name.clone(), budget: None, csv: drawing.csv(), name, caption, inline, alone }
     }
 }
 
@@ -72,23 +81,28 @@ pub(super) struct Figures {
 /// All figures of one cost that the comparison has numbers for.
 pub(super) fn of_cost(found: &Comparison, cost: Cost) -> Result<Figures, PageError> {
     let view = View::of(found, cost);
-    let shown = [
-        distance::figure(&view),
-        excess::figure(&view),
-        time::figure(&view),
-        solvers::figure(&view),
-        coverage::figure(&view),
-        groups::figure(&view),
-        sources::figure(&view),
-        lengths::figure(&view),
-    ];
     let mut figures = Figures::default();
-    for figure in shown {
+    for figure in [distance::figure(&view), excess::figure(&view), time::figure(&view), solvers::figure(&view)] {
         figures.shown.extend(figure?);
     }
-    let mut overlaps = overlap::figures(&view)?;
-    figures.shown.extend(overlaps.pop());
-    figures.folded = overlaps;
+    type OfBudget = fn(&View<'_>) -> Result<Option<Figure>, PageError>;
+    let of_budget: [OfBudget; 7] = [
+        heldout::figure,
+        coverage::figure,
+        groups::figure,
+        sources::figure,
+        lengths::figure,
+        map::figure,
+        overlap::figure,
+    ];
+    for (kind, figure) in of_budget.into_iter().enumerate() {
+        for &at in &view.budgets {
+            let Some(drawn) = figure(&View { at, budgets: view.budgets.clone(), ..view })? else { continue };
+            let budget = Some(at).filter(|_| view.budgets.len() > 1);
+            let drawn = Figure { kind: format!("{}-{kind}", cost.name()), budget, ..drawn };
+            if at == view.at { figures.shown.push(drawn) } else { figures.folded.push(drawn) }
+        }
+    }
     Ok(figures)
 }
 
@@ -98,6 +112,8 @@ struct View<'a> {
     cost: Cost,
     /// Ascending.
     budgets: Vec<usize>,
+    /// The budget that figures of one budget show.
+    at: usize,
 }
 
 impl<'a> View<'a> {
@@ -105,7 +121,8 @@ impl<'a> View<'a> {
         let mut budgets = found.budgets().to_vec();
         budgets.sort_unstable();
         budgets.dedup();
-        Self { found, cost, budgets }
+        let at = budgets.last().copied().unwrap_or(0);
+        Self { found, cost, budgets, at }
     }
 
     /// What the axis of budgets counts.
@@ -118,6 +135,12 @@ impl<'a> View<'a> {
         if self.found.costs.len() > 1 { format!("{kind}-{}", self.cost.name()) } else { kind.to_owned() }
     }
 
+    /// The name of the file of a figure of one budget, which the largest budget has to itself.
+    fn name_at(&self, kind: &str) -> String {
+        let name = self.name(kind);
+        if self.budgets.last() == Some(&self.at) { name } else { format!("{name}-k{}", self.at) }
+    }
+
     /// The random reference at these budgets; none where it is of distances less quality, which figures do not show.
     fn references(&self) -> impl Iterator<Item = &'a RandomReference> {
         let (cost, budgets) = (self.cost, &self.budgets);
@@ -128,7 +151,7 @@ impl<'a> View<'a> {
     }
 
     fn largest(&self) -> usize {
-        self.budgets.last().copied().unwrap_or(0)
+        self.at
     }
 
     /// The largest budget with its unit: `500 rows`.

@@ -53,6 +53,8 @@ pub(super) enum Marker {
     Ring,
     Cross,
     Plus,
+    /// Small, for very many.
+    Dot,
 }
 
 /// Length of dash and gap; none for an unbroken line.

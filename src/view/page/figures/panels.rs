@@ -20,11 +20,17 @@ pub(super) fn draw(charts: &[Chart]) -> Result<Drawing, PageError> {
     let columns = usize::min(charts.len().max(1), 2);
     let rows = charts.len().div_ceil(columns).max(1);
     let above = PANEL * rows as u32;
-    canvas::draw(above + legend.height(), |area| {
+    let mut points = Vec::new();
+    let drawing = canvas::draw(above + legend.height(), |area| {
         let (top, bottom) = area.split_vertically(above);
         for (panel, chart) in top.split_evenly((rows, columns)).iter().zip(charts) {
-            chart.draw_on(panel)?;
+            chart.draw_on(panel, &mut points)?;
         }
         legend.draw(&bottom)
-    })
+    })?;
+    let mut data: Vec<Vec<String>> = charts.first().map(|chart| chart.header(&["panel"])).into_iter().collect();
+    for chart in charts {
+        data.extend(chart.lines(&[chart.heading.as_deref().unwrap_or_default()]));
+    }
+    Ok(drawing.telling(points, data))
 }

@@ -72,6 +72,12 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
         }
         legend.draw(&bottom)
     })?;
+    let header = std::iter::once(String::new()).chain(sources.iter().map(|(name, _)| name.clone())).collect();
+    let line = |(name, counts): &(String, Vec<usize>)| {
+        std::iter::once(name.clone()).chain(counts.iter().map(usize::to_string)).collect()
+    };
+    let data = std::iter::once(header).chain(bars.iter().map(line)).collect();
+    let drawing = drawing.telling(Vec::new(), data);
     let at = count(view.largest() as u64);
     let description = format!(
         "Shares of {} sources in the pool and in selections of {at} rows; the table of sources has the numbers.",
@@ -79,5 +85,5 @@ pub(super) fn figure(view: &View<'_>) -> Result<Option<Figure>, PageError> {
     );
     let caption = format!("Sources of the {at} chosen rows in per cent, beside those of the whole pool.");
     let title = format!("Sources, cost {}", view.cost.name());
-    Ok(Some(Figure::new(view.name("sources"), &title, &description, &caption, &drawing)))
+    Ok(Some(Figure::new(view.name_at("sources"), &title, &description, &caption, &drawing)))
 }

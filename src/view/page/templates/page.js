@@ -88,7 +88,7 @@
       const size = drawing.viewBox.baseVal;
       drawing.setAttribute('width', String(size.width / 2));
       drawing.setAttribute('height', String(size.height / 2));
-      const style = document.createElementNS('http://www.w3.org/2000/svg', 'style');
+      const style = document.createElementNS(drawing.namespaceURI, 'style');
       style.textContent = document.getElementById('figure-style').textContent;
       drawing.prepend(style);
       save(name + '.svg', 'image/svg+xml', new XMLSerializer().serializeToString(drawing));
@@ -109,8 +109,8 @@
       const query = queries[state.query];
       out.replaceChildren();
       if (query.text) out.append(make('blockquote', query.text));
-      if (typeof query.price === 'number') out.append(make('p', 'Price in the bound for all subsets: ' + query.price.toPrecision(5)));
       const choice = query.choices[state.choice];
+      if (typeof choice.price === 'number') out.append(make('p', 'Price in the bound for all subsets, above the mean: ' + choice.price.toPrecision(5)));
       out.append(make('p', choice.rows.length > 0 ? 'Its chosen rows, closest first:' : 'No chosen row has it as its closest query.'));
       const list = make('ol', '', { className: 'nearest' });
       for (const [row, cost] of choice.rows) {
