@@ -3,8 +3,8 @@
 //! A selection fits the queries that it was chosen by, so its distance to them is less than its distance to other
 //! queries from the same source. The queries are split into folds; for each fold, every method chooses by the queries of
 //! all other folds, and what it chose is measured on the fold and, for comparison, on the queries that it saw. A
-//! selection never sees the queries on which it is measured, so theorem T10 bounds its distance to the law of the
-//! queries. The result itself is still chosen by all queries.
+//! selection never sees the queries on which it is measured, nor do rules that exclude rows by queries, so theorem T10
+//! bounds its distance to the law of the queries. The result itself is still chosen by all queries.
 
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
 use kantor_theory::{Cost, Geometry, Interval, Objective, PickedRows, Power};
 use serde::{Deserialize, Serialize};
 
+use super::likeness::unlike_anew;
 use super::{Error, Outcome, Request, beside, choose};
 use crate::certify::{self, Terms};
 use crate::label::{Labelled, budgets};
@@ -90,6 +91,7 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
         let [of_held, of_seen] = weights;
         let held = problem.with_queries(&held)?.weighted(of_held);
         let seen = problem.with_queries(&seen)?.weighted(of_seen).with_budgets(outcome.goal.budgets.clone());
+        let seen = unlike_anew(seen, watch)?;
         for (chosen, found) in choose(&seen, &plain, watch)?.chosen.iter().zip(&mut found) {
             for (proved, found) in chosen.selections.iter().zip(found) {
                 let rows = &proved.selection.rows;

@@ -11,7 +11,7 @@ use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::represent::{Encoder, TextSpec};
 use crate::source::{
-    Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, files_named,
+    Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, files_named, pairs,
 };
 
 use super::forbid::{ForbidOverlap, shared};
@@ -196,7 +196,9 @@ impl Inputs {
         if !spec.pool_jsonl.is_empty() {
             inputs.examples = {
                 let rows = inputs.original_pool_len();
-                Some(JsonlRows::scan_within(&spec.pool_jsonl, Some(rows), &allowance, watch)?)
+                let lines = JsonlRows::scan_within(&spec.pool_jsonl, Some(rows), &allowance, watch)?;
+                pairs::doubt(inputs.points().map_or(&[], |(pool, _)| pool.files()), lines.files())?;
+                Some(lines)
             };
         }
         let rows = inputs.original_query_len();

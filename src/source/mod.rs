@@ -24,6 +24,7 @@ mod npz;
 pub(crate) mod number;
 pub mod open;
 pub mod overlap;
+pub(crate) mod pairs;
 mod record;
 pub mod representation;
 mod safetensors;

@@ -7,6 +7,7 @@ use glob::MatchOptions;
 use super::error::DataError;
 use super::kind::{ends_in, is_named_text};
 use super::name::readable;
+use super::pairs;
 
 /// Endings of files that hold rows.
 const VECTORS: [&str; 3] = ["npy", "npz", "safetensors"];
@@ -66,7 +67,7 @@ fn within(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
             return refuse(fault, "name its files, or a pattern of them");
         }
     };
-    files.sort_unstable();
+    pairs::sort(&mut files);
     Ok(files)
 }
 
@@ -83,6 +84,6 @@ fn matching(path: &Path, pattern: &str) -> Result<Vec<PathBuf>, DataError> {
         })?;
         files.extend((!file.is_dir()).then_some(file));
     }
-    files.sort_unstable();
+    pairs::sort(&mut files);
     if files.is_empty() { Err(refuse("matches no file".to_owned())) } else { Ok(files) }
 }
