@@ -255,8 +255,9 @@ fn took_part(subset: &Path, held_out: &Representation, progress: &Progress) -> R
     let same = |record: &InputRecord, held_out: &FileDigests| {
         record.sha256 == held_out.sha256 || record.blake3.as_ref() == Some(&held_out.blake3)
     };
-    let mut queries = manifest.inputs.iter().filter(|record| record.role == "query");
-    Ok(queries.any(|record| digests.iter().any(|held_out| same(record, held_out))))
+    // Queries, and rows that kept others out.
+    let mut rows = manifest.inputs.iter().filter(|record| matches!(&*record.role, "query" | "exclude-near"));
+    Ok(rows.any(|record| digests.iter().any(|held_out| same(record, held_out))))
 }
 
 fn read_losses(

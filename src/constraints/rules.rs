@@ -35,6 +35,8 @@ pub struct Rules {
     pub(super) lengths: Option<String>,
     include: Vec<usize>,
     exclude: Vec<usize>,
+    /// Rows that are excluded as they are like no query: for other queries these are others.
+    unlike: Option<Unlike>,
     /// What rows are worth by themselves: a column and its weight.
     quality: Option<(ColumnRecord, Column, f64)>,
     /// How columns and lists came about that no file says, in words.
@@ -43,6 +45,13 @@ pub struct Rules {
 
 /// Labels that a message lists.
 const LISTED: usize = 12;
+
+/// Rows whose largest similarity to a query is less than `least`.
+#[derive(Debug, Clone, PartialEq)]
+struct Unlike {
+    least: f64,
+    rows: Vec<usize>,
+}
 
 /// A limit on the sum of a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -195,6 +204,24 @@ impl Rules {
         self
     }
 
+    /// Does not choose these rows, whose largest cosine to a query is less than `least`; in place of those that other queries excluded.
+    pub(crate) fn exclude_unlike(mut self, least: f64, rows: Vec<usize>) -> Self {
+        self.unlike = Some(Unlike { least, rows });
+        self
+    }
+
+    /// The largest cosine to a query that rows must have, if there is such a limit.
+    pub(crate) fn least_similarity(&self) -> Option<f64> {
+        self.unlike.as_ref().map(|unlike| unlike.least)
+    }
+
+    /// All rows that are excluded, ascending.
+    fn excluded(&self) -> Vec<usize> {
+        let mut rows = self.exclude.clone();
+        add(&mut rows, self.unlike.iter().flat_map(|unlike| unlike.rows.iter().copied()));
+        rows
+    }
+
     /// Chooses for quality too: the mean of `column`, which has a number of any sign for every row, times `weight`, is taken off
     /// the distance to the power p (the square of a kernel's). A weight of 0 changes nothing; the mean is still said.
     ///
@@ -243,7 +270,7 @@ impl Rules {
     /// Whether every subset may be chosen.
     pub(crate) fn admit_all(&self) -> bool {
         let counted = self.quotas.is_empty() && self.sums.is_empty() && self.lengths.is_none();
-        counted && self.include.is_empty() && self.exclude.is_empty()
+        counted && self.include.is_empty() && self.excluded().is_empty()
     }
 
     /// Adds to [`Rules::in_words`] how a column or a list came about.
@@ -260,7 +287,7 @@ impl Rules {
             format!("{column} in all:{}..{}", end(min), end(max))
         }));
         words.extend(self.lengths.iter().map(|column| format!("budgets in tokens, counted by `{column}`")));
-        let lists = [("included", self.include.len()), ("excluded", self.exclude.len())];
+        let lists = [("included", self.include.len()), ("excluded", self.excluded().len())];
         words.extend(lists.iter().filter(|(_, rows)| *rows > 0).map(|(what, rows)| format!("rows {what}: {rows}")));
         words.extend(self.remarks.iter().cloned());
         words
@@ -331,7 +358,7 @@ impl Rules {
         for sum in &self.sums {
             limits.push(sum.at(place(&sum.column)?, budget));
         }
-        Ok(Constraints { columns, limits, include: self.include.clone(), exclude: self.exclude.clone() })
+        Ok(Constraints { columns, limits, include: self.include.clone(), exclude: self.excluded() })
     }
 
     fn unknown_column(&self, name: &str) -> RuleError {

@@ -3,8 +3,9 @@
 //! A selection fits the queries that it was chosen by, so its distance to them is less than its distance to other
 //! queries from the same source. The queries are split into folds; for each fold, every method chooses by the queries of
 //! all other folds, and what it chose is measured on the fold and, for comparison, on the queries that it saw. A
-//! selection never sees the queries on which it is measured, so theorem T10 bounds its distance to the law of the
-//! queries. The result itself is still chosen by all queries. Several tasks are split each by itself, and each keeps its share.
+//! selection never sees the queries on which it is measured, nor do rules that exclude rows by queries, so theorem T10
+//! bounds its distance to the law of the queries. The result itself is still chosen by all queries. Several tasks are split each
+//! by itself, and each keeps its share.
 
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
 use kantor_theory::{Cost, DistanceBound, FeasibleSet, Geometry, Interval, Objective, PickedRows, Power};
 use serde::{Deserialize, Serialize};
 
+use super::likeness::unlike_anew;
 use super::unseen::{PairedBy, Unseen, Values};
 use super::{Error, Outcome, Request, beside, choose};
 use crate::certify::{self, Terms};
@@ -98,6 +100,7 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
         let (held, seen) = (rows(fold), rows(&others));
         let held = problem.among(&held, fold)?;
         let seen = problem.among(&seen, &others)?.with_budgets(outcome.goal.budgets.clone());
+        let seen = unlike_anew(seen, watch)?;
         let lists = [&fold[..], &others];
         for (chosen, (found, served)) in
             choose(&seen, &plain, watch)?.chosen.iter().zip(found.iter_mut().zip(&mut served))

@@ -3,7 +3,7 @@
 use super::{InputSpec, Inputs};
 use crate::source::name::readable;
 use crate::source::npy::is_npy;
-use crate::source::{JsonlRows, SourceFile};
+use crate::source::{JsonlRows, SourceFile, pairs};
 
 /// What is said where a name of a tensor is not used.
 pub(crate) const IDLE_TENSOR: &str =
@@ -47,19 +47,8 @@ impl Inputs {
                 .push(format!("the query set has {queries} rows and the pool {pool}: are --pool and --query swapped?"));
         }
         let files = of_pool.files();
-        let (rows, lines) = (
-            Vec::from_iter(files.iter().map(|file| file.rows)),
-            self.examples().map_or_else(Vec::new, |examples| examples.files().iter().map(|file| file.rows).collect()),
-        );
-        if rows.len() > 1 && rows.len() == lines.len() && rows != lines {
-            let counts = |counts: &[usize]| counts.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
-            doubts.push(format!(
-                "the files of --pool have {} rows and those of --pool-jsonl {} lines: rows and lines are matched by their place \
-                 over all files, so give both in one order",
-                counts(&rows),
-                counts(&lines)
-            ));
-        }
+        let lines = self.examples().map_or(&[][..], JsonlRows::files);
+        doubts.extend(pairs::doubt(files, lines).ok().flatten());
         if let Some(query) = of_queries.files().iter().find(|query| files.iter().any(|file| same(file, query))) {
             doubts.push(format!("pool and queries are the same file, {}", readable(&query.path)));
         }

@@ -13,7 +13,7 @@ use crate::represent::{Encoder, TextSpec};
 use crate::source::kind::{has_columns, holds_text, table_of};
 use crate::source::{
     Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, file_named,
-    files_named,
+    files_named, pairs,
 };
 
 use super::forbid::{ForbidOverlap, shared};
@@ -233,7 +233,9 @@ impl Inputs {
         if !spec.pool_jsonl.is_empty() {
             inputs.examples = {
                 let rows = inputs.original_pool_len();
-                Some(JsonlRows::scan_within(&spec.pool_jsonl, Some(rows), &allowance, watch)?)
+                let lines = JsonlRows::scan_within(&spec.pool_jsonl, Some(rows), &allowance, watch)?;
+                pairs::doubt(inputs.points().map_or(&[], |(pool, _)| pool.files()), lines.files())?;
+                Some(lines)
             };
         }
         let rows = inputs.original_query_len();

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use kantor_solvers::scan::scan;
 use kantor_solvers::{ScanRequest, Watch};
 use kantor_theory::cost::Family;
-use kantor_theory::{Column, Cost};
+use kantor_theory::{Column, Cost, Rows};
 
 use super::{Error, Inputs};
-use crate::constraints::duplicates;
+use crate::constraints::{Rules, duplicates};
 use crate::problem::{Goal, Problem};
 use crate::source::column::ROW;
 use crate::source::kind::holds_text;
@@ -76,28 +76,44 @@ pub(super) fn near_rows(
     };
     near.validate(Family::Angle, OnBadRow::Error, watch).map_err(DataError::never_dropped)?;
     near.check_same_dim(pool)?;
-    let closeness =
-        largest_similarity(&Problem::new(pool, &near, Goal { cost: Cost::Cosine, ..Goal::default() })?, inputs, watch)?;
+    let closeness = largest_similarity(&Problem::new(pool, &near, cosines())?, watch)?;
     let rows = closeness.into_iter().filter(|(_, value)| *value >= cosine);
     let rows = rows.map(|(row, _)| inputs.original_row(row)).collect();
     Ok((near, rows))
 }
 
-/// The pool rows (as stored) whose largest similarity to a query is below this.
-pub(super) fn unlike_all_queries(least: f64, inputs: &Inputs, watch: &dyn Watch) -> Result<Vec<usize>, Error> {
-    let goal = Goal { cost: Cost::Cosine, ..Goal::default() };
-    let problem = match inputs.points() {
-        Some((pool, query)) => Problem::new(pool, query, goal)?,
-        None => Problem::from_matrix(inputs.queries(), goal)?,
+/// How similarities are asked for.
+fn cosines() -> Goal {
+    Goal { cost: Cost::Cosine, ..Goal::default() }
+}
+
+/// The pool rows whose largest similarity to a query is below this; without a pool `queries` is a matrix.
+pub(super) fn unlike_all_queries(
+    least: f64,
+    pool: Option<&dyn Rows>,
+    queries: &dyn Rows,
+    watch: &dyn Watch,
+) -> Result<Vec<usize>, Error> {
+    let problem = match pool {
+        Some(pool) => Problem::new(pool, queries, cosines())?,
+        None => Problem::from_matrix(queries, cosines())?,
     };
-    let closeness = largest_similarity(&problem, inputs, watch)?;
+    let closeness = largest_similarity(&problem, watch)?;
     // What has no direction is like no query.
     let unlike = closeness.into_iter().filter(|(_, value)| value.is_nan() || *value < least);
-    Ok(unlike.map(|(row, _)| inputs.original_row(row)).collect())
+    Ok(unlike.map(|(row, _)| row).collect())
+}
+
+/// The problem, whose rules exclude the rows that are like none of its own queries in place of those that are like none of others.
+pub(super) fn unlike_anew<'a>(problem: Problem<'a>, watch: &dyn Watch) -> Result<Problem<'a>, Error> {
+    let Some(least) = problem.rules().and_then(Rules::least_similarity) else { return Ok(problem) };
+    let unlike = unlike_all_queries(least, problem.pool(), problem.queries(), watch)?;
+    Ok(problem.without_unlike(least, &unlike))
 }
 
 /// Every pool row with its largest similarity to the queries of `problem`.
-fn largest_similarity(problem: &Problem<'_>, inputs: &Inputs, watch: &dyn Watch) -> Result<Vec<(usize, f64)>, Error> {
+fn largest_similarity(problem: &Problem<'_>, watch: &dyn Watch) -> Result<Vec<(usize, f64)>, Error> {
     let scanned = scan(&problem.task(0, u64::MAX, watch), ScanRequest { row_best: true, lists: 0 })?;
-    Ok(scanned.row_best.map_or_else(Vec::new, |best| best.top(problem.geometry(), inputs.pool_len())))
+    let geometry = problem.geometry();
+    Ok(scanned.row_best.map_or_else(Vec::new, |best| best.top(geometry, geometry.pool_len())))
 }

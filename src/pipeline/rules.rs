@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kantor_solvers::Watch;
 use kantor_theory::constraints::ColumnRecord;
 use kantor_theory::cost::Family;
-use kantor_theory::{Column, Cost};
+use kantor_theory::{Column, Cost, Rows};
 
 use super::likeness::{clusters, near_rows, unlike_all_queries};
 use super::quality::QualitySpec;
@@ -264,8 +264,11 @@ impl RuleSpec {
                 let fault = "--min-similarity needs rows or similarities: a matrix of costs has no cosines";
                 return Err(Error::Request(fault.to_owned()));
             }
-            let rows = unlike_all_queries(least, inputs, watch)?;
-            read.exclude(rows, format!("with no cosine to a query of {least}"));
+            let pool = inputs.points().map(|(pool, _)| pool as &dyn Rows);
+            let rows = unlike_all_queries(least, pool, inputs.queries(), watch)?;
+            let rows: Vec<usize> = rows.into_iter().map(|row| inputs.original_row(row)).collect();
+            let remark = format!("excluded with no cosine to a query of {least}: {}", rows.len());
+            read.add(|rules| rules.exclude_unlike(least, rows).remark(remark));
         }
         if let Some(quality) = &self.quality {
             read.quality(self, quality, inputs, allowance, watch)?;

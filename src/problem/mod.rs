@@ -149,6 +149,16 @@ impl<'a> Problem<'a> {
         Self { ruled, ..self }
     }
 
+    /// The same problem, whose rules leave out these rows of it as they are [like no query](Rules::exclude_unlike).
+    pub(crate) fn without_unlike(self, least: f64, rows: &[usize]) -> Self {
+        let Some(Ruled { rules, dropped }) = self.ruled.as_deref() else { return self };
+        let kept = (0..self.geometry.pool_len() + dropped.len()).filter(|row| dropped.binary_search(row).is_err());
+        let stored: Vec<usize> = kept.collect();
+        let rules = rules.clone().exclude_unlike(least, rows.iter().map(|&row| stored[row]).collect());
+        let ruled = Some(Arc::new(Ruled { rules, dropped: dropped.clone() }));
+        Self { ruled, ..self }
+    }
+
     /// The same problem for other numbers of rows.
     #[must_use]
     pub fn with_budgets(mut self, budgets: Vec<usize>) -> Self {

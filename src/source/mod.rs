@@ -32,6 +32,7 @@ mod npz;
 pub(crate) mod number;
 pub mod open;
 pub mod overlap;
+pub(crate) mod pairs;
 mod pickle;
 mod record;
 pub mod representation;

@@ -10,6 +10,7 @@ use super::error::DataError;
 use super::gradients;
 use super::kind::{ends_in, is_named_columnar, is_named_text};
 use super::name::readable;
+use super::pairs;
 
 /// Endings of files that hold rows.
 const VECTORS: [&str; 4] = ["npy", "npz", "safetensors", "pt"];
@@ -114,7 +115,7 @@ fn within(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
             return refuse("has files of columns (.parquet, .arrow) and others", remedy);
         }
     };
-    files.sort_unstable();
+    pairs::sort(&mut files);
     match parted(&files) {
         None => Ok(files),
         Some((fault, remedy)) => refuse(&fault, &remedy),
@@ -152,6 +153,6 @@ fn matching(path: &Path, pattern: &str) -> Result<Vec<PathBuf>, DataError> {
         })?;
         files.extend((!file.is_dir()).then_some(file));
     }
-    files.sort_unstable();
+    pairs::sort(&mut files);
     if files.is_empty() { Err(refuse("matches no file".to_owned())) } else { Ok(files) }
 }
