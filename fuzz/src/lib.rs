@@ -27,6 +27,37 @@ pub fn safetensors(data: &[u8]) {
     rows(data);
 }
 
+/// As [`npy`].
+pub fn torch(data: &[u8]) {
+    rows(data);
+}
+
+/// The pickle of a whole archive of PyTorch, whose checksums are right, with a storage of 32 numbers.
+pub fn pickle(data: &[u8]) {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let numbers: Vec<u8> = (0..32u8).flat_map(|number| f32::from(number).to_le_bytes()).collect();
+    for (name, bytes) in [("x/data.pkl", data), ("x/byteorder", b"little"), ("x/data/0", &numbers)] {
+        archive.start_file(name, stored).expect("it is a file in memory");
+        archive.write_all(bytes).expect("it is a file in memory");
+    }
+    rows(&archive.finish().expect("it is a file in memory").into_inner());
+}
+
+/// What a store of gradients says of 128 bytes of numbers.
+pub fn gradients(data: &[u8]) {
+    let store = tempfile::tempdir().expect("there is a place for temporary files");
+    let path = [store.path().join("gradients.bin")];
+    std::fs::write(&path[0], [0x3f; 128]).expect("there is room for a small file");
+    std::fs::write(store.path().join("info.json"), data).expect("there is room for a small file");
+    for tensor in [None, Some("x".to_owned())] {
+        let options = OpenOptions { tensor, ..OpenOptions::default() };
+        let Ok(table) = Representation::open(&path, &options) else { continue };
+        let mut row = vec![0.0; table.dim()];
+        (0..table.len()).for_each(|number| table.read_row(number, &mut row));
+    }
+}
+
 /// Rows of text, compressed or not: whatever is accepted can be copied.
 pub fn jsonl(data: &[u8]) {
     let file = file(data);

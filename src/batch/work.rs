@@ -8,8 +8,9 @@ use crate::label::Labelled;
 use crate::output::ResultDirectory;
 use crate::pipeline::{Error, InputSpec, Inputs, Outcome, Prepared, Request};
 use crate::problem::Goal;
-use crate::record::{Run, texts, write_with};
+use crate::record::{Copies, Run, texts, write_with};
 use crate::source::InputRecord;
+use crate::view::card::card;
 
 use super::Job;
 use super::identity::Identity;
@@ -159,7 +160,8 @@ impl Batch<'_> {
     /// Writes the results of jobs of one task, method and seed.
     fn write(&self, opened: &Opened, outcome: &Outcome, places: &[usize], begun: Instant) -> Result<(), Stopped> {
         let inputs = &opened.inputs;
-        let texts = match texts(inputs, outcome, self.watch) {
+        let copies = Copies { card: Some(card), ..Copies::default() };
+        let texts = match texts(inputs, outcome, copies, self.watch) {
             Ok(texts) => texts,
             Err(error) => return self.fail_on(inputs, places, &error),
         };

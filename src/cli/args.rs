@@ -37,7 +37,7 @@ pub(super) struct InputArguments {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct FileArguments {
-    /// Pool rows (.npy, .npz, .safetensors; a column of .parquet or .arrow as FILE:COLUMN), or text of which rows are made (.jsonl,
+    /// Pool rows (.npy, .npz, .safetensors, .pt, a store of gradients; a column of .parquet or .arrow as FILE:COLUMN), or text of which rows are made (.jsonl,
     /// .csv, .tsv, packed or not; .parquet, .arrow, a dataset of HuggingFace); repeat it for shards, or name a directory or a
     /// pattern: they are joined in order
     #[arg(long, value_name = "FILE", required_unless_present = "similarity")]

@@ -19,7 +19,7 @@ use super::threads;
 /// Say what is in a file of rows, and what selecting from it would cost.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Files of rows (.npy, .npz, .safetensors)
+    /// Files of rows (.npy, .npz, .safetensors, .pt, gradients.bin)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Name of the tensor, where a file holds several

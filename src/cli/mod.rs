@@ -8,6 +8,7 @@ mod columns;
 mod compare;
 mod config;
 mod constraints;
+mod copies;
 mod count;
 mod distance;
 mod failure;

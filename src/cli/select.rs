@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use super::progress::Progress;
 use crate::output::ResultDirectory;
 use crate::pipeline::{Inputs, Law, Request, cheap_draws, select};
-use crate::record::{Manifest, Run, SelectionRecord, write};
+use crate::record::{Manifest, Run, SelectionRecord, write_copied};
 use crate::view::table;
 use crate::view::terminal::tell;
 
 use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods, name};
+use super::copies::CopyArguments;
 use super::failure::Failure;
 use super::output::{Place, placed, say, warn};
 use super::settings::tell_idle;
@@ -38,6 +39,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     certify: CertifyArguments,
     #[command(flatten)]
+    copies: CopyArguments,
+    #[command(flatten)]
     run: RunArguments,
 }
 
@@ -60,13 +63,15 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let memory = request.memory.saturating_sub(inputs.taken());
     let random = cheap_draws(inputs.pool_len(), inputs.queries().len(), largest, memory);
     let request = Request { random, ..request };
+    let copies = arguments.copies.copies();
+    copies.check(&inputs)?;
     warn(&inputs, &arguments.run);
     tell_idle(&goal, &request, &arguments.run);
     let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &arguments.run.read_files(&spec, &inputs))?;
     let outcome = select(&inputs, &goal, &request, &progress)?;
     let run = Run { begun, on_bad_row: spec.on_bad_row };
-    let manifest = write(staging, &inputs, &outcome, run, &progress)?;
+    let manifest = write_copied(staging, &inputs, &outcome, run, &copies, &progress)?;
     drop(progress);
     for note in &manifest.notes {
         // What is left out shows in the table; why, to those who ask.

@@ -49,6 +49,7 @@ impl Texts {
             let source = fields.source().map(name);
             let next = places.len();
             named.push(*places.entry(source).or_insert(next));
+            Ok(())
         })?;
         let (source, sources) = ranked(places, named, kept);
         Ok(Self { tokens: any.then_some(tokens), source, sources })

@@ -21,7 +21,7 @@ const LISTS: [&str; 2] = ["indices.npy", "selection.jsonl"];
 const LARGEST: u64 = 16 << 20;
 
 impl Inputs {
-    /// The rows of a subset that a file names by number, as they are counted here.
+    /// The rows of a subset that a file names by number or by id, as they are counted here.
     ///
     /// # Errors
     /// If the file is no list of rows, one of them was left out of the pool, or it is a selection from another pool: then

@@ -50,6 +50,11 @@ impl InputSpec {
                 open(table_of(vectors).0)?;
                 mixed((text, vectors))
             }
+            (Some(text), None) if self.cast || self.tensor.is_some() && !self.tensor_is_hint => {
+                let flag = if self.cast { "--cast" } else { "--tensor" };
+                let fault = format!("{flag} is for files of vectors, and {} is text: leave it out", readable(text));
+                Err(Error::Request(fault))
+            }
             (Some(_), None) => {
                 let pool = JsonlRows::scan_within(&self.pool, None, allowance, watch)?;
                 let query = JsonlRows::scan_apart(&self.query, allowance, watch)?;
@@ -66,7 +71,7 @@ impl Texts {
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<(Representation, Representation), DataError> {
-        let encoder = self.encoder.insert(self.spec.encoder(&self.pool, watch)?);
+        let encoder = self.encoder.insert(self.spec.encoder(&self.pool, allowance, watch)?);
         Ok((encoder.rows(&self.pool, allowance, watch)?, encoder.rows(&self.query, allowance, watch)?))
     }
 }

@@ -11,8 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::output::{CERTIFICATE, PRICES, ResultDirectory};
 use crate::pipeline::{Error, ProvedSelection};
 use crate::source::whole::{self, Whole};
-use crate::source::{DataError, list, npy};
+use crate::source::{DataError, Taken, list, npy};
 
+use super::formats::{Copies, Records};
 use super::{Origin, Prices, QueryTexts};
 
 const INDICES: &str = "indices.npy";
@@ -23,7 +24,11 @@ const ROWS: &str = "selection.jsonl";
 pub(crate) struct Texts {
     /// Lines of the pool's examples by row number, if they are known.
     pub(super) pool: Option<HashMap<usize, Box<[u8]>>>,
+    /// The same with their columns, if they have some.
+    pub(super) taken: Option<Taken>,
     pub(super) queries: QueryTexts,
+    /// How the records are copied.
+    pub(super) copies: Copies,
 }
 
 /// A chosen row: a line of `selection.jsonl`.
@@ -85,11 +90,16 @@ impl SelectionFiles {
         Ok(Self { rows, certificate, prices })
     }
 
-    /// Writes the files into the directory `dir` of a result, with the text of the rows if it is known.
+    /// Writes the files into the directory `dir` of a result, with the records of the rows if they are known.
     ///
     /// # Errors
     /// If the system refuses.
-    pub(super) fn write(&self, staging: &mut ResultDirectory, dir: &str, texts: &Texts) -> Result<(), Error> {
+    pub(super) fn write(
+        &self,
+        staging: &mut ResultDirectory,
+        dir: &str,
+        records: Option<&Records<'_>>,
+    ) -> Result<(), Error> {
         staging.file(&format!("{dir}/{INDICES}"), |out| indices(self.rows.iter().map(|row| row.index), out))?;
         staging.file(&format!("{dir}/{ROWS}"), |out| {
             self.rows.iter().try_for_each(|row| {
@@ -97,11 +107,8 @@ impl SelectionFiles {
                 out.write_all(b"\n")
             })
         })?;
-        if let Some(lines) = &texts.pool {
-            let line = |row: &SelectedRow| lines.get(&row.index).map(|line| &line[..]).unwrap_or_default();
-            staging.file(&format!("{dir}/selected.jsonl"), |out| {
-                self.rows.iter().try_for_each(|row| out.write_all(line(row)))
-            })?;
+        if let Some(records) = records {
+            records.write(&self.rows, staging, dir)?;
         }
         if let Some(certificate) = &self.certificate {
             staging.file(&format!("{dir}/{CERTIFICATE}"), |out| out.write_all(&certificate.to_json()))?;

@@ -8,6 +8,7 @@
 pub(crate) mod columns;
 mod comparison;
 mod files;
+mod formats;
 mod manifest;
 mod origin;
 mod prices;
@@ -18,6 +19,7 @@ mod write;
 pub use crate::pipeline::RandomReference;
 pub use comparison::{COMPARISON_SCHEMA, Comparison, NearestExample, NearestExamples, Overlap, SolverRow, Warning};
 pub use files::{SelectedRow, SelectionFiles, indices};
+pub use formats::{Card, Copies, RowFormat};
 pub(crate) use manifest::directory;
 pub use manifest::{Cut, Manifest, Parameters, Run, SCHEMA};
 pub(crate) use origin::Origin;
@@ -28,5 +30,5 @@ pub(crate) use selection::closest;
 pub use selection::{AgainstRandom, Best, Examined, RankRange, SelectionRecord};
 #[cfg(feature = "cli")]
 pub(crate) use write::COLUMNS;
-pub use write::write;
 pub(crate) use write::{SelectionWriter, finish, rows, texts, write_columns, write_selections, write_with};
+pub use write::{write, write_copied};

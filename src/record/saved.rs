@@ -91,7 +91,7 @@ impl Record {
         let mut staging = ResultDirectory::begin(directory.as_ref(), false, &[])?;
         for (selection, files) in self.manifest.results.iter().zip(&self.files) {
             if let (Some(dir), Some(files)) = (&selection.dir, files) {
-                files.write(&mut staging, dir, &Texts::default())?;
+                files.write(&mut staging, dir, None)?;
             }
         }
         self.manifest.outputs = staging.written().to_vec();

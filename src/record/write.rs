@@ -11,6 +11,7 @@ use crate::source::InputRecord;
 
 use super::Origin;
 use super::files::{SelectionFiles, Texts};
+use super::formats::{Copies, Records};
 use super::manifest::{Manifest, Run, directory};
 use super::prices::query_texts;
 
@@ -25,7 +26,23 @@ pub fn write(
     run: Run,
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
-    let texts = texts(inputs, outcome, watch)?;
+    write_copied(staging, inputs, outcome, run, &Copies::default(), watch)
+}
+
+/// As [`write`], with the records of chosen rows in these formats.
+///
+/// # Errors
+/// As [`write`], or if a record cannot be written so.
+pub fn write_copied(
+    staging: ResultDirectory,
+    inputs: &Inputs,
+    outcome: &Outcome,
+    run: Run,
+    copies: &Copies,
+    watch: &dyn Watch,
+) -> Result<Manifest, Error> {
+    copies.check(inputs)?;
+    let texts = texts(inputs, outcome, copies.clone(), watch)?;
     write_with(staging, inputs, outcome, run, &texts)
 }
 
@@ -41,10 +58,20 @@ pub(crate) fn write_with(
     write_selections(&mut staging, inputs, outcome, "", texts)?;
     inputs.check_unchanged()?;
     let outputs = staging.written().to_vec();
-    let manifest = Manifest::of(Origin(Some(inputs)), outcome, run, |c, p| Some(directory("", c, p)), outputs);
+    let mut manifest = Manifest::of(Origin(Some(inputs)), outcome, run, |c, p| Some(directory("", c, p)), outputs);
+    if let Some(card) = texts.copies.card.filter(|_| texts.pool.is_some() || texts.taken.is_some()) {
+        for result in &manifest.results {
+            let path = format!("{}/{CARD}", result.dir.as_deref().unwrap_or_default());
+            staging.file(&path, |out| out.write_all(card(&manifest, result).as_bytes()))?;
+        }
+        manifest.outputs = staging.written().to_vec();
+    }
     finish(staging, &manifest)?;
     Ok(manifest)
 }
+
+/// The card beside chosen records.
+const CARD: &str = "README.md";
 
 /// Adds the manifest and makes the result visible.
 ///
@@ -110,10 +137,23 @@ pub(crate) fn rows(outcome: &Outcome) -> impl Iterator<Item = &[usize]> {
 }
 
 /// What the files of these selections show of the text of rows: all chosen examples as they are, and how queries begin.
-pub(crate) fn texts(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch) -> Result<Texts, Error> {
+pub(crate) fn texts(inputs: &Inputs, outcome: &Outcome, copies: Copies, watch: &dyn Watch) -> Result<Texts, Error> {
     let wanted = || rows(outcome).flatten().map(|&row| inputs.original_row(row)).collect::<Vec<usize>>();
-    let pool = inputs.examples().map(|examples| examples.copy(&wanted(), watch)).transpose()?;
-    Ok(Texts { pool, queries: query_texts(inputs, outcome, watch)? })
+    let (lines, columns) = copies.need(inputs);
+    let records = |needed: bool| inputs.examples().filter(|_| needed);
+    let pool = records(lines).map(|examples| examples.copy(&wanted(), watch)).transpose()?;
+    let taken = records(columns).map(|examples| examples.take(&wanted(), watch)).transpose()?;
+    Ok(Texts { pool, taken, queries: query_texts(inputs, outcome, watch)?, copies })
+}
+
+/// What each chosen row weighs of a total of 1: its length if tokens are the budget, else the same as the others.
+fn weights(inputs: &Inputs, proved: &ProvedSelection) -> Vec<f64> {
+    let rows = &proved.selection.rows;
+    let lengths = proved.tokens.and_then(|_| inputs.rules().spoken_of().last());
+    let length = |&row: &usize| lengths.and_then(|(_, column)| column.number(inputs.original_row(row))).unwrap_or(1.0);
+    let lengths: Vec<f64> = rows.iter().map(length).collect();
+    let total: f64 = lengths.iter().sum();
+    lengths.into_iter().map(|length| length / total).collect()
 }
 
 /// Writes the files of one selection after the other.
@@ -138,8 +178,16 @@ impl<'a> SelectionWriter<'a> {
         proved: &ProvedSelection,
     ) -> Result<(), Error> {
         let origin = Origin(Some(self.inputs));
+        let Texts { pool, taken, copies, .. } = self.texts;
+        let records = Records {
+            copies,
+            lines: pool.as_ref(),
+            taken: taken.as_ref(),
+            weights: weights(self.inputs, proved),
+            inputs: self.inputs,
+        };
         let mut work =
-            || SelectionFiles::of(origin, &self.facts, method, proved, self.texts)?.write(staging, dir, self.texts);
+            || SelectionFiles::of(origin, &self.facts, method, proved, self.texts)?.write(staging, dir, Some(&records));
         self.inputs.guarded(&Quiet, |_| work())
     }
 }

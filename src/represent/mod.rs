@@ -68,17 +68,28 @@ impl TextSpec {
     /// What makes rows of text, weighted by how common words are in these lines of the pool.
     ///
     /// # Errors
-    /// If a line lacks a field that is to be read, a file changed, or `watch` asks to stop.
-    pub fn encoder(&self, pool: &JsonlRows, watch: &dyn Watch) -> Result<Encoder, DataError> {
+    /// If a line lacks a field that is to be read, a file changed, more than `allowance` is needed, or `watch` asks to stop.
+    pub fn encoder(&self, pool: &JsonlRows, allowance: &Allowance, watch: &dyn Watch) -> Result<Encoder, DataError> {
+        let mut claim = Claim::new(allowance, &pool.files()[0].path);
+        claim.add(ngrams::TABLE, "how common the words of the pool are", WORK_REMEDY)?;
         let frequency = Frequency::new(pool.len());
-        self.each(pool, watch, &mut |count, text| {
+        self.each(pool, allowance, watch, &mut |count, text| {
             (0..count).into_par_iter().for_each(|at| frequency.count(&text(at)))
         })?;
+        claim.keep();
         Ok(Encoder { spec: self.clone(), frequency: frequency.finish() })
     }
 
     /// Calls `take` for all lines, in order and many at a time, with their number and what gives the text of each.
-    fn each(&self, lines: &JsonlRows, watch: &dyn Watch, take: &mut Take<'_>) -> Result<(), DataError> {
+    fn each(
+        &self,
+        lines: &JsonlRows,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+        take: &mut Take<'_>,
+    ) -> Result<(), DataError> {
+        let mut claim = Claim::new(allowance, &lines.files()[0].path);
+        let of_byte = 1 + WORK * self.template.as_ref().map_or(1, Template::count) as u64;
         let fault = Mutex::new(None::<(usize, String)>);
         let mut pass = |first: usize, batch: &mut Vec<Vec<u8>>| {
             let text = |at: usize| {
@@ -97,11 +108,13 @@ impl TextSpec {
         let fields = self.template.as_ref().map_or_else(|| FIELDS.to_vec(), Template::top_fields);
         lines.visit_fields(&fields, watch, |row, line| {
             bytes += line.len();
+            claim.raise_to(of_byte * bytes as u64, "work on its text", WORK_REMEDY)?;
             batch.push(line.to_vec());
             if bytes >= BATCH || batch.len() >= LINES {
                 pass(first, &mut batch);
                 (bytes, first) = (0, row + 1);
             }
+            Ok(())
         })?;
         pass(first, &mut batch);
         match fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
@@ -137,7 +150,7 @@ impl Encoder {
         let mut claim = Claim::new(allowance, &lines.files()[0].path);
         let mut numbers = Vec::new();
         claim.room(&mut numbers, lines.len().saturating_mul(bytes), "the rows that are made of its text", REMEDY)?;
-        self.spec.each(lines, watch, &mut |count, text| {
+        self.spec.each(lines, allowance, watch, &mut |count, text| {
             let start = numbers.len();
             numbers.resize(start + count * bytes, 0);
             let rows = numbers[start..].par_chunks_exact_mut(bytes);
@@ -152,8 +165,14 @@ impl Encoder {
 type Take<'a> = dyn FnMut(usize, &(dyn Fn(usize) -> String + Sync)) + 'a;
 
 /// Bytes of lines that are worked on at a time, and how many lines at most.
-const BATCH: usize = 4 << 20;
+const BATCH: usize = 1 << 20;
 const LINES: usize = 1 << 14;
+
+/// Bytes that a byte of text takes while a row is made of it, at most: itself, and the hashes of a word and a pair, if it is a word of
+/// its own.
+const WORK: u64 = 24;
+
+const WORK_REMEDY: &str = "allow more with --max-memory, or make the lines of text shorter";
 
 /// Numbers that a row may have.
 pub const DIMS: RangeInclusive<usize> = 8..=1 << 16;

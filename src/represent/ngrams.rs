@@ -29,6 +29,9 @@ const BUCKET_BITS: u32 = 22;
 /// Counts of lines that are kept.
 const BUCKETS: usize = 1 << BUCKET_BITS;
 
+/// What the counts take of memory.
+pub(super) const TABLE: u64 = (BUCKETS * size_of::<AtomicU32>()) as u64;
+
 /// Keeps hashes of pairs apart from those of words.
 const PAIR: u64 = 2;
 

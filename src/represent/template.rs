@@ -17,6 +17,9 @@ pub struct Template {
 /// Fields of a template: each may be as long as a line.
 const MOST: usize = 32;
 
+/// Names in the path of a field.
+const DEEPEST: usize = 8;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Literal(String),
@@ -45,6 +48,9 @@ impl FromStr for Template {
                     let path: Vec<String> = rest[1..end].split('.').map(|name| name.trim().to_owned()).collect();
                     if path.iter().any(String::is_empty) {
                         return Err(format!("`{}` names no field: write {{prompt}}, or {{a.b}}", &rest[..=end]));
+                    }
+                    if path.len() > DEEPEST {
+                        return Err(format!("`{}` has more than {DEEPEST} names", &rest[..=end]));
                     }
                     parts.push(Part::Literal(std::mem::take(&mut literal)));
                     parts.push(Part::Field(path));
@@ -78,6 +84,11 @@ impl Template {
         paths.map(String::as_str).collect()
     }
 
+    /// How many fields are put into a text.
+    pub(super) fn count(&self) -> usize {
+        self.parts.iter().filter(|part| matches!(part, Part::Field(_))).count()
+    }
+
     fn fields(&self) -> Vec<String> {
         let field = |part: &Part| match part {
             Part::Literal(_) => None,
@@ -95,8 +106,7 @@ impl Template {
             match part {
                 Part::Literal(literal) => text.push_str(literal),
                 Part::Field(path) => {
-                    let value = path.iter().try_fold(object.ok(), |value, name| Some(value?.get(name))).flatten();
-                    if let Some(value) = value {
+                    if let Some(value) = object.ok().and_then(|object| at(object, path)) {
                         found = true;
                         said(value, &mut text);
                     }
@@ -105,6 +115,14 @@ impl Template {
         }
         if found { Ok(text) } else { Err(lacks(&self.fields().join("`, `"), line)) }
     }
+}
+
+/// The field that a path leads to. A name may have dots itself, as columns of tables do: the longest one comes first.
+fn at<'a>(value: Json<'a>, path: &[String]) -> Option<Json<'a>> {
+    if path.is_empty() {
+        return Some(value);
+    }
+    (1..=path.len()).rev().find_map(|count| at(value.get(&path[..count].join("."))?, &path[count..]))
 }
 
 /// The text of a line by its usual fields, or that it has none of them.
@@ -149,6 +167,9 @@ mod tests {
             r#"{"a": "x\ty", "b": {"c": 3, "d": null}, "m": [{"role": "user", "content": "hi"}, {"content": "ho"}]}"#;
         assert_eq!(fill(r"Q: {a}\n{b.c}{{{b.d}}}", line).as_deref(), Ok("Q: x\ty\n3{}"));
         assert_eq!(fill("{m}", line).as_deref(), Ok("hi\nho"));
+        // Columns of tables have names with dots.
+        let dots = r#"{"a.b": "x", "a": {"b": "y", "c.d": {"e": "z"}}}"#;
+        assert_eq!(fill("{a.b} {a.c.d.e}", dots).as_deref(), Ok("x z"));
     }
 
     #[test]

@@ -174,6 +174,7 @@ impl JsonlRows {
                 first =
                     cell(text, field).map_err(Untaken::from).and_then(&mut take).err().map(|untaken| (row, untaken));
             }
+            Ok(())
         })?;
         match first {
             None => Ok(()),

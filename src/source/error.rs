@@ -120,6 +120,14 @@ pub enum DataError {
         /// Names and types of what is there.
         names: String,
     },
+    /// A name was given for the only table of a file, which has none.
+    #[error("{}: holds {what}, which has no name; leave out --tensor", readable(file))]
+    Unnamed {
+        /// The file.
+        file: PathBuf,
+        /// What it holds.
+        what: &'static str,
+    },
     /// Two files that belong together have rows of different length.
     #[error(
         "{}: rows have {dim} columns, but those of {} have {other_dim}; give files made by the same model",
@@ -379,7 +387,9 @@ impl DataError {
         match self {
             DataError::Io { cause, .. } if cause.kind() == io::ErrorKind::OutOfMemory => FaultKind::Resource,
             DataError::Io { .. } | DataError::Changed { .. } => FaultKind::Io,
-            DataError::Tensor { .. } | DataError::Column { .. } | DataError::NoFiles(_) => FaultKind::Usage,
+            DataError::Tensor { .. } | DataError::Column { .. } | DataError::Unnamed { .. } | DataError::NoFiles(_) => {
+                FaultKind::Usage
+            }
             DataError::Memory { .. } | DataError::Limit { .. } | DataError::TooLong { .. } => FaultKind::Resource,
             DataError::Stopped(_) => FaultKind::Interrupted,
             _ => FaultKind::BadInput,

@@ -121,7 +121,7 @@ const NUMBERS: &str =
 const NO_TEXT: &str = "write the text of the rows, one object {…} per line, as json.dumps does";
 
 /// How to turn a pickle into something safe.
-pub(crate) const PICKLE: &str = "pickles can run code and are never opened; convert it where you trust it: python -c \
+pub(crate) const PICKLE: &str = "pickles can run code, and none is ever run; convert it where you trust it: python -c \
      \"import torch, safetensors.torch as s; x = torch.load('FILE', weights_only=True); \
      s.save_file({'x': x.contiguous()}, 'x.safetensors')\"";
 
@@ -135,9 +135,9 @@ macro_rules! concat_unless_read {
 /// The formats, the more special before the more general.
 const BINARIES: &[Binary] = &[
     Binary { name: "a numpy array (.npy)", is: |b| b.starts_with(super::npy::MAGIC), rows: "", lines: NUMBERS },
-    Binary { name: "a PyTorch file, which holds a pickle", is: is_torch, rows: PICKLE, lines: NO_TEXT },
+    Binary { name: "a PyTorch file", is: is_torch, rows: "", lines: NUMBERS },
     Binary { name: "a numpy archive (.npz)", is: |b| first_member(b).ends_with(b".npy"), rows: "", lines: NUMBERS },
-    Binary { name: "a zip archive", is: |b| b.starts_with(super::npz::MAGIC), rows: UNPACK, lines: UNPACK_LINES },
+    Binary { name: "a zip archive", is: |b| b.starts_with(super::archive::MAGIC), rows: UNPACK, lines: UNPACK_LINES },
     Binary {
         name: "an empty or damaged zip archive",
         is: |b| b.starts_with(b"PK"),
@@ -145,6 +145,12 @@ const BINARIES: &[Binary] = &[
         lines: UNPACK_LINES,
     },
     Binary { name: "a safetensors file", is: super::safetensors::looks_like, rows: "", lines: NUMBERS },
+    Binary {
+        name: "a PyTorch file of the format before version 1.6, which is a pickle",
+        is: |b| b.starts_with(b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"),
+        rows: PICKLE,
+        lines: NO_TEXT,
+    },
     Binary { name: "a Python pickle", is: |b| matches!(b, [0x80, 2..=5, ..]), rows: PICKLE, lines: NO_TEXT },
     Binary {
         name: concat_unless_read!("a Parquet file"),
@@ -317,7 +323,7 @@ pub(crate) fn no_rows(path: &Path, bytes: &[u8]) -> DataError {
         None => match text_rows(bytes) {
             Some((name, remedy)) => refuse(format!("is {name}, not vectors"), remedy),
             None => {
-                let fault = "is none of .npy, .npz and .safetensors by its first bytes";
+                let fault = "is none of .npy, .npz, .safetensors and .pt by its first bytes";
                 refuse(fault.to_owned(), Expected::Rows.remedy())
             }
         },

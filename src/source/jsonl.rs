@@ -176,6 +176,11 @@ impl JsonlRows {
         self.left
     }
 
+    /// Whether all files have columns.
+    pub fn have_columns(&self) -> bool {
+        self.files.iter().all(|file| file.columnar.is_some())
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.starts[self.files.len()]
@@ -265,8 +270,12 @@ impl JsonlRows {
     /// rows.
     ///
     /// # Errors
-    /// If a file changed since it was scanned or cannot be read, or if `watch` asks to stop.
-    pub fn visit(&self, watch: &dyn Watch, look: impl FnMut(usize, &[u8])) -> Result<(), DataError> {
+    /// If a file changed since it was scanned or cannot be read, if `watch` asks to stop, or that of `look`.
+    pub fn visit(
+        &self,
+        watch: &dyn Watch,
+        look: impl FnMut(usize, &[u8]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
         self.visit_by(None, watch, look)
     }
 
@@ -279,7 +288,7 @@ impl JsonlRows {
         &self,
         fields: &[&str],
         watch: &dyn Watch,
-        look: impl FnMut(usize, &[u8]),
+        look: impl FnMut(usize, &[u8]) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         self.visit_by(Some(fields), watch, look)
     }
@@ -288,7 +297,7 @@ impl JsonlRows {
         &self,
         fields: Option<&[&str]>,
         watch: &dyn Watch,
-        mut look: impl FnMut(usize, &[u8]),
+        mut look: impl FnMut(usize, &[u8]) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         watch.begin("read text", self.len() as u64);
         let again = Allowance::unlimited();
@@ -299,7 +308,7 @@ impl JsonlRows {
                 let Some(line) = lines.next_line()? else {
                     return Err(DataError::Changed { file: file.path.clone(), what: "it has fewer rows" });
                 };
-                look(row, line);
+                look(row, line)?;
                 if (row - start).is_multiple_of(1024) {
                     watch.advance(1024)?;
                 }

@@ -50,7 +50,7 @@ fn numbers(path: &Path, source: &Arc<Source>, most: usize) -> Result<Vec<f64>, D
         return parse_text(path, bytes, most);
     }
     let header = npy::parse(path, &bytes[..bytes.len().min(npy::MAX_PREFIX)], total)?;
-    let layout = header.list_layout(path, total)?;
+    let layout = header.list_layout(path, total, true)?;
     if layout.rows > most {
         return Err(too_many(path, layout.rows, most));
     }
@@ -65,16 +65,34 @@ fn numbers(path: &Path, source: &Arc<Source>, most: usize) -> Result<Vec<f64>, D
 }
 
 /// Reads row numbers: distinct, below `rows`; of `selection.jsonl` the field `index`. `id` gives the id of a row, if rows
-/// have ids: a line of a selection that has another is of another pool.
+/// have ids: a line of a selection that has another is of another pool, and the list may be one of ids, as
+/// [`read_named_rows`] reads them.
 ///
 /// # Errors
 /// If the file is no list of such numbers; the message names the place and the value.
 pub fn read_rows<'a>(path: &Path, rows: usize, id: impl Fn(usize) -> Option<&'a str>) -> Result<Vec<usize>, DataError> {
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
-    let listed = rows_of(path, &source, rows, id);
+    let listed = match id(0) {
+        Some(_) => named_rows(path, &source, rows, id).and_then(|listed| distinct(path, listed, rows)),
+        None => rows_of(path, &source, rows, id),
+    };
     // The list is kept, and the file is not looked at again.
     source.check_unchanged().and(listed)
+}
+
+/// The rows, if none is named twice.
+fn distinct(path: &Path, listed: Vec<usize>, rows: usize) -> Result<Vec<usize>, DataError> {
+    let mut seen = Vec::new();
+    reserve(&mut seen, rows, path, NUMBERS)?;
+    seen.resize(rows, false);
+    match listed.iter().position(|&row| std::mem::replace(&mut seen[row], true)) {
+        None => Ok(listed),
+        Some(place) => {
+            let fault = format!("entry {place} names row {}, which was named before", listed[place]);
+            Err(DataError::malformed(path, fault, "name each row of a subset once"))
+        }
+    }
 }
 
 fn rows_of<'a>(

@@ -4,6 +4,7 @@
 //! (memory-mapped) and are converted by block. Whatever is wrong comes back as a [`DataError`] that names the file,
 //! the place and the remedy.
 
+mod archive;
 pub mod cells;
 pub mod column;
 #[cfg(feature = "parquet")]
@@ -16,6 +17,7 @@ pub mod digest;
 pub mod error;
 mod file;
 pub(crate) mod format;
+mod gradients;
 pub(crate) mod json;
 pub mod jsonl;
 pub(crate) mod kind;
@@ -30,14 +32,17 @@ mod npz;
 pub(crate) mod number;
 pub mod open;
 pub mod overlap;
+mod pickle;
 mod record;
 pub mod representation;
 mod safetensors;
 mod shard;
 mod shards;
+mod sparse;
 mod table;
 pub mod text;
 pub(crate) mod tokenizer;
+mod torch;
 mod unpack;
 pub mod validate;
 mod values;

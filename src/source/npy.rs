@@ -93,11 +93,11 @@ impl Header {
         self.sized(file, total, number, table_shape(file, &self.shape)?)
     }
 
-    /// The same for a list, which becomes a table of one column; integers are welcome.
-    pub(crate) fn list_layout(&self, file: &Path, total: u64) -> Result<Layout, DataError> {
+    /// The same for a list, which becomes a table of one column.
+    pub(crate) fn list_layout(&self, file: &Path, total: u64, cast: bool) -> Result<Layout, DataError> {
         match *self.shape {
             [rows] => {
-                let number = number(file, &self.descr, true)?;
+                let number = number(file, &self.descr, cast)?;
                 self.sized(file, total, number, table_shape(file, &[rows, 1])?)
             }
             _ => Err(DataError::malformed(

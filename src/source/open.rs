@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::archive::{self, Archive};
 use super::columnar;
 use super::error::DataError;
 use super::file::{Source, explain};
 use super::format::{Columnar, no_rows};
+use super::gradients;
 use super::kind::table_of;
 use super::memory::Allowance;
 use super::npy;
 use super::npz;
 use super::safetensors;
-use super::shard::{Bytes, Shard};
+use super::shard::{Bytes, Layout, Shard};
+use super::torch;
 
 /// A file format for tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -24,8 +27,16 @@ pub enum Format {
     Npy,
     /// One array of a numpy archive.
     Npz,
+    /// A sparse matrix as SciPy saves it in an archive of numpy's.
+    #[serde(rename = "npz-csr")]
+    Csr,
     /// One tensor of a safetensors file.
     Safetensors,
+    /// One tensor of a file of PyTorch.
+    #[serde(rename = "pt")]
+    Torch,
+    /// The rows of a flat store of gradients.
+    Gradients,
     /// JSON lines, whose text was made rows of.
     Jsonl,
     /// A table of text (CSV, TSV), likewise.
@@ -42,7 +53,10 @@ impl Format {
         match self {
             Format::Npy => "npy",
             Format::Npz => "npz",
+            Format::Csr => "npz-csr",
             Format::Safetensors => "safetensors",
+            Format::Torch => "pt",
+            Format::Gradients => "gradients",
             Format::Jsonl => "jsonl",
             Format::Csv => "csv",
             Format::Parquet => "parquet",
@@ -64,9 +78,13 @@ pub struct OpenOptions {
 
 impl OpenOptions {
     /// Reads the tensor of that name, or the only table if there is none and the name is but a hint.
-    fn read<T>(&self, table: impl Fn(Option<&str>) -> Result<T, DataError>) -> Result<T, DataError> {
+    fn read<T>(&self, mut table: impl FnMut(Option<&str>) -> Result<T, DataError>) -> Result<T, DataError> {
         match table(self.tensor.as_deref()) {
-            Err(DataError::Tensor { .. } | DataError::Column { .. }) if self.tensor_is_hint => table(None),
+            Err(DataError::Tensor { .. } | DataError::Column { .. } | DataError::Unnamed { .. })
+                if self.tensor_is_hint =>
+            {
+                table(None)
+            }
             found => found,
         }
     }
@@ -87,6 +105,17 @@ pub(crate) fn shard(
     explain(table(&source, named.as_ref().unwrap_or(options), first, allowance), || source.check_content())
 }
 
+/// A table that was found in a file.
+pub(crate) struct Found {
+    pub(crate) format: Format,
+    /// Its name, where a file may hold several.
+    pub(crate) tensor: Option<String>,
+    pub(crate) bytes: Bytes,
+    /// Where its first number lies.
+    pub(crate) start: usize,
+    pub(crate) layout: Layout,
+}
+
 fn table(
     source: &Arc<Source>,
     options: &OpenOptions,
@@ -95,25 +124,31 @@ fn table(
 ) -> Result<(Shard, Format), DataError> {
     let (path, bytes, total) = (&source.path, source.bytes(), source.identity.bytes);
     let cast = options.cast;
-    let named = |(name, place, start, layout)| (Some(name), place, start, layout);
-    let (format, (tensor, place, start, layout)) = if bytes.starts_with(npy::MAGIC) {
+    let Found { format, tensor, bytes, start, layout } = if let Some(store) = gradients::store_of(path)? {
+        options.read(|name| store.table(path, total, name))?
+    } else if bytes.starts_with(npy::MAGIC) {
         let header = npy::parse(path, &bytes[..bytes.len().min(npy::MAX_PREFIX)], total)?;
-        (Format::Npy, (None, Bytes::Mapped, header.length, header.layout(path, total, cast)?))
-    } else if bytes.starts_with(npz::MAGIC) {
-        (Format::Npz, named(options.read(|name| npz::table(path, bytes, name, cast, allowance))?))
+        let (start, layout) = (header.length, header.layout(path, total, cast)?);
+        Found { format: Format::Npy, tensor: None, bytes: Bytes::Mapped, start, layout }
+    } else if bytes.starts_with(archive::MAGIC) {
+        let mut archive = Archive::open(path, bytes)?;
+        if archive.names().any(torch::is_pickle) {
+            options.read(|name| torch::table(path, &mut archive, name, cast, allowance))?
+        } else {
+            options.read(|name| npz::table(path, &mut archive, name, cast, allowance))?
+        }
     } else if safetensors::looks_like(bytes) || path.extension().is_some_and(|e| e == "safetensors") {
-        (Format::Safetensors, named(options.read(|name| safetensors::table(path, bytes, name, cast, allowance))?))
+        options.read(|name| safetensors::table(path, bytes, name, cast, allowance))?
     } else if let Some(kind) = Columnar::of(bytes) {
-        let format = if kind == Columnar::Parquet { Format::Parquet } else { Format::Arrow };
-        let read = options.read(|name| columnar::table(path, kind, name, cast, first, allowance))?;
+        let found = options.read(|name| columnar::table(path, kind, name, cast, first, allowance))?;
         // It was opened once more.
         source.check_unchanged()?;
-        (format, named(read))
+        found
     } else {
         return Err(no_rows(path, bytes));
     };
-    let span = start..start + layout.rows * layout.dim * layout.number.size();
-    let shard = Shard { source: source.clone(), tensor, bytes: place, span, layout };
+    let span = start..start + layout.stored() * layout.number.size();
+    let shard = Shard { source: source.clone(), tensor, bytes, span, layout };
     shard.check_exact()?;
     Ok((shard, format))
 }

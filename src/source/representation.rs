@@ -158,7 +158,11 @@ impl Representation {
         // Tables that were made together lie together, one after the other.
         let mut held: Vec<&Arc<Vec<u8>>> = self.shards.iter().filter_map(Shard::held).collect();
         held.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        held.iter().map(|bytes| bytes.len() as u64).sum()
+        let patterns = self.shards.iter().map(|shard| match &shard.layout.order {
+            Order::Sparse(pattern) => pattern.bytes(),
+            _ => 0,
+        });
+        held.iter().map(|bytes| bytes.len() as u64).chain(patterns).sum()
     }
 
     /// SHA-256 of each file, in hexadecimal. Advances `watch` by bytes.

@@ -16,6 +16,7 @@ use super::error::DataError;
 use super::memory::{Allowance, Claim};
 use super::npy;
 use super::number::Number;
+use super::open::{Format, Found};
 use super::shard::{Bytes, Layout, Order};
 
 /// Longest header accepted: the limit of the format's own implementation.
@@ -36,7 +37,7 @@ pub(crate) fn table(
     name: Option<&str>,
     cast: bool,
     allowance: &Allowance,
-) -> Result<(String, Bytes, usize, Layout), DataError> {
+) -> Result<Found, DataError> {
     let rewrite = "write it again: safetensors.numpy.save_file({'x': a}, 'fixed.safetensors')";
     let bad = |fault: String| DataError::malformed(file, fault, rewrite);
     let length = bytes.first_chunk().map(|n| u64::from_le_bytes(*n)).unwrap_or(u64::MAX);
@@ -86,7 +87,8 @@ pub(crate) fn table(
     let number = number(file, info.dtype, cast)?;
     let (rows, dim) = npy::table_shape(file, &shape(info))?;
     let layout = Layout { rows, dim, number, big_endian: false, order: Order::RowMajor };
-    Ok((name.clone(), Bytes::Mapped, start + info.data_offsets.0, layout))
+    let (tensor, start) = (Some(name.clone()), start + info.data_offsets.0);
+    Ok(Found { format: Format::Safetensors, tensor, bytes: Bytes::Mapped, start, layout })
 }
 
 fn shape(info: &TensorInfo) -> Vec<i128> {

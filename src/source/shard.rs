@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::error::DataError;
 use super::file::Source;
 use super::number::{Number, Stored, Target};
+use super::sparse::Pattern;
 
 /// Numbers that pass through the buffer of the slow path at a time.
 const BUFFER: usize = 256;
@@ -26,14 +27,24 @@ const TILE_COLUMNS: usize = 16;
 /// Distance of columns in the tile, not a power of two lest they share a few cache sets.
 const PITCH: usize = TILE_ROWS + 8;
 
+/// Integers that are looked at together.
+const LOOKED_AT: usize = 1 << 16;
+
 /// Integers up to here have an exact `f64`.
 const EXACT: u64 = 1 << 53;
 
-/// In which direction the numbers run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where the numbers of a table lie among those that are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Order {
     RowMajor,
     ColumnMajor,
+    /// So many numbers from a row to the next, and from a column to the next: a view of a larger table.
+    Strided {
+        row: usize,
+        column: usize,
+    },
+    /// Only those are stored that are not zero.
+    Sparse(Arc<Pattern>),
 }
 
 /// What a header says about a table.
@@ -44,6 +55,33 @@ pub(crate) struct Layout {
     pub(crate) number: Number,
     pub(crate) big_endian: bool,
     pub(crate) order: Order,
+}
+
+impl Order {
+    /// Numbers from a row to the next and from a column to the next, of a table of this shape that is not sparse.
+    pub(crate) fn strides(&self, rows: usize, dim: usize) -> (usize, usize) {
+        match self {
+            Order::RowMajor | Order::Sparse(_) => (dim, 1),
+            Order::ColumnMajor => (1, rows),
+            Order::Strided { row, column } => (*row, *column),
+        }
+    }
+}
+
+impl Layout {
+    /// Numbers that are stored, from the first to the last.
+    pub(crate) fn stored(&self) -> usize {
+        match &self.order {
+            Order::RowMajor | Order::ColumnMajor => self.rows * self.dim,
+            Order::Strided { row, column } => (self.rows - 1) * row + (self.dim - 1) * column + 1,
+            Order::Sparse(pattern) => pattern.stored(),
+        }
+    }
+
+    /// Bytes of all values.
+    pub(crate) fn value_bytes(&self) -> u64 {
+        self.rows as u64 * self.dim as u64 * self.number.size() as u64
+    }
 }
 
 /// Where the bytes are.
@@ -103,34 +141,60 @@ impl Shard {
         }
         let rows = out.len() / width;
         assert!(columns.end <= dim && first + rows <= self.layout.rows, "read outside the table");
-        match self.layout.order {
-            Order::RowMajor if width == dim => self.run(first * dim, out),
-            Order::RowMajor => {
-                for (offset, target) in out.chunks_exact_mut(width).enumerate() {
-                    self.run((first + offset) * dim + columns.start, target);
+        let (row, column) = self.layout.order.strides(self.layout.rows, dim);
+        match &self.layout.order {
+            Order::RowMajor if width == dim => return self.run(first * dim, out),
+            Order::Sparse(pattern) => return self.scatter(pattern, first, columns, out),
+            _ => {}
+        }
+        if column == 1 {
+            for (offset, target) in out.chunks_exact_mut(width).enumerate() {
+                self.run((first + offset) * row + columns.start, target);
+            }
+        } else if row == 1 {
+            for (tile, target) in out.chunks_mut(TILE_ROWS * width).enumerate() {
+                for from in columns.clone().step_by(TILE_COLUMNS) {
+                    let columns_here = from..(from + TILE_COLUMNS).min(columns.end);
+                    let start = first + tile * TILE_ROWS + from * column;
+                    self.gather(start, column, columns_here.len(), (width, from - columns.start), target);
                 }
             }
-            Order::ColumnMajor => {
-                for (tile, target) in out.chunks_mut(TILE_ROWS * width).enumerate() {
-                    for from in columns.clone().step_by(TILE_COLUMNS) {
-                        let columns_here = from..(from + TILE_COLUMNS).min(columns.end);
-                        self.gather(first + tile * TILE_ROWS, columns_here, width, from - columns.start, target);
-                    }
+        } else {
+            for (offset, target) in out.chunks_exact_mut(width).enumerate() {
+                for (number, at) in target.iter_mut().zip(columns.clone()) {
+                    self.run((first + offset) * row + at * column, std::slice::from_mut(number));
                 }
             }
         }
     }
 
-    /// Transposes a tile of a column-major table into columns `to..` of `out`, whose rows are `width` long.
-    fn gather<O: Target>(&self, first: usize, columns: Range<usize>, width: usize, to: usize, out: &mut [O]) {
+    /// Transposes a tile of `count` columns, which are `apart` numbers from each other, into columns `to..` of `out`, whose rows are
+    /// `width` long.
+    fn gather<O: Target>(&self, start: usize, apart: usize, count: usize, (width, to): (usize, usize), out: &mut [O]) {
         let mut tile = [O::default(); PITCH * TILE_COLUMNS];
         let rows = out.len() / width;
-        for (column, line) in columns.clone().zip(tile.chunks_exact_mut(PITCH)) {
-            self.run(column * self.layout.rows + first, &mut line[..rows]);
+        for (column, line) in (0..count).zip(tile.chunks_exact_mut(PITCH)) {
+            self.run(start + column * apart, &mut line[..rows]);
         }
         for (row, target) in out.chunks_exact_mut(width).enumerate() {
-            for (offset, t) in target[to..to + columns.len()].iter_mut().enumerate() {
+            for (offset, t) in target[to..to + count].iter_mut().enumerate() {
                 *t = tile[offset * PITCH + row];
+            }
+        }
+    }
+
+    /// Writes rows of which only some numbers are stored.
+    fn scatter<O: Target>(&self, pattern: &Pattern, first: usize, columns: Range<usize>, out: &mut [O]) {
+        let mut buffer = [O::default(); BUFFER];
+        for (offset, target) in out.chunks_exact_mut(columns.len()).enumerate() {
+            target.fill(O::default());
+            let (start, places) = pattern.row(first + offset, &columns);
+            for (chunk, places) in places.chunks(BUFFER).enumerate() {
+                let numbers = &mut buffer[..places.len()];
+                self.run(start + chunk * BUFFER, numbers);
+                for (&place, &mut number) in places.iter().zip(numbers) {
+                    target[place as usize - columns.start] = number;
+                }
             }
         }
     }
@@ -175,26 +239,25 @@ impl Shard {
 
     /// Fails at the first integer that no `f64` equals.
     pub(crate) fn check_exact(&self) -> Result<(), DataError> {
-        let value = |bytes: &[u8]| -> i128 {
-            let mut word = [0; 8];
-            word.copy_from_slice(bytes);
-            let big = self.layout.big_endian;
-            let unsigned = if big { u64::from_be_bytes(word) } else { u64::from_le_bytes(word) };
-            if self.layout.number == Number::I64 { i128::from(unsigned as i64) } else { i128::from(unsigned) }
-        };
-        if !matches!(self.layout.number, Number::I64 | Number::U64) {
+        let Layout { rows, dim, number, .. } = self.layout;
+        if !matches!(number, Number::I64 | Number::U64) {
             return Ok(());
         }
-        let data = self.data();
-        let inexact = |bytes: &[u8]| value(bytes).unsigned_abs() > u128::from(EXACT);
-        let Some(at) = data.par_chunks_exact(8).with_min_len(1 << 16).position_first(inexact) else {
-            return Ok(());
+        let value = |word: u64| if number == Number::I64 { i128::from(word as i64) } else { i128::from(word) };
+        let lines = (LOOKED_AT / dim).max(1);
+        let inexact = |block: usize| {
+            let first = block * lines;
+            let mut words = vec![0u64; lines.min(rows - first) * dim];
+            self.read(first, 0..dim, &mut words);
+            let at = words.iter().position(|&word| value(word).unsigned_abs() > u128::from(EXACT))?;
+            Some((first + at / dim, at % dim, value(words[at])))
         };
-        let (row, column) = match self.layout.order {
-            Order::RowMajor => (at / self.layout.dim, at % self.layout.dim),
-            Order::ColumnMajor => (at % self.layout.rows, at / self.layout.rows),
-        };
-        let value = value(&data[at * 8..at * 8 + 8]).to_string();
-        Err(DataError::Inexact { file: self.source.path.clone(), row, column, value })
+        match (0..rows.div_ceil(lines)).into_par_iter().find_map_first(inexact) {
+            None => Ok(()),
+            Some((row, column, value)) => {
+                let (file, value) = (self.source.path.clone(), value.to_string());
+                Err(DataError::Inexact { file, row, column, value })
+            }
+        }
     }
 }

@@ -7,11 +7,12 @@ use glob::MatchOptions;
 use super::cells::parts;
 use super::dataset;
 use super::error::DataError;
+use super::gradients;
 use super::kind::{ends_in, is_named_columnar, is_named_text};
 use super::name::readable;
 
 /// Endings of files that hold rows.
-const VECTORS: [&str; 3] = ["npy", "npz", "safetensors"];
+const VECTORS: [&str; 4] = ["npy", "npz", "safetensors", "pt"];
 
 /// Endings of files that hold rows in formats that are not read.
 const UNREAD: [&str; 3] = ["bz2", "xz", "lz4"];
@@ -44,9 +45,12 @@ fn is_pattern(path: &Path) -> bool {
 
 fn of_path(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     if path.is_dir() {
-        return match dataset::files(path)? {
-            Some(files) => Ok(files),
-            None => within(path),
+        if let Some(files) = dataset::files(path)? {
+            return Ok(files);
+        }
+        return match gradients::files_in(path)? {
+            none if none.is_empty() => within(path),
+            stores => Ok(stores),
         };
     }
     match path.to_str().filter(|text| text.contains(['*', '?', '['])) {
@@ -90,7 +94,7 @@ fn within(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
             return refuse("has files of vectors and files of text", "say which with a pattern, such as 'DIR/*.npy'");
         }
         (true, true, true) => {
-            let fault = "is a directory without files of rows (.jsonl, .csv, .tsv, packed or not; .npy, .npz, .safetensors; \
+            let fault = "is a directory without files of rows (.jsonl, .csv, .tsv, packed or not; .npy, .npz, .safetensors, .pt; \
                          .parquet, .arrow)";
             return refuse(fault, "name its files, or a pattern of them");
         }

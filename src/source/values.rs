@@ -101,7 +101,7 @@ impl Shard {
 impl Representation {
     /// Bytes of all values, as they are digested.
     pub(crate) fn value_bytes(&self) -> u64 {
-        self.parts(0..self.original_len()).map(|(shard, _)| shard.data().len() as u64).sum()
+        self.parts(0..self.original_len()).map(|(shard, _)| shard.layout.value_bytes()).sum()
     }
 
     /// Number type and digest of the values of some rows, numbered with the dropped ones; works on all worker threads. The

@@ -20,6 +20,9 @@ fn nothing_in_the_corpus_panics_or_is_believed_wrongly() {
     replay("npy", fuzz::npy);
     replay("npz", fuzz::npz);
     replay("safetensors", fuzz::safetensors);
+    replay("torch", fuzz::torch);
+    replay("pickle", fuzz::pickle);
+    replay("gradients", fuzz::gradients);
     replay("jsonl", fuzz::jsonl);
     #[cfg(feature = "parquet")]
     replay("columnar", fuzz::columnar);

@@ -11,9 +11,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::support::*;
 
-const CASES: usize = 1500;
+pub(crate) const CASES: usize = 1500;
 
-fn damaged(whole: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
+pub(crate) fn damaged(whole: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut bytes = whole.to_vec();
     // Headers are where claims are made: half of the flips go to the first and last bytes.
     for _ in 0..rng.random_range(1..4) {
@@ -36,7 +36,7 @@ fn damaged(whole: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     bytes
 }
 
-fn use_table(path: &PathBuf) -> bool {
+pub(crate) fn use_table(path: &PathBuf) -> bool {
     let options = OpenOptions { cast: true, ..OpenOptions::default() };
     let Ok(mut table) = Representation::open(std::slice::from_ref(path), &options) else {
         return false;
@@ -61,19 +61,19 @@ fn try_tables(whole: &[u8]) {
 }
 
 #[test]
-fn damaged_npy_never_panics() {
+pub(crate) fn damaged_npy_never_panics() {
     let values: Vec<f32> = (0..120).map(|i| i as f32).collect();
     try_tables(&npy_f32(6, &values));
 }
 
 #[test]
-fn damaged_safetensors_never_panics() {
+pub(crate) fn damaged_safetensors_never_panics() {
     let data: Vec<u8> = (0..120).map(|i| i as f32).flat_map(f32::to_le_bytes).collect();
     try_tables(&safetensors(&[("x", "F32", "[15,6]", &data[..360]), ("ids", "F32", "[30]", &data[360..])]));
 }
 
 #[test]
-fn damaged_npz_never_panics() {
+pub(crate) fn damaged_npz_never_panics() {
     let values: Vec<f32> = (0..120).map(|i| (i % 7) as f32).collect();
     // A stored member passes its checksum only if the damage misses it: names and times may change.
     try_tables(&zip(&[("x.npy", &npy_f32(6, &values))], false));
@@ -81,7 +81,7 @@ fn damaged_npz_never_panics() {
 }
 
 #[test]
-fn damaged_jsonl_never_panics() {
+pub(crate) fn damaged_jsonl_never_panics() {
     let text: String = (0..200).map(|i| format!("{{\"id\": {i}, \"text\": \"row {i}\"}}\n")).collect();
     let files = Files::new();
     let mut rng = ChaCha8Rng::seed_from_u64(8);

@@ -46,8 +46,7 @@ fn other_formats_in_the_place_of_vectors() {
         (PARQUET, "a Parquet file", "read_parquet('FILE')"),
         (ARROW, "an Arrow file", "read_feather('FILE')"),
         (STREAM, "an Arrow stream (as HuggingFace datasets keeps)", "Dataset.from_file('FILE')"),
-        (&torch(), "a PyTorch file", "weights_only=True"),
-        (LEGACY_PT, "a Python pickle", "weights_only=True"),
+        (LEGACY_PT, "a PyTorch file of the format before version 1.6", "weights_only=True"),
         (HDF5, "an HDF5 file", "h5py.File('FILE')"),
         (b"SQLite format 3\0\x10\0", "an SQLite database", "np.save"),
         (UTF16, "text in UTF-16", "iconv"),
@@ -69,6 +68,8 @@ fn files_of_columns_name_the_feature_and_the_conversion() {
         refused(bytes, open, &[&said[..], &["np.save('x.npy'"]].concat());
         refused(bytes, lines, &said);
     }
+    let files = Files::new();
+    says(open(&files.put("given", torch())), &["given: the PyTorch file takes more values", "weights_only=True"]);
 }
 
 #[test]
@@ -99,8 +100,8 @@ fn other_formats_in_the_place_of_rows_of_text() {
         (PARQUET, "a Parquet file", "to_json('rows.jsonl', orient='records', lines=True)"),
         (ARROW, "an Arrow file", "to_json('rows.jsonl'"),
         (STREAM, "an Arrow stream", "to_json('rows.jsonl')"),
-        (&torch(), "a PyTorch file", "json.dumps"),
-        (LEGACY_PT, "a Python pickle", "json.dumps"),
+        (&torch(), "a PyTorch file", "vectors go to --pool and --query"),
+        (LEGACY_PT, "a PyTorch file of the format", "json.dumps"),
         (HDF5, "an HDF5 file", "json.dumps"),
         (&table, "a numpy array (.npy)", "vectors go to --pool and --query"),
         (&zip(&[("x.npy", &table)], true), "a numpy archive (.npz)", "vectors go to --pool and --query"),
@@ -127,7 +128,7 @@ fn other_formats_in_the_place_of_labels_lists_certificates_settings_records_and_
         (PARQUET, "a Parquet file"),
         (STREAM, "an Arrow stream"),
         (&zip(&[("x.npy", &table)], true), "a numpy archive"),
-        (LEGACY_PT, "a Python pickle"),
+        (LEGACY_PT, "a PyTorch file of the format before version 1.6"),
         (HDF5, "an HDF5 file"),
     ];
     for (bytes, name) in binaries {

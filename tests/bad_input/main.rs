@@ -17,5 +17,7 @@ mod overlaps;
 mod packed;
 mod round_trip;
 mod rows;
+mod sparse;
 mod support;
 mod tables;
+mod torch;

@@ -247,7 +247,7 @@ fn misaligned_safetensors_are_read_all_the_same() {
 
 #[test]
 fn pickles_are_not_executed() {
-    refused_as("x.pkl", b"\x80\x04\x95\x00", &["Python pickle", "never opened", "weights_only=True", "save_file"]);
+    refused_as("x.pkl", b"\x80\x04\x95\x00", &["Python pickle", "none is ever run", "weights_only=True", "save_file"]);
     refused_as("x.pt", b"\x80\x02\x8a\x0a", &["Python pickle", "safetensors.torch"]);
     let torch = zip(&[("x/data.pkl", b"\x80\x02."), ("x/data/0", &[0; 8])], false);
     refused_as("x.pt", &torch, &["PyTorch file", "safetensors.torch"]);
@@ -262,7 +262,7 @@ fn other_formats_are_named() {
         (b"\x28\xb5\x2f\xfd", "zstd", "unpack it"),
         (b"{\"text\": 1}\n", "JSON", "--pool-jsonl"),
         (b"1.0,2.0,3.0\n", "text (numbers)", "np.save"),
-        (b"\x01\x02\x03\x04", "none of .npy, .npz and .safetensors", "np.save"),
+        (b"\x01\x02\x03\x04", "none of .npy, .npz, .safetensors and .pt", "np.save"),
     ] {
         refused(bytes, &[format, remedy]);
     }

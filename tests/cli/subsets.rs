@@ -227,3 +227,33 @@ fn a_list_that_names_a_dropped_row_is_bad_input() {
     exclude.current_dir(work.path()).args("select --budget 1 -o out --exclude list.txt --cost euclidean".split(' '));
     exclude.args("--pool p.npy --query p.npy --on-bad-row drop".split(' ')).assert().success();
 }
+
+/// A subset could be named by row numbers only, where the pool has ids.
+#[test]
+fn a_subset_may_be_named_by_the_ids_of_the_pool() {
+    let work = tempfile::tempdir().unwrap();
+    write_npy(&work.path().join("p.npy"), 2, &[1.0, 0.5, 0.25, 1.0, 0.5, 0.75, 0.0, 1.0]);
+    let put = |name: &str, text: &str| fs::write(work.path().join(name), text).unwrap();
+    let ids = ["a", "b", "7", "c"].map(|id| format!("{{\"id\": \"{id}\"}}\n"));
+    put("p.jsonl", &ids.concat());
+    let distance = |text: &str, more: &[&str]| {
+        put("list", text);
+        let mut command = kantor();
+        command.current_dir(work.path()).args("distance --pool p.npy --query p.npy --subset list --json".split(' '));
+        command.args(more).assert()
+    };
+    let printed = |text: &str, more: &[&str]| distance(text, more).success().get_output().stdout.clone();
+    let with = ["--pool-jsonl", "p.jsonl"];
+    let expected = printed("3\n1\n", &[]);
+    for text in ["c\nb\n", "{\"id\": \"c\", \"text\": 1}\n{\"id\": \"b\"}\n", "3\n1\n"] {
+        assert_eq!(printed(text, &with), expected, "{text}");
+    }
+    for (text, said) in [
+        ("a\nx\n", "list:2: no row of the pool has the id `x`"),
+        ("a\nb\na\n", "entry 2 names row 0, which was named before"),
+        ("7\n", "not a row of a pool of 4"),
+    ] {
+        distance(text, &with).code(3).stderr(contains(said));
+    }
+    distance("c\nb\n", &[]).code(3).stderr(contains("line 1 is not a number"));
+}

@@ -226,7 +226,14 @@ fn text_that_makes_no_rows_is_refused_by_line() {
     refused("pool.jsonl", "query.jsonl", &["--text", "{a"], 2, &["no `}`"]);
     refused("pool.jsonl", "query.jsonl", &["--text", "a"], 2, &["names no field"]);
     refused("pool.jsonl", "query.jsonl", &["--ngram-dim", "7"], 2, &["between 8 and 65536"]);
-    refused("pool.jsonl", "query.jsonl", &["--max-memory", "70000"], 5, &["--ngram-dim"]);
+    refused("pool.jsonl", "query.jsonl", &["--max-memory", "20M", "--ngram-dim", "65536"], 5, &["--ngram-dim"]);
+    // The counts of words, 16 MiB, and what work on a long line takes were beside the limit.
+    refused("pool.jsonl", "query.jsonl", &["--max-memory", "15M"], 5, &["how common the words of the pool are"]);
+    fs::write(at.join("long.jsonl"), format!("{{\"text\": \"{}\"}}\n", "a,".repeat(1 << 20))).unwrap();
+    refused("long.jsonl", "query.jsonl", &["--max-memory", "40M"], 5, &["work on its text takes", "--max-memory"]);
+    // These were ignored.
+    refused("pool.jsonl", "query.jsonl", &["--cast"], 2, &["--cast is for files of vectors, and pool.jsonl is text"]);
+    refused("pool.jsonl", "query.jsonl", &["--tensor", "x"], 2, &["--tensor is for files of vectors"]);
     refused("numbers.csv", "numbers.csv", &[], 3, &["text (numbers)", "np.loadtxt"]);
     refused(
         "short.csv",

@@ -83,6 +83,7 @@ pub(crate) const SELECT: &[Case] = &[
     case("uncertified", Exact, &[select!("--method round-robin --no-certify --budget 10 -o out --quiet")]),
     case("config", Near, &[select!("--config config.toml -o out")]),
     case("text", Exact, &["select --pool text/pool.embed.npy --query text/query_gsm8k.embed.npy --pool-jsonl text/pool.jsonl.gz --budget 3 --method round-robin -o out"]),
+    case("formats", Exact, &["select --pool text/pool.embed.npy --query text/query_gsm8k.embed.npy --pool-jsonl text/pool.jsonl.gz --budget 3 --method round-robin --format chat,alpaca --with-ranks -o out"]),
     case("shards", Exact, &["select --pool rows/pool.npy --pool rows/query.npy --query rows/query.npy --budget 10 -o out"]),
     case("bad-rows", Exact, &["select --pool bad_rows.npy --query few_queries.npy --on-bad-row drop --budget 4 --method optimal -o out"]),
     case("similarity", Exact, &["select --similarity similarities.npy --budget 4 --method optimal,round-robin -o out", "verify out/optimal/k4/certificate.json --similarity similarities.npy"]),

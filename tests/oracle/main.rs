@@ -12,3 +12,4 @@ mod support;
 mod transport;
 mod tsds;
 mod uot;
+mod vectors;

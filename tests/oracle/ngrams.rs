@@ -20,7 +20,7 @@ fn rows(texts: &Value, dim: usize) -> Vec<Vec<f64>> {
     let lines: String = texts.as_array().unwrap().iter().map(|text| format!("{}\n", json!({ "text": text }))).collect();
     fs::write(file.path(), lines).unwrap();
     let lines = JsonlRows::scan(&[file.path().to_owned()], None, &Quiet).unwrap();
-    let encoder = TextSpec { dim, ..TextSpec::default() }.encoder(&lines, &Quiet).unwrap();
+    let encoder = TextSpec { dim, ..TextSpec::default() }.encoder(&lines, &Allowance::unlimited(), &Quiet).unwrap();
     let rows = encoder.rows(&lines, &Allowance::unlimited(), &Quiet).unwrap();
     let row = |row: usize| {
         let mut numbers = vec![0.0; dim];
