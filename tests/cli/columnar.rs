@@ -1,6 +1,5 @@
 //! Files of columns: the same rows are chosen, and the same values certified, as of lines of JSON and tables of vectors.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use predicates::prelude::PredicateBooleanExt;
@@ -16,26 +15,27 @@ fn data(name: &str) -> PathBuf {
 #[test]
 fn a_program_without_columns_names_the_feature_and_the_conversion() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("lines.jsonl"), "{\"id\": 1, \"text\": \"a\"}\n").unwrap();
-    fs::write(directory.path().join("x.npy"), b"").unwrap();
     write_npy(&directory.path().join("x.npy"), 2, &[1.0, 0.0]);
-    let said = contains("snappy.parquet: is a Parquet file, which this program was built without")
-        .and(contains("--features parquet"));
-    let said = said.and(contains("read_parquet('FILE').to_json('rows.jsonl'"));
+    let said = || {
+        contains("snappy.parquet: is a Parquet file, which this program was built without")
+            .and(contains("--features parquet"))
+            .and(contains("read_parquet('FILE').to_json('rows.jsonl'"))
+    };
     let select = |pool: PathBuf, query: &str, more: &[&std::ffi::OsStr]| {
         let mut command = kantor();
         command.current_dir(directory.path()).arg("select").arg("--pool").arg(pool).args(["--query", query]);
         command.args(["--budget", "1", "-o", "out"]).args(more).assert().code(3)
     };
-    select(data("snappy.parquet"), "x.npy", &[]).stderr(said.clone());
-    select("x.npy".into(), "x.npy", &["--pool-jsonl".as_ref(), data("snappy.parquet").as_os_str()])
-        .stderr(said.clone());
+    select(data("snappy.parquet"), "x.npy", &[]).stderr(said());
+    select("x.npy".into(), "x.npy", &["--pool-jsonl".as_ref(), data("snappy.parquet").as_os_str()]).stderr(said());
     // A dataset of HuggingFace, too.
     select(data("dataset"), "x.npy", &[]).stderr(contains("an Arrow stream").and(contains("--features parquet")));
 }
 
 #[cfg(feature = "parquet")]
 mod read {
+    use std::fs;
+
     use serde_json::Value;
 
     use super::*;
