@@ -11,7 +11,7 @@ use kantor_solvers::{Selection, Watch};
 use crate::output::ResultDirectory;
 use crate::pipeline::{Chosen, Error, Inputs, Outcome, Prepared, Request};
 use crate::problem::{Goal, Problem};
-use crate::record::{Cut, Manifest, Origin, RankRange, Run, SelectionWriter, finish, texts};
+use crate::record::{Copies, Cut, Manifest, Origin, RankRange, Run, SelectionWriter, finish, texts};
 use crate::source::OnBadRow;
 
 /// Version of the format of the manifest.
@@ -148,7 +148,7 @@ pub fn run(
         found.map_err(|error| inputs.named(error, goal.cost))
     })?;
     outcome.inputs = inputs.records(request.certify, watch)?;
-    let texts = texts(inputs, &outcome, watch)?;
+    let texts = texts(inputs, &outcome, Copies::default(), watch)?;
     let writer = SelectionWriter::new(inputs, &outcome.inputs, &texts);
     let digits = (cut.bins - 1).to_string().len().max(2);
     let dir = |bin: usize| format!("bin{bin:0digits$}");

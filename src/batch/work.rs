@@ -160,8 +160,9 @@ impl Batch<'_> {
     /// Writes the results of jobs of one task, method and seed.
     fn write(&self, opened: &Opened, outcome: &Outcome, places: &[usize], begun: Instant) -> Result<(), Stopped> {
         let inputs = &opened.inputs;
-        let texts = match texts(inputs, outcome, self.watch) {
-            Ok(texts) => texts.copied(Copies { card: Some(card), ..Copies::default() }),
+        let copies = Copies { card: Some(card), ..Copies::default() };
+        let texts = match texts(inputs, outcome, copies, self.watch) {
+            Ok(texts) => texts,
             Err(error) => return self.fail_on(inputs, places, &error),
         };
         for &at in places {

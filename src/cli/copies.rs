@@ -12,7 +12,8 @@ use super::args::without_repeats;
 #[command(next_help_heading = "Selection")]
 pub(super) struct CopyArguments {
     /// Write the records of chosen rows in these formats: jsonl (as they are), ids, chat ({"messages": …}), alpaca
-    /// ({"instruction", "input", "output"}); by default jsonl, where records are given
+    /// ({"instruction", "input", "output"}), and of columns parquet and hf (a directory for HuggingFace's load_from_disk), which
+    /// both have ranks and weights; by default, where records are given, as they are: parquet of columns, else jsonl
     #[arg(long, value_name = "FORMAT[,FORMAT…]", value_delimiter = ',', value_parser = format_parser())]
     format: Vec<RowFormat>,
     /// Add to each of these records its rank and what it weighs of a total of 1 (kantor_rank, kantor_weight)

@@ -6,7 +6,7 @@ use kantor_solvers::Watch;
 use super::run::{CompareRequest, Compared};
 use crate::output::ResultDirectory;
 use crate::pipeline::{Error, Inputs};
-use crate::record::{Manifest, Origin, Run, directory, finish, texts, write_columns, write_selections};
+use crate::record::{Copies, Manifest, Origin, Run, directory, finish, texts, write_columns, write_selections};
 use crate::view::{Page, csv};
 
 /// The page.
@@ -29,7 +29,7 @@ pub fn write(
     if request.write_selections {
         write_columns(&mut staging, inputs)?;
         for outcome in outcomes {
-            let texts = texts(inputs, outcome, watch)?;
+            let texts = texts(inputs, outcome, Copies::default(), watch)?;
             let under = request.under(outcome.goal.cost);
             write_selections(&mut staging, inputs, outcome, &under, &texts)?;
         }

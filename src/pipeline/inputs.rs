@@ -80,9 +80,6 @@ impl InputSpec {
         for paths in [&mut self.pool, &mut self.pool_jsonl, &mut self.query_jsonl] {
             *paths = several(paths)?.into_iter().flatten().collect();
         }
-        for path in &mut self.query {
-            *path = file_named(path)?;
-        }
         Ok(self)
     }
 

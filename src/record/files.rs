@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::output::{CERTIFICATE, PRICES, ResultDirectory};
 use crate::pipeline::{Error, ProvedSelection};
 use crate::source::whole::{self, Whole};
-use crate::source::{DataError, list, npy};
+use crate::source::{DataError, Taken, list, npy};
 
 use super::formats::{Copies, Records};
 use super::{Origin, Prices, QueryTexts};
@@ -24,16 +24,11 @@ const ROWS: &str = "selection.jsonl";
 pub(crate) struct Texts {
     /// Lines of the pool's examples by row number, if they are known.
     pub(super) pool: Option<HashMap<usize, Box<[u8]>>>,
+    /// The same with their columns, if they have some.
+    pub(super) taken: Option<Taken>,
     pub(super) queries: QueryTexts,
     /// How the records are copied.
     pub(super) copies: Copies,
-}
-
-impl Texts {
-    /// The same with records copied so.
-    pub(crate) fn copied(self, copies: Copies) -> Self {
-        Self { copies, ..self }
-    }
 }
 
 /// A chosen row: a line of `selection.jsonl`.

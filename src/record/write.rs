@@ -42,7 +42,7 @@ pub fn write_copied(
     watch: &dyn Watch,
 ) -> Result<Manifest, Error> {
     copies.check(inputs)?;
-    let texts = texts(inputs, outcome, watch)?.copied(copies.clone());
+    let texts = texts(inputs, outcome, copies.clone(), watch)?;
     write_with(staging, inputs, outcome, run, &texts)
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn write_with(
     inputs.check_unchanged()?;
     let outputs = staging.written().to_vec();
     let mut manifest = Manifest::of(Origin(Some(inputs)), outcome, run, |c, p| Some(directory("", c, p)), outputs);
-    if let Some(card) = texts.copies.card.filter(|_| texts.pool.is_some()) {
+    if let Some(card) = texts.copies.card.filter(|_| texts.pool.is_some() || texts.taken.is_some()) {
         for result in &manifest.results {
             let path = format!("{}/{CARD}", result.dir.as_deref().unwrap_or_default());
             staging.file(&path, |out| out.write_all(card(&manifest, result).as_bytes()))?;
@@ -137,10 +137,13 @@ pub(crate) fn rows(outcome: &Outcome) -> impl Iterator<Item = &[usize]> {
 }
 
 /// What the files of these selections show of the text of rows: all chosen examples as they are, and how queries begin.
-pub(crate) fn texts(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch) -> Result<Texts, Error> {
+pub(crate) fn texts(inputs: &Inputs, outcome: &Outcome, copies: Copies, watch: &dyn Watch) -> Result<Texts, Error> {
     let wanted = || rows(outcome).flatten().map(|&row| inputs.original_row(row)).collect::<Vec<usize>>();
-    let pool = inputs.examples().map(|examples| examples.copy(&wanted(), watch)).transpose()?;
-    Ok(Texts { pool, queries: query_texts(inputs, outcome, watch)?, ..Texts::default() })
+    let (lines, columns) = copies.need(inputs);
+    let records = |needed: bool| inputs.examples().filter(|_| needed);
+    let pool = records(lines).map(|examples| examples.copy(&wanted(), watch)).transpose()?;
+    let taken = records(columns).map(|examples| examples.take(&wanted(), watch)).transpose()?;
+    Ok(Texts { pool, taken, queries: query_texts(inputs, outcome, watch)?, copies })
 }
 
 /// What each chosen row weighs of a total of 1: its length if tokens are the budget, else the same as the others.
@@ -175,9 +178,14 @@ impl<'a> SelectionWriter<'a> {
         proved: &ProvedSelection,
     ) -> Result<(), Error> {
         let origin = Origin(Some(self.inputs));
-        let Texts { pool, copies, .. } = self.texts;
-        let records =
-            Records { copies, lines: pool.as_ref(), weights: weights(self.inputs, proved), inputs: self.inputs };
+        let Texts { pool, taken, copies, .. } = self.texts;
+        let records = Records {
+            copies,
+            lines: pool.as_ref(),
+            taken: taken.as_ref(),
+            weights: weights(self.inputs, proved),
+            inputs: self.inputs,
+        };
         let mut work =
             || SelectionFiles::of(origin, &self.facts, method, proved, self.texts)?.write(staging, dir, Some(&records));
         self.inputs.guarded(&Quiet, |_| work())

@@ -76,11 +76,6 @@ impl FromStr for Template {
 }
 
 impl Template {
-    /// How many fields are put into a text.
-    pub(super) fn count(&self) -> usize {
-        self.parts.iter().filter(|part| matches!(part, Part::Field(_))).count()
-    }
-
     /// The fields at the top level that it names.
     pub(super) fn top_fields(&self) -> Vec<&str> {
         let paths = self.parts.iter().filter_map(|part| match part {
@@ -88,6 +83,11 @@ impl Template {
             Part::Field(path) => path.first(),
         });
         paths.map(String::as_str).collect()
+    }
+
+    /// How many fields are put into a text.
+    pub(super) fn count(&self) -> usize {
+        self.parts.iter().filter(|part| matches!(part, Part::Field(_))).count()
     }
 
     fn fields(&self) -> Vec<String> {

@@ -110,14 +110,6 @@ pub enum DataError {
         /// Names and shapes of what is there.
         names: String,
     },
-    /// A name was given for the only table of a file, which has none.
-    #[error("{}: holds {what}, which has no name; leave out --tensor", readable(file))]
-    Unnamed {
-        /// The file.
-        file: PathBuf,
-        /// What it holds.
-        what: &'static str,
-    },
     /// The file has several columns of vectors, or not the one asked for.
     #[error("{}: {fault}; its columns: {names}; name one of lists of numbers as FILE:COLUMN", readable(file))]
     Column {
@@ -127,6 +119,14 @@ pub enum DataError {
         fault: String,
         /// Names and types of what is there.
         names: String,
+    },
+    /// A name was given for the only table of a file, which has none.
+    #[error("{}: holds {what}, which has no name; leave out --tensor", readable(file))]
+    Unnamed {
+        /// The file.
+        file: PathBuf,
+        /// What it holds.
+        what: &'static str,
     },
     /// Two files that belong together have rows of different length.
     #[error(
@@ -387,7 +387,7 @@ impl DataError {
         match self {
             DataError::Io { cause, .. } if cause.kind() == io::ErrorKind::OutOfMemory => FaultKind::Resource,
             DataError::Io { .. } | DataError::Changed { .. } => FaultKind::Io,
-            DataError::Tensor { .. } | DataError::Unnamed { .. } | DataError::Column { .. } | DataError::NoFiles(_) => {
+            DataError::Tensor { .. } | DataError::Column { .. } | DataError::Unnamed { .. } | DataError::NoFiles(_) => {
                 FaultKind::Usage
             }
             DataError::Memory { .. } | DataError::Limit { .. } | DataError::TooLong { .. } => FaultKind::Resource,

@@ -176,6 +176,11 @@ impl JsonlRows {
         self.left
     }
 
+    /// Whether all files have columns.
+    pub fn have_columns(&self) -> bool {
+        self.files.iter().all(|file| file.columnar.is_some())
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.starts[self.files.len()]

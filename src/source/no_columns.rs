@@ -11,7 +11,7 @@ use super::error::DataError;
 use super::format::{Columnar, no_rows};
 use super::jsonl::JsonlRows;
 use super::memory::Allowance;
-use super::shard::{Bytes, Layout};
+use super::open::Found;
 
 /// The rows of a file.
 pub(crate) struct Records<'a>(Infallible, PhantomData<&'a ()>);
@@ -77,7 +77,7 @@ pub(crate) fn table(
     _: bool,
     _: usize,
     _: &Allowance,
-) -> Result<(String, Bytes, usize, Layout), DataError> {
+) -> Result<Found, DataError> {
     Err(no_rows(path, &[]))
 }
 

@@ -80,7 +80,7 @@ impl OpenOptions {
     /// Reads the tensor of that name, or the only table if there is none and the name is but a hint.
     fn read<T>(&self, mut table: impl FnMut(Option<&str>) -> Result<T, DataError>) -> Result<T, DataError> {
         match table(self.tensor.as_deref()) {
-            Err(DataError::Tensor { .. } | DataError::Unnamed { .. } | DataError::Column { .. })
+            Err(DataError::Tensor { .. } | DataError::Column { .. } | DataError::Unnamed { .. })
                 if self.tensor_is_hint =>
             {
                 table(None)
@@ -140,12 +140,10 @@ fn table(
     } else if safetensors::looks_like(bytes) || path.extension().is_some_and(|e| e == "safetensors") {
         options.read(|name| safetensors::table(path, bytes, name, cast, allowance))?
     } else if let Some(kind) = Columnar::of(bytes) {
-        let format = if kind == Columnar::Parquet { Format::Parquet } else { Format::Arrow };
-        let read = |name: Option<&str>| columnar::table(path, kind, name, cast, first, allowance);
-        let (tensor, bytes, start, layout) = options.read(read)?;
+        let found = options.read(|name| columnar::table(path, kind, name, cast, first, allowance))?;
         // It was opened once more.
         source.check_unchanged()?;
-        Found { format, tensor: Some(tensor), bytes, start, layout }
+        found
     } else {
         return Err(no_rows(path, bytes));
     };

@@ -46,28 +46,17 @@ fn is_pattern(path: &Path) -> bool {
 
 fn of_path(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     if path.is_dir() {
-        let stores = gradients::files_in(path)?;
-        return match (stores.is_empty(), dataset::files(path)?) {
-            (false, _) => Ok(stores),
-            (true, Some(files)) => Ok(files),
-            (true, None) => within(path),
+        if let Some(files) = dataset::files(path)? {
+            return Ok(files);
+        }
+        return match gradients::files_in(path)? {
+            none if none.is_empty() => within(path),
+            stores => Ok(stores),
         };
     }
     match path.to_str().filter(|text| text.contains(['*', '?', '['])) {
         Some(pattern) if !path.exists() => matching(path, pattern),
         _ => Ok(vec![path.to_owned()]),
-    }
-}
-
-/// The one file that a path of queries names: itself, unless it is the directory of a store of gradients.
-///
-/// # Errors
-/// If the directory cannot be read.
-pub(crate) fn file_named(path: &Path) -> Result<PathBuf, DataError> {
-    let stores = if path.is_dir() { gradients::files_in(path)? } else { Vec::new() };
-    match <[PathBuf; 1]>::try_from(stores) {
-        Ok([store]) => Ok(store),
-        Err(_) => Ok(path.to_owned()),
     }
 }
 

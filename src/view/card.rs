@@ -71,8 +71,11 @@ fn header(manifest: &Manifest, result: &SelectionRecord) -> String {
     let within = format!("{}/selected.", result.dir.as_deref().unwrap_or_default());
     let files = manifest.outputs.iter().filter_map(|output| output.path.strip_prefix(&within));
     let configs = files.filter_map(|end| {
-        let name = end.strip_suffix("jsonl")?.trim_end_matches('.');
-        let name = if name.is_empty() { "default" } else { name };
+        let name = match end {
+            "jsonl" => "default",
+            "parquet" => end,
+            _ => end.strip_suffix(".jsonl")?,
+        };
         Some(json!({"config_name": name, "data_files": format!("selected.{end}")}))
     });
     let configs: Vec<Value> = configs.collect();

@@ -25,7 +25,11 @@ fn expected(what: &str) -> Vec<(String, Value)> {
 
 fn lines(rows: &JsonlRows) -> Vec<Value> {
     let mut found = Vec::new();
-    rows.visit(&Quiet, |_, line| found.push(serde_json::from_slice(line).unwrap())).unwrap();
+    rows.visit(&Quiet, |_, line| {
+        found.push(serde_json::from_slice(line).unwrap());
+        Ok(())
+    })
+    .unwrap();
     found
 }
 
@@ -55,7 +59,11 @@ fn records_are_read_as_python_reads_them() {
         assert_eq!(serde_json::from_slice::<Value>(&copied[&1]).unwrap(), wanted[1], "{name}");
         let mut fields = Vec::new();
         let only = |line: &[u8]| serde_json::from_slice::<Value>(line).unwrap();
-        rows.visit_fields(&["response", "text"], &Quiet, |_, line| fields.push(only(line))).unwrap();
+        rows.visit_fields(&["response", "text"], &Quiet, |_, line| {
+            fields.push(only(line));
+            Ok(())
+        })
+        .unwrap();
         let key = if key == "rows" { "response" } else { "text" };
         assert!(
             fields
@@ -140,7 +148,7 @@ fn shards_of_several_sets_or_not_all_of_one_are_refused() {
 fn what_a_file_claims_of_its_sizes_is_checked_before_memory_is_taken() {
     let scan = |path: &PathBuf, bytes: u64| {
         let rows = JsonlRows::scan_within(std::slice::from_ref(path), None, &Allowance::new(bytes), &Quiet)?;
-        rows.visit(&Quiet, |_, _| ())
+        rows.visit(&Quiet, |_, _| Ok(()))
     };
     says(
         scan(&data("forged-page.parquet"), u64::MAX),
@@ -195,7 +203,7 @@ fn damaged_files_of_columns_never_panic() {
             }
             let path = files.put("x", &bytes);
             let scanned = JsonlRows::scan(std::slice::from_ref(&path), None, &Quiet);
-            match scanned.and_then(|rows| rows.visit(&Quiet, |_, _| ())) {
+            match scanned.and_then(|rows| rows.visit(&Quiet, |_, _| Ok(()))) {
                 Ok(()) => read += 1,
                 Err(_) => refused += 1,
             }

@@ -1,15 +1,10 @@
 //! Files of columns: the same rows are chosen, and the same values certified, as of lines of JSON and tables of vectors.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
-#[cfg(feature = "parquet")]
-use serde_json::Value;
 
-#[cfg(feature = "parquet")]
-use crate::support::{indices, json as read_json, printed_json};
 use crate::support::{kantor, write_npy};
 
 fn data(name: &str) -> PathBuf {
@@ -20,8 +15,6 @@ fn data(name: &str) -> PathBuf {
 #[test]
 fn a_program_without_columns_names_the_feature_and_the_conversion() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("lines.jsonl"), "{\"id\": 1, \"text\": \"a\"}\n").unwrap();
-    fs::write(directory.path().join("x.npy"), b"").unwrap();
     write_npy(&directory.path().join("x.npy"), 2, &[1.0, 0.0]);
     let said = || {
         contains("snappy.parquet: is a Parquet file, which this program was built without")
@@ -41,7 +34,12 @@ fn a_program_without_columns_names_the_feature_and_the_conversion() {
 
 #[cfg(feature = "parquet")]
 mod read {
+    use std::fs;
+
+    use serde_json::Value;
+
     use super::*;
+    use crate::support::{indices, json as read_json, printed_json};
 
     /// A directory with the seven rows as lines (`rows.jsonl`) and some queries as text and vectors.
     fn directory() -> tempfile::TempDir {
@@ -175,6 +173,83 @@ mod read {
         command.arg("--pool").arg(data("gzip.parquet:embedding")).assert().code(5).stderr(contains("--max-memory"));
         let found = printed_json(kantor().arg("inspect").arg("--json").arg(data("zstd.parquet:embedding")));
         assert_eq!((&found["files"][0]["rows"], &found["files"][0]["columns"]), (&7.into(), &3.into()));
+    }
+
+    #[test]
+    fn columnar_records_are_written_as_they_are_and_as_asked() {
+        let directory = directory();
+        let at = directory.path();
+        let files = |out: &str| {
+            let names = fs::read_dir(at.join(out).join("optimal/k2")).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+            names.retain(|name| name.starts_with("selected"));
+            names.sort();
+            names
+        };
+        let pool = data("dictionary.parquet");
+        let pool = pool.to_str().unwrap();
+        let chosen = select(at, pool, "query.jsonl", "plain", &[]);
+        assert_eq!(files("plain"), ["selected.parquet"]);
+        let formats = ["--format", "parquet,hf,jsonl,ids"];
+        assert_eq!(select(at, pool, "query.jsonl", "all", &formats), chosen);
+        assert_eq!(files("all"), ["selected.hf", "selected.ids.txt", "selected.jsonl", "selected.parquet"]);
+        let selection = at.join("all/optimal/k2");
+        let lines = fs::read_to_string(selection.join("selected.jsonl")).unwrap();
+        let wanted: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let ids: Vec<String> = wanted.iter().map(|line| format!("{}\n", line["id"].as_str().unwrap())).collect();
+        assert_eq!(fs::read_to_string(selection.join("selected.ids.txt")).unwrap(), ids.concat());
+        // What was written is read again as lines: the same, with ranks and weights.
+        for (name, written) in [("parquet", "selected.parquet"), ("hf", "selected.hf")] {
+            let path = selection.join(written);
+            select(at, path.to_str().unwrap(), "query.jsonl", name, &["--format", "jsonl"]);
+            let again = fs::read_to_string(at.join(name).join("optimal/k2/selected.jsonl")).unwrap();
+            let mut again: Vec<Value> = again.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            again.sort_by_key(|line| line["kantor_rank"].as_u64());
+            for (rank, (again, wanted)) in again.iter().zip(&wanted).enumerate() {
+                let mut wanted = wanted.clone();
+                (wanted["kantor_rank"], wanted["kantor_weight"]) = (rank.into(), 0.5.into());
+                assert_eq!(again, &wanted, "{written}");
+            }
+        }
+        let manifest = read_json(&at.join("all/manifest.json"));
+        let outputs = manifest["outputs"].as_array().unwrap().iter();
+        let outputs: Vec<&str> = outputs.filter_map(|output| output["path"].as_str()).collect();
+        assert!(outputs.iter().any(|path| path.ends_with("selected.hf/state.json")), "{outputs:?}");
+        let mut command = kantor();
+        command.current_dir(at).args([
+            "select",
+            "--pool",
+            "rows.jsonl",
+            "--query",
+            "query.jsonl",
+            "--budget",
+            "2",
+            "-o",
+            "none",
+        ]);
+        command
+            .args(["--format", "parquet"])
+            .assert()
+            .code(2)
+            .stderr(contains("--format parquet").and(contains("records are lines")));
+        let mut command = kantor();
+        command.current_dir(at).args([
+            "select",
+            "--query",
+            "query.jsonl",
+            "--budget",
+            "1",
+            "-o",
+            "none",
+            "--format",
+            "hf",
+        ]);
+        command
+            .arg("--pool")
+            .arg(data("typed.parquet"))
+            .assert()
+            .code(3)
+            .stderr(contains("the column `map`").and(contains("--format parquet")));
     }
 
     #[test]

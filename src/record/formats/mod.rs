@@ -2,6 +2,7 @@
 
 mod alpaca;
 mod chat;
+mod columns;
 mod marks;
 mod shape;
 
@@ -11,7 +12,7 @@ use std::str::FromStr;
 
 use crate::output::ResultDirectory;
 use crate::pipeline::{Error, Inputs};
-use crate::source::DataError;
+use crate::source::{DataError, JsonlRows, Taken};
 
 use super::files::SelectedRow;
 use super::{Manifest, SelectionRecord};
@@ -27,11 +28,15 @@ pub enum RowFormat {
     Chat,
     /// `{"instruction": …, "input": …, "output": …}`, a line each.
     Alpaca,
+    /// The columns of files that have some, as a Parquet file.
+    Parquet,
+    /// The same as a directory that HuggingFace's `load_from_disk` reads.
+    Hf,
 }
 
 impl RowFormat {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Jsonl, Self::Ids, Self::Chat, Self::Alpaca];
+    pub const ALL: [Self; 6] = [Self::Jsonl, Self::Ids, Self::Chat, Self::Alpaca, Self::Parquet, Self::Hf];
 
     /// Its name as a value of `--format`.
     pub fn name(self) -> &'static str {
@@ -40,22 +45,31 @@ impl RowFormat {
             RowFormat::Ids => "ids",
             RowFormat::Chat => "chat",
             RowFormat::Alpaca => "alpaca",
+            RowFormat::Parquet => "parquet",
+            RowFormat::Hf => "hf",
         }
     }
 
-    /// The file in the directory of a selection that holds it.
+    /// The file, or the directory, in the directory of a selection that holds it.
     pub(crate) fn file(self) -> &'static str {
         match self {
             RowFormat::Jsonl => "selected.jsonl",
             RowFormat::Ids => "selected.ids.txt",
             RowFormat::Chat => "selected.chat.jsonl",
             RowFormat::Alpaca => "selected.alpaca.jsonl",
+            RowFormat::Parquet => "selected.parquet",
+            RowFormat::Hf => "selected.hf",
         }
     }
 
     /// Whether it is made of the records, not of the rows' numbers alone.
     fn needs_records(self) -> bool {
         self != RowFormat::Ids
+    }
+
+    /// Whether it is made of columns, not of lines.
+    fn has_columns(self) -> bool {
+        matches!(self, RowFormat::Parquet | RowFormat::Hf)
     }
 }
 
@@ -79,7 +93,7 @@ pub type Card = fn(&Manifest, &SelectionRecord) -> String;
 /// How chosen records are copied.
 #[derive(Debug, Clone, Default)]
 pub struct Copies {
-    /// In these formats; if there are none, as lines of JSON where records are known.
+    /// In these formats; if there are none, as they are, where records are known: columns as Parquet, else as lines of JSON.
     pub formats: Vec<RowFormat>,
     /// Whether each record is given fields with its rank and weight.
     pub ranks: bool,
@@ -99,6 +113,14 @@ impl Copies {
                 "--with-ranks adds fields to records, and --format ids has none: leave one of them out".to_owned(),
             );
         }
+        let lines = |records: &JsonlRows| !records.have_columns();
+        if let Some(format) = self.formats.iter().find(|format| format.has_columns())
+            && inputs.examples().is_some_and(lines)
+        {
+            return refuse(format!(
+                "--format {format} writes the columns of Parquet and Arrow files, and the records are lines: choose --format jsonl"
+            ));
+        }
         let format =
             self.formats.iter().find(|format| format.needs_records()).map(|format| format!("--format {format}"));
         match format.or(self.ranks.then(|| "--with-ranks".to_owned())) {
@@ -110,11 +132,31 @@ impl Copies {
     }
 }
 
+impl Copies {
+    /// The formats that are written.
+    fn written(&self, inputs: &Inputs) -> Vec<RowFormat> {
+        match inputs.examples() {
+            _ if !self.formats.is_empty() => self.formats.clone(),
+            Some(records) if records.have_columns() => vec![RowFormat::Parquet],
+            _ => vec![RowFormat::Jsonl],
+        }
+    }
+
+    /// Whether lines of the records are asked for, and whether columns are.
+    pub(super) fn need(&self, inputs: &Inputs) -> (bool, bool) {
+        let written = self.written(inputs);
+        let lines = written.iter().any(|format| format.needs_records() && !format.has_columns());
+        (lines, written.iter().any(|format| format.has_columns()))
+    }
+}
+
 /// The records of a selection's rows, and how to copy them.
 pub(super) struct Records<'a> {
     pub(super) copies: &'a Copies,
     /// The lines of the pool's records by row number, if they are known.
     pub(super) lines: Option<&'a HashMap<usize, Box<[u8]>>>,
+    /// The same with their columns, if they have some that are asked for.
+    pub(super) taken: Option<&'a Taken>,
     /// What each row weighs, of a total of 1.
     pub(super) weights: Vec<f64>,
     /// Where the records are from.
@@ -124,11 +166,14 @@ pub(super) struct Records<'a> {
 impl Records<'_> {
     /// Writes those of these rows into the directory `dir` of a result.
     pub(super) fn write(&self, rows: &[SelectedRow], staging: &mut ResultDirectory, dir: &str) -> Result<(), Error> {
-        let formats: &[RowFormat] = match &self.copies.formats[..] {
-            [] => &[RowFormat::Jsonl],
-            formats => formats,
-        };
-        for &format in formats.iter().filter(|format| self.lines.is_some() || !format.needs_records()) {
+        for format in self.copies.written(self.inputs) {
+            if format.has_columns() {
+                self.write_columns(format, rows, staging, dir)?;
+                continue;
+            }
+            if self.lines.is_none() && format.needs_records() {
+                continue;
+            }
             let line = |row| self.line(format, row).map_err(|fault| self.refused(row.index, format, &fault));
             let lines: Vec<Vec<u8>> = rows.iter().map(line).collect::<Result<_, _>>()?;
             staging.file(&format!("{dir}/{}", format.file()), |out| {
@@ -138,11 +183,28 @@ impl Records<'_> {
         Ok(())
     }
 
+    /// Writes these rows in a format of columns, which have their ranks and weights.
+    fn write_columns(
+        &self,
+        format: RowFormat,
+        rows: &[SelectedRow],
+        staging: &mut ResultDirectory,
+        dir: &str,
+    ) -> Result<(), Error> {
+        let Some(taken) = self.taken else { return Ok(()) };
+        let (rows, path): (Vec<usize>, _) =
+            (rows.iter().map(|row| row.index).collect(), format!("{dir}/{}", format.file()));
+        match format {
+            RowFormat::Hf => columns::dataset(taken, &rows, &self.weights, staging, &path),
+            _ => columns::parquet(taken, &rows, &self.weights, staging, &path),
+        }
+    }
+
     /// The line of a row; or why there is none.
     fn line(&self, format: RowFormat, row: &SelectedRow) -> Result<Vec<u8>, String> {
         let record = self.lines.and_then(|lines| lines.get(&row.index)).map(|line| &line[..]).unwrap_or_default();
         let line = match format {
-            RowFormat::Jsonl => record.to_vec(),
+            RowFormat::Jsonl | RowFormat::Parquet | RowFormat::Hf => record.to_vec(),
             RowFormat::Ids => id(&row.id)?,
             RowFormat::Chat => chat::line(record)?,
             RowFormat::Alpaca => alpaca::line(record)?,

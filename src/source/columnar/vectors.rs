@@ -18,6 +18,7 @@ use crate::source::error::DataError;
 use crate::source::format::Columnar;
 use crate::source::memory::{Allowance, Claim};
 use crate::source::number::Number;
+use crate::source::open::{Format, Found};
 use crate::source::shard::{Bytes, Layout, Order};
 
 const WHAT: &str = "its column of vectors";
@@ -95,7 +96,7 @@ pub(crate) fn table(
     cast: bool,
     first: usize,
     allowance: &Allowance,
-) -> Result<(String, Bytes, usize, Layout), DataError> {
+) -> Result<Found, DataError> {
     let (name, number) = column(path, kind, name, cast, allowance)?;
     let mut batches = Batches::open(path, kind, &Wanted::Named(&[&name]), allowance)?;
     let mut vectors = Vectors { path, name: &name, number, first, rows: 0, dim: None, numbers: Vec::new() };
@@ -113,7 +114,8 @@ pub(crate) fn table(
     };
     claim.keep();
     let layout = Layout { rows, dim, number, big_endian: cfg!(target_endian = "big"), order: Order::RowMajor };
-    Ok((name, Bytes::Memory(numbers.into()), 0, layout))
+    let format = if kind == Columnar::Parquet { Format::Parquet } else { Format::Arrow };
+    Ok(Found { format, tensor: Some(name), bytes: Bytes::Memory(numbers.into()), start: 0, layout })
 }
 
 /// The name and number type of the column that is meant.
