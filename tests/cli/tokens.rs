@@ -183,9 +183,9 @@ fn what_budgets_in_tokens_do_not_go_with_is_refused_before_the_work() {
     let budget = ["--token-budget", "1k"];
     refused(&["--token-budget", "1k", "--budget", "10"], 2, "cannot be used with");
     let with = |more: &[&'static str]| [&budget[..], more].concat();
-    refused(&with(&["--quota", "source=gsm8k_train:400.."]), 2, "but at most 1000 are asked for");
-    refused(&with(&["--quota", "source=gsm8k_train:9000.."]), 2, "but at least 9000 are asked for");
-    refused(&with(&["--quota", "source:..1%"]), 2, "tokens");
+    refused(&with(&["--quota", "source=gsm8k_train:400.."]), 3, "but at most 1000 are asked for");
+    refused(&with(&["--quota", "source=gsm8k_train:9000.."]), 3, "but at least 9000 are asked for");
+    refused(&with(&["--quota", "source:..1%"]), 3, "tokens");
     refused(&with(&["--diversity", "0.5"]), 2, "--diversity");
     refused(&with(&["--balance-groups", "0,50"]), 2, "--balance-groups");
     refused(&["--token-budget", "0"], 2, "at least one token");

@@ -10,6 +10,7 @@ use kantor_theory::Status;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
+use crate::admission::rows_within;
 use crate::registry;
 use crate::relax::herding::cloud::comparable;
 use crate::relax::swaps::{self, Active, Improved, LeftOpen};
@@ -123,6 +124,7 @@ impl Selector for Swap {
 
     fn needs(&self, task: &Task<'_>, largest: usize) -> ScanRequest {
         let start = self.start(task).map_or_else(ScanRequest::default, |start| start.needs(task, largest));
+        let largest = task.constraints.and_then(rows_within).unwrap_or(largest);
         if task.objective.kernel().is_some() { start } else { start.union(Active::needs(task, largest)) }
     }
 

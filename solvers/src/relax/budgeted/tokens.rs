@@ -25,8 +25,11 @@ use crate::task::{SelectError, Task};
 /// The most tokens, so that units can be counted.
 const MOST: f64 = (1u64 << 31) as f64;
 
-/// Largest k·M at which swaps are tried.
+/// Largest k·M at which swaps are tried where no limits hold.
 const COSTS: usize = 30_000;
+
+/// Costs that transports for swaps read where limits hold and k·M is larger.
+const WORK: usize = 16_000_000;
 
 /// Most transports that are solved for swaps.
 const TRIES: usize = 300;
@@ -123,13 +126,20 @@ pub(in crate::relax) fn improved(
     pool: &Slots<'_>,
     chosen: Vec<u32>,
 ) -> Result<Vec<u32>, SelectError> {
-    if chosen.len() * pool.m > COSTS {
+    let limited = !set.constraints().limits.is_empty() || task.quality.is_some();
+    let tries = match chosen.len() * pool.m {
+        costs if costs <= COSTS => TRIES,
+        // Limits leave more to be rounded.
+        costs if limited => WORK / costs,
+        _ => 0,
+    };
+    if tries == 0 {
         return Ok(chosen);
     }
     let rows: Vec<usize> = pool.rows.iter().map(|&row| row as usize).collect();
     let known = Known { rows: &rows, costs: &pool.costs, m: pool.m };
     let positions = chosen.iter().map(|&slot| slot as usize).collect();
-    let swapped = descend((task, NAME), set, known, positions, (usize::MAX, TRIES))?;
+    let swapped = descend((task, NAME), set, known, positions, (usize::MAX, tries))?;
     Ok(swapped.map_or(chosen, |swapped| swapped.chosen.into_iter().map(|at| at as u32).collect()))
 }
 
