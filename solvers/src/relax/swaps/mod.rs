@@ -142,6 +142,53 @@ pub(super) trait Landscape {
     ) -> Result<Pass, SelectError>;
 }
 
+/// A landscape whose heights are made with the objective of the subset.
+trait Measured: Landscape {
+    /// The objective of the subset that heights were made of last.
+    fn objective(&self) -> f64;
+
+    /// Less than this of the objective of so many rows is not told from rounding.
+    fn least_gain(&self, count: usize) -> f64;
+
+    /// Why it is not shown that no swap helps, though all rows were compared to the end.
+    fn left_open(&self, swapped: Swapped, count: usize) -> Option<LeftOpen> {
+        let hidden = !swapped.proved && self.least_gain(count) >= self.objective().abs();
+        Some(LeftOpen::Rounding).filter(|_| hidden)
+    }
+}
+
+/// Swaps rows of a subset of the known rows while that lowers the objective of their landscape, and undoes it all if it did not.
+fn improved(
+    landscape: &mut dyn Measured,
+    task: &Task<'_>,
+    known: &Active,
+    subset: &[usize],
+    limit: usize,
+) -> Result<Improved, SelectError> {
+    let original = known.inside(subset);
+    let mut inside = original.clone();
+    landscape.heights(&inside)?;
+    let before = landscape.objective();
+    let mut swapped = descend(landscape, &mut inside, task.constraints, limit, task.watch)?;
+    let mut heights = landscape.heights(&inside)?;
+    if landscape.objective() > before {
+        // No more than rounding.
+        (inside, swapped.swaps) = (original, 0);
+        heights = landscape.heights(&inside)?;
+    }
+    let left_open = if !swapped.exhausted {
+        Some(LeftOpen::Limit)
+    } else if !known.are_all() {
+        Some(LeftOpen::Rows)
+    } else {
+        landscape.left_open(swapped, subset.len())
+    };
+    let (rows, scores) = in_order(known.rows(), &heights, &inside);
+    let (values, least_gain) = ([before, landscape.objective()], landscape.least_gain(subset.len()));
+    let compared = known.rows().len();
+    Ok(Improved { rows, scores, values, swaps: swapped.swaps, least_gain, compared, left_open })
+}
+
 /// What a pass did.
 pub(super) struct Pass {
     /// How many swaps were made.

@@ -11,7 +11,7 @@
 
 use rayon::prelude::*;
 
-use super::{Improved, Landscape, LeftOpen, List, Pass, descend, in_order};
+use super::{Improved, Landscape, List, Measured, Pass, improved};
 use crate::PoolScan;
 use crate::admission::Exchanges;
 use crate::relax::budgeted::candidates::{CandidateLists, costs_of, list_length};
@@ -170,33 +170,12 @@ pub(super) fn improve(
     subset: &[usize],
     limit: usize,
 ) -> Result<Improved, SelectError> {
-    let Active { rows, costs, all } = known;
+    let Active { rows, costs, .. } = known;
     // To the last bit of the weights, so that what is said of swaps is true of the distance that is certified.
     let masses = masses(subset.len(), None, task.geometry.query_len(), task.weights).map_err(|_| too_large(NAME))?;
     let demands = Demands { unit: masses.supply.first().copied().unwrap_or(1), of: masses.demand };
     let mut shipping = Shipping::new(NAME, rows, costs, demands, PATIENCE);
-    let original = known.inside(subset);
-    let mut inside = original.clone();
-    shipping.heights(&inside)?;
-    let before = shipping.value;
-    let mut swapped = descend(&mut shipping, &mut inside, task.constraints, limit, task.watch)?;
-    let mut heights = shipping.heights(&inside)?;
-    if shipping.value > before {
-        // No more than rounding.
-        (inside, swapped.swaps) = (original, 0);
-        heights = shipping.heights(&inside)?;
-    }
-    let (value, least_gain) = (shipping.value, shipping.noticed / subset.len() as f64);
-    let left_open = if !swapped.exhausted {
-        Some(LeftOpen::Limit)
-    } else if !all {
-        Some(LeftOpen::Rows)
-    } else {
-        Some(LeftOpen::Rounding).filter(|_| !swapped.proved && least_gain >= value.abs())
-    };
-    let (rows, scores) = in_order(rows, &heights, &inside);
-    let (values, compared) = ([before, value], known.rows.len());
-    Ok(Improved { rows, scores, values, swaps: swapped.swaps, least_gain, compared, left_open })
+    improved(&mut shipping, task, known, subset, limit)
 }
 
 /// The transport distance around a subset.
@@ -282,6 +261,16 @@ impl<'a> Shipping<'a> {
             potentials[query] + line.iter().zip(&onward).fold(f64::INFINITY, |least, (c, on)| (c + on).min(least))
         };
         rows.iter().map(least).collect()
+    }
+}
+
+impl Measured for Shipping<'_> {
+    fn objective(&self) -> f64 {
+        self.value
+    }
+
+    fn least_gain(&self, count: usize) -> f64 {
+        self.noticed / count as f64
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! Limit: 3M operations a pair.
 
-use super::{Active, Improved, Landscape, LeftOpen, List, Pass, descend, in_order};
+use super::{Active, Improved, Landscape, LeftOpen, List, Measured, Pass, Swapped, improved};
 use crate::admission::Exchanges;
 use crate::task::{SelectError, Task};
 use crate::weights::shares;
@@ -28,40 +28,18 @@ pub(super) fn improve(
     limit: usize,
 ) -> Result<Improved, SelectError> {
     let m = task.geometry.query_len();
-    let least = diversity / task.geometry.pool_len() as f64;
-    let mut plans =
-        Plans { known, diversity, shares: shares(task.weights, m), columns: Vec::new(), means: Vec::new(), count: 1 };
-    let original = known.inside(subset);
-    let mut inside = original.clone();
-    plans.heights(&inside)?;
-    let before = plans.value();
-    let mut swapped = descend(&mut plans, &mut inside, task.constraints, limit, task.watch)?;
-    let mut heights = plans.heights(&inside)?;
-    if plans.value() > before {
-        // No more than rounding.
-        (inside, swapped.swaps) = (original, 0);
-        heights = plans.heights(&inside)?;
-    }
-    let every_share = plans.count <= 2 && plans.count + 1 >= subset.len();
-    let (value, least_gain) = (plans.value(), plans.noticed());
-    let left_open = if !swapped.exhausted {
-        Some(LeftOpen::Limit)
-    } else if !known.are_all() {
-        Some(LeftOpen::Rows)
-    } else if !swapped.proved && !every_share {
-        Some(LeftOpen::Shares)
-    } else {
-        None
-    };
-    let (rows, scores) = in_order(known.rows(), &heights, &inside);
-    let (values, compared) = ([before - least, value - least], known.rows().len());
-    Ok(Improved { rows, scores, values, swaps: swapped.swaps, least_gain, compared, left_open })
+    let even = diversity / task.geometry.pool_len() as f64;
+    let (columns, means) = (Vec::new(), Vec::new());
+    let mut plans = Plans { known, diversity, even, shares: shares(task.weights, m), columns, means, count: 1 };
+    improved(&mut plans, task, known, subset, limit)
 }
 
 /// The plans of a subset with the mass of every query on K rows, for all K.
 struct Plans<'a> {
     known: &'a Active,
     diversity: f64,
+    /// λ/N.
+    even: f64,
     /// The mass of every query.
     shares: Vec<f64>,
     /// Of every query the costs of the subset, ascending.
@@ -139,6 +117,21 @@ impl Plans<'_> {
             column.insert(at, *new);
         }
         self.measure();
+    }
+}
+
+impl Measured for Plans<'_> {
+    fn objective(&self) -> f64 {
+        self.value() - self.even
+    }
+
+    fn least_gain(&self, _count: usize) -> f64 {
+        self.noticed()
+    }
+
+    fn left_open(&self, swapped: Swapped, count: usize) -> Option<LeftOpen> {
+        let every_share = self.count <= 2 && self.count + 1 >= count;
+        Some(LeftOpen::Shares).filter(|_| !swapped.proved && !every_share)
     }
 }
 

@@ -12,7 +12,7 @@ use std::ops::Range;
 use kantor_theory::FeasibleSet;
 
 use super::transport::{PATIENCE, Shipping};
-use super::{Active, Improved, Landscape, LeftOpen, List, Pass, descend, in_order};
+use super::{Active, Improved, Landscape, List, Measured, Pass, improved};
 use crate::admission::Exchanges;
 use crate::relax::budgeted::demand::Demands;
 use crate::relax::budgeted::too_large;
@@ -182,6 +182,16 @@ impl<'a> Farthest<'a> {
     }
 }
 
+impl Measured for Farthest<'_> {
+    fn objective(&self) -> f64 {
+        self.largest()
+    }
+
+    fn least_gain(&self, count: usize) -> f64 {
+        self.noticed() / count as f64
+    }
+}
+
 impl Landscape for Farthest<'_> {
     fn rows(&self) -> &[usize] {
         self.rows
@@ -286,26 +296,5 @@ pub(super) fn improve(
     let costs = TaskCosts::of(&spans(task.tasks), costs.chunks_exact(m));
     let equal = vec![1.0; task.tasks.len()];
     let mut farthest = Farthest::new(task, method, rows, &costs, equal, subset.len())?;
-    let original = known.inside(subset);
-    let mut inside = original.clone();
-    farthest.solve(&inside)?;
-    let before = farthest.largest();
-    let mut swapped = descend(&mut farthest, &mut inside, task.constraints, limit, task.watch)?;
-    let mut heights = farthest.heights(&inside)?;
-    if farthest.largest() > before {
-        // No more than rounding.
-        (inside, swapped.swaps) = (original, 0);
-        heights = farthest.heights(&inside)?;
-    }
-    let (value, least_gain) = (farthest.largest(), farthest.noticed() / subset.len() as f64);
-    let left_open = if !swapped.exhausted {
-        Some(LeftOpen::Limit)
-    } else if !known.are_all() {
-        Some(LeftOpen::Rows)
-    } else {
-        Some(LeftOpen::Rounding).filter(|_| !swapped.proved && least_gain >= value.abs())
-    };
-    let (rows, scores) = in_order(rows, &heights, &inside);
-    let (values, compared) = ([before, value], known.rows().len());
-    Ok(Improved { rows, scores, values, swaps: swapped.swaps, least_gain, compared, left_open })
+    improved(&mut farthest, task, known, subset, limit)
 }
