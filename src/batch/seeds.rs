@@ -33,8 +33,6 @@ pub struct OverSeeds {
     pub distance: Option<Spread>,
     /// Of what is at most above the best possible; `null` if that is not known of one of them.
     pub excess: Option<Spread>,
-    /// Of the seconds of method and proof.
-    pub seconds: Option<Spread>,
 }
 
 /// Task, method and budget.
@@ -61,7 +59,6 @@ impl BatchReport {
             n: done.len(),
             distance: spread(&done, |done| Some(f64::midpoint(done.distance?.lower?, done.distance?.upper?))),
             excess: spread(&done, |done| done.excess),
-            seconds: spread(&done, |done| Some(done.total_seconds())),
         };
         groups.into_iter().map(group).collect()
     }

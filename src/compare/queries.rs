@@ -55,7 +55,15 @@ pub(super) fn queries(
         let rows = found.iter().flat_map(|query| &query.choices).flat_map(|choice| choice.rows.iter().map(|row| row.0));
         let wanted: std::collections::BTreeSet<usize> = rows.collect();
         let lines = examples.copy(&wanted.into_iter().collect::<Vec<_>>(), watch)?;
-        let short = |line: &[u8]| beginning(line).chars().take(LETTERS).collect();
+        let short = |line: &[u8]| {
+            let text = beginning(line);
+            let mut letters = text.chars();
+            let mut kept: String = letters.by_ref().take(LETTERS).collect();
+            if letters.next().is_some() {
+                kept.push('…');
+            }
+            kept
+        };
         texts.extend(lines.iter().map(|(row, line)| (*row, short(line))));
     }
     Ok((found, texts))

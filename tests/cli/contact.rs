@@ -145,6 +145,8 @@ fn mistyped_names_get_a_tip_whatever_they_are_of() {
     refused(&["--cost", "cosin"], "'cosine'");
     refused(&["--query-groups", &labels], "did you mean `task`?");
     refused(&["--budgt", "5"], "'--budget'");
+    let text = example("pool.jsonl.gz").display().to_string();
+    refused(&["--pool-jsonl", &text, "--quota", "sorce:..25%"], "did you mean `source`?");
     let subset = at("rows.txt");
     fs::write(&subset, "1\n2\n").unwrap();
     let mut distance = kantor();
