@@ -136,7 +136,7 @@ pub(crate) fn goal(cost: Cost) -> Goal {
 pub(crate) fn methods(inputs: &Inputs, cost: Cost) -> Vec<String> {
     let matrix = inputs.problem(goal(cost)).unwrap().pool().is_none();
     // Densities and kernel distances need the rows themselves.
-    let needs_rows = ["knn-kde", "kde-ratio", "energy", "mmd"];
+    let needs_rows = ["knn-kde", "kde-ratio", "energy", "mmd", "auto"];
     SELECTORS
         .iter()
         .filter(|entry| !(matrix && needs_rows.contains(&entry.name)))

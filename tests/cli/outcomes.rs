@@ -141,17 +141,12 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
-fn names_may_follow_a_space_and_all_is_for_compare() {
+fn names_may_follow_a_space() {
     let work = tempfile::tempdir().unwrap();
     let out = work.path().join("out");
     let words = ["--budget", "5", "--no-certify", "--method"];
     select_example(&out, &words).arg("round-robin, random").assert().success();
     assert!(out.join("random/k5/indices.npy").exists());
-    select_example(&work.path().join("all"), &words)
-        .arg("all")
-        .assert()
-        .code(2)
-        .stderr(contains("only `kantor compare`"));
 }
 
 #[test]

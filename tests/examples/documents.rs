@@ -92,6 +92,10 @@ fn no_public_type_name_stands_twice() {
                 folders.push(path);
                 continue;
             }
+            // Stands in the place of `columnar` where that is not built.
+            if path.ends_with("no_columns.rs") {
+                continue;
+            }
             let text = fs::read_to_string(&path).unwrap_or_default();
             for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("pub ")) {
                 let words = ["struct ", "enum ", "trait ", "type "];

@@ -86,7 +86,7 @@ fn an_interrupt_ends_with_130_and_keeps_what_is_done() {
 fn check_whole(directory: &Path) {
     let manifest = json(&directory.join("manifest.json"));
     let outputs = manifest["outputs"].as_array().unwrap();
-    assert_eq!(outputs.len(), 6);
+    assert_eq!(outputs.len(), 7);
     for output in outputs {
         let length = fs::metadata(directory.join(output["path"].as_str().unwrap())).unwrap().len();
         assert_eq!(output["bytes"].as_u64(), Some(length), "{}", directory.display());
