@@ -52,7 +52,9 @@ pub(crate) use groups::coverage;
 pub(crate) use guard::unless_explained;
 pub use inputs::{InputSpec, Inputs};
 pub use order::Note;
-pub(crate) use order::{OVERFIT, notes};
+#[cfg(feature = "cli")]
+pub(crate) use order::OVERFIT;
+pub(crate) use order::notes;
 pub use own::Own;
 pub use prepared::{Prepared, method};
 pub use quality::QualitySpec;

@@ -8,6 +8,7 @@ pub mod escape;
 pub mod page;
 pub mod plan;
 pub(crate) mod prices;
+#[cfg(feature = "pages")]
 pub(crate) mod remarks;
 pub mod table;
 pub mod terminal;
