@@ -12,8 +12,7 @@ use crate::problem::{Goal, Problem};
 use crate::represent::{Encoder, TextSpec};
 use crate::source::kind::{has_columns, holds_text, table_of};
 use crate::source::{
-    Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, file_named,
-    files_named, pairs,
+    Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, OpenOptions, Representation, files_named, pairs,
 };
 
 use super::forbid::{ForbidOverlap, shared};

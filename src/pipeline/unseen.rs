@@ -204,10 +204,7 @@ mod tests {
         let gone = found(&[("optimal", 1.0, 2.0), ("kde", 2.0, 2.0), ("random", 5.0, 4.0)]);
         assert!(gone.is_overfit());
         let words = gone.sentence();
-        assert!(
-            words.starts_with("optimal leads kde by 9 % on the seen queries and by 0 % on unseen ones"),
-            "{words}"
-        );
+        assert!(words.starts_with("optimal leads kde by 9 % on the seen queries and by 0 % on unseen ones"), "{words}");
         assert!(words.ends_with("on unseen queries optimal and kde cannot be told apart"), "{words}");
         let kept = found(&[("optimal", 1.0, 2.0), ("kde", 2.0, 2.5), ("random", 5.0, 4.0)]);
         assert!(!kept.is_overfit());

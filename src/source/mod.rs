@@ -64,6 +64,8 @@ pub use open::{Format, OpenOptions};
 pub use overlap::overlap;
 pub use record::{DroppedRecord, DroppedRow, InputRecord};
 pub use representation::{Representation, SourceFile};
+#[cfg(feature = "cli")]
+pub(crate) use shards::file_named;
 pub use shards::files_named;
 pub use validate::OnBadRow;
 pub use values::FileDigests;
