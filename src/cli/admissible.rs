@@ -10,7 +10,6 @@ use crate::constraints::{LISTED, LimitUse, Rules, uses};
 use crate::pipeline::{Error, Inputs};
 use crate::problem::Problem;
 use crate::statistics::mean;
-use crate::view::escape::Text;
 use crate::view::table;
 
 /// A subset and the limits asked for.
@@ -72,25 +71,25 @@ impl Admissible {
         object
     }
 
-    /// The same for people.
-    pub(super) fn text(&self, certified: &Certified) -> Text {
-        let mut text = Text::default();
+    /// The same for people, line by line.
+    pub(super) fn lines(&self, certified: &Certified) -> Vec<String> {
+        let mut lines = Vec::new();
         for (task, distance) in self.tasks.iter().zip(certified.distance().of_tasks()) {
-            text.push(format_args!("to the task `{task}`: {}", table::interval(*distance)));
+            lines.push(format!("to the task `{task}`: {}", table::interval(*distance)));
         }
         if let Some(mean) = self.quality {
             let less = certified.less_quality().map(|(interval, _): (Interval, _)| table::interval(interval));
             let less = less.map_or_else(String::new, |less| format!("; less quality: {less}"));
-            text.push(format_args!("mean quality {mean:.4}{less}"));
+            lines.push(format!("mean quality {mean:.4}{less}"));
         }
         if self.limited && self.broken.is_empty() {
-            text.push("the subset keeps all limits");
+            lines.push("the subset keeps all limits".to_owned());
         }
-        self.broken.iter().take(LISTED).for_each(|broken| text.push(format_args!("limit broken: {broken}")));
+        lines.extend(self.broken.iter().take(LISTED).map(|broken| format!("limit broken: {broken}")));
         if self.broken.len() > LISTED {
-            text.push(format_args!("and {} more limits are broken", self.broken.len() - LISTED));
+            lines.push(format!("and {} more limits are broken", self.broken.len() - LISTED));
         }
-        text
+        lines
     }
 
     /// The subsets below which a bound is, in words.

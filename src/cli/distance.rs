@@ -216,7 +216,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     } else {
         let ends = table::interval(certified.distance().plain());
         say(format_args!("distance of {} rows to {} queries: {ends}  ({status})", rows.len(), geometry.query_len()))?;
-        say(admissible.text(&certified))?;
+        for line in admissible.lines(&certified) {
+            say(format_args!("{line}"))?;
+        }
         if let Some(best) = among {
             say(format_args!("{}: at least {}", admissible.every(), table::bound(best, true)))?;
         }

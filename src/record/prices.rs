@@ -68,9 +68,9 @@ pub struct Prices {
     /// Rows that must not be chosen.
     #[serde(default, skip_serializing_if = "FixedRows::are_none")]
     pub excluded: FixedRows,
-    /// The dearest queries; none under the distance of a kernel.
+    /// The dearest queries.
     pub queries: Vec<QueryPrice>,
-    /// Rows that are added to the pool, wherever they lie; none under the distance of a kernel, and where tokens are the budget.
+    /// Rows that are added to the pool, wherever they lie; none where tokens are the budget.
     pub new_rows: Vec<NewRows>,
     /// Rows of so many tokens in all that are added, where tokens are the budget.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -117,6 +117,7 @@ impl Prices {
         let rows = rows.chain(self.new_tokens.iter().map(|of| of.closer_by_at_most));
         let ends = |of: &TokenPrices| [of.closer_by_at_most_with_one_less, of.closer_by_at_most_with_one_more];
         let rows = rows.chain(self.tokens.iter().flat_map(ends));
+        let rows = rows.chain(self.queries.iter().map(|of| of.copy_closer_by_at_most));
         // A price is taken off the same bound; rows have bounds of their own.
         let mut limits = self.limits.iter().filter_map(|of| of.closer_by_at_most);
         let bounds = self.closer_by_at_most.is_some_and(|closer| closer >= open) && limits.all(|closer| closer >= open);
@@ -199,8 +200,12 @@ pub struct QueryPrice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
     /// How far its potential is above the mean (that of its task, times the price of the task): by how much the bound (with p = 2 its
-    /// square) rises with the weight of the query. Bounds nothing itself.
+    /// square) rises with the weight of the query. Bounds nothing itself. Under the distance of a kernel the same of its square, where
+    /// the value of a row that equals the query stands for its potential.
     pub above_mean: f64,
+    /// If a row that equals the query is added to the pool; under the distance of a kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_closer_by_at_most: Option<f64>,
     /// The closest chosen row.
     pub nearest_row: usize,
     /// Its id, as [`RowPrice::id`].
@@ -248,7 +253,17 @@ impl Prices {
             let nearest_row = origin.row(nearest);
             let (nearest_id, text) = (origin.id(nearest_row).into_owned(), texts.get(&number).cloned());
             let task = statement.task_of(query).map(|task| origin.task(task));
-            Some(QueryPrice { query: number, task, above_mean, nearest_row, nearest_id, cost, text })
+            let copy_closer_by_at_most = sensitivity.copy_of_query(query);
+            Some(QueryPrice {
+                query: number,
+                task,
+                above_mean,
+                copy_closer_by_at_most,
+                nearest_row,
+                nearest_id,
+                cost,
+                text,
+            })
         };
         let distances = certified.distance().of_tasks();
         let tasks = sensitivity.task_prices().into_iter().zip(distances).enumerate();
@@ -279,8 +294,8 @@ impl Prices {
             included: fixed(origin, &sensitivity, true),
             excluded: fixed(origin, &sensitivity, false),
             queries: dear(best).into_iter().filter_map(query).collect(),
-            new_rows: match best.objective() {
-                Objective::W if statement.quality.is_none() && statement.tokens.is_none() => {
+            new_rows: match (&statement.quality, &statement.tokens) {
+                (None, None) => {
                     let line = |rows| NewRows { rows, closer_by_at_most: sensitivity.new_rows(rows) };
                     counts(proved.budget).map(line).collect()
                 }

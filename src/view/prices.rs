@@ -136,33 +136,40 @@ impl Prices {
             rows: fixed.collect(),
         };
         let several = !self.tasks.is_empty();
+        let copies = self.queries.iter().any(|query| query.copy_closer_by_at_most.is_some());
         let queries = self.queries.iter().map(|query| {
             let task = several.then(|| query.task.clone().unwrap_or_default());
+            let copy = copies.then(|| closer(query.copy_closer_by_at_most));
             let rest = [
-                format!("{:.4}", query.above_mean),
                 query.nearest_id.clone(),
                 format!("{:.4}", query.cost),
                 query.text.as_deref().map_or_else(String::new, beginning),
             ];
-            [query.query.to_string()].into_iter().chain(task).chain(rest).collect()
+            let above = format!("{:.4}", query.above_mean);
+            [query.query.to_string()].into_iter().chain(task).chain([above]).chain(copy).chain(rest).collect()
         });
+        let above = match (several, copies) {
+            (true, _) => "how far its potential is above the mean of its task, times the price of the task",
+            (false, true) => "how far the value of a row that equals it is above the mean of these, twice",
+            (false, false) => "how far its potential is above the mean of all",
+        };
         let rest = [
-            (
-                "above mean",
-                match several {
-                    true => "how far its potential is above the mean of its task, times the price of the task",
-                    false => "how far its potential is above the mean of all",
-                },
-            ),
             ("nearest chosen row|", "id, or row number in the pool"),
             ("cost", "between the two"),
             ("text|", "how the query begins"),
         ];
         let queries = Listing {
-            caption: "dearest queries: those with the highest potentials, which bound nothing by themselves".to_owned(),
+            caption: match copies {
+                true => "dearest queries: those of which a copy in the pool would be worth most (proved)".to_owned(),
+                false => {
+                    "dearest queries: those with the highest potentials, which bound nothing by themselves".to_owned()
+                }
+            },
             columns: [("query|", "its row number")]
                 .into_iter()
                 .chain(several.then_some(("task|", "its name")))
+                .chain([("above mean", above)])
+                .chain(copies.then_some(("a copy: closer by at most", "proved: if a row that equals it is added")))
                 .chain(rest)
                 .collect(),
             rows: queries.collect(),

@@ -164,7 +164,7 @@ fn relaxed(constraints: &Constraints, columns: &[Column], price: &LimitPrice) ->
 /// with copies of the queries in the pool.
 #[test]
 fn no_problem_that_is_solved_again_gains_more_than_prices_say() {
-    let (mut solved, mut limits, mut fixed, mut added, mut attained) = (0, 0, 0, 0, 0);
+    let (mut solved, mut limits, mut fixed, mut added, mut copies, mut attained) = (0, 0, 0, 0, 0, 0);
     for seed in 0..60 {
         let small = Small::new(seed);
         let constraints = small.rules.at(BUDGET).unwrap();
@@ -196,15 +196,18 @@ fn no_problem_that_is_solved_again_gains_more_than_prices_say() {
                 check(&freed, POOL, row.closer_by_at_most, &mut fixed);
             }
             for more in 1..=MORE {
-                // Under kernels nothing is claimed.
-                let Some(claim) = prices.new_rows.iter().find(|claim| claim.rows >= more) else { continue };
+                let claim = prices.new_rows.iter().find(|claim| claim.rows >= more).unwrap();
                 check(&constraints, POOL + more, claim.closer_by_at_most, &mut added);
+            }
+            // The first row that is added is a copy of the first query.
+            for query in prices.queries.iter().filter(|of| of.query == 0 && of.copy_closer_by_at_most.is_some()) {
+                check(&constraints, POOL + 1, query.copy_closer_by_at_most, &mut copies);
             }
             solved += 1;
         }
     }
     assert!(solved > 150 && limits > 30 && fixed > 30 && added > 60, "{solved} {limits} {fixed} {added}");
-    assert!(attained > 20, "{attained} claims are attained");
+    assert!(attained > 20 && copies > 5, "{attained} claims are attained, {copies} copies of queries gain");
 }
 
 /// `select` on the bundled data with its texts and some quotas.

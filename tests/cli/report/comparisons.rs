@@ -255,6 +255,7 @@ fn prices(cost: Cost, budget: usize, method: &str, word: &dyn Fn(String) -> Stri
         queries: vec![QueryPrice {
             query: 7,
             task: None,
+            copy_closer_by_at_most: None,
             above_mean: 0.0625,
             nearest_row: 4712,
             nearest_id: word("c4712".to_owned()),

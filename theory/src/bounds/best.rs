@@ -18,6 +18,7 @@ use std::ops::Range;
 
 use crate::bounds::blocks::{BLOCK, check_rows, over_blocks};
 use crate::bounds::feasible::{Bounded, Feasible, FixedRow, Support};
+use crate::bounds::outside::Outside;
 use crate::bounds::{Candidates, Executor, Witness, discrepancy, misplaced, tasks, transport, tsds};
 use crate::constraints::{FeasibleSet, Price};
 use crate::geometry::Geometry;
@@ -78,6 +79,7 @@ pub struct BestBound {
     threshold: Option<f64>,
     spent: Option<f64>,
     fixed: Vec<FixedRow>,
+    outside: Option<Outside>,
     lower: f64,
 }
 
@@ -128,6 +130,11 @@ impl BestBound {
         &self.fixed
     }
 
+    /// What rows that are not in the pool are worth, under the distance of a kernel.
+    pub(super) fn outside(&self) -> Option<&Outside> {
+        self.outside.as_ref()
+    }
+
     /// The subset size k for which it was proved.
     pub fn budget(&self) -> usize {
         self.statement.budget
@@ -142,6 +149,8 @@ type Values<'a> = Box<dyn Fn(&mut Vec<f64>, &[usize], &mut [f64]) -> Result<(), 
 pub(super) struct Relaxation<'a> {
     /// Whether the price σ of a row is contained in the values already.
     pub(super) holds_price: bool,
+    /// What rows that are not in the pool are worth, where the evidence says so by itself.
+    pub(super) outside: Option<Outside>,
     pub(super) values: Values<'a>,
     /// A number ≤ D(S)^q for all S whose values add up to at most this; `None` if it is too large for a double.
     pub(super) lower: Box<dyn Fn(f64) -> Option<f64> + 'a>,
@@ -258,7 +267,7 @@ fn bound_among(
         return Err(Rejection::new("best", "bounds for all subsets are proved for uniform subsets only"));
     }
     let listed = candidates.rows(geometry, problem, &evidence)?;
-    let relaxation = match (&evidence, problem.objective, problem.objective.kernel()) {
+    let mut relaxation = match (&evidence, problem.objective, problem.objective.kernel()) {
         (BestEvidence::Potentials(g), Objective::W, _) if problem.tasks.is_empty() => {
             transport::relaxation(geometry, problem, g)?
         }
@@ -279,13 +288,14 @@ fn bound_among(
         (BestEvidence::Potentials(_), other, _) => return Err(misplaced("potentials", other)),
         (BestEvidence::Witness(_), other, _) => return Err(misplaced("measures on pool rows", other)),
     };
+    let outside = relaxation.outside.take();
     let (powered, Bounded { threshold, spent, fixed, .. }) =
         relaxed(geometry.pool_len(), &feasible, relaxation, listed, executor)?;
     let lower = problem.lower_of_power(powered).ok_or_else(|| Rejection::new("range", TOO_LARGE))?;
     // Of TSDS's it depends on which rows were left out, and nothing is made of it.
     let threshold = threshold.filter(|_| !matches!(problem.objective, Objective::Tsds { .. }));
     let (geometry, statement, prices) = (geometry.id(), problem.clone(), prices.to_vec());
-    Ok(BestBound { geometry, statement, evidence, prices, threshold, spent, fixed, lower })
+    Ok(BestBound { geometry, statement, evidence, prices, threshold, spent, fixed, outside, lower })
 }
 
 /// Why there is no bound.
@@ -295,7 +305,7 @@ const TOO_LARGE: &str = "the bound is too large for a double: rescale rows, cost
 fn relaxed(
     pool: usize,
     feasible: &Feasible<'_>,
-    Relaxation { holds_price, values: evaluate, lower }: Relaxation<'_>,
+    Relaxation { holds_price, values: evaluate, lower, .. }: Relaxation<'_>,
     listed: Option<&[usize]>,
     executor: Executor<'_>,
 ) -> Result<(f64, Bounded), Rejection> {

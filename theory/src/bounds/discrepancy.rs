@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::best::Relaxation;
 use crate::bounds::blocks::{check_rows, over_blocks};
 use crate::bounds::means::scaled;
+use crate::bounds::outside::{Measures, Outside};
 use crate::bounds::{Executor, Interval, kernel_means, ratio_down};
 use crate::cost_bounds::CostBounds;
 use crate::dot;
@@ -46,13 +47,13 @@ pub struct Witness {
 
 /// Which ends of an enclosure are wanted.
 #[derive(Clone, Copy, PartialEq)]
-enum End {
+pub(super) enum End {
     Lower,
     Upper,
 }
 
 /// Weighted sums of kernel values towards the columns of a geometry, enclosed.
-struct Sums<'a> {
+pub(super) struct Sums<'a> {
     squares: CostBounds,
     kernel: Kernel,
     weights: Cow<'a, [f64]>,
@@ -60,7 +61,7 @@ struct Sums<'a> {
 }
 
 impl<'a> Sums<'a> {
-    fn new(geometry: &Geometry<'_>, kernel: Kernel, weights: Cow<'a, [f64]>) -> Result<Self, Rejection> {
+    pub(super) fn new(geometry: &Geometry<'_>, kernel: Kernel, weights: Cow<'a, [f64]>) -> Result<Self, Rejection> {
         let squares = CostBounds::squared_distance(geometry).ok_or_else(|| {
             Rejection::new("objective", "a matrix does not say how close pool rows are to each other")
         })?;
@@ -70,7 +71,12 @@ impl<'a> Sums<'a> {
 
     /// For each of the pool rows a number ≤ (for [`End::Lower`]) or ≥ Σ_l w_l k(x, z_l), for each of `ends`; on the
     /// geometry that the sums were made for.
-    fn of_rows(&self, geometry: &Geometry<'_>, rows: &[usize], ends: &[End]) -> Result<Vec<Vec<f64>>, Rejection> {
+    pub(super) fn of_rows(
+        &self,
+        geometry: &Geometry<'_>,
+        rows: &[usize],
+        ends: &[End],
+    ) -> Result<Vec<Vec<f64>>, Rejection> {
         let Some(points) = geometry.points() else { return Err(Rejection::new("rows", "a matrix has no rows")) };
         check_rows(geometry, rows.iter().copied())?;
         let (dim, count) = (points.dim(), self.weights.len());
@@ -194,11 +200,15 @@ pub(super) fn relaxation<'a>(
     let shares = scaled(problem.weights.query.as_deref(), geometry.query_len())?;
     let sum_of_shares = total(&shares);
     let queries = among_queries(geometry, kernel, &shares, &sum_of_shares)?;
-    let to_queries = Sums::new(geometry, kernel, shares.into())?;
     let length = self_product(&to_witness, &landmarks, witness, &mass, executor)?;
+    let measures = Measures { shares: &shares, sum_of_shares: &sum_of_shares, witness, mass: &mass, length };
+    // Where it is not known what other rows are worth, the bound is one all the same.
+    let outside = Outside::of(geometry, &landmarks, kernel, &measures).ok();
+    let to_queries = Sums::new(geometry, kernel, shares.into())?;
     let budget = problem.least_total();
     Ok(Relaxation {
         holds_price: false,
+        outside,
         // −h(x).
         values: Box::new(move |_, rows, out| {
             let pulls = to_witness.of_rows(&landmarks, rows, &[End::Lower])?;

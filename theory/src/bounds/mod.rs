@@ -13,6 +13,7 @@ mod feasible;
 mod knapsack;
 mod means;
 mod nearest;
+mod outside;
 mod root;
 mod screened;
 mod sensitivity;

@@ -54,8 +54,8 @@ pub struct NewRow<'a> {
     pub numbers: &'a [f64],
 }
 
-/// What a bound for all subsets and a subset in hand say of problems with other limits or more rows. What new rows are worth is
-/// known of transport only, to the worst of several tasks too.
+/// What a bound for all subsets and a subset in hand say of problems with other limits or more rows. What a new row is
+/// worth by its costs is known of transport only, to the worst of several tasks too.
 ///
 /// Every number is proved, and is relative to the subset in hand: none of the changed problem's subsets is closer by more, or has
 /// a lower distance less quality by more where rows are worth something by themselves.
@@ -274,7 +274,10 @@ impl<'a> Sensitivity<'a> {
         if self.signed() {
             return None;
         }
-        Some(add_up(add_up(self.value(|_, g| g)?, premium), -self.best.threshold()?))
+        // Of kernels it is known for rows that count the same.
+        let outside = self.best.outside().filter(|_| !self.in_tokens());
+        let value = self.value(|_, g| g).or(outside.map(|outside| outside.anywhere))?;
+        Some(add_up(add_up(value, premium), -self.best.threshold()?))
     }
 
     fn in_tokens(&self) -> bool {
@@ -282,7 +285,8 @@ impl<'a> Sensitivity<'a> {
     }
 
     /// How far the potential of every query is above their mean: which queries are dear. Of several tasks above that of its
-    /// own, times its price. No bound of anything; none under the distance of a kernel.
+    /// own, times its price. Under the distance of a kernel twice how far the value of a row that equals the query is above the mean
+    /// of these. No bound of anything.
     pub fn above_mean(&self) -> Vec<f64> {
         let statement = self.best.statement();
         match self.best.evidence() {
@@ -294,7 +298,11 @@ impl<'a> Sensitivity<'a> {
                 };
                 tasks.flat_map(of).collect()
             }
-            BestEvidence::Witness(_) => Vec::new(),
+            // The square rises by twice that.
+            BestEvidence::Witness(_) => {
+                let values = self.best.outside().map_or(&[][..], |outside| &outside.queries);
+                above(statement, values, 2.0).collect()
+            }
         }
     }
 
@@ -311,6 +319,16 @@ impl<'a> Sensitivity<'a> {
             }
             BestEvidence::Witness(_) => None,
         }
+    }
+
+    /// The same as [`Sensitivity::unchanged`] if a row that equals this query is added to the pool, whatever its labels; known under the
+    /// distance of a kernel only. `None` if nothing is proved.
+    pub fn copy_of_query(&self, query: usize) -> Option<f64> {
+        if self.best.statement().quality.is_some() || self.in_tokens() {
+            return None;
+        }
+        let value = add_up(*self.best.outside()?.queries.get(query)?, self.premium()?);
+        self.fall(add_up(value, -self.best.threshold()?).max(0.0))
     }
 
     /// A number ≥ −Σ_r y_r A_rz for every row z, at least 0: what a row is worth by what lower ends count of it.

@@ -100,6 +100,7 @@ pub(super) fn relaxation<'a>(
     };
     Ok(Relaxation {
         holds_price: true,
+        outside: None,
         values: values_of_closeness(geometry, values),
         lower: Box::new(move |support| {
             let earned = spans(&problem.tasks).zip(shares).fold(0.0, |earned, (span, &share)| {

@@ -110,6 +110,7 @@ pub(super) fn relaxation<'a>(
     let costs = CostBounds::new(geometry, problem.p);
     Ok(Relaxation {
         holds_price: true,
+        outside: None,
         values: values_of_closeness(geometry, move |closeness, out| costs.best_replies(g, closeness, out)),
         lower: Box::new(move |support| {
             Some(sub_down(problem.mean_potential_down(g), div_up(support, problem.least_total())))

@@ -92,6 +92,7 @@ pub(super) fn relaxation<'a>(
     let costs = CostBounds::new(geometry, Power::One);
     Ok(Relaxation {
         holds_price: false,
+        outside: None,
         values: values_of_closeness(geometry, move |closeness, out| costs.reply_sums(g, closeness, out)),
         lower: Box::new(move |support| dual(problem, diversity, g, support, costs.signed())),
     })

@@ -13,6 +13,7 @@ mod kernels;
 mod matrix;
 mod metrics;
 mod mutations;
+mod outside;
 mod priced;
 mod priced_tasks;
 mod quality;

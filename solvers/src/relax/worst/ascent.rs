@@ -29,8 +29,8 @@ const REACH: f64 = 32.0;
 /// The damping of the first step of a level, and of the last that is tried.
 const DAMPING: (f64, f64) = (1e-3, 1e6);
 
-/// Cuts of a step.
-const CUTS: usize = 12;
+/// Halvings of a step.
+const HALVINGS: usize = 30;
 
 /// Limits that get a price at a time, and in all: beyond that they have none, and the bound is less than it could be.
 const ADMITTED: usize = 64;
@@ -179,19 +179,16 @@ impl Smoothed<'_> {
             let mut part = self.longest(duals, &step, epsilon);
             // What the step gains, as far as it goes.
             let gain = part * rise;
-            let found = (0..CUTS).find_map(|cut| {
+            let found = (0..HALVINGS).find_map(|halving| {
+                if halving > 0 {
+                    part /= 2.0;
+                }
                 let next = self.moved(duals, &step, part);
                 let of_next = self.field.level(&next, epsilon);
                 let found = self.value(&next, &of_next, epsilon);
-                if found >= value + 1e-4 * part * rise {
-                    return Some((next, of_next, found, cut));
-                }
-                // To where the parabola through what is known is highest.
-                let highest = 0.5 * part * rise / (part * rise - (found - value));
-                part *= if highest.is_finite() { highest.clamp(0.1, 0.5) } else { 0.1 };
-                None
+                (found >= value + 1e-4 * part * rise).then_some((next, of_next, found, halving))
             });
-            let Some((next, of_next, found, cuts)) = found else {
+            let Some((next, of_next, found, halvings)) = found else {
                 damping *= 10.0;
                 if gain <= CLOSED * epsilon || damping > most {
                     break;
@@ -199,7 +196,7 @@ impl Smoothed<'_> {
                 continue;
             };
             (*duals, level, value) = (next, of_next, found);
-            damping = if cuts == 0 { (damping / 10.0).max(1e-9) } else { (damping * 10.0).min(1.0) };
+            damping = if halvings == 0 { (damping / 10.0).max(1e-9) } else { (damping * 10.0).min(1.0) };
             if gain <= CLOSED * epsilon {
                 break;
             }

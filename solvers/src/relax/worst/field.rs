@@ -13,7 +13,6 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::relax::constrained::sides::Sides;
-use crate::simd;
 use crate::transport::sinkhorn::exp::exp;
 
 /// Rows whose values one task of the thread pool evaluates.
@@ -155,14 +154,7 @@ impl Field<'_> {
             RowState::Absent => false,
         };
         let active: Vec<usize> = (0..values.len()).filter(counts).collect();
-        let of = |rows: &[usize]| {
-            let mut values: Vec<(usize, f64)> = rows.iter().map(|&at| (at, 0.0)).collect();
-            simd::wide(
-                #[inline(always)]
-                || values.iter_mut().for_each(|(at, value)| *value = self.value(*at, duals, epsilon)),
-            );
-            values
-        };
+        let of = |rows: &[usize]| rows.iter().map(|&at| (at, self.value(at, duals, epsilon))).collect::<Vec<_>>();
         let rows: Vec<(usize, f64)> = active.par_chunks(ROWS / 4).map(of).collect::<Vec<_>>().concat();
         let is_free = |row: &&(usize, f64)| self.states[row.0] == RowState::Free;
         let free: Vec<f64> = rows.iter().filter(is_free).map(|row| row.1).collect();
@@ -173,11 +165,14 @@ impl Field<'_> {
     }
 
     /// The smoothed value of a row.
-    #[inline(always)]
     fn value(&self, at: usize, duals: &Duals, epsilon: f64) -> f64 {
         let line = self.line(at);
         let of_task = |(span, &share): (&Range<usize>, &f64)| {
-            smoothed(&duals.potentials[span.clone()], &line[span.clone()], share, epsilon)
+            let (h, costs) = (&duals.potentials[span.clone()], &line[span.clone()]);
+            let most = largest(h, costs, share);
+            let parts = h.iter().zip(costs).map(|(h, cost)| (h - share * cost - most) / epsilon);
+            let sum: f64 = parts.filter(|below| *below > -NOTHING).map(exp).sum();
+            most + epsilon * sum.ln()
         };
         self.spans.iter().zip(&duals.shares).map(of_task).sum::<f64>()
             - self.uses(at).map(|(side, amount)| duals.prices[side] * amount).sum::<f64>()
@@ -228,24 +223,7 @@ impl Field<'_> {
     }
 }
 
-/// ε log Σ_j exp((h_j − θ c_j)/ε), in eight lanes.
-#[inline(always)]
-fn smoothed(h: &[f64], costs: &[f64], share: f64, epsilon: f64) -> f64 {
-    let most = largest(h, costs, share);
-    let mut sums = [0.0; 8];
-    let (h, h_rest) = h.as_chunks::<8>();
-    let (costs, costs_rest) = costs.as_chunks::<8>();
-    for (h, costs) in h.iter().zip(costs) {
-        for lane in 0..8 {
-            sums[lane] += exp((h[lane] - share * costs[lane] - most) / epsilon);
-        }
-    }
-    let rest = h_rest.iter().zip(costs_rest).map(|(h, cost)| exp((h - share * cost - most) / epsilon));
-    most + epsilon * (sums.iter().sum::<f64>() + rest.sum::<f64>()).ln()
-}
-
 /// max_j (h_j − θ c_j), in eight lanes.
-#[inline(always)]
 fn largest(h: &[f64], costs: &[f64], share: f64) -> f64 {
     let mut lanes = [f64::NEG_INFINITY; 8];
     let (h, h_rest) = h.as_chunks::<8>();
