@@ -43,6 +43,15 @@ pub(super) fn expand(words: Vec<OsString>, program: &Command) -> Result<Expanded
     let given: BTreeSet<String> = words.iter().filter_map(flag_name).collect();
     let (mut words, mut added) = (words, BTreeSet::new());
     for (name, value) in table {
+        // Budgets give way to those of the other unit as well.
+        let of_other_unit = match name.as_str() {
+            "budget" => given.contains("token-budget"),
+            "token-budget" => given.contains("budget"),
+            _ => false,
+        };
+        if of_other_unit {
+            continue;
+        }
         let short = if name == "out" { "o" } else { &name };
         if !given.contains(&name) && !given.contains(short) {
             push(&mut words, &path, command, &name, &value)?;

@@ -1,7 +1,8 @@
 //! Lists of numbers, one per row: chosen rows, weights. A 1-d `.npy` array, or text with one number a line; chosen rows
 //! also as `selection.jsonl`.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use super::file::Source;
 use super::format::{Expected, refuse_foreign};
 use super::memory::reserve;
 use super::npy;
+use super::pace::Pace;
 use super::shard::{Bytes, Shard};
 use super::whole::Whole;
 
@@ -121,7 +123,7 @@ pub fn read_named_rows<'a>(
 ) -> Result<(Vec<usize>, ValueFile), DataError> {
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
-    let listed = source.check_unchanged().and(named_rows(path, &source, rows, id))?;
+    let listed = source.check_unchanged().and(named_rows(path, &source, rows, id, watch))?;
     let file = record(&source, listed.len(), watch)?;
     Ok((listed, file))
 }
@@ -145,12 +147,13 @@ fn named_rows<'a>(
     source: &Arc<Source>,
     rows: usize,
     id: impl Fn(usize) -> Option<&'a str>,
+    watch: &dyn Watch,
 ) -> Result<Vec<usize>, DataError> {
-    let Some(ids) = ids_of(path, source.bytes())? else {
+    if !holds_ids(path, source.bytes(), watch)? {
         let listed = rows_of(path, source, rows, &id)?;
         check_meant(path, &listed, source.bytes(), rows, id)?;
         return Ok(listed);
-    };
+    }
     let known: HashMap<&str, usize> = (0..rows).filter_map(|row| Some((id(row)?, row))).collect();
     if known.is_empty() {
         let fault = "has ids, but the rows of the pool have none";
@@ -160,14 +163,18 @@ fn named_rows<'a>(
             "give row numbers, or --pool-jsonl whose lines have a field `id`",
         ));
     }
-    let find = |(line, id): &(usize, String)| {
-        known.get(id.as_str()).copied().ok_or_else(|| {
+    // A list may name a row any number of times.
+    let mut listed = BTreeSet::new();
+    each_name(path, source.bytes(), watch, |line, name| {
+        let id = name.unwrap_or_default();
+        listed.insert(*known.get(&*id).ok_or_else(|| {
             let id: String = id.chars().take(40).collect();
             let (fault, remedy) = (format!("no row of the pool has the id `{id}`"), "give ids of the pool's examples");
-            DataError::Line { file: path.to_owned(), line: *line, fault, remedy }
-        })
-    };
-    ids.iter().map(find).collect()
+            DataError::Line { file: path.to_owned(), line, fault, remedy }
+        })?);
+        Ok(true)
+    })?;
+    Ok(listed.into_iter().collect())
 }
 
 /// Fails if a text of row numbers may be meant as one of ids: if a number in it is the id of another row.
@@ -193,12 +200,30 @@ fn check_meant<'a>(
     }
 }
 
-/// The ids in a list, each with its line; `None` if it is one of row numbers.
-fn ids_of(path: &Path, bytes: &[u8]) -> Result<Option<Vec<(usize, String)>>, DataError> {
+/// Whether a list is one of ids, not of row numbers.
+fn holds_ids(path: &Path, bytes: &[u8], watch: &dyn Watch) -> Result<bool, DataError> {
     if bytes.starts_with(npy::MAGIC) {
-        return Ok(None);
+        return Ok(false);
     }
     refuse_foreign(path, bytes, Expected::List)?;
+    let json = bytes.starts_with(b"{");
+    let mut ids = json;
+    each_name(path, bytes, watch, |_, name| {
+        // A selection has row numbers in every line; a text of ids has a line that is no number.
+        ids = name.is_some_and(|name| json || name.parse::<f64>().is_err());
+        Ok(ids == json)
+    })?;
+    Ok(ids)
+}
+
+/// Calls `take` with the number of every line that is not empty and the id or number in it, or nothing for a line of a selection, until
+/// it says that this is enough.
+fn each_name(
+    path: &Path,
+    bytes: &[u8],
+    watch: &dyn Watch,
+    mut take: impl FnMut(usize, Option<Cow<'_, str>>) -> Result<bool, DataError>,
+) -> Result<(), DataError> {
     let refuse = |line: usize, fault: &str| DataError::Line {
         file: path.to_owned(),
         line,
@@ -206,27 +231,31 @@ fn ids_of(path: &Path, bytes: &[u8]) -> Result<Option<Vec<(usize, String)>>, Dat
         remedy: "give one id or row number a line, or JSON lines with a field `id`",
     };
     let json = bytes.starts_with(b"{");
-    let (mut ids, mut numbers) = (Vec::new(), true);
+    let mut pace = Pace::default();
     for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        if pace.due(line.len()).is_some() {
+            watch.advance(0)?;
+        }
         let text = std::str::from_utf8(line).map_err(|_| refuse(at + 1, "the line is not UTF-8"))?.trim();
         if text.is_empty() {
             continue;
         }
-        if json {
+        let name = if json {
             let named: Named = json::from_slice(text.as_bytes()).map_err(|_| refuse(at + 1, "the line is not JSON"))?;
             match (named.rank, named.id) {
-                (Some(_), _) => return Ok(None),
-                (None, Some(Id::Text(id))) => ids.push((at + 1, id)),
-                (None, Some(Id::Number(id))) => ids.push((at + 1, id.to_string())),
+                (Some(_), _) => None,
+                (None, Some(Id::Text(id))) => Some(id.into()),
+                (None, Some(Id::Number(id))) => Some(id.to_string().into()),
                 (None, None) => return Err(refuse(at + 1, "there is no field `id`")),
             }
-            numbers = false;
         } else {
-            numbers &= text.parse::<f64>().is_ok();
-            ids.push((at + 1, text.to_owned()));
+            Some(text.into())
+        };
+        if !take(at + 1, name)? {
+            break;
         }
     }
-    Ok(if numbers { None } else { Some(ids) })
+    Ok(())
 }
 
 /// A line that names a row by its id; with a rank it is one of `selection.jsonl`, which has row numbers too.

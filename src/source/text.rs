@@ -87,9 +87,9 @@ fn collect<'a>(value: Json<'a>, depth: usize, parts: &mut Vec<Cow<'a, str>>) {
     }
 }
 
-/// How the text of a line begins, on one line.
-pub(crate) fn beginning(line: &[u8]) -> String {
-    let text = Fields::of(line).text().unwrap_or_default();
+/// How a text begins, on one line.
+pub(crate) fn beginning(text: Option<String>) -> String {
+    let text = text.unwrap_or_default();
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", words[..end].trim_end()),
