@@ -99,7 +99,7 @@ fn a_wish_to_stop_is_heard_between_long_lines() {
     let lines = files.put("lines.jsonl", format!("{}no JSON\n", line.repeat(3)));
     let scanned = JsonlRows::scan_within(std::slice::from_ref(&lines), None, &Allowance::unlimited(), &after(2));
     assert!(matches!(scanned, Err(DataError::Stopped(_))), "{scanned:?}");
-    let column = lines.with_file_name("lines.jsonl:x");
+    let column = lines.with_file_name("lines.jsonl:id");
     let read = ReadColumn::read("x", &column, ColumnKind::Labels, 4, &Allowance::unlimited(), &after(2));
     assert!(matches!(read.map(|read| read.column.rows()), Err(DataError::Stopped(_))));
     let names = "x".repeat(1 << 19);
