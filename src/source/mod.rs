@@ -19,6 +19,7 @@ pub mod list;
 pub mod memory;
 mod mmap;
 pub mod name;
+mod names;
 pub(crate) mod npy;
 mod npz;
 pub(crate) mod number;
