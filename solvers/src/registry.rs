@@ -118,6 +118,11 @@ pub fn selector(name: &str) -> Option<&'static SelectorEntry> {
     SELECTORS.iter().find(|entry| entry.name == name)
 }
 
+/// All selectors but those that [run others](Selector::runs_others): whoever asks for all methods means these.
+pub fn all_selectors() -> impl Iterator<Item = &'static SelectorEntry> {
+    SELECTORS.iter().filter(|entry| !(entry.build)(&Settings::default()).runs_others())
+}
+
 /// One transport solver and what users are told of it.
 pub struct SolverEntry {
     /// The name on the command line.

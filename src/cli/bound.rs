@@ -143,7 +143,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let why = "bounds need distances between all rows: give --pool and --query, not --similarity";
         return Err(Failure::Usage(why.to_owned()));
     };
-    let subset = inputs.subset_rows(&arguments.subset)?;
+    let subset = inputs.subset_rows(&arguments.subset, &progress)?;
     let held_out = arguments.heldout_query.as_deref().map(|path| open_held_out(arguments, path, pool, &progress));
     let held_out = held_out.transpose()?;
     let shared = match (&held_out, &arguments.heldout_query) {

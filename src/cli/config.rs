@@ -43,9 +43,15 @@ pub(super) fn expand(words: Vec<OsString>, program: &Command) -> Result<Expanded
     let given: BTreeSet<String> = words.iter().flat_map(|word| flag_names(word, command)).collect();
     let (mut words, mut added) = (words, BTreeSet::new());
     for (name, value) in table {
+        // Budgets give way to those of the other unit as well.
+        let of_other_unit = match name.as_str() {
+            "budget" => given.contains("token-budget"),
+            "token-budget" => given.contains("budget") || given.contains("k"),
+            _ => false,
+        };
         let flag = command.get_arguments().find(|flag| flag.get_long() == Some(&name));
         let short = flag.and_then(Arg::get_short).map(String::from);
-        if !given.contains(&name) && !short.is_some_and(|short| given.contains(&short)) {
+        if !of_other_unit && !given.contains(&name) && !short.is_some_and(|short| given.contains(&short)) {
             push(&mut words, &path, command, &name, &value)?;
             added.insert(name);
         }

@@ -82,7 +82,11 @@ impl ConstraintArguments {
             exclude_near: self.exclude_near.clone(),
             near_cosine: self.near_cosine,
             min_similarity: self.min_similarity,
-            quality: self.quality.clone().zip(self.quality_weight).map(|(from, weight)| QualitySpec { from, weight }),
+            quality: (self.quality.clone().zip(self.quality_weight)).map(|(from, weight)| QualitySpec {
+                from,
+                at: None,
+                weight,
+            }),
         }
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let problem = inputs.problem(Goal { cost, power, ..Goal::default() })?;
     let rows = match &arguments.subset {
-        Some(path) => inputs.subset_rows(path)?,
+        Some(path) => inputs.subset_rows(path, &progress)?,
         None => (0..inputs.pool_len()).collect(),
     };
     let problem = problem.with_budgets(vec![rows.len()]);
@@ -141,7 +141,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let geometry = problem.geometry();
     let lengths = match (&arguments.subset, &arguments.subset_weights) {
-        (Some(path), None) => inputs.subset_lengths(path)?,
+        (Some(path), None) => inputs.subset_lengths(path, &progress)?,
         _ => None,
     };
     if let Some((column, _)) = lengths.as_ref().filter(|_| !arguments.run.quiet) {

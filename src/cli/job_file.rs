@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
-use kantor_solvers::registry::SELECTORS;
+use kantor_solvers::registry::all_selectors;
 use toml::{Table, Value};
 
 use crate::batch::{Grid, JOB_BYTES, JobPlan, MOST_JOBS, job_count, jobs};
@@ -244,7 +244,7 @@ impl JobFile<'_> {
             let name =
                 value.as_str().ok_or_else(|| self.refuse(&format!("`{key}` has {value}, which is not a name")))?;
             match name {
-                ALL => grid.methods.extend(SELECTORS.iter().map(|entry| entry.name.to_owned())),
+                ALL => grid.methods.extend(all_selectors().map(|entry| entry.name.to_owned())),
                 name => grid.methods.push(name.to_owned()),
             }
         }

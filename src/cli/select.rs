@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use kantor_solvers::registry::SELECTORS;
+use kantor_solvers::registry::all_selectors;
 use serde_json::{Value, json};
 
 use super::progress::Progress;
@@ -77,11 +77,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let manifest = write_copied(staging, &inputs, &outcome, run, &copies, &progress)?;
     drop(progress);
     let chosen_by = &outcome.request.methods;
-    let left_out: Vec<&str> = SELECTORS
-        .iter()
-        .map(|entry| entry.name)
-        .filter(|name| !chosen_by.iter().any(|chosen| chosen == name))
-        .collect();
+    let left_out: Vec<&str> =
+        all_selectors().map(|entry| entry.name).filter(|name| !chosen_by.iter().any(|chosen| chosen == name)).collect();
     if takes_all && !left_out.is_empty() && !arguments.run.quiet {
         tell(format_args!("kantor: note: {} do not take such inputs", left_out.join(", ")));
     }

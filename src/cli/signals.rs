@@ -42,7 +42,7 @@ pub(super) fn stop_flag() -> &'static AtomicBool {
     &STOP
 }
 
-/// From now on the first signal ends the program: for commands that write no file and look at no flag all the time.
+/// From now on the first signal ends the program and takes its hidden files away: for commands that look at no flag all the time.
 pub(super) fn end_at_once() {
     UNHEARD.store(true, Ordering::SeqCst);
     stop_flag();

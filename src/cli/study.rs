@@ -5,12 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use kantor_solvers::Watch;
 use serde_json::json;
 
-use super::progress::{Detail, Progress};
 use crate::output::{OutputFile, distinct};
-use crate::pipeline::Error;
 use crate::source::name::split_once;
 use crate::study::{Joined, Published, TaskRun, TrainingOutcome, joined, published, published_files, runs_of_batch};
 use crate::view::escape::Text;
@@ -90,13 +87,12 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let progress = Progress::new(Detail::Quiet, signals::stop_flag());
+    signals::end_at_once();
     let page = arguments.page()?;
     if let Some(directory) = &arguments.tables {
         let found = published(directory)?;
         if let Some(file) = page {
             let page = page::published(&found)?;
-            progress.advance(0).map_err(Error::from)?;
             file.finish(page.html.as_bytes())?;
         }
         if arguments.json {
@@ -111,7 +107,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let found = joined(results, &arguments.runs()?)?;
         if let Some(file) = page {
             let page = page::joined(&found)?;
-            progress.advance(0).map_err(Error::from)?;
             file.finish(page.html.as_bytes())?;
         }
         if arguments.json {

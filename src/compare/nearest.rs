@@ -54,7 +54,7 @@ pub(super) fn nearest(
             row: original,
             id: examples.id(original).map_or_else(|| original.to_string(), str::to_owned),
             cost,
-            text: beginning(&lines[&original]),
+            text: beginning(inputs.said(&lines[&original])),
             chosen_by: chosen
                 .iter()
                 .filter(|(_, rows)| rows.contains(&row))
@@ -64,7 +64,7 @@ pub(super) fn nearest(
     };
     let of = |(query, (rows, costs)): (usize, (Vec<usize>, Vec<f64>))| NearestExamples {
         query,
-        text: texts.as_ref().map(|texts| beginning(&texts[&query])),
+        text: texts.as_ref().map(|texts| beginning(inputs.said(&texts[&query]))),
         examples: rows.iter().zip(&costs).map(example).collect(),
     };
     Ok(originals.into_iter().zip(found).map(of).collect())

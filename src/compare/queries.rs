@@ -48,7 +48,9 @@ pub(super) fn queries(
     }
     if let Some(examples) = inputs.query_examples() {
         let lines = examples.copy(&found.iter().map(|query| query.query).collect::<Vec<_>>(), watch)?;
-        found.iter_mut().for_each(|query| query.text = lines.get(&query.query).map(|line| beginning(line)));
+        found
+            .iter_mut()
+            .for_each(|query| query.text = lines.get(&query.query).map(|line| beginning(inputs.said(line))));
     }
     let mut texts = BTreeMap::new();
     if let Some(examples) = inputs.examples() {
@@ -56,7 +58,7 @@ pub(super) fn queries(
         let wanted: std::collections::BTreeSet<usize> = rows.collect();
         let lines = examples.copy(&wanted.into_iter().collect::<Vec<_>>(), watch)?;
         let short = |line: &[u8]| {
-            let text = beginning(line);
+            let text = beginning(inputs.said(line));
             let mut letters = text.chars();
             let mut kept: String = letters.by_ref().take(LETTERS).collect();
             if letters.next().is_some() {

@@ -93,7 +93,10 @@ pub fn compare(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
 fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> Result<Compared, Error> {
     let texts = inputs
         .examples()
-        .map(|examples| Texts::read(examples, (0..inputs.pool_len()).map(|row| inputs.original_row(row)), watch))
+        .map(|examples| {
+            let kept = (0..inputs.pool_len()).map(|row| inputs.original_row(row));
+            Texts::read(examples, kept, |line| inputs.said(line), watch)
+        })
         .transpose()?;
     let problem = |&cost: &Cost| Ok(inputs.problem(Goal { cost, ..request.goal.clone() })?.with_cache());
     let problems = request.costs.iter().map(problem).collect::<Result<Vec<_>, Error>>()?;

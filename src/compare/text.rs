@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use kantor_solvers::Watch;
 
 use crate::represent::each_word;
-use crate::source::text::{Fields, looked_at};
-use crate::source::{DataError, JsonlRows};
+use crate::source::memory::Claim;
+use crate::source::text::Fields;
+use crate::source::{Allowance, DataError, JsonlRows};
 
 /// Letters of a source's name that tell it from others.
 const NAME: usize = 200;
@@ -20,6 +21,13 @@ pub(super) const BINS: [u64; 8] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 
 /// Sources that are told apart; rarer ones are counted together.
 const SOURCES: usize = 100;
+
+/// Bytes held for a line, and for a source beside its name, which is held twice while sources are ranked.
+const LINE: u64 = 32;
+const SOURCE: u64 = 160;
+
+const SOURCES_HELD: &str = "the sources that its lines name";
+const SOURCES_REMEDY: &str = "allow more with --max-memory, or leave out the field `source`";
 
 /// What is known of every line of the pool's text.
 pub(super) struct Texts {
@@ -32,23 +40,31 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// Reads all lines once; `kept` are the rows that take part.
+    /// Reads all lines once; `kept` are the rows that take part, and `said` gives the text of a line.
     pub(super) fn read(
         examples: &JsonlRows,
         kept: impl Iterator<Item = usize>,
+        said: impl Fn(&[u8]) -> Option<String>,
         watch: &dyn Watch,
     ) -> Result<Self, DataError> {
+        let allowance = Allowance::new(examples.left());
+        let mut claim = Claim::new(&allowance, &examples.files()[0].path);
+        claim.add(examples.len() as u64 * LINE, SOURCES_HELD, SOURCES_REMEDY)?;
         let (mut tokens, mut any, mut named) = (Vec::with_capacity(examples.len()), false, Vec::new());
         let mut places: HashMap<Option<String>, usize> = HashMap::new();
-        examples.visit_fields(&looked_at(), watch, |_, line| {
-            let fields = Fields::of(line);
-            let text = fields.text();
+        examples.visit(watch, |_, line| {
+            let text = said(line);
             any |= text.is_some();
             tokens.push(text.map_or(0, |text| count(&text)));
             let name = |text: Cow<'_, str>| text.chars().take(NAME).collect::<String>();
-            let source = fields.source().map(name);
+            let source = Fields::of(line).source().map(name);
             let next = places.len();
-            named.push(*places.entry(source).or_insert(next));
+            let bytes = SOURCE + source.as_ref().map_or(0, |name| 2 * name.len() as u64);
+            let place = *places.entry(source).or_insert(next);
+            if place == next {
+                claim.add(bytes, SOURCES_HELD, SOURCES_REMEDY)?;
+            }
+            named.push(place);
             Ok(())
         })?;
         let (source, sources) = ranked(places, named, kept);

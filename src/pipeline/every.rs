@@ -1,6 +1,6 @@
 //! `all`: every method that takes the inputs.
 
-use kantor_solvers::registry::{SELECTORS, SelectorEntry};
+use kantor_solvers::registry::{SelectorEntry, all_selectors};
 use kantor_solvers::{SelectError, Task, Watch};
 
 use super::Request;
@@ -24,7 +24,6 @@ pub(crate) fn every_method(
     let in_tokens = |problem: &Problem<'_>| problem.rules().is_some_and(Rules::are_in_tokens);
     let set = |problem: &Problem<'_>| problem.feasible(*problem.goal().budgets.first()?).ok().flatten();
     let sets: Vec<_> = problems.iter().map(|problem| set(problem).filter(|_| in_tokens(problem))).collect();
-    let by_itself = |entry: &&SelectorEntry| !(entry.build)(settings).runs_others();
     let takes = |entry: &&SelectorEntry| {
         problems.iter().zip(&sets).all(|(problem, set)| {
             let task = Task { constraints: set.as_ref(), ..problem.task(seed, memory, watch) };
@@ -32,8 +31,7 @@ pub(crate) fn every_method(
             !matches!((entry.build)(settings).supports(&task), Err(SelectError::Unsupported { .. }))
         })
     };
-    let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) =
-        SELECTORS.iter().filter(by_itself).partition(takes);
+    let (taking, others): (Vec<&SelectorEntry>, Vec<&SelectorEntry>) = all_selectors().partition(takes);
     let names = |entries: Vec<&SelectorEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
     (names(taking).into_iter().map(str::to_owned).collect(), names(others))
 }

@@ -27,9 +27,9 @@ impl Inputs {
     ///
     /// # Errors
     /// If the file is no list of rows, one of them was left out of the pool, or it is a selection from another pool: then
-    /// its numbers mean other rows here.
-    pub fn subset_rows(&self, list: &Path) -> Result<Vec<usize>, DataError> {
-        let found = read_rows(list, self.original_pool_len(), |row| self.id(row));
+    /// its numbers mean other rows here; or if `watch` asks to stop.
+    pub fn subset_rows(&self, list: &Path, watch: &dyn Watch) -> Result<Vec<usize>, DataError> {
+        let found = read_rows(list, self.original_pool_len(), |row| self.id(row), watch);
         self.check_origin(list, found.as_ref().ok())?;
         self.kept_rows(&found?, list)
     }
@@ -40,8 +40,12 @@ impl Inputs {
     /// # Errors
     /// As [`Inputs::subset_rows`].
     #[cfg(feature = "cli")]
-    pub(crate) fn subset_lengths(&self, list: &Path) -> Result<Option<(String, Vec<f64>)>, DataError> {
-        let rows = read_rows(list, self.original_pool_len(), |row| self.id(row))?;
+    pub(crate) fn subset_lengths(
+        &self,
+        list: &Path,
+        watch: &dyn Watch,
+    ) -> Result<Option<(String, Vec<f64>)>, DataError> {
+        let rows = read_rows(list, self.original_pool_len(), |row| self.id(row), watch)?;
         let Some(Certificate { problem, subset, .. }) = certificate_beside(list, Some(&rows)) else { return Ok(None) };
         let (Some(tokens), Some(weights)) = (problem.tokens, problem.weights.subset) else { return Ok(None) };
         let of: HashMap<usize, f64> = subset.into_iter().zip(weights).collect();

@@ -9,6 +9,7 @@ use crate::represent::{Encoder, TextSpec};
 use crate::source::kind::{has_columns, holds_text, table_of};
 use crate::source::name::readable;
 use crate::source::open_file as open;
+use crate::source::text::Fields;
 use crate::source::{Allowance, DataError, JsonlRows, Representation};
 
 /// The lines of pool and queries.
@@ -77,6 +78,14 @@ impl Texts {
 }
 
 impl Inputs {
+    /// The text of a line of pool or queries, as it was read if rows are made of it.
+    pub(crate) fn said(&self, line: &[u8]) -> Option<String> {
+        match &self.encoder {
+            Some(encoder) => encoder.said(line),
+            None => Fields::of(line).text(),
+        }
+    }
+
     /// Says what rows are that were made of text.
     pub fn text_in_words(&self) -> Option<String> {
         let (pool, _) = self.points().filter(|_| self.encoder.is_some())?;

@@ -137,6 +137,8 @@ pub(crate) type Heading = fn(&Context<'_>) -> Option<&'static str>;
 pub(crate) struct Column {
     /// Names of its fields in `results.csv`: two for an interval, none if it is not there.
     pub(crate) csv: &'static [&'static str],
+    /// Whether it has them there.
+    pub(crate) in_csv: fn(&Context<'_>) -> bool,
     /// In the table of `select`.
     pub(crate) select: Heading,
     /// In the table of `compare`.
@@ -153,7 +155,7 @@ pub(crate) struct Column {
 impl Column {
     /// A column that is shown nowhere yet.
     const fn of(cell: for<'a> fn(&Shown<'a>) -> Option<Cell<'a>>) -> Self {
-        Self { csv: &[], select: |_| None, compare: |_| None, quantiles: |_| None, page: None, cell }
+        Self { csv: &[], in_csv: |_| true, select: |_| None, compare: |_| None, quantiles: |_| None, page: None, cell }
     }
 }
 
@@ -175,12 +177,16 @@ pub(crate) const COLUMNS: &[Column] = &[
         ..Column::of(|row| Some(Cell::Count(row.found.budget as u64)))
     },
     Column {
+        csv: &["rows"],
+        in_csv: |of| of.in_tokens(),
         select: |of| of.in_tokens().then_some("rows"),
         compare: |of| of.in_tokens().then_some("rows"),
         page: Some(("rows", "rows chosen, where tokens are the budget")),
         ..Column::of(|row| row.found.in_tokens.map(|used| Cell::Count(used.rows as u64)))
     },
     Column {
+        csv: &["tokens_used"],
+        in_csv: |of| of.in_tokens(),
         select: |of| of.in_tokens().then_some("tokens used"),
         compare: |of| of.in_tokens().then_some("tokens used"),
         page: Some(("tokens used", "tokens of these rows by the lengths that the budget counts")),

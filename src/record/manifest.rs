@@ -101,7 +101,6 @@ impl Parameters {
     }
 
     /// What budgets count.
-    #[cfg(feature = "pages")]
     pub(crate) fn unit(&self) -> &'static str {
         if self.budgets_in_tokens { "tokens" } else { "rows" }
     }

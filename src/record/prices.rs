@@ -389,5 +389,5 @@ pub(crate) fn query_texts(inputs: &Inputs, outcome: &Outcome, watch: &dyn Watch)
     wanted.sort_unstable();
     wanted.dedup();
     let lines = examples.copy(&wanted, watch)?;
-    Ok(lines.into_iter().map(|(query, line)| (query, beginning(&line))).collect())
+    Ok(lines.into_iter().map(|(query, line)| (query, beginning(inputs.said(&line)))).collect())
 }

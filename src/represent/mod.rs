@@ -7,7 +7,7 @@ mod ngrams;
 mod template;
 mod words;
 
-use std::ops::RangeInclusive;
+use std::ops::{Deref, RangeInclusive};
 use std::sync::Mutex;
 
 use kantor_solvers::Watch;
@@ -38,7 +38,7 @@ impl Default for TextSpec {
 }
 
 /// What the name of a table begins with that was made of text.
-const NAME: &str = "ngrams";
+pub(crate) const NAME: &str = "ngrams";
 
 impl TextSpec {
     /// What certificates and records call rows that are made so; with the number of columns it says all.
@@ -71,10 +71,10 @@ impl TextSpec {
     /// If a line lacks a field that is to be read, a file changed, more than `allowance` is needed, or `watch` asks to stop.
     pub fn encoder(&self, pool: &JsonlRows, allowance: &Allowance, watch: &dyn Watch) -> Result<Encoder, DataError> {
         let mut claim = Claim::new(allowance, &pool.files()[0].path);
-        claim.add(ngrams::TABLE, "how common the words of the pool are", WORK_REMEDY)?;
+        claim.add(ngrams::TABLE, "how common the words of the pool are", TABLE_REMEDY)?;
         let frequency = Frequency::new(pool.len());
         self.each(pool, allowance, watch, &mut |count, text| {
-            (0..count).into_par_iter().for_each(|at| frequency.count(&text(at)))
+            (0..count).into_par_iter().for_each(|at| frequency.count(&text(at), watch))
         })?;
         claim.keep();
         Ok(Encoder { spec: self.clone(), frequency: frequency.finish() })
@@ -88,17 +88,16 @@ impl TextSpec {
         watch: &dyn Watch,
         take: &mut Take<'_>,
     ) -> Result<(), DataError> {
-        let mut claim = Claim::new(allowance, &lines.files()[0].path);
-        let of_byte = 1 + WORK * self.template.as_ref().map_or(1, Template::count) as u64;
-        let fault = Mutex::new(None::<(usize, String)>);
+        let failed = Mutex::new(None::<(usize, DataError)>);
         let mut pass = |first: usize, batch: &mut Vec<Vec<u8>>| {
             let text = |at: usize| {
-                self.text(&batch[at]).unwrap_or_else(|what| {
-                    let mut fault = fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                    if fault.as_ref().is_none_or(|(row, _)| *row > first + at) {
-                        *fault = Some((first + at, what));
+                let row = first + at;
+                self.held(lines, row, &batch[at], allowance, watch).unwrap_or_else(|error| {
+                    let mut failed = failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    if failed.as_ref().is_none_or(|(other, _)| *other > row) {
+                        *failed = Some((row, error));
                     }
-                    String::new()
+                    Held { text: String::new(), _claim: None }
                 })
             };
             take(batch.len(), &text);
@@ -108,7 +107,6 @@ impl TextSpec {
         let fields = self.template.as_ref().map_or_else(|| FIELDS.to_vec(), Template::top_fields);
         lines.visit_fields(&fields, watch, |row, line| {
             bytes += line.len();
-            claim.raise_to(of_byte * bytes as u64, "work on its text", WORK_REMEDY)?;
             batch.push(line.to_vec());
             if bytes >= BATCH || batch.len() >= LINES {
                 pass(first, &mut batch);
@@ -117,13 +115,49 @@ impl TextSpec {
             Ok(())
         })?;
         pass(first, &mut batch);
-        match fault.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-            None => Ok(()),
-            Some((row, fault)) => {
-                let (file, line) = lines.place(row);
-                Err(DataError::Line { file: file.to_owned(), line, fault, remedy: FIELDS_REMEDY })
-            }
+        // A text that was left off is no text.
+        watch.advance(0)?;
+        let failed = failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        failed.map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// The text of a row, with the memory that it takes if it is long.
+    fn held<'a>(
+        &self,
+        lines: &'a JsonlRows,
+        row: usize,
+        line: &[u8],
+        allowance: &'a Allowance,
+        watch: &dyn Watch,
+    ) -> Result<Held<'a>, DataError> {
+        watch.advance(0)?;
+        let (file, number) = lines.place(row);
+        let refuse = |fault| DataError::Line { file: file.to_owned(), line: number, fault, remedy: FIELDS_REMEDY };
+        let fields = self.template.as_ref().map_or(1, Template::field_count);
+        if line.len().saturating_mul(fields) < LONG {
+            return Ok(Held { text: self.text(line).map_err(refuse)?, _claim: None });
         }
+        let mut claim = Claim::new(allowance, file);
+        claim.add(line.len() as u64 * fields as u64, "the text of a line", LONG_REMEDY)?;
+        let text = self.text(line).map_err(refuse)?;
+        let mut words = 0;
+        each_word(&text, |_| words += 1);
+        claim.add(words * ngrams::WORD, "the words of a line", LONG_REMEDY)?;
+        Ok(Held { text, _claim: Some(claim) })
+    }
+}
+
+/// A text, and what it takes while it is worked on.
+struct Held<'a> {
+    text: String,
+    _claim: Option<Claim<'a>>,
+}
+
+impl Deref for Held<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
     }
 }
 
@@ -135,6 +169,11 @@ pub struct Encoder {
 }
 
 impl Encoder {
+    /// The text of a line, if it has what is read.
+    pub(crate) fn said(&self, line: &[u8]) -> Option<String> {
+        self.spec.text(line).ok()
+    }
+
     /// A row for each line.
     ///
     /// # Errors
@@ -154,7 +193,7 @@ impl Encoder {
             let start = numbers.len();
             numbers.resize(start + count * bytes, 0);
             let rows = numbers[start..].par_chunks_exact_mut(bytes);
-            rows.enumerate().for_each(|(at, row)| self.frequency.row(&text(at), row));
+            rows.enumerate().for_each(|(at, row)| self.frequency.row(&text(at), row, watch));
         })?;
         claim.keep();
         Representation::of_text(lines, &self.spec.name(), numbers, self.spec.dim)
@@ -162,17 +201,17 @@ impl Encoder {
 }
 
 /// Takes the number of some lines, and what gives the text of each of them.
-type Take<'a> = dyn FnMut(usize, &(dyn Fn(usize) -> String + Sync)) + 'a;
+type Take<'a> = dyn for<'h> FnMut(usize, &(dyn Fn(usize) -> Held<'h> + Sync)) + 'a;
 
 /// Bytes of lines that are worked on at a time, and how many lines at most.
 const BATCH: usize = 1 << 20;
 const LINES: usize = 1 << 14;
 
-/// Bytes that a byte of text takes while a row is made of it, at most: itself, and the hashes of a word and a pair, if it is a word of
-/// its own.
-const WORK: u64 = 24;
+/// Bytes of a text that are worth counting: some of these are worked on at a time.
+const LONG: usize = 1 << 20;
+const LONG_REMEDY: &str = "allow more with --max-memory, or name fewer fields in --text";
 
-const WORK_REMEDY: &str = "allow more with --max-memory, or make the lines of text shorter";
+const TABLE_REMEDY: &str = "allow more with --max-memory";
 
 /// Numbers that a row may have.
 pub const DIMS: RangeInclusive<usize> = 8..=1 << 16;

@@ -13,6 +13,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use half::f16;
+use kantor_solvers::Watch;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::words::each_word;
@@ -44,6 +45,12 @@ pub(crate) struct Frequency {
     rarity: Vec<f64>,
 }
 
+/// Bytes that a word takes while a text is worked on: hashes of it and of a pair, in a list that grows.
+pub(crate) const WORD: u64 = 48;
+
+/// Words after which to ask whether to stop.
+const ASKED: usize = 1 << 16;
+
 /// Counts of lines whose logarithm is looked up.
 const LOOKED_UP: usize = 4096;
 
@@ -53,10 +60,10 @@ impl Frequency {
         Self { lines, counts: (0..BUCKETS).map(|_| AtomicU32::new(0)).collect(), rarity: Vec::new() }
     }
 
-    /// Counts one line.
-    pub(crate) fn count(&self, text: &str) {
+    /// Counts one line; not all of it if `watch` asks to stop.
+    pub(crate) fn count(&self, text: &str, watch: &dyn Watch) {
         let mut seen = Vec::new();
-        each(text, |hash| seen.push(bucket(hash)));
+        each(text, watch, |hash| seen.push(bucket(hash)));
         seen.sort_unstable();
         seen.dedup();
         seen.into_iter().for_each(|bucket| _ = self.counts[bucket].fetch_add(1, Ordering::Relaxed));
@@ -73,11 +80,12 @@ impl Frequency {
         self.rarity.get(count).copied().unwrap_or_else(|| rarity(self.lines, count))
     }
 
-    /// Writes the row of a text, of zeros if it has no words: half-precision numbers, the least significant byte first.
-    pub(crate) fn row(&self, text: &str, row: &mut [u8]) {
+    /// Writes the row of a text, of zeros if it has no words: half-precision numbers, the least significant byte first. Of a part of
+    /// it if `watch` asks to stop.
+    pub(crate) fn row(&self, text: &str, row: &mut [u8], watch: &dyn Watch) {
         let dim = row.len() / BYTES;
         let mut hashes = Vec::new();
-        each(text, |hash| hashes.push(hash));
+        each(text, watch, |hash| hashes.push(hash));
         // Sums are made in an order that does not depend on the text's.
         hashes.sort_unstable();
         let mut sums = vec![0.0; dim];
@@ -109,9 +117,16 @@ fn place(hash: u64, dim: usize) -> usize {
 }
 
 /// Hashes of the words and of the pairs of words of a text.
-fn each(text: &str, mut take: impl FnMut(u64)) {
-    let mut last = None::<u64>;
+fn each(text: &str, watch: &dyn Watch, mut take: impl FnMut(u64)) {
+    let (mut last, mut words, mut stopped) = (None::<u64>, 0_usize, false);
     each_word(text, |word| {
+        words += 1;
+        if words.is_multiple_of(ASKED) {
+            stopped |= watch.advance(0).is_err();
+        }
+        if stopped {
+            return;
+        }
         let hash = xxh3_64(word.as_bytes());
         take(hash);
         if let Some(last) = last {
@@ -126,15 +141,17 @@ fn each(text: &str, mut take: impl FnMut(u64)) {
 
 #[cfg(test)]
 mod tests {
+    use kantor_solvers::{Quiet, Stopped};
+
     use super::*;
 
     fn rows(texts: &[&str], dim: usize) -> Vec<Vec<f64>> {
         let frequency = Frequency::new(texts.len());
-        texts.iter().for_each(|text| frequency.count(text));
+        texts.iter().for_each(|text| frequency.count(text, &Quiet));
         let frequency = frequency.finish();
         let row = |text: &&str| {
             let mut row = vec![0; dim * BYTES];
-            frequency.row(text, &mut row);
+            frequency.row(text, &mut row, &Quiet);
             row.chunks_exact(BYTES).map(|bytes| f16::from_le_bytes([bytes[0], bytes[1]]).to_f64()).collect()
         };
         texts.iter().map(row).collect()
@@ -162,6 +179,29 @@ mod tests {
             assert!((entry - sign * weight / norm).abs() < 1e-3, "{entry} {}", sign * weight / norm);
         }
         assert_eq!(rows[0].iter().filter(|x| **x != 0.0).count(), 4);
+    }
+
+    /// Asks to stop at once.
+    struct Stop;
+
+    impl Watch for Stop {
+        fn begin(&self, _stage: &str, _total: u64) {}
+
+        fn advance(&self, _units: u64) -> Result<(), Stopped> {
+            Err(Stopped)
+        }
+    }
+
+    /// A text was worked on to its end, however long.
+    #[test]
+    fn a_wish_to_stop_is_heard_within_a_text() {
+        let text = (0..2 * ASKED).map(|word| format!("{word} ")).collect::<String>();
+        let words = |watch: &dyn Watch| {
+            let mut words = 0;
+            each(&text, watch, |_| words += 1);
+            words
+        };
+        assert_eq!((words(&Stop), words(&Quiet)), (2 * ASKED - 3, 4 * ASKED - 1));
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl FromStr for Template {
             rest = &rest[taken..];
         }
         parts.push(Part::Literal(literal));
-        if parts.len() > 2 * MOST {
+        if parts.iter().filter(|part| matches!(part, Part::Field(_))).count() > MOST {
             return Err(format!("it names more than {MOST} fields"));
         }
         if !parts.iter().any(|part| matches!(part, Part::Field(_))) {
@@ -85,17 +85,17 @@ impl Template {
         paths.map(String::as_str).collect()
     }
 
-    /// How many fields are put into a text.
-    pub(super) fn count(&self) -> usize {
-        self.parts.iter().filter(|part| matches!(part, Part::Field(_))).count()
-    }
-
     fn fields(&self) -> Vec<String> {
         let field = |part: &Part| match part {
             Part::Literal(_) => None,
             Part::Field(path) => Some(path.join(".")),
         };
         self.parts.iter().filter_map(field).collect()
+    }
+
+    /// How many fields it names.
+    pub(super) fn field_count(&self) -> usize {
+        self.parts.iter().filter(|part| matches!(part, Part::Field(_))).count()
     }
 
     /// The text of a line, in which a field that it lacks stands for nothing; or that it has none of the fields.

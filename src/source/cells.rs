@@ -12,6 +12,7 @@ use super::json::{Fault, Json};
 use super::lines::Lines;
 use super::memory::Allowance;
 use super::name::split_once;
+use super::pace::Pace;
 use crate::suggest::did_you_mean;
 
 /// Where values came from.
@@ -121,7 +122,7 @@ impl Cells<'_> {
         take: impl FnMut(Cell<'_>) -> Result<(), Untaken>,
     ) -> Result<ValueFile, DataError> {
         let mut lines = Lines::open_cells(self.path, self.expected, self.field, allowance)?;
-        let parsed = self.parse(&mut lines, take);
+        let parsed = self.parse(&mut lines, watch, take);
         let json = lines.explained(parsed)?;
         let columnar = lines.columnar();
         let (identity, sha256) = lines.finish()?;
@@ -135,13 +136,17 @@ impl Cells<'_> {
     fn parse(
         &self,
         lines: &mut Lines<'_>,
+        watch: &dyn Watch,
         mut take: impl FnMut(Cell<'_>) -> Result<(), Untaken>,
     ) -> Result<bool, DataError> {
         let Self { field, rows, value, of, .. } = self;
         let refuse = |line, refusal: Refusal| Untaken::from(refusal).at(self.path, line);
-        let (mut number, mut json) = (0, false);
+        let (mut number, mut json, mut pace) = (0, false, Pace::default());
         while let Some(line) = lines.next_line()? {
             number += 1;
+            if pace.due(line.len()).is_some() {
+                watch.advance(0)?;
+            }
             if number > *rows {
                 let fault = format!("there is a {value} here, but there are {rows} {of}");
                 return Err(refuse(number, (fault, self.remedy)));

@@ -349,12 +349,18 @@ impl Text {
         if begin.starts_with(['{', '[']) {
             return Some(Text::Json);
         }
-        // A header may stand above the numbers; the last line may be cut off.
+        // The last line may be cut off, in a word at worst.
+        let cut = if bytes.len() < LOOKED_AT { None } else { begin.rfind([',', ';', ' ', '\t', '\n']) };
+        let mut lines = begin[..cut.unwrap_or(begin.len())].lines().filter(|line| !line.trim().is_empty()).peekable();
         let numbers = |line: &str| {
             let mut words = line.split([',', ';', ' ', '\t']).map(str::trim).filter(|word| !word.is_empty()).peekable();
             words.peek().is_some() && words.all(|word| word.parse::<f64>().is_ok())
         };
-        Some(if begin.lines().take(2).any(numbers) { Text::Numbers } else { Text::Other })
+        // A header may stand above the numbers.
+        if lines.peek().is_some_and(|line| !numbers(line)) {
+            lines.next();
+        }
+        Some(if lines.peek().is_some() && lines.all(numbers) { Text::Numbers } else { Text::Other })
     }
 }
 

@@ -17,6 +17,7 @@ use super::json::Json;
 use super::lines::Lines;
 use super::memory::{Allowance, Claim};
 use super::open::Format;
+use super::pace::Pace;
 use super::table::separator;
 
 /// Checked rows of text, in the order of the vectors.
@@ -170,9 +171,8 @@ impl JsonlRows {
         Ok(Self { files, starts, ids: complete.then_some(ids), with_id, left: allowance.left() })
     }
 
-    /// Bytes that what is chosen may take.
-    #[cfg(feature = "parquet")]
-    pub(super) fn left(&self) -> u64 {
+    /// Bytes that may still be taken after the scan.
+    pub(crate) fn left(&self) -> u64 {
         self.left
     }
 
@@ -238,14 +238,16 @@ impl JsonlRows {
             }
             file.identity.check(&file.path)?;
             let mut lines = Lines::open(&file.path, Expected::Lines, &again)?;
-            let mut row = start;
+            let (mut row, mut pace) = (start, Pace::default());
             let fewer = || DataError::Changed { file: file.path.clone(), what: "it has fewer rows" };
             while let Some(&&next) = here.peek() {
                 if row < next && !lines.skip_line()? {
                     return Err(fewer());
                 }
+                let mut length = 0;
                 if row == next {
                     let Some(line) = lines.next_line()? else { return Err(fewer()) };
+                    length = line.len();
                     let mut bytes = Vec::new();
                     claim.room(&mut bytes, line.len() + 1, "the chosen rows", CHOSEN_REMEDY)?;
                     bytes.extend_from_slice(line);
@@ -256,14 +258,25 @@ impl JsonlRows {
                     here.next();
                 }
                 row += 1;
-                if (row - start).is_multiple_of(1024) {
-                    watch.advance(1024)?;
+                if let Some(passed) = pace.due(length) {
+                    watch.advance(passed)?;
                 }
             }
             claim.keep();
             file.identity.check(&file.path)?;
         }
         Ok(copied)
+    }
+
+    /// Whether the first row has a field of this name at its top level.
+    ///
+    /// # Errors
+    /// As [`JsonlRows::copy`].
+    pub(crate) fn begins_with_field(&self, name: &str, watch: &dyn Watch) -> Result<bool, DataError> {
+        let first = self.copy(&[0], watch)?;
+        let line = first.get(&0).map_or(&[][..], |line| line);
+        let fields = Json::fields_of(std::str::from_utf8(line).unwrap_or_default());
+        Ok(fields.flatten().any(|(key, _)| key.text().is_some_and(|key| key == name)))
     }
 
     /// Calls `look` with the number and the bytes of every row, in order, in one streaming pass. Advances `watch` by
@@ -304,13 +317,14 @@ impl JsonlRows {
         for (file, &start) in self.files.iter().zip(&self.starts) {
             file.identity.check(&file.path)?;
             let mut lines = Lines::open_fields(&file.path, Expected::Lines, fields, &again)?;
+            let mut pace = Pace::default();
             for row in start..start + file.rows {
                 let Some(line) = lines.next_line()? else {
                     return Err(DataError::Changed { file: file.path.clone(), what: "it has fewer rows" });
                 };
                 look(row, line)?;
-                if (row - start).is_multiple_of(1024) {
-                    watch.advance(1024)?;
+                if let Some(passed) = pace.due(line.len()) {
+                    watch.advance(passed)?;
                 }
             }
             file.identity.check(&file.path)?;
@@ -373,9 +387,10 @@ fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(J
     let mut lines = Lines::open_fields(path, Expected::Lines, Some(&[ID]), allowance)?;
     let columnar = lines.columnar();
     let (mut ids, mut with_id, mut reported, mut rows) = (Ids::default(), 0, 0, 0);
-    let mut claim = Claim::new(allowance, path);
+    let (mut claim, mut pace) = (Claim::new(allowance, path), Pace::default());
     while let Some(line) = lines.next_line()? {
         rows += 1;
+        let due = pace.due(line.len());
         let id = object_id(line).map_err(|(fault, remedy)| {
             let file = path.to_owned();
             DataError::Line { file, line: rows, fault, remedy }
@@ -386,7 +401,7 @@ fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(J
             id => Ok(usize::from(id.is_some())),
         });
         with_id += lines.explained(counted)?;
-        if rows.is_multiple_of(256) {
+        if due.is_some() {
             let read = lines.bytes_read();
             watch.advance(read - reported)?;
             reported = read;

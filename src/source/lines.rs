@@ -19,8 +19,9 @@ const MAX_LINE: usize = 256 << 20;
 /// Bytes unpacked at a time.
 const BUFFER: usize = 1 << 20;
 
-const LINE: &str = "a single line";
-const LINE_REMEDY: &str = "check that it has line breaks, one JSON object per line, or allow more with --max-memory";
+pub(super) const LINE: &str = "a single line";
+pub(super) const LINE_REMEDY: &str =
+    "check that it has line breaks, one JSON object per line, or allow more with --max-memory";
 
 enum Reader<'a> {
     Lines(BufReader<Unpacked<'a>>),
@@ -141,7 +142,7 @@ impl<'a> Lines<'a> {
         let reader = match &mut self.reader {
             Reader::Lines(reader) => reader,
             Reader::Table(table) => {
-                let read = table.next(path, number, &mut self.line);
+                let read = table.next(path, number, &mut self.line, &mut self.claim);
                 return read.map_err(|error| damaged(path, number, table.content().is_packed(), error));
             }
             Reader::Records(records, _) => return records.next(number, &mut self.line),

@@ -1,7 +1,7 @@
 //! Lists of numbers, one per row: chosen rows, weights. A 1-d `.npy` array, or text with one number a line; chosen rows
 //! also as `selection.jsonl`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::error::DataError;
 use super::file::Source;
 use super::format::{Expected, refuse_foreign};
 use super::memory::reserve;
+use super::names::{each_name, holds_ids};
 use super::npy;
 use super::shard::{Bytes, Shard};
 use super::whole::Whole;
@@ -69,12 +70,17 @@ fn numbers(path: &Path, source: &Arc<Source>, most: usize) -> Result<Vec<f64>, D
 /// [`read_named_rows`] reads them.
 ///
 /// # Errors
-/// If the file is no list of such numbers; the message names the place and the value.
-pub fn read_rows<'a>(path: &Path, rows: usize, id: impl Fn(usize) -> Option<&'a str>) -> Result<Vec<usize>, DataError> {
+/// If the file is no list of such numbers; the message names the place and the value; or if `watch` asks to stop.
+pub fn read_rows<'a>(
+    path: &Path,
+    rows: usize,
+    id: impl Fn(usize) -> Option<&'a str>,
+    watch: &dyn Watch,
+) -> Result<Vec<usize>, DataError> {
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
     let listed = match id(0) {
-        Some(_) => named_rows(path, &source, rows, id).and_then(|listed| distinct(path, listed, rows)),
+        Some(_) => named_rows(path, &source, rows, id, watch).and_then(|listed| distinct(path, listed, rows)),
         None => rows_of(path, &source, rows, id),
     };
     // The list is kept, and the file is not looked at again.
@@ -139,7 +145,7 @@ pub fn read_named_rows<'a>(
 ) -> Result<(Vec<usize>, ValueFile), DataError> {
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
-    let listed = source.check_unchanged().and(named_rows(path, &source, rows, id))?;
+    let listed = source.check_unchanged().and(named_rows(path, &source, rows, id, watch))?;
     let file = record(&source, listed.len(), watch)?;
     Ok((listed, file))
 }
@@ -163,12 +169,13 @@ fn named_rows<'a>(
     source: &Arc<Source>,
     rows: usize,
     id: impl Fn(usize) -> Option<&'a str>,
+    watch: &dyn Watch,
 ) -> Result<Vec<usize>, DataError> {
-    let Some(ids) = ids_of(path, source.bytes())? else {
+    if !holds_ids(path, source.bytes(), watch)? {
         let listed = rows_of(path, source, rows, &id)?;
         check_meant(path, &listed, source.bytes(), rows, id)?;
         return Ok(listed);
-    };
+    }
     let known: HashMap<&str, usize> = (0..rows).filter_map(|row| Some((id(row)?, row))).collect();
     if known.is_empty() {
         let fault = "has ids, but the rows of the pool have none";
@@ -178,14 +185,18 @@ fn named_rows<'a>(
             "give row numbers, or --pool-jsonl whose lines have a field `id`",
         ));
     }
-    let find = |(line, id): &(usize, String)| {
-        known.get(id.as_str()).copied().ok_or_else(|| {
+    // A list may name a row any number of times.
+    let mut listed = BTreeSet::new();
+    each_name(path, source.bytes(), watch, |line, name| {
+        let id = name.unwrap_or_default();
+        listed.insert(*known.get(&*id).ok_or_else(|| {
             let id: String = id.chars().take(40).collect();
             let (fault, remedy) = (format!("no row of the pool has the id `{id}`"), "give ids of the pool's examples");
-            DataError::Line { file: path.to_owned(), line: *line, fault, remedy }
-        })
-    };
-    ids.iter().map(find).collect()
+            DataError::Line { file: path.to_owned(), line, fault, remedy }
+        })?);
+        Ok(true)
+    })?;
+    Ok(listed.into_iter().collect())
 }
 
 /// Fails if a text of row numbers may be meant as one of ids: if a number in it is the id of another row.
@@ -209,56 +220,6 @@ fn check_meant<'a>(
             Err(DataError::malformed(path, fault, remedy))
         }
     }
-}
-
-/// The ids in a list, each with its line; `None` if it is one of row numbers.
-fn ids_of(path: &Path, bytes: &[u8]) -> Result<Option<Vec<(usize, String)>>, DataError> {
-    if bytes.starts_with(npy::MAGIC) {
-        return Ok(None);
-    }
-    refuse_foreign(path, bytes, Expected::List)?;
-    let refuse = |line: usize, fault: &str| DataError::Line {
-        file: path.to_owned(),
-        line,
-        fault: fault.to_owned(),
-        remedy: "give one id or row number a line, or JSON lines with a field `id`",
-    };
-    let json = bytes.starts_with(b"{");
-    let (mut ids, mut numbers) = (Vec::new(), true);
-    for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
-        let text = std::str::from_utf8(line).map_err(|_| refuse(at + 1, "the line is not UTF-8"))?.trim();
-        if text.is_empty() {
-            continue;
-        }
-        if json {
-            let named: Named = json::from_slice(text.as_bytes()).map_err(|_| refuse(at + 1, "the line is not JSON"))?;
-            match (named.rank, named.id) {
-                (Some(_), _) => return Ok(None),
-                (None, Some(Id::Text(id))) => ids.push((at + 1, id)),
-                (None, Some(Id::Number(id))) => ids.push((at + 1, id.to_string())),
-                (None, None) => return Err(refuse(at + 1, "there is no field `id`")),
-            }
-            numbers = false;
-        } else {
-            numbers &= text.parse::<f64>().is_ok();
-            ids.push((at + 1, text.to_owned()));
-        }
-    }
-    Ok(if numbers { None } else { Some(ids) })
-}
-
-/// A line that names a row by its id; with a rank it is one of `selection.jsonl`, which has row numbers too.
-#[derive(Deserialize)]
-struct Named {
-    rank: Option<u64>,
-    id: Option<Id>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Id {
-    Text(String),
-    Number(i64),
 }
 
 /// Reads a weight for each of `expected` rows, and takes those of the rows `kept`: finite, not negative, with a sum that is a

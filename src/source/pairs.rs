@@ -16,6 +16,15 @@ const PACKED: [&str; 3] = ["gz", "zst", "zstd"];
 const WRITTEN: [&str; 11] =
     ["npy", "npz", "safetensors", "pt", "jsonl", "ndjson", "csv", "tsv", "parquet", "arrow", "feather"];
 
+/// Endings of files that hold rows in formats that are not read, and of which those of other files say nothing.
+const UNREAD: [&str; 5] = ["pth", "h5", "hdf5", "pkl", "pickle"];
+
+/// Whether a file has rows by its name that are not read where it lies among others: in another format, or packed vectors.
+pub(super) fn is_unread(path: &Path) -> bool {
+    let packed = ends_in(path, &PACKED) && ends_in(&path.with_extension(""), &WRITTEN[..4]);
+    packed || ends_in(path, &UNREAD)
+}
+
 /// The path without the endings that say how the file is written.
 fn stem(path: &Path) -> PathBuf {
     let bare = if ends_in(path, &PACKED) { path.with_extension("") } else { path.to_owned() };

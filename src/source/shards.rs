@@ -82,7 +82,7 @@ fn within(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
         if hidden || path.is_dir() {
             continue;
         }
-        if ends_in(&path, &UNREAD) {
+        if ends_in(&path, &UNREAD) || !ends_in(&path, &VECTORS) && pairs::is_unread(&path) {
             let fault =
                 format!("has `{}`, which is not read", readable(Path::new(path.file_name().unwrap_or_default())));
             return Err(DataError::malformed(

@@ -5,9 +5,12 @@ use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, ErrorKind, Position, Reader, ReaderBuilder};
+use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 
 use super::error::DataError;
+use super::lines::{LINE, LINE_REMEDY};
+use super::memory::Claim;
+use super::quotes::Quotes;
 use super::unpack::Unpacked;
 
 /// Bytes read at a time.
@@ -34,7 +37,7 @@ pub(crate) fn separator(path: &Path) -> Option<u8> {
 
 /// The records of a table.
 pub(crate) struct Table<'a> {
-    reader: Reader<Bounded<Unpacked<'a>>>,
+    reader: Reader<Checked<Unpacked<'a>>>,
     /// The names of the columns, as JSON.
     names: Vec<Vec<u8>>,
     record: ByteRecord,
@@ -43,10 +46,11 @@ pub(crate) struct Table<'a> {
 impl<'a> Table<'a> {
     /// Reads the header; no record may have more bytes than `most`.
     pub(crate) fn new(content: Unpacked<'a>, separator: u8, path: &Path, most: usize) -> Result<Self, io::Error> {
-        let content = Bounded { content, left: most, most, quotes: 0, path: path.to_owned() };
+        let content = Checked { content, quotes: Quotes::new(separator, most), path: path.to_owned() };
         let mut builder = ReaderBuilder::new();
         let mut reader = builder.delimiter(separator).buffer_capacity(BUFFER).from_reader(content);
-        let header = reader.byte_headers().map_err(|error| fault(path, 0, error))?.clone();
+        let header = reader.byte_headers().map_err(|error| fault(path, 0, None, error))?.clone();
+        reader.get_mut().quotes.next_line();
         let refuse = |fault: String| Err(io::Error::other(DataError::malformed(path, fault, REMEDY)));
         if header.len() > COLUMNS {
             return refuse(format!("it has {} columns, and may have {COLUMNS}", header.len()));
@@ -71,12 +75,21 @@ impl<'a> Table<'a> {
     }
 
     /// Adds the next record, which is number `number`, to `line` as an object; nothing after the last one.
-    pub(crate) fn next(&mut self, path: &Path, number: usize, line: &mut Vec<u8>) -> Result<(), io::Error> {
-        let bounded = self.reader.get_mut();
-        bounded.left = bounded.most;
-        if !self.reader.read_byte_record(&mut self.record).map_err(|error| fault(path, number, error))? {
-            return self.check_quotes(path);
+    pub(crate) fn next(
+        &mut self,
+        path: &Path,
+        number: usize,
+        line: &mut Vec<u8>,
+        claim: &mut Claim<'_>,
+    ) -> Result<(), io::Error> {
+        let read = self.reader.read_byte_record(&mut self.record);
+        let place = self.reader.get_mut().quotes.next_line();
+        if !read.map_err(|error| fault(path, number, place, error))? {
+            return Ok(());
         }
+        let names = self.names.iter().map(|name| name.len() + OBJECT).sum::<usize>();
+        let cells = self.record.as_slice().iter().map(|&byte| written(byte)).sum::<usize>();
+        claim.room(line, names + cells, LINE, LINE_REMEDY).map_err(io::Error::other)?;
         for (at, (name, cell)) in self.names.iter().zip(&self.record).enumerate() {
             let Ok(cell) = std::str::from_utf8(cell) else {
                 let (file, fault) = (path.to_owned(), format!("column {} is not UTF-8", at + 1));
@@ -92,15 +105,6 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    /// A quote that is not closed makes all that follows one cell. Tabs part cells that nobody need quote.
-    fn check_quotes(&self, path: &Path) -> Result<(), io::Error> {
-        if separator(path) == Some(b',') && !self.reader.get_ref().quotes.is_multiple_of(2) {
-            let fault = "has an odd number of quotes: one is not closed, or not doubled within a cell".to_owned();
-            return Err(io::Error::other(DataError::malformed(path, fault, REMEDY)));
-        }
-        Ok(())
-    }
-
     pub(crate) fn content(&self) -> &Unpacked<'a> {
         &self.reader.get_ref().content
     }
@@ -110,41 +114,45 @@ impl<'a> Table<'a> {
     }
 }
 
-/// What is wrong with a record.
-fn fault(path: &Path, line: usize, error: csv::Error) -> io::Error {
-    let at = error.position().map(Position::line);
+/// Bytes of an object beside the name and the text of each cell, its ends included.
+const OBJECT: usize = 8;
+
+/// Bytes of a byte of text in JSON.
+fn written(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    }
+}
+
+/// What is wrong with a record, which begins in this line of the file.
+fn fault(path: &Path, number: usize, line: Option<usize>, error: csv::Error) -> io::Error {
     let fault = match error.into_kind() {
         ErrorKind::Io(error) => return error,
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            let at = at.map_or_else(String::new, |at| format!(" (line {at} of the file)"));
+            let at = line.map_or_else(String::new, |line| format!(" (line {line} of the file)"));
             format!("it has {len} cells, and the header {expected_len}{at}")
         }
         kind => format!("{kind:?}"),
     };
-    io::Error::other(DataError::Line { file: path.to_owned(), line, fault, remedy: REMEDY })
+    io::Error::other(DataError::Line { file: path.to_owned(), line: number, fault, remedy: REMEDY })
 }
 
-/// Content of which no more than `most` bytes may be read at a time.
-struct Bounded<R> {
+/// Content whose quotes are checked, and no record of which is too long.
+struct Checked<R> {
     content: R,
-    left: usize,
-    most: usize,
-    /// Marks of quotation so far.
-    quotes: usize,
+    quotes: Quotes,
     path: PathBuf,
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl<R: Read> Read for Checked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.content.read(buffer)?;
-        self.quotes += memchr::memchr_iter(b'"', &buffer[..count]).count();
-        self.left = match self.left.checked_sub(count) {
-            Some(left) => left,
-            None => {
-                let fault = format!("a record has more than {} bytes: is a quote missing?", self.most);
-                return Err(io::Error::other(DataError::malformed(&self.path, fault, REMEDY)));
-            }
-        };
-        Ok(count)
+        let checked = if count == 0 { self.quotes.end() } else { self.quotes.take(&buffer[..count]) };
+        match checked {
+            Ok(()) => Ok(count),
+            Err(fault) => Err(io::Error::other(DataError::malformed(&self.path, fault, REMEDY))),
+        }
     }
 }

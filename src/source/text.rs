@@ -30,11 +30,6 @@ pub const FIELDS: [&str; 16] = [
 /// The field that names where a line comes from.
 const SOURCE: &str = "source";
 
-/// The fields of a line that are looked at.
-pub(crate) fn looked_at() -> Vec<&'static str> {
-    FIELDS.into_iter().chain([SOURCE]).collect()
-}
-
 /// How deep in lists and messages text is looked for.
 const DEPTH: usize = 16;
 
@@ -92,9 +87,9 @@ fn collect<'a>(value: Json<'a>, depth: usize, parts: &mut Vec<Cow<'a, str>>) {
     }
 }
 
-/// How the text of a line begins, on one line.
-pub(crate) fn beginning(line: &[u8]) -> String {
-    let text = Fields::of(line).text().unwrap_or_default();
+/// How a text begins, on one line.
+pub(crate) fn beginning(text: Option<String>) -> String {
+    let text = text.unwrap_or_default();
     let (mut words, mut letters) = (String::new(), 0);
     for word in text.split_whitespace() {
         words.push_str(if words.is_empty() { "" } else { " " });

@@ -13,8 +13,8 @@ pub use own::{Cell, Joined, Pair, joined};
 pub use runs::{TaskRun, runs_of_batch};
 pub use tables::{BudgetResult, Correlation, Published, TrainingOutcome, published, published_files};
 
-use crate::source::DataError;
 use crate::source::whole::{self, Whole};
+use crate::source::{DataError, quotes};
 
 /// Size up to which numbers can be added up and squared.
 const LARGEST: f64 = 1e100;
@@ -30,6 +30,11 @@ fn read_csv<L: DeserializeOwned, T>(path: &Path, take: impl Fn(L) -> Option<T>) 
         fault: format!("line {} {fault}", line_of(&table, byte)),
         remedy: "compare it with the header and correct it".to_owned(),
     };
+    quotes::check(&table).map_err(|fault| DataError::Malformed {
+        file: path.to_owned(),
+        fault,
+        remedy: "quote cells as csv.writer does".to_owned(),
+    })?;
     let mut reader = csv::Reader::from_reader(&table[..]);
     let header =
         reader.headers().cloned().map_err(|error| malformed(0, format!("is no header: {}", reason(&error))))?;

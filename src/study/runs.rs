@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::batch::JOB;
 use crate::output::MANIFEST;
 use crate::record::{Manifest, Parameters};
+use crate::represent::NAME as TEXT_ROWS;
 use crate::source::DataError;
 use crate::source::name::readable;
 
@@ -91,12 +92,29 @@ fn shares(manifest: &Manifest) -> String {
     text(&shares)
 }
 
+/// What the rows are among which distances were measured: words of text are weighted by the pool.
+fn representation(manifest: &Manifest) -> String {
+    let of = |role: &'static str| manifest.inputs.iter().filter(move |input| input.role == role);
+    let Some(query) = of("query").next() else { return "a matrix".to_owned() };
+    let numbers = query.columns.unwrap_or_default();
+    match &query.tensor {
+        Some(name) if name.starts_with(TEXT_ROWS) => {
+            let pool: Vec<&str> = of("pool").map(|input| input.sha256.as_str()).collect();
+            format!("{name}, {numbers} numbers, words weighted by the pool {}", pool.join(", "))
+        }
+        _ => format!("vectors of {numbers} numbers"),
+    }
+}
+
 /// Why distances of both cannot stand in one list of distances of a task, and what to do about it.
 fn conflict(ours: &Manifest, theirs: &Manifest) -> Option<(String, &'static str)> {
     let terms = |of: &Manifest| {
-        let Parameters { cost, p, objective, .. } = &of.parameters;
+        let Parameters { cost, p, objective, aggregate, .. } = &of.parameters;
         let weights = if weights(of).is_empty() { "none" } else { "those of a file" };
         [
+            ("unit of budgets", of.parameters.unit().to_owned()),
+            ("aggregate of tasks", text(aggregate)),
+            ("representation", representation(of)),
             ("cost", text(cost)),
             ("p", text(p)),
             ("objective", text(objective)),

@@ -3,13 +3,14 @@
 //! | columns | what |
 //! | --- | --- |
 //! | `cost`, `method`, `budget` | which selection |
+//! | `rows`, `tokens_used` | only of budgets in tokens: rows chosen, and their tokens by the lengths that the budget counts |
 //! | `distance_lower`, `distance_upper` | proved to hold the distance |
 //! | `best_lower`, `excess` | no subset of this size is closer; upper/best − 1, rounded up |
 //! | `energy_lower`, `energy_upper` | proved to hold the energy distance |
 //! | `chamfer_lower`, `chamfer_upper` | proved to hold the mean cost from a query to its closest chosen row; for p = 2 the root of the mean squared cost |
 //! | `held_out_lower`, `held_out_upper`, `held_out_energy_lower`, `held_out_energy_upper` | the same distances to queries that took no part, in the mean over folds |
 //! | `random_mean`, `random_min`, `random_max`, `random_percentile`, `random_p` | distances of random subsets, the share of them that is at least as close, and the p-value of that |
-//! | `tokens`, `near_duplicates` | of the chosen rows: tokens in all, share with a near-duplicate among them |
+//! | `tokens`, `near_duplicates` | of the chosen rows: words and marks in all, share with a near-duplicate among them |
 //! | `mean_quality`, `less_quality_lower`, `less_quality_upper`, `less_quality_best`, `less_quality_gap` | mean of what the chosen rows are worth by themselves; proved to hold the distance to its power less weight times that; no subset that may be chosen has less; upper − best, rounded up |
 //! | `status`, `seconds`, `cpu_seconds`, `certify_seconds`, `peak_memory_bytes` | how it ended and what it took; seconds of the method's own work are for all budgets together |
 //! | `task_distance_lower:NAME`, `task_distance_upper:NAME` | where the worst of several tasks counts, for each: proved to hold the distance to it |
@@ -52,8 +53,8 @@ fn fields(value: Option<Cell<'_>>, count: usize) -> Vec<Field<'_>> {
 /// If the system refuses.
 pub(crate) fn write(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
     let mut lines = csv::Writer::from_writer(out);
-    let columns = || COLUMNS.iter().filter(|column| !column.csv.is_empty());
     let of = comparison.context();
+    let columns = || COLUMNS.iter().filter(|column| !column.csv.is_empty() && (column.in_csv)(&of));
     let tasks = || of.worst_tasks().iter().enumerate();
     let of_tasks =
         tasks().flat_map(|(_, (task, _))| ["lower", "upper"].map(|end| format!("task_distance_{end}:{task}")));

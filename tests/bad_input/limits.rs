@@ -54,7 +54,7 @@ fn files_read_as_a_whole_have_a_longest_length_by_kind() {
     for (kind, most) in [
         (Whole::Settings, 1u64 << 20),
         (Whole::Record, 1 << 30),
-        (Whole::Results, 1 << 30),
+        (Whole::Results, 256 << 20),
         (Whole::Certificate, 4 << 30),
         (Whole::List, 4 << 30),
     ] {

@@ -15,6 +15,7 @@ mod jsonl;
 mod limits;
 mod overlaps;
 mod packed;
+mod quotes;
 mod round_trip;
 mod rows;
 mod sparse;

@@ -46,13 +46,16 @@ fn vectors_and_text_of_the_same_names_come_in_one_order() {
         assert!(line.contains("\"r6\"") && !said.contains("matched"), "{line}{said}");
     }
     // Names whose stems are alike are in the order of the whole names, as other programs list them.
-    ["x-1.jsonl", "x.jsonl", "x.10.jsonl"].iter().for_each(|name| lines(&at.join("dt").join(name), [0]));
+    ["x-1.jsonl", "x.jsonl", "x.10.jsonl"]
+        .iter()
+        .zip(5..)
+        .for_each(|(name, row)| lines(&at.join("dt").join(name), [row]));
     let listed = |out: &str| {
         let inputs = json(&at.join(out).join("manifest.json"))["inputs"].clone();
         let text = inputs.as_array().unwrap().iter().filter(|input| input["role"] == "pool-jsonl");
         text.map(|input| input["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    ["x-1.npy", "x.npy", "x.10.npy"].iter().for_each(|name| rows(&at.join("dv").join(name), [0]));
+    ["x-1.npy", "x.npy", "x.10.npy"].iter().zip(5..).for_each(|(name, row)| rows(&at.join("dv").join(name), [row]));
     chosen(at, &["dv/x*"], &["dt/x*"], "d");
     assert_eq!(listed("d"), ["dt/x-1.jsonl", "dt/x.jsonl", "dt/x.10.jsonl"]);
 }

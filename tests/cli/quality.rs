@@ -316,3 +316,29 @@ fn quality_of_any_size_hides_no_gap() {
     let found = printed_json(&mut select(at, "out", &more));
     assert_eq!(found["results"][0]["status"], "certified", "{found}");
 }
+
+/// A field was read from a file of its name instead, if the program was started where there was one.
+#[test]
+fn a_name_of_quality_that_is_a_file_and_a_field_is_refused_and_means_one_thing_in_job_files() {
+    let directory = data();
+    let at = directory.path();
+    fs::copy(at.join("score.txt"), at.join("good")).unwrap();
+    let examples = ["--pool-jsonl", "pool.jsonl", "--quality-weight", "0.5", "--method", "optimal", "--quality"];
+    let quality = |out: &str, name: &str| select(at, out, &[&examples[..], &[name]].concat());
+    quality("both", "good")
+        .assert()
+        .code(2)
+        .stderr(contains("`good` is a file (good) and a field").and(contains("./good")));
+    quality("file", "./good").assert().success();
+    // Where a batch is started from means nothing.
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("good"), "1\n".repeat(ROWS)).unwrap();
+    fs::remove_file(at.join("good")).unwrap();
+    let jobs = "out = \"batch\"\npool = \"pool.npy\"\npool-jsonl = \"pool.jsonl\"\ncost = \"euclidean\"\nbudgets = [8]\n\
+                methods = [\"optimal\"]\nquality = \"good\"\nquality-weight = 0.5\n[tasks]\none = \"query.npy\"\n";
+    fs::write(at.join("jobs.toml"), jobs).unwrap();
+    kantor().current_dir(elsewhere.path()).arg("batch").arg(at.join("jobs.toml")).assert().success();
+    quality("field", "good").assert().success();
+    let chosen = |dir: &str| indices(&at.join(dir).join("indices.npy"));
+    assert_eq!(chosen("batch/one/optimal-k8-seed0/optimal/k8"), chosen("field/optimal/k8"));
+}

@@ -70,3 +70,21 @@ fn an_exact_distance_ends_with_130_by_the_first_signal_and_leaves_no_file() {
         assert_eq!(fs::read_dir(work.path()).unwrap().count(), 2, "{more:?}");
     }
 }
+
+/// It said `stopping`, and then the whole answer.
+#[test]
+fn a_study_ends_with_130_by_the_first_signal() {
+    let work = tempfile::tempdir().unwrap();
+    let tables = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/published");
+    let (reader, writer) = full();
+    let mut command = program();
+    command.current_dir(work.path()).args(["study", "--tables", tables]).stdout(writer).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let (process, mut run) = (child.id(), Run::of(child));
+    assert!(run.reaches(|| hears(process)));
+    run.signal("TERM");
+    // Nobody reads what it would print at its end.
+    assert!(!run.reaches(|| false));
+    assert_eq!(run.end().0, Some(130));
+    drop(reader);
+}

@@ -322,3 +322,53 @@ fn distances_under_other_weights_of_the_queries_were_ranked_as_one_list() {
         assert!(message.contains(said), "{message}");
     }
 }
+
+/// Budgets of tokens stood beside those of rows, the worst of tasks beside their mixture, and rows of other lengths or of text that
+/// another pool weights beside each other.
+#[test]
+fn distances_that_were_measured_otherwise_are_not_ranked_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let line = |row: usize| format!("{{\"text\": \"word{} and {}\", \"n\": 1}}\n", row % 5, row * 7 % 11);
+    fs::write(at.join("p.jsonl"), (0..30).map(line).collect::<String>()).unwrap();
+    fs::write(at.join("other.jsonl"), (3..40).map(line).collect::<String>()).unwrap();
+    fs::write(at.join("q.jsonl"), (5..12).map(line).collect::<String>()).unwrap();
+    fs::write(at.join("r.jsonl"), (15..20).map(line).collect::<String>()).unwrap();
+    let run = |out: &str, pool: &str, words: &[&str]| {
+        let mut select = kantor();
+        select.current_dir(at).args(["select", "--pool", pool, "--method", "round-robin,random", "-o", out, "--quiet"]);
+        select.args(words).assert().success();
+    };
+    let (one, budget) = (["--query", "q.jsonl"], ["--budget", "10"]);
+    let plain = [&one[..], &budget].concat();
+    run("plain", "p.jsonl", &plain);
+    run("tokens", "p.jsonl", &[&one[..], &["--token-budget", "10", "--tokens", "n"]].concat());
+    run("short", "p.jsonl", &[&plain[..], &["--ngram-dim", "64"]].concat());
+    run("template", "p.jsonl", &[&plain[..], &["--text", "{text}"]].concat());
+    run("pool", "other.jsonl", &plain);
+    let two = ["--query", "q=q.jsonl", "--query", "r=r.jsonl", "--budget", "10"];
+    run("mixture", "p.jsonl", &two);
+    run("worst", "p.jsonl", &[&two[..], &["--aggregate", "worst"]].concat());
+    fs::write(at.join("results.csv"), "task,method,budget,seed,value\na,random,10,0,1\na,round-robin,10,0,2\n")
+        .unwrap();
+    let study = |runs: [&str; 2]| {
+        let mut study = kantor();
+        study.current_dir(at).args(["study", "--results", "results.csv"]);
+        runs.iter().for_each(|run| _ = study.arg("--run").arg(format!("a={run}")));
+        study
+    };
+    for (runs, what) in [
+        (["plain", "tokens"], "unit of budgets differs"),
+        (["plain", "short"], "representation differs"),
+        (["plain", "template"], "representation differs"),
+        (["plain", "pool"], "representation differs"),
+        (["mixture", "worst"], "aggregate of tasks differs"),
+    ] {
+        study(runs).assert().code(3).stderr(contains(what).and(contains("another task name")));
+    }
+    study(["plain", "plain"]).assert().success();
+    // Cells are joined by quotes here as little as in tables of text.
+    fs::write(at.join("results.csv"), "task,method,budget,seed,value\n\"a,random,10,0,1\na\"b,random,10,0,2\n")
+        .unwrap();
+    study(["plain", "plain"]).assert().code(3).stderr(contains("line 3 has text after the quote"));
+}

@@ -245,7 +245,7 @@ fn text_that_makes_no_rows_is_refused_by_line() {
     refused("twice.csv", "query.jsonl", &[], 3, &["two columns are called `prompt`"]);
     refused("latin.csv", "query.jsonl", &[], 3, &["record 2", "not UTF-8", "iconv"]);
     fs::write(at.join("open.csv"), "prompt\na b\n\"c d\ne f\ng h\n").unwrap();
-    refused("open.csv", "query.jsonl", &[], 3, &["open.csv", "odd number of quotes"]);
+    refused("open.csv", "query.jsonl", &[], 3, &["open.csv", "line 3", "not closed"]);
     refused("rows.npy", "rows.npy", &["--ngram-dim", "64"], 2, &["--ngram-dim", "leave them out"]);
     let many = "{a}".repeat(33);
     refused("pool.jsonl", "query.jsonl", &["--text", &many], 2, &["more than 32 fields"]);
@@ -293,5 +293,95 @@ fn a_certificate_of_text_with_an_impossible_dimension_is_no_panic() {
         fs::write(&file, text.replace("\"dim\": 1024", &format!("\"dim\": {dim}"))).unwrap();
         let code = kantor().current_dir(at).arg("verify").arg(&file).output().unwrap().status.code();
         assert!(matches!(code, Some(1..=5)), "{dim}: {code:?}");
+    }
+}
+
+/// A table whose first record is a number was taken for vectors.
+#[test]
+fn a_table_may_begin_with_a_number() {
+    let directory = data();
+    let at = directory.path();
+    fs::write(at.join("numbered.csv"), "text\n42\nsum times minus\nequals 2\n").unwrap();
+    let mut command = kantor();
+    command.current_dir(at).args(["select", "--pool", "numbered.csv", "--query", "query.jsonl", "--budget", "1"]);
+    command.args(["--method", "optimal", "-o", "out", "--quiet"]).assert().success();
+    assert_eq!(indices(&at.join("out/optimal/k1/indices.npy")), [1]);
+}
+
+/// Files of rows that are not read were left out of directories without a word.
+#[test]
+fn directories_with_rows_that_are_not_read_are_refused() {
+    let directory = data();
+    let at = directory.path();
+    for (name, other) in [("a", "b.npy.gz"), ("b", "c.h5")] {
+        fs::create_dir(at.join(name)).unwrap();
+        write_npy(&at.join(name).join("a.npy"), 2, &[1.0, 2.0]);
+        fs::write(at.join(name).join(other), "rows").unwrap();
+        let mut command = kantor();
+        command.current_dir(at).args(["select", "--pool", name, "--query", "a/a.npy", "--budget", "1", "-o", "out"]);
+        command.assert().code(3).stderr(contains(other).and(contains("which is not read")));
+    }
+}
+
+/// What was read as text was not what was shown, and its words were not those that were counted.
+#[test]
+fn what_is_shown_of_text_is_what_was_read() {
+    let directory = data();
+    let at = directory.path();
+    let lines = |rows: &[&str]| {
+        let line = |row: &&str| json!({"alt": row, "text": "never read", "id": row.to_uppercase()}).to_string() + "\n";
+        rows.iter().map(line).collect::<String>()
+    };
+    fs::write(at.join("p.jsonl"), lines(&["apple pie", "plum pie", "sum two three", "minus one"])).unwrap();
+    fs::write(at.join("q.jsonl"), lines(&["apple plum", "sum one"])).unwrap();
+    let mut command = kantor();
+    command.current_dir(at).args(["compare", "--pool", "p.jsonl", "--query", "q.jsonl", "--text", "{alt}", "--budget"]);
+    command.args(["2", "--method", "optimal", "--random-seeds", "2", "-o", "out", "--quiet"]).assert().success();
+    for name in ["results.json", "report.html"] {
+        let said = fs::read_to_string(at.join("out").join(name)).unwrap();
+        assert!(said.contains("apple plum") && !said.contains("never read"), "{name}");
+    }
+    let tokens = &read_json(&at.join("out/results.json"))["results"][0]["tokens"];
+    assert!(tokens.as_u64().is_some_and(|words| (4..=5).contains(&words)), "{tokens}");
+}
+
+/// A template that names a long field many times took many times what it was allowed.
+#[test]
+fn long_texts_count_towards_the_memory() {
+    let directory = data();
+    let at = directory.path();
+    let line = json!({"t": "sum times ".repeat(200_000)}).to_string() + "\n";
+    fs::write(at.join("long.jsonl"), line.repeat(2)).unwrap();
+    let refused = |text: &str, what: &str| {
+        let mut command = kantor();
+        command.current_dir(at).args(["select", "--pool", "long.jsonl", "--query", "long.jsonl", "--budget", "1"]);
+        command.args(["--threads", "1", "--max-memory", "20M", "-o", "out", "--text", text]);
+        command.assert().code(5).stderr(contains(what).and(contains("--max-memory")));
+    };
+    refused(&"{t}".repeat(31), "the text of a line");
+    refused("{t}{t}{t}", "the words of a line");
+}
+
+/// Names of sources took memory without a limit.
+#[test]
+fn names_of_sources_count_towards_the_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let rows = 20_000;
+    write_npy(&at.join("p.npy"), 2, &(0..2 * rows).map(|at| (at % 97) as f32 + 1.0).collect::<Vec<_>>());
+    write_npy(&at.join("q.npy"), 2, &[1.0, 2.0, 2.0, 1.0]);
+    let source = |row: usize| if row < rows { format!("{row}{}", "s".repeat(180)) } else { "one".to_owned() };
+    for (name, from) in [("many", 0), ("one", rows)] {
+        let lines: String = (from..from + rows).map(|row| format!("{{\"source\": \"{}\"}}\n", source(row))).collect();
+        fs::write(at.join(format!("{name}.jsonl")), lines).unwrap();
+        let mut command = kantor();
+        command.current_dir(at).args(["compare", "--pool", "p.npy", "--query", "q.npy", "--budget", "2", "--method"]);
+        command.args(["round-robin", "--random-seeds", "2", "--max-memory", "8M", "--threads", "1", "-o", name]);
+        let assert = command.arg("--pool-jsonl").arg(format!("{name}.jsonl")).assert();
+        if name == "one" {
+            assert.success();
+        } else {
+            assert.code(5).stderr(contains("the sources that its lines name"));
+        }
     }
 }

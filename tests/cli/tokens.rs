@@ -187,7 +187,10 @@ fn what_budgets_in_tokens_do_not_go_with_is_refused_before_the_work() {
     refused(&with(&["--quota", "source=gsm8k_train:9000.."]), 3, "but at least 9000 are asked for");
     refused(&with(&["--quota", "source:..1%"]), 3, "tokens");
     refused(&with(&["--diversity", "0.5"]), 2, "--diversity");
-    refused(&with(&["--balance-groups", "0,50"]), 2, "--balance-groups");
+    let groups = work.path().join("groups.txt");
+    fs::write(&groups, "a\nb\n".repeat(50)).unwrap();
+    let balanced = [&budget[..], &["--query-groups", groups.to_str().unwrap(), "--balance-groups"]].concat();
+    refused(&balanced, 2, "--balance-groups");
     refused(&["--token-budget", "0"], 2, "at least one token");
     refused(&["--token-budget", "900M"], 2, "900000000 tokens are asked for");
     let mut without = select_example(&out, &budget);
@@ -353,4 +356,46 @@ fn lengths_by_a_tokenizer_are_counted_or_the_feature_is_named() {
     assert!(manifest["inputs"].as_array().unwrap().iter().any(|input| input["role"] == "tokenizer"));
     // The closest row alone has as many tokens as a choice must have.
     assert_eq!(manifest["results"][0]["in_tokens"]["used"], 3);
+}
+
+/// The table of numbers did not say what budgets of tokens were used for, and called words tokens.
+#[test]
+fn results_of_budgets_in_tokens_have_rows_and_tokens_used() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    let mut compare = kantor();
+    compare
+        .arg("compare")
+        .arg("--pool")
+        .arg(example("pool.embed.npy"))
+        .arg("--pool-jsonl")
+        .arg(example("pool.jsonl.gz"));
+    compare.arg("--query").arg(example("query_gsm8k.embed.npy")).args(["--method", "random", "--random-seeds", "2"]);
+    compare.args(["--tokens", "words:response", "--token-budget", "2k", "--quiet", "-o"]).arg(&out).assert().success();
+    let table = fs::read_to_string(out.join("results.csv")).unwrap();
+    let (header, line) = table.split_once('\n').unwrap();
+    let used = &json(&out.join("results.json"))["results"][0]["in_tokens"];
+    for (name, value) in [("rows", &used["rows"]), ("tokens_used", &used["used"])] {
+        let place = header.split(',').position(|column| column == name).unwrap();
+        assert_eq!(line.trim().split(',').nth(place), Some(value.to_string().as_str()), "{table}");
+    }
+}
+
+/// The budget of a file of settings did not go with that of the command line, which wins.
+#[test]
+fn a_budget_of_the_command_line_wins_over_one_of_the_other_unit_in_a_file() {
+    let work = tempfile::tempdir().unwrap();
+    let at = |name: &str| work.path().join(name);
+    for (file, line, words) in [
+        ("rows.toml", "budget = 5\n", ["--token-budget", "1k"]),
+        ("tokens.toml", "token-budget = \"1k\"\n", ["--budget", "5"]),
+    ] {
+        fs::write(at(file), line).unwrap();
+        let mut command = select_example(&at(&format!("{file}.out")), &words);
+        command.args(["--no-certify", "--quiet", "--config"]).arg(at(file));
+        if words[0] == "--token-budget" {
+            command.arg("--pool-jsonl").arg(example("pool.jsonl.gz")).args(["--tokens", "words:response"]);
+        }
+        command.assert().success();
+    }
 }

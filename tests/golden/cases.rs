@@ -72,6 +72,7 @@ pub(crate) const SELECT: &[Case] = &[
     case("by-sums", Exact, &[select!("--method optimal,random,mean-similarity,round-robin,doubly-greedy,knn-uniform,knn-tv --budget 5 -o out")]),
     case("by-exponentials", Near, &[select!("--method uot,kde-ratio,mmd --budget 10 -o out")]),
     case("by-kernels", Exact, &[select!("--method energy,knn-kde --budget 6 -o out")]),
+    case("by-unseen-queries", Near, &[select!("--method auto,round-robin --auto-folds 3 --budget 10 -o out")]),
     case("by-swaps", Exact, &[select!("--method swap,round-robin --budget 10 -o out"), select!("--method swap --swap-start random --swap-limit 5 --budget 20 --diversity 0.5 -o out --force"), select!("--method swap --objective energy --budget 6 -o out --force")]),
     case("two-budgets-json", Exact, &[select!("--method round-robin,random --budget 4,8 --seed 3 --json -o out")]),
     case("objective-energy", Exact, &[select!("--method energy,round-robin --objective energy --budget 10 -o out"), "verify out/energy/k10/certificate.json --pool rows/pool.npy --query rows/query.npy"]),
