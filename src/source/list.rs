@@ -1,7 +1,7 @@
 //! Lists of numbers, one per row: chosen rows, weights. A 1-d `.npy` array, or text with one number a line; chosen rows
 //! also as `selection.jsonl`.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
@@ -80,25 +80,20 @@ pub fn read_rows<'a>(
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
     let listed = match id(0) {
-        Some(_) => named_rows(path, &source, rows, id, watch).and_then(|listed| distinct(path, listed, rows)),
+        Some(_) => named_rows(path, &source, rows, (id, Repeats::Refused), watch),
         None => rows_of(path, &source, rows, id),
     };
     // The list is kept, and the file is not looked at again.
     source.check_unchanged().and(listed)
 }
 
-/// The rows, if none is named twice.
-fn distinct(path: &Path, listed: Vec<usize>, rows: usize) -> Result<Vec<usize>, DataError> {
-    let mut seen = Vec::new();
-    reserve(&mut seen, rows, path, NUMBERS)?;
-    seen.resize(rows, false);
-    match listed.iter().position(|&row| std::mem::replace(&mut seen[row], true)) {
-        None => Ok(listed),
-        Some(place) => {
-            let fault = format!("entry {place} names row {}, which was named before", listed[place]);
-            Err(DataError::malformed(path, fault, "name each row of a subset once"))
-        }
-    }
+/// What becomes of a row whose id a list names again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    /// It is listed once.
+    Merged,
+    /// That is an error.
+    Refused,
 }
 
 fn rows_of<'a>(
@@ -145,7 +140,7 @@ pub fn read_named_rows<'a>(
 ) -> Result<(Vec<usize>, ValueFile), DataError> {
     let source = Arc::new(Source::open(path)?);
     Whole::List.check(path, source.identity.bytes)?;
-    let listed = source.check_unchanged().and(named_rows(path, &source, rows, id, watch))?;
+    let listed = source.check_unchanged().and(named_rows(path, &source, rows, (id, Repeats::Merged), watch))?;
     let file = record(&source, listed.len(), watch)?;
     Ok((listed, file))
 }
@@ -168,7 +163,7 @@ fn named_rows<'a>(
     path: &Path,
     source: &Arc<Source>,
     rows: usize,
-    id: impl Fn(usize) -> Option<&'a str>,
+    (id, repeats): (impl Fn(usize) -> Option<&'a str>, Repeats),
     watch: &dyn Watch,
 ) -> Result<Vec<usize>, DataError> {
     if !holds_ids(path, source.bytes(), watch)? {
@@ -185,18 +180,29 @@ fn named_rows<'a>(
             "give row numbers, or --pool-jsonl whose lines have a field `id`",
         ));
     }
-    // A list may name a row any number of times.
-    let mut listed = BTreeSet::new();
+    // A list may name a row any number of times, so what is held grows with the rows.
+    let (mut seen, mut listed) = (Vec::new(), Vec::new());
+    reserve(&mut seen, rows, path, NUMBERS)?;
+    seen.resize(rows, false);
+    let mut entries = 0usize..;
     each_name(path, source.bytes(), watch, |line, name| {
-        let id = name.unwrap_or_default();
-        listed.insert(*known.get(&*id).ok_or_else(|| {
+        let (id, entry) = (name.unwrap_or_default(), entries.next().unwrap_or_default());
+        let row = *known.get(&*id).ok_or_else(|| {
             let id: String = id.chars().take(40).collect();
             let (fault, remedy) = (format!("no row of the pool has the id `{id}`"), "give ids of the pool's examples");
             DataError::Line { file: path.to_owned(), line, fault, remedy }
-        })?);
+        })?;
+        match std::mem::replace(&mut seen[row], true) {
+            false => listed.push(row),
+            true if repeats == Repeats::Merged => {}
+            true => {
+                let fault = format!("entry {entry} names row {row}, which was named before");
+                return Err(DataError::malformed(path, fault, "name each row of a subset once"));
+            }
+        }
         Ok(true)
     })?;
-    Ok(listed.into_iter().collect())
+    Ok(listed)
 }
 
 /// Fails if a text of row numbers may be meant as one of ids: if a number in it is the id of another row.
