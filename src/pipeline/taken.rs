@@ -15,8 +15,10 @@ pub(super) fn taken(proved: &ProvedSelection) -> Option<Note> {
     let (named, others) = like.split_at(like.len().min(NAMED));
     let more = if others.is_empty() { String::new() } else { format!("; and {} more", others.len()) };
     let apart = match named {
-        [] => "on unseen queries it is better than all others that were compared".to_owned(),
-        named => format!("on unseen queries it cannot be told apart from {}{more}", named.join("; ")),
+        [] => "by a local kernel it is closer to unseen queries than all others that were compared".to_owned(),
+        named => {
+            format!("by a local kernel, on unseen queries, it cannot be told apart from {}{more}", named.join("; "))
+        }
     };
     let budget = proved.budget;
     let text = format!("at budget {budget} auto took {took}: {apart}");

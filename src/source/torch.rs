@@ -4,8 +4,9 @@
 //! read by [`pickle`], which runs nothing; a tensor is then a view of a member of the archive, used where it lies. What may be
 //! read is a tensor, a dictionary of such, or a list: of rows, which are joined, or of tables, which are stacked.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ const MOST_REPEATED: u64 = 8;
 const DESCRIPTION: (&str, &str) = ("the description of its tensors", "allow more with --max-memory");
 const NUMBERS: (&str, &str) =
     ("the decompressed tensor", "allow more with --max-memory, or write the file again with torch.save");
+/// Letters of the name of a tensor in a dictionary within others.
+const LONGEST_NAME: usize = 1024;
 const JOINED: &str = "the table that its tensors are together";
 const JOINED_REMEDY: &str =
     "allow more with --max-memory, or save one tensor: torch.save(torch.stack(rows), 'x.pt'), which is read in place";
@@ -109,22 +112,7 @@ impl Reader<'_> {
                 Some(_) => Err(DataError::Unnamed { file: self.file.to_owned(), what: "one table" }),
             };
         };
-        // Of what is set twice, the last counts.
-        let mut tables: Vec<(String, Place)> = Vec::new();
-        let mut places = HashMap::new();
-        for &(key, value) in entries {
-            let key = match self.values.get(key) {
-                Value::Text(range) => self.values.text(range).to_owned(),
-                Value::Int(number) => number.to_string(),
-                _ => continue,
-            };
-            if self.shape(value).is_some() {
-                match places.insert(key.clone(), tables.len()) {
-                    Some(before) => return Err(self.bad(format!("has two tensors of the name `{}`", tables[before].0))),
-                    None => tables.push((key, value)),
-                }
-            }
-        }
+        let tables = self.tables(top, entries)?;
         let listed = |fault: String| {
             let shapes = tables.iter().map(|(name, place)| {
                 let shape = self.shape(*place).unwrap_or_default();
@@ -149,6 +137,43 @@ impl Reader<'_> {
             }
         };
         Ok((Some(name.clone()), *place))
+    }
+
+    /// The tables of a dictionary and of the dictionaries in it, which are named `outer.inner`.
+    fn tables(&self, top: Place, entries: &[(Place, Place)]) -> Result<Vec<(String, Place)>, DataError> {
+        let mut tables: Vec<(String, Place)> = Vec::new();
+        let mut places = HashMap::new();
+        // A dictionary may be in itself, or in many others.
+        let mut looked_at = HashSet::from([top]);
+        let mut open = vec![(String::new(), entries)];
+        while let Some((within, entries)) = open.pop() {
+            for &(key, value) in entries {
+                let key: Cow<'_, str> = match self.values.get(key) {
+                    Value::Text(range) => self.values.text(range).into(),
+                    Value::Int(number) => number.to_string().into(),
+                    _ => continue,
+                };
+                // One long text may be the key of many.
+                if !within.is_empty() && within.len() + key.len() > LONGEST_NAME {
+                    return Err(self
+                        .bad(format!("has names of more than {LONGEST_NAME} letters in dictionaries within others")));
+                }
+                let name = format!("{within}{key}");
+                if let Value::Dict(inner) = self.values.get(value) {
+                    if looked_at.insert(value) {
+                        open.push((format!("{name}."), inner));
+                    }
+                } else if self.shape(value).is_some() {
+                    match places.insert(name.clone(), tables.len()) {
+                        Some(before) => {
+                            return Err(self.bad(format!("has two tensors of the name `{}`", tables[before].0)));
+                        }
+                        None => tables.push((name, value)),
+                    }
+                }
+            }
+        }
+        Ok(tables)
     }
 
     /// The shape of a tensor, or about that of a list of rows; none of another value.

@@ -48,8 +48,8 @@ pub(crate) fn card(manifest: &Manifest, result: &SelectionRecord) -> String {
     if result.distance.is_some() {
         add("## How to check it");
         add(&format!(
-            "The certificate beside this file holds the proof. This command recomputes it from the vectors, and believes neither the \
-             method nor this page:\n\n````sh\n{}\n````",
+            "The certificate beside this file holds the proof. This command, in this folder, recomputes it from the vectors, and believes \
+             neither the method nor this page. It names files as the run did that chose: write them as they lie from here:\n\n````sh\n{}\n````",
             command(&manifest.inputs)
         ));
         add(

@@ -120,9 +120,9 @@ fn lists_of_rows_are_read_line_by_line() {
     let stopped = read_named_rows(&numbers, 2, id, &asked).map(|(rows, _)| rows);
     assert!(matches!(stopped, Err(DataError::Stopped(_))), "{stopped:?}");
     says(read_named_rows(&numbers, 2, id, &Quiet).map(|(rows, _)| rows), &["more than 2 numbers for 2 rows"]);
-    // A list may name a row twice.
+    // A list may name a row twice; it stands where it was named first.
     let twice = files.put("twice.txt", "b\na\nb\n");
-    assert_eq!(read_named_rows(&twice, 2, id, &Quiet).unwrap().0, [0, 1]);
+    assert_eq!(read_named_rows(&twice, 2, id, &Quiet).unwrap().0, [1, 0]);
     let selection = files.put("selection.jsonl", "{\"rank\": 0, \"index\": 1, \"id\": \"b\"}\n");
     assert_eq!(read_named_rows(&selection, 2, id, &Quiet).unwrap().0, [1]);
 }

@@ -144,3 +144,35 @@ fn damaged_pickles_never_panic() {
         assert!(count > 0 && count < CASES, "{count} of {CASES} damaged pickles were read");
     }
 }
+
+/// Tensors in a dictionary within another were passed over, and the one that was left was read without a word.
+#[test]
+fn dictionaries_within_others_are_looked_at() {
+    let refused = |bytes: &[u8], parts: &[&str]| {
+        let files = Files::new();
+        says(open(&files.put("x.pt", bytes)), parts);
+    };
+    let text = |text: &str| [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+    let dict = |items: &[(&str, Vec<u8>)]| {
+        let items: Vec<u8> = items.iter().flat_map(|(key, value)| [text(key), value.clone()].concat()).collect();
+        [&b"}("[..], &items, b"u"].concat()
+    };
+    let inner = dict(&[("embeddings", tensor(6, 0, &[2, 3], &[3, 1]))]);
+    let both = dict(&[("train", inner), ("whitening", tensor(6, 0, &[3, 2], &[2, 1]))]);
+    refused(
+        &archive(&pickle(&both), &numbers(6), &[]),
+        &["2 tensors are 2-d", "train.embeddings", "whitening", "--tensor"],
+    );
+    // One that is in itself is looked at once.
+    let itself = [&b"}q\x00("[..], &text("me"), b"h\x00", &text("x"), &tensor(6, 0, &[6], &[1]), b"u"].concat();
+    let two = [&b"}q\x00("[..], &text("me"), b"h\x00", &text("x"), &inner_two(), b"u"].concat();
+    refused(&archive(&pickle(&itself), &numbers(6), &[]), &["x.pt"]);
+    refused(&archive(&pickle(&two), &numbers(6), &[]), &["x.a", "x.b"]);
+}
+
+/// A dictionary of two tables.
+fn inner_two() -> Vec<u8> {
+    let text = |text: &str| [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+    let table = tensor(6, 0, &[2, 3], &[3, 1]);
+    [&b"}("[..], &text("a"), &table, &text("b"), &table, b"u"].concat()
+}

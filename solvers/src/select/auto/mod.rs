@@ -131,14 +131,15 @@ impl Selector for Auto {
         true
     }
 
-    fn weighs_quality(&self) -> bool {
-        true
-    }
-
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {
         self.check()?;
         if !task.tasks.is_empty() {
             let fault = "compares methods on unseen queries of one task: it is not for the worst of several tasks";
+            return Err(SelectError::Unsupported { method: NAME, fault });
+        }
+        if task.quality.is_some() {
+            let fault = "compares methods by how close their choices are to unseen queries, which quality is no part of: name a method that \
+                         weighs it (optimal, swap, energy, mmd)";
             return Err(SelectError::Unsupported { method: NAME, fault });
         }
         comparable(task.geometry, KERNEL, NAME)
