@@ -14,7 +14,9 @@ pub(super) fn taken(proved: &ProvedSelection) -> Option<Note> {
     let like: Vec<&str> = notes.get("auto-not-told-apart")?.as_array()?.iter().filter_map(Value::as_str).collect();
     let (named, others) = like.split_at(like.len().min(NAMED));
     let more = if others.is_empty() { String::new() } else { format!("; and {} more", others.len()) };
+    let alone = notes.get("auto-folds").and_then(Value::as_u64) == Some(1);
     let apart = match named {
+        _ if alone => "one query cannot be held out, so nothing was compared".to_owned(),
         [] => "by a local kernel it is closer to unseen queries than all others that were compared".to_owned(),
         named => {
             format!("by a local kernel, on unseen queries, it cannot be told apart from {}{more}", named.join("; "))

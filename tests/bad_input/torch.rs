@@ -176,3 +176,15 @@ fn inner_two() -> Vec<u8> {
     let table = tensor(6, 0, &[2, 3], &[3, 1]);
     [&b"}("[..], &text("a"), &table, &text("b"), &table, b"u"].concat()
 }
+
+/// The numbers of a negated view were read with the wrong sign, and proved so.
+#[test]
+fn negated_views_are_refused() {
+    let plain = tensor(6, 0, &[2, 3], &[3, 1]);
+    // Before the end of its arguments stand what `requires_grad` says and its hooks: marks come after them.
+    let marked = |marks: &[u8]| [&plain[..plain.len() - 2], marks, b"tR"].concat();
+    let negated = marked(b"}(X\x03\0\0\0neg\x88u");
+    refused(&archive(&pickle(&negated), &numbers(6), &[]), &["negated", "x.resolve_neg()"]);
+    let files = Files::new();
+    assert!(open(&files.put("x.pt", &archive(&pickle(&marked(b"}")), &numbers(6), &[]))).is_ok());
+}

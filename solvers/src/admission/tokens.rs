@@ -159,7 +159,10 @@ impl<'a> TokenAdmission<'a> {
                     rows.into_iter().filter(|&row| !self.set.is_included(row)).for_each(|row| self.put_aside(row));
                     return Ok(());
                 }
-                Err(SelectError::NoneFound { broken, .. }) => fault = fault.or(Some(broken)),
+                // Another number of rows may do.
+                Err(SelectError::NoneFound { broken: why, .. } | SelectError::Infeasible { conflict: why, .. }) => {
+                    fault = fault.or(Some(why));
+                }
                 Err(other) => return Err(other),
             }
         }

@@ -174,6 +174,38 @@ fn every_order_of_rows_obeys_limits_within_the_budget() {
     assert!(found > 190, "{found} of 200");
 }
 
+/// Small pools, where the fewest tokens are too few for what limits ask for: it was said that nothing obeys them.
+#[test]
+fn nobody_says_that_no_choice_obeys_where_one_does() {
+    const FEW: usize = 12;
+    let (pool, query) = (single(3, &clustered(FEW, 3, 3, 1)), single(3, &clustered(3, 3, 2, 2)));
+    let geometry = geometry(&pool, &query, Cost::Euclidean);
+    let mut none = 0;
+    for seed in 0..240u64 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let kind = [Kind::Partition, Kind::Laminar, Kind::Crossing, Kind::Everything][seed as usize % 4];
+        let count = rng.random_range(1..6);
+        let kept = some_rows(&mut rng, FEW, count);
+        let set = constraints(&mut rng, kind, FEW, &kept);
+        let lengths: Vec<f64> = (0..FEW).map(|_| f64::from(rng.random_range(1..7u32))).collect();
+        let most = kept.iter().map(|&row| lengths[row]).sum::<f64>() + f64::from(rng.random_range(0..3u32));
+        let free = (0..FEW).filter(|&row| !set.is_excluded(row)).map(|row| lengths[row]);
+        let tokens = TokenBudget { column: ColumnRecord::default(), min: least_tokens(free, most).unwrap(), max: most };
+        let set = set.in_tokens(&tokens, &Column::numbers(lengths).unwrap(), FEW, &[]).unwrap();
+        if set.check(&kept).is_err() {
+            continue;
+        }
+        let task = task(&geometry, Some(&set));
+        let scanned = scan::scan(&task, budgeted::needs(&task, 0)).unwrap();
+        match budgeted::solve(&task, &scanned, &[1]) {
+            Ok(found) => assert_eq!(set.check(&found.budgets[0].rows), Ok(()), "seed {seed}"),
+            Err(SelectError::NoTokensFound { .. }) => none += 1,
+            Err(other) => panic!("seed {seed}: {other}"),
+        }
+    }
+    assert!(none < 24, "{none} of 240 not found");
+}
+
 /// The best prices prove the value of the relaxation, which no choice is below, and which `optimal` is near.
 #[test]
 fn prices_of_limits_prove_the_relaxed_optimum_of_tokens() {

@@ -316,8 +316,16 @@ impl<'a> Machine<'a, '_, '_> {
                 Value::Tensor(_) => self.push_place(tensor),
                 _ => Err("has a parameter that is no tensor".to_owned().into()),
             },
-            (Known::RebuildTensor, &[storage, offset, shape, strides, ..]) => {
+            (Known::RebuildTensor, &[storage, offset, shape, strides, ref more @ ..]) => {
                 let values = &self.values;
+                // After whether it has a gradient, and its hooks: marks such as that all numbers are to be negated.
+                if let Some(&marks) = more.get(2)
+                    && !matches!(values.get(marks), Value::None)
+                    && !matches!(values.get(marks), Value::Dict(entries) if entries.is_empty())
+                {
+                    let fault = "has a tensor that is marked as a negated or conjugated view, whose numbers are not those that it stores: save x.resolve_neg()";
+                    return Err(fault.to_owned().into());
+                }
                 let tensor = match (values.get(storage), values.get(offset)) {
                     (Value::Storage(storage), &Value::Int(offset)) => {
                         let (shape, strides) = (values.lengths(shape)?, values.lengths(strides)?);

@@ -29,9 +29,9 @@ use kantor_theory::{FeasibleSet, TokenBudget};
 
 use super::budgeted::candidates::CandidateLists;
 use super::budgeted::slots::Slots;
-use super::budgeted::{Budgeted, BudgetedOptima, NAME};
+use super::budgeted::{Budgeted, BudgetedOptima, NAME, TOO_LARGE};
 use crate::PoolScan;
-use crate::admission::rows_within;
+use crate::admission::{TokenAdmission, rows_within};
 use crate::task::{SelectError, Task};
 use crate::weights::shares;
 use ascent::Ascent;
@@ -103,7 +103,28 @@ pub(super) fn solve<'a>(
         slots = sample.slots;
     }
     let mut search = Search::new(task, set, (budget, rows), &family, sides, slots);
-    let ascent = ascent::ascend(&mut search, start.as_ref())?;
+    let (fewest, of_some);
+    let (mut search, ascent, budget) = match (ascent::ascend(&mut search, start.as_ref()), set.tokens()) {
+        // Limits that the fewest tokens are too few for.
+        (Err(SelectError::InfeasibleTokens { conflict, .. }), Some((tokens, lengths))) => {
+            let total = tokens_of_some(set, lengths)?;
+            (fewest, of_some) = (budget, family.of_more(total.saturating_sub(budget)));
+            let (sides, slots) = (search.sides.clone(), search.slots);
+            let mut search = Search::new(task, set, (total, rows), &of_some, sides, slots);
+            let ascent = ascent::ascend(&mut search, None).map_err(|error| match error {
+                // There is a choice of so many, so this is due to rounding.
+                SelectError::InfeasibleTokens { .. } => {
+                    SelectError::NoTokensFound { budget: tokens.max as usize, broken: conflict }
+                }
+                other => other,
+            })?;
+            (search, ascent, total)
+        }
+        (ascent, _) => {
+            fewest = budget;
+            (search, ascent?, budget)
+        }
+    };
     let Some((tokens, lengths)) = set.tokens() else {
         let rounded = rounding::round(&mut search, &ascent, scanned)?;
         let found = assemble(&search, &ranges, &ascent, rounded);
@@ -117,23 +138,40 @@ pub(super) fn solve<'a>(
     if bound < whole && most > budget {
         let start = search.duals(&ascent.points[ascent.best]);
         let (sides, slots) = (search.sides.clone(), search.slots);
-        let family = family.of_more(most - budget);
+        let family = family.of_more(most - fewest);
         let mut search = Search::new(task, set, (most, rows), &family, sides, slots);
-        let ascent = ascent::ascend(&mut search, Some(&start))?;
-        let rounded = rounding_tokens::round(&mut search, lengths, &ascent, scanned)?;
-        let mut other = assemble(&search, &ranges, &ascent, rounded);
-        let raised = prove(task, tokens, &mut other, most);
-        if other.value < found.value {
-            (found.rows, found.scores, found.value) = (other.rows, other.scores, other.value);
-        }
-        if raised > bound {
-            (found.potentials, found.prices, found.lp_value, bound) =
-                (other.potentials, other.prices, other.lp_value, raised);
+        let solved = ascent::ascend(&mut search, Some(&start)).and_then(|ascent| {
+            let rounded = rounding_tokens::round(&mut search, lengths, &ascent, scanned)?;
+            Ok(assemble(&search, &ranges, &ascent, rounded))
+        });
+        match solved {
+            Ok(mut other) => {
+                let raised = prove(task, tokens, &mut other, most);
+                if other.value < found.value {
+                    (found.rows, found.scores, found.value) = (other.rows, other.scores, other.value);
+                }
+                if raised > bound {
+                    (found.potentials, found.prices, bound) = (other.potentials, other.prices, raised);
+                }
+            }
+            // Limits that so many tokens are too many for.
+            Err(SelectError::InfeasibleTokens { .. } | SelectError::NoTokensFound { .. }) => {}
+            Err(error) => return Err(error),
         }
         found.lp_value = bound;
         return Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() });
     }
     Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() })
+}
+
+/// The tokens of some choice that obeys all limits.
+///
+/// # Errors
+/// If none is found.
+fn tokens_of_some(set: &FeasibleSet, lengths: &[f64]) -> Result<usize, SelectError> {
+    let admission = TokenAdmission::new(set)?.ok_or(TOO_LARGE)?;
+    let rows = admission.complete(Vec::new())?;
+    Ok(rows.iter().map(|&row| lengths[row] as usize).sum())
 }
 
 /// What the duals found at so many tokens prove of any number from the fewest to the most: the relaxed value, but for what rows
