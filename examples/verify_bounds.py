@@ -73,6 +73,11 @@ def above(x):
     return near if near >= x else float(np.nextafter(near, np.inf))
 
 
+# The double nearest to it.
+def nearest(x):
+    return float(x) if abs(x) <= LARGEST else math.inf if x > 0 else -math.inf
+
+
 def mean(weights, values):
     return Fraction(sum(w * units(x) for w, x in zip(weights, values)), sum(weights) * 2**1074)
 
@@ -371,17 +376,20 @@ class Feasible:
         rows, exact = [row for row in range(len(values)) if row not in self.exclude], [*map(units, values)]
         if any(self.gains):
             exact = [value + gain for value, gain in zip(exact, self.gains)]
-            values = [float(Fraction(value, 2**1074)) for value in exact]
+            values = [nearest(Fraction(value, 2**1074)) for value in exact]
         if holds_price and self.constraints is None:
             rows = [row for row in rows if values[row] > 0]  # the others gain nothing at a price that is not negative
-        paid = lambda row: float(Fraction(self.discounts[row], 2**2148))
+        paid = lambda row: nearest(Fraction(self.discounts[row], 2**2148))
         rough = [(values[row], lengths[row], paid(row), row in self.include) for row in rows]
-        ratios = sorted(((v - d / t, t) for v, t, d, kept in rough if t > 0 and not kept), reverse=True)
+        # Where a row gains nothing more, how long it is, and what that may err by.
+        ratios = [(v - d / t, t, (abs(v) + abs(d / t)) * 2.0**-51) for v, t, d, kept in rough if t > 0 and not kept]
+        ratios.sort(reverse=True)
         kept = sum(t for _, t, _, kept in rough if kept)
 
         def filled(tokens):
-            at = int(np.searchsorted(np.cumsum([t for _, t in ratios]), tokens - kept)) if ratios else 0
-            return ratios[min(at, len(ratios) - 1)][0] if ratios else 0.0
+            at = int(np.searchsorted(np.cumsum([t for _, t, _ in ratios]), tokens - kept)) if ratios else 0
+            price, _, error = ratios[min(at, len(ratios) - 1)] if ratios else (0.0, 0.0, 0.0)
+            return price, price + error
 
         # The price of a token less what rows gain above it: at any price a bound, at the best of these near the least.
         def bound(price):
@@ -392,12 +400,12 @@ class Feasible:
             share = Fraction(spent, 2**1074 * units(least if spent >= 0 else most))
             return Fraction(price) + share, spent
 
-        prices = [filled(least), filled(most)]
+        prices = [*filled(least), *filled(most)]
         if kept > 0:
-            worth = sum(v * t - d for v, t, d, here in rough if here) + float(Fraction(self.constant, 2**2148))
+            worth = sum(v * t - d for v, t, d, here in rough if here) + nearest(Fraction(self.constant, 2**2148))
             prices.append(worth / kept)
-        high, low = prices[:2]
-        if bound(high)[1] < 0 < bound(low)[1]:
+        high, low = prices[0], prices[2]
+        if math.isfinite(high) and math.isfinite(low) and bound(high)[1] < 0 < bound(low)[1]:
             for _ in range(60):
                 middle = (low + high) / 2
                 low, high = (middle, high) if bound(middle)[1] > 0 else (low, middle)
