@@ -29,10 +29,10 @@ pub fn write(
     write_copied(staging, inputs, outcome, run, &Copies::default(), watch)
 }
 
-/// As [`write`], with the records of chosen rows in these formats.
+/// As [`write()`], with the records of chosen rows in these formats.
 ///
 /// # Errors
-/// As [`write`], or if a record cannot be written so.
+/// As [`write()`], or if a record cannot be written so.
 pub fn write_copied(
     staging: ResultDirectory,
     inputs: &Inputs,
@@ -46,7 +46,7 @@ pub fn write_copied(
     write_with(staging, inputs, outcome, run, &texts)
 }
 
-/// As [`write`], with the text of rows at hand.
+/// As [`write()`], with the text of rows at hand.
 pub(crate) fn write_with(
     mut staging: ResultDirectory,
     inputs: &Inputs,
