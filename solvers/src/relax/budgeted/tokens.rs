@@ -34,9 +34,6 @@ const WORK: usize = 16_000_000;
 /// Most transports that are solved for swaps.
 const TRIES: usize = 300;
 
-/// The largest mass of all rows, in units.
-const LARGEST: f64 = (1u64 << 62) as f64;
-
 /// Solves for one budget in tokens.
 pub(super) fn solve(
     task: &Task<'_>,
@@ -49,12 +46,7 @@ pub(super) fn solve(
         let fault = "counts to 2,147,483,648 tokens: give lengths in a larger unit";
         return Err(SelectError::Unsupported { method: NAME, fault });
     }
-    let available: f64 = (0..n).filter(|&row| !set.is_excluded(row)).map(|row| lengths[row]).sum();
     if !set.constraints().limits.is_empty() || task.quality.is_some() {
-        let unit = Demands::new(tokens.min as usize, m, task.weights).unit;
-        if available * unit as f64 > LARGEST {
-            return Err(TOO_LARGE);
-        }
         let rows = rows_within(set).unwrap_or(n);
         let (asked, first) = (list_length(task, rows), 2 * largest_share(rows, m, task.weights) + 16);
         let candidates = CandidateLists::new(task, scanned.lists.as_ref(), asked, first)?.without_more();

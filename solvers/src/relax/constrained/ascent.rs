@@ -144,6 +144,11 @@ fn conflict(search: &Search<'_>, point: &Point) -> SelectError {
         names.push(format!("{more} others"));
     }
     let (budget, names) = (search.budget, names.join(", "));
+    // Another number of tokens may do.
+    if let Some((tokens, _)) = search.set.tokens() {
+        let broken = format!("the limits on {names} cannot all be met by {budget} tokens, not even by parts of rows");
+        return SelectError::NoTokensFound { budget: tokens.max as usize, broken };
+    }
     // Prices per unit of so little are beyond all numbers, and prove nothing.
     if search.sides.sides.iter().zip(&point.prices).any(|(side, price)| *price != 0.0 && side.scale < LEAST) {
         let broken = format!(
@@ -152,10 +157,7 @@ fn conflict(search: &Search<'_>, point: &Point) -> SelectError {
         return SelectError::NoneFound { budget, broken };
     }
     let conflict = format!("the limits on {names} cannot all be met, not even by parts of rows");
-    match search.set.tokens() {
-        None => SelectError::Infeasible { budget, conflict },
-        Some((tokens, _)) => SelectError::InfeasibleTokens { budget: tokens.max as usize, conflict },
-    }
+    SelectError::Infeasible { budget, conflict }
 }
 
 /// Adds the ends that the last point exceeds, up to [`MOST`], those that it exceeds most first where there are more.

@@ -23,17 +23,17 @@ mod rounding;
 mod rounding_tokens;
 mod search;
 pub(super) mod sides;
+mod tokens;
 
+use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::ColumnRanges;
-use kantor_theory::{FeasibleSet, TokenBudget};
 
 use super::budgeted::candidates::CandidateLists;
 use super::budgeted::slots::Slots;
-use super::budgeted::{Budgeted, BudgetedOptima, NAME, TOO_LARGE};
+use super::budgeted::{Budgeted, BudgetedOptima, NAME};
 use crate::PoolScan;
-use crate::admission::{TokenAdmission, rows_within};
+use crate::admission::rows_within;
 use crate::task::{SelectError, Task};
-use crate::weights::shares;
 use ascent::Ascent;
 use family::{Family, ROOT};
 use rounding::Rounded;
@@ -102,86 +102,15 @@ pub(super) fn solve<'a>(
         };
         slots = sample.slots;
     }
-    let mut search = Search::new(task, set, (budget, rows), &family, sides, slots);
-    let (fewest, of_some);
-    let (mut search, ascent, budget) = match (ascent::ascend(&mut search, start.as_ref()), set.tokens()) {
-        // Limits that the fewest tokens are too few for.
-        (Err(SelectError::InfeasibleTokens { conflict, .. }), Some((tokens, lengths))) => {
-            let total = tokens_of_some(set, lengths)?;
-            (fewest, of_some) = (budget, family.of_more(total.saturating_sub(budget)));
-            let (sides, slots) = (search.sides.clone(), search.slots);
-            let mut search = Search::new(task, set, (total, rows), &of_some, sides, slots);
-            let ascent = ascent::ascend(&mut search, None).map_err(|error| match error {
-                // There is a choice of so many, so this is due to rounding.
-                SelectError::InfeasibleTokens { .. } => {
-                    SelectError::NoTokensFound { budget: tokens.max as usize, broken: conflict }
-                }
-                other => other,
-            })?;
-            (search, ascent, total)
-        }
-        (ascent, _) => {
-            fewest = budget;
-            (search, ascent?, budget)
-        }
-    };
-    let Some((tokens, lengths)) = set.tokens() else {
-        let rounded = rounding::round(&mut search, &ascent, scanned)?;
-        let found = assemble(&search, &ranges, &ascent, rounded);
-        return Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() });
-    };
-    let rounded = rounding_tokens::round(&mut search, lengths, &ascent, scanned)?;
-    let mut found = assemble(&search, &ranges, &ascent, rounded);
-    let (whole, most) = (found.lp_value, tokens.max as usize);
-    let mut bound = prove(task, tokens, &mut found, budget);
-    // Where rows that are dear must be chosen, more tokens than the fewest are cheaper on average.
-    if bound < whole && most > budget {
-        let start = search.duals(&ascent.points[ascent.best]);
-        let (sides, slots) = (search.sides.clone(), search.slots);
-        let family = family.of_more(most - fewest);
-        let mut search = Search::new(task, set, (most, rows), &family, sides, slots);
-        let solved = ascent::ascend(&mut search, Some(&start)).and_then(|ascent| {
-            let rounded = rounding_tokens::round(&mut search, lengths, &ascent, scanned)?;
-            Ok(assemble(&search, &ranges, &ascent, rounded))
-        });
-        match solved {
-            Ok(mut other) => {
-                let raised = prove(task, tokens, &mut other, most);
-                if other.value < found.value {
-                    (found.rows, found.scores, found.value) = (other.rows, other.scores, other.value);
-                }
-                if raised > bound {
-                    (found.potentials, found.prices, bound) = (other.potentials, other.prices, raised);
-                }
-            }
-            // Limits that so many tokens are too many for.
-            Err(SelectError::InfeasibleTokens { .. } | SelectError::NoTokensFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        found.lp_value = bound;
-        return Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() });
+    if let Some((tokens, lengths)) = set.tokens() {
+        let of = tokens::Budget { task, set, tokens, lengths, rows, ranges: &ranges, scanned };
+        return tokens::solve(of, budget, &family, (sides, slots), start.as_ref());
     }
+    let mut search = Search::new(task, set, (budget, rows), &family, sides, slots);
+    let ascent = ascent::ascend(&mut search, start.as_ref())?;
+    let rounded = rounding::round(&mut search, &ascent, scanned)?;
+    let found = assemble(&search, &ranges, &ascent, rounded);
     Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() })
-}
-
-/// The tokens of some choice that obeys all limits.
-///
-/// # Errors
-/// If none is found.
-fn tokens_of_some(set: &FeasibleSet, lengths: &[f64]) -> Result<usize, SelectError> {
-    let admission = TokenAdmission::new(set)?.ok_or(TOO_LARGE)?;
-    let rows = admission.complete(Vec::new())?;
-    Ok(rows.iter().map(|&row| lengths[row] as usize).sum())
-}
-
-/// What the duals found at so many tokens prove of any number from the fewest to the most: the relaxed value, but for what rows
-/// cost beyond their price σ = 0, which is spread over as many tokens as makes it count most.
-fn prove(task: &Task<'_>, tokens: &TokenBudget, found: &mut Budgeted, total: usize) -> f64 {
-    let mean: f64 =
-        shares(task.weights, found.potentials.len()).iter().zip(&found.potentials).map(|(b, g)| b * g).sum();
-    let spent = total as f64 * (mean - found.lp_value);
-    found.lp_value = mean - (spent / tokens.min).max(spent / tokens.max);
-    found.lp_value
 }
 
 /// What masses add up to: rows, or the fewest tokens, but no fewer than those of rows that must be chosen.
@@ -191,7 +120,10 @@ fn masses_of(set: &FeasibleSet, budget: usize) -> usize {
     tokens.min.max(included) as usize
 }
 
-fn assemble(search: &Search<'_>, ranges: &[ColumnRanges<'_>], ascent: &Ascent, rounded: Rounded) -> Budgeted {
+/// The ranges of the limits, column by column.
+type Ranges<'a> = &'a [ColumnRanges<'a>];
+
+fn assemble(search: &Search<'_>, ranges: Ranges<'_>, ascent: &Ascent, rounded: Rounded) -> Budgeted {
     let Ascent { points, best, .. } = ascent;
     let best = &points[*best];
     let Rounded { slots, value, takers } = rounded;
