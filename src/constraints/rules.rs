@@ -318,7 +318,8 @@ impl Rules {
         ((share * rows as f64).ceil() as usize).clamp(1, rows.max(1))
     }
 
-    pub(super) fn length_column(&self) -> Option<&(ColumnRecord, Column)> {
+    /// The column that counts tokens, if these are the budget, with its record.
+    pub(crate) fn length_column(&self) -> Option<&(ColumnRecord, Column)> {
         let name = self.lengths.as_ref()?;
         self.columns.iter().find(|(record, _)| record.name == *name)
     }

@@ -149,7 +149,7 @@ pub(crate) fn texts(inputs: &Inputs, outcome: &Outcome, copies: Copies, watch: &
 /// What each chosen row weighs of a total of 1: its length if tokens are the budget, else the same as the others.
 fn weights(inputs: &Inputs, proved: &ProvedSelection) -> Vec<f64> {
     let rows = &proved.selection.rows;
-    let lengths = proved.tokens.and_then(|_| inputs.rules().spoken_of().last());
+    let lengths = proved.tokens.and_then(|_| inputs.rules().length_column());
     let length = |&row: &usize| lengths.and_then(|(_, column)| column.number(inputs.original_row(row))).unwrap_or(1.0);
     let lengths: Vec<f64> = rows.iter().map(length).collect();
     let total: f64 = lengths.iter().sum();

@@ -68,15 +68,19 @@ fn ranks_and_weights_are_fields_of_the_records() {
     select(work.path(), &records.each_ref().map(String::as_str), &[&WITH[..], &chat].concat()).success();
     let marks = |line: &Value| (line["kantor_rank"].as_u64().unwrap(), line["kantor_weight"].as_f64().unwrap());
     assert_eq!(lines(work.path(), "selected.chat.jsonl").iter().map(marks).collect::<Vec<_>>(), [(0, 0.5), (1, 0.5)]);
-    let records = [r#"{"n": 3, "text": "p"}"#, r#"{"n": 1, "text": "q"}"#, r#"{"n": 9, "text": "r"}"#];
+    let records =
+        [r#"{"n": 3, "q": 5, "text": "p"}"#, r#"{"n": 1, "q": 2, "text": "q"}"#, r#"{"n": 9, "q": 7, "text": "r"}"#];
     fs::write(work.path().join("pool.jsonl"), records.join("\n")).unwrap();
-    let mut command = kantor();
-    command.current_dir(work.path()).args(["select", "--pool", "pool.npy", "--query", "query.npy"]).args(WITH);
-    command.args(["--method", "doubly-greedy", "--token-budget", "13", "--tokens", "n", "--with-ranks", "-o", "t"]);
-    command.assert().success();
-    let text = fs::read_to_string(work.path().join("t/doubly-greedy/t13/selected.jsonl")).unwrap();
-    let of = |line: &str| marks(&serde_json::from_str(line).unwrap());
-    assert_eq!(text.lines().map(of).collect::<Vec<_>>(), [(0, 3.0 / 13.0), (1, 1.0 / 13.0), (2, 9.0 / 13.0)]);
+    // The column of quality stood in the place of that of lengths.
+    for (out, quality) in [("t", &[][..]), ("q", &["--quality", "q", "--quality-weight", "0.1"])] {
+        let mut command = kantor();
+        command.current_dir(work.path()).args(["select", "--pool", "pool.npy", "--query", "query.npy"]).args(WITH);
+        command.args(["--method", "doubly-greedy", "--token-budget", "13", "--tokens", "n", "--with-ranks", "-o", out]);
+        command.args(quality).assert().success();
+        let text = fs::read_to_string(work.path().join(out).join("doubly-greedy/t13/selected.jsonl")).unwrap();
+        let of = |line: &str| marks(&serde_json::from_str(line).unwrap());
+        assert_eq!(text.lines().map(of).collect::<Vec<_>>(), [(0, 3.0 / 13.0), (1, 1.0 / 13.0), (2, 9.0 / 13.0)]);
+    }
 }
 
 #[test]
