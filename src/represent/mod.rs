@@ -104,7 +104,8 @@ impl TextSpec {
             batch.clear();
         };
         let (mut batch, mut bytes, mut first) = (Vec::new(), 0, 0);
-        let fields = self.template.as_ref().map_or_else(|| FIELDS.to_vec(), Template::top_fields);
+        let named = self.template.as_ref().map(Template::top_fields);
+        let fields = named.as_ref().map_or_else(|| FIELDS.to_vec(), |named| named.iter().map(String::as_str).collect());
         lines.visit_fields(&fields, watch, |row, line| {
             bytes += line.len();
             batch.push(line.to_vec());

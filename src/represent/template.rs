@@ -76,13 +76,13 @@ impl FromStr for Template {
 }
 
 impl Template {
-    /// The fields at the top level that it names.
-    pub(super) fn top_fields(&self) -> Vec<&str> {
+    /// The fields at the top level that it may mean: `a`, `a.b` and `a.b.c` by `{a.b.c}`.
+    pub(super) fn top_fields(&self) -> Vec<String> {
         let paths = self.parts.iter().filter_map(|part| match part {
             Part::Literal(_) => None,
-            Part::Field(path) => path.first(),
+            Part::Field(path) => Some(path),
         });
-        paths.map(String::as_str).collect()
+        paths.flat_map(|path| (1..=path.len()).map(|count| path[..count].join("."))).collect()
     }
 
     fn fields(&self) -> Vec<String> {

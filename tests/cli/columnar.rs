@@ -77,6 +77,19 @@ mod read {
         kantor().current_dir(at).arg("verify").arg(file).args(more).assert().success().stdout(contains("verified"));
     }
 
+    /// The column `prompt.text` was passed over for one called `prompt`, and its text was nothing.
+    #[test]
+    fn columns_whose_names_have_dots_are_read_by_templates() {
+        let directory = directory();
+        let at = directory.path();
+        let rows = ["ask größe", "five", "four ask"].map(|text| format!("{{\"prompt.text\": \"{text}\"}}\n"));
+        fs::write(at.join("dots.jsonl"), rows.concat()).unwrap();
+        let more = ["--text", "{prompt.text}{prompt}"];
+        let chosen = select(at, "dots.jsonl", "query.jsonl", "lines", &more);
+        assert_eq!(select(at, data("dots.parquet").to_str().unwrap(), "query.jsonl", "columns", &more), chosen);
+        assert_eq!(digests(at, "columns"), digests(at, "lines"));
+    }
+
     #[test]
     fn columnar_text_is_that_of_lines() {
         let directory = directory();

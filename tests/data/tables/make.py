@@ -275,3 +275,6 @@ bytes_[at[0] : at[4] + 1] = header
 
 with open(HERE / "expected.json", "w") as out:
     json.dump({"records": records, "lines": lines, "vectors": vectors, "bad": bad}, out, ensure_ascii=False, indent=1)
+
+# A column whose name has a dot, which templates may take for a field of another one.
+pq.write_table(pa.table({"prompt.text": ["ask größe", "five", "four ask"]}), HERE / "dots.parquet", **SMALL)
