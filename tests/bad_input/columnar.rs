@@ -39,6 +39,16 @@ fn vectors(named: &Path, cast: bool) -> Result<Representation, DataError> {
     Ok(rows)
 }
 
+/// Of two streams one after the other, the rows of the second were left out without a word.
+#[test]
+fn what_follows_the_end_of_a_stream_is_an_error() {
+    let (files, stream) = (Files::new(), std::fs::read(data("stream-None.arrow")).unwrap());
+    let both = files.put("both.arrow", [&stream[..], &stream].concat());
+    says(JsonlRows::scan(&[both], None, &Quiet), &["both.arrow", "after its end stand more bytes"]);
+    let padded = files.put("padded.arrow", [&stream[..], &[0; 64]].concat());
+    assert_eq!(JsonlRows::scan(&[padded], None, &Quiet).unwrap().len(), 7);
+}
+
 #[test]
 fn records_are_read_as_python_reads_them() {
     let (all, mut read) = (expected("lines"), 0);

@@ -150,6 +150,19 @@ impl<'a> Messages<'a> {
         decoder.read_record_batch().map(Some).map_err(bad)
     }
 
+    /// Fails if something follows the end of a stream: these may be rows, as of a second stream.
+    fn check_end(&mut self) -> Result<(), DataError> {
+        let path = self.path;
+        let mut more = [0; 4096];
+        loop {
+            match self.reader.read(&mut more).map_err(DataError::io(path, "read it"))? {
+                0 => return Ok(()),
+                read if more[..read].iter().all(|byte| *byte == 0) => {}
+                _ => return Err(damaged(path, "after its end stand more bytes, which may be rows")),
+            }
+        }
+    }
+
     /// The description of the next message; nothing at the end.
     fn description(&mut self) -> Result<Option<Vec<u8>>, DataError> {
         let path = self.path;
@@ -175,8 +188,10 @@ impl<'a> Messages<'a> {
         }
         let length = u64::from(u32::from_le_bytes(begin));
         if length == 0 {
-            let listed = self.blocks.is_some();
-            return if listed { Err(damaged(path, "it lists a message that is none")) } else { Ok(None) };
+            if self.blocks.is_some() {
+                return Err(damaged(path, "it lists a message that is none"));
+            }
+            return self.check_end().map(|()| None);
         }
         if length > MOST || length > self.end.saturating_sub(self.at) {
             return Err(damaged(path, format!("a message claims {length} bytes that are not there")));
