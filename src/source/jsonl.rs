@@ -176,6 +176,15 @@ impl JsonlRows {
         self.left
     }
 
+    /// What reading once more may take: what unpacking text takes was allowed when the files were scanned, but other columns than ids
+    /// were not looked at then.
+    fn again(&self) -> Allowance {
+        match self.files.iter().any(|file| file.columnar.is_some()) {
+            true => Allowance::new(self.left),
+            false => Allowance::unlimited(),
+        }
+    }
+
     /// Whether all files have columns.
     pub fn have_columns(&self) -> bool {
         self.files.iter().all(|file| file.columnar.is_some())
@@ -229,7 +238,7 @@ impl JsonlRows {
             DataError::Memory { file, what, bytes: (wanted.len() * size_of::<(usize, Box<[u8]>)>()) as u64, remedy }
         })?;
         // What unpacking takes was allowed when the files were scanned.
-        let (again, chosen) = (Allowance::unlimited(), Allowance::new(self.left));
+        let (again, chosen) = (self.again(), Allowance::new(self.left));
         for (file, &start) in self.files.iter().zip(&self.starts) {
             let mut claim = Claim::new(&chosen, &file.path);
             let mut here = wanted.range(start..start + file.rows).peekable();
@@ -313,7 +322,7 @@ impl JsonlRows {
         mut look: impl FnMut(usize, &[u8]) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         watch.begin("read text", self.len() as u64);
-        let again = Allowance::unlimited();
+        let again = self.again();
         for (file, &start) in self.files.iter().zip(&self.starts) {
             file.identity.check(&file.path)?;
             let mut lines = Lines::open_fields(&file.path, Expected::Lines, fields, &again)?;

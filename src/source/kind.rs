@@ -17,7 +17,7 @@ use super::unpack::Unpacked;
 const LINES: [&str; 2] = ["jsonl", "ndjson"];
 
 /// Endings of files of columns.
-const COLUMNAR: [&str; 5] = ["parquet", "pq", "arrow", "feather", "ipc"];
+pub(super) const COLUMNAR: [&str; 5] = ["parquet", "pq", "arrow", "feather", "ipc"];
 
 /// The file, and the table of it if it is named as `FILE:NAME`.
 pub(crate) fn table_of(named: &Path) -> (&Path, Option<&str>) {

@@ -14,7 +14,7 @@ use super::table::{Table, separator};
 use super::unpack::{Unpacked, carried};
 
 /// Longest line accepted, so that a damaged or hostile file cannot fill the memory.
-const MAX_LINE: usize = 256 << 20;
+pub(super) const MAX_LINE: usize = 256 << 20;
 
 /// Bytes unpacked at a time.
 const BUFFER: usize = 1 << 20;
@@ -22,6 +22,8 @@ const BUFFER: usize = 1 << 20;
 pub(super) const LINE: &str = "a single line";
 pub(super) const LINE_REMEDY: &str =
     "check that it has line breaks, one JSON object per line, or allow more with --max-memory";
+
+const RECORD_REMEDY: &str = "allow more with --max-memory, or leave out its longest columns";
 
 enum Reader<'a> {
     Lines(BufReader<Unpacked<'a>>),
@@ -145,7 +147,10 @@ impl<'a> Lines<'a> {
                 let read = table.next(path, number, &mut self.line, &mut self.claim);
                 return read.map_err(|error| damaged(path, number, table.content().is_packed(), error));
             }
-            Reader::Records(records, _) => return records.next(number, &mut self.line),
+            Reader::Records(records, _) => {
+                records.next(number, &mut self.line)?;
+                return self.claim.raise_to(self.line.len() as u64, LINE, RECORD_REMEDY);
+            }
         };
         loop {
             let bytes = match reader.fill_buf() {

@@ -35,6 +35,7 @@ impl<'a> Records<'a> {
 }
 
 /// Some rows of files of columns, of which there are none.
+#[doc(hidden)]
 #[derive(Debug)]
 pub struct Taken(Infallible);
 

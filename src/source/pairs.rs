@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::DataError;
 use super::jsonl::JsonlFile;
-use super::kind::ends_in;
+use super::kind::{COLUMNAR, ends_in};
 use super::name::readable;
 use super::representation::SourceFile;
 
@@ -13,8 +13,7 @@ use super::representation::SourceFile;
 const PACKED: [&str; 3] = ["gz", "zst", "zstd"];
 
 /// Endings that say how rows or their text are written.
-const WRITTEN: [&str; 11] =
-    ["npy", "npz", "safetensors", "pt", "jsonl", "ndjson", "csv", "tsv", "parquet", "arrow", "feather"];
+const WRITTEN: [&str; 8] = ["npy", "npz", "safetensors", "pt", "jsonl", "ndjson", "csv", "tsv"];
 
 /// Endings of files that hold rows in formats that are not read, and of which those of other files say nothing.
 const UNREAD: [&str; 5] = ["pth", "h5", "hdf5", "pkl", "pickle"];
@@ -28,7 +27,7 @@ pub(super) fn is_unread(path: &Path) -> bool {
 /// The path without the endings that say how the file is written.
 fn stem(path: &Path) -> PathBuf {
     let bare = if ends_in(path, &PACKED) { path.with_extension("") } else { path.to_owned() };
-    if ends_in(&bare, &WRITTEN) { bare.with_extension("") } else { bare }
+    if ends_in(&bare, &WRITTEN) || ends_in(&bare, &COLUMNAR) { bare.with_extension("") } else { bare }
 }
 
 /// Sorts files by name, such that those of rows and those of their text come in one order. The dot before the ending takes part, as

@@ -29,11 +29,12 @@ const LONGEST: u64 = 1 << 30;
 /// Rows that are joined may take at most so many times the bytes of the members: a small number of a row takes two.
 const MOST_REPEATED: u64 = 8;
 
+/// Bytes of the name of a tensor in a dictionary within others.
+const LONGEST_NAME: usize = 1024;
+
 const DESCRIPTION: (&str, &str) = ("the description of its tensors", "allow more with --max-memory");
 const NUMBERS: (&str, &str) =
     ("the decompressed tensor", "allow more with --max-memory, or write the file again with torch.save");
-/// Letters of the name of a tensor in a dictionary within others.
-const LONGEST_NAME: usize = 1024;
 const JOINED: &str = "the table that its tensors are together";
 const JOINED_REMEDY: &str =
     "allow more with --max-memory, or save one tensor: torch.save(torch.stack(rows), 'x.pt'), which is read in place";
@@ -155,8 +156,9 @@ impl Reader<'_> {
                 };
                 // One long text may be the key of many.
                 if !within.is_empty() && within.len() + key.len() > LONGEST_NAME {
-                    return Err(self
-                        .bad(format!("has names of more than {LONGEST_NAME} letters in dictionaries within others")));
+                    return Err(
+                        self.bad(format!("has names of more than {LONGEST_NAME} bytes in dictionaries within others"))
+                    );
                 }
                 let name = format!("{within}{key}");
                 if let Value::Dict(inner) = self.values.get(value) {

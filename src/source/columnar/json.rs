@@ -13,6 +13,8 @@ use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use crate::source::lines::MAX_LINE;
+
 /// Values that may lie in each other.
 const DEPTH: usize = 64;
 
@@ -23,6 +25,10 @@ pub(super) fn write(array: &dyn Array, row: usize, out: &mut Vec<u8>) -> Result<
 
 fn value(array: &dyn Array, row: usize, out: &mut Vec<u8>, depth: usize) -> Result<(), String> {
     let deeper = depth.checked_sub(1).ok_or("has too many values in each other")?;
+    // A list may name one long value any number of times.
+    if out.len() > MAX_LINE {
+        return Err(format!("makes a line of more than {MAX_LINE} bytes, the most that one may have"));
+    }
     if array.is_null(row) {
         out.extend_from_slice(b"null");
         return Ok(());
@@ -54,19 +60,19 @@ fn value(array: &dyn Array, row: usize, out: &mut Vec<u8>, depth: usize) -> Resu
         DataType::Decimal64(..) => shown(array.as_primitive::<Decimal64Type>().value_as_string(row), out),
         DataType::Decimal128(..) => shown(array.as_primitive::<Decimal128Type>().value_as_string(row), out),
         DataType::Decimal256(..) => shown(array.as_primitive::<Decimal256Type>().value_as_string(row), out),
-        DataType::Date32 => date::<Date32Type>(array, row, out),
-        DataType::Date64 => date::<Date64Type>(array, row, out),
-        DataType::Time32(TimeUnit::Second) => time::<Time32SecondType>(array, row, out),
-        DataType::Time32(_) => time::<Time32MillisecondType>(array, row, out),
-        DataType::Time64(TimeUnit::Microsecond) => time::<Time64MicrosecondType>(array, row, out),
-        DataType::Time64(_) => time::<Time64NanosecondType>(array, row, out),
+        DataType::Date32 => date::<Date32Type>(array, row, out)?,
+        DataType::Date64 => date::<Date64Type>(array, row, out)?,
+        DataType::Time32(TimeUnit::Second) => time::<Time32SecondType>(array, row, out)?,
+        DataType::Time32(_) => time::<Time32MillisecondType>(array, row, out)?,
+        DataType::Time64(TimeUnit::Microsecond) => time::<Time64MicrosecondType>(array, row, out)?,
+        DataType::Time64(_) => time::<Time64NanosecondType>(array, row, out)?,
         DataType::Timestamp(unit, zone) => {
             let utc = zone.is_some();
             match unit {
-                TimeUnit::Second => moment::<TimestampSecondType>(array, row, utc, out),
-                TimeUnit::Millisecond => moment::<TimestampMillisecondType>(array, row, utc, out),
-                TimeUnit::Microsecond => moment::<TimestampMicrosecondType>(array, row, utc, out),
-                TimeUnit::Nanosecond => moment::<TimestampNanosecondType>(array, row, utc, out),
+                TimeUnit::Second => moment::<TimestampSecondType>(array, row, utc, out)?,
+                TimeUnit::Millisecond => moment::<TimestampMillisecondType>(array, row, utc, out)?,
+                TimeUnit::Microsecond => moment::<TimestampMicrosecondType>(array, row, utc, out)?,
+                TimeUnit::Nanosecond => moment::<TimestampNanosecondType>(array, row, utc, out)?,
             }
         }
         DataType::Duration(unit) => match unit {
@@ -155,33 +161,32 @@ fn bytes(value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Text, or null for a time that no calendar has.
-fn said(value: Option<impl std::fmt::Debug>, after: &str, out: &mut Vec<u8>) {
-    match value {
-        Some(value) => shown(format_args!("\"{value:?}{after}\""), out),
-        None => out.extend_from_slice(b"null"),
-    }
+/// Text; or that no calendar has this time.
+fn said(value: Option<impl std::fmt::Debug>, after: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    let value = value.ok_or("has a time that no calendar has")?;
+    shown(format_args!("\"{value:?}{after}\""), out);
+    Ok(())
 }
 
-fn date<T: ArrowTemporalType>(array: &dyn Array, row: usize, out: &mut Vec<u8>)
+fn date<T: ArrowTemporalType>(array: &dyn Array, row: usize, out: &mut Vec<u8>) -> Result<(), String>
 where
     i64: From<T::Native>,
 {
-    said(array.as_primitive::<T>().value_as_date(row), "", out);
+    said(array.as_primitive::<T>().value_as_date(row), "", out)
 }
 
-fn time<T: ArrowTemporalType>(array: &dyn Array, row: usize, out: &mut Vec<u8>)
+fn time<T: ArrowTemporalType>(array: &dyn Array, row: usize, out: &mut Vec<u8>) -> Result<(), String>
 where
     i64: From<T::Native>,
 {
-    said(array.as_primitive::<T>().value_as_time(row), "", out);
+    said(array.as_primitive::<T>().value_as_time(row), "", out)
 }
 
-fn moment<T: ArrowTemporalType>(array: &dyn Array, row: usize, utc: bool, out: &mut Vec<u8>)
+fn moment<T: ArrowTemporalType>(array: &dyn Array, row: usize, utc: bool, out: &mut Vec<u8>) -> Result<(), String>
 where
     i64: From<T::Native>,
 {
-    said(array.as_primitive::<T>().value_as_datetime(row), if utc { "Z" } else { "" }, out);
+    said(array.as_primitive::<T>().value_as_datetime(row), if utc { "Z" } else { "" }, out)
 }
 
 fn items(array: &dyn Array, out: &mut Vec<u8>, depth: usize) -> Result<(), String> {

@@ -78,6 +78,8 @@ impl<'a> RowGroups<'a> {
             if let Some(reader) = &mut self.current {
                 let batch = guarded(path, || reader.next().transpose().map_err(|error| damaged(path, error)))?;
                 if let Some(batch) = batch {
+                    // Rows that name one long value of a dictionary take more than their share.
+                    self.claim.raise_to(batch.get_array_memory_size() as u64, UNPACKED, UNPACKED_REMEDY)?;
                     self.read += batch.num_rows() as u64;
                     return Ok(Some(batch));
                 }

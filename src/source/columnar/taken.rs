@@ -49,7 +49,7 @@ impl JsonlRows {
         wanted.sort_unstable();
         wanted.dedup();
         watch.begin("copy rows", self.len() as u64);
-        let (again, chosen) = (Allowance::unlimited(), Allowance::new(self.left()));
+        let (again, chosen) = (Allowance::new(self.left()), Allowance::new(self.left()));
         let path = self.files()[0].path.clone();
         if let Some(lines) = self.files().iter().find(|file| file.columnar.is_none()) {
             let fault = "has lines of text, not columns";
