@@ -31,7 +31,7 @@ const USUAL: [&str; 22] = [
     "config",
 ];
 
-/// Examples of a command, which work in a clone, in lines of 80 letters.
+/// Examples of a command, in lines of 80 letters: they work in a clone, but for results of one's own.
 const EXAMPLES: [(&str, &str); 8] = [
     (
         "select",
@@ -40,7 +40,7 @@ const EXAMPLES: [(&str, &str); 8] = [
   kantor select --pool examples/data/pool.embed.npy \
       --query examples/data/query_gsm8k.embed.npy \
       --pool-jsonl examples/data/pool.jsonl.gz -k 500 \
-      --method optimal,random --cross-fit 5 -o out
+      --method optimal,random --cross-fit 5 -o out-vectors
   kantor config --example > select.toml
   kantor select --config select.toml",
     ),
@@ -48,7 +48,7 @@ const EXAMPLES: [(&str, &str); 8] = [
         "compare",
         r"  kantor compare --pool examples/data/pool.embed.npy \
       --query examples/data/query_gsm8k.embed.npy -k 500,1k \
-      --method optimal,knn-kde,uot -o out",
+      --method optimal,knn-kde,uot -o out-compare",
     ),
     (
         "distance",
@@ -65,7 +65,7 @@ const EXAMPLES: [(&str, &str); 8] = [
     (
         "quantiles",
         r"  kantor quantiles --pool examples/data/pool.embed.npy \
-      --query examples/data/query_gsm8k.embed.npy --bins 10 --take 500 -o out",
+      --query examples/data/query_gsm8k.embed.npy --bins 10 --take 500 -o out-bins",
     ),
     ("verify", "  kantor verify out/optimal/k500/certificate.json"),
     ("inspect", "  kantor inspect examples/data/pool.embed.npy"),

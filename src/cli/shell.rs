@@ -54,9 +54,13 @@ pub(super) fn man(arguments: &ManArguments, mut program: Command) -> Result<Exit
     let commands: Vec<Command> =
         program.get_subcommands().filter(|command| command.get_name() != "help").cloned().collect();
     let named = commands.into_iter().map(|command| (format!("kantor-{}", command.get_name()), command));
+    let mut pages = Vec::new();
     for (name, command) in std::iter::once(("kantor".to_owned(), program.clone())).chain(named) {
         let text = page(command.display_name(name.clone()).name(name.clone())).map_err(failed)?;
-        OutputFile::create(&directory.join(format!("{name}.1")), arguments.force)?.finish(&text)?;
+        pages.push((OutputFile::create(&directory.join(format!("{name}.1")), arguments.force)?, text));
+    }
+    for (page, text) in pages {
+        page.finish(&text)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -17,9 +17,9 @@ const FEW: usize = 50;
 /// processor.
 const CHEAP: f64 = 1e10;
 
-/// Methods that take many times what a pass over the pool takes: they swap rows, or look at densities of all pairs. On the bundled
+/// Methods that take many times what a pass over the pool takes: they swap rows, look at densities of all pairs, or run others. On the bundled
 /// data, five folds of the others take half of what the rest of the comparison takes; of `swap` alone, forty times as much.
-const SLOW: [&str; 4] = ["swap", "energy", "mmd", "kde-ratio"];
+const SLOW: [&str; 5] = ["swap", "energy", "mmd", "kde-ratio", "auto"];
 
 /// Chooses and certifies; with folds if those are asked for, or cost little.
 pub(super) fn choose(

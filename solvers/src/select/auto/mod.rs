@@ -35,6 +35,9 @@ use paired::{Paired, compare};
 /// Name on the command line.
 const NAME: &str = "auto";
 
+/// The first candidate is taken that is above the best by no more standard errors than this (the one-standard-error rule).
+const PREFERRED: f64 = 1.0;
+
 /// Candidates that are above the best by no more standard errors than this cannot be told from it.
 const TOLD_APART: f64 = 2.0;
 
@@ -42,7 +45,7 @@ settings! {
     /// Chooses by the method whose choices are closest to queries that it has not seen.
     pub struct Auto {
         /// Folds of the queries by which auto compares methods
-        auto_folds: usize = 5 => range(|folds| folds >= 2.0, "it must be at least 2");
+        auto_folds: usize = 5 => range(|folds| folds >= 2.0, "it must be at least 2"), value_name("FOLDS");
     }
 }
 
@@ -165,7 +168,8 @@ impl Selector for Auto {
         let kernel = Self::kernel(task.geometry)?;
         let choose = |(&budget, scores): (&usize, &Vec<Vec<f64>>)| {
             let compared = compare(scores, &weights);
-            let taken = compared.iter().position(|paired| paired.is_within(1.0)).unwrap_or(0);
+            let taken = compared.iter().position(|paired| paired.is_within(PREFERRED)).unwrap_or(0);
+            // Every candidate is of this crate, and gives one selection for each budget.
             let Some(mut selection) = candidates[taken].selector.select(task, scanned, &[budget])?.pop() else {
                 unreachable!("one selection per budget")
             };
