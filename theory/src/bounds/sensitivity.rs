@@ -269,12 +269,13 @@ impl<'a> Sensitivity<'a> {
         if known { self.fall(mul_up(tokens, self.largest_gain(0.0)?.max(0.0))) } else { None }
     }
 
-    /// A number ≥ max_j g_j + premium − σ: no row is worth more whose costs are not negative.
+    /// A number ≥ premium − σ + the value of any row: at most max_j g_j where costs are not negative, and what `bounds::outside` says
+    /// under the distance of a kernel.
     fn largest_gain(&self, premium: f64) -> Option<f64> {
         if self.signed() {
             return None;
         }
-        // Of kernels it is known for rows that count the same.
+        // Of kernels nothing is claimed where tokens are the budget.
         let outside = self.best.outside().filter(|_| !self.in_tokens());
         let value = self.value(|_, g| g).or(outside.map(|outside| outside.anywhere))?;
         Some(add_up(add_up(value, premium), -self.best.threshold()?))
