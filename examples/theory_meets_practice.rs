@@ -24,7 +24,7 @@ use kantor::solvers::{Quiet, Settings, draw};
 use kantor::source::{OpenOptions, Representation};
 use kantor::statistics::spearman;
 use kantor::theory::generalization::lipschitz::{gap, mean_loss, truncate, truncated_gap};
-use kantor::theory::generalization::metric::Capacity;
+use kantor::theory::generalization::cloud::Capacity;
 use kantor::theory::generalization::objective::LogitNorm;
 use kantor::theory::generalization::{Cloud, LossObjective, Metric, MetricDistance};
 use kantor::theory::{Cost, DenseRows, Geometry, Power, Rows, SparsePlan};

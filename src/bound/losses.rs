@@ -1,10 +1,10 @@
 //! What measured losses add: T9 on the plan, T12 on held-out queries, and the main statement.
 
 use kantor_theory::generalization::assumption::require_held_out;
+use kantor_theory::generalization::cloud::Capacity;
 use kantor_theory::generalization::composite::{Constants, held_out, same_queries};
 use kantor_theory::generalization::heldout::{HeldOutLosses, clopper_pearson};
 use kantor_theory::generalization::lipschitz::{Carried, measured_gap, observed_lipschitz, truncate};
-use kantor_theory::generalization::metric::Capacity;
 use kantor_theory::generalization::{Assumption, Bound, Refusal, Theorem};
 
 use super::solve::{self, Solved};

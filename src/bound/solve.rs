@@ -5,7 +5,7 @@ use kantor_solvers::transport::exact::transport;
 use kantor_solvers::transport::exact::{self, Capped, Shipment};
 use kantor_solvers::{Stopped, Watch};
 use kantor_theory::generalization::capacity::PathPoint;
-use kantor_theory::generalization::metric::Capacity;
+use kantor_theory::generalization::cloud::Capacity;
 use kantor_theory::generalization::{MetricDistance, Pairs};
 use kantor_theory::{DistanceEvidence, Power, Rejection, SparsePlan, Statement};
 

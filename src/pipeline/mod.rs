@@ -4,6 +4,7 @@ mod beside;
 mod combinations;
 mod crossfit;
 mod doubts;
+mod error;
 mod every;
 mod feasible;
 mod forbid;
@@ -20,6 +21,7 @@ mod quality;
 mod random;
 mod records;
 mod rules;
+mod spec;
 mod taken;
 mod tasks;
 mod text;
@@ -27,22 +29,22 @@ mod unseen;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kantor_solvers::{SelectError, Selection, Settings, Stopped, Watch};
-use kantor_theory::{GeometryError, Objective, Quality, Status};
+use kantor_solvers::{Selection, Settings, Stopped, Watch};
+use kantor_theory::{Objective, Quality, Status};
 use serde::{Deserialize, Serialize};
 
-use crate::certify::{Certified, CertifyError};
-use crate::constraints::{LimitUse, RuleError};
-use crate::output::OutputError;
+use crate::certify::Certified;
+use crate::constraints::LimitUse;
 use crate::probe;
 use crate::problem::{Goal, Problem};
-use crate::source::{DataError, InputRecord};
+use crate::source::InputRecord;
 use crate::thread;
 
 pub use beside::Beside;
 pub use crossfit::{HeldOut, Law};
 #[cfg(feature = "cli")]
 pub(crate) use doubts::IDLE_TENSOR;
+pub use error::Error;
 pub use every::ALL;
 pub(crate) use every::every_method;
 pub use forbid::ForbidOverlap;
@@ -50,7 +52,7 @@ pub use groups::GroupCoverage;
 pub(crate) use groups::coverage;
 #[cfg(feature = "cli")]
 pub(crate) use guard::unless_explained;
-pub use inputs::{InputSpec, Inputs};
+pub use inputs::Inputs;
 pub use order::Note;
 #[cfg(feature = "cli")]
 pub(crate) use order::OVERFIT;
@@ -61,105 +63,9 @@ pub use quality::QualitySpec;
 pub(crate) use random::{Drawing, references};
 pub use random::{RandomReference, cheap_draws};
 pub use rules::{Dedup, RuleSpec, Tokens};
+pub use spec::InputSpec;
 pub use tasks::{Aggregate, QueryWeighting};
 pub use unseen::{Behind, PairedBy, Standing, Unseen};
-
-/// Why nothing was selected.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// An input cannot be used.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// Pool, queries and cost do not go together.
-    #[error("{0}")]
-    Geometry(#[from] GeometryError),
-    /// No method has this name.
-    #[error("unknown method `{name}`{meant} (known: {known})")]
-    UnknownMethod {
-        /// The name given.
-        name: String,
-        /// What may have been meant, in words; empty if no name is like it.
-        meant: String,
-        /// All names.
-        known: String,
-    },
-    /// The request makes no sense.
-    #[error("{0}")]
-    Request(String),
-    /// Queries are in the pool and that was forbidden.
-    #[error(
-        "{count} query rows are also in the pool{} (query row {query}: pool row {row}{}): \
-         remove them from the pool, or allow it by leaving out --forbid-overlap",
-        if let ForbidOverlap::Near(cosine) = forbidden { format!(", or have a cosine of at least {cosine} to one of its rows") } else { String::new() },
-        if *count > 1 { ", …" } else { "" }
-    )]
-    Overlap {
-        /// How many.
-        count: usize,
-        /// The first of them, dropped rows counted.
-        query: usize,
-        /// A row of the pool that it is, dropped rows counted.
-        row: usize,
-        /// What was forbidden.
-        forbidden: ForbidOverlap,
-    },
-    /// It would take more memory than allowed.
-    #[error(
-        "this takes about {needed} bytes beyond the input but --max-memory allows {allowed}: allow more, or ask for less"
-    )]
-    Memory {
-        /// Bytes needed, roughly.
-        needed: u64,
-        /// Bytes allowed.
-        allowed: u64,
-    },
-    /// The bound for every subset, which nobody need ask for, would take more memory than allowed.
-    #[error(
-        "the bound for every subset needs about {needed} bytes beyond the input but --max-memory allows {allowed}: \
-         allow more, choose fewer rows, or do without proofs (--no-certify of `kantor select`)"
-    )]
-    BoundMemory {
-        /// Bytes needed, roughly.
-        needed: u64,
-        /// Bytes allowed.
-        allowed: u64,
-    },
-    /// Constraints do not fit the problem.
-    #[error(transparent)]
-    Rule(#[from] RuleError),
-    /// A method failed.
-    #[error(transparent)]
-    Selector(#[from] SelectError),
-    /// A distance could not be certified.
-    #[error(transparent)]
-    Certify(#[from] CertifyError),
-    /// The result cannot be written.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-}
-
-impl Error {
-    /// The budget that it is about, if others may do.
-    pub(crate) fn budget(&self) -> Option<usize> {
-        match *self {
-            Error::Selector(
-                SelectError::Budget { budget, .. }
-                | SelectError::Infeasible { budget, .. }
-                | SelectError::NoneFound { budget, .. }
-                | SelectError::InfeasibleTokens { budget, .. }
-                | SelectError::NoTokensFound { budget, .. },
-            )
-            | Error::Rule(RuleError::Empty { budget, .. }) => Some(budget),
-            _ => None,
-        }
-    }
-}
-
-impl From<Stopped> for Error {
-    fn from(stopped: Stopped) -> Self {
-        Error::Selector(stopped.into())
-    }
-}
 
 /// How a problem is worked on: by which methods, and what is proved.
 ///

@@ -2,7 +2,6 @@
 //!
 //! Limit: the JSON scan (or the decompressor) of one core per file; memory is one line plus the ids.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -13,6 +12,7 @@ use rayon::prelude::*;
 use super::error::DataError;
 use super::file::Identity;
 use super::format::{Columnar, Expected};
+use super::ids::{ID, IDS_REMEDY, Ids, object_id};
 use super::json::Json;
 use super::lines::Lines;
 use super::memory::{Allowance, Claim};
@@ -67,33 +67,6 @@ impl JsonlFile {
 }
 
 const CHOSEN_REMEDY: &str = "allow more with --max-memory, or choose fewer rows at a time";
-/// The field that names a row.
-const ID: &str = "id";
-const IDS: &str = "the ids of the rows";
-const IDS_REMEDY: &str = "allow more with --max-memory, or leave out the field `id`";
-
-/// One text per row of a file.
-#[derive(Debug, Default)]
-struct Ids {
-    /// UTF-8.
-    text: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Ids {
-    fn push(&mut self, id: &str, claim: &mut Claim<'_>) -> Result<(), DataError> {
-        claim.room(&mut self.text, id.len(), IDS, IDS_REMEDY)?;
-        claim.room(&mut self.ends, 1, IDS, IDS_REMEDY)?;
-        self.text.extend_from_slice(id.as_bytes());
-        self.ends.push(self.text.len());
-        Ok(())
-    }
-
-    fn get(&self, row: usize) -> &str {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        std::str::from_utf8(&self.text[start..self.ends[row]]).unwrap_or_default()
-    }
-}
 
 impl JsonlRows {
     /// Reads all files once, in parallel: `.jsonl`, gzip (any number of members) or zstd (any number of frames),
@@ -424,43 +397,4 @@ fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(J
         ids = Ids::default();
     }
     Ok((JsonlFile { path: path.to_owned(), bytes: identity.bytes, rows, digest, columnar, identity }, ids, with_id))
-}
-
-/// The id in a line, or what is wrong with the line and what to do.
-fn object_id(line: &[u8]) -> Result<Option<Cow<'_, str>>, (String, &'static str)> {
-    let text = std::str::from_utf8(line).map_err(|error| {
-        let at = error.valid_up_to();
-        (
-            format!("the byte 0x{:02x} at column {} is not UTF-8", line[at], at + 1),
-            "convert the file with iconv -t utf-8",
-        )
-    })?;
-    let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
-    if trimmed.is_empty() {
-        return Err(("the line is blank".into(), "delete it: every line stands for one vector"));
-    }
-    let begin: String = trimmed.chars().take(40).collect();
-    if trimmed.starts_with('\u{feff}') {
-        return Err(("the file begins with a byte-order mark".into(), "remove its first three bytes"));
-    }
-    if !trimmed.starts_with('{') {
-        let fault = format!("the line is not a JSON object: `{begin}`");
-        return Err((fault, "write one object {…} per line, as json.dumps does; of one array: jq -c '.[]' FILE"));
-    }
-    let bad = |fault: String| (format!("bad JSON: {fault}, in `{begin}`"), Expected::Lines.remedy());
-    let mut id = None;
-    for field in Json::fields_of(trimmed) {
-        let (key, value) = field.map_err(|fault| {
-            let column = 1 + line.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len() + fault.at;
-            bad(format!("{} is expected at column {column}", fault.expected))
-        })?;
-        if key.text().is_some_and(|key| key == ID) && id.replace(value).is_some() {
-            return Err(bad("the field `id` occurs twice".to_owned()));
-        }
-    }
-    // Other values cannot name a row.
-    Ok(id.and_then(|id| match id.text() {
-        Some(text) => Some(text).filter(|text| !text.is_empty()),
-        None => id.is_integer().then(|| Cow::Borrowed(id.raw())),
-    }))
 }

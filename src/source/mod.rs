@@ -18,6 +18,7 @@ pub mod error;
 mod file;
 pub(crate) mod format;
 mod gradients;
+mod ids;
 pub(crate) mod json;
 pub mod jsonl;
 pub(crate) mod kind;

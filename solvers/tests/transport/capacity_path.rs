@@ -4,7 +4,7 @@ use kantor_solvers::transport::exact::masses;
 use kantor_solvers::transport::exact::transport;
 use kantor_solvers::transport::exact::{capacity_path, capped};
 use kantor_solvers::{Quiet, draw};
-use kantor_theory::generalization::metric::Capacity;
+use kantor_theory::generalization::cloud::Capacity;
 use proptest::prelude::*;
 
 fn costs(seed: u64, n: usize, m: usize) -> Vec<f64> {

@@ -2,7 +2,7 @@
 
 use super::assumption::Assumption;
 use super::bound::{Bound, Kind};
-use super::metric::Capacity;
+use super::cloud::Capacity;
 use super::theorem::Theorem;
 use crate::rounding::{add_up, mul_up};
 

@@ -3,8 +3,8 @@
 use super::assumption::Assumption;
 use super::bound::{Bound, Kind};
 use super::heldout::log_inverse;
-use super::metric::{MetricDistance, Pairs};
 use super::theorem::Theorem;
+use super::{MetricDistance, Pairs};
 use crate::rounding::{
     ExactSum, add_up, div_down, div_up, library_down, library_up, mul_down, mul_up, sqrt_down, sqrt_up, sub_down,
 };

@@ -3,7 +3,8 @@
 
 use super::assumption::Assumption;
 use super::bound::{Bound, Kind};
-use super::metric::{Chamfer, MetricDistance};
+use super::cloud::Chamfer;
+use super::metric::MetricDistance;
 use super::theorem::Theorem;
 use crate::rounding::{ExactSum, add_up, div_down, div_up, mul_up, sub_down};
 

@@ -3,8 +3,8 @@
 use super::assumption::{Assumption, Refusal};
 use super::bound::{Bound, Kind};
 use super::kernel::Enclosure;
-use super::metric::{Cloud, Metric, MetricDistance};
 use super::theorem::Theorem;
+use super::{Cloud, Metric, MetricDistance};
 use crate::dot::{self, depth};
 use crate::rounding::{
     ExactSum, TINY, UNIT, add_up, div_down, div_up, mul_down, mul_up, scale_of, sqrt_down, sqrt_up, sub_down,

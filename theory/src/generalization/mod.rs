@@ -12,6 +12,7 @@ pub mod assumption;
 pub mod bound;
 pub mod bracket;
 pub mod capacity;
+pub mod cloud;
 pub mod composite;
 pub mod cross_fit;
 pub mod dimension;
@@ -33,6 +34,7 @@ pub mod theorem;
 
 pub use assumption::{Assumption, Refusal};
 pub use bound::{Bound, Kind};
-pub use metric::{Cloud, Metric, MetricDistance, Pairs};
+pub use cloud::{Cloud, Pairs};
+pub use metric::{Metric, MetricDistance};
 pub use objective::LossObjective;
 pub use theorem::Theorem;

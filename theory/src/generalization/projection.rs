@@ -2,8 +2,8 @@
 
 use super::assumption::Assumption;
 use super::bound::{Bound, Kind};
-use super::metric::{Cloud, Metric, MetricDistance};
 use super::theorem::Theorem;
+use super::{Cloud, Metric, MetricDistance};
 use crate::dot::{depth, dot};
 use crate::rounding::{TINY, UNIT, add_up, div_down, div_up, library_up, mul_up, scale_of, sqrt_up};
 use crate::rows::{DenseRows, Rows};

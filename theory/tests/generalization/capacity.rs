@@ -1,8 +1,8 @@
 //! T3.
 
 use kantor_theory::generalization::capacity::{PathPoint, path_bound};
+use kantor_theory::generalization::cloud::Capacity;
 use kantor_theory::generalization::lipschitz::gap;
-use kantor_theory::generalization::metric::Capacity;
 use kantor_theory::generalization::{Assumption, Metric};
 use kantor_theory::{DenseRows, SparsePlan};
 use proptest::prelude::*;

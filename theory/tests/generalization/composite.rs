@@ -2,12 +2,12 @@
 
 use kantor_theory::bounds::Interval;
 use kantor_theory::generalization::capacity::PathPoint;
+use kantor_theory::generalization::cloud::Capacity;
 use kantor_theory::generalization::composite::{Constants, held_out, same_queries};
 use kantor_theory::generalization::cross_fit::{Fold, fold_bounds, over_fitting};
 use kantor_theory::generalization::domain::segments;
 use kantor_theory::generalization::heldout::{held_out_distance, law_distance};
 use kantor_theory::generalization::lipschitz::truncate;
-use kantor_theory::generalization::metric::Capacity;
 use kantor_theory::generalization::{Assumption, Kind, Metric, MetricDistance, Theorem};
 
 use crate::support::{EPS, Random, capped, cloud, cones, costs, mean, unit};

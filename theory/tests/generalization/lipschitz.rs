@@ -1,11 +1,12 @@
 //! T1, T1b, T2, T9.
 
 use kantor_theory::Weights;
+use kantor_theory::generalization::cloud::Capacity;
 use kantor_theory::generalization::lipschitz::{
     Carried, critical_lipschitz, gap, mean_loss, measured_gap, observed_lipschitz, reweighted_gap, truncate,
     truncated_gap, worst_case,
 };
-use kantor_theory::generalization::metric::{Capacity, chord_from_cosine};
+use kantor_theory::generalization::metric::chord_from_cosine;
 use kantor_theory::generalization::{Assumption, Metric};
 use kantor_theory::rounding::add_up;
 use proptest::prelude::*;

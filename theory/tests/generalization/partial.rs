@@ -1,7 +1,7 @@
 //! T4.
 
+use kantor_theory::generalization::cloud::Capacity;
 use kantor_theory::generalization::lipschitz::{gap, truncate};
-use kantor_theory::generalization::metric::Capacity;
 use kantor_theory::generalization::partial::{partial_plan_cost, partial_plan_gap, pinsker};
 use proptest::prelude::*;
 

@@ -5,7 +5,7 @@
 mod kernel;
 
 use kantor_theory::bounds::sequential;
-use kantor_theory::generalization::metric::Capacity;
+use kantor_theory::generalization::cloud::Capacity;
 use kantor_theory::generalization::{Cloud, Metric, MetricDistance, Pairs};
 use kantor_theory::{DenseRows, DistanceEvidence, Power, Rows, SparsePlan, Statement, Weights};
 

@@ -5,7 +5,7 @@
 //! convex and piecewise linear, and the duals of a point give a tangent there. Two tangents cross at the only place where
 //! the path can be below the line through their points by most; solving there either finds a new piece or closes the gap.
 
-use kantor_theory::generalization::metric::Capacity;
+use kantor_theory::generalization::cloud::Capacity;
 
 use super::masses::{Masses, gcd};
 use super::transport::{Shipment, TransportError, transport};
