@@ -21,10 +21,12 @@ use crate::source::{Allowance, DataError, FileDigests, InputRecord, OnBadRow, Op
 use crate::view::escape::Text;
 use crate::view::table;
 
+use crate::view::terminal::tell;
+
 use super::args::{InputArguments, RunArguments};
 use super::count::repeats;
 use super::failure::Failure;
-use super::output::{doubt, say};
+use super::output::{doubt, doubt_list, say};
 use super::signals;
 
 /// What the distance of a subset implies for losses, with which assumptions, and when it implies nothing.
@@ -144,6 +146,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::Usage(why.to_owned()));
     };
     let subset = inputs.subset_rows(&arguments.subset, &progress)?;
+    doubt_list(&inputs, &arguments.subset, &arguments.run, &progress)?;
+    if inputs.subset_lengths(&arguments.subset, &progress)?.is_some() && !arguments.run.quiet {
+        tell(
+            "kantor: warning: the rows were chosen for a budget in tokens, and these bounds weigh all rows alike: `kantor distance` \
+             weighs them by their tokens",
+        );
+    }
     let held_out = arguments.heldout_query.as_deref().map(|path| open_held_out(arguments, path, pool, &progress));
     let held_out = held_out.transpose()?;
     let shared = match (&held_out, &arguments.heldout_query) {

@@ -32,7 +32,7 @@ use super::best::{self, When};
 use super::constraints::ConstraintArguments;
 use super::failure::Failure;
 use super::metric::MetricArguments;
-use super::output::{doubt, say};
+use super::output::{doubt, doubt_list, say};
 use super::problem::SolverArguments;
 use super::queries::TaskArguments;
 use super::settings::tell_idle_of_solvers;
@@ -128,7 +128,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let problem = inputs.problem(Goal { cost, power, ..Goal::default() })?;
     let rows = match &arguments.subset {
-        Some(path) => inputs.subset_rows(path, &progress)?,
+        Some(path) => {
+            doubt_list(&inputs, path, &arguments.run, &progress)?;
+            inputs.subset_rows(path, &progress)?
+        }
         None => (0..inputs.pool_len()).collect(),
     };
     let problem = problem.with_budgets(vec![rows.len()]);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kantor_solvers::Watch;
 use serde_json::{Value, json};
 
 use crate::output::MANIFEST;
@@ -79,4 +80,12 @@ pub(super) fn doubt(inputs: &Inputs, run: &RunArguments) {
     for doubt in inputs.doubts().iter().filter(|_| !run.quiet) {
         tell(format_args!("kantor: warning: {doubt}"));
     }
+}
+
+/// Warns of a list of rows that may be of another pool.
+pub(super) fn doubt_list(inputs: &Inputs, list: &Path, run: &RunArguments, watch: &dyn Watch) -> Result<(), Failure> {
+    if let Some(doubt) = inputs.doubt_of_numbers(list, watch)?.filter(|_| !run.quiet) {
+        tell(format_args!("kantor: warning: {doubt}"));
+    }
+    Ok(())
 }

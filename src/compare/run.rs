@@ -14,8 +14,8 @@ use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection, Request as Select
 use crate::probe;
 use crate::problem::Goal;
 use crate::record::{
-    AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, Prices, RandomReference,
-    SelectionRecord, closest, directory, query_texts, rows,
+    AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, Prices, SelectionRecord,
+    closest, directory, query_texts, rows,
 };
 use crate::source::OnBadRow;
 
@@ -117,10 +117,11 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         measured.append(&mut outcome.unseen.clone());
         let subsets: Vec<&[usize]> = rows(&outcome).collect();
         for ((chosen, proved), near) in outcome.selections().zip(near::shares(inputs, &subsets, watch)?) {
-            let reference = drawn.iter().find(|reference| reference.budget == proved.budget);
             let dir = request.write_selections.then(|| directory(&request.under(cost), chosen, proved));
             let found = SelectionRecord::of(Origin(Some(inputs)), &outcome.request, chosen, proved, dir);
-            let (examined, sources) = examine(inputs, proved, reference, near, texts.as_ref());
+            let reference = drawn.iter().find(|reference| reference.budget == proved.budget);
+            let against_random = reference.and_then(|drawn| found.against(drawn));
+            let (examined, sources) = examine(inputs, proved, against_random, near, texts.as_ref());
             let counts_quality = outcome.quality.as_ref().is_some_and(|quality| quality.weight != 0.0);
             let best = (!counts_quality).then(|| Best::Number(proved.best().unwrap_or(0.0)));
             let cost = Some(cost);
@@ -192,17 +193,16 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
 fn examine(
     inputs: &Inputs,
     proved: &ProvedSelection,
-    reference: Option<&RandomReference>,
+    against_random: Option<AgainstRandom>,
     near_duplicates: Option<f64>,
     texts: Option<&Texts>,
 ) -> (Examined, Vec<usize>) {
-    let upper = proved.certified.as_ref().and_then(|certified| certified.distance().interval().upper);
     let originals: Vec<usize> = proved.selection.rows.iter().map(|&row| inputs.original_row(row)).collect();
     let (tokens, lengths) = texts.and_then(|texts| texts.lengths(&originals)).unzip();
     let mut query_rows = vec![0; inputs.queries().len()];
     proved.nearest.iter().for_each(|(query, _)| query_rows[*query] += 1);
     let examined = Examined {
-        against_random: reference.map(|drawn| AgainstRandom::among(upper.unwrap_or(f64::INFINITY), &drawn.distances)),
+        against_random,
         tokens,
         lengths: lengths.unwrap_or_default(),
         near_duplicates,

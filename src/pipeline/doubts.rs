@@ -21,16 +21,35 @@ impl InputSpec {
     }
 }
 
+/// What hides that rows go by their numbers though lines have the field `id`.
+fn doubtful_ids(rows: &JsonlRows) -> Option<String> {
+    let (count, named, others) = (rows.len(), rows.rows_with_id(), rows.rows_with_other_id());
+    let by_number = "so rows are named by number";
+    match (named, others) {
+        (_, 1..) => Some(format!(
+            "{others} of {count} lines of the pool's examples have an `id` that is neither text nor a whole number, {by_number}: \
+             write ids as text, or as whole numbers without a point"
+        )),
+        (1.., 0) if named < count => Some(format!(
+            "{named} of {count} lines of the pool's examples have an `id`, {by_number}: give all of them one"
+        )),
+        _ => None,
+    }
+}
+
 impl Inputs {
     /// Doubts that the files are those that were meant: a pool is what is chosen from, so it is the larger, it is not the
     /// queries, and each of its files is given once.
     pub fn doubts(&self) -> Vec<String> {
+        let mut doubts = self.rules.doubts.clone();
+        doubts.extend(self.doubts_of_files());
+        doubts
+    }
+
+    fn doubts_of_files(&self) -> Vec<String> {
         let (pool, queries) = (self.original_pool_len(), self.queries().len());
         let larger = queries > pool;
-        let some_ids = |rows: &JsonlRows| (1..rows.len()).contains(&rows.rows_with_id()).then(|| rows.rows_with_id());
-        let ids = self.examples().and_then(some_ids).map(|with_id| {
-            format!("{with_id} of {pool} lines of the pool's examples have an `id`, so rows are named by number: give all of them one")
-        });
+        let ids = self.examples().and_then(doubtful_ids);
         let tensor = self.idle_tensor.then(|| IDLE_TENSOR.to_owned());
         let one_task = (!self.aggregate.is_mixture() && self.tasks.len() < 2).then(|| IDLE_AGGREGATE.to_owned());
         let tensor = tensor.into_iter().chain(one_task);

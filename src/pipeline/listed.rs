@@ -2,25 +2,33 @@
 
 #[cfg(feature = "cli")]
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use kantor_solvers::Watch;
-use kantor_theory::Certificate;
-use kantor_theory::certificate::Role;
+use kantor_theory::certificate::{Content, Role};
+use kantor_theory::{Certificate, Rows};
 
 use crate::output::CERTIFICATE;
 use crate::source::DataError;
 use crate::source::cells::ValueFile;
 use crate::source::list::{read_named_rows, read_rows};
+use crate::source::name::readable;
 use crate::source::whole::{self, Whole};
 
 use super::Inputs;
 
-/// Names of the lists that a selection holds.
-const LISTS: [&str; 2] = ["indices.npy", "selection.jsonl"];
+/// Names of the lists of row numbers that a selection holds.
+const NUMBERS: [&str; 2] = ["indices.npy", "selection.jsonl"];
+
+/// What the names of its chosen rows begin with.
+const CHOSEN: &str = "selected.";
 
 /// Bytes of a certificate that is worth reading for this.
 const LARGEST: u64 = 16 << 20;
+
+/// Bytes of a pool that are worth a digest for this: some seconds of one processor.
+const LOOKED_THROUGH: u64 = 4 << 30;
 
 impl Inputs {
     /// The rows of a subset that a file names by number or by id, as they are counted here.
@@ -62,6 +70,35 @@ impl Inputs {
         found
     }
 
+    /// That the row numbers of such a file may mean other rows here: it was chosen from rows of this shape and type with other values,
+    /// as the certificate beside it says. Of rows that have ids, these are compared.
+    ///
+    /// # Errors
+    /// If a file was cut meanwhile, or `watch` asks to stop.
+    pub(crate) fn doubt_of_numbers(&self, list: &Path, watch: &dyn Watch) -> Result<Option<String>, DataError> {
+        let has_numbers = list.file_name().and_then(OsStr::to_str).is_some_and(|name| NUMBERS.contains(&name));
+        let Some((pool, _)) = self.points().filter(|(pool, _)| has_numbers && pool.value_bytes() <= LOOKED_THROUGH)
+        else {
+            return Ok(None);
+        };
+        if self.id(0).is_some() && list.ends_with(NUMBERS[1]) {
+            return Ok(None);
+        }
+        let Some(certificate) = certificate_beside(list, None) else { return Ok(None) };
+        for input in certificate.inputs.iter().filter(|input| input.role == Role::Pool && input.dim == pool.dim()) {
+            let Content::Values { blake3, .. } = &input.content else { continue };
+            let (dtype, found) = pool.values_of(input.range(pool.original_len()), watch)?;
+            if dtype == input.dtype && found != *blake3 {
+                return Ok(Some(format!(
+                    "{} was chosen from a pool with other values, as {CERTIFICATE} beside it says: its row numbers mean the same rows only \
+                     if these are in the same order",
+                    readable(list)
+                )));
+            }
+        }
+        Ok(None)
+    }
+
     fn id(&self, row: usize) -> Option<&str> {
         self.examples()?.id(row)
     }
@@ -85,7 +122,8 @@ impl Inputs {
 fn certificate_beside(list: &Path, rows: Option<&Vec<usize>>) -> Option<Certificate> {
     let beside = list.with_file_name(CERTIFICATE);
     let length = beside.symlink_metadata().ok()?.len();
-    if !LISTS.iter().any(|name| list.ends_with(name)) || length > LARGEST {
+    let name = list.file_name()?.to_str()?;
+    if !(NUMBERS.contains(&name) || name.starts_with(CHOSEN)) || length > LARGEST {
         return None;
     }
     let certificate = Certificate::parse(&whole::read(&beside, Whole::Certificate).ok()?).ok()?;

@@ -101,6 +101,8 @@ pub(super) struct ReadRules {
     pub(super) tokenizer: Option<ValueFile>,
     /// Files of rows that were looked at, for their records.
     pub(super) near: Vec<Representation>,
+    /// Doubts that lists of rows are of this pool.
+    pub(super) doubts: Vec<String>,
 }
 
 impl RuleSpec {
@@ -247,11 +249,13 @@ impl RuleSpec {
             let (rows, file) = inputs.named_rows(path, watch)?;
             read.files.push(("include", file));
             inputs.kept_rows(&rows, path)?;
+            read.doubts.extend(inputs.doubt_of_numbers(path, watch)?);
             read.add(|rules| rules.include(rows));
         }
         for path in &self.exclude {
             let (rows, file) = inputs.named_rows(path, watch)?;
             read.files.push(("exclude", file));
+            read.doubts.extend(inputs.doubt_of_numbers(path, watch)?);
             read.exclude(rows, format!("by {}", readable(path)));
         }
         for path in &self.exclude_near {

@@ -154,16 +154,23 @@ impl Unseen {
         let per_cent = |closer: f64, farther: f64| if farther > 0.0 { 100.0 * (1.0 - closer / farther) } else { 0.0 };
         let Some((leader, rival)) = self.leader_and_rival() else {
             return self.methods.first().map_or_else(String::new, |only| {
-                let more = if only.seen > 0.0 { 100.0 * (only.unseen / only.seen - 1.0) } else { 0.0 };
-                format!("{} is {more:.0} % farther from unseen queries than from seen ones", only.method)
+                // Not a share of each other: fewer queries are farther from any rows, whoever saw them.
+                format!(
+                    "{} is at {:.4} from the queries by which it chose, and at {:.4} from those of a fold that it did not see, which are \
+                     fewer and so farther from any rows: only methods compare by this",
+                    only.method, only.seen, only.unseen
+                )
             });
         };
         let (first, second) = (&self.methods[leader], &self.methods[rival]);
         let seen = per_cent(first.seen, second.seen);
-        let unseen = if first.unseen <= second.unseen {
-            format!("and by {:.0} % on unseen ones", per_cent(first.unseen, second.unseen))
+        let lead = per_cent(first.unseen, second.unseen).max(0.0);
+        let trail = per_cent(second.unseen, first.unseen).max(0.0);
+        // What is shown as 0 is no trail.
+        let unseen = if trail < 0.5 {
+            format!("and by {lead:.0} % on unseen ones")
         } else {
-            format!("and trails it by {:.0} % on unseen ones", per_cent(second.unseen, first.unseen))
+            format!("and trails it by {trail:.0} % on unseen ones")
         };
         let alike = self.alike();
         let names: Vec<&str> = alike.iter().map(|of| of.method.as_str()).collect();
@@ -212,6 +219,13 @@ mod tests {
         let turned = found(&[("optimal", 1.0, 3.0), ("kde", 2.0, 2.5)]);
         assert!(turned.is_overfit() && turned.sentence().contains("and trails it by"), "{}", turned.sentence());
         let alone = found(&[("optimal", 1.0, 2.05)]);
-        assert!(!alone.is_overfit() && alone.sentence().starts_with("optimal is 10 % farther"), "{}", alone.sentence());
+        assert!(
+            !alone.is_overfit()
+                && alone
+                    .sentence()
+                    .starts_with("optimal is at 10.5000 from the queries by which it chose, and at 11.5500 from"),
+            "{}",
+            alone.sentence()
+        );
     }
 }

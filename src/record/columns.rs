@@ -289,7 +289,7 @@ pub(crate) const COLUMNS: &[Column] = &[
     Column {
         csv: &["random_percentile"],
         compare: |of| (!of.references.is_empty()).then_some("closer random"),
-        page: Some(("random ≤\u{a0}%", "share of random subsets at least as close, in per cent")),
+        page: Some(("random closer\u{a0}%", "share of random subsets that are closer, in per cent")),
         ..Column::of(|row| Some(Cell::Share(row.examined()?.against_random?.percentile)))
     },
     Column {

@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use crate::certify::Certified;
 use crate::constraints::LimitUse;
-use crate::pipeline::{Chosen, GroupCoverage, HeldOut, ProvedSelection, Request, TokensUsed, coverage};
+use crate::pipeline::{
+    Chosen, GroupCoverage, HeldOut, ProvedSelection, RandomReference, Request, TokensUsed, coverage,
+};
 
 use super::Origin;
 
@@ -162,18 +164,26 @@ pub struct Examined {
 /// A selection's place among random subsets of its size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AgainstRandom {
-    /// Share of random subsets that are at least as close.
+    /// Share of random subsets that are closer.
     pub percentile: f64,
     /// Exact p-value of the permutation test: (1 + number at least as close) / (1 + number drawn).
     pub p_value: f64,
 }
 
+/// Two distances that differ by less, relatively, are the same: those of random subsets are no intervals.
+const SAME: f64 = 1e-9;
+
 impl AgainstRandom {
-    /// The place of a selection whose distance is at most `upper` among random ones.
-    pub(crate) fn among(upper: f64, distances: &[f64]) -> Self {
-        let closer = distances.iter().filter(|&&distance| distance <= upper).count() as f64;
+    /// The place of a selection whose distance lies in this interval among random ones; one that cannot be told to be farther counts
+    /// against it in the test, and one that cannot be told to be closer is not closer.
+    pub(crate) fn among(interval: Interval, distances: &[f64]) -> Self {
+        let upper = interval.upper.unwrap_or(f64::INFINITY);
+        let lower = interval.lower.unwrap_or(upper);
+        let count = |which: &dyn Fn(f64) -> bool| distances.iter().filter(|&&distance| which(distance)).count() as f64;
+        let closer = count(&|distance| distance < lower - SAME * lower.abs());
+        let as_close = count(&|distance| distance <= upper + SAME * upper.abs());
         let drawn = distances.len() as f64;
-        Self { percentile: closer / drawn, p_value: (1.0 + closer) / (1.0 + drawn) }
+        Self { percentile: closer / drawn, p_value: (1.0 + as_close) / (1.0 + drawn) }
     }
 }
 
@@ -222,8 +232,17 @@ impl SelectionRecord {
 
     /// At most this is what the choice was for: the distance, less quality if that counts.
     pub(crate) fn upper(&self) -> Option<f64> {
-        let less_quality = self.quality.and_then(|quality| quality.less_quality);
-        less_quality.or(self.distance)?.upper
+        self.chosen_for()?.upper
+    }
+
+    /// The interval of what the choice was for.
+    fn chosen_for(&self) -> Option<Interval> {
+        self.quality.and_then(|quality| quality.less_quality).or(self.distance)
+    }
+
+    /// Its place among random subsets.
+    pub(crate) fn against(&self, drawn: &RandomReference) -> Option<AgainstRandom> {
+        Some(AgainstRandom::among(self.chosen_for()?, &drawn.distances))
     }
 
     /// The task that is farthest, by number; `None` if the worst of several is not what counts.
@@ -267,9 +286,11 @@ mod tests {
     fn places_are_counted_with_the_selection_among_the_draws() {
         let drawn = [0.5, 0.4, 0.6, 0.7];
         let place = |percentile, p_value| AgainstRandom { percentile, p_value };
-        assert_eq!(AgainstRandom::among(0.3, &drawn), place(0.0, 0.2));
-        // A draw at the same distance is at least as close.
-        assert_eq!(AgainstRandom::among(0.5, &drawn), place(0.5, 0.6));
-        assert_eq!(AgainstRandom::among(0.9, &drawn), place(1.0, 1.0));
+        let at = |distance| Interval { lower: Some(distance), upper: Some(distance) };
+        assert_eq!(AgainstRandom::among(at(0.3), &drawn), place(0.0, 0.2));
+        // A draw at the same distance is at least as close, and no closer.
+        assert_eq!(AgainstRandom::among(at(0.5), &drawn), place(0.25, 0.6));
+        assert_eq!(AgainstRandom::among(at(0.5 - 1e-13), &drawn), place(0.25, 0.6));
+        assert_eq!(AgainstRandom::among(at(0.9), &drawn), place(1.0, 1.0));
     }
 }

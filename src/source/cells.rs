@@ -7,7 +7,7 @@ use kantor_solvers::Watch;
 
 use super::error::DataError;
 use super::file::Identity;
-use super::format::{Columnar, Expected};
+use super::format::{Columnar, Expected, unmarked};
 use super::json::{Fault, Json};
 use super::lines::Lines;
 use super::memory::Allowance;
@@ -151,6 +151,7 @@ impl Cells<'_> {
                 let fault = format!("there is a {value} here, but there are {rows} {of}");
                 return Err(refuse(number, (fault, self.remedy)));
             }
+            let line = if number == 1 { unmarked(line) } else { line };
             let Ok(text) = std::str::from_utf8(line) else {
                 let fault = "the line is not UTF-8".to_owned();
                 return Err(refuse(number, (fault, "convert the file with iconv -t utf-8")));

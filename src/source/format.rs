@@ -5,6 +5,14 @@ use std::path::Path;
 
 use super::error::DataError;
 
+/// What some programs write before the first letter of a text.
+pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// The text without a byte-order mark before it.
+pub(super) fn unmarked(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(text)
+}
+
 /// First bytes of gzip data.
 pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
 

@@ -35,8 +35,18 @@ impl Ids {
     }
 }
 
+/// The field `id` of a line.
+pub(super) enum Id<'a> {
+    /// It names the row.
+    Of(Cow<'a, str>),
+    /// It is no text and no whole number, so it cannot.
+    Other,
+    /// There is none, or it is empty.
+    None,
+}
+
 /// The id in a line, or what is wrong with the line and what to do.
-pub(super) fn object_id(line: &[u8]) -> Result<Option<Cow<'_, str>>, (String, &'static str)> {
+pub(super) fn object_id(line: &[u8]) -> Result<Id<'_>, (String, &'static str)> {
     let text = std::str::from_utf8(line).map_err(|error| {
         let at = error.valid_up_to();
         (
@@ -67,9 +77,10 @@ pub(super) fn object_id(line: &[u8]) -> Result<Option<Cow<'_, str>>, (String, &'
             return Err(bad("the field `id` occurs twice".to_owned()));
         }
     }
-    // Other values cannot name a row.
-    Ok(id.and_then(|id| match id.text() {
-        Some(text) => Some(text).filter(|text| !text.is_empty()),
-        None => id.is_integer().then(|| Cow::Borrowed(id.raw())),
-    }))
+    Ok(match id.map(|id| (id.text(), id)) {
+        Some((Some(text), _)) if !text.is_empty() => Id::Of(text),
+        Some((None, id)) if id.is_integer() => Id::Of(Cow::Borrowed(id.raw())),
+        Some((None, id)) if id.raw() != "null" => Id::Other,
+        _ => Id::None,
+    })
 }

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::error::DataError;
 use super::file::Identity;
 use super::format::{Columnar, Expected};
-use super::ids::{ID, IDS_REMEDY, Ids, object_id};
+use super::ids::{ID, IDS_REMEDY, Id, Ids, object_id};
 use super::json::Json;
 use super::lines::Lines;
 use super::memory::{Allowance, Claim};
@@ -29,6 +29,8 @@ pub struct JsonlRows {
     /// By file, if every row of all files has one.
     ids: Option<Vec<Ids>>,
     with_id: usize,
+    /// Rows with an id that is no text and no whole number.
+    other_ids: usize,
     /// Bytes that may still be taken after the scan.
     left: u64,
 }
@@ -124,11 +126,12 @@ impl JsonlRows {
         let total = paths.iter().filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).sum();
         watch.begin("read rows", total);
         let scanned = paths.par_iter().map(|path| scan_file(path, allowance, watch)).collect::<Vec<_>>();
-        let (mut files, mut starts, mut ids, mut with_id) = (Vec::new(), vec![0], Vec::new(), 0);
+        let (mut files, mut starts, mut ids, mut with_id, mut other_ids) = (Vec::new(), vec![0], Vec::new(), 0, 0);
         for file in scanned {
-            let (file, found, count) = file?;
+            let (file, found, [count, others]) = file?;
             starts.push(starts[starts.len() - 1] + file.rows);
             with_id += count;
+            other_ids += others;
             ids.push(found);
             files.push(file);
         }
@@ -141,7 +144,7 @@ impl JsonlRows {
             return Err(DataError::Empty { file: last.clone(), fault: "there is no row" });
         }
         let complete = with_id == rows;
-        Ok(Self { files, starts, ids: complete.then_some(ids), with_id, left: allowance.left() })
+        Ok(Self { files, starts, ids: complete.then_some(ids), with_id, other_ids, left: allowance.left() })
     }
 
     /// Bytes that may still be taken after the scan.
@@ -189,6 +192,11 @@ impl JsonlRows {
     /// How many rows have an id. Ids are used only if all have.
     pub fn rows_with_id(&self) -> usize {
         self.with_id
+    }
+
+    /// How many rows have an `id` that is no text and no whole number, and cannot name them.
+    pub(crate) fn rows_with_other_id(&self) -> usize {
+        self.other_ids
     }
 
     /// The bytes of some rows, in one streaming pass, each ending in a newline and otherwise as stored.
@@ -364,11 +372,11 @@ impl JsonlRows {
     }
 }
 
-/// Checks one file: its rows, their ids if all have one, and how many have one.
-fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(JsonlFile, Ids, usize), DataError> {
+/// Checks one file: its rows, their ids if all have one, and how many have one, and one that cannot name them.
+fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(JsonlFile, Ids, [usize; 2]), DataError> {
     let mut lines = Lines::open_fields(path, Expected::Lines, Some(&[ID]), allowance)?;
     let columnar = lines.columnar();
-    let (mut ids, mut with_id, mut reported, mut rows) = (Ids::default(), 0, 0, 0);
+    let (mut ids, mut with_id, mut others, mut reported, mut rows) = (Ids::default(), 0, 0, 0, 0);
     let (mut claim, mut pace) = (Claim::new(allowance, path), Pace::default());
     while let Some(line) = lines.next_line()? {
         rows += 1;
@@ -379,10 +387,14 @@ fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(J
         });
         // Ids count only if all rows have one.
         let counted = id.and_then(|id| match id {
-            Some(id) if with_id + 1 == rows => ids.push(&id, &mut claim).map(|()| 1),
-            id => Ok(usize::from(id.is_some())),
+            Id::Of(id) if with_id + 1 == rows => ids.push(&id, &mut claim).map(|()| [1, 0]),
+            Id::Of(_) => Ok([1, 0]),
+            Id::Other => Ok([0, 1]),
+            Id::None => Ok([0, 0]),
         });
-        with_id += lines.explained(counted)?;
+        let [named, other] = lines.explained(counted)?;
+        with_id += named;
+        others += other;
         if due.is_some() {
             let read = lines.bytes_read();
             watch.advance(read - reported)?;
@@ -396,5 +408,9 @@ fn scan_file(path: &Path, allowance: &Allowance, watch: &dyn Watch) -> Result<(J
     } else {
         ids = Ids::default();
     }
-    Ok((JsonlFile { path: path.to_owned(), bytes: identity.bytes, rows, digest, columnar, identity }, ids, with_id))
+    Ok((
+        JsonlFile { path: path.to_owned(), bytes: identity.bytes, rows, digest, columnar, identity },
+        ids,
+        [with_id, others],
+    ))
 }

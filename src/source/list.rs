@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::cells::ValueFile;
 use super::error::DataError;
 use super::file::Source;
-use super::format::{Expected, refuse_foreign};
+use super::format::{Expected, refuse_foreign, unmarked};
 use super::memory::reserve;
 use super::names::{each_name, holds_ids};
 use super::npy;
@@ -102,7 +102,7 @@ fn rows_of<'a>(
     rows: usize,
     id: impl Fn(usize) -> Option<&'a str>,
 ) -> Result<Vec<usize>, DataError> {
-    let numbers = match source.bytes().first() {
+    let numbers = match unmarked(source.bytes()).first() {
         Some(b'{') => parse_selection(path, source.bytes(), rows, id),
         _ => numbers(path, source, rows),
     }?;
@@ -152,7 +152,7 @@ fn record(source: &Source, rows: usize, watch: &dyn Watch) -> Result<ValueFile, 
     source.check_unchanged()?;
     let format = match source.bytes() {
         bytes if bytes.starts_with(npy::MAGIC) => "npy",
-        bytes if bytes.starts_with(b"{") => "jsonl",
+        bytes if unmarked(bytes).starts_with(b"{") => "jsonl",
         _ => "text",
     };
     let (path, bytes, identity) = (source.path.clone(), source.identity.bytes, source.identity.clone());
@@ -213,7 +213,7 @@ fn check_meant<'a>(
     rows: usize,
     id: impl Fn(usize) -> Option<&'a str>,
 ) -> Result<(), DataError> {
-    if bytes.starts_with(npy::MAGIC) || bytes.starts_with(b"{") {
+    if bytes.starts_with(npy::MAGIC) || unmarked(bytes).starts_with(b"{") {
         return Ok(());
     }
     let listed: HashSet<usize> = listed.iter().copied().collect();
@@ -319,7 +319,7 @@ fn parse_selection<'a>(
 ) -> Result<Vec<f64>, DataError> {
     let refuse = |line: usize, fault: String, remedy| DataError::Line { file: path.to_owned(), line, fault, remedy };
     let mut numbers = Vec::new();
-    for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+    for (at, line) in unmarked(bytes).split(|&byte| byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
         }
@@ -344,7 +344,7 @@ fn parse_selection<'a>(
 fn parse_text(path: &Path, bytes: &[u8], most: usize) -> Result<Vec<f64>, DataError> {
     let refuse = |fault: String| DataError::malformed(path, fault, Expected::List.remedy());
     let mut numbers = Vec::new();
-    let mut lines = bytes.split(|&byte| byte == b'\n').enumerate().peekable();
+    let mut lines = unmarked(bytes).split(|&byte| byte == b'\n').enumerate().peekable();
     while let Some((line, word)) = lines.next() {
         if word.is_empty() && lines.peek().is_none() {
             break;

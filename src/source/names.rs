@@ -8,7 +8,7 @@ use kantor_theory::json;
 use serde::Deserialize;
 
 use super::error::DataError;
-use super::format::{Expected, refuse_foreign};
+use super::format::{Expected, refuse_foreign, unmarked};
 use super::npy;
 use super::pace::Pace;
 
@@ -18,7 +18,7 @@ pub(super) fn holds_ids(path: &Path, bytes: &[u8], watch: &dyn Watch) -> Result<
         return Ok(false);
     }
     refuse_foreign(path, bytes, Expected::List)?;
-    let json = bytes.starts_with(b"{");
+    let json = unmarked(bytes).starts_with(b"{");
     let mut ids = json;
     each_name(path, bytes, watch, |_, name| {
         // A selection has row numbers in every line; a text of ids has a line that is no number.
@@ -42,9 +42,9 @@ pub(super) fn each_name(
         fault: fault.to_owned(),
         remedy: "give one id or row number a line, or JSON lines with a field `id`",
     };
-    let json = bytes.starts_with(b"{");
+    let json = unmarked(bytes).starts_with(b"{");
     let mut pace = Pace::default();
-    for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+    for (at, line) in unmarked(bytes).split(|&byte| byte == b'\n').enumerate() {
         if pace.due(line.len()).is_some() {
             watch.advance(0)?;
         }

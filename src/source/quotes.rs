@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::format::BYTE_ORDER_MARK;
 use super::pace::Pace;
 
 /// Where in a record the bytes are.
@@ -36,7 +37,7 @@ pub(crate) struct Quotes {
     begun: VecDeque<usize>,
 }
 
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+const MARK: &[u8] = BYTE_ORDER_MARK.as_bytes();
 
 impl Quotes {
     pub(crate) fn new(separator: u8, most: usize) -> Self {
@@ -52,12 +53,12 @@ impl Quotes {
     /// Takes the next bytes; says what is wrong with them.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
         for &byte in bytes {
-            if self.mark < BYTE_ORDER_MARK.len() {
-                if byte == BYTE_ORDER_MARK[self.mark] {
+            if self.mark < MARK.len() {
+                if byte == MARK[self.mark] {
                     self.mark += 1;
                     continue;
                 }
-                self.mark = BYTE_ORDER_MARK.len();
+                self.mark = MARK.len();
             }
             let is_break = matches!(byte, b'\n' | b'\r');
             if self.place == Place::Outside && !is_break {

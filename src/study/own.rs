@@ -3,7 +3,7 @@
 //! Correlations are taken across methods at one task and budget, never across budgets: the distance rises with the
 //! budget while the loss falls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,7 @@ pub struct Joined {
 /// seeds, a result belongs to the run of its own seed; if there is one run only, to that.
 ///
 /// # Errors
-/// If a file cannot be read, nothing matches, or distances of one task do not make one list: of different measures, of one seed and
+/// If a file cannot be read, nothing matches, a line is said twice, or distances of one task do not make one list: of different measures, of one seed and
 /// different queries, or two of one selection.
 pub fn joined(results: &Path, runs: &[TaskRun]) -> Result<Joined, DataError> {
     let measured: Vec<Measured> = super::read_csv(results, Some)?;
@@ -83,6 +83,15 @@ pub fn joined(results: &Path, runs: &[TaskRun]) -> Result<Joined, DataError> {
             "says that the value of task {task}, method {method}, budget {budget} is {value}, which has no rank"
         );
         let remedy = "leave the line out, or give the number that training ended with".to_owned();
+        return Err(DataError::Malformed { file: results.to_owned(), fault, remedy });
+    }
+    let mut said = BTreeSet::new();
+    let again = |line: &&Measured| {
+        line.seed.is_some_and(|seed| !said.insert((line.task.clone(), line.method.clone(), line.budget, seed)))
+    };
+    if let Some(Measured { task, method, budget, seed: Some(seed), .. }) = measured.iter().find(again) {
+        let fault = format!("says twice what task {task}, method {method}, budget {budget}, seed {seed} gave");
+        let remedy = "leave one line out, or give each training a seed of its own".to_owned();
         return Err(DataError::Malformed { file: results.to_owned(), fault, remedy });
     }
     let distances = distances(runs)?;

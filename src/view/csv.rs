@@ -9,7 +9,7 @@
 //! | `energy_lower`, `energy_upper` | proved to hold the energy distance |
 //! | `chamfer_lower`, `chamfer_upper` | proved to hold the mean cost from a query to its closest chosen row; for p = 2 the root of the mean squared cost |
 //! | `held_out_lower`, `held_out_upper`, `held_out_energy_lower`, `held_out_energy_upper` | the same distances to queries that took no part, in the mean over folds |
-//! | `random_mean`, `random_min`, `random_max`, `random_percentile`, `random_p` | distances of random subsets, the share of them that is at least as close, and the p-value of that |
+//! | `random_mean`, `random_min`, `random_max`, `random_percentile`, `random_p` | distances of random subsets, the share of them that is closer, and the p-value of those that are at least as close |
 //! | `tokens`, `near_duplicates` | of the chosen rows: words and marks in all, share with a near-duplicate among them |
 //! | `mean_quality`, `less_quality_lower`, `less_quality_upper`, `less_quality_best`, `less_quality_gap` | mean of what the chosen rows are worth by themselves; proved to hold the distance to its power less weight times that; no subset that may be chosen has less; upper − best, rounded up |
 //! | `status`, `seconds`, `cpu_seconds`, `certify_seconds`, `peak_memory_bytes` | how it ended and what it took; seconds of the method's own work are for all budgets together |

@@ -129,6 +129,21 @@ fn a_value_that_is_no_number_is_not_ranked() {
     }
 }
 
+/// Two lines of one training counted as two seeds, with an interval over them.
+#[test]
+fn a_result_that_is_said_twice_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("results.csv");
+    fs::write(
+        &path,
+        "task,method,budget,seed,value\nbbh,random,500,0,1.5\nbbh,random,500,1,1.5\nbbh,random,500,0,1.4\n",
+    )
+    .unwrap();
+    let failed = kantor().arg("study").arg("--results").arg(&path).args(["--run", "bbh=nowhere"]).assert().code(3);
+    let message = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+    assert!(message.contains("says twice what task bbh, method random, budget 500, seed 0 gave"), "{message}");
+}
+
 #[test]
 fn a_page_never_takes_the_place_of_a_file_that_is_read() {
     let directory = tempfile::tempdir().unwrap();

@@ -90,6 +90,42 @@ fn every_method_keeps_to_budgets_in_tokens_and_certificates_verify() {
     let chosen = manifest["results"].as_array().unwrap().iter().find(|of| of["dir"] == "optimal/t2000").unwrap();
     let (a, b) = (found["lower"].as_f64().unwrap(), chosen["distance"]["lower"].as_f64().unwrap());
     assert!((a - b).abs() < 1e-9, "{a} {b}");
+    // Whichever file of the result names the rows; bounds of losses weigh all alike, and say so.
+    let subset = |word: &str| {
+        let mut command = kantor();
+        command
+            .arg(word)
+            .arg("--pool")
+            .arg(example("pool.embed.npy"))
+            .arg("--query")
+            .arg(example("query_gsm8k.embed.npy"));
+        command.arg("--pool-jsonl").arg(example("pool.jsonl.gz"));
+        command.arg("--subset").arg(out.join("optimal/t2000/selected.jsonl")).arg("--json").assert().success()
+    };
+    let again = subset("distance").stderr(contains("each weighs its `words`"));
+    let again: serde_json::Value = serde_json::from_slice(&again.get_output().stdout).unwrap();
+    assert!((again["lower"].as_f64().unwrap() - b).abs() < 1e-9);
+    subset("bound").stderr(contains("these bounds weigh all rows alike"));
+}
+
+/// Where all rows that may be chosen are included, kernels had no row left to look at, and failed.
+#[test]
+fn every_method_answers_where_all_rows_are_included() {
+    let work = tempfile::tempdir().unwrap();
+    let at = |name: &str| work.path().join(name);
+    crate::support::write_npy(&at("p.npy"), 2, &[1.0, 0.2, 0.3, 1.0]);
+    crate::support::write_npy(&at("q.npy"), 2, &[1.0, 0.0, 0.5, 0.5, 0.0, 1.0]);
+    for (name, text) in [("tok", "1\n1\n"), ("inc", "0\n1\n"), ("qu", ".1\n.2\n")] {
+        fs::write(at(name), text).unwrap();
+    }
+    for objective in ["w", "energy", "mmd"] {
+        let words = format!(
+            "select --pool p.npy --query q.npy --include inc --column tok=tok --tokens tok --token-budget 2 --quality ./qu \
+             --quality-weight 0.1 --method all --objective {objective} -o {objective} --quiet"
+        );
+        kantor().current_dir(work.path()).args(words.split_whitespace()).assert().success();
+        assert_eq!(crate::support::json(&at(objective).join("manifest.json"))["results"].as_array().unwrap().len(), 13);
+    }
 }
 
 /// Everything at once: quotas in rows and in shares, near-duplicates once, rows kept, quality; every method obeys, both kinds of

@@ -164,8 +164,11 @@ impl<'a> KernelPoints<'a> {
     /// # Errors
     /// If one of the rows is bad or the observer asks to stop.
     pub(super) fn gram(&self, rows: &[usize]) -> Result<Vec<f64>, SelectError> {
-        let sources = self.geometry.to_rows(rows)?;
         let n = rows.len();
+        if n == 0 {
+            return Ok(Vec::new());
+        }
+        let sources = self.geometry.to_rows(rows)?;
         let mut gram = vec![0.0; n * n];
         let scratch = || Scratch::new(self.dim);
         gram.par_chunks_mut(ROWS * n).zip(rows.par_chunks(ROWS)).try_for_each_init(
