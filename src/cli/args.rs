@@ -216,7 +216,7 @@ impl FileArguments {
         if spec.tasks.is_empty() {
             return Ok(spec.expanded()?);
         }
-        let fault = "several --query are several tasks, which only `kantor select`, `compare` and `batch` mix: give one --query";
+        let fault = "several --query are several tasks, which only `kantor select`, `compare`, `distance` and `batch` mix: give one --query";
         Err(Failure::Usage(fault.to_owned()))
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::DataError;
-use super::format::Expected;
+use super::format::{Expected, GZIP, is_zstd};
 use super::json::Json;
 use super::memory::Claim;
 
@@ -49,6 +49,10 @@ pub(super) enum Id<'a> {
 pub(super) fn object_id(line: &[u8]) -> Result<Id<'_>, (String, &'static str)> {
     let text = std::str::from_utf8(line).map_err(|error| {
         let at = error.valid_up_to();
+        if line.starts_with(GZIP) || is_zstd(line) {
+            let fault = "there is packed data within the packed data".to_owned();
+            return (fault, "unpack the file once with gunzip or unzstd");
+        }
         (
             format!("the byte 0x{:02x} at column {} is not UTF-8", line[at], at + 1),
             "convert the file with iconv -t utf-8",

@@ -39,6 +39,17 @@ fn zero_bytes_after_or_between_members_of_gzip_are_padding() {
     assert_eq!(Labels::read(&labels, 2, &Quiet).unwrap().names, ["x", "y"]);
 }
 
+/// What is packed twice was called bytes that are not UTF-8, to be converted by iconv.
+#[test]
+fn data_that_are_packed_twice_are_named() {
+    let files = Files::new();
+    let twice = files.put("twice.jsonl.gz", gzip(&gzip(b"{\"text\": \"a\"}\n")));
+    says(
+        JsonlRows::scan(&[twice], None, &Quiet),
+        &["twice.jsonl.gz:1", "packed data within the packed data", "gunzip"],
+    );
+}
+
 #[test]
 fn anything_else_after_gzip_data_is_refused_for_it_may_be_rows() {
     let a = gzip(b"{\"a\": 1}\n");
