@@ -20,16 +20,11 @@ pub(super) fn unnamed(words: &[PathBuf]) -> Vec<PathBuf> {
     words.iter().map(file).collect()
 }
 
-/// The files and, if there are several, the names of the tasks. One has no use for a name, which is left off; of several,
+/// The files and, if there are several, the names of the tasks. One word is a path, as it has no use for a name; of several,
 /// each is `NAME=FILE`, unless it is itself a file.
 pub(super) fn tasks(words: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<String>), Failure> {
-    if let [word] = words {
-        let named = split_once(word.as_os_str(), b'=', false).map(|(_, file)| PathBuf::from(file));
-        let file = named.filter(|file| !word.exists() && file.exists());
-        return Ok((vec![file.unwrap_or_else(|| word.clone())], Vec::new()));
-    }
-    if words.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+    if words.len() < 2 {
+        return Ok((words.to_vec(), Vec::new()));
     }
     let (mut paths, mut names) = (Vec::with_capacity(words.len()), Vec::with_capacity(words.len()));
     for word in words {
