@@ -12,6 +12,7 @@ mod constraints;
 mod copies;
 mod count;
 mod distance;
+mod embed;
 mod example;
 mod failure;
 mod help;
@@ -79,6 +80,8 @@ enum Command {
     Prices(prices::Arguments),
     /// Say what is in a file of rows, and what selecting from it would cost
     Inspect(Box<inspect::Arguments>),
+    /// Make rows of text by a sentence encoder
+    Embed(Box<embed::Arguments>),
     /// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once, however often it is interrupted
     Batch(Box<batch::Arguments>),
     /// Order the whole pool by a method, cut the order into bins, and write some rows of each with their distance
@@ -197,6 +200,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Bound(arguments) => bound::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
+        Command::Embed(arguments) => embed::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Batch(arguments) => batch::run(&arguments),
         Command::Quantiles(arguments) => quantiles::run(&arguments),

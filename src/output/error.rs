@@ -111,6 +111,14 @@ pub enum OutputError {
     /// Something appeared at a target that was free, or took the place of what was there.
     #[error("{} was made or changed by somebody else meanwhile: it was left as it is, and nothing was written", readable(.0))]
     Taken(PathBuf),
+    /// Something is where a file is to be kept for a while.
+    #[error("{} {fault}", readable(path))]
+    InTheWay {
+        /// Where.
+        path: PathBuf,
+        /// What it is, and what to do.
+        fault: &'static str,
+    },
     /// Another program keeps a directory or file locked.
     #[error(
         "another program keeps {} locked, such as a `flock` around this one: let it lock something else, or choose \

@@ -3,11 +3,18 @@
 //! What a line says is its usual fields or a [`Template`]; `ngrams` makes a row of it. Words are weighted by how common they are in
 //! the pool, so the pool's text is read before any row is made.
 
+mod encoder;
+#[cfg(feature = "models")]
+mod models;
+#[cfg(not(feature = "models"))]
+#[path = "no_models.rs"]
+mod models;
 mod ngrams;
 mod template;
 mod words;
 
-use std::ops::{Deref, RangeInclusive};
+use std::borrow::Cow;
+use std::ops::{Deref, Range, RangeInclusive};
 use std::sync::Mutex;
 
 use kantor_solvers::Watch;
@@ -17,6 +24,8 @@ use crate::source::memory::Claim;
 use crate::source::text::FIELDS;
 use crate::source::{Allowance, DataError, JsonlRows, Representation};
 
+pub use encoder::EncoderOptions;
+pub(crate) use models::Encoder as ModelEncoder;
 pub use ngrams::DIM;
 use ngrams::Frequency;
 pub use template::Template;
@@ -80,6 +89,35 @@ impl TextSpec {
         Ok(Encoder { spec: self.clone(), frequency: frequency.finish() })
     }
 
+    /// Calls `take` with the number and the text of some lines, in order.
+    ///
+    /// # Errors
+    /// If a line lacks a field that is to be read, a file changed, more than `allowance` is needed, `watch` asks to stop, or that of
+    /// `take`.
+    pub(crate) fn each_text(
+        &self,
+        lines: &JsonlRows,
+        rows: Range<usize>,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+        take: &mut dyn FnMut(usize, String) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let fields = self.fields();
+        let fields: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
+        lines.visit_fields(&fields, watch, |row, line| match rows.contains(&row) {
+            true => take(row, self.held(lines, row, line, allowance, watch)?.text),
+            false => Ok(()),
+        })
+    }
+
+    /// The fields at the top level that are looked at.
+    fn fields(&self) -> Vec<Cow<'_, str>> {
+        match &self.template {
+            Some(template) => template.top_fields().into_iter().map(Cow::Owned).collect(),
+            None => FIELDS.iter().map(|&name| Cow::Borrowed(name)).collect(),
+        }
+    }
+
     /// Calls `take` for all lines, in order and many at a time, with their number and what gives the text of each.
     fn each(
         &self,
@@ -104,8 +142,8 @@ impl TextSpec {
             batch.clear();
         };
         let (mut batch, mut bytes, mut first) = (Vec::new(), 0, 0);
-        let named = self.template.as_ref().map(Template::top_fields);
-        let fields = named.as_ref().map_or_else(|| FIELDS.to_vec(), |named| named.iter().map(String::as_str).collect());
+        let fields = self.fields();
+        let fields: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
         lines.visit_fields(&fields, watch, |row, line| {
             bytes += line.len();
             batch.push(line.to_vec());

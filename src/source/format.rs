@@ -45,6 +45,8 @@ pub(crate) enum Expected {
     Results,
     /// A tokenizer.
     Tokenizer,
+    /// What the folder of a model says.
+    ModelSettings,
 }
 
 impl Expected {
@@ -61,6 +63,7 @@ impl Expected {
             Expected::Settings => "a file of settings",
             Expected::Results => "a file of results",
             Expected::Tokenizer => "a tokenizer",
+            Expected::ModelSettings => "a file of a model's settings",
         }
     }
 
@@ -77,6 +80,7 @@ impl Expected {
             Expected::Settings => "write TOML: lines like cost = \"cosine\"",
             Expected::Results => "give CSV with the columns task, method, budget, seed, value",
             Expected::Tokenizer => "give the tokenizer.json of a model",
+            Expected::ModelSettings => "give the folder of a model, as save_pretrained writes it",
         }
     }
 }

@@ -40,7 +40,7 @@ mod pickle;
 pub(crate) mod quotes;
 mod record;
 pub mod representation;
-mod safetensors;
+pub(crate) mod safetensors;
 mod shard;
 mod shards;
 mod sparse;
@@ -59,6 +59,8 @@ pub use columnar::Taken;
 pub(crate) use columnar::is_guarded;
 pub use digest::Digests;
 pub use error::{DataError, FaultKind};
+#[cfg(feature = "models")]
+pub(crate) use file::Source;
 pub(crate) use file::{hexadecimal, open as open_file};
 pub use jsonl::JsonlRows;
 pub use labels::Labels;

@@ -31,16 +31,11 @@ pub(crate) fn looks_like(bytes: &[u8]) -> bool {
     bytes.get(8) == Some(&b'{') && bytes[7] == 0
 }
 
-/// The table called `name`, or the only one, with its name.
-pub(crate) fn table(
-    file: &Path,
-    bytes: &[u8],
-    name: Option<&str>,
-    cast: bool,
-    allowance: &Allowance,
-) -> Result<Found, DataError> {
-    let rewrite = "write it again: safetensors.numpy.save_file({'x': a}, 'fixed.safetensors')";
-    let bad = |fault: String| DataError::malformed(file, fault, rewrite);
+const REWRITE: &str = "write it again: safetensors.numpy.save_file({'x': a}, 'fixed.safetensors')";
+
+/// Compares the header with the file, counting what reading it takes, and gives the place of the first number.
+pub(crate) fn check(file: &Path, bytes: &[u8], claim: &mut Claim<'_>) -> Result<usize, DataError> {
+    let bad = |fault: String| DataError::malformed(file, fault, REWRITE);
     let length = bytes.first_chunk().map(|n| u64::from_le_bytes(*n)).unwrap_or(u64::MAX);
     let Some(data_length) = (bytes.len() as u64).checked_sub(8).and_then(|n| n.checked_sub(length)) else {
         let claim = format!("the safetensors header claims {length} bytes, but the file has {}", bytes.len());
@@ -49,7 +44,6 @@ pub(crate) fn table(
     if length > MAX_HEADER {
         return Err(bad(format!("the safetensors header claims {length} bytes; at most {MAX_HEADER} are accepted")));
     }
-    let mut claim = Claim::new(allowance, file);
     claim.add(PARSED * length, "the list of its tensors", "allow more with --max-memory")?;
     let start = 8 + length as usize;
     let entries: Entries = json::from_slice(&bytes[8..start])
@@ -58,6 +52,20 @@ pub(crate) fn table(
         let what = "the last tensor".to_owned();
         return Err(DataError::Size { file: file.to_owned(), what, expected: entries.end, actual: data_length });
     }
+    Ok(start)
+}
+
+/// The table called `name`, or the only one, with its name.
+pub(crate) fn table(
+    file: &Path,
+    bytes: &[u8],
+    name: Option<&str>,
+    cast: bool,
+    allowance: &Allowance,
+) -> Result<Found, DataError> {
+    let bad = |fault: String| DataError::malformed(file, fault, REWRITE);
+    let mut claim = Claim::new(allowance, file);
+    let start = check(file, bytes, &mut claim)?;
     let (_, metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| bad(format!("the safetensors header is wrong: {error}")))?;
     let tensors: Vec<(String, &TensorInfo)> = {

@@ -22,6 +22,8 @@ pub enum Whole {
     Results,
     /// Tokenizers: 1 GiB.
     Tokenizer,
+    /// What the folder of a model says, in JSON: 64 MiB.
+    ModelSettings,
     /// Lists of numbers, one per row: 4 GiB.
     List,
 }
@@ -31,6 +33,7 @@ impl Whole {
         match self {
             Whole::Settings => 1 << 20,
             Whole::Results => 256 << 20,
+            Whole::ModelSettings => 64 << 20,
             Whole::Record | Whole::Tokenizer => 1 << 30,
             Whole::Certificate | Whole::List => 4 << 30,
         }
@@ -44,6 +47,7 @@ impl Whole {
             Whole::Results => Expected::Results,
             Whole::List => Expected::List,
             Whole::Tokenizer => Expected::Tokenizer,
+            Whole::ModelSettings => Expected::ModelSettings,
         }
     }
 

@@ -13,6 +13,7 @@ mod compare;
 mod constraints;
 mod contact;
 mod copies;
+mod embed;
 mod entries;
 mod escapes;
 mod groups;

@@ -1,0 +1,91 @@
+//! `kantor embed`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::args::RunArguments;
+use super::count::count;
+use super::failure::Failure;
+use super::output::say;
+use super::progress::Progress;
+use super::signals;
+use crate::batch::Shard;
+use crate::embed::{Element, EmbedSpec, Embedded, embed};
+use crate::output::distinct;
+use crate::pipeline::Request;
+use crate::represent::{EncoderOptions, Template, TextSpec};
+use crate::source::files_named;
+use crate::source::name::readable;
+
+/// Make rows of text by a sentence encoder
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Files of text (.jsonl, .csv, .tsv, packed or not; .parquet, .arrow, a dataset of HuggingFace); a directory or a pattern stands for
+    /// its files, which are joined in order
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Folder of the model: config.json, tokenizer.json and model.safetensors, as HuggingFace lays them out
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// The file of rows (.safetensors); must not exist yet, unless with --force
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+    /// Replace an older file, and rows of other text or settings that an unfinished run left
+    #[arg(long)]
+    force: bool,
+    /// What is read of a line of text, such as '{prompt}\n{response}'; without it, its usual fields (prompt, response,
+    /// instruction, input, output, messages, text, …)
+    #[arg(long, value_name = "TEMPLATE")]
+    text: Option<Template>,
+    /// What every text begins with, such as 'query: '; without it what the model's folder says by default
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// Tokens of a text that are read; without it as many as the model's folder says. What is longer is cut, and counted
+    #[arg(long, value_name = "TOKENS", value_parser = count::<usize>)]
+    max_length: Option<usize>,
+    /// How numbers are stored
+    #[arg(long, value_name = "f16|f32", default_value = "f32",
+          value_parser = clap::builder::PossibleValuesParser::new(["f16", "f32"]))]
+    dtype: String,
+    /// Make the rows of one part of n: 0/n to (n−1)/n, or 1/n to n/n. Their files joined in order are those of all
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    arguments.run.apply()?;
+    let files = arguments.files.iter().map(|named| files_named(named)).collect::<Result<Vec<_>, _>>()?.concat();
+    let inputs = files.iter().map(PathBuf::as_path).chain(arguments.run.config.as_deref());
+    distinct(&[("--out", &arguments.out)], inputs.collect::<Vec<&Path>>())?;
+    let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
+    let spec = EmbedSpec {
+        files,
+        text: TextSpec { template: arguments.text.clone(), ..TextSpec::default() },
+        model: arguments.model.clone(),
+        options: EncoderOptions { max_length: arguments.max_length, prompt: arguments.prompt.clone() },
+        element: if arguments.dtype == "f16" { Element::F16 } else { Element::F32 },
+        shard: arguments.shard.unwrap_or_default(),
+        out: arguments.out.clone(),
+        force: arguments.force,
+        memory: arguments.run.max_memory.unwrap_or_else(|| Request::default().memory),
+    };
+    let Embedded { record, taken_over } = embed(&spec, &progress)?;
+    if arguments.run.json {
+        say(json!({"path": readable(&spec.out).to_string(), "rows_taken_over": taken_over, "record": record}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut words = format!("{}: {} rows of {} numbers", readable(&spec.out), record.rows, record.dim);
+    if taken_over > 0 {
+        words += &format!(", {taken_over} of which an earlier run had made");
+    }
+    if let Some(cut @ 1..) = record.cut {
+        let most = record.model.max_length;
+        words += &format!("; {cut} texts were cut at {most} tokens");
+    }
+    say(words)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,130 @@
+//! Text files to files of rows, by a sentence encoder.
+//!
+//! Rows are made block by block, each kept on disk when it is finished ([`kept`]), so a run that ends early loses at most one; the
+//! file of rows appears whole at the end, with a record of what made it ([`EmbedRecord`]).
+//!
+//! Limit: the matrix products of the model, of one text a thread.
+
+mod kept;
+mod record;
+mod write;
+
+use std::path::PathBuf;
+
+use kantor_solvers::{Quiet, Watch};
+use rayon::prelude::*;
+
+use crate::output::OutputFile;
+use crate::pipeline::Error;
+use crate::represent::{EncoderOptions, ModelEncoder, TextSpec};
+use crate::shard::Shard;
+use crate::source::{Allowance, DataError, JsonlRows};
+use kept::Kept;
+pub use record::{Element, EmbedRecord, ModelRecord, TextRecord};
+
+/// Rows of a block: what a run that ends early may lose.
+const BLOCK: usize = 512;
+
+/// What to make rows of, and how.
+#[derive(Debug, Clone)]
+pub struct EmbedSpec {
+    /// Files of text, in order.
+    pub files: Vec<PathBuf>,
+    /// What of a line is its text.
+    pub text: TextSpec,
+    /// The folder of the model.
+    pub model: PathBuf,
+    /// How it reads texts.
+    pub options: EncoderOptions,
+    /// How numbers are stored.
+    pub element: Element,
+    /// The part of the rows that is made.
+    pub shard: Shard,
+    /// The file of rows.
+    pub out: PathBuf,
+    /// Whether it may replace an older one.
+    pub force: bool,
+    /// Bytes that may be used.
+    pub memory: u64,
+}
+
+/// What was made.
+#[derive(Debug)]
+pub struct Embedded {
+    /// What the file says of itself.
+    pub record: EmbedRecord,
+    /// How many rows an earlier run had left.
+    pub taken_over: usize,
+}
+
+/// Makes the rows and writes them to `spec.out`, a safetensors file with one tensor `rows`.
+///
+/// # Errors
+/// If the text or the model cannot be used, a text has no row, more than `spec.memory` is needed, the system refuses, or `watch`
+/// asks to stop; finished blocks are kept then, and the same call goes on where it ended.
+pub fn embed(spec: &EmbedSpec, watch: &dyn Watch) -> Result<Embedded, Error> {
+    // What is in the way at the end is so at the beginning.
+    let out = OutputFile::create(&spec.out, spec.force)?;
+    let allowance = Allowance::new(spec.memory);
+    let lines = JsonlRows::scan_apart(&spec.files, &allowance, watch)?;
+    let model = ModelEncoder::open(&spec.model, &spec.options, &allowance, watch)?;
+    let rows = spec.shard.range(lines.len());
+    if rows.is_empty() {
+        let fault = format!("has {} rows, of which none is in this shard", lines.len());
+        return Err(DataError::malformed(&spec.files[0], fault, "take fewer shards").into());
+    }
+    let mut record = EmbedRecord::of(spec, &lines, &model, rows.clone());
+    let mut kept = Kept::open(&spec.out, &record, BLOCK, spec.force)?;
+    let taken_over = kept.rows();
+    watch.begin("make rows", rows.len() as u64);
+    watch.advance(taken_over as u64)?;
+    let mut block = Vec::new();
+    let mut finish = |block: &mut Vec<(usize, String)>| {
+        let made = make(&model, block, spec.element, &lines, watch)?;
+        block.clear();
+        kept.push(&made)
+    };
+    spec.text.each_text(&lines, rows.start + taken_over..rows.end, &allowance, &Quiet, &mut |row, text| {
+        block.push((row, text));
+        if block.len() == BLOCK { finish(&mut block) } else { Ok(()) }
+    })?;
+    if !block.is_empty() {
+        finish(&mut block)?;
+    }
+    lines.check_unchanged()?;
+    record.cut = Some(kept.cut());
+    write::write(out, &record, kept)?;
+    Ok(Embedded { record, taken_over })
+}
+
+/// The bytes of the rows of some texts, each with the mark of whether it was cut.
+fn make(
+    model: &ModelEncoder,
+    texts: &[(usize, String)],
+    element: Element,
+    lines: &JsonlRows,
+    watch: &dyn Watch,
+) -> Result<Vec<u8>, DataError> {
+    let row = |(row, text): &(usize, String)| {
+        let refuse = |fault: String, remedy| {
+            let (file, line) = lines.place(*row);
+            DataError::Line { file: file.to_owned(), line, fault, remedy }
+        };
+        watch.advance(0)?;
+        let made = model.row(text).map_err(|fault| refuse(fault, "give every line a text"))?;
+        let mut bytes = Vec::with_capacity(made.row.len() * element.bytes() + 1);
+        if !made.row.iter().all(|&number| element.push(number, &mut bytes)) {
+            return Err(refuse("its row has a number beyond those of f16".to_owned(), "store rows with --dtype f32"));
+        }
+        bytes.push(u8::from(made.is_cut));
+        watch.advance(1)?;
+        Ok(bytes)
+    };
+    // One text at a time for each thread: long ones do not wait for each other.
+    let made: Vec<_> = texts.par_iter().with_max_len(1).map(row).collect();
+    let mut bytes = Vec::new();
+    for row in made {
+        bytes.extend(row?);
+    }
+    Ok(bytes)
+}

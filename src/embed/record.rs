@@ -1,0 +1,147 @@
+//! What a file of rows says of itself: what it was made of, by which model, and how.
+
+use std::ops::Range;
+
+use half::f16;
+use serde::{Deserialize, Serialize};
+
+use super::EmbedSpec;
+use crate::represent::ModelEncoder;
+use crate::source::JsonlRows;
+use crate::source::name::readable;
+
+/// The layout of the record.
+const SCHEMA: &str = "kantor/embed/1";
+
+/// How numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// 16 bits.
+    F16,
+    /// 32 bits.
+    F32,
+}
+
+impl Element {
+    /// Bytes of a number.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::F16 => 2,
+            Self::F32 => 4,
+        }
+    }
+
+    /// The name of it in safetensors.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "F16",
+            Self::F32 => "F32",
+        }
+    }
+
+    /// Adds the bytes of a number, unless it is beyond what can be stored.
+    pub(super) fn push(self, number: f32, bytes: &mut Vec<u8>) -> bool {
+        match self {
+            Self::F32 => bytes.extend_from_slice(&number.to_le_bytes()),
+            Self::F16 => {
+                let rounded = f16::from_f32(number);
+                if !rounded.is_finite() {
+                    return false;
+                }
+                bytes.extend_from_slice(&rounded.to_le_bytes());
+            }
+        }
+        true
+    }
+}
+
+/// A file of text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextRecord {
+    /// The file as it was named.
+    pub path: String,
+    /// SHA-256 of it, in hexadecimal.
+    pub sha256: String,
+    /// Its rows.
+    pub rows: usize,
+}
+
+/// A model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// Its folder as it was named.
+    pub path: String,
+    /// SHA-256 of the names and digests of its files, in hexadecimal.
+    pub sha256: String,
+    /// Tokens of a text that are read.
+    pub max_length: usize,
+    /// What every text begins with.
+    pub prompt: String,
+}
+
+/// What a file of rows was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmbedRecord {
+    schema: String,
+    /// The version of kantor.
+    pub version: String,
+    /// By what.
+    pub model: ModelRecord,
+    /// The files of text.
+    pub text: Vec<TextRecord>,
+    /// What of a line is its text; its usual fields if nothing is said.
+    pub template: Option<String>,
+    /// The first of the rows of these files that is here.
+    pub first: usize,
+    /// Rows.
+    pub rows: usize,
+    /// Numbers in a row.
+    pub dim: usize,
+    /// How numbers are stored.
+    pub element: Element,
+    /// Texts that were longer than what is read; said once all rows are made.
+    pub cut: Option<usize>,
+}
+
+impl EmbedRecord {
+    pub(super) fn of(spec: &EmbedSpec, lines: &JsonlRows, model: &ModelEncoder, rows: Range<usize>) -> Self {
+        let text = |file: &crate::source::jsonl::JsonlFile| TextRecord {
+            path: readable(&file.path).to_string(),
+            sha256: file.digest.clone(),
+            rows: file.rows,
+        };
+        Self {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: ModelRecord {
+                path: readable(&spec.model).to_string(),
+                sha256: model.digest().to_owned(),
+                max_length: model.longest(),
+                prompt: model.prompt().to_owned(),
+            },
+            text: lines.files().iter().map(text).collect(),
+            template: spec.text.template.as_ref().map(ToString::to_string),
+            first: rows.start,
+            rows: rows.len(),
+            dim: model.dim(),
+            element: spec.element,
+            cut: None,
+        }
+    }
+
+    /// Whether these are the same rows, wherever text and model are.
+    pub(super) fn is_of_rows_of(&self, other: &Self) -> bool {
+        let bare = |record: &Self| {
+            let mut record = record.clone();
+            record.text.iter_mut().map(|text| &mut text.path).chain([&mut record.model.path]).for_each(String::clear);
+            record
+        };
+        bare(self) == bare(other)
+    }
+
+    /// Whether a line is the beginning of such a record.
+    pub(super) fn begins(line: &[u8]) -> bool {
+        line.starts_with(format!("{{\"schema\":\"{SCHEMA}\"").as_bytes())
+    }
+}

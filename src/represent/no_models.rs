@@ -1,0 +1,40 @@
+//! Sentence encoders where the program is built without them (the feature `models`): none is ever made.
+
+use std::convert::Infallible;
+use std::path::Path;
+
+use kantor_solvers::Watch;
+
+use super::encoder::{EncoderOptions, Made};
+use crate::source::{Allowance, DataError};
+
+/// A sentence encoder.
+pub(crate) struct Encoder(Infallible);
+
+impl Encoder {
+    /// Fails: no models are read.
+    pub(crate) fn open(path: &Path, _: &EncoderOptions, _: &Allowance, _: &dyn Watch) -> Result<Self, DataError> {
+        let fault = "is the folder of a model, which this program was built without";
+        Err(DataError::malformed(path, fault, "build it with `--features models`"))
+    }
+
+    pub(crate) fn dim(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn longest(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn prompt(&self) -> &str {
+        match self.0 {}
+    }
+
+    pub(crate) fn digest(&self) -> &str {
+        match self.0 {}
+    }
+
+    pub(crate) fn row(&self, _: &str) -> Result<Made, String> {
+        match self.0 {}
+    }
+}

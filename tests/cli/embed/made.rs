@@ -1,0 +1,281 @@
+use std::fs;
+use std::path::Path;
+
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::tiny::{MAPPED, Tiny};
+use crate::support::{kantor, printed_json};
+
+const TEXTS: [&str; 4] = ["add two numbers", "Add  TWO numbers and three numbers", "three", "zebras"];
+const WORDS: [&[&str]; 4] =
+    [&["add", "two", "numbers"], &["add", "two", "numbers", "and", "three", "numbers"], &["three"], &["zebras"]];
+
+/// A directory with a model and some text.
+fn work(tiny: &Tiny, texts: &[&str]) -> TempDir {
+    let work = tempfile::tempdir().unwrap();
+    tiny.write(&work.path().join("model"));
+    let lines = texts.iter().map(|text| serde_json::json!({"text": text}).to_string() + "\n").collect::<String>();
+    fs::write(work.path().join("text.jsonl"), lines).unwrap();
+    work
+}
+
+fn embed(work: &Path, out: &str, more: &[&str]) -> assert_cmd::assert::Assert {
+    let mut command = kantor();
+    command.current_dir(work).args(["embed", "text.jsonl", "--model", "model", "-o", out]).args(more);
+    command.assert()
+}
+
+/// The numbers of a file of rows, and what it says of itself.
+fn read(file: &Path) -> (Vec<Vec<f32>>, Value) {
+    let bytes = fs::read(file).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let (rows, dim) = (&header["rows"]["shape"][0], header["rows"]["shape"][1].as_u64().unwrap() as usize);
+    let data = &bytes[8 + length..];
+    let numbers: Vec<f32> = match header["rows"]["dtype"].as_str() {
+        Some("F32") => data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
+        _ => data.chunks(2).map(|b| half::f16::from_le_bytes(b.try_into().unwrap()).to_f32()).collect(),
+    };
+    let numbers: Vec<Vec<f32>> = numbers.chunks(dim).map(<[f32]>::to_vec).collect();
+    assert_eq!(numbers.len() as u64, rows.as_u64().unwrap());
+    (numbers, serde_json::from_str(header["__metadata__"]["kantor"].as_str().unwrap()).unwrap())
+}
+
+fn near(made: &[f32], expected: &[f64], within: f64) -> bool {
+    made.len() == expected.len() && made.iter().zip(expected).all(|(a, b)| (f64::from(*a) - b).abs() <= within)
+}
+
+#[test]
+fn rows_are_those_of_the_formulas() {
+    for (first, mapped, unit) in [(false, false, true), (true, false, false), (false, true, true), (true, true, false)]
+    {
+        let tiny = Tiny { first, mapped, unit, ..Tiny::new(7) };
+        let work = work(&tiny, &TEXTS);
+        embed(work.path(), "rows.safetensors", &[]).success().stdout(contains("4 rows of"));
+        let (rows, said) = read(&work.path().join("rows.safetensors"));
+        for (row, words) in rows.iter().zip(WORDS) {
+            assert!(near(row, &tiny.row(words), 2e-5), "{first} {mapped} {unit} {words:?}");
+        }
+        assert_eq!(rows[0].len() == MAPPED, mapped);
+        assert_eq!((&said["cut"], &said["model"]["max_length"]), (&0.into(), &10.into()));
+        // A folder of two files is what ran, and nothing else stays.
+        assert_eq!(fs::read_dir(work.path()).unwrap().count(), 3);
+    }
+}
+
+#[test]
+fn a_row_is_the_same_whatever_its_company() {
+    let tiny = Tiny::new(3);
+    let many: Vec<&str> = TEXTS.iter().copied().cycle().take(600).collect();
+    let work = work(&tiny, &many);
+    for (out, more) in [("a.safetensors", ["--threads", "1"]), ("b.safetensors", ["--threads", "4"])] {
+        embed(work.path(), out, &more).success();
+    }
+    let [a, b] = ["a.safetensors", "b.safetensors"].map(|name| fs::read(work.path().join(name)).unwrap());
+    assert_eq!(a, b);
+    let (rows, _) = read(&work.path().join("a.safetensors"));
+    assert!(rows.iter().zip(rows.iter().cycle().skip(4)).take(596).all(|(a, b)| a == b));
+    // Shards in order are the whole.
+    let mut joined = Vec::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        embed(work.path(), &format!("s{}.safetensors", &shard[..1]), &["--shard", shard]).success();
+        joined.extend(read(&work.path().join(format!("s{}.safetensors", &shard[..1]))).0);
+    }
+    assert_eq!(joined, rows);
+}
+
+#[test]
+fn long_texts_are_cut_and_counted_and_prompts_stand_before_them() {
+    let tiny = Tiny::new(5);
+    let work = work(&tiny, &TEXTS);
+    embed(work.path(), "cut.safetensors", &["--max-length", "5"])
+        .success()
+        .stdout(contains("1 texts were cut at 5 tokens"));
+    let (rows, said) = read(&work.path().join("cut.safetensors"));
+    assert!(near(&rows[1], &tiny.row(&WORDS[1][..3]), 2e-5));
+    assert_eq!(said["cut"], 1);
+    embed(work.path(), "prompt.safetensors", &["--prompt", "query: ", "--dtype", "f16"]).success();
+    let (rows, said) = read(&work.path().join("prompt.safetensors"));
+    assert!(near(&rows[2], &tiny.row(&["query", ":", "three"]), 1e-3));
+    assert_eq!(said["model"]["prompt"], "query: ");
+    embed(work.path(), "long.safetensors", &["--max-length", "25"]).code(3).stderr(contains("3 to 24 tokens, not 25"));
+}
+
+#[test]
+fn rows_go_into_the_other_commands() {
+    let tiny = Tiny::new(9);
+    let work = work(&tiny, &TEXTS);
+    embed(work.path(), "rows.safetensors", &[]).success();
+    let mut select = kantor();
+    select.current_dir(work.path()).args(["select", "--pool", "rows.safetensors", "--query", "rows.safetensors"]);
+    select.args(["--pool-jsonl", "text.jsonl", "-k", "2", "-o", "out"]).assert().success();
+    let mut inspect = kantor();
+    inspect.current_dir(work.path()).args(["inspect", "rows.safetensors", "--json"]);
+    assert_eq!(printed_json(&mut inspect)["files"][0]["rows"], 4);
+}
+
+#[test]
+fn what_a_run_had_finished_is_gone_on_with() {
+    let tiny = Tiny::new(11);
+    let many: Vec<String> = (0..1100).map(|at| format!("add {} numbers", WORDS[at % 4].join(" "))).collect();
+    let work = work(&tiny, &many.iter().map(String::as_str).collect::<Vec<_>>());
+    let at = |name: &str| work.path().join(name);
+    embed(work.path(), "whole.safetensors", &[]).success();
+    // A text that has no field ends the run in its third block.
+    let text = fs::read_to_string(at("text.jsonl")).unwrap();
+    let (kept, out) = (at("rows.safetensors.unfinished"), at("rows.safetensors"));
+    let broken = |lines: &str| fs::write(at("text.jsonl"), lines).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    broken(&[&lines[..1090], &["{\"none\": 1}"], &lines[1091..]].concat().join("\n"));
+    embed(work.path(), "rows.safetensors", &[]).code(3).stderr(contains("text.jsonl:1091"));
+    let (finished, is_there) = (fs::read(&kept).unwrap(), out.exists());
+    assert!(!is_there && finished.len() > 1024 * 4 * 12);
+    // Other text: not gone on with, unless it is to begin anew.
+    broken(&text);
+    embed(work.path(), "rows.safetensors", &[]).code(2).stderr(contains("keeps rows of other text"));
+    assert_eq!(fs::read(&kept).unwrap(), finished);
+    embed(work.path(), "rows.safetensors", &["--force"]).success();
+    assert!(!kept.exists());
+    assert_eq!(fs::read(&out).unwrap(), fs::read(at("whole.safetensors")).unwrap());
+}
+
+/// As a run that was killed leaves them: blocks to a point, and a part of the next one.
+#[test]
+fn blocks_that_were_not_written_to_their_end_are_made_again() {
+    let tiny = Tiny::new(13);
+    let many: Vec<String> = (0..1100).map(|at| format!("add {} numbers", WORDS[at % 4].join(" "))).collect();
+    let work = work(&tiny, &many.iter().map(String::as_str).collect::<Vec<_>>());
+    let at = |name: &str| work.path().join(name);
+    embed(work.path(), "whole.safetensors", &[]).success();
+    let whole = fs::read(at("whole.safetensors")).unwrap();
+    let (kept, out) = (at("rows.safetensors.unfinished"), at("rows.safetensors"));
+    // All blocks, as they are just before the end: a directory in which the target cannot be made shows them.
+    let full = all_blocks(&work, &kept);
+    let first = full.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    let block = 512 * (12 * 4 + 1) + 32;
+    for (length, taken) in [
+        (0, 0),
+        (first / 2, 0),
+        (first, 0),
+        (first + block - 1, 0),
+        (first + block, 512),
+        (first + 2 * block + 7, 1024),
+        (full.len(), 1100),
+    ] {
+        // Half a first line is of no run.
+        if length == first / 2 {
+            continue;
+        }
+        fs::write(&kept, &full[..length]).unwrap();
+        let said = printed(&work, &["--json"]);
+        assert_eq!(said["rows_taken_over"], taken, "{length}");
+        assert_eq!(fs::read(&out).unwrap(), whole);
+        assert!(!kept.exists());
+        fs::remove_file(&out).unwrap();
+    }
+    // A block that was changed is none.
+    let mut changed = full.clone();
+    changed[first + block + 5] ^= 1;
+    fs::write(&kept, changed).unwrap();
+    assert_eq!(printed(&work, &["--json"])["rows_taken_over"], 512);
+    assert_eq!(fs::read(&out).unwrap(), whole);
+    fs::remove_file(&out).unwrap();
+    // What kantor did not write stays.
+    fs::write(&kept, "notes").unwrap();
+    embed(work.path(), "rows.safetensors", &["--force"]).code(2).stderr(contains("not written by kantor"));
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "notes");
+    fs::remove_file(&kept).unwrap();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(at("text.jsonl"), &kept).unwrap();
+        embed(work.path(), "rows.safetensors", &["--force"]).code(2).stderr(contains("no regular file"));
+        assert!(fs::read_to_string(at("text.jsonl")).unwrap().starts_with('{'));
+    }
+}
+
+fn printed(work: &TempDir, more: &[&str]) -> Value {
+    let mut command = kantor();
+    command
+        .current_dir(work.path())
+        .args(["embed", "text.jsonl", "--model", "model", "-o", "rows.safetensors"])
+        .args(more);
+    printed_json(&mut command)
+}
+
+/// What is kept when all blocks are finished and the target cannot be taken.
+fn all_blocks(work: &TempDir, kept: &Path) -> Vec<u8> {
+    let made = |from: &Path| {
+        let (rows, said) = read(from);
+        let mut record = said;
+        record["cut"] = Value::Null;
+        (rows, record)
+    };
+    let (rows, record) = made(&work.path().join("whole.safetensors"));
+    // The line is written with keys in the order of the record, which the metadata has too.
+    let bytes = fs::read(work.path().join("whole.safetensors")).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let line = header["__metadata__"]["kantor"].as_str().unwrap().replace("\"cut\":0", "\"cut\":null");
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), record);
+    let mut all = line.into_bytes();
+    all.push(b'\n');
+    for (at, block) in rows.chunks(512).enumerate() {
+        let row = |row: &Vec<f32>| row.iter().flat_map(|x| x.to_le_bytes()).chain([0]).collect::<Vec<u8>>();
+        let content: Vec<u8> = block.iter().flat_map(row).collect();
+        let mut hash = blake3::Hasher::new();
+        hash.update(&(512 * at as u64).to_le_bytes());
+        hash.update(&content);
+        all.extend(content);
+        all.extend(hash.finalize().as_bytes());
+    }
+    assert!(!kept.exists());
+    all
+}
+
+#[test]
+fn folders_that_are_no_models_are_refused() {
+    let tiny = Tiny::new(1);
+    type Spoil<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Spoil<'_>, &str); 9] = [
+        ("config.json", &|file| fs::remove_file(file).unwrap(), "config.json: is not there"),
+        ("config.json", &|file| edit(file, "\"bert\"", "\"gpt2\""), "of type `gpt2`"),
+        ("config.json", &|file| edit(file, "\"hidden_size\":12", "\"hidden_size\":16"), "3 heads do not divide"),
+        (
+            "config.json",
+            &|file| edit(file, "\"hidden_size\":12", "\"hidden_size\":15"),
+            "has `embeddings.position_embeddings.weight` of shape [24, 12]",
+        ),
+        (
+            "config.json",
+            &|file| edit(file, "\"num_hidden_layers\":2", "\"num_hidden_layers\":3"),
+            "has no tensor `encoder.layer.2",
+        ),
+        (
+            "1_Pooling/config.json",
+            &|file| edit(file, "\"pooling_mode_mean_tokens\":true", "\"pooling_mode_max_tokens\":true"),
+            "pools by [max]",
+        ),
+        ("modules.json", &|file| edit(file, "1_Pooling", "../1_Pooling"), "has a module in `../1_Pooling`"),
+        ("tokenizer.json", &|file| fs::write(file, "{}").unwrap(), "is no tokenizer"),
+        (
+            "model.safetensors",
+            &|file| fs::rename(file, file.with_file_name("pytorch_model.bin")).unwrap(),
+            "only pytorch_model.bin",
+        ),
+    ];
+    for (name, spoil, fault) in cases {
+        let work = work(&tiny, &TEXTS);
+        spoil(&work.path().join("model").join(name));
+        embed(work.path(), "rows.safetensors", &[]).code(3).stderr(contains(fault).and(contains("model")));
+        assert_eq!(fs::read_dir(work.path()).unwrap().count(), 2, "{fault}");
+    }
+}
+
+fn edit(file: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(file, text.replace(from, to)).unwrap();
+}

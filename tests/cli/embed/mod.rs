@@ -1,0 +1,20 @@
+//! `kantor embed`: rows of text by a sentence encoder.
+
+#[cfg(feature = "models")]
+mod made;
+#[cfg(feature = "models")]
+mod tiny;
+
+#[cfg(not(feature = "models"))]
+#[test]
+fn a_program_without_models_names_the_feature() {
+    use predicates::prelude::PredicateBooleanExt;
+    use predicates::str::contains;
+    let work = tempfile::tempdir().unwrap();
+    std::fs::create_dir(work.path().join("model")).unwrap();
+    std::fs::write(work.path().join("text.jsonl"), "{\"text\": \"a\"}\n").unwrap();
+    let mut command = crate::support::kantor();
+    command.current_dir(work.path()).args(["embed", "text.jsonl", "--model", "model", "-o", "rows.safetensors"]);
+    command.assert().code(3).stderr(contains("built without").and(contains("--features models")));
+    assert_eq!(std::fs::read_dir(work.path()).unwrap().count(), 2);
+}
