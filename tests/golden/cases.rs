@@ -41,6 +41,7 @@ pub(crate) const HELP: &[Case] = &[
     case("program", Exact, &["--help", "--version"]),
     case("inspect", Exact, &["inspect --help"]),
     case("prices", Exact, &["prices --help"]),
+    case("embed", Exact, &["embed --help"]),
     case("select", Exact, &["select --help"]),
     case("distance", Exact, &["distance --help"]),
     case("verify", Exact, &["verify --help"]),
@@ -193,6 +194,7 @@ pub(crate) const STUDY: &[Case] = &[
 
 #[rustfmt::skip]
 pub(crate) const ERRORS: &[Case] = &[
+    case("embed", Exact, &["embed missing.jsonl --model text -o rows.safetensors", "embed rows/pool.npy --model text -o rows.safetensors"]),
     case("usage", Exact, &[
         "", "selekt", "select", select!("--budget 10"), select!("--budget ten -o out"), select!("--budget 10 --method round-robbin -o out"),
         select!("--budget 10 --cost cosin -o out"), select!("--budget 10 --metod random -o out"), quantiles!("--method all --bins 4 -o out"), "completions nonsense",
