@@ -16,8 +16,8 @@ use super::error::DataError;
 use super::file::Source;
 use super::format::{Expected, refuse_foreign, unmarked};
 use super::memory::reserve;
-use super::names::{each_name, holds_ids};
 use super::npy;
+use super::row_names::{each_name, holds_ids};
 use super::shard::{Bytes, Shard};
 use super::whole::Whole;
 
