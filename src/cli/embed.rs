@@ -19,15 +19,15 @@ use crate::represent::{EncoderOptions, Template, TextSpec};
 use crate::source::files_named;
 use crate::source::name::readable;
 
-/// Make rows of text by a sentence encoder
+/// Make rows of text by a sentence encoder or a language model
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Files of text (.jsonl, .csv, .tsv, packed or not; .parquet, .arrow, a dataset of HuggingFace); a directory or a pattern stands for
     /// its files, which are joined in order
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Folder of the model: config.json, tokenizer.json and model.safetensors, as HuggingFace lays them out
-    #[arg(long, value_name = "DIR")]
+    /// Folder of the model: config.json, tokenizer.json and model.safetensors, as HuggingFace lays them out; or its .gguf file
+    #[arg(long, value_name = "DIR|FILE")]
     model: PathBuf,
     /// The file of rows (.safetensors); must not exist yet, unless with --force
     #[arg(short, long, value_name = "FILE")]

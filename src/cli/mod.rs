@@ -80,7 +80,7 @@ enum Command {
     Prices(prices::Arguments),
     /// Say what is in a file of rows, and what selecting from it would cost
     Inspect(Box<inspect::Arguments>),
-    /// Make rows of text by a sentence encoder
+    /// Make rows of text by a sentence encoder or a language model
     Embed(Box<embed::Arguments>),
     /// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once, however often it is interrupted
     Batch(Box<batch::Arguments>),

@@ -1,4 +1,4 @@
-//! Text files to files of rows, by a sentence encoder.
+//! Text files to files of rows, by a model.
 //!
 //! Rows are made block by block, each kept on disk when it is finished ([`kept`]), so a run that ends early loses at most one; the
 //! file of rows appears whole at the end, with a record of what made it ([`EmbedRecord`]).
@@ -32,7 +32,7 @@ pub struct EmbedSpec {
     pub files: Vec<PathBuf>,
     /// What of a line is its text.
     pub text: TextSpec,
-    /// The folder of the model.
+    /// The folder or file of the model.
     pub model: PathBuf,
     /// How it reads texts.
     pub options: EncoderOptions,

@@ -86,6 +86,8 @@ pub struct EmbedRecord {
     schema: String,
     /// The version of kantor.
     pub version: String,
+    /// What rows are: `embed` of a sentence encoder, `rds` of a causal language model.
+    pub represent: String,
     /// By what.
     pub model: ModelRecord,
     /// The files of text.
@@ -114,6 +116,7 @@ impl EmbedRecord {
         Self {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            represent: model.name().to_owned(),
             model: ModelRecord {
                 path: readable(&spec.model).to_string(),
                 sha256: model.digest().to_owned(),

@@ -14,8 +14,12 @@ pub(crate) struct Encoder(Infallible);
 impl Encoder {
     /// Fails: no models are read.
     pub(crate) fn open(path: &Path, _: &EncoderOptions, _: &Allowance, _: &dyn Watch) -> Result<Self, DataError> {
-        let fault = "is the folder of a model, which this program was built without";
+        let fault = "is a model, which this program was built without";
         Err(DataError::malformed(path, fault, "build it with `--features models`"))
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self.0 {}
     }
 
     pub(crate) fn dim(&self) -> usize {

@@ -7,7 +7,7 @@ use candle_nn::ops::softmax_last_dim;
 use candle_nn::{LayerNorm, Linear, Module};
 
 use super::folder::Config;
-use super::weights::Weights;
+use super::tensors::Tensors;
 use crate::source::DataError;
 
 pub(super) struct Bert {
@@ -40,7 +40,7 @@ enum Activation {
 }
 
 impl Bert {
-    pub(super) fn read(config: &Config, weights: &Weights<'_>) -> std::result::Result<Self, DataError> {
+    pub(super) fn read(config: &Config, weights: &dyn Tensors) -> std::result::Result<Self, DataError> {
         let h = config.hidden_size;
         let table = |name: &str, rows: usize| weights.get(&format!("embeddings.{name}.weight"), &[rows, h]);
         let norm = |name: &str| {
@@ -88,6 +88,12 @@ impl Bert {
             norm: norm("embeddings")?,
             layers: (0..config.num_hidden_layers).map(layer).collect::<std::result::Result<_, _>>()?,
         })
+    }
+
+    /// Bytes that a text of so many tokens takes while it is worked on, about: scores of all pairs of tokens, and what a layer makes.
+    pub(super) fn working(config: &Config, tokens: usize) -> u64 {
+        let pairs = 3 * config.num_attention_heads * tokens * tokens;
+        4 * (pairs + tokens * (6 * config.hidden_size + 3 * config.intermediate_size)) as u64
     }
 
     /// The hidden states of all tokens: tokens × hidden size.

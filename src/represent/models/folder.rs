@@ -1,4 +1,4 @@
-//! What a folder says of a sentence encoder: its layers, how their output becomes one row, and what texts begin with.
+//! What a folder says of a model, and of a sentence encoder in it: its layers, how their output becomes one row, and what texts begin with.
 //!
 //! The layout is that of HuggingFace (`config.json`, `tokenizer.json`, `model.safetensors`) with the files of sentence-transformers
 //! beside them (`modules.json`, `1_Pooling`, `sentence_bert_config.json`, `config_sentence_transformers.json`), of which each may
@@ -49,11 +49,11 @@ fn absolute() -> String {
 
 const ABSOLUTE: &str = "absolute";
 
-/// The kind of model that is read.
-const BERT: &str = "bert";
+/// The kind of sentence encoders that is read.
+pub(super) const BERT: &str = "bert";
 
 /// Layers, heads and numbers of a layer beyond which a file is no sentence encoder.
-const LARGEST: usize = 1 << 20;
+pub(super) const LARGEST: usize = 1 << 20;
 
 /// How the hidden states of tokens become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +170,7 @@ impl Folder {
         Ok(bytes)
     }
 
-    fn json<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, DataError> {
+    pub(super) fn json<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, DataError> {
         let bytes = self.read(name, Whole::ModelSettings)?;
         json::from_slice(&bytes).map_err(|error| self.bad(name, format!("cannot be read: {error}"), HOW))
     }
@@ -179,17 +179,23 @@ impl Folder {
         if self.has(name) { self.json(name) } else { Ok(T::default()) }
     }
 
-    /// The layers.
-    pub(super) fn config(&mut self) -> Result<Config, DataError> {
-        const NAME: &str = "config.json";
+    /// The kind of model.
+    pub(super) fn kind(&mut self) -> Result<String, DataError> {
         #[derive(Deserialize)]
         struct Kind {
             model_type: String,
         }
-        let kind = self.json::<Kind>(NAME)?.model_type;
-        if kind != BERT {
-            return Err(self.bad(NAME, format!("is of a model of type `{kind}`"), KINDS));
-        }
+        Ok(self.json::<Kind>("config.json")?.model_type)
+    }
+
+    /// That this kind of model is not read.
+    pub(super) fn unread(&self, kind: &str) -> DataError {
+        self.bad("config.json", format!("is of a model of type `{kind}`"), KINDS)
+    }
+
+    /// The layers of a BERT.
+    pub(super) fn config(&mut self) -> Result<Config, DataError> {
+        const NAME: &str = "config.json";
         let config: Config = self.json(NAME)?;
         let refuse = |fault: String| Err(self.bad(NAME, fault, KINDS));
         if config.position_embedding_type != ABSOLUTE {
@@ -307,7 +313,8 @@ impl Folder {
 }
 
 /// What a folder must hold.
-pub(super) const HOW: &str = "give the folder of a sentence encoder: config.json, tokenizer.json, model.safetensors, as \
+pub(super) const HOW: &str = "give the folder of a model: config.json, tokenizer.json, model.safetensors, as \
                               save_pretrained of transformers or sentence-transformers writes it";
 
-const KINDS: &str = "sentence encoders of type `bert` (MiniLM, BGE, E5, GTE) are read";
+const KINDS: &str = "sentence encoders of type `bert` (MiniLM, BGE, E5, GTE) and language models of type llama, mistral, qwen2 \
+                     and qwen3 are read";

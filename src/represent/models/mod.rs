@@ -1,33 +1,41 @@
-//! Rows of text by sentence encoders from local folders; the feature `models` of the package.
+//! Rows of text by models from local files; the feature `models` of the package.
 //!
-//! Nothing is fetched and nothing is executed: weights are safetensors, settings are JSON. A row depends on its text, the folder
-//! and the options alone, bit by bit, on one kind of processor.
+//! Sentence encoders make one row of a text by themselves. Of causal language models the row is the mean of the hidden states after
+//! the last norm, in which a token weighs in proportion to its place, at unit length (RDS+, arXiv 2503.01807).
+//!
+//! Nothing is fetched and nothing is executed: weights are safetensors or GGUF, settings are JSON. A row depends on its text, the
+//! model and the options alone, bit by bit, on one kind of processor.
 
 mod bert;
+mod causal;
 mod folder;
+mod gguf;
+mod llama;
+mod sentence;
+mod tensors;
 mod tokens;
 mod weights;
 
+use std::ffi::OsStr;
 use std::path::Path;
 
-use candle_core::{Result as Computed, Tensor};
-use candle_nn::{Linear, Module};
+use candle_core::{Device, Result as Computed, Tensor};
 use kantor_solvers::Watch;
 
+use super::encoder::{EncoderOptions, Made};
 use crate::source::DataError;
-use crate::source::memory::Allowance;
-use bert::Bert;
-use folder::{Dense, Folder, Pooling, Step};
+use crate::source::memory::{Allowance, Claim};
+use causal::Causal;
+use folder::Folder;
+use gguf::Gguf;
+use sentence::Sentence;
 use tokens::Tokens;
 use weights::Files;
 
-use super::encoder::{EncoderOptions, Made};
-
-/// A sentence encoder.
+/// A model that makes rows of text.
 pub(crate) struct Encoder {
-    bert: Bert,
+    network: Network,
     tokens: Tokens,
-    after: Vec<After>,
     /// What every text begins with.
     prompt: String,
     longest: usize,
@@ -35,14 +43,16 @@ pub(crate) struct Encoder {
     digest: String,
 }
 
-enum After {
-    Pool(Pooling),
-    Dense(Linear, bool),
-    Normalize,
+enum Network {
+    Sentence(Sentence),
+    Causal(Causal),
 }
 
+/// Tokens of a text that causal models are given, unless another number is asked for: as RDS+ was published.
+const LONGEST: usize = 2048;
+
 impl Encoder {
-    /// Reads a folder.
+    /// Reads a folder, or a GGUF file.
     ///
     /// # Errors
     /// If it is none of a model that is read, a file in it is damaged, or it takes more than `allowance`.
@@ -52,28 +62,78 @@ impl Encoder {
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<Self, DataError> {
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(OsStr::new("gguf"))) {
+            return Self::of_file(path, options, allowance, watch);
+        }
         let mut folder = Folder::open(path)?;
+        match &folder.kind()?[..] {
+            folder::BERT => Self::of_sentences(folder, options, allowance, watch),
+            kind if llama::KINDS.contains(&kind) => Self::of_language(folder, options, allowance, watch),
+            kind => Err(folder.unread(kind)),
+        }
+    }
+
+    fn of_sentences(
+        mut folder: Folder,
+        options: &EncoderOptions,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<Self, DataError> {
         let config = folder.config()?;
-        let steps = folder.steps()?;
-        let longest = longest(&mut folder, options, config.max_position_embeddings)?;
+        let said = folder.longest()?;
+        let longest = longest(&folder.path, options, config.max_position_embeddings, said)?;
         let prompt = prompt(&mut folder, options)?;
         let tokens = Tokens::read(&mut folder, longest, config.vocab_size)?;
+        let working = bert::Bert::working(&config, longest);
+        claim_working(&folder.path, working, allowance)?;
+        let sentence = Sentence::read(&mut folder, &config, allowance, watch)?;
+        let dim = sentence.dim;
+        Ok(Self { network: Network::Sentence(sentence), tokens, prompt, longest, dim, digest: folder.digest() })
+    }
+
+    fn of_language(
+        mut folder: Folder,
+        options: &EncoderOptions,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<Self, DataError> {
+        let shape = llama::shape(&mut folder)?;
+        let longest = longest(&folder.path, options, shape.positions, Some(LONGEST))?;
+        let tokens = Tokens::read(&mut folder, longest, shape.vocabulary)?;
+        claim_working(&folder.path, shape.working(longest), allowance)?;
         let files = Files::open(&mut folder, "", watch)?;
-        let bert = Bert::read(&config, &files.weights(&folder, allowance)?)?;
+        let dim = shape.width;
+        let causal = Causal::read(shape, longest, &files.weights(&folder, "embed_tokens.weight", allowance)?)?;
         files.check()?;
-        let (mut after, mut dim) = (Vec::new(), config.hidden_size);
-        for step in steps {
-            after.push(match step {
-                Step::Pool(pooling) => After::Pool(pooling),
-                Step::Normalize => After::Normalize,
-                Step::Dense(dense) => {
-                    let made = self::dense(&mut folder, &dense, dim, allowance, watch)?;
-                    dim = dense.out_features;
-                    After::Dense(made, dense.has_tanh())
-                }
-            });
+        let (prompt, digest) = (options.prompt.clone().unwrap_or_default(), folder.digest());
+        Ok(Self { network: Network::Causal(causal), tokens, prompt, longest, dim, digest })
+    }
+
+    fn of_file(
+        path: &Path,
+        options: &EncoderOptions,
+        allowance: &Allowance,
+        watch: &dyn Watch,
+    ) -> Result<Self, DataError> {
+        let file = Gguf::open(path, allowance, watch)?;
+        let shape = file.shape()?;
+        let longest = longest(path, options, shape.positions, Some(LONGEST))?;
+        let tokens = Tokens::of_tokenizer(file.tokenizer()?, longest, shape.vocabulary)
+            .map_err(|fault| DataError::malformed(path, fault, "take another file of the model"))?;
+        claim_working(path, shape.working(longest), allowance)?;
+        let dim = shape.width;
+        let causal = Causal::read(shape, longest, &file)?;
+        file.check()?;
+        let (prompt, digest) = (options.prompt.clone().unwrap_or_default(), file.sha256);
+        Ok(Self { network: Network::Causal(causal), tokens, prompt, longest, dim, digest })
+    }
+
+    /// What the rows are called: `embed` of a sentence encoder, `rds` of a causal model.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.network {
+            Network::Sentence(_) => "embed",
+            Network::Causal(_) => "rds",
         }
-        Ok(Self { bert, tokens, after, prompt, longest, dim, digest: folder.digest() })
     }
 
     /// Numbers in a row.
@@ -91,7 +151,7 @@ impl Encoder {
         &self.prompt
     }
 
-    /// SHA-256 of the names and digests of the files that were read.
+    /// SHA-256 of the file, or of the names and digests of the files, that were read.
     pub(crate) fn digest(&self) -> &str {
         &self.digest
     }
@@ -101,32 +161,36 @@ impl Encoder {
     /// # Errors
     /// Says why there is none.
     pub(crate) fn row(&self, text: &str) -> Result<Made, String> {
-        let found = self.tokens.of(&format!("{}{}", self.prompt, text.trim()))?;
+        let found = match self.network {
+            Network::Sentence(_) => self.tokens.of(&format!("{}{}", self.prompt, text.trim())),
+            // White space is part of what a language model reads.
+            Network::Causal(_) => self.tokens.of(&format!("{}{text}", self.prompt)),
+        }?;
         if found.ids.is_empty() {
             return Err("the text has no tokens".to_owned());
         }
-        let row = self.pooled(&found.ids).map_err(|error| error.to_string())?;
+        let row = self.numbers(&found.ids).map_err(|error| error.to_string())?;
         if row.iter().any(|number| !number.is_finite()) {
             return Err("the model makes numbers of it that are not finite".to_owned());
         }
         Ok(Made { row, is_cut: found.is_cut })
     }
 
-    fn pooled(&self, tokens: &[u32]) -> Computed<Vec<f32>> {
-        let mut states = self.bert.states(tokens)?;
-        for step in &self.after {
-            states = match step {
-                After::Pool(Pooling::Mean) => states.mean(0)?.unsqueeze(0)?,
-                After::Pool(Pooling::First) => states.narrow(0, 0, 1)?,
-                After::Dense(linear, has_tanh) => {
-                    let mapped = linear.forward(&states)?;
-                    if *has_tanh { mapped.tanh()? } else { mapped }
-                }
-                After::Normalize => unit(&states)?,
-            };
-        }
-        states.flatten_all()?.to_vec1()
+    fn numbers(&self, tokens: &[u32]) -> Computed<Vec<f32>> {
+        let row = match &self.network {
+            Network::Sentence(sentence) => sentence.row(tokens)?,
+            Network::Causal(causal) => unit(&by_place(&causal.states(tokens)?)?)?,
+        };
+        row.flatten_all()?.to_vec1()
     }
+}
+
+/// Σ_i i/(T(T+1)/2)·h_i of the states h_1, …, h_T of tokens: 1 × width.
+fn by_place(states: &Tensor) -> Computed<Tensor> {
+    let count = states.dim(0)?;
+    let all = count as f64 * (count as f64 + 1.0) / 2.0;
+    let weights: Vec<f32> = (1..=count).map(|place| (place as f64 / all) as f32).collect();
+    Tensor::from_vec(weights, (1, count), &Device::Cpu)?.matmul(states)
 }
 
 /// Rows of unit length; zero stays zero.
@@ -136,37 +200,29 @@ fn unit(rows: &Tensor) -> Computed<Tensor> {
     rows.broadcast_div(&rows.sqr()?.sum_keepdim(1)?.sqrt()?.maximum(LEAST)?)
 }
 
-fn dense(
-    folder: &mut Folder,
-    dense: &Dense,
-    from: usize,
-    allowance: &Allowance,
-    watch: &dyn Watch,
-) -> Result<Linear, DataError> {
-    let name = &dense.folder;
-    if dense.in_features != from {
-        let fault = format!("maps {} numbers, and there are {from}", dense.in_features);
-        return Err(folder.bad(&format!("{name}/config.json"), fault, folder::HOW));
-    }
-    let files = Files::open(folder, &format!("{name}/"), watch)?;
-    let weights = files.weights(folder, allowance)?;
-    let weight = weights.get("linear.weight", &[dense.out_features, dense.in_features])?;
-    let bias = dense.bias.then(|| weights.get("linear.bias", &[dense.out_features])).transpose()?;
-    files.check()?;
-    Ok(Linear::new(weight, bias))
+/// Counts what texts take while every thread works on one.
+fn claim_working(path: &Path, bytes: u64, allowance: &Allowance) -> Result<(), DataError> {
+    let mut claim = Claim::new(allowance, path);
+    let all = bytes.saturating_mul(rayon::current_num_threads() as u64);
+    claim.add(
+        all,
+        "the work on texts of the greatest length",
+        "allow more with --max-memory, or less with --max-length or --threads",
+    )?;
+    claim.keep();
+    Ok(())
 }
 
-/// How many tokens of a text are read.
-fn longest(folder: &mut Folder, options: &EncoderOptions, most: usize) -> Result<usize, DataError> {
+/// How many tokens of a text are read: what is asked for, what is said, or the most.
+fn longest(path: &Path, options: &EncoderOptions, most: usize, said: Option<usize>) -> Result<usize, DataError> {
     /// Of any text: its two ends and a token between them.
     const LEAST: usize = 3;
-    let said = folder.longest()?.map(|said| said.min(most));
     match options.max_length {
-        None => Ok(said.unwrap_or(most)),
+        None => Ok(said.map_or(most, |said| said.min(most)).max(LEAST)),
         Some(asked) if (LEAST..=most).contains(&asked) => Ok(asked),
         Some(asked) => {
             let fault = format!("reads texts of {LEAST} to {most} tokens, not {asked}");
-            Err(DataError::malformed(&folder.path, fault, "give another --max-length, or leave it out"))
+            Err(DataError::malformed(path, fault, "give another --max-length, or leave it out"))
         }
     }
 }

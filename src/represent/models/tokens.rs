@@ -1,6 +1,6 @@
 //! Text as the tokens of a model, cut at the most that it reads.
 
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
 
 use super::folder::{Folder, HOW};
 use crate::source::DataError;
@@ -10,6 +10,8 @@ const NAME: &str = "tokenizer.json";
 
 pub(super) struct Tokens {
     tokenizer: Tokenizer,
+    /// Tokens of a text that are read, beside those that mark its ends.
+    room: usize,
 }
 
 /// The tokens of a text, those that mark its ends included.
@@ -24,16 +26,20 @@ impl Tokens {
     pub(super) fn read(folder: &mut Folder, longest: usize, vocabulary: usize) -> Result<Self, DataError> {
         let bytes = folder.read(NAME, Whole::Tokenizer)?;
         let refuse = |error: tokenizers::Error| folder.bad(NAME, format!("is no tokenizer: {error}"), HOW);
-        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(refuse)?;
+        let tokenizer = Tokenizer::from_bytes(&bytes).map_err(refuse)?;
+        Self::of_tokenizer(tokenizer, longest, vocabulary).map_err(|fault| folder.bad(NAME, fault, HOW))
+    }
+
+    /// The same of a tokenizer, or what is wrong with it.
+    pub(super) fn of_tokenizer(mut tokenizer: Tokenizer, longest: usize, vocabulary: usize) -> Result<Self, String> {
         tokenizer.with_padding(None);
-        let cut = TruncationParams { max_length: longest, ..TruncationParams::default() };
-        tokenizer.with_truncation(Some(cut)).map_err(refuse)?;
+        tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
         let words = tokenizer.get_vocab(true);
         if let Some((word, id)) = words.iter().filter(|word| *word.1 as usize >= vocabulary).min_by_key(|word| word.1) {
-            let fault = format!("has the token {word:?} as number {id}, and the model has {vocabulary}");
-            return Err(folder.bad(NAME, fault, "take tokenizer and weights of one model"));
+            return Err(format!("has the token {word:?} as number {id}, and the model has {vocabulary}"));
         }
-        Ok(Self { tokenizer })
+        let ends = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        Ok(Self { tokenizer, room: longest.saturating_sub(ends) })
     }
 
     /// The tokens of a text.
@@ -41,7 +47,12 @@ impl Tokens {
     /// # Errors
     /// What the tokenizer says.
     pub(super) fn of(&self, text: &str) -> Result<Tokenized, String> {
-        let found = self.tokenizer.encode_fast(text, true).map_err(|error| error.to_string())?;
-        Ok(Tokenized { ids: found.get_ids().to_vec(), is_cut: !found.get_overflowing().is_empty() })
+        let failed = |error: tokenizers::Error| error.to_string();
+        let mut found = self.tokenizer.encode_fast(text, false).map_err(failed)?;
+        // What is cut off does not count as left over in every tokenizer, so it is cut off here.
+        let is_cut = found.len() > self.room;
+        found.truncate(self.room, 0, TruncationDirection::Right);
+        let found = self.tokenizer.post_process(found, None, true).map_err(failed)?;
+        Ok(Tokenized { ids: found.get_ids().to_vec(), is_cut })
     }
 }

@@ -9,6 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use super::folder::{Folder, HOW};
+use super::tensors::Tensors;
 use crate::source::Source;
 use crate::source::memory::{Allowance, Claim};
 use crate::source::whole::Whole;
@@ -70,7 +71,13 @@ impl Files {
     }
 
     /// All tensors of the files. What they take in `f32` is counted.
-    pub(super) fn weights<'a>(&'a self, folder: &'a Folder, allowance: &Allowance) -> Result<Weights<'a>, DataError> {
+    /// `known` is a name that is among them; whatever stands before it stands before all.
+    pub(super) fn weights<'a>(
+        &'a self,
+        folder: &'a Folder,
+        known: &str,
+        allowance: &Allowance,
+    ) -> Result<Weights<'a>, DataError> {
         let mut tensors = BTreeMap::new();
         let mut claim = Claim::new(allowance, &self.sources[0].1.path);
         for (name, source) in &self.sources {
@@ -81,8 +88,7 @@ impl Files {
                 tensors.insert(tensor.to_owned(), view);
             }
         }
-        // What BERTs with a head on them call the model itself.
-        let prefix = tensors.keys().find_map(|name| name.strip_suffix("embeddings.word_embeddings.weight"));
+        let prefix = tensors.keys().find_map(|name| name.strip_suffix(known));
         let prefix = prefix.unwrap_or_default().to_owned();
         let numbers: usize = tensors.values().map(|view| view.shape().iter().product::<usize>()).sum();
         claim.add(
@@ -109,9 +115,8 @@ pub(super) struct Weights<'a> {
     prefix: String,
 }
 
-impl Weights<'_> {
-    /// A tensor of this shape.
-    pub(super) fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, DataError> {
+impl Tensors for Weights<'_> {
+    fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, DataError> {
         let name = format!("{}{name}", self.prefix);
         let Some(view) = self.tensors.get(&name) else {
             return Err(self.folder.bad(self.file, format!("has no tensor `{name}`"), HOW));
@@ -132,15 +137,20 @@ impl Weights<'_> {
         };
         let read = Tensor::from_raw_buffer(view.data(), number, shape, &Device::Cpu);
         let tensor = read.and_then(|read| read.to_dtype(DType::F32)).map_err(|error| self.failed(&error))?;
-        let sum = tensor.abs().and_then(|all| all.max_all()).and_then(|most| most.to_scalar::<f32>());
-        match sum.map_err(|error| self.failed(&error))? {
+        match largest(&tensor).map_err(|error| self.failed(&error))? {
             most if most.is_finite() => Ok(tensor),
             _ => Err(self.folder.bad(self.file, format!("has numbers in `{name}` that are not finite"), HOW)),
         }
     }
 
-    /// What the computation says.
-    pub(super) fn failed(&self, error: &candle_core::Error) -> DataError {
+    fn failed(&self, error: &candle_core::Error) -> DataError {
         self.folder.bad(self.file, format!("cannot be used: {error}"), HOW)
     }
+}
+
+/// The largest of the numbers, whatever their signs; NaN if one is.
+pub(super) fn largest(tensor: &Tensor) -> candle_core::Result<f32> {
+    // A sum hides no NaN, as a maximum may.
+    let sum = tensor.abs()?.sum_all()?.to_scalar::<f32>()?;
+    if sum.is_nan() { Ok(sum) } else { tensor.abs()?.max_all()?.to_scalar::<f32>() }
 }

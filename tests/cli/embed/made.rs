@@ -6,6 +6,7 @@ use predicates::str::contains;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::language::Language;
 use super::tiny::{MAPPED, Tiny};
 use crate::support::{kantor, printed_json};
 
@@ -233,6 +234,70 @@ fn all_blocks(work: &TempDir, kept: &Path) -> Vec<u8> {
     }
     assert!(!kept.exists());
     all
+}
+
+#[test]
+fn rows_of_language_models_are_weighted_means_of_their_hidden_states() {
+    let texts = ["ab c\nd", "a", "ab abc <s>x d cab"];
+    let tokens: [&[&str]; 3] =
+        [&["ab", "Ġ", "c", "Ċ", "d"], &["a"], &["ab", "Ġ", "ab", "c", "Ġ", "<s>", "x", "Ġ", "d", "Ġ", "c", "ab"]];
+    for (kind, seed) in [("llama", 21), ("mistral", 22), ("qwen2", 23), ("qwen3", 24)] {
+        let language = Language::new(kind, seed);
+        let work = work(&Tiny::new(1), &texts);
+        fs::remove_dir_all(work.path().join("model")).unwrap();
+        language.write(&work.path().join("model"));
+        embed(work.path(), "rows.safetensors", &[]).success();
+        let (rows, said) = read(&work.path().join("rows.safetensors"));
+        for (row, tokens) in rows.iter().zip(tokens) {
+            assert!(near(row, &language.row(tokens), 2e-5), "{kind} {tokens:?}");
+        }
+        assert_eq!((&said["represent"], &said["model"]["max_length"]), (&"rds".into(), &32.into()));
+        embed(work.path(), "cut.safetensors", &["--max-length", "4", "--prompt", "d"]).success();
+        let (rows, said) = read(&work.path().join("cut.safetensors"));
+        assert!(near(&rows[2], &language.row(&["d", "ab", "Ġ", "ab"]), 2e-5));
+        assert_eq!(said["cut"], 2);
+        if kind == "llama" {
+            fs::write(work.path().join("one.gguf"), language.gguf()).unwrap();
+            embed_by(work.path(), "one.gguf", "one.safetensors").success();
+            let (rows, _) = read(&work.path().join("one.safetensors"));
+            for (row, tokens) in rows.iter().zip(tokens) {
+                assert!(near(row, &language.row(tokens), 2e-5), "one file {tokens:?}");
+            }
+        }
+    }
+}
+
+fn embed_by(work: &Path, model: &str, out: &str) -> assert_cmd::assert::Assert {
+    let mut command = kantor();
+    command.current_dir(work).args(["embed", "text.jsonl", "--model", model, "-o", out]).assert()
+}
+
+/// Whatever byte of a file is changed or cut off: rows, or an error that names the file.
+#[test]
+fn damaged_files_of_language_models_never_panic() {
+    let whole = Language::new("llama", 25).gguf();
+    let work = work(&Tiny::new(1), &["ab c"]);
+    let end = whole.len() - 4 * 1024;
+    let mut cases: Vec<Vec<u8>> = (0..end).step_by(97).map(|cut| whole[..cut].to_vec()).collect();
+    cases.extend((0..end).step_by(61).map(|at| {
+        let mut changed = whole.clone();
+        changed[at] = changed[at].wrapping_add(0x81);
+        changed
+    }));
+    for bytes in cases {
+        fs::write(work.path().join("bad.gguf"), bytes).unwrap();
+        let assert = embed_by(work.path(), "bad.gguf", "bad.safetensors");
+        let output = assert.get_output();
+        match output.status.code() {
+            Some(0) => fs::remove_file(work.path().join("bad.safetensors")).unwrap(),
+            Some(3 | 5) => assert!(
+                String::from_utf8_lossy(&output.stderr).contains(".gguf")
+                    || String::from_utf8_lossy(&output.stderr).contains("text.jsonl"),
+                "{output:?}"
+            ),
+            _ => panic!("{output:?}"),
+        }
+    }
 }
 
 #[test]

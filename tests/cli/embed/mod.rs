@@ -1,6 +1,8 @@
 //! `kantor embed`: rows of text by a sentence encoder.
 
 #[cfg(feature = "models")]
+mod language;
+#[cfg(feature = "models")]
 mod made;
 #[cfg(feature = "models")]
 mod tiny;
