@@ -42,6 +42,7 @@ pub mod certify;
 pub mod cli;
 pub mod compare;
 pub mod constraints;
+mod cut;
 pub mod embed;
 mod file_state;
 pub mod inspect;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::progress::{Detail, Progress};
 use crate::inspect::{NearOptions, inspect_near};
-use crate::source::{OpenOptions, file_named};
+use crate::source::{OpenOptions, files_named};
 
 use super::args::cosine;
 use super::count::count;
@@ -19,7 +19,7 @@ use super::threads;
 /// Say what is in a file of rows, and what selecting from it would cost.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Files of rows (.npy, .npz, .safetensors, .pt, gradients.bin)
+    /// Files of rows (.npy, .npz, .safetensors, .pt, a store of gradients), or directories of them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Name of the tensor, where a file holds several
@@ -45,8 +45,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let near = NearOptions { cosine: arguments.near, rows: arguments.near_rows };
     let progress = Progress::new(if arguments.json { Detail::Quiet } else { Detail::Normal }, signals::stop_flag());
     let mut inspections = Vec::with_capacity(arguments.files.len());
-    for file in &arguments.files {
-        let inspection = inspect_near(&file_named(file)?, &options, near, &progress)?;
+    let files = arguments.files.iter().map(|named| files_named(named)).collect::<Result<Vec<_>, _>>()?;
+    for file in files.iter().flatten() {
+        let inspection = inspect_near(file, &options, near, &progress)?;
         if !arguments.json {
             say(inspection.text())?;
         }

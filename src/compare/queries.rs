@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kantor_solvers::Watch;
 use kantor_theory::Sensitivity;
 
+use crate::cut::cut;
 use crate::pipeline::{Error, Inputs, Outcome};
 use crate::record::{QueryChoice, QueryRows};
 use crate::source::text::beginning;
@@ -57,15 +58,7 @@ pub(super) fn queries(
         let rows = found.iter().flat_map(|query| &query.choices).flat_map(|choice| choice.rows.iter().map(|row| row.0));
         let wanted: std::collections::BTreeSet<usize> = rows.collect();
         let lines = examples.copy(&wanted.into_iter().collect::<Vec<_>>(), watch)?;
-        let short = |line: &[u8]| {
-            let text = beginning(inputs.said(line));
-            let mut letters = text.chars();
-            let mut kept: String = letters.by_ref().take(LETTERS).collect();
-            if letters.next().is_some() {
-                kept.push('…');
-            }
-            kept
-        };
+        let short = |line: &[u8]| cut(&beginning(inputs.said(line)), LETTERS);
         texts.extend(lines.iter().map(|(row, line)| (*row, short(line))));
     }
     Ok((found, texts))

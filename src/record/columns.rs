@@ -6,6 +6,7 @@
 use kantor_theory::{Interval, Objective, Status};
 
 use super::{Comparison, Examined, Manifest, Parameters, RandomReference, SelectionRecord};
+use crate::cut::cut;
 use crate::pipeline::{GroupCoverage, HeldOut};
 
 /// The parts of a result, beside its selections, on which headings and values depend.
@@ -361,9 +362,5 @@ const GROUP_NAME: usize = 16;
 /// name is cut.
 fn worst_group(names: &[(String, usize)], coverage: &[GroupCoverage]) -> Option<String> {
     let costs = names.iter().zip(coverage).filter_map(|((name, _), group)| Some((name, group.cost?)));
-    costs.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(name, cost)| {
-        let cut: String = name.chars().take(GROUP_NAME).collect();
-        let rest = if cut.len() < name.len() { "…" } else { "" };
-        format!("{cost:.4} {cut}{rest}")
-    })
+    costs.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(name, cost)| format!("{cost:.4} {}", cut(name, GROUP_NAME)))
 }

@@ -1,20 +1,20 @@
 //! Flat stores of gradients: a folder with the numbers, row after row and nothing else, and `info.json`, which says how many rows
 //! there are, how many numbers each module has in a row, and their type.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kantor_theory::json;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::error::DataError;
 use super::name::readable;
+use super::named::Named;
 use super::npy;
 use super::number::Number;
 use super::open::{Format, Found};
 use super::shard::{Bytes, Layout, Order};
+use super::unique::Unique;
 use super::whole::{self, Whole};
 
 const INFO: &str = "info.json";
@@ -24,16 +24,14 @@ const NUMBERS: &str = "gradients.bin";
 #[derive(Deserialize)]
 struct Info {
     num_grads: Option<u64>,
-    grad_sizes: Option<Sizes>,
+    /// Numbers of each module in a row, in their order.
+    grad_sizes: Option<Unique<u64>>,
     base_dtype: Option<String>,
     /// Older stores have the type of every module here.
     dtype: Option<Value>,
     #[serde(default)]
     attribute_tokens: bool,
 }
-
-/// Numbers of each module in a row, in their order.
-struct Sizes(Vec<(String, u64)>);
 
 /// A store.
 pub(crate) struct Store {
@@ -70,7 +68,7 @@ pub(crate) fn store_of(path: &Path) -> Result<Option<Store>, DataError> {
     let bad = |fault: String| DataError::malformed(&info, fault, "write the store again");
     let text = whole::read(&info, Whole::Record)?;
     let told: Info = json::from_slice(&text).map_err(|error| bad(format!("cannot be read: {error}")))?;
-    let (Some(rows), Some(Sizes(sizes))) = (told.num_grads, told.grad_sizes) else { return Ok(None) };
+    let (Some(rows), Some(Unique(sizes))) = (told.num_grads, told.grad_sizes) else { return Ok(None) };
     if told.attribute_tokens {
         let fault = "is of a store of gradients of tokens, of which an example has several";
         return Err(DataError::malformed(&info, fault, "write one gradient for each example"));
@@ -118,37 +116,12 @@ impl Store {
             Ok(Found { format, tensor, bytes, start, layout })
         };
         let Some(name) = name else { return found(None, 0, layout(width, Order::RowMajor)) };
-        let Some(at) = sizes.iter().position(|(module, _)| module == name) else {
-            let shapes = sizes.iter().map(|(module, size)| (module.clone(), format!("({rows}, {size})")));
-            return Err(DataError::tensor(file, format!("there is no module `{name}`"), shapes));
-        };
+        let tables =
+            sizes.iter().map(|(module, size)| (module.as_str(), vec![rows as i128, i128::from(*size)])).collect();
+        let at = Named { file, noun: "module", tables }.choose(Some(name))?.unwrap_or_default();
         let before: u64 = sizes[..at].iter().map(|(_, size)| size).sum();
         let (_, dim) = npy::table_shape(file, &[rows as i128, i128::from(sizes[at].1)])?;
         let order = Order::Strided { row: width, column: 1 };
         found(Some(name.to_owned()), before as usize * size, layout(dim, order))
-    }
-}
-
-impl<'de> Deserialize<'de> for Sizes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Modules;
-        impl<'de> Visitor<'de> for Modules {
-            type Value = Sizes;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of lengths")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sizes, A::Error> {
-                let mut sizes = Vec::<(String, u64)>::new();
-                let mut names = std::collections::BTreeSet::new();
-                while let Some((name, size)) = map.next_entry::<String, u64>()? {
-                    if !names.insert(name.clone()) {
-                        return Err(A::Error::custom(format!("the module `{name}` occurs twice")));
-                    }
-                    sizes.push((name, size));
-                }
-                Ok(Sizes(sizes))
-            }
-        }
-        deserializer.deserialize_map(Modules)
     }
 }

@@ -78,13 +78,8 @@ pub(crate) fn write_header(length: usize, out: &mut dyn Write) -> io::Result<()>
 
 impl Header {
     /// Whether the array is a table.
-    pub(crate) fn is_table(&self) -> bool {
-        self.shape.len() == 2
-    }
-
-    /// The shape as numpy prints it.
-    pub(crate) fn shape(&self) -> String {
-        shape_text(&self.shape)
+    pub(crate) fn shape(&self) -> &[i128] {
+        &self.shape
     }
 
     /// Judges type and shape of a table, and compares them with `total`, the size of the whole file.
@@ -102,7 +97,7 @@ impl Header {
             }
             _ => Err(DataError::malformed(
                 file,
-                format!("has shape {}, not (rows,)", self.shape()),
+                format!("has shape {}, not (rows,)", shape_text(&self.shape)),
                 "save a list of numbers: np.save('x.npy', a.ravel()) if it has one column",
             )),
         }
@@ -117,13 +112,13 @@ impl Header {
     ) -> Result<Layout, DataError> {
         let fault = || DataError::Shape {
             file: file.to_owned(),
-            shape: self.shape(),
+            shape: shape_text(&self.shape),
             remedy: "its size in bytes overflows: the header is damaged, write the file again".into(),
         };
         let bytes = rows.checked_mul(dim).and_then(|n| n.checked_mul(number.size())).ok_or_else(fault)? as u64;
         let actual = total - self.length as u64;
         if actual != bytes {
-            let what = format!("the array of shape {} and type {}", self.shape(), number.name());
+            let what = format!("the array of shape {} and type {}", shape_text(&self.shape), number.name());
             return Err(DataError::Size { file: file.to_owned(), what, expected: bytes, actual });
         }
         let order = if self.fortran { Order::ColumnMajor } else { Order::RowMajor };

@@ -5,10 +5,10 @@ use std::path::Path;
 use super::archive::{Archive, Member};
 use super::error::DataError;
 use super::memory::Allowance;
+use super::named::Named;
 use super::npy::{self, Header};
 use super::open::{Format, Found};
 use super::sparse;
-use crate::suggest::did_you_mean;
 
 /// What is unpacked, and what to do if it is too large.
 pub(super) const UNPACKED: (&str, &str) = (
@@ -39,25 +39,9 @@ pub(crate) fn table(
             Some(_) => Err(DataError::Unnamed { file: file.to_owned(), what: "a sparse matrix" }),
         };
     }
-    let listed = |fault: String| {
-        DataError::tensor(file, fault, arrays.iter().map(|array| (array.name.clone(), array.header.shape())))
-    };
-    let index = match name {
-        Some(name) => arrays.iter().position(|array| array.name == name).ok_or_else(|| {
-            let meant = did_you_mean(name, arrays.iter().map(|array| array.name.as_str()));
-            listed(format!("there is no array `{name}`{meant}"))
-        })?,
-        None => {
-            let tables: Vec<usize> = (0..arrays.len()).filter(|&i| arrays[i].header.is_table()).collect();
-            match (tables.as_slice(), arrays.len()) {
-                (&[index], _) => index,
-                ([], 1) => 0,
-                ([], 0) => return Err(DataError::Empty { file: file.to_owned(), fault: "the archive has no member" }),
-                ([], _) => return Err(listed("no array is 2-d".into())),
-                (many, _) => return Err(listed(format!("{} arrays are 2-d", many.len()))),
-            }
-        }
-    };
+    let tables = arrays.iter().map(|array| (array.name.as_str(), array.header.shape().to_vec())).collect();
+    let index = Named { file, noun: "array", tables }.choose(name)?;
+    let index = index.ok_or_else(|| DataError::Empty { file: file.to_owned(), fault: "the archive has no member" })?;
     let Array { name, header, member } = &arrays[index];
     let layout = header.layout(file, member.size, cast)?;
     let content = archive.content(member, allowance, UNPACKED)?;

@@ -19,8 +19,14 @@ pub(super) fn holds_ids(path: &Path, bytes: &[u8], watch: &dyn Watch) -> Result<
     }
     refuse_foreign(path, bytes, Expected::List)?;
     let json = unmarked(bytes).starts_with(b"{");
-    let mut ids = json;
-    each_name(path, bytes, watch, |_, name| {
+    let (mut ids, mut named) = (json, false);
+    each_name(path, bytes, watch, |line, name| {
+        if name.is_none() && named {
+            let fault = "has a rank, as the lines of a selection do, but those before it have ids without one";
+            let remedy = "give the lines of selection.jsonl as they are, or take the ranks out of a list of ids";
+            return Err(DataError::Line { file: path.to_owned(), line, fault: fault.to_owned(), remedy });
+        }
+        named = true;
         // A selection has row numbers in every line; a text of ids has a line that is no number.
         ids = name.is_some_and(|name| json || name.parse::<f64>().is_err());
         Ok(ids == json)

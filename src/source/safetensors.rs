@@ -4,27 +4,25 @@
 //! that, its length and every offset are compared with the file, and duplicate names are refused (JSON parsers keep
 //! the last one silently).
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::path::Path;
 
 use kantor_theory::json;
 use safetensors::tensor::{Dtype, SafeTensors, TensorInfo};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::error::DataError;
 use super::memory::{Allowance, Claim};
+use super::named::Named;
 use super::npy;
 use super::number::Number;
 use super::open::{Format, Found};
 use super::shard::{Bytes, Layout, Order};
-use crate::suggest::did_you_mean;
+use super::unique::Unique;
 
 /// Longest header accepted: the limit of the format's own implementation.
 const MAX_HEADER: u64 = 100_000_000;
 
 /// Bytes that a byte of the header takes while it is read, at most.
-const PARSED: u64 = 16;
+const PARSED: u64 = 24;
 
 /// Whether the bytes look like this format: a length, then a JSON object.
 pub(crate) fn looks_like(bytes: &[u8]) -> bool {
@@ -46,11 +44,12 @@ pub(crate) fn check(file: &Path, bytes: &[u8], claim: &mut Claim<'_>) -> Result<
     }
     claim.add(PARSED * length, "the list of its tensors", "allow more with --max-memory")?;
     let start = 8 + length as usize;
-    let entries: Entries = json::from_slice(&bytes[8..start])
+    let entries: Unique<Entry> = json::from_slice(&bytes[8..start])
         .map_err(|error| bad(format!("the safetensors header is damaged: {error}")))?;
-    if entries.end > data_length {
+    let ends = entries.0.iter().filter_map(|(_, entry)| entry.data_offsets).map(|(start, end)| start.max(end));
+    if let Some(expected) = ends.max().filter(|&end| end > data_length) {
         let what = "the last tensor".to_owned();
-        return Err(DataError::Size { file: file.to_owned(), what, expected: entries.end, actual: data_length });
+        return Err(DataError::Size { file: file.to_owned(), what, expected, actual: data_length });
     }
     Ok(start)
 }
@@ -68,34 +67,11 @@ pub(crate) fn table(
     let start = check(file, bytes, &mut claim)?;
     let (_, metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| bad(format!("the safetensors header is wrong: {error}")))?;
-    let tensors: Vec<(String, &TensorInfo)> = {
-        let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
-        tensors.sort_by(|a, b| a.0.cmp(&b.0));
-        tensors
-    };
-    let listed = |fault: String| {
-        let tables = tensors.iter().map(|(name, info)| (name.clone(), npy::shape_text(&shape(info))));
-        DataError::tensor(file, fault, tables)
-    };
-    let (name, info) = match name {
-        Some(name) => match tensors.iter().find(|(known, _)| known == name) {
-            Some((name, info)) => (name, *info),
-            None => {
-                let meant = did_you_mean(name, tensors.iter().map(|(known, _)| known.as_str()));
-                return Err(listed(format!("there is no tensor `{name}`{meant}")));
-            }
-        },
-        None => {
-            let tables: Vec<_> = tensors.iter().filter(|(_, info)| info.shape.len() == 2).collect();
-            match (tables.as_slice(), tensors.as_slice()) {
-                ([(name, info)], _) => (name, *info),
-                ([], [(name, info)]) => (name, *info),
-                ([], []) => return Err(bad("the safetensors file holds no tensor".into())),
-                ([], _) => return Err(listed("no tensor is 2-d".into())),
-                (many, _) => return Err(listed(format!("{} tensors are 2-d", many.len()))),
-            }
-        }
-    };
+    let mut tensors: Vec<(String, &TensorInfo)> = metadata.tensors().into_iter().collect();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    let tables = tensors.iter().map(|(name, info)| (name.as_str(), shape(info))).collect();
+    let at = Named { file, noun: "tensor", tables }.choose(name)?;
+    let (name, info) = &tensors[at.ok_or_else(|| bad("the safetensors file holds no tensor".to_owned()))?];
     let number = number(file, info.dtype, cast)?;
     let (rows, dim) = npy::table_shape(file, &shape(info))?;
     let layout = Layout { rows, dim, number, big_endian: false, order: Order::RowMajor };
@@ -136,36 +112,7 @@ fn number(file: &Path, dtype: Dtype, cast: bool) -> Result<Number, DataError> {
     Ok(number)
 }
 
-/// A header checked for duplicate names, and the largest offset in it.
-struct Entries {
-    end: u64,
-}
-
 #[derive(serde::Deserialize)]
 struct Entry {
     data_offsets: Option<(u64, u64)>,
-}
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
-        impl<'de> Visitor<'de> for Names {
-            type Value = Entries;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of tensors")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let (mut names, mut end) = (BTreeSet::new(), 0);
-                while let Some(name) = map.next_key::<String>()? {
-                    let entry: Entry = map.next_value()?;
-                    end = end.max(entry.data_offsets.map_or(0, |(start, end)| start.max(end)));
-                    if let Some(name) = names.replace(name) {
-                        return Err(A::Error::custom(format!("the name `{name}` occurs twice")));
-                    }
-                }
-                Ok(Entries { end })
-            }
-        }
-        deserializer.deserialize_map(Names)
-    }
 }

@@ -60,19 +60,6 @@ fn of_path(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     }
 }
 
-/// The one file that a path names: itself, unless it is the directory of a store of gradients.
-///
-/// # Errors
-/// If the directory cannot be read.
-#[cfg(feature = "cli")]
-pub(crate) fn file_named(path: &Path) -> Result<PathBuf, DataError> {
-    let stores = if path.is_dir() { gradients::files_in(path)? } else { Vec::new() };
-    match <[PathBuf; 1]>::try_from(stores) {
-        Ok([store]) => Ok(store),
-        Err(_) => Ok(path.to_owned()),
-    }
-}
-
 fn within(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
     let io = |error| DataError::io(directory, "list it")(error);
     let (mut vectors, mut texts, mut columns) = (Vec::new(), Vec::new(), Vec::new());

@@ -101,6 +101,10 @@ pub(super) fn table(
         return Err(DataError::malformed(file, fault, remedy));
     }
     let numbers = array("data")?;
+    if numbers.header.shape() == [0] {
+        let fault = "the sparse matrix stores no numbers, so all its rows are zeros";
+        return Err(DataError::Empty { file: file.to_owned(), fault });
+    }
     let stored = numbers.header.list_layout(file, numbers.member.size, cast)?;
 
     let (mut starts, mut columns) = (Vec::<usize>::new(), Vec::<u32>::new());

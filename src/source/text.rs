@@ -7,6 +7,10 @@ use std::borrow::Cow;
 
 use super::json::Json;
 
+/// Fields and columns that chosen records are given: their place in the order, and what they weigh of a total of 1.
+pub(crate) const RANK: &str = "kantor_rank";
+pub(crate) const WEIGHT: &str = "kantor_weight";
+
 /// Fields that hold text, what is asked before what is answered.
 pub const FIELDS: [&str; 16] = [
     "system",

@@ -14,6 +14,7 @@ use super::archive::{Archive, Member};
 use super::error::DataError;
 use super::format::PICKLE;
 use super::memory::{Allowance, Claim};
+use super::named::Named;
 use super::npy;
 use super::number::Number;
 use super::open::{Format, Found};
@@ -114,29 +115,9 @@ impl Reader<'_> {
             };
         };
         let tables = self.tables(top, entries)?;
-        let listed = |fault: String| {
-            let shapes = tables.iter().map(|(name, place)| {
-                let shape = self.shape(*place).unwrap_or_default();
-                (name.clone(), npy::shape_text(&shape))
-            });
-            DataError::tensor(self.file, fault, shapes)
-        };
-        let flat = |place: Place| self.shape(place).is_some_and(|shape| shape.len() == 2);
-        let (name, place) = match name {
-            Some(name) => tables
-                .iter()
-                .find(|(known, _)| known == name)
-                .ok_or_else(|| listed(format!("there is no tensor `{name}`")))?,
-            None => {
-                let flat: Vec<_> = tables.iter().filter(|(_, place)| flat(*place)).collect();
-                match (&flat[..], &tables[..]) {
-                    (&[one], _) | (&[], [one]) => one,
-                    ([], []) => return Err(self.bad("holds no tensor by a name".to_owned())),
-                    ([], _) => return Err(listed("no tensor is 2-d".to_owned())),
-                    (many, _) => return Err(listed(format!("{} tensors are 2-d", many.len()))),
-                }
-            }
-        };
+        let shapes = tables.iter().map(|(name, place)| (name.as_str(), self.shape(*place).unwrap_or_default()));
+        let at = Named { file: self.file, noun: "tensor", tables: shapes.collect() }.choose(name)?;
+        let (name, place) = &tables[at.ok_or_else(|| self.bad("holds no tensor by a name".to_owned()))?];
         Ok((Some(name.clone()), *place))
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::cut::cut_within;
 use crate::pipeline::Note;
 use crate::record::Warning;
 
@@ -83,10 +84,7 @@ where
             [one] if one.pairs < 2 && one.text.chars().count() <= LETTERS => {
                 Kind { name, line: one.text.to_owned(), all: Vec::new() }
             }
-            [one] if one.pairs < 2 => {
-                let line = one.text.chars().take(LETTERS - 1).chain(['…']).collect();
-                Kind { name, line, all: texts }
-            }
+            [one] if one.pairs < 2 => Kind { name, line: cut_within(one.text, LETTERS), all: texts },
             _ => Kind { name, line: counted(name, &of), all: texts },
         }
     };

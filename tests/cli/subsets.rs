@@ -260,6 +260,7 @@ fn a_subset_may_be_named_by_the_ids_of_the_pool() {
         ("a\nx\n", "list:2: no row of the pool has the id `x`"),
         ("a\nb\na\n", "entry 2 names row 0, which was named before"),
         ("7\n", "not a row of a pool of 4"),
+        ("{\"id\": \"a\"}\n{\"id\": \"b\", \"rank\": 1}\n", "list:2: has a rank, as the lines of a selection do"),
     ] {
         distance(text, &with).code(3).stderr(contains(said));
     }

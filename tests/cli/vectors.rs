@@ -92,6 +92,10 @@ fn stores_of_gradients_are_folders() {
         }
     }
     select(work.path(), Path::new("."), &store, "shards", &[]).success();
+    let inspected = |file: &Path| kantor().current_dir(work.path()).arg("inspect").arg(file).assert().success();
+    inspected(&store).stdout(predicates::str::contains("gradients.bin"));
+    let shards = inspected(Path::new(".")).get_output().stdout.clone();
+    assert_eq!(String::from_utf8(shards).unwrap().matches("5 rows").count(), 2);
     let manifest: serde_json::Value =
         serde_json::from_slice(&fs::read(work.path().join("shards/manifest.json")).unwrap()).unwrap();
     assert_eq!((&manifest["pool_rows"], &manifest["query_rows"]), (&10.into(), &5.into()));

@@ -1,10 +1,7 @@
 //! Fields that say which rank a chosen row has and what it weighs.
 
 use crate::source::json::Json;
-
-/// The names of the fields.
-const RANK: &str = "kantor_rank";
-const WEIGHT: &str = "kantor_weight";
+use crate::source::text::{RANK, WEIGHT};
 
 /// Adds them to a line that is one JSON object, whose bytes stay as they are.
 pub(super) fn add(line: Vec<u8>, rank: usize, weight: f64) -> Result<Vec<u8>, String> {

@@ -167,49 +167,57 @@ impl Records<'_> {
     /// Writes those of these rows into the directory `dir` of a result.
     pub(super) fn write(&self, rows: &[SelectedRow], staging: &mut ResultDirectory, dir: &str) -> Result<(), Error> {
         for format in self.copies.written(self.inputs) {
-            if format.has_columns() {
-                self.write_columns(format, rows, staging, dir)?;
-                continue;
+            let path = format!("{dir}/{}", format.file());
+            match (format, self.lines) {
+                (RowFormat::Parquet, _) => self.write_columns(columns::parquet, rows, staging, &path)?,
+                (RowFormat::Hf, _) => self.write_columns(columns::dataset, rows, staging, &path)?,
+                (RowFormat::Ids, _) => self.write_lines(|row| id(&row.id), format, rows, staging, &path)?,
+                (_, None) => {}
+                (_, Some(lines)) => {
+                    let line: fn(&[u8]) -> Result<Vec<u8>, String> = match format {
+                        RowFormat::Chat => chat::line,
+                        RowFormat::Alpaca => alpaca::line,
+                        _ => |record| Ok(record.to_vec()),
+                    };
+                    let record = |row: &SelectedRow| match lines.get(&row.index) {
+                        Some(record) => line(record),
+                        None => Err("it was not read with the others".to_owned()),
+                    };
+                    self.write_lines(record, format, rows, staging, &path)?;
+                }
             }
-            if self.lines.is_none() && format.needs_records() {
-                continue;
-            }
-            let line = |row| self.line(format, row).map_err(|fault| self.refused(row.index, format, &fault));
-            let lines: Vec<Vec<u8>> = rows.iter().map(line).collect::<Result<_, _>>()?;
-            staging.file(&format!("{dir}/{}", format.file()), |out| {
-                lines.iter().try_for_each(|line| out.write_all(line))
-            })?;
         }
         Ok(())
     }
 
-    /// Writes these rows in a format of columns, which have their ranks and weights.
+    /// Writes these rows by a function for a format of columns, which have their ranks and weights.
     fn write_columns(
         &self,
+        write: fn(&Taken, &[usize], &[f64], &mut ResultDirectory, &str) -> Result<(), Error>,
+        rows: &[SelectedRow],
+        staging: &mut ResultDirectory,
+        path: &str,
+    ) -> Result<(), Error> {
+        let Some(taken) = self.taken else { return Ok(()) };
+        let rows: Vec<usize> = rows.iter().map(|row| row.index).collect();
+        write(taken, &rows, &self.weights, staging, path)
+    }
+
+    /// Writes these rows in a format of lines; `line` makes that of a row, or says why there is none.
+    fn write_lines(
+        &self,
+        line: impl Fn(&SelectedRow) -> Result<Vec<u8>, String>,
         format: RowFormat,
         rows: &[SelectedRow],
         staging: &mut ResultDirectory,
-        dir: &str,
+        path: &str,
     ) -> Result<(), Error> {
-        let Some(taken) = self.taken else { return Ok(()) };
-        let (rows, path): (Vec<usize>, _) =
-            (rows.iter().map(|row| row.index).collect(), format!("{dir}/{}", format.file()));
-        match format {
-            RowFormat::Hf => columns::dataset(taken, &rows, &self.weights, staging, &path),
-            _ => columns::parquet(taken, &rows, &self.weights, staging, &path),
-        }
-    }
-
-    /// The line of a row; or why there is none.
-    fn line(&self, format: RowFormat, row: &SelectedRow) -> Result<Vec<u8>, String> {
-        let record = self.lines.and_then(|lines| lines.get(&row.index)).map(|line| &line[..]).unwrap_or_default();
-        let line = match format {
-            RowFormat::Jsonl | RowFormat::Parquet | RowFormat::Hf => record.to_vec(),
-            RowFormat::Ids => id(&row.id)?,
-            RowFormat::Chat => chat::line(record)?,
-            RowFormat::Alpaca => alpaca::line(record)?,
-        };
-        if self.copies.ranks { marks::add(line, row.rank, self.weights[row.rank]) } else { Ok(line) }
+        let mark = |row: &SelectedRow, line| marks::add(line, row.rank, self.weights[row.rank]);
+        let marked =
+            |row: &SelectedRow| line(row).and_then(|line| if self.copies.ranks { mark(row, line) } else { Ok(line) });
+        let line = |row: &SelectedRow| marked(row).map_err(|fault| self.refused(row.index, format, &fault));
+        let lines: Vec<Vec<u8>> = rows.iter().map(line).collect::<Result<_, _>>()?;
+        Ok(staging.file(path, |out| lines.iter().try_for_each(|line| out.write_all(line)))?)
     }
 
     /// The record of this row of the pool's files cannot be written so.

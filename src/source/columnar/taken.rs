@@ -20,13 +20,10 @@ use super::{Batches, Wanted, damaged};
 use crate::source::error::DataError;
 use crate::source::jsonl::JsonlRows;
 use crate::source::memory::{Allowance, Claim};
+use crate::source::text::{RANK, WEIGHT};
 
 const WHAT: &str = "the chosen rows";
 const REMEDY: &str = "allow more with --max-memory, or choose fewer rows at a time";
-
-/// The columns that are added.
-const RANK: &str = "kantor_rank";
-const WEIGHT: &str = "kantor_weight";
 
 /// Some rows of files of columns (Parquet, Arrow), with all their columns and types.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use super::numbers::{count, mebibytes, seconds};
 use super::render::{self, Gallery};
 use super::table::Table;
 use super::{Page, PageError, tables, with_figures};
+use crate::cut::cut;
 use crate::record::{Comparison, NearestExamples, Prices, QueryRows, SelectionRecord};
 use crate::view::prices::uses;
 use crate::view::remarks::{Kind, by_kind};
@@ -197,16 +198,6 @@ fn facts(found: &Comparison) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// As much of a text as is needed to know what it is about.
-fn beginning(text: &str) -> String {
-    let mut letters = text.chars();
-    let mut kept: String = letters.by_ref().take(LETTERS).collect();
-    if letters.next().is_some() {
-        kept.push('…');
-    }
-    kept
-}
-
 /// Which distance.
 fn certified(found: &Comparison) -> String {
     let name = figures::distance_name(found);
@@ -222,10 +213,14 @@ fn nearest(found: &NearestExamples) -> Nearest<'_> {
         row: count(example.row as u64),
         id: &example.id,
         cost: format!("{:.4}", example.cost),
-        text: beginning(&example.text),
+        text: cut(&example.text, LETTERS),
         chosen_by: example.chosen_by.join(", "),
     });
-    Nearest { query: found.query, text: found.text.as_deref().map(beginning), examples: examples.collect() }
+    Nearest {
+        query: found.query,
+        text: found.text.as_deref().map(|text| cut(text, LETTERS)),
+        examples: examples.collect(),
+    }
 }
 
 fn plural(number: usize, word: &str) -> String {

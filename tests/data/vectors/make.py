@@ -67,6 +67,7 @@ mixed = {"ids": torch.arange(5), "embedding": t, "model": "m", "epoch": 3, "loss
 table(pt("dict.pt", mixed), plain(t))
 table("dict.pt", plain(t), tensor="embedding")
 refused("dict.pt", "there is no tensor `x`", tensor="x")
+refused("dict.pt", "did you mean `embedding`?", tensor="embeding")
 refused("dict.pt", "shape (5,)", tensor="ids", cast=True)
 two = collections.OrderedDict(a=t, b=values(4, 2, dtype=torch.float64), c=[values(2), values(2) + 1])
 refused(pt("several.pt", two), "3 tensors are 2-d")
@@ -137,7 +138,7 @@ zeros.data[::3] = 0
 table(npz("csr-stored-zeros.npz", zeros), zeros.toarray())
 twice = sparse.csr_array((np.array([1.0, 2.0, 3.0]), np.array([1, 1, 0]), np.array([0, 2, 3])), shape=(2, 3))
 refused(npz("csr-twice.npz", twice), "names a column twice")
-refused(npz("csr-no-numbers.npz", sparse.csr_array((3, 4))), "no rows")
+refused(npz("csr-no-numbers.npz", sparse.csr_array((3, 4))), "stores no numbers")
 refused(npz("csr-too-wide.npz", sparse.csr_array((np.ones(1), ([0], [5])), shape=(1, 2**20 + 1))), "1048577 columns")
 refused(npz("csr-bool.npz", sparse.csr_array(d != 0)), "boolean")
 for kind in ("csc", "coo", "bsr", "dia"):

@@ -6,6 +6,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::Fault;
 use super::palette::{self, Ink};
+use crate::cut::cut_within;
 use crate::view::escape::{OneLine, in_lines};
 use crate::view::page::PageError;
 
@@ -162,14 +163,7 @@ fn escape(text: &str) -> String {
 
 /// A name of at most `letters` letters, without hidden characters.
 pub(super) fn short(text: &str, letters: usize) -> String {
-    let text = OneLine(text).to_string();
-    let mut text = text.chars();
-    let mut kept: String = text.by_ref().take(letters).collect();
-    if text.next().is_some() {
-        kept.pop();
-        kept.push('…');
-    }
-    kept
+    cut_within(&OneLine(text).to_string(), letters)
 }
 
 /// Width that a text takes, about.
