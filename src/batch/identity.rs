@@ -46,6 +46,9 @@ pub(super) struct Identity<'a> {
     /// How rows are made of text, if another way than by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<(String, usize)>,
+    /// How chosen records are written, if another way than by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copies: Option<(Vec<&'static str>, bool)>,
     /// What chosen rows obey; absent where they need obey nothing, as before there were such rules.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rules: Vec<String>,
@@ -79,6 +82,7 @@ impl<'a> Identity<'a> {
             query_shares: spec.query_weights.shares(),
             aggregate: spec.aggregate,
             text: (spec.text != TextSpec::default()).then(|| (spec.text.name(), spec.text.dim)),
+            copies: (!plan.copies.are_default()).then(|| plan.copies.names()),
             rules: spec.rules.in_words(),
         }
     }

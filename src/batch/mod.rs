@@ -32,6 +32,7 @@ use serde::Serialize;
 
 use crate::pipeline::{InputSpec, Request};
 use crate::problem::Goal;
+use crate::record::Copies;
 
 pub use crate::shard::Shard;
 pub use report::{BatchReport, Event, JobLine, Options};
@@ -53,6 +54,8 @@ pub struct JobPlan {
     pub goal: Goal,
     /// How all jobs are done; methods and seed are those of each job instead.
     pub request: Request,
+    /// How all jobs write chosen records.
+    pub copies: Copies,
 }
 
 /// One selection to make.

@@ -8,9 +8,8 @@ use crate::label::Labelled;
 use crate::output::ResultDirectory;
 use crate::pipeline::{Error, InputSpec, Inputs, Outcome, Prepared, Request};
 use crate::problem::Goal;
-use crate::record::{Copies, Run, texts, write_with};
+use crate::record::{Run, texts, write_with};
 use crate::source::InputRecord;
-use crate::view::card::card;
 
 use super::Job;
 use super::identity::Identity;
@@ -35,6 +34,7 @@ impl Batch<'_> {
             let memory = spec.memory.map(|memory| memory / self.options.parallel as u64);
             let spec = InputSpec { memory, ..spec.clone() };
             let inputs = Inputs::open_to_select(&spec, self.plan.goal.cost, &watch)?;
+            self.plan.copies.check(&inputs)?;
             let records = inputs.records_known(&self.digests, self.plan.request.certify, &watch)?;
             Ok(Opened { inputs, records })
         };
@@ -160,8 +160,7 @@ impl Batch<'_> {
     /// Writes the results of jobs of one task, method and seed.
     fn write(&self, opened: &Opened, outcome: &Outcome, places: &[usize], begun: Instant) -> Result<(), Stopped> {
         let inputs = &opened.inputs;
-        let copies = Copies { card: Some(card), ..Copies::default() };
-        let texts = match texts(inputs, outcome, copies, self.watch) {
+        let texts = match texts(inputs, outcome, self.plan.copies.clone(), self.watch) {
             Ok(texts) => texts,
             Err(error) => return self.fail_on(inputs, places, &error),
         };

@@ -14,13 +14,14 @@ use super::progress::Progress;
 use crate::compare::{CompareRequest, REPORT, Solvers, compare, write};
 use crate::output::ResultDirectory;
 use crate::pipeline::{ALL, Aggregate, Inputs, OVERFIT, Request};
-use crate::record::Comparison;
+use crate::record::{Comparison, Copies};
 use crate::source::name::readable;
 use crate::view::page;
 use crate::view::remarks::by_kind;
 use crate::view::terminal::tell;
 
 use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, name, without_repeats};
+use super::copies::CopyArguments;
 use super::count::{count, repeats};
 use super::failure::Failure;
 use super::output::{Place, doubt, say, tell_by_kind};
@@ -50,6 +51,8 @@ pub(super) struct Arguments {
     /// Also write what `select` writes of every selection
     #[arg(long, help_heading = "Selection")]
     write_selections: bool,
+    #[command(flatten)]
+    copies: CopyArguments,
     #[command(flatten)]
     solvers: SolverArguments,
     #[command(flatten)]
@@ -118,6 +121,13 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let strictest = costs.iter().copied().find(|cost| cost.family() == Family::Angle).unwrap_or(costs[0]);
     let inputs = Inputs::open(&spec, strictest, &progress)?;
     doubt(&inputs, &arguments.run);
+    let copies = Copies { card: None, ..arguments.copies.copies() };
+    if arguments.write_selections {
+        copies.check(&inputs)?;
+    } else if !copies.are_default() {
+        let fault = "--format and --with-ranks say how --write-selections writes records: add it";
+        return Err(Failure::Usage(fault.to_owned()));
+    }
     let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &arguments.run.read_files(&spec, &inputs))?;
     let goal = selection.goal(strictest);
@@ -143,7 +153,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         selecting,
         costs,
         random_seeds: arguments.random_seeds,
-        write_selections: arguments.write_selections,
+        write_selections: arguments.write_selections.then_some(copies),
         on_bad_row: spec.on_bad_row,
         command: std::env::args_os().map(|word| readable(&word).into_owned()).collect(),
         begun,

@@ -11,11 +11,13 @@ use toml::{Table, Value};
 use crate::batch::{Grid, JOB_BYTES, JobPlan, MOST_JOBS, job_count, jobs};
 use crate::pipeline::{ALL, InputSpec, Request, method};
 use crate::problem::Goal;
+use crate::record::Copies;
 use crate::source::name::readable;
 
 use super::args::{InputArguments, ProofArguments, RunArguments};
 use super::config;
 use super::constraints::{self, ConstraintArguments};
+use super::copies::CopyArguments;
 use super::count::count;
 use super::failure::Failure;
 use super::parse_error;
@@ -37,6 +39,8 @@ struct Shared {
     constraints: ConstraintArguments,
     #[command(flatten)]
     settings: SettingsArguments,
+    #[command(flatten)]
+    copies: CopyArguments,
 }
 
 /// What is said of the grid and not by a flag; the names of the flags are understood too.
@@ -100,10 +104,10 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
         return Err(file.refuse(fault));
     }
     let mut specs = std::collections::BTreeMap::new();
-    let (mut goal, mut request) = (Goal::default(), Request::default());
+    let (mut goal, mut request, mut copies) = (Goal::default(), Request::default(), Copies::default());
     for (name, task) in tasks {
         let mut spec;
-        (spec, goal, request) = file.task(name, task, &settings, run)?;
+        (spec, goal, request, copies) = file.task(name, task, &settings, run)?;
         spec.rules.in_tokens = in_tokens;
         specs.insert(name.clone(), spec);
     }
@@ -122,7 +126,7 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
         return Err(Failure::Resource(format!("{}: {fault}", readable(path))));
     }
     let jobs = jobs(specs.keys(), &grids);
-    Ok(JobPlan { out, tasks: specs, jobs, goal, request })
+    Ok(JobPlan { out, tasks: specs, jobs, goal, request, copies })
 }
 
 struct JobFile<'a> {
@@ -154,14 +158,14 @@ impl JobFile<'_> {
         }
     }
 
-    /// The inputs of a task, and goal and request of all.
+    /// The inputs of a task, and goal, request and copies of all.
     fn task(
         &self,
         name: &str,
         task: &Value,
         shared: &[(&String, &Value)],
         run: &RunArguments,
-    ) -> Result<(InputSpec, Goal, Request), Failure> {
+    ) -> Result<(InputSpec, Goal, Request, Copies), Failure> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if !name.chars().all(plain) || name.is_empty() || name.starts_with(['.', '-']) || name.len() > LONGEST_NAME {
             let rule = "of letters, digits, `-`, `_` and `.`, as it names a directory";
@@ -192,7 +196,7 @@ impl JobFile<'_> {
         for (key, value) in &own {
             config::push(&mut words, self.path, &command, key, value)?;
         }
-        let Shared { input, proof, weights, constraints, settings } =
+        let Shared { input, proof, weights, constraints, settings, copies } =
             Shared::try_parse_from(words).map_err(|error| self.refuse(&parse_error::sentence(error)))?;
         let request = proof.request(settings.settings(), run);
         let spec = input.files.with_weights(&weights, run);
@@ -205,7 +209,7 @@ impl JobFile<'_> {
         spec = spec.expanded()?.with_records();
         spec.rules = constraints.rules().placed(|path| self.beside(path));
         spec.query_weights = spec.query_weights.placed(|path| self.beside(path));
-        Ok((spec, proof.terms.judge.goal(input.cost), request))
+        Ok((spec, proof.terms.judge.goal(input.cost), request, copies.copies()))
     }
 
     /// The grid of the file, or several, which may leave out what the file says for all of them.

@@ -14,8 +14,8 @@ use crate::pipeline::{Error, Inputs, Outcome, ProvedSelection, Request as Select
 use crate::probe;
 use crate::problem::Goal;
 use crate::record::{
-    AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Examined, Origin, Overlap, Parameters, Prices, SelectionRecord,
-    closest, directory, query_texts, rows,
+    AgainstRandom, Best, COMPARISON_SCHEMA, Comparison, Copies, Examined, Origin, Overlap, Parameters, Prices,
+    SelectionRecord, closest, directory, query_texts, rows,
 };
 use crate::source::OnBadRow;
 
@@ -33,8 +33,8 @@ pub struct CompareRequest {
     pub random_seeds: usize,
     /// Solvers to run on every selection.
     pub solvers: Option<Solvers>,
-    /// Whether to write what `select` writes of every selection.
-    pub write_selections: bool,
+    /// Whether to write what `select` writes of every selection, but for cards, and how chosen records.
+    pub write_selections: Option<Copies>,
     /// What was done with rows that cannot be measured.
     pub on_bad_row: OnBadRow,
     /// The words of the command line, for the record.
@@ -74,7 +74,7 @@ pub struct Compared {
 ///     costs: vec![Cost::Cosine],
 ///     random_seeds: 3,
 ///     solvers: None,
-///     write_selections: false,
+///     write_selections: None,
 ///     on_bad_row: OnBadRow::Error,
 ///     command: Vec::new(),
 ///     begun: std::time::Instant::now(),
@@ -117,7 +117,7 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         measured.append(&mut outcome.unseen.clone());
         let subsets: Vec<&[usize]> = rows(&outcome).collect();
         for ((chosen, proved), near) in outcome.selections().zip(near::shares(inputs, &subsets, watch)?) {
-            let dir = request.write_selections.then(|| directory(&request.under(cost), chosen, proved));
+            let dir = request.write_selections.is_some().then(|| directory(&request.under(cost), chosen, proved));
             let found = SelectionRecord::of(Origin(Some(inputs)), &outcome.request, chosen, proved, dir);
             let reference = drawn.iter().find(|reference| reference.budget == proved.budget);
             let against_random = reference.and_then(|drawn| found.against(drawn));
@@ -142,7 +142,7 @@ fn compare_all(inputs: &Inputs, request: &CompareRequest, watch: &dyn Watch) -> 
         problem.geometry().clear_cache();
         outcomes.push(outcome);
     }
-    let records = inputs.records(request.write_selections, watch)?;
+    let records = inputs.records(request.write_selections.is_some(), watch)?;
     outcomes.iter_mut().for_each(|outcome| outcome.inputs.clone_from(&records));
     let largest = request.goal.budgets.iter().enumerate().max_by_key(|(_, budget)| **budget).map_or(0, |(at, _)| at);
     let outcome = &outcomes[0];

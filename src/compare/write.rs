@@ -6,7 +6,7 @@ use kantor_solvers::Watch;
 use super::run::{CompareRequest, Compared};
 use crate::output::ResultDirectory;
 use crate::pipeline::{Error, Inputs};
-use crate::record::{Copies, Manifest, Origin, Run, directory, finish, texts, write_columns, write_selections};
+use crate::record::{Manifest, Origin, Run, directory, finish, texts, write_columns, write_selections};
 use crate::view::{Page, csv};
 
 /// The page.
@@ -26,10 +26,10 @@ pub fn write(
     watch: &dyn Watch,
 ) -> Result<(), Error> {
     let Compared { comparison, outcomes } = compared;
-    if request.write_selections {
+    if let Some(copies) = &request.write_selections {
         write_columns(&mut staging, inputs)?;
         for outcome in outcomes {
-            let texts = texts(inputs, outcome, Copies::default(), watch)?;
+            let texts = texts(inputs, outcome, copies.clone(), watch)?;
             let under = request.under(outcome.goal.cost);
             write_selections(&mut staging, inputs, outcome, &under, &texts)?;
         }
@@ -46,7 +46,7 @@ pub fn write(
     inputs.check_unchanged()?;
     let outcome = &outcomes[0];
     let run = Run { begun: request.begun, on_bad_row: request.on_bad_row };
-    let under = request.write_selections.then(|| request.under(outcome.goal.cost));
+    let under = request.write_selections.is_some().then(|| request.under(outcome.goal.cost));
     let dir = |chosen: &_, proved: &_| Some(directory(under.as_deref()?, chosen, proved));
     let manifest = Manifest::of(Origin(Some(inputs)), outcome, run, dir, staging.written().to_vec());
     finish(staging, &manifest)

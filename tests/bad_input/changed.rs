@@ -11,7 +11,7 @@ use kantor::output::ResultDirectory;
 use kantor::pipeline::{Error, InputSpec, Inputs, Request, RuleSpec, select};
 use kantor::problem::Goal;
 use kantor::quantiles;
-use kantor::record::{Cut, Manifest, Run, write};
+use kantor::record::{Copies, Cut, Manifest, Run, write};
 use kantor::source::list::{read_list, read_weights};
 use kantor::source::{Digests, FaultKind, Labels, OnBadRow, OpenOptions};
 use kantor::view::page;
@@ -245,7 +245,7 @@ fn no_comparison_and_no_quantiles_of_a_pool_that_changes_are_written() {
                 costs: vec![Cost::Cosine, Cost::Euclidean],
                 random_seeds: 3,
                 solvers: None,
-                write_selections: true,
+                write_selections: Some(Copies::default()),
                 on_bad_row: OnBadRow::Error,
                 command: Vec::new(),
                 begun: std::time::Instant::now(),
@@ -322,7 +322,7 @@ fn by_batch(files: &Files, spec: InputSpec, watch: &dyn Watch) -> Result<PathBuf
     let job = Job { task: "a".into(), method: "round-robin".into(), budget: 5, in_tokens: false, seed: 0 };
     let (out, tasks) = (files.path("out"), [("a".to_owned(), spec)].into());
     let request = Request { certify: false, ..Request::default() };
-    let plan = JobPlan { out, tasks, jobs: vec![job], goal: Goal::default(), request };
+    let plan = JobPlan { out, tasks, jobs: vec![job], goal: Goal::default(), request, copies: Copies::default() };
     let options = Options { parallel: 1, shard: Shard::default() };
     let report = kantor::batch::run(&plan, options, watch, &|_| {}).unwrap();
     match &report.lines[0].state {

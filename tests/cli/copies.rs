@@ -173,3 +173,22 @@ fn the_card_says_what_is_proved_and_its_command_checks_it() {
     select(work.path(), &RECORDS, &["--format", "ids", "--force"]).success();
     assert!(!work.path().join("out/doubly-greedy/k2/README.md").exists());
 }
+
+#[test]
+fn comparisons_write_records_in_the_formats_that_are_asked_for() {
+    let work = tempfile::tempdir().unwrap();
+    select(work.path(), &RECORDS, &[&WITH[..], &["--format", "chat,ids", "--with-ranks"]].concat()).code(2);
+    select(work.path(), &RECORDS, &[&WITH[..], &["--format", "chat"]].concat()).success();
+    let compare = |more: &[&str]| {
+        let mut command = kantor();
+        command.current_dir(work.path()).args(["compare", "--pool", "pool.npy", "--query", "query.npy", "-k", "2"]);
+        command.args(["--method", "doubly-greedy", "-o", "compared", "--pool-jsonl", "pool.jsonl"]).args(more).assert()
+    };
+    compare(&["--format", "chat"]).code(2).stderr(predicates::str::contains("--write-selections"));
+    compare(&["--write-selections", "--format", "parquet"]).code(2).stderr(predicates::str::contains("jsonl"));
+    compare(&["--write-selections", "--format", "chat,ids"]).success();
+    let written = |out: &str, name: &str| fs::read(work.path().join(out).join("doubly-greedy/k2").join(name));
+    assert_eq!(written("compared", "selected.chat.jsonl").unwrap(), written("out", "selected.chat.jsonl").unwrap());
+    assert_eq!(written("compared", "selected.ids.txt").unwrap(), b"x\ny\n");
+    assert!(written("compared", "selected.jsonl").is_err());
+}

@@ -102,6 +102,16 @@ pub struct Copies {
 }
 
 impl Copies {
+    /// Whether records are copied as they are.
+    pub(crate) fn are_default(&self) -> bool {
+        self.formats.is_empty() && !self.ranks
+    }
+
+    /// The names of the formats, and whether records are given ranks.
+    pub(crate) fn names(&self) -> (Vec<&'static str>, bool) {
+        (self.formats.iter().map(|format| format.name()).collect(), self.ranks)
+    }
+
     /// Fails if records of these inputs cannot be copied so.
     ///
     /// # Errors

@@ -152,3 +152,30 @@ fn a_task_may_have_rules_of_its_own() {
     // Nothing of this is done again.
     assert!(jobs.iter().all(|job| job["ran"] == false));
 }
+
+#[test]
+fn records_are_written_in_the_formats_of_the_job_file() {
+    let grid = "method = \"random\"\nbudget = 5\nno-certify = true\n";
+    let work = Work::new(grid);
+    let written = |name: &str| fs::read_to_string(work.path("results/a/random-k5-seed0/random/k5").join(name));
+    work.batch(&["--quiet"]).assert().success();
+    let before = work.results();
+    assert!(written("selected.jsonl").is_ok() && written("selected.ids.txt").is_err());
+    // Another format is another result.
+    work.jobs(&format!("{grid}format = [\"ids\", \"jsonl\"]"));
+    work.batch(&["--quiet"]).assert().success();
+    assert_eq!(written("selected.ids.txt").unwrap().lines().count(), 5);
+    assert!(written("selected.jsonl").is_ok());
+    let after = work.results();
+    assert!(before.iter().all(|(name, result)| after[name] != *result));
+    // And the same is done.
+    work.batch(&["--quiet"]).assert().success();
+    assert_eq!(work.results(), after);
+    work.jobs(&format!("{grid}format = \"jsonl\"\nwith-ranks = true"));
+    work.batch(&["--quiet"]).assert().success();
+    assert!(written("selected.jsonl").unwrap().contains("kantor_weight"));
+    work.jobs(&format!("{grid}format = \"parquet\""));
+    work.batch(&["--quiet"]).assert().code(1).stderr(contains("choose --format jsonl"));
+    work.jobs(&format!("{grid}format = \"csv\""));
+    work.batch(&["--quiet"]).assert().code(2).stderr(contains("alpaca"));
+}
