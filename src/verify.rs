@@ -43,6 +43,8 @@ pub fn verify(
     let files = InputSpec {
         tensor: files.tensor.clone().or_else(|| only_tensor(certificate)),
         text: text_of(certificate).unwrap_or_else(|| files.text.clone()),
+        // Rows are made again.
+        cache: None,
         tensor_is_hint: files.tensor_is_hint || named && certificate.schema != SCHEMA_1,
         on_bad_row: if drops { OnBadRow::Drop } else { OnBadRow::Error },
         ..files.clone()

@@ -9,6 +9,7 @@ use crate::output::ResultDirectory;
 use crate::pipeline::{Error, InputSpec, Inputs, Outcome, Prepared, Request};
 use crate::problem::Goal;
 use crate::record::{Run, texts, write_with};
+use crate::represent::Cache;
 use crate::source::InputRecord;
 
 use super::Job;
@@ -50,7 +51,8 @@ impl Batch<'_> {
         let inputs = &opened.inputs;
         let overlap = inputs.overlap_in_words().map(|rows| format!("{rows}; `forbid-overlap` makes this an error"));
         let dropped = inputs.dropped_in_words().map(|rows| format!("{rows}, listed in the manifests"));
-        for text in inputs.doubts().into_iter().chain(overlap).chain(dropped) {
+        let cache = inputs.cache().map_or_else(Vec::new, Cache::faults);
+        for text in inputs.doubts().into_iter().chain(overlap).chain(dropped).chain(cache) {
             (self.tell)(&Event::Warning(format!("{task}: {text}")));
         }
         let shared = inputs.guarded(&watch, |watch| Ok(self.share(&opened, places, watch)?));

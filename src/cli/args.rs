@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use clap::builder::TypedValueParser;
+use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use kantor_solvers::Settings;
 use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
@@ -234,6 +235,7 @@ impl FileArguments {
             cast: self.cast,
             on_bad_row: if self.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error },
             forbid_overlap: self.forbid_overlap.unwrap_or_default(),
+            cache: run.cache(),
             memory: run.max_memory,
             ..InputSpec::default()
         })
@@ -322,6 +324,13 @@ pub(super) struct RunArguments {
     /// three quarters of what the system has free. Refuses before allocating more
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(super) max_memory: Option<u64>,
+    /// Folder that keeps rows which are made of text, for the next run on the same files [default: kantor in the user's cache
+    /// directory]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Neither look for rows in a cache nor keep them there
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
     /// Print one JSON object on standard output instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -351,6 +360,12 @@ impl RunArguments {
     pub(super) fn read_files<'a>(&'a self, spec: &'a InputSpec, inputs: &'a Inputs) -> Vec<&'a Path> {
         let named = spec.files().map(|(_, path)| path).chain(self.config.as_deref());
         inputs.paths().into_iter().chain(named).collect()
+    }
+
+    /// Where rows are kept that were made of text.
+    pub(super) fn cache(&self) -> Option<PathBuf> {
+        let users = || Some(choose_native_strategy().ok()?.cache_dir().join("kantor"));
+        if self.no_cache { None } else { self.cache.clone().or_else(users) }
     }
 
     /// A request within the memory that is allowed.

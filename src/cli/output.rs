@@ -77,6 +77,10 @@ pub(super) fn doubt(inputs: &Inputs, run: &RunArguments) {
     if let Some(text) = inputs.text_in_words().filter(|_| !run.quiet) {
         tell(format_args!("kantor: note: {text}"));
     }
+    let cached = inputs.cache().into_iter().flat_map(|cache| [cache.uses(), cache.faults()].concat());
+    for text in cached.filter(|_| !run.quiet) {
+        tell(format_args!("kantor: note: {text}"));
+    }
     for doubt in inputs.doubts().iter().filter(|_| !run.quiet) {
         tell(format_args!("kantor: warning: {doubt}"));
     }

@@ -9,7 +9,7 @@ use kantor_theory::{Cost, GeometryError, Rows};
 use crate::constraints::Rules;
 use crate::probe;
 use crate::problem::{Goal, Problem};
-use crate::represent::Encoder;
+use crate::represent::Ngrams;
 use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, Representation, pairs};
 
 use super::forbid::{ForbidOverlap, shared};
@@ -29,8 +29,8 @@ pub struct Inputs {
     dropped: Vec<DroppedRecord>,
     overlap: usize,
     pub(super) idle_tensor: bool,
-    /// What made rows of text, if pool and queries are that.
-    pub(super) encoder: Option<Encoder>,
+    /// How rows were made of text, if pool and queries are that.
+    pub(super) ngrams: Option<Ngrams>,
     pub(super) rules: ReadRules,
     taken: u64,
 }
@@ -63,7 +63,7 @@ impl Inputs {
         let options = spec.options();
         let allowance = Allowance::new(spec.memory.or_else(probe::available_memory).unwrap_or(u64::MAX));
         let open = |paths: &[PathBuf]| Representation::open_within(paths, &options, &allowance);
-        let mut text = spec.read_text(&allowance, watch)?;
+        let text = spec.read_text(&allowance, watch)?;
         let mut dropped = Vec::new();
         let mut check = |role: &'static str, rows: &mut Representation| -> Result<(), Error> {
             let rows = rows.validate(cost.family(), spec.on_bad_row, watch)?;
@@ -82,7 +82,7 @@ impl Inputs {
                 (Tables::Matrix(matrix), Vec::new())
             }
             (None, [_, ..]) => {
-                let (mut pool, mut query) = match &mut text {
+                let (mut pool, mut query) = match &text {
                     Some(text) => text.rows(&allowance, watch)?,
                     None => (open(&spec.pool)?, open(&spec.query)?),
                 };
@@ -111,7 +111,7 @@ impl Inputs {
             dropped,
             overlap: count,
             idle_tensor,
-            encoder: None,
+            ngrams: None,
             rules,
             taken: 0,
         };
@@ -122,7 +122,7 @@ impl Inputs {
         }
         if let Some(text) = text {
             (inputs.examples, inputs.query_examples) = (Some(text.pool), Some(text.query));
-            inputs.encoder = text.encoder;
+            inputs.ngrams = Some(text.ngrams);
         }
         if !spec.pool_jsonl.is_empty() {
             inputs.examples = {

@@ -67,10 +67,10 @@ pub(super) fn near_rows(
         return Err(Error::Request(fault.to_owned()));
     };
     let file = std::slice::from_ref(path);
-    let mut near = match &inputs.encoder {
-        Some(encoder) if holds_text(path, options) => {
+    let mut near = match (&inputs.ngrams, inputs.examples()) {
+        (Some(ngrams), Some(pool_text)) if holds_text(path, options) => {
             let lines = JsonlRows::scan_within(file, None, allowance, watch)?;
-            encoder.rows(&lines, allowance, watch)?
+            ngrams.encoder(pool_text, allowance, watch).rows(&lines)?
         }
         _ => Representation::open_within(file, options, allowance)?,
     };

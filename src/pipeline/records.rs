@@ -74,6 +74,7 @@ impl Inputs {
                     bytes: file.bytes,
                     sha256,
                     blake3,
+                    cached: table.is_cached(),
                 });
             }
         }
@@ -89,6 +90,7 @@ impl Inputs {
                 bytes: file.bytes,
                 sha256: file.digest.clone(),
                 blake3: None,
+                cached: false,
             });
         }
         records.extend(self.values().map(|(role, file)| InputRecord {
@@ -102,6 +104,7 @@ impl Inputs {
             bytes: file.bytes,
             sha256: file.sha256.clone(),
             blake3: None,
+            cached: false,
         }));
         Ok(records)
     }

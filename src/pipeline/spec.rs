@@ -26,6 +26,8 @@ pub struct InputSpec {
     pub similarity: Option<PathBuf>,
     /// How rows are made of pool and queries that are text.
     pub text: TextSpec,
+    /// Folder in which rows are kept that were made of text, and found again; none are by default.
+    pub cache: Option<PathBuf>,
     /// The pool's examples as text; as many lines as the pool has rows. If the pool is text itself, that.
     pub pool_jsonl: Vec<PathBuf>,
     /// The queries as text; as many lines as there are queries. Of several tasks one file with all, or one for each, in order. If

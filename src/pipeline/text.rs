@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kantor_solvers::Watch;
 
 use super::{Error, InputSpec, Inputs};
-use crate::represent::{Encoder, TextSpec};
+use crate::represent::{Cache, Ngrams, TextSpec};
 use crate::source::kind::{has_columns, holds_text, table_of};
 use crate::source::name::readable;
 use crate::source::open_file as open;
@@ -14,11 +14,9 @@ use crate::source::{Allowance, DataError, JsonlRows, Representation};
 
 /// The lines of pool and queries.
 pub(super) struct Texts {
-    spec: TextSpec,
+    pub(super) ngrams: Ngrams,
     pub(super) pool: JsonlRows,
     pub(super) query: JsonlRows,
-    /// What made rows of them, once rows were made.
-    pub(super) encoder: Option<Encoder>,
 }
 
 impl InputSpec {
@@ -59,7 +57,8 @@ impl InputSpec {
             (Some(_), None) => {
                 let pool = JsonlRows::scan_within(&self.pool, None, allowance, watch)?;
                 let query = JsonlRows::scan_apart(&self.query, allowance, watch)?;
-                Ok(Some(Texts { spec: self.text.clone(), pool, query, encoder: None }))
+                let ngrams = Ngrams::new(self.text.clone(), self.cache.clone().map(Cache::new));
+                Ok(Some(Texts { ngrams, pool, query }))
             }
         }
     }
@@ -68,27 +67,32 @@ impl InputSpec {
 impl Texts {
     /// The rows of pool and queries.
     pub(super) fn rows(
-        &mut self,
+        &self,
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<(Representation, Representation), DataError> {
-        let encoder = self.encoder.insert(self.spec.encoder(&self.pool, allowance, watch)?);
-        Ok((encoder.rows(&self.pool, allowance, watch)?, encoder.rows(&self.query, allowance, watch)?))
+        let encoder = self.ngrams.encoder(&self.pool, allowance, watch);
+        Ok((encoder.rows(&self.pool)?, encoder.rows(&self.query)?))
     }
 }
 
 impl Inputs {
     /// The text of a line of pool or queries, as it was read if rows are made of it.
     pub(crate) fn said(&self, line: &[u8]) -> Option<String> {
-        match &self.encoder {
-            Some(encoder) => encoder.said(line),
+        match &self.ngrams {
+            Some(ngrams) => ngrams.said(line),
             None => Fields::of(line).text(),
         }
     }
 
+    /// The cache of rows, if there is one.
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.ngrams.as_ref()?.cache()
+    }
+
     /// Says what rows are that were made of text.
     pub fn text_in_words(&self) -> Option<String> {
-        let (pool, _) = self.points().filter(|_| self.encoder.is_some())?;
+        let (pool, _) = self.points().filter(|_| self.ngrams.is_some())?;
         Some(format!(
             "rows are made of text: its words and pairs of words, hashed to {} numbers (ngrams); rows of an embedding model find \
              closer examples",

@@ -3,6 +3,7 @@
 //! What a line says is its usual fields or a [`Template`]; `ngrams` makes a row of it. Words are weighted by how common they are in
 //! the pool, so the pool's text is read before any row is made.
 
+mod cache;
 mod encoder;
 #[cfg(feature = "models")]
 mod models;
@@ -15,15 +16,18 @@ mod words;
 
 use std::borrow::Cow;
 use std::ops::{Deref, Range, RangeInclusive};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use kantor_solvers::Watch;
 use rayon::prelude::*;
 
 use crate::source::memory::Claim;
+use crate::source::separator;
 use crate::source::text::FIELDS;
 use crate::source::{Allowance, DataError, JsonlRows, Representation};
 
+pub use cache::Cache;
+use cache::Key;
 pub use encoder::EncoderOptions;
 pub(crate) use models::Encoder as ModelEncoder;
 pub use ngrams::DIM;
@@ -72,21 +76,6 @@ impl TextSpec {
             Some(template) => template.fill(line),
             None => template::usual(line),
         }
-    }
-
-    /// What makes rows of text, weighted by how common words are in these lines of the pool.
-    ///
-    /// # Errors
-    /// If a line lacks a field that is to be read, a file changed, more than `allowance` is needed, or `watch` asks to stop.
-    pub fn encoder(&self, pool: &JsonlRows, allowance: &Allowance, watch: &dyn Watch) -> Result<Encoder, DataError> {
-        let mut claim = Claim::new(allowance, &pool.files()[0].path);
-        claim.add(ngrams::TABLE, "how common the words of the pool are", TABLE_REMEDY)?;
-        let frequency = Frequency::new(pool.len());
-        self.each(pool, allowance, watch, &mut |count, text| {
-            (0..count).into_par_iter().for_each(|at| frequency.count(&text(at), watch))
-        })?;
-        claim.keep();
-        Ok(Encoder { spec: self.clone(), frequency: frequency.finish() })
     }
 
     /// Calls `take` with the number and the text of some lines, in order.
@@ -200,44 +189,131 @@ impl Deref for Held<'_> {
     }
 }
 
-/// Makes rows of text.
+/// How rows are made of the text of one pool and of others that go with it.
 #[derive(Debug)]
-pub struct Encoder {
+pub struct Ngrams {
     spec: TextSpec,
-    frequency: Frequency,
+    cache: Option<Cache>,
+    /// How common words are in the pool, found when that is first needed.
+    counted: OnceLock<Frequency>,
 }
 
-impl Encoder {
+impl Ngrams {
+    /// By this specification; rows are looked for in a cache first, if there is one, and kept there.
+    pub fn new(spec: TextSpec, cache: Option<Cache>) -> Self {
+        Self { spec, cache, counted: OnceLock::new() }
+    }
+
+    /// What makes rows, weighted by how common words are in these lines of the pool, which are always the same.
+    pub fn encoder<'a>(&'a self, pool: &'a JsonlRows, allowance: &'a Allowance, watch: &'a dyn Watch) -> Encoder<'a> {
+        let bytes: u64 = pool.files().iter().map(|file| file.bytes).sum();
+        let cache = self.cache.as_ref().filter(|_| bytes >= PAYS);
+        Encoder { spec: &self.spec, pool, cache, allowance, watch, counted: &self.counted }
+    }
+
     /// The text of a line, if it has what is read.
     pub(crate) fn said(&self, line: &[u8]) -> Option<String> {
         self.spec.text(line).ok()
     }
 
+    /// The cache, if there is one.
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
+    }
+}
+
+/// Makes rows of text.
+pub struct Encoder<'a> {
+    spec: &'a TextSpec,
+    pool: &'a JsonlRows,
+    cache: Option<&'a Cache>,
+    allowance: &'a Allowance,
+    watch: &'a dyn Watch,
+    counted: &'a OnceLock<Frequency>,
+}
+
+impl Encoder<'_> {
     /// A row for each line.
     ///
     /// # Errors
-    /// If a line lacks a field that is to be read, a file changed, the rows take more than `allowance`, or `watch` asks to
+    /// If a line lacks a field that is to be read, a file changed, more memory is needed than is allowed, or the watch asks to
     /// stop.
-    pub fn rows(
-        &self,
-        lines: &JsonlRows,
-        allowance: &Allowance,
-        watch: &dyn Watch,
-    ) -> Result<Representation, DataError> {
+    pub fn rows(&self, lines: &JsonlRows) -> Result<Representation, DataError> {
+        if self.cache.is_none() {
+            self.frequency()?;
+        }
         let bytes = self.spec.dim * ngrams::BYTES;
-        let mut claim = Claim::new(allowance, &lines.files()[0].path);
-        let mut numbers = Vec::new();
-        claim.room(&mut numbers, lines.len().saturating_mul(bytes), "the rows that are made of its text", REMEDY)?;
-        self.spec.each(lines, allowance, watch, &mut |count, text| {
+        let mut claim = Claim::new(self.allowance, &lines.files()[0].path);
+        let (mut numbers, len) = (Vec::new(), lines.len().saturating_mul(bytes));
+        claim.room(&mut numbers, len, "the rows that are made of its text", REMEDY)?;
+        let make = |numbers: &mut Vec<u8>| self.make(lines, bytes, numbers);
+        let key = || {
+            let spec = (self.spec.name(), self.spec.dim);
+            Key::of(&("rows", ngrams::VERSION, spec, described(self.pool), described(lines)))
+        };
+        let cached = match self.cache {
+            Some(cache) => cache.read_or(&key(), len, &mut numbers, self.watch, make)?,
+            None => make(&mut numbers).map(|()| false)?,
+        };
+        claim.keep();
+        Ok(Representation::of_text(lines, &self.spec.name(), numbers, self.spec.dim)?.cached(cached))
+    }
+
+    /// Appends a row of so many bytes for each line.
+    fn make(&self, lines: &JsonlRows, bytes: usize, numbers: &mut Vec<u8>) -> Result<(), DataError> {
+        let frequency = self.frequency()?;
+        self.spec.each(lines, self.allowance, self.watch, &mut |count, text| {
             let start = numbers.len();
             numbers.resize(start + count * bytes, 0);
             let rows = numbers[start..].par_chunks_exact_mut(bytes);
-            rows.enumerate().for_each(|(at, row)| self.frequency.row(&text(at), row, watch));
-        })?;
+            rows.enumerate().for_each(|(at, row)| frequency.row(&text(at), row, self.watch));
+        })
+    }
+
+    /// How common words are in the pool.
+    fn frequency(&self) -> Result<&Frequency, DataError> {
+        if let Some(frequency) = self.counted.get() {
+            return Ok(frequency);
+        }
+        let what = "how common the words of the pool are";
+        let mut claim = Claim::new(self.allowance, &self.pool.files()[0].path);
+        claim.add(ngrams::TABLE, what, TABLE_REMEDY)?;
+        let mut beside = Claim::new(self.allowance, &self.pool.files()[0].path);
+        // Where memory is short, words are counted as without a cache.
+        let cache = self.cache.filter(|_| beside.add(ngrams::TABLE, what, TABLE_REMEDY).is_ok());
+        let frequency = match cache {
+            None => self.count()?,
+            Some(cache) => {
+                let key = Key::of(&("counts", ngrams::VERSION, self.spec.name(), described(self.pool)));
+                let mut bytes = Vec::new();
+                let make = |bytes: &mut Vec<u8>| {
+                    self.count()?.append_to(bytes);
+                    Ok(())
+                };
+                cache.read_or(&key, ngrams::TABLE as usize, &mut bytes, self.watch, make)?;
+                Frequency::of_counts(self.pool.len(), &bytes)
+            }
+        };
         claim.keep();
-        Representation::of_text(lines, &self.spec.name(), numbers, self.spec.dim)
+        Ok(self.counted.get_or_init(|| frequency.finish()))
+    }
+
+    fn count(&self) -> Result<Frequency, DataError> {
+        let frequency = Frequency::new(self.pool.len());
+        self.spec.each(self.pool, self.allowance, self.watch, &mut |count, text| {
+            (0..count).into_par_iter().for_each(|at| frequency.count(&text(at), self.watch));
+        })?;
+        Ok(frequency)
     }
 }
+
+/// What decides of files of text which lines they have.
+fn described(lines: &JsonlRows) -> Vec<(&str, Option<u8>)> {
+    lines.files().iter().map(|file| (&*file.digest, separator(&file.path))).collect()
+}
+
+/// Bytes of the pool's files from which on a cache is read and written: rows of less are made in no more time than that takes.
+const PAYS: u64 = 1 << 20;
 
 /// Takes the number of some lines, and what gives the text of each of them.
 type Take<'a> = dyn for<'h> FnMut(usize, &(dyn Fn(usize) -> Held<'h> + Sync)) + 'a;

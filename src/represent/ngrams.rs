@@ -24,6 +24,10 @@ pub const DIM: usize = 1024;
 /// Bytes of a number in a row.
 pub(crate) const BYTES: usize = size_of::<f16>();
 
+/// Version of the rows and counts: to be raised with any change of them, or of what is read of a line, so that what caches keep of
+/// older versions is not taken for them.
+pub(super) const VERSION: u32 = 1;
+
 /// Logarithm of the number of buckets in which lines are counted.
 const BUCKET_BITS: u32 = 22;
 
@@ -73,6 +77,17 @@ impl Frequency {
     pub(crate) fn finish(mut self) -> Self {
         self.rarity = (0..LOOKED_UP).map(|count| rarity(self.lines, count)).collect();
         self
+    }
+
+    /// The counts, of which there are as many as [`TABLE`] says, the least significant byte first.
+    pub(super) fn append_to(&self, bytes: &mut Vec<u8>) {
+        self.counts.iter().for_each(|count| bytes.extend_from_slice(&count.load(Ordering::Relaxed).to_le_bytes()));
+    }
+
+    /// Of a pool of so many lines, by what [`Self::append_to`] gave; to be [finished](Self::finish).
+    pub(super) fn of_counts(lines: usize, bytes: &[u8]) -> Self {
+        let count = |bytes: &[u8]| AtomicU32::new(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+        Self { lines, counts: bytes.chunks_exact(size_of::<u32>()).map(count).collect(), rarity: Vec::new() }
     }
 
     fn rarity(&self, hash: u64) -> f64 {

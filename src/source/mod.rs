@@ -73,5 +73,6 @@ pub use overlap::overlap;
 pub use record::{DroppedRecord, DroppedRow, InputRecord};
 pub use representation::{Representation, SourceFile};
 pub use shards::files_named;
+pub(crate) use table::separator;
 pub use validate::OnBadRow;
 pub use values::FileDigests;

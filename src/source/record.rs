@@ -36,6 +36,9 @@ pub struct InputRecord {
     /// Digest of the values of its rows, as certificates have it; absent for text, and if nothing was certified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,
+    /// Whether rows that are made of it were read from a cache instead; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
 }
 
 /// A row that was left out on request.

@@ -54,6 +54,8 @@ pub struct Representation {
     mixed: bool,
     /// Rows that are hidden, ascending.
     hidden: Vec<usize>,
+    /// Whether they were read from a cache instead of made of text.
+    cached: bool,
 }
 
 impl Representation {
@@ -99,6 +101,16 @@ impl Representation {
         Self::of_shards(shards)
     }
 
+    /// The same, which were read from a cache instead of made of text, or not.
+    pub(crate) fn cached(self, cached: bool) -> Self {
+        Self { cached, ..self }
+    }
+
+    /// Whether they were read from a cache instead of made of text.
+    pub(crate) fn is_cached(&self) -> bool {
+        self.cached
+    }
+
     /// The rows of these tables, of which there is at least one.
     fn of_shards(opened: Vec<(Shard, Format)>) -> Result<Self, DataError> {
         let Some((first, _)) = opened.first() else {
@@ -129,7 +141,7 @@ impl Representation {
             shards.push(shard);
         }
         let mixed = files.iter().any(|file| file.element != element);
-        Ok(Self { shards, files, starts, dim, element, mixed, hidden: Vec::new() })
+        Ok(Self { shards, files, starts, dim, element, mixed, hidden: Vec::new(), cached: false })
     }
 
     /// The files, in order.

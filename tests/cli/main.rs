@@ -5,6 +5,7 @@ mod admissible;
 mod batch;
 mod bound;
 mod bytenames;
+mod cache;
 mod certify;
 mod changing;
 mod columnar;

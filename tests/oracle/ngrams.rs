@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use kantor::represent::TextSpec;
+use kantor::represent::{Ngrams, TextSpec};
 use kantor::source::{Allowance, JsonlRows};
 use kantor_solvers::Quiet;
 use kantor_theory::Rows;
@@ -20,8 +20,8 @@ fn rows(texts: &Value, dim: usize) -> Vec<Vec<f64>> {
     let lines: String = texts.as_array().unwrap().iter().map(|text| format!("{}\n", json!({ "text": text }))).collect();
     fs::write(file.path(), lines).unwrap();
     let lines = JsonlRows::scan(&[file.path().to_owned()], None, &Quiet).unwrap();
-    let encoder = TextSpec { dim, ..TextSpec::default() }.encoder(&lines, &Allowance::unlimited(), &Quiet).unwrap();
-    let rows = encoder.rows(&lines, &Allowance::unlimited(), &Quiet).unwrap();
+    let (spec, allowance) = (TextSpec { dim, ..TextSpec::default() }, Allowance::unlimited());
+    let rows = Ngrams::new(spec, None).encoder(&lines, &allowance, &Quiet).rows(&lines).unwrap();
     let row = |row: usize| {
         let mut numbers = vec![0.0; dim];
         rows.read_row(row, &mut numbers);
@@ -30,6 +30,7 @@ fn rows(texts: &Value, dim: usize) -> Vec<Vec<f64>> {
     (0..rows.len()).map(row).collect()
 }
 
+/// Should these ever change, `VERSION` in `src/represent/ngrams.rs` must too: caches keep rows.
 #[test]
 fn rows_are_those_of_the_formula_bit_for_bit() {
     let stored = stored();

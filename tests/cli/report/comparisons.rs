@@ -112,6 +112,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
             bytes: 1,
             sha256: "0123456789abcdef".repeat(4),
             blake3: None,
+            cached: false,
         }],
         pool_rows: 5005,
         query_rows: queries,
