@@ -176,14 +176,18 @@ pub(super) struct Records<'a> {
 impl Records<'_> {
     /// Writes those of these rows into the directory `dir` of a result.
     pub(super) fn write(&self, rows: &[SelectedRow], staging: &mut ResultDirectory, dir: &str) -> Result<(), Error> {
+        let numbers: Vec<usize> = rows.iter().map(|row| row.index).collect();
         for format in self.copies.written(self.inputs) {
             let path = format!("{dir}/{}", format.file());
-            match (format, self.lines) {
-                (RowFormat::Parquet, _) => self.write_columns(columns::parquet, rows, staging, &path)?,
-                (RowFormat::Hf, _) => self.write_columns(columns::dataset, rows, staging, &path)?,
-                (RowFormat::Ids, _) => self.write_lines(|row| id(&row.id), format, rows, staging, &path)?,
-                (_, None) => {}
-                (_, Some(lines)) => {
+            match (format, self.taken, self.lines) {
+                // Columns have ranks and weights of their own.
+                (RowFormat::Parquet, Some(taken), _) => {
+                    columns::parquet(taken, &numbers, &self.weights, staging, &path)?
+                }
+                (RowFormat::Hf, Some(taken), _) => columns::dataset(taken, &numbers, &self.weights, staging, &path)?,
+                (RowFormat::Ids, ..) => self.write_lines(|row| id(&row.id), format, rows, staging, &path)?,
+                (RowFormat::Parquet | RowFormat::Hf, None, _) | (_, _, None) => {}
+                (_, _, Some(lines)) => {
                     let line: fn(&[u8]) -> Result<Vec<u8>, String> = match format {
                         RowFormat::Chat => chat::line,
                         RowFormat::Alpaca => alpaca::line,
@@ -198,19 +202,6 @@ impl Records<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Writes these rows by a function for a format of columns, which have their ranks and weights.
-    fn write_columns(
-        &self,
-        write: fn(&Taken, &[usize], &[f64], &mut ResultDirectory, &str) -> Result<(), Error>,
-        rows: &[SelectedRow],
-        staging: &mut ResultDirectory,
-        path: &str,
-    ) -> Result<(), Error> {
-        let Some(taken) = self.taken else { return Ok(()) };
-        let rows: Vec<usize> = rows.iter().map(|row| row.index).collect();
-        write(taken, &rows, &self.weights, staging, path)
     }
 
     /// Writes these rows in a format of lines; `line` makes that of a row, or says why there is none.
