@@ -12,7 +12,7 @@ use super::output::say;
 use super::progress::Progress;
 use super::signals;
 use crate::batch::Shard;
-use crate::embed::{Element, EmbedSpec, Embedded, embed};
+use crate::embed::{EmbedSpec, Embedded, StoredAs, embed};
 use crate::output::distinct;
 use crate::pipeline::Request;
 use crate::represent::{EncoderOptions, Template, TextSpec};
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         text: TextSpec { template: arguments.text.clone(), ..TextSpec::default() },
         model: arguments.model.clone(),
         options: EncoderOptions { max_length: arguments.max_length, prompt: arguments.prompt.clone() },
-        element: if arguments.dtype == "f16" { Element::F16 } else { Element::F32 },
+        element: if arguments.dtype == "f16" { StoredAs::F16 } else { StoredAs::F32 },
         shard: arguments.shard.unwrap_or_default(),
         out: arguments.out.clone(),
         force: arguments.force,

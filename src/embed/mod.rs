@@ -20,7 +20,7 @@ use crate::represent::{EncoderOptions, ModelEncoder, TextSpec};
 use crate::shard::Shard;
 use crate::source::{Allowance, DataError, JsonlRows};
 use kept::Kept;
-pub use record::{Element, EmbedRecord, ModelRecord, TextRecord};
+pub use record::{EmbedRecord, ModelRecord, StoredAs, TextRecord};
 
 /// Rows of a block: what a run that ends early may lose.
 const BLOCK: usize = 512;
@@ -37,7 +37,7 @@ pub struct EmbedSpec {
     /// How it reads texts.
     pub options: EncoderOptions,
     /// How numbers are stored.
-    pub element: Element,
+    pub element: StoredAs,
     /// The part of the rows that is made.
     pub shard: Shard,
     /// The file of rows.
@@ -101,7 +101,7 @@ pub fn embed(spec: &EmbedSpec, watch: &dyn Watch) -> Result<Embedded, Error> {
 fn make(
     model: &ModelEncoder,
     texts: &[(usize, String)],
-    element: Element,
+    element: StoredAs,
     lines: &JsonlRows,
     watch: &dyn Watch,
 ) -> Result<Vec<u8>, DataError> {

@@ -16,14 +16,14 @@ const SCHEMA: &str = "kantor/embed/1";
 /// How numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Element {
+pub enum StoredAs {
     /// 16 bits.
     F16,
     /// 32 bits.
     F32,
 }
 
-impl Element {
+impl StoredAs {
     /// Bytes of a number.
     pub(super) fn bytes(self) -> usize {
         match self {
@@ -101,7 +101,7 @@ pub struct EmbedRecord {
     /// Numbers in a row.
     pub dim: usize,
     /// How numbers are stored.
-    pub element: Element,
+    pub element: StoredAs,
     /// Texts that were longer than what is read; said once all rows are made.
     pub cut: Option<usize>,
 }
