@@ -320,7 +320,6 @@ def check(args):
     kind, convention = objective_of(problem)
     if problem["tokens"]:
         need(problem["objective"] == "w" or type(kind) is tuple, "tokens: not the budget of this objective")
-        need(not problem["tasks"], "tokens: not the budget of several tasks")
         convention = convention.partition("best = ")[0] + TOKENS
     convention += CONSTRAINED if any(problem["constraints"].values()) else ""
     if problem["tasks"]:

@@ -218,8 +218,8 @@ class Worst:
             sums = [sum(share * units(x) for share, x in zip(exact, row)) for row in gains]
             # As doubles that are no smaller.
             ends.append([above(Fraction(x, 2**2148)) for x in sums])
-        heights = [feasible.support(end, holds_price=True) for end in ends]
-        return [(earned - height * 2**1074 / self.k) / sum(exact) for height in heights]
+        heights = [feasible.mean(end, holds_price=True) for end in ends]
+        return [(earned - height * 2**1074) / sum(exact) for height in heights]
 
 
 class Tsds:

@@ -4,6 +4,7 @@
 //!   largest of the upper ends enclose the largest distance.
 //! - Every subset: for any shares θ_t ≥ 0 of the tasks and any potentials,
 //!   Σ_t θ_t Σ_j b_j g_j − (1/k) Σ_{i∈S} Σ_t θ_t max_{j∈t} (g_j − c_ij^p) ≤ Σ_t θ_t W_p(S, Q_t)^p ≤ Σ_t θ_t · max_t W_p(S, Q_t)^p.
+//!   Where tokens are the budget, the sum over S is a mean by lengths (`notes/T17.md`).
 //!
 //! Limit: the pass over closeness of [`transport`](super::transport), and one copy of every block.
 
@@ -107,7 +108,7 @@ pub(super) fn relaxation<'a>(
                 // Negated, as a mean may be negative.
                 add_down(earned, -mul_up(share, -problem.of_task(span.clone()).mean_potential_down(&g[span])))
             });
-            Some(ratio_down(sub_down(earned, div_up(support, problem.budget as f64)), &sum))
+            Some(ratio_down(sub_down(earned, div_up(support, problem.least_total())), &sum))
         }),
     })
 }

@@ -71,11 +71,8 @@ impl Statement {
     /// Checks that a budget in tokens, if there is one, makes sense.
     fn check_tokens(&self) -> Result<(), Rejection> {
         let Some(tokens) = &self.tokens else { return Ok(()) };
-        if matches!(self.objective, Objective::Tsds { .. }) || !self.tasks.is_empty() {
-            return Err(Rejection::new(
-                "tokens",
-                "they are the budget of one task under a distance between measures only",
-            ));
+        if matches!(self.objective, Objective::Tsds { .. }) {
+            return Err(Rejection::new("tokens", "they are the budget under a distance between measures only"));
         }
         tokens.check_alone()
     }

@@ -26,3 +26,4 @@ mod support;
 mod tokens;
 mod tsds;
 mod worst;
+mod worst_tokens;

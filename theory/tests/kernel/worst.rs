@@ -14,6 +14,7 @@ use crate::mutations::{Tally, each_change};
 use crate::support::{Instance, Random};
 
 /// Queries in tasks.
+#[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) all: Instance,
     pub(crate) tasks: Vec<usize>,
@@ -50,7 +51,8 @@ impl Case {
             0 => (of(&self.all.pool, n), Vec::new()),
             dim => (self.all.pool.clone(), of(&self.all.query, dim)),
         };
-        let weights = Weights { subset: None, query: self.all.weights.query.as_deref().map(|weights| of(weights, 1)) };
+        let of_queries = self.all.weights.query.as_deref().map(|weights| of(weights, 1));
+        let weights = Weights { subset: self.all.weights.subset.clone(), query: of_queries };
         Instance { m: self.tasks[at], pool, query, weights, ..self.all.clone() }
     }
 
@@ -64,8 +66,14 @@ impl Case {
 
     /// Encloses the distance to every task, each solved by itself.
     pub(crate) fn of_tasks(&self, subset: &[usize]) -> Vec<Interval> {
+        self.of_tasks_weighing(subset, None)
+    }
+
+    /// The same of rows of these weights.
+    pub(crate) fn of_tasks_weighing(&self, subset: &[usize], of_rows: Option<&[f64]>) -> Vec<Interval> {
         let of = |task: Instance| {
-            let task = Instance { subset: subset.to_vec(), ..task };
+            let weights = Weights { subset: of_rows.map(<[f64]>::to_vec), ..task.weights };
+            let task = Instance { subset: subset.to_vec(), weights, ..task };
             task.with(|geometry| task.distance(geometry, task.distance_evidence(geometry)).unwrap().interval())
         };
         self.each_task().map(of).collect()
