@@ -88,3 +88,38 @@ fn t14_one_sample_table() {
     }
     assert!((frank_wolfe_gap(4.0, 6) - 1.0).abs() < 1e-12 && frank_wolfe_gap(4.0, 100) < frank_wolfe_gap(4.0, 10));
 }
+
+/// ‖l‖² in the space of the Gaussian kernel of bandwidth `narrow` ≤ `wide`, for l = Σ c_r k_wide(·, y_r): every wide bump is a Gaussian mixture of
+/// narrow ones.
+fn norm_in_narrower(y: &[f64], c: &[f64], dim: usize, wide: f64, narrow: f64) -> f64 {
+    let spread = 2.0 * wide * wide - narrow * narrow;
+    let factor = (wide / narrow).powi(2 * dim as i32) * (narrow * narrow / spread).powf(0.5 * dim as f64);
+    let inner = |a: &[f64], b: &[f64]| {
+        let squared: f64 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
+        factor * (-squared / (2.0 * spread)).exp()
+    };
+    let rows: Vec<&[f64]> = y.chunks_exact(dim).collect();
+    let line = |(a, c_a): (&&[f64], &f64)| c_a * rows.iter().zip(c).map(|(b, c_b)| c_b * inner(a, b)).sum::<f64>();
+    rows.iter().zip(c).map(line).sum()
+}
+
+/// T14: a narrower kernel's space holds that of a wider one, with norms at most (σ/σ')^(d/2) times as great; broad functions attain that.
+#[test]
+fn t14_narrow_kernels_see_wide_bumps() {
+    for seed in 0..200 {
+        let random = &mut Random(seed);
+        let (dim, count) = (1 + random.below(3), 1 + random.below(6));
+        let wide = 0.2 + unit(random);
+        let narrow = wide * (0.2 + 0.8 * unit(random));
+        let y: Vec<f64> = (0..count * dim).map(|_| random.signed()).collect();
+        let c: Vec<f64> = (0..count).map(|_| random.signed()).collect();
+        let own = norm_in_narrower(&y, &c, dim, wide, wide);
+        let most = (wide / narrow).powi(dim as i32) * own;
+        let found = norm_in_narrower(&y, &c, dim, wide, narrow);
+        assert!(found <= most * (1.0 + 1e-9), "{own} {found} {most}");
+    }
+    let y: Vec<f64> = (0..1000).map(|at| 0.1 * f64::from(at)).collect();
+    let (own, found) =
+        (norm_in_narrower(&y, &[1.0; 1000], 1, 1.0, 1.0), norm_in_narrower(&y, &[1.0; 1000], 1, 1.0, 0.25));
+    assert!(found > 3.9 * own, "{found} {own}");
+}

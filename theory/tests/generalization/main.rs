@@ -19,3 +19,4 @@ mod rates;
 mod reference;
 mod selectors;
 mod support;
+mod unseen;
