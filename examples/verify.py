@@ -25,8 +25,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from verify_bounds import ANGLES, DISTANCES, LARGEST, Kernel, Stop, Transport, Tsds, Worst, need
+from verify_bounds import ANGLES, DISTANCES, LARGEST, Stop, Transport, Tsds, Worst, need
 from verify_constraints import feasible
+from verify_kernels import Kernel
 
 try:
     from blake3 import blake3
@@ -105,6 +106,7 @@ CERTIFICATE = {
         **{"distance_potentials": ([real],), "best_potentials": ([real],)},
         "plan": ({"position": [whole], "query": [whole], "mass": [whole]},),
         "witness": ({"rows": [whole], "weights": [real]},),
+        "shift": [real],
         "task_shares": [real],
         "prices": [{"limit": whole, "label": (text,), "price": real}],
     },
@@ -116,7 +118,7 @@ INPUTS = {
     "kantor/certificate/2": {**INPUT, "name": (text,), "start": whole, "blake3": text},
 }
 DEFAULTS = {"objective": lambda: "w", "constraints": dict}
-DEFAULTS.update((key, list) for key in ("columns", "limits", "include", "exclude", "prices", "tasks", "task_shares"))
+DEFAULTS.update((key, list) for key in ("columns", "limits", "include", "exclude", "prices", "tasks", "task_shares", "shift"))
 
 
 def fit(value, form, place):
@@ -280,6 +282,7 @@ def prove(cert, args, kind):
     among, for_all = feasible(cert, args.certificate, args.column, kept), evidence["best_potentials"]
     need(not evidence["prices"] or cert["best"], "evidence: prices of no claim")
     need(not cert["best"] or problem["tokens"] or problem["weights"]["subset"] is None, "best: of equal weights only")
+    need(not evidence["shift"] or evidence["witness"], "evidence: a shift of no witness")
     proofs, quality = {}, problem["quality"]
     if kind is None:
         of = (Worst if problem["tasks"] else Transport)(problem, pool, query, subset)
@@ -297,7 +300,7 @@ def prove(cert, args, kind):
             if for_all is not None:
                 rows = [number.get(row) for row in for_all["rows"]]
                 need(None not in rows, "witness: a row is dropped or missing")
-                for_all = {**for_all, "rows": rows}
+                for_all = {**for_all, "rows": rows, "shift": evidence["shift"]}
         else:
             of = Tsds(problem, pool, query, subset, kind)
             need(evidence["witness"] is None, "evidence: of another objective")

@@ -15,7 +15,6 @@ import numpy as np
 U, TINY, LARGEST = 2.0**-53, 5e-324, float(np.finfo(np.float64).max)
 BLOCK = 256  # rows whose costs are in memory at a time
 ANGLES, DISTANCES = ("cosine", "half-cosine", "angular"), ("euclidean", "sqeuclidean")
-CANCELLED = 100  # sizes of a measure's weights, in units of its total
 
 
 class Stop(Exception):
@@ -261,88 +260,6 @@ class Tsds:
             slope = self.diversity - feasible.support(heights) / self.plain.m
             least = slope / self.k if slope >= 0 else slope
             ends.append(mean(self.plain.b, g) + least - self.diversity / self.n)
-        return ends
-
-
-# Numbers below and above a kernel, from such of squared distances; all of them fall with the distance.
-def kernel_ends(name, sigma, low, high):
-    down, up = lambda x: np.maximum(x * (1 - 8 * U) - TINY, 0), lambda x: x * (1 + 8 * U) + TINY
-    if name == "energy":
-        return -up(np.sqrt(high)), -down(np.sqrt(low))
-    if name == "cosine":
-        return 1 - high / 2 - 4 * U * (1 + high), 1 - low / 2 + 4 * U * (1 + low)
-    if name == "inverse-multiquadric":
-        low, high = (1 / np.sqrt(1 + x / (sigma * sigma)) for x in (high, low))
-    elif name == "gaussian":
-        low, high = np.exp(-up(high / (2 * sigma * sigma))), np.exp(-down(low / (2 * sigma * sigma)))
-    else:
-        low, high = np.exp(-up(np.sqrt(high) / sigma)), np.exp(-down(np.sqrt(low) / sigma))
-    return np.maximum(low * (1 - 64 * U) - 4 * TINY, 0), np.minimum(high * (1 + 64 * U) + 4 * TINY, 1)
-
-
-class Kernel:
-    """The distance that a kernel makes: the root of E k(x, x') - 2 E k(x, q) + E k(q, q')."""
-
-    def __init__(self, problem, pool, query, subset, name, sigma):
-        need(query is not None, "objective: a kernel needs points")
-        self.name, self.sigma, self.power, self.signed = name, sigma, 2, False
-        self.of, self.scale = ("cosine", 2) if problem["cost"] in ANGLES else ("sqeuclidean", 1)
-        self.pool, self.query, self.k = pool, query, problem["budget"]
-        self.chosen = np.asarray(pool[subset], dtype=np.float64)
-        given, counts = problem["weights"], {"subset": self.k, "query": problem["queries"]}
-        self.weights = {side: given[side] or [1.0] * counts[side] for side in counts}
-        self.shares = {side: shares(given[side], counts[side]) for side in counts}
-
-    # Numbers below and above the sum over columns of weight times kernel, for some rows.
-    def sums(self, pool, rows, columns, weights):
-        low, high = costs(self.of, 1, pool, columns, rows)
-        low, high = kernel_ends(self.name, self.sigma, self.scale * low, self.scale * high)
-        weights = np.array(weights, dtype=np.float64)
-        plus, minus = np.maximum(weights, 0), np.maximum(-weights, 0)
-        size = np.maximum(np.abs(low), np.abs(high)) @ np.abs(weights)
-        slack = (2 * len(weights) + 32) * U * size + 4 * len(weights) * TINY
-        return low @ plus - high @ minus - slack, high @ plus - low @ minus + slack
-
-    # Numbers below and above the mean of the kernel over pairs of two sides.
-    def mean(self, *sides):
-        rows, columns = (self.chosen if side == "subset" else self.query for side in sides)
-        a, b = (self.shares[side] for side in sides)
-        ends = each(range(len(rows)), lambda block: self.sums(rows, block, columns, self.weights[sides[1]]))
-        return [Fraction(sum(w * units(x) for w, x in zip(a, end)), sum(a) * sum(b)) for end in ends]
-
-    def interval(self):
-        own, cross, queries = (
-            self.mean(*sides) for sides in (("subset", "subset"), ("subset", "query"), ("query", "query"))
-        )
-        return [own[end] - 2 * cross[1 - end] + queries[end] for end in (0, 1)]
-
-    # Of any measure on pool rows; the least mean of h over subsets, less its square, and the queries'.
-    def best(self, witness, feasible, n):
-        rows, weights = witness["rows"], witness["weights"]
-        need(0 < len(rows) == len(set(rows)) == len(weights), "witness: rows are repeated, or none, or without weights")
-        need(max(rows) < n, "witness: there is no such row")
-        shares = positive(weights, "witness")
-        total = sum(shares)
-        cancelled = sum(map(abs, shares)) > CANCELLED * total
-        need(not cancelled, "witness: the weights cancel, so that rounding hides the bound", "cannot-check")
-        landmarks, mass = np.asarray(self.pool[rows], dtype=np.float64), float(Fraction(total, 2**1074))
-        queried = float(Fraction(sum(self.shares["query"]), 2**1074))
-
-        def values(block):
-            pulls = self.sums(self.pool, block, landmarks, weights)
-            queries = self.sums(self.pool, block, self.query, self.weights["query"])
-            for pull, query, sign in ((pulls[0], queries[1], 1), (pulls[1], queries[0], -1)):
-                pull, query = pull / mass, query / queried
-                yield query - pull + sign * (8 * U * (np.abs(query) + np.abs(pull)) + TINY)
-
-        heights = each(range(n), values)
-        pulls = each(range(len(rows)), lambda block: self.sums(landmarks, block, landmarks, weights))
-        queries, ends = self.mean("query", "query"), []
-        for end in (0, 1):
-            # For a bound below, each product is at its upper end.
-            square = sum(w * units(pulls[(end == 0) == (w >= 0)][at]) for at, w in enumerate(shares))
-            height = -feasible.mean(heights[end])
-            ends.append(2 * height - Fraction(square, total * total) + queries[end])
         return ends
 
 

@@ -159,6 +159,9 @@ pub fn check_statement(certificate: &Certificate) -> Result<(), Rejection> {
             return Err(Rejection::new("evidence", format!("{name} {fault}")));
         }
     }
+    if !evidence.shift.is_empty() && !witness {
+        return Err(Rejection::new("evidence", "there is a shift without the witness that it belongs to"));
+    }
     if !evidence.task_shares.is_empty() && (best.is_none() || certificate.problem.tasks.is_empty()) {
         return Err(Rejection::new("evidence", "there are shares of tasks, but nothing is claimed that they prove"));
     }
@@ -255,7 +258,8 @@ fn prove(
         (Some(g), _) => Some(BestEvidence::Tasks { shares: evidence.task_shares.clone(), potentials: g.clone() }),
         (None, Some(Witness { rows, weights })) => {
             let rows = numbered("witness.rows", rows)?;
-            Some(BestEvidence::Witness(Witness { rows, weights: weights.clone() }))
+            let (witness, shift) = (Witness { rows, weights: weights.clone() }, evidence.shift.clone());
+            Some(if shift.is_empty() { witness.into() } else { BestEvidence::Local { witness, shift } })
         }
         (None, None) => None,
     };

@@ -101,6 +101,11 @@ impl KernelName {
         !matches!(self, KernelName::Energy | KernelName::Compact)
     }
 
+    /// Whether it is positive definite, never negative, and 1 at distance zero.
+    pub fn is_nonnegative(self) -> bool {
+        matches!(self, KernelName::Gaussian | KernelName::Laplace | KernelName::InverseMultiquadric)
+    }
+
     /// Whether ∬ k dν dν ≥ 0 for every ν of total mass zero: whether it makes a distance.
     pub fn makes_a_distance(self) -> bool {
         self != KernelName::Compact

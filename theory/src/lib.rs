@@ -39,7 +39,7 @@ pub use bounds::{
     BestBound, BestEvidence, Candidates, DistanceBound, DistanceEvidence, Executor, Interval, KernelMeans, LimitEnd,
     NearestDistances, NewRow, PricedEnd, Screened, Sensitivity, Witness, best_bound, constrained_best_bound,
     constrained_distance_bound, distance_bound, excess, kernel_means, mean_difference, nearest_distances, sequential,
-    transport_at_least,
+    shift_holds, transport_at_least,
 };
 pub use certificate::Certificate;
 pub use checker::{Facts, Proved, Verdict, verify};

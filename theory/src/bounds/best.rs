@@ -19,7 +19,7 @@ use std::ops::Range;
 use crate::bounds::blocks::{BLOCK, check_rows, over_blocks};
 use crate::bounds::feasible::{Bounded, Feasible, FixedRow, Support};
 use crate::bounds::outside::Outside;
-use crate::bounds::{Candidates, Executor, Witness, discrepancy, misplaced, tasks, transport, tsds};
+use crate::bounds::{Candidates, Executor, Witness, discrepancy, local, misplaced, tasks, transport, tsds};
 use crate::constraints::{FeasibleSet, Price};
 use crate::geometry::Geometry;
 use crate::identity::GeometryId;
@@ -40,6 +40,13 @@ pub enum BestEvidence {
     },
     /// Of the distance of a kernel.
     Witness(Witness),
+    /// Of the discrepancy of a local kernel (T19).
+    Local {
+        /// Active rows, with numbers in units of 1/k, of any sum.
+        witness: Witness,
+        /// For each of them what is taken from its diagonal.
+        shift: Vec<f64>,
+    },
 }
 
 impl BestEvidence {
@@ -52,7 +59,7 @@ impl BestEvidence {
                 [sum.down(), sum.up()]
             }
             // The square of a kernel's distance is at least a constant less twice the mean.
-            BestEvidence::Witness(_) => [0.5; 2],
+            BestEvidence::Witness(_) | BestEvidence::Local { .. } => [0.5; 2],
         })
     }
 }
@@ -280,13 +287,18 @@ fn bound_among(
         (BestEvidence::Witness(witness), _, Some(kernel)) => {
             discrepancy::relaxation(geometry, problem, kernel, witness, executor)?
         }
+        (BestEvidence::Local { witness, shift }, _, Some(kernel)) => {
+            local::relaxation(geometry, problem, kernel, (witness, shift), executor)?
+        }
         (BestEvidence::Potentials(_) | BestEvidence::Tasks { .. }, Objective::W, _) => {
             let fault = "shares of tasks belong to a statement about several tasks, and to no other";
             return Err(Rejection::new("tasks", fault));
         }
         (BestEvidence::Tasks { .. }, other, _) => return Err(misplaced("shares of tasks", other)),
         (BestEvidence::Potentials(_), other, _) => return Err(misplaced("potentials", other)),
-        (BestEvidence::Witness(_), other, _) => return Err(misplaced("measures on pool rows", other)),
+        (BestEvidence::Witness(_) | BestEvidence::Local { .. }, other, _) => {
+            return Err(misplaced("measures on pool rows", other));
+        }
     };
     let outside = relaxation.outside.take();
     let (powered, Bounded { threshold, spent, fixed, .. }) =

@@ -118,6 +118,28 @@ impl<'a> Sums<'a> {
         Ok(ends.iter().zip(sums).map(|(&end, sums)| sums.into_iter().map(|s| outwards(end, s)).collect()).collect())
     }
 
+    /// As [`Sums::of_rows`] for any number of rows: lower ends, then upper ends.
+    pub(super) fn of_all(
+        &self,
+        geometry: &Geometry<'_>,
+        rows: &[usize],
+        executor: Executor<'_>,
+    ) -> Result<[Vec<f64>; 2], Rejection> {
+        type Parts = Vec<(usize, Vec<Vec<f64>>)>;
+        let visit = |parts: &mut Parts, (): &mut (), span: Range<usize>| {
+            parts.push((span.start, self.of_rows(geometry, &rows[span], &[End::Lower, End::Upper])?));
+            Ok(())
+        };
+        let merge = |all: &mut Parts, parts: Parts| all.extend(parts);
+        let mut parts = over_blocks(rows.len(), executor, || (), Parts::new(), visit, merge)?;
+        parts.sort_by_key(|(first, _)| *first);
+        let mut ends = [Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len())];
+        for (_, part) in parts {
+            ends.iter_mut().zip(part).for_each(|(all, end)| all.extend(end));
+        }
+        Ok(ends)
+    }
+
     /// The ends of the kernel that make this end of the sum, for a block of rows: a negative weight turns them round.
     fn kernel_values(
         &self,
@@ -162,7 +184,12 @@ impl<'a> Sums<'a> {
 }
 
 /// A number ≤ ⟨Q, Q⟩ for the queries with these weights, which sum to `mass`.
-fn among_queries(geometry: &Geometry<'_>, kernel: Kernel, weights: &[f64], mass: &ExactSum) -> Result<f64, Rejection> {
+pub(super) fn among_queries(
+    geometry: &Geometry<'_>,
+    kernel: Kernel,
+    weights: &[f64],
+    mass: &ExactSum,
+) -> Result<f64, Rejection> {
     let defect = || Rejection::new("objective", "the queries are no points");
     let (queries, norms) = geometry.queries().ok_or_else(defect)?;
     let rows = DenseRows::from_f64(queries.len() / norms.len(), queries.to_vec()).ok_or_else(defect)?;
@@ -238,20 +265,26 @@ fn self_product(
     mass: &ExactSum,
     executor: Executor<'_>,
 ) -> Result<f64, Rejection> {
-    let visit = |sum: &mut ExactSum, (): &mut (), span: Range<usize>| {
-        let ends = to_witness.of_rows(landmarks, &rows[span.clone()], &[End::Lower, End::Upper])?;
-        for (offset, &weight) in weights[span].iter().enumerate() {
-            sum.add_product(weight, ends[usize::from(weight >= 0.0)][offset]);
-        }
-        Ok(())
-    };
-    let merge = |total: &mut ExactSum, part: ExactSum| total.merge(&part);
-    let sum = over_blocks(rows.len(), executor, || (), ExactSum::default(), visit, merge)?;
+    let ends = to_witness.of_all(landmarks, rows, executor)?;
+    let mut sum = ExactSum::default();
+    for (at, &weight) in weights.iter().enumerate() {
+        sum.add_product(weight, ends[usize::from(weight >= 0.0)][at]);
+    }
     Ok(-ratio_down(ratio_down(-sum.up(), mass), mass))
 }
 
 /// Checks that a witness is a measure on distinct pool rows and returns its total, which is positive.
 fn check_witness(witness: &Witness, pool: usize) -> Result<ExactSum, Rejection> {
+    check_rows_of(witness, pool)?;
+    let mass = total(&witness.weights);
+    if !(mass.down() >= f64::MIN_POSITIVE && mass.up() < f64::MAX) {
+        return Err(Rejection::new("witness", "the weights have no positive sum"));
+    }
+    Ok(mass)
+}
+
+/// Checks that a witness has finite numbers on distinct pool rows.
+pub(super) fn check_rows_of(witness: &Witness, pool: usize) -> Result<(), Rejection> {
     let Witness { rows, weights } = witness;
     let fault = |place: String| Err(Rejection::new("witness", place));
     if rows.is_empty() || rows.len() != weights.len() {
@@ -265,12 +298,8 @@ fn check_witness(witness: &Witness, pool: usize) -> Result<ExactSum, Rejection> 
             Some(first) => *first = true,
         }
     }
-    if let Some(at) = weights.iter().position(|w| !w.is_finite()) {
-        return fault(format!("weight {at} is not finite"));
+    match weights.iter().position(|w| !w.is_finite()) {
+        Some(at) => fault(format!("weight {at} is not finite")),
+        None => Ok(()),
     }
-    let mass = total(weights);
-    if !(mass.down() >= f64::MIN_POSITIVE && mass.up() < f64::MAX) {
-        return fault("the weights have no positive sum".to_owned());
-    }
-    Ok(mass)
 }

@@ -13,7 +13,7 @@ use crate::cost::Family;
 use crate::geometry::Geometry;
 use crate::kernel::Kernel;
 use crate::rejection::Rejection;
-use crate::rounding::{ExactSum, add_up, mul_up, sqrt_up};
+use crate::rounding::{ExactSum, add_up, div_down, mul_up, sqrt_up};
 use crate::rows::DenseRows;
 
 /// Numbers ≥ the values of rows that are not in the pool.
@@ -82,6 +82,28 @@ impl Outside {
             return Ok(Self { queries, anywhere });
         }
         Err(Rejection::new("range", "the values of rows that are not in the pool overflow"))
+    }
+    /// Where a row that is not active counts for itself alone (T19): it has the value v(z) = ⟨δ_z, Q⟩ − 1/2k, `budget` being k. The
+    /// kernel is 1 at distance zero and never negative.
+    pub(super) fn alone(
+        geometry: &Geometry<'_>,
+        kernel: Kernel,
+        (shares, sum_of_shares): (&[f64], &ExactSum),
+        budget: f64,
+    ) -> Result<Self, Rejection> {
+        let queries = points(geometry)?;
+        let around = Geometry::new(&queries, &queries, geometry.cost())
+            .map_err(|fault| Rejection::new("rows", fault.to_string()))?;
+        let all: Vec<usize> = (0..shares.len()).collect();
+        let ends = Sums::new(&around, kernel, shares.into())?.of_rows(&around, &all, &[End::Upper])?;
+        let means: Vec<f64> = ends[0].iter().map(|x| -ratio_down(-x, sum_of_shares)).collect();
+        let mut sum = ExactSum::default();
+        shares.iter().zip(&means).for_each(|(&b, &x)| sum.add_product(b, x));
+        let own = -div_down(0.5, budget);
+        // ⟨δ_z, Q⟩ ≤ ‖Q‖.
+        let anywhere = add_up(sqrt_up(sum.ratio_up(sum_of_shares).max(0.0)), own);
+        let queries = means.iter().map(|mean| add_up(*mean, own)).collect();
+        Ok(Self { queries, anywhere })
     }
 }
 

@@ -75,7 +75,7 @@ impl<'a> Candidates<'a> {
             BestEvidence::Potentials(g) => {
                 of.len() == g.len() && of.iter().zip(g).all(|(a, b)| a.to_bits() == b.to_bits())
             }
-            BestEvidence::Witness(_) | BestEvidence::Tasks { .. } => false,
+            BestEvidence::Witness(_) | BestEvidence::Local { .. } | BestEvidence::Tasks { .. } => false,
         };
         if (*id, *power) != (geometry.id(), problem.p) || !same {
             return Err(Rejection::new("screen", "the rows were screened for another geometry, power or potentials"));

@@ -155,7 +155,7 @@ impl<'a> Sensitivity<'a> {
         let price = match self.best.evidence() {
             BestEvidence::Potentials(_) => price,
             BestEvidence::Tasks { shares, .. } => div_up(price, total(shares).down()),
-            BestEvidence::Witness(_) => 2.0 * price,
+            BestEvidence::Witness(_) | BestEvidence::Local { .. } => 2.0 * price,
         };
         div_up(price, self.best.statement().least_total())
     }
@@ -300,7 +300,7 @@ impl<'a> Sensitivity<'a> {
                 tasks.flat_map(of).collect()
             }
             // The square rises by twice that.
-            BestEvidence::Witness(_) => {
+            BestEvidence::Witness(_) | BestEvidence::Local { .. } => {
                 let values = self.best.outside().map_or(&[][..], |outside| &outside.queries);
                 above(statement, values, 2.0).collect()
             }
@@ -318,7 +318,7 @@ impl<'a> Sensitivity<'a> {
                 let add = |sum, (span, &share)| add_up(sum, mul_up(share, reply(span, potentials)));
                 Some(tasks.fold(0.0, add))
             }
-            BestEvidence::Witness(_) => None,
+            BestEvidence::Witness(_) | BestEvidence::Local { .. } => None,
         }
     }
 

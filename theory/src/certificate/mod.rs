@@ -61,6 +61,10 @@ pub struct Evidence {
     /// `distance` itself. Rows are numbered as in `subset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Witness>,
+    /// For `best.lower` under a local kernel, beside the witness, whose rows are then the active ones: what is taken from the diagonal of
+    /// each (T19).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shift: Vec<f64>,
     /// For `best.lower` of the worst of several tasks, beside the potentials: one number per task.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub task_shares: Vec<f64>,
@@ -128,7 +132,8 @@ impl Certificate {
         best.map_or(Ok(()), |best| distance.check_same_problem(best))?;
         check_order(distance.interval(), best.map(BestBound::lower))?;
         let stored = |rows: &[usize]| rows.iter().map(|&row| kept[row]).collect();
-        let mut task_shares = Vec::new();
+        let of = |Witness { rows, weights }: &Witness| Some(Witness { rows: stored(rows), weights: weights.clone() });
+        let (mut task_shares, mut shift) = (Vec::new(), Vec::new());
         let (best_potentials, witness) = match best.map(BestBound::evidence) {
             None => (None, None),
             Some(BestEvidence::Potentials(g)) => (Some(g.clone()), None),
@@ -136,8 +141,10 @@ impl Certificate {
                 task_shares.clone_from(shares);
                 (Some(potentials.clone()), None)
             }
-            Some(BestEvidence::Witness(Witness { rows, weights })) => {
-                (None, Some(Witness { rows: stored(rows), weights: weights.clone() }))
+            Some(BestEvidence::Witness(witness)) => (None, of(witness)),
+            Some(BestEvidence::Local { witness, shift: of_rows }) => {
+                shift.clone_from(of_rows);
+                (None, of(witness))
             }
         };
         Ok(Self {
@@ -151,6 +158,7 @@ impl Certificate {
                 best_potentials,
                 plan: distance.evidence().plan.clone(),
                 witness,
+                shift,
                 task_shares,
                 prices: best.map_or_else(Vec::new, |best| best.prices().to_vec()),
             },

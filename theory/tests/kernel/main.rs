@@ -10,6 +10,7 @@ mod evaluated;
 mod exact_replay;
 mod format;
 mod kernels;
+mod local;
 mod matrix;
 mod metrics;
 mod mutations;
