@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use clap::builder::TypedValueParser;
-use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use kantor_solvers::Settings;
 use kantor_theory::Cost;
 use kantor_theory::cost_bounds::Power;
@@ -15,8 +14,9 @@ use crate::problem::{Goal, Target};
 use crate::represent::{DIM, DIMS, Template, TextSpec};
 use crate::source::OnBadRow;
 
+use super::caching::CacheArguments;
 use super::constraints::ConstraintArguments;
-use super::count::count;
+use super::count::{bytes, count};
 use super::failure::Failure;
 use super::queries::{WeightArguments, tasks};
 use super::settings::SettingsArguments;
@@ -235,7 +235,7 @@ impl FileArguments {
             cast: self.cast,
             on_bad_row: if self.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error },
             forbid_overlap: self.forbid_overlap.unwrap_or_default(),
-            cache: run.cache(),
+            cache: run.cache.folder(),
             memory: run.max_memory,
             ..InputSpec::default()
         })
@@ -324,13 +324,8 @@ pub(super) struct RunArguments {
     /// three quarters of what the system has free. Refuses before allocating more
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(super) max_memory: Option<u64>,
-    /// Folder that keeps rows which are made of text, for the next run on the same files [default: kantor in the user's cache
-    /// directory]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-    /// Neither look for rows in a cache nor keep them there
-    #[arg(long, conflicts_with = "cache")]
-    no_cache: bool,
+    #[command(flatten)]
+    cache: CacheArguments,
     /// Print one JSON object on standard output instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -362,12 +357,6 @@ impl RunArguments {
         inputs.paths().into_iter().chain(named).collect()
     }
 
-    /// Where rows are kept that were made of text.
-    pub(super) fn cache(&self) -> Option<PathBuf> {
-        let users = || Some(choose_native_strategy().ok()?.cache_dir().join("kantor"));
-        if self.no_cache { None } else { self.cache.clone().or_else(users) }
-    }
-
     /// A request within the memory that is allowed.
     pub(super) fn request(&self) -> Request {
         let default = Request::default();
@@ -392,21 +381,4 @@ impl PowerArgument {
     pub(super) fn get(&self) -> Power {
         if self.p == 2 { Power::Two } else { Power::One }
     }
-}
-
-/// Reads `123`, `64K`, `500M`, `4G`, `1T` (powers of 1024; `GB` and `GiB` mean the same).
-fn bytes(text: &str) -> Result<u64, String> {
-    let refuse = || String::from("give a number of bytes, such as 500M or 4G");
-    let stripped = text.trim_end_matches(['B', 'b']).trim_end_matches('i');
-    let (digits, unit) = stripped.split_at(stripped.trim_end_matches(char::is_alphabetic).len());
-    let shift = match unit.to_ascii_uppercase().as_str() {
-        "" => 0,
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        "T" => 40,
-        _ => return Err(refuse()),
-    };
-    let number: u64 = digits.parse().map_err(|_| refuse())?;
-    number.checked_mul(1 << shift).ok_or_else(refuse)
 }

@@ -29,6 +29,23 @@ pub(super) fn repeats(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads `123`, `64K`, `500M`, `4G`, `1T` (powers of 1024; `GB` and `GiB` mean the same).
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    let refuse = || String::from("give a number of bytes, such as 500M or 4G");
+    let stripped = text.trim_end_matches(['B', 'b']).trim_end_matches('i');
+    let (digits, unit) = stripped.split_at(stripped.trim_end_matches(char::is_alphabetic).len());
+    let shift = match unit.to_ascii_uppercase().as_str() {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(refuse()),
+    };
+    let number: u64 = digits.parse().map_err(|_| refuse())?;
+    number.checked_mul(1 << shift).ok_or_else(refuse)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ mod args;
 mod batch;
 mod best;
 mod bound;
+mod caching;
 mod columns;
 mod compare;
 mod config;

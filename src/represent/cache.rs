@@ -132,12 +132,12 @@ impl Cache {
     }
 
     /// What went wrong, one sentence each.
-    pub(crate) fn faults(&self) -> Vec<String> {
+    pub fn faults(&self) -> Vec<String> {
         self.told().faults.clone()
     }
 
     /// What it was good for, one sentence each.
-    pub(crate) fn uses(&self) -> Vec<String> {
+    pub fn uses(&self) -> Vec<String> {
         let (told, folder) = (self.told(), readable(&self.folder));
         let read = told.read.then(|| format!("rows were read from the cache {folder}; --no-cache makes them again"));
         let kept =

@@ -132,6 +132,10 @@ const NUMBERS: &str =
     "these are numbers: vectors go to --pool and --query, and here goes the text of their rows, one JSON object a line";
 const NO_TEXT: &str = "write the text of the rows, one object {…} per line, as json.dumps does";
 
+/// What to do with a table where vectors are meant.
+const TABLE: &str = "of pool and queries that both are text, kantor makes rows by itself; columns of numbers become vectors by: \
+     python -c \"import numpy as np, pandas as pd; np.save('x.npy', pd.read_csv('FILE')[['a', 'b']].to_numpy())\"";
+
 /// How to turn a pickle into something safe.
 pub(crate) const PICKLE: &str = "pickles can run code, and none is ever run; convert it where you trust it: python -c \
      \"import torch, safetensors.torch as s; x = torch.load('FILE', weights_only=True); \
@@ -333,6 +337,9 @@ pub(crate) fn no_rows(path: &Path, bytes: &[u8]) -> DataError {
             refuse("is not a table kantor reads".to_owned(), PICKLE)
         }
         None => match text_rows(bytes) {
+            Some(_) if matches!(extension, "csv" | "tsv") && Text::of(bytes) == Some(Text::Other) => {
+                refuse("is a table of text, not vectors".to_owned(), TABLE)
+            }
             Some((name, remedy)) => refuse(format!("is {name}, not vectors"), remedy),
             None => {
                 let fault = "is none of .npy, .npz, .safetensors and .pt by its first bytes";

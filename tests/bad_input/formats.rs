@@ -152,3 +152,14 @@ fn other_formats_in_the_place_of_labels_lists_certificates_settings_records_and_
     // What only begins like a format is the text that it is.
     assert_eq!(Labels::read(&files.put("labels", "PAR1\nBZh9\n"), 2, &Quiet).unwrap().names, ["PAR1", "BZh9"]);
 }
+
+/// It was told to be written as a table.
+#[test]
+fn a_table_of_text_is_called_one_where_vectors_are_meant() {
+    let files = Files::new();
+    for (name, mark) in [("x.csv", ','), ("x.tsv", '\t')] {
+        let table = format!("prompt{mark}n\nsay hello{mark}1\nbye{mark}2\n");
+        says(open(&files.put(name, table)), &["is a table of text, not vectors", "makes rows by itself", "read_csv"]);
+    }
+    says(open(&files.put("x.txt", "say hello\nbye\n")), &["is text, not vectors", "a table with a header"]);
+}
