@@ -21,7 +21,7 @@ pub(super) fn check(problem: &Problem<'_>, request: &Request, objective: Objecti
     let quality = problem.rules().and_then(Rules::valued);
     let in_tokens = problem.rules().is_some_and(Rules::are_in_tokens);
     if !problem.tasks().is_empty() {
-        check_worst(problem, request, objective, in_tokens)?;
+        check_worst(problem, request, objective)?;
     }
     if diverse && problem.query_weights().is_some() {
         return refuse(
@@ -52,11 +52,7 @@ fn check_in_tokens(request: &Request, objective: Objective) -> Result<(), Error>
 }
 
 /// Refuses what is not for the worst of several tasks.
-fn check_worst(problem: &Problem<'_>, request: &Request, objective: Objective, in_tokens: bool) -> Result<(), Error> {
-    if in_tokens {
-        let fault = "--aggregate worst and --token-budget do not go together yet: leave out one of them";
-        return Err(Error::Request(fault.to_owned()));
-    }
+fn check_worst(problem: &Problem<'_>, request: &Request, objective: Objective) -> Result<(), Error> {
     if objective != Objective::W {
         let diverse = matches!(objective, Objective::Tsds { .. });
         let other =

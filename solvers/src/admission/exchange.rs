@@ -96,10 +96,10 @@ impl Exchange {
                 if best.is_some_and(|best| best >= entry) {
                     break;
                 }
-                if !tally.groups_allow(limits, entry.1, new) {
+                if !tally.groups_allow(limits, Some(entry.1), Some(new)) {
                     continue;
                 }
-                if tally.sums_after(limits, entry.1, new) == 0.0 {
+                if tally.sums_after(limits, Some(entry.1), Some(new)) == 0.0 {
                     best = Some(entry);
                     break;
                 }

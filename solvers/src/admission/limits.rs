@@ -225,19 +225,21 @@ impl Tally {
             && limits.sums.iter().zip(&self.sums).all(|(column, (down, _))| *down >= column.low)
     }
 
-    /// Whether limits on groups allow `new` in the place of `old`.
-    pub(super) fn groups_allow(&self, limits: &Limits<'_>, old: usize, new: usize) -> bool {
+    /// Whether limits on groups allow `new`, if any, in the place of `old`, if any.
+    pub(super) fn groups_allow(&self, limits: &Limits<'_>, old: Option<usize>, new: Option<usize>) -> bool {
         limits.groups.iter().enumerate().all(|(at, column)| {
-            let (from, to) = (column.of_row[old], column.of_row[new]);
+            let group = |row: Option<usize>| row.map_or(NONE, |row| column.of_row[row]);
+            let (from, to) = (group(old), group(new));
             from == to || !self.full(limits, at, to) && !self.bare(limits, at, from)
         })
     }
 
-    /// How far sums are from their ranges with `new` in the place of `old`, in shares of the ends that they miss.
-    pub(super) fn sums_after(&self, limits: &Limits<'_>, old: usize, new: usize) -> f64 {
+    /// How far sums are from their ranges with `new`, if any, in the place of `old`, if any, in shares of the ends that they miss.
+    pub(super) fn sums_after(&self, limits: &Limits<'_>, old: Option<usize>, new: Option<usize>) -> f64 {
         let after = |(column, (down, up)): (&SumColumn<'_>, &(i128, i128))| {
-            let (down, up) = (down - column.down(old) + column.down(new), up - column.up(old) + column.up(new));
-            share(column, (down, up))
+            let units = |row: Option<usize>| row.map_or((0, 0), |row| (column.down(row), column.up(row)));
+            let (old, new) = (units(old), units(new));
+            share(column, (down - old.0 + new.0, up - old.1 + new.1))
         };
         limits.sums.iter().zip(&self.sums).map(after).sum()
     }
@@ -274,25 +276,9 @@ impl Tally {
         limits.groups.iter().zip(&self.counts).map(of).sum()
     }
 
-    /// Whether `new` may stand in the place of `old`.
-    pub(super) fn allows(&self, limits: &Limits<'_>, old: usize, new: usize) -> bool {
-        self.groups_allow(limits, old, new) && self.sums_after(limits, old, new) == 0.0
-    }
-
     /// Whether all limits are kept with `new`, if any, in the place of `old`, if any.
     pub(super) fn keeps(&self, limits: &Limits<'_>, old: Option<usize>, new: Option<usize>) -> bool {
-        let groups = limits.groups.iter().enumerate().all(|(at, column)| {
-            let group = |row: Option<usize>| row.map_or(NONE, |row| column.of_row[row]);
-            let (from, to) = (group(old), group(new));
-            from == to || !self.full(limits, at, to) && !self.bare(limits, at, from)
-        });
-        let sum = |(column, (down, up)): (&SumColumn<'_>, &(i128, i128))| {
-            let of = |row: Option<usize>, units: &dyn Fn(usize) -> i128| row.map_or(0, units);
-            let down = down - of(old, &|row| column.down(row)) + of(new, &|row| column.down(row));
-            let up = up - of(old, &|row| column.up(row)) + of(new, &|row| column.up(row));
-            column.violation((down, up)) == 0
-        };
-        groups && limits.sums.iter().zip(&self.sums).all(sum)
+        self.groups_allow(limits, old, new) && self.sums_after(limits, old, new) == 0.0
     }
 
     /// The largest weight of a row that may leave for `new` as far as one sum with an upper end tells; others do not bound it.

@@ -148,7 +148,7 @@ impl<'a> Exchanges<'a> {
 
     /// Whether `new`, which may enter, may stand in the place of `old`, which may leave.
     pub fn allows(&self, old: usize, new: usize) -> bool {
-        self.tally.allows(&self.limits, old, new)
+        self.tally.keeps(&self.limits, Some(old), Some(new))
     }
 
     /// Puts `new` in the place of `old`.

@@ -300,8 +300,8 @@ impl<'s, 'a> Search<'s, 'a> {
             let class = starts(classes[old])..starts(classes[old] + 1);
             let mut near = same.near(class, wanted, &self.inside);
             near.extend(all.near(0..outside.len(), wanted, &self.inside));
-            for new in near.into_iter().filter(|&new| self.tally.groups_allow(limits, old, new)) {
-                let after = self.tally.sums_after(limits, old, new);
+            for new in near.into_iter().filter(|&new| self.tally.groups_allow(limits, Some(old), Some(new))) {
+                let after = self.tally.sums_after(limits, Some(old), Some(new));
                 if after < best.0 {
                     best = (after, Some(new));
                 }

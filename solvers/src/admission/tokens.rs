@@ -89,6 +89,9 @@ impl<'a> TokenAdmission<'a> {
     /// If no subset obeys the limits, or none is found.
     pub fn new(set: &'a FeasibleSet) -> Result<Option<Self>, SelectError> {
         let Some((budget, lengths)) = set.tokens() else { return Ok(None) };
+        if let Some(conflict) = set.conflict(budget.max as usize) {
+            return Err(SelectError::InfeasibleTokens { budget: budget.max as usize, conflict });
+        }
         let place = |row: usize| match () {
             () if set.is_included(row) => Place::Kept,
             () if set.is_excluded(row) || lengths[row] == 0.0 => Place::Closed,
@@ -125,9 +128,6 @@ impl<'a> TokenAdmission<'a> {
     /// Puts aside what lower ends need: short rows first, of these such as serve several ends.
     fn fill_reserve(&mut self) -> Result<(), SelectError> {
         let budget = self.most as usize;
-        if let Some(conflict) = self.set.conflict(budget) {
-            return Err(SelectError::InfeasibleTokens { budget, conflict });
-        }
         let start = self.clone();
         let mut order: Vec<usize> = (0..self.places.len()).filter(|&row| self.places[row] == Place::Open).collect();
         order.sort_by(|&a, &b| self.lengths[a].total_cmp(&self.lengths[b]).then(a.cmp(&b)));
@@ -235,6 +235,23 @@ impl<'a> TokenAdmission<'a> {
         (0..self.places.len()).filter(|&row| matches!(self.places[row], Place::Kept | Place::Reserved))
     }
 
+    /// Takes the rows of an order, then any others, as far as they are admissible, until the budget and all limits are met.
+    ///
+    /// # Errors
+    /// If no exchange meets them in the end ([`TokenAdmission::complete`]).
+    pub fn fill(mut self, order: impl Iterator<Item = usize>) -> Result<Vec<usize>, SelectError> {
+        let mut taken = Vec::new();
+        for row in order.chain(0..self.places.len()) {
+            if self.is_met() {
+                return Ok(taken);
+            }
+            if self.take(row) {
+                taken.push(row);
+            }
+        }
+        if self.is_met() { Ok(taken) } else { self.complete(taken) }
+    }
+
     /// Brings the rows taken, once all were asked for, to the fewest tokens: by the first of these rows that fit after all, and
     /// by longer rows in the place of the last ones. Rows that come in stand last.
     ///
@@ -275,7 +292,8 @@ impl<'a> TokenAdmission<'a> {
                 let list = list.map_or(&[][..], Vec::as_slice);
                 let first = list.partition_point(|&new| self.lengths[new] > room);
                 let longer = list[first..].iter().take_while(|&&new| self.lengths[new] > self.lengths[old]);
-                let fits = |new: &&usize| may_enter(&self, **new) && self.tally.allows(&self.limits, old, **new);
+                let fits =
+                    |new: &&usize| may_enter(&self, **new) && self.tally.keeps(&self.limits, Some(old), Some(**new));
                 if let Some(&new) = longer.take(TRIES).find(fits) {
                     self.discount(old);
                     self.count(new);

@@ -346,3 +346,29 @@ fn potentials_of_tokens_prove_the_relaxed_optimum() {
         }
     });
 }
+
+/// Rows that must be chosen and are longer than the budget are said before any search, where no limit speaks of a column.
+#[test]
+fn rows_to_be_included_that_exceed_the_budget_are_a_conflict() {
+    let tokens = TokenBudget { column: ColumnRecord::default(), min: 10.0, max: 12.0 };
+    let lengths = Column::numbers(vec![9.0; N]).unwrap();
+    let of = |include: Vec<usize>, exclude: Vec<usize>| {
+        let constraints = Constraints { include, exclude, ..Constraints::default() };
+        let set = FeasibleSet::new(&constraints, &[], N, &[]).unwrap();
+        set.in_tokens(&tokens, &lengths, N, &[]).unwrap()
+    };
+    for (set, said) in
+        [(of(vec![3, 7], vec![]), "18 tokens, but at most 12"), (of(vec![], (1..N).collect()), "9 tokens")]
+    {
+        assert!(set.conflict(12).unwrap().contains(said), "{:?}", set.conflict(12));
+        assert!(matches!(TokenAdmission::new(&set), Err(SelectError::InfeasibleTokens { budget: 12, .. })));
+        with_geometry(|geometry| {
+            for tasks in [&[][..], &[2, M - 2]] {
+                let task = Task { tasks, ..task(geometry, Some(&set)) };
+                let found = choose(&named("optimal"), &task, 12);
+                assert!(matches!(found, Err(SelectError::InfeasibleTokens { budget: 12, .. })), "{found:?}");
+            }
+        });
+    }
+    assert_eq!(of(vec![3], vec![]).included_tokens(), 9.0);
+}

@@ -6,18 +6,18 @@ use kantor_solvers::relax::budgeted::{self, Budgeted};
 use kantor_solvers::scan;
 use kantor_solvers::select::{Constrained, RoundRobin};
 use kantor_solvers::transport::exact::{masses, transport};
-use kantor_solvers::{Quiet, SelectError, Selector, Task};
+use kantor_solvers::{Quiet, SelectError, Selector, Task, least_tokens};
 use kantor_theory::constraints::{ColumnRecord, Counted, Limit};
 use kantor_theory::{
-    BestEvidence, Candidates, Column, Constraints, Cost, DenseRows, FeasibleSet, Geometry, Power, Statement, Weights,
-    best_bound, constrained_best_bound, sequential,
+    BestEvidence, Candidates, Column, Constraints, Cost, DenseRows, FeasibleSet, Geometry, Power, Statement,
+    TokenBudget, Weights, best_bound, constrained_best_bound, sequential,
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-/// W_p^p to the task that is farthest.
+/// W_p^p to the task that is farthest; rows weigh their lengths where tokens are the budget.
 fn largest(task: &Task<'_>, rows: &[usize]) -> f64 {
     let (mut first, mut most) = (0, f64::NEG_INFINITY);
     for &count in task.tasks {
@@ -28,7 +28,10 @@ fn largest(task: &Task<'_>, rows: &[usize]) -> f64 {
         let costs: Vec<f64> =
             rows.iter().flat_map(|&row| (first..first + count).map(move |query| cost(row, query))).collect();
         let weights = task.weights.map(|weights| &weights[first..first + count]);
-        most = most.max(transport(&costs, &masses(rows.len(), None, count, weights).unwrap()).unwrap().value);
+        let of_rows = task.constraints.and_then(FeasibleSet::tokens);
+        let of_rows = of_rows.map(|(_, lengths)| rows.iter().map(|&row| lengths[row]).collect::<Vec<f64>>());
+        let masses = masses(rows.len(), of_rows.as_deref(), count, weights).unwrap();
+        most = most.max(transport(&costs, &masses).unwrap().value);
         first += count;
     }
     most
@@ -47,6 +50,10 @@ fn solve(task: &Task<'_>, k: usize) -> Result<(Budgeted, f64), SelectError> {
         Some(set) => {
             assert_eq!(set.check(&found.rows), Ok(()));
             let statement = statement.constrained(set.constraints().clone());
+            let statement = match set.tokens() {
+                None => statement,
+                Some((tokens, _)) => statement.in_tokens(tokens.clone()).of_every_subset(),
+            };
             constrained_best_bound(task.geometry, &statement, evidence, set, &found.prices, &sequential)
         }
     };
@@ -139,6 +146,77 @@ proptest! {
         prop_assert!((bound - one.lp_value).abs() <= 1e-4, "{bound}, alone {}", one.lp_value);
         prop_assert!(found.value <= one.value + 0.1, "{}, alone {}", found.value, one.value);
     }
+}
+
+/// Some constraints, or none, that `kept` obeys, with its tokens as the budget.
+fn some_tokens(rng: &mut ChaCha8Rng, kind: Option<Kind>, n: usize, kept: &[usize]) -> FeasibleSet {
+    let set = kind.map_or_else(|| FeasibleSet::any(n), |kind| constraints(rng, kind, n, kept));
+    let (least, longest) = [(1, 2), (0, 10), (1, 10), (1, 200)][rng.random_range(0..4)];
+    let mut lengths: Vec<f64> = (0..n).map(|_| f64::from(rng.random_range(least..longest))).collect();
+    kept.iter().for_each(|&row| lengths[row] += 1.0);
+    let max = kept.iter().map(|&row| lengths[row]).sum::<f64>() + f64::from(rng.random_range(0..4u32));
+    let free = (0..n).filter(|&row| !set.is_excluded(row)).map(|row| lengths[row]);
+    let max = max.min(free.clone().sum());
+    let min = least_tokens(free, max).unwrap();
+    let tokens = TokenBudget { column: ColumnRecord::default(), min, max };
+    set.in_tokens(&tokens, &Column::numbers(lengths).unwrap(), n, &[]).unwrap()
+}
+
+/// T18 (d) against every subset of a budget in tokens, with constraints of every kind and without: no false bound, no limit broken.
+#[test]
+fn no_subset_of_so_many_tokens_beats_the_bound() {
+    let (mut none, mut exact, mut far, mut low) = (0u32, 0u32, 0.0, 0.0);
+    let cases = 600u64;
+    for seed in 0..cases {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (n, m) = (rng.random_range(2..=9), rng.random_range(2..6));
+        let cost = |rng: &mut ChaCha8Rng| {
+            [rng.random_range(0.0..2.0f64), f64::from(rng.random_range(0..3u8))][seed as usize % 2]
+        };
+        let costs: Vec<f64> = (0..n * m).map(|_| cost(&mut rng)).collect();
+        let matrix = matrix(n, m, &costs);
+        let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
+        let count = rng.random_range(1..=n);
+        let kept = some_rows(&mut rng, n, count);
+        let kinds = [None, Some(Kind::Partition), Some(Kind::Crossing), Some(Kind::Everything)];
+        let set = some_tokens(&mut rng, kinds[seed as usize % 4], n, &kept);
+        let tasks = some_tasks(&mut rng, m);
+        let weights: Vec<f64> = (0..m).map(|_| [0.3, 1.0, 2.0, 2.5][rng.random_range(0..4)]).collect();
+        let task = Task {
+            power: if seed % 3 == 0 { Power::Two } else { Power::One },
+            weights: (seed % 5 == 0).then_some(&weights[..]),
+            tasks: &tasks,
+            constraints: Some(&set),
+            block: 16,
+            ..Task::new(&geometry, 1 << 30, &Quiet)
+        };
+        let subsets = (1u32..1 << n).map(|bits| (0..n).filter(|i| bits >> i & 1 == 1).collect::<Vec<_>>());
+        let obeying = subsets.filter(|rows| set.check(rows).is_ok());
+        let best = obeying.map(|rows| largest(&task, &rows)).fold(f64::INFINITY, f64::min);
+        match solve(&task, set.tokens().unwrap().0.max as usize) {
+            Ok((found, bound)) => {
+                let bound = if task.power == Power::Two { bound * bound } else { bound };
+                assert!(bound <= best + 1e-12, "seed {seed}: {bound} above {best}");
+                // A row without tokens that a lower end counts is none of the relaxed problem, but of the bound; nor are rows beside
+                // those that must be chosen, where these have the fewest tokens.
+                let apart = set.tokens().unwrap().1.contains(&0.0) || set.included() > 0;
+                let relaxed = if apart { bound } else { found.lp_value };
+                assert!(bound >= relaxed - 1e-7, "seed {seed}: {bound} is proved of {relaxed}");
+                assert!((largest(&task, &found.rows) - found.value).abs() <= 1e-11, "seed {seed}: {}", found.value);
+                assert!(found.value >= best - 1e-11, "seed {seed}");
+                exact += u32::from(found.value <= best + 1e-9);
+                low += (best - bound) / cases as f64;
+                far += (found.value - best) / cases as f64;
+            }
+            Err(SelectError::NoTokensFound { .. }) => none += u32::from(best.is_finite()),
+            // So many tokens of rows that limits leave no room for.
+            Err(SelectError::InfeasibleTokens { .. }) => assert_eq!(best, f64::INFINITY, "seed {seed}"),
+            Err(other) => panic!("seed {seed}: {other}"),
+        }
+    }
+    // Few rows of many tokens: much is rounded.
+    let fault = format!("{none} not found, {exact} best, {far} above the best, of which the bound is {low} below");
+    assert!(none * 20 < cases as u32 && exact * 2 > cases as u32 && far < 0.02 && low < 0.5, "{fault}");
 }
 
 #[derive(Deserialize)]

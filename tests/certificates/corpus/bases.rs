@@ -242,13 +242,13 @@ pub(super) fn bases(directory: &Path) -> Vec<Base> {
     let of = ["cosine", "energy", "mmd", "tsds", "dropping", "similarities"];
     let free = bases.iter().filter(|base| of.contains(&base.name));
     let constrained: Vec<Base> = free.map(|base| quotas::constrained(base, directory)).collect();
-    let of = ["cosine", "energy", "dropping", "costs-2", "cosine-quotas", "energy-quotas"];
+    let of = ["cosine", "energy", "dropping", "costs-2", "cosine-quotas", "energy-quotas", "worst"];
     let free = bases.iter().chain(&constrained).filter(|base| of.contains(&base.name));
     let in_tokens: Vec<Base> = free.map(|base| tokens::in_tokens(base, directory)).collect();
     let bases: Vec<Base> = bases.into_iter().chain(constrained).collect();
     let of =
         ["cosine", "euclidean-2", "energy", "query-weighted", "dropping", "costs", "cosine-quotas", "mmd", "worst"];
-    let of = [&of[..], &["cosine-tokens", "cosine-quotas-tokens", "energy-quotas-tokens"]].concat();
+    let of = [&of[..], &["cosine-tokens", "cosine-quotas-tokens", "energy-quotas-tokens", "worst-tokens"]].concat();
     let plain = bases.iter().chain(&in_tokens).filter(|base| of.contains(&base.name));
     let valued: Vec<Base> = plain.map(|base| quality::valued(base, directory)).collect();
     bases.into_iter().chain(in_tokens).chain(valued).collect()

@@ -65,6 +65,7 @@ pub(super) fn valued(plain: &Base, directory: &Path) -> Base {
         "dropping" => "dropping-quality",
         "costs" => "costs-quality",
         "worst" => "worst-quality",
+        "worst-tokens" => "worst-tokens-quality",
         "cosine-quotas" => "cosine-quotas-quality",
         "cosine-tokens" => "cosine-tokens-quality",
         "cosine-quotas-tokens" => "cosine-quotas-tokens-quality",

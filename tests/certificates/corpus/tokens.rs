@@ -35,11 +35,14 @@ pub(super) fn in_tokens(free: &Base, directory: &Path) -> Base {
     let data: Vec<Column> = free.columns.iter().map(|(name, _)| column(name)).collect();
     let set = FeasibleSet::new(&problem.constraints, &data, 10, dropped).unwrap();
     let set = set.in_tokens(&budget, &lengths, 10, dropped).unwrap();
-    let terms =
-        Terms { power: problem.p, weights: problem.weights.clone(), objective: problem.objective, ..Terms::default() };
+    let (weights, tasks) = (problem.weights.clone(), problem.tasks.clone());
+    let terms = Terms { power: problem.p, weights, objective: problem.objective, tasks };
     let distance = distance_among(whole.geometry(), &terms, &at(&SUBSET), &set).unwrap();
     let evidence = match (&free.certificate.evidence.best_potentials, &free.certificate.evidence.witness) {
-        (Some(g), _) => BestEvidence::Potentials(g.clone()),
+        (Some(g), _) if problem.tasks.is_empty() => BestEvidence::Potentials(g.clone()),
+        (Some(g), _) => {
+            BestEvidence::Tasks { shares: free.certificate.evidence.task_shares.clone(), potentials: g.clone() }
+        }
         (None, Some(Witness { rows, weights })) => Witness { rows: at(rows), weights: weights.clone() }.into(),
         (None, None) => panic!("{} has no bound", free.name),
     };
@@ -55,6 +58,7 @@ pub(super) fn in_tokens(free: &Base, directory: &Path) -> Base {
         "dropping" => "dropping-tokens",
         "cosine-quotas" => "cosine-quotas-tokens",
         "energy-quotas" => "energy-quotas-tokens",
+        "worst" => "worst-tokens",
         _ => "costs-tokens",
     };
     Base { name, spec: free.spec.clone(), certificate, columns, remake: None, in_python: free.in_python }

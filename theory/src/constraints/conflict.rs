@@ -11,13 +11,15 @@ impl FeasibleSet {
     /// `None` means that there is such a subset of so many rows.
     pub fn conflict(&self, budget: usize) -> Option<String> {
         if let Some(lengths) = &self.tokens {
-            return self.columns.iter().enumerate().find_map(|(column, values)| match values {
+            let of_column = |(column, values): (usize, &Values)| match values {
                 Values::Labels { of_row, names } => {
                     let ranges = self.ranges_in_conflict(column, of_row, names);
                     ranges.map_or_else(Some, |ranges| self.tokens_in_conflict(column, of_row, &ranges, lengths))
                 }
                 Values::Numbers(numbers) => self.numbers_in_conflict(column, numbers, None),
-            });
+            };
+            let of_rows = self.rows_in_conflict(lengths);
+            return of_rows.or_else(|| self.columns.iter().enumerate().find_map(of_column));
         }
         let count = |is: RowState| self.rows.iter().filter(|row| **row == is).count();
         let (included, excluded) = (count(RowState::Included), count(RowState::Excluded));
@@ -51,6 +53,20 @@ impl FeasibleSet {
             return Some(format!("the least numbers of rows by `{column}` add up to {least} of {budget} rows"));
         }
         (most < budget).then(|| format!("the largest numbers of rows by `{column}` add up to {most} of {budget} rows"))
+    }
+
+    /// What tokens the rows that must be chosen, and all that may be, have.
+    fn rows_in_conflict(&self, Lengths { budget: TokenBudget { min, max, .. }, of_row }: &Lengths) -> Option<String> {
+        let included = self.included_tokens();
+        let may = of_row.iter().zip(&self.rows).filter(|(_, is)| **is != RowState::Excluded);
+        let available: f64 = may.map(|(length, _)| length).sum();
+        // Sums are rounded, so what is hardly in conflict is left to the search.
+        let slack = 1e-9 * available;
+        if included > max + slack {
+            return Some(format!("the rows to be included have {included} tokens, but at most {max} are asked for"));
+        }
+        (available < min - slack)
+            .then(|| format!("the rows that may be chosen have {available} tokens, but at least {min} are asked for"))
     }
 
     /// What tokens the least and the largest numbers of rows of every label, and last of rows without one, leave room for.

@@ -284,6 +284,12 @@ impl FeasibleSet {
         self.rows[row] == RowState::Excluded
     }
 
+    /// Tokens of the rows that must be chosen; none if rows are the budget.
+    pub fn included_tokens(&self) -> f64 {
+        let lengths = self.tokens.iter().flat_map(|lengths| &lengths.of_row);
+        lengths.zip(&self.rows).filter(|(_, row)| **row == RowState::Included).map(|(length, _)| length).sum()
+    }
+
     /// Number of rows that must be chosen.
     pub fn included(&self) -> usize {
         self.rows.iter().filter(|row| **row == RowState::Included).count()

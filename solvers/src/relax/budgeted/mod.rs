@@ -76,6 +76,19 @@ pub struct Budgeted {
     pub takers: Option<Vec<usize>>,
 }
 
+impl Budgeted {
+    /// Of two solutions of one budget the better subset, and the larger bound.
+    pub(in crate::relax) fn take_better(&mut self, other: Self) {
+        if other.value < self.value {
+            (self.rows, self.scores, self.value) = (other.rows, other.scores, other.value);
+        }
+        if other.lp_value > self.lp_value {
+            (self.potentials, self.shares) = (other.potentials, other.shares);
+            (self.prices, self.lp_value) = (other.prices, other.lp_value);
+        }
+    }
+}
+
 /// What was found for all budgets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BudgetedOptima {
@@ -100,10 +113,11 @@ pub fn needs(task: &Task<'_>, largest: usize) -> ScanRequest {
 pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<BudgetedOptima, SelectError> {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     task.power.check(task.geometry)?;
-    if let Some((set, of_tokens)) = task.constraints.and_then(|set| Some((set, set.tokens()?))) {
+    let in_tokens = task.constraints.and_then(|set| Some((set, set.tokens()?)));
+    if let Some((set, of_tokens)) = in_tokens.filter(|_| task.tasks.is_empty()) {
         return tokens::solve(task, set, of_tokens, scanned);
     }
-    let largest = task.largest(budgets)?;
+    let largest = if in_tokens.is_some() { 0 } else { task.largest(budgets)? };
     if budgets.is_empty() {
         return Ok(BudgetedOptima { budgets: Vec::new(), lists: None });
     }

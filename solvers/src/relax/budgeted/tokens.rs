@@ -131,7 +131,7 @@ pub(in crate::relax) fn improved(
     let rows: Vec<usize> = pool.rows.iter().map(|&row| row as usize).collect();
     let known = Known { rows: &rows, costs: &pool.costs, m: pool.m };
     let positions = chosen.iter().map(|&slot| slot as usize).collect();
-    let swapped = descend((task, NAME), set, known, positions, (usize::MAX, tries))?;
+    let swapped = descend((task, NAME), set, known, positions, (usize::MAX, tries), &[1.0])?;
     Ok(swapped.map_or(chosen, |swapped| swapped.chosen.into_iter().map(|at| at as u32).collect()))
 }
 
@@ -151,16 +151,5 @@ fn rounded(
     let mut others: Vec<(u32, f64)> = (0..pool.rows.len() as u32).map(|slot| (slot, worth(slot))).collect();
     others.sort_by(|a, b| b.1.total_cmp(&a.1).then(row(a.0).cmp(&row(b.0))));
     let known = entered.into_iter().chain(others.into_iter().map(|(slot, _)| slot)).map(row);
-    let Some(mut admission) = TokenAdmission::new(set)? else { return Err(TOO_LARGE) };
-    let mut chosen = Vec::new();
-    // Those that must be chosen, and any that fit if the rows that were looked at do not fill the budget.
-    for row in known.chain(0..set.pool()) {
-        if admission.is_met() {
-            break;
-        }
-        if admission.take(row) {
-            chosen.push(row);
-        }
-    }
-    if admission.is_met() { Ok(chosen) } else { admission.complete(chosen) }
+    TokenAdmission::new(set)?.ok_or(TOO_LARGE)?.fill(known)
 }

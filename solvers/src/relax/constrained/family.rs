@@ -90,8 +90,7 @@ impl Family {
 
     /// All rows and no other group, with `budget` tokens for their number: limits are on rows, whose mass is their length.
     fn of_tokens(set: &FeasibleSet, crossing: Vec<(usize, usize)>, (budget, lengths): (f64, &[f64])) -> Self {
-        let included: f64 = (0..set.pool()).filter(|&row| set.is_included(row)).map(|row| lengths[row]).sum();
-        let mut family = Self::whole(set, (budget - included).max(0.0) as usize);
+        let mut family = Self::whole(set, (budget - set.included_tokens()).max(0.0) as usize);
         family
             .of_row
             .iter_mut()

@@ -23,7 +23,7 @@ mod rounding;
 mod rounding_tokens;
 mod search;
 pub(super) mod sides;
-mod tokens;
+pub(super) mod tokens;
 
 use kantor_theory::FeasibleSet;
 use kantor_theory::constraints::ColumnRanges;
@@ -114,10 +114,8 @@ pub(super) fn solve<'a>(
 }
 
 /// What masses add up to: rows, or the fewest tokens, but no fewer than those of rows that must be chosen.
-fn masses_of(set: &FeasibleSet, budget: usize) -> usize {
-    let Some((tokens, lengths)) = set.tokens() else { return budget };
-    let included: f64 = (0..set.pool()).filter(|&row| set.is_included(row)).map(|row| lengths[row]).sum();
-    tokens.min.max(included) as usize
+pub(super) fn masses_of(set: &FeasibleSet, budget: usize) -> usize {
+    set.tokens().map_or(budget, |(tokens, _)| tokens.min.max(set.included_tokens()) as usize)
 }
 
 /// The ranges of the limits, column by column.

@@ -23,7 +23,7 @@ pub(super) fn round(
     scanned: &PoolScan,
 ) -> Result<Rounded, SelectError> {
     let (task, set) = (search.task, search.set);
-    let mut found = taken(search, lengths, ascent).map(|rows| search.slots_of(&rows));
+    let mut found = taken(search, ascent).map(|rows| search.slots_of(&rows));
     let turns = Constrained::new(Box::new(RoundRobin)).select(task, scanned, &[search.budget]);
     for chosen in turns.into_iter().flatten() {
         let slots = search.slots_of(&chosen.rows);
@@ -42,7 +42,7 @@ pub(super) fn round(
 }
 
 /// Takes the rows of which the mixture uses most, among equals those of largest value.
-fn taken(search: &Search<'_>, lengths: &[f64], ascent: &Ascent) -> Result<Vec<usize>, SelectError> {
+fn taken(search: &Search<'_>, ascent: &Ascent) -> Result<Vec<usize>, SelectError> {
     let best = &ascent.points[ascent.best];
     let row = |slot: u32| search.slots.rows[slot as usize];
     let mut mass = vec![0.0; search.slots.rows.len()];
@@ -56,18 +56,7 @@ fn taken(search: &Search<'_>, lengths: &[f64], ascent: &Ascent) -> Result<Vec<us
     };
     let mut order: Vec<(f64, f64, u32)> = (0..search.slots.rows.len() as u32).map(key).collect();
     order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)).then(a.2.cmp(&b.2)));
-    let Some(mut admission) = TokenAdmission::new(search.set)? else { return Err(TOO_LARGE) };
-    let mut chosen = Vec::with_capacity(search.rows);
-    // Any that fit, if those that were looked at do not fill the budget.
-    for row in order.into_iter().map(|(.., row)| row as usize).chain(0..lengths.len()) {
-        if admission.is_met() {
-            return Ok(chosen);
-        }
-        if admission.take(row) {
-            chosen.push(row);
-        }
-    }
-    if admission.is_met() { Ok(chosen) } else { admission.complete(chosen) }
+    TokenAdmission::new(search.set)?.ok_or(TOO_LARGE)?.fill(order.into_iter().map(|(.., row)| row as usize))
 }
 
 impl Search<'_> {

@@ -67,7 +67,7 @@ pub(super) fn solve<'a>(
     };
     let mut found = budget.rounded(&mut search, &ascent)?;
     let whole = found.lp_value;
-    found.lp_value = budget.proved(&found, total);
+    found.lp_value = proved(budget.earned(&found), &found, total, (tokens.min, tokens.max));
     let most = tokens.max as usize;
     if found.lp_value >= whole - CLOSED * whole.abs() || most == total || budget.check(most).is_err() {
         return Ok(BudgetedOptima { budgets: vec![found], lists: search.slots.candidates.into_longer_lists() });
@@ -77,14 +77,9 @@ pub(super) fn solve<'a>(
     let mut search = Search::new(task, budget.set, (most, rows), &family, search.sides.clone(), search.slots);
     let solved = ascend(&mut search, Some(&start)).and_then(|ascent| budget.rounded(&mut search, &ascent));
     match solved {
-        Ok(other) => {
-            let raised = budget.proved(&other, most);
-            if other.value < found.value {
-                (found.rows, found.scores, found.value) = (other.rows, other.scores, other.value);
-            }
-            if raised > found.lp_value {
-                (found.potentials, found.prices, found.lp_value) = (other.potentials, other.prices, raised);
-            }
+        Ok(mut other) => {
+            other.lp_value = proved(budget.earned(&other), &other, most, (tokens.min, tokens.max));
+            found.take_better(other);
         }
         Err(stopped @ SelectError::Stopped(_)) => return Err(stopped),
         // There is a choice and a bound already.
@@ -113,12 +108,16 @@ impl Budget<'_> {
         Ok(rows.iter().map(|&row| self.lengths[row] as usize).sum())
     }
 
-    /// What the duals found at so many tokens prove of any number from the fewest to the most: the relaxed value, but for what rows
-    /// cost beyond their price σ = 0, which is spread over as many tokens as makes it count most (T17 b).
-    fn proved(&self, found: &Budgeted, total: usize) -> f64 {
+    /// The mean of the potentials.
+    fn earned(&self, found: &Budgeted) -> f64 {
         let shares = shares(self.task.weights, found.potentials.len());
-        let mean: f64 = shares.iter().zip(&found.potentials).map(|(b, g)| b * g).sum();
-        let spent = total as f64 * (mean - found.lp_value);
-        mean - (spent / self.tokens.min).max(spent / self.tokens.max)
+        shares.iter().zip(&found.potentials).map(|(b, g)| b * g).sum()
     }
+}
+
+/// What the duals found at `total` tokens, of potentials of this mean, prove of any number from `min` to `max`: the relaxed value,
+/// but for what rows cost beyond their price σ = 0, which is spread over as many tokens as makes it count most (T17 b).
+pub(in crate::relax) fn proved(mean: f64, found: &Budgeted, total: usize, (min, max): (f64, f64)) -> f64 {
+    let spent = total as f64 * (mean - found.lp_value);
+    mean - (spent / min).max(spent / max)
 }

@@ -40,6 +40,7 @@ pub(super) const PATIENCE: usize = 1 << 29;
 const ROWS: usize = 192;
 
 /// Pool rows that can take part, and their costs.
+#[derive(Default)]
 pub(crate) struct Active {
     /// Ascending.
     rows: Vec<usize>,

@@ -106,11 +106,12 @@ impl Smoothed<'_> {
     fn start(&self) -> Duals {
         let Field { spans, rows, budget, .. } = self.field;
         let m = self.field.queries();
+        let mean = self.field.masses.iter().sum::<f64>() / rows.len() as f64;
         let mut column = Vec::with_capacity(rows.len());
         let mut pays = |query: usize| {
             column.clear();
             column.extend((0..rows.len()).map(|at| self.field.costs[at * m + query]));
-            let share = (self.weights[query] * *budget as f64) as usize;
+            let share = (self.weights[query] * *budget / mean) as usize;
             let last = share.min(rows.len() - 1);
             *column.select_nth_unstable_by(last, f64::total_cmp).1
         };
@@ -134,7 +135,7 @@ impl Smoothed<'_> {
         };
         let spent = level.support + self.priced.iter().map(room).sum::<f64>();
         let entropy: f64 = duals.shares.iter().map(|share| -share * share.ln()).sum();
-        self.earned(duals) - spent / self.field.budget as f64 + epsilon * entropy
+        self.earned(duals) - spent / self.field.budget + epsilon * entropy
     }
 
     /// The bound without smoothing, at duals in which tasks of next to no share have none.
@@ -156,7 +157,7 @@ impl Smoothed<'_> {
             price * if price > 0.0 { priced.most } else { priced.least }
         };
         let spent = support + self.priced.iter().map(room).sum::<f64>();
-        let bound = self.earned(&duals) - spent / self.field.budget as f64;
+        let bound = self.earned(&duals) - spent / self.field.budget;
         let bound = bound / duals.shares.iter().sum::<f64>();
         Ascent { duals, bound, threshold, values }
     }
@@ -228,17 +229,19 @@ impl Smoothed<'_> {
         let Some(sides) = &self.field.sides else { return false };
         let mut used = vec![0.0; sides.sides.len()];
         let mut free = 0.0;
+        let mean = self.field.masses.iter().sum::<f64>() / self.field.rows.len() as f64;
         for (at, part) in self.field.chosen(epsilon, level) {
             if self.field.states[at] == RowState::Free {
-                sides.add_use(self.field.rows[at], part, &mut used);
-                free += part;
+                let mass = self.field.masses[at] * part;
+                sides.add_use(self.field.rows[at], mass, &mut used);
+                free += mass;
             }
         }
         let mut new: Vec<(f64, usize)> = Vec::new();
         for (at, side) in sides.sides.iter().enumerate() {
             let excess = (used[at] - side.most).max(side.least - used[at]) / side.scale;
             // Far less than a row is smoothing.
-            if excess > 1e-3 * (1.0 + free * 1e-3) && self.priced.iter().all(|priced| priced.side != at) {
+            if excess > 1e-3 * (mean + free * 1e-3) && self.priced.iter().all(|priced| priced.side != at) {
                 new.push((excess, at));
             }
         }
@@ -253,14 +256,14 @@ impl Smoothed<'_> {
         let Some(sides) = &self.field.sides else { return };
         let side = &sides.sides[at];
         let least = side.least.max(0.0);
-        // No choice uses more than so many of the rows that use most.
+        // No choice uses more than so many of the rows, or tokens, that use most.
         let used = |row: &usize| -> f64 {
             sides.uses(*row).flatten().filter(|(of, _)| *of == at).map(|(_, amount)| amount).sum()
         };
         let most = if side.most.is_finite() {
             side.most
         } else {
-            self.field.room as f64 * self.field.rows.iter().map(used).fold(0.0, f64::max)
+            self.field.room * self.field.rows.iter().map(used).fold(0.0, f64::max)
         };
         self.priced.push(Priced { side: at, least, most: most.max(least), scale: side.scale });
     }

@@ -1,7 +1,7 @@
 //! What the duals of several tasks say of the rows, smoothed.
 //!
 //! For shares θ_t of the tasks and h_j = θ_t g_j, the value of row i is u_i = Σ_t max_{j∈t} (h_j − θ_t c_ij) − Σ_r y_r A_ri with
-//! prices y_r of limits. Smoothed by ε, the largest of some numbers is ε log Σ exp(·/ε), and a row is chosen to the part f_i
+//! prices y_r of limits. Where tokens are the budget, values are of a token, and a row has as many as it is long. Smoothed by ε, the largest of some numbers is ε log Σ exp(·/ε), and a row is chosen to the part f_i
 //! that the logistic function of (u_i − σ)/ε says, where the threshold σ makes Σ f_i the number of rows asked for. So every
 //! number that follows has derivatives, which are sums over few rows: only those near the threshold or above it, and of these
 //! only the queries that are nearly the best reply.
@@ -13,6 +13,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::relax::constrained::sides::Sides;
+use crate::simd;
 use crate::transport::sinkhorn::exp::exp;
 
 /// Rows whose values one task of the thread pool evaluates.
@@ -33,12 +34,14 @@ pub(super) struct Field<'a> {
     /// The queries of every task.
     pub(super) spans: Vec<Range<usize>>,
     pub(super) states: Vec<RowState>,
+    /// What every row counts of the budget: one, or its tokens.
+    pub(super) masses: Vec<f64>,
     /// Limits with prices, less what the rows that are kept use: these bear none.
     pub(super) sides: Option<Sides<'a>>,
-    /// Rows to choose of those that are free.
-    pub(super) room: usize,
-    /// Rows to choose.
-    pub(super) budget: usize,
+    /// What is to be chosen of the rows that are free.
+    pub(super) room: f64,
+    /// What is to be chosen in all.
+    pub(super) budget: f64,
 }
 
 /// What constraints say of a row.
@@ -65,7 +68,7 @@ pub(super) struct Level {
     rows: Vec<(usize, f64)>,
     /// The threshold σ; 0 if there is no free row to choose.
     threshold: f64,
-    /// kσ + ε Σ log(1 + exp((u_i − σ)/ε)) of the free rows, and Σ u_i of those kept.
+    /// kσ + ε Σ t_i log(1 + exp((u_i − σ)/ε)) of the free rows of masses t_i, and Σ t_i u_i of those kept.
     pub(super) support: f64,
 }
 
@@ -120,33 +123,44 @@ impl Field<'_> {
         self.spans.iter().zip(&duals.shares).map(of_task).sum()
     }
 
-    /// The sum of the values of the rows that are kept, and of the best ones of the others; with the value of the last of these.
+    /// The sum of the values of what is kept, and of the best of the others; with the value of the last of these.
     pub(super) fn support(&self, values: &[f64]) -> (f64, f64) {
-        let kept: f64 = self.of(RowState::Kept).map(|at| values[at]).sum();
-        if self.room == 0 {
+        let kept: f64 = self.of(RowState::Kept).map(|at| self.masses[at] * values[at]).sum();
+        if self.room <= 0.0 {
             // All of them are chosen: the least is the last.
             let least = self.of(RowState::Kept).map(|at| values[at]).reduce(f64::min);
             return (kept, least.unwrap_or(0.0));
         }
-        let mut free: Vec<f64> = self.of(RowState::Free).map(|at| values[at]).collect();
-        let (best, last, _) = free.select_nth_unstable_by(self.room - 1, |a, b| b.total_cmp(a));
-        // In one order, whatever the selection left.
-        best.sort_unstable_by(|a, b| b.total_cmp(a));
-        (kept + best.iter().sum::<f64>() + *last, *last)
+        let (mut left, mut before, mut last) = (self.room, 0.0, (0.0, 0.0));
+        for (value, mass) in self.descending(values) {
+            if left <= 0.0 {
+                break;
+            }
+            before += last.0 * last.1;
+            last = (value, mass.min(left));
+            left -= mass;
+        }
+        (kept + before + last.0 * last.1, last.0)
+    }
+
+    /// The values and masses of the free rows, the largest value first.
+    fn descending(&self, values: &[f64]) -> Vec<(f64, f64)> {
+        let mut free: Vec<(f64, f64)> = self.of(RowState::Free).map(|at| (values[at], self.masses[at])).collect();
+        free.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
+        free
     }
 
     /// The rows that count at these duals, smoothed by `epsilon`.
     pub(super) fn level(&self, duals: &Duals, epsilon: f64) -> Level {
         let values = self.values(duals);
-        // Smoothing adds at most this to a value, and the threshold is no lower than what makes one row more than are
-        // chosen count as so many.
+        // Smoothing adds at most this to a value, and the threshold is no lower than what makes one row (or token) more than
+        // are chosen count as so many.
         let added = self.spans.iter().map(|span| (span.len() as f64).ln()).sum::<f64>();
-        let below = epsilon * (added + ((self.room + 1) as f64).ln() + NOTHING);
-        let mut free: Vec<f64> = self.of(RowState::Free).map(|at| values[at]).collect();
-        let bar = match self.room {
-            0 => f64::INFINITY,
-            room if room >= free.len() => f64::NEG_INFINITY,
-            room => *free.select_nth_unstable_by(room, |a, b| b.total_cmp(a)).1 - below,
+        let below = epsilon * (added + (self.room + 1.0).ln() + NOTHING);
+        let bar = match end_of(&self.descending(&values), self.room) {
+            _ if self.room <= 0.0 => f64::INFINITY,
+            None => f64::NEG_INFINITY,
+            Some(value) => value - below,
         };
         let counts = |at: &usize| match self.states[*at] {
             RowState::Free => values[*at] >= bar,
@@ -157,11 +171,13 @@ impl Field<'_> {
         let of = |rows: &[usize]| rows.iter().map(|&at| (at, self.value(at, duals, epsilon))).collect::<Vec<_>>();
         let rows: Vec<(usize, f64)> = active.par_chunks(ROWS / 4).map(of).collect::<Vec<_>>().concat();
         let is_free = |row: &&(usize, f64)| self.states[row.0] == RowState::Free;
-        let free: Vec<f64> = rows.iter().filter(is_free).map(|row| row.1).collect();
+        let of = |&(at, value): &(usize, f64)| (value, self.masses[at]);
+        let free: Vec<(f64, f64)> = rows.iter().filter(is_free).map(of).collect();
         let threshold = threshold(&free, self.room, epsilon);
-        let kept: f64 = rows.iter().filter(|row| !is_free(row)).map(|row| row.1).sum();
-        let above: f64 = free.iter().map(|value| epsilon * softplus((value - threshold) / epsilon)).sum();
-        Level { support: self.room as f64 * threshold + above + kept, rows, threshold }
+        let kept: f64 = rows.iter().filter(|row| !is_free(row)).map(of).map(|(value, mass)| value * mass).sum();
+        let above: f64 =
+            free.iter().map(|(value, mass)| mass * (epsilon * softplus((value - threshold) / epsilon))).sum();
+        Level { support: self.room * threshold + above + kept, rows, threshold }
     }
 
     /// The smoothed value of a row.
@@ -170,9 +186,7 @@ impl Field<'_> {
         let of_task = |(span, &share): (&Range<usize>, &f64)| {
             let (h, costs) = (&duals.potentials[span.clone()], &line[span.clone()]);
             let most = largest(h, costs, share);
-            let parts = h.iter().zip(costs).map(|(h, cost)| (h - share * cost - most) / epsilon);
-            let sum: f64 = parts.filter(|below| *below > -NOTHING).map(exp).sum();
-            most + epsilon * sum.ln()
+            most + epsilon * sum_of_exponentials(h, costs, (share, most, epsilon)).ln()
         };
         self.spans.iter().zip(&duals.shares).map(of_task).sum::<f64>()
             - self.uses(at).map(|(side, amount)| duals.prices[side] * amount).sum::<f64>()
@@ -225,17 +239,50 @@ impl Field<'_> {
 
 /// max_j (h_j − θ c_j), in eight lanes.
 fn largest(h: &[f64], costs: &[f64], share: f64) -> f64 {
-    let mut lanes = [f64::NEG_INFINITY; 8];
     let (h, h_rest) = h.as_chunks::<8>();
     let (costs, costs_rest) = costs.as_chunks::<8>();
-    for (h, costs) in h.iter().zip(costs) {
-        for lane in 0..8 {
-            let value = h[lane] - share * costs[lane];
-            lanes[lane] = if value > lanes[lane] { value } else { lanes[lane] };
-        }
-    }
+    let lanes = simd::wide(
+        #[inline(always)]
+        || {
+            let mut lanes = [f64::NEG_INFINITY; 8];
+            for (h, costs) in h.iter().zip(costs) {
+                for lane in 0..8 {
+                    let value = h[lane] - share * costs[lane];
+                    lanes[lane] = if value > lanes[lane] { value } else { lanes[lane] };
+                }
+            }
+            lanes
+        },
+    );
     let rest = h_rest.iter().zip(costs_rest).map(|(h, cost)| h - share * cost);
     rest.chain(lanes).fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// Σ_j exp((h_j − θ c_j − most)/ε) over the terms that are not [`NOTHING`], in eight lanes.
+fn sum_of_exponentials(h: &[f64], costs: &[f64], (share, most, epsilon): (f64, f64, f64)) -> f64 {
+    let (h, h_rest) = h.as_chunks::<8>();
+    let (costs, costs_rest) = costs.as_chunks::<8>();
+    let lanes = simd::wide(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0; 8];
+            for (h, costs) in h.iter().zip(costs) {
+                for lane in 0..8 {
+                    lanes[lane] += part((h[lane] - share * costs[lane] - most) / epsilon);
+                }
+            }
+            lanes
+        },
+    );
+    let rest = h_rest.iter().zip(costs_rest).map(|(h, cost)| part((h - share * cost - most) / epsilon));
+    rest.chain(lanes).sum()
+}
+
+/// eˣ, or 0 if that is [`NOTHING`].
+#[inline(always)]
+fn part(below: f64) -> f64 {
+    let part = exp(below);
+    if below > -NOTHING { part } else { 0.0 }
 }
 
 /// 1/(1 + e^−x).
@@ -253,26 +300,38 @@ pub(super) fn softplus(x: f64) -> f64 {
     x.max(0.0) + exp(-x.abs()).ln_1p()
 }
 
-/// The number at which Σ logistic((u − σ)/ε) is `room`: Newton's method in a bracket. There are more numbers than that.
-fn threshold(values: &[f64], room: usize, epsilon: f64) -> f64 {
-    if room == 0 || values.len() <= room {
+/// The first value, of values and masses by falling value, with which these are more than `mass`; `None` if all are no more.
+fn end_of(descending: &[(f64, f64)], mass: f64) -> Option<f64> {
+    let mut sum = 0.0;
+    let more = |(_, of): &&(f64, f64)| {
+        sum += of;
+        sum > mass
+    };
+    descending.iter().find(more).map(|(value, _)| *value)
+}
+
+/// The number at which Σ t logistic((u − σ)/ε) is `room`, of values u with masses t: Newton's method in a bracket. The masses are
+/// more than that.
+fn threshold(values: &[(f64, f64)], room: f64, epsilon: f64) -> f64 {
+    let total: f64 = values.iter().map(|(_, mass)| mass).sum();
+    if room <= 0.0 || total <= room {
         return 0.0;
     }
-    let wanted = room as f64;
-    let spread = epsilon * (NOTHING + (values.len() as f64).ln());
-    let mut low = values.iter().copied().fold(f64::INFINITY, f64::min) - spread;
-    let mut high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max) + spread;
+    let spread = epsilon * (NOTHING + total.ln());
+    let mut low = values.iter().fold(f64::INFINITY, |least, (value, _)| least.min(*value)) - spread;
+    let mut high = values.iter().fold(f64::NEG_INFINITY, |most, (value, _)| most.max(*value)) + spread;
     let mut sorted = values.to_vec();
-    let mut at = *sorted.select_nth_unstable_by(room - 1, |a, b| b.total_cmp(a)).1;
+    sorted.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
+    let mut at = end_of(&sorted, room - 0.5).unwrap_or(low);
     for _ in 0..100 {
         let (mut sum, mut slope) = (0.0, 0.0);
-        for value in values {
+        for (value, mass) in values {
             let part = logistic((value - at) / epsilon);
-            sum += part;
-            slope += part * (1.0 - part) / epsilon;
+            sum += mass * part;
+            slope += mass * part * (1.0 - part) / epsilon;
         }
-        let excess = sum - wanted;
-        if excess.abs() <= 1e-12 * wanted {
+        let excess = sum - room;
+        if excess.abs() <= 1e-12 * room {
             break;
         }
         if excess > 0.0 {

@@ -5,6 +5,7 @@
 //! task, the Hessian is −1/(kε) times Σ_i f_i Σ_t Cov_t + Σ_i f_i (1 − f_i) q_i q_iᵀ − (Σ_i f_i (1 − f_i) q_i)(…)ᵀ/Σ_i f_i (1 − f_i),
 //! less what the entropy of θ and of the room of limits have on the diagonal.
 //!
+//! Where tokens are the budget, f_i has the tokens of the row as a factor, but 1 − f_i has not.
 //! Where ε is large, many queries reply to each of many rows, and only some of the rows enter the Hessian: it need not be exact.
 //!
 //! Limit: D²·8 bytes for each of [`PARTS`] sums of D unknowns, and D³/6 operations.
@@ -62,7 +63,7 @@ pub(super) fn slope(
 ) -> Slope {
     let (m, tasks, limits) = (field.queries(), field.spans.len(), priced.len());
     let (first_share, size) = (m + limits, m + limits + tasks);
-    let k = field.budget as f64;
+    let k = field.budget;
     let task_of: Vec<usize> = field.spans.iter().enumerate().flat_map(|(task, span)| vec![task; span.len()]).collect();
     let mut unknown_of = vec![NONE; duals.prices.len()];
     priced.iter().enumerate().for_each(|(at, priced)| unknown_of[priced.side] = m + at);
@@ -150,8 +151,9 @@ impl Unknowns<'_> {
         let Self { field, size, first_share, .. } = *self;
         let Sums { gradient, curvature, mean, total, q } = sums;
         let reply = field.reply(at, self.duals, self.epsilon);
+        let mass = field.masses[at] * part;
         q.clear();
-        reply.queries.iter().for_each(|&(query, of)| gradient[query] -= part * of);
+        reply.queries.iter().for_each(|&(query, of)| gradient[query] -= mass * of);
         let large = reply.queries.iter().filter(|(_, of)| *of >= LEAST_CURVATURE);
         q.extend(large.map(|&(query, of)| (query, of, self.task_of[query])));
         let queries = q.len();
@@ -160,24 +162,24 @@ impl Unknowns<'_> {
         q[queries..].sort_unstable_by_key(|(unknown, ..)| *unknown);
         let costs = reply.costs.iter().enumerate();
         q.extend(costs.map(|(task, (mean, _))| (first_share + task, -mean, task)));
-        q[queries..].iter().for_each(|&(unknown, value, _)| gradient[unknown] -= part * value);
+        q[queries..].iter().for_each(|&(unknown, value, _)| gradient[unknown] -= mass * value);
         if !curved || part < LEAST_CURVATURE {
             return;
         }
         let line = field.line(at);
         for &(query, of, task) in &q[..queries] {
-            curvature[query * (size + 1)] += part * of;
-            curvature[(first_share + task) * size + query] -= part * of * line[query];
+            curvature[query * (size + 1)] += mass * of;
+            curvature[(first_share + task) * size + query] -= mass * of * line[query];
         }
         for (task, (_, square)) in reply.costs.iter().enumerate() {
-            curvature[(first_share + task) * (size + 1)] += part * square;
+            curvature[(first_share + task) * (size + 1)] += mass * square;
         }
-        let varies = part * (1.0 - part);
+        let varies = mass * (1.0 - part);
         for (place, &(a, of_a, task)) in q.iter().enumerate() {
             let row = &mut curvature[a * size..][..size];
             for &(b, of_b, other) in &q[..=place] {
                 let same = task == other && task != NONE;
-                row[b] += of_a * of_b * if same { varies - part } else { varies };
+                row[b] += of_a * of_b * if same { varies - mass } else { varies };
             }
             mean[a] += varies * of_a;
         }

@@ -7,7 +7,9 @@ use kantor_theory::FeasibleSet;
 
 use super::ascent::Ascent;
 use super::field::{Field, RowState};
-use crate::admission::Admission;
+use crate::admission::{Admission, TokenAdmission};
+use crate::relax::budgeted::too_large;
+use crate::relax::swaps::tokens::{self, Known};
 use crate::relax::swaps::{Farthest, TaskCosts};
 use crate::task::{SelectError, Task};
 
@@ -19,6 +21,10 @@ const LISTED: usize = 384;
 
 /// Passes.
 const PASSES: usize = 8;
+
+/// Costs that transports of subsets of a budget in tokens read, and the most transports to each task.
+const WORK: usize = 60_000_000;
+const TRIES: usize = 400;
 
 /// A subset: positions, and the largest of its mean costs to the tasks.
 pub(super) struct Found {
@@ -38,6 +44,9 @@ pub(super) fn choose(
     turns: &[usize],
     name: &'static str,
 ) -> Result<Found, SelectError> {
+    if let Some(set) = set.filter(|set| set.tokens().is_some()) {
+        return chosen_in_tokens(task, set, field, ascent, turns, name);
+    }
     let positions = taken(set, field, ascent)?;
     let found = levelled(task, set, field, ascent, positions, name)?;
     let turns: Vec<usize> = turns.iter().filter_map(|row| field.rows.binary_search(row).ok()).collect();
@@ -45,18 +54,57 @@ pub(super) fn choose(
     Ok(if value < found.value { Found { positions: turns, value } } else { found })
 }
 
-/// The rows of largest value, as far as limits admit them.
-fn taken(set: Option<&FeasibleSet>, field: &Field<'_>, ascent: &Ascent) -> Result<Vec<usize>, SelectError> {
+/// The rows of largest value first, those that must be chosen before all others.
+fn by_value(field: &Field<'_>, ascent: &Ascent) -> Vec<usize> {
     let mut order: Vec<usize> = (0..field.rows.len()).filter(|&at| field.states[at] != RowState::Absent).collect();
     let kept = |at: usize| field.states[at] == RowState::Kept;
     let by = |a: &usize, b: &usize| ascent.values[*b].total_cmp(&ascent.values[*a]).then(a.cmp(b));
     order.sort_unstable_by(|a, b| kept(*b).cmp(&kept(*a)).then(by(a, b)));
+    order
+}
+
+/// The same where tokens are the budget.
+fn chosen_in_tokens(
+    task: &Task<'_>,
+    set: &FeasibleSet,
+    field: &Field<'_>,
+    ascent: &Ascent,
+    turns: &[usize],
+    name: &'static str,
+) -> Result<Found, SelectError> {
+    let m = field.queries();
+    let known = Known { rows: field.rows, costs: field.costs, m };
+    let improved = |rows: &[usize], most: usize| -> Result<Option<Found>, SelectError> {
+        let positions: Option<Vec<usize>> = rows.iter().map(|row| field.rows.binary_search(row).ok()).collect();
+        let Some(positions) = positions.filter(|positions| !positions.is_empty()) else { return Ok(None) };
+        let tries = (WORK / (positions.len() * m)).min(most);
+        let swapped = tokens::descend((task, name), set, known, positions, (usize::MAX, tries), &ascent.duals.shares)?;
+        Ok(swapped.map(|swapped| Found { value: swapped.values[1], positions: swapped.chosen }))
+    };
+    let order = by_value(field, ascent).into_iter().map(|at| field.rows[at]);
+    let taken = TokenAdmission::new(set).and_then(|admission| admission.ok_or(too_large(name))?.fill(order));
+    let (found, fault) = match taken {
+        Ok(rows) => (improved(&rows, TRIES)?, None),
+        Err(fault @ SelectError::NoTokensFound { .. }) => (None, Some(fault)),
+        Err(other) => return Err(other),
+    };
+    match improved(turns, 0)? {
+        Some(of_turns) if found.as_ref().is_none_or(|found| of_turns.value < found.value) => {
+            improved(turns, TRIES).map(|better| better.unwrap_or(of_turns))
+        }
+        _ => found.ok_or(fault.unwrap_or(too_large(name))),
+    }
+}
+
+/// The rows of largest value, as far as limits admit them.
+fn taken(set: Option<&FeasibleSet>, field: &Field<'_>, ascent: &Ascent) -> Result<Vec<usize>, SelectError> {
+    let (mut order, budget) = (by_value(field, ascent), field.budget as usize);
     let Some(set) = set else {
-        order.truncate(field.budget);
+        order.truncate(budget);
         return Ok(order);
     };
-    let mut admission = Admission::new(set, field.budget)?;
-    let mut taken = Vec::with_capacity(field.budget);
+    let mut admission = Admission::new(set, budget)?;
+    let mut taken = Vec::with_capacity(budget);
     for at in order {
         if admission.left() == 0 {
             break;
@@ -79,7 +127,8 @@ fn levelled(
     positions: Vec<usize>,
     name: &'static str,
 ) -> Result<Found, SelectError> {
-    if positions.len() < field.budget {
+    let budget = field.budget as usize;
+    if positions.len() < budget {
         return Ok(Found { positions, value: f64::INFINITY });
     }
     let mut is_in = vec![false; field.rows.len()];
@@ -95,7 +144,7 @@ fn levelled(
     let heights: Vec<f64> = places.iter().map(|&at| -ascent.values[at]).collect();
     let mut inside: Vec<bool> = places.iter().map(|&at| is_in[at]).collect();
     let costs = TaskCosts::of(&field.spans, places.iter().map(|&at| field.line(at)));
-    let mut farthest = Farthest::new(task, name, &rows, &costs, ascent.duals.shares.clone(), field.budget)?;
+    let mut farthest = Farthest::new(task, name, &rows, &costs, ascent.duals.shares.clone(), budget)?;
     farthest.level(&heights, &mut inside, set, (LISTED, PASSES), task.watch)?;
     let positions: Vec<usize> = places.iter().zip(&inside).filter(|(_, inside)| **inside).map(|(at, _)| *at).collect();
     Ok(Found { positions, value: farthest.largest() })
@@ -105,7 +154,7 @@ fn levelled(
 fn measured(task: &Task<'_>, field: &Field<'_>, positions: &[usize], name: &'static str) -> Result<f64, SelectError> {
     let rows: Vec<usize> = positions.iter().map(|&at| field.rows[at]).collect();
     let costs = TaskCosts::of(&field.spans, positions.iter().map(|&at| field.line(at)));
-    let mut farthest = Farthest::new(task, name, &rows, &costs, vec![1.0; field.spans.len()], field.budget)?;
+    let mut farthest = Farthest::new(task, name, &rows, &costs, vec![1.0; field.spans.len()], rows.len())?;
     farthest.solve(&vec![true; rows.len()])?;
     Ok(farthest.largest())
 }
