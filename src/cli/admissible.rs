@@ -22,22 +22,32 @@ pub(super) struct Admissible {
     limited: bool,
     /// What it uses of every limit.
     uses: Vec<LimitUse>,
-    /// The mean quality of its rows.
+    /// The mean quality of its rows, which weigh their tokens where these are the budget.
     quality: Option<f64>,
+    /// The tokens of its rows, where these are the budget.
+    pub(super) lengths: Option<Vec<f64>>,
     /// The names of several tasks, of which the worst counts.
     tasks: Vec<String>,
 }
 
 impl Admissible {
-    /// Of these rows of the problem.
-    pub(super) fn of(inputs: &Inputs, problem: &Problem<'_>, rows: &[usize]) -> Result<Self, Failure> {
-        let set = problem.feasible(rows.len()).map_err(Error::from)?;
+    /// Of these rows of the problem, among the choices of so many rows or tokens.
+    pub(super) fn of(inputs: &Inputs, problem: &Problem<'_>, (size, rows): (usize, &[usize])) -> Result<Self, Failure> {
+        let set = problem.feasible(size).map_err(Error::from)?;
         let limited = problem.rules().is_some_and(|rules: &Rules| !rules.admit_all());
         let broken = set.as_ref().map_or_else(Vec::new, |set| broken(inputs, set, rows));
         let uses = set.as_ref().map_or_else(Vec::new, |set| uses(set, rows, &[]));
-        let quality = problem.scores().map(|scores| mean(rows.iter().map(|&row| scores[row])));
+        let tokens = set.as_ref().and_then(FeasibleSet::tokens);
+        let lengths: Option<Vec<f64>> = tokens.map(|(_, of)| rows.iter().map(|&row| of[row]).collect());
+        let quality = problem.scores().map(|scores| {
+            let scores = rows.iter().map(|&row| scores[row]);
+            match &lengths {
+                None => mean(scores),
+                Some(of) => scores.zip(of).map(|(score, t)| score * t).sum::<f64>() / of.iter().sum::<f64>(),
+            }
+        });
         let tasks = if problem.tasks().is_empty() { Vec::new() } else { inputs.task_names().to_vec() };
-        Ok(Self { set: set.filter(|_| broken.is_empty()), broken, limited, uses, quality, tasks })
+        Ok(Self { set: set.filter(|_| broken.is_empty()), broken, limited, uses, quality, lengths, tasks })
     }
 
     /// What is proved of it; a bound among subsets of which it is none stands for itself.
@@ -94,6 +104,9 @@ impl Admissible {
 
     /// The subsets below which a bound is, in words.
     pub(super) fn every(&self) -> &'static str {
+        if self.lengths.is_some() {
+            return "every choice of so many tokens that keeps all limits";
+        }
         if self.limited { "every subset of that size that keeps the limits" } else { "every subset of that size" }
     }
 }

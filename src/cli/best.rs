@@ -73,7 +73,9 @@ pub(super) fn of_size(
 
 /// Of the pass over the pool and of the search for the best subset, at most.
 fn multiplications(geometry: &Geometry<'_>, size: usize) -> f64 {
-    let (n, m, k) = (geometry.pool_len() as f64, geometry.query_len() as f64, size as f64);
+    // Of a size in tokens no more rows than there are.
+    let (n, m, k) = (geometry.pool_len(), geometry.query_len() as f64, size.min(geometry.pool_len()) as f64);
+    let n = n as f64;
     let dim = geometry.points().map_or(1.0, |rows| rows.dim() as f64);
     n * m * dim + k * m * m
 }

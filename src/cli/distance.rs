@@ -16,7 +16,7 @@ use super::progress::Progress;
 use crate::certify::{self, Terms};
 use crate::output::{OutputFile, distinct};
 use crate::pipeline::{
-    Aggregate, Drawing, Error, InputSpec, Inputs, RandomReference, Request, cheap_draws, references,
+    Aggregate, Drawing, Error, InputSpec, Inputs, RandomReference, Request, RuleSpec, cheap_draws, references,
 };
 use crate::probe;
 use crate::problem::{Goal, Problem};
@@ -30,6 +30,7 @@ use super::admissible::{Admissible, refuse_beside};
 use super::args::{InputArguments, PowerArgument, RunArguments};
 use super::best::{self, When};
 use super::constraints::ConstraintArguments;
+use super::count::count;
 use super::failure::Failure;
 use super::metric::MetricArguments;
 use super::output::{doubt, doubt_list, say};
@@ -57,6 +58,10 @@ pub(super) struct Arguments {
     tasks: TaskArguments,
     #[command(flatten)]
     constraints: ConstraintArguments,
+    /// Judge the subset as a choice of this many tokens, by the lengths of --tokens: each row weighs its length, and the bound is for
+    /// every choice of so many
+    #[arg(long, help_heading = "Constraints", value_name = "T", value_parser = count::<usize>, requires = "tokens")]
+    token_budget: Option<usize>,
     #[command(flatten)]
     metric: MetricArguments,
     #[command(flatten)]
@@ -134,7 +139,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
         None => (0..inputs.pool_len()).collect(),
     };
-    let problem = problem.with_budgets(vec![rows.len()]);
+    let size = arguments.token_budget.unwrap_or(rows.len());
+    let problem = problem.with_budgets(vec![size]);
     let of_subset = |path| read_weights(path, rows.len(), 0..rows.len());
     let queries = || (0..inputs.queries().len()).map(|query| inputs.original_query(query));
     let of_queries = |path| read_weights(path, inputs.original_query_len(), queries());
@@ -144,7 +150,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     let geometry = problem.geometry();
     let lengths = match (&arguments.subset, &arguments.subset_weights) {
-        (Some(path), None) => inputs.subset_lengths(path, &progress)?,
+        (Some(path), None) if arguments.token_budget.is_none() => inputs.subset_lengths(path, &progress)?,
         _ => None,
     };
     if let Some((column, _)) = lengths.as_ref().filter(|_| !arguments.run.quiet) {
@@ -152,20 +158,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let comparable = comparable && lengths.is_none();
     if arguments.best == When::Always && !comparable {
-        let fault = "--best always is for a --subset with uniform weights, and these rows weigh their tokens: their certificate \
-                     has the bound for every choice of so many";
+        let fault = "--best always is for a --subset with uniform weights, and these rows weigh their tokens: --token-budget with \
+                     --tokens asks for the bound of every choice of so many";
         return Err(Failure::Usage(fault.to_owned()));
     }
     if lengths.is_some() && !spec.rules.is_none() {
-        let fault = "a limit or --quality is about rows that weigh the same, and these weigh their tokens: leave it out, or give their \
-                     numbers without the weights";
+        let fault = "a limit or --quality is about rows that weigh the same, and these weigh their tokens: give --token-budget and \
+                     --tokens too, or their numbers without the weights";
         return Err(Failure::Usage(fault.to_owned()));
     }
-    let lengths = lengths.map(|(_, lengths)| lengths);
+    let admissible = Admissible::of(&inputs, &problem, (size, &rows))?;
+    let lengths = lengths.map(|(_, lengths)| lengths).or(admissible.lengths.clone());
     let subset = arguments.subset_weights.as_deref().map(of_subset).transpose()?.or(lengths);
     let plain = problem.terms(Objective::W);
     let terms = Terms { weights: Weights { subset, ..plain.weights }, ..plain };
-    let admissible = Admissible::of(&inputs, &problem, &rows)?;
     if !transport {
         return arguments.metric.run(&inputs, geometry, &terms, &rows, &progress, arguments.run.json);
     }
@@ -175,11 +181,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         // Search and bound are for queries that all count.
         let comparable = comparable && problem.query_weights().is_none_or(|weights| weights.iter().all(|&w| w > 0.0));
         let best = match comparable {
-            true => best::of_size(rows.len(), &inputs, &problem, arguments.best, &arguments.run, watch)?,
+            true => best::of_size(size, &inputs, &problem, arguments.best, &arguments.run, watch)?,
             false => None,
         };
         let compared = best.as_ref().filter(|_| admissible.broken.is_empty());
-        let drawn = compared.map_or(Ok(None), |best| drawn(arguments, &inputs, &problem, best, watch))?;
+        let drawn = compared.map_or(Ok(None), |best| drawn(arguments, &inputs, &problem, (best, size), watch))?;
         if arguments.solver.are_default() {
             return Ok((
                 best,
@@ -248,6 +254,7 @@ fn spec(arguments: &Arguments) -> Result<InputSpec, Failure> {
     let Arguments { input, tasks, constraints, .. } = arguments;
     let spec = input.files.with_tasks(&arguments.run)?.expanded()?;
     let (query_weights, rules) = (tasks.weighting(&spec.tasks)?, constraints.rules());
+    let rules = RuleSpec { in_tokens: arguments.token_budget.is_some(), ..rules };
     Ok(InputSpec { query_weights, aggregate: tasks.aggregate(), rules, ..spec })
 }
 
@@ -276,17 +283,17 @@ impl Outputs {
     }
 }
 
-/// Random subsets of the size that `best` bounds, where they cost little.
+/// Random subsets of the `size` that `best` bounds, where they cost little.
 fn drawn(
     arguments: &Arguments,
     inputs: &Inputs,
     problem: &Problem<'_>,
-    best: &BestBound,
+    (best, size): (&BestBound, usize),
     watch: &dyn Watch,
 ) -> Result<Option<RandomReference>, Failure> {
     let Request { seed, memory, .. } = inputs.within(&arguments.run.request());
-    let (budgets, objective) = ([best.budget()], Objective::W);
-    let draws = cheap_draws(inputs.pool_len(), inputs.queries().len(), budgets[0], memory);
+    let (budgets, objective) = ([size], Objective::W);
+    let draws = cheap_draws(inputs.pool_len(), inputs.queries().len(), size.min(inputs.pool_len()), memory);
     let of = Drawing { budgets: &budgets, draws, objective, seed, memory };
     Ok(references(problem, &of, |_| Some(best.lower()), watch)?.pop())
 }

@@ -120,3 +120,54 @@ fn limits_and_tasks_are_refused_beside_what_they_do_not_go_with() {
     let shown = kantor().current_dir(at).args(words).args(quota).assert().code(2);
     shown.stderr(contains("--quota").and(contains("distance --subset")));
 }
+
+/// Any list of rows under a budget in tokens, for one task and the worst of two: what `select` says of its own choice, and what is
+/// broken by one of other tokens.
+#[test]
+fn a_choice_in_tokens_has_the_distance_and_the_bound_that_select_gave_it() {
+    let directory = data();
+    let at = directory.path();
+    fs::write(at.join("lengths.txt"), (0..60).map(|row| format!("{}\n", 1 + row % 5)).collect::<String>()).unwrap();
+    fs::write(at.join("scores.txt"), (0..60).map(|row| format!("{}\n", row % 7)).collect::<String>()).unwrap();
+    let budget = ["--token-budget", "40", "--tokens", "tokens", "--column", "tokens=lengths.txt"];
+    let worst = ["--aggregate", "worst", "--quota", "source=web:..3"];
+    let valued = [&worst[..], &["--quality", "scores.txt", "--quality-weight", "0.01"]].concat();
+    let cases: [(&[&str], &[&str]); 4] =
+        [(&["--query", "a.npy"], &[]), (&TASKS, &worst[..2]), (&TASKS, &worst), (&TASKS, &valued)];
+    for (query, more) in cases {
+        let common = ["--pool", "pool.npy", "--cost", "euclidean", "--pool-jsonl", "pool.jsonl", "--json"];
+        let words = [&common[..], query, &budget, more].concat();
+        let select = [&["select", "--method", "optimal,swap,random", "--force", "-o", "out"][..], &words].concat();
+        let chosen = printed_json(kantor().current_dir(at).args(&select));
+        for result in chosen["results"].as_array().unwrap() {
+            let dir = result["dir"].as_str().unwrap();
+            kantor().current_dir(at).args(["verify", &format!("{dir}/certificate.json")]).assert().success();
+            // A list that does not say how it was chosen.
+            let rows = crate::support::indices(&at.join(dir).join("indices.npy"));
+            fs::write(at.join("rows.txt"), rows.iter().map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+            let words =
+                [&["distance", "--subset", "rows.txt", "--certificate", "c.json", "--force"][..], &words].concat();
+            let found = printed_json(kantor().current_dir(at).args(&words));
+            assert_eq!(found["upper"], result["distance"]["upper"], "{dir} {more:?}");
+            assert_eq!(found["keeps_limits"], json!(true), "{dir} {more:?}");
+            if more.contains(&"--quality") {
+                assert_eq!(found["quality"]["best"], result["quality"]["best"], "{dir}");
+                assert_eq!(found["quality"]["less_quality"], result["quality"]["less_quality"], "{dir}");
+            } else {
+                assert_eq!(found["best"], result["best"], "{dir} {more:?}");
+            }
+            assert!(result["best"]["lower"].as_f64().unwrap() <= result["distance"]["upper"].as_f64().unwrap());
+            let said = ["problem", "distance", "best"].map(|key| read_json(&at.join("c.json"))[key].clone());
+            let of = read_json(&at.join(dir).join("certificate.json"));
+            assert_eq!((&said[1], &said[2]), (&of["distance"], &of["best"]), "{dir} {more:?}");
+            assert_eq!(said[0]["tokens"]["max"], json!(40.0));
+        }
+    }
+    // Fewer tokens than are asked for.
+    fs::write(at.join("few.txt"), "0\n1\n").unwrap();
+    let few = ["distance", "--pool", "pool.npy", "--cost", "euclidean", "--query", "a.npy", "--subset", "few.txt"];
+    let found = kantor().current_dir(at).args([&few[..], &budget].concat()).assert().code(1);
+    found.stdout(contains("limit broken: the chosen rows have 3 tokens, not").and(contains("every choice of so many")));
+    let alone = kantor().current_dir(at).args([&few[..], &["--token-budget", "40"]].concat()).assert().code(2);
+    alone.stderr(contains("--tokens"));
+}
