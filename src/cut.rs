@@ -9,12 +9,13 @@ pub(crate) fn cut(text: &str, letters: usize) -> String {
 }
 
 /// A text of at most so many letters, of which the mark is one.
+#[cfg(feature = "pages")]
 pub(crate) fn cut_within(text: &str, letters: usize) -> String {
     let fits = text.chars().nth(letters).is_none();
     cut(text, if fits { letters } else { letters.saturating_sub(1) })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "pages"))]
 mod tests {
     use super::*;
 

@@ -307,6 +307,9 @@ where
     Ok(signals::unheard(work).map_err(Error::from)??)
 }
 
+/// Bytes that a row takes beside its costs: its mass and potential, its arcs in the plan, and what is proved of it.
+const OF_ROW: usize = 80;
+
 /// Exact transport, straight to its interval.
 fn linear(
     arguments: &Arguments,
@@ -315,10 +318,10 @@ fn linear(
     rows: &[usize],
     set: Option<&FeasibleSet>,
 ) -> Result<DistanceBound, Failure> {
-    let needed = 8 * (rows.len() * geometry.query_len()) as u64;
+    let needed = (rows.len() * (8 * geometry.query_len() + OF_ROW)) as u64;
     if let Some(allowed) = arguments.run.max_memory.filter(|&allowed| needed > allowed) {
         return Err(Failure::Resource(format!(
-            "the costs of {} rows take {needed} bytes but --max-memory allows {allowed}",
+            "the costs of {} rows and their plan take {needed} bytes but --max-memory allows {allowed}",
             rows.len()
         )));
     }

@@ -1,5 +1,6 @@
 //! Records as people and other programs see them: tables, CSV, pages with figures, and what is printed.
 
+#[cfg(feature = "cli")]
 pub(crate) mod card;
 mod comparison;
 pub(crate) mod csv;

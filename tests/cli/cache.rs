@@ -157,7 +157,8 @@ fn damaged_and_exchanged_entries_are_made_again() {
         let at = bytes.len() / 2;
         bytes[at] ^= 1;
     };
-    let cases: [(&str, &dyn Fn(&mut Vec<u8>)); 6] = [
+    type Spoil<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let cases: [(&str, Spoil<'_>); 6] = [
         ("a bit", &flip),
         ("the digest", &|bytes| bytes[20] ^= 1),
         ("cut", &|bytes| bytes.truncate(bytes.len() - 100)),

@@ -73,9 +73,9 @@ fn is_semidefinite(mut a: Vec<Vec<FBig>>, slack: &FBig) -> bool {
         }
         for row in at + 1..n {
             let factor = &a[row][at] / &a[at][at];
-            for column in at + 1..n {
-                let part = &factor * &a[at][column];
-                a[row][column] -= part;
+            let above = a[at].clone();
+            for (below, above) in a[row].iter_mut().zip(&above).skip(at + 1) {
+                *below -= &factor * above;
             }
         }
     }

@@ -82,7 +82,7 @@ pub(in crate::relax) fn descend(
     let (Some((_, lengths)), Some(mut exchanges)) = (set.tokens(), TokenExchanges::new(set, &rows(&chosen))) else {
         return Ok(None);
     };
-    let spans = if task.tasks.is_empty() { [0..known.m].into() } else { spans(task.tasks) };
+    let spans = if task.tasks.is_empty() { std::iter::once(0..known.m).collect() } else { spans(task.tasks) };
     let length = |at: usize| lengths[known.rows[at]];
     let solve = |chosen: &[usize]| {
         let of_rows: Vec<f64> = chosen.iter().map(|&at| length(at)).collect();
