@@ -114,6 +114,11 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     task.power.check(task.geometry)?;
     let in_tokens = task.constraints.and_then(|set| Some((set, set.tokens()?)));
+    if let Some((set, (tokens, _))) = in_tokens
+        && let Some(conflict) = set.conflict(tokens.max as usize)
+    {
+        return Err(SelectError::InfeasibleTokens { budget: tokens.max as usize, conflict });
+    }
     if let Some((set, of_tokens)) = in_tokens.filter(|_| task.tasks.is_empty()) {
         return tokens::solve(task, set, of_tokens, scanned);
     }
