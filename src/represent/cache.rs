@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use kantor_solvers::{Stopped, Watch};
 use serde::Serialize;
 
+use crate::output::recover::recover;
 use crate::output::{OutputError, OutputFile};
 use crate::source::DataError;
 use crate::source::name::readable;
@@ -104,6 +105,10 @@ impl Cache {
         make: impl FnOnce(&mut Vec<u8>) -> Result<(), DataError>,
     ) -> Result<bool, DataError> {
         let (path, start) = (self.folder.join(key.name()), out.len());
+        // What a killed run had begun is not written again where the entry is there.
+        if let Ok(path) = std::path::absolute(&path) {
+            recover(&path);
+        }
         let found = self.read(&path, key, len, out, watch)?;
         if let Found::Content = found {
             self.told().read = true;
