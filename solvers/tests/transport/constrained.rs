@@ -270,8 +270,11 @@ proptest! {
         let matrix = instance.matrix();
         let geometry = Geometry::from_matrix(&matrix, Cost::Precomputed).unwrap();
         let task = task(&geometry, &set, 16);
-        let turns = RoundRobin.select(&task, &PoolScan::default(), &[k]).unwrap().remove(0).rows;
-        prop_assert!(found.value <= instance.distance(&turns) + 1e-12);
+        // Turns may end where the lower end of a sum is out of reach, and say so.
+        match RoundRobin.select(&task, &PoolScan::default(), &[k]) {
+            Err(SelectError::NoneFound { .. }) if kind == Kind::Everything => {}
+            turns => prop_assert!(found.value <= instance.distance(&turns.unwrap().remove(0).rows) + 1e-12),
+        }
     }
 }
 
