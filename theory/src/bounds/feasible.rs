@@ -40,11 +40,11 @@ impl<'a> Feasible<'a> {
     /// The bound at the best price σ, or at zero if `values` hold it already: a constant added to all potentials is one.
     pub(super) fn support(&self, holds_price: bool) -> Support<'_> {
         let room = self.budget - self.constrained.as_ref().map_or(0, |(set, _)| set.included().min(self.budget));
+        // Limits and what rows are worth by themselves may make the best price one below zero.
         let keeps = !holds_price
-            || self
-                .constrained
-                .as_ref()
-                .is_some_and(|(set, _)| set.tokens().is_none() || !set.constraints().are_none());
+            || self.constrained.as_ref().is_some_and(|(set, priced)| {
+                set.tokens().is_none() || !set.constraints().are_none() || priced.worths.is_some()
+            });
         let (positive, largest, fixed) = (ExactSum::default(), Vec::new(), Vec::new());
         Support { of: self, room, keeps, positive, largest, fixed, items: Vec::new(), fixed_items: Vec::new() }
     }
