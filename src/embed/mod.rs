@@ -1,6 +1,6 @@
 //! Text files to files of rows, by a model.
 //!
-//! Rows are made block by block, each kept on disk when it is finished ([`kept`]), so a run that ends early loses at most one; the
+//! Rows are made block by block, each kept on disk when it is finished (`kept`), so a run that ends early loses at most one; the
 //! file of rows appears whole at the end, with a record of what made it ([`EmbedRecord`]).
 //!
 //! Limit: the matrix products of the model, of one text a thread.
