@@ -20,7 +20,7 @@ use kantor_theory::cost_bounds::Power;
 use kantor_theory::plan::SparsePlan;
 use kantor_theory::{
     BestEvidence, Certificate, Facts, FeasibleSet, Geometry, Interval, Objective, Rejection, Statement, Status,
-    TransportProblem, Weights, Witness, excess,
+    TransportProblem, Weights, excess,
 };
 use rayon::prelude::*;
 
@@ -223,10 +223,10 @@ pub fn best_under(
     geometry: &Geometry<'_>,
     terms: &Terms,
     budget: usize,
-    witness: Witness,
+    evidence: impl Into<BestEvidence>,
 ) -> Result<BestBound, CertifyError> {
     let problem = terms.problem(geometry, budget);
-    Ok(best_bound(geometry, &problem, witness, Candidates::All, &in_parallel)?)
+    Ok(best_bound(geometry, &problem, evidence, Candidates::All, &in_parallel)?)
 }
 
 /// Proves how small TSDS's objective can be for any subset of `dual.budget` rows.

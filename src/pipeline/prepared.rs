@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use kantor_solvers::registry::{SELECTORS, selector};
 use kantor_solvers::relax::budgeted::{self, Budgeted};
-use kantor_solvers::relax::herding::{self, KernelDual};
+use kantor_solvers::relax::herding;
 use kantor_solvers::relax::tsds;
 use kantor_solvers::scan::{list_bytes, scan};
 use kantor_solvers::select::{Balanced, Constrained};
@@ -386,10 +386,11 @@ fn solve(
     };
     let solved = herding::choose(task, kernel, budgets)?;
     for chosen in &solved.budgets {
-        let KernelDual { witness, prices } = herding::dual(task, kernel, chosen)?;
+        let dual = herding::dual(task, kernel, chosen)?;
+        let prices = dual.prices.clone();
         bounds.push(match sets.at(chosen.budget) {
-            None => certify::best_under(geometry, &terms, chosen.budget, witness)?,
-            Some(set) => certify::best_among(geometry, &terms, chosen.budget, witness, set, &prices)?,
+            None => certify::best_under(geometry, &terms, chosen.budget, dual.evidence())?,
+            Some(set) => certify::best_among(geometry, &terms, chosen.budget, dual.evidence(), set, &prices)?,
         });
     }
     Ok(Optimum::Kernel(solved))

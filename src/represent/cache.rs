@@ -6,7 +6,7 @@
 //! that is damaged is made again. Whatever else has its name stays. Nothing that goes wrong here ends a run: what cannot be
 //! read is made, and what cannot be kept is said.
 //!
-//! Limit: unpacking and digesting, about a gigabyte a second on one core.
+//! Limit: unpacking and digesting on one core.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

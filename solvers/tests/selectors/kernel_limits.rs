@@ -6,8 +6,8 @@ use kantor_solvers::relax::herding::{self, KernelDual};
 use kantor_solvers::{Quiet, Task};
 use kantor_theory::constraints::{ColumnRanges, LimitRange, Price};
 use kantor_theory::{
-    BestEvidence, Cost, DistanceEvidence, FeasibleSet, Geometry, Kernel, KernelName, Objective, Power, Statement,
-    Witness, constrained_best_bound, distance_bound, sequential,
+    Cost, DistanceEvidence, FeasibleSet, Geometry, Kernel, KernelName, Objective, Power, Statement, Witness,
+    constrained_best_bound, distance_bound, sequential,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -38,8 +38,7 @@ fn proved(
     prices: &[Price],
 ) -> f64 {
     let problem = statement(geometry, kernel, k).constrained(set.constraints().clone());
-    let evidence = BestEvidence::from(of.witness.clone());
-    constrained_best_bound(geometry, &problem, evidence, set, prices, &sequential).unwrap().lower().powi(2)
+    constrained_best_bound(geometry, &problem, of.clone().evidence(), set, prices, &sequential).unwrap().lower().powi(2)
 }
 
 /// The squared distance of a measure on the pool.
@@ -79,7 +78,7 @@ fn obeys(set: &FeasibleSet, k: usize, Witness { rows, weights }: &Witness, slack
     };
     set.ranges().iter().all(column)
         && weights.iter().all(|w| w / share <= 1.0 + 1e-9)
-        && rows.iter().all(|&row| !set.is_excluded(row))
+        && rows.iter().zip(weights).all(|(&row, &w)| w == 0.0 || !set.is_excluded(row))
 }
 
 fn task<'a>(geometry: &'a Geometry<'a>, set: &'a FeasibleSet) -> Task<'a> {
@@ -111,7 +110,10 @@ fn prices_bring_the_bound_to_the_value_of_the_relaxation() {
                 [&dual.prices[..], &[]].map(|prices| proved(&geometry, kernel, k, &set, &dual, prices));
             let uniform = Witness { rows: chosen.rows().to_vec(), weights: vec![1.0; k] };
             let among = value - of_measure(&geometry, kernel, &uniform);
-            let relaxed = of_measure(&geometry, kernel, &dual.witness) + among;
+            // What is taken from the diagonal counts in full (T19).
+            let share = |(d, w): (&f64, &f64)| d * (w / k as f64 - (w / k as f64).powi(2) * k as f64) / k as f64;
+            let shifted: f64 = dual.shift.iter().zip(&dual.witness.weights).map(share).sum();
+            let relaxed = of_measure(&geometry, kernel, &dual.witness) + among + shifted;
             assert!((relaxed - lower).abs() <= 1e-6 && lower <= value, "{seed}: {relaxed} {lower} {value}");
             // Nested groups have their limits met at every step, others in the end.
             let nested = matches!(kind, Kind::Partition | Kind::Laminar);

@@ -2,7 +2,7 @@
 
 use crate::support::constraints::{Kind, constraints, some_rows};
 use kantor_solvers::relax::budgeted::{self, Budgeted};
-use kantor_solvers::relax::herding::{self, KernelDual};
+use kantor_solvers::relax::herding;
 use kantor_solvers::relax::swaps;
 use kantor_solvers::transport::exact::{masses, transport};
 use kantor_solvers::{PoolScan, Quiet, SelectError, Task, scan};
@@ -170,8 +170,9 @@ proptest! {
                 chosen => chosen.unwrap().budgets.remove(0),
             };
             prop_assert!((value(chosen.rows()) - chosen.values[1]).abs() <= room, "{:?}", chosen.values);
-            let KernelDual { witness, prices } = herding::dual(&task, kernel, &chosen).unwrap();
-            let bound = constrained_best_bound(&geometry, &problem, witness, &set, &prices, &sequential).unwrap().lower();
+            let dual = herding::dual(&task, kernel, &chosen).unwrap();
+            let prices = dual.prices.clone();
+            let bound = constrained_best_bound(&geometry, &problem, dual.evidence(), &set, &prices, &sequential).unwrap().lower();
             prop_assert!(bound <= least, "{bound} above {least}");
             let from = &all[rng.random_range(0..all.len())];
             let improved = swaps::improve(&task, &PoolScan::default(), from, 1000).unwrap();

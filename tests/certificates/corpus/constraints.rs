@@ -172,6 +172,7 @@ fn prices(forge: &mut Forge) {
     forge.forge("prices without a claim", |tree| {
         tree["evidence"]["best_potentials"] = Value::Null;
         tree["evidence"].as_object_mut()?.remove("witness");
+        tree["evidence"].as_object_mut()?.remove("shift");
         set(tree, "/best", Value::Null)
     });
 }

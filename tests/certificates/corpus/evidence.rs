@@ -1,4 +1,4 @@
-//! Changes of what the claims rest on: plan, potentials, witness.
+//! Changes of what the claims rest on: plan, potentials, witness, shift.
 
 use serde_json::{Value, json};
 
@@ -160,4 +160,31 @@ pub(super) fn witness(forge: &mut Forge) {
         forge.put(&format!("/evidence/{key}"), json!(vec![0.0; queries]));
     }
     forge.put("/evidence/plan", json!({"position": [0], "query": [0], "mass": [1]}));
+}
+
+/// What is taken from the diagonal of a local kernel (T19).
+pub(super) fn shift(forge: &mut Forge) {
+    let given = forge.good.pointer("/evidence/shift").and_then(Value::as_array).cloned();
+    let Some(shift) = given else {
+        forge.forge("a shift of another objective", |tree| set(tree, "/evidence/shift", json!([0.5])));
+        return;
+    };
+    let n = shift.len();
+    for shift in [vec![], vec![0.0; n], vec![-1.0; n], vec![-1e308; n], vec![0.0; n + 1], vec![0.0; n - 1]] {
+        forge.put("/evidence/shift", json!(shift));
+    }
+    for one in [0.999_999, 1.0, 2.0, -3.0, 1e308, -1e308] {
+        forge.put("/evidence/shift/0", json!(one));
+    }
+    for text in ["null", "\"0.5\"", "NaN", "1e999", "[0.5]"] {
+        forge.raw("/evidence/shift/0", text);
+    }
+    // More than the kernel has, and a claim to match.
+    let upper = forge.number("/distance/upper").unwrap();
+    for much in [0.5, 0.9, 0.999_999, 1.0 - f64::EPSILON] {
+        forge.forge(&format!("a shift of {much} everywhere and a claim to match"), |tree| {
+            tree["evidence"]["shift"] = json!(vec![much; n]);
+            set(tree, "/best/lower", json!(upper * (1.0 - 1e-9)))
+        });
+    }
 }

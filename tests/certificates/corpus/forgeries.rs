@@ -20,6 +20,7 @@ pub(super) fn forgeries(base: &Base) -> Vec<Mutant> {
     evidence::plan(&mut forge);
     evidence::potentials(&mut forge);
     evidence::witness(&mut forge);
+    evidence::shift(&mut forge);
     constraints::all(&mut forge);
     quality::all(&mut forge);
     tokens::all(&mut forge);
@@ -55,6 +56,7 @@ fn claims(forge: &mut Forge) {
         tree["best"].as_object()?;
         tree["evidence"]["best_potentials"] = Value::Null;
         tree["evidence"].as_object_mut()?.remove("witness");
+        tree["evidence"].as_object_mut()?.remove("shift");
         Some(())
     });
     forge.forge("a claim of the distance without evidence", |tree| {
@@ -69,6 +71,7 @@ fn claims(forge: &mut Forge) {
     forge.remark("nothing is claimed of all subsets", |tree| {
         tree["evidence"]["best_potentials"] = Value::Null;
         tree["evidence"].as_object_mut()?.remove("witness");
+        tree["evidence"].as_object_mut()?.remove("shift");
         tree["evidence"].as_object_mut()?.remove("prices");
         tree["evidence"].as_object_mut()?.remove("task_shares");
         set(tree, "/best", Value::Null)

@@ -36,7 +36,7 @@ pub(super) struct KernelPoints<'a> {
     family: Family,
     dim: usize,
     /// Asked between blocks of rows, as a pass over the pool may take long.
-    watch: &'a dyn Watch,
+    pub(super) watch: &'a dyn Watch,
 }
 
 /// # Errors

@@ -349,7 +349,7 @@ mod tests {
             swap::swap(&cloud, &mut herd, value, None, usize::MAX, &Quiet).unwrap();
             let positions: Vec<usize> = herd.rows.iter().filter_map(|&row| herd.field.position(row)).collect();
             let swapped = crate::relax::herding::value(&herd, among);
-            let dual = relax::relax(&cloud, herd.field, &positions, among, None, &Quiet).unwrap();
+            let dual = relax::relax(&cloud, herd.field, &positions, among, None, &Quiet).unwrap().dual;
             let problem = Statement::new(&geometry, Power::One, k).under(Objective::Energy);
             let bound = best_bound(&geometry, &problem, dual.witness, Candidates::All, &sequential).unwrap().lower();
             (at_work, swapped.sqrt(), bound)

@@ -3,7 +3,8 @@
 //! [`choose`] picks rows one by one, many per pass (`greedy`), and then swaps rows until no swap helps (`swap`).
 //! [`dual`] solves the convex relaxation (`relax`), whose optimum is the evidence for a bound below every subset
 //! (`kantor_theory::bounds`); for large budgets it is projected on fewer rows (`landmarks`), so that proving and
-//! checking cost less and the bound stays valid. Under constraints herding picks admissible rows, swaps are those that
+//! checking cost less and the bound stays valid. Under local kernels few rows are active and the others count alone (`local`), with a diagonal that is
+//! shifted as far as the kernel allows (`shift`). Under constraints herding picks admissible rows, swaps are those that
 //! keep all limits, and the relaxation (`polytope`) finds the prices of the limits with the measure. Where tokens are the budget,
 //! rows weigh their lengths (`tokens`).
 //!
@@ -11,21 +12,23 @@
 //! change a row.
 //!
 //! Cost: the passes of herding take 2kWd operations for the W active rows (all N up to 98,304 rows, else at least 4k);
-//! memory is some 32 bytes per active row and budget, and 130 MB for mutual kernel values.
+//! memory is some 32 bytes per active row and budget, and 260 MB for mutual kernel values.
 
 pub(crate) mod cloud;
 mod greedy;
 mod landmarks;
+mod local;
 mod polytope;
 mod relax;
 mod score;
+mod shift;
 mod swap;
 mod tokens;
 
 use std::collections::HashSet;
 
 use kantor_theory::constraints::Price;
-use kantor_theory::{FeasibleSet, Kernel, Witness};
+use kantor_theory::{BestEvidence, FeasibleSet, Kernel, Witness};
 
 use super::swaps::{Improved, LeftOpen, in_order};
 use crate::admission::Admission;
@@ -167,10 +170,20 @@ pub fn order(task: &Task<'_>, kernel: Kernel, count: usize) -> Result<Vec<usize>
 /// What proves how close any subset of some size can be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KernelDual {
-    /// A measure on the pool.
+    /// A measure on the pool; masses of active rows in units of 1/k, where there is a shift.
     pub witness: Witness,
+    /// What is taken from the diagonal of each of its rows, under a local kernel (T19); else empty.
+    pub shift: Vec<f64>,
     /// Of the limits of the constraints.
     pub prices: Vec<Price>,
+}
+
+impl KernelDual {
+    /// The evidence for a bound.
+    pub fn evidence(self) -> BestEvidence {
+        let Self { witness, shift, .. } = self;
+        if shift.is_empty() { witness.into() } else { BestEvidence::Local { witness, shift } }
+    }
 }
 
 /// What proves how close any subset of that size can be which obeys the constraints of the task.
@@ -185,8 +198,22 @@ pub fn dual(task: &Task<'_>, kernel: Kernel, chosen: &KernelSubset) -> Result<Ke
         let dual = tokens::relax(&cloud, set, field, &positions, chosen.among_queries, task.watch)?;
         return Ok(KernelDual { witness: landmarks::project(&cloud, &dual.witness, LANDMARKS)?, ..dual });
     }
-    let dual = relax::relax(&cloud, field, &positions, chosen.among_queries, constraints(task), task.watch)?;
-    Ok(KernelDual { witness: landmarks::project(&cloud, &dual.witness, LANDMARKS)?, ..dual })
+    let of_subset = (chosen.among_queries, chosen.values[1]);
+    let local = local::relax(&cloud, &field, &positions, of_subset, constraints(task), task.watch)?;
+    if let Some(local) = local.as_ref().filter(|local| local.settled) {
+        return Ok(local.dual.clone());
+    }
+    let known = local.as_ref().map(|_| field.clone());
+    let plain = relax::relax(&cloud, field, &positions, chosen.among_queries, constraints(task), task.watch)?;
+    let dual = KernelDual { witness: landmarks::project(&cloud, &plain.dual.witness, LANDMARKS)?, ..plain.dual };
+    let (Some(local), Some(field)) = (local, known) else { return Ok(dual) };
+    let polytope = constraints(task).map(|set| {
+        let subset = chosen.rows().iter().map(|&row| (row, 1.0));
+        polytope::Polytope::new(set, positions.len(), subset)
+    });
+    let of_all = (positions.len() as f64, chosen.among_queries);
+    let lower = relax::proved(&cloud, field, &dual.witness, of_all, polytope.as_ref())?;
+    Ok(if local.lower >= lower { local.dual } else { dual })
 }
 
 /// Bytes that choosing takes beyond the input, for budgets up to `largest`.
@@ -194,7 +221,7 @@ pub fn bytes(task: &Task<'_>, largest: usize, budgets: usize) -> u64 {
     let dim = task.geometry.points().map_or(0, |rows| rows.dim());
     let columns = largest.clamp(1024, LANDMARKS);
     let mutual = LANDMARKS.min(task.geometry.pool_len());
-    (32 * task.geometry.pool_len() * (budgets + 2) + 8 * dim * columns + 8 * mutual * mutual) as u64
+    (32 * task.geometry.pool_len() * (budgets + 2) + 8 * dim * columns + 16 * mutual * mutual) as u64
 }
 
 fn method(kernel: Kernel) -> &'static str {

@@ -44,6 +44,46 @@ pub(super) struct Capacities {
     pub(super) total: f64,
 }
 
+/// What rows cost beside each other.
+pub(super) trait Couplings {
+    /// Between all pairs of `rows`, row-major.
+    ///
+    /// # Errors
+    /// If a row is bad or the observer asks to stop.
+    fn gram(&self, rows: &[usize]) -> Result<Vec<f64>, SelectError>;
+
+    /// Adds what some rows with these weights cost every row of the field.
+    ///
+    /// # Errors
+    /// As [`Couplings::gram`].
+    fn add(&self, field: &mut Field, rows: &[usize], weights: &[f64]) -> Result<(), SelectError>;
+
+    /// The evidence of these masses.
+    fn witness(&self, field: &Field, mass: &[f64]) -> Witness;
+
+    /// What changes of this squared distance are compared with.
+    fn size(&self, value: f64) -> f64;
+}
+
+impl Couplings for KernelPoints<'_> {
+    fn gram(&self, rows: &[usize]) -> Result<Vec<f64>, SelectError> {
+        KernelPoints::gram(self, rows)
+    }
+
+    fn add(&self, field: &mut Field, rows: &[usize], weights: &[f64]) -> Result<(), SelectError> {
+        field.add(self, rows, weights)
+    }
+
+    fn witness(&self, field: &Field, mass: &[f64]) -> Witness {
+        let (rows, weights) = field.rows.iter().zip(mass).filter(|(_, m)| **m > 0.0).map(|(&row, &m)| (row, m)).unzip();
+        Witness { rows, weights }
+    }
+
+    fn size(&self, value: f64) -> f64 {
+        KernelPoints::size(self, value)
+    }
+}
+
 /// What is known of one measure.
 struct Gap {
     value: f64,
@@ -59,7 +99,7 @@ fn gap(
 ) -> (Gap, Vec<f64>, Vec<Price>) {
     let potentials = field.potentials(k_);
     let (mut own, mut mean) = (0.0, 0.0);
-    for (at, &m) in mass.iter().enumerate().filter(|(_, m)| **m > 0.0) {
+    for (at, &m) in mass.iter().enumerate().filter(|(_, m)| **m != 0.0) {
         own += m * field.sums[at];
         mean += m * potentials[at];
     }
@@ -89,13 +129,13 @@ pub(super) fn relax(
     among_queries: f64,
     constraints: Option<&FeasibleSet>,
     watch: &dyn Watch,
-) -> Result<KernelDual, SelectError> {
+) -> Result<Relaxed, SelectError> {
     let k = positions.len();
     let mut mass = vec![0.0; field.rows.len()];
     positions.iter().for_each(|&at| mass[at] = 1.0);
     let capacities = Capacities { of: vec![1.0; mass.len()], total: k as f64 };
     let polytope = constraints.map(|set| Polytope::new(set, k, positions.iter().map(|&at| (field.rows[at], 1.0))));
-    Ok(relax_from(cloud, (field, mass), &capacities, among_queries, polytope, watch)?.dual)
+    relax_from(cloud, (field, mass), &capacities, among_queries, polytope, watch)
 }
 
 /// What a relaxation found.
@@ -112,7 +152,7 @@ pub(super) struct Relaxed {
 /// # Errors
 /// If the observer asks to stop or a row is bad.
 pub(super) fn relax_from(
-    cloud: &KernelPoints<'_>,
+    couplings: &dyn Couplings,
     (mut field, mut mass): (Field, Vec<f64>),
     capacities: &Capacities,
     among_queries: f64,
@@ -127,9 +167,9 @@ pub(super) fn relax_from(
         watch.advance(1)?;
         let (Gap { value, lower }, potentials, prices) = gap(&field, &mass, k, among_queries, polytope.as_ref());
         if best.as_ref().is_none_or(|(most, _)| lower > *most) {
-            best = Some((lower, KernelDual { witness: witness(&field, &mass), prices }));
+            best = Some((lower, KernelDual { witness: couplings.witness(&field, &mass), shift: Vec::new(), prices }));
         }
-        let size = cloud.size(value);
+        let size = couplings.size(value);
         closed |= value - lower <= CLOSED * size;
         if closed || round == ROUNDS {
             break;
@@ -137,7 +177,7 @@ pub(super) fn relax_from(
         let free = |at: usize| polytope.as_ref().is_none_or(|polytope| polytope.is_free(field.rows[at]));
         let core = core(&potentials, &mass, &capacities.of, &free);
         let rows: Vec<usize> = core.iter().map(|&at| field.rows[at]).collect();
-        let gram = cloud.gram(&rows)?;
+        let gram = couplings.gram(&rows)?;
         let mut held: Vec<f64> = core.iter().map(|&at| mass[at]).collect();
         let caps: Vec<f64> = core.iter().map(|&at| capacities.of[at]).collect();
         let mut heights: Vec<f64> = core.iter().map(|&at| potentials[at]).collect();
@@ -159,16 +199,31 @@ pub(super) fn relax_from(
             break;
         }
         let weights: Vec<f64> = moved.iter().map(|&at| held[at] - mass[core[at]]).collect();
-        field.add(cloud, &moved.iter().map(|&at| rows[at]).collect::<Vec<_>>(), &weights)?;
+        couplings.add(&mut field, &moved.iter().map(|&at| rows[at]).collect::<Vec<_>>(), &weights)?;
         moved.iter().for_each(|&at| mass[core[at]] = held[at]);
     }
     let Some((lower, dual)) = best else { unreachable!("every round bounds") };
     Ok(Relaxed { dual, lower, closed })
 }
 
-fn witness(field: &Field, mass: &[f64]) -> Witness {
-    let (rows, weights) = field.rows.iter().zip(mass).filter(|(_, m)| **m > 0.0).map(|(&row, &m)| (row, m)).unzip();
-    Witness { rows, weights }
+/// What a witness proves of the squared distance of all subsets of k rows, as `f64` arithmetic has it, by the rows of `field`.
+///
+/// # Errors
+/// If the observer asks to stop or a row is bad.
+pub(super) fn proved(
+    cloud: &KernelPoints<'_>,
+    mut field: Field,
+    Witness { rows, weights }: &Witness,
+    (k, among_queries): (f64, f64),
+    polytope: Option<&Polytope<'_>>,
+) -> Result<f64, SelectError> {
+    let total: f64 = weights.iter().sum();
+    let masses: Vec<f64> = weights.iter().map(|weight| k * weight / total).collect();
+    field.sums.fill(0.0);
+    field.add(cloud, rows, &masses)?;
+    let mut mass = vec![0.0; field.rows.len()];
+    rows.iter().zip(&masses).filter_map(|(&row, m)| Some((field.position(row)?, m))).for_each(|(at, m)| mass[at] = *m);
+    Ok(gap(&field, &mass, k, among_queries, polytope).0.lower)
 }
 
 /// Positions between which mass may want to move: half of them from above, half from below.
