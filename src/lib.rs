@@ -43,6 +43,7 @@ pub mod cli;
 pub mod compare;
 pub mod constraints;
 mod cut;
+mod decimal;
 pub mod embed;
 mod file_state;
 pub mod inspect;

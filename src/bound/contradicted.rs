@@ -4,6 +4,7 @@ use kantor_theory::generalization::lipschitz::Carried;
 use kantor_theory::generalization::{Assumption, Cloud, Refusal};
 
 use super::{PAIRWISE, Says, Study};
+use crate::decimal::magnitude;
 use crate::pipeline::Error;
 
 /// Points with a name, and their losses where they are known.
@@ -134,7 +135,10 @@ impl Study<'_> {
         let steepest = self.most_of_pairs(|side| side.losses.is_some(), ratio)?;
         Ok(steepest.filter(|(ratio, _)| *ratio > l).map(|(ratio, between)| Contradiction {
             assumptions: &[Assumption::Lipschitz],
-            why: format!("the losses of {between} differ by {ratio:.4} times their distance, more than L = {l}"),
+            why: format!(
+                "the losses of {between} differ by {} times their distance, more than L = {l}",
+                magnitude(ratio)
+            ),
         }))
     }
 }

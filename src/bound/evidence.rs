@@ -16,6 +16,7 @@ use kantor_theory::{DistanceEvidence, Power, Rows, SparsePlan, Statement, Transp
 use super::solve::{self, Solved};
 use super::{Line, PAIRWISE, Study};
 use crate::certify::{self, CertifyError};
+use crate::decimal::magnitude;
 use crate::pipeline::Error;
 
 /// The share of a plan's mass that is left out: the longest entries.
@@ -77,7 +78,7 @@ impl Study<'_> {
         }
         let (k, m) = pairs.shape();
         let mut lines = vec![Line::against(
-            &format!("entropic cost − W₁ at ε = {epsilon:.4}"),
+            &format!("entropic cost − W₁ at ε = {}", magnitude(epsilon)),
             uniform_excess(epsilon, k, m),
             Some(solved.distance.upper()),
             "W₁ itself is at most",

@@ -1,5 +1,6 @@
 //! One line of the table: a quantity and what may be said of it.
 
+use crate::decimal::magnitude;
 use kantor_theory::generalization::{Assumption, Bound, Refusal, Theorem};
 use serde_json::{Value, json};
 
@@ -57,7 +58,7 @@ impl Line {
         Self::new(
             quantity,
             match limit {
-                Some(limit) if bound.value() >= limit => Says::Vacuous(bound, format!("{reason} {limit:.4}")),
+                Some(limit) if bound.value() >= limit => Says::Vacuous(bound, format!("{reason} {}", magnitude(limit))),
                 Some(_) => Says::Informative(bound),
                 None => Says::Value(bound),
             },

@@ -9,6 +9,7 @@ use kantor_theory::generalization::{Assumption, Bound, Refusal, Theorem};
 
 use super::solve::{self, Solved};
 use super::{Line, PATH, Study};
+use crate::decimal::magnitude;
 use crate::pipeline::Error;
 
 /// Λ, fixed here once and for all: λ = num/den.
@@ -61,7 +62,7 @@ impl Study<'_> {
             [8, 2, 1].iter().filter_map(|part| ratios.get((ratios.len() / part).max(1) - 1)).copied().collect();
         for ratio in quantiles {
             let lambda = ratio * (1.0 + 1e-12);
-            let quantity = format!("R_Q − R_S, measured with λ = {lambda:.4}");
+            let quantity = format!("R_Q − R_S, measured with λ = {}", magnitude(lambda));
             self.push(Line::against(&quantity, measured_gap(lambda, range, &carried), Some(range), TRIVIAL_GAP));
         }
         self.push(Line::value("L observed along the plan", observed_lipschitz(&carried)));

@@ -13,6 +13,7 @@ use super::line::{DISTANCE, GAP};
 use super::solve::{self, Solved};
 use super::{Line, PAIRWISE, PATH, Says, Study};
 use crate::certify::CertifyError;
+use crate::decimal::magnitude;
 use crate::pipeline::Error;
 
 /// Values of L·(mean pair distance)/B at which the curve of T1b is shown.
@@ -104,7 +105,8 @@ impl Study<'_> {
                 let cheap = chamfer.columns_to_rows.lower().max(chamfer.rows_to_columns.lower());
                 match range.filter(|b| l * cheap >= *b) {
                     Some(b) => {
-                        let why = format!("a lower bound of W₁ already gives L·{cheap:.4} ≥ B = {b:.4}");
+                        let why =
+                            format!("a lower bound of W₁ already gives L·{} ≥ B = {}", magnitude(cheap), magnitude(b));
                         lines.push(Line::new(GAP, Says::Vacuous(bound, why)));
                     }
                     None => lines.push(Line::against(GAP, bound, range, trivial)),

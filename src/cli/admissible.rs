@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::failure::Failure;
 use crate::certify::{Certified, CertifyError};
 use crate::constraints::{LISTED, LimitUse, Rules, uses};
+use crate::decimal::difference;
 use crate::pipeline::{Error, Inputs};
 use crate::problem::Problem;
 use crate::statistics::mean;
@@ -90,7 +91,7 @@ impl Admissible {
         if let Some(mean) = self.quality {
             let less = certified.less_quality().map(|(interval, _): (Interval, _)| table::interval(interval));
             let less = less.map_or_else(String::new, |less| format!("; less quality: {less}"));
-            lines.push(format!("mean quality {mean:.4}{less}"));
+            lines.push(format!("mean quality {}{less}", difference(mean)));
         }
         if self.limited && self.broken.is_empty() {
             lines.push("the subset keeps all limits".to_owned());

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::progress::{Detail, Progress};
 use crate::batch::{self, BatchReport, Event, JobLine, Options, OverSeeds, Shard, Spread, State};
+use crate::decimal::difference;
 use crate::pipeline::{Error, Request};
 use crate::source::name::readable;
 use crate::view::escape::Text;
@@ -255,7 +256,7 @@ fn as_table(report: &BatchReport) -> Text {
         let (seed, unit) = (job.seed.to_string(), if job.in_tokens { " tokens" } else { "" });
         let worth = valued.then(|| {
             let less = quality(line).and_then(|quality| quality.less_quality).map_or_else(none, table::value);
-            [quality(line).map_or_else(none, |quality| format!("{:.4}", quality.mean)), less]
+            [quality(line).map_or_else(none, |quality| difference(quality.mean)), less]
         });
         let first = [job.task.clone(), job.method.clone(), format!("{}{unit}", job.budget), seed, distance];
         first.into_iter().chain(worth.into_iter().flatten()).chain([excess, time, state]).collect()

@@ -2,6 +2,7 @@
 //!
 //! Settings are read by the parser of the command line itself, so names, values, defaults and refusals are the same.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
@@ -103,7 +104,7 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
             "`budgets` and `token-budgets` do not go together: give one of both, and another file for the other";
         return Err(file.refuse(fault));
     }
-    let mut specs = std::collections::BTreeMap::new();
+    let mut specs = BTreeMap::new();
     let (mut goal, mut request, mut copies) = (Goal::default(), Request::default(), Copies::default());
     for (name, task) in tasks {
         let mut spec;
@@ -111,6 +112,7 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
         spec.rules.in_tokens = in_tokens;
         specs.insert(name.clone(), spec);
     }
+    leave_out_columns_of_others(&mut specs, tasks);
     for name in grids.iter().flat_map(|grid| &grid.methods) {
         method(name, &request.settings).map_err(|error| file.refuse(&error.to_string()))?;
     }
@@ -127,6 +129,21 @@ pub(super) fn read(path: &Path, out: Option<&Path>, run: &RunArguments) -> Resul
     }
     let jobs = jobs(specs.keys(), &grids);
     Ok(JobPlan { out, tasks: specs, jobs, goal, request, copies })
+}
+
+/// Columns that the file gives to all tasks are those of the tasks whose rules speak of them; one that is spoken of nowhere is left to
+/// be refused.
+fn leave_out_columns_of_others(specs: &mut BTreeMap<String, InputSpec>, tasks: &Table) {
+    let all = specs.values().flat_map(|spec| spec.rules.columns.iter().filter(|(name, _)| spec.rules.speaks_of(name)));
+    let spoken_of: BTreeSet<String> = all.map(|(name, _)| name.clone()).collect();
+    for (task, spec) in specs {
+        if tasks.get(task).and_then(Value::as_table).is_some_and(|own| own.contains_key("column")) {
+            continue;
+        }
+        let mut columns = std::mem::take(&mut spec.rules.columns);
+        columns.retain(|(name, _)| spec.rules.speaks_of(name) || !spoken_of.contains(name));
+        spec.rules.columns = columns;
+    }
 }
 
 struct JobFile<'a> {

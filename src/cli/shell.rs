@@ -50,14 +50,27 @@ pub(super) fn man(arguments: &ManArguments, mut program: Command) -> Result<Exit
         return say_own(&text);
     };
     let failed = |error: io::Error| Failure::io(directory, &error);
-    fs::create_dir_all(directory).map_err(failed)?;
+    let made = directory.ancestors().take_while(|directory| !directory.as_os_str().is_empty() && !directory.exists());
+    let made: Vec<PathBuf> = made.map(Path::to_owned).collect();
+    let written =
+        fs::create_dir_all(directory).map_err(failed).and_then(|()| pages(directory, arguments.force, &program));
+    if written.is_err() {
+        // These are removed only if they are empty.
+        made.iter().for_each(|directory| drop(fs::remove_dir(directory)));
+    }
+    written
+}
+
+/// Writes the page of every command.
+fn pages(directory: &Path, force: bool, program: &Command) -> Result<ExitCode, Failure> {
+    let failed = |error: io::Error| Failure::io(directory, &error);
     let commands: Vec<Command> =
         program.get_subcommands().filter(|command| command.get_name() != "help").cloned().collect();
     let named = commands.into_iter().map(|command| (format!("kantor-{}", command.get_name()), command));
     let mut pages = Vec::new();
     for (name, command) in std::iter::once(("kantor".to_owned(), program.clone())).chain(named) {
         let text = page(command.display_name(name.clone()).name(name.clone())).map_err(failed)?;
-        pages.push((OutputFile::create(&directory.join(format!("{name}.1")), arguments.force)?, text));
+        pages.push((OutputFile::create(&directory.join(format!("{name}.1")), force)?, text));
     }
     for (page, text) in pages {
         page.finish(&text)?;

@@ -121,7 +121,8 @@ impl<'a> Prepared<'a> {
         let certified = if request.certify { largest } else { 0 };
         let chosen = rows.iter().fold(0, |sum: u64, &budget| sum.saturating_add(budget as u64));
         let held = chosen.saturating_mul(request.methods.len() as u64 * CHOSEN_ROW);
-        let needed = bytes(&task, needs, objective, certified, budgets.len()).saturating_add(held);
+        let is_constrained = sets.are_constrained() || task.quality.is_some();
+        let needed = bytes(&task, needs, objective, (certified, is_constrained), budgets.len()).saturating_add(held);
         if needed > memory {
             return Err(Error::Memory { needed, allowed: memory });
         }
@@ -320,7 +321,13 @@ fn of_every_subset(error: Error) -> Error {
 
 /// Bytes taken beyond the input by the pass, by what it finds, and by the proof for at most `certified` rows of each budget:
 /// costs, and the cache of closeness.
-fn bytes(task: &Task<'_>, needs: ScanRequest, objective: Objective, certified: usize, budgets: usize) -> u64 {
+fn bytes(
+    task: &Task<'_>,
+    needs: ScanRequest,
+    objective: Objective,
+    (certified, is_constrained): (usize, bool),
+    budgets: usize,
+) -> u64 {
     let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     let dim = task.geometry.points().map_or(0, |rows| rows.dim());
     let block = rayon::current_num_threads() * task.block.min(n) * 4 * (m + dim);
@@ -328,7 +335,7 @@ fn bytes(task: &Task<'_>, needs: ScanRequest, objective: Objective, certified: u
     let lists = if needs.lists > 0 { list_bytes(task, needs.lists) } else { 0 };
     let proof = match objective {
         _ if certified == 0 => 0,
-        Objective::W => (2 * size_of::<f64>() * certified * m) as u64,
+        Objective::W => budgeted::bytes(task, certified, is_constrained),
         Objective::Tsds { .. } => tsds::bytes(task, certified) + (2 * size_of::<f64>() * certified * m) as u64,
         _ => herding::bytes(task, certified, budgets) + (size_of::<f64>() * certified * dim) as u64,
     };

@@ -27,10 +27,11 @@ pub struct QualitySpec {
 const NAME: &str = "quality";
 
 impl QualitySpec {
-    /// Where it is read, if that is a file.
+    /// Where it is read, if something other than a directory is there; what is no regular file is refused as it is read.
     pub(super) fn file(&self) -> Option<&Path> {
         let path = self.at.as_ref().unwrap_or(&self.from);
-        file_of(path).is_file().then_some(path)
+        let found = file_of(path).metadata().ok()?;
+        (!found.is_dir()).then_some(path)
     }
 
     /// Whether it may be a field by the way it is written: a path has a directory, and a field of a file the file.

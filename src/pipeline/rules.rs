@@ -292,6 +292,17 @@ impl RuleSpec {
         self.quality.as_ref().is_some_and(|quality| quality.is_named(name))
     }
 
+    /// Whether a rule reads the column of this name.
+    #[cfg(feature = "cli")]
+    pub(crate) fn speaks_of(&self, name: &str) -> bool {
+        let in_quota = self.quotas.iter().any(|quota| quota.column == name);
+        let in_tokens = matches!(&self.tokens, Some(Tokens::Column(column)) if column == name);
+        in_quota
+            || in_tokens
+            || self.is_quality(name)
+            || matches!(&self.dedup, Some(Dedup::Column(column)) if column == name)
+    }
+
     /// Names of columns are those of one file each.
     fn check_columns(&self) -> Result<(), Error> {
         let twice =

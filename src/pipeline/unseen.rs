@@ -8,6 +8,7 @@
 use kantor_theory::Cost;
 use serde::{Deserialize, Serialize};
 
+use crate::decimal::magnitude;
 use crate::statistics::{mean, mean_interval};
 
 /// What is paired.
@@ -156,9 +157,11 @@ impl Unseen {
             return self.methods.first().map_or_else(String::new, |only| {
                 // Not a share of each other: fewer queries are farther from any rows, whoever saw them.
                 format!(
-                    "{} is at {:.4} from the queries by which it chose, and at {:.4} from those of a fold that it did not see, which are \
+                    "{} is at {} from the queries by which it chose, and at {} from those of a fold that it did not see, which are \
                      fewer and so farther from any rows: only methods compare by this",
-                    only.method, only.seen, only.unseen
+                    only.method,
+                    magnitude(only.seen),
+                    magnitude(only.unseen)
                 )
             });
         };

@@ -7,6 +7,7 @@ use kantor_theory::{Interval, Objective, Status};
 
 use super::{Comparison, Examined, Manifest, Parameters, RandomReference, SelectionRecord};
 use crate::cut::cut;
+use crate::decimal::magnitude;
 use crate::pipeline::{GroupCoverage, HeldOut};
 
 /// The parts of a result, beside its selections, on which headings and values depend.
@@ -362,5 +363,7 @@ const GROUP_NAME: usize = 16;
 /// name is cut.
 fn worst_group(names: &[(String, usize)], coverage: &[GroupCoverage]) -> Option<String> {
     let costs = names.iter().zip(coverage).filter_map(|((name, _), group)| Some((name, group.cost?)));
-    costs.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(name, cost)| format!("{cost:.4} {}", cut(name, GROUP_NAME)))
+    costs
+        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+        .map(|(name, cost)| format!("{} {}", magnitude(cost), cut(name, GROUP_NAME)))
 }

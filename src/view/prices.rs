@@ -5,6 +5,7 @@ use kantor_theory::{Objective, Power};
 use super::escape::Text;
 use super::table::{self, bound};
 use crate::constraints::{LISTED, LimitUse};
+use crate::decimal::{difference, magnitude};
 use crate::record::columns::distance_name;
 use crate::record::{FixedRows, NewRows, Prices, SelectionRecord};
 
@@ -142,10 +143,10 @@ impl Prices {
             let copy = copies.then(|| closer(query.copy_closer_by_at_most));
             let rest = [
                 query.nearest_id.clone(),
-                format!("{:.4}", query.cost),
+                magnitude(query.cost),
                 query.text.as_deref().map_or_else(String::new, beginning),
             ];
-            let above = format!("{:.4}", query.above_mean);
+            let above = difference(query.above_mean);
             [query.query.to_string()].into_iter().chain(task).chain([above]).chain(copy).chain(rest).collect()
         });
         let above = match (several, copies) {

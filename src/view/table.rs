@@ -8,6 +8,7 @@ use super::escape::{OneLine, Text};
 use super::prices::{Listing, uses};
 use super::unseen;
 use super::verdict::verdict;
+use crate::decimal::magnitude;
 use crate::record::columns::{COLUMNS, Cell, Column, Context, Heading, Shown};
 use crate::record::{Manifest, Parameters, SelectionRecord, closest};
 use crate::source::InputRecord;
@@ -23,9 +24,7 @@ pub fn interval(interval: Interval) -> String {
 pub fn value(around: Interval) -> String {
     match (around.lower, around.upper) {
         (Some(lower), Some(upper)) if upper - lower <= 5e-5 * f64::max(1e-3, lower.abs().max(upper.abs())) => {
-            let middle = 0.5 * lower + 0.5 * upper;
-            let plain = middle == 0.0 || (1e-3..1e6).contains(&middle.abs());
-            if plain { format!("{middle:.4}") } else { format!("{middle:.3e}") }
+            magnitude(0.5 * lower + 0.5 * upper)
         }
         _ => interval(around),
     }

@@ -4,12 +4,13 @@ use kantor_theory::Cost;
 
 use super::escape::Text;
 use super::table;
+use crate::decimal::{difference, magnitude};
 use crate::pipeline::{Behind, Unseen};
 
 /// How far behind the closest, with half of the interval.
 pub(crate) fn behind(of: Behind) -> String {
-    let around = of.half_width.map_or_else(|| "?".to_owned(), |half| format!("{half:.4}"));
-    format!("{:.4} ± {around}", of.mean)
+    let around = of.half_width.map_or_else(|| "?".to_owned(), |half| difference(half));
+    format!("{} ± {around}", difference(of.mean))
 }
 
 /// Everything that was measured under a cost; nothing without cross-fitting.
@@ -19,7 +20,7 @@ pub(crate) fn text(found: &[Unseen], cost: Cost) -> Text {
     let Some(first) = of_cost.first() else { return text };
     let rows = of_cost.iter().flat_map(|unseen| {
         unseen.methods.iter().map(|of| {
-            let (seen, unseen_at) = (format!("{:.4}", of.seen), format!("{:.4}", of.unseen));
+            let (seen, unseen_at) = (magnitude(of.seen), magnitude(of.unseen));
             vec![of.method.clone(), unseen.budget.to_string(), seen, unseen_at, behind(of.behind_unseen)]
         })
     });

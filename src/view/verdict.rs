@@ -5,6 +5,7 @@ use std::fmt::Write;
 use kantor_theory::{Cost, Status};
 
 use super::escape::Text;
+use crate::decimal::magnitude;
 use crate::pipeline::RandomReference;
 use crate::record::SelectionRecord;
 
@@ -21,7 +22,7 @@ fn percent(share: f64) -> String {
 #[cfg(feature = "cli")]
 pub(crate) fn beside_random(upper: f64, status: Status, drawn: &RandomReference) -> Option<String> {
     if drawn.share_of_way(upper)? < 0.0 {
-        return Some(format!("that is farther than random rows, which are at {:.4} on average", drawn.mean));
+        return Some(format!("that is farther than random rows, which are at {} on average", magnitude(drawn.mean)));
     }
     Some(format!("that is {} of {}", share(upper, status, drawn)?, way_of(drawn)))
 }
@@ -32,7 +33,7 @@ fn share(upper: f64, status: Status, drawn: &RandomReference) -> Option<String> 
 }
 
 fn way_of(drawn: &RandomReference) -> String {
-    format!("the way from random rows ({:.4}) to the best possible ({:.4})", drawn.mean, drawn.best)
+    format!("the way from random rows ({}) to the best possible ({})", magnitude(drawn.mean), magnitude(drawn.best))
 }
 
 /// A sentence for each budget: every method by its share of the way.

@@ -44,6 +44,15 @@ fn shells_complete_and_man_has_a_page_of_every_command() {
     assert_eq!(fs::read_dir(&pages).unwrap().count(), printed(&["--help"]).lines().filter(|l| is_command(l)).count());
     write(&[]).code(2);
     write(&["--force"]).success();
+    // A directory that was made for pages which could not be written is gone too.
+    let program = assert_cmd::cargo::cargo_bin("kantor");
+    let mut limited = assert_cmd::Command::new("sh");
+    limited
+        .args(["-c", "ulimit -f 0; trap '' XFSZ; exec \"$0\" man \"$1\""])
+        .arg(program)
+        .arg(work.path().join("new/man1"));
+    limited.assert().failure();
+    assert!(!work.path().join("new").exists());
 }
 
 /// A line of the list of commands, `help` taking the place of the program itself.

@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 
 use predicates::str::contains;
 
-use crate::support::{copy_program, example, json, kantor, select_example};
+use crate::support::{copy_program, example, json, kantor, select_example, write_npy};
 
 /// No address space has room for a stack of that size: whoever starts a thread is refused.
 const NO_THREADS: (&str, &str) = ("RUST_MIN_STACK", "140737488355328");
@@ -187,4 +187,28 @@ fn selections_of_many_budgets_are_counted_before_they_are_made() {
     let words = ["--method=random", "--no-certify", "--max-memory=100M", "--budget", &budgets.join(",")];
     select_example(&work.path().join("out"), &words).assert().code(5).stderr(contains("--max-memory"));
     assert!(!work.path().join("out").exists());
+}
+
+/// They were shown as 0.0000.
+#[test]
+fn a_verdict_of_tiny_distances_has_digits() {
+    let work = tempfile::tempdir().unwrap();
+    let rows =
+        |count: usize, step: f32| (0..count).map(|row| 1e-8 * step * (1 + row * row) as f32).collect::<Vec<f32>>();
+    write_npy(&work.path().join("pool.npy"), 1, &rows(40, 1.0));
+    write_npy(&work.path().join("query.npy"), 1, &rows(3, 5.3));
+    let mut command = kantor();
+    command.current_dir(work.path()).args([
+        "select",
+        "--pool",
+        "pool.npy",
+        "--query",
+        "query.npy",
+        "--cost",
+        "euclidean",
+    ]);
+    let shown = command.args(["--budget", "3", "-o", "out"]).assert().success();
+    let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
+    let verdict = shown.lines().find(|line| line.contains("of the way from random rows")).unwrap();
+    assert!(!verdict.contains("0.0000") && verdict.contains("e-"), "{verdict}");
 }

@@ -342,3 +342,15 @@ fn a_name_of_quality_that_is_a_file_and_a_field_is_refused_and_means_one_thing_i
     let chosen = |dir: &str| indices(&at.join(dir).join("indices.npy"));
     assert_eq!(chosen("batch/one/optimal-k8-seed0/optimal/k8"), chosen("field/optimal/k8"));
 }
+
+/// It was said not to exist.
+#[test]
+#[cfg(unix)]
+fn a_pipe_as_quality_is_refused_as_what_it_is() {
+    let directory = data();
+    let at = directory.path();
+    assert!(std::process::Command::new("mkfifo").arg(at.join("pipe")).status().unwrap().success());
+    let asked = select(at, "out", &["--quality", "pipe", "--quality-weight", "1"]).assert().code(3);
+    asked.stderr(contains("pipe").and(contains("not a regular file")));
+    assert!(!at.join("out").exists());
+}

@@ -11,6 +11,7 @@ use super::render::{self, Gallery};
 use super::table::Table;
 use super::{Page, PageError, tables, with_figures};
 use crate::cut::cut;
+use crate::decimal::magnitude;
 use crate::record::{Comparison, NearestExamples, Prices, QueryRows, SelectionRecord};
 use crate::view::prices::uses;
 use crate::view::remarks::{Kind, by_kind};
@@ -212,7 +213,7 @@ fn nearest(found: &NearestExamples) -> Nearest<'_> {
     let examples = found.examples.iter().map(|example| Example {
         row: count(example.row as u64),
         id: &example.id,
-        cost: format!("{:.4}", example.cost),
+        cost: magnitude(example.cost),
         text: cut(&example.text, LETTERS),
         chosen_by: example.chosen_by.join(", "),
     });

@@ -4,6 +4,7 @@ use kantor_theory::{Cost, Status};
 
 use super::numbers::{count, excess_percent, interval, mebibytes, seconds, solver_name, value};
 use super::table::{Body, Cell, Table};
+use crate::decimal::{difference, magnitude};
 use crate::pipeline::Behind;
 use crate::record::columns::{self, COLUMNS, Column, Shown};
 use crate::record::{Comparison, RandomReference, SelectionRecord};
@@ -29,7 +30,13 @@ pub(super) fn results(found: &Comparison, cost: Cost) -> Table {
             found.references.iter().find(|reference| reference.cost == cost && reference.budget == *budget)
         {
             let less = if found.parameters.counts_quality() { ", less quality," } else { "" };
-            heading.push_str(&format!(" · random{less} {mean:.4} ({low:.4} to {high:.4}, {} seeds)", distances.len()));
+            heading.push_str(&format!(
+                " · random{less} {} ({} to {}, {} seeds)",
+                magnitude(*mean),
+                magnitude(*low),
+                magnitude(*high),
+                distances.len()
+            ));
         }
         Body { heading: Some(heading), rows: rows().map(cells).collect() }
     });
@@ -98,7 +105,7 @@ pub(super) fn heldout(found: &Comparison, cost: Cost) -> Table {
         heading: Some(format!("{} {}", count(unseen.budget as u64), found.parameters.unit())),
         rows: (unseen.methods.iter())
             .map(|of| {
-                let number = |x: f64| Cell::from(format!("{x:.4}")).exactly(x.to_string(), x);
+                let number = |x: f64| Cell::from(difference(x)).exactly(x.to_string(), x);
                 let behind = |of: Behind| Cell::from(behind(of)).exactly(of.mean.to_string(), of.mean);
                 let method = of.method.clone().into();
                 vec![method, number(of.seen), number(of.unseen), behind(of.behind_seen), behind(of.behind_unseen)]
@@ -170,7 +177,7 @@ pub(super) fn groups(found: &Comparison, cost: Cost) -> Table {
                     let row = rows.iter().find(|row| row.method == *method);
                     let coverage = row.and_then(|row| row.groups.get(group));
                     coverage
-                        .and_then(|got| Some(format!("{:.4} · {}", got.cost?, count(got.rows as u64))))
+                        .and_then(|got| Some(format!("{} · {}", magnitude(got.cost?), count(got.rows as u64))))
                         .unwrap_or_default()
                         .into()
                 }));

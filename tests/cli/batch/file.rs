@@ -153,6 +153,22 @@ fn a_task_may_have_rules_of_its_own() {
     assert!(jobs.iter().all(|job| job["ran"] == false));
 }
 
+/// A column for all tasks made those fail whose rules did not speak of it.
+#[test]
+fn a_column_for_all_tasks_is_of_those_that_speak_of_it() {
+    let work = Work::new("");
+    fs::write(work.path("parity.txt"), "even\nodd\n".repeat(60)).unwrap();
+    let shared = "column = [\"parity=parity.txt\"]\nbudgets = [10]\nmethods = [\"optimal\"]";
+    work.jobs(&format!("{shared}\n---even = {{ query = \"a.npy\", quota = [\"parity=odd:..0\"] }}"));
+    work.batch(&[]).assert().success();
+    let result = |task: &str| json(&work.path(&format!("results/{task}/optimal-k10-seed0/manifest.json")));
+    assert_eq!(result("even")["results"][0]["limits"][0]["used"], 0.0);
+    assert!(result("a")["results"][0]["limits"].as_array().is_none_or(|limits| limits.is_empty()));
+    // One of which no task speaks is a slip.
+    work.jobs(shared);
+    work.batch(&[]).assert().failure().stderr(contains("nothing speaks of --column parity"));
+}
+
 #[test]
 fn records_are_written_in_the_formats_of_the_job_file() {
     let grid = "method = \"random\"\nbudget = 5\nno-certify = true\n";

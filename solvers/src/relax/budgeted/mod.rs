@@ -104,6 +104,15 @@ pub fn needs(task: &Task<'_>, largest: usize) -> ScanRequest {
     ScanRequest { row_best: false, lists: list_length(task, largest) }
 }
 
+/// Bytes that the search for a subset of `largest` rows keeps, among all of them or among those that obey limits.
+pub fn bytes(task: &Task<'_>, largest: usize, is_constrained: bool) -> u64 {
+    let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
+    match is_constrained {
+        false => 2 * size_of::<f64>() as u64 * (largest * m) as u64,
+        true => constrained::bytes(n, m, largest),
+    }
+}
+
 /// Solves the budgeted problem for all budgets; for the one in tokens, if the constraints say so.
 ///
 /// `scanned` answers [`needs`] for the largest budget; without lists, the pool is scanned here.

@@ -49,6 +49,19 @@ const THINNING: u64 = 8;
 /// Rows of the sample to be chosen per query below which no sample is taken.
 const COARSEST: i64 = 2;
 
+/// Bytes of a row in the network and its plans, beside its costs.
+const OF_ROW: u64 = 128;
+
+/// About how many rows will have their costs known where `rows` are chosen.
+fn known(n: usize, m: usize, rows: usize) -> usize {
+    n.min(rows.saturating_mul(2).saturating_add(4 * m))
+}
+
+/// Bytes that the search keeps: costs as they are shipped, and the closeness they come from.
+pub(super) fn bytes(n: usize, m: usize, rows: usize) -> u64 {
+    known(n, m, rows) as u64 * (2 * size_of::<f64>() as u64 * m as u64 + OF_ROW)
+}
+
 /// Solves for one budget, in tokens if `set` has one, with the front of the lists of the pass over the pool, `scanned`.
 ///
 /// # Errors
@@ -83,7 +96,7 @@ pub(super) fn solve<'a>(
         let conflict = format!("the limits on {} cannot all be met", names.join(", "));
         return Err(SelectError::Infeasible { budget, conflict });
     }
-    let mut slots = Slots::new(candidates, n, m, n.min(2 * rows + 4 * m));
+    let mut slots = Slots::new(candidates, n, m, known(n, m, rows));
     task.watch.begin("choosing the best subset", 0);
     // The prices of a sample of the rows are near those of all.
     let (room, mut start) = (family.groups[ROOT].max / THINNING as i64, None);
