@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::probe;
 use crate::source::memory::reserve;
 use crate::source::validate::{Values, by_block};
-use crate::source::{Allowance, DataError, Format, OpenOptions, Representation, name};
+use crate::source::{Allowance, DataError, Format, Made, OpenOptions, Representation, name};
 use crate::view::escape::Text;
 
 /// How many rows of a kind are listed.
@@ -54,6 +54,9 @@ pub struct Inspection {
     pub near_duplicates: Option<NearDuplicateReport>,
     /// Euclidean norms of the rows without non-finite values; `None` if there are none.
     pub norms: Option<Quantiles>,
+    /// How its rows were made, if `kantor embed` made them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
     /// What `select` would take.
     pub estimate: Estimate,
 }
@@ -227,6 +230,7 @@ pub fn inspect_near(
         duplicate_rows: duplicates(&table, &facts),
         near_duplicates,
         norms: quantiles(facts.iter().filter(|row| row.non_finite == 0).map(|row| row.squared.sqrt()).collect()),
+        made: table.made().next().map(|(_, made)| made),
         estimate: Estimate::new(table.len(), columns, file.bytes, threads),
     };
     table.check_unchanged()?;
@@ -344,6 +348,10 @@ impl Inspection {
             None => text.push("  norms       no row is finite"),
         }
         text.push(format_args!("  sha256      {}", self.sha256));
+        if let Some(made) = &self.made {
+            text.push(format_args!("  made by     {}", made.by()));
+            made.of().iter().for_each(|file| text.push(format_args!("  made of     {file}")));
+        }
         let Estimate { queries, budget, threads, memory, seconds, .. } = self.estimate;
         let threads = if threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
         let memory = size(memory);

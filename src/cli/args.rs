@@ -14,7 +14,6 @@ use crate::problem::{Goal, Target};
 use crate::represent::{DIM, DIMS, Template, TextSpec};
 use crate::source::OnBadRow;
 
-use super::caching::CacheArguments;
 use super::constraints::ConstraintArguments;
 use super::count::{bytes, count};
 use super::failure::Failure;
@@ -60,6 +59,9 @@ pub(super) struct FileArguments {
     /// Numbers in a row that is made of text
     #[arg(long, value_name = "D", default_value_t = DIM, value_parser = dim)]
     ngram_dim: usize,
+    /// Take vectors together although their files say that different models or settings made them
+    #[arg(long)]
+    mixed_models: bool,
     /// Name of the tensor or column, where a file holds several; or FILE:NAME for one file
     #[arg(long, value_name = "NAME")]
     pub(super) tensor: Option<String>,
@@ -231,11 +233,11 @@ impl FileArguments {
             text: TextSpec { template: self.text.clone(), dim: self.ngram_dim },
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),
+            mixed_models: self.mixed_models,
             tensor: self.tensor.clone(),
             cast: self.cast,
             on_bad_row: if self.on_bad_row == "drop" { OnBadRow::Drop } else { OnBadRow::Error },
             forbid_overlap: self.forbid_overlap.unwrap_or_default(),
-            cache: run.cache.folder(),
             memory: run.max_memory,
             ..InputSpec::default()
         })
@@ -324,8 +326,6 @@ pub(super) struct RunArguments {
     /// three quarters of what the system has free. Refuses before allocating more
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(super) max_memory: Option<u64>,
-    #[command(flatten)]
-    cache: CacheArguments,
     /// Print one JSON object on standard output instead of text
     #[arg(long)]
     pub(super) json: bool,

@@ -17,6 +17,7 @@ use crate::view::table;
 use crate::view::terminal::tell;
 
 use super::args::RunArguments;
+use super::caching::CacheArguments;
 use super::failure::Failure;
 use super::job_file;
 use super::limits::check_open_files;
@@ -70,13 +71,16 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Jobs")]
     status: bool,
     #[command(flatten)]
+    cache: CacheArguments,
+    #[command(flatten)]
     run: RunArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let detail = arguments.run.detail();
-    let plan = job_file::read(&arguments.file, arguments.out.as_deref(), &arguments.run)?;
+    let mut plan = job_file::read(&arguments.file, arguments.out.as_deref(), &arguments.run)?;
+    plan.tasks.values_mut().for_each(|spec| spec.cache = arguments.cache.folder());
     let methods: BTreeSet<&String> = plan.jobs.iter().map(|job| &job.method).collect();
     let methods = methods.into_iter().cloned().collect();
     tell_idle(&plan.goal, &Request { methods, ..plan.request.clone() }, &arguments.run);

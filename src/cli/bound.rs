@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::progress::Progress;
 use crate::bound::{BoundTerms, GradientTerms, Line, Losses, Report, Says, Subject, UnseenQueries, bounds};
 use crate::output::MANIFEST;
-use crate::pipeline::Inputs;
+use crate::pipeline::{InputSpec, Inputs};
 use crate::probe;
 use crate::problem::Goal;
 use crate::record::Manifest;
@@ -24,6 +24,7 @@ use crate::view::table;
 use crate::view::terminal::tell;
 
 use super::args::{InputArguments, RunArguments};
+use super::caching::CacheArguments;
 use super::count::repeats;
 use super::failure::Failure;
 use super::output::{doubt, doubt_list, say};
@@ -61,6 +62,8 @@ pub(super) struct Arguments {
     /// Print every bound with its assumptions, not only what they come to
     #[arg(long, help_heading = "Running")]
     all: bool,
+    #[command(flatten)]
+    cache: CacheArguments,
     #[command(flatten)]
     run: RunArguments,
 }
@@ -139,7 +142,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (input, constants) = (&arguments.input, &arguments.constants);
-    let inputs = Inputs::open(&input.spec(&arguments.run)?, input.cost, &progress)?;
+    let spec = InputSpec { cache: arguments.cache.folder(), ..input.spec(&arguments.run)? };
+    let inputs = Inputs::open(&spec, input.cost, &progress)?;
     doubt(&inputs, &arguments.run);
     let Some((pool, query)) = inputs.points() else {
         let why = "bounds need distances between all rows: give --pool and --query, not --similarity";

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::progress::Progress;
 use crate::compare::{CompareRequest, REPORT, Solvers, compare, write};
 use crate::output::ResultDirectory;
-use crate::pipeline::{ALL, Aggregate, Inputs, OVERFIT, Request};
+use crate::pipeline::{ALL, Aggregate, InputSpec, Inputs, OVERFIT, Request};
 use crate::record::{Comparison, Copies};
 use crate::source::name::readable;
 use crate::view::page;
@@ -21,6 +21,7 @@ use crate::view::remarks::by_kind;
 use crate::view::terminal::tell;
 
 use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, name, without_repeats};
+use super::caching::CacheArguments;
 use super::copies::CopyArguments;
 use super::count::{count, repeats};
 use super::failure::Failure;
@@ -55,6 +56,8 @@ pub(super) struct Arguments {
     copies: CopyArguments,
     #[command(flatten)]
     solvers: SolverArguments,
+    #[command(flatten)]
+    cache: CacheArguments,
     #[command(flatten)]
     run: RunArguments,
 }
@@ -111,6 +114,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let selection = &arguments.selection;
     let spec = selection.spec(&arguments.input, &arguments.run)?;
+    let spec = InputSpec { cache: arguments.cache.folder(), ..spec };
     if !arguments.solvers.solver.is_empty() && spec.aggregate == Aggregate::Worst {
         let fault = "--solver solves the transport to all queries together, not to the worst of several tasks: leave out one of it \
                      and --aggregate worst";

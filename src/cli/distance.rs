@@ -29,6 +29,7 @@ use crate::view::{plan, table, verdict};
 use super::admissible::{Admissible, refuse_beside};
 use super::args::{InputArguments, PowerArgument, RunArguments};
 use super::best::{self, When};
+use super::caching::CacheArguments;
 use super::constraints::ConstraintArguments;
 use super::count::count;
 use super::failure::Failure;
@@ -78,6 +79,8 @@ pub(super) struct Arguments {
     best: When,
     #[command(flatten)]
     solver: SolverArguments,
+    #[command(flatten)]
+    cache: CacheArguments,
     #[command(flatten)]
     run: RunArguments,
 }
@@ -255,7 +258,8 @@ fn spec(arguments: &Arguments) -> Result<InputSpec, Failure> {
     let spec = input.files.with_tasks(&arguments.run)?.expanded()?;
     let (query_weights, rules) = (tasks.weighting(&spec.tasks)?, constraints.rules());
     let rules = RuleSpec { in_tokens: arguments.token_budget.is_some(), ..rules };
-    Ok(InputSpec { query_weights, aggregate: tasks.aggregate(), rules, ..spec })
+    let cache = arguments.cache.folder();
+    Ok(InputSpec { query_weights, aggregate: tasks.aggregate(), rules, cache, ..spec })
 }
 
 /// The files that were asked for, hidden until all is known.

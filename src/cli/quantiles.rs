@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use crate::output::ResultDirectory;
-use crate::pipeline::{ALL, Inputs, Request};
+use crate::pipeline::{ALL, InputSpec, Inputs, Request};
 use crate::quantiles;
 use crate::record::columns::distance_name;
 use crate::record::{Cut, Manifest};
 use crate::statistics::spearman;
 
 use super::args::{InputArguments, RunArguments, TermsArguments, check_methods};
+use super::caching::CacheArguments;
 use super::count::count;
 use super::failure::Failure;
 use super::output::{Place, placed, say, warn};
@@ -52,6 +53,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     settings: SettingsArguments,
     #[command(flatten)]
+    cache: CacheArguments,
+    #[command(flatten)]
     run: RunArguments,
 }
 
@@ -63,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::Usage(fault.to_owned()));
     }
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
-    let spec = arguments.input.spec(&arguments.run)?;
+    let spec = InputSpec { cache: arguments.cache.folder(), ..arguments.input.spec(&arguments.run)? };
     let goal = arguments.terms.judge.goal(arguments.input.cost);
     let request = Request {
         methods: vec![arguments.method.clone()],

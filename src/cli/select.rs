@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use crate::output::{MANIFEST, ResultDirectory};
-use crate::pipeline::{ALL, Inputs, Law, OVERFIT, Request, cheap_draws, select};
+use crate::pipeline::{ALL, InputSpec, Inputs, Law, OVERFIT, Request, cheap_draws, select};
 use crate::record::{Manifest, Run, SelectionRecord, write_copied};
 use crate::view::remarks::by_kind;
 use crate::view::table;
 use crate::view::terminal::tell;
 
 use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods, name};
+use super::caching::CacheArguments;
 use super::copies::CopyArguments;
 use super::failure::Failure;
 use super::output::{Place, placed, say, tell_by_kind, warn};
@@ -43,6 +44,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     copies: CopyArguments,
     #[command(flatten)]
+    cache: CacheArguments,
+    #[command(flatten)]
     run: RunArguments,
 }
 
@@ -54,6 +57,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let (selection, cost) = (arguments.selection, arguments.input.cost);
     let spec = selection.spec(&arguments.input.files, &arguments.run)?;
+    let spec = InputSpec { cache: arguments.cache.folder(), ..spec };
     let inputs = Inputs::open_to_select(&spec, cost, &progress)?;
     let goal = selection.goal(cost);
     let request = Request {

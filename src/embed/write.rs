@@ -9,12 +9,10 @@ use super::record::EmbedRecord;
 use crate::output::OutputFile;
 use crate::pipeline::Error;
 use crate::source::DataError;
+use crate::source::made::KEY;
 
 /// The name of the tensor.
 const TENSOR: &str = "rows";
-
-/// The key of the record in the metadata.
-pub(crate) const KEY: &str = "kantor";
 
 /// Writes all rows and makes the file visible; then what was kept goes.
 pub(super) fn write(mut out: OutputFile, record: &EmbedRecord, mut kept: Kept) -> Result<(), Error> {

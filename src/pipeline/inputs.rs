@@ -10,6 +10,7 @@ use crate::constraints::Rules;
 use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::represent::Ngrams;
+use crate::source::name::readable;
 use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, Representation, pairs};
 
 use super::forbid::{ForbidOverlap, shared};
@@ -86,6 +87,9 @@ impl Inputs {
                     Some(text) => text.rows(&allowance, watch)?,
                     None => (open(&spec.pool)?, open(&spec.query)?),
                 };
+                if !spec.mixed_models {
+                    check_models(&pool, &query)?;
+                }
                 if !unchecked {
                     check("pool", &mut pool)?;
                 }
@@ -338,6 +342,20 @@ impl Inputs {
             Tables::Matrix(matrix) => matrix.dim(),
         }
     }
+}
+
+/// Fails if a file says that its rows were made by another model than those of the first that says so, or otherwise.
+fn check_models(pool: &Representation, query: &Representation) -> Result<(), DataError> {
+    let mut files = pool.made().chain(query.made());
+    let Some((first, made)) = files.next() else { return Ok(()) };
+    for (file, other) in files {
+        if let Some((theirs, ours)) = made.differences(&other) {
+            let fault = format!("has rows of {ours}, and {} of {theirs}", readable(&first.path));
+            let remedy = "make both by one model and alike, or compare them all the same with --mixed-models";
+            return Err(DataError::malformed(&file.path, fault, remedy));
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong with an entry of a matrix of costs that cannot be squared.

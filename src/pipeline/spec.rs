@@ -35,6 +35,8 @@ pub struct InputSpec {
     pub query_jsonl: Vec<PathBuf>,
     /// Labels of the queries, one a line, or `FILE:FIELD` for a field of JSON lines.
     pub query_groups: Option<PathBuf>,
+    /// Whether vectors are taken together whose files say that other models or settings made them.
+    pub mixed_models: bool,
     /// Name of the tensor, where a file holds several.
     pub tensor: Option<String>,
     /// Whether that name is a hint: of a file without it, the only table is read.

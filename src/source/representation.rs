@@ -11,10 +11,12 @@ use kantor_theory::{Element, Rows};
 use super::error::DataError;
 use super::file::Source;
 use super::jsonl::JsonlRows;
+use super::made::Made;
 use super::memory::{Allowance, reserve};
 use super::number::{Number, Target};
 use super::open::{self, Format, OpenOptions};
 use super::record::DroppedRow;
+use super::safetensors;
 use super::shard::{Bytes, Layout, Order, Shard};
 use super::values::FileDigests;
 
@@ -175,6 +177,12 @@ impl Representation {
             _ => 0,
         });
         held.iter().map(|bytes| bytes.len() as u64).chain(patterns).sum()
+    }
+
+    /// The files that say how their rows were made, and what they say.
+    pub(crate) fn made(&self) -> impl Iterator<Item = (&SourceFile, Made)> {
+        let files = self.files.iter().zip(&self.shards).filter(|(file, _)| file.format == Format::Safetensors);
+        files.filter_map(|(file, shard)| Some((file, safetensors::made(shard.source.bytes())?)))
     }
 
     /// SHA-256 of each file, in hexadecimal. Advances `watch` by bytes.

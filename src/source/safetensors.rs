@@ -10,6 +10,7 @@ use kantor_theory::json;
 use safetensors::tensor::{Dtype, SafeTensors, TensorInfo};
 
 use super::error::DataError;
+use super::made::{self, Made};
 use super::memory::{Allowance, Claim};
 use super::named::Named;
 use super::npy;
@@ -77,6 +78,12 @@ pub(crate) fn table(
     let layout = Layout { rows, dim, number, big_endian: false, order: Order::RowMajor };
     let (tensor, start) = (Some(name.clone()), start + info.data_offsets.0);
     Ok(Found { format: Format::Safetensors, tensor, bytes: Bytes::Mapped, start, layout })
+}
+
+/// What a file says of itself, if kantor wrote it. Its header was checked.
+pub(crate) fn made(bytes: &[u8]) -> Option<Made> {
+    let (_, header) = SafeTensors::read_metadata(bytes).ok()?;
+    Made::read(header.metadata().as_ref()?.get(made::KEY)?)
 }
 
 fn shape(info: &TensorInfo) -> Vec<i128> {

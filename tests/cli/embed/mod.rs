@@ -4,8 +4,18 @@
 mod language;
 #[cfg(feature = "models")]
 mod made;
+mod records;
 #[cfg(feature = "models")]
 mod tiny;
+
+#[test]
+fn embed_has_no_flags_of_a_cache_that_it_does_not_use() {
+    crate::support::kantor()
+        .args(["embed", "--no-cache"])
+        .assert()
+        .code(2)
+        .stderr(predicates::str::contains("--no-cache"));
+}
 
 #[cfg(not(feature = "models"))]
 #[test]
