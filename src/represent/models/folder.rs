@@ -49,7 +49,7 @@ fn absolute() -> String {
 
 const ABSOLUTE: &str = "absolute";
 
-/// The kind of sentence encoders that is read.
+/// The kind of sentence encoders whose layers are told here.
 pub(super) const BERT: &str = "bert";
 
 /// Layers, heads and numbers of a layer beyond which a file is no sentence encoder.
@@ -316,5 +316,5 @@ impl Folder {
 pub(super) const HOW: &str = "give the folder of a model: config.json, tokenizer.json, model.safetensors, as \
                               save_pretrained of transformers or sentence-transformers writes it";
 
-const KINDS: &str = "sentence encoders of type `bert` (MiniLM, BGE, E5, GTE) and language models of type llama, mistral, qwen2 \
+const KINDS: &str = "sentence encoders of type `bert` (MiniLM, BGE, E5, GTE) and `t5` (GTR), and language models of type llama, mistral, qwen2 \
                      and qwen3 are read";

@@ -12,6 +12,7 @@ mod folder;
 mod gguf;
 mod llama;
 mod sentence;
+mod t5;
 mod tensors;
 mod tokens;
 mod weights;
@@ -67,7 +68,14 @@ impl Encoder {
         }
         let mut folder = Folder::open(path)?;
         match &folder.kind()?[..] {
-            folder::BERT => Self::of_sentences(folder, options, allowance, watch),
+            folder::BERT => {
+                let config = sentence::Config::Bert(folder.config()?);
+                Self::of_sentences(folder, &config, options, allowance, watch)
+            }
+            t5::KIND => {
+                let config = sentence::Config::T5(t5::Config::read(&mut folder)?);
+                Self::of_sentences(folder, &config, options, allowance, watch)
+            }
             kind if llama::KINDS.contains(&kind) => Self::of_language(folder, options, allowance, watch),
             kind => Err(folder.unread(kind)),
         }
@@ -75,18 +83,17 @@ impl Encoder {
 
     fn of_sentences(
         mut folder: Folder,
+        config: &sentence::Config,
         options: &EncoderOptions,
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<Self, DataError> {
-        let config = folder.config()?;
-        let said = folder.longest()?;
-        let longest = longest(&folder.path, options, config.max_position_embeddings, said)?;
+        let said = folder.longest()?.unwrap_or(config.usual());
+        let longest = longest(&folder.path, options, config.most(), Some(said))?;
         let prompt = prompt(&mut folder, options)?;
-        let tokens = Tokens::read(&mut folder, longest, config.vocab_size)?;
-        let working = bert::Bert::working(&config, longest);
-        claim_working(&folder.path, working, allowance)?;
-        let sentence = Sentence::read(&mut folder, &config, allowance, watch)?;
+        let tokens = Tokens::read(&mut folder, longest, config.vocabulary())?;
+        claim_working(&folder.path, config.working(longest), allowance)?;
+        let sentence = Sentence::read(&mut folder, config, allowance, watch)?;
         let dim = sentence.dim;
         Ok(Self { network: Network::Sentence(sentence), tokens, prompt, longest, dim, digest: folder.digest() })
     }

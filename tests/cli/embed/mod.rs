@@ -6,6 +6,8 @@ mod language;
 mod made;
 mod records;
 #[cfg(feature = "models")]
+mod t5;
+#[cfg(feature = "models")]
 mod tiny;
 
 #[test]
