@@ -9,7 +9,7 @@ use crate::pipeline::{Behind, Unseen};
 
 /// How far behind the closest, with half of the interval.
 pub(crate) fn behind(of: Behind) -> String {
-    let around = of.half_width.map_or_else(|| "?".to_owned(), |half| difference(half));
+    let around = of.half_width.map_or_else(|| "?".to_owned(), difference);
     format!("{} ± {around}", difference(of.mean))
 }
 
