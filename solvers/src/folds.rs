@@ -1,5 +1,7 @@
 //! Queries in folds, for measuring a selection on queries that it did not see.
 
+use std::collections::HashMap;
+
 use crate::draw::without_replacement;
 
 /// Stream of the generator that draws folds: another than that of methods with the same seed.
@@ -28,4 +30,60 @@ pub fn folds_within(tasks: &[usize], folds: usize, seed: u64) -> Vec<Vec<usize>>
     }
     lists.iter_mut().for_each(|list| list.sort_unstable());
     lists
+}
+
+/// The group of every query, if groups can be kept together in so many folds: every task has at least as many groups as there are folds.
+/// Groups are numbered by their first query in a task, so that queries of two tasks are never of one group.
+pub fn kept_together(tasks: &[usize], labels: Option<&[usize]>, folds: usize) -> Option<Vec<usize>> {
+    let mut labels = labels?.iter();
+    let (mut of, mut first) = (Vec::new(), 0);
+    for &count in tasks {
+        let mut numbers = HashMap::new();
+        for label in labels.by_ref().take(count) {
+            let next = first + numbers.len();
+            of.push(*numbers.entry(label).or_insert(next));
+        }
+        if numbers.len() < folds {
+            return None;
+        }
+        first += numbers.len();
+    }
+    Some(of)
+}
+
+/// As [`folds_within`], with groups that stay together, as [`kept_together`] numbers them. The groups are drawn by ChaCha8, then
+/// put, the largest first, where the fewest queries of their task are, so that lengths differ by no more than the largest group of the task.
+///
+/// # Panics
+/// If `folds` is 0, or there are not as many groups as queries say.
+pub fn folds_of_groups(tasks: &[usize], groups: &[usize], folds: usize, seed: u64) -> Vec<Vec<usize>> {
+    let (mut lists, mut first) = (vec![Vec::new(); folds], 0);
+    for (stream, &count) in (STREAM..).step_by(1 << 16).zip(tasks) {
+        let mut members: Vec<Vec<usize>> = Vec::new();
+        let here = &groups[first..first + count];
+        let least = here.iter().copied().min().unwrap_or(0);
+        for (query, group) in (first..).zip(here) {
+            let at = group - least;
+            members.resize(members.len().max(at + 1), Vec::new());
+            members[at].push(query);
+        }
+        let mut order = without_replacement(seed, stream, members.len(), members.len());
+        order.sort_by_key(|&group| std::cmp::Reverse(members[group].len()));
+        let mut filled = vec![0; folds];
+        for group in order {
+            let Some(fold) = (0..folds).min_by_key(|&fold| filled[fold]) else { unreachable!("there are folds") };
+            filled[fold] += members[group].len();
+            lists[fold].append(&mut members[group]);
+        }
+        first += count;
+    }
+    lists.iter_mut().for_each(|list| list.sort_unstable());
+    lists
+}
+
+/// The sums over groups of what belongs to single queries.
+pub fn by_group(groups: &[usize], of_queries: impl IntoIterator<Item = f64>) -> Vec<f64> {
+    let mut sums = vec![0.0; groups.iter().max().map_or(0, |last| last + 1)];
+    groups.iter().zip(of_queries).for_each(|(&group, value)| sums[group] += value);
+    sums
 }

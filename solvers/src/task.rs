@@ -27,6 +27,9 @@ pub struct Task<'a> {
     /// How many of the queries belong to each of several tasks, one after the other, if the distance that counts is that to
     /// the worst of them; empty if it is that to all together. Methods that know nothing of tasks choose for all together.
     pub tasks: &'a [usize],
+    /// The group of every query, by any number, where queries of a group are no independent draws: a method that keeps queries back keeps
+    /// groups together, if it can.
+    pub groups: Option<&'a [usize]>,
     /// What the chosen rows must obey. Limits depend on the budget: one budget is asked for at a time. If tokens are the budget, it
     /// says so, and the numbers of rows that are asked for mean nothing.
     pub constraints: Option<&'a FeasibleSet>,
@@ -45,8 +48,8 @@ impl<'a> Task<'a> {
     /// Transport with p = 1, uniform queries, any subset, seed 0.
     pub fn new(geometry: &'a Geometry<'a>, memory: u64, watch: &'a dyn Watch) -> Self {
         let (power, objective, seed, block) = (Power::One, Objective::W, 0, BLOCK);
-        let (weights, tasks, constraints, quality) = (None, &[][..], None, None);
-        Self { geometry, power, objective, seed, block, memory, weights, tasks, constraints, quality, watch }
+        let (weights, tasks, groups, constraints, quality) = (None, &[][..], None, None, None);
+        Self { geometry, power, objective, seed, block, memory, weights, tasks, groups, constraints, quality, watch }
     }
 
     /// The largest budget.

@@ -104,7 +104,7 @@ pub(super) struct SelectionArguments {
     /// the lines of all, or repeat it for each, in their order
     #[arg(long, help_heading = "Input", value_name = "FILE")]
     query_jsonl: Vec<PathBuf>,
-    /// Labels of the queries: results are also given by group. One label a line, or FILE:FIELD for a field of JSON
+    /// Labels of the queries: results are also given by group, and folds keep groups together if there are as many of them as folds. One label a line, or FILE:FIELD for a field of JSON
     /// lines (`task` if none is named). Several tasks are groups by themselves
     #[arg(long, value_name = "FILE[:FIELD]")]
     query_groups: Option<PathBuf>,

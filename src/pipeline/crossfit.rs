@@ -5,12 +5,13 @@
 //! all other folds, and what it chose is measured on the fold and, for comparison, on the queries that it saw. A
 //! selection never sees the queries on which it is measured, nor do rules that exclude rows by queries, so theorem T10
 //! bounds its distance to the law of the queries. The result itself is still chosen by all queries. Several tasks are split each
-//! by itself, and each keeps its share.
+//! by itself, and each keeps its share. Queries of a group stay together if there are as many groups as folds; nothing is then said of a law, as
+//! they may be no independent draws.
 
 use std::time::Instant;
 
 use kantor_solvers::Watch;
-use kantor_solvers::folds::folds_within;
+use kantor_solvers::folds::{by_group, folds_of_groups, folds_within, kept_together};
 use kantor_theory::generalization::cross_fit::{Fold, fold_bounds};
 use kantor_theory::generalization::metric::chord_from_cosine;
 use kantor_theory::generalization::{Bound, Metric, MetricDistance};
@@ -78,7 +79,11 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
     // One kernel for all folds: that of all queries.
     let objective = outcome.objective;
     let plain = Request { certify: false, cross_fit: None, ..request.clone() };
-    let folds = folds_within(&parts, count, request.seed);
+    let groups = kept_together(&parts, problem.groups(), count);
+    let folds = match &groups {
+        None => folds_within(&parts, count, request.seed),
+        Some(groups) => folds_of_groups(&parts, groups, count, request.seed),
+    };
     // Rows weigh their lengths where tokens are the budget.
     let sets: Vec<Option<FeasibleSet>> =
         outcome.goal.budgets.iter().map(|&budget| problem.feasible(budget)).collect::<Result<_, _>>()?;
@@ -129,7 +134,11 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
                 energy: measured.iter().map(|part| part[side].energy).collect::<Option<Vec<_>>>().map(mean),
             };
             // Queries of several tasks are no draws from one law.
-            let law = if objective == Objective::W && problem.query_weights().is_none() && parts.len() == 1 {
+            let law = if objective == Objective::W
+                && problem.query_weights().is_none()
+                && parts.len() == 1
+                && groups.is_none()
+            {
                 law(cost, power, &folds, measured)
             } else {
                 None
@@ -145,11 +154,24 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
                 .zip(found.iter().zip(&served))
                 .map(|(chosen, (found, served))| {
                     let of_folds = |side: usize| found[at].iter().map(|part| middle(part[side].distance)).collect();
-                    let values = |side: usize| if by_query { served[at][side].clone() } else { of_folds(side) };
+                    let values = |side: usize| match &groups {
+                        _ if !by_query => of_folds(side),
+                        None => served[at][side].clone(),
+                        Some(groups) => {
+                            let sums = by_group(groups, served[at][side].iter().copied());
+                            // So that their mean is that over queries.
+                            let scale = sums.len() as f64 / m as f64;
+                            sums.into_iter().map(|sum| scale * sum).collect()
+                        }
+                    };
                     Values { method: &chosen.method, unseen: values(0), seen: values(1) }
                 })
                 .collect();
-            let paired_by = if by_query { PairedBy::Query } else { PairedBy::Fold };
+            let paired_by = match &groups {
+                _ if !by_query => PairedBy::Fold,
+                None => PairedBy::Query,
+                Some(_) => PairedBy::Group,
+            };
             Unseen::of(cost, outcome.goal.budgets[at], count, paired_by, &values)
         })
         .collect();

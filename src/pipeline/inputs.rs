@@ -192,7 +192,9 @@ impl Inputs {
         };
         let problem = problem.map_err(|error| self.named(error.into(), cost))?;
         let dropped = self.dropped.iter().filter(|record| record.role == "pool").map(|record| record.row.row);
-        let problem = self.aggregated(problem.weighted(self.weights.values.clone()))?;
+        // Tasks are not draws of a law as groups of a task are.
+        let groups = self.groups.as_ref().filter(|labels| labels.file.is_some()).map(|labels| labels.of.clone());
+        let problem = self.aggregated(problem.weighted(self.weights.values.clone()).in_groups(groups))?;
         Ok(problem.constrained_as_stored(self.rules.rules.clone(), dropped.collect()))
     }
 

@@ -34,8 +34,8 @@ pub(crate) const OVERFIT: &str = "overfit";
 /// Something that the reader of a result should know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {
-    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares`, `few-tokens`, `swaps-left-open`, `quality`, `overfit`
-    /// or `auto`.
+    /// A word for scripts: `order`, `energy-left-out`, `uneven-groups`, `unequal-shares`, `few-tokens`, `swaps-left-open`, `quality`, `overfit`,
+    /// `split-groups` or `auto`.
     pub kind: Cow<'static, str>,
     /// The budget that it is about.
     pub budget: usize,
@@ -84,8 +84,21 @@ pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
         }
         notes.extend(disagreement(budget, &placed));
     }
+    notes.extend(labels.and_then(|labels| split_groups(labels, outcome)));
     notes.extend(outcome.unseen.iter().filter(|unseen| unseen.is_overfit()).map(overfit));
     notes
+}
+
+/// What to say where groups could not be kept together: then queries of one stand on both sides.
+fn split_groups(labels: &Labels, outcome: &Outcome) -> Option<Note> {
+    let (groups, folds) = (labels.names.len(), outcome.request.cross_fit?);
+    let is_split = labels.file.is_some() && (2..folds).contains(&groups);
+    let text = format!(
+        "queries of a group are in several folds, as there are {groups} groups and {folds} folds: --cross-fit {groups} keeps groups together"
+    );
+    let budget = outcome.goal.budgets.first().copied().unwrap_or(0);
+    let details = json!({"groups": groups, "folds": folds});
+    is_split.then(|| Note { kind: "split-groups".into(), budget, text, details })
 }
 
 /// What to say of a budget that round robin cannot share out equally, if that shows: the order of the queries matters.

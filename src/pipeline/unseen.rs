@@ -3,7 +3,7 @@
 //! Differences are paired: what it costs to serve a query by the rows of one method is compared with what it costs by those of the
 //! other, query by query, which takes out what makes a query far from everything. Two methods are *told apart* if Student's interval
 //! of 95 % for the mean difference leaves out 0. Queries of a fold share a plan and the folds share queries, so the interval is an
-//! approximation. W₂ and the distances of kernels are no means over queries; there folds are paired.
+//! approximation. Queries of a group that stay together in the folds are paired as one. W₂ and the distances of kernels are no means over queries; there folds are paired.
 
 use kantor_theory::Cost;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,8 @@ use crate::statistics::{mean, mean_interval};
 pub enum PairedBy {
     /// What it costs to serve a query.
     Query,
+    /// What it costs to serve the queries of a group.
+    Group,
     /// The distance to the queries of a fold.
     Fold,
 }
@@ -26,6 +28,7 @@ impl PairedBy {
     pub(crate) fn plural(self) -> &'static str {
         match self {
             PairedBy::Query => "queries",
+            PairedBy::Group => "groups",
             PairedBy::Fold => "folds",
         }
     }

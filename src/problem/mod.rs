@@ -46,6 +46,7 @@ pub struct Problem<'a> {
     parts: Vec<usize>,
     /// The same if the worst of them counts.
     tasks: Vec<usize>,
+    groups: Option<Vec<usize>>,
     goal: Goal,
     ruled: Option<Arc<Ruled>>,
 }
@@ -76,7 +77,8 @@ impl<'a> Problem<'a> {
 
     fn of(geometry: Geometry<'a>, queries: &'a dyn Rows, goal: Goal) -> Result<Self, GeometryError> {
         goal.power.check(&geometry)?;
-        Ok(Self { geometry, queries, query_weights: None, parts: Vec::new(), tasks: Vec::new(), goal, ruled: None })
+        let (query_weights, parts, tasks, groups, ruled) = (None, Vec::new(), Vec::new(), None, None);
+        Ok(Self { geometry, queries, query_weights, parts, tasks, groups, goal, ruled })
     }
 
     /// The same problem, whose proofs look at no row twice; see [`Geometry::with_cache`].
@@ -135,6 +137,14 @@ impl<'a> Problem<'a> {
         Self { parts: if parts.len() > 1 { parts } else { Vec::new() }, ..self }
     }
 
+    /// The same problem, whose queries are of groups, such as conversations: the group of each, by any number. What keeps queries back, to choose
+    /// or to measure by them, keeps groups together, if there are as many of them as folds. Not one number for each query is none.
+    #[must_use]
+    pub fn in_groups(self, groups: Option<Vec<usize>>) -> Self {
+        let m = self.geometry.query_len();
+        Self { groups: groups.filter(|groups| groups.len() == m), ..self }
+    }
+
     /// The same problem, for choices that obey these rules, and for their quality.
     #[must_use]
     pub fn constrained(self, rules: Rules) -> Self {
@@ -190,7 +200,8 @@ impl<'a> Problem<'a> {
     /// depend on the budget ([`Problem::feasible`]).
     pub fn task<'t>(&'t self, seed: u64, memory: u64, watch: &'t dyn Watch) -> Task<'t> {
         let (geometry, power, weights) = (&self.geometry, self.goal.power, self.query_weights());
-        Task { power, seed, weights, tasks: &self.tasks, ..Task::new(geometry, memory, watch) }
+        let groups = self.groups();
+        Task { power, seed, weights, tasks: &self.tasks, groups, ..Task::new(geometry, memory, watch) }
     }
 
     /// What is asked.
@@ -201,6 +212,11 @@ impl<'a> Problem<'a> {
     /// Weights of the queries, unless all are equal.
     pub fn query_weights(&self) -> Option<&[f64]> {
         self.query_weights.as_deref()
+    }
+
+    /// The group of every query, if they are of groups.
+    pub(crate) fn groups(&self) -> Option<&[usize]> {
+        self.groups.as_deref()
     }
 
     /// The numbers of queries of all tasks, one after the other; of one, all.
@@ -230,7 +246,8 @@ impl<'a> Problem<'a> {
             counts.push(here().count());
             first = part.end;
         }
-        let other = self.with_queries(rows)?.weighted(Some(weights));
+        let groups = self.groups().map(|groups| queries.iter().map(|&query| groups[query]).collect());
+        let other = self.with_queries(rows)?.weighted(Some(weights)).in_groups(groups);
         Ok(if self.tasks.is_empty() { other.in_parts(counts) } else { other.worst_of(counts) })
     }
 

@@ -90,7 +90,7 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Warning {
     /// A word for scripts: `order`, `across-budgets`, `overlap`, `dropped-rows`, `near-duplicates`, `length`,
-    /// `uncertified`, `energy-left-out`, `overfit`,
+    /// `uncertified`, `energy-left-out`, `overfit`, `split-groups`,
     /// `methods-left-out`.
     pub kind: Cow<'static, str>,
     /// The budget that it is about, if it is about one.

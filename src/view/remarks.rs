@@ -58,6 +58,7 @@ fn common(kind: &str) -> &'static str {
         "few-tokens" => "the interval may be wide",
         "swaps-left-open" => "a swap of two rows may lower it",
         "uncertified" => "the tolerance was not met; the intervals hold all the same",
+        "split-groups" => "queries of a group are in several folds",
         "overfit" => "a lead on the queries of the choice is not there on unseen ones",
         "auto" => "which method auto took, and which cannot be told apart from it on unseen queries",
         "length" => "methods differ in length too",

@@ -75,3 +75,44 @@ fn rows_that_others_must_not_be_near_are_not_held_out() {
     fs::write(at.join("other.txt"), "0\n3\n6\n9\n").unwrap();
     assert_ne!(status("other.txt"), "refused");
 }
+
+/// Copies of a query fell into several folds, and what had been seen was called unseen.
+#[test]
+fn groups_of_queries_stay_in_one_fold() {
+    let work = tempfile::tempdir().unwrap();
+    let at = work.path();
+    let row = |row: usize, step: f32| [(row as f32 * step).sin(), (row as f32 * step).cos(), (row as f32 * 0.3).sin()];
+    write_npy(&at.join("p.npy"), 3, &(0..90).flat_map(|of| row(of, 0.71)).collect::<Vec<f32>>());
+    // Twelve queries, each five times, in turn.
+    write_npy(&at.join("q.npy"), 3, &(0..60).flat_map(|of| row(of % 12, 1.3)).collect::<Vec<f32>>());
+    let labels = |name: &str, of: &dyn Fn(usize) -> String| {
+        fs::write(at.join(name), (0..60).map(|query| of(query) + "\n").collect::<String>()).unwrap();
+    };
+    labels("groups.txt", &|query| format!("conversation {}", query % 12));
+    labels("renamed.txt", &|query| format!("{}", 100 - query % 12));
+    labels("few.txt", &|query| format!("{}", query % 3));
+    let select = |out: &str, more: &[&str]| {
+        let mut command = kantor();
+        command.current_dir(at).args(["select", "--pool", "p.npy", "--query", "q.npy", "--budget", "12"]);
+        printed_json(command.args(["--method", "optimal,auto", "--cross-fit", "4", "--json", "-o", out]).args(more))
+    };
+    let (plain, kept) = (select("plain", &[]), select("kept", &["--query-groups", "groups.txt"]));
+    let held = |of: &serde_json::Value| of["results"][0]["held_out"]["distance"]["lower"].as_f64().unwrap();
+    assert!(held(&kept) > 1.5 * held(&plain), "{} {}", held(&kept), held(&plain));
+    assert!(plain["results"][0]["held_out"]["law"].is_object() && kept["results"][0]["held_out"]["law"].is_null());
+    let paired = |of: &serde_json::Value| (of["unseen"][0]["paired_by"].clone(), of["unseen"][0]["pairs"].clone());
+    assert_eq!(paired(&plain), ("query".into(), 60.into()));
+    assert_eq!(paired(&kept), ("group".into(), 12.into()));
+    let results = |of: &serde_json::Value| of["results"].as_array().unwrap().clone();
+    assert!(results(&kept).iter().any(|of| of["notes"]["auto-groups"] == 12), "{kept}");
+    assert!(results(&plain).iter().all(|of| of["notes"]["auto-groups"].is_null()));
+    // What groups are called changes nothing.
+    let renamed = select("renamed", &["--query-groups", "renamed.txt"]);
+    let numbers = |of: &serde_json::Value| results(of).iter().map(|of| of["held_out"].clone()).collect::<Vec<_>>();
+    assert_eq!(numbers(&renamed), numbers(&kept));
+    // Of three groups no four folds can be made.
+    let few = select("few", &["--query-groups", "few.txt"]);
+    assert_eq!((numbers(&few), paired(&few)), (numbers(&plain), paired(&plain)));
+    let noted = few["notes"].as_array().unwrap().iter().any(|note| note["kind"] == "split-groups");
+    assert!(noted && !kept.to_string().contains("split-groups"), "{few}");
+}

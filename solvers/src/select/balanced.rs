@@ -60,7 +60,7 @@ impl Balanced {
         let weights: Option<Vec<f64>> =
             task.weights.map(|all| self.groups[group].iter().map(|&query| all[query]).collect());
         task.geometry.with_queries(&self.groups[group], |geometry| {
-            let task = Task { geometry, weights: weights.as_deref(), constraints: None, ..*task };
+            let task = Task { geometry, weights: weights.as_deref(), groups: None, constraints: None, ..*task };
             let scanned = scan(&task, self.inner.needs(&task, budget))?;
             let mut selections = self.inner.select(&task, &scanned, &[budget])?;
             let Some(selection) = selections.pop() else { unreachable!("one selection per budget") };

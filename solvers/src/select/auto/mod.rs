@@ -5,7 +5,8 @@
 //! query of the fold scores what it chose (`theory/notes/kernel-score.md`): the mean of these scores estimates, without
 //! bias and up to a term that is the same for all candidates, the squared kernel distance of a candidate's choice to the
 //! law that the queries are drawn from. The first candidate in the order of preference is taken that is not worse than the
-//! best by more than one standard error of the paired differences. Why seen queries do not decide: `theory/notes/unseen.md`.
+//! best by more than one standard error of the paired differences. Queries of a group stay together if there are as many groups as folds;
+//! then groups are paired. Why seen queries do not decide: `theory/notes/unseen.md`.
 //!
 //! Limit: for each fold one pass over the pool and the work of all candidates, so with F folds and C candidates about F·C
 //! times that of one; k² + kM kernel values for each of them.
@@ -20,7 +21,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::bandwidth::Bandwidth;
-use crate::folds::folds;
+use crate::folds::{folds, folds_of_groups, kept_together};
 use crate::relax::herding;
 use crate::relax::herding::cloud::comparable;
 use crate::scan::{PoolScan, ScanRequest, scan};
@@ -30,7 +31,7 @@ use crate::task::{SelectError, Task};
 use crate::weights::QueryWeights;
 
 use candidates::{Candidate, KERNEL, candidates};
-use paired::{Paired, compare};
+use paired::{Paired, compare, compare_groups};
 
 /// Name on the command line.
 const NAME: &str = "auto";
@@ -68,6 +69,12 @@ impl Auto {
         Ok(candidates(task, Self::kernel(task.geometry)?.bandwidth().unwrap_or(1.0)))
     }
 
+    /// The group of every query, if groups stay together.
+    fn groups(&self, task: &Task<'_>) -> Option<Vec<usize>> {
+        let m = task.geometry.query_len();
+        kept_together(&[m], task.groups, self.auto_folds.min(m)).filter(|_| m > 1)
+    }
+
     /// For every budget and candidate the score that each query gives what was chosen without it.
     fn scores(
         &self,
@@ -77,16 +84,20 @@ impl Auto {
     ) -> Result<Vec<Vec<Vec<f64>>>, SelectError> {
         let (m, kernel) = (task.geometry.query_len(), Self::kernel(task.geometry)?);
         let count = self.auto_folds.min(m);
+        let folds = match self.groups(task) {
+            None => folds(m, count, task.seed),
+            Some(groups) => folds_of_groups(&[m], &groups, count, task.seed),
+        };
         let mut scores = vec![vec![vec![0.0; m]; candidates.len()]; budgets.len()];
-        for (place, unseen) in folds(m, count, task.seed).iter().enumerate() {
+        for (place, unseen) in folds.iter().enumerate() {
             let seen: Vec<usize> = (0..m).filter(|query| unseen.binary_search(query).is_err()).collect();
             task.watch.begin(&format!("comparing methods, fold {} of {count}", place + 1), 0);
             let weights: Option<Vec<f64>> = task.weights.map(|all| seen.iter().map(|&query| all[query]).collect());
             let chosen = task.geometry.with_queries(&seen, |geometry| {
-                choose(&Task { geometry, weights: weights.as_deref(), ..*task }, candidates, budgets)
+                choose(&Task { geometry, weights: weights.as_deref(), groups: None, ..*task }, candidates, budgets)
             })??;
             task.geometry.with_queries(unseen, |geometry| {
-                let task = Task { geometry, weights: None, ..*task };
+                let task = Task { geometry, weights: None, groups: None, ..*task };
                 for (at, selections) in chosen.iter().enumerate() {
                     for (selection, scores) in selections.iter().zip(&mut scores) {
                         let of_unseen = herding::scores(&task, kernel, &selection.rows)?;
@@ -165,9 +176,12 @@ impl Selector for Auto {
             _ => self.scores(task, &candidates, budgets)?,
         };
         let weights = QueryWeights::of(task.weights, m);
-        let kernel = Self::kernel(task.geometry)?;
+        let (kernel, groups) = (Self::kernel(task.geometry)?, self.groups(task));
         let choose = |(&budget, scores): (&usize, &Vec<Vec<f64>>)| {
-            let compared = compare(scores, &weights);
+            let compared = match &groups {
+                None => compare(scores, &weights),
+                Some(groups) => compare_groups(scores, &weights, groups),
+            };
             let taken = compared.iter().position(|paired| paired.is_within(PREFERRED)).unwrap_or(0);
             // Every candidate is of this crate, and gives one selection for each budget.
             let Some(mut selection) = candidates[taken].selector.select(task, scanned, &[budget])?.pop() else {
@@ -185,6 +199,9 @@ impl Selector for Auto {
                 ("auto-kernel", json!(kernel)),
                 ("auto-folds", json!(self.auto_folds.min(m))),
             ]));
+            if let Some(last) = groups.iter().flatten().max() {
+                selection.notes.append(&mut notes([("auto-groups", json!(last + 1))]));
+            }
             Ok(selection)
         };
         budgets.iter().zip(&scores).map(choose).collect()

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::folds::by_group;
 use crate::weights::QueryWeights;
 
 /// A method beside the one of least mean score.
@@ -41,9 +42,21 @@ pub(super) fn compare(scores: &[Vec<f64>], weights: &QueryWeights) -> Vec<Paired
     (0..means.len()).map(beside_best).collect()
 }
 
+/// Compares them where only queries of different groups are independent: a group counts by the weights of its queries, and what
+/// differs is its mean score.
+pub(super) fn compare_groups(scores: &[Vec<f64>], weights: &QueryWeights, groups: &[usize]) -> Vec<Paired> {
+    let of = by_group(groups, weights.of.iter().copied());
+    let means = |scores: &Vec<f64>| {
+        let sums = by_group(groups, weights.of.iter().zip(scores).map(|(weight, score)| weight * score));
+        sums.iter().zip(&of).map(|(sum, weight)| sum / weight).collect()
+    };
+    let means: Vec<Vec<f64>> = scores.iter().map(means).collect();
+    compare(&means, &QueryWeights { total: of.iter().sum(), of })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{QueryWeights, compare};
+    use super::{QueryWeights, compare, compare_groups};
 
     /// Against the figures of a paired t-test: differences 1, 2, 3, 6 have mean 3 and standard error √(14/3)/2.
     #[test]
@@ -59,6 +72,20 @@ mod tests {
         let weighted = QueryWeights::of(Some(&[1.0, 1.0, 1.0, 1e-90]), 4);
         let [_, worse] = compare(&[one, other], &weighted)[..] else { panic!("two methods") };
         assert!((worse.above_best - 2.0).abs() < 1e-15);
+    }
+
+    /// Queries that are repeated as a group say what one of them says, with the same error: copies are no evidence.
+    #[test]
+    fn copies_in_a_group_are_no_evidence() {
+        let (one, other) = (vec![0.0, 5.0, -1.0, 2.0], vec![1.0, 7.0, 2.0, 8.0]);
+        let plain = compare(&[one.clone(), other.clone()], &QueryWeights::of(None, 4));
+        let thrice = |scores: &[f64]| scores.iter().flat_map(|&score| [score; 3]).collect::<Vec<f64>>();
+        let groups: Vec<usize> = (0..12).map(|query| query / 3).collect();
+        let grouped = compare_groups(&[thrice(&one), thrice(&other)], &QueryWeights::of(None, 12), &groups);
+        for (plain, grouped) in plain.iter().zip(&grouped) {
+            assert!((plain.above_best - grouped.above_best).abs() < 1e-14);
+            assert!((plain.standard_error - grouped.standard_error).abs() < 1e-14);
+        }
     }
 
     #[test]
