@@ -1,5 +1,6 @@
 //! `kantor embed`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -59,7 +60,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let files = arguments.files.iter().map(|named| files_named(named)).collect::<Result<Vec<_>, _>>()?.concat();
-    let inputs = files.iter().map(PathBuf::as_path).chain(arguments.run.config.as_deref());
+    // What is not there yet is no file of the model.
+    let of_model = if arguments.out.exists() { files_within(&arguments.model) } else { Vec::new() };
+    let inputs = files.iter().chain(&of_model).map(PathBuf::as_path).chain(arguments.run.config.as_deref());
     distinct(&[("--out", &arguments.out)], inputs.collect::<Vec<&Path>>())?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let spec = EmbedSpec {
@@ -88,4 +91,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     say(words)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The files of a model: itself, or those of its folder and of the folders in it.
+fn files_within(model: &Path) -> Vec<PathBuf> {
+    let entries = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        entries.filter_map(|entry| Some(entry.ok()?.path())).collect::<Vec<_>>()
+    };
+    let mut files = vec![model.to_owned()];
+    for path in entries(model) {
+        files.append(&mut entries(&path));
+        files.push(path);
+    }
+    files
 }

@@ -121,8 +121,8 @@ pub enum OutputError {
     },
     /// Another program keeps a directory or file locked.
     #[error(
-        "another program keeps {} locked, such as a `flock` around this one: let it lock something else, or choose \
-         another place",
+        "another program keeps {} locked, such as another run of kantor, or a `flock` around this one: wait for its end, let it lock \
+         something else, or choose another place",
         readable(.0)
     )]
     Locked(PathBuf),

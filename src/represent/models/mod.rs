@@ -225,7 +225,13 @@ fn longest(path: &Path, options: &EncoderOptions, most: usize, said: Option<usiz
     /// Of any text: its two ends and a token between them.
     const LEAST: usize = 3;
     match options.max_length {
-        None => Ok(said.map_or(most, |said| said.min(most)).max(LEAST)),
+        None => match said.unwrap_or(most).min(most) {
+            little @ ..LEAST => {
+                let fault = format!("says that it reads texts of {little} tokens, where two are the ends of any text");
+                Err(DataError::malformed(path, fault, "give --max-length"))
+            }
+            said => Ok(said),
+        },
         Some(asked) if (LEAST..=most).contains(&asked) => Ok(asked),
         Some(asked) => {
             let fault = format!("reads texts of {LEAST} to {most} tokens, not {asked}");

@@ -304,7 +304,12 @@ fn damaged_files_of_language_models_never_panic() {
 fn folders_that_are_no_models_are_refused() {
     let tiny = Tiny::new(1);
     type Spoil<'a> = &'a dyn Fn(&Path);
-    let cases: [(&str, Spoil<'_>, &str); 9] = [
+    let cases: [(&str, Spoil<'_>, &str); 10] = [
+        (
+            "sentence_bert_config.json",
+            &|file| fs::write(file, "{\"max_seq_length\": 1}").unwrap(),
+            "says that it reads texts of 1 tokens",
+        ),
         ("config.json", &|file| fs::remove_file(file).unwrap(), "config.json: is not there"),
         ("config.json", &|file| edit(file, "\"bert\"", "\"gpt2\""), "of type `gpt2`"),
         ("config.json", &|file| edit(file, "\"hidden_size\":12", "\"hidden_size\":16"), "3 heads do not divide"),
@@ -336,6 +341,21 @@ fn folders_that_are_no_models_are_refused() {
         spoil(&work.path().join("model").join(name));
         embed(work.path(), "rows.safetensors", &[]).code(3).stderr(contains(fault).and(contains("model")));
         assert_eq!(fs::read_dir(work.path()).unwrap().count(), 2, "{fault}");
+    }
+}
+
+/// With --force the weights were replaced by the rows that were made with them.
+#[test]
+fn rows_are_not_written_over_the_model_that_makes_them() {
+    let work = work(&Tiny::new(1), &TEXTS);
+    let model = work.path().join("model");
+    std::os::unix::fs::symlink(model.join("tokenizer.json"), work.path().join("link")).unwrap();
+    fs::hard_link(model.join("config.json"), work.path().join("other name")).unwrap();
+    let names = ["model/model.safetensors", "model/modules.json", "model/1_Pooling/config.json", "link", "other name"];
+    for name in names {
+        let before = fs::read(work.path().join(name)).unwrap();
+        embed(work.path(), name, &["--force"]).code(2).stderr(contains("is the same file as the input"));
+        assert!(fs::read(work.path().join(name)).unwrap() == before, "{name}");
     }
 }
 
