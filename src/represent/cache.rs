@@ -17,7 +17,7 @@ use kantor_solvers::{Stopped, Watch};
 use serde::Serialize;
 
 use crate::output::recover::recover;
-use crate::output::{OutputError, OutputFile};
+use crate::output::{OutputError, OutputFile, in_the_way};
 use crate::source::DataError;
 use crate::source::name::readable;
 
@@ -196,7 +196,7 @@ impl Cache {
         replace: bool,
         watch: &dyn Watch,
     ) -> Result<Result<(), OutputError>, Stopped> {
-        let failed = |error| OutputError::Io { path: self.folder.clone(), error };
+        let failed = |error| in_the_way(&self.folder, &self.folder, error);
         let folder = make_folder(&self.folder).map_err(failed);
         let mut file = match folder.and_then(|()| OutputFile::create(path, replace)) {
             Ok(file) => file,

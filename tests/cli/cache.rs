@@ -224,6 +224,7 @@ fn a_folder_that_cannot_be_written_ends_no_run() {
         let out = format!("out{}", folder.replace('/', "-"));
         let said = texts.select(&out, &["--cache", folder]);
         assert!(said.contains("kantor: note: cache: nothing is kept in"), "{folder}: {said}");
+        assert!(said.contains("not a directory") || !folder.starts_with("file"), "{said}");
         assert_eq!(said.matches("cache:").count(), 1, "{said}");
         texts.same(&out, "without");
         assert!(texts.select(&format!("{out}-quiet"), &["--cache", folder, "--quiet"]).is_empty());

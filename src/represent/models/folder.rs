@@ -219,7 +219,7 @@ impl Folder {
             return refuse(format!("has hidden_size = {size}, which {heads} heads do not divide"));
         }
         if !(config.layer_norm_eps > 0.0 && config.layer_norm_eps < 1.0) {
-            return refuse(format!("has layer_norm_eps = {}", config.layer_norm_eps));
+            return refuse(format!("has layer_norm_eps = {:e}", config.layer_norm_eps));
         }
         Ok(config)
     }

@@ -84,7 +84,7 @@ pub(super) fn shape(folder: &mut Folder) -> Result<Shape, DataError> {
     }
     let theta = config.rope_parameters.and_then(|turns| turns.rope_theta).or(config.rope_theta).unwrap_or(1e4);
     if !(theta.is_finite() && theta >= 1.0 && config.rms_norm_eps > 0.0 && config.rms_norm_eps < 1.0) {
-        return refuse(format!("has rope_theta = {theta}, rms_norm_eps = {}", config.rms_norm_eps));
+        return refuse(format!("has rope_theta = {theta:e}, rms_norm_eps = {:e}", config.rms_norm_eps));
     }
     // Tokens further back than this are not looked at, which is not done here.
     let window = config.sliding_window.filter(|_| config.use_sliding_window).unwrap_or(usize::MAX);

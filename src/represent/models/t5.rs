@@ -77,7 +77,7 @@ impl Config {
             return refuse(format!("has {buckets} buckets of distances up to {distance}"));
         }
         if !(config.layer_norm_epsilon > 0.0 && config.layer_norm_epsilon < 1.0) {
-            return refuse(format!("has layer_norm_epsilon = {}", config.layer_norm_epsilon));
+            return refuse(format!("has layer_norm_epsilon = {:e}", config.layer_norm_epsilon));
         }
         if !["relu", "gated-gelu"].contains(&&config.feed_forward_proj[..]) {
             return refuse(format!("has units `{}`, not relu or gated-gelu", config.feed_forward_proj));
