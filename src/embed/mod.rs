@@ -111,7 +111,7 @@ fn make(
             DataError::Line { file: file.to_owned(), line, fault, remedy }
         };
         watch.advance(0)?;
-        let made = model.row(text).map_err(|fault| refuse(fault, "give every line a text"))?;
+        let made = model.row(text).map_err(|(fault, remedy)| refuse(fault, remedy))?;
         let mut bytes = Vec::with_capacity(made.row.len() * element.bytes() + 1);
         if !made.row.iter().all(|&number| element.push(number, &mut bytes)) {
             return Err(refuse("its row has a number beyond those of f16".to_owned(), "store rows with --dtype f32"));

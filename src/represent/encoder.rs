@@ -9,6 +9,9 @@ pub struct EncoderOptions {
     pub prompt: Option<String>,
 }
 
+/// Why an encoder makes no row of a text, and what to do.
+pub(crate) type Unmade = (String, &'static str);
+
 /// What an encoder makes of a text.
 pub(crate) struct Made {
     pub(crate) row: Vec<f32>,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kantor_solvers::Watch;
 
-use super::encoder::{EncoderOptions, Made};
+use super::encoder::{EncoderOptions, Made, Unmade};
 use crate::source::{Allowance, DataError};
 
 /// A sentence encoder.
@@ -38,7 +38,7 @@ impl Encoder {
         match self.0 {}
     }
 
-    pub(crate) fn row(&self, _: &str) -> Result<Made, String> {
+    pub(crate) fn row(&self, _: &str) -> Result<Made, Unmade> {
         match self.0 {}
     }
 }

@@ -23,7 +23,7 @@ use std::path::Path;
 use candle_core::{Device, Result as Computed, Tensor};
 use kantor_solvers::Watch;
 
-use super::encoder::{EncoderOptions, Made};
+use super::encoder::{EncoderOptions, Made, Unmade};
 use crate::source::DataError;
 use crate::source::memory::{Allowance, Claim};
 use causal::Causal;
@@ -167,18 +167,21 @@ impl Encoder {
     ///
     /// # Errors
     /// Says why there is none.
-    pub(crate) fn row(&self, text: &str) -> Result<Made, String> {
+    pub(crate) fn row(&self, text: &str) -> Result<Made, Unmade> {
+        let of_text = |fault: String| (fault, "give every line a text that its tokenizer reads");
+        let of_model = |fault: String| (fault, "take another model, or leave the line out");
         let found = match self.network {
             Network::Sentence(_) => self.tokens.of(&format!("{}{}", self.prompt, text.trim())),
             // White space is part of what a language model reads.
             Network::Causal(_) => self.tokens.of(&format!("{}{text}", self.prompt)),
-        }?;
-        if found.ids.is_empty() {
-            return Err("the text has no tokens".to_owned());
         }
-        let row = self.numbers(&found.ids).map_err(|error| error.to_string())?;
+        .map_err(of_text)?;
+        if found.ids.is_empty() {
+            return Err(of_text("the text has no tokens".to_owned()));
+        }
+        let row = self.numbers(&found.ids).map_err(|error| of_model(error.to_string()))?;
         if row.iter().any(|number| !number.is_finite()) {
-            return Err("the model makes numbers of it that are not finite".to_owned());
+            return Err(of_model("the model makes numbers of it that are not finite".to_owned()));
         }
         Ok(Made { row, is_cut: found.is_cut })
     }

@@ -344,6 +344,17 @@ fn folders_that_are_no_models_are_refused() {
     }
 }
 
+/// The remedy was to give every line a text, which it had.
+#[test]
+fn a_model_whose_numbers_overflow_is_what_is_at_fault() {
+    let mut tiny = Tiny::new(1);
+    let words = tiny.weights.get_mut("encoder.layer.1.output.dense.weight").unwrap();
+    words.1.iter_mut().for_each(|number| *number = 3e38);
+    let work = work(&tiny, &TEXTS);
+    let refused = embed(work.path(), "rows.safetensors", &[]).code(3);
+    refused.stderr(contains("text.jsonl:1").and(contains("not finite")).and(contains("take another model")));
+}
+
 /// With --force the weights were replaced by the rows that were made with them.
 #[test]
 fn rows_are_not_written_over_the_model_that_makes_them() {
