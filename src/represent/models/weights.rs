@@ -62,7 +62,7 @@ impl Files {
             if !folder.has(&name) {
                 return Err(folder.bad(&name, "is not there", HOW));
             }
-            let source = Source::open(&folder.path.join(&name))?;
+            let source = Source::open(&folder.path.join(&name)).map_err(of_model)?;
             watch.begin("read the model", source.identity.bytes);
             folder.note(&name, source.digest(watch)?);
             sources.push((name, source));
@@ -81,7 +81,7 @@ impl Files {
         let mut tensors = BTreeMap::new();
         let mut claim = Claim::new(allowance, &self.sources[0].1.path);
         for (name, source) in &self.sources {
-            tables::check(&source.path, source.bytes(), &mut claim)?;
+            tables::check(&source.path, source.bytes(), &mut claim).map_err(of_model)?;
             let all = SafeTensors::deserialize(source.bytes())
                 .map_err(|error| folder.bad(name, format!("cannot be read: {error}"), HOW))?;
             for (tensor, view) in all.iter() {
@@ -103,6 +103,15 @@ impl Files {
     /// Fails if a file was changed while it was read.
     pub(super) fn check(&self) -> Result<(), DataError> {
         self.sources.iter().try_for_each(|(_, source)| source.check_unchanged())
+    }
+}
+
+/// The same fault, whose remedy is for files of rows, of a file of weights.
+fn of_model(error: DataError) -> DataError {
+    match error {
+        DataError::Malformed { file, fault, .. } => DataError::malformed(&file, fault, HOW),
+        DataError::Empty { file, fault } => DataError::malformed(&file, fault, HOW),
+        other => other,
     }
 }
 

@@ -304,7 +304,9 @@ fn damaged_files_of_language_models_never_panic() {
 fn folders_that_are_no_models_are_refused() {
     let tiny = Tiny::new(1);
     type Spoil<'a> = &'a dyn Fn(&Path);
-    let cases: [(&str, Spoil<'_>, &str); 10] = [
+    let cases: [(&str, Spoil<'_>, &str); 12] = [
+        ("model.safetensors", &|file| fs::write(file, "").unwrap(), "save_pretrained of transformers"),
+        ("model.safetensors", &|file| fs::write(file, [255; 64]).unwrap(), "save_pretrained of transformers"),
         (
             "sentence_bert_config.json",
             &|file| fs::write(file, "{\"max_seq_length\": 1}").unwrap(),
