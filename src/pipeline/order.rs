@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::groups::uneven;
 use super::taken::taken;
-use super::{Chosen, Outcome, ProvedSelection, Unseen};
+use super::{Chosen, Outcome, PairedBy, ProvedSelection, Unseen};
 use crate::certify::Certified;
 use crate::source::Labels;
 use crate::statistics::spearman;
@@ -89,16 +89,28 @@ pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
     notes
 }
 
-/// What to say where groups could not be kept together: then queries of one stand on both sides.
+/// What to say where groups could not be kept together, in folds that were asked for or those of `auto`: then queries of one stand on
+/// both sides.
 fn split_groups(labels: &Labels, outcome: &Outcome) -> Option<Note> {
-    let (groups, folds) = (labels.names.len(), outcome.request.cross_fit?);
-    let is_split = labels.file.is_some() && (2..folds).contains(&groups);
+    labels.file.as_ref()?;
+    let groups = labels.names.len();
+    let by_query = outcome.unseen.iter().any(|unseen| unseen.paired_by == PairedBy::Query);
+    let asked = outcome.request.cross_fit.filter(|&folds| by_query || groups < folds);
+    let taken = outcome.chosen.iter().flat_map(|of| &of.selections).map(|of| &of.selection.notes);
+    let of_auto = taken.filter(|notes| notes.contains_key("auto-took") && !notes.contains_key("auto-groups"));
+    let of_auto = of_auto.filter_map(|notes| notes.get("auto-folds")?.as_u64()).find(|&folds| folds > 1);
+    let whose = match (asked, of_auto) {
+        (None, None) => return None,
+        (Some(folds), None) => format!("the {folds} folds"),
+        (None, Some(folds)) => format!("the {folds} folds of auto"),
+        (Some(folds), Some(own)) => format!("the {folds} folds and the {own} of auto"),
+    };
     let text = format!(
-        "queries of a group are in several folds, as there are {groups} groups and {folds} folds: --cross-fit {groups} keeps groups together"
+        "queries of a group are in several of {whose}, as these are more than there are groups (of a task): ask for fewer folds"
     );
     let budget = outcome.goal.budgets.first().copied().unwrap_or(0);
-    let details = json!({"groups": groups, "folds": folds});
-    is_split.then(|| Note { kind: "split-groups".into(), budget, text, details })
+    let details = json!({"groups": groups, "folds": asked, "auto_folds": of_auto});
+    Some(Note { kind: "split-groups".into(), budget, text, details })
 }
 
 /// What to say of a budget that round robin cannot share out equally, if that shows: the order of the queries matters.

@@ -91,11 +91,12 @@ fn groups_of_queries_stay_in_one_fold() {
     labels("groups.txt", &|query| format!("conversation {}", query % 12));
     labels("renamed.txt", &|query| format!("{}", 100 - query % 12));
     labels("few.txt", &|query| format!("{}", query % 3));
-    let select = |out: &str, more: &[&str]| {
+    let select_by = |folds: &str, out: &str, more: &[&str]| {
         let mut command = kantor();
         command.current_dir(at).args(["select", "--pool", "p.npy", "--query", "q.npy", "--budget", "12"]);
-        printed_json(command.args(["--method", "optimal,auto", "--cross-fit", "4", "--json", "-o", out]).args(more))
+        printed_json(command.args(["--method", "optimal,auto", "--cross-fit", folds, "--json", "-o", out]).args(more))
     };
+    let select = |out: &str, more: &[&str]| select_by("4", out, more);
     let (plain, kept) = (select("plain", &[]), select("kept", &["--query-groups", "groups.txt"]));
     let held = |of: &serde_json::Value| of["results"][0]["held_out"]["distance"]["lower"].as_f64().unwrap();
     assert!(held(&kept) > 1.5 * held(&plain), "{} {}", held(&kept), held(&plain));
@@ -113,6 +114,20 @@ fn groups_of_queries_stay_in_one_fold() {
     // Of three groups no four folds can be made.
     let few = select("few", &["--query-groups", "few.txt"]);
     assert_eq!((numbers(&few), paired(&few)), (numbers(&plain), paired(&plain)));
-    let noted = few["notes"].as_array().unwrap().iter().any(|note| note["kind"] == "split-groups");
-    assert!(noted && !kept.to_string().contains("split-groups"), "{few}");
+    let noted = |of: &serde_json::Value| {
+        of["notes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|note| note["kind"] == "split-groups")
+            .map(|note| note["details"].clone())
+    };
+    assert!(noted(&few).unwrap()["folds"] == 4 && noted(&kept).is_none() && noted(&plain).is_none(), "{few}");
+    // Three folds of three groups are kept apart; the five of auto are not.
+    labels("one.txt", &|_| "one".to_owned());
+    let three = select_by("3", "three", &["--query-groups", "few.txt"]);
+    assert_eq!(paired(&three), ("group".into(), 3.into()));
+    assert!(noted(&three).is_some_and(|of| of["folds"].is_null() && of["auto_folds"] == 5), "{three}");
+    let one = select("one", &["--query-groups", "one.txt"]);
+    assert!(noted(&one).is_some_and(|of| of["folds"] == 4 && of["groups"] == 1), "{one}");
 }
