@@ -291,6 +291,26 @@ proptest! {
     }
 }
 
+/// Where the plan nearly falls into parts, D is almost flat along a shift of one part against the rest, and damping that
+/// an earlier, bad point asked for stopped Newton's method at a residual of 1.5e-9.
+#[test]
+fn old_damping_does_not_hold_newton_back_at_the_end() {
+    for (n, m, log_epsilon, seed) in [(15, 3, -2.424482840966748, 566), (12, 2, -2.403250970302127, 520)] {
+        let (x, q) = (rows(&cloud(n, seed)), rows(&cloud(m, seed + 1)));
+        let geometry = Geometry::new(&x, &q, Cost::Euclidean).unwrap();
+        let problem =
+            TransportProblem { epsilon: 10f64.powf(log_epsilon), ..TransportProblem::new(&geometry, Power::One) };
+        let half: Vec<usize> = (0..n / 2).collect();
+        let start = solve("sinkhorn-newton", &TransportProblem { rows: Some(&half), ..problem.clone() });
+        let exact = solve("exact", &TransportProblem { epsilon: 0.0, ..problem.clone() });
+        for start in [start, exact] {
+            let solver = (registry::solver("sinkhorn-newton").unwrap().build)(&SolverSettings::default());
+            let found = solver.solve(&problem, Some(&start.potentials), &Quiet).unwrap();
+            assert_eq!(found.status, Status::Optimal, "n = {n}: {found:?}");
+        }
+    }
+}
+
 /// Keeps all steps.
 #[derive(Default)]
 struct Record(Mutex<Vec<Step>>);

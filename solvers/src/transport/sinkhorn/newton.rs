@@ -250,6 +250,11 @@ impl Newton {
             }
             self.damping *= 100.0;
         }
+        // Near the solution it may be the damping that leads nowhere: where the plan nearly falls apart, its curvature
+        // along some direction is tiny beside the diagonal. The next step begins without.
+        if point.residual < NEAR {
+            self.damping = LEAST_DAMPING;
+        }
         Ok(None)
     }
 }
