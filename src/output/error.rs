@@ -12,8 +12,8 @@ pub enum OutputError {
     /// There is something at the target and nobody said that it may go.
     #[error("{} exists: choose another name, or replace it with --force", readable(.0))]
     Exists(PathBuf),
-    /// The target of a directory of results is a file.
-    #[error("{} is not a directory: choose another name for the results", readable(.0))]
+    /// Where a directory is wanted is a file.
+    #[error("{} is not a directory: choose another name", readable(.0))]
     NotADirectory(PathBuf),
     /// The target of a file is a directory, a device or a pipe.
     #[error("{} is not a regular file: choose another name for the output", readable(.0))]

@@ -46,6 +46,7 @@ pub struct Problem<'a> {
     parts: Vec<usize>,
     /// The same if the worst of them counts.
     tasks: Vec<usize>,
+    /// The group of each query, such as its conversation, if they are of groups.
     groups: Option<Vec<usize>>,
     goal: Goal,
     ruled: Option<Arc<Ruled>>,

@@ -110,6 +110,7 @@ struct PoolingConfig {
     pooling_mode_lasttoken: bool,
     pooling_mode: Option<String>,
     include_prompt: Option<bool>,
+    word_embedding_dimension: Option<usize>,
 }
 
 /// What texts begin with, by name.
@@ -224,8 +225,8 @@ impl Folder {
         Ok(config)
     }
 
-    /// What follows the last layer: by `modules.json`, or the mean where there is none.
-    pub(super) fn steps(&mut self) -> Result<Vec<Step>, DataError> {
+    /// What follows the last layer, which gives `width` numbers a token: by `modules.json`, or the mean where there is none.
+    pub(super) fn steps(&mut self, width: usize) -> Result<Vec<Step>, DataError> {
         const NAME: &str = "modules.json";
         if !self.has(NAME) {
             return Ok(vec![Step::Pool(Pooling::Mean)]);
@@ -236,7 +237,7 @@ impl Folder {
             let kind = module.kind.rsplit('.').next().unwrap_or_default();
             match (kind, at) {
                 ("Transformer", 0) if module.path.is_empty() => {}
-                ("Pooling", 1) => steps.push(Step::Pool(self.pooling(&module.path)?)),
+                ("Pooling", 1) => steps.push(Step::Pool(self.pooling(&module.path, width)?)),
                 ("Dense", 2..) => steps.push(Step::Dense(self.dense(&module.path)?)),
                 ("Normalize", 2..) => steps.push(Step::Normalize),
                 _ => {
@@ -252,7 +253,7 @@ impl Folder {
         Ok(steps)
     }
 
-    fn pooling(&mut self, folder: &str) -> Result<Pooling, DataError> {
+    fn pooling(&mut self, folder: &str, width: usize) -> Result<Pooling, DataError> {
         let name = self.within(folder)?;
         let config: PoolingConfig = self.json(&name)?;
         let modes = [
@@ -267,6 +268,9 @@ impl Folder {
         on.extend(config.pooling_mode.as_deref());
         if config.include_prompt == Some(false) {
             return Err(self.bad(&name, "leaves prompts out of the mean", "models without this are read"));
+        }
+        if let Some(told) = config.word_embedding_dimension.filter(|told| *told != width) {
+            return Err(self.bad(&name, format!("pools {told} numbers a token, and the model gives {width}"), HOW));
         }
         match on[..] {
             ["mean"] => Ok(Pooling::Mean),

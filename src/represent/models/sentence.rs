@@ -76,16 +76,20 @@ impl Sentence {
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<Self, DataError> {
-        let steps = folder.steps()?;
+        let width = match config {
+            Config::Bert(config) => config.hidden_size,
+            Config::T5(config) => config.d_model,
+        };
+        let steps = folder.steps(width)?;
         let files = Files::open(folder, "", watch)?;
-        let (layers, width) = match config {
+        let layers = match config {
             Config::Bert(config) => {
                 let weights = files.weights(folder, "embeddings.word_embeddings.weight", allowance)?;
-                (Layers::Bert(Bert::read(config, &weights)?), config.hidden_size)
+                Layers::Bert(Bert::read(config, &weights)?)
             }
             Config::T5(config) => {
                 let weights = files.weights(folder, T5::KNOWN, allowance)?;
-                (Layers::T5(T5::read(config, &weights)?), config.d_model)
+                Layers::T5(T5::read(config, &weights)?)
             }
         };
         files.check()?;

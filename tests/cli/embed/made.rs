@@ -304,7 +304,7 @@ fn damaged_files_of_language_models_never_panic() {
 fn folders_that_are_no_models_are_refused() {
     let tiny = Tiny::new(1);
     type Spoil<'a> = &'a dyn Fn(&Path);
-    let cases: [(&str, Spoil<'_>, &str); 12] = [
+    let cases: [(&str, Spoil<'_>, &str); 13] = [
         ("model.safetensors", &|file| fs::write(file, "").unwrap(), "save_pretrained of transformers"),
         ("model.safetensors", &|file| fs::write(file, [255; 64]).unwrap(), "save_pretrained of transformers"),
         (
@@ -317,7 +317,7 @@ fn folders_that_are_no_models_are_refused() {
         ("config.json", &|file| edit(file, "\"hidden_size\":12", "\"hidden_size\":16"), "3 heads do not divide"),
         (
             "config.json",
-            &|file| edit(file, "\"hidden_size\":12", "\"hidden_size\":15"),
+            &|file| edit(file, "\"max_position_embeddings\":24", "\"max_position_embeddings\":25"),
             "has `embeddings.position_embeddings.weight` of shape [24, 12]",
         ),
         (
@@ -329,6 +329,11 @@ fn folders_that_are_no_models_are_refused() {
             "1_Pooling/config.json",
             &|file| edit(file, "\"pooling_mode_mean_tokens\":true", "\"pooling_mode_max_tokens\":true"),
             "pools by [max]",
+        ),
+        (
+            "1_Pooling/config.json",
+            &|file| edit(file, "\"word_embedding_dimension\":12", "\"word_embedding_dimension\":15"),
+            "pools 15 numbers a token, and the model gives 12",
         ),
         ("modules.json", &|file| edit(file, "1_Pooling", "../1_Pooling"), "has a module in `../1_Pooling`"),
         ("tokenizer.json", &|file| fs::write(file, "{}").unwrap(), "is no tokenizer"),
