@@ -36,6 +36,7 @@ except ImportError:
 
 NORMS = 1e-140, 1e140  # least and largest squared norm of a row that has a direction
 LARGEST_COST = 1e280  # of given costs, to the power p
+MOST_BANDWIDTHS = 8
 KERNELS = ("gaussian", "laplace", "inverse-multiquadric", "cosine")  # that are positive definite
 BANDWIDTHS = 1e-70, 1e70
 TRANSPORT = (
@@ -265,7 +266,10 @@ def objective_of(problem):
     if name == "cosine":
         need(sigma is None and angles, "objective: this kernel needs unit rows")
     else:
-        need(real(sigma) and BANDWIDTHS[0] <= sigma <= BANDWIDTHS[1], "objective: no bandwidth")
+        several = type(sigma) is list
+        need(not several or 2 <= len(sigma) <= MOST_BANDWIDTHS, "objective: not so many bandwidths")
+        fits = lambda one: real(one) and BANDWIDTHS[0] <= one <= BANDWIDTHS[1]
+        need(all(map(fits, sigma if several else [sigma])), "objective: no bandwidth")
     need(problem["cost"] != "precomputed", "objective: a kernel needs points")
     return (name, sigma), DISCREPANCY
 

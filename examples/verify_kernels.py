@@ -10,8 +10,14 @@ NEVER_NEGATIVE = ("gaussian", "laplace", "inverse-multiquadric")  # and 1 at dis
 CANCELLED = 100  # sizes of a measure's weights, in units of its total
 
 
-# Numbers below and above a kernel, from such of squared distances; all of them fall with the distance.
+# Numbers below and above a kernel, from such of squared distances; all of them fall with the distance. Of several bandwidths
+# the mean counts.
 def kernel_ends(name, sigma, low, high):
+    if type(sigma) is list:
+        ends = [kernel_ends(name, one, low, high) for one in sigma]
+        low, high = (sum(end) / len(sigma) for end in zip(*ends))
+        doubt = 4 * len(sigma) * U
+        return np.maximum(low * (1 - doubt) - TINY, 0), np.minimum(high * (1 + doubt) + TINY, 1)
     down, up = lambda x: np.maximum(x * (1 - 8 * U) - TINY, 0), lambda x: x * (1 + 8 * U) + TINY
     if name == "energy":
         return -up(np.sqrt(high)), -down(np.sqrt(low))

@@ -89,6 +89,13 @@ impl TryFrom<Written> for Bandwidth {
 #[error("bandwidth `{0}` is neither a number nor one of scott, silverman, median, local")]
 pub struct UnknownBandwidth(String);
 
+impl UnknownBandwidth {
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Bandwidth {
     type Err = UnknownBandwidth;
 

@@ -17,6 +17,7 @@
 
 pub mod admission;
 pub mod bandwidth;
+pub mod bandwidths;
 pub mod density;
 pub mod draw;
 pub mod folds;

@@ -2,7 +2,8 @@
 
 use kantor_theory::KernelName;
 
-use crate::bandwidth::{self, Bandwidth};
+use crate::bandwidth;
+use crate::bandwidths::Bandwidths;
 use crate::settings::settings;
 
 settings! {
@@ -14,7 +15,7 @@ settings! {
         /// Kernel of mmd (method and objective) and of the densities of kde-ratio
         kernel: KernelName = KernelName::Gaussian;
         /// Bandwidth of the kernel of mmd: a number, or a rule that finds it from the queries (median,
-        /// local, scott, silverman)
-        bandwidth: Bandwidth = Bandwidth::Median => range(bandwidth::in_range, bandwidth::RANGE);
+        /// local, scott, silverman), or several of these, as in local+median, for the mean of their kernels
+        bandwidth: Bandwidths = Bandwidths::default() => range(bandwidth::in_range, bandwidth::RANGE);
     }
 }

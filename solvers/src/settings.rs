@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::bandwidth::Bandwidth;
+use crate::bandwidths::Bandwidths;
 use crate::draw::Sampling;
 use crate::registry;
 use crate::task::SelectError;
@@ -29,6 +30,8 @@ pub enum SettingKind {
     Word(Vec<&'static str>),
     /// Bandwidths: numbers, or rules that find one.
     Bandwidth,
+    /// The same, or several with `+` between them.
+    Bandwidths,
 }
 
 /// A type that settings have.
@@ -94,6 +97,7 @@ setting_values! {
     usize: SettingKind::Count,
     bool: SettingKind::Switch,
     Bandwidth: SettingKind::Bandwidth,
+    Bandwidths: SettingKind::Bandwidths,
     Sampling: SettingKind::Word(Sampling::ALL.map(Sampling::name).into()),
     KernelName: SettingKind::Word(KernelName::ALL.map(KernelName::name).into()),
 }
@@ -124,7 +128,7 @@ impl Setting {
     pub(crate) fn new<T: SettingValue>(field: &str, help: &[&str], default: &T) -> Self {
         let value_name = match T::kind() {
             SettingKind::Count => "ROWS".to_owned(),
-            SettingKind::Bandwidth => "SIGMA|RULE".to_owned(),
+            SettingKind::Bandwidth | SettingKind::Bandwidths => "SIGMA|RULE".to_owned(),
             _ => field.to_uppercase(),
         };
         Self {
@@ -189,6 +193,10 @@ impl Setting {
             SettingKind::Word(words) => format!("give one of {}", words.join(", ")),
             SettingKind::Bandwidth => {
                 format!("give a number or one of {}", Bandwidth::RULES.map(|rule| rule.0).join(", "))
+            }
+            SettingKind::Bandwidths => {
+                let rules = Bandwidth::RULES.map(|rule| rule.0).join(", ");
+                format!("give a number or one of {rules}, or several with + between them")
             }
         }
     }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use kantor_solvers::bandwidth::Bandwidth;
+use kantor_solvers::bandwidths::Bandwidths;
 use kantor_solvers::{SelectError, Stopped};
 use kantor_theory::cost::Family;
 use kantor_theory::{Geometry, Kernel, KernelName, Power, Rejection, Status};
@@ -17,7 +18,7 @@ use crate::view::table;
 
 use super::failure::Failure;
 use super::output::say;
-use super::settings::bandwidth;
+use super::settings::bandwidths;
 
 /// The metrics in the order in which users see them, with what is printed of each.
 const METRICS: [(&str, &str); 8] = [
@@ -42,9 +43,10 @@ pub(super) struct MetricArguments {
     /// Kernel of the mmd metrics [default: gaussian]
     #[arg(long, value_name = "NAME", value_parser = kernel_parser())]
     kernel: Option<KernelName>,
-    /// Bandwidth of the kernel: a number, or a rule that looks at the queries (median, local, scott, silverman) [default: median]
-    #[arg(long, value_name = "SIGMA|RULE", allow_negative_numbers = true, value_parser = bandwidth)]
-    bandwidth: Option<Bandwidth>,
+    /// Bandwidth of the kernel: a number, a rule that looks at the queries (median, local, scott, silverman), or several of
+    /// these, as in local+median, for the mean of their kernels [default: median]
+    #[arg(long, value_name = "SIGMA|RULE", allow_negative_numbers = true, value_parser = bandwidths)]
+    bandwidth: Option<Bandwidths>,
 }
 
 /// Kernels of positive type; `energy` is a metric of its own, and `compact` is for densities.
@@ -76,7 +78,8 @@ impl MetricArguments {
 
     fn metric(&self, geometry: &Geometry<'_>) -> Result<SubsetMetric, Failure> {
         let name = self.kernel.unwrap_or(KernelName::Gaussian);
-        if let Some(Bandwidth::Given(sigma)) = self.bandwidth.filter(|_| !name.has_bandwidth()) {
+        let given = self.bandwidth.and_then(|bandwidth| bandwidth.of().first().copied());
+        if let Some(Bandwidth::Given(sigma)) = given.filter(|_| !name.has_bandwidth()) {
             return Err(Failure::Usage(format!("--bandwidth is {sigma}, but kernel `{name}` has none")));
         }
         if self.kernel == Some(KernelName::Cosine) && geometry.cost().family() != Family::Angle {
@@ -145,7 +148,7 @@ impl MetricArguments {
             }
             if let Some(kernel) = kernel_of(metric) {
                 object.insert("kernel".to_owned(), json!(kernel.name()));
-                object.insert("bandwidth".to_owned(), json!(kernel.bandwidth()));
+                object.insert("bandwidth".to_owned(), json!(kernel)["bandwidth"].clone());
             }
         }
         object

@@ -3,7 +3,8 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
-use kantor_solvers::bandwidth::Bandwidth;
+use kantor_solvers::bandwidth::{Bandwidth, UnknownBandwidth};
+use kantor_solvers::bandwidths::{Bandwidths, BandwidthsError};
 use kantor_solvers::registry::{SOLVERS, SolverEntry, settings};
 use kantor_solvers::settings::{Setting, SettingKind, SettingValue};
 use kantor_solvers::{SelectError, Settings};
@@ -77,6 +78,7 @@ fn flag(setting: &'static Setting) -> Arg {
         SettingKind::Number => checked(setting, |text| text.parse::<f64>().map_err(|error| error.to_string())),
         SettingKind::Count => checked(setting, count::<usize>),
         SettingKind::Bandwidth => checked(setting, bandwidth),
+        SettingKind::Bandwidths => checked(setting, bandwidths),
         SettingKind::Word(words) => PossibleValuesParser::new(words).map(Value::from).into(),
     };
     let default = match &setting.default {
@@ -122,9 +124,22 @@ pub(super) fn tell_idle_of_solvers(solvers: &[&SolverEntry], changed: &[(&str, &
 }
 
 /// Reads a number or the name of a rule.
-pub(super) fn bandwidth(text: &str) -> Result<Bandwidth, String> {
-    text.parse().map_err(|_| match closest(text, Bandwidth::RULES.map(|rule| rule.0)) {
-        Some(rule) => format!("did you mean `{rule}`?"),
-        None => format!("give a number or one of {}", Bandwidth::RULES.map(|rule| rule.0).join(", ")),
+fn bandwidth(text: &str) -> Result<Bandwidth, String> {
+    text.parse().map_err(|error| no_bandwidth(&error))
+}
+
+/// Reads one or several of these.
+pub(super) fn bandwidths(text: &str) -> Result<Bandwidths, String> {
+    text.parse().map_err(|error| match error {
+        BandwidthsError::Unknown(error) => no_bandwidth(&error),
+        other => other.to_string(),
     })
+}
+
+fn no_bandwidth(error: &UnknownBandwidth) -> String {
+    let rules = Bandwidth::RULES.map(|rule| rule.0);
+    match closest(error.text(), rules) {
+        Some(rule) => format!("did you mean `{rule}`?"),
+        None => format!("give a number or one of {}", rules.join(", ")),
+    }
 }

@@ -107,7 +107,8 @@ fn what_makes_no_distance_is_refused() {
         assert!(said.contains("positive definite"), "{said}");
     }
     for sigma in [0.0, -1.0, f64::NAN] {
-        let settings = ObjectiveSettings { bandwidth: Bandwidth::Given(sigma), ..ObjectiveSettings::default() }.into();
+        let settings =
+            ObjectiveSettings { bandwidth: Bandwidth::Given(sigma).into(), ..ObjectiveSettings::default() }.into();
         let said = refused(&points, &asked(Cost::Euclidean, Target::Mmd), settings);
         assert!(said.contains("`bandwidth`"), "{said}");
     }

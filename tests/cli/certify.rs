@@ -212,11 +212,17 @@ fn verify_says_what_its_numbers_are_about() {
     distance.assert().success();
     let plain = certificate("plain", &[]);
     let kernel = certificate("mmd", &["--method", "mmd", "--objective", "mmd", "--bandwidth", "0.5"]);
+    let several = ["--method", "mmd", "--objective", "mmd", "--kernel", "laplace", "--bandwidth", "0.2+1e+0+local"];
+    let several = certificate("several", &several);
     let diverse = certificate("tsds", &["--method", "knn-uniform", "--diversity", "0.2"]);
     for (path, words) in [
         (&plain, &["verified", "W_1 under cost cosine, budget 5 of 5005 rows, 100 queries\n"][..]),
         (&path("weighted.json"), &["W_2 under cost euclidean, budget 3 of 5005 rows", "; the queries are weighted"]),
         (&kernel, &["discrepancy under the kernel gaussian (σ = 0.5) under cost cosine, budget 5"]),
+        (
+            &several,
+            &["discrepancy under the kernel laplace (mean over σ = 0.1", ", 0.2, 1) under cost cosine, budget 5"],
+        ),
         (&diverse, &["TSDS's objective with diversity 0.2"]),
     ] {
         let mut said = on_example("verify", &[]).arg(path).assert().success();
@@ -231,6 +237,9 @@ fn verify_says_what_its_numbers_are_about() {
     assert!(printed["kernel"].is_null() && printed["diversity"].is_null());
     let printed = printed_json(on_example("verify", &["--json"]).arg(&kernel));
     assert_eq!(printed["kernel"], serde_json::json!({"kernel": "gaussian", "bandwidth": 0.5}));
+    let printed = printed_json(on_example("verify", &["--json"]).arg(&several));
+    let sigmas = printed["kernel"]["bandwidth"].as_array().unwrap();
+    assert!(sigmas.len() == 3 && sigmas[1] == 0.2 && sigmas[2] == 1.0, "{sigmas:?}");
     assert_eq!(printed_json(on_example("verify", &["--json"]).arg(&diverse))["diversity"], 0.2);
 }
 

@@ -68,6 +68,11 @@ fn kernels_and_bandwidths_are_chosen_by_name() {
     let rules =
         ["median", "scott", "silverman"].map(|rule| value(&["--bandwidth", rule])["bandwidth"].as_f64().unwrap());
     assert!(rules.iter().all(|&sigma| sigma > 0.0) && rules[0] > rules[1] && rules[1] > rules[2], "{rules:?}");
+    // The squared discrepancy under the mean of kernels is the mean of theirs.
+    let squared = |value: &Value| ends(value).0.powi(2);
+    let [narrow, wide, both] = ["0.3", "1.2", "1.2+0.3"].map(|sigma| value(&["--bandwidth", sigma]));
+    assert_eq!(both["bandwidth"], serde_json::json!([0.3, 1.2]));
+    assert!((squared(&both) - 0.5 * (squared(&narrow) + squared(&wide))).abs() < 1e-9);
     // The discrepancy under the cosine is the distance of the means.
     let cosine = value(&["--kernel", "cosine"]);
     let means = printed_json(&mut distance(&list, &["--json", "--metric", "mean-difference"]));
@@ -78,6 +83,10 @@ fn kernels_and_bandwidths_are_chosen_by_name() {
         (&["--metric", "mmd", "--kernel", "energy"], "energy"),
         (&["--metric", "mmd", "--bandwidth", "wide"], "wide"),
         (&["--metric", "mmd", "--bandwidth", "-1"], "-1"),
+        (&["--metric", "mmd", "--bandwidth", "0.1+wide"], "number or one of"),
+        (&["--metric", "mmd", "--bandwidth", "local+0"], "between 1e-70 and 1e70"),
+        (&["--metric", "mmd", "--bandwidth", "1+1+1+1+1+1+1+1+1"], "at most 8"),
+        (&["--metric", "mmd", "--kernel", "cosine", "--bandwidth", "1+local"], "cosine"),
         (&["--metric", "mmd", "--kernel", "cosine", "--bandwidth", "1"], "cosine"),
         (&["--metric", "energy", "--bandwidth", "1"], "--metric mmd"),
         (&["--kernel", "laplace"], "--metric mmd"),

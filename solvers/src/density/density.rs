@@ -37,7 +37,8 @@ pub struct Densities {
 ///
 /// Proved by [`Kernel::upper`] at the number returned.
 pub fn reach(kernel: &Kernel, epsilon: f64) -> f64 {
-    let sigma = kernel.bandwidth().unwrap_or(1.0);
+    // Where the widest is as small, the mean over several bandwidths is.
+    let sigma = kernel.bandwidths().last().copied().unwrap_or(1.0);
     let mut squared = match kernel.name() {
         KernelName::Compact => return sigma * sigma * (1.0 + 4.0 * f64::EPSILON),
         KernelName::Gaussian => 2.0 * sigma * sigma * -epsilon.ln(),

@@ -3,7 +3,7 @@
 use kantor_theory::{Kernel, KernelName, Status};
 use serde_json::json;
 
-use crate::bandwidth::Bandwidth;
+use crate::bandwidths::Bandwidths;
 use crate::objective::ObjectiveSettings;
 use crate::relax::Optimum;
 use crate::relax::herding::cloud::comparable;
@@ -22,7 +22,7 @@ settings! {
     /// Minimises the maximum mean discrepancy to the queries under a positive definite kernel: herding, then swaps.
     pub struct Mmd {
         kernel: KernelName as ObjectiveSettings;
-        bandwidth: Bandwidth as ObjectiveSettings;
+        bandwidth: Bandwidths as ObjectiveSettings;
     }
 }
 

@@ -115,6 +115,6 @@ fn few_queries_choose_by_the_method_of_first_preference() {
     let geometry = geometry(&pool, &query, Cost::Cosine);
     let found = choose(&Auto::default(), &geometry, 5);
     let sigma = Bandwidth::Local.for_queries(KernelName::Gaussian, &geometry).unwrap().bandwidth().unwrap();
-    let mmd = Mmd { kernel: KernelName::Gaussian, bandwidth: Bandwidth::Given(sigma) };
+    let mmd = Mmd { kernel: KernelName::Gaussian, bandwidth: Bandwidth::Given(sigma).into() };
     assert_eq!(found.rows, choose(&mmd, &geometry, 5).rows);
 }

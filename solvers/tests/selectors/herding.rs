@@ -2,6 +2,7 @@
 
 use crate::support::{MEMORY, clustered, double, geometry, matrix_of, single};
 use kantor_solvers::bandwidth::Bandwidth;
+use kantor_solvers::bandwidths::{Bandwidths, BandwidthsError};
 use kantor_solvers::relax::herding::{self, KernelSubset};
 use kantor_solvers::{Quiet, SelectError, Stopped, Task, Watch};
 use kantor_theory::{
@@ -20,7 +21,8 @@ fn task<'a>(geometry: &'a Geometry<'a>) -> Task<'a> {
 fn kernels() -> Vec<Kernel> {
     let gaussian = Kernel::new(KernelName::Gaussian, Some(0.8)).unwrap();
     let laplace = Kernel::new(KernelName::Laplace, Some(1.1)).unwrap();
-    vec![Kernel::ENERGY, gaussian, laplace]
+    let several = Kernel::mean_of(KernelName::InverseMultiquadric, &[0.4, 1.7]).unwrap();
+    vec![Kernel::ENERGY, gaussian, laplace, several]
 }
 
 fn objective(kernel: Kernel) -> Objective {
@@ -225,6 +227,18 @@ fn bandwidths_follow_their_rules() {
         assert_eq!(serde_json::from_str::<Bandwidth>(&written).unwrap(), bandwidth);
     }
     assert!("wide".parse::<Bandwidth>().is_err());
+    // Of several the mean of the kernels is taken; numbers may have exponents.
+    for (text, sigmas) in [("median+0.25+0.25", &[0.25, 0.25, 4.0][..]), ("1e+1+local", &[4.0 / 12f64.sqrt(), 10.0])] {
+        let several: Bandwidths = text.parse().unwrap();
+        let kernel = several.for_queries(KernelName::Gaussian, &line).unwrap();
+        assert_eq!(kernel.bandwidths(), sigmas, "{text}");
+        let written = serde_json::to_string(&several).unwrap();
+        assert_eq!(serde_json::from_str::<Bandwidths>(&written).unwrap(), several, "{written}");
+        assert!(several.for_queries(KernelName::Compact, &line).is_err());
+    }
+    assert!(matches!("0.1+-3".parse::<Bandwidths>(), Err(BandwidthsError::Range(-3.0))));
+    assert!(matches!("0.1+".parse::<Bandwidths>(), Err(BandwidthsError::Unknown(_))));
+    assert!(matches!(["1"; 9].join("+").parse::<Bandwidths>(), Err(BandwidthsError::Many(9))));
 }
 
 #[test]

@@ -346,7 +346,7 @@ fn bandwidths_by_rule() {
     let written = serde_json::to_string(&Mmd::default()).unwrap();
     assert_eq!(written, r#"{"kernel":"gaussian","bandwidth":"median"}"#);
     assert_eq!(serde_json::from_str::<Mmd>(&written).unwrap(), Mmd::default());
-    assert_eq!(serde_json::from_str::<Mmd>(r#"{"bandwidth":0.5}"#).unwrap().bandwidth, Bandwidth::Given(0.5));
+    assert_eq!(serde_json::from_str::<Mmd>(r#"{"bandwidth":0.5}"#).unwrap().bandwidth, Bandwidth::Given(0.5).into());
 }
 
 #[test]

@@ -88,6 +88,6 @@ fn values_that_make_no_sense_are_refused_by_the_name_of_the_setting() {
         let refused = Settings::from(Uot { epsilon, ..Uot::default() }).read::<Uot>().check();
         assert!(matches!(refused, Err(SelectError::Setting { name, .. }) if name == "epsilon"), "{epsilon}");
     }
-    assert!(Mmd { bandwidth: Bandwidth::Given(f64::NAN), ..Mmd::default() }.check().is_err());
+    assert!(Mmd { bandwidth: Bandwidth::Given(f64::NAN).into(), ..Mmd::default() }.check().is_err());
     assert!(settings().iter().any(|setting| setting.kind == SettingKind::Bandwidth));
 }

@@ -33,7 +33,7 @@ fn task<'a>(geometry: &'a Geometry<'a>, weights: Option<&'a [f64]>) -> Task<'a> 
 
 fn choose(name: &str, task: &Task<'_>, budget: usize) -> Result<Selection, SelectError> {
     let settings: Settings = kantor_solvers::Mmd {
-        bandwidth: kantor_solvers::bandwidth::Bandwidth::Given(0.5),
+        bandwidth: kantor_solvers::bandwidth::Bandwidth::Given(0.5).into(),
         ..kantor_solvers::Mmd::default()
     }
     .into();

@@ -25,7 +25,7 @@ use crate::geometry::{Geometry, row_fault};
 use crate::kernel::{Kernel, KernelName};
 use crate::rejection::Rejection;
 use crate::rounding::{
-    ExactSum, TINY, UNIT, add_down, add_up, div_down, mul_down, mul_up, sqrt_down, sqrt_up, sub_down,
+    ExactSum, TINY, UNIT, add_down, add_up, div_down, div_up, mul_down, mul_up, sqrt_down, sqrt_up, sub_down,
 };
 use crate::statement::{Weights, total};
 
@@ -91,18 +91,28 @@ impl KernelMeans {
     /// A number ≤ W_1(S, Q) under the Euclidean distance between points (theorem T6). A feature map φ of the kernel has
     /// ‖φ(x) − φ(y)‖² = 2k(0) − 2k(d), and the norm of a mean is at most the mean of norms:
     /// - energy: 2E‖X − Y‖ − E‖X − X'‖ − E‖Y − Y'‖ ≤ 2W_1 by gluing couplings;
-    /// - gaussian, inverse multiquadric: 2 − 2k ≤ d²/σ², so σ·‖S − Q‖ ≤ W_1;
-    /// - laplace: 2 − 2k ≤ 2d/σ, so ½σ·‖S − Q‖² ≤ W_1;
+    /// - gaussian, inverse multiquadric: 2 − 2k ≤ d²/σ², so σ·‖S − Q‖ ≤ W_1; with several bandwidths 1/σ² is their mean of 1/σ²;
+    /// - laplace: 2 − 2k ≤ 2d/σ, so ½σ·‖S − Q‖² ≤ W_1; with several, 1/σ is their mean of 1/σ;
     /// - cosine: φ(x) = x, so ‖S − Q‖ is the distance of the means, ≤ W_1.
     ///
     /// 0, which is always true, for `compact`.
     pub fn transport_at_least(&self) -> f64 {
         let squared = self.squared().lower.unwrap_or(0.0).max(0.0);
-        let sigma = self.kernel.bandwidth().unwrap_or(1.0);
+        // Numbers ≤ σ.
+        let of_mean = |inverse: fn(f64) -> f64, back: fn(f64) -> f64| match self.kernel.bandwidths() {
+            [] => 1.0,
+            [sigma] => *sigma,
+            sigmas => {
+                let sum = sigmas.iter().fold(0.0, |sum, &sigma| add_up(sum, inverse(div_up(1.0, sigma))));
+                div_down(1.0, back(div_up(sum, sigmas.len() as f64)))
+            }
+        };
         match self.kernel.name() {
             KernelName::Energy => 0.5 * squared,
-            KernelName::Gaussian | KernelName::InverseMultiquadric => mul_down(sigma, sqrt_down(squared)),
-            KernelName::Laplace => 0.5 * mul_down(sigma, squared),
+            KernelName::Gaussian | KernelName::InverseMultiquadric => {
+                mul_down(of_mean(|x| mul_up(x, x), sqrt_up), sqrt_down(squared))
+            }
+            KernelName::Laplace => 0.5 * mul_down(of_mean(|x| x, |x| x), squared),
             KernelName::Cosine => sqrt_down(squared),
             KernelName::Compact => 0.0,
         }

@@ -27,8 +27,9 @@ pub(crate) fn instance(random: &mut Random, cost: Cost, n: usize, m: usize, dim:
     let distances = matches!(cost, Cost::Euclidean | Cost::Sqeuclidean);
     let scale = if distances { instance.pool.iter().fold(1e-60, |a: f64, x| a.max(x.abs())) } else { 1.0 };
     let sigma = Some(scale * [0.3, 1.0, 5.0][random.below(3)]);
-    let objective = match random.below(5) {
+    let objective = match random.below(6) {
         0 => Objective::Mmd(Kernel::new(KernelName::Gaussian, sigma).unwrap()),
+        5 => Objective::Mmd(Kernel::mean_of(KernelName::Gaussian, &[0.4, 2.0, 1.0].map(|x| scale * x)).unwrap()),
         1 => Objective::Mmd(Kernel::new(KernelName::Laplace, sigma).unwrap()),
         2 => Objective::Mmd(Kernel::new(KernelName::InverseMultiquadric, sigma).unwrap()),
         3 if !distances => Objective::Mmd(Kernel::new(KernelName::Cosine, None).unwrap()),
@@ -91,15 +92,17 @@ pub(crate) fn gram(instance: &Instance, kernel: Kernel) -> Vec<Vec<FBig>> {
             }
         }
     };
-    let sigma = real(kernel.bandwidth().unwrap_or(1.0));
-    let of = |squared: FBig| match kernel.name() {
-        KernelName::Gaussian => (-squared / (&sigma * &sigma * real(2.0))).exp(),
-        KernelName::Laplace => (-(squared.sqrt() / &sigma)).exp(),
-        KernelName::InverseMultiquadric => &one / (&one + squared / (&sigma * &sigma)).sqrt(),
+    let of_one = |squared: &FBig, sigma: &FBig| match kernel.name() {
+        KernelName::Gaussian => (-squared / (sigma * sigma * real(2.0))).exp(),
+        KernelName::Laplace => (-(squared.sqrt() / sigma)).exp(),
+        KernelName::InverseMultiquadric => &one / (&one + squared / (sigma * sigma)).sqrt(),
         KernelName::Energy => -squared.sqrt(),
         KernelName::Cosine => &one - squared / real(2.0),
         KernelName::Compact => unreachable!("makes no distance"),
     };
+    let sigmas = if kernel.name().has_bandwidth() { kernel.bandwidths() } else { &[1.0] };
+    let of =
+        |squared: FBig| sum(sigmas.iter().map(|&sigma| of_one(&squared, &real(sigma)))) / real(sigmas.len() as f64);
     rows.iter().map(|x| rows.iter().map(|y| of(squared(x, y))).collect()).collect()
 }
 

@@ -32,9 +32,10 @@ fn instance(random: &mut Random, n: usize, m: usize, dim: usize) -> (Instance, O
     subset.truncate(1 + random.below(n));
     let query_weights = (random.below(2) == 0).then(|| (0..m).map(|_| random.signed().abs() + 0.1).collect());
     let weights = Weights { subset: None, query: query_weights };
-    let sigma = Some([0.2, 0.5, 1.0, 3.0][random.below(4)]);
+    let sigmas = &[0.2, 0.5, 1.0, 3.0][random.below(4)..][..1];
+    let sigmas = if random.below(3) == 0 { &[0.3, 2.0] } else { sigmas };
     let kind = [KernelName::Gaussian, KernelName::Laplace, KernelName::InverseMultiquadric][random.below(3)];
-    let objective = Objective::Mmd(Kernel::new(kind, sigma).unwrap());
+    let objective = Objective::Mmd(Kernel::mean_of(kind, sigmas).unwrap());
     (Instance { cost, p: Power::One, n, m, dim, pool, query, subset, weights }, objective)
 }
 

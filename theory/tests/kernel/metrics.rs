@@ -81,7 +81,9 @@ fn printed_distances_hold_in_exact_arithmetic() {
         let distances = matches!(cost, Cost::Euclidean | Cost::Sqeuclidean);
         let unit = if distances { instance.pool.iter().fold(1e-60, |a: f64, x| a.max(x.abs())) } else { 1.0 };
         let sigma = Some(unit * [0.3, 1.0, 5.0][random.below(3)]);
-        let kernel = match random.below(4) {
+        let kernel = match random.below(6) {
+            4 => Kernel::mean_of(KernelName::Gaussian, &[0.3 * unit, unit, 5.0 * unit]).unwrap(),
+            5 => Kernel::mean_of(KernelName::Laplace, &[0.5 * unit, 2.0 * unit]).unwrap(),
             0 => Kernel::new(KernelName::Gaussian, sigma).unwrap(),
             1 => Kernel::new(KernelName::Laplace, sigma).unwrap(),
             2 if !distances => Kernel::new(KernelName::Cosine, None).unwrap(),

@@ -21,6 +21,9 @@ use crate::weights::QueryWeights;
 /// Rows of a task: a multiple of every tile's rows.
 const ROWS: usize = 96;
 
+/// Values of which the mean over bandwidths is taken together.
+const FEW: usize = 64;
+
 /// Columns held in cache together.
 const COLUMNS: usize = 128;
 
@@ -72,7 +75,8 @@ impl<'a> KernelPoints<'a> {
             Family::Angle => (4.0 * dot::depth(self.dim) as f64 + 40.0) * UNIT,
             Family::Distance | Family::Given => (self.dim as f64 + 4.0) * TINY,
         };
-        let sigma = self.kernel.bandwidth().unwrap_or(1.0);
+        // The narrowest is the steepest.
+        let sigma = self.kernel.bandwidths().first().copied().unwrap_or(1.0);
         match self.kernel.name() {
             KernelName::Energy => squared.sqrt(),
             KernelName::Laplace => (squared.sqrt() / sigma).min(1.0),
@@ -217,13 +221,14 @@ impl<'a> KernelPoints<'a> {
     /// Turns closeness into values of the kernel.
     fn values(&self, block: &mut [f64]) {
         let (kernel, family) = (self.kernel, self.family);
-        let sigma = kernel.bandwidth().unwrap_or(1.0);
-        let (square, rate) = (1.0 / (sigma * sigma), 1.0 / sigma);
         let distance = |s| family.squared_distance(s);
+        let square = |sigma: f64| 1.0 / (sigma * sigma);
         match kernel.name() {
-            KernelName::Gaussian => each(block, |s| exp(-0.5 * square * distance(s))),
-            KernelName::Laplace => each(block, |s| exp(-rate * distance(s).sqrt())),
-            KernelName::InverseMultiquadric => each(block, |s| 1.0 / (1.0 + square * distance(s)).sqrt()),
+            KernelName::Gaussian => mean(kernel, block, distance, |s, sigma| exp(-0.5 * square(sigma) * s)),
+            KernelName::Laplace => mean(kernel, block, distance, |s, sigma| exp(-(1.0 / sigma) * s.sqrt())),
+            KernelName::InverseMultiquadric => {
+                mean(kernel, block, distance, |s, sigma| 1.0 / (1.0 + square(sigma) * s).sqrt())
+            }
             KernelName::Energy => each(block, |s| -distance(s).sqrt()),
             KernelName::Cosine | KernelName::Compact => each(block, |s| kernel.value(distance(s))),
         }
@@ -236,6 +241,27 @@ fn each(block: &mut [f64], of: impl Fn(f64) -> f64 + Copy) {
         #[inline(always)]
         || block.iter_mut().for_each(|s| *s = of(*s)),
     );
+}
+
+/// The mean over the bandwidths of a kernel, some of them at a time.
+#[inline(always)]
+fn mean(kernel: Kernel, block: &mut [f64], distance: impl Fn(f64) -> f64 + Copy, of: impl Fn(f64, f64) -> f64 + Copy) {
+    let sigmas = kernel.bandwidths();
+    if let [sigma] = *sigmas {
+        return each(block, |s| of(distance(s), sigma));
+    }
+    let count = sigmas.len() as f64;
+    for part in block.chunks_mut(FEW) {
+        let mut sums = [0.0; FEW];
+        for &sigma in sigmas {
+            let mut values = [0.0; FEW];
+            let values = &mut values[..part.len()];
+            values.copy_from_slice(part);
+            each(values, |s| of(distance(s), sigma));
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += *value);
+        }
+        part.iter_mut().zip(sums).for_each(|(s, sum)| *s = sum / count);
+    }
 }
 
 /// Buffers of one thread.

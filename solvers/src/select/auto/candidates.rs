@@ -44,7 +44,7 @@ pub(super) fn candidates(task: &Task<'_>, sigma: f64) -> Vec<Candidate> {
         all.push(Candidate { settings: setting.into_iter().collect(), selector });
     };
     for sigma in WIDTHS.map(|width| width * sigma) {
-        let mmd = Mmd { kernel: KERNEL, bandwidth: Bandwidth::Given(sigma) };
+        let mmd = Mmd { kernel: KERNEL, bandwidth: Bandwidth::Given(sigma).into() };
         add(Box::new(mmd), Some(("bandwidth", sigma)));
     }
     add(Box::new(Energy), None);
