@@ -133,16 +133,20 @@ class Kernel:
         if max(shift) <= 0:
             return
         n, active = len(rows), np.asarray(self.pool[rows], dtype=np.float64)
-        low, doubt = np.empty((n, n)), 0.0
+        low, high = np.empty((n, n)), np.empty((n, n))
         for at in range(0, n, BLOCK):
             c = costs(self.of, 1, active, active, range(at, min(at + BLOCK, n)))
-            block, high = kernel_ends(self.name, self.sigma, self.scale * c[0], self.scale * c[1])
-            low[at : at + BLOCK], doubt = block, max(doubt, float((high - block).max()))
+            ends = kernel_ends(self.name, self.sigma, self.scale * c[0], self.scale * c[1])
+            low[at : at + BLOCK], high[at : at + BLOCK] = ends
         # Both triangles, of which rounding may differ.
-        low = np.minimum(low, low.T)
+        low, high = np.minimum(low, low.T), np.maximum(high, high.T)
+        # What the kernel is more than its lower ends, the diagonal aside, is no longer than its largest sum over a row.
+        high -= low
+        np.fill_diagonal(high, 0)
+        doubt = float(high.sum(axis=1).max()) * (1 + 4 * (n + 2) * U)
         diagonal = 1 - np.array(shift)
         # Any order of sums; four times the bound of its errors.
-        slack = 4 * (n + 2) * U * (1 + float(np.maximum(diagonal, 0).sum())) + 2 * (n + 2) * doubt + 1e-290
+        slack = 4 * (n + 2) * U * (1 + float(np.maximum(diagonal, 0).sum())) + doubt + 1e-290
 
         def runs(by):
             np.fill_diagonal(low, diagonal - by)

@@ -18,6 +18,8 @@ pub mod error;
 mod file;
 pub(crate) mod format;
 mod gradients;
+#[doc(hidden)]
+pub mod guard;
 mod ids;
 pub(crate) mod json;
 pub mod jsonl;
@@ -59,7 +61,7 @@ pub mod whole;
 pub use column::ReadColumn;
 pub use columnar::Taken;
 #[cfg(feature = "cli")]
-pub(crate) use columnar::is_guarded;
+pub(crate) use guard::is_guarded;
 pub use digest::Digests;
 pub use error::{DataError, FaultKind};
 #[cfg(feature = "models")]

@@ -81,8 +81,3 @@ pub(crate) fn table(
 ) -> Result<Found, DataError> {
     Err(no_rows(path, &[]))
 }
-
-#[cfg(feature = "cli")]
-pub(crate) fn is_guarded() -> bool {
-    false
-}

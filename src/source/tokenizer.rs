@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use super::cells::ValueFile;
 use super::error::DataError;
 use super::file::{hexadecimal, open};
+#[cfg(feature = "tokenizers")]
+use super::guard::guarded;
 use super::whole::{self, Whole};
 
 /// A tokenizer and the file that it is from.
@@ -39,10 +41,13 @@ impl Tokenizer {
                 let fault = format!("is no tokenizer: {error}");
                 DataError::malformed(path, fault, "give a tokenizer.json")
             };
-            let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(refuse)?;
-            // Lengths are those of the text, whatever a model is to be given.
-            inner.with_padding(None);
-            inner.with_truncation(None).map_err(refuse)?;
+            let inner = guarded(|panic| refuse(panic.into()), || {
+                let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(refuse)?;
+                // Lengths are those of the text, whatever a model is to be given.
+                inner.with_padding(None);
+                inner.with_truncation(None).map_err(refuse)?;
+                Ok(inner)
+            })?;
             Ok(Self { file, inner })
         }
         #[cfg(not(feature = "tokenizers"))]
@@ -57,7 +62,9 @@ impl Tokenizer {
     pub(crate) fn count(&self, text: &str) -> Result<usize, String> {
         #[cfg(feature = "tokenizers")]
         {
-            self.inner.encode_fast(text, false).map(|found| found.len()).map_err(|error| error.to_string())
+            guarded(str::to_owned, || {
+                self.inner.encode_fast(text, false).map(|found| found.len()).map_err(|error| error.to_string())
+            })
         }
         #[cfg(not(feature = "tokenizers"))]
         Err(format!("no tokenizer for {} bytes", text.len()))

@@ -1,6 +1,6 @@
 //! Causal language models in one file, GGUF: sizes, weights (packed or not), and the tokenizer.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use candle_core::quantized::gguf_file::{Content, Value};
@@ -46,8 +46,12 @@ impl Gguf {
         if has_no_alignment(bytes) {
             return Err(bad("says that numbers begin at multiples of 0".to_owned()));
         }
-        let content =
-            Content::read(&mut Cursor::new(bytes)).map_err(|error| bad(format!("cannot be read: {error}")))?;
+        let mut reader = Metered { inner: Cursor::new(bytes), claim: Claim::new(allowance, path), owed: 0, refused: None };
+        let content = match Content::read(&mut reader) {
+            Ok(content) => content,
+            Err(error) => return Err(reader.refused.unwrap_or_else(|| bad(format!("cannot be read: {error}")))),
+        };
+        reader.claim.keep();
         let numbers = |shape: &[usize]| shape.iter().try_fold(1usize, |all, &n| all.checked_mul(n));
         let counts = content.tensor_infos.values().map(|info| numbers(info.shape.dims()).unwrap_or(usize::MAX));
         let all = counts.fold(0usize, usize::saturating_add) as u64;
@@ -133,6 +137,40 @@ impl Gguf {
     /// Fails if the file was changed while it was read.
     pub(super) fn check(&self) -> Result<(), DataError> {
         self.source.check_unchanged()
+    }
+}
+
+/// What a value of the metadata takes beside its text, as its reader keeps it: arrays of bytes too are lists of values.
+const VALUE: u64 = 64;
+
+/// Memory that is asked for at a time.
+const STEP: u64 = 1 << 20;
+
+/// A file whose metadata count towards the memory that is allowed: every value takes a read of its own.
+struct Metered<'b, 'a> {
+    inner: Cursor<&'b [u8]>,
+    claim: Claim<'a>,
+    owed: u64,
+    refused: Option<DataError>,
+}
+
+impl Read for Metered<'_, '_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.owed += VALUE + into.len() as u64;
+        if self.owed >= STEP {
+            let remedy = "allow more with --max-memory, or take another model";
+            if let Err(error) = self.claim.add(std::mem::take(&mut self.owed), "what the file says of the model", remedy) {
+                self.refused = Some(error);
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
+        }
+        self.inner.read(into)
+    }
+}
+
+impl Seek for Metered<'_, '_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
     }
 }
 

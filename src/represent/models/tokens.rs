@@ -4,6 +4,7 @@ use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
 
 use super::folder::{Folder, HOW};
 use crate::source::DataError;
+use crate::source::guard::guarded;
 use crate::source::whole::Whole;
 
 const NAME: &str = "tokenizer.json";
@@ -25,9 +26,12 @@ impl Tokens {
     /// Of a model that knows tokens below `vocabulary`. What the file says of cutting and padding is not heeded.
     pub(super) fn read(folder: &mut Folder, longest: usize, vocabulary: usize) -> Result<Self, DataError> {
         let bytes = folder.read(NAME, Whole::Tokenizer)?;
-        let refuse = |error: tokenizers::Error| folder.bad(NAME, format!("is no tokenizer: {error}"), HOW);
-        let tokenizer = Tokenizer::from_bytes(&bytes).map_err(refuse)?;
-        Self::of_tokenizer(tokenizer, longest, vocabulary).map_err(|fault| folder.bad(NAME, fault, HOW))
+        let read = || {
+            let tokenizer = Tokenizer::from_bytes(&bytes).map_err(|error| format!("is no tokenizer: {error}"))?;
+            Self::of_tokenizer(tokenizer, longest, vocabulary)
+        };
+        let found = guarded(|panic| format!("is no tokenizer: {panic}"), read);
+        found.map_err(|fault| folder.bad(NAME, fault, HOW))
     }
 
     /// The same of a tokenizer, or what is wrong with it.
@@ -47,6 +51,10 @@ impl Tokens {
     /// # Errors
     /// What the tokenizer says.
     pub(super) fn of(&self, text: &str) -> Result<Tokenized, String> {
+        guarded(str::to_owned, || self.cut(text))
+    }
+
+    fn cut(&self, text: &str) -> Result<Tokenized, String> {
         let failed = |error: tokenizers::Error| error.to_string();
         let mut found = self.tokenizer.encode_fast(text, false).map_err(failed)?;
         // What is cut off does not count as left over in every tokenizer, so it is cut off here.

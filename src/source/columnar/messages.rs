@@ -15,8 +15,7 @@ use arrow_ipc::reader::{RecordBatchDecoder, read_dictionary};
 use arrow_ipc::{Block, CompressionType, Endianness, MessageHeader, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 
-use super::guard::guarded;
-use super::{UNPACKED, UNPACKED_REMEDY, Wanted, damaged};
+use super::{UNPACKED, UNPACKED_REMEDY, Wanted, damaged, guarded};
 use crate::source::error::DataError;
 use crate::source::file::open_filled;
 use crate::source::memory::{Allowance, Claim};

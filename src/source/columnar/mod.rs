@@ -2,11 +2,10 @@
 //!
 //! The crates `parquet` and `arrow-*` decode them. Around these stands what they leave to their callers: what a file says of its
 //! sizes is compared with what its compressed bytes can hold, and with the memory allowed, before anything is unpacked
-//! ([`pages`], [`messages`]); and where they panic at a damaged file, that is an error about the file ([`guard`]).
+//! ([`pages`], [`messages`]); and where they panic at a damaged file, that is an error about the file ([`guarded`]).
 //!
 //! Limit: the decoders, on one core for each file; memory is one batch and the largest page of every column that is read.
 
-mod guard;
 mod json;
 mod messages;
 mod pages;
@@ -24,10 +23,9 @@ use self::messages::Messages;
 use self::parquet::RowGroups;
 use super::error::DataError;
 use super::format::Columnar;
+use super::guard;
 use super::memory::Allowance;
 
-#[cfg(feature = "cli")]
-pub(crate) use guard::is_guarded;
 pub(crate) use records::Records;
 pub use taken::Taken;
 pub(crate) use vectors::{names_vectors, table};
@@ -108,6 +106,11 @@ impl<'a> Batches<'a> {
 }
 
 /// The error about a file that is damaged.
+/// What `work` finds, or an error about the file if a decoder panics.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    guard::guarded(|panic| damaged(path, panic), work)
+}
+
 fn damaged(path: &Path, fault: impl std::fmt::Display) -> DataError {
     DataError::malformed(path, format!("is damaged, or of a kind that is not read: {fault}"), REMEDY)
 }

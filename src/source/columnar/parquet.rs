@@ -12,8 +12,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::guard::guarded;
-use super::{UNPACKED, UNPACKED_REMEDY, Wanted, damaged, pages};
+use super::{UNPACKED, UNPACKED_REMEDY, Wanted, damaged, guarded, pages};
 use crate::source::error::DataError;
 use crate::source::file::open_filled;
 use crate::source::memory::{Allowance, Claim};

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use arrow_array::RecordBatch;
 
-use super::guard::guarded;
-use super::{Batches, Wanted, json};
+use super::{Batches, Wanted, guarded, json};
 use crate::source::error::DataError;
 use crate::source::format::Columnar;
 use crate::source::memory::Allowance;

@@ -15,8 +15,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::guard::guarded;
-use super::{Batches, Wanted, damaged};
+use super::{Batches, Wanted, damaged, guarded};
 use crate::source::error::DataError;
 use crate::source::jsonl::JsonlRows;
 use crate::source::memory::{Allowance, Claim};

@@ -12,8 +12,7 @@ use arrow_array::{Array, ArrayRef, ArrowPrimitiveType};
 use arrow_schema::{DataType, Field, SchemaRef};
 use half::f16;
 
-use super::guard::guarded;
-use super::{Batches, UNPACKED_REMEDY, Wanted};
+use super::{Batches, UNPACKED_REMEDY, Wanted, guarded};
 use crate::source::error::DataError;
 use crate::source::format::Columnar;
 use crate::source::memory::{Allowance, Claim};

@@ -272,6 +272,51 @@ fn embed_by(work: &Path, model: &str, out: &str) -> assert_cmd::assert::Assert {
     command.current_dir(work).args(["embed", "text.jsonl", "--model", model, "-o", out]).assert()
 }
 
+/// A list of bytes in the metadata takes some thirty times its length once it is read.
+#[test]
+fn what_a_file_says_of_its_model_counts_towards_the_memory() {
+    let work = work(&Tiny::new(1), &["ab c"]);
+    let count = 10_000_000u64;
+    let mut bytes = b"GGUF\x03\0\0\0".to_vec();
+    bytes.extend([1u64.to_le_bytes(), 1u64.to_le_bytes(), 1u64.to_le_bytes()].concat());
+    bytes.extend(b"a\x09\0\0\0\0\0\0\0");
+    bytes.extend(count.to_le_bytes());
+    bytes.resize(bytes.len() + count as usize, 0);
+    fs::write(work.path().join("bytes.gguf"), bytes).unwrap();
+    let run = |memory: &str| {
+        let mut command = kantor();
+        let words = ["embed", "text.jsonl", "--model", "bytes.gguf", "-o", "rows.safetensors", "--max-memory", memory];
+        command.current_dir(work.path()).args(words).assert()
+    };
+    run("100M").code(5).stderr(contains("what the file says of the model").and(contains("bytes.gguf")));
+    run("2G").code(3).stderr(contains("bytes.gguf"));
+}
+
+/// The crate that reads tokenizers panics at these.
+#[test]
+fn a_tokenizer_at_which_its_reader_panics_is_bad_input() {
+    let broken: [fn(&mut Value); 4] = [
+        |file| file["post_processor"]["special_tokens"] = json!({}),
+        |file| file["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": 3}),
+        |file| file["normalizer"] = json!({"type": "Precompiled"}),
+        |file| file["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": "CAAAAAECAwQAAAAAQQA="}),
+    ];
+    for (at, spoil) in broken.into_iter().enumerate() {
+        let work = work(&Tiny::new(3), &TEXTS);
+        let path = work.path().join("model/tokenizer.json");
+        let mut file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        spoil(&mut file);
+        fs::write(&path, file.to_string()).unwrap();
+        let said = contains("defect").not();
+        embed(work.path(), "rows.safetensors", &[]).code(3).stderr(said.clone().and(contains("tokenizer")));
+        let mut command = kantor();
+        command.current_dir(work.path()).args(["select", "--pool", "text.jsonl", "--query", "text.jsonl", "-o", "out"]);
+        let command = command.args(["--token-budget", "9", "--tokens", "model/tokenizer.json:text", "--no-cache"]);
+        // Only `embed` asks for the marks at the ends of a text.
+        command.assert().code(if at == 0 { 0 } else { 3 }).stderr(said);
+    }
+}
+
 /// Whatever byte of a file is changed or cut off: rows, or an error that names the file.
 #[test]
 fn damaged_files_of_language_models_never_panic() {
