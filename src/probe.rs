@@ -3,7 +3,7 @@
 use std::fs;
 
 use cpu_time::ProcessTime;
-use sysinfo::System;
+use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
 /// Seconds that all threads of this process have run so far, in user and kernel mode; 0 where the system does not tell.
 pub(crate) fn cpu_seconds() -> f64 {
@@ -16,6 +16,13 @@ pub(crate) fn peak_memory() -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some(kib * 1024)
+}
+
+/// The kind of processor, as the system calls it: what is computed in floating point may differ between two kinds in last digits.
+pub(crate) fn processor() -> String {
+    let system = System::new_with_specifics(RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()));
+    let brand = system.cpus().first().map_or("", |cpu| cpu.brand());
+    format!("{} {brand}", std::env::consts::ARCH)
 }
 
 /// What work may use if nobody sets a limit: three quarters of the bytes that can be allocated without pushing anything

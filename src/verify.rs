@@ -8,14 +8,14 @@ use std::path::PathBuf;
 
 use kantor_solvers::Watch;
 use kantor_theory::bounds::Executor;
-use kantor_theory::certificate::{Content, Input, SCHEMA_1};
+use kantor_theory::certificate::{Content, Input, Role, SCHEMA_1};
 use kantor_theory::constraints::{ColumnRecord, Constraints, Counted};
 use kantor_theory::{Certificate, Column, Facts, Rows, Verdict, checker};
 
 use crate::certify;
 use crate::pipeline::{Error, InputSpec, Inputs};
 use crate::problem::Goal;
-use crate::represent::TextSpec;
+use crate::represent::{ModelKind, ModelSpec, TextSpec};
 use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::name::readable;
 use crate::source::{Allowance, DataError, OnBadRow};
@@ -40,9 +40,13 @@ pub fn verify(
 ) -> Result<Verdict, Error> {
     let drops = !certificate.dropped.pool.is_empty() || !certificate.dropped.query.is_empty();
     let named = files.tensor.is_none() && certificate.inputs.iter().any(|input| input.tensor.is_some());
+    let text = match text_of(certificate, files) {
+        Ok(text) => text,
+        Err(reason) => return Ok(Verdict::CannotCheck(reason)),
+    };
     let files = InputSpec {
         tensor: files.tensor.clone().or_else(|| only_tensor(certificate)),
-        text: text_of(certificate).unwrap_or_else(|| files.text.clone()),
+        text,
         // Rows are made again.
         cache: None,
         // What was proved of rows is true whoever made them.
@@ -174,9 +178,36 @@ fn facts(inputs: &Inputs, certificate: &Certificate, watch: &dyn Watch) -> Resul
     Ok(Facts { inputs: found, dropped: certify::dropped_rows(inputs.dropped()), ..Facts::default() })
 }
 
-/// How the rows were made of text that the certificate speaks of, if they were.
-fn text_of(certificate: &Certificate) -> Option<TextSpec> {
-    certificate.inputs.iter().find_map(|input| TextSpec::named(input.tensor.as_ref()?, input.dim))
+/// How rows are made of text as the certificate says, if it does, by the model that `files` name; or what is wrong with that.
+fn text_of(certificate: &Certificate, files: &InputSpec) -> Result<TextSpec, String> {
+    let of = |role: Role| certificate.inputs.iter().find(|input| input.role == role);
+    let named = of(Role::Pool).and_then(|pool| {
+        let query = of(Role::Query).and_then(|query| query.tensor.as_deref());
+        let name = pool.tensor.as_deref()?;
+        TextSpec::named(name, query.unwrap_or(name), pool.dim)
+    });
+    let given = files.text.model();
+    let is_by_model = named.as_ref().is_some_and(|text| text.model().is_some());
+    if given.is_some() && !is_by_model {
+        return Err("the certificate speaks of no rows that a model made of text: leave out --model".to_owned());
+    }
+    let Some(mut text) = named else { return Ok(files.text.clone()) };
+    if let Some(model) = text.model_mut() {
+        match given {
+            Some(ModelSpec { path, files, .. }) => (model.path, model.files) = (path.clone(), files.clone()),
+            // Rows that a model made may be given as vectors.
+            None if !files.holds_text() => return Ok(files.text.clone()),
+            None => {
+                let (kind, sha256) =
+                    (model.kind.map_or("", ModelKind::name), model.sha256.as_deref().unwrap_or_default());
+                return Err(format!(
+                    "the certificate speaks of rows that a model made of text ({kind}, SHA-256 {sha256}): give its folder or file with \
+                     --model, or files of its rows as --pool and --query"
+                ));
+            }
+        }
+    }
+    Ok(text)
 }
 
 /// The name of the tensors that the certificate speaks of, if all have one name. If not, every file that it was made
@@ -191,9 +222,9 @@ fn only_tensor(certificate: &Certificate) -> Option<String> {
 /// that is a verdict: those hold rows and entries that can be measured and, if it is the one who names a tensor, that
 /// tensor.
 fn other_input(error: Error, tensor_named: bool) -> Result<Verdict, Error> {
-    use DataError::{BadEntry, BadRows, Column, LargeCost, NegativeCost, Tensor};
+    use DataError::{BadEntry, BadRows, Column, LargeCost, NegativeCost, OtherModel, Tensor};
     match &error {
-        Error::Data(BadRows { .. } | BadEntry { .. } | LargeCost { .. } | NegativeCost { .. }) => {}
+        Error::Data(BadRows { .. } | BadEntry { .. } | LargeCost { .. } | NegativeCost { .. } | OtherModel { .. }) => {}
         Error::Data(Tensor { .. } | Column { .. }) if tensor_named => {}
         _ => return Err(error),
     }

@@ -81,7 +81,7 @@ impl<'a> Identity<'a> {
             query_tasks: &spec.tasks,
             query_shares: spec.query_weights.shares(),
             aggregate: spec.aggregate,
-            text: (spec.text != TextSpec::default()).then(|| (spec.text.name(), spec.text.dim)),
+            text: (spec.text != TextSpec::default()).then(|| spec.text.asked()),
             copies: (!plan.copies.are_default()).then(|| plan.copies.names()),
             rules: spec.rules.in_words(),
         }

@@ -11,13 +11,13 @@ use kantor_theory::cost_bounds::Power;
 use super::progress::Detail;
 use crate::pipeline::{ALL, ForbidOverlap, InputSpec, Inputs, Request, RuleSpec, method};
 use crate::problem::{Goal, Target};
-use crate::represent::{DIM, DIMS, Template, TextSpec};
 use crate::source::OnBadRow;
 
 use super::constraints::ConstraintArguments;
 use super::count::{bytes, count};
 use super::failure::Failure;
 use super::queries::{WeightArguments, tasks};
+use super::represent::TextArguments;
 use super::settings::SettingsArguments;
 use super::threads;
 
@@ -52,13 +52,8 @@ pub(super) struct FileArguments {
     /// chosen rows are written
     #[arg(long, value_name = "FILE")]
     pub(super) pool_jsonl: Vec<PathBuf>,
-    /// What is read of a line of text, such as '{prompt}\n{response}'; without it, its usual fields (prompt, response,
-    /// instruction, input, output, messages, text, …)
-    #[arg(long, value_name = "TEMPLATE", conflicts_with = "similarity")]
-    text: Option<Template>,
-    /// Numbers in a row that is made of text
-    #[arg(long, value_name = "D", default_value_t = DIM, value_parser = dim)]
-    ngram_dim: usize,
+    #[command(flatten)]
+    text: TextArguments,
     /// Take vectors together although their files say that different models or settings made them
     #[arg(long)]
     mixed_models: bool,
@@ -190,12 +185,6 @@ pub(super) fn cost_parser() -> impl TypedValueParser<Value = Cost> {
     clap::builder::PossibleValuesParser::new(Cost::ALL.map(Cost::name)).try_map(|name| name.parse::<Cost>())
 }
 
-/// Reads how many numbers a row has.
-fn dim(text: &str) -> Result<usize, String> {
-    let rule = || format!("it must lie between {} and {}", DIMS.start(), DIMS.end());
-    count::<usize>(text).and_then(|dim| if DIMS.contains(&dim) { Ok(dim) } else { Err(rule()) })
-}
-
 fn forbid_overlap(text: &str) -> Result<ForbidOverlap, String> {
     if text == "equal" { Ok(ForbidOverlap::Equal) } else { cosine(text).map(ForbidOverlap::Near) }
 }
@@ -230,7 +219,7 @@ impl FileArguments {
             pool: self.pool.clone(),
             query,
             tasks,
-            text: TextSpec { template: self.text.clone(), dim: self.ngram_dim },
+            text: self.text.spec()?,
             similarity: self.similarity.clone(),
             pool_jsonl: self.pool_jsonl.clone(),
             mixed_models: self.mixed_models,

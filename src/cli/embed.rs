@@ -1,22 +1,21 @@
 //! `kantor embed`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use super::args::RunArguments;
-use super::count::count;
 use super::failure::Failure;
 use super::output::say;
 use super::progress::Progress;
+use super::represent::EncoderArguments;
 use super::signals;
 use crate::batch::Shard;
-use crate::embed::{EmbedSpec, Embedded, StoredAs, embed};
+use crate::embed::{EmbedSpec, Embedded, embed};
 use crate::output::distinct;
 use crate::pipeline::Request;
-use crate::represent::{EncoderOptions, Template, TextSpec};
+use crate::represent::{Template, files_within};
 use crate::source::files_named;
 use crate::source::name::readable;
 
@@ -40,16 +39,8 @@ pub(super) struct Arguments {
     /// instruction, input, output, messages, text, …)
     #[arg(long, value_name = "TEMPLATE")]
     text: Option<Template>,
-    /// What every text begins with, such as 'query: '; without it what the model's folder says by default
-    #[arg(long, value_name = "TEXT")]
-    prompt: Option<String>,
-    /// Tokens of a text that are read; without it as many as the model's folder says. What is longer is cut, and counted
-    #[arg(long, value_name = "TOKENS", value_parser = count::<usize>)]
-    max_length: Option<usize>,
-    /// How numbers are stored
-    #[arg(long, value_name = "f16|f32", default_value = "f32",
-          value_parser = clap::builder::PossibleValuesParser::new(["f16", "f32"]))]
-    dtype: String,
+    #[command(flatten)]
+    encoder: EncoderArguments,
     /// Make the rows of one part of n: 0/n to (n−1)/n, or 1/n to n/n. Their files joined in order are those of all
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -67,10 +58,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
     let spec = EmbedSpec {
         files,
-        text: TextSpec { template: arguments.text.clone(), ..TextSpec::default() },
+        template: arguments.text.clone(),
         model: arguments.model.clone(),
-        options: EncoderOptions { max_length: arguments.max_length, prompt: arguments.prompt.clone() },
-        element: if arguments.dtype == "f16" { StoredAs::F16 } else { StoredAs::F32 },
+        options: arguments.encoder.options(),
+        element: arguments.encoder.element(),
         shard: arguments.shard.unwrap_or_default(),
         out: arguments.out.clone(),
         force: arguments.force,
@@ -91,18 +82,4 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     say(words)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The files of a model: itself, or those of its folder and of the folders in it.
-fn files_within(model: &Path) -> Vec<PathBuf> {
-    let entries = |folder: &Path| {
-        let entries = fs::read_dir(folder).into_iter().flatten();
-        entries.filter_map(|entry| Some(entry.ok()?.path())).collect::<Vec<_>>()
-    };
-    let mut files = vec![model.to_owned()];
-    for path in entries(model) {
-        files.append(&mut entries(&path));
-        files.push(path);
-    }
-    files
 }

@@ -223,6 +223,9 @@ impl JobFile<'_> {
         })?;
         let files = spec.pool.iter_mut().chain(&mut spec.query).chain(&mut spec.similarity).chain(&mut spec.pool_jsonl);
         files.for_each(|file| *file = self.beside(&*file));
+        if let Some(model) = spec.text.model_mut() {
+            model.path = self.beside(&model.path);
+        }
         spec = spec.expanded()?.with_records();
         spec.rules = constraints.rules().placed(|path| self.beside(path));
         spec.query_weights = spec.query_weights.placed(|path| self.beside(path));

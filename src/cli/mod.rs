@@ -30,6 +30,7 @@ mod quantiles;
 mod quantities;
 mod queries;
 mod registries;
+mod represent;
 mod select;
 mod settings;
 mod shell;

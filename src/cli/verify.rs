@@ -17,6 +17,7 @@ use crate::constraints::in_words;
 use crate::pipeline::{IDLE_TENSOR, InputSpec};
 use crate::record::COLUMNS;
 use crate::record::columns::distance_name;
+use crate::represent::TextSpec;
 use crate::source::cells::file_of;
 use crate::source::whole::{self, Whole};
 use crate::verify::{NamedColumn, verify};
@@ -48,6 +49,9 @@ pub(super) struct Arguments {
     /// out; if there is no such flag, columns.jsonl of the certificate's result, else where it says that it was read from
     #[arg(long = "column", value_name = "NAME=FILE[:FIELD]", value_parser = OsStringValueParser::new().try_map(named_column))]
     columns: Vec<NamedColumn>,
+    /// Folder or file of the model, if one made the rows of text: it must be the one that the certificate names by its digest
+    #[arg(long, value_name = "DIR|FILE")]
+    model: Option<PathBuf>,
     /// Name of the tensor, where a file holds several; the one that the certificate names if left out
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
@@ -158,6 +162,7 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         },
         similarity,
         tensor: arguments.tensor.clone(),
+        text: arguments.model.clone().map_or_else(TextSpec::default, TextSpec::by_model),
         cast: arguments.cast,
         ..InputSpec::default()
     };

@@ -11,27 +11,23 @@ mod write;
 
 use std::path::PathBuf;
 
-use kantor_solvers::{Quiet, Watch};
-use rayon::prelude::*;
+use kantor_solvers::Watch;
 
 use crate::output::OutputFile;
 use crate::pipeline::Error;
-use crate::represent::{EncoderOptions, ModelEncoder, TextSpec};
+use crate::represent::{BLOCK, Encoded, EncoderOptions, Encoding, ModelEncoder, Reading, StoredAs, Template};
 use crate::shard::Shard;
 use crate::source::{Allowance, DataError, JsonlRows};
 use kept::Kept;
-pub use record::{EmbedRecord, ModelRecord, StoredAs, TextRecord};
-
-/// Rows of a block: what a run that ends early may lose.
-const BLOCK: usize = 512;
+pub use record::{EmbedRecord, ModelRecord, TextRecord};
 
 /// What to make rows of, and how.
 #[derive(Debug, Clone)]
 pub struct EmbedSpec {
     /// Files of text, in order.
     pub files: Vec<PathBuf>,
-    /// What of a line is its text.
-    pub text: TextSpec,
+    /// What of a line is its text; its [usual fields](crate::source::text::FIELDS) if nothing is said.
+    pub template: Option<Template>,
     /// The folder or file of the model.
     pub model: PathBuf,
     /// How it reads texts.
@@ -78,53 +74,14 @@ pub fn embed(spec: &EmbedSpec, watch: &dyn Watch) -> Result<Embedded, Error> {
     let taken_over = kept.rows();
     watch.begin("make rows", rows.len() as u64);
     watch.advance(taken_over as u64)?;
-    let mut block = Vec::new();
-    let mut finish = |block: &mut Vec<(usize, String)>| {
-        let made = make(&model, block, spec.element, &lines, watch)?;
-        block.clear();
-        kept.push(&made)
-    };
-    spec.text.each_text(&lines, rows.start + taken_over..rows.end, &allowance, &Quiet, &mut |row, text| {
-        block.push((row, text));
-        if block.len() == BLOCK { finish(&mut block) } else { Ok(()) }
+    let reading = Reading::new(spec.template.clone());
+    let encoding = Encoding { model: &model, reading: &reading, prompt: model.prompt(), element: spec.element };
+    encoding.each_block(&lines, rows.start + taken_over..rows.end, &allowance, watch, &mut |block| {
+        let marked = |row: Encoded| [row.bytes, vec![u8::from(row.is_cut)]].concat();
+        kept.push(&block.into_iter().flat_map(marked).collect::<Vec<_>>())
     })?;
-    if !block.is_empty() {
-        finish(&mut block)?;
-    }
     lines.check_unchanged()?;
     record.cut = Some(kept.cut());
     write::write(out, &record, kept)?;
     Ok(Embedded { record, taken_over })
-}
-
-/// The bytes of the rows of some texts, each with the mark of whether it was cut.
-fn make(
-    model: &ModelEncoder,
-    texts: &[(usize, String)],
-    element: StoredAs,
-    lines: &JsonlRows,
-    watch: &dyn Watch,
-) -> Result<Vec<u8>, DataError> {
-    let row = |(row, text): &(usize, String)| {
-        let refuse = |fault: String, remedy| {
-            let (file, line) = lines.place(*row);
-            DataError::Line { file: file.to_owned(), line, fault, remedy }
-        };
-        watch.advance(0)?;
-        let made = model.row(text).map_err(|(fault, remedy)| refuse(fault, remedy))?;
-        let mut bytes = Vec::with_capacity(made.row.len() * element.bytes() + 1);
-        if !made.row.iter().all(|&number| element.push(number, &mut bytes)) {
-            return Err(refuse("its row has a number beyond those of f16".to_owned(), "store rows with --dtype f32"));
-        }
-        bytes.push(u8::from(made.is_cut));
-        watch.advance(1)?;
-        Ok(bytes)
-    };
-    // One text at a time for each thread: long ones do not wait for each other.
-    let made: Vec<_> = texts.par_iter().with_max_len(1).map(row).collect();
-    let mut bytes = Vec::new();
-    for row in made {
-        bytes.extend(row?);
-    }
-    Ok(bytes)
 }

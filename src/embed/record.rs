@@ -2,59 +2,15 @@
 
 use std::ops::Range;
 
-use half::f16;
 use serde::{Deserialize, Serialize};
 
 use super::EmbedSpec;
-use crate::represent::ModelEncoder;
+use crate::represent::{ModelEncoder, StoredAs};
 use crate::source::JsonlRows;
 use crate::source::name::readable;
 
 /// The layout of the record.
 const SCHEMA: &str = "kantor/embed/1";
-
-/// How numbers are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StoredAs {
-    /// 16 bits.
-    F16,
-    /// 32 bits.
-    F32,
-}
-
-impl StoredAs {
-    /// Bytes of a number.
-    pub(super) fn bytes(self) -> usize {
-        match self {
-            Self::F16 => 2,
-            Self::F32 => 4,
-        }
-    }
-
-    /// The name of it in safetensors.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::F16 => "F16",
-            Self::F32 => "F32",
-        }
-    }
-
-    /// Adds the bytes of a number, unless it is beyond what can be stored.
-    pub(super) fn push(self, number: f32, bytes: &mut Vec<u8>) -> bool {
-        match self {
-            Self::F32 => bytes.extend_from_slice(&number.to_le_bytes()),
-            Self::F16 => {
-                let rounded = f16::from_f32(number);
-                if !rounded.is_finite() {
-                    return false;
-                }
-                bytes.extend_from_slice(&rounded.to_le_bytes());
-            }
-        }
-        true
-    }
-}
 
 /// A file of text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +80,7 @@ impl EmbedRecord {
                 prompt: model.prompt().to_owned(),
             },
             text: lines.files().iter().map(text).collect(),
-            template: spec.text.template.as_ref().map(ToString::to_string),
+            template: spec.template.as_ref().map(ToString::to_string),
             first: rows.start,
             rows: rows.len(),
             dim: model.dim(),

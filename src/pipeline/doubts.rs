@@ -1,6 +1,7 @@
 //! What is unusual of inputs that can be used all the same, in words.
 
 use super::{InputSpec, Inputs};
+use crate::represent::ReadText;
 use crate::source::name::readable;
 use crate::source::npy::is_npy;
 use crate::source::{JsonlRows, SourceFile, pairs};
@@ -42,6 +43,7 @@ impl Inputs {
     /// queries, and each of its files is given once.
     pub fn doubts(&self) -> Vec<String> {
         let mut doubts = self.rules.doubts.clone();
+        doubts.extend(self.read_text.as_ref().and_then(ReadText::doubt));
         doubts.extend(self.doubts_of_files());
         doubts
     }

@@ -9,7 +9,7 @@ use kantor_theory::{Cost, GeometryError, Rows};
 use crate::constraints::Rules;
 use crate::probe;
 use crate::problem::{Goal, Problem};
-use crate::represent::Ngrams;
+use crate::represent::{ReadText, TextRows};
 use crate::source::name::readable;
 use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, Representation, pairs};
 
@@ -31,7 +31,7 @@ pub struct Inputs {
     overlap: usize,
     pub(super) idle_tensor: bool,
     /// How rows were made of text, if pool and queries are that.
-    pub(super) ngrams: Option<Ngrams>,
+    pub(super) read_text: Option<ReadText>,
     pub(super) rules: ReadRules,
     taken: u64,
 }
@@ -115,7 +115,7 @@ impl Inputs {
             dropped,
             overlap: count,
             idle_tensor,
-            ngrams: None,
+            read_text: None,
             rules,
             taken: 0,
         };
@@ -124,9 +124,10 @@ impl Inputs {
             let (query, row) = (inputs.original_query(query), inputs.original_row(row));
             return Err(Error::Overlap { count, query, row, forbidden: spec.forbid_overlap });
         }
+        let mut text_rows: Option<TextRows> = None;
         if let Some(text) = text {
             (inputs.examples, inputs.query_examples) = (Some(text.pool), Some(text.query));
-            inputs.ngrams = Some(text.ngrams);
+            text_rows = Some(text.rows);
         }
         if !spec.pool_jsonl.is_empty() {
             inputs.examples = {
@@ -152,8 +153,9 @@ impl Inputs {
         inputs.tasks = spec.tasks.clone();
         inputs.weights = spec.query_weights.read(&inputs, watch)?;
         if !spec.rules.is_none() {
-            inputs.rules = spec.rules.read(&inputs, cost, &options, &allowance, watch)?;
+            inputs.rules = spec.rules.read(&inputs, cost, (&options, text_rows.as_ref()), &allowance, watch)?;
         }
+        inputs.read_text = text_rows.map(|rows| rows.finish(&allowance));
         inputs.taken = spec.memory.map_or(0, |_| allowance.taken());
         Ok(inputs)
     }

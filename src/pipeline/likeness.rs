@@ -10,6 +10,7 @@ use kantor_theory::{Column, Cost, Rows};
 use super::{Error, Inputs};
 use crate::constraints::{Rules, duplicates};
 use crate::problem::{Goal, Problem};
+use crate::represent::{Side, TextRows};
 use crate::source::column::ROW;
 use crate::source::kind::holds_text;
 use crate::source::memory::Claim;
@@ -58,7 +59,7 @@ pub(super) fn near_rows(
     path: &PathBuf,
     cosine: f64,
     inputs: &Inputs,
-    options: &OpenOptions,
+    (options, text_rows): (&OpenOptions, Option<&TextRows>),
     allowance: &Allowance,
     watch: &dyn Watch,
 ) -> Result<(Representation, Vec<usize>), Error> {
@@ -67,10 +68,10 @@ pub(super) fn near_rows(
         return Err(Error::Request(fault.to_owned()));
     };
     let file = std::slice::from_ref(path);
-    let mut near = match (&inputs.ngrams, inputs.examples()) {
-        (Some(ngrams), Some(pool_text)) if holds_text(path, options) => {
+    let mut near = match (text_rows, inputs.examples()) {
+        (Some(rows), Some(pool_text)) if holds_text(path, options) => {
             let lines = JsonlRows::scan_within(file, None, allowance, watch)?;
-            ngrams.encoder(pool_text, allowance, watch).rows(&lines)?
+            rows.rows(pool_text, (&lines, Side::Pool), allowance, watch)?
         }
         _ => Representation::open_within(file, options, allowance)?,
     };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use kantor_solvers::Watch;
 
+use crate::represent::{MODEL, ReadText};
 use crate::source::cells::ValueFile;
 use crate::source::format::Columnar;
 use crate::source::jsonl::JsonlFile;
@@ -46,7 +47,9 @@ impl Inputs {
             Ok(known.map(|sha256| (sha256, None)).collect())
         })?;
         self.check_unchanged()?;
-        for InputRecord { path, sha256, .. } in &records {
+        self.model_files().iter().try_for_each(|path| digests.check_unchanged(path))?;
+        // Of a model, the digest is one of all of its files.
+        for InputRecord { path, sha256, .. } in records.iter().filter(|record| record.role != MODEL) {
             digests.check_unchanged(path)?;
             if digests.get(path) != Some(sha256) {
                 return Err(DataError::Changed { file: path.clone(), what: "its digest differs" }.into());
@@ -106,6 +109,7 @@ impl Inputs {
             blake3: None,
             cached: false,
         }));
+        records.extend(self.read_text.iter().filter_map(ReadText::model_record));
         Ok(records)
     }
 

@@ -12,6 +12,7 @@ use super::quality::QualitySpec;
 use super::{Error, Inputs};
 use crate::certify::column_record;
 use crate::constraints::{Amount, Quota, Rules};
+use crate::represent::TextRows;
 use crate::source::cells::{ValueFile, file_of, meant, split};
 use crate::source::column::{ColumnKind, ReadColumn};
 use crate::source::kind::table_of;
@@ -172,7 +173,7 @@ impl RuleSpec {
         &self,
         inputs: &Inputs,
         cost: Cost,
-        options: &OpenOptions,
+        (options, text_rows): (&OpenOptions, Option<&TextRows>),
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<ReadRules, Error> {
@@ -259,7 +260,7 @@ impl RuleSpec {
             read.exclude(rows, format!("by {}", readable(path)));
         }
         for path in &self.exclude_near {
-            let (far, rows) = near_rows(path, self.near_cosine, inputs, options, allowance, watch)?;
+            let (far, rows) = near_rows(path, self.near_cosine, inputs, (options, text_rows), allowance, watch)?;
             read.near.push(far);
             read.exclude(rows, format!("with a cosine of at least {} to {}", self.near_cosine, readable(path)));
         }

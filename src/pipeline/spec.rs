@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::forbid::ForbidOverlap;
 use super::rules::RuleSpec;
 use super::tasks::{Aggregate, QueryWeighting};
-use crate::represent::TextSpec;
+use crate::represent::{MODEL, TextSpec, files_of_model};
 use crate::source::kind::{has_columns, holds_text, table_of};
 use crate::source::{DataError, OnBadRow, OpenOptions, files_named};
 
@@ -55,7 +55,8 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
-    /// The same with the files that directories and patterns among pool, queries and their text [stand for](files_named).
+    /// The same with the files that directories and patterns among pool, queries and their text [stand for](files_named), and those
+    /// of a model.
     ///
     /// # Errors
     /// As [`files_named`], or if the queries of one of several tasks are not in one file.
@@ -71,6 +72,9 @@ impl InputSpec {
         self.query = queries.into_iter().flatten().collect();
         for paths in [&mut self.pool, &mut self.pool_jsonl, &mut self.query_jsonl] {
             *paths = several(paths)?.into_iter().flatten().collect();
+        }
+        if let Some(model) = self.text.model_mut() {
+            model.files = files_of_model(&model.path);
         }
         Ok(self)
     }
@@ -108,6 +112,7 @@ impl InputSpec {
         let query_text = self.query_jsonl.iter().map(|path| ("query-jsonl", path));
         let files = pool.chain(query).chain(similarity).chain(text).chain(query_text);
         let files = files.map(|(role, path)| (role, table_of(path).0));
-        files.chain(self.query_weights.file()).chain(self.rules.files())
+        let model = self.text.model().into_iter().flat_map(|model| &model.files).map(|path| (MODEL, path.as_path()));
+        files.chain(model).chain(self.query_weights.file()).chain(self.rules.files())
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kantor_solvers::Watch;
 
 use super::{Error, InputSpec, Inputs};
-use crate::represent::{Cache, Ngrams, TextSpec};
+use crate::represent::{Cache, ReadText, Side, TextRows, TextSpec};
 use crate::source::kind::{has_columns, holds_text, table_of};
 use crate::source::name::readable;
 use crate::source::open_file as open;
@@ -14,12 +14,18 @@ use crate::source::{Allowance, DataError, JsonlRows, Representation};
 
 /// The lines of pool and queries.
 pub(super) struct Texts {
-    pub(super) ngrams: Ngrams,
+    pub(super) rows: TextRows,
     pub(super) pool: JsonlRows,
     pub(super) query: JsonlRows,
 }
 
 impl InputSpec {
+    /// Whether a file of pool or queries is text.
+    pub(crate) fn holds_text(&self) -> bool {
+        let options = self.options();
+        self.pool.iter().chain(&self.query).any(|path| holds_text(path, &options))
+    }
+
     /// The lines of pool and queries, if that is what their files hold.
     ///
     /// # Errors
@@ -40,7 +46,8 @@ impl InputSpec {
         };
         match (text.first(), vectors.first()) {
             (None, _) if self.text != TextSpec::default() && !self.tensor_is_hint => {
-                let fault = "--text and --ngram-dim say how rows are made of text, but pool and queries are no text: leave them out";
+                let fault = "--text, --ngram-dim, --represent and --model say how rows are made of text, but pool and queries are no text: \
+                             leave them out";
                 Err(Error::Request(fault.to_owned()))
             }
             (None, _) => Ok(None),
@@ -57,8 +64,8 @@ impl InputSpec {
             (Some(_), None) => {
                 let pool = JsonlRows::scan_within(&self.pool, None, allowance, watch)?;
                 let query = JsonlRows::scan_apart(&self.query, allowance, watch)?;
-                let ngrams = Ngrams::new(self.text.clone(), self.cache.clone().map(Cache::new));
-                Ok(Some(Texts { ngrams, pool, query }))
+                let rows = TextRows::open(&self.text, self.cache.clone().map(Cache::new), allowance, watch)?;
+                Ok(Some(Texts { rows, pool, query }))
             }
         }
     }
@@ -71,32 +78,33 @@ impl Texts {
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<(Representation, Representation), DataError> {
-        let encoder = self.ngrams.encoder(&self.pool, allowance, watch);
-        Ok((encoder.rows(&self.pool)?, encoder.rows(&self.query)?))
+        let rows = |lines| self.rows.rows(&self.pool, lines, allowance, watch);
+        Ok((rows((&self.pool, Side::Pool))?, rows((&self.query, Side::Query))?))
     }
 }
 
 impl Inputs {
     /// The text of a line of pool or queries, as it was read if rows are made of it.
     pub(crate) fn said(&self, line: &[u8]) -> Option<String> {
-        match &self.ngrams {
-            Some(ngrams) => ngrams.said(line),
+        match &self.read_text {
+            Some(read) => read.said(line),
             None => Fields::of(line).text(),
         }
     }
 
     /// The cache of rows, if there is one.
     pub(crate) fn cache(&self) -> Option<&Cache> {
-        self.ngrams.as_ref()?.cache()
+        self.read_text.as_ref()?.cache()
     }
 
     /// Says what rows are that were made of text.
     pub fn text_in_words(&self) -> Option<String> {
-        let (pool, _) = self.points().filter(|_| self.ngrams.is_some())?;
-        Some(format!(
-            "rows are made of text: its words and pairs of words, hashed to {} numbers (ngrams); rows of an embedding model find \
-             closer examples",
-            kantor_theory::Rows::dim(pool)
-        ))
+        let (pool, _) = self.points()?;
+        Some(self.read_text.as_ref()?.in_words(kantor_theory::Rows::dim(pool)))
+    }
+
+    /// The files that decide what the model is which made rows of text, if one did.
+    pub(super) fn model_files(&self) -> &[PathBuf] {
+        self.read_text.as_ref().map_or(&[], ReadText::model_files)
     }
 }

@@ -8,6 +8,9 @@ use kantor_solvers::Watch;
 use super::encoder::{EncoderOptions, Made, Unmade};
 use crate::source::{Allowance, DataError};
 
+/// As where there are models.
+pub(crate) const VERSION: u32 = 0;
+
 /// A sentence encoder.
 pub(crate) struct Encoder(Infallible);
 
@@ -38,7 +41,7 @@ impl Encoder {
         match self.0 {}
     }
 
-    pub(crate) fn row(&self, _: &str) -> Result<Made, Unmade> {
+    pub(crate) fn row(&self, _: &str, _: &str) -> Result<Made, Unmade> {
         match self.0 {}
     }
 }

@@ -144,6 +144,19 @@ pub enum DataError {
         /// Its columns.
         other_dim: usize,
     },
+    /// A model is not the one whose rows are spoken of.
+    #[error(
+        "{}: this is the model {found}, and the rows were made by {meant} (SHA-256); give that model with --model",
+        readable(file)
+    )]
+    OtherModel {
+        /// Its folder or file.
+        file: PathBuf,
+        /// Its digest.
+        found: String,
+        /// That of the model which is meant.
+        meant: String,
+    },
     /// Rows that cannot be measured under the cost.
     #[error(
         "{}: row {row} {fault}{detail}; {count} bad row{} in all (of the whole set: {listed}); \

@@ -34,6 +34,11 @@ impl Allowance {
         self.allowed - self.taken.load(Ordering::Relaxed)
     }
 
+    /// Gives back what was [kept](Claim::keep) for something that is no longer there.
+    pub(crate) fn give_back(&self, bytes: u64) {
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// Counts `bytes` as taken, unless that is more than is left: then the error says what is.
     fn take(&self, bytes: u64) -> Result<(), u64> {
         let room = |taken: u64| taken.checked_add(bytes).filter(|&sum| sum <= self.allowed);

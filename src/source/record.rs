@@ -11,7 +11,7 @@ use super::name;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InputRecord {
     /// `pool`, `query`, `similarity`, `pool-jsonl`, `query-jsonl`, `query-groups`, `query-weights`, `column`, `include`,
-    /// `exclude` or `exclude-near`.
+    /// `exclude`, `exclude-near` or `model`.
     pub role: Cow<'static, str>,
     /// As named on the command line; written as [`readable`](name::readable) text.
     #[serde(serialize_with = "name::serialize")]

@@ -85,16 +85,20 @@ impl Representation {
         Self::of_shards(opened)
     }
 
-    /// Rows of `dim` half-precision numbers, the least significant byte first, that were made of lines of text under this name.
+    /// Rows of so many numbers of a type, the least significant byte first, that were made of lines of text under this name.
     ///
     /// # Errors
     /// If a file cannot be opened any more.
-    pub(crate) fn of_text(lines: &JsonlRows, name: &str, numbers: Vec<u8>, dim: usize) -> Result<Self, DataError> {
+    pub(crate) fn of_text(
+        lines: &JsonlRows,
+        name: &str,
+        numbers: Vec<u8>,
+        (dim, number): (usize, Number),
+    ) -> Result<Self, DataError> {
         let numbers = Arc::new(numbers);
         let (mut start, mut shards) = (0, Vec::new());
         for file in lines.files() {
-            let layout =
-                Layout { rows: file.rows, dim, number: Number::F16, big_endian: false, order: Order::RowMajor };
+            let layout = Layout { rows: file.rows, dim, number, big_endian: false, order: Order::RowMajor };
             let span = start..start + file.rows * dim * layout.number.size();
             start = span.end;
             let (source, bytes) = (Arc::new(Source::open(&file.path)?), Bytes::Memory(numbers.clone()));

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::batch::JOB;
 use crate::output::MANIFEST;
 use crate::record::{Manifest, Parameters};
-use crate::represent::NAME as TEXT_ROWS;
+use crate::represent::weighted_by_pool;
 use crate::source::DataError;
 use crate::source::name::readable;
 
@@ -97,12 +97,14 @@ fn representation(manifest: &Manifest) -> String {
     let of = |role: &'static str| manifest.inputs.iter().filter(move |input| input.role == role);
     let Some(query) = of("query").next() else { return "a matrix".to_owned() };
     let numbers = query.columns.unwrap_or_default();
-    match &query.tensor {
-        Some(name) if name.starts_with(TEXT_ROWS) => {
+    let text = query.tensor.as_deref().and_then(|name| Some((name, weighted_by_pool(name)?)));
+    match text {
+        Some((name, true)) => {
             let pool: Vec<&str> = of("pool").map(|input| input.sha256.as_str()).collect();
             format!("{name}, {numbers} numbers, words weighted by the pool {}", pool.join(", "))
         }
-        _ => format!("vectors of {numbers} numbers"),
+        Some((name, false)) => format!("{name}, {numbers} numbers"),
+        None => format!("vectors of {numbers} numbers"),
     }
 }
 

@@ -163,7 +163,7 @@ fn proved(manifest: &Manifest, result: &SelectionRecord) -> String {
 /// How to check the certificate, for a shell in the folder of the card.
 fn command(inputs: &[InputRecord]) -> String {
     let mut words = format!("kantor verify {CERTIFICATE}");
-    for flag in ["pool", "query", "similarity"] {
+    for flag in ["pool", "query", "similarity", "model"] {
         for input in inputs.iter().filter(|input| input.role == flag) {
             let _ = write!(words, " \\\n    --{flag} {}", quoted(&readable(&input.path)));
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use kantor::represent::{Ngrams, TextSpec};
+use kantor::represent::{Side, TextRows, TextSpec};
 use kantor::source::{Allowance, JsonlRows};
 use kantor_solvers::Quiet;
 use kantor_theory::Rows;
@@ -20,8 +20,9 @@ fn rows(texts: &Value, dim: usize) -> Vec<Vec<f64>> {
     let lines: String = texts.as_array().unwrap().iter().map(|text| format!("{}\n", json!({ "text": text }))).collect();
     fs::write(file.path(), lines).unwrap();
     let lines = JsonlRows::scan(&[file.path().to_owned()], None, &Quiet).unwrap();
-    let (spec, allowance) = (TextSpec { dim, ..TextSpec::default() }, Allowance::unlimited());
-    let rows = Ngrams::new(spec, None).encoder(&lines, &allowance, &Quiet).rows(&lines).unwrap();
+    let (spec, allowance) = (TextSpec::ngrams(None, dim), Allowance::unlimited());
+    let maker = TextRows::open(&spec, None, &allowance, &Quiet).unwrap();
+    let rows = maker.rows(&lines, (&lines, Side::Pool), &allowance, &Quiet).unwrap();
     let row = |row: usize| {
         let mut numbers = vec![0.0; dim];
         rows.read_row(row, &mut numbers);

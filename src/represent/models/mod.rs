@@ -49,6 +49,10 @@ enum Network {
     Causal(Causal),
 }
 
+/// Version of the rows: to be raised with any change of them, or of what is read of a line, so that what caches keep of older versions is
+/// not taken for them.
+pub(crate) const VERSION: u32 = 1;
+
 /// Tokens of a text that causal models are given, unless another number is asked for: as RDS+ was published.
 const LONGEST: usize = 2048;
 
@@ -153,7 +157,7 @@ impl Encoder {
         self.longest
     }
 
-    /// What every text begins with.
+    /// What every text begins with, unless it is to begin otherwise.
     pub(crate) fn prompt(&self) -> &str {
         &self.prompt
     }
@@ -163,17 +167,17 @@ impl Encoder {
         &self.digest
     }
 
-    /// The row of a text.
+    /// The row of a text after a prompt.
     ///
     /// # Errors
     /// Says why there is none.
-    pub(crate) fn row(&self, text: &str) -> Result<Made, Unmade> {
+    pub(crate) fn row(&self, prompt: &str, text: &str) -> Result<Made, Unmade> {
         let of_text = |fault: String| (fault, "give every line a text that its tokenizer reads");
         let of_model = |fault: String| (fault, "take another model, or leave the line out");
         let found = match self.network {
-            Network::Sentence(_) => self.tokens.of(&format!("{}{}", self.prompt, text.trim())),
+            Network::Sentence(_) => self.tokens.of(&format!("{prompt}{}", text.trim())),
             // White space is part of what a language model reads.
-            Network::Causal(_) => self.tokens.of(&format!("{}{text}", self.prompt)),
+            Network::Causal(_) => self.tokens.of(&format!("{prompt}{text}")),
         }
         .map_err(of_text)?;
         if found.ids.is_empty() {

@@ -1,6 +1,8 @@
 //! `kantor embed`: rows of text by a sentence encoder.
 
 #[cfg(feature = "models")]
+mod chosen;
+#[cfg(feature = "models")]
 mod language;
 #[cfg(feature = "models")]
 mod made;
@@ -30,5 +32,19 @@ fn a_program_without_models_names_the_feature() {
     let mut command = crate::support::kantor();
     command.current_dir(work.path()).args(["embed", "text.jsonl", "--model", "model", "-o", "rows.safetensors"]);
     command.assert().code(3).stderr(contains("built without").and(contains("--features models")));
+    let mut select = crate::support::kantor();
+    select.current_dir(work.path()).args([
+        "select",
+        "--pool",
+        "text.jsonl",
+        "--query",
+        "text.jsonl",
+        "-k",
+        "1",
+        "-o",
+        "out",
+    ]);
+    select.args(["--represent", "embed", "--model", "model"]);
+    select.assert().code(3).stderr(contains("model: is a model").and(contains("--features models")));
     assert_eq!(std::fs::read_dir(work.path()).unwrap().count(), 2);
 }
