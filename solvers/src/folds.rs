@@ -1,11 +1,14 @@
 //! Queries in folds, for measuring a selection on queries that it did not see.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::draw::without_replacement;
 
 /// Stream of the generator that draws folds: another than that of methods with the same seed.
 const STREAM: u64 = 2;
+
+/// First stream of the generator that draws nested parts.
+const NESTED: u64 = 1 << 41;
 
 /// 0..`count` in `folds` disjoint lists, each ascending; their lengths differ by at most one. Drawn by ChaCha8.
 ///
@@ -76,6 +79,54 @@ pub fn folds_of_groups(tasks: &[usize], groups: &[usize], folds: usize, seed: u6
             lists[fold].append(&mut members[group]);
         }
         first += count;
+    }
+    lists.iter_mut().for_each(|list| list.sort_unstable());
+    lists
+}
+
+/// [`folds_of_groups`] where groups stay together, else [`folds_within`].
+///
+/// # Panics
+/// As these.
+pub fn split(tasks: &[usize], groups: Option<&[usize]>, folds: usize, seed: u64) -> Vec<Vec<usize>> {
+    match groups {
+        None => folds_within(tasks, folds, seed),
+        Some(groups) => folds_of_groups(tasks, groups, folds, seed),
+    }
+}
+
+/// Nested random parts of the queries in `among` (ascending): for each divisor about the part 1/divisor of every task, and each
+/// list (ascending) holds those of larger divisors. Drawn by ChaCha8, whole `groups` where there are some: as few in a drawn
+/// order as have that part of a task's queries. `draw` tells draws of one seed apart.
+pub fn nested(
+    tasks: &[usize],
+    groups: Option<&[usize]>,
+    among: &[usize],
+    divisors: &[usize],
+    seed: u64,
+    draw: usize,
+) -> Vec<Vec<usize>> {
+    let mut lists = vec![Vec::new(); divisors.len()];
+    let mut first = 0;
+    for (task, &count) in tasks.iter().enumerate() {
+        let here: Vec<usize> = among.iter().copied().filter(|query| (first..first + count).contains(query)).collect();
+        first += count;
+        let mut units: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &query in &here {
+            units.entry(groups.map_or(query, |groups| groups[query])).or_default().push(query);
+        }
+        let units: Vec<Vec<usize>> = units.into_values().collect();
+        let stream = NESTED + ((task as u64) << 20) + draw as u64;
+        let order = without_replacement(seed, stream, units.len(), units.len());
+        for (list, divisor) in lists.iter_mut().zip(divisors) {
+            let (wanted, mut taken) = (here.len().div_ceil((*divisor).max(1)), 0);
+            let units = order.iter().map(|&unit| &units[unit]).take_while(|unit| {
+                let more = taken < wanted;
+                taken += unit.len();
+                more
+            });
+            list.extend(units.flatten());
+        }
     }
     lists.iter_mut().for_each(|list| list.sort_unstable());
     lists

@@ -20,8 +20,9 @@ use crate::view::page;
 use crate::view::remarks::by_kind;
 use crate::view::terminal::tell;
 
-use super::args::{FileArguments, RunArguments, SelectionArguments, check_methods, cost_parser, name, without_repeats};
+use super::args::{FileArguments, RunArguments, check_methods, cost_parser, name, without_repeats};
 use super::caching::CacheArguments;
+use super::choice::SelectionArguments;
 use super::copies::CopyArguments;
 use super::count::{count, repeats};
 use super::failure::Failure;
@@ -134,10 +135,10 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     let place = Place::new(&selection.out);
     let staging = ResultDirectory::begin(&selection.out, selection.force, &arguments.run.read_files(&spec, &inputs))?;
-    let goal = selection.goal(strictest);
+    let goal = selection.choice.goal(strictest);
     let selecting = Request {
         energy: !arguments.no_energy,
-        balance: selection.balance(&inputs)?,
+        balance: selection.choice.balance(&inputs)?,
         ..selection.request(arguments.method, &arguments.run)
     };
     tell_idle(&goal, &selecting, &arguments.run);

@@ -6,12 +6,14 @@ mod batch;
 mod best;
 mod bound;
 mod caching;
+mod choice;
 mod columns;
 mod compare;
 mod config;
 mod constraints;
 mod copies;
 mod count;
+mod curve;
 mod distance;
 mod embed;
 mod example;
@@ -88,8 +90,9 @@ enum Command {
     Batch(Box<batch::Arguments>),
     /// Order the whole pool by a method, cut the order into bins, and write some rows of each with their distance
     Quantiles(Box<quantiles::Arguments>),
-    /// Say whether distance predicts the outcome of training, in published tables or in your own results
-    Study(study::Arguments),
+    /// Say whether distance predicts the outcome of training, in published tables or in your own results; or what more queries, or a
+    /// larger pool, would be worth
+    Study(Box<study::Arguments>),
     /// List the selection methods and their defaults
     Methods(registries::MethodArguments),
     /// List the transport solvers and the problems that they solve

@@ -47,11 +47,16 @@ pub(super) fn placed(result: &SelectionRecord, out: &Path) -> Value {
     object
 }
 
-/// Says what readers of a result should know of its inputs.
+/// Says what readers of a result with a manifest should know of its inputs.
 pub(super) fn warn(inputs: &Inputs, run: &RunArguments) {
+    warn_of_rows(inputs, ", listed in the manifest", run);
+}
+
+/// Says what readers of a result should know of its inputs, and where dropped rows are `listed`.
+pub(super) fn warn_of_rows(inputs: &Inputs, listed: &str, run: &RunArguments) {
     doubt(inputs, run);
     let overlap = inputs.overlap_in_words().map(|rows| format!("{rows}; --forbid-overlap makes this an error"));
-    let dropped = inputs.dropped_in_words().map(|rows| format!("{rows}, listed in the manifest"));
+    let dropped = inputs.dropped_in_words().map(|rows| format!("{rows}{listed}"));
     for text in overlap.into_iter().chain(dropped).filter(|_| !run.quiet) {
         tell(format_args!("kantor: warning: {text}"));
     }

@@ -14,8 +14,9 @@ use crate::view::remarks::by_kind;
 use crate::view::table;
 use crate::view::terminal::tell;
 
-use super::args::{CertifyArguments, InputArguments, RunArguments, SelectionArguments, check_methods, name};
+use super::args::{CertifyArguments, InputArguments, RunArguments, check_methods, name};
 use super::caching::CacheArguments;
+use super::choice::SelectionArguments;
 use super::copies::CopyArguments;
 use super::failure::Failure;
 use super::output::{Place, placed, say, tell_by_kind, warn};
@@ -59,11 +60,11 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let spec = selection.spec(&arguments.input.files, &arguments.run)?;
     let spec = InputSpec { cache: arguments.cache.folder(), ..spec };
     let inputs = Inputs::open_to_select(&spec, cost, &progress)?;
-    let goal = selection.goal(cost);
+    let goal = selection.choice.goal(cost);
     let request = Request {
         certify: !arguments.certify.no_certify,
         energy: arguments.certify.energy,
-        balance: selection.balance(&inputs)?,
+        balance: selection.choice.balance(&inputs)?,
         ..selection.request(arguments.method, &arguments.run)
     };
     let largest = goal.budgets.iter().map(|&budget| inputs.rules().rows_about(budget)).max().unwrap_or(0);

@@ -13,13 +13,16 @@ use crate::study::{Joined, Published, TaskRun, TrainingOutcome, joined, publishe
 use crate::view::escape::Text;
 use crate::view::{page, table};
 
+use super::args::RunArguments;
+use super::curve::{FLAG, LearningCurve};
 use super::failure::Failure;
 use super::output::say;
 use super::signals;
 
-/// Whether distance predicts the outcome of training: in published tables, or in your own results
+/// Whether distance predicts the outcome of training: in published tables, or in your own results. Or how much more queries, or a larger
+/// pool, would help: choices by parts of both, measured on queries that were kept out
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("source").args(["tables", "results"]).required(true))]
+#[command(group = clap::ArgGroup::new("source").args(["tables", "results", FLAG]).required(true))]
 pub(super) struct Arguments {
     /// Folder with the published tables (plot_data/quantile_budget/<model>/*.csv)
     #[arg(long, value_name = "DIR")]
@@ -30,15 +33,16 @@ pub(super) struct Arguments {
     /// What kantor select wrote for a task, or the output directory of kantor batch; repeat it
     #[arg(long = "run", id = "runs", value_name = "[TASK=]DIR", value_parser = OsStringValueParser::new().try_map(run_of), requires = "results")]
     runs: Vec<Runs>,
+    #[command(flatten)]
+    curve: LearningCurve,
     /// Write a page of HTML with figures as well
     #[arg(short = 'o', long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Replace an older page
     #[arg(long)]
     force: bool,
-    /// Print one JSON object instead of tables
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    run: RunArguments,
 }
 
 /// Results of one task, or of all tasks of a batch.
@@ -87,6 +91,10 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if let Some(curve) = &arguments.curve.0 {
+        curve.run(arguments.html.as_deref(), arguments.force, &arguments.run)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     signals::end_at_once();
     let page = arguments.page()?;
     if let Some(directory) = &arguments.tables {
@@ -95,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let page = page::published(&found)?;
             file.finish(page.html.as_bytes())?;
         }
-        if arguments.json {
+        if arguments.run.json {
             let Published { correlations, budgets } = &found;
             say(json!({"schema": "kantor/study/1", "correlations": correlations, "budgets": budgets}))?;
         } else {
@@ -109,7 +117,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let page = page::joined(&found)?;
             file.finish(page.html.as_bytes())?;
         }
-        if arguments.json {
+        if arguments.run.json {
             let mut object = json!({"schema": "kantor/study/1"});
             if let (Some(object), Ok(serde_json::Value::Object(found))) =
                 (object.as_object_mut(), serde_json::to_value(&found))

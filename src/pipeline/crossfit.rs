@@ -11,33 +11,22 @@
 use std::time::Instant;
 
 use kantor_solvers::Watch;
-use kantor_solvers::folds::{by_group, folds_of_groups, folds_within, kept_together};
+use kantor_solvers::folds::{by_group, kept_together, split};
 use kantor_theory::generalization::cross_fit::{Fold, fold_bounds};
 use kantor_theory::generalization::metric::chord_from_cosine;
 use kantor_theory::generalization::{Bound, Metric, MetricDistance};
-use kantor_theory::rounding::{add_down, add_up, div_down, div_up};
 use kantor_theory::{Cost, DistanceBound, FeasibleSet, Geometry, Interval, Objective, PickedRows, Power};
 use serde::{Deserialize, Serialize};
 
+use super::heldout::{Means, choose_and_measure, mean, middle};
 use super::likeness::unlike_anew;
 use super::unseen::{PairedBy, Unseen, Values};
-use super::{Error, Outcome, Request, beside, choose};
-use crate::certify::{self, Terms};
-use crate::label::{Labelled, budgets};
+use super::{Error, Outcome, Request};
+use crate::label::Labelled;
 use crate::problem::Problem;
 
 /// The probability with which T10 may fail.
 const DELTA: f64 = 0.05;
-
-/// Distances of a selection to some of the queries, with their weights: of one fold, or the means over all folds, each of which
-/// counts the same.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Means {
-    /// Proved to contain the (mean) distance under the objective.
-    pub distance: Interval,
-    /// Proved to contain the (mean) energy distance; `null` if it takes too long or the rows are not known.
-    pub energy: Option<Interval>,
-}
 
 /// What theorem T10 says of selections by the other folds, if the queries are independent draws from one law.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -78,12 +67,8 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
     }
     // One kernel for all folds: that of all queries.
     let objective = outcome.objective;
-    let plain = Request { certify: false, cross_fit: None, ..request.clone() };
     let groups = kept_together(&parts, problem.groups(), count);
-    let folds = match &groups {
-        None => folds_within(&parts, count, request.seed),
-        Some(groups) => folds_of_groups(&parts, groups, count, request.seed),
-    };
+    let folds = split(&parts, groups.as_deref(), count, request.seed);
     // Rows weigh their lengths where tokens are the budget.
     let sets: Vec<Option<FeasibleSet>> =
         outcome.goal.budgets.iter().map(|&budget| problem.feasible(budget)).collect::<Result<_, _>>()?;
@@ -100,32 +85,22 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
         let watch = &Labelled::new(watch, format!("fold {} of {count}", place + 1));
         let others: Vec<usize> = (0..m).filter(|query| fold.binary_search(query).is_err()).collect();
         let balance = request.balance.as_ref().map(|labels| others.iter().map(|&query| labels[query]).collect());
-        let plain = Request { balance, ..plain.clone() };
+        let by_seen = Request { balance, ..request.clone() };
         let rows = |list: &[usize]| PickedRows::new(problem.queries(), list.to_vec());
         let (held, seen) = (rows(fold), rows(&others));
         let held = problem.among(&held, fold)?;
         let seen = problem.among(&seen, &others)?.with_budgets(outcome.goal.budgets.clone());
         let seen = unlike_anew(seen, watch)?;
         let lists = [&fold[..], &others];
-        for (chosen, (found, served)) in
-            choose(&seen, &plain, watch)?.chosen.iter().zip(found.iter_mut().zip(&mut served))
-        {
-            let places = sets.iter().zip(found.iter_mut().zip(served));
-            for (proved, (set, (found, served))) in chosen.selections.iter().zip(places) {
-                let rows = &proved.selection.rows;
-                let terms = |by: &Problem<'_>| by.terms(objective).of_rows(set.as_ref(), rows);
-                let watch = &Labelled::new(watch, format!("{}, {}", chosen.method, budgets(&[rows.len()])));
-                let mut means = Vec::with_capacity(2);
-                for ((by, queries), served) in [&held, &seen].into_iter().zip(lists).zip(served.iter_mut()) {
-                    let (mean, distance) = measure_rows(by.geometry(), &terms(by), &request, rows, watch)?;
-                    for (query, cost) in shares(by.geometry(), &distance).filter(|_| by_query) {
-                        served[queries[query]] += scale * cost;
-                    }
-                    means.push(mean);
+        choose_and_measure([&held, &seen], &by_seen, objective, &sets, watch, |method, budget, measured| {
+            let sides = [&held, &seen].into_iter().zip(lists).zip(&mut served[method][budget]);
+            for (((by, queries), served), measured) in sides.zip(&measured) {
+                for (query, cost) in shares(by.geometry(), &measured.proof).filter(|_| by_query) {
+                    served[queries[query]] += scale * cost;
                 }
-                found.extend(<[Means; 2]>::try_from(means));
             }
-        }
+            found[method][budget].push(measured.map(|measured| measured.means));
+        })?;
     }
     for (chosen, found) in outcome.chosen.iter_mut().zip(&found) {
         for (proved, measured) in chosen.selections.iter_mut().zip(found) {
@@ -179,10 +154,6 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
     Ok(outcome)
 }
 
-fn middle(of: Interval) -> f64 {
-    f64::midpoint(of.lower.unwrap_or(0.0), of.upper.unwrap_or(f64::INFINITY))
-}
-
 /// What every piece of the plan that proves this distance adds to it, by query.
 fn shares<'a>(geometry: &'a Geometry<'_>, distance: &'a DistanceBound) -> impl Iterator<Item = (usize, f64)> + 'a {
     let plan = distance.evidence().plan.as_ref();
@@ -211,29 +182,4 @@ fn law(cost: Cost, power: Power, folds: &[Vec<usize>], parts: &[[Means; 2]]) -> 
     let folds: Option<Vec<Fold>> = folds.iter().zip(parts).map(fold).collect();
     let distance = fold_bounds(&folds?, diameter, DELTA).iter().map(Bound::value).fold(0.0, f64::max);
     Some(Law { metric, delta: DELTA, distance })
-}
-
-/// Distances of these rows to the queries of this geometry, and the proof of the first.
-fn measure_rows(
-    geometry: &Geometry<'_>,
-    terms: &Terms,
-    request: &Request,
-    rows: &[usize],
-    watch: &dyn Watch,
-) -> Result<(Means, DistanceBound), Error> {
-    watch.advance(0)?;
-    let proved = certify::distance(geometry, terms, rows)?;
-    let energy = beside::energy(geometry, terms, request.energy, rows, watch)?.ok();
-    Ok((Means { distance: proved.interval(), energy }, proved))
-}
-
-/// An interval that contains the mean of any numbers that the intervals contain.
-fn mean(intervals: impl IntoIterator<Item = Interval>) -> Interval {
-    let (mut low, mut high, mut count) = (Some(0.0), Some(0.0), 0.0);
-    for Interval { lower, upper } in intervals {
-        low = low.zip(lower).map(|(sum, x)| add_down(sum, x));
-        high = high.zip(upper).map(|(sum, x)| add_up(sum, x));
-        count += 1.0;
-    }
-    Interval { lower: low.map(|x| div_down(x, count)), upper: high.map(|x| div_up(x, count)) }
 }

@@ -106,7 +106,7 @@ pub(super) fn unlike_all_queries(
 }
 
 /// The problem, whose rules exclude the rows that are like none of its own queries in place of those that are like none of others.
-pub(super) fn unlike_anew<'a>(problem: Problem<'a>, watch: &dyn Watch) -> Result<Problem<'a>, Error> {
+pub(crate) fn unlike_anew<'a>(problem: Problem<'a>, watch: &dyn Watch) -> Result<Problem<'a>, Error> {
     let Some(least) = problem.rules().and_then(Rules::least_similarity) else { return Ok(problem) };
     let unlike = unlike_all_queries(least, problem.pool(), problem.queries(), watch)?;
     Ok(problem.without_unlike(least, &unlike))

@@ -10,6 +10,7 @@ mod feasible;
 mod forbid;
 mod groups;
 mod guard;
+mod heldout;
 mod idle;
 mod inputs;
 mod likeness;
@@ -52,7 +53,10 @@ pub use groups::GroupCoverage;
 pub(crate) use groups::coverage;
 #[cfg(feature = "cli")]
 pub(crate) use guard::unless_explained;
+pub use heldout::Means;
+pub(crate) use heldout::{choose_and_measure, middle};
 pub use inputs::Inputs;
+pub(crate) use likeness::unlike_anew;
 pub use order::Note;
 #[cfg(feature = "cli")]
 pub(crate) use order::OVERFIT;

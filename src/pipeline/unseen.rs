@@ -34,7 +34,7 @@ impl PairedBy {
     }
 }
 
-/// How far a method is behind the closest one.
+/// How far one is behind another, such as a method behind the closest one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Behind {
     /// In the mean.
@@ -44,13 +44,14 @@ pub struct Behind {
 }
 
 impl Behind {
-    fn of(own: &[f64], other: &[f64]) -> Self {
+    /// How far what has these values is behind what has the others, pair by pair.
+    pub(crate) fn of(own: &[f64], other: &[f64]) -> Self {
         let differences: Vec<f64> = own.iter().zip(other).map(|(own, other)| own - other).collect();
         let half_width = mean_interval(&differences).map(|[low, high]| 0.5 * (high - low));
         Self { mean: mean(differences.iter().copied()), half_width }
     }
 
-    /// Whether it is told apart from the closest.
+    /// Whether it is told apart from the other, which is closer.
     pub fn is_told_apart(&self) -> bool {
         self.half_width.is_some_and(|half| self.mean > half)
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use kantor_solvers::{Task, Watch};
 use kantor_theory::certificate::Role;
-use kantor_theory::{Cost, FeasibleSet, Geometry, GeometryError, Objective, Power, Rows, Weights};
+use kantor_theory::{
+    Cost, FeasibleSet, Geometry, GeometryError, Objective, PickedColumns, PickedRows, Power, Rows, Weights,
+};
 
 use crate::certify::Terms;
 use crate::constraints::{RuleError, Rules};
@@ -190,6 +192,42 @@ impl<'a> Problem<'a> {
             None => Problem::from_matrix(queries, self.goal.clone()),
         };
         Ok(Problem { ruled: self.ruled.clone(), ..other? })
+    }
+
+    /// The rows of the pool with these numbers, or those columns of the matrix: what [`Problem::in_pool`] takes.
+    pub(crate) fn pool_part(&self, rows: Vec<usize>) -> Box<dyn Rows + 'a> {
+        match self.pool() {
+            Some(pool) => Box::new(PickedRows::new(pool, rows)),
+            None => Box::new(PickedColumns::new(self.queries, rows)),
+        }
+    }
+
+    /// The same problem with a part of its pool: rows of these numbers (ascending), which are in `part`. Rules speak of rows as they are
+    /// stored, so they hold for those that are left.
+    ///
+    /// # Errors
+    /// As [`Problem::new`] and [`Problem::from_matrix`].
+    pub(crate) fn in_pool<'b>(&self, part: &'b dyn Rows, rows: &[usize]) -> Result<Problem<'b>, GeometryError>
+    where
+        'a: 'b,
+    {
+        let other = match self.pool() {
+            Some(_) => Problem::new(part, self.queries, self.goal.clone())?,
+            None => Problem::from_matrix(part, self.goal.clone())?,
+        };
+        let ruled = self.ruled.as_deref().map(|Ruled { rules, dropped }| {
+            let all = self.geometry.pool_len() + dropped.len();
+            let stored = (0..all).filter(|row| dropped.binary_search(row).is_err());
+            let mut gone = dropped.clone();
+            gone.extend(
+                stored.enumerate().filter(|(row, _)| rows.binary_search(row).is_err()).map(|(_, stored)| stored),
+            );
+            gone.sort_unstable();
+            Arc::new(Ruled { rules: rules.clone(), dropped: gone })
+        });
+        let (query_weights, groups) = (self.query_weights.clone(), self.groups.clone());
+        let (parts, tasks) = (self.parts.clone(), self.tasks.clone());
+        Ok(Problem { query_weights, parts, tasks, groups, ruled, ..other })
     }
 
     /// All pairs of pool rows and queries, and the cost between them.

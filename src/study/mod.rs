@@ -1,5 +1,6 @@
-//! Does distance predict what training gives? Published tables, and a user's own results.
+//! Does distance predict what training gives? Published tables, and a user's own results. How much would more queries, or a larger pool, help?
 
+mod curve;
 mod own;
 mod runs;
 mod tables;
@@ -9,6 +10,7 @@ use std::path::Path;
 use csv::Position;
 use serde::de::DeserializeOwned;
 
+pub use curve::{Axis, Curve, LEAST, LearningCurves, LeftOut, Point, learning_curves, learning_curves_of};
 pub use own::{Cell, Joined, Pair, joined};
 pub use runs::{TaskRun, runs_of_batch};
 pub use tables::{BudgetResult, Correlation, Published, TrainingOutcome, published, published_files};

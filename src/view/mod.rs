@@ -4,6 +4,8 @@
 pub(crate) mod card;
 mod comparison;
 pub(crate) mod csv;
+#[cfg(feature = "pages")]
+pub(crate) mod curve;
 pub mod escape;
 #[cfg(feature = "pages")]
 pub mod page;

@@ -26,6 +26,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
+    /// For the terminal.
     pub(super) fn text(self) -> Text {
         let headings: Vec<&str> = self.columns.iter().map(|(heading, _)| heading.trim_end_matches('|')).collect();
         let mut text = Text::default();

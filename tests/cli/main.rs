@@ -14,6 +14,7 @@ mod compare;
 mod constraints;
 mod contact;
 mod copies;
+mod curve;
 mod embed;
 mod entries;
 mod escapes;

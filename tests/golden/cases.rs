@@ -183,6 +183,10 @@ pub(crate) const BATCH: &[Case] = &[
 
 #[rustfmt::skip]
 pub(crate) const STUDY: &[Case] = &[
+    case("learning-curve", Near, &[
+        "study --learning-curve --pool rows/pool.npy --query rows/query.npy --budget 20 --method round-robin,random --folds 4 --seed 1",
+        "study --learning-curve --pool rows/pool.npy --query rows/query.npy --budget 400 --method doubly-greedy --folds 2 --json",
+    ]),
     case("published", Near, &["study --tables published -o page.html"]),
     case("published-json", Near, &["study --tables published --json"]),
     case("own", Near, &[

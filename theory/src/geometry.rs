@@ -7,7 +7,8 @@ use crate::cost::{Cost, Family};
 use crate::dot;
 use crate::identity::GeometryId;
 use crate::matrix::Matrix;
-use crate::rows::{Element, PickedRows, Rows};
+use crate::picked::PickedRows;
+use crate::rows::{Element, Rows};
 
 pub use crate::fault::{
     GeometryError, LARGEST_COST, LARGEST_SQUARED_COST, SQUARED_NORM_RANGE, cosine_allowance, entry_fault,

@@ -164,54 +164,6 @@ pub trait Rows: Send + Sync {
     }
 }
 
-/// Some rows of a table, in the order of a list.
-pub struct PickedRows<'a> {
-    rows: &'a dyn Rows,
-    list: Vec<usize>,
-}
-
-impl<'a> PickedRows<'a> {
-    /// The rows of `rows` that `list` names.
-    ///
-    /// # Panics
-    /// If one does not exist.
-    pub fn new(rows: &'a dyn Rows, list: Vec<usize>) -> Self {
-        assert!(list.iter().all(|&row| row < rows.len()), "a row outside the table");
-        Self { rows, list }
-    }
-}
-
-impl Rows for PickedRows<'_> {
-    fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    fn dim(&self) -> usize {
-        self.rows.dim()
-    }
-
-    fn element(&self) -> Element {
-        self.rows.element()
-    }
-
-    fn element_of(&self, row: usize) -> Element {
-        self.rows.element_of(self.list[row])
-    }
-
-    fn read(&self, first: usize, columns: Range<usize>, out: &mut [f64]) {
-        let width = columns.len().max(1);
-        for (&row, out) in self.list[first..].iter().zip(out.chunks_exact_mut(width)) {
-            self.rows.read(row, columns.clone(), out);
-        }
-    }
-
-    fn read_f32(&self, first: usize, out: &mut [f32]) {
-        for (&row, out) in self.list[first..].iter().zip(out.chunks_exact_mut(self.dim())) {
-            self.rows.read_f32(row, out);
-        }
-    }
-}
-
 /// The rows of one table, then those of another.
 pub struct JoinedRows<'a> {
     first: &'a dyn Rows,

@@ -5,6 +5,7 @@ mod admission;
 mod auto;
 mod conformance;
 mod constrained;
+mod folds;
 mod greedy;
 mod guarantees;
 mod herding;

@@ -5,6 +5,7 @@
 //! figures show. Text from inputs is escaped wherever it appears.
 
 mod comparison;
+mod curve;
 mod figures;
 mod numbers;
 mod render;
@@ -17,6 +18,7 @@ use std::io;
 use plotters::drawing::DrawingAreaErrorKind;
 
 pub use comparison::comparison;
+pub use curve::learning_curves;
 pub use study::{joined, published};
 
 use super::Page;

@@ -13,12 +13,13 @@ use super::PageError;
 use super::figures::{Figure, Figures, STYLE};
 use crate::view::escape::{OneLine, in_lines};
 
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("page.html", include_str!("templates/page.html")),
     ("parts.html", include_str!("templates/parts.html")),
     ("comparison.html", include_str!("templates/comparison.html")),
     ("published.html", include_str!("templates/published.html")),
     ("joined.html", include_str!("templates/joined.html")),
+    ("curve.html", include_str!("templates/curve.html")),
 ];
 
 /// A figure, as templates see it.

@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::bandwidth::Bandwidth;
-use crate::folds::{folds, folds_of_groups, kept_together};
+use crate::folds::{kept_together, split};
 use crate::relax::herding;
 use crate::relax::herding::cloud::comparable;
 use crate::scan::{PoolScan, ScanRequest, scan};
@@ -84,10 +84,7 @@ impl Auto {
     ) -> Result<Vec<Vec<Vec<f64>>>, SelectError> {
         let (m, kernel) = (task.geometry.query_len(), Self::kernel(task.geometry)?);
         let count = self.auto_folds.min(m);
-        let folds = match self.groups(task) {
-            None => folds(m, count, task.seed),
-            Some(groups) => folds_of_groups(&[m], &groups, count, task.seed),
-        };
+        let folds = split(&[m], self.groups(task).as_deref(), count, task.seed);
         let mut scores = vec![vec![vec![0.0; m]; candidates.len()]; budgets.len()];
         for (place, unseen) in folds.iter().enumerate() {
             let seen: Vec<usize> = (0..m).filter(|query| unseen.binary_search(query).is_err()).collect();

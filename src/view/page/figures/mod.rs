@@ -11,6 +11,7 @@ mod excess;
 mod groups;
 mod heat;
 mod heldout;
+mod learning;
 mod legend;
 mod lengths;
 mod map;
@@ -37,6 +38,7 @@ use palette::Look;
 
 pub(super) use canvas::STYLE;
 pub(super) use correlations::correlations;
+pub(super) use learning::learning;
 pub(super) use outcomes::outcomes;
 pub(super) use quantiles::quantiles;
 pub(super) use ranks::ranks;
