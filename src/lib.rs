@@ -64,6 +64,7 @@ mod suggest;
 mod thread;
 pub mod verify;
 pub mod view;
+pub mod warmup;
 
 pub use array::{ArrayRows, Scalar};
 pub use kantor_solvers as solvers;

@@ -1,11 +1,13 @@
 //! `kantor embed`.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use super::args::RunArguments;
+use super::count::count;
 use super::failure::Failure;
 use super::output::say;
 use super::progress::Progress;
@@ -15,7 +17,7 @@ use crate::batch::Shard;
 use crate::embed::{EmbedSpec, Embedded, embed};
 use crate::output::distinct;
 use crate::pipeline::Request;
-use crate::represent::{Template, files_within};
+use crate::represent::{EncoderOptions, LessOptions, Role, Template, files_within};
 use crate::source::files_named;
 use crate::source::name::readable;
 
@@ -45,14 +47,65 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     #[command(flatten)]
+    less: LessArguments,
+    #[command(flatten)]
     run: RunArguments,
+}
+
+/// Rows of gradients.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Gradients")]
+struct LessArguments {
+    /// Make rows of the gradients of a language model's answers, by which LESS chooses, at the checkpoints in this folder, as `kantor
+    /// warmup` writes them
+    #[arg(long, value_name = "DIR", requires = "role")]
+    less: Option<PathBuf>,
+    /// What the rows are for: of a pool they are the directions in which Adam would go, of queries the gradients
+    #[arg(long, value_name = "pool|query", requires = "less",
+          value_parser = clap::builder::PossibleValuesParser::new(["pool", "query"]))]
+    role: Option<String>,
+    /// Numbers to which gradients are projected, for each checkpoint
+    #[arg(long, value_name = "D", requires = "less", default_value = "8192", value_parser = less_dim)]
+    less_dim: usize,
+    /// Seed of the projection
+    #[arg(long, value_name = "SEED", requires = "less", default_value_t = 0)]
+    seed: u64,
+    /// What to do with a text of which no answer is left: `drop` makes it a row of zeros, which `--on-bad-row drop` of other commands
+    /// leaves out
+    #[arg(long, value_name = "error|drop", requires = "less", default_value = "error",
+          value_parser = clap::builder::PossibleValuesParser::new(["error", "drop"]))]
+    on_bad_row: String,
+}
+
+impl LessArguments {
+    fn options(&self) -> Option<LessOptions> {
+        let role = if self.role.as_deref() == Some("query") { Role::Query } else { Role::Pool };
+        let options = |checkpoints: &PathBuf| LessOptions {
+            checkpoints: checkpoints.clone(),
+            role,
+            dim: self.less_dim,
+            seed: self.seed,
+            drop: self.on_bad_row == "drop",
+        };
+        self.less.as_ref().map(options)
+    }
+}
+
+fn less_dim(text: &str) -> Result<usize, String> {
+    const DIMS: RangeInclusive<usize> = 8..=1 << 20;
+    let dim = count::<usize>(text)?;
+    if DIMS.contains(&dim) { Ok(dim) } else { Err(format!("must be {} to {}", DIMS.start(), DIMS.end())) }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.run.apply()?;
     let files = arguments.files.iter().map(|named| files_named(named)).collect::<Result<Vec<_>, _>>()?.concat();
     // What is not there yet is no file of the model.
-    let of_model = if arguments.out.exists() { files_within(&arguments.model) } else { Vec::new() };
+    let folders = [Some(&arguments.model), arguments.less.less.as_ref()].into_iter().flatten();
+    let of_model: Vec<PathBuf> = match arguments.out.exists() {
+        true => folders.flat_map(|folder| files_within(folder)).collect(),
+        false => Vec::new(),
+    };
     let inputs = files.iter().chain(&of_model).map(PathBuf::as_path).chain(arguments.run.config.as_deref());
     distinct(&[("--out", &arguments.out)], inputs.collect::<Vec<&Path>>())?;
     let progress = Progress::new(arguments.run.detail(), signals::stop_flag());
@@ -60,7 +113,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         files,
         template: arguments.text.clone(),
         model: arguments.model.clone(),
-        options: arguments.encoder.options(),
+        options: EncoderOptions { less: arguments.less.options(), ..arguments.encoder.options() },
         element: arguments.encoder.element(),
         shard: arguments.shard.unwrap_or_default(),
         out: arguments.out.clone(),
@@ -79,6 +132,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(cut @ 1..) = record.cut {
         let most = record.model.max_length;
         words += &format!("; {cut} texts were cut at {most} tokens");
+    }
+    if let Some(dropped @ 1..) = record.less.as_ref().and_then(|less| less.dropped) {
+        words += &format!("; {dropped} have no answer that was read, and rows of zeros");
     }
     say(words)?;
     Ok(ExitCode::SUCCESS)

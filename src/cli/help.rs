@@ -6,7 +6,7 @@ use clap::{Arg, Command};
 const MANY: usize = 16;
 
 /// Flags that `-h` shows of a command that has many.
-const USUAL: [&str; 22] = [
+const USUAL: [&str; 26] = [
     "pool",
     "query",
     "pool-jsonl",
@@ -25,6 +25,10 @@ const USUAL: [&str; 22] = [
     "solver",
     "heldout-query",
     "losses",
+    "model",
+    "less",
+    "role",
+    "share",
     "all",
     "json",
     "quiet",

@@ -40,6 +40,7 @@ mod signals;
 mod study;
 mod threads;
 mod verify;
+mod warmup;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::ffi::OsString;
@@ -86,6 +87,8 @@ enum Command {
     Inspect(Box<inspect::Arguments>),
     /// Make rows of text by a sentence encoder or a language model
     Embed(Box<embed::Arguments>),
+    /// Train an adapter beside a language model on a part of a pool: the checkpoints of `kantor embed --less`
+    Warmup(Box<warmup::Arguments>),
     /// Do the jobs of a file: tasks × methods × budgets × seeds, each exactly once, however often it is interrupted
     Batch(Box<batch::Arguments>),
     /// Order the whole pool by a method, cut the order into bins, and write some rows of each with their distance
@@ -206,6 +209,7 @@ fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Embed(arguments) => embed::run(&arguments),
+        Command::Warmup(arguments) => warmup::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Batch(arguments) => batch::run(&arguments),
         Command::Quantiles(arguments) => quantiles::run(&arguments),

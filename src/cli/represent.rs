@@ -77,7 +77,7 @@ fn dim(text: &str) -> Result<usize, String> {
 impl EncoderArguments {
     /// How the model reads texts.
     pub(super) fn options(&self) -> EncoderOptions {
-        EncoderOptions { max_length: self.max_length, prompt: self.prompt.clone() }
+        EncoderOptions { max_length: self.max_length, prompt: self.prompt.clone(), less: None }
     }
 
     /// How its rows are stored.

@@ -37,7 +37,12 @@ pub(super) struct Kept {
     total: usize,
     finished: usize,
     cut: usize,
+    dropped: usize,
 }
+
+/// What is marked of a row: its text was cut, or nothing was left of it to make a row of.
+pub(super) const CUT: u8 = 1;
+pub(super) const DROPPED: u8 = 2;
 
 impl Kept {
     /// Begins a file beside `target`, or goes on with one that an earlier run for the same rows left there. Another one is replaced
@@ -62,7 +67,7 @@ impl Kept {
             Err(TryLockError::Error(_)) => {}
         }
         let row = record.dim * record.element.bytes() + 1;
-        let mut kept = Self { path, file, header: 0, row, block, total: record.rows, finished: 0, cut: 0 };
+        let mut kept = Self { path, file, header: 0, row, block, total: record.rows, finished: 0, cut: 0, dropped: 0 };
         let found = kept.first_line()?;
         kept.header = found.len() as u64;
         if json::from_slice::<EmbedRecord>(&found).is_ok_and(|found| found.is_of_rows_of(record)) {
@@ -83,6 +88,11 @@ impl Kept {
     /// Texts among them that were longer than what is read.
     pub(super) fn cut(&self) -> usize {
         self.cut
+    }
+
+    /// Texts among them whose rows are zeros.
+    pub(super) fn dropped(&self) -> usize {
+        self.dropped
     }
 
     fn first_line(&mut self) -> Result<Vec<u8>, DataError> {
@@ -146,12 +156,16 @@ impl Kept {
     }
 
     fn count(&mut self, content: &[u8]) {
-        let marks = content.chunks_exact(self.row).filter_map(|row| row.last());
-        self.cut += marks.filter(|&&mark| mark != 0).count();
+        let marked = |with: u8| {
+            let marks = content.chunks_exact(self.row).filter_map(|row| row.last());
+            marks.filter(|&&mark| mark & with != 0).count()
+        };
+        self.cut += marked(CUT);
+        self.dropped += marked(DROPPED);
         self.finished += content.len() / self.row;
     }
 
-    /// Keeps a block: of each row its numbers, then whether its text was cut.
+    /// Keeps a block: of each row its numbers, then its marks.
     pub(super) fn push(&mut self, content: &[u8]) -> Result<(), DataError> {
         let digest = self.digest(content);
         let mut write = || {

@@ -18,8 +18,11 @@ use crate::pipeline::Error;
 use crate::represent::{BLOCK, Encoded, EncoderOptions, Encoding, ModelEncoder, Reading, StoredAs, Template};
 use crate::shard::Shard;
 use crate::source::{Allowance, DataError, JsonlRows};
-use kept::Kept;
+use kept::{CUT, DROPPED, Kept};
 pub use record::{EmbedRecord, ModelRecord, TextRecord};
+
+/// The same of gradients, which take longer.
+const GRADIENTS: usize = 32;
 
 /// What to make rows of, and how.
 #[derive(Debug, Clone)]
@@ -70,18 +73,24 @@ pub fn embed(spec: &EmbedSpec, watch: &dyn Watch) -> Result<Embedded, Error> {
         return Err(DataError::malformed(&spec.files[0], fault, "take fewer shards").into());
     }
     let mut record = EmbedRecord::of(spec, &lines, &model, rows.clone());
-    let mut kept = Kept::open(&spec.out, &record, BLOCK, spec.force)?;
+    let rows_of_block = if record.less.is_some() { GRADIENTS } else { BLOCK };
+    let mut kept = Kept::open(&spec.out, &record, rows_of_block, spec.force)?;
     let taken_over = kept.rows();
     watch.begin("make rows", rows.len() as u64);
     watch.advance(taken_over as u64)?;
     let reading = Reading::new(spec.template.clone());
-    let encoding = Encoding { model: &model, reading: &reading, prompt: model.prompt(), element: spec.element };
+    let (prompt, element) = (model.prompt(), spec.element);
+    let encoding = Encoding { model: &model, reading: &reading, prompt, element, block: rows_of_block };
     encoding.each_block(&lines, rows.start + taken_over..rows.end, &allowance, watch, &mut |block| {
-        let marked = |row: Encoded| [row.bytes, vec![u8::from(row.is_cut)]].concat();
+        let mark = |is: bool, mark: u8| if is { mark } else { 0 };
+        let marked = |row: Encoded| [row.bytes, vec![mark(row.is_cut, CUT) | mark(row.is_dropped, DROPPED)]].concat();
         kept.push(&block.into_iter().flat_map(marked).collect::<Vec<_>>())
     })?;
     lines.check_unchanged()?;
     record.cut = Some(kept.cut());
+    if let Some(less) = &mut record.less {
+        less.dropped = Some(kept.dropped());
+    }
     write::write(out, &record, kept)?;
     Ok(Embedded { record, taken_over })
 }

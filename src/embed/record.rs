@@ -5,8 +5,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::EmbedSpec;
-use crate::represent::{ModelEncoder, StoredAs};
+use crate::represent::{LessRecord, ModelEncoder, StoredAs};
 use crate::source::JsonlRows;
+use crate::source::jsonl::JsonlFile;
 use crate::source::name::readable;
 
 /// The layout of the record.
@@ -37,15 +38,18 @@ pub struct ModelRecord {
 }
 
 /// What a file of rows was made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EmbedRecord {
     schema: String,
     /// The version of kantor.
     pub version: String,
-    /// What rows are: `embed` of a sentence encoder, `rds` of a causal language model.
+    /// What rows are: `embed` of a sentence encoder, `rds` of a causal language model, `less` of its gradients.
     pub represent: String,
     /// By what.
     pub model: ModelRecord,
+    /// How gradients were made, if they are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub less: Option<LessRecord>,
     /// The files of text.
     pub text: Vec<TextRecord>,
     /// What of a line is its text; its usual fields if nothing is said.
@@ -62,13 +66,20 @@ pub struct EmbedRecord {
     pub cut: Option<usize>,
 }
 
-impl EmbedRecord {
-    pub(super) fn of(spec: &EmbedSpec, lines: &JsonlRows, model: &ModelEncoder, rows: Range<usize>) -> Self {
-        let text = |file: &crate::source::jsonl::JsonlFile| TextRecord {
+impl TextRecord {
+    /// Of all files of some lines.
+    pub(crate) fn all(lines: &JsonlRows) -> Vec<Self> {
+        let text = |file: &JsonlFile| Self {
             path: readable(&file.path).to_string(),
             sha256: file.digest.clone(),
             rows: file.rows,
         };
+        lines.files().iter().map(text).collect()
+    }
+}
+
+impl EmbedRecord {
+    pub(super) fn of(spec: &EmbedSpec, lines: &JsonlRows, model: &ModelEncoder, rows: Range<usize>) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -79,7 +90,8 @@ impl EmbedRecord {
                 max_length: model.longest(),
                 prompt: model.prompt().to_owned(),
             },
-            text: lines.files().iter().map(text).collect(),
+            less: model.less(),
+            text: TextRecord::all(lines),
             template: spec.template.as_ref().map(ToString::to_string),
             first: rows.start,
             rows: rows.len(),
@@ -93,7 +105,9 @@ impl EmbedRecord {
     pub(super) fn is_of_rows_of(&self, other: &Self) -> bool {
         let bare = |record: &Self| {
             let mut record = record.clone();
-            record.text.iter_mut().map(|text| &mut text.path).chain([&mut record.model.path]).for_each(String::clear);
+            let less = record.less.as_mut().map(|less| &mut less.path);
+            let paths = record.text.iter_mut().map(|text| &mut text.path).chain([&mut record.model.path]);
+            paths.chain(less).for_each(String::clear);
             record
         };
         bare(self) == bare(other)

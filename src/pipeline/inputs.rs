@@ -348,8 +348,17 @@ impl Inputs {
     }
 }
 
-/// Fails if a file says that its rows were made by another model than those of the first that says so, or otherwise.
+/// Fails if a file says that its rows were made by another model than those of the first that says so, or otherwise, or for the other
+/// side.
 fn check_models(pool: &Representation, query: &Representation) -> Result<(), DataError> {
+    let files = pool.made().map(|of| (of, "pool")).chain(query.made().map(|of| (of, "query")));
+    for ((file, made), side) in files {
+        if let Some(role) = made.role().filter(|role| *role != side) {
+            let fault = format!("has rows that were made for the {role}, and is the {side}");
+            let remedy = "make rows of this side with --role, or take them all the same with --mixed-models";
+            return Err(DataError::malformed(&file.path, fault, remedy));
+        }
+    }
     let mut files = pool.made().chain(query.made());
     let Some((first, made)) = files.next() else { return Ok(()) };
     for (file, other) in files {

@@ -12,6 +12,7 @@ use super::reading::Reading;
 use super::spec::{ModelSpec, Side, model_name};
 use super::{EncoderOptions, StoredAs, described};
 use crate::probe;
+use crate::source::answers::Marked;
 use crate::source::memory::Claim;
 use crate::source::{Allowance, DataError, JsonlRows, Representation};
 
@@ -25,6 +26,8 @@ pub(crate) struct Encoding<'a> {
     /// What every text begins with.
     pub(crate) prompt: &'a str,
     pub(crate) element: StoredAs,
+    /// Rows that are made together.
+    pub(crate) block: usize,
 }
 
 /// The row of a text.
@@ -33,6 +36,8 @@ pub(crate) struct Encoded {
     pub(crate) bytes: Vec<u8>,
     /// Whether the text was longer than what is read.
     pub(crate) is_cut: bool,
+    /// Whether no answer was left of it, so that the row is zero.
+    pub(crate) is_dropped: bool,
 }
 
 impl Encoding<'_> {
@@ -50,25 +55,25 @@ impl Encoding<'_> {
         take: &mut dyn FnMut(Vec<Encoded>) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let mut block = Vec::new();
-        let mut finish = |block: &mut Vec<(usize, String)>| {
+        let mut finish = |block: &mut Vec<(usize, Marked)>| {
             let made = self.block(block, lines, watch)?;
             block.clear();
             take(made)
         };
         self.reading.each_text(lines, rows, allowance, &Quiet, &mut |row, text| {
             block.push((row, text));
-            if block.len() == BLOCK { finish(&mut block) } else { Ok(()) }
+            if block.len() == self.block { finish(&mut block) } else { Ok(()) }
         })?;
         if block.is_empty() { Ok(()) } else { finish(&mut block) }
     }
 
     fn block(
         &self,
-        texts: &[(usize, String)],
+        texts: &[(usize, Marked)],
         lines: &JsonlRows,
         watch: &dyn Watch,
     ) -> Result<Vec<Encoded>, DataError> {
-        let row = |(row, text): &(usize, String)| {
+        let row = |(row, text): &(usize, Marked)| {
             let refuse = |fault: String, remedy| {
                 let (file, line) = lines.place(*row);
                 DataError::Line { file: file.to_owned(), line, fault, remedy }
@@ -83,7 +88,7 @@ impl Encoding<'_> {
                 ));
             }
             watch.advance(1)?;
-            Ok(Encoded { bytes, is_cut: made.is_cut })
+            Ok(Encoded { bytes, is_cut: made.is_cut, is_dropped: made.is_dropped })
         };
         // One text at a time for each thread: long ones do not wait for each other.
         let made: Vec<_> = texts.par_iter().with_max_len(1).map(row).collect();
@@ -166,7 +171,7 @@ impl ByModel {
         claim.room(&mut made, bytes.saturating_add(COUNT), "the rows that are made of its text", REMEDY)?;
         let make = |made: &mut Vec<u8>| {
             watch.begin("make rows", lines.len() as u64);
-            let encoding = Encoding { model, reading, prompt, element: spec.element };
+            let encoding = Encoding { model, reading, prompt, element: spec.element, block: BLOCK };
             let mut cut = 0_u64;
             encoding.each_block(lines, 0..lines.len(), allowance, watch, &mut |block| {
                 for row in block {

@@ -1,17 +1,94 @@
 //! What is asked of a model that makes rows of text, and what it makes of one.
 
+use std::path::PathBuf;
+
 use half::f16;
 use serde::{Deserialize, Serialize};
 
 use crate::source::number::Number;
 
-/// How a model reads texts.
+/// How a model reads texts, and what it makes of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EncoderOptions {
     /// Tokens of a text that are read; as many as its folder says if left out.
     pub max_length: Option<usize>,
     /// What every text begins with; what its folder says by default if left out.
     pub prompt: Option<String>,
+    /// Rows are projected gradients of a causal language model; what it makes by itself if left out.
+    pub less: Option<LessOptions>,
+}
+
+/// Which gradients rows are made of (LESS, arXiv 2402.04333).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LessOptions {
+    /// The folder of a checkpoint, or one with several in it.
+    pub checkpoints: PathBuf,
+    /// What the rows are for.
+    pub role: Role,
+    /// Numbers of a row for each checkpoint.
+    pub dim: usize,
+    /// Of the projection.
+    pub seed: u64,
+    /// Whether a text of which no answer is left is a row of zeros, not an error.
+    pub drop: bool,
+}
+
+/// What rows of gradients are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// To be chosen: the direction in which Adam would go by the gradient.
+    Pool,
+    /// To be matched: the gradient itself.
+    Query,
+}
+
+/// What says how rows of gradients were made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LessRecord {
+    /// What the rows are for.
+    pub role: Role,
+    /// The folder of the checkpoints as it was named.
+    pub path: String,
+    /// Of the adapters.
+    pub adapter: LoraSettings,
+    /// The checkpoints, in the order of their numbers in a row.
+    pub checkpoints: Vec<CheckpointRecord>,
+    /// How gradients became short.
+    pub projection: ProjectionRecord,
+    /// Texts without an answer that was read, whose rows are zeros; said once all rows are made.
+    pub dropped: Option<usize>,
+}
+
+/// A checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointRecord {
+    /// SHA-256 of the names and digests of its files, in hexadecimal.
+    pub sha256: String,
+    /// The mean learning rate of the steps before it, by which it weighs.
+    pub learning_rate: f64,
+}
+
+/// How gradients became short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectionRecord {
+    /// By what.
+    pub kind: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Numbers that are left.
+    pub dim: usize,
+}
+
+/// Low-rank maps that are trained beside those of a model (LoRA, arXiv 2106.09685).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoraSettings {
+    /// Their rank.
+    pub rank: usize,
+    /// They are scaled by this number over their rank.
+    pub alpha: f64,
+    /// The maps of a layer that have one beside them, by their names (`q_proj`, …).
+    pub targets: Vec<String>,
 }
 
 /// Why a model makes no row of a text, and what to do.
@@ -22,6 +99,8 @@ pub(crate) struct Made {
     pub(crate) row: Vec<f32>,
     /// Whether the text was longer than what is read.
     pub(crate) is_cut: bool,
+    /// Whether no answer was left of it, so that the row is zero.
+    pub(crate) is_dropped: bool,
 }
 
 /// How numbers of rows are stored that a model makes.

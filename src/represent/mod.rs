@@ -30,8 +30,11 @@ pub(crate) use by_model::{BLOCK, Encoded, Encoding};
 use by_model::{ByModel, Known};
 use by_words::ByWords;
 pub use cache::Cache;
-pub use encoder::{EncoderOptions, StoredAs};
+pub use encoder::{
+    CheckpointRecord, EncoderOptions, LessOptions, LessRecord, LoraSettings, ProjectionRecord, Role, StoredAs,
+};
 pub(crate) use models::Encoder as ModelEncoder;
+pub(crate) use models::{Example, Failed, Trainer};
 pub use ngrams::DIM;
 pub(crate) use reading::Reading;
 #[cfg(feature = "cli")]
@@ -111,7 +114,7 @@ pub(crate) struct ReadText {
 impl ReadText {
     /// The text of a line, if it has what is read.
     pub(crate) fn said(&self, line: &[u8]) -> Option<String> {
-        self.reading.text(line).ok()
+        self.reading.text(line).ok().map(|said| said.text)
     }
 
     /// The cache, if there is one.

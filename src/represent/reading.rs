@@ -9,6 +9,7 @@ use kantor_solvers::Watch;
 use super::ngrams::WORD;
 use super::template::{self, Template};
 use super::words::each_word;
+use crate::source::answers::Marked;
 use crate::source::memory::Claim;
 use crate::source::text::FIELDS;
 use crate::source::{Allowance, DataError, JsonlRows};
@@ -29,8 +30,8 @@ impl Reading {
         self.template.as_ref()
     }
 
-    /// The text of a line, or what is missing.
-    pub(crate) fn text(&self, line: &[u8]) -> Result<String, String> {
+    /// The text of a line, with what of it answers, or what is missing.
+    pub(crate) fn text(&self, line: &[u8]) -> Result<Marked, String> {
         match &self.template {
             Some(template) => template.fill(line),
             None => template::usual(line),
@@ -48,7 +49,7 @@ impl Reading {
         rows: Range<usize>,
         allowance: &Allowance,
         watch: &dyn Watch,
-        take: &mut dyn FnMut(usize, String) -> Result<(), DataError>,
+        take: &mut dyn FnMut(usize, Marked) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let fields = self.fields();
         let fields: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
@@ -83,7 +84,7 @@ impl Reading {
                     if failed.as_ref().is_none_or(|(other, _)| *other > row) {
                         *failed = Some((row, error));
                     }
-                    Held { text: String::new(), _claim: None }
+                    Held { text: Marked::default(), _claim: None }
                 })
             };
             take(batch.len(), &text);
@@ -128,7 +129,7 @@ impl Reading {
         claim.add(line.len() as u64 * fields as u64, "the text of a line", LONG_REMEDY)?;
         let text = self.text(line).map_err(refuse)?;
         let mut words = 0;
-        each_word(&text, |_| words += 1);
+        each_word(&text.text, |_| words += 1);
         claim.add(words * WORD, "the words of a line", LONG_REMEDY)?;
         Ok(Held { text, _claim: Some(claim) })
     }
@@ -136,7 +137,7 @@ impl Reading {
 
 /// A text, and what it takes while it is worked on.
 pub(super) struct Held<'a> {
-    text: String,
+    text: Marked,
     _claim: Option<Claim<'a>>,
 }
 
@@ -144,7 +145,7 @@ impl Deref for Held<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.text
+        &self.text.text
     }
 }
 

@@ -158,7 +158,7 @@ impl TextSpec {
         }
         let (kind, said) = named_by_model(pool)?;
         let of_queries = named_by_model(query).map(|(_, said)| said.prompt);
-        let options = EncoderOptions { max_length: Some(said.max_length), prompt: Some(said.prompt) };
+        let options = EncoderOptions { max_length: Some(said.max_length), prompt: Some(said.prompt), less: None };
         let model = ModelSpec {
             kind: Some(kind),
             options,
@@ -238,7 +238,7 @@ mod tests {
             let name = |prompt| model_name("rds", ("ab", 7), (prompt, template.as_ref()), StoredAs::F16);
             let model = ModelSpec {
                 kind: Some(ModelKind::Rds),
-                options: EncoderOptions { max_length: Some(7), prompt: Some("p\": ".to_owned()) },
+                options: EncoderOptions { max_length: Some(7), prompt: Some("p\": ".to_owned()), less: None },
                 query_prompt: Some("q".to_owned()),
                 element: StoredAs::F16,
                 sha256: Some("ab".to_owned()),

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::source::answers::Marked;
 use crate::source::json::Json;
-use crate::source::text::{FIELDS, Fields, all_text};
+use crate::source::text::{FIELDS, Fields};
 use crate::suggest::did_you_mean;
 
 /// Text with fields of a line in it, such as `{prompt}\n{response}`. `{a.b}` is field b of the object a; `{{` and `}}` are braces;
@@ -98,23 +99,24 @@ impl Template {
         self.parts.iter().filter(|part| matches!(part, Part::Field(_))).count()
     }
 
-    /// The text of a line, in which a field that it lacks stands for nothing; or that it has none of the fields.
-    pub(super) fn fill(&self, line: &[u8]) -> Result<String, String> {
+    /// The text of a line, in which a field that it lacks stands for nothing; or that it has none of the fields. What follows an answer
+    /// up to the next field, such as a mark of its end, belongs to it.
+    pub(super) fn fill(&self, line: &[u8]) -> Result<Marked, String> {
         let line = std::str::from_utf8(line).unwrap_or_default();
         let object = Json::new(line.trim_matches([' ', '\t', '\r', '\n']));
-        let (mut text, mut found) = (String::new(), false);
+        let (mut text, mut found) = (Marked::default(), false);
         for part in &self.parts {
             match part {
-                Part::Literal(literal) => text.push_str(literal),
+                Part::Literal(literal) => text.join(literal),
                 Part::Field(path) => {
                     if let Some(value) = object.ok().and_then(|object| at(object, path)) {
                         found = true;
-                        said(value, &mut text);
+                        said(path.last().map_or("", |name| name), value, &mut text);
                     }
                 }
             }
         }
-        if found { Ok(text) } else { Err(lacks(&self.fields(), line)) }
+        if found { Ok(text.finish()) } else { Err(lacks(&self.fields(), line)) }
     }
 }
 
@@ -127,21 +129,23 @@ fn at<'a>(value: Json<'a>, path: &[String]) -> Option<Json<'a>> {
 }
 
 /// The text of a line by its usual fields, or that it has none of them.
-pub(super) fn usual(line: &[u8]) -> Result<String, String> {
+pub(super) fn usual(line: &[u8]) -> Result<Marked, String> {
     let fields = Fields::of(line);
-    match fields.text() {
-        None if !fields.may_say() => Err(lacks(&FIELDS, std::str::from_utf8(line).unwrap_or_default())),
-        text => Ok(text.unwrap_or_default()),
+    match fields.marked() {
+        said if said.text.is_empty() && !fields.may_say() => {
+            Err(lacks(&FIELDS, std::str::from_utf8(line).unwrap_or_default()))
+        }
+        said => Ok(said),
     }
 }
 
 /// Adds what a value says: a text as it is, nothing for null, numbers as they are written, all texts of lists and messages.
-fn said(value: Json<'_>, text: &mut String) {
+fn said(name: &str, value: Json<'_>, text: &mut Marked) {
     match value.text() {
-        Some(said) => text.push_str(&said),
+        Some(said) => text.say(name, &said),
         None if value.raw() == "null" => {}
-        None if value.raw().starts_with(['{', '[']) => text.push_str(&all_text(value).join("\n")),
-        None => text.push_str(value.raw()),
+        None if value.raw().starts_with(['{', '[']) => text.add(name, value, ""),
+        None => text.say(name, value.raw()),
     }
 }
 
@@ -165,7 +169,7 @@ mod tests {
     use super::*;
 
     fn fill(template: &str, line: &str) -> Result<String, String> {
-        template.parse::<Template>()?.fill(line.as_bytes())
+        Ok(template.parse::<Template>()?.fill(line.as_bytes())?.text)
     }
 
     #[test]
@@ -177,6 +181,21 @@ mod tests {
         // Columns of tables have names with dots.
         let dots = r#"{"a.b": "x", "a": {"b": "y", "c.d": {"e": "z"}}}"#;
         assert_eq!(fill("{a.b} {a.c.d.e}", dots).as_deref(), Ok("x z"));
+    }
+
+    #[test]
+    fn what_follows_an_answer_belongs_to_it() {
+        let answers = |template: &str, line: &str| {
+            let said = template.parse::<Template>().and_then(|template| template.fill(line.as_bytes()));
+            said.map(|said| said.answers.iter().map(|range| said.text[range.clone()].to_owned()).collect::<Vec<_>>())
+        };
+        let one = |text: &str| Ok(vec![text.to_owned()]);
+        let line = r#"{"prompt": "a", "response": "b", "text": "t", "m": {"answer": 3}}"#;
+        assert_eq!(answers("<u>{prompt}</u><s>{response}</s>\\n{prompt}!", line), one("b</s>\n"));
+        assert_eq!(answers("{prompt}: {m.answer}.", line), one("3."));
+        assert_eq!((answers("<{text}>", line), answers("{prompt}{text}", line)), (one("<t>"), Ok(vec![])));
+        let chat = r#"{"m": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#;
+        assert_eq!(answers("{m}.", chat), one("b."));
     }
 
     #[test]

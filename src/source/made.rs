@@ -12,10 +12,27 @@ pub(crate) const KEY: &str = "kantor";
 /// How the layout of such a record begins.
 const SCHEMA: &str = "kantor/embed/";
 
-/// What rows of one model may differ in, and still be compared: where they are from, how they are stored, and what stands before the
-/// texts. Models are known by their content.
-const FREE: [&str; 11] =
-    ["schema", "version", "text", "template", "first", "rows", "dim", "element", "cut", "model.path", "model.prompt"];
+/// What rows of one model may differ in, and still be compared: where they are from, how they are stored, what stands before the texts,
+/// and what they are for. Models are known by their content.
+const FREE: [&str; 14] = [
+    "schema",
+    "version",
+    "text",
+    "template",
+    "first",
+    "rows",
+    "dim",
+    "element",
+    "cut",
+    "model.path",
+    "model.prompt",
+    ROLE,
+    "less.path",
+    "less.dropped",
+];
+
+/// What rows are for, where those of pool and query are made differently.
+const ROLE: &str = "less.role";
 
 /// Letters of a value that a message shows: a digest is one of 64.
 const SHOWN: usize = 80;
@@ -35,7 +52,8 @@ impl Made {
 
     /// By what and how, in one line.
     pub(crate) fn by(&self) -> String {
-        let is_how = |name: &str| name.starts_with("model.") || !FREE.contains(&name) || name == "template";
+        let is_how =
+            |name: &str| name.starts_with("model.") || !FREE.contains(&name) || name == "template" || name == ROLE;
         in_words(flat(&self.0).iter().filter(|(name, _)| is_how(name)))
     }
 
@@ -43,6 +61,11 @@ impl Made {
     pub(crate) fn of(&self) -> Vec<String> {
         let files = self.0.get("text").and_then(Value::as_array).into_iter().flatten();
         files.filter_map(Value::as_object).map(|file| in_words(flat(file).iter())).collect()
+    }
+
+    /// What the rows are for, if only that: `pool` or `query`.
+    pub(crate) fn role(&self) -> Option<&str> {
+        self.0.get("less")?.get("role")?.as_str()
     }
 
     /// The settings in which rows of both differ although they should not, as each has them; none if their rows can be compared.

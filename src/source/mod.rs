@@ -4,6 +4,7 @@
 //! (memory-mapped) and are converted by block. Whatever is wrong comes back as a [`DataError`] that names the file,
 //! the place and the remedy.
 
+pub(crate) mod answers;
 mod archive;
 pub mod cells;
 pub mod column;
@@ -60,13 +61,13 @@ pub mod whole;
 
 pub use column::ReadColumn;
 pub use columnar::Taken;
-#[cfg(feature = "cli")]
-pub(crate) use guard::is_guarded;
 pub use digest::Digests;
 pub use error::{DataError, FaultKind};
 #[cfg(feature = "models")]
 pub(crate) use file::Source;
 pub(crate) use file::{hexadecimal, open as open_file};
+#[cfg(feature = "cli")]
+pub(crate) use guard::is_guarded;
 pub use jsonl::JsonlRows;
 pub use labels::Labels;
 pub use made::Made;

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::answers::Marked;
 use super::json::Json;
 
 /// Fields and columns that chosen records are given: their place in the order, and what they weigh of a total of 1.
@@ -68,9 +69,20 @@ impl<'a> Fields<'a> {
 
     /// The text of the line.
     pub(crate) fn text(&self) -> Option<String> {
-        let mut parts = Vec::new();
-        FIELDS.iter().filter_map(|field| self.get(field)).for_each(|value| collect(value, DEPTH, &mut parts));
-        (!parts.is_empty()).then(|| parts.join("\n"))
+        let said = self.marked();
+        (!said.text.is_empty()).then_some(said.text)
+    }
+
+    /// The text of the line, if it has one, and where it answers.
+    pub(crate) fn marked(&self) -> Marked {
+        let mut all = Marked::default();
+        for &field in &FIELDS {
+            if let Some(value) = self.get(field) {
+                let lead = if all.text.is_empty() { "" } else { "\n" };
+                all.add(field, value, lead);
+            }
+        }
+        all.finish()
     }
 }
 
@@ -78,6 +90,13 @@ impl<'a> Fields<'a> {
 pub(crate) fn all_text(value: Json<'_>) -> Vec<Cow<'_, str>> {
     let mut parts = Vec::new();
     collect(value, DEPTH, &mut parts);
+    parts
+}
+
+/// All texts in an item of a list.
+pub(super) fn texts_of_item(item: Json<'_>) -> Vec<Cow<'_, str>> {
+    let mut parts = Vec::new();
+    collect(item, DEPTH - 1, &mut parts);
     parts
 }
 
@@ -128,6 +147,38 @@ mod tests {
         let odd = r#"{"score": NaN, "weight": 1e999, "text": "a\ud800b", "input": {"value": ["c", Infinity]}}"#;
         assert_eq!(text(odd).as_deref(), Some("c\na\\ud800b"));
         assert_eq!(text(&format!(r#"{{"text": {}"deep"{}}}"#, "[".repeat(100_000), "]".repeat(100_000))), None);
+    }
+
+    /// What answers: fields by their names, messages by their roles, and a text of which nobody says what was asked.
+    #[test]
+    fn answers_are_marked_in_the_text() {
+        let answers = |line: &str| {
+            let said = Fields::of(line.as_bytes()).marked();
+            said.answers.iter().map(|range| said.text[range.clone()].to_owned()).collect::<Vec<_>>()
+        };
+        let message = |role: &str, text: &str| format!(r#"{{"role": "{role}", "content": "{text}"}}"#);
+        let turns = [("system", "s"), ("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")];
+        let chat = turns.map(|(role, text)| message(role, text)).join(",");
+        for (line, expected) in [
+            (r#"{"prompt": "a", "response": "b"}"#.to_owned(), &["b"][..]),
+            (r#"{"instruction": "a", "input": "b", "output": "c"}"#.to_owned(), &["c"]),
+            (format!(r#"{{"messages": [{chat}]}}"#), &["b", "d"]),
+            (
+                r#"{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}"#.to_owned(),
+                &["b"],
+            ),
+            (
+                format!(r#"{{"prompt": [{}], "completion": [{}]}}"#, message("user", "a"), message("assistant", "b")),
+                &["b"],
+            ),
+            (r#"{"text": "a"}"#.to_owned(), &["a"]),
+            (r#"{"prompt": null, "response": null, "text": "a", "source": "s"}"#.to_owned(), &["a"]),
+            (r#"{"prompt": "a", "text": "b"}"#.to_owned(), &[]),
+            (format!(r#"{{"content": [{}]}}"#, message("user", "a")), &[]),
+            (r#"{"prompt": "a", "response": ""}"#.to_owned(), &[]),
+        ] {
+            assert_eq!(answers(&line), expected, "{line}");
+        }
     }
 
     #[test]

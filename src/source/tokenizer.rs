@@ -41,13 +41,16 @@ impl Tokenizer {
                 let fault = format!("is no tokenizer: {error}");
                 DataError::malformed(path, fault, "give a tokenizer.json")
             };
-            let inner = guarded(|panic| refuse(panic.into()), || {
-                let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(refuse)?;
-                // Lengths are those of the text, whatever a model is to be given.
-                inner.with_padding(None);
-                inner.with_truncation(None).map_err(refuse)?;
-                Ok(inner)
-            })?;
+            let inner = guarded(
+                |panic| refuse(panic.into()),
+                || {
+                    let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(refuse)?;
+                    // Lengths are those of the text, whatever a model is to be given.
+                    inner.with_padding(None);
+                    inner.with_truncation(None).map_err(refuse)?;
+                    Ok(inner)
+                },
+            )?;
             Ok(Self { file, inner })
         }
         #[cfg(not(feature = "tokenizers"))]

@@ -42,6 +42,7 @@ pub(crate) const HELP: &[Case] = &[
     case("inspect", Exact, &["inspect --help"]),
     case("prices", Exact, &["prices --help"]),
     case("embed", Exact, &["embed --help"]),
+    case("warmup", Exact, &["warmup --help"]),
     case("select", Exact, &["select --help"]),
     case("distance", Exact, &["distance --help"]),
     case("verify", Exact, &["verify --help"]),
@@ -199,6 +200,7 @@ pub(crate) const STUDY: &[Case] = &[
 #[rustfmt::skip]
 pub(crate) const ERRORS: &[Case] = &[
     case("embed", Exact, &["embed missing.jsonl --model text -o rows.safetensors", "embed rows/pool.npy --model text -o rows.safetensors"]),
+    case("warmup", Exact, &["warmup missing.jsonl --model text -o out", "warmup text/query_gsm8k.jsonl --model text --share 5 -o out"]),
     case("usage", Exact, &[
         "", "selekt", "select", select!("--budget 10"), select!("--budget ten -o out"), select!("--budget 10 --method round-robbin -o out"),
         select!("--budget 10 --cost cosin -o out"), select!("--budget 10 --metod random -o out"), quantiles!("--method all --bins 4 -o out"), "completions nonsense",

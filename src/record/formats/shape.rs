@@ -4,18 +4,15 @@
 
 use std::borrow::Cow;
 
+use crate::source::answers::{ANSWERS, TEXTS, role_of};
 use crate::source::json::Json;
 
 /// Fields that hold messages.
 const MESSAGES: [&str; 2] = ["messages", "conversations"];
 
-/// Fields that ask, those with more to the question, and those that answer.
+/// Fields that ask, and those with more to the question.
 const ASKS: [&str; 4] = ["instruction", "prompt", "question", "inputs"];
 const CONTEXTS: [&str; 2] = ["input", "context"];
-const ANSWERS: [&str; 5] = ["output", "response", "completion", "answer", "targets"];
-
-/// Fields that are a text alone.
-const TEXTS: [&str; 2] = ["text", "content"];
 
 /// Fields that a message names.
 const LISTED: usize = 12;
@@ -123,20 +120,15 @@ fn messages_in<'a>(name: &str, value: Json<'a>) -> Result<Vec<Message<'a>>, Stri
             (Some(role), ..) if item.get("content").is_some() => {
                 Message { role, content: text("content"), written: Some(item.raw()) }
             }
-            (None, Some(from), Some(value)) => Message { role: role_of(from), content: Some(value), written: None },
+            (None, Some(from), Some(value)) => {
+                let usual = role_of(&from);
+                let role = if usual == &*from { from } else { usual.to_owned().into() };
+                Message { role, content: Some(value), written: None }
+            }
             _ => return refuse(&format!("has message {at} without role and content")),
         });
     }
     if messages.is_empty() { refuse("has no message") } else { Ok(messages) }
-}
-
-/// The usual word for a speaker of a conversation.
-fn role_of(from: Said<'_>) -> Said<'_> {
-    match &*from {
-        "human" => Cow::Borrowed("user"),
-        "gpt" | "chatgpt" | "bot" | "model" => Cow::Borrowed("assistant"),
-        _ => from,
-    }
 }
 
 /// The messages of a question and its answer, if both are lists of them.

@@ -32,6 +32,8 @@ pub(super) struct Shape {
     pub(super) has_head_norms: bool,
     /// Whether numbers that turn together stand side by side (GGUF), not half a head apart.
     pub(super) is_interleaved: bool,
+    /// Whether words are told by the same table as they are read by.
+    pub(super) is_tied: bool,
 }
 
 impl Shape {
@@ -44,25 +46,25 @@ impl Shape {
 }
 
 pub(super) struct Causal {
-    words: Tensor,
-    layers: Vec<Layer>,
-    norm: Tensor,
-    shape: Shape,
+    pub(super) words: Tensor,
+    pub(super) layers: Vec<Layer>,
+    pub(super) norm: Tensor,
+    pub(super) shape: Shape,
     /// Cosines and sines of positions: positions × half a head.
-    turns: (Tensor, Tensor),
+    pub(super) turns: (Tensor, Tensor),
 }
 
-struct Layer {
-    norm: Tensor,
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    head_norms: Option<(Tensor, Tensor)>,
-    output: Linear,
-    wide_norm: Tensor,
-    gate: Linear,
-    up: Linear,
-    down: Linear,
+pub(super) struct Layer {
+    pub(super) norm: Tensor,
+    pub(super) query: Linear,
+    pub(super) key: Linear,
+    pub(super) value: Linear,
+    pub(super) head_norms: Option<(Tensor, Tensor)>,
+    pub(super) output: Linear,
+    pub(super) wide_norm: Tensor,
+    pub(super) gate: Linear,
+    pub(super) up: Linear,
+    pub(super) down: Linear,
 }
 
 impl Causal {
@@ -150,7 +152,7 @@ impl Causal {
 }
 
 /// What is added to scores, so that no token looks at a later one.
-fn later(length: usize) -> Result<Tensor> {
+pub(super) fn later(length: usize) -> Result<Tensor> {
     let of = |(at, other): (usize, usize)| if other > at { f32::NEG_INFINITY } else { 0.0 };
     let mask: Vec<f32> = (0..length).flat_map(|at| (0..length).map(move |other| of((at, other)))).collect();
     Tensor::from_vec(mask, (length, length), &Device::Cpu)

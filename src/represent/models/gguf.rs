@@ -12,7 +12,7 @@ use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 use super::causal::Shape;
-use super::tensors::Tensors;
+use super::tensors::{HEAD, Tensors};
 use crate::source::memory::{Allowance, Claim};
 use crate::source::{DataError, Source};
 
@@ -46,7 +46,8 @@ impl Gguf {
         if has_no_alignment(bytes) {
             return Err(bad("says that numbers begin at multiples of 0".to_owned()));
         }
-        let mut reader = Metered { inner: Cursor::new(bytes), claim: Claim::new(allowance, path), owed: 0, refused: None };
+        let mut reader =
+            Metered { inner: Cursor::new(bytes), claim: Claim::new(allowance, path), owed: 0, refused: None };
         let content = match Content::read(&mut reader) {
             Ok(content) => content,
             Err(error) => return Err(reader.refused.unwrap_or_else(|| bad(format!("cannot be read: {error}")))),
@@ -115,6 +116,7 @@ impl Gguf {
             has_bias: false,
             has_head_norms: false,
             is_interleaved: true,
+            is_tied: !self.content.tensor_infos.contains_key("output.weight"),
         })
     }
 
@@ -159,7 +161,9 @@ impl Read for Metered<'_, '_> {
         self.owed += VALUE + into.len() as u64;
         if self.owed >= STEP {
             let remedy = "allow more with --max-memory, or take another model";
-            if let Err(error) = self.claim.add(std::mem::take(&mut self.owed), "what the file says of the model", remedy) {
+            if let Err(error) =
+                self.claim.add(std::mem::take(&mut self.owed), "what the file says of the model", remedy)
+            {
                 self.refused = Some(error);
                 return Err(io::ErrorKind::OutOfMemory.into());
             }
@@ -190,6 +194,7 @@ fn renamed(name: &str) -> String {
     match name {
         "embed_tokens.weight" => "token_embd.weight".to_owned(),
         "norm.weight" => "output_norm.weight".to_owned(),
+        HEAD => "output.weight".to_owned(),
         _ => NAMES.iter().fold(name.replacen("layers.", "blk.", 1), |name, (from, to)| name.replacen(from, to, 1)),
     }
 }

@@ -35,6 +35,8 @@ struct Config {
     sliding_window: Option<usize>,
     #[serde(default = "yes")]
     use_sliding_window: bool,
+    #[serde(default)]
+    tie_word_embeddings: bool,
 }
 
 fn yes() -> bool {
@@ -102,5 +104,6 @@ pub(super) fn shape(folder: &mut Folder) -> Result<Shape, DataError> {
         has_bias: config.attention_bias || config.model_type == "qwen2",
         has_head_norms: config.model_type == "qwen3",
         is_interleaved: false,
+        is_tied: config.tie_word_embeddings,
     })
 }

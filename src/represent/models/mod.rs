@@ -1,7 +1,8 @@
 //! Rows of text by models from local files; the feature `models` of the package.
 //!
 //! Sentence encoders make one row of a text by themselves. Of causal language models the row is the mean of the hidden states after
-//! the last norm, in which a token weighs in proportion to its place, at unit length (RDS+, arXiv 2503.01807).
+//! the last norm, in which a token weighs in proportion to its place, at unit length (RDS+, arXiv 2503.01807); or, if that is asked
+//! for, its gradients at checkpoints of a training ([`less`]).
 //!
 //! Nothing is fetched and nothing is executed: weights are safetensors or GGUF, settings are JSON. A row depends on its text, the
 //! model and the options alone, bit by bit, on one kind of processor.
@@ -10,6 +11,8 @@ mod bert;
 mod causal;
 mod folder;
 mod gguf;
+mod language;
+mod less;
 mod llama;
 mod sentence;
 mod t5;
@@ -17,21 +20,23 @@ mod tensors;
 mod tokens;
 mod weights;
 
-use std::ffi::OsStr;
 use std::path::Path;
 
 use candle_core::{Device, Result as Computed, Tensor};
 use kantor_solvers::Watch;
 
-use super::encoder::{EncoderOptions, Made, Unmade};
+use super::encoder::{EncoderOptions, LessRecord, Made, Unmade};
 use crate::source::DataError;
+use crate::source::answers::Marked;
 use crate::source::memory::{Allowance, Claim};
 use causal::Causal;
 use folder::Folder;
-use gguf::Gguf;
+use language::Language;
+use less::Less;
+pub(crate) use less::{Example, Failed, Trainer};
 use sentence::Sentence;
-use tokens::Tokens;
-use weights::Files;
+use tensors::Tensors;
+use tokens::{Tokenized, Tokens};
 
 /// A model that makes rows of text.
 pub(crate) struct Encoder {
@@ -47,14 +52,12 @@ pub(crate) struct Encoder {
 enum Network {
     Sentence(Sentence),
     Causal(Causal),
+    Less(Box<Less>),
 }
 
 /// Version of the rows: to be raised with any change of them, or of what is read of a line, so that what caches keep of older versions is
 /// not taken for them.
 pub(crate) const VERSION: u32 = 1;
-
-/// Tokens of a text that causal models are given, unless another number is asked for: as RDS+ was published.
-const LONGEST: usize = 2048;
 
 impl Encoder {
     /// Reads a folder, or a GGUF file.
@@ -67,8 +70,10 @@ impl Encoder {
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<Self, DataError> {
-        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(OsStr::new("gguf"))) {
-            return Self::of_file(path, options, allowance, watch);
+        let of_language =
+            |language: Language, tensors: &dyn Tensors| Self::of_language(language, tensors, options, allowance, watch);
+        if language::is_one_file(path) {
+            return language::of_file(path, options, options.less.is_some(), allowance, watch, of_language);
         }
         let mut folder = Folder::open(path)?;
         match &folder.kind()?[..] {
@@ -80,7 +85,9 @@ impl Encoder {
                 let config = sentence::Config::T5(t5::Config::read(&mut folder)?);
                 Self::of_sentences(folder, &config, options, allowance, watch)
             }
-            kind if llama::KINDS.contains(&kind) => Self::of_language(folder, options, allowance, watch),
+            kind if llama::KINDS.contains(&kind) => {
+                language::of_folder(folder, options, options.less.is_some(), allowance, watch, of_language)
+            }
             kind => Err(folder.unread(kind)),
         }
     }
@@ -92,6 +99,10 @@ impl Encoder {
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<Self, DataError> {
+        if options.less.is_some() {
+            let remedy = "gradients are made by language models of type llama, mistral, qwen2 and qwen3";
+            return Err(folder.bad("config.json", "is of a sentence encoder", remedy));
+        }
         let said = folder.longest()?.unwrap_or(config.usual());
         let longest = longest(&folder.path, options, config.most(), Some(said))?;
         let prompt = prompt(&mut folder, options)?;
@@ -103,47 +114,38 @@ impl Encoder {
     }
 
     fn of_language(
-        mut folder: Folder,
+        language: Language,
+        tensors: &dyn Tensors,
         options: &EncoderOptions,
         allowance: &Allowance,
         watch: &dyn Watch,
     ) -> Result<Self, DataError> {
-        let shape = llama::shape(&mut folder)?;
-        let longest = longest(&folder.path, options, shape.positions, Some(LONGEST))?;
-        let tokens = Tokens::read(&mut folder, longest, shape.vocabulary)?;
-        claim_working(&folder.path, shape.working(longest), allowance)?;
-        let files = Files::open(&mut folder, "", watch)?;
-        let dim = shape.width;
-        let causal = Causal::read(shape, longest, &files.weights(&folder, "embed_tokens.weight", allowance)?)?;
-        files.check()?;
-        let (prompt, digest) = (options.prompt.clone().unwrap_or_default(), folder.digest());
-        Ok(Self { network: Network::Causal(causal), tokens, prompt, longest, dim, digest })
+        let Language { model, tokens, longest, digest } = language;
+        let (dim, network) = match &options.less {
+            None => (model.shape.width, Network::Causal(model)),
+            Some(asked) => {
+                let less = Less::read(model, tensors, &digest, asked, allowance, watch)?;
+                (less.dim(), Network::Less(Box::new(less)))
+            }
+        };
+        let prompt = options.prompt.clone().unwrap_or_default();
+        Ok(Self { network, tokens, prompt, longest, dim, digest })
     }
 
-    fn of_file(
-        path: &Path,
-        options: &EncoderOptions,
-        allowance: &Allowance,
-        watch: &dyn Watch,
-    ) -> Result<Self, DataError> {
-        let file = Gguf::open(path, allowance, watch)?;
-        let shape = file.shape()?;
-        let longest = longest(path, options, shape.positions, Some(LONGEST))?;
-        let tokens = Tokens::of_tokenizer(file.tokenizer()?, longest, shape.vocabulary)
-            .map_err(|fault| DataError::malformed(path, fault, "take another file of the model"))?;
-        claim_working(path, shape.working(longest), allowance)?;
-        let dim = shape.width;
-        let causal = Causal::read(shape, longest, &file)?;
-        file.check()?;
-        let (prompt, digest) = (options.prompt.clone().unwrap_or_default(), file.sha256);
-        Ok(Self { network: Network::Causal(causal), tokens, prompt, longest, dim, digest })
-    }
-
-    /// What the rows are called: `embed` of a sentence encoder, `rds` of a causal model.
+    /// What the rows are called: `embed` of a sentence encoder, `rds` of a causal model, `less` if they are gradients.
     pub(crate) fn name(&self) -> &'static str {
         match self.network {
             Network::Sentence(_) => "embed",
             Network::Causal(_) => "rds",
+            Network::Less(_) => "less",
+        }
+    }
+
+    /// How gradients are made, if rows are some.
+    pub(crate) fn less(&self) -> Option<LessRecord> {
+        match &self.network {
+            Network::Less(less) => Some(less.record()),
+            _ => None,
         }
     }
 
@@ -171,31 +173,53 @@ impl Encoder {
     ///
     /// # Errors
     /// Says why there is none.
-    pub(crate) fn row(&self, prompt: &str, text: &str) -> Result<Made, Unmade> {
+    pub(crate) fn row(&self, prompt: &str, text: &Marked) -> Result<Made, Unmade> {
         let of_text = |fault: String| (fault, "give every line a text that its tokenizer reads");
         let of_model = |fault: String| (fault, "take another model, or leave the line out");
         let found = match self.network {
-            Network::Sentence(_) => self.tokens.of(&format!("{prompt}{}", text.trim())),
+            Network::Sentence(_) => self.tokens.of(&format!("{prompt}{}", text.text.trim()), &[]),
             // White space is part of what a language model reads.
-            Network::Causal(_) => self.tokens.of(&format!("{prompt}{text}")),
+            Network::Causal(_) => self.tokens.of(&format!("{prompt}{}", text.text), &[]),
+            Network::Less(_) => self.tokens.answering(prompt, text),
         }
         .map_err(of_text)?;
         if found.ids.is_empty() {
             return Err(of_text("the text has no tokens".to_owned()));
         }
-        let row = self.numbers(&found.ids).map_err(|error| of_model(error.to_string()))?;
+        let is_cut = found.is_cut;
+        if let Network::Less(less) = &self.network
+            && found.within.is_empty()
+        {
+            return match less.drops() {
+                true => Ok(Made { row: vec![0.0; self.dim], is_cut, is_dropped: true }),
+                false => Err(unanswered(is_cut)),
+            };
+        }
+        let row = self.numbers(&found).map_err(|error| of_model(error.to_string()))?;
         if row.iter().any(|number| !number.is_finite()) {
             return Err(of_model("the model makes numbers of it that are not finite".to_owned()));
         }
-        Ok(Made { row, is_cut: found.is_cut })
+        Ok(Made { row, is_cut, is_dropped: false })
     }
 
-    fn numbers(&self, tokens: &[u32]) -> Computed<Vec<f32>> {
+    fn numbers(&self, tokens: &Tokenized) -> Computed<Vec<f32>> {
         let row = match &self.network {
-            Network::Sentence(sentence) => sentence.row(tokens)?,
-            Network::Causal(causal) => unit(&by_place(&causal.states(tokens)?)?)?,
+            Network::Sentence(sentence) => sentence.row(&tokens.ids)?,
+            Network::Causal(causal) => unit(&by_place(&causal.states(&tokens.ids)?)?)?,
+            Network::Less(less) => return less.row(&tokens.ids, &tokens.within),
         };
         row.flatten_all()?.to_vec1()
+    }
+}
+
+/// That no token of an answer is left of a text.
+fn unanswered(is_cut: bool) -> Unmade {
+    const FIELDS: &str = "name its answer (response, output, completion, answer, targets, or messages of the assistant) in --text, or go on \
+                          without it by --on-bad-row drop";
+    const LONGER: &str = "read more with --max-length, or go on without it by --on-bad-row drop";
+    match is_cut {
+        true => ("no token of its answer is left where the text is cut".to_owned(), LONGER),
+        false => ("the text has no token of an answer after its first token".to_owned(), FIELDS),
     }
 }
 

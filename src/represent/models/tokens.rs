@@ -1,9 +1,12 @@
 //! Text as the tokens of a model, cut at the most that it reads.
 
+use std::ops::Range;
+
 use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
 
 use super::folder::{Folder, HOW};
 use crate::source::DataError;
+use crate::source::answers::Marked;
 use crate::source::guard::guarded;
 use crate::source::whole::Whole;
 
@@ -20,6 +23,8 @@ pub(super) struct Tokenized {
     pub(super) ids: Vec<u32>,
     /// Whether tokens were left out at the end.
     pub(super) is_cut: bool,
+    /// The tokens that have a part in one of the ranges that were asked for.
+    pub(super) within: Vec<usize>,
 }
 
 impl Tokens {
@@ -46,21 +51,41 @@ impl Tokens {
         Ok(Self { tokenizer, room: longest.saturating_sub(ends) })
     }
 
-    /// The tokens of a text.
+    /// The tokens of a text, and which of them have a part in these ranges of its bytes.
     ///
     /// # Errors
     /// What the tokenizer says.
-    pub(super) fn of(&self, text: &str) -> Result<Tokenized, String> {
-        guarded(str::to_owned, || self.cut(text))
+    pub(super) fn of(&self, text: &str, ranges: &[Range<usize>]) -> Result<Tokenized, String> {
+        guarded(str::to_owned, || self.cut(text, ranges))
     }
 
-    fn cut(&self, text: &str) -> Result<Tokenized, String> {
+    fn cut(&self, text: &str, ranges: &[Range<usize>]) -> Result<Tokenized, String> {
         let failed = |error: tokenizers::Error| error.to_string();
-        let mut found = self.tokenizer.encode_fast(text, false).map_err(failed)?;
+        let found = match ranges {
+            [] => self.tokenizer.encode_fast(text, false),
+            _ => self.tokenizer.encode(text, false),
+        };
+        let mut found = found.map_err(failed)?;
         // What is cut off does not count as left over in every tokenizer, so it is cut off here.
         let is_cut = found.len() > self.room;
         found.truncate(self.room, 0, TruncationDirection::Right);
         let found = self.tokenizer.post_process(found, None, true).map_err(failed)?;
-        Ok(Tokenized { ids: found.get_ids().to_vec(), is_cut })
+        let is_within =
+            |&(start, end): &(usize, usize)| ranges.iter().any(|range| start < range.end && range.start < end);
+        let places = found.get_offsets().iter().zip(found.get_special_tokens_mask()).enumerate();
+        let within =
+            places.filter(|(_, (place, special))| **special == 0 && is_within(place)).map(|(at, _)| at).collect();
+        Ok(Tokenized { ids: found.get_ids().to_vec(), is_cut, within })
+    }
+    /// The tokens of a text after a prompt, and which of them belong to its answers. The first of all follows nothing, so it is none.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub(super) fn answering(&self, prompt: &str, text: &Marked) -> Result<Tokenized, String> {
+        let ranges: Vec<_> =
+            text.answers.iter().map(|range| prompt.len() + range.start..prompt.len() + range.end).collect();
+        let mut found = self.of(&format!("{prompt}{}", text.text), &ranges)?;
+        found.within.retain(|&at| at > 0);
+        Ok(found)
     }
 }

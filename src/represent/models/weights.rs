@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use super::folder::{Folder, HOW};
-use super::tensors::Tensors;
+use super::tensors::{HEAD, Tensors};
 use crate::source::Source;
 use crate::source::memory::{Allowance, Claim};
 use crate::source::whole::Whole;
@@ -18,6 +18,8 @@ use crate::source::{DataError, safetensors as tables};
 /// Files of weights, mapped while they are read.
 pub(super) struct Files {
     sources: Vec<(String, Source)>,
+    /// What the folder must hold.
+    how: &'static str,
 }
 
 /// The name of the only file, and of the list of several.
@@ -59,15 +61,19 @@ impl Files {
                               save_pretrained(…, safe_serialization=True)";
                 return Err(folder.bad(&name, format!("is not there, only {PICKLED}"), remedy));
             }
-            if !folder.has(&name) {
-                return Err(folder.bad(&name, "is not there", HOW));
-            }
-            let source = Source::open(&folder.path.join(&name)).map_err(of_model)?;
-            watch.begin("read the model", source.identity.bytes);
-            folder.note(&name, source.digest(watch)?);
-            sources.push((name, source));
+            sources.push(source(folder, name, HOW, watch)?);
         }
-        Ok(Self { sources })
+        Ok(Self { sources, how: HOW })
+    }
+
+    /// Opens one file of weights of a folder, which holds what `how` says, and notes its digest.
+    pub(super) fn one(
+        folder: &mut Folder,
+        name: &str,
+        how: &'static str,
+        watch: &dyn Watch,
+    ) -> Result<Self, DataError> {
+        Ok(Self { sources: vec![source(folder, name.to_owned(), how, watch)?], how })
     }
 
     /// All tensors of the files. What they take in `f32` is counted.
@@ -81,9 +87,9 @@ impl Files {
         let mut tensors = BTreeMap::new();
         let mut claim = Claim::new(allowance, &self.sources[0].1.path);
         for (name, source) in &self.sources {
-            tables::check(&source.path, source.bytes(), &mut claim).map_err(of_model)?;
+            tables::check(&source.path, source.bytes(), &mut claim).map_err(|error| of_model(error, self.how))?;
             let all = SafeTensors::deserialize(source.bytes())
-                .map_err(|error| folder.bad(name, format!("cannot be read: {error}"), HOW))?;
+                .map_err(|error| folder.bad(name, format!("cannot be read: {error}"), self.how))?;
             for (tensor, view) in all.iter() {
                 tensors.insert(tensor.to_owned(), view);
             }
@@ -97,7 +103,7 @@ impl Files {
             "allow more with --max-memory, or take a smaller model",
         )?;
         claim.keep();
-        Ok(Weights { folder, file: &self.sources[0].0, tensors, prefix })
+        Ok(Weights { folder, file: &self.sources[0].0, tensors, prefix, how: self.how })
     }
 
     /// Fails if a file was changed while it was read.
@@ -106,11 +112,26 @@ impl Files {
     }
 }
 
+fn source(
+    folder: &mut Folder,
+    name: String,
+    how: &'static str,
+    watch: &dyn Watch,
+) -> Result<(String, Source), DataError> {
+    if !folder.has(&name) {
+        return Err(folder.bad(&name, "is not there", how));
+    }
+    let source = Source::open(&folder.path.join(&name)).map_err(|error| of_model(error, how))?;
+    watch.begin("read the model", source.identity.bytes);
+    folder.note(&name, source.digest(watch)?);
+    Ok((name, source))
+}
+
 /// The same fault, whose remedy is for files of rows, of a file of weights.
-fn of_model(error: DataError) -> DataError {
+fn of_model(error: DataError, how: &'static str) -> DataError {
     match error {
-        DataError::Malformed { file, fault, .. } => DataError::malformed(&file, fault, HOW),
-        DataError::Empty { file, fault } => DataError::malformed(&file, fault, HOW),
+        DataError::Malformed { file, fault, .. } => DataError::malformed(&file, fault, how),
+        DataError::Empty { file, fault } => DataError::malformed(&file, fault, how),
         other => other,
     }
 }
@@ -122,18 +143,27 @@ pub(super) struct Weights<'a> {
     tensors: BTreeMap<String, safetensors::tensor::TensorView<'a>>,
     /// What all names begin with.
     prefix: String,
+    how: &'static str,
+}
+
+impl Weights<'_> {
+    /// Tensors in the files.
+    pub(super) fn len(&self) -> usize {
+        self.tensors.len()
+    }
 }
 
 impl Tensors for Weights<'_> {
     fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, DataError> {
-        let name = format!("{}{name}", self.prefix);
+        let prefix = if name == HEAD { "" } else { &self.prefix };
+        let name = format!("{prefix}{name}");
         let Some(view) = self.tensors.get(&name) else {
-            return Err(self.folder.bad(self.file, format!("has no tensor `{name}`"), HOW));
+            return Err(self.folder.bad(self.file, format!("has no tensor `{name}`"), self.how));
         };
         let stated = view.shape();
         if stated != shape {
             let fault = format!("has `{name}` of shape {stated:?}, where the settings ask for {shape:?}");
-            return Err(self.folder.bad(self.file, fault, "take config.json and weights of one model"));
+            return Err(self.folder.bad(self.file, fault, "take settings and weights that belong together"));
         }
         let number = match view.dtype() {
             Dtype::F32 => DType::F32,
@@ -148,12 +178,12 @@ impl Tensors for Weights<'_> {
         let tensor = read.and_then(|read| read.to_dtype(DType::F32)).map_err(|error| self.failed(&error))?;
         match largest(&tensor).map_err(|error| self.failed(&error))? {
             most if most.is_finite() => Ok(tensor),
-            _ => Err(self.folder.bad(self.file, format!("has numbers in `{name}` that are not finite"), HOW)),
+            _ => Err(self.folder.bad(self.file, format!("has numbers in `{name}` that are not finite"), self.how)),
         }
     }
 
     fn failed(&self, error: &candle_core::Error) -> DataError {
-        self.folder.bad(self.file, format!("cannot be used: {error}"), HOW)
+        self.folder.bad(self.file, format!("cannot be used: {error}"), self.how)
     }
 }
 

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::language::Language;
@@ -30,7 +30,7 @@ fn embed(work: &Path, out: &str, more: &[&str]) -> assert_cmd::assert::Assert {
 }
 
 /// The numbers of a file of rows, and what it says of itself.
-fn read(file: &Path) -> (Vec<Vec<f32>>, Value) {
+pub(super) fn read(file: &Path) -> (Vec<Vec<f32>>, Value) {
     let bytes = fs::read(file).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
@@ -307,13 +307,13 @@ fn a_tokenizer_at_which_its_reader_panics_is_bad_input() {
         let mut file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         spoil(&mut file);
         fs::write(&path, file.to_string()).unwrap();
-        let said = contains("defect").not();
-        embed(work.path(), "rows.safetensors", &[]).code(3).stderr(said.clone().and(contains("tokenizer")));
+        let said = || contains("defect").not();
+        embed(work.path(), "rows.safetensors", &[]).code(3).stderr(said().and(contains("tokenizer")));
         let mut command = kantor();
         command.current_dir(work.path()).args(["select", "--pool", "text.jsonl", "--query", "text.jsonl", "-o", "out"]);
         let command = command.args(["--token-budget", "9", "--tokens", "model/tokenizer.json:text", "--no-cache"]);
         // Only `embed` asks for the marks at the ends of a text.
-        command.assert().code(if at == 0 { 0 } else { 3 }).stderr(said);
+        command.assert().code(if at == 0 { 0 } else { 3 }).stderr(said());
     }
 }
 

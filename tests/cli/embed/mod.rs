@@ -5,6 +5,8 @@ mod chosen;
 #[cfg(feature = "models")]
 mod language;
 #[cfg(feature = "models")]
+mod less;
+#[cfg(feature = "models")]
 mod made;
 mod records;
 #[cfg(feature = "models")]

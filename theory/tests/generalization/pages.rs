@@ -56,7 +56,7 @@ fn every_statement_has_a_page_and_every_page_a_statement() {
 #[test]
 fn every_page_names_tests_that_exist() {
     let root = crate_dir().parent().unwrap();
-    let all: Vec<(PathBuf, String)> = ["theory/tests", "solvers/tests", "tests"]
+    let all: Vec<(PathBuf, String)> = ["theory/tests", "solvers/tests", "tests", "src"]
         .iter()
         .flat_map(|dir| files(&root.join(dir), "rs"))
         .map(|path| (path.clone(), fs::read_to_string(&path).unwrap()))
