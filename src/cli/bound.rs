@@ -159,6 +159,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let held_out = arguments.heldout_query.as_deref().map(|path| open_held_out(arguments, path, pool, &progress));
     let held_out = held_out.transpose()?;
+    if let Some(rows) = &held_out {
+        inputs.check_alike(rows)?;
+    }
     let shared = match (&held_out, &arguments.heldout_query) {
         (Some(rows), Some(_)) if took_part(&arguments.subset, rows, &progress)? => rows.len(),
         (Some(rows), _) => overlap(query, rows, &progress).map_err(DataError::from)?.len(),

@@ -25,8 +25,8 @@ pub(super) struct ChoiceArguments {
     /// Choose rows until they have so many tokens, such as 300k, whatever their number; each weighs its length by --tokens
     #[arg(long, value_name = "T[,T…]", requires = "tokens", value_delimiter = ',', value_parser = count::<usize>)]
     token_budget: Vec<usize>,
-    /// Labels of the queries: results are also given by group, and folds keep groups together if there are as many of them as folds. One label a line, or FILE:FIELD for a field of JSON
-    /// lines (`task` if none is named). Several tasks are groups by themselves
+    /// Labels of the queries: results are also given by group, and folds keep groups together if every task has as many of them as there are folds. One label a line, or FILE:FIELD for a field of JSON
+    /// lines (`task` if none is named). Several tasks are groups by themselves, and a label that several have is a group of each
     #[arg(long, value_name = "FILE[:FIELD]")]
     query_groups: Option<PathBuf>,
     /// Let every method choose for each group's queries alone, the groups taking turns, so that each gets as many rows

@@ -55,9 +55,9 @@ impl Kept {
         line.push(b'\n');
         let failed = |doing| DataError::io(&path, doing);
         let fresh = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let file = match fresh {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => older(&path)?,
+        let (file, is_fresh) = match fresh {
+            Ok(file) => (file, true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (older(&path)?, false),
             Err(error) => return Err(failed("keep finished rows in it")(error).into()),
         };
         match file.try_lock() {
@@ -73,7 +73,9 @@ impl Kept {
         if json::from_slice::<EmbedRecord>(&found).is_ok_and(|found| found.is_of_rows_of(record)) {
             kept.look_through().map_err(DataError::io(&kept.path, "read the rows that it keeps"))?;
         } else {
-            kept.check_may_go(&found, force)?;
+            if !is_fresh {
+                kept.check_may_go(&found, force)?;
+            }
             kept.header = line.len() as u64;
             kept.begin(&line).map_err(DataError::io(&kept.path, "keep finished rows in it"))?;
         }
@@ -108,7 +110,7 @@ impl Kept {
     /// Fails unless what is there, which begins like this, may go.
     fn check_may_go(&self, found: &[u8], force: bool) -> Result<(), Error> {
         let fault = match (EmbedRecord::begins(found), force) {
-            _ if found.is_empty() => return Ok(()),
+            _ if found.is_empty() => "is in the way and empty: remove it, or choose another name for the output",
             (true, true) => return Ok(()),
             (true, false) => {
                 "keeps rows of other text, another model or other settings: go on with these, or begin anew with --force"

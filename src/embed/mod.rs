@@ -84,7 +84,10 @@ pub fn embed(spec: &EmbedSpec, watch: &dyn Watch) -> Result<Embedded, Error> {
     encoding.each_block(&lines, rows.start + taken_over..rows.end, &allowance, watch, &mut |block| {
         let mark = |is: bool, mark: u8| if is { mark } else { 0 };
         let marked = |row: Encoded| [row.bytes, vec![mark(row.is_cut, CUT) | mark(row.is_dropped, DROPPED)]].concat();
-        kept.push(&block.into_iter().flat_map(marked).collect::<Vec<_>>())
+        let block: Vec<u8> = block.into_iter().flat_map(marked).collect();
+        // Rows of a text that was changed meanwhile are not kept for a later run, which would take them for rows of this one.
+        lines.check_unchanged()?;
+        kept.push(&block)
     })?;
     lines.check_unchanged()?;
     record.cut = Some(kept.cut());

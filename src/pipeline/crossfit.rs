@@ -68,6 +68,7 @@ pub(super) fn measure(problem: &Problem<'_>, mut outcome: Outcome, watch: &dyn W
     // One kernel for all folds: that of all queries.
     let objective = outcome.objective;
     let groups = kept_together(&parts, problem.groups(), count);
+    outcome.splits_groups = problem.groups().is_some() && groups.is_none();
     let folds = split(&parts, groups.as_deref(), count, request.seed);
     // Rows weigh their lengths where tokens are the budget.
     let sets: Vec<Option<FeasibleSet>> =

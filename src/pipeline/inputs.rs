@@ -10,13 +10,12 @@ use crate::constraints::Rules;
 use crate::probe;
 use crate::problem::{Goal, Problem};
 use crate::represent::{ReadText, TextRows};
-use crate::source::name::readable;
 use crate::source::{Allowance, DataError, DroppedRecord, JsonlRows, Labels, OnBadRow, Representation, pairs};
 
 use super::forbid::{ForbidOverlap, shared};
 use super::rules::ReadRules;
 use super::tasks::{Aggregate, ReadWeights};
-use super::{Error, InputSpec, Request};
+use super::{Error, InputSpec, Request, alike};
 
 /// Opened and checked inputs.
 pub struct Inputs {
@@ -30,6 +29,8 @@ pub struct Inputs {
     dropped: Vec<DroppedRecord>,
     overlap: usize,
     pub(super) idle_tensor: bool,
+    /// Whether rows of other models are compared all the same.
+    pub(super) mixed_models: bool,
     /// How rows were made of text, if pool and queries are that.
     pub(super) read_text: Option<ReadText>,
     pub(super) rules: ReadRules,
@@ -88,7 +89,7 @@ impl Inputs {
                     None => (open(&spec.pool)?, open(&spec.query)?),
                 };
                 if !spec.mixed_models {
-                    check_models(&pool, &query)?;
+                    alike::check_sides(&pool, &query)?;
                 }
                 if !unchecked {
                     check("pool", &mut pool)?;
@@ -115,6 +116,7 @@ impl Inputs {
             dropped,
             overlap: count,
             idle_tensor,
+            mixed_models: spec.mixed_models,
             read_text: None,
             rules,
             taken: 0,
@@ -346,29 +348,6 @@ impl Inputs {
             Tables::Matrix(matrix) => matrix.dim(),
         }
     }
-}
-
-/// Fails if a file says that its rows were made by another model than those of the first that says so, or otherwise, or for the other
-/// side.
-fn check_models(pool: &Representation, query: &Representation) -> Result<(), DataError> {
-    let files = pool.made().map(|of| (of, "pool")).chain(query.made().map(|of| (of, "query")));
-    for ((file, made), side) in files {
-        if let Some(role) = made.role().filter(|role| *role != side) {
-            let fault = format!("has rows that were made for the {role}, and is the {side}");
-            let remedy = "make rows of this side with --role, or take them all the same with --mixed-models";
-            return Err(DataError::malformed(&file.path, fault, remedy));
-        }
-    }
-    let mut files = pool.made().chain(query.made());
-    let Some((first, made)) = files.next() else { return Ok(()) };
-    for (file, other) in files {
-        if let Some((theirs, ours)) = made.differences(&other) {
-            let fault = format!("has rows of {ours}, and {} of {theirs}", readable(&first.path));
-            let remedy = "make both by one model and alike, or compare them all the same with --mixed-models";
-            return Err(DataError::malformed(&file.path, fault, remedy));
-        }
-    }
-    Ok(())
 }
 
 /// What is wrong with an entry of a matrix of costs that cannot be squared.

@@ -77,6 +77,7 @@ pub(super) fn near_rows(
     };
     near.validate(Family::Angle, OnBadRow::Error, watch).map_err(DataError::never_dropped)?;
     near.check_same_dim(pool)?;
+    inputs.check_alike(&near)?;
     let closeness = largest_similarity(&Problem::new(pool, &near, cosines())?, watch)?;
     let rows = closeness.into_iter().filter(|(_, value)| *value >= cosine);
     let rows = rows.map(|(row, _)| inputs.original_row(row)).collect();

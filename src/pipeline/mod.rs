@@ -1,5 +1,6 @@
 //! From a problem and a request to an outcome: one pass over the pool, then every method decides.
 
+mod alike;
 mod beside;
 mod combinations;
 mod crossfit;
@@ -221,6 +222,8 @@ pub struct Outcome {
     pub random: Vec<RandomReference>,
     /// Methods on seen and on unseen queries, by budget, if [`Request::cross_fit`] asks for it.
     pub unseen: Vec<Unseen>,
+    /// Whether groups of queries could not be kept together in the folds of that.
+    pub splits_groups: bool,
     /// In the order of the methods.
     pub chosen: Vec<Chosen>,
     /// Wall-clock seconds of the shared pass over the pool.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::groups::uneven;
 use super::taken::taken;
-use super::{Chosen, Outcome, PairedBy, ProvedSelection, Unseen};
+use super::{Chosen, Outcome, ProvedSelection, Unseen};
 use crate::certify::Certified;
 use crate::source::Labels;
 use crate::statistics::spearman;
@@ -94,8 +94,7 @@ pub(crate) fn notes(labels: Option<&Labels>, outcome: &Outcome) -> Vec<Note> {
 fn split_groups(labels: &Labels, outcome: &Outcome) -> Option<Note> {
     labels.file.as_ref()?;
     let groups = labels.names.len();
-    let by_query = outcome.unseen.iter().any(|unseen| unseen.paired_by == PairedBy::Query);
-    let asked = outcome.request.cross_fit.filter(|&folds| by_query || groups < folds);
+    let asked = outcome.request.cross_fit.filter(|_| outcome.splits_groups);
     let taken = outcome.chosen.iter().flat_map(|of| &of.selections).map(|of| &of.selection.notes);
     let of_auto = taken.filter(|notes| notes.contains_key("auto-took") && !notes.contains_key("auto-groups"));
     let of_auto = of_auto.filter_map(|notes| notes.get("auto-folds")?.as_u64()).find(|&folds| folds > 1);

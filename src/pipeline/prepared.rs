@@ -201,6 +201,7 @@ impl<'a> Prepared<'a> {
             best_seconds,
             random: Vec::new(),
             unseen: Vec::new(),
+            splits_groups: false,
             cross_fit_seconds: 0.0,
         }
     }

@@ -63,6 +63,13 @@ impl Made {
         files.filter_map(Value::as_object).map(|file| in_words(flat(file).iter())).collect()
     }
 
+    /// The place of its first row in the text, if both are of the same text.
+    pub(crate) fn first_of(&self, other: &Self) -> Option<u64> {
+        let text = |made: &Self| made.0.get("text").cloned();
+        let first = self.0.get("first")?.as_u64()?;
+        (text(self).is_some() && text(self) == text(other)).then_some(first)
+    }
+
     /// What the rows are for, if only that: `pool` or `query`.
     pub(crate) fn role(&self) -> Option<&str> {
         self.0.get("less")?.get("role")?.as_str()

@@ -86,10 +86,22 @@ impl JsonlRows {
             file.check()?;
         }
         let schema = schema.unwrap_or_else(|| Arc::new(Schema::empty()));
-        let taken = guarded(&path, || concat_batches(&schema, &parts).map_err(|error| damaged(&path, error)))?;
+        let taken = guarded(&path, || concat_batches(&schema, &parts).map_err(|error| unjoined(&path, error)))?;
         let places = wanted.into_iter().zip(0..).collect();
         drop(claim);
         Ok(Taken { path, rows: taken, places })
+    }
+}
+
+/// Why chosen rows cannot stand in one table.
+fn unjoined(path: &Path, error: ArrowError) -> DataError {
+    match error {
+        ArrowError::OffsetOverflowError(bytes) => DataError::malformed(
+            path,
+            format!("has {bytes} bytes in one column of the chosen rows, where its type holds 2147483647"),
+            "choose fewer rows, or store the column as large_string: table.set_column(i, name, table[name].cast(pyarrow.large_string()))",
+        ),
+        other => damaged(path, other),
     }
 }
 

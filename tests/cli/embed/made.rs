@@ -157,19 +157,9 @@ fn blocks_that_were_not_written_to_their_end_are_made_again() {
     let full = all_blocks(&work, &kept);
     let first = full.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     let block = 512 * (12 * 4 + 1) + 32;
-    for (length, taken) in [
-        (0, 0),
-        (first / 2, 0),
-        (first, 0),
-        (first + block - 1, 0),
-        (first + block, 512),
-        (first + 2 * block + 7, 1024),
-        (full.len(), 1100),
-    ] {
-        // Half a first line is of no run.
-        if length == first / 2 {
-            continue;
-        }
+    for (length, taken) in
+        [(first, 0), (first + block - 1, 0), (first + block, 512), (first + 2 * block + 7, 1024), (full.len(), 1100)]
+    {
         fs::write(&kept, &full[..length]).unwrap();
         let said = printed(&work, &["--json"]);
         assert_eq!(said["rows_taken_over"], taken, "{length}");
@@ -184,7 +174,10 @@ fn blocks_that_were_not_written_to_their_end_are_made_again() {
     assert_eq!(printed(&work, &["--json"])["rows_taken_over"], 512);
     assert_eq!(fs::read(&out).unwrap(), whole);
     fs::remove_file(&out).unwrap();
-    // What kantor did not write stays.
+    // What kantor did not write stays, an empty file too.
+    fs::write(&kept, "").unwrap();
+    embed(work.path(), "rows.safetensors", &["--force"]).code(2).stderr(contains("in the way and empty"));
+    assert!(kept.exists());
     fs::write(&kept, "notes").unwrap();
     embed(work.path(), "rows.safetensors", &["--force"]).code(2).stderr(contains("not written by kantor"));
     assert_eq!(fs::read_to_string(&kept).unwrap(), "notes");
@@ -195,6 +188,35 @@ fn blocks_that_were_not_written_to_their_end_are_made_again() {
         embed(work.path(), "rows.safetensors", &["--force"]).code(2).stderr(contains("no regular file"));
         assert!(fs::read_to_string(at("text.jsonl")).unwrap().starts_with('{'));
     }
+}
+
+/// Blocks of the changed text were kept under the digest of the first one, and taken over when that came back.
+#[test]
+fn rows_of_a_text_that_is_changed_meanwhile_are_not_kept() {
+    let tiny = Tiny::new(17);
+    let many = vec!["a b c add two numbers"; 40_000];
+    let work = work(&tiny, &many);
+    let at = |name: &str| work.path().join(name);
+    let (text, kept) = (fs::read_to_string(at("text.jsonl")).unwrap(), at("rows.safetensors.unfinished"));
+    embed(work.path(), "whole.safetensors", &["--threads", "2"]).success();
+    let mut run = std::process::Command::new(kantor().get_program())
+        .current_dir(work.path())
+        .args(["embed", "text.jsonl", "--model", "model", "-o", "rows.safetensors", "--threads", "1", "--quiet"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = std::time::Instant::now();
+    while fs::metadata(&kept).map_or(0, |kept| kept.len()) < 20_000 {
+        assert!(begun.elapsed().as_secs() < 60 && run.try_wait().unwrap().is_none(), "no block was kept");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    // In place, so that what is mapped changes too.
+    fs::write(at("text.jsonl"), text.replace("a b c", "c b a")).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(4));
+    fs::write(at("text.jsonl"), text).unwrap();
+    let taken = printed(&work, &["--json"])["rows_taken_over"].as_u64().unwrap();
+    assert!((512..40_000).contains(&taken), "{taken}");
+    assert_eq!(fs::read(at("rows.safetensors")).unwrap(), fs::read(at("whole.safetensors")).unwrap());
 }
 
 fn printed(work: &TempDir, more: &[&str]) -> Value {

@@ -52,6 +52,32 @@ fn inspect_shows_how_rows_were_made() {
     inspect().assert().success().stdout(shown.and(escaped).and(contains("\u{1b}").not()));
 }
 
+/// Parts of a text that are joined in another order would be taken for other lines of it.
+#[test]
+fn shards_in_another_order_than_their_text_are_refused() {
+    let work = tempfile::tempdir().unwrap();
+    let at = |name: &str| work.path().join(name);
+    fs::create_dir(at("pool")).unwrap();
+    let part = |name: &str, first: usize, text: &str| {
+        let mut said = record("abc", 10, "");
+        (said["first"], said["text"][0]["sha256"]) = (first.into(), text.into());
+        write(&at("pool").join(name), Some(&said));
+    };
+    write(&at("query.safetensors"), Some(&record("abc", 10, "")));
+    let distance = || {
+        let mut command = kantor();
+        command.current_dir(work.path()).args(["distance", "--pool", "pool", "--query", "query.safetensors"]);
+        command.assert()
+    };
+    part("p1.safetensors", 0, "ff");
+    part("p2.safetensors", 3, "ff");
+    // Another text begins anew.
+    part("q.safetensors", 0, "ee");
+    distance().success();
+    part("p10.safetensors", 6, "ff");
+    distance().code(3).stderr(contains("p2.safetensors").and(contains("rows from 3 on").and(contains("p10"))));
+}
+
 #[test]
 fn rows_of_other_models_are_compared_only_on_request() {
     let work = tempfile::tempdir().unwrap();
@@ -99,6 +125,21 @@ fn rows_of_other_models_are_compared_only_on_request() {
     for (more, code) in [("", 1), ("mixed-models = true\n", 0)] {
         fs::write(at("jobs.toml"), jobs(more)).unwrap();
         kantor().current_dir(work.path()).args(["batch", "jobs.toml"]).assert().code(code);
+    }
+    // What pool rows must not be near, and queries that are held out.
+    fs::write(at("one.txt"), "0\n").unwrap();
+    let others: [&[&str]; 2] = [
+        &["distance", "--subset", "one.txt", "--exclude-near", "more.safetensors"],
+        &["bound", "--subset", "one.txt", "--heldout-query", "more.safetensors"],
+    ];
+    for words in others {
+        command(words).code(3).stderr(contains("more.safetensors").and(contains("model.sha256")));
+        // All of these rows are near: then none can be chosen.
+        let all_the_same = command(&[words, &["--mixed-models"]].concat());
+        match words[0] {
+            "bound" => all_the_same.success(),
+            _ => all_the_same.code(3).stderr(contains("3 of 3 are excluded")),
+        };
     }
     // A proof is about rows, whoever made them.
     command(&["select", "-k", "1", "-o", "out"]).success();

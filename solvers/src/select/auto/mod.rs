@@ -69,10 +69,17 @@ impl Auto {
         Ok(candidates(task, Self::kernel(task.geometry)?.bandwidth().unwrap_or(1.0)))
     }
 
-    /// The group of every query, if groups stay together.
-    fn groups(&self, task: &Task<'_>) -> Option<Vec<usize>> {
+    /// In how many folds queries are compared, and the group of every query, if there are groups: they stay together, so there are no more
+    /// folds than groups. One group alone is split.
+    fn folds(&self, task: &Task<'_>) -> (usize, Option<Vec<usize>>) {
         let m = task.geometry.query_len();
-        kept_together(&[m], task.groups, self.auto_folds.min(m)).filter(|_| m > 1)
+        match kept_together(&[m], task.groups, 2) {
+            Some(groups) => {
+                let count = groups.iter().max().map_or(0, |last| last + 1);
+                (self.auto_folds.min(count), Some(groups))
+            }
+            None => (self.auto_folds.min(m), None),
+        }
     }
 
     /// For every budget and candidate the score that each query gives what was chosen without it.
@@ -83,8 +90,8 @@ impl Auto {
         budgets: &[usize],
     ) -> Result<Vec<Vec<Vec<f64>>>, SelectError> {
         let (m, kernel) = (task.geometry.query_len(), Self::kernel(task.geometry)?);
-        let count = self.auto_folds.min(m);
-        let folds = split(&[m], self.groups(task).as_deref(), count, task.seed);
+        let (count, groups) = self.folds(task);
+        let folds = split(&[m], groups.as_deref(), count, task.seed);
         let mut scores = vec![vec![vec![0.0; m]; candidates.len()]; budgets.len()];
         for (place, unseen) in folds.iter().enumerate() {
             let seen: Vec<usize> = (0..m).filter(|query| unseen.binary_search(query).is_err()).collect();
@@ -173,7 +180,7 @@ impl Selector for Auto {
             _ => self.scores(task, &candidates, budgets)?,
         };
         let weights = QueryWeights::of(task.weights, m);
-        let (kernel, groups) = (Self::kernel(task.geometry)?, self.groups(task));
+        let (kernel, (count, groups)) = (Self::kernel(task.geometry)?, self.folds(task));
         let choose = |(&budget, scores): (&usize, &Vec<Vec<f64>>)| {
             let compared = match &groups {
                 None => compare(scores, &weights),
@@ -194,7 +201,7 @@ impl Selector for Auto {
                 ("auto-not-told-apart", json!(like)),
                 ("auto-compared", listed.collect()),
                 ("auto-kernel", json!(kernel)),
-                ("auto-folds", json!(self.auto_folds.min(m))),
+                ("auto-folds", json!(count)),
             ]));
             if let Some(last) = groups.iter().flatten().max() {
                 selection.notes.append(&mut notes([("auto-groups", json!(last + 1))]));
