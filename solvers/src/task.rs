@@ -250,3 +250,13 @@ pub enum SelectError {
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
+
+impl SelectError {
+    /// That no subset of `budget` rows, or of the budget in tokens if there is one, obeys, because of this conflict.
+    pub(crate) fn infeasible(set: &FeasibleSet, budget: usize, conflict: String) -> Self {
+        match set.tokens() {
+            None => SelectError::Infeasible { budget, conflict },
+            Some((tokens, _)) => SelectError::InfeasibleTokens { budget: tokens.max as usize, conflict },
+        }
+    }
+}

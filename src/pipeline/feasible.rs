@@ -1,7 +1,8 @@
 //! The subsets that may be chosen, and what rows are worth by themselves, for every budget of a problem.
 
 use kantor_solvers::admission::rows_within;
-use kantor_solvers::{SelectError, Task};
+use kantor_solvers::relax::conflict;
+use kantor_solvers::{Task, Watch};
 use kantor_theory::{FeasibleSet, Quality};
 
 use super::Error;
@@ -35,18 +36,12 @@ impl FeasibleSets {
     /// Those of a problem.
     ///
     /// # Errors
-    /// If rules make no constraints, or are in conflict at a budget.
-    pub(super) fn of(problem: &Problem<'_>) -> Result<Self, Error> {
+    /// If rules make no constraints, or are in conflict at a budget, or the observer asks to stop.
+    pub(super) fn of(problem: &Problem<'_>, memory: u64, watch: &dyn Watch) -> Result<Self, Error> {
         let mut sets = Vec::new();
         for &budget in &problem.goal().budgets {
             let Some(set) = problem.feasible(budget)? else { continue };
-            if let Some(conflict) = set.conflict(budget) {
-                return Err(match set.tokens() {
-                    None => SelectError::Infeasible { budget, conflict },
-                    Some(_) => SelectError::InfeasibleTokens { budget, conflict },
-                }
-                .into());
-            }
+            conflict::check(&set, budget, memory, watch)?;
             sets.push((budget, set));
         }
         let limits = |set: &FeasibleSet| !set.constraints().are_none() || set.tokens().is_some();

@@ -102,8 +102,8 @@ impl<'a> Prepared<'a> {
         }
         let objective = goal.objective.objective(geometry, &request.settings.read())?;
         combinations::check(problem, request, objective)?;
-        let sets = FeasibleSets::of(problem)?;
         let memory = request.memory;
+        let sets = FeasibleSets::of(problem, memory, watch)?;
         let task = Task { objective, ..problem.task(request.seed, memory, watch) };
         task.check_weights()?;
         task.check_tasks()?;

@@ -258,7 +258,7 @@ fn constraints_that_cannot_be_obeyed_or_mean_nothing_are_refused_before_the_work
     fs::write(small.at("unknown.txt"), "nobody\n").unwrap();
     fs::write(small.at("by.txt"), "a\nb\n".repeat(3)).unwrap();
     for (words, code, said) in [
-        (&["--quota", "by=a:..1"][..], 3, "the largest numbers of rows by `by` add up to 1"),
+        (&["--quota", "by=a:..1"][..], 3, "the largest number of rows of `by=a` leaves room for 1 of 2 rows"),
         (&["--quota", "by=b:..1"], 3, "no row has `by=b` (labels are `a`)"),
         (&["--quota", "by:60%..70%"], 2, "at least 2 and at most 1"),
         (&["--quota", "bye:..1"], 2, "no row has a label in `bye`"),
@@ -377,6 +377,37 @@ fn limits_in_conflict_are_named_with_those_inside() {
     let words = ["--column", "c0=c0.txt", "--column", "c1=c1.txt", "--quota", "c0=x:1..", "--quota", "c1:1.."];
     let refused = small.select("out", &words).assert().code(3);
     refused.stderr(contains("`c0=x`").and(contains("`c1=p`")).and(contains("`c1=q`")));
+}
+
+/// Conflicts of several columns were found after the pool was compared with the queries, without proofs not at all, and named
+/// limits that had no part in them.
+#[test]
+fn conflicts_of_several_columns_are_proved_before_the_work_with_and_without_certificates() {
+    let small = Small::new();
+    fs::write(small.at("c0.txt"), "w\nw\nw\nx\nx\nx\n").unwrap();
+    fs::write(small.at("c1.txt"), "p\nq\n\nq\np\nq\n").unwrap();
+    let crossing = ["--column", "c0=c0.txt", "--column", "c1=c1.txt", "--quota", "c0=x:2..", "--quota", "c1=p:2.."];
+    let spare = ["--quota", "c1=q:..2", "--quota", "c0=w:..1"];
+    let sums = ["--column", "c0=c0.txt", "--quota", "c0=x:2..", "--tokens", "tokens", "--max-tokens-total", "8"];
+    for (words, said) in [
+        (
+            &crossing[..],
+            "the limits on `c0=x` (at least 2), `c1=p` (at least 2) cannot all be met, not even by parts of rows",
+        ),
+        (&sums, "the limits on `c0=x` (at least 2), `tokens` (at most 8) cannot all be met, not even by parts of rows"),
+    ] {
+        for more in [&[][..], &["--no-certify"]] {
+            let spare = if words.contains(&"c1=p:2..") { &spare[..] } else { &[] };
+            let refused = small.select("out", &[words, spare, more].concat()).assert().code(3);
+            let message = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+            assert!(message.contains(said) && !message.contains("`c1=q`"), "{message}");
+        }
+    }
+    let mut command = kantor();
+    command.current_dir(small.work.path()).args(["select", "--pool", "p.npy", "--query", "q.npy", "-o", "out"]);
+    command.args(["--pool-jsonl", "p.jsonl", "--on-bad-row", "drop", "--tokens", "tokens"]);
+    command.args(["--token-budget", "10", "--max-tokens-total", "5"]);
+    command.assert().code(3).stderr(contains("the limit on `tokens` (at most 5) cannot be met by 6 to 10 tokens"));
 }
 
 /// Prices per unit of so little are beyond all numbers, and were taken for a proof.

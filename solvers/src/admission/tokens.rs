@@ -90,7 +90,7 @@ impl<'a> TokenAdmission<'a> {
     pub fn new(set: &'a FeasibleSet) -> Result<Option<Self>, SelectError> {
         let Some((budget, lengths)) = set.tokens() else { return Ok(None) };
         if let Some(conflict) = set.conflict(budget.max as usize) {
-            return Err(SelectError::InfeasibleTokens { budget: budget.max as usize, conflict });
+            return Err(SelectError::infeasible(set, budget.max as usize, conflict));
         }
         let place = |row: usize| match () {
             () if set.is_included(row) => Place::Kept,

@@ -1,12 +1,13 @@
 //! The relaxed problem of every objective: the best subsets found, and the duals that prove how good any can be.
 //!
-//! Transport is solved by [`budgeted`], that to the worst of several tasks by `worst`, the distance of a kernel by [`herding`], TSDS's problem by [`tsds`]; [`swaps`] improves any
+//! [`conflict`] finds limits that no subset obeys. Transport is solved by [`budgeted`], that to the worst of several tasks by `worst`, the distance of a kernel by [`herding`], TSDS's problem by [`tsds`]; [`swaps`] improves any
 //! subset under any of them.
 //!
 //! The caller that runs selectors keeps the result ([`Optimum`]). It is solved once, for the bounds below every subset, and used
 //! again by the selector that solves the same problem ([`Selector::of_optimum`](crate::Selector::of_optimum)).
 
 pub mod budgeted;
+pub mod conflict;
 mod constrained;
 pub mod herding;
 pub mod swaps;

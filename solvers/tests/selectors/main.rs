@@ -3,6 +3,7 @@
 
 mod admission;
 mod auto;
+mod conflict;
 mod conformance;
 mod constrained;
 mod folds;

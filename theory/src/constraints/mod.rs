@@ -10,10 +10,12 @@ mod feasible;
 mod priced;
 mod quality;
 mod ranges;
+mod refutation;
 
 use serde::{Deserialize, Serialize};
 
 pub use column::Column;
+pub use conflict::listed;
 pub use feasible::FeasibleSet;
 pub use priced::Price;
 pub(crate) use priced::Priced;

@@ -52,17 +52,23 @@ impl FeasibleSet {
     /// # Errors
     /// If a price is of no limit, not finite, or of an end that the limit does not have.
     pub(crate) fn priced(&self, prices: &[Price], unit: [f64; 2]) -> Result<Priced, Rejection> {
+        let (discounts, worths) = match self.worths(unit) {
+            None => (vec![0.0; self.pool()], None),
+            Some(worths) if self.tokens.is_some() => (vec![0.0; self.pool()], Some(worths.collect())),
+            Some(worths) => (worths.map(|worth| -worth).collect(), None),
+        };
+        let (constant, discounts) = self.charged(prices, discounts)?;
+        Ok(Priced { constant, discounts, worths })
+    }
+
+    /// The constant that these prices make, and the sum of these numbers and Σ_r y_r A_ri for every row, rounded down.
+    pub(super) fn charged(&self, prices: &[Price], mut discounts: Vec<f64>) -> Result<(ExactSum, Vec<f64>), Rejection> {
         let mut constant = ExactSum::default();
         let mut columns: Vec<Option<OfColumn<'_>>> = self.columns.iter().map(|_| None).collect();
         for (at, price) in prices.iter().enumerate() {
             self.add(price, &mut columns, &mut constant)
                 .map_err(|why| Rejection::new("prices", format!("price {at} {why}")))?;
         }
-        let (mut discounts, worths) = match self.worths(unit) {
-            None => (vec![0.0; self.pool()], None),
-            Some(worths) if self.tokens.is_some() => (vec![0.0; self.pool()], Some(worths.collect())),
-            Some(worths) => (worths.map(|worth| -worth).collect(), None),
-        };
         for (values, prices) in self.columns.iter().zip(&columns) {
             match (values, prices) {
                 (Values::Labels { of_row, .. }, Some(OfColumn::Labels { sums, .. })) => {
@@ -79,7 +85,7 @@ impl FeasibleSet {
                 _ => {}
             }
         }
-        Ok(Priced { constant, discounts, worths })
+        Ok((constant, discounts))
     }
 
     /// Takes in one price, or says what is wrong with it.

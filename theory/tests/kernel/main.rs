@@ -19,6 +19,7 @@ mod priced;
 mod priced_tasks;
 mod quality;
 mod ranges;
+mod refutation;
 mod rounding;
 mod rows;
 mod screened;

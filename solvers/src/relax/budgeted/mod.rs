@@ -126,7 +126,7 @@ pub fn solve(task: &Task<'_>, scanned: &PoolScan, budgets: &[usize]) -> Result<B
     if let Some((set, (tokens, _))) = in_tokens
         && let Some(conflict) = set.conflict(tokens.max as usize)
     {
-        return Err(SelectError::InfeasibleTokens { budget: tokens.max as usize, conflict });
+        return Err(SelectError::infeasible(set, tokens.max as usize, conflict));
     }
     if let Some((set, of_tokens)) = in_tokens.filter(|_| task.tasks.is_empty()) {
         return tokens::solve(task, set, of_tokens, scanned);

@@ -5,6 +5,8 @@
 //! prices in the box under all planes (module `master`); solving there finds a new plane, or proves that these are the best. There
 //! are finitely many planes. With one price that is the method of the secant.
 
+use kantor_theory::constraints::listed;
+
 use super::master::{self, Best, Cut};
 use super::search::{Point, Search, Start};
 use crate::task::SelectError;
@@ -30,9 +32,6 @@ const NEAR: f64 = 0.05;
 
 /// The share of the largest price from which a limit counts as one in conflict.
 const BLAME: f64 = 0.01;
-
-/// Limits in conflict that are named.
-pub(super) const LISTED: usize = 8;
 
 /// Mean number of a column from which on prices of its sum are exact to a unit in the last place, with room for their products.
 const LEAST: f64 = 1e-290;
@@ -133,17 +132,8 @@ fn conflict(search: &Search<'_>, point: &Point) -> SelectError {
     });
     let priced: Vec<(String, f64)> = sides.chain(groups).filter(|(_, price)| *price > 0.0).collect();
     let largest = priced.iter().fold(0.0f64, |most, (_, price)| most.max(*price));
-    let mut names: Vec<String> = priced
-        .into_iter()
-        .filter(|(_, price)| *price >= BLAME * largest)
-        .map(|(name, _)| format!("`{name}`"))
-        .collect();
-    if names.len() > LISTED {
-        let more = names.len() - LISTED;
-        names.truncate(LISTED);
-        names.push(format!("{more} others"));
-    }
-    let (budget, names) = (search.budget, names.join(", "));
+    let blamed = priced.into_iter().filter(|(_, price)| *price >= BLAME * largest);
+    let (budget, names) = (search.budget, listed(blamed.map(|(name, _)| format!("`{name}`")).collect()));
     // Another number of tokens may do.
     if let Some((tokens, _)) = search.set.tokens() {
         let broken = format!("the limits on {names} cannot all be met by {budget} tokens, not even by parts of rows");

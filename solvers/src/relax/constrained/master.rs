@@ -14,14 +14,14 @@ const TINY: f64 = 1e-13;
 
 /// A point: its cost, and by how much it exceeds each end of a limit that has a price.
 #[derive(Debug, Clone)]
-pub(super) struct Cut {
-    pub(super) cost: f64,
-    pub(super) excess: Vec<f64>,
+pub(in crate::relax) struct Cut {
+    pub(in crate::relax) cost: f64,
+    pub(in crate::relax) excess: Vec<f64>,
 }
 
 /// A column of the dual.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Column {
+pub(in crate::relax) enum Column {
     Cut(usize),
     High(usize),
     Low(usize),
@@ -29,17 +29,17 @@ pub(super) enum Column {
 
 /// The best prices in the box.
 #[derive(Debug, Clone)]
-pub(super) struct Best {
-    pub(super) prices: Vec<f64>,
-    pub(super) value: f64,
+pub(in crate::relax) struct Best {
+    pub(in crate::relax) prices: Vec<f64>,
+    pub(in crate::relax) value: f64,
     /// The share of every point.
-    pub(super) shares: Vec<f64>,
+    pub(in crate::relax) shares: Vec<f64>,
     /// By how much the mixture of points exceeds ends whose price is at the upper end of the box.
-    pub(super) held: f64,
+    pub(in crate::relax) held: f64,
     /// Where the next search may start.
-    pub(super) basis: Vec<Column>,
+    pub(in crate::relax) basis: Vec<Column>,
     /// Operations that it took, roughly.
-    pub(super) work: u64,
+    pub(in crate::relax) work: u64,
 }
 
 struct Simplex<'a> {
@@ -57,7 +57,7 @@ struct Simplex<'a> {
 ///
 /// # Errors
 /// If the observer asks to stop.
-pub(super) fn solve(
+pub(in crate::relax) fn solve(
     cuts: &[Cut],
     first: usize,
     (low, high): (&[f64], &[f64]),

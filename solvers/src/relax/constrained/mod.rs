@@ -17,7 +17,7 @@ pub(super) mod family;
 mod first;
 mod guess;
 pub(super) mod linear;
-mod master;
+pub(super) mod master;
 mod network;
 mod rounding;
 mod rounding_tokens;
@@ -26,11 +26,12 @@ pub(super) mod sides;
 pub(super) mod tokens;
 
 use kantor_theory::FeasibleSet;
-use kantor_theory::constraints::ColumnRanges;
+use kantor_theory::constraints::{ColumnRanges, listed};
 
 use super::budgeted::candidates::CandidateLists;
 use super::budgeted::slots::Slots;
 use super::budgeted::{Budgeted, BudgetedOptima, NAME};
+use super::conflict;
 use crate::PoolScan;
 use crate::admission::rows_within;
 use crate::task::{SelectError, Task};
@@ -73,13 +74,27 @@ pub(super) fn solve<'a>(
     scanned: &PoolScan,
     budget: usize,
 ) -> Result<BudgetedOptima, SelectError> {
-    let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     if let Some(conflict) = set.conflict(budget) {
-        return Err(match set.tokens() {
-            None => SelectError::Infeasible { budget, conflict },
-            Some(_) => SelectError::InfeasibleTokens { budget, conflict },
-        });
+        return Err(SelectError::infeasible(set, budget, conflict));
     }
+    match relaxed(task, set, candidates, scanned, budget) {
+        // The limits that have prices there are more than it takes.
+        Err(error @ (SelectError::Infeasible { .. } | SelectError::NoTokensFound { .. })) => {
+            let conflict = conflict::proved(set, budget, task.memory, task.watch)?;
+            Err(conflict.map_or(error, |conflict| SelectError::infeasible(set, budget, conflict)))
+        }
+        found => found,
+    }
+}
+
+fn relaxed<'a>(
+    task: &'a Task<'a>,
+    set: &'a FeasibleSet,
+    candidates: CandidateLists<'a>,
+    scanned: &PoolScan,
+    budget: usize,
+) -> Result<BudgetedOptima, SelectError> {
+    let (n, m) = (task.geometry.pool_len(), task.geometry.query_len());
     let (budget, rows) = (masses_of(set, budget), rows_within(set).unwrap_or(budget));
     let ranges = set.ranges();
     let family = Family::of(set, &ranges, budget);
@@ -89,11 +104,7 @@ pub(super) fn solve<'a>(
             let place = family.groups[group].place;
             place.map_or("the number of rows".to_owned(), |(column, of)| format!("`{}`", sides.name(column, Some(of))))
         };
-        let mut names: Vec<String> = groups.iter().take(ascent::LISTED).map(name).collect();
-        if groups.len() > names.len() {
-            names.push(format!("{} others", groups.len() - names.len()));
-        }
-        let conflict = format!("the limits on {} cannot all be met", names.join(", "));
+        let conflict = format!("the limits on {} cannot all be met", listed(groups.iter().map(name).collect()));
         return Err(SelectError::Infeasible { budget, conflict });
     }
     let mut slots = Slots::new(candidates, n, m, known(n, m, rows));

@@ -67,11 +67,8 @@ pub(super) fn solve(
     let set = task.constraints.filter(|set| !set.constraints().are_none() || set.tokens().is_some());
     let in_tokens = set.and_then(FeasibleSet::tokens);
     let budget = in_tokens.map_or(budget, |(tokens, _)| tokens.max as usize);
-    if let Some(conflict) = set.and_then(|set| set.conflict(budget)) {
-        return Err(match in_tokens {
-            None => SelectError::Infeasible { budget, conflict },
-            Some(_) => SelectError::InfeasibleTokens { budget, conflict },
-        });
+    if let Some((set, conflict)) = set.and_then(|set| Some((set, set.conflict(budget)?))) {
+        return Err(SelectError::infeasible(set, budget, conflict));
     }
     let m = task.geometry.query_len();
     let prices = if set.is_some() { ascent::MOST } else { 0 };
