@@ -1,5 +1,6 @@
 //! Flags that say what chosen rows must obey, and what they are worth by themselves.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -36,6 +37,9 @@ pub(super) struct ConstraintArguments {
     /// field or --column whose label they share
     #[arg(long, value_name = "exact|cosine=C|FIELD", value_parser = dedup)]
     dedup: Option<Dedup>,
+    /// How many of such rows to choose at most, in the place of one
+    #[arg(long, value_name = "R", requires = "dedup")]
+    dedup_keep: Option<NonZeroU32>,
     /// Choose these rows whatever else is chosen: row numbers, or ids of the pool's examples
     #[arg(long, value_name = "FILE")]
     include: Vec<PathBuf>,
@@ -77,6 +81,7 @@ impl ConstraintArguments {
             max_tokens_total: self.max_tokens_total,
             in_tokens: false,
             dedup: self.dedup.clone(),
+            dedup_keep: self.dedup_keep,
             include: self.include.clone(),
             exclude: self.exclude.clone(),
             exclude_near: self.exclude_near.clone(),

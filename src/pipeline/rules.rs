@@ -1,5 +1,6 @@
 //! Rules for a choice, read from files and from the rows themselves. What rows are worth by themselves is read with them (`quality`).
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use kantor_solvers::Watch;
@@ -33,8 +34,10 @@ pub struct RuleSpec {
     pub max_tokens_total: Option<u64>,
     /// Whether budgets are in tokens.
     pub in_tokens: bool,
-    /// Of rows that are much the same, one may be chosen.
+    /// Of rows that are much the same, one may be chosen, or [`RuleSpec::dedup_keep`].
     pub dedup: Option<Dedup>,
+    /// How many of them, if not one.
+    pub dedup_keep: Option<NonZeroU32>,
     /// Lists of rows to include.
     pub include: Vec<PathBuf>,
     /// Lists of rows to exclude.
@@ -141,8 +144,8 @@ impl RuleSpec {
 
     /// The rules in words that tell any two apart, but for what is in files and where these are.
     pub(crate) fn in_words(&self) -> Vec<String> {
-        let Self { quotas, columns, tokens, max_tokens_total, in_tokens, dedup, near_cosine, min_similarity, .. } =
-            self;
+        let Self { quotas, columns, tokens, max_tokens_total, in_tokens, dedup, dedup_keep, .. } = self;
+        let Self { near_cosine, min_similarity, .. } = self;
         let mut words: Vec<String> = quotas.iter().map(|quota| format!("quota {quota}")).collect();
         let field = |named: &Path| split(named).1.unwrap_or_default();
         words.extend(columns.iter().map(|(name, named)| format!("column {name}={}", field(named))));
@@ -153,6 +156,7 @@ impl RuleSpec {
         words.extend(max_tokens_total.map(|most| format!("max-tokens-total {most}")));
         words.extend(in_tokens.then(|| "budgets in tokens".to_owned()));
         words.extend(dedup.iter().map(|dedup| format!("dedup {dedup:?}")));
+        words.extend(dedup_keep.map(|rows| format!("dedup-keep {rows}")));
         words.extend((!self.exclude_near.is_empty()).then(|| format!("cosine {near_cosine}")));
         words.extend(min_similarity.map(|least| format!("min-similarity {least}")));
         words.extend(self.quality.iter().map(QualitySpec::in_words));
@@ -179,11 +183,12 @@ impl RuleSpec {
     ) -> Result<ReadRules, Error> {
         self.check_columns()?;
         let mut read = ReadRules::default();
-        let one = Quota { column: String::new(), label: None, min: None, max: Some(Amount::Rows(1)) };
+        let kept = self.dedup_keep.map_or(1, |rows| rows.get().into());
+        let few = Quota { column: String::new(), label: None, min: None, max: Some(Amount::Rows(kept)) };
         let mut quotas = self.quotas.clone();
         match &self.dedup {
             None => {}
-            Some(Dedup::Column(column)) => quotas.push(Quota { column: column.clone(), ..one }),
+            Some(Dedup::Column(column)) => quotas.push(Quota { column: column.clone(), ..few }),
             Some(Dedup::Exact | Dedup::Cosine(_)) => {
                 let cosine = if let Some(Dedup::Cosine(cosine)) = self.dedup { Some(cosine) } else { None };
                 let name = if cosine.is_some() { CLUSTERS } else { EQUAL };
@@ -191,7 +196,7 @@ impl RuleSpec {
                 if let Some(cosine) = cosine {
                     read.add(|rules| rules.remark(format!("{name}: clusters by a cosine of at least {cosine}")));
                 }
-                quotas.push(Quota { column: name.to_owned(), ..one });
+                quotas.push(Quota { column: name.to_owned(), ..few });
             }
         }
         for quota in quotas {

@@ -410,6 +410,22 @@ fn conflicts_of_several_columns_are_proved_before_the_work_with_and_without_cert
     command.assert().code(3).stderr(contains("the limit on `tokens` (at most 5) cannot be met by 6 to 10 tokens"));
 }
 
+/// One row of each cluster was all that could be asked for.
+#[test]
+fn as_many_rows_of_a_cluster_are_chosen_as_may_be_kept() {
+    let small = Small::new();
+    small.select("out", &["--dedup", "by"]).assert().code(3).stderr(contains("leaves room for 1 of 2 rows"));
+    assert_eq!(small.chosen("a", &["--dedup", "by", "--dedup-keep", "2"]), [0, 1]);
+    assert!(json(&small.at("a/manifest.json"))["parameters"]["constraints"].to_string().contains("by:..2"));
+    fs::write(small.at("equal.txt"), "0\n5\n").unwrap();
+    let both = ["--dedup", "exact", "--include", "equal.txt"];
+    small.select("out", &both).assert().code(3).stderr(contains("2 rows of `equal-rows="));
+    assert_eq!(small.chosen("b", &[&both[..], &["--dedup-keep", "2"]].concat()), [0, 5]);
+    for words in [&["--dedup-keep", "2"][..], &["--dedup", "by", "--dedup-keep", "0"]] {
+        small.select("out", words).assert().code(2).stderr(contains("--dedup"));
+    }
+}
+
 /// Prices per unit of so little are beyond all numbers, and were taken for a proof.
 #[test]
 fn numbers_too_small_to_reckon_with_prove_no_conflict() {

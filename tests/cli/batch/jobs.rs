@@ -389,6 +389,8 @@ fn jobs_under_constraints_obey_them_and_are_done_again_under_others() {
     fs::write(work.path("list.txt"), format!("{}\n1\n2\n", before[0])).unwrap();
     assert_eq!(names(&work.printed(&[], 0), ran).len(), 16);
     assert!(!chosen("a/round-robin-k20-seed0/round-robin/k20").contains(&before[0]));
+    work.jobs(&format!("exclude = \"list.txt\"\ndedup = \"exact\"\ndedup-keep = 2\n{GRID}"));
+    assert_eq!(names(&work.printed(&[], 0), ran).len(), 16);
     work.jobs(GRID);
     assert_eq!(names(&work.printed(&[], 0), ran).len(), 16);
 }
