@@ -93,11 +93,13 @@ def columns_of(cert, certificate, words, count):
             records[limit["column"]] = records[limit["column"]][0], "numbers"
     records += [(tokens["column"], "numbers")] if tokens else []
     records += [(quality["column"], "scores")] if quality else []
-    for word in words:
-        name, mark, file = word.partition("=")
-        need(name and mark and file and name not in given, f"--column {word} is not understood", "cannot-check")
-        given[name] = file
     names = {record["name"] for record, _ in records}
+    for word in words:
+        # The name of a column may have the mark in it.
+        name = max((name for name in names if word.startswith(name + "=")), key=len, default=word.partition("=")[0])
+        file = word[len(name) + 1 :]
+        need(name and file and name not in given, f"--column {word} is not understood", "cannot-check")
+        given[name] = file
     need(set(given) <= names, "columns: the certificate speaks of no such column", "cannot-check")
     for record, kind in records:
         named, faults = given.get(record["name"]), []

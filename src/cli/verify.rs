@@ -1,6 +1,6 @@
 //! `kantor verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -9,7 +9,7 @@ use kantor_theory::constraints::ColumnRecord;
 use kantor_theory::{Certificate, Executor, Objective, Power, Quality, Statement, TokenBudget, Verdict, sequential};
 use serde_json::json;
 
-use super::columns::named_column;
+use super::columns::{among, named_column};
 use super::progress::{Detail, Progress};
 use super::queries::unnamed;
 use crate::certify;
@@ -139,12 +139,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Failure> {
+    let of_certificate = || certificate.problem.columns().map(|column| column.name.as_str());
+    let columns = arguments.columns.iter().map(|column| among(column.clone(), of_certificate()));
+    let given: Vec<NamedColumn> = columns.collect();
     let named = |role: Role| {
         let of = certificate.inputs.iter().filter(move |input| input.role == role);
         of.filter_map(|input| input.name.as_ref()).map(PathBuf::from).collect::<Vec<_>>()
     };
-    for (at, (name, _)) in arguments.columns.iter().enumerate() {
-        if arguments.columns[..at].iter().any(|(other, _)| other == name) {
+    for (at, (name, _)) in given.iter().enumerate() {
+        if given[..at].iter().any(|(other, _)| other == name) {
             return Err(Failure::Usage(format!("--column {name} is given twice: name one file for each column")));
         }
     }
@@ -167,17 +170,17 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
         ..InputSpec::default()
     };
     let files = files.expanded()?;
-    let given = !arguments.pool.is_empty() || !arguments.query.is_empty() || arguments.similarity.is_some();
-    if !given && files.files().any(|(_, path)| !path.exists()) {
+    let names_rows = !arguments.pool.is_empty() || !arguments.query.is_empty() || arguments.similarity.is_some();
+    if !names_rows && files.files().any(|(_, path)| !path.exists()) {
         tell(
             "kantor: note: files are looked for by the names in the certificate, from here: else give --pool and --query",
         );
     }
     let columns: Vec<NamedColumn> =
-        arguments.columns.iter().cloned().chain(looked_for(arguments, certificate)).collect();
+        given.iter().cloned().chain(looked_for(&arguments.certificate, &given, certificate)).collect();
     let is_there = |name: &str| columns.iter().any(|(of, place)| of == name && file_of(place).exists());
-    let given = |name: &str| arguments.columns.iter().any(|(of, _)| of == name);
-    if certificate.problem.columns().any(|of| !given(&of.name) && !is_there(&of.name)) {
+    let is_given = |name: &str| given.iter().any(|(of, _)| of == name);
+    if certificate.problem.columns().any(|of| !is_given(&of.name) && !is_there(&of.name)) {
         tell(
             "kantor: note: columns are looked for where the certificate says that they were read from, and in the \
              columns.jsonl of its result: else give --column NAME=FILE",
@@ -193,12 +196,12 @@ fn check(arguments: &Arguments, certificate: &Certificate) -> Result<Verdict, Fa
 }
 
 /// Where columns that are not given may be: in the result which the certificate is a part of, else where they were read from.
-fn looked_for(arguments: &Arguments, certificate: &Certificate) -> impl Iterator<Item = NamedColumn> {
-    let path = std::path::absolute(&arguments.certificate).unwrap_or_default();
+fn looked_for(path: &Path, given: &[NamedColumn], certificate: &Certificate) -> impl Iterator<Item = NamedColumn> {
+    let path = std::path::absolute(path).unwrap_or_default();
     let results = path.ancestors().skip(1).take(ABOVE).map(|above| above.join(COLUMNS));
     let results: Vec<PathBuf> = results.filter(|path| path.is_file()).collect();
-    let given = |of: &&ColumnRecord| arguments.columns.iter().any(|(name, _)| *name == of.name);
-    let columns = certificate.problem.columns().filter(move |of| !given(of));
+    let is_given = |of: &&ColumnRecord| given.iter().any(|(name, _)| *name == of.name);
+    let columns = certificate.problem.columns().filter(move |of| !is_given(of));
     columns.flat_map(move |ColumnRecord { name, origin, .. }| {
         let places = results.clone().into_iter().chain(origin.as_ref().map(PathBuf::from));
         places.map(|place| (name.clone(), place))

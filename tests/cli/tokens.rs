@@ -179,6 +179,23 @@ fn limits_and_quality_hold_within_budgets_in_tokens() {
         verify.arg("verify").arg(out.join(first).join("t12000/certificate.json"));
         verify.arg("--pool").arg(example("pool.embed.npy")).arg("--query").arg(example("query_gsm8k.embed.npy"));
         verify.assert().success();
+        // Names of columns have the mark in them that parts a name from its file.
+        let moved = out.join("moved.jsonl");
+        std::fs::rename(out.join("columns.jsonl"), &moved).unwrap();
+        let names = columns[0].as_object().unwrap().keys().filter(|name| name.contains("source"));
+        let words: Vec<String> =
+            names.flat_map(|name| ["--column".to_owned(), format!("{name}={}", moved.display())]).collect();
+        assert!(words.iter().any(|word| word.starts_with("words of source=gsm8k_train=")), "{words:?}");
+        let rest = ["words", "near-duplicates", "equal-rows"].into_iter().filter(|name| columns[0].get(name).is_some());
+        let rest = rest.flat_map(|name| ["--column".to_owned(), format!("{name}={}", moved.display())]);
+        let words: Vec<String> = words.into_iter().chain(rest).collect();
+        verify.args(&words).assert().success();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/verify.py");
+        let mut python = std::process::Command::new("python3");
+        python.arg(script).args(verify.get_args().skip(1));
+        let printed = python.output().unwrap().stdout;
+        assert!(!printed.starts_with(b"{") || String::from_utf8_lossy(&printed).contains("\"verified\""), "{words:?}");
+        std::fs::rename(&moved, out.join("columns.jsonl")).unwrap();
         let prices = kantor().arg("prices").arg(&out).args(["--method", first]).assert().success();
         prices.stdout(contains("12000 tokens").and(contains("of `words of source=")));
     }
