@@ -181,6 +181,8 @@ pub struct Chosen {
     pub method: String,
     /// Whether smaller budgets are prefixes of larger ones.
     pub nested: bool,
+    /// Whether the method minimises the objective over the choices that obey; `None` without constraints.
+    pub minimises: Option<bool>,
     /// One selection per budget, in the order of the budgets.
     pub selections: Vec<ProvedSelection>,
     /// Wall-clock seconds of the method's own work.

@@ -170,7 +170,8 @@ impl<'a> Prepared<'a> {
         };
         let selections = found.into_iter().map(prove).collect::<Result<_, _>>()?;
         let (method, nested, peak_memory) = (selector.name().to_owned(), selector.nested(), probe::peak_memory());
-        Ok(Chosen { method, nested, selections, seconds, cpu_seconds, peak_memory })
+        let minimises = self.sets.are_constrained().then(|| selector.minimises(self.objective));
+        Ok(Chosen { method, nested, minimises, selections, seconds, cpu_seconds, peak_memory })
     }
 
     /// What was proved of every subset of a budget of the request, if distances are to be certified.

@@ -63,6 +63,11 @@ impl Context<'_> {
         self.parameters.counts_quality()
     }
 
+    /// Whether rows obey constraints.
+    fn constrained(&self) -> bool {
+        !self.parameters.constraints.is_empty()
+    }
+
     /// Whether the distance is that to the worst of several tasks.
     fn worst(&self) -> bool {
         !self.parameters.aggregate.is_mixture()
@@ -161,6 +166,10 @@ impl Column {
     }
 }
 
+/// What a method does under constraints.
+pub(crate) const SOLVES: &str = "solved: the method minimises what is certified over the choices that obey the constraints; obeyed: it takes \
+                                 rows by its own rule, and passes over those that break them";
+
 /// All columns, in the order of every table.
 pub(crate) const COLUMNS: &[Column] = &[
     Column { csv: &["cost"], ..Column::of(|row| Some(Cell::Word(row.found.cost?.name()))) },
@@ -177,6 +186,13 @@ pub(crate) const COLUMNS: &[Column] = &[
         select: |_| Some("budget"),
         compare: |_| Some("budget"),
         ..Column::of(|row| Some(Cell::Count(row.found.budget as u64)))
+    },
+    Column {
+        compare: |of| of.constrained().then_some("limits"),
+        page: Some(("limits|", SOLVES)),
+        ..Column::of(|row| {
+            row.found.solves_constrained.map(|solves| Cell::Word(if solves { "solved" } else { "obeyed" }))
+        })
     },
     Column {
         csv: &["rows"],
@@ -320,6 +336,11 @@ pub(crate) const COLUMNS: &[Column] = &[
         ..Column::of(|row| row.found.quality?.less_quality.map(Cell::Interval))
     },
     Column { csv: &["less_quality_best"], ..Column::of(|row| row.found.quality?.best.map(Cell::Number)) },
+    Column {
+        csv: &["solves_constrained"],
+        in_csv: |of| of.constrained(),
+        ..Column::of(|row| row.found.solves_constrained.map(|solves| Cell::Word(if solves { "true" } else { "false" })))
+    },
     Column { csv: &["less_quality_gap"], ..Column::of(|row| row.found.quality?.gap.map(Cell::Gap)) },
     // Last on the page and in the table of `compare`, before the times elsewhere.
     Column { csv: &["status"], select: |_| Some("status"), quantiles: |_| Some("status"), ..Column::of(status) },

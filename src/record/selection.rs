@@ -68,6 +68,10 @@ pub struct SelectionRecord {
     /// What the chosen rows use of every limit that they obey.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitUse>,
+    /// Whether the method minimises what is certified over the choices that obey constraints, rather than pass over the rows that
+    /// break them; absent without constraints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solves_constrained: Option<bool>,
     /// What the rows are worth by themselves, if a column says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<QualityRecord>,
@@ -220,6 +224,7 @@ impl SelectionRecord {
                 .map_or_else(Vec::new, |labels| coverage(labels, origin.query_weights(), request, proved)),
             sources: None,
             limits: proved.limits.clone(),
+            solves_constrained: chosen.minimises,
             quality: QualityRecord::of(proved),
             status: proved.status(),
             notes: proved.selection.notes.clone(),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use kantor_theory::Cost;
 
+use crate::record::columns::SOLVES;
 use crate::record::{Comparison, SolverRow, closest};
 use crate::view::escape::Text;
 use crate::view::table;
@@ -31,6 +32,9 @@ impl Comparison {
             text.append(self.results_under(cost));
         }
         text.append(table::terms(&self.parameters, &self.inputs));
+        if !self.parameters.constraints.is_empty() {
+            text.push(format_args!("limits {SOLVES}"));
+        }
         if self.costs.len() == 1 {
             let closest = closest(&self.results).into_iter().map(|at| &self.results[at]);
             text.append(table::tasks(&self.parameters, closest));

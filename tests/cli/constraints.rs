@@ -467,6 +467,47 @@ fn a_comparison_under_constraints_compares_subsets_that_obey() {
     );
 }
 
+/// Which methods solve the constrained problem, and which only obey, could not be seen.
+#[test]
+fn what_minimises_under_the_constraints_is_told_from_what_obeys_them() {
+    let small = Small::new();
+    let run = |out: &str, more: &[&str]| {
+        let mut compare = kantor();
+        compare
+            .current_dir(small.work.path())
+            .args(["compare", "--pool", "p.npy", "--query", "q.npy", "--budget", "2"]);
+        compare.args([
+            "--method",
+            "optimal,swap,energy,mmd,round-robin",
+            "--on-bad-row",
+            "drop",
+            "--random-seeds",
+            "2",
+        ]);
+        let printed = compare.args(["-o", out]).args(more).assert().success().get_output().stdout.clone();
+        let results = json(&small.at(out).join("results.json"))["results"].as_array().unwrap().clone();
+        let solve = results.iter().filter(|result| result["solves_constrained"] == true);
+        let solve: Vec<String> = solve.map(|result| result["method"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(results.iter().any(|result| result.get("solves_constrained").is_some()), !more.is_empty());
+        (String::from_utf8(printed).unwrap(), solve)
+    };
+    let (table, solve) = run("w", &["--dedup", "exact"]);
+    assert_eq!(solve, ["optimal", "swap"]);
+    assert!(table.contains("limits solved: the method minimises what is certified"), "{table}");
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let line =
+        |method: &str| table.lines().map(words).find(|line| line.first().is_some_and(|of| of == method)).unwrap();
+    assert_eq!((&line("optimal")[2][..], &line("energy")[2][..]), ("solved", "obeyed"), "{table}");
+    assert!(fs::read_to_string(small.at("w/report.html")).unwrap().contains("solved: the method minimises"));
+    assert!(fs::read_to_string(small.at("w/results.csv")).unwrap().contains("solves_constrained"));
+    for (objective, method) in [("energy", "energy"), ("mmd", "mmd")] {
+        let (_, solve) = run(objective, &["--dedup", "exact", "--objective", objective]);
+        assert_eq!(solve, ["swap", method]);
+    }
+    let (table, solve) = run("free", &[]);
+    assert!(solve.is_empty() && !table.contains("limits"), "{table}");
+}
+
 /// Whole numbers in a list are row numbers; where they are ids of other rows too, nobody can tell what is meant.
 #[test]
 fn numbers_that_are_ids_of_other_rows_are_not_taken_for_row_numbers() {

@@ -259,7 +259,7 @@ fn labels_ids_and_texts_are_harmless_in_tables_pages_and_figures() {
     assert!(drawn.contains("=a\\u{1b}[2K") && drawn.contains("@a\\u{1b}[2K"));
     // A spreadsheet has no text of the inputs to take for a formula.
     let table = fs::read_to_string(path("page/results.csv")).unwrap();
-    let words = ["cosine", "round-robin", "random", "certified", "optimal", ""];
+    let words = ["cosine", "round-robin", "random", "certified", "optimal", "true", "false", ""];
     for field in table.lines().skip(1).flat_map(|line| line.split(',')) {
         assert!(words.contains(&field) || field.parse::<f64>().is_ok(), "{field}");
     }

@@ -14,8 +14,8 @@
 //!
 //! Limit: one pass over the pool for every group, with that group's queries; and the method's own work for every group.
 
-use kantor_theory::Status;
 use kantor_theory::generalization::selectors::Optimises;
+use kantor_theory::{Objective, Status};
 use serde_json::json;
 
 use crate::admission::Admission;
@@ -134,6 +134,10 @@ impl Selector for Balanced {
 
     fn obeys_constraints(&self) -> bool {
         self.groups.len() > 1 || self.inner.obeys_constraints()
+    }
+
+    fn minimises(&self, objective: Objective) -> bool {
+        self.groups.len() < 2 && self.inner.minimises(objective)
     }
 
     fn weighs_quality(&self) -> bool {

@@ -15,8 +15,8 @@
 
 use std::collections::HashMap;
 
-use kantor_theory::FeasibleSet;
 use kantor_theory::generalization::selectors::Optimises;
+use kantor_theory::{FeasibleSet, Objective};
 
 use crate::admission::{Admission, TokenAdmission, rows_within};
 use crate::relax::Optimum;
@@ -164,6 +164,10 @@ impl Selector for Constrained {
 
     fn weighs_quality(&self) -> bool {
         self.inner.weighs_quality()
+    }
+
+    fn minimises(&self, objective: Objective) -> bool {
+        self.inner.obeys_constraints() && self.inner.minimises(objective)
     }
 
     fn supports(&self, task: &Task<'_>) -> Result<(), SelectError> {

@@ -1,6 +1,6 @@
 //! The selectors `energy` and `mmd`.
 
-use kantor_theory::{Kernel, KernelName, Status};
+use kantor_theory::{Kernel, KernelName, Objective, Status};
 use serde_json::json;
 
 use crate::bandwidths::Bandwidths;
@@ -44,6 +44,10 @@ impl Selector for Energy {
         true
     }
 
+    fn minimises(&self, objective: Objective) -> bool {
+        objective == Objective::Energy
+    }
+
     fn obeys_token_budgets(&self) -> bool {
         true
     }
@@ -76,6 +80,11 @@ impl Selector for Mmd {
 
     fn weighs_quality(&self) -> bool {
         true
+    }
+
+    /// The objective's kernel has the same settings.
+    fn minimises(&self, objective: Objective) -> bool {
+        matches!(objective, Objective::Mmd(_))
     }
 
     fn obeys_token_budgets(&self) -> bool {

@@ -16,8 +16,8 @@ pub mod uot;
 
 use std::collections::BTreeMap;
 
-use kantor_theory::Status;
 use kantor_theory::generalization::selectors::{Optimises, optimises};
+use kantor_theory::{Objective, Status};
 use serde_json::Value;
 
 pub use auto::Auto;
@@ -103,6 +103,12 @@ pub trait Selector: Send + Sync {
     /// Whether it chooses for a budget in tokens by itself, by their [`FeasibleSet`](kantor_theory::FeasibleSet); else
     /// [`Constrained`] takes rows in its order.
     fn obeys_token_budgets(&self) -> bool {
+        false
+    }
+
+    /// Whether what it minimises is this objective, over the subsets that obey the constraints of the task; others take rows by
+    /// a rule of their own, which constraints only pass over.
+    fn minimises(&self, _objective: Objective) -> bool {
         false
     }
 

@@ -1,6 +1,6 @@
 //! The selector `optimal`: a subset of least transport distance, and the potentials that prove it.
 
-use kantor_theory::Status;
+use kantor_theory::{Objective, Status};
 
 use crate::relax::Optimum;
 use crate::relax::budgeted::NAME;
@@ -34,6 +34,10 @@ impl Selector for Optimal {
 
     fn weighs_quality(&self) -> bool {
         true
+    }
+
+    fn minimises(&self, objective: Objective) -> bool {
+        objective == Objective::W
     }
 
     fn obeys_token_budgets(&self) -> bool {

@@ -6,7 +6,7 @@
 //!
 //! Limit: costs of all rows once, 8·N·M bytes; where they do not fit, only rows on lists take part.
 
-use kantor_theory::Status;
+use kantor_theory::{Objective, Status};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
@@ -107,6 +107,10 @@ impl Selector for Swap {
     }
 
     fn weighs_quality(&self) -> bool {
+        true
+    }
+
+    fn minimises(&self, _objective: Objective) -> bool {
         true
     }
 

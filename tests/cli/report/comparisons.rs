@@ -48,6 +48,7 @@ pub(super) fn comparison(methods: usize, budgets: &[usize], costs: &[Cost], grou
         let best = 0.3 + 0.02 * (budget as f64).ln();
         let distance = best * (1.0 + 0.03 * method as f64);
         SelectionRecord {
+            solves_constrained: None,
             quality: None,
             cost: Some(cost),
             bin: None,
