@@ -118,6 +118,13 @@ impl Bandwidths {
     /// # Errors
     /// As [`Bandwidth::for_queries`], and if there are several and the kernel has one at most.
     pub fn for_queries(self, name: KernelName, geometry: &Geometry<'_>) -> Result<Kernel, SelectError> {
+        if self.count > 1 && !name.is_nonnegative() {
+            return Err(SelectError::Setting {
+                name: "bandwidth".to_owned(),
+                value: self.to_string(),
+                rule: format!("the kernel `{name}` does not have several"),
+            });
+        }
         let kernels = self.of().iter().map(|bandwidth| bandwidth.for_queries(name, geometry));
         let kernels = kernels.collect::<Result<Vec<Kernel>, SelectError>>()?;
         let sigmas: Vec<f64> = kernels.iter().flat_map(|kernel| kernel.bandwidths().to_vec()).collect();

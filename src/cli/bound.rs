@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::progress::Progress;
 use crate::bound::{BoundTerms, GradientTerms, Line, Losses, Report, Says, Subject, UnseenQueries, bounds};
 use crate::output::MANIFEST;
-use crate::pipeline::{InputSpec, Inputs};
+use crate::pipeline::{InputSpec, Inputs, QUERY};
 use crate::probe;
 use crate::problem::Goal;
 use crate::record::Manifest;
@@ -160,7 +160,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let held_out = arguments.heldout_query.as_deref().map(|path| open_held_out(arguments, path, pool, &progress));
     let held_out = held_out.transpose()?;
     if let Some(rows) = &held_out {
-        inputs.check_alike(rows)?;
+        inputs.check_alike(rows, QUERY)?;
     }
     let shared = match (&held_out, &arguments.heldout_query) {
         (Some(rows), Some(_)) if took_part(&arguments.subset, rows, &progress)? => rows.len(),

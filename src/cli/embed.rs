@@ -17,7 +17,7 @@ use crate::batch::Shard;
 use crate::embed::{EmbedSpec, Embedded, embed};
 use crate::output::distinct;
 use crate::pipeline::Request;
-use crate::represent::{EncoderOptions, LessOptions, Role, Template, files_within};
+use crate::represent::{EncoderOptions, GradientRole, LessOptions, Template, files_within};
 use crate::source::files_named;
 use crate::source::name::readable;
 
@@ -79,7 +79,7 @@ struct LessArguments {
 
 impl LessArguments {
     fn options(&self) -> Option<LessOptions> {
-        let role = if self.role.as_deref() == Some("query") { Role::Query } else { Role::Pool };
+        let role = if self.role.as_deref() == Some("query") { GradientRole::Query } else { GradientRole::Pool };
         let options = |checkpoints: &PathBuf| LessOptions {
             checkpoints: checkpoints.clone(),
             role,

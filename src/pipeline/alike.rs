@@ -8,27 +8,40 @@ use crate::source::{DataError, Representation, SourceFile};
 /// Fails if a file of pool or queries says that its rows were made for the other side, by another model than those of the first file
 /// that says so, or otherwise; or that files stand in another order than that of the text.
 pub(super) fn check_sides(pool: &Representation, query: &Representation) -> Result<(), DataError> {
-    let files = pool.made().map(|of| (of, "pool")).chain(query.made().map(|of| (of, "query")));
-    for ((file, made), side) in files {
-        if let Some(role) = made.role().filter(|role| *role != side) {
-            let fault = format!("has rows that were made for the {role}, and is the {side}");
-            let remedy = "make rows of this side with --role, or take them all the same with --mixed-models";
-            return Err(DataError::malformed(&file.path, fault, remedy));
-        }
-    }
+    check_role(pool, POOL)?;
+    check_role(query, QUERY)?;
     check_models(pool.made().chain(query.made()))?;
     check_order(pool)?;
     check_order(query)
 }
 
 impl Inputs {
-    /// Fails if rows that are to be compared with those of the pool were made by another model, or otherwise, unless that is allowed.
-    pub(crate) fn check_alike(&self, other: &Representation) -> Result<(), DataError> {
+    /// Fails if rows that stand on this side beside the pool's were made by another model, otherwise, or for the other side, unless that is
+    /// allowed.
+    pub(crate) fn check_alike(&self, other: &Representation, side: &'static str) -> Result<(), DataError> {
         match self.points() {
-            Some((pool, _)) if !self.mixed_models => check_models(pool.made().chain(other.made())),
+            Some((pool, _)) if !self.mixed_models => {
+                check_role(other, side)?;
+                check_models(pool.made().chain(other.made()))
+            }
             _ => Ok(()),
         }
     }
+}
+
+/// What rows of gradients are made for.
+pub(crate) const POOL: &str = "pool";
+pub(crate) const QUERY: &str = "query";
+
+fn check_role(rows: &Representation, side: &str) -> Result<(), DataError> {
+    for (file, made) in rows.made() {
+        if let Some(role) = made.role().filter(|role| *role != side) {
+            let fault = format!("has rows that were made for the {role}, and is the {side}");
+            let remedy = "make rows of this side with --role, or take them all the same with --mixed-models";
+            return Err(DataError::malformed(&file.path, fault, remedy));
+        }
+    }
+    Ok(())
 }
 
 fn check_models<'a>(mut files: impl Iterator<Item = (&'a SourceFile, Made)>) -> Result<(), DataError> {

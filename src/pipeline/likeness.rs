@@ -7,6 +7,7 @@ use kantor_solvers::{ScanRequest, Watch};
 use kantor_theory::cost::Family;
 use kantor_theory::{Column, Cost, Rows};
 
+use super::alike::POOL;
 use super::{Error, Inputs};
 use crate::constraints::{Rules, duplicates};
 use crate::problem::{Goal, Problem};
@@ -77,7 +78,7 @@ pub(super) fn near_rows(
     };
     near.validate(Family::Angle, OnBadRow::Error, watch).map_err(DataError::never_dropped)?;
     near.check_same_dim(pool)?;
-    inputs.check_alike(&near)?;
+    inputs.check_alike(&near, POOL)?;
     let closeness = largest_similarity(&Problem::new(pool, &near, cosines())?, watch)?;
     let rows = closeness.into_iter().filter(|(_, value)| *value >= cosine);
     let rows = rows.map(|(row, _)| inputs.original_row(row)).collect();

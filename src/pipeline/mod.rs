@@ -42,6 +42,9 @@ use crate::problem::{Goal, Problem};
 use crate::source::InputRecord;
 use crate::thread;
 
+#[cfg(feature = "cli")]
+#[cfg(feature = "cli")]
+pub(crate) use alike::QUERY;
 pub use beside::Beside;
 pub use crossfit::{HeldOut, Law};
 #[cfg(feature = "cli")]
@@ -59,7 +62,6 @@ pub(crate) use heldout::{choose_and_measure, middle};
 pub use inputs::Inputs;
 pub(crate) use likeness::unlike_anew;
 pub use order::Note;
-#[cfg(feature = "cli")]
 pub(crate) use order::OVERFIT;
 pub(crate) use order::notes;
 pub use own::Own;

@@ -141,7 +141,7 @@ impl<'a> Problem<'a> {
     }
 
     /// The same problem, whose queries are of groups, such as conversations: the group of each, by any number. What keeps queries back, to choose
-    /// or to measure by them, keeps groups together, if there are as many of them as folds. Not one number for each query is none.
+    /// or to measure by them, keeps groups together where there are enough of them. Not one number for each query is none.
     #[must_use]
     pub fn in_groups(self, groups: Option<Vec<usize>>) -> Self {
         let m = self.geometry.query_len();

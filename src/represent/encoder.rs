@@ -24,7 +24,7 @@ pub struct LessOptions {
     /// The folder of a checkpoint, or one with several in it.
     pub checkpoints: PathBuf,
     /// What the rows are for.
-    pub role: Role,
+    pub role: GradientRole,
     /// Numbers of a row for each checkpoint.
     pub dim: usize,
     /// Of the projection.
@@ -36,7 +36,7 @@ pub struct LessOptions {
 /// What rows of gradients are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum GradientRole {
     /// To be chosen: the direction in which Adam would go by the gradient.
     Pool,
     /// To be matched: the gradient itself.
@@ -47,7 +47,7 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LessRecord {
     /// What the rows are for.
-    pub role: Role,
+    pub role: GradientRole,
     /// The folder of the checkpoints as it was named.
     pub path: String,
     /// Of the adapters.

@@ -31,7 +31,7 @@ use by_model::{ByModel, Known};
 use by_words::ByWords;
 pub use cache::Cache;
 pub use encoder::{
-    CheckpointRecord, EncoderOptions, LessOptions, LessRecord, LoraSettings, ProjectionRecord, Role, StoredAs,
+    CheckpointRecord, EncoderOptions, GradientRole, LessOptions, LessRecord, LoraSettings, ProjectionRecord, StoredAs,
 };
 pub(crate) use models::Encoder as ModelEncoder;
 pub(crate) use models::{Example, Failed, Trainer};

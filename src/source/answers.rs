@@ -35,6 +35,8 @@ pub(crate) struct Marked {
     pub(crate) answers: Vec<Range<usize>>,
     /// Whether something of it asks.
     asks: bool,
+    /// Whether something of it is a text that nobody asked for.
+    is_alone: bool,
 }
 
 impl Marked {
@@ -67,6 +69,7 @@ impl Marked {
         let answers = role.as_ref().map_or_else(|| ANSWERS.contains(&name), |role| role_of(role) == ASSISTANT);
         let is_alone = role.is_none() && TEXTS.contains(&name);
         self.asks |= !(answers || is_alone || texts.is_empty());
+        self.is_alone |= is_alone && !texts.is_empty();
         for (at, text) in texts.iter().enumerate() {
             self.text.push_str(if at == 0 { lead } else { "\n" });
             self.push(text, answers);
@@ -77,6 +80,7 @@ impl Marked {
     pub(crate) fn say(&mut self, name: &str, text: &str) {
         let answers = ANSWERS.contains(&name);
         self.asks |= !(answers || text.is_empty() || TEXTS.contains(&name));
+        self.is_alone |= !text.is_empty() && TEXTS.contains(&name);
         self.push(text, answers);
     }
 
@@ -90,7 +94,7 @@ impl Marked {
 
     /// The text once all is said.
     pub(crate) fn finish(mut self) -> Self {
-        if !self.asks && self.answers.is_empty() && !self.text.is_empty() {
+        if self.is_alone && !self.asks && self.answers.is_empty() && !self.text.is_empty() {
             self.answers.push(0..self.text.len());
         }
         self

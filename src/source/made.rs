@@ -65,7 +65,10 @@ impl Made {
 
     /// The place of its first row in the text, if both are of the same text.
     pub(crate) fn first_of(&self, other: &Self) -> Option<u64> {
-        let text = |made: &Self| made.0.get("text").cloned();
+        // By content: parts may have been made of copies.
+        let text = |made: &Self| -> Option<Vec<Value>> {
+            made.0.get("text")?.as_array()?.iter().map(|file| file.get("sha256").cloned()).collect()
+        };
         let first = self.0.get("first")?.as_u64()?;
         (text(self).is_some() && text(self) == text(other)).then_some(first)
     }

@@ -69,14 +69,16 @@ impl Tokens {
         // What is cut off does not count as left over in every tokenizer, so it is cut off here.
         let is_cut = found.len() > self.room;
         found.truncate(self.room, 0, TruncationDirection::Right);
-        let found = self.tokenizer.post_process(found, None, true).map_err(failed)?;
+        // Before the marks are added: with them, some tokenizers take white space off the places of tokens a second time.
         let is_within =
             |&(start, end): &(usize, usize)| ranges.iter().any(|range| start < range.end && range.start < end);
-        let places = found.get_offsets().iter().zip(found.get_special_tokens_mask()).enumerate();
-        let within =
-            places.filter(|(_, (place, special))| **special == 0 && is_within(place)).map(|(at, _)| at).collect();
+        let within: Vec<bool> = found.get_offsets().iter().map(is_within).collect();
+        let found = self.tokenizer.post_process(found, None, true).map_err(failed)?;
+        let of_text = found.get_special_tokens_mask().iter().enumerate().filter(|(_, special)| **special == 0);
+        let within = of_text.zip(within).filter(|(_, is_within)| *is_within).map(|((at, _), _)| at).collect();
         Ok(Tokenized { ids: found.get_ids().to_vec(), is_cut, within })
     }
+
     /// The tokens of a text after a prompt, and which of them belong to its answers. The first of all follows nothing, so it is none.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub fn listed(mut words: Vec<String>) -> String {
 /// The places of the fewest of these amounts that add up to more than `room`, ascending: the largest ones. Without any of them the
 /// others do not.
 fn fewest_beyond(amounts: impl Iterator<Item = f64>, room: f64) -> Vec<usize> {
-    let mut order: Vec<(usize, f64)> = amounts.enumerate().collect();
+    let mut order: Vec<(usize, f64)> = amounts.enumerate().filter(|(_, amount)| *amount > 0.0).collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1));
     let mut sum = 0.0;
     let enough = order.iter().position(|(_, amount)| {

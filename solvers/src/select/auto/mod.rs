@@ -5,8 +5,8 @@
 //! query of the fold scores what it chose (`theory/notes/kernel-score.md`): the mean of these scores estimates, without
 //! bias and up to a term that is the same for all candidates, the squared kernel distance of a candidate's choice to the
 //! law that the queries are drawn from. The first candidate in the order of preference is taken that is not worse than the
-//! best by more than one standard error of the paired differences. Queries of a group stay together if there are as many groups as folds;
-//! then groups are paired. Why seen queries do not decide: `theory/notes/unseen.md`.
+//! best by more than one standard error of the paired differences. Queries of a group stay together, in no more folds than there are groups, and
+//! groups are paired; one group alone is split. Why seen queries do not decide: `theory/notes/unseen.md`.
 //!
 //! Limit: for each fold one pass over the pool and the work of all candidates, so with F folds and C candidates about F·C
 //! times that of one; k² + kM kernel values for each of them.

@@ -74,7 +74,7 @@ impl Checkpoint {
             return Err(folder.bad(SAID, "is not there", remedy));
         }
         let said: Said = folder.json(SAID)?;
-        if !(said.learning_rate.is_finite() && said.learning_rate > 0.0) {
+        if !(said.learning_rate > 0.0 && said.learning_rate <= 1.0) {
             return Err(folder.bad(SAID, format!("has learning_rate = {:e}", said.learning_rate), HOW));
         }
         if let Some(other) = said.model.filter(|other| other != model) {

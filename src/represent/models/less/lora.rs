@@ -223,6 +223,9 @@ fn settings(folder: &mut Folder) -> Result<LoraSettings, DataError> {
         ("layers_to_transform", &[]),
         ("layer_replication", &[]),
         ("trainable_token_indices", &[]),
+        ("alora_invocation_tokens", &[]),
+        ("use_qalora", &[]),
+        ("arrow_config", &[]),
         ("exclude_modules", &[]),
         ("target_parameters", &[]),
     ];

@@ -21,9 +21,9 @@ use kantor_solvers::Watch;
 
 use super::causal::{Causal, Shape};
 use super::tensors::Tensors;
-use crate::represent::encoder::{LessOptions, LessRecord, ProjectionRecord, Role};
+use crate::represent::encoder::{GradientRole, LessOptions, LessRecord, ProjectionRecord};
 use crate::source::DataError;
-use crate::source::memory::Allowance;
+use crate::source::memory::{Allowance, Claim};
 use crate::source::name::readable;
 use checkpoint::Checkpoint;
 use gradient::{Differentiable, Gradient};
@@ -51,6 +51,14 @@ impl Less {
         let model = Differentiable::new(model, tensors)?;
         let checkpoints = Checkpoint::all(&options.checkpoints, digest, model.shape(), allowance, watch)?;
         let sketch = Sketch { dim: options.dim, seed: options.seed };
+        // A gradient and a row for every thread.
+        let numbers = checkpoints.iter().map(|of| lora::numbers(&of.lora.settings, model.shape())).max().unwrap_or(0);
+        let row = options.dim.saturating_mul(checkpoints.len());
+        let bytes = (8 * numbers as u64).saturating_add(12 * row as u64);
+        let mut claim = Claim::new(allowance, &options.checkpoints);
+        let remedy = "allow more with --max-memory, or less with --threads";
+        claim.add(bytes.saturating_mul(rayon::current_num_threads() as u64), "the gradients of texts", remedy)?;
+        claim.keep();
         Ok(Self { model, checkpoints, sketch, options: options.clone() })
     }
 
@@ -96,8 +104,8 @@ impl Less {
                 let numbers: Vec<f32> = gradient.flatten_all()?.to_vec1()?;
                 let [first, second] = &checkpoint.moments;
                 match self.options.role {
-                    Role::Query => self.sketch.add(start, numbers.iter().map(|&x| f64::from(x)), &mut part),
-                    Role::Pool => {
+                    GradientRole::Query => self.sketch.add(start, numbers.iter().map(|&x| f64::from(x)), &mut part),
+                    GradientRole::Pool => {
                         let moments = first[at].iter().zip(&second[at]);
                         let directions = numbers.iter().zip(moments).map(|(&g, (&m, &v))| adam::direction(g, m, v));
                         self.sketch.add(start, directions, &mut part);

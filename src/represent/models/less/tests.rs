@@ -10,7 +10,7 @@ use super::checkpoint::Checkpoint;
 use super::gradient::Differentiable;
 use super::lora::{Lora, tensors};
 use super::sketch::Sketch;
-use crate::represent::encoder::{CheckpointRecord, LessOptions, LoraSettings, Role};
+use crate::represent::encoder::{CheckpointRecord, GradientRole, LessOptions, LoraSettings};
 use crate::represent::models::causal::{Causal, Shape};
 use crate::represent::models::tensors::Tensors;
 use crate::source::DataError;
@@ -176,13 +176,13 @@ fn scores_of_less_are_inner_products_of_rows() {
         let moments = [moments("first", |x| 1e-3 * x), moments("second", |x| 1e-4 * (x + 0.5))];
         Checkpoint { lora, moments, record: CheckpointRecord { sha256: String::new(), learning_rate: rates[at] } }
     };
-    let less = |role: Role| Less {
+    let less = |role: GradientRole| Less {
         model: model(shape("llama")),
         checkpoints: (0..3).map(checkpoint).collect(),
         sketch: Sketch { dim: numbers, seed: 7 },
         options: LessOptions { checkpoints: "".into(), role, dim: numbers, seed: 7, drop: false },
     };
-    let (pool, query) = (less(Role::Pool), less(Role::Query));
+    let (pool, query) = (less(GradientRole::Pool), less(GradientRole::Query));
     let other = ([7, 2, 2, 10, 4], [2, 3, 4]);
     let pool_row = pool.row(&TOKENS, &ANSWERS).unwrap();
     let query_row = query.row(&other.0, &other.1).unwrap();
