@@ -100,3 +100,24 @@ impl Marked {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Marked;
+
+    /// What a template writes answers nothing where its fields are empty.
+    #[test]
+    fn words_of_a_template_alone_are_no_answer() {
+        let said = |name: &str, text: &str| {
+            let mut marked = Marked::default();
+            marked.join("Be kind.\n");
+            marked.say(name, text);
+            marked.finish().answers.first().cloned()
+        };
+        assert_eq!([said("response", ""), said("text", ""), said("prompt", "")], [None, None, None]);
+        assert_eq!(said("response", "so"), Some(9..11));
+        // A text that nobody asked for answers as a whole.
+        assert_eq!(said("text", "so"), Some(0..11));
+        assert_eq!(said("prompt", "so"), None);
+    }
+}

@@ -13,7 +13,9 @@ use super::sketch::Sketch;
 use crate::represent::encoder::{CheckpointRecord, GradientRole, LessOptions, LoraSettings};
 use crate::represent::models::causal::{Causal, Shape};
 use crate::represent::models::tensors::Tensors;
+use crate::represent::models::tokens::Tokens;
 use crate::source::DataError;
+use crate::source::answers::Marked;
 
 const TOKENS: [u32; 8] = [3, 1, 4, 1, 5, 9, 2, 6];
 const ANSWERS: [usize; 4] = [3, 4, 6, 7];
@@ -210,4 +212,28 @@ fn scores_of_less_are_inner_products_of_rows() {
     assert!((product(&u, &v) - expected).abs() < 1e-6, "{} {expected}", product(&u, &v));
     assert!((product(&u, &u) - 1.0).abs() < 1e-6 && (product(&v, &v) - 1.0).abs() < 1e-6);
     assert!(expected.abs() > 0.01, "{expected}");
+}
+
+/// `ByteLevel` takes white space off the places of tokens each time that a text is finished: a last token of one letter then stood
+/// nowhere, and was no part of the answer.
+#[test]
+fn a_last_token_of_one_letter_is_part_of_the_answer() {
+    let level = |kind: &str| {
+        format!(
+            r#""{kind}": {{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}}"#
+        )
+    };
+    let file = format!(
+        r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null, {}, {}, "decoder": null,
+        "model": {{"type": "BPE", "vocab": {{"a": 0, "B": 1, "Ġ": 2, "ĠB": 3}}, "merges": [["Ġ", "B"]]}}}}"#,
+        level("pre_tokenizer"),
+        level("post_processor")
+    );
+    let tokens = Tokens::of_tokenizer(file.parse().unwrap(), 10, 4).unwrap();
+    let mut text = Marked::default();
+    text.say("prompt", "a");
+    text.join(" ");
+    text.say("response", "B");
+    let found = tokens.answering("a ", &text.finish()).unwrap();
+    assert_eq!((&found.ids[..], &found.within[..]), (&[0, 2, 0, 3][..], &[3][..]));
 }
