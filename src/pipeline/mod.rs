@@ -43,7 +43,6 @@ use crate::source::InputRecord;
 use crate::thread;
 
 #[cfg(feature = "cli")]
-#[cfg(feature = "cli")]
 pub(crate) use alike::QUERY;
 pub use beside::Beside;
 pub use crossfit::{HeldOut, Law};
@@ -62,6 +61,7 @@ pub(crate) use heldout::{choose_and_measure, middle};
 pub use inputs::Inputs;
 pub(crate) use likeness::unlike_anew;
 pub use order::Note;
+#[cfg(feature = "cli")]
 pub(crate) use order::OVERFIT;
 pub(crate) use order::notes;
 pub use own::Own;
