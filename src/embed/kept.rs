@@ -13,7 +13,7 @@ use kantor_theory::json;
 
 use super::record::EmbedRecord;
 use crate::file_state::FileId;
-use crate::output::OutputError;
+use crate::output::{OutputError, OutputFile};
 use crate::pipeline::Error;
 use crate::source::DataError;
 
@@ -53,31 +53,38 @@ impl Kept {
         let path = PathBuf::from(path);
         let mut line = serde_json::to_vec(record).unwrap_or_default();
         line.push(b'\n');
-        let failed = |doing| DataError::io(&path, doing);
-        let fresh = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-        let (file, is_fresh) = match fresh {
-            Ok(file) => (file, true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (older(&path)?, false),
-            Err(error) => return Err(failed("keep finished rows in it")(error).into()),
-        };
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OutputError::Locked(path).into()),
-            // Where files cannot be locked, nobody can.
-            Err(TryLockError::Error(_)) => {}
+        // The first line appears whole or not at all: what has none is not of kantor.
+        let begin = |force| OutputFile::create(&path, force).and_then(|file| file.finish(&line));
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match begin(false) {
+                // Another run was quicker.
+                Ok(()) | Err(OutputError::Exists(_) | OutputError::Taken(_)) => {}
+                Err(error) => return Err(error.into()),
+            },
+            _ => {}
         }
+        let file = locked(&path)?;
         let row = record.dim * record.element.bytes() + 1;
-        let mut kept = Self { path, file, header: 0, row, block, total: record.rows, finished: 0, cut: 0, dropped: 0 };
+        let mut kept = Self {
+            path: path.clone(),
+            file,
+            header: 0,
+            row,
+            block,
+            total: record.rows,
+            finished: 0,
+            cut: 0,
+            dropped: 0,
+        };
         let found = kept.first_line()?;
         kept.header = found.len() as u64;
         if json::from_slice::<EmbedRecord>(&found).is_ok_and(|found| found.is_of_rows_of(record)) {
             kept.look_through().map_err(DataError::io(&kept.path, "read the rows that it keeps"))?;
         } else {
-            if !is_fresh {
-                kept.check_may_go(&found, force)?;
-            }
-            kept.header = line.len() as u64;
-            kept.begin(&line).map_err(DataError::io(&kept.path, "keep finished rows in it"))?;
+            kept.check_may_go(&found, force)?;
+            begin(true)?;
+            (kept.file, kept.header) = (locked(&path)?, line.len() as u64);
+            kept.look_through().map_err(DataError::io(&kept.path, "keep finished rows in it"))?;
         }
         Ok(kept)
     }
@@ -118,13 +125,6 @@ impl Kept {
             (false, _) => "is in the way and was not written by kantor: move it, or choose another name for the output",
         };
         Err(OutputError::InTheWay { path: self.path.clone(), fault }.into())
-    }
-
-    fn begin(&mut self, line: &[u8]) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        self.file.write_all(line)?;
-        self.file.sync_data()
     }
 
     /// Counts the blocks that are whole, and cuts off what follows them.
@@ -220,13 +220,18 @@ pub(super) enum Copied {
     Write(io::Error),
 }
 
-/// Opens what is there, if that is a file of its own name.
-fn older(path: &Path) -> Result<File, Error> {
+/// Opens what is there for this run alone, if that is a file of its own name.
+fn locked(path: &Path) -> Result<File, Error> {
     let is_file = fs::symlink_metadata(path).is_ok_and(|data| data.is_file());
     if !is_file {
         let fault = "is in the way and is no regular file: move it, or choose another name for the output";
         return Err(OutputError::InTheWay { path: path.to_owned(), fault }.into());
     }
     let opened = OpenOptions::new().read(true).write(true).open(path);
-    Ok(opened.map_err(DataError::io(path, "go on with the rows that it keeps"))?)
+    let file = opened.map_err(DataError::io(path, "go on with the rows that it keeps"))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(OutputError::Locked(path.to_owned()).into()),
+        // Where files cannot be locked, nobody can.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
 }

@@ -190,6 +190,25 @@ fn blocks_that_were_not_written_to_their_end_are_made_again() {
     }
 }
 
+/// Of runs that begin together one writes the rows, whichever was the first to make the file of finished blocks.
+#[test]
+fn of_runs_for_one_file_one_wins() {
+    let work = work(&Tiny::new(19), &TEXTS);
+    let program = kantor().get_program().to_owned();
+    for round in 0..20 {
+        let out = format!("rows{round}.safetensors");
+        let begin = || {
+            let words = ["embed", "text.jsonl", "--model", "model", "-o", &out, "--threads", "1", "--quiet"];
+            let mut command = std::process::Command::new(&program);
+            command.current_dir(work.path()).args(words).stderr(std::process::Stdio::null()).spawn().unwrap()
+        };
+        let runs = [begin(), begin(), begin()];
+        let codes = runs.map(|mut run| run.wait().unwrap().code().unwrap());
+        assert_eq!(codes.iter().filter(|&&code| code == 0).count(), 1, "{codes:?}");
+        assert!(!work.path().join(out + ".unfinished").exists());
+    }
+}
+
 /// Blocks of the changed text were kept under the digest of the first one, and taken over when that came back.
 #[test]
 fn rows_of_a_text_that_is_changed_meanwhile_are_not_kept() {
