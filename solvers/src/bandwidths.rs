@@ -80,7 +80,7 @@ impl FromStr for Bandwidths {
 
     fn from_str(text: &str) -> Result<Self, BandwidthsError> {
         // A plus after an `e`, with which no rule ends, is the sign of an exponent.
-        let text = text.replace("e+", "e").replace("E+", "E");
+        let text = text.strip_prefix('+').unwrap_or(text).replace("e+", "e").replace("E+", "E");
         let parts: Vec<Bandwidth> = text.split('+').map(str::parse).collect::<Result<_, _>>()?;
         let count = parts.len();
         if let [one] = parts[..] {

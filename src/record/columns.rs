@@ -167,8 +167,8 @@ impl Column {
 }
 
 /// What a method does under constraints.
-pub(crate) const SOLVES: &str = "solved: the method minimises what is certified over the choices that obey the constraints; obeyed: it takes \
-                                 rows by its own rule, and passes over those that break them";
+pub(crate) const SOLVES: &str = "solved: the method works on what is certified, over the choices that obey the constraints; obeyed: it \
+                                 works on something else, or takes rows by its own rule, within the constraints";
 
 /// All columns, in the order of every table.
 pub(crate) const COLUMNS: &[Column] = &[

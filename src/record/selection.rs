@@ -68,8 +68,7 @@ pub struct SelectionRecord {
     /// What the chosen rows use of every limit that they obey.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitUse>,
-    /// Whether the method minimises what is certified over the choices that obey constraints, rather than pass over the rows that
-    /// break them; absent without constraints.
+    /// Whether the method works on what is certified over the choices that obey constraints; absent without constraints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub solves_constrained: Option<bool>,
     /// What the rows are worth by themselves, if a column says so.

@@ -106,8 +106,8 @@ pub trait Selector: Send + Sync {
         false
     }
 
-    /// Whether what it minimises is this objective, over the subsets that obey the constraints of the task; others take rows by
-    /// a rule of their own, which constraints only pass over.
+    /// Whether what it works on is this objective, over the subsets that obey the constraints of the task; others minimise something
+    /// else, or take rows by a rule of their own.
     fn minimises(&self, _objective: Objective) -> bool {
         false
     }

@@ -228,7 +228,11 @@ fn bandwidths_follow_their_rules() {
     }
     assert!("wide".parse::<Bandwidth>().is_err());
     // Of several the mean of the kernels is taken; numbers may have exponents.
-    for (text, sigmas) in [("median+0.25+0.25", &[0.25, 0.25, 4.0][..]), ("1e+1+local", &[4.0 / 12f64.sqrt(), 10.0])] {
+    for (text, sigmas) in [
+        ("median+0.25+0.25", &[0.25, 0.25, 4.0][..]),
+        ("1e+1+local", &[4.0 / 12f64.sqrt(), 10.0]),
+        ("+2+0.25", &[0.25, 2.0]),
+    ] {
         let several: Bandwidths = text.parse().unwrap();
         let kernel = several.for_queries(KernelName::Gaussian, &line).unwrap();
         assert_eq!(kernel.bandwidths(), sigmas, "{text}");
